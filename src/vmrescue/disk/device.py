@@ -1,0 +1,37 @@
+"""What a disk is to the rest of the program: an array of bytes with a size and a sector size."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from vmrescue.errors import FormatError
+
+
+class BlockDevice(Protocol):
+    """A readable, perhaps writable, array of bytes. Offsets and lengths are bytes, and need not be aligned."""
+
+    @property
+    def size(self) -> int:
+        """Length in bytes."""
+
+    @property
+    def sector_size(self) -> int:
+        """Bytes in a logical sector (512 or 4096): the unit in which partition tables count."""
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Exactly `length` bytes from `offset`. Raises FormatError where they do not lie wholly inside the device."""
+
+    def write_at(self, offset: int, data: bytes | memoryview) -> None:
+        """Writes all of `data` at `offset`. Raises RefusedError where the device was opened read-only."""
+
+    def flush(self) -> None:
+        """Returns when all that was written is on stable storage."""
+
+    def close(self) -> None:
+        """Releases what the device holds; it may be called twice."""
+
+
+def check_range(what: str, offset: int, length: int, size: int) -> None:
+    """Raises FormatError unless bytes [offset, offset + length) lie inside a `what` of `size` bytes."""
+    if offset < 0 or length < 0 or offset + length > size:
+        raise FormatError(what, offset, f"{length} bytes inside its {size}", f"an end at {offset + length}")

@@ -1,0 +1,66 @@
+"""The family of errors: what went wrong, in which structure, at which byte, and what that means for the exit status.
+
+Every error that vmrescue raises on purpose is a `VmRescueError`. Its text is one sentence for the person at the
+terminal; `exit_status` is what the command line returns for it.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class VmRescueError(Exception):
+    """Base of all errors of this package; 3 = the image cannot be read or is not supported."""
+
+    exit_status: ClassVar[int] = 3
+
+
+class UsageError(VmRescueError):
+    """The caller asked for something that has no meaning (a wrong option, a malformed name)."""
+
+    exit_status = 2
+
+
+class FormatError(VmRescueError):
+    """The bytes at a place are not what the format demands there.
+
+    Args:
+        structure: the structure's name in the field's own words, e.g. ``"VHD footer"``.
+        position: its first byte, counted from the start of the thing being read (the image, the volume, the hive).
+        expected: what the format asks for, in words.
+        found: what was there instead; shown with ``repr`` unless it is a string.
+    """
+
+    def __init__(self, structure: str, position: int, expected: str, found: object = None) -> None:
+        self.structure = structure
+        self.position = position
+        self.expected = expected
+        self.found = found
+        text = f"{structure} at byte {position} (0x{position:x}): expected {expected}"
+        if found is not None:
+            text += f", found {found if isinstance(found, str) else repr(found)}"
+        super().__init__(text)
+
+
+class UnsupportedError(VmRescueError):
+    """The image is well formed, but uses something that vmrescue does not handle."""
+
+
+class ReadError(VmRescueError):
+    """The operating system would not give us the bytes (missing file, no permission, I/O error)."""
+
+
+class NotFoundError(VmRescueError):
+    """A thing that was named (a file, a key, a volume, a Windows installation) is not there."""
+
+
+class RefusedError(VmRescueError):
+    """Doing it would not be safe; nothing was written."""
+
+    exit_status = 4
+
+
+class RepairFailedError(VmRescueError):
+    """A repair was begun, could not be completed or confirmed, and was rolled back."""
+
+    exit_status = 5

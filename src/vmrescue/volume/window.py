@@ -1,0 +1,35 @@
+"""A window on part of a device: how a partition, or a range of any device, is itself a device."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.disk.device import check_range
+
+if TYPE_CHECKING:
+    from vmrescue.disk.device import BlockDevice
+
+
+class Window:
+    """Bytes [start, start + size) of `device`, seen from 0. Closing it leaves the device open."""
+
+    def __init__(self, device: BlockDevice, start: int, size: int) -> None:
+        check_range("window", start, size, device.size)
+        self.device = device
+        self.start = start
+        self.size = size
+        self.sector_size = device.sector_size
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        check_range("volume", offset, length, self.size)
+        return self.device.read_at(self.start + offset, length)
+
+    def write_at(self, offset: int, data: bytes | memoryview) -> None:
+        check_range("volume", offset, len(data), self.size)
+        self.device.write_at(self.start + offset, data)
+
+    def flush(self) -> None:
+        self.device.flush()
+
+    def close(self) -> None:
+        """Nothing to release: the device belongs to whoever opened it."""

@@ -1,0 +1,43 @@
+"""What this machine may lack, and what that means: a skip with its reason for a user, a failure in CI."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+IN_CI = os.environ.get("CI", "") not in ("", "0", "false")
+
+
+def missing(reason: str) -> NoReturn:
+    """Skips the test, with its reason; in CI nothing may be missing, so there it fails."""
+    if IN_CI:
+        pytest.fail(f"in CI this may not be missing: {reason}")
+    pytest.skip(reason)
+
+
+def need_tool(name: str) -> str:
+    """The path of a judge, e.g. ``ntfsresize``."""
+    path = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    return path or missing(f"the program {name} is not installed (.ci/run names its Debian package)")
+
+
+def need_root() -> None:
+    """Loop devices and FUSE mounts need root."""
+    if os.geteuid() != 0:
+        missing("needs root, for loop devices and mounts")
+
+
+def run(*command: str | Path, input: bytes | None = None, ok: tuple[int, ...] = (0,)) -> str:
+    """Runs a judge and returns what it printed (both streams); an exit status not in `ok` fails the test."""
+    tool = need_tool(str(command[0]))
+    done = subprocess.run(
+        [tool, *map(str, command[1:])], input=input, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600
+    )
+    text = done.stdout.decode("utf-8", "replace")
+    assert done.returncode in ok, f"{' '.join(map(str, command))} ended with {done.returncode}:\n{text}"
+    return text
