@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 IN_CI = os.environ.get("CI", "") not in ("", "0", "false")
 
@@ -32,11 +34,11 @@ def need_root() -> None:
         missing("needs root, for loop devices and mounts")
 
 
-def run(*command: str | Path, input: bytes | None = None, ok: tuple[int, ...] = (0,)) -> str:
+def run(*command: str | Path, stdin: bytes | None = None, ok: tuple[int, ...] = (0,)) -> str:
     """Runs a judge and returns what it printed (both streams); an exit status not in `ok` fails the test."""
     tool = need_tool(str(command[0]))
     done = subprocess.run(
-        [tool, *map(str, command[1:])], input=input, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600
+        [tool, *map(str, command[1:])], input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600
     )
     text = done.stdout.decode("utf-8", "replace")
     assert done.returncode in ok, f"{' '.join(map(str, command))} ended with {done.returncode}:\n{text}"
