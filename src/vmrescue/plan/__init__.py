@@ -1,1 +1,36 @@
+"""Plans: what is to be changed, as plain data that can be reviewed, stored and applied later. No deed in here."""
 
+from __future__ import annotations
+
+from vmrescue.plan.change import (
+    Change,
+    CreateKey,
+    DeleteFile,
+    DeleteKey,
+    DeleteValue,
+    FileRef,
+    ReplayLog,
+    SetValue,
+    change_from_dict,
+    change_to_dict,
+)
+from vmrescue.plan.plan import ImageIdentity, Plan, Step
+from vmrescue.plan.registry_data import RegistryData, type_name
+
+__all__ = [
+    "Change",
+    "CreateKey",
+    "DeleteFile",
+    "DeleteKey",
+    "DeleteValue",
+    "FileRef",
+    "ImageIdentity",
+    "Plan",
+    "RegistryData",
+    "ReplayLog",
+    "SetValue",
+    "Step",
+    "change_from_dict",
+    "change_to_dict",
+    "type_name",
+]

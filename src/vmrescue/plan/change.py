@@ -1,0 +1,238 @@
+"""Changes: one edit each, as plain data. Nothing here does anything.
+
+A change says what is to be edited, what was found there (`before`) and what is to be there (`after`). Whoever applies
+it first checks that what was found is still so. To add a kind of change: a frozen dataclass with a `kind`, listed in
+`KINDS`; `repair.apply` holds the deed, `repair.verify` the look through the readers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from vmrescue.errors import UsageError
+from vmrescue.plan.registry_data import RegistryData
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True)
+class FileRef:
+    """A file: which disk (0 the image itself, then the data disks in order), which partition, which path.
+
+    `partition` is the number in the disk's table, counted from 1; 1 for a bare volume. `path` uses backslashes and
+    starts at the volume's root, without a leading one.
+    """
+
+    disk: int
+    partition: int
+    path: str
+
+    def __str__(self) -> str:
+        where = (
+            f"partition {self.partition}" if self.disk == 0 else f"data disk {self.disk}, partition {self.partition}"
+        )
+        return f"\\{self.path} on {where}"
+
+
+class Change(Protocol):
+    """What all kinds of changes have in common."""
+
+    kind: ClassVar[str]
+
+    @property
+    def file(self) -> FileRef:
+        """The file that the change edits."""
+
+    @property
+    def title(self) -> str:
+        """What it does, in a line without data."""
+
+    @property
+    def before_text(self) -> str:
+        """What was found, for a person."""
+
+    @property
+    def after_text(self) -> str:
+        """What will be there, for a person."""
+
+
+@dataclass(frozen=True)
+class SetValue:
+    """Set a value in a hive, creating its key where it is missing. `before` is None where there was no such value."""
+
+    kind: ClassVar[str] = "set-value"
+    file: FileRef
+    key: str
+    name: str
+    before: RegistryData | None
+    after: RegistryData
+
+    @property
+    def title(self) -> str:
+        return f"set {self.key}\\{self.name}"
+
+    @property
+    def before_text(self) -> str:
+        return str(self.before) if self.before else "(absent)"
+
+    @property
+    def after_text(self) -> str:
+        return str(self.after)
+
+
+@dataclass(frozen=True)
+class DeleteValue:
+    """Delete a value from a hive."""
+
+    kind: ClassVar[str] = "delete-value"
+    file: FileRef
+    key: str
+    name: str
+    before: RegistryData
+
+    @property
+    def title(self) -> str:
+        return f"delete the value {self.key}\\{self.name}"
+
+    @property
+    def before_text(self) -> str:
+        return str(self.before)
+
+    @property
+    def after_text(self) -> str:
+        return "(absent)"
+
+
+@dataclass(frozen=True)
+class CreateKey:
+    """Create a key, and those above it that are missing."""
+
+    kind: ClassVar[str] = "create-key"
+    file: FileRef
+    key: str
+
+    @property
+    def title(self) -> str:
+        return f"create the key {self.key}"
+
+    @property
+    def before_text(self) -> str:
+        return "(absent)"
+
+    @property
+    def after_text(self) -> str:
+        return "(an empty key)"
+
+
+@dataclass(frozen=True)
+class DeleteKey:
+    """Delete a key with all that is below it. `before` holds the values of the key itself, by name."""
+
+    kind: ClassVar[str] = "delete-key"
+    file: FileRef
+    key: str
+    before: dict[str, RegistryData]
+
+    @property
+    def title(self) -> str:
+        return f"delete the key {self.key}"
+
+    @property
+    def before_text(self) -> str:
+        return "; ".join(f"{name or '(default)'} = {data}" for name, data in self.before.items()) or "(no values)"
+
+    @property
+    def after_text(self) -> str:
+        return "(absent)"
+
+
+@dataclass(frozen=True)
+class ReplayLog:
+    """Replay a dirty hive's transaction logs into it, as Windows would at its next load."""
+
+    kind: ClassVar[str] = "replay-log"
+    file: FileRef
+    reason: str
+
+    @property
+    def title(self) -> str:
+        return "replay the hive's transaction logs"
+
+    @property
+    def before_text(self) -> str:
+        return f"dirty: {self.reason}"
+
+    @property
+    def after_text(self) -> str:
+        return "clean"
+
+
+@dataclass(frozen=True)
+class DeleteFile:
+    """Delete a file of `size` bytes."""
+
+    kind: ClassVar[str] = "delete-file"
+    file: FileRef
+    size: int
+
+    @property
+    def title(self) -> str:
+        return "delete the file"
+
+    @property
+    def before_text(self) -> str:
+        return f"{self.size} bytes"
+
+    @property
+    def after_text(self) -> str:
+        return "(absent)"
+
+
+KINDS: dict[str, type[Any]] = {
+    kind.kind: kind for kind in (SetValue, DeleteValue, CreateKey, DeleteKey, ReplayLog, DeleteFile)
+}
+
+
+def change_to_dict(change: Change) -> dict[str, Any]:
+    """A change as JSON-ready data."""
+    document: dict[str, Any] = {"kind": change.kind}
+    for field in fields(change):  # type: ignore[arg-type]  # every kind is a dataclass
+        value = getattr(change, field.name)
+        document[field.name] = _plain(value)
+    return document
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, RegistryData):
+        return value.to_dict()
+    if isinstance(value, FileRef):
+        return asdict(value)
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    return value
+
+
+_DECODERS: dict[str, Callable[[Any], Any]] = {
+    "FileRef": lambda value: FileRef(int(value["disk"]), int(value["partition"]), str(value["path"])),
+    "str": str,
+    "int": int,
+    "RegistryData": RegistryData.from_dict,
+    "RegistryData | None": lambda value: None if value is None else RegistryData.from_dict(value),
+    "dict[str, RegistryData]": lambda value: {str(name): RegistryData.from_dict(item) for name, item in value.items()},
+}
+
+
+def change_from_dict(document: dict[str, Any]) -> Change:
+    """The change that `change_to_dict` described. Raises UsageError where the document is not of its schema."""
+    try:
+        kind = KINDS[document["kind"]]
+        declared = {field.name: str(field.type) for field in fields(kind)}
+        unknown = set(document) - set(declared) - {"kind"}
+        if unknown:
+            raise UsageError(f"a change of kind {kind.kind} has no field {min(unknown)!r}")
+        change: Change = kind(**{name: _DECODERS[text](document[name]) for name, text in declared.items()})
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UsageError(f"the plan holds something that is not a change: {error!r} in {document!r:.200}") from error
+    return change

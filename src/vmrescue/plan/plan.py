@@ -1,0 +1,74 @@
+"""A plan: an ordered list of changes, each with the finding that asked for it; JSON both ways."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from vmrescue.errors import UsageError
+from vmrescue.plan.change import Change, change_from_dict, change_to_dict
+
+SCHEMA = "vmrescue.plan/1"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One change and why it is made: the id of the check (or the command) and its summary."""
+
+    check: str
+    reason: str
+    change: Change
+
+
+@dataclass(frozen=True)
+class ImageIdentity:
+    """What a plan was made for: the virtual disk's size in bytes and the id in its partition table."""
+
+    size: int
+    disk_id: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Changes in the order in which they will be made."""
+
+    image: ImageIdentity
+    steps: tuple[Step, ...]
+
+    @property
+    def changes(self) -> list[Change]:
+        return [step.change for step in self.steps]
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "schema": SCHEMA,
+            "image": {"size": self.image.size, "disk_id": self.image.disk_id},
+            "steps": [
+                {"check": step.check, "reason": step.reason, "change": change_to_dict(step.change)}
+                for step in self.steps
+            ],
+        }
+
+    def to_json(self) -> str:
+        """The plan as a document for a person to review and for `from_json`."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Plan:
+        """Raises UsageError where the text is not a plan of this schema."""
+        try:
+            document = json.loads(text)
+            if document["schema"] != SCHEMA:
+                raise UsageError(f"the plan's schema is {document['schema']!r}; this version reads {SCHEMA!r}")
+            image = ImageIdentity(int(document["image"]["size"]), str(document["image"]["disk_id"]))
+            steps = tuple(
+                Step(str(step["check"]), str(step["reason"]), change_from_dict(step["change"]))
+                for step in document["steps"]
+            )
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            raise UsageError(f"not a plan: {error!r}") from error
+        return cls(image, steps)
