@@ -1,1 +1,10 @@
+"""Partition tables: which volumes a disk has, what each is for, and a window on one."""
 
+from __future__ import annotations
+
+from vmrescue.volume.file_system import FileSystem, identify
+from vmrescue.volume.partition import Partition, PartitionTable
+from vmrescue.volume.partition_table import read_partition_table
+from vmrescue.volume.window import Window
+
+__all__ = ["read_partition_table", "PartitionTable", "Partition", "Window", "identify", "FileSystem"]

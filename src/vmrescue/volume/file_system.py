@@ -1,0 +1,58 @@
+"""Which file system, or encryption, a volume's boot sector announces."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from vmrescue.disk.device import BlockDevice
+
+FileSystem = Literal["NTFS", "FAT12", "FAT16", "FAT32", "exFAT", "ReFS", "BitLocker"]
+
+# Byte 3 of the boot sector. Sources: Microsoft's exFAT specification; libbde's and libfsrefs' format documentation.
+OEM_NAMES: dict[bytes, FileSystem] = {
+    b"NTFS    ": "NTFS",
+    b"EXFAT   ": "exFAT",
+    b"ReFS\0\0\0\0": "ReFS",
+    b"-FVE-FS-": "BitLocker",
+}
+# A BitLocker To Go volume looks like FAT32, but for this GUID {4967d63b-2e29-4ad8-8399-f6a339e3d001} at byte 424.
+BITLOCKER_TO_GO = bytes.fromhex("3bd667492e29d84a8399f6a339e3d001")
+
+# Bytes 11 to 35 of a FAT boot sector: bytes per sector, sectors per cluster, reserved sectors, tables, root entries,
+# sectors (16 bits), media, sectors per table (16 bits), geometry, hidden sectors, sectors (32 bits); then FAT32's
+# sectors per table.
+# Source: Microsoft, "FAT: General Overview of On-Disk Format", 1.03.
+FAT_BPB = struct.Struct("<11xHBHBHHBH8xII")
+
+
+def identify(device: BlockDevice) -> FileSystem | None:
+    """The file system that the boot sector at byte 0 names, or None where it names none that Windows boots or keeps."""
+    if device.size < 512:
+        return None
+    sector = device.read_at(0, 512)
+    known = OEM_NAMES.get(sector[3:11])
+    if known:
+        return known
+    if sector[424:440] == BITLOCKER_TO_GO:
+        return "BitLocker"
+    return _fat_kind(sector)
+
+
+def _fat_kind(sector: bytes) -> FileSystem | None:
+    """FAT12, FAT16 or FAT32 by the number of clusters, as the specification demands; None where it isn't FAT."""
+    if sector[0] not in (0xEB, 0xE9) or sector[510:] != b"\x55\xaa":
+        return None
+    fields = FAT_BPB.unpack_from(sector)
+    sector_size, per_cluster, reserved, tables, root_entries, sectors16, media, table16, sectors32, table32 = fields
+    if sector_size not in (512, 1024, 2048, 4096) or per_cluster not in (1, 2, 4, 8, 16, 32, 64, 128):
+        return None
+    if not reserved or not tables or (media < 0xF8 and media != 0xF0):
+        return None
+    root_sectors = -(-root_entries * 32 // sector_size)
+    data = (sectors16 or sectors32) - reserved - tables * (table16 or table32) - root_sectors
+    if data <= 0:
+        return None
+    clusters = data // per_cluster
+    return "FAT12" if clusters < 4085 else "FAT16" if clusters < 65525 else "FAT32"

@@ -1,0 +1,124 @@
+"""The master boot record, and the chain of extended boot records behind it.
+
+Source: Microsoft, "Basic Disks and Volumes Technical Reference" (master boot record, extended boot record).
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+from construct import Array, Bytes, Const, ConstError, Int8ul, Int16ul, Int32ul, Struct
+
+from vmrescue.errors import FormatError
+from vmrescue.volume.partition import Partition
+from vmrescue.volume.partition_types import EXTENDED_TYPES
+
+if TYPE_CHECKING:
+    from vmrescue.disk.device import BlockDevice
+
+SECTOR = 512  # the table's own size, also where the disk's sectors are larger
+MAX_LOGICAL = 255  # far more than any system makes; a longer chain is a hostile one
+
+ENTRY = Struct(
+    "boot_flag" / Int8ul,  # 0x80 active, 0x00 not
+    "first_chs" / Bytes(3),
+    "type" / Int8ul,
+    "last_chs" / Bytes(3),
+    "start" / Int32ul,  # sectors, from the disk's start; in an extended boot record from there, see below
+    "sectors" / Int32ul,
+)
+BOOT_RECORD = Struct(
+    "code" / Bytes(440),
+    "disk_signature" / Int32ul,
+    "copy_protected" / Int16ul,
+    "entries" / Array(4, ENTRY),
+    "signature" / Const(b"\x55\xaa"),
+)
+
+
+class Entry(NamedTuple):
+    """A used slot of a boot record; `start` and `sectors` as the disk has them."""
+
+    slot: int
+    boot_flag: int
+    type: int
+    start: int
+    sectors: int
+
+    def to_partition(self, number: int, base: int, sector_size: int) -> Partition:
+        """The partition it describes, when its start counts from sector `base`."""
+        start = (base + self.start) * sector_size
+        return Partition(number, start, self.sectors * sector_size, self.type, active=self.boot_flag == 0x80)
+
+
+class BootRecord(NamedTuple):
+    """A master or extended boot record."""
+
+    disk_signature: int
+    entries: list[Entry]
+
+
+def read_boot_record(device: BlockDevice, position: int) -> BootRecord:
+    """The boot record at byte `position`. Raises FormatError where its 55 AA signature is missing."""
+    data = device.read_at(position, SECTOR)
+    try:
+        record = BOOT_RECORD.parse(data)
+    except ConstError:
+        raise FormatError("boot record", position + 510, "the signature 55 AA", data[510:].hex(" ")) from None
+    entries = [Entry(i, e.boot_flag, e.type, e.start, e.sectors) for i, e in enumerate(record.entries, 1) if e.type]
+    return BootRecord(record.disk_signature, entries)
+
+
+def is_plausible(record: BootRecord, device_size: int) -> bool:
+    """Whether this is surely a partition table, and not a boot sector's program text where the table would be."""
+    runs = sorted((entry.start, entry.start + entry.sectors) for entry in record.entries)
+    apart = all(end <= start for (_, end), (start, _) in pairwise(runs))
+    flags_known = all(entry.boot_flag in (0, 0x80) for entry in record.entries)
+    inside = all(0 < start < end and end * SECTOR <= device_size for start, end in runs)
+    return bool(runs) and apart and flags_known and inside
+
+
+def read_partitions(device: BlockDevice, record: BootRecord, sector_size: int) -> tuple[list[Partition], list[str]]:
+    """All partitions that the record and its extended chains list, sound or not, and warnings about the chains."""
+    partitions = [entry.to_partition(entry.slot, 0, sector_size) for entry in record.entries]
+    warnings: list[str] = []
+    for extended in [partition for partition in partitions if partition.type in EXTENDED_TYPES]:
+        if extended.end > device.size or not extended.size:
+            continue  # reported with all other entries that do not fit
+        first_number = max(5, 1 + max(partition.number for partition in partitions))
+        partitions += _read_chain(device, extended, first_number, sector_size, warnings)
+    return partitions, warnings
+
+
+def _read_chain(
+    device: BlockDevice, extended: Partition, number: int, sector_size: int, warnings: list[str]
+) -> list[Partition]:
+    """The logical partitions of an extended one: each boot record holds one, and a link to the next record.
+
+    A logical partition's start counts from its own boot record; a link counts from the extended partition.
+    """
+    found: list[Partition] = []
+    seen: set[int] = set()
+    base = extended.start // sector_size
+    position = base
+    while True:
+        seen.add(position)
+        try:
+            record = read_boot_record(device, position * sector_size)
+        except FormatError as error:
+            warnings.append(f"the chain of logical partitions is broken, those behind it are not seen: {error}")
+            return found
+        for entry in record.entries[:2]:
+            if entry.type not in EXTENDED_TYPES:
+                found.append(entry.to_partition(number + len(found), position, sector_size))
+        link = next((entry.start for entry in record.entries[:2] if entry.type in EXTENDED_TYPES), None)
+        if link is None:
+            return found
+        position = base + link
+        if position in seen or position * sector_size >= extended.end or len(seen) >= MAX_LOGICAL:
+            warnings.append(
+                f"the chain of logical partitions leads to byte {position * sector_size}, "
+                "which is a place already seen, outside the extended partition, or too far along; it ends there"
+            )
+            return found

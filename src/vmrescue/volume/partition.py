@@ -1,0 +1,77 @@
+"""A partition and a partition table as plain data, whatever style the disk has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from vmrescue.volume.partition_types import describe_type
+from vmrescue.volume.window import Window
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from vmrescue.disk.device import BlockDevice
+    from vmrescue.volume.partition_types import Role
+
+Style = Literal["MBR", "GPT", "none"]
+
+
+@dataclass(frozen=True)
+class Partition:
+    """One partition; `start` and `size` are bytes of the disk.
+
+    Args:
+        number: the slot in the table, from 1, as sgdisk and sfdisk count; an MBR's logical partitions begin at 5.
+        type: the MBR type byte or the GPT type GUID; 0 for a bare volume, which has no table.
+        active: the MBR's boot flag.
+        guid: the GPT unique partition GUID; None elsewhere.
+        name: the GPT partition name; empty elsewhere.
+        attributes: the GPT attribute bits; 0 elsewhere.
+    """
+
+    number: int
+    start: int
+    size: int
+    type: int | UUID
+    active: bool = False
+    guid: UUID | None = None
+    name: str = ""
+    attributes: int = 0
+
+    @property
+    def end(self) -> int:
+        """The first byte after the partition."""
+        return self.start + self.size
+
+    @property
+    def type_name(self) -> str:
+        return describe_type(self.type)[0]
+
+    @property
+    def role(self) -> Role:
+        """What the partition is for, from its type alone."""
+        return describe_type(self.type)[1]
+
+    def open(self, device: BlockDevice) -> Window:
+        """The partition as a device of its own."""
+        return Window(device, self.start, self.size)
+
+
+@dataclass(frozen=True)
+class PartitionTable:
+    """What a disk's first and last sectors say of its partitions.
+
+    Args:
+        style: ``"MBR"``, ``"GPT"``, or ``"none"``: a bare volume, shown as one partition that spans the device.
+        sector_size: the unit the table counts in, in bytes.
+        disk_id: the MBR disk signature, or the GPT disk GUID; None for a bare volume.
+        partitions: those that lie wholly inside the device and overlap no other, by number.
+        warnings: sentences for a person: what is broken in the table, and which entries were left out for it.
+    """
+
+    style: Style
+    sector_size: int
+    disk_id: int | UUID | None
+    partitions: list[Partition]
+    warnings: list[str]

@@ -1,0 +1,137 @@
+"""Which partitions a disk has: MBR, GPT, or a bare volume without a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.errors import FormatError
+from vmrescue.volume import gpt, mbr
+from vmrescue.volume.file_system import identify
+from vmrescue.volume.partition import Partition, PartitionTable
+from vmrescue.volume.partition_types import GPT_PROTECTIVE
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from vmrescue.disk.device import BlockDevice
+    from vmrescue.volume.partition import Style
+
+SECTOR_SIZES = (512, 4096)
+
+
+def read_partition_table(device: BlockDevice) -> PartitionTable:
+    """The disk's partitions, with warnings about what is broken in its table.
+
+    The device's sector size is a hint only: a raw image does not tell, so the table that is found decides.
+
+    Raises:
+        FormatError: there is no table and no file system, both copies of the GPT are broken, or no entry of the
+            table lies inside the device.
+    """
+    if device.size < mbr.SECTOR:
+        raise FormatError("disk", 0, f"at least one sector of {mbr.SECTOR} bytes", f"{device.size} bytes")
+    sector_sizes = sorted(SECTOR_SIZES, key=lambda size: size != device.sector_size)
+    record, error = _read_mbr(device)
+    # Only a disk whose MBR is protective, empty or missing is a GPT disk: a converted disk may keep a stale GPT.
+    if record is None or not record.entries or _protective(record):
+        table = _read_gpt(device, record, sector_sizes)
+        if table is not None:
+            return table
+    file_system = identify(device)
+    if record is not None and (mbr.is_plausible(record, device.size) or not file_system):
+        return _read_mbr_table(device, record, sector_sizes)
+    if file_system:
+        whole = Partition(1, 0, device.size, 0)
+        return PartitionTable("none", device.sector_size, None, [whole], [])
+    assert error is not None  # a record is missing only because reading it failed
+    raise FormatError("partition table", error.position, "an MBR, a GPT or a file system's boot sector", error.found)
+
+
+def _read_mbr(device: BlockDevice) -> tuple[mbr.BootRecord | None, FormatError | None]:
+    try:
+        return mbr.read_boot_record(device, 0), None
+    except FormatError as error:
+        return None, error
+
+
+def _protective(record: mbr.BootRecord) -> mbr.Entry | None:
+    """The entry that protects a GPT from programs which know only MBRs."""
+    return next((entry for entry in record.entries if entry.type == GPT_PROTECTIVE), None)
+
+
+def _read_gpt(device: BlockDevice, record: mbr.BootRecord | None, sector_sizes: list[int]) -> PartitionTable | None:
+    """The GPT, or None where there is none. Raises FormatError where the MBR promises one and neither copy is sound."""
+    protective = _protective(record) if record else None
+    protected_lba = protective.start + protective.sectors - 1 if protective else None
+    copy, warnings = gpt.find_gpt(device, sector_sizes, protected_lba)
+    if copy is None:
+        if protective is None:
+            return None
+        raise FormatError("GPT", 512, "a sound copy at the disk's start or end", f"neither; {warnings[0]}")
+    if record is None or protective is None:
+        warnings.append("the protective MBR is missing: Windows does not see this disk's GPT")
+    elif len(record.entries) > 1:
+        warnings.append(
+            "the MBR lists partitions beside the GPT (a hybrid MBR): Windows may go by it, the GPT was used here"
+        )
+    return _table(device, "GPT", copy.sector_size, copy.disk_guid, copy.partitions, warnings)
+
+
+def _read_mbr_table(device: BlockDevice, record: mbr.BootRecord, sector_sizes: list[int]) -> PartitionTable:
+    """The MBR in the sector size under which its partitions begin with a file system; else in the likeliest."""
+    sector_size = max(sector_sizes, key=lambda size: _file_systems(device, record, size))
+    partitions, warnings = mbr.read_partitions(device, record, sector_size)
+    return _table(device, "MBR", sector_size, record.disk_signature, partitions, warnings)
+
+
+def _file_systems(device: BlockDevice, record: mbr.BootRecord, sector_size: int) -> int:
+    """How many of the MBR's partitions begin with a known boot sector if its unit is `sector_size` bytes."""
+    partitions = [entry.to_partition(entry.slot, 0, sector_size) for entry in record.entries]
+    return sum(1 for p in partitions if p.size >= 512 and p.end <= device.size and identify(p.open(device)))
+
+
+def _table(
+    device: BlockDevice,
+    style: Style,
+    sector_size: int,
+    disk_id: int | UUID,
+    listed: list[Partition],
+    warnings: list[str],
+) -> PartitionTable:
+    """A table of those `listed` partitions that can be trusted with a write. Raises FormatError where none can."""
+    complaints = [text for partition in listed if (text := _misplaced(partition, device.size, sector_size))]
+    placed = [partition for partition in listed if not _misplaced(partition, device.size, sector_size)]
+    overlapping: set[int] = set()
+    for first, second in _overlaps(placed):
+        overlapping |= {first.number, second.number}
+        complaints.append(f"partitions {first.number} and {second.number} overlap; both are left out")
+    kept = [partition for partition in placed if partition.number not in overlapping]
+    if listed and not kept:
+        raise FormatError(style, 0, f"a partition inside the disk's {device.size} bytes", "; ".join(complaints))
+    return PartitionTable(style, sector_size, disk_id, kept, warnings + complaints)
+
+
+def _misplaced(partition: Partition, disk_size: int, sector_size: int) -> str | None:
+    """Why the partition cannot be where the table says, if it cannot."""
+    if partition.size <= 0:
+        return f"partition {partition.number} has no sectors; it is left out"
+    if partition.start < sector_size:
+        return f"partition {partition.number} begins on the partition table itself; it is left out"
+    if partition.end > disk_size:
+        return (
+            f"partition {partition.number} ends at byte {partition.end}, beyond the disk's {disk_size} bytes "
+            "(an image cut short, or a wrong table); it is left out"
+        )
+    return None
+
+
+def _overlaps(partitions: list[Partition]) -> list[tuple[Partition, Partition]]:
+    """Pairs that overlap, every partition that does in at least one; an extended one may hold its logical ones."""
+    pairs = []
+    furthest: Partition | None = None
+    for partition in sorted((p for p in partitions if p.role != "extended"), key=lambda p: p.start):
+        if furthest and partition.start < furthest.end:
+            pairs.append((furthest, partition))
+        if furthest is None or partition.end > furthest.end:
+            furthest = partition
+    return pairs
