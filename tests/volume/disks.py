@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from support.machine import need_root, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 MIB = 1 << 20
 
@@ -42,13 +44,27 @@ def blank(path: Path, size: int = 32 * MIB) -> Path:
 
 def gpt_disk(path: Path, *options: str, size: int = 32 * MIB) -> Path:
     """A disk that sgdisk partitioned, as a generation 2 VM's unless told otherwise."""
-    run("sgdisk", *(options or GENERATION_2), blank(path, size))
+    path.write_bytes(_partitioned_by_sgdisk(options or GENERATION_2, size))
     return path
+
+
+@cache
+def _partitioned_by_sgdisk(options: tuple[str, ...], size: int) -> bytes:
+    """Kept, since sgdisk sleeps for a second after each write."""
+    with TemporaryDirectory() as folder:
+        path = blank(Path(folder) / "disk.img", size)
+        run("sgdisk", *options, path)
+        return path.read_bytes()
 
 
 def mbr_disk(path: Path, script: str = GENERATION_1, size: int = 32 * MIB) -> Path:
     """A disk that sfdisk partitioned, as a generation 1 VM's unless told otherwise."""
     run("sfdisk", "-q", blank(path, size), stdin=script.encode())
+    return path
+
+
+def ntfs_volume(path: Path, *options: str, size: int = 8 * MIB) -> Path:
+    run("mkntfs", "-q", "-F", *options, blank(path, size))
     return path
 
 
