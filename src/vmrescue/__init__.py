@@ -1,5 +1,43 @@
-"""vmrescue: repairs the disk image of a Windows VM that no longer boots."""
+"""vmrescue: repairs the disk image of a Windows VM that no longer boots: no Windows, no mount, no root.
+
+    diagnosis = vmrescue.diagnose("os.vhd")     # read-only
+    receipt = vmrescue.transaction("os.vhd")         # backed up, journalled, verified
+    vmrescue.undo("os.vhd")                     # byte for byte as before
+
+The names below are imported when they are first used, so that importing the package costs nothing.
+"""
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vmrescue import disk
+    from vmrescue.checks import Diagnosis, Finding, Policy, diagnose
+    from vmrescue.errors import VmRescueError
+    from vmrescue.plan import Plan
+    from vmrescue.transaction import Receipt, repair, undo
+
 __version__ = "0.1.0"
+__all__ = ["Diagnosis", "Finding", "Plan", "Policy", "Receipt", "VmRescueError", "diagnose", "disk", "repair", "undo"]
+
+_ROOMS = {
+    "Diagnosis": "checks",
+    "Finding": "checks",
+    "Policy": "checks",
+    "diagnose": "checks",
+    "VmRescueError": "errors",
+    "Plan": "plan",
+    "Receipt": "transaction",
+    "repair": "transaction",
+    "undo": "transaction",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "disk":
+        return importlib.import_module("vmrescue.disk")
+    if name not in _ROOMS:
+        raise AttributeError(f"module 'vmrescue' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"vmrescue.{_ROOMS[name]}"), name)

@@ -1,1 +1,9 @@
+"""The rules: each reads an installation and yields findings, with the changes that would mend them. None writes."""
 
+from __future__ import annotations
+
+from vmrescue.checks.diagnosis import Diagnosis, diagnose, examine, inventory, open_disks
+from vmrescue.checks.finding import SEVERITIES, Finding, Severity
+from vmrescue.checks.policy import Policy
+
+__all__ = ["SEVERITIES", "Diagnosis", "Finding", "Policy", "Severity", "diagnose", "examine", "inventory", "open_disks"]

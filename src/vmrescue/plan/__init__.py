@@ -15,7 +15,7 @@ from vmrescue.plan.change import (
     change_to_dict,
 )
 from vmrescue.plan.plan import ImageIdentity, Plan, Step
-from vmrescue.plan.registry_data import RegistryData, type_name
+from vmrescue.plan.registry_data import RegistryData
 
 __all__ = [
     "Change",
@@ -32,5 +32,4 @@ __all__ = [
     "Step",
     "change_from_dict",
     "change_to_dict",
-    "type_name",
 ]

@@ -1,1 +1,1 @@
-
+"""Documents made from a diagnosis: each a function without side effects."""

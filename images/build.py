@@ -1,0 +1,186 @@
+"""Builds the sample images with tools of others: mkntfs, mkfs.vfat, sfdisk, sgdisk, ntfs-3g, hivexregedit, qemu-img.
+
+Run as root (it mounts volumes it has just made): ``python images/build.py [NAME …]``. The results lie beside this file,
+compressed. Only the empty hive that hivexregedit starts from is made by vmrescue.
+"""
+
+from __future__ import annotations
+
+import lzma
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from boot_data import Place, boot_store
+from registry_text import Keys, reg_text
+from windows_data import software, system
+
+from vmrescue.registry import Hive
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MIB = 1 << 20
+HERE = Path(__file__).parent
+FREE_WHEN_FULL = 200 * MIB  # less than the 300 MB that the procedure asks for
+PAGE_FILE = 32 * MIB
+
+SIGNATURE = 0x5A3C17E9
+DISK_GUID = uuid.UUID("6f0d6a51-3b77-4e0c-9a53-2d1f0c5b8e01")
+ESP_GUID = uuid.UUID("6f0d6a51-3b77-4e0c-9a53-2d1f0c5b8e02")
+OS_GUID = uuid.UUID("6f0d6a51-3b77-4e0c-9a53-2d1f0c5b8e03")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A partition to be made: where it lies (MiB), and how its volume is formatted."""
+
+    start: int
+    size: int
+    formatter: tuple[str, ...]
+
+
+def run(*command: str | Path) -> None:
+    subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL)
+
+
+@contextmanager
+def mounted(volume: Path, kind: str) -> Iterator[Path]:
+    """A volume mounted for writing."""
+    with tempfile.TemporaryDirectory() as folder:
+        run("mount", "-o", "loop", "-t", kind, volume, folder)
+        try:
+            yield Path(folder)
+        finally:
+            run("umount", folder)
+
+
+def write_hive(path: Path, keys: Keys) -> None:
+    """An empty hive, filled by hivexregedit."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        hive, text = Path(folder) / path.name, Path(folder) / "keys.reg"
+        hive.write_bytes(Hive.create(path.name).to_bytes())
+        text.write_text(reg_text(keys))
+        run("hivexregedit", "--merge", hive, text)
+        shutil.copyfile(hive, path)
+
+
+def fill(folder: Path, leave: int) -> None:
+    """Takes room with a file of zeros until only `leave` bytes are free."""
+    free = shutil.disk_usage(folder).free - leave
+    target = folder / "Windows/Temp/fill.bin"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("wb") as stream:
+        for _ in range(free // MIB):
+            stream.write(bytes(MIB))
+
+
+def write_windows(folder: Path, system_keys: Keys, faults: bool) -> None:
+    """The folders and files of a Windows, as far as a diagnosis looks."""
+    config = folder / "Windows/System32/config"
+    write_hive(config / "SYSTEM", system_keys)
+    write_hive(config / "SOFTWARE", software())
+    (folder / "Windows/System32/ntoskrnl.exe").write_bytes(b"MZ" + bytes(4094))
+    if faults:
+        with (folder / "pagefile.sys").open("wb") as stream:
+            stream.write(bytes(PAGE_FILE))
+        fill(folder, FREE_WHEN_FULL)
+
+
+def make_volume(folder: Path, name: str, part: Part) -> Path:
+    volume = folder / name
+    with volume.open("wb") as stream:
+        stream.truncate(part.size * MIB)
+    run(*part.formatter, volume)
+    return volume
+
+
+def insert(disk: Path, volume: Path, part: Part) -> None:
+    run("dd", f"if={volume}", f"of={disk}", "bs=1M", f"seek={part.start}", "conv=notrunc,sparse", "status=none")
+
+
+def generation_1(folder: Path, faults: bool) -> Path:
+    """MBR, an active System Reserved volume, two control sets."""
+    reserved = Part(1, 32, ("mkntfs", "-q", "-F", "-L", "System Reserved"))
+    os = Part(33, 606, ("mkntfs", "-q", "-F", "-p", str(33 * 2048)))
+    disk = folder / "disk.raw"
+    with disk.open("wb") as stream:
+        stream.truncate(640 * MIB)
+    table = f"label: dos\nlabel-id: 0x{SIGNATURE:08x}\n1MiB,32MiB,7,*\n33MiB,606MiB,7\n"
+    subprocess.run(["sfdisk", "-q", str(disk)], input=table.encode(), check=True)
+    boot_place, os_place = Place(SIGNATURE, MIB), Place(SIGNATURE, 33 * MIB)
+    volume = make_volume(folder, "reserved", reserved)
+    with mounted(volume, "ntfs-3g") as root:
+        write_hive(root / "Boot/BCD", boot_store(boot_place, os_place, uefi=False, faults=faults))
+        (root / "bootmgr").write_bytes(bytes(1024))
+    insert(disk, volume, reserved)
+    volume = make_volume(folder, "os", os)
+    letters = {"C:": struct.pack("<IQ", SIGNATURE, 33 * MIB), "D:": struct.pack("<IQ", 0x7E57D15C, MIB)}
+    with mounted(volume, "ntfs-3g") as root:
+        write_windows(root, system("VM-GEN1", 2, letters, faults), faults)
+    if faults:
+        run("ntfsfix", volume)  # leaves the volume marked dirty
+    insert(disk, volume, os)
+    return disk
+
+
+def generation_2(folder: Path, faults: bool) -> Path:
+    """GPT: EFI system partition, Microsoft reserved, OS; one control set, as newer Windows has it."""
+    esp = Part(1, 40, ("mkfs.vfat", "-F", "32", "-s", "1", "-n", "SYSTEM"))
+    os = Part(57, 580, ("mkntfs", "-q", "-F", "-p", str(57 * 2048)))
+    disk = folder / "disk.raw"
+    with disk.open("wb") as stream:
+        stream.truncate(640 * MIB)
+    run("sgdisk", "-n", "1:2048:+40M", "-t", "1:ef00", "-u", f"1:{ESP_GUID}", "-c", "1:EFI system partition",
+        "-n", "2:0:+16M", "-t", "2:0c01", "-c", "2:Microsoft reserved partition",
+        "-n", "3:0:+580M", "-t", "3:0700", "-u", f"3:{OS_GUID}", "-c", "3:Basic data partition",
+        "-U", str(DISK_GUID), disk)  # fmt: skip
+    boot_place, os_place = Place(DISK_GUID, ESP_GUID), Place(DISK_GUID, OS_GUID)
+    volume = make_volume(folder, "esp", esp)
+    with mounted(volume, "vfat") as root:
+        write_hive(root / "EFI/Microsoft/Boot/BCD", boot_store(boot_place, os_place, uefi=True, faults=faults))
+    insert(disk, volume, esp)
+    volume = make_volume(folder, "os", os)
+    letters = {"C:": b"DMIO:ID:" + OS_GUID.bytes_le}
+    with mounted(volume, "ntfs-3g") as root:
+        write_windows(root, system("VM-GEN2", 1, letters, faults), faults)
+    if faults:
+        run("ntfsfix", volume)
+    insert(disk, volume, os)
+    return disk
+
+
+# name: (builder, with faults, VHD kind)
+SAMPLES = {
+    "gen1-broken": (generation_1, True, "fixed"),
+    "gen2-broken": (generation_2, True, "dynamic"),
+    "gen2-healthy": (generation_2, False, "dynamic"),
+}
+
+
+def build(name: str) -> Path:
+    """Builds one sample; returns the compressed image."""
+    builder, faults, kind = SAMPLES[name]
+    target = HERE / f"{name}.vhd.xz"
+    with tempfile.TemporaryDirectory() as text:
+        folder = Path(text)
+        disk = builder(folder, faults)
+        vhd = folder / "disk.vhd"
+        run("qemu-img", "convert", "-O", "vpc", "-o", f"subformat={kind},force_size=on", disk, vhd)
+        with vhd.open("rb") as source, lzma.open(target, "wb", preset=9 | lzma.PRESET_EXTREME) as packed:
+            shutil.copyfileobj(source, packed, MIB)
+    return target
+
+
+if __name__ == "__main__":
+    for chosen in sys.argv[1:] or SAMPLES:
+        made = build(chosen)
+        print(f"{made.name}: {made.stat().st_size} bytes")

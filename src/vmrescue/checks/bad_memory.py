@@ -1,0 +1,47 @@
+"""bad-memory: an object of the boot store lists page frames as bad, and Windows keeps its hands off that RAM."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.checks import steps
+from vmrescue.checks.boot_elements import delete_element, object_name, text_of
+from vmrescue.checks.finding import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmrescue.checks.policy import Policy
+    from vmrescue.windows import Installation
+
+ID = "bad-memory"
+BAD_MEMORY_LIST = 0x1700000A  # BcdLibraryIntegerList_BadMemoryList: each entry is a page frame number
+PAGE = 4096  # bytes of RAM in a page frame
+
+
+def check(installation: Installation, policy: Policy) -> Iterator[Finding]:
+    for entry in installation.boot.store.objects():
+        element = entry.element(BAD_MEMORY_LIST)
+        frames = element.value if element else None
+        if element is None or not isinstance(frames, list) or not frames:
+            continue
+        withheld = len(frames) * PAGE
+        yield Finding(
+            check=ID,
+            severity="critical",
+            summary=f"{object_name(entry)} lists {len(frames)} bad page frames: "
+            f"{withheld >> 10} KiB of RAM are withheld",
+            meaning="The boot manager may not find memory for its ramdisk and stops with 0xC0000017, "
+            "although a VM's memory does not wear out: the list is stale and can go.",
+            step=steps.BAD_MEMORY,
+            evidence={
+                "object": str(entry.guid),
+                "alias": entry.alias,
+                "element": element.name,
+                "page_frames": frames,
+                "bytes_withheld": withheld,
+                "found": text_of(element),
+                "wanted": None,
+            },
+            changes=(delete_element(installation, entry, element),),
+        )

@@ -1,0 +1,180 @@
+"""The diagnosis of an image: what is in it and what is wrong with it, as plain data that outlives the open disk."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vmrescue.checks.policy import Policy
+from vmrescue.checks.rules import RULES, chosen
+from vmrescue.disk import open_disk
+from vmrescue.plan import ImageIdentity, Plan, Step
+from vmrescue.windows import Disk, Installation
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Collection, Iterable, Iterator
+
+    from vmrescue.checks.finding import Finding
+
+SCHEMA = "vmrescue.diagnosis/1"
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What was found in an image.
+
+    Attributes:
+        image: its path, as it was given.
+        disk: container, size, partition style and id.
+        generation: 1 (BIOS, MBR) or 2 (UEFI, GPT).
+        windows: what the installation says of itself; None where its volume is encrypted.
+        volumes: every partition, in the order of the disks.
+        findings: in the order of the procedure's steps.
+        warnings: what was odd about the container or the partition table, though it could be read.
+    """
+
+    image: str
+    disk: dict[str, Any]
+    generation: int
+    windows: dict[str, Any] | None
+    volumes: list[dict[str, Any]]
+    findings: list[Finding]
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def healthy(self) -> bool:
+        """Whether there is nothing worse than advice."""
+        return all(finding.severity == "advice" for finding in self.findings)
+
+    def plan(self, only: Collection[str] | None = None, skip: Collection[str] = ()) -> Plan:
+        """The changes that mend the findings (of the checks `only`, without those of `skip`).
+
+        Findings that are mended only on request count when `only` names their check.
+        """
+        wanted = chosen(only, skip)
+        steps = [
+            Step(finding.check, finding.summary, change)
+            for finding in self.findings
+            if finding.check in wanted and (only or not finding.on_request)
+            for change in finding.changes
+        ]
+        return Plan(ImageIdentity(self.disk["size"], self.disk["id"]), tuple(steps))
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "schema": SCHEMA,
+            "image": self.image,
+            "disk": self.disk,
+            "generation": self.generation,
+            "windows": self.windows,
+            "volumes": self.volumes,
+            "findings": [finding.to_dict() for finding in self.findings],
+            "warnings": self.warnings,
+        }
+
+
+def diagnose(
+    image: str | os.PathLike[str],
+    policy: Policy | None = None,
+    data_disks: Iterable[str | os.PathLike[str]] = (),
+    only: Collection[str] | None = None,
+    skip: Collection[str] = (),
+) -> Diagnosis:
+    """Reads an image and says what is wrong in it. Nothing is written.
+
+    Args:
+        image: a virtual disk's file, a block device, or the image of a bare volume.
+        policy: what counts as right; `Policy.azure()` unless given.
+        data_disks: further disks of the same VM, for what the OS disk alone cannot tell.
+        only, skip: ids of the checks to run, and not to run.
+
+    Raises:
+        VmRescueError: the image cannot be read, or holds no Windows.
+    """
+    rules = chosen(only, skip)
+    with open_disks([image, *data_disks]) as disks:
+        return examine(disks, policy or Policy.azure(), rules)
+
+
+def inventory(image: str | os.PathLike[str], data_disks: Iterable[str | os.PathLike[str]] = ()) -> Diagnosis:
+    """What there is in an image, without any check: a diagnosis with no findings."""
+    with open_disks([image, *data_disks]) as disks:
+        return examine(disks, Policy.azure(), rules=())
+
+
+@contextmanager
+def open_disks(paths: Iterable[str | os.PathLike[str]]) -> Iterator[list[Disk]]:
+    """The disks behind `paths`, opened read-only and closed at the end."""
+    with ExitStack() as opened:
+        disks = []
+        for index, path in enumerate(paths):
+            device = open_disk(Path(path))
+            opened.callback(device.close)
+            disks.append(Disk(device, str(path), index))
+        yield disks
+
+
+def examine(disks: list[Disk], policy: Policy, rules: Iterable[str] = tuple(RULES)) -> Diagnosis:
+    """The diagnosis of disks that are open already: the image first, then the data disks."""
+    installation = Installation(disks)
+    findings = [finding for rule in rules for finding in RULES[rule](installation, policy)]
+    return Diagnosis(
+        image=disks[0].path,
+        disk=_describe_disk(disks[0]),
+        generation=installation.generation,
+        windows=_describe_windows(installation),
+        volumes=[_describe_volume(volume, installation) for volume in installation.volumes],
+        findings=findings,
+        warnings=[warning for disk in disks for warning in disk.warnings],
+    )
+
+
+def _describe_disk(disk: Disk) -> dict[str, Any]:
+    return {
+        "format": getattr(disk.device, "format", "raw image"),
+        "size": disk.device.size,
+        "sector_size": disk.table.sector_size,
+        "style": disk.table.style,
+        "id": disk.id,
+    }
+
+
+def _describe_windows(installation: Installation) -> dict[str, Any] | None:
+    windows = installation.os
+    if windows is None:
+        return None
+    return {
+        "product": windows.product.name,
+        "edition": windows.product.edition,
+        "version": windows.product.version,
+        "build": windows.product.build,
+        "computer_name": windows.computer_name,
+        "root": windows.root,
+        "control_sets": windows.control_sets,
+        "current_control_set": windows.current_control_set,
+        "os_volume": windows.volume.partition.number,
+        "boot_volume": installation.boot.volume.partition.number,
+        "boot_store": installation.boot.hive.path,
+    }
+
+
+def _describe_volume(volume: Any, installation: Installation) -> dict[str, Any]:
+    partition = volume.partition
+    return {
+        "disk": volume.disk.index,
+        "partition": partition.number,
+        "start": partition.start,
+        "size": partition.size,
+        "role": partition.role,
+        "type": partition.type_name,
+        "active": partition.active,
+        "name": partition.name,
+        "letter": volume.letter,
+        "file_system": volume.file_system,
+        "label": volume.files.label if volume.readable else None,
+        "cluster_size": volume.files.cluster_size if volume.readable else None,
+        "free": volume.files.free_bytes if volume.readable else None,
+    }

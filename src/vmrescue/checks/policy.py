@@ -1,0 +1,55 @@
+"""What counts as right for a VM: the rules that the checks measure an image against."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from vmrescue.checks.vm_size import temporary_drive
+from vmrescue.errors import UsageError
+
+DRIVE = re.compile(r"[A-Za-z]:")
+OS_DRIVE = "C:"  # an Azure image's Windows always calls its own volume C:
+
+
+@dataclass(frozen=True)
+class Policy:
+    r"""The rules. The defaults are Azure's, as Microsoft's procedure states them.
+
+    Args:
+        temp_drive: the letter of the VM's temporary drive, where the page file belongs; None where the VM has none
+            that could hold it: the page file then belongs on C:.
+        ram: the VM's memory in bytes, which a complete dump must fit into the free space; None where it is not known.
+        dump_file: where the memory dump is to be written, as Windows spells it.
+        min_free: bytes that must be free on the OS volume.
+        ems_port: the serial port of the console.
+        ems_baud_rate: its speed, in bits a second.
+    """
+
+    temp_drive: str | None = "D:"
+    ram: int | None = None
+    dump_file: str = r"%SystemRoot%\MEMORY.DMP"
+    min_free: int = 300 << 20
+    ems_port: int = 1
+    ems_baud_rate: int = 115200
+
+    def __post_init__(self) -> None:
+        if self.temp_drive is not None and not DRIVE.fullmatch(self.temp_drive):
+            raise UsageError(f"a drive is a letter and a colon, like D:, not {self.temp_drive!r}")
+        if self.min_free < 0 or (self.ram is not None and self.ram <= 0):
+            raise UsageError("sizes of memory and free space cannot be negative")
+
+    @classmethod
+    def azure(cls, vm_size: str | None = None) -> Policy:
+        """The default. With a VM size's name (``Standard_D4ds_v5``) the temporary drive follows from it."""
+        return cls(temp_drive=temporary_drive(vm_size)) if vm_size else cls()
+
+    @property
+    def page_file_drive(self) -> str:
+        """Where the page file belongs: the temporary drive, or C: where there is none."""
+        return (self.temp_drive or OS_DRIVE).upper()
+
+    @property
+    def page_file(self) -> str:
+        """The line wanted in PagingFiles: in its place, sized by Windows."""
+        return f"{self.page_file_drive}\\pagefile.sys 0 0"

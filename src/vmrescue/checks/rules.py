@@ -1,0 +1,46 @@
+"""Which rules there are, in the order of Microsoft's procedure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.checks import (
+    bad_memory,
+    crash_dump,
+    free_space,
+    hive_log,
+    memory_limit,
+    page_file,
+    serial_console,
+    volume_state,
+)
+from vmrescue.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+    from vmrescue.checks.finding import Finding
+    from vmrescue.checks.policy import Policy
+    from vmrescue.windows import Installation
+
+RULES: dict[str, Callable[[Installation, Policy], Iterator[Finding]]] = {
+    rule.ID: rule.check
+    for rule in (
+        volume_state,
+        hive_log,
+        free_space,
+        bad_memory,
+        memory_limit,
+        page_file,
+        serial_console,
+        crash_dump,
+    )
+}
+
+
+def chosen(only: Collection[str] | None, skip: Collection[str]) -> list[str]:
+    """The ids of the rules to run. Raises UsageError for an id that is not one."""
+    unknown = {*(only or ()), *skip} - set(RULES)
+    if unknown:
+        raise UsageError(f"there is no check {min(unknown)!r}; there are {', '.join(RULES)}")
+    return [rule for rule in RULES if (not only or rule in only) and rule not in skip]

@@ -1,0 +1,58 @@
+"""volume-state: a volume that Windows did not close: what that blocks, and what to do about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.checks import steps
+from vmrescue.checks.finding import Finding
+from vmrescue.fat import FatVolume
+from vmrescue.ntfs import volume_state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmrescue.checks.policy import Policy
+    from vmrescue.windows import Installation, Volume
+
+ID = "volume-state"
+MEANINGS = {
+    "dirty": "Windows will check the volume at its next start; values and boot entries can be repaired all the same.",
+    "log pending": "NTFS's own log holds work that Windows will redo at its next start: values and boot entries can be "
+    "repaired, but no file can be created, deleted or resized until the log is replayed.",
+    "hibernated": "Windows is only asleep and keeps the volume's state in its memory image: nothing on it may be "
+    "changed. Start the VM and shut it down fully (shutdown /s /f /t 0), or turn hibernation off.",
+    "encrypted": "nothing on the volume can be read or changed. Unlock it first, with its BitLocker recovery key "
+    "(manage-bde -unlock on a repair VM), or decrypt it.",
+}
+
+
+def check(installation: Installation, policy: Policy) -> Iterator[Finding]:
+    for volume in installation.disks[0].volumes:
+        name, reasons = _state(volume)
+        if name == "clean":
+            continue
+        yield Finding(
+            check=ID,
+            severity="warning",
+            summary=f"{volume} is {name}: {'; '.join(reasons)}",
+            meaning=MEANINGS[name],
+            step=steps.REPAIR_VM,
+            evidence={
+                "volume": str(volume),
+                "position": volume.position,
+                "file_system": volume.file_system,
+                "state": name,
+                "reasons": reasons,
+            },
+        )
+
+
+def _state(volume: Volume) -> tuple[str, list[str]]:
+    if volume.file_system in ("NTFS", "BitLocker"):
+        state = volume_state(volume.device)
+        return state.name, state.reasons
+    if volume.readable:
+        fat_state = FatVolume(volume.device).state
+        return fat_state.name, fat_state.reasons
+    return "clean", []

@@ -1,0 +1,31 @@
+"""vmrescue info"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from vmrescue.cli.options import data_disk_option, format_option, image_argument
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command()
+@image_argument
+@data_disk_option
+@format_option
+def command(image: Path, data_disks: tuple[Path, ...], output: str) -> None:
+    """Show the disk, its volumes to scale, and the Windows in IMAGE."""
+    from vmrescue.checks import inventory
+    from vmrescue.report.layout import info_text
+
+    diagnosis = inventory(image, data_disks)
+    if output == "json":
+        document = diagnosis.to_dict()
+        del document["findings"]
+        click.echo(json.dumps(document, indent=2))
+    else:
+        click.echo(info_text(diagnosis))

@@ -1,0 +1,68 @@
+"""The command `vmrescue`: arguments in, exit status out."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from vmrescue import __version__
+from vmrescue.errors import VmRescueError
+
+# name: what it does. A command's module has the same name and holds `command`; it is imported only when it is run.
+COMMANDS = {
+    "diagnose": "Say what is wrong in an image; nothing is written.",
+    "info": "Show the disk, its volumes and the Windows in it.",
+    "plan": "Write the changes that a repair would make, as JSON to review.",
+    "apply": "Apply a reviewed plan to an image.",
+    "repair": "Diagnose, show the changes, ask, and make them.",
+    "undo": "Take a repair back: the image is byte for byte as before.",
+    "demo": "Repair a broken sample image that ships with vmrescue.",
+}
+INTERRUPTED = 130  # what shells return for a program ended by Ctrl-C
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module only when it is run, so that `--help` is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"vmrescue.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit status: 0 all well or repaired; 1 findings; 2 wrong usage; 3 the image cannot be read or is not "
+    "supported; 4 refused because it would not be safe; 5 the repair failed and was rolled back.",
+)
+@click.version_option(__version__, prog_name="vmrescue")
+def group() -> None:
+    """Repairs the disk image of a Windows VM that no longer boots: no Windows, no mount, no root."""
+
+
+def main() -> None:
+    """Entry point. Errors of ours become one sentence on stderr and their exit status."""
+    try:
+        group(prog_name="vmrescue")
+    except VmRescueError as error:
+        from vmrescue.report.printable import printable
+
+        click.echo(f"vmrescue: {printable(error)}", err=True)
+        sys.exit(error.exit_status)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

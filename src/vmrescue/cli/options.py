@@ -1,0 +1,98 @@
+"""Options that several commands share, and how their texts become values."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vmrescue.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vmrescue.checks import Policy
+
+SIZE = re.compile(r"(?P<number>\d+)\s*(?P<unit>[KMGT]?)(?:i?B)?", re.IGNORECASE)
+SHIFTS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
+
+Command = Any  # a function that click decorates
+
+
+class Size(click.ParamType[int]):
+    """``16G``, ``300M``, ``4096``: bytes, in binary multiples."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        match = SIZE.fullmatch(str(value).strip())
+        if match is None:
+            self.fail(f"{value!r} is not a size like 16G, 300M or 4096", param, ctx)
+        return int(match["number"]) << SHIFTS[match["unit"].upper()]
+
+
+image_argument = click.argument("image", type=click.Path(path_type=Path))
+format_option = click.option(
+    "--format", "output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print."
+)
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+data_disk_option = click.option(
+    "--data-disk",
+    "data_disks",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A further disk of the same VM (repeatable).",
+)
+
+POLICY_OPTIONS = [
+    click.option(
+        "--vm-size", metavar="NAME", help="The VM's size, such as Standard_D4ds_v5: has it a D: drive?"
+    ),
+    click.option("--temp-drive", metavar="D:", help="The temporary drive's letter, where the page file belongs."),
+    click.option("--no-temp-drive", is_flag=True, help="The VM has no temporary drive: the page file belongs on C:."),
+    click.option("--ram", type=Size(), help="The VM's memory, which a complete dump must fit."),
+    click.option("--dump-file", metavar="PATH", help=r"Where the dump goes  [default: %SystemRoot%\MEMORY.DMP]"),
+    click.option("--min-free", type=Size(), help="Bytes that must be free on the OS volume  [default: 300M]"),
+]
+CHECK_OPTIONS = [
+    click.option("--only", multiple=True, metavar="CHECK", help="Run only this check (repeatable)."),
+    click.option("--skip", multiple=True, metavar="CHECK", help="Leave this check out (repeatable)."),
+]
+
+
+def policy_options(command: Command) -> Command:
+    """Adds the options that make up a policy."""
+    return _decorate(command, POLICY_OPTIONS)
+
+
+def check_options(command: Command) -> Command:
+    """Adds --only and --skip."""
+    return _decorate(command, CHECK_OPTIONS)
+
+
+def _decorate(command: Command, options: list[Callable[[Command], Command]]) -> Command:
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def make_policy(
+    vm_size: str | None,
+    temp_drive: str | None,
+    no_temp_drive: bool,
+    ram: int | None,
+    dump_file: str | None,
+    min_free: int | None,
+) -> Policy:
+    """The policy that the options ask for. Raises UsageError where they contradict each other."""
+    from dataclasses import replace
+
+    from vmrescue.checks import Policy
+
+    if temp_drive and no_temp_drive:
+        raise UsageError("--temp-drive and --no-temp-drive contradict each other")
+    given: dict[str, Any] = {"ram": ram, "dump_file": dump_file, "min_free": min_free, "temp_drive": temp_drive}
+    policy = replace(Policy.azure(vm_size), **{name: value for name, value in given.items() if value is not None})
+    return replace(policy, temp_drive=None) if no_temp_drive else policy

@@ -1,0 +1,82 @@
+"""A disk's layout drawn to scale in text, with a table of its volumes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from vmrescue.report.printable import printable
+from vmrescue.report.text import headline
+from vmrescue.report.units import size_text
+
+if TYPE_CHECKING:
+    from vmrescue.checks import Diagnosis
+
+BAR_WIDTH = 96
+FREE = "."  # space that belongs to no partition
+
+
+def info_text(diagnosis: Diagnosis) -> str:
+    """All that is known of an image: its disk, its Windows, its volumes."""
+    disk = diagnosis.disk
+    lines = [
+        headline(diagnosis),
+        "",
+        *_facts(diagnosis),
+        "",
+        printable(f"{disk['style']} disk {disk['id']}, {size_text(disk['size'])}, {disk['sector_size']}-byte sectors"),
+        bar([volume for volume in diagnosis.volumes if volume["disk"] == 0], disk["size"]),
+        "",
+        *volume_table(diagnosis.volumes),
+    ]
+    return "\n".join([*lines, *(f"note: {printable(warning)}" for warning in diagnosis.warnings)])
+
+
+def _facts(diagnosis: Diagnosis) -> list[str]:
+    windows = diagnosis.windows or {}
+    facts = {
+        "product": windows.get("product"),
+        "edition": windows.get("edition"),
+        "version": windows.get("version"),
+        "build": windows.get("build"),
+        "computer": windows.get("computer_name"),
+        "generation": diagnosis.generation,
+        "boot store": f"\\{windows['boot_store']} on partition {windows['boot_volume']}" if windows else None,
+        "Windows": f"\\{windows['root']} on partition {windows['os_volume']}" if windows else "on an encrypted volume",
+        "control sets": ", ".join(windows.get("control_sets", ())),
+        "current": windows.get("current_control_set"),
+    }
+    return [printable(f"{name:12}  {value}") for name, value in facts.items() if value]
+
+
+def bar(volumes: list[dict[str, Any]], size: int, width: int = BAR_WIDTH) -> str:
+    """``|1#####|2##########....|``: each partition's share of `size` bytes, at least wide enough for its number."""
+    cells = [FREE] * width
+    for volume in sorted(volumes, key=lambda volume: int(volume["start"])):
+        first = volume["start"] * width // size
+        last = max(first + 2, (volume["start"] + volume["size"]) * width // size)
+        label = f"|{volume['partition']}"
+        drawn = (label + "#" * width)[: max(len(label), last - first)]
+        cells[first : first + len(drawn)] = drawn
+    return "[" + "".join(cells)[:width] + "]"
+
+
+def volume_table(volumes: list[dict[str, Any]]) -> list[str]:
+    """A row for each volume; sizes as Windows shows them."""
+    rows = [("disk", "part", "letter", "role", "file system", "label", "size", "free", "cluster")]
+    for volume in volumes:
+        active = ", active" if volume["active"] else ""
+        rows.append(
+            (
+                str(volume["disk"]),
+                str(volume["partition"]),
+                volume["letter"] or "-",
+                f"{volume['role']}{active}",
+                volume["file_system"] or "-",
+                printable(volume["label"] or volume["name"] or "-"),
+                size_text(volume["size"]),
+                "-" if volume["free"] is None else size_text(volume["free"]),
+                "-" if volume["cluster_size"] is None else str(volume["cluster_size"]),
+            )
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

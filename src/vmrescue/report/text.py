@@ -1,0 +1,101 @@
+"""A diagnosis, an inventory and a plan as plain text: for a terminal at 3 a.m., and for a log file."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+from vmrescue.report.printable import printable
+from vmrescue.report.units import size_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmrescue.checks import Diagnosis, Finding
+    from vmrescue.plan import Plan
+
+WIDTH = 110
+INDENT = " " * 10
+SHOWN_ITEMS = 8  # of a long list, in text; JSON has all
+
+
+def diagnosis_text(diagnosis: Diagnosis) -> str:
+    """What is wrong with an image, worst news in the order of the procedure."""
+    lines = [headline(diagnosis)]
+    lines += [f"note: {printable(warning)}" for warning in diagnosis.warnings]
+    for finding in diagnosis.findings:
+        lines += ["", *_finding_lines(finding)]
+    return "\n".join([*lines, "", _verdict(diagnosis)])
+
+
+def headline(diagnosis: Diagnosis) -> str:
+    """The image and the Windows in it, in one line."""
+    windows = diagnosis.windows
+    if windows is None:
+        what = "a Windows on an encrypted volume"
+    else:
+        name = windows["product"] or "Windows"
+        build = f" (build {windows['build']})" if windows["build"] else ""
+        computer = f", computer {windows['computer_name']}" if windows["computer_name"] else ""
+        what = f"{name}{build}{computer}"
+    disk = diagnosis.disk
+    return printable(
+        f"{diagnosis.image}: {what}, generation {diagnosis.generation}, {disk['format']}, {size_text(disk['size'])}"
+    )
+
+
+def _finding_lines(finding: Finding) -> Iterator[str]:
+    yield printable(f"{finding.severity:9} {finding.check}: {finding.summary}")
+    yield from _wrapped(finding.meaning)
+    yield from _wrapped(f"Procedure: {finding.step}.")
+    for name, value in finding.evidence.items():
+        if value is not None and value != []:
+            yield from _wrapped(f"{name}: {_evidence(value)}")
+    for change in finding.changes:
+        yield from _wrapped(f"repair: {change.title}: {change.before_text} -> {change.after_text}")
+    if not finding.changes:
+        yield from _wrapped("repair: not by vmrescue")
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(
+        printable(text), WIDTH, initial_indent=INDENT, subsequent_indent=INDENT + "  ", break_on_hyphens=False
+    )
+
+
+def _evidence(value: Any) -> str:
+    if isinstance(value, list):
+        shown = ", ".join(_evidence(item) for item in value[:SHOWN_ITEMS])
+        return shown + (f", … ({len(value)} in all)" if len(value) > SHOWN_ITEMS else "")
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name} {_evidence(item)}" for name, item in value.items()) + "}"
+    return str(value)
+
+
+def _verdict(diagnosis: Diagnosis) -> str:
+    if not diagnosis.findings:
+        return "Nothing is wrong."
+    counts = [
+        f"{count} {severity}"
+        for severity in ("critical", "warning", "advice")
+        if (count := sum(finding.severity == severity for finding in diagnosis.findings))
+    ]
+    changes = len(diagnosis.plan())
+    offer = f" `vmrescue repair {printable(diagnosis.image)}` would make {changes} changes." if changes else ""
+    noun = "finding" if len(diagnosis.findings) == 1 else "findings"
+    return f"{len(diagnosis.findings)} {noun}: {', '.join(counts)}.{offer}"
+
+
+def plan_text(plan: Plan) -> str:
+    """Every change with its reason, what was found and what will be there."""
+    lines = []
+    for number, step in enumerate(plan.steps, 1):
+        change = step.change
+        lines += [
+            printable(f"{number:3}. {change.title}"),
+            printable(f"     in      {change.file}"),
+            printable(f"     before  {change.before_text}"),
+            printable(f"     after   {change.after_text}"),
+            printable(f"     because {step.check}: {step.reason}"),
+        ]
+    return "\n".join(lines)

@@ -1,0 +1,13 @@
+"""Sizes for people: binary units, as Windows' Explorer counts and names them."""
+
+from __future__ import annotations
+
+UNITS = ("bytes", "KB", "MB", "GB", "TB", "PB", "EB")
+
+
+def size_text(size: int) -> str:
+    """``300 MB``, ``126.5 GB``: binary multiples under the names that Windows shows."""
+    step = min(max(size.bit_length() - 1, 0) // 10, len(UNITS) - 1)
+    number = size / (1 << 10 * step)
+    shown = f"{number:.0f}" if step == 0 or number == int(number) else f"{number:.1f}"
+    return f"{shown} {UNITS[step]}"

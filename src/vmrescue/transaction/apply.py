@@ -1,0 +1,117 @@
+"""The deeds: each change of a plan carried out with the editors, on whatever device the disks lie on (an overlay).
+
+Before a change is made, what the plan says was found is compared with what is there; a difference refuses the plan.
+All changes to one hive are made in one go, after its transaction logs have been replayed.
+"""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import TYPE_CHECKING
+
+from vmrescue.errors import RefusedError
+from vmrescue.plan import Change, CreateKey, DeleteFile, DeleteKey, DeleteValue, RegistryData, ReplayLog, SetValue
+from vmrescue.registry import Hive, KeyNotFound, ValueNotFound
+from vmrescue.transaction.editors import open_editor
+from vmrescue.windows.registry_file import LOG_SUFFIXES
+
+if TYPE_CHECKING:
+    from vmrescue.plan import FileRef, Plan
+    from vmrescue.transaction.editors import VolumeEditor
+    from vmrescue.windows import Disk, Volume
+
+
+def find_volume(disks: list[Disk], file: FileRef) -> Volume:
+    """The volume that a plan's file lies on. Raises RefusedError where the disks have no such partition."""
+    volume = disks[file.disk].volume(file.partition) if file.disk < len(disks) else None
+    if volume is None:
+        raise RefusedError(f"the plan edits {file}, which is not on the disks given")
+    return volume
+
+
+def by_file(changes: list[Change]) -> dict[FileRef, list[Change]]:
+    """The changes of each file together, files and changes in the plan's order."""
+    grouped: dict[FileRef, list[Change]] = {}
+    for change in changes:
+        grouped.setdefault(change.file, []).append(change)
+    return grouped
+
+
+def apply_plan(plan: Plan, disks: list[Disk]) -> None:
+    """Makes every change of the plan on the disks.
+
+    Raises:
+        RefusedError: something is no longer as the plan found it, or editing it would not be safe.
+    """
+    for file, changes in by_file(plan.changes).items():
+        volume = find_volume(disks, file)
+        editor = open_editor(volume)
+        if not editor.exists(file.path):
+            raise RefusedError(f"the plan edits {file}, which is not there")
+        if isinstance(changes[0], DeleteFile):
+            _compare(changes[0], changes[0].size, volume.files.size_of(file.path))
+            editor.delete(file.path)
+        else:
+            _edit_hive(editor, file, changes)
+
+
+def _edit_hive(editor: VolumeEditor, file: FileRef, changes: list[Change]) -> None:
+    logs = [editor.read_file(file.path + suffix) for suffix in LOG_SUFFIXES if editor.exists(file.path + suffix)]
+    hive = Hive(editor.read_file(file.path), logs=logs)
+    for change in changes:
+        edit(change, hive)
+    editor.write_file(file.path, hive.to_bytes())
+
+
+@singledispatch
+def edit(change: Change, hive: Hive) -> None:
+    """Makes one change in a hive. Raises RefusedError where the hive is not as the change found it."""
+    raise RefusedError(f"{change.title} is no edit of a hive")
+
+
+@edit.register
+def _(change: SetValue, hive: Hive) -> None:
+    _compare(change, change.before, _value(hive, change.key, change.name))
+    hive.set_value(change.key, change.name, change.after.type, change.after.raw)
+
+
+@edit.register
+def _(change: DeleteValue, hive: Hive) -> None:
+    _compare(change, change.before, _value(hive, change.key, change.name))
+    hive.delete_value(change.key, change.name)
+
+
+@edit.register
+def _(change: CreateKey, hive: Hive) -> None:
+    hive.create_key(change.key)
+
+
+@edit.register
+def _(change: DeleteKey, hive: Hive) -> None:
+    try:
+        key = hive.key(change.key)
+    except KeyNotFound as error:
+        raise RefusedError(f"cannot {change.title}: {error}") from error
+    found = {value.name: RegistryData(int(value.type), value.raw) for value in key.values()}
+    _compare(change, change.before, found)
+    hive.delete_key(change.key, recursive=True)
+
+
+@edit.register
+def _(change: ReplayLog, hive: Hive) -> None:
+    if hive.recovered is None:
+        raise RefusedError(f"cannot {change.title}: the hive {change.file} is no longer dirty")
+
+
+def _value(hive: Hive, key: str, name: str) -> RegistryData | None:
+    try:
+        value = hive.key(key).value(name)
+    except (KeyNotFound, ValueNotFound):
+        return None
+    return RegistryData(int(value.type), value.raw)
+
+
+def _compare(change: Change, expected: object, found: object) -> None:
+    if expected != found:
+        shown = "nothing" if found is None else str(found)
+        raise RefusedError(f"cannot {change.title}: the plan found {change.before_text}, and now there is {shown}")

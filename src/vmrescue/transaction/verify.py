@@ -1,0 +1,96 @@
+"""The second look: what the editors have written, read back by code that did not write it."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import TYPE_CHECKING
+
+from vmrescue.checks import examine
+from vmrescue.errors import RepairFailedError, VmRescueError
+from vmrescue.plan import Change, CreateKey, DeleteFile, DeleteKey, DeleteValue, FileRef, Plan, ReplayLog, SetValue
+from vmrescue.transaction.apply import by_file, find_volume
+from vmrescue.windows import RegistryFile
+
+if TYPE_CHECKING:
+    from vmrescue.checks import Diagnosis, Policy
+    from vmrescue.windows import Disk
+
+
+def verify_plan(plan: Plan, disks: list[Disk], policy: Policy, before: Diagnosis | None) -> Diagnosis | None:
+    """Looks up every change through the dissect readers, and diagnoses the disks again.
+
+    Args:
+        plan: what was applied.
+        disks: the disks as they are now, opened anew.
+        policy: what counts as right.
+        before: the diagnosis that the plan came from, where one could be made.
+
+    Returns the new diagnosis.
+
+    Raises:
+        RepairFailedError: a change is not there, or something is wrong now that was not before.
+    """
+    try:
+        for file, changes in by_file(plan.changes).items():
+            _look_up(file, changes, disks)
+        after = examine(disks, policy) if before else None
+    except RepairFailedError:
+        raise
+    except VmRescueError as error:
+        raise RepairFailedError(f"after the edits the disk cannot be read any more: {error}") from error
+    if before and after:
+        _nothing_new(before, after)
+    return after
+
+
+def _look_up(file: FileRef, changes: list[Change], disks: list[Disk]) -> None:
+    volume = find_volume(disks, file)
+    if isinstance(changes[0], DeleteFile):
+        if volume.files.size_of(file.path) is not None:
+            raise RepairFailedError(f"{file} is still there")
+        return
+    hive = RegistryFile(volume, file.path)
+    if hive.state.dirty:
+        raise RepairFailedError(f"the hive {file} is dirty after the edits: {hive.state.reason}")
+    for change in changes:
+        if not is_there(change, hive):
+            raise RepairFailedError(f"the readers do not see that vmrescue did: {change.title} in {file}")
+
+
+@singledispatch
+def is_there(change: Change, hive: RegistryFile) -> bool:
+    """Whether the reader sees what the change was to do."""
+    return False
+
+
+@is_there.register
+def _(change: SetValue, hive: RegistryFile) -> bool:
+    return hive.data(change.key, change.name) == change.after
+
+
+@is_there.register
+def _(change: DeleteValue, hive: RegistryFile) -> bool:
+    return hive.data(change.key, change.name) is None
+
+
+@is_there.register
+def _(change: CreateKey, hive: RegistryFile) -> bool:
+    return hive.key(change.key) is not None
+
+
+@is_there.register
+def _(change: DeleteKey, hive: RegistryFile) -> bool:
+    return hive.key(change.key) is None
+
+
+@is_there.register
+def _(change: ReplayLog, hive: RegistryFile) -> bool:
+    return not hive.state.dirty
+
+
+def _nothing_new(before: Diagnosis, after: Diagnosis) -> None:
+    """A repair may leave findings, but must not cause any."""
+    known = {finding.check for finding in before.findings}
+    for finding in after.findings:
+        if finding.check not in known:
+            raise RepairFailedError(f"the edits would have caused a new finding, {finding.check}: {finding.summary}")

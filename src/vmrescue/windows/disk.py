@@ -1,0 +1,45 @@
+"""A disk that is at hand: its container, its partition table, its volumes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.volume import read_partition_table
+from vmrescue.windows.volume import Volume
+
+if TYPE_CHECKING:
+    from vmrescue.disk import BlockDevice
+
+
+class Disk:
+    """An opened disk.
+
+    Args:
+        device: the virtual disk; its owner closes it.
+        path: where the image lies, for reports.
+        index: 0 for the image that is diagnosed, then 1, 2, … for the data disks given with it.
+    """
+
+    def __init__(self, device: BlockDevice, path: str, index: int = 0) -> None:
+        self.device = device
+        self.path = path
+        self.index = index
+        self.table = read_partition_table(device)
+        self.volumes = [Volume(self, partition) for partition in self.table.partitions if partition.role != "extended"]
+
+    @property
+    def id(self) -> str:
+        """The MBR signature (eight hexadecimal digits) or the GPT disk GUID, as text; empty for a bare volume."""
+        disk_id = self.table.disk_id
+        if disk_id is None:
+            return ""
+        return f"{disk_id:08x}" if isinstance(disk_id, int) else str(disk_id)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What was odd about the container and the partition table, though they could be read."""
+        return [*getattr(self.device, "warnings", []), *self.table.warnings]
+
+    def volume(self, number: int) -> Volume | None:
+        """The volume on partition `number`."""
+        return next((volume for volume in self.volumes if volume.partition.number == number), None)

@@ -1,0 +1,200 @@
+"""Reading files out of NTFS and FAT volumes, through dissect.ntfs and dissect.fat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+
+from vmrescue.errors import NotFoundError, UnsupportedError
+from vmrescue.windows.guard import reading
+from vmrescue.windows.stream import DeviceStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmrescue.disk.device import BlockDevice
+
+BITMAP_RECORD = 6  # $Bitmap is always file record 6
+BITMAP_CHUNK = 1 << 20  # bytes of $Bitmap held at once
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One name in a directory; `size` is in bytes, 0 for a directory."""
+
+    name: str
+    is_directory: bool
+    size: int
+
+
+class FileSystem(Protocol):
+    """What the rest of this room asks of a volume. Paths use backslashes and are looked up without case."""
+
+    @property
+    def cluster_size(self) -> int:
+        """Bytes in a cluster."""
+
+    @property
+    def label(self) -> str:
+        """The volume's name, perhaps empty."""
+
+    @property
+    def free_bytes(self) -> int:
+        """Bytes in clusters that no file owns."""
+
+    def size_of(self, path: str) -> int | None:
+        """A file's length in bytes; None where there is no such file (or it is a directory)."""
+
+    def open(self, path: str) -> BinaryIO:
+        """The file's content. Raises NotFoundError where there is no such file."""
+
+    def entries(self, path: str) -> list[Entry]:
+        """What a directory holds, sorted by name. Raises NotFoundError where there is no such directory."""
+
+
+def parts_of(path: str) -> list[str]:
+    """The names in a path; both slashes separate."""
+    return [part for part in path.replace("/", "\\").split("\\") if part]
+
+
+def ones(bitmap: bytes) -> int:
+    """How many bits are set."""
+    return int.from_bytes(bitmap, "little").bit_count()
+
+
+class NtfsFileSystem:
+    """An NTFS volume. Reparse points are not followed: offline, their targets may mean something else."""
+
+    def __init__(self, device: BlockDevice, position: int) -> None:
+        from dissect.ntfs import NTFS
+
+        self._position = position
+        with reading("NTFS volume", position):
+            self._ntfs = NTFS(DeviceStream(device))
+            self.cluster_size: int = self._ntfs.cluster_size
+
+    @cached_property
+    def label(self) -> str:
+        with reading("NTFS $Volume", self._position):
+            return self._ntfs.volume_name or ""
+
+    @cached_property
+    def free_bytes(self) -> int:
+        with reading("NTFS $Bitmap", self._position):
+            boot = self._ntfs.boot_sector
+            clusters = boot.NumberSectors * self._ntfs.sector_size // self.cluster_size
+            return (clusters - self._used(clusters)) * self.cluster_size
+
+    def _used(self, clusters: int) -> int:
+        stream = self._ntfs.mft.get(BITMAP_RECORD).open()
+        whole_bytes, bits = divmod(clusters, 8)
+        used = sum(ones(stream.read(min(BITMAP_CHUNK, whole_bytes - at))) for at in range(0, whole_bytes, BITMAP_CHUNK))
+        return used + (ones(stream.read(1)) if not bits else ones(bytes([stream.read(1)[0] & (1 << bits) - 1])))
+
+    def size_of(self, path: str) -> int | None:
+        with reading(f"NTFS file {path}", self._position):
+            record = self._record(path)
+            return None if record is None or record.is_dir() else int(record.size())
+
+    def open(self, path: str) -> BinaryIO:
+        with reading(f"NTFS file {path}", self._position):
+            record = self._record(path)
+            if record is None or record.is_dir():
+                raise NotFoundError(f"there is no file \\{path} on the volume at byte {self._position}")
+            stream: BinaryIO = record.open()
+            return stream
+
+    def entries(self, path: str) -> list[Entry]:
+        with reading(f"NTFS directory {path}", self._position):
+            record = self._record(path)
+            if record is None or not record.is_dir():
+                raise NotFoundError(f"there is no directory \\{path} on the volume at byte {self._position}")
+            return sorted(map(self._entry, record.iterdir(ignore_dos=True)), key=lambda entry: entry.name.upper())
+
+    def _entry(self, index_entry: Any) -> Entry:
+        target = index_entry.dereference()
+        directory = target.is_dir()
+        has_data = not directory and target.has_stream()
+        return Entry(index_entry.attribute.file_name, directory, int(target.size()) if has_data else 0)
+
+    def _record(self, path: str) -> Any | None:
+        record = self._ntfs.mft.root
+        for part in parts_of(path):
+            if not record.is_dir():
+                return None
+            try:
+                record = record.index("$I30").search(part).dereference()
+            except KeyError:
+                return None
+        return record
+
+
+class FatFileSystem:
+    """A FAT12, FAT16 or FAT32 volume."""
+
+    def __init__(self, device: BlockDevice, position: int) -> None:
+        from dissect.fat import FATFS
+
+        self._device = device
+        self._position = position
+        with reading("FAT volume", position):
+            self._fat = FATFS(DeviceStream(device))
+            self.cluster_size: int = self._fat.cluster_size
+
+    @property
+    def label(self) -> str:
+        label = str(self._fat.volume_label)
+        return "" if label == "NO NAME" else label
+
+    @cached_property
+    def free_bytes(self) -> int:
+        from vmrescue.fat import FatVolume
+
+        return FatVolume(self._device).free_clusters * self.cluster_size
+
+    def size_of(self, path: str) -> int | None:
+        with reading(f"FAT file {path}", self._position):
+            entry = self._find(path)
+            return None if entry is None or entry.is_directory() else int(entry.size)
+
+    def open(self, path: str) -> BinaryIO:
+        with reading(f"FAT file {path}", self._position):
+            entry = self._find(path)
+            if entry is None or entry.is_directory():
+                raise NotFoundError(f"there is no file \\{path} on the volume at byte {self._position}")
+            stream: BinaryIO = entry.open()
+            return stream
+
+    def entries(self, path: str) -> list[Entry]:
+        with reading(f"FAT directory {path}", self._position):
+            directory = self._find(path)
+            if directory is None or not directory.is_directory():
+                raise NotFoundError(f"there is no directory \\{path} on the volume at byte {self._position}")
+            return sorted(self._children(directory), key=lambda entry: entry.name.upper())
+
+    def _children(self, directory: Any) -> Iterator[Entry]:
+        for child in directory.iterdir():
+            if not child.is_volume_id() and child.name not in (".", ".."):
+                folder = child.is_directory()
+                yield Entry(child.name, folder, 0 if folder else int(child.size))
+
+    def _find(self, path: str) -> Any | None:
+        from dissect.fat import exceptions
+
+        try:
+            return self._fat.get("\\".join(parts_of(path)))
+        except (exceptions.FileNotFoundError, exceptions.NotADirectoryError):
+            return None
+
+
+def open_file_system(device: BlockDevice, kind: str | None, position: int) -> FileSystem:
+    """The reader for a volume whose file system is `kind`, as `volume.identify` names it.
+
+    `position` is the volume's first byte on its disk, for errors. Raises UnsupportedError for other kinds.
+    """
+    if kind == "NTFS":
+        return NtfsFileSystem(device, position)
+    if kind in ("FAT12", "FAT16", "FAT32"):
+        return FatFileSystem(device, position)
+    raise UnsupportedError(f"the volume at byte {position} holds {kind or 'no known file system'}: it cannot be read")

@@ -1,0 +1,167 @@
+"""A Windows installation on a set of disks: what boots it, where it lies, and what it says of itself."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from vmrescue.errors import NotFoundError
+from vmrescue.windows.boot_store import BootStore, find_boot_store
+from vmrescue.windows.mounted_devices import drive_letters
+from vmrescue.windows.registry_file import RegistryFile
+
+if TYPE_CHECKING:
+    from vmrescue.windows.disk import Disk
+    from vmrescue.windows.registry_file import RegistryKey
+    from vmrescue.windows.volume import Volume
+
+CURRENT_VERSION = r"Microsoft\Windows NT\CurrentVersion"
+DEFAULT_ROOT = "Windows"
+CONTROL_SET = re.compile(r"ControlSet\d{3}", re.IGNORECASE)
+WINDOWS_11_BUILD = 22000  # from this build on a client is Windows 11, though ProductName still says 10
+
+
+@dataclass(frozen=True)
+class Product:
+    """What SOFTWARE says: all None where the hive is missing or lacks the value."""
+
+    name: str | None
+    edition: str | None
+    version: str | None
+    build: str | None
+
+
+class OperatingSystem:
+    r"""The volume that holds ``\Windows``, and its hives.
+
+    Args:
+        volume: the OS volume.
+        root: the Windows folder's path on it, without a leading backslash.
+    """
+
+    def __init__(self, volume: Volume, root: str) -> None:
+        self.volume = volume
+        self.root = root
+
+    @property
+    def config(self) -> str:
+        """The folder of the hives."""
+        return f"{self.root}\\System32\\config"
+
+    @cached_property
+    def system(self) -> RegistryFile:
+        return RegistryFile(self.volume, f"{self.config}\\SYSTEM")
+
+    @cached_property
+    def software(self) -> RegistryFile | None:
+        path = f"{self.config}\\SOFTWARE"
+        return RegistryFile(self.volume, path) if self.volume.files.size_of(path) else None
+
+    @cached_property
+    def control_sets(self) -> list[str]:
+        """The control sets that there are, e.g. ``["ControlSet001"]``."""
+        return sorted(key.name for key in self.system.root.subkeys() if CONTROL_SET.fullmatch(key.name))
+
+    @cached_property
+    def current_control_set(self) -> str:
+        """The set that `Select\\Current` names. Raises NotFoundError where it names none that is there."""
+        number = self.system.number("Select", "Current")
+        name = f"ControlSet{number:03}" if number is not None else None
+        found = next((control_set for control_set in self.control_sets if control_set == name), None)
+        if found is None:
+            raise NotFoundError(f"hive \\{self.system.path}: Select\\Current names {name or 'none'}, not there")
+        return found
+
+    @cached_property
+    def computer_name(self) -> str | None:
+        return self.system.text(f"{self.current_control_set}\\Control\\ComputerName\\ComputerName", "ComputerName")
+
+    @cached_property
+    def product(self) -> Product:
+        hive = self.software
+        key = hive.key(CURRENT_VERSION) if hive else None
+        if key is None:
+            return Product(None, None, None, None)
+        build = _text(key, "CurrentBuildNumber") or _text(key, "CurrentBuild")
+        revision = key.data("UBR")
+        name = _text(key, "ProductName")
+        if name and _text(key, "InstallationType") == "Client" and (build or "").isdigit():
+            name = name.replace("Windows 10", "Windows 11") if int(build or 0) >= WINDOWS_11_BUILD else name
+        if build and revision and revision.data is not None:
+            build = f"{build}.{revision.data}"
+        return Product(name, _text(key, "EditionID"), _text(key, "DisplayVersion") or _text(key, "ReleaseId"), build)
+
+
+def _text(key: RegistryKey, name: str) -> str | None:
+    data = key.data(name)
+    value = data.data if data else None
+    return value if isinstance(value, str) and value else None
+
+
+class Installation:
+    """A Windows on the disks that are at hand.
+
+    Attributes:
+        disks: the image first, then the data disks given with it.
+        boot: the store that boots it.
+        os: the installation that the default loader starts; None only where its volume is encrypted.
+        encrypted: the BitLocker volumes; where `os` is None, the OS volume is among them.
+        letters: the guest's drive letters for the volumes at hand.
+    """
+
+    def __init__(self, disks: list[Disk]) -> None:
+        self.disks = disks
+        self.boot: BootStore = find_boot_store(disks[0])
+        self.encrypted = [volume for volume in self.volumes if volume.file_system == "BitLocker"]
+        self.os = self._find_os()
+        self.letters = self._letters()
+        for letter, volume in self.letters.items():
+            volume.letter = letter
+
+    @property
+    def generation(self) -> int:
+        return self.boot.generation
+
+    @property
+    def volumes(self) -> list[Volume]:
+        return [volume for disk in self.disks for volume in disk.volumes]
+
+    def _find_os(self) -> OperatingSystem | None:
+        root = self._system_root()
+        named = self._os_device()
+        candidates = [named] if named else [volume for volume in self.disks[0].volumes if volume != self.boot.volume]
+        for volume in [*candidates, self.boot.volume]:
+            if volume.readable and volume.files.size_of(f"{root}\\System32\\config\\SYSTEM") is not None:
+                return OperatingSystem(volume, root)
+        if self.encrypted:
+            return None
+        looked = ", ".join(map(str, candidates))
+        raise NotFoundError(f"no Windows: there is no \\{root}\\System32\\config\\SYSTEM on {looked}")
+
+    def _system_root(self) -> str:
+        loader = self.boot.store.default_loader()
+        element = loader.element("systemroot") if loader else None
+        return str(element.value).strip("\\") if element else DEFAULT_ROOT
+
+    def _os_device(self) -> Volume | None:
+        """The volume that the default loader's `osdevice` means, where it is on a disk at hand."""
+        loader = self.boot.store.default_loader()
+        element = loader.element("osdevice") if loader else None
+        if element is None:
+            return None
+        return next((volume for volume in self.volumes if is_device(volume, element.value)), None)
+
+    def _letters(self) -> dict[str, Volume]:
+        mounted = self.os.system.key("MountedDevices") if self.os else None
+        return drive_letters(mounted.values() if mounted else {}, self.volumes)
+
+
+def is_device(volume: Volume, device: object) -> bool:
+    """Whether a BCD device element means this volume."""
+    from vmrescue.bcd.device import PartitionDevice
+
+    if not isinstance(device, PartitionDevice):
+        return False
+    return device.names(volume.disk.table.disk_id, volume.partition.guid, volume.partition.start)

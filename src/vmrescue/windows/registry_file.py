@@ -1,0 +1,162 @@
+"""A hive read for diagnosis: through dissect.regf, after its transaction logs were replayed in memory if it is dirty.
+
+Only the pages that are asked for are read, so a clean hive of any size costs a few hundred kilobytes.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from vmrescue.errors import FormatError, NotFoundError, VmRescueError
+from vmrescue.plan import FileRef, RegistryData
+from vmrescue.registry.base_block import SECTOR
+from vmrescue.registry.state import HiveState, hive_state
+from vmrescue.windows.file_system import parts_of
+from vmrescue.windows.guard import reading
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from vmrescue.windows.volume import Volume
+
+LOG_SUFFIXES = (".LOG1", ".LOG2", ".LOG")
+
+
+class RegistryKey:
+    """A key as dissect.regf reads it, with the few questions that we ask. Names are compared without case."""
+
+    def __init__(self, key: Any, where: RegistryFile) -> None:
+        self._key = key
+        self._where = where
+
+    @property
+    def name(self) -> str:
+        return str(self._key.name)
+
+    def subkeys(self) -> list[RegistryKey]:
+        with self._where.reading():
+            return [RegistryKey(key, self._where) for key in self._key.subkeys()]
+
+    def subkey(self, name: str) -> RegistryKey | None:
+        from dissect.regf.exceptions import RegistryKeyNotFoundError
+
+        with self._where.reading():
+            try:
+                return RegistryKey(self._key.subkey(name), self._where)
+            except (RegistryKeyNotFoundError, UnicodeDecodeError):
+                # dissect compares names in `li` lists with case, and cannot read `lf` hints that are not ASCII
+                pass
+        return next((key for key in self.subkeys() if key.name.upper() == name.upper()), None)
+
+    def value(self, name: str) -> tuple[int, bytes] | None:
+        """Type and bytes of a value; None where there is none of that name."""
+        found = self.data(name)
+        return (found.type, found.raw) if found else None
+
+    def data(self, name: str) -> RegistryData | None:
+        from dissect.regf.exceptions import RegistryValueNotFoundError
+
+        with self._where.reading():
+            try:
+                value = self._key.value(name)
+            except RegistryValueNotFoundError:
+                return None
+            return RegistryData(int(value.type), bytes(value.data))
+
+    def values(self) -> dict[str, RegistryData]:
+        """All values by name; the unnamed one as ``""``."""
+        with self._where.reading():
+            return {_name(value): RegistryData(int(value.type), bytes(value.data)) for value in self._key.values()}
+
+
+def _name(value: Any) -> str:
+    return "" if value.cell.NameLength == 0 else str(value.name)
+
+
+class RegistryFile:
+    """A hive file on a volume.
+
+    Attributes:
+        ref: which file it is, for changes.
+        state: whether it is dirty, and why.
+        size: the file's length in bytes.
+    """
+
+    def __init__(self, volume: Volume, path: str) -> None:
+        self.volume = volume
+        self.path = path
+        self.ref = FileRef(volume.disk_index, volume.partition.number, path)
+        self.size = volume.files.size_of(path) or 0
+        stream = volume.files.open(path)
+        with self.reading():
+            base_block = stream.read(SECTOR)
+        if len(base_block) < SECTOR or base_block[:4] != b"regf":
+            raise FormatError(f"hive \\{path} on {volume}", 0, "the signature 'regf'", bytes(base_block[:4]))
+        self.state: HiveState = hive_state(base_block)
+        self._stream = stream
+
+    def reading(self) -> AbstractContextManager[None]:
+        """The guard for everything that dissect.regf does with this hive."""
+        return reading(f"hive \\{self.path} on {self.volume}", 0)
+
+    @cached_property
+    def root(self) -> RegistryKey:
+        from dissect.regf import RegistryHive
+
+        content, _ = self._content
+        with self.reading():
+            return RegistryKey(RegistryHive(content).root(), self)
+
+    def why_not_replayable(self) -> str | None:
+        """Why a dirty hive's logs cannot be replayed; its content is then read as the file alone has it."""
+        return self._content[1]
+
+    @cached_property
+    def _content(self) -> tuple[BinaryIO, str | None]:
+        if not self.state.dirty:
+            return self._stream, None
+        from vmrescue.registry.recovery import recover
+
+        with self.reading():
+            self._stream.seek(0)
+            data = self._stream.read()
+        try:
+            return BytesIO(recover(data, self.logs())[0]), None
+        except VmRescueError as error:
+            return BytesIO(data), str(error)
+
+    def logs(self) -> list[bytes]:
+        """The content of the log files that lie beside the hive, in the order LOG1, LOG2, LOG."""
+        found = []
+        for suffix in LOG_SUFFIXES:
+            try:
+                found.append(self.volume.files.open(self.path + suffix).read())
+            except NotFoundError:
+                continue
+        return found
+
+    def key(self, path: str) -> RegistryKey | None:
+        """The key at `path` below the root; None where a part of it is missing."""
+        key: RegistryKey | None = self.root
+        for part in parts_of(path):
+            key = key.subkey(part) if key else None
+        return key
+
+    def data(self, path: str, name: str) -> RegistryData | None:
+        """The value `name` of the key at `path`; None where either is missing."""
+        key = self.key(path)
+        return key.data(name) if key else None
+
+    def text(self, path: str, name: str) -> str | None:
+        """A string value; None where it is missing or no string."""
+        data = self.data(path, name)
+        value = data.data if data else None
+        return value if isinstance(value, str) else None
+
+    def number(self, path: str, name: str) -> int | None:
+        """A DWORD or QWORD value; None where it is missing or something else."""
+        data = self.data(path, name)
+        value = data.data if data else None
+        return value if isinstance(value, int) else None

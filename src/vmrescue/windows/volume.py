@@ -1,0 +1,59 @@
+"""A volume: one partition of a disk that is at hand, with its file system read on demand."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from vmrescue.volume import identify
+from vmrescue.windows.file_system import FileSystem, open_file_system
+
+if TYPE_CHECKING:
+    from vmrescue.volume import Partition, Window
+    from vmrescue.windows.disk import Disk
+
+
+class Volume:
+    """A partition of `disk` as a volume.
+
+    Attributes:
+        letter: the guest's own drive letter for it (``"C:"``), where Windows has assigned one; set by the installation.
+    """
+
+    def __init__(self, disk: Disk, partition: Partition) -> None:
+        self.disk = disk
+        self.partition = partition
+        self.letter: str | None = None
+
+    @property
+    def disk_index(self) -> int:
+        return self.disk.index
+
+    @property
+    def position(self) -> int:
+        """The first byte of the volume on its disk."""
+        return self.partition.start
+
+    @cached_property
+    def device(self) -> Window:
+        """The volume's bytes."""
+        return self.partition.open(self.disk.device)
+
+    @cached_property
+    def file_system(self) -> str | None:
+        """``NTFS``, ``FAT32``, ``BitLocker``, …; None where nothing known is there."""
+        return identify(self.device)
+
+    @cached_property
+    def files(self) -> FileSystem:
+        """Raises UnsupportedError for a file system that cannot be read."""
+        return open_file_system(self.device, self.file_system, self.position)
+
+    @property
+    def readable(self) -> bool:
+        return self.file_system in ("NTFS", "FAT12", "FAT16", "FAT32")
+
+    def __str__(self) -> str:
+        disk = f" of data disk {self.disk.index}" if self.disk.index else ""
+        letter = f" ({self.letter})" if self.letter else ""
+        return f"partition {self.partition.number}{disk}{letter}"
