@@ -1,0 +1,28 @@
+"""How a store reads its hive: a key with subkeys and values, and nothing more.
+
+Two independent readers satisfy it, so that what one of them wrote can be read back by the other.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class KeyReader(Protocol):
+    """A registry key, read-only. Names are compared without regard to case."""
+
+    @property
+    def name(self) -> str:
+        """The key's own name, without its path."""
+
+    def subkeys(self) -> Iterable[KeyReader]:
+        """The keys below it, in the hive's order."""
+
+    def subkey(self, name: str) -> KeyReader | None:
+        """The key below it with this name."""
+
+    def value(self, name: str) -> tuple[int, bytes] | None:
+        """The type (REG_SZ = 1 …) and the bytes of the value with this name."""

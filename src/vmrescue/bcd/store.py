@@ -1,0 +1,229 @@
+"""A boot configuration data store: objects, and their elements, read from a hive.
+
+A store is a registry hive: ``Objects\\{guid}\\Description`` has the dword ``Type``,
+``Objects\\{guid}\\Elements\\xxxxxxxx`` has the value ``Element``. Source: Microsoft's BCD WMI reference for the model,
+real stores for the keys.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from vmrescue.bcd import objects
+from vmrescue.bcd.elements import ElementType, Format, element_by_id, element_by_name, format_of, name_of
+from vmrescue.bcd.objects import Application, Kind, ObjectType, braced
+from vmrescue.bcd.values import Value, decode_value
+from vmrescue.errors import FormatError, NotFoundError
+
+if TYPE_CHECKING:
+    from vmrescue.bcd.hive_reader import KeyReader
+
+INHERIT = 0x14000006
+DEFAULT_OBJECT = 0x23000003
+DISPLAY_ORDER = 0x24000001
+
+
+@dataclass(frozen=True)
+class Element:
+    """One element of an object. `raw` and `registry_type` are the hive's."""
+
+    object: BcdObject
+    id: int
+    registry_type: int
+    raw: bytes
+
+    @property
+    def name(self) -> str:
+        """As bcdedit calls it: ``badmemorylist``, ``custom:46000010``."""
+        return name_of(self.object.type, self.id)
+
+    @property
+    def type(self) -> ElementType | None:
+        """Its row in the table, where it has one."""
+        return element_by_id(self.object.type, self.id)
+
+    @property
+    def format(self) -> Format | None:
+        return format_of(self.id)
+
+    @cached_property
+    def value(self) -> Value:
+        """What the bytes mean. Raises FormatError, naming the object and the element, where they mean nothing."""
+        try:
+            return decode_value(self.format, self.raw)
+        except FormatError as error:
+            structure = f"element {self.id:08x} of BCD object {braced(self.object.guid)}"
+            raise FormatError(structure, error.position, error.expected, error.found) from None
+
+
+class BcdObject:
+    """One object: a boot application, settings to inherit, or the options of a device."""
+
+    def __init__(self, store: Store, guid: UUID, key: KeyReader) -> None:
+        self.store = store
+        self.guid = guid
+        self._key = key
+
+    def __repr__(self) -> str:
+        return f"BcdObject({self.identifier}, {self.type.title})"
+
+    @property
+    def alias(self) -> str:
+        """The well-known name without braces (``bootmgr``), or an empty string."""
+        known = objects.BY_GUID.get(self.guid)
+        return known.alias if known else ""
+
+    @property
+    def identifier(self) -> str:
+        """The alias or else the GUID, in braces."""
+        return f"{{{self.alias}}}" if self.alias else braced(self.guid)
+
+    @cached_property
+    def type(self) -> ObjectType:
+        """The object's type; 0 where the store has lost it."""
+        description = self._key.subkey("Description")
+        found = description.value("Type") if description else None
+        return ObjectType(int.from_bytes(found[1][:4], "little") if found else 0)
+
+    def elements(self) -> list[Element]:
+        """Its own elements, by id."""
+        return list(self._elements.values())
+
+    def element(self, which: int | str) -> Element | None:
+        """Its own element with this id, or with bcdedit's name."""
+        identifier = self._identifier(which)
+        return self._elements.get(identifier) if identifier is not None else None
+
+    def inherited(self, which: int | str) -> Element | None:
+        """The element that takes effect: its own, or else the first in the objects that it inherits from, in order."""
+        identifier = self._identifier(which)
+        for each in [self, *self.ancestors()]:
+            if identifier is not None and identifier in each._elements:
+                return each._elements[identifier]
+        return None
+
+    def ancestors(self) -> list[BcdObject]:
+        """The objects that it inherits from, as Windows asks them: each, then its own ancestors, then the next.
+
+        Each is there once, also where they name each other in a circle.
+        """
+        found: dict[UUID, BcdObject] = {self.guid: self}
+        waiting = self._parents()[::-1]
+        while waiting:
+            nearest = waiting.pop()
+            if nearest.guid not in found:
+                found[nearest.guid] = nearest
+                waiting.extend(nearest._parents()[::-1])
+        return list(found.values())[1:]
+
+    def _parents(self) -> list[BcdObject]:
+        listed = self.element(INHERIT)
+        guids = listed.value if listed and isinstance(listed.value, tuple) else ()
+        return [parent for guid in guids if isinstance(guid, UUID) and (parent := self.store.find(guid))]
+
+    def _identifier(self, which: int | str) -> int | None:
+        if isinstance(which, int):
+            return which
+        element = element_by_name(self.type, which)
+        return element.id if element else None
+
+    @cached_property
+    def _elements(self) -> dict[int, Element]:
+        keys = self._key.subkey("Elements")
+        found = {}
+        for key in keys.subkeys() if keys else ():
+            identifier, value = _hexadecimal(key.name), key.value("Element")
+            if identifier is not None and value is not None:
+                found[identifier] = Element(self, identifier, *value)
+        return dict(sorted(found.items()))
+
+
+class Store:
+    """A store, from the root key of its hive.
+
+    Raises:
+        NotFoundError: the hive has no key ``Objects``, so it is not a BCD store.
+    """
+
+    def __init__(self, root: KeyReader) -> None:
+        key = root.subkey("Objects")
+        if key is None:
+            raise NotFoundError("not a BCD store: its hive has no key Objects")
+        self._objects = {guid: BcdObject(self, guid, each) for each in key.subkeys() if (guid := _guid(each.name))}
+
+    def objects(self) -> list[BcdObject]:
+        """All objects, in the order of their GUIDs' text, as a hive sorts them."""
+        return sorted(self._objects.values(), key=lambda each: str(each.guid))
+
+    def find(self, guid: UUID) -> BcdObject | None:
+        """The object with this GUID."""
+        return self._objects.get(guid)
+
+    def object(self, identifier: str | UUID) -> BcdObject:
+        """The object with this GUID or alias, braces or not, in any case; ``{default}`` is the default loader, and so
+        is ``{current}``, because in a store that is not running there is no current entry.
+
+        Raises:
+            NotFoundError: the store has no such object.
+        """
+        guid = identifier if isinstance(identifier, UUID) else guid_of(identifier)
+        if guid in (objects.DEFAULT, objects.CURRENT):
+            return self.default_loader()
+        found = self.find(guid) if guid else None
+        if found is None:
+            raise NotFoundError(f"the BCD store has no object {identifier}")
+        return found
+
+    @property
+    def boot_manager(self) -> BcdObject:
+        """The Windows boot manager's object. Raises NotFoundError where the store has none."""
+        return self.object("{bootmgr}")
+
+    def loaders(self) -> list[BcdObject]:
+        """The Windows boot loaders."""
+        wanted = Kind.APPLICATION, Application.OS_LOADER
+        return [each for each in self.objects() if (each.type.kind, each.type.application) == wanted]
+
+    def default_loader(self) -> BcdObject:
+        """The entry that boots: the boot manager's default, else the first of its display order, else the only loader.
+
+        Raises:
+            NotFoundError: none of these leads to an object of the store.
+        """
+        manager = self.find(objects.BY_ALIAS["bootmgr"].guid)
+        guids: list[object] = []
+        for identifier in (DEFAULT_OBJECT, DISPLAY_ORDER) if manager else ():
+            value = element.value if manager and (element := manager.element(identifier)) else ()
+            guids.extend(value if isinstance(value, tuple) else (value,))
+        found = [self.find(guid) for guid in guids if isinstance(guid, UUID)]
+        loaders = self.loaders()
+        entry = next((each for each in found if each), loaders[0] if len(loaders) == 1 else None)
+        if entry is None:
+            raise NotFoundError("the BCD store has no default boot loader")
+        return entry
+
+
+def guid_of(identifier: str) -> UUID | None:
+    """The GUID that an identifier names: a well-known alias, or a GUID, braces or not; None where it is neither."""
+    bare = identifier.strip().removeprefix("{").removesuffix("}").lower()
+    if bare in ("default", "current"):
+        return objects.DEFAULT if bare == "default" else objects.CURRENT
+    known = objects.BY_ALIAS.get(bare)
+    return known.guid if known else _guid(f"{{{bare}}}")
+
+
+def _guid(name: str) -> UUID | None:
+    try:
+        return UUID(name) if len(name) == 38 else None
+    except ValueError:
+        return None
+
+
+def _hexadecimal(name: str) -> int | None:
+    try:
+        return int(name, 16) if len(name) == 8 else None
+    except ValueError:
+        return None

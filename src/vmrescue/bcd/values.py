@@ -1,0 +1,96 @@
+"""An element's value: from the hive's bytes, and to them.
+
+Source: the stores themselves, and Microsoft's BCD WMI reference (BcdElementType) for what each format is. A registry
+value of another type or length than Windows writes is read where its meaning is plain (an integer of 4 bytes, a
+REG_DWORD), because such stores are met; what we write is always what Windows writes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from vmrescue.bcd.device import Device, decode
+from vmrescue.bcd.elements import Format
+from vmrescue.bcd.objects import braced
+from vmrescue.errors import FormatError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+REG_SZ, REG_BINARY, REG_DWORD, REG_MULTI_SZ = 1, 3, 4, 7
+MAX_INTEGER = (1 << 64) - 1
+
+Value = Device | str | UUID | tuple[UUID, ...] | int | bool | tuple[int, ...] | bytes
+
+
+def decode_value(value_format: Format | None, raw: bytes) -> Value:
+    """The value of an element of this format; the bytes themselves for a format that we don't know.
+
+    Raises:
+        FormatError: the bytes cannot be a value of this format.
+    """
+    match value_format:
+        case Format.DEVICE:
+            return decode(raw)
+        case Format.STRING:
+            return _strings(raw)[0]
+        case Format.OBJECT:
+            return _guid(_strings(raw)[0])
+        case Format.OBJECT_LIST:
+            return tuple(_guid(text) for text in _strings(raw) if text)
+        case Format.INTEGER:
+            return _integer(raw)
+        case Format.BOOLEAN:
+            return _integer(raw) != 0
+        case Format.INTEGER_LIST:
+            return _integers(raw)
+    return raw
+
+
+def encode_value(value_format: Format, value: Value) -> tuple[int, bytes]:
+    """The registry type and bytes that Windows writes for a value. Raises UsageError for a value of another format."""
+    match value_format, value:
+        case Format.DEVICE, Device():
+            return REG_BINARY, value.raw
+        case Format.STRING, str():
+            return REG_SZ, _zero_terminated([value])
+        case Format.OBJECT, UUID():
+            return REG_SZ, _zero_terminated([braced(value)])
+        case Format.OBJECT_LIST, tuple():
+            return REG_MULTI_SZ, _zero_terminated([*(braced(g) for g in value if isinstance(g, UUID)), ""])
+        case Format.BOOLEAN, bool():
+            return REG_BINARY, bytes([value])
+        case Format.INTEGER, int() if 0 <= value <= MAX_INTEGER:
+            return REG_BINARY, value.to_bytes(8, "little")
+        case Format.INTEGER_LIST, tuple():
+            return REG_BINARY, b"".join(n.to_bytes(8, "little") for n in value if isinstance(n, int))
+    raise UsageError(f"{value!r} cannot be the value of a BCD element of format {value_format.name.lower()}")
+
+
+def _strings(raw: bytes) -> list[str]:
+    """The zero-terminated UTF-16 strings; always at least one."""
+    return raw[: len(raw) & ~1].decode("utf-16-le", "replace").removesuffix("\0").split("\0")
+
+
+def _zero_terminated(texts: Iterable[str]) -> bytes:
+    return "".join(f"{text}\0" for text in texts).encode("utf-16-le", "surrogatepass")
+
+
+def _guid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise FormatError("BCD element", 0, "a GUID in braces", text or "nothing") from None
+
+
+def _integer(raw: bytes) -> int:
+    if not 1 <= len(raw) <= 8:
+        raise FormatError("BCD element", 0, "an integer of 1 to 8 bytes", f"{len(raw)} bytes")
+    return int.from_bytes(raw, "little")
+
+
+def _integers(raw: bytes) -> tuple[int, ...]:
+    if len(raw) % 8:
+        raise FormatError("BCD element", 0, "a list of 8-byte integers", f"{len(raw)} bytes")
+    return tuple(int.from_bytes(raw[at : at + 8], "little") for at in range(0, len(raw), 8))
