@@ -1,0 +1,139 @@
+"""Which container an image is in: found by its signature, never by its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from vmrescue.disk.device import BlockDevice, check_range
+from vmrescue.disk.file import SECTOR, Store, check_growth
+from vmrescue.errors import FormatError, RefusedError, UnsupportedError
+
+VHD_COOKIE = b"conectix"
+
+_QEMU = "`qemu-img convert -O vpc -o subformat=fixed,force_size IMAGE OUT.vhd` makes a VHD of it"
+_EWF = "`ewfexport` (of libewf) makes a raw image of it"
+_UNPACK = "unpack it first"
+
+# (byte position, signature, what it is, what to do). Sources: [MS-VHDX] 2.2.1; the QCOW2, QED and VMDK descriptions in
+# QEMU's docs/interop; VirtualBox's VDICore.h; libewf's format description; RFC 1952, and the formats' magic numbers.
+_FOREIGN = (
+    (0, b"vhdxfile", "a VHDX image", _QEMU),
+    (0, b"QFI\xfb", "a QCOW image", _QEMU),
+    (0, b"QED\0", "a QED image", _QEMU),
+    (0, b"KDMV", "a VMDK image", _QEMU),
+    (0, b"COWD", "a VMDK image", _QEMU),
+    (0, b"# Disk DescriptorFile", "a VMDK descriptor", _QEMU),
+    (64, b"\x7f\x10\xda\xbe", "a VirtualBox VDI image", _QEMU),
+    (0, b"EVF\t\r\n\xff\0", "an EnCase (E01) image", _EWF),
+    (0, b"EVF2\r\n\x81\0", "an EnCase (Ex01) image", _EWF),
+    (0, b"\x1f\x8b", "gzip-compressed", _UNPACK),
+    (0, b"PK\x03\x04", "a ZIP archive", _UNPACK),
+    (0, b"\xfd7zXZ\0", "xz-compressed", _UNPACK),
+    (0, b"\x28\xb5\x2f\xfd", "zstd-compressed", _UNPACK),
+    (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive", _UNPACK),
+)
+
+
+class VirtualDisk(BlockDevice, Protocol):
+    """A disk as its container shows it."""
+
+    @property
+    def format(self) -> str:
+        """`fixed VHD`, `dynamic VHD`, `differencing VHD`, `raw image` or `block device`."""
+
+    @property
+    def unique_id(self) -> bytes | None:
+        """The 16 bytes by which a VHD's children know it; a raw image has none."""
+
+    @property
+    def parents(self) -> list[str]:
+        """The paths of the images below a differencing one, the nearest first."""
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is wrong with the container, in sentences, though it could be opened."""
+
+    def resize(self, size: int) -> None:
+        """Makes the disk `size` bytes long; it only grows. Raises RefusedError."""
+
+
+class RawImage:
+    """A disk as it is: the bytes of the file or block device."""
+
+    unique_id: bytes | None = None
+
+    def __init__(self, store: Store, path: str | None = None) -> None:
+        if store.size % SECTOR:
+            raise FormatError("raw image", 0, f"a size of whole sectors of {SECTOR} bytes", f"{store.size} bytes")
+        self.store = store
+        self.size = store.size
+        self.sector_size = _sector_size(store)
+        self.format = "block device" if path is not None and Path(path).is_block_device() else "raw image"
+        self.parents: list[str] = []
+        self.warnings: list[str] = []
+        if path is not None and path.lower().endswith(".vhd"):
+            self.warnings.append(f"{path} has no VHD footer at its end (cut short?), so it is read as a raw image")
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        check_range(self.format, offset, length, self.size)
+        return self.store.read_at(offset, length)
+
+    def write_at(self, offset: int, data: bytes | memoryview) -> None:
+        check_range(self.format, offset, len(data), self.size)
+        self.store.write_at(offset, data)
+
+    def resize(self, size: int) -> None:
+        """Makes the image `size` bytes long; the new part is zero. Raises RefusedError."""
+        if self.format == "block device":
+            raise RefusedError("a block device can't be resized")
+        check_growth(self.size, size)
+        self.store.resize(size)
+        self.size = size
+
+    def flush(self) -> None:
+        self.store.flush()
+
+    def close(self) -> None:
+        self.store.close()
+
+
+def _sector_size(store: BlockDevice) -> int:
+    """What the device says; for the image of a disk with 4096-byte sectors, what its GPT header's place says."""
+    if store.size >= 8192 and store.read_at(SECTOR, 8) != b"EFI PART" == store.read_at(4096, 8):
+        return 4096
+    return store.sector_size
+
+
+def _is_vhd(store: BlockDevice) -> bool:
+    if store.size < SECTOR:
+        return False
+    tail = store.read_at(store.size - SECTOR, SECTOR)
+    head = store.read_at(0, len(VHD_COOKIE))
+    return VHD_COOKIE in (head, tail[: len(VHD_COOKIE)], tail[1 : 1 + len(VHD_COOKIE)])
+
+
+def _refuse_foreign(store: BlockDevice, name: str) -> None:
+    for position, signature, what, advice in _FOREIGN:
+        if position + len(signature) <= store.size and store.read_at(position, len(signature)) == signature:
+            raise UnsupportedError(f"{name} is {what}, which vmrescue does not read: {advice}")
+
+
+def open_container(store: Store, path: str | None = None) -> VirtualDisk:
+    """The disk that the bytes of `store` are.
+
+    Args:
+        store: the bytes; the disk takes them over, and closes them.
+        path: where they come from, for messages and to find a differencing disk's parent.
+
+    Raises:
+        FormatError, UnsupportedError: it is no disk image, or of a kind that vmrescue does not read.
+    """
+    if not store.size:
+        raise FormatError("disk image", 0, "a disk", "an empty file")
+    if _is_vhd(store):
+        from vmrescue.disk.vhd import open_vhd  # here, because construct is slow to import
+
+        return open_vhd(store, path)
+    _refuse_foreign(store, path or "the image")
+    return RawImage(store, path)

@@ -1,0 +1,164 @@
+"""The bytes of an image file, or of a block device: the lowest layer, the one that talks to the operating system."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+import struct
+from pathlib import Path
+from typing import ClassVar, NoReturn, Protocol
+
+from vmrescue.disk.device import BlockDevice, check_range
+from vmrescue.errors import ReadError, RefusedError, VmRescueError
+
+SECTOR = 512
+BLKSSZGET = 0x1268  # linux/fs.h: the logical sector size of a block device, as an int
+
+
+class WriteError(VmRescueError):
+    """The operating system would not take the bytes (a full disk, an I/O error)."""
+
+    exit_status: ClassVar[int] = 5
+
+
+class Store(BlockDevice, Protocol):
+    """The bytes of an image file below its container: a device whose length can change."""
+
+    def resize(self, size: int) -> None:
+        """Makes it `size` bytes long; bytes beyond the old end read as zero."""
+
+
+class FileDevice:
+    """An image file or a block device, byte for byte. Nothing is cached here; the kernel's page cache is enough.
+
+    A block device is written in whole sectors, and opened for writing exclusively, so that no mounted one can be.
+
+    Raises:
+        ReadError: the operating system would not open it, or it is no file and no block device.
+        RefusedError: it may not be written, or is in use.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], writable: bool = False) -> None:
+        self.path = os.fspath(path)
+        self.writable = writable
+        self._descriptor = -1
+        self.is_block_device = _is_block_device(self.path)
+        flags = os.O_CLOEXEC | (os.O_RDWR if writable else os.O_RDONLY)
+        if writable and self.is_block_device:
+            flags |= os.O_EXCL
+        try:
+            self._descriptor = os.open(self.path, flags)
+            self.size, self.sector_size = self._measure()
+        except OSError as error:
+            self.close()
+            _cannot_open(self.path, writable, error)
+
+    def _measure(self) -> tuple[int, int]:
+        size = os.lseek(self._descriptor, 0, os.SEEK_END)
+        if not self.is_block_device:
+            return size, SECTOR
+        answer = fcntl.ioctl(self._descriptor, BLKSSZGET, struct.pack("i", 0))
+        return size, int(struct.unpack("i", answer)[0])
+
+    def fileno(self) -> int:
+        """The open file's descriptor, for locks."""
+        return self._descriptor
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        check_range(self.path, offset, length, self.size)
+        parts = []
+        while length:
+            try:
+                part = os.pread(self._descriptor, length, offset)
+            except OSError as error:
+                raise ReadError(f"cannot read {self.path} at byte {offset}: {error.strerror}") from error
+            if not part:
+                raise ReadError(f"{self.path} became shorter while it was read: it ends at byte {offset}")
+            parts.append(part)
+            offset += len(part)
+            length -= len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def write_at(self, offset: int, data: bytes | memoryview) -> None:
+        check_range(self.path, offset, len(data), self.size)
+        self._must_be_writable()
+        if self.is_block_device:
+            offset, data = self._whole_sectors(offset, data)
+        view = memoryview(data)
+        while view:
+            try:
+                written = os.pwrite(self._descriptor, view, offset)
+            except OSError as error:
+                raise WriteError(f"cannot write {self.path} at byte {offset}: {error.strerror}") from error
+            offset += written
+            view = view[written:]
+
+    def _whole_sectors(self, offset: int, data: bytes | memoryview) -> tuple[int, bytes | memoryview]:
+        """The write widened to sector boundaries with what the device holds there."""
+        before = offset % self.sector_size
+        after = -(offset + len(data)) % self.sector_size
+        if not before and not after:
+            return offset, data
+        head = self.read_at(offset - before, before)
+        tail = self.read_at(offset + len(data), after)
+        return offset - before, b"".join((head, data, tail))
+
+    def resize(self, size: int) -> None:
+        """Cuts or extends the file (with a hole). Raises RefusedError for a block device."""
+        self._must_be_writable()
+        if size == self.size:
+            return
+        if self.is_block_device:
+            raise RefusedError(f"{self.path} is a block device: it cannot be made {size} bytes long")
+        try:
+            os.ftruncate(self._descriptor, size)
+        except OSError as error:
+            raise WriteError(f"cannot make {self.path} {size} bytes long: {error.strerror}") from error
+        self.size = size
+
+    def flush(self) -> None:
+        if not self.writable:
+            return
+        try:
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise WriteError(f"cannot bring {self.path} to stable storage: {error.strerror}") from error
+
+    def close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def _must_be_writable(self) -> None:
+        if not self.writable:
+            raise RefusedError(f"{self.path} was opened for reading only")
+
+
+def check_growth(old: int, new: int, biggest: int = 1 << 62) -> None:
+    """Raises RefusedError unless a disk of `old` bytes may be made `new` bytes long, `biggest` at most."""
+    if new < old or new % SECTOR or new > biggest:
+        raise RefusedError(
+            f"a disk of {old} bytes can't be made {new} bytes: only longer, in whole sectors, to {biggest}"
+        )
+
+
+def _is_block_device(path: str) -> bool:
+    try:
+        mode = Path(path).stat().st_mode
+    except OSError as error:
+        _cannot_open(path, False, error)
+    if stat.S_ISDIR(mode):
+        raise ReadError(f"{path} is a directory, not a disk image")
+    if not stat.S_ISREG(mode) and not stat.S_ISBLK(mode):
+        raise ReadError(f"{path} is neither a file nor a block device")
+    return stat.S_ISBLK(mode)
+
+
+def _cannot_open(path: str, writable: bool, error: OSError) -> NoReturn:
+    if writable and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        raise RefusedError(f"{path} may not be written: {error.strerror}") from error
+    if writable and error.errno in (errno.EBUSY, errno.ETXTBSY):
+        raise RefusedError(f"{path} is in use (mounted, or held by another program)") from error
+    raise ReadError(f"cannot open {path}: {error.strerror}") from error

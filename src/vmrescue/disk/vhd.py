@@ -1,0 +1,315 @@
+"""Virtual hard disks (VHD 1.0), read and written: fixed, dynamic, differencing.
+
+Layout of the file (Microsoft, "Virtual Hard Disk Image Format Specification", version 1.0):
+
+    fixed                     data | footer
+    dynamic, differencing     copy of the footer | dynamic header | block allocation table | blocks | footer
+
+The table says in which sector of the file each block lies. A block is its sector bitmap, then its data. Writing to a
+block that the file lacks puts one where the footer was; the footer moves behind it.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from itertools import pairwise
+from typing import TYPE_CHECKING, Protocol
+
+from vmrescue.disk import vhd_layout
+from vmrescue.disk.device import BlockDevice, check_range
+from vmrescue.disk.file import SECTOR, Store, check_growth
+from vmrescue.disk.vhd_bitmap import bit_runs, bitmap_size, with_bits
+from vmrescue.disk.vhd_layout import HEADER_SIZE, NO_BLOCK, Footer, Header
+from vmrescue.errors import FormatError, RefusedError, UnsupportedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Parent(BlockDevice, Protocol):
+    """What a differencing disk needs of the disk below it: the bytes, and which files they come from."""
+
+    @property
+    def parents(self) -> list[str]:
+        """The paths of the files below this one, the nearest first."""
+
+
+class FoundFooter:
+    """The footer of a file, where it lies, and what was wrong on the way to it.
+
+    `position` is None where only the copy at byte 0 is good.
+    """
+
+    def __init__(self, store: BlockDevice) -> None:
+        self.warnings: list[str] = []
+        self.position: int | None = None
+        length = SECTOR - 1 if store.size % SECTOR == SECTOR - 1 else SECTOR
+        check_range("VHD file", 0, length, store.size)
+        end = store.size - length
+        raw = store.read_at(end, length)
+        try:
+            self.footer = vhd_layout.read_footer(raw, end)
+            self.position = end
+        except FormatError as error:
+            self.footer = self._make_do(store, raw, end, error)
+        if self.footer.saved_state:
+            self.warnings.append("the VHD's footer says that its virtual machine was saved, not shut down")
+
+    def _make_do(self, store: BlockDevice, raw: bytes, end: int, error: FormatError) -> Footer:
+        """The copy of a broken footer; or a fixed disk's footer itself, if nothing but its checksum is wrong."""
+        head = store.read_at(0, SECTOR)
+        if head.startswith(vhd_layout.FOOTER_COOKIE):
+            self.warnings.append(f"{error}; its copy at byte 0 is used")
+            return vhd_layout.read_footer(head, 0)
+        if error.position == end + vhd_layout.FOOTER_CHECKSUM_AT:
+            raw = raw.ljust(SECTOR, b"\0")
+            footer = vhd_layout.read_footer(vhd_layout.sealed(raw, vhd_layout.FOOTER_CHECKSUM_AT), end)
+            if footer.disk_type == vhd_layout.FIXED and footer.current_size == end:
+                self.warnings.append(f"{error}; the size in it is right, so it is used")
+                self.position = end
+                return footer
+        raise error
+
+
+class VhdFixed:
+    """A fixed VHD: the bytes of the disk, then a footer."""
+
+    format = "fixed VHD"
+    sector_size = SECTOR
+
+    def __init__(self, store: Store, found: FoundFooter) -> None:
+        self.store = store
+        self.footer = found.footer
+        self.size = self.footer.current_size
+        self.unique_id: bytes | None = self.footer.unique_id
+        self.warnings = found.warnings
+        self.parents: list[str] = []
+        at = found.position
+        if at is None or self.size > at:
+            where = 0 if at is None else at
+            expected = "a size of what lies before it: the file is cut short, or was put together wrongly"
+            raise FormatError("VHD footer", where + 48, expected, self.size)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        check_range(self.format, offset, length, self.size)
+        return self.store.read_at(offset, length)
+
+    def write_at(self, offset: int, data: bytes | memoryview) -> None:
+        check_range(self.format, offset, len(data), self.size)
+        self.store.write_at(offset, data)
+
+    def resize(self, size: int) -> None:
+        """Makes the disk `size` bytes long; the new part is zero. Raises RefusedError."""
+        check_growth(self.size, size, vhd_layout.BIGGEST)
+        footer_size = self.store.size - self.size
+        if footer_size > SECTOR:
+            raise RefusedError(f"{footer_size - SECTOR} bytes lie between this VHD's disk and its footer: not resized")
+        raw = vhd_layout.resized_footer(self.footer.raw, size)
+        self.store.resize(size + SECTOR)
+        self.store.write_at(self.size, bytes(footer_size))
+        self.store.write_at(size, raw)
+        self.footer = vhd_layout.read_footer(raw, size)
+        self.size = size
+
+    def flush(self) -> None:
+        self.store.flush()
+
+    def close(self) -> None:
+        self.store.close()
+
+
+class VhdDynamic:
+    """A dynamic VHD or, with a `parent`, a differencing one: the parent shows wherever it holds nothing itself."""
+
+    sector_size = SECTOR
+
+    def __init__(self, store: Store, found: FoundFooter, header: Header, parent: Parent | None = None) -> None:
+        self.store = store
+        self.footer = found.footer
+        self.header = header
+        self.parent = parent
+        self.size = self.footer.current_size
+        self.unique_id: bytes | None = self.footer.unique_id
+        self.warnings = found.warnings
+        self.format = "differencing VHD" if parent else "dynamic VHD"
+        self.parents: list[str] = []
+        self._bitmap_size = bitmap_size(header.block_size)
+        self._stride = self._bitmap_size + header.block_size  # bytes of a whole block in the file
+        # Where the next block goes. What lies between the last block and the footer is not ours to overwrite.
+        self._end = -(-store.size // SECTOR) * SECTOR if found.position is None else found.position
+        self._table = self._read_table()
+
+    def _read_table(self) -> array[int]:
+        count = -(-self.size // self.header.block_size)
+        check_range("VHD block allocation table", self.header.table_offset, 4 * count, self.store.size)
+        table = array("I", self.store.read_at(self.header.table_offset, 4 * count))
+        if sys.byteorder == "little":
+            table.byteswap()
+        self._check_table(table)
+        return table
+
+    def _check_table(self, table: array[int]) -> None:
+        """Each block lies inside the file, behind the header, and apart from the table and from all other blocks."""
+        used = sorted(entry for entry in table if entry != NO_BLOCK)
+        if not used:
+            return
+        for entry in (used[0], used[-1]):
+            block = table.index(entry)
+            needed = min(self.header.block_size, self.size - block * self.header.block_size) + self._bitmap_size
+            if entry * SECTOR < SECTOR + HEADER_SIZE or entry * SECTOR + needed > self._end:
+                expected = f"{needed} bytes of block {block} inside the file, before byte {self._end}"
+                self._wrong_entry(table, entry, expected)
+        sectors = self._stride // SECTOR
+        for entry, following in pairwise(used):
+            if following - entry < sectors:
+                self._wrong_entry(table, entry, f"a block apart from the one in sector {following}")
+        table_end = self.header.table_offset + 4 * len(table)
+        for entry in used:
+            if entry * SECTOR < table_end and self.header.table_offset < entry * SECTOR + self._stride:
+                self._wrong_entry(table, entry, "a block apart from the table")
+
+    def _wrong_entry(self, table: array[int], entry: int, expected: str) -> None:
+        position = self.header.table_offset + 4 * table.index(entry)
+        raise FormatError("VHD block allocation table", position, expected, f"sector {entry}")
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        check_range(self.format, offset, length, self.size)
+        parts: list[bytes] = []
+        for start, extent in self._pieces(offset, length):
+            parts.extend(self._read_piece(start, extent))
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _read_piece(self, offset: int, length: int) -> Iterator[bytes]:
+        """The bytes of a range that lies inside one block."""
+        block, start = divmod(offset, self.header.block_size)
+        if self._table[block] == NO_BLOCK:
+            yield self._below(offset, length)
+            return
+        at = self._table[block] * SECTOR
+        bitmap = self.store.read_at(at, self._bitmap_size)
+        first = start // SECTOR
+        for sector, count, present in bit_runs(bitmap, first, (start + length - 1) // SECTOR + 1 - first):
+            begin = max(start, sector * SECTOR)
+            extent = min(start + length, (sector + count) * SECTOR) - begin
+            if present:
+                yield self.store.read_at(at + self._bitmap_size + begin, extent)
+            else:
+                yield self._below(offset - start + begin, extent)
+
+    def _below(self, offset: int, length: int) -> bytes:
+        """What a range reads as where this file holds nothing: the parent's bytes, or zeros."""
+        if self.parent is None:
+            return bytes(length)
+        inside = max(0, min(length, self.parent.size - offset))
+        data = self.parent.read_at(offset, inside) if inside else b""
+        return data.ljust(length, b"\0")
+
+    def write_at(self, offset: int, data: bytes | memoryview) -> None:
+        check_range(self.format, offset, len(data), self.size)
+        view = memoryview(data)
+        for start, extent in self._pieces(offset, len(view)):
+            self._write_piece(start, view[start - offset : start - offset + extent])
+
+    def _write_piece(self, offset: int, data: memoryview) -> None:
+        """Writes inside one block. Whole sectors are stored, since the bitmap knows only those."""
+        block, start = divmod(offset, self.header.block_size)
+        if self._table[block] == NO_BLOCK:
+            if data == self._below(offset, len(data)):
+                return  # a write that changes nothing needs no block
+            self._allocate(block)
+        before, after = start % SECTOR, -(start + len(data)) % SECTOR
+        head = self.read_at(offset - before, before)
+        tail = self.read_at(offset + len(data), after)
+        at = self._table[block] * SECTOR
+        bitmap = self.store.read_at(at, self._bitmap_size)
+        count = (before + len(data) + after) // SECTOR
+        marked = with_bits(bitmap, start // SECTOR, count)
+        self.store.write_at(at + self._bitmap_size + start - before, b"".join((head, data, tail)))
+        if marked != bitmap:
+            self.store.write_at(at, marked)
+
+    def _allocate(self, block: int) -> None:
+        at = self._end
+        if at // SECTOR >= NO_BLOCK:
+            raise UnsupportedError("the VHD file has no room for another block: it would pass 2 TiB")
+        self._move_footer(at + self._stride)
+        self.store.write_at(at, bytes(self._bitmap_size))  # over the old footer; what follows is new, and zero
+        self.store.write_at(self.header.table_offset + 4 * block, (at // SECTOR).to_bytes(4, "big"))
+        self._table[block] = at // SECTOR
+
+    def _move_footer(self, position: int) -> None:
+        self.store.resize(position + SECTOR)
+        self.store.write_at(position, self.footer.raw)
+        self._end = position
+
+    def resize(self, size: int) -> None:
+        """Makes the disk `size` bytes long; the new part is zero. Raises RefusedError."""
+        check_growth(self.size, size, vhd_layout.BIGGEST)
+        if self.parent is not None:
+            raise RefusedError("a differencing VHD keeps its parent's size")
+        entries = -(-size // self.header.block_size)
+        if entries > self._table_room():
+            self._move_table(entries)
+        more = array("I", [NO_BLOCK]) * (entries - len(self._table))
+        self.store.write_at(self.header.table_offset + 4 * len(self._table), more.tobytes())
+        self._table.extend(more)
+        raw = vhd_layout.resized_footer(self.footer.raw, size)
+        self.footer = vhd_layout.read_footer(raw, self._end)
+        self.store.write_at(0, raw)
+        self._move_footer(self._end)
+        self.size = size
+
+    def _table_room(self) -> int:
+        """How many entries the table can have where it is."""
+        table = self.header.table_offset
+        behind = [self.footer.data_offset, self._end, *(entry * SECTOR for entry in self._table if entry != NO_BLOCK)]
+        room = min(position for position in behind if position > table) - table
+        return min(room // 4, self.header.max_table_entries)
+
+    def _move_table(self, entries: int) -> None:
+        """Puts the table, with room for `entries`, where the footer is; the footer moves behind it."""
+        at = self._end
+        content = array("I", self._table)
+        if sys.byteorder == "little":
+            content.byteswap()
+        length = -(-4 * entries // SECTOR) * SECTOR
+        self._move_footer(at + length)
+        self.store.write_at(at, content.tobytes().ljust(length, b"\xff"))
+        raw = vhd_layout.moved_header(self.header.raw, at, entries)
+        self.store.write_at(self.footer.data_offset, raw)
+        self.header = vhd_layout.read_header(raw, self.footer.data_offset, self.size)
+
+    def _pieces(self, offset: int, length: int) -> Iterator[tuple[int, int]]:
+        """(offset, length) of the parts of a range, cut where a block ends."""
+        end = offset + length
+        while offset < end:
+            extent = min(end, (offset // self.header.block_size + 1) * self.header.block_size) - offset
+            yield offset, extent
+            offset += extent
+
+    def flush(self) -> None:
+        self.store.flush()
+
+    def close(self) -> None:
+        self.store.close()
+        if self.parent is not None:
+            self.parent.close()
+
+
+def read_dynamic_header(store: BlockDevice, footer: Footer) -> Header:
+    """The dynamic header to which a footer points. Raises FormatError."""
+    check_range("VHD dynamic header", footer.data_offset, HEADER_SIZE, store.size)
+    raw = store.read_at(footer.data_offset, HEADER_SIZE)
+    return vhd_layout.read_header(raw, footer.data_offset, footer.current_size)
+
+
+def open_vhd(store: Store, path: str | None) -> VhdFixed | VhdDynamic:
+    """The VHD that the bytes of `store` are. Raises FormatError, UnsupportedError."""
+    found = FoundFooter(store)
+    if found.footer.disk_type == vhd_layout.FIXED:
+        return VhdFixed(store, found)
+    header = read_dynamic_header(store, found.footer)
+    if found.footer.disk_type == vhd_layout.DIFFERENCING:
+        raise UnsupportedError("a differencing VHD")
+    return VhdDynamic(store, found, header)
