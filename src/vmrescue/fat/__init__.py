@@ -1,1 +1,8 @@
+"""FAT12, FAT16 and FAT32 volumes: read, checked, and edited without a mount."""
 
+from __future__ import annotations
+
+from vmrescue.fat.state import VolumeState
+from vmrescue.fat.volume import FatVolume, FileInfo
+
+__all__ = ["FatVolume", "FileInfo", "VolumeState"]

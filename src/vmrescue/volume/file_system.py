@@ -21,10 +21,9 @@ OEM_NAMES: dict[bytes, FileSystem] = {
 BITLOCKER_TO_GO = bytes.fromhex("3bd667492e29d84a8399f6a339e3d001")
 
 # Bytes 11 to 35 of a FAT boot sector: bytes per sector, sectors per cluster, reserved sectors, tables, root entries,
-# sectors (16 bits), media, sectors per table (16 bits), geometry, hidden sectors, sectors (32 bits); then FAT32's
-# sectors per table.
+# sectors (16 bits), media, sectors per table (16 bits; 0 on FAT32), geometry, hidden sectors, sectors (32 bits).
 # Source: Microsoft, "FAT: General Overview of On-Disk Format", 1.03.
-FAT_BPB = struct.Struct("<11xHBHBHHBH8xII")
+FAT_BPB = struct.Struct("<11xHBHBHHBH8xI")
 
 
 def identify(device: BlockDevice) -> FileSystem | None:
@@ -41,18 +40,20 @@ def identify(device: BlockDevice) -> FileSystem | None:
 
 
 def _fat_kind(sector: bytes) -> FileSystem | None:
-    """FAT12, FAT16 or FAT32 by the number of clusters, as the specification demands; None where it isn't FAT."""
+    """FAT12, FAT16 or FAT32; None where no FAT volume has such fields."""
     if sector[0] not in (0xEB, 0xE9) or sector[510:] != b"\x55\xaa":
         return None
     fields = FAT_BPB.unpack_from(sector)
-    sector_size, per_cluster, reserved, tables, root_entries, sectors16, media, table16, sectors32, table32 = fields
+    sector_size, per_cluster, reserved, tables, root_entries, sectors16, media, table16, sectors32 = fields
     if sector_size not in (512, 1024, 2048, 4096) or per_cluster not in (1, 2, 4, 8, 16, 32, 64, 128):
         return None
     if not reserved or not tables or (media < 0xF8 and media != 0xF0):
         return None
+    if not table16:  # as Windows's own driver decides; the number of clusters tells the other two apart
+        return "FAT32"
     root_sectors = -(-root_entries * 32 // sector_size)
-    data = (sectors16 or sectors32) - reserved - tables * (table16 or table32) - root_sectors
+    data = (sectors16 or sectors32) - reserved - tables * table16 - root_sectors
     if data <= 0:
         return None
     clusters = data // per_cluster
-    return "FAT12" if clusters < 4085 else "FAT16" if clusters < 65525 else "FAT32"
+    return "FAT12" if clusters < 4085 else "FAT16"

@@ -1,0 +1,194 @@
+"""Is a FAT volume sound? Every chain is followed once, every directory read once, whatever the volume claims."""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING, NamedTuple
+
+from vmrescue.errors import FormatError
+from vmrescue.fat.directory import DOT, DOT_DOT, VOLUME_LABEL, Directory, Record
+from vmrescue.fat.info_sector import UNKNOWN, read_info
+from vmrescue.fat.names import fold
+from vmrescue.fat.table import FREE
+
+if TYPE_CHECKING:
+    from vmrescue.fat.boot_sector import BootSector
+    from vmrescue.fat.directory import Entry
+    from vmrescue.fat.pending import PendingWrites
+    from vmrescue.fat.table import Table
+
+CHUNK = 1 << 16
+BOOT_STATE = 0x41  # the only byte in which FAT32's two boot sectors may differ
+
+
+class _Place(NamedTuple):
+    """A directory that is still to be looked at; `parent` is the first cluster of the one it is in, 0 for a root."""
+
+    path: str
+    first_cluster: int
+    parent: int
+
+
+def check_volume(pending: PendingWrites, boot: BootSector, table: Table) -> list[str]:
+    """What is wrong, in sentences: copies that differ, chains, sizes, names, lost clusters, FSInfo."""
+    return _Checker(pending, boot, table).run()
+
+
+class _Checker:
+    """Memory: four bytes for each cluster, and the path of each file."""
+
+    def __init__(self, pending: PendingWrites, boot: BootSector, table: Table) -> None:
+        self._pending = pending
+        self._boot = boot
+        self._table = table
+        self._problems: list[str] = []
+        self._paths = [""]  # by owner; 0: none
+        self._owners = array("I", bytes(array("I").itemsize * (boot.cluster_count + 2)))
+
+    def run(self) -> list[str]:
+        self._check_copies()
+        self._check_boot_sectors()
+        self._check_tree()
+        self._check_lost()
+        self._check_info()
+        return self._problems
+
+    def _check_copies(self) -> None:
+        first, *others = self._boot.table_offsets
+        for number, other in enumerate(others, 2):
+            for start in range(0, self._boot.table_size, CHUNK):
+                length = min(CHUNK, self._boot.table_size - start)
+                if self._pending.read_at(first + start, length) != self._pending.read_at(other + start, length):
+                    self._problems.append(
+                        f"copy {number} of the allocation table differs from the first, between bytes {other + start} "
+                        f"and {other + start + length}"
+                    )
+                    break
+
+    def _check_boot_sectors(self) -> None:
+        if self._table.get(0) & 0xFF != self._boot.media:
+            self._problems.append(
+                f"the allocation table begins with {self._table.get(0) & 0xFF:02X}, not with the media byte "
+                f"{self._boot.media:02X}"
+            )
+        if self._boot.backup_offset is None:
+            return
+        primary, backup = (bytearray(self._pending.read_at(at, 512)) for at in (0, self._boot.backup_offset))
+        primary[BOOT_STATE] = backup[BOOT_STATE] = 0
+        if primary != backup:
+            self._problems.append(f"the backup boot sector at byte {self._boot.backup_offset} differs from the first")
+
+    def _check_tree(self) -> None:
+        root = self._boot.root_cluster
+        if root and self._claim("the root directory", root) is None:
+            return
+        places = [_Place("", root, 0)]
+        while places:
+            place = places.pop()
+            try:
+                directory = Directory(self._pending, self._boot, self._table, place.first_cluster)
+            except FormatError as error:
+                self._problems.append(f"the directory {place.path!r} cannot be read: {error}")
+                continue
+            places += self._check_directory(place, directory)
+
+    def _check_directory(self, place: _Place, directory: Directory) -> list[_Place]:
+        """Checks one directory; returns those in it that can be looked at."""
+        if place.path:
+            self._check_dots(place, directory)
+        below = []
+        seen: set[str] = set()
+        for entry in directory.entries():
+            path = f"{place.path}\\{entry.name}"
+            if seen.intersection(keys := {fold(entry.name), fold(entry.short_name)}):
+                self._problems.append(f"the name of {path!r} is there twice")
+            seen |= keys
+            if self._check_entry(path, entry) and entry.is_directory:
+                parent = 0 if place.first_cluster == self._boot.root_cluster else place.first_cluster
+                below.append(_Place(path, entry.first_cluster, parent))
+        self._check_long_names(place, directory)
+        return below
+
+    def _check_dots(self, place: _Place, directory: Directory) -> None:
+        own, parent = Record.parse(directory.slot(0)), Record.parse(directory.slot(1))
+        bits = self._boot.bits
+        if own.short != DOT or own.first_cluster(bits) != place.first_cluster:
+            self._problems.append(f"the directory {place.path!r} does not begin with an entry that names itself")
+        right = {place.parent} if place.parent else {0, self._boot.root_cluster}
+        if parent.short != DOT_DOT or parent.first_cluster(bits) not in right:
+            self._problems.append(f"the second entry of the directory {place.path!r} does not name its parent")
+
+    def _check_entry(self, path: str, entry: Entry) -> bool:
+        """Checks a file's or directory's chain against its size; whether the chain is whole and its own."""
+        size = entry.record.size
+        if entry.is_directory and size:
+            self._problems.append(f"the directory {path!r} has a size of {size} bytes; it must be 0")
+        if entry.first_cluster == 0 and not entry.is_directory:
+            if size:
+                self._problems.append(f"{path!r} has {size} bytes but no clusters")
+            return not size
+        found = self._claim(repr(path), entry.first_cluster)
+        needed = -(-size // self._boot.cluster_size)
+        if found is not None and not entry.is_directory and found != needed:
+            self._problems.append(f"{path!r} has {size} bytes, which need {needed} clusters, but has {found}")
+        return found is not None
+
+    def _check_long_names(self, place: _Place, directory: Directory) -> None:
+        in_use = sum(len(group) for group in directory.groups())
+        owned = sum(entry.last_slot - entry.first_slot + 1 for entry in directory.all_entries())
+        if in_use > owned:
+            self._problems.append(
+                f"the directory {place.path!r} has {in_use - owned} slots of long names that belong to no file"
+            )
+        labels = sum(1 for entry in directory.all_entries() if entry.record.attributes & VOLUME_LABEL)
+        if labels > (0 if place.path else 1):
+            self._problems.append(f"the directory {place.path!r} has {labels} volume labels")
+
+    def _claim(self, what: str, first: int) -> int | None:
+        """Makes `what` the owner of a chain; its length, or None where it is broken or another's."""
+        self._paths.append(what)
+        owner = len(self._paths) - 1
+        found = 0
+        try:
+            for start, count in self._table.runs(first):
+                for cluster in range(start, start + count):
+                    if other := self._owners[cluster]:
+                        verb = "loops" if other == owner else f"runs into that of {self._paths[other]}"
+                        self._problems.append(f"the chain of {what} {verb} at cluster {cluster}")
+                        return None
+                    self._owners[cluster] = owner
+                found += count
+        except FormatError as error:
+            self._problems.append(f"the chain of {what} is broken: {error}")
+            return None
+        return found
+
+    def _check_lost(self) -> None:
+        """Clusters in use that belong to no file; a chain's first is one that none of the others leads to."""
+        led_to = bytearray(self._boot.cluster_count + 2)
+        lost = []
+        for first, values in self._table.pages():
+            for cluster, value in enumerate(values, first):
+                if value != FREE and not self._owners[cluster] and not self._table.is_bad(value):
+                    lost.append(cluster)
+                    if self._boot.is_cluster(value):
+                        led_to[value] = 1
+        if lost:
+            chains = max(1, sum(1 for cluster in lost if not led_to[cluster]))
+            self._problems.append(
+                f"{len(lost)} clusters in {chains} chains are in use but belong to no file, the first is {lost[0]}"
+            )
+
+    def _check_info(self) -> None:
+        if self._boot.info_offset is None:
+            return
+        info = read_info(self._pending, self._boot)
+        if info is None:
+            self._problems.append(f"the FSInfo sector at byte {self._boot.info_offset} lacks its signatures")
+            return
+        if info.free_count not in (UNKNOWN, self._table.free_count):
+            self._problems.append(
+                f"FSInfo says that {info.free_count} clusters are free, but {self._table.free_count} are"
+            )
+        if info.next_free != UNKNOWN and not self._boot.is_cluster(info.next_free):
+            self._problems.append(f"FSInfo says that the next free cluster is {info.next_free}, which is none")
