@@ -1,1 +1,21 @@
+"""Registry hives: read, edited, recovered from their logs, checked. See `hive.Hive`."""
 
+from __future__ import annotations
+
+from vmrescue.registry.errors import KeyNotFound, RecoveryError, ValueNotFound
+from vmrescue.registry.hive import Hive
+from vmrescue.registry.key import Key, Value
+from vmrescue.registry.state import HiveState, hive_state
+from vmrescue.registry.value_type import ValueType
+
+__all__ = [
+    "Hive",
+    "HiveState",
+    "Key",
+    "KeyNotFound",
+    "RecoveryError",
+    "Value",
+    "ValueNotFound",
+    "ValueType",
+    "hive_state",
+]

@@ -1,0 +1,231 @@
+"""A hive: opened from bytes, read and edited by paths, and given back as bytes."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from vmrescue.errors import RefusedError, UsageError
+from vmrescue.registry import base_block, filetime, value_type
+from vmrescue.registry.base_block import BaseBlock
+from vmrescue.registry.cells import BINS, PAGE, Cells
+from vmrescue.registry.edit import Editor
+from vmrescue.registry.errors import KeyNotFound
+from vmrescue.registry.key import LINK_VALUE, Key
+from vmrescue.registry.key_node import SYM_LINK
+from vmrescue.registry.space import BIN_HEADER
+from vmrescue.registry.state import hive_state
+from vmrescue.registry.value_type import ValueType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
+
+    from vmrescue.registry.value_type import Data
+
+DEFAULT_MINOR = 5  # hash leaves and big data, since Windows XP
+MAX_SEQUENCE = 0xFFFFFFFF
+
+
+class Hive:
+    """A hive in memory.
+
+    Paths are names joined by backslashes, from below the root key; the root key itself is "". Letters' case does not
+    matter. An edit that raises leaves the hive as it was.
+
+    Args:
+        data: the hive's file.
+        logs: its transaction logs (LOG1, LOG2, or the single LOG), in any order; empty ones are passed over.
+        clock: what the last-written times are taken from.
+
+    Raises:
+        FormatError: the bytes are not a hive's.
+        UnsupportedError: the hive's version is not 1.3 to 1.6.
+        RecoveryError: the hive is dirty, and the logs given cannot mend it.
+    """
+
+    def __init__(
+        self, data: bytes, logs: Sequence[bytes] = (), *, clock: Callable[[], datetime] = filetime.now
+    ) -> None:
+        self._input = data
+        self._clock = clock
+        self.dirty_before = hive_state(data)
+        self._base = BaseBlock.parse(data)
+        self._base.check_readable()
+        self.recovered = None
+        self._editor: Editor | None = None
+        self._edited_at = 0
+        self.edition = 0  # raised by every edit; keys and values read before it look themselves up again
+        self.cells = Cells(data, self._base.bins_size)
+        self.root_offset = self._base.root
+        self.root = Key(self, self.root_offset, None)
+
+    @classmethod
+    def create(cls, name: str, *, minor: int = DEFAULT_MINOR, clock: Callable[[], datetime] = filetime.now) -> Hive:
+        """A new hive of version 1.`minor` with an empty root key. `name` is what its base block says of its file."""
+        when = filetime.from_datetime(clock())
+        data = bytearray(BINS + PAGE)
+        data[BINS : BINS + BIN_HEADER.size] = BIN_HEADER.pack(b"hbin", 0, PAGE, when, 0)
+        data[BINS + 32 : BINS + 36] = (PAGE - BIN_HEADER.size).to_bytes(4, "little")
+        cells = Cells(data, PAGE)
+        with cells.editing():
+            root = Editor(cells, minor).create_root(name, when)
+        data[: base_block.SECTOR] = base_block.new(root, PAGE, minor, name, when)
+        return cls(bytes(data), clock=clock)
+
+    # reading
+
+    def key(self, path: str) -> Key:
+        """The key at `path`. Raises KeyNotFound, which names the part that is missing."""
+        key = self.root
+        for part in split(path):
+            below = key.subkey(part)
+            if below is None:
+                raise KeyNotFound(part, key.path)
+            key = below
+        return key
+
+    def find(self, path: str) -> int:
+        """The cell of the key at `path`. Raises KeyNotFound."""
+        return self.key(path)._offset if path else self.root_offset
+
+    def walk(self, path: str = "") -> Iterator[Key]:
+        """A key and all keys below it, each before its own subkeys, sorted as Windows sorts them."""
+        waiting = [self.key(path)]
+        while waiting:
+            key = waiting.pop()
+            yield key
+            waiting += reversed(key.subkeys())
+
+    @property
+    def sequence(self) -> int:
+        """The number of the last write to the hive."""
+        return self._base.primary
+
+    # editing
+
+    def create_key(self, path: str, class_name: str = "") -> Key:
+        """The key at `path`, created with those above it where they are missing. `class_name` is for a new one."""
+        key = self.root
+        missing = split(path)
+        while missing and (below := key.subkey(missing[0])) is not None:
+            key = below
+            del missing[0]
+        if missing:
+            offset = key.offset
+            with self._editing() as (editor, when):
+                for part in missing:
+                    offset = editor.create_subkey(offset, part, when, class_name if part is missing[-1] else "")
+        return self.key(path)
+
+    def create_link(self, path: str, target: str) -> Key:
+        """A new symbolic link to `target`, a path of the kernel such as `\\Registry\\Machine\\Software`."""
+        key = self.create_key(path)
+        with self._editing() as (editor, when):
+            editor.set_flags(key._offset, SYM_LINK)
+            raw = value_type.encode(ValueType.LINK, target)
+            editor.set_value(key._offset, LINK_VALUE, ValueType.LINK, raw, when)
+        return key
+
+    def delete_key(self, path: str, *, recursive: bool = False) -> None:
+        """Removes a key. Raises RefusedError where it has subkeys, unless `recursive`; and for the root key."""
+        key = self.key(path)
+        if key.offset == self.root_offset:
+            raise RefusedError("the root key of a hive cannot be deleted")
+        if key.node.subkey_count and not recursive:
+            raise RefusedError(f"the key {key.path!r} has subkeys")
+        with self._editing() as (editor, when):
+            editor.delete_tree(key._offset, when)
+
+    def rename_key(self, path: str, name: str) -> Key:
+        """Gives the key at `path` another name, in the same place. Raises UsageError where that is taken."""
+        key = self.key(path)
+        if key.offset == self.root_offset:
+            raise RefusedError("the root key of a hive cannot be renamed")
+        with self._editing() as (editor, when):
+            editor.rename(key._offset, name, when)
+        return self.key("\\".join([*split(path)[:-1], name]))
+
+    def set_value(self, path: str, name: str, kind: int, data: Data) -> None:
+        """Sets a value of the key at `path`, new or not; "" names the default value.
+
+        `data` is a number, a string, a list of strings, as the type asks for; or bytes, stored as they are.
+        Raises KeyNotFound, and UsageError where the type cannot hold the data.
+        """
+        raw = value_type.encode(kind, data)
+        key = self.key(path)
+        with self._editing() as (editor, when):
+            editor.set_value(key._offset, name, kind, raw, when)
+
+    def delete_value(self, path: str, name: str) -> None:
+        """Removes a value of the key at `path`. Raises KeyNotFound and ValueNotFound."""
+        key = self.key(path)
+        key.value(name)
+        with self._editing() as (editor, when):
+            editor.delete_value(key._offset, name, when)
+
+    @contextmanager
+    def _editing(self) -> Iterator[tuple[Editor, int]]:
+        """One edit, whole or not at all: its editor, and its time."""
+        if self.dirty_before.dirty and self.recovered is None:
+            raise RefusedError(
+                f"the hive is {self.dirty_before}, and there is no log to replay: editing it is not safe"
+            )
+        when = filetime.from_datetime(self._clock())
+        try:
+            with self.cells.editing():
+                if self._editor is None:
+                    self._editor = Editor(self.cells, self._base.minor)
+                yield self._editor, when
+        except BaseException:
+            self._editor = None  # what it knew of the free cells no longer holds
+            raise
+        self._edited_at = when
+        self.edition += 1
+
+    # giving back
+
+    def to_bytes(self) -> bytes:
+        """The whole hive, clean; its sequence numbers are above all in its logs, so that none is ever replayed."""
+        if not self.edition:
+            return bytes(self.cells.data)
+        sequence = self._next_sequence()
+        block = replace(
+            self._base,
+            primary=sequence,
+            secondary=sequence,
+            bins_size=self.cells.bins_size,
+            # Windows 8.1 and later leave it 0; the old logs of earlier versions are matched by it.
+            last_written=self._edited_at if self._base.last_written else 0,
+        )
+        return b"".join((block.store(self.cells.data), memoryview(self.cells.data)[base_block.SECTOR :]))
+
+    def changed_ranges(self) -> list[tuple[int, int]]:
+        """(offset, length) in the file of the pages in which `to_bytes` differs from the input, in order."""
+        ranges: list[tuple[int, int]] = []
+        old, new = self._input, self.to_bytes()
+        for start in range(0, len(new), PAGE):
+            page = new[start : start + PAGE]
+            if page == old[start : start + PAGE]:
+                continue
+            if ranges and sum(ranges[-1]) == start:
+                start, length = ranges.pop()
+                ranges.append((start, length + len(page)))
+            else:
+                ranges.append((start, len(page)))
+        return ranges
+
+    def _next_sequence(self) -> int:
+        sequence = max(self._base.primary, self._base.secondary) + 1
+        if sequence > MAX_SEQUENCE:
+            raise RefusedError("the hive's sequence numbers are used up")
+        return sequence
+
+
+def split(path: str) -> list[str]:
+    """The names in a path. Raises UsageError where one of them is empty."""
+    parts = path.split("\\") if path else []
+    if "" in parts:
+        raise UsageError(f"a path is names joined by single backslashes: {path!r}")
+    return parts

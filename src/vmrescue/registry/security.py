@@ -1,0 +1,105 @@
+"""Security descriptors, each shared by all keys that have it: key security cells (`sk`), in a ring.
+
+Source: M. Suhanov, "Windows registry file format specification", section "Key security"; for the descriptor itself,
+Microsoft's [MS-DTYP], section 2.4.6.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, NamedTuple
+
+from vmrescue.errors import FormatError
+
+if TYPE_CHECKING:
+    from vmrescue.registry.cells import Cells
+    from vmrescue.registry.space import Space
+
+LAYOUT = struct.Struct("<2sHIIII")
+
+
+class KeySecurity(NamedTuple):
+    """The fields of a key security cell, in their order on the disk."""
+
+    signature: bytes
+    reserved: int
+    next: int  # cells' offsets: the ring
+    previous: int
+    references: int  # keys that have this descriptor
+    size: int  # bytes of the descriptor, which follows
+
+
+def read(cells: Cells, offset: int) -> KeySecurity:
+    """The key security in a cell. Raises FormatError where there is none."""
+    position, length = cells.find(offset, "key security", LAYOUT.size)
+    security = KeySecurity._make(LAYOUT.unpack_from(cells.data, position))
+    if security.signature != b"sk":
+        raise FormatError("key security", position, "the signature 'sk'", security.signature)
+    if LAYOUT.size + security.size > length:
+        raise FormatError("key security", position + 16, f"at most {length - LAYOUT.size} bytes", security.size)
+    return security
+
+
+def descriptor(cells: Cells, offset: int) -> bytes:
+    """The security descriptor in a cell, self-relative."""
+    size = read(cells, offset).size
+    return cells.content(offset, "key security", LAYOUT.size + size)[LAYOUT.size :]
+
+
+def retain(cells: Cells, offset: int) -> None:
+    """One more key has this descriptor."""
+    security = read(cells, offset)
+    _store(cells, offset, security._replace(references=security.references + 1))
+
+
+def release(cells: Cells, space: Space, offset: int) -> None:
+    """One key fewer has this descriptor; when none has it, its cell leaves the ring and is freed."""
+    security = read(cells, offset)
+    if security.references > 1:
+        _store(cells, offset, security._replace(references=security.references - 1))
+        return
+    _store(cells, security.previous, read(cells, security.previous)._replace(next=security.next))
+    _store(cells, security.next, read(cells, security.next)._replace(previous=security.previous))
+    space.free(offset)
+
+
+def new_ring(cells: Cells, space: Space, raw: bytes) -> int:
+    """The cell of a first descriptor, a ring of its own, with one key that has it."""
+    length = LAYOUT.size + len(raw)
+    offset = space.allocate(length, 0)
+    cells.fill(offset, LAYOUT.pack(b"sk", 0, offset, offset, 1, len(raw)) + raw)
+    return offset
+
+
+def _store(cells: Cells, offset: int, security: KeySecurity) -> None:
+    position, _ = cells.find(offset, "key security", LAYOUT.size)
+    cells.write(position, LAYOUT.pack(*security))
+
+
+_KEY_ALL_ACCESS, _KEY_READ = 0xF003F, 0x20019
+_INHERITED_BY_SUBKEYS = 2
+_SELF_RELATIVE_WITH_DACL = 0x8004
+
+
+def _sid(authority: int, *parts: int) -> bytes:
+    return struct.pack("<BB", 1, len(parts)) + authority.to_bytes(6, "big") + struct.pack(f"<{len(parts)}I", *parts)
+
+
+def _allow(sid: bytes, mask: int) -> bytes:
+    return struct.pack("<BBHI", 0, _INHERITED_BY_SUBKEYS, 8 + len(sid), mask) + sid
+
+
+def default_descriptor() -> bytes:
+    """What a machine's hives have on their root keys: SYSTEM and the administrators own and write, users read."""
+    system, administrators, users = _sid(5, 18), _sid(5, 32, 544), _sid(5, 32, 545)
+    entries = [
+        _allow(users, _KEY_READ),
+        _allow(administrators, _KEY_ALL_ACCESS),
+        _allow(system, _KEY_ALL_ACCESS),
+        _allow(_sid(3, 0), _KEY_ALL_ACCESS),  # CREATOR OWNER
+    ]
+    body = b"".join(entries)
+    dacl = struct.pack("<BBHHH", 2, 0, 8 + len(body), len(entries), 0) + body
+    owner = 20 + len(dacl)
+    header = struct.pack("<BBHIIII", 1, 0, _SELF_RELATIVE_WITH_DACL, owner, owner + len(administrators), 0, 20)
+    return header + dacl + administrators + system

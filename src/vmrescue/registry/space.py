@@ -1,0 +1,172 @@
+"""The space inside a hive's bins: which cells are free, how a cell is taken and given back, how the hive grows.
+
+Source: M. Suhanov, "Windows registry file format specification", sections "Hive bin" and "Cell".
+"""
+
+from __future__ import annotations
+
+import struct
+from bisect import bisect_left, bisect_right, insort
+
+from vmrescue.errors import FormatError
+from vmrescue.registry.cells import BINS, PAGE, SIZE, Cells
+
+BIN_HEADER = struct.Struct("<4sII8xQI")  # signature, offset, size, (reserved), time stamp, spare
+LEAST = 8  # bytes of the smallest cell
+MAX_BINS_SIZE = 0x7FFFF000  # the high bit of an offset marks volatile cells
+
+
+def bin_at(cells: Cells, offset: int) -> int:
+    """The size of the bin that begins at `offset`. Raises FormatError where there is none."""
+    signature, itself, size, _, _ = BIN_HEADER.unpack_from(cells.data, BINS + offset)
+    if signature != b"hbin":
+        raise FormatError("bin", BINS + offset, "the signature 'hbin'", signature)
+    if itself != offset:
+        raise FormatError("bin", BINS + offset, f"its own offset, 0x{offset:x}", f"0x{itself:x}")
+    if size < PAGE or size % PAGE or offset + size > cells.bins_size:
+        raise FormatError("bin", BINS + offset, f"a size in whole pages, at most {cells.bins_size - offset}", size)
+    return int(size)
+
+
+class Space:
+    """The free and the used cells of a hive. Bins are looked through when they are first needed.
+
+    Raises FormatError, before anything is written, where a bin's cells do not add up: what cannot be understood is
+    not edited.
+    """
+
+    def __init__(self, cells: Cells) -> None:
+        self._cells = cells
+        self._starts: list[int] = []
+        offset = 0
+        while offset < cells.bins_size:
+            self._starts.append(offset)
+            offset += bin_at(cells, offset)
+        # One entry for each bin, None until it was looked through: the sizes of its cells by their offsets.
+        self._free: list[dict[int, int] | None] = [None] * len(self._starts)
+        self._used: list[dict[int, int]] = [{} for _ in self._starts]
+        self._by_size: list[tuple[int, int]] = []  # all known free cells as (size, offset), sorted
+        self._unseen = 0  # no bin before this one is still to be looked through
+
+    def allocate(self, length: int, near: int) -> int:
+        """The offset of a new used cell for `length` bytes of content, in the bin of the cell `near` if it has room."""
+        size = max(length + 4 + 7 & ~7, LEAST)
+        home = self._look(self._bin(near))
+        fitting = [(found, offset) for offset, found in home.items() if found >= size]
+        found, offset = min(fitting) if fitting else self._best(size)
+        self._take(offset, found, size)
+        return offset
+
+    def free(self, offset: int) -> None:
+        """Gives a used cell back, joined with the free cells on either side."""
+        index = self._bin(offset)
+        free = self._look(index)
+        size = self._used[index].pop(offset, None)
+        if size is None:
+            raise FormatError("cell", BINS + offset, "a cell in use", "none")
+        before = next((start for start, length in free.items() if start + length == offset), None)
+        if offset + size in free:
+            size += self._forget(index, offset + size)
+        if before is not None:
+            size += self._forget(index, before)
+            offset = before
+        self._remember(index, offset, size)
+
+    def resize(self, offset: int, length: int, near: int) -> int:
+        """A cell with the same content and room for `length` bytes: the same one where it has it, or can grow."""
+        position, room = self._cells.find(offset, "cell")
+        if length <= room or self._extend(offset, length):
+            return offset
+        moved = self.allocate(length, near)
+        self._cells.fill(moved, bytes(self._cells.data[position : position + room]))
+        self.free(offset)
+        return moved
+
+    def _extend(self, offset: int, length: int) -> bool:
+        """Grows a cell in place, into the free cell behind it; False where that is not there or too small."""
+        index = self._bin(offset)
+        free = self._look(index)
+        have = self._used[index].get(offset)
+        size = length + 4 + 7 & ~7
+        if have is None or have + free.get(offset + have, 0) < size:
+            return False
+        rest = have + self._forget(index, offset + have) - size
+        self._used[index][offset] = size
+        self._cells.write(BINS + offset, SIZE.pack(-size))
+        self._cells.write(BINS + offset + have, bytes(size - have))
+        if rest:
+            self._remember(index, offset + size, rest)
+        return True
+
+    def _best(self, size: int) -> tuple[int, int]:
+        """(size, offset) of the smallest known free cell that fits; of one in a new bin where there is none."""
+        while True:
+            place = bisect_left(self._by_size, (size, 0))
+            if place < len(self._by_size):
+                return self._by_size[place]
+            if self._unseen < len(self._starts):
+                self._look(self._unseen)
+                self._unseen += 1
+            else:
+                self._grow(size)
+
+    def _take(self, offset: int, found: int, size: int) -> None:
+        index = self._bin(offset)
+        self._forget(index, offset)
+        self._used[index][offset] = size
+        self._cells.write(BINS + offset, SIZE.pack(-size))
+        if found > size:
+            self._remember(index, offset + size, found - size)
+
+    def _remember(self, index: int, offset: int, size: int) -> None:
+        free = self._look(index)
+        free[offset] = size
+        insort(self._by_size, (size, offset))
+        self._cells.write(BINS + offset, SIZE.pack(size))
+
+    def _forget(self, index: int, offset: int) -> int:
+        size = self._look(index).pop(offset)
+        del self._by_size[bisect_left(self._by_size, (size, offset))]
+        return size
+
+    def _bin(self, offset: int) -> int:
+        return bisect_right(self._starts, offset) - 1
+
+    def _look(self, index: int) -> dict[int, int]:
+        """The free cells of a bin; all its cells are noted on the first call."""
+        known = self._free[index]
+        if known is not None:
+            return known
+        free: dict[int, int] = {}
+        used: dict[int, int] = {}
+        start = self._starts[index]
+        end = start + bin_at(self._cells, start)
+        offset = start + BIN_HEADER.size
+        data = self._cells.data
+        while offset < end:
+            size = SIZE.unpack_from(data, BINS + offset)[0]
+            length = abs(size)
+            if length < LEAST or length & 7 or offset + length > end:
+                raise FormatError("cell", BINS + offset, f"a size of 8 to {end - offset}, by eights", size)
+            (free if size > 0 else used)[offset] = length
+            offset += length
+        self._free[index] = free
+        self._used[index] = used
+        for offset, length in free.items():
+            insort(self._by_size, (length, offset))
+        return free
+
+    def _grow(self, size: int) -> None:
+        """Appends a bin with a free cell of at least `size` bytes."""
+        cells = self._cells
+        start = cells.bins_size
+        length = (size + BIN_HEADER.size + PAGE - 1) // PAGE * PAGE
+        if start + length > MAX_BINS_SIZE:
+            raise FormatError("base block", 40, f"bins of at most {MAX_BINS_SIZE} bytes", start + length)
+        header = BIN_HEADER.pack(b"hbin", start, length, 0, 0)
+        cells.write(BINS + start, header.ljust(length, b"\0"))
+        cells.bins_size += length
+        self._starts.append(start)
+        self._free.append({})
+        self._used.append({})
+        self._remember(len(self._starts) - 1, start + BIN_HEADER.size, length - BIN_HEADER.size)

@@ -1,0 +1,85 @@
+"""The types of values, and what Python object stands for the bytes of each.
+
+Source: Microsoft, "Registry value types" (winnt.h). Any 32-bit number is a type to Windows; most drivers' property
+types are such numbers, and stay numbers here.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from vmrescue.errors import UsageError
+from vmrescue.registry.names import utf16
+
+Data = int | str | list[str] | bytes
+
+
+class ValueType(IntEnum):
+    """The types that Windows gives a name, without their prefix `REG_`."""
+
+    NONE = 0
+    SZ = 1
+    EXPAND_SZ = 2
+    BINARY = 3
+    DWORD = 4
+    DWORD_BIG_ENDIAN = 5
+    LINK = 6
+    MULTI_SZ = 7
+    RESOURCE_LIST = 8
+    FULL_RESOURCE_DESCRIPTOR = 9
+    RESOURCE_REQUIREMENTS_LIST = 10
+    QWORD = 11
+
+
+_NAMED: dict[int, ValueType] = {int(kind): kind for kind in ValueType}
+_STRINGS = frozenset((ValueType.SZ, ValueType.EXPAND_SZ, ValueType.LINK))
+
+
+def value_type(number: int) -> ValueType | int:
+    """The named type of that number, or the number."""
+    return _NAMED.get(number, number)
+
+
+def decode(kind: int, raw: bytes) -> Data:
+    """What Windows programs make of a value's bytes: strings end at the first NUL, lists at the first empty string.
+
+    A number of the wrong length, and every type without a Python equal, stay bytes.
+    """
+    if kind in _STRINGS:
+        return _decode_text(raw).split("\0", 1)[0]
+    if kind == ValueType.MULTI_SZ:
+        lines = _decode_text(raw).split("\0")
+        return lines[: lines.index("")] if "" in lines else lines
+    if (kind, len(raw)) in ((ValueType.DWORD, 4), (ValueType.QWORD, 8)):
+        return int.from_bytes(raw, "little")
+    if kind == ValueType.DWORD_BIG_ENDIAN and len(raw) == 4:
+        return int.from_bytes(raw, "big")
+    return raw
+
+
+def encode(kind: int, data: Data) -> bytes:
+    """The bytes that Windows stores for `data`; bytes are taken as they are, for any type.
+
+    Raises UsageError where a value of that type cannot hold the object.
+    """
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        return bytes(data)
+    if isinstance(data, str) and kind in _STRINGS and "\0" not in data:
+        return utf16(data if kind == ValueType.LINK else data + "\0")
+    if isinstance(data, list) and kind == ValueType.MULTI_SZ and all(line and "\0" not in line for line in data):
+        return utf16("".join(line + "\0" for line in data) + "\0")
+    if isinstance(data, int) and kind in (ValueType.DWORD, ValueType.DWORD_BIG_ENDIAN, ValueType.QWORD):
+        size = 8 if kind == ValueType.QWORD else 4
+        if 0 <= data < 1 << 8 * size:
+            return data.to_bytes(size, "big" if kind == ValueType.DWORD_BIG_ENDIAN else "little")
+    raise UsageError(f"a {type_name(kind)} cannot hold {data!r:.80}")
+
+
+def type_name(kind: int) -> str:
+    """`REG_DWORD` for 4; a number that has no name as `0x…`."""
+    named = _NAMED.get(kind)
+    return f"REG_{named.name}" if named is not None else f"0x{kind:x}"
+
+
+def _decode_text(raw: bytes) -> str:
+    return raw[: len(raw) & ~1].decode("utf-16-le", "surrogatepass")

@@ -1,0 +1,176 @@
+"""What independent readers say a hive holds: hivexml, reglookup, dissect.regf. They share no code with ours."""
+
+from __future__ import annotations
+
+import base64
+import io
+import struct
+import subprocess
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes
+from xml.etree import ElementTree
+
+from dissect.regf import regf
+from support.machine import need_tool, run
+
+from vmrescue.registry import ValueType
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from vmrescue.registry import Hive
+
+# Keys by their paths below the root; in each, (type, data) by the value's name.
+Content = dict[str, dict[str, tuple[int, bytes]]]
+
+STRINGS = (ValueType.SZ, ValueType.EXPAND_SZ, ValueType.LINK)
+
+
+def content_of(hive: Hive) -> Content:
+    """What we read."""
+    return {key.path: {value.name: (int(value.type), value.raw) for value in key.values()} for key in hive.walk()}
+
+
+def assert_judges_agree(path: Path, content: Content) -> None:
+    """All three readers find exactly this content in the hive at `path`."""
+    assert_dissect_agrees(path.read_bytes(), content)
+    assert_hivexml_agrees(path, content)
+    assert_reglookup_agrees(path, content)
+
+
+def assert_dissect_agrees(data: bytes, content: Content) -> None:
+    hive = regf.RegistryHive(io.BytesIO(data))
+    found: Content = {}
+    waiting = [("", hive.root())]
+    while waiting:
+        path, key = waiting.pop()
+        values = list(key.values())
+        found[path] = {value.name if value.cell.NameLength else "": (value.type, _data(value)) for value in values}
+        waiting += [(f"{path}\\{sub.name}".lstrip("\\"), sub) for sub in key.subkeys()]
+    expected = {
+        _as_dissect(path): {_as_dissect(name): data for name, data in values.items()}
+        for path, values in content.items()
+    }
+    assert_same("dissect.regf", found, expected)
+
+
+def _data(value: regf.KeyValue) -> bytes:
+    """dissect.regf looks for a cell where a size of 0 says that there is none."""
+    return value.data if value.cell.DataLength else b""
+
+
+def _as_dissect(name: str) -> str:
+    """dissect.regf tries UTF-8 first on names that are stored as Latin-1, which misreads a few of them."""
+    try:
+        return "\\".join(part.encode("latin-1").decode("utf-8") for part in name.split("\\"))
+    except UnicodeError:
+        return name
+
+
+def assert_hivexml_agrees(path: Path, content: Content) -> None:
+    root = ElementTree.fromstring(run("hivexml", path)).find("node")
+    assert root is not None
+    found = {}
+    waiting = [("", root)]
+    while waiting:
+        place, node = waiting.pop()
+        found[place] = {value.get("key", ""): _xml_data(value) for value in node.findall("value")}
+        waiting += [(f"{place}\\{sub.get('name')}".lstrip("\\"), sub) for sub in node.findall("node")]
+    expected = {key: {name: _as_xml(*data) for name, data in values.items()} for key, values in content.items()}
+    assert_same("hivexml", found, expected)
+
+
+def assert_same(judge: str, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    """Two contents are equal; what is shown of those that are not is short, however large they are."""
+    assert found.keys() == expected.keys(), f"{judge}: {sorted(found.keys() ^ expected.keys())[:5]}"
+    for path in expected:
+        names = found[path].keys() | expected[path].keys()
+        wrong = [name for name in names if found[path].get(name) != expected[path].get(name)]
+        shown = [(name, found[path].get(name), expected[path].get(name)) for name in wrong[:3]]
+        assert not wrong, f"{judge} in {path!r}: {shown!r:.2000}"
+
+
+def _xml_data(value: ElementTree.Element) -> tuple[str, object]:
+    kind = value.get("type", "")
+    if kind == "string-list":
+        return kind, [line.text or "" for line in value.findall("string")]
+    text = value.get("value", "")
+    return kind, base64.b64decode(text) if value.get("encoding") == "base64" else text
+
+
+XML_TYPES = {
+    ValueType.NONE: "none",
+    ValueType.SZ: "string",
+    ValueType.EXPAND_SZ: "expand",
+    ValueType.BINARY: "binary",
+    ValueType.DWORD: "int32",
+    ValueType.DWORD_BIG_ENDIAN: "int32",
+    ValueType.LINK: "link",
+    ValueType.MULTI_SZ: "string-list",
+    ValueType.RESOURCE_LIST: "resource-list",
+    ValueType.FULL_RESOURCE_DESCRIPTOR: "resource-description",
+    ValueType.RESOURCE_REQUIREMENTS_LIST: "resource-requirements",
+    ValueType.QWORD: "int64",
+}
+
+
+def _as_xml(kind: int, raw: bytes) -> tuple[str, object]:
+    """How hivexml prints that: numbers signed, -1 for one of the wrong length; a list with its last, empty string."""
+    named = XML_TYPES.get(ValueType(kind), "") if kind <= ValueType.QWORD else "unknown"
+    if kind in STRINGS:
+        return named, raw.decode("utf-16-le").split("\0")[0]
+    if kind == ValueType.MULTI_SZ:
+        return named, raw.decode("utf-16-le").split("\0")[:-1] or [""]
+    formats = {ValueType.DWORD: "<i", ValueType.DWORD_BIG_ENDIAN: ">i", ValueType.QWORD: "<q"}
+    if kind in formats:
+        layout = struct.Struct(formats[ValueType(kind)])
+        return named, str(layout.unpack(raw)[0] if len(raw) == layout.size else -1)
+    return named, raw
+
+
+def assert_reglookup_agrees(path: Path, content: Content) -> None:
+    """Its paths and data, byte by byte; it warns, on the other stream, of each string that it cannot print."""
+    done = subprocess.run([need_tool("reglookup"), "-H", path], capture_output=True, timeout=600)
+    assert done.returncode == 0, done.stderr[-2000:]
+    keys, values = set(), {}
+    for line in done.stdout.decode("ascii").splitlines():
+        place, kind, data, _ = line.split(",")
+        parts = tuple(unquote_to_bytes(part) for part in place.split("/")[1:])
+        if kind == "KEY":
+            keys.add(parts if parts != (b"",) else ())
+        else:
+            values[parts] = kind, unquote_to_bytes(data)
+    assert keys == {_as_stored(key) for key in content}
+    expected = {(*_as_stored(key), _stored_name(name)): data for key in content for name, data in content[key].items()}
+    assert values.keys() == expected.keys()
+    wrong = {name: (shown, expected[name]) for name, shown in values.items() if not _may_show(*expected[name], *shown)}
+    assert not wrong
+
+
+def _as_stored(path: str) -> tuple[bytes, ...]:
+    return tuple(map(_stored_name, path.split("\\"))) if path else ()
+
+
+def _stored_name(name: str) -> bytes:
+    try:
+        return name.encode("latin-1")
+    except UnicodeEncodeError:
+        return name.encode("utf-16-le")
+
+
+REGLOOKUP_TYPES = ["NONE", "SZ", "EXPAND_SZ", "BINARY", "DWORD", "DWORD_BE", "LINK", "MULTI_SZ"]
+REGLOOKUP_TYPES += ["RSRC_LIST", "RSRC_DESC", "RSRC_REQ_LIST", "QWORD"]
+
+
+def _may_show(kind: int, raw: bytes, shown_kind: str, shown: bytes) -> bool:
+    """Strings appear as ASCII, or else as the stored bytes; numbers in hexadecimal; no data as (null)."""
+    forms = {raw if raw else b"(null)"}
+    if kind in STRINGS or kind == ValueType.MULTI_SZ:
+        lines = raw.decode("utf-16-le").split("\0")
+        forms.add((lines[0] if kind in STRINGS else "|".join(lines).strip("|")).encode())
+    elif kind in (ValueType.DWORD, ValueType.DWORD_BIG_ENDIAN, ValueType.QWORD) and raw:
+        number = int.from_bytes(raw, "big" if kind == ValueType.DWORD_BIG_ENDIAN else "little")
+        forms = {f"0x{number:0{2 * len(raw)}X}".encode()}
+    name = REGLOOKUP_TYPES[kind] if kind < len(REGLOOKUP_TYPES) else f"0x{kind:08X}"
+    return shown_kind == name and shown in forms

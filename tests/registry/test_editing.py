@@ -1,0 +1,145 @@
+"""Editing real hives: what changes, what stays, and what the judges make of it."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+import pytest
+from support.machine import run
+
+from registry.judges import assert_judges_agree, content_of
+from registry.samples import NOON, at_noon, boot_store, windows_7_hive, windows_10_system
+from vmrescue.errors import FormatError, RefusedError, UsageError
+from vmrescue.registry import Hive, KeyNotFound, ValueNotFound, ValueType
+from vmrescue.registry.value_type import encode
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CRASH = r"ControlSet001\Control\CrashControl"
+
+
+def test_setting_a_number_changes_one_page_and_the_base_block() -> None:
+    before = windows_10_system()
+    hive = Hive(before, clock=at_noon)
+    assert hive.changed_ranges() == []
+    hive.set_value(CRASH, "CrashDumpEnabled", ValueType.DWORD, 1)
+    after = hive.to_bytes()
+    assert hive.changed_ranges() == [(0, 4096), (360448, 4096)]
+    assert after[4096:360448] == before[4096:360448]
+    assert after[364544:] == before[364544:]
+    again = Hive(after)
+    assert again.key(CRASH).value("CrashDumpEnabled").data == 1
+    assert again.key(CRASH).last_written == NOON
+    assert again.sequence == Hive(before).sequence + 1
+    assert not again.dirty_before.dirty
+
+
+def test_a_new_number_touches_its_key_its_list_and_no_more_than_one_further_page() -> None:
+    hive = Hive(windows_10_system())
+    hive.set_value(CRASH, "NMICrashDump", ValueType.DWORD, 1)
+    assert sum(length for offset, length in hive.changed_ranges() if offset) <= 3 * 4096
+
+
+def test_every_kind_of_edit_in_a_real_system_hive_is_seen_by_three_readers(tmp_path: Path) -> None:
+    hive = Hive(windows_10_system())
+    content = content_of(hive)
+    hive.set_value(CRASH, "crashdumpenabled", ValueType.DWORD, 1)
+    content[CRASH]["CrashDumpEnabled"] = (4, b"\1\0\0\0")
+    hive.set_value(CRASH, "DumpFile", ValueType.EXPAND_SZ, "D:\\" + "long" * 30)
+    content[CRASH]["DumpFile"] = (2, encode(2, "D:\\" + "long" * 30))
+    hive.delete_value(CRASH, "AutoReboot")
+    del content[CRASH]["AutoReboot"]
+    services = r"ControlSet001\Services"
+    hive.create_key(rf"{services}\a new one\Parameters")
+    content |= {rf"{services}\a new one": {}, rf"{services}\a new one\Parameters": {}}
+    hive.rename_key(rf"{services}\ACPI", "Z renamed to something longer than it was")
+    for path in [path for path in content if path == rf"{services}\ACPI" or path.startswith(f"{services}\\ACPI\\")]:
+        rest = path.removeprefix(rf"{services}\ACPI")
+        content[rf"{services}\Z renamed to something longer than it was{rest}"] = content.pop(path)
+    hive.delete_key(rf"{services}\Tcpip", recursive=True)
+    tcpip = f"{services}\\Tcpip\\"
+    content = {path: values for path, values in content.items() if not f"{path}\\".startswith(tcpip)}
+    (tmp_path / "hive").write_bytes(hive.to_bytes())
+    assert_judges_agree(tmp_path / "hive", content)
+
+
+def test_a_boot_store_is_edited_in_its_own_version(tmp_path: Path) -> None:
+    hive = Hive(boot_store())
+    content = content_of(hive)
+    objects = [path for path in content if path.startswith("Objects\\") and path.count("\\") == 1]
+    for number, path in enumerate(objects):
+        hive.set_value(path, "added", ValueType.BINARY, bytes(number * 3000))
+        content[path]["added"] = (3, bytes(number * 3000))
+    (tmp_path / "hive").write_bytes(hive.to_bytes())
+    assert_judges_agree(tmp_path / "hive", content)
+    assert len(hive.to_bytes()) % 4096 == 0
+
+
+def test_hivex_edits_on_where_we_stopped(tmp_path: Path) -> None:
+    hive = Hive(windows_7_hive())
+    hive.create_key("ours\\below")
+    hive.set_value("ours", "a", ValueType.SZ, "by vmrescue")
+    path = tmp_path / "hive"
+    path.write_bytes(hive.to_bytes())
+    commands = "cd ours\nadd theirs\ncd theirs\nsetval 1\nb\nstring:by hivex\ncommit\nquit\n"
+    run("hivexsh", "-w", path, stdin=commands.encode())
+    again = Hive(path.read_bytes())
+    assert again.key("ours\\theirs").value("b").data == "by hivex"
+    again.delete_key("ours", recursive=True)
+    path.write_bytes(again.to_bytes())
+    assert_judges_agree(path, content_of(Hive(windows_7_hive())))
+
+
+def test_an_edit_that_fails_leaves_the_hive_as_it_was() -> None:
+    data = bytearray(windows_10_system())
+    key = Hive(bytes(data)).key(r"ControlSet001\Services\Tcpip\Parameters")
+    struct.pack_into("<I", data, 4096 + 4 + 16 + key.offset, 0x20)  # its parent is wrong
+    hive = Hive(bytes(data))
+    hive.set_value(CRASH, "CrashDumpEnabled", ValueType.DWORD, 1)
+    before = hive.to_bytes()
+    with pytest.raises(FormatError, match="the parent"):
+        hive.delete_key(r"ControlSet001\Services\Tcpip", recursive=True)
+    with pytest.raises(UsageError, match="name"):
+        hive.create_key(r"New\Newer" + "\\" + "x" * 256)
+    assert hive.to_bytes() == before
+    hive.set_value(CRASH, "CrashDumpEnabled", ValueType.DWORD, 2)
+    assert hive.key(CRASH).value("CrashDumpEnabled").data == 2
+
+
+def test_what_is_not_there_or_not_safe_is_refused() -> None:
+    hive = Hive(windows_10_system())
+    with pytest.raises(KeyNotFound):
+        hive.set_value("ControlSet002\\Control", "x", ValueType.DWORD, 1)
+    with pytest.raises(ValueNotFound):
+        hive.delete_value("Select", "Currant")
+    with pytest.raises(RefusedError, match="has subkeys"):
+        hive.delete_key("ControlSet001")
+    with pytest.raises(RefusedError, match="root key"):
+        hive.delete_key("", recursive=True)
+    with pytest.raises(UsageError, match="a REG_DWORD cannot hold 'one'"):
+        hive.set_value("Select", "Current", ValueType.DWORD, "one")
+    with pytest.raises(UsageError, match="there is a key 'select' already"):
+        hive.rename_key("Setup", "select")
+    assert hive.changed_ranges() == []
+
+
+def test_a_dirty_hive_without_logs_is_read_but_not_edited() -> None:
+    data = bytearray(windows_10_system())
+    data[4] += 1
+    data[508] ^= 228 ^ 229
+    hive = Hive(bytes(data))
+    assert hive.key("Select").value("Current").data == 1
+    assert hive.dirty_before.dirty
+    with pytest.raises(RefusedError, match="no log to replay"):
+        hive.set_value("Select", "Current", ValueType.DWORD, 2)
+
+
+def test_a_key_is_renamed_in_place_with_all_below_it() -> None:
+    hive = Hive.create("SYSTEM")
+    hive.set_value(hive.create_key("old\\below").path, "v", ValueType.DWORD, 1)
+    assert hive.rename_key("old", "OLD").path == "OLD"
+    assert hive.rename_key("old", "a name in UTF-16: имя").subkeys()[0].value("v").data == 1
+    assert hive.key("A NAME in utf-16: ИМЯ\\below").value("v").data == 1
+    assert [key.name for key in hive.root.subkeys()] == ["a name in UTF-16: имя"]
