@@ -43,7 +43,14 @@ class Place:
             which, style, disk = self.partition.bytes_le, GPT, self.disk.bytes_le
         else:
             which, style, disk = struct.pack("<Q8x", self.partition), MBR, struct.pack("<I12x", self.disk)
-        return bytes(16) + struct.pack("<4I", PARTITION_DEVICE, 0, 0x48, 0) + which + struct.pack("<2I", 0, style) + disk + bytes(16)
+        return (
+            bytes(16)
+            + struct.pack("<4I", PARTITION_DEVICE, 0, 0x48, 0)
+            + which
+            + struct.pack("<2I", 0, style)
+            + disk
+            + bytes(16)
+        )
 
 
 def integer(number: int) -> bytes:

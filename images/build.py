@@ -1,4 +1,4 @@
-"""Builds the sample images with tools of others: mkntfs, mkfs.vfat, sfdisk, sgdisk, ntfs-3g, hivexregedit, qemu-img.
+"""Builds the sample images with tools of others: mkntfs, mkfs.vfat, mtools, sfdisk, sgdisk, hivexregedit, qemu-img …
 
 Run as root (it mounts volumes it has just made): ``python images/build.py [NAME …]``. The results lie beside this file,
 compressed. Only the empty hive that hivexregedit starts from is made by vmrescue.
@@ -52,10 +52,10 @@ def run(*command: str | Path) -> None:
 
 
 @contextmanager
-def mounted(volume: Path, kind: str) -> Iterator[Path]:
-    """A volume mounted for writing."""
+def mounted(volume: Path) -> Iterator[Path]:
+    """An NTFS volume mounted for writing."""
     with tempfile.TemporaryDirectory() as folder:
-        run("mount", "-o", "loop", "-t", kind, volume, folder)
+        run("ntfs-3g", volume, folder)
         try:
             yield Path(folder)
         finally:
@@ -118,13 +118,13 @@ def generation_1(folder: Path, faults: bool) -> Path:
     subprocess.run(["sfdisk", "-q", str(disk)], input=table.encode(), check=True)
     boot_place, os_place = Place(SIGNATURE, MIB), Place(SIGNATURE, 33 * MIB)
     volume = make_volume(folder, "reserved", reserved)
-    with mounted(volume, "ntfs-3g") as root:
+    with mounted(volume) as root:
         write_hive(root / "Boot/BCD", boot_store(boot_place, os_place, uefi=False, faults=faults))
         (root / "bootmgr").write_bytes(bytes(1024))
     insert(disk, volume, reserved)
     volume = make_volume(folder, "os", os)
     letters = {"C:": struct.pack("<IQ", SIGNATURE, 33 * MIB), "D:": struct.pack("<IQ", 0x7E57D15C, MIB)}
-    with mounted(volume, "ntfs-3g") as root:
+    with mounted(volume) as root:
         write_windows(root, system("VM-GEN1", 2, letters, faults), faults)
     if faults:
         run("ntfsfix", volume)  # leaves the volume marked dirty
@@ -145,12 +145,14 @@ def generation_2(folder: Path, faults: bool) -> Path:
         "-U", str(DISK_GUID), disk)  # fmt: skip
     boot_place, os_place = Place(DISK_GUID, ESP_GUID), Place(DISK_GUID, OS_GUID)
     volume = make_volume(folder, "esp", esp)
-    with mounted(volume, "vfat") as root:
-        write_hive(root / "EFI/Microsoft/Boot/BCD", boot_store(boot_place, os_place, uefi=True, faults=faults))
+    store = folder / "BCD"
+    write_hive(store, boot_store(boot_place, os_place, uefi=True, faults=faults))
+    run("mmd", "-i", volume, "::/EFI", "::/EFI/Microsoft", "::/EFI/Microsoft/Boot")
+    run("mcopy", "-i", volume, store, "::/EFI/Microsoft/Boot/BCD")
     insert(disk, volume, esp)
     volume = make_volume(folder, "os", os)
     letters = {"C:": b"DMIO:ID:" + OS_GUID.bytes_le}
-    with mounted(volume, "ntfs-3g") as root:
+    with mounted(volume) as root:
         write_windows(root, system("VM-GEN2", 1, letters, faults), faults)
     if faults:
         run("ntfsfix", volume)

@@ -1,4 +1,4 @@
-"""Hive contents as .reg text, which hivexregedit merges into an empty hive: no line of ours writes the samples' values."""
+"""Hive contents as .reg text, which hivexregedit merges into an empty hive: no line of ours writes the values."""
 
 from __future__ import annotations
 

@@ -25,7 +25,10 @@ def control_set(name: str, computer: str, faults: bool) -> Keys:
                 "NMICrashDump": 1,
             }
         ),
-        f"{name}\\Control\\Session Manager": {"ObjectDirectories": ["\\Windows", "\\RPC Control"], "ProcessorControl": 2},
+        f"{name}\\Control\\Session Manager": {
+            "ObjectDirectories": ["\\Windows", "\\RPC Control"],
+            "ProcessorControl": 2,
+        },
         memory: {
             "ClearPageFileAtShutdown": 0,
             "PagingFiles": [f"{page_file} 0 0"],

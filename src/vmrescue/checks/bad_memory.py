@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.checks import steps
-from vmrescue.checks.boot_elements import delete_element, object_name, text_of
+from vmrescue.checks.boot_elements import delete_element, text_of
 from vmrescue.checks.finding import Finding
 
 if TYPE_CHECKING:
@@ -23,25 +23,24 @@ def check(installation: Installation, policy: Policy) -> Iterator[Finding]:
     for entry in installation.boot.store.objects():
         element = entry.element(BAD_MEMORY_LIST)
         frames = element.value if element else None
-        if element is None or not isinstance(frames, list) or not frames:
+        if element is None or not isinstance(frames, tuple) or not frames:
             continue
         withheld = len(frames) * PAGE
         yield Finding(
             check=ID,
             severity="critical",
-            summary=f"{object_name(entry)} lists {len(frames)} bad page frames: "
-            f"{withheld >> 10} KiB of RAM are withheld",
+            summary=f"{entry.identifier} lists {len(frames)} bad page frames: {withheld >> 10} KiB of RAM are withheld",
             meaning="The boot manager may not find memory for its ramdisk and stops with 0xC0000017, "
             "although a VM's memory does not wear out: the list is stale and can go.",
             step=steps.BAD_MEMORY,
             evidence={
                 "object": str(entry.guid),
-                "alias": entry.alias,
+                "alias": entry.alias or None,
                 "element": element.name,
-                "page_frames": frames,
+                "page_frames": list(frames),
                 "bytes_withheld": withheld,
                 "found": text_of(element),
                 "wanted": None,
             },
-            changes=(delete_element(installation, entry, element),),
+            changes=delete_element(installation, element),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.checks import steps
-from vmrescue.checks.boot_elements import delete_element, object_name, text_of
+from vmrescue.checks.boot_elements import delete_element, text_of
 from vmrescue.checks.finding import Finding
 
 if TYPE_CHECKING:
@@ -33,17 +33,17 @@ def check(installation: Installation, policy: Policy) -> Iterator[Finding]:
             yield Finding(
                 check=ID,
                 severity="warning",
-                summary=f"{object_name(entry)} sets {element.name} to {text_of(element)}: {effect}",
+                summary=f"{entry.identifier} sets {element.name} to {text_of(element)}: {effect}",
                 meaning="Windows boots with less memory than the VM has; if nobody wanted that (it is a setting for "
                 f"tests), remove it with --only {ID}.",
                 step=steps.BAD_MEMORY,
                 evidence={
                     "object": str(entry.guid),
-                    "alias": entry.alias,
+                    "alias": entry.alias or None,
                     "element": element.name,
                     "found": text_of(element),
                     "wanted": None,
                 },
-                changes=(delete_element(installation, entry, element),),
+                changes=delete_element(installation, element),
                 on_request=True,
             )

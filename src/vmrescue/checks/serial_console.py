@@ -6,68 +6,68 @@ Without them Azure's serial console stays dark, and it is the only way in while 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
+from vmrescue.bcd import Format, ObjectType, edits, objects
 from vmrescue.checks import steps
-from vmrescue.checks.boot_elements import create_object, object_name, set_element
 from vmrescue.checks.finding import Finding
+from vmrescue.windows.hive_changes import boot_changes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmrescue.bcd import BcdObject
     from vmrescue.checks.policy import Policy
-    from vmrescue.plan import Change
     from vmrescue.windows import Installation
 
 ID = "serial-console"
 EMS = 0x260000B0  # BcdOSLoaderBoolean_EmsEnabled
 EMS_PORT = 0x15000022  # BcdLibraryInteger_EmsPort
 EMS_BAUD_RATE = 0x15000023  # BcdLibraryInteger_EmsBaudRate
-EMS_SETTINGS = UUID("0ce4991b-e6b3-4b16-b23c-5e0d9250e5d9")
-EMS_SETTINGS_TYPE = 0x20100000  # an object that any application inherits from
+EMS_SETTINGS = objects.BY_ALIAS["emssettings"].guid
+EMS_SETTINGS_TYPE = ObjectType(0x20100000)  # an object that any application inherits from
 
 
 def check(installation: Installation, policy: Policy) -> Iterator[Finding]:
-    store = installation.boot.store
-    loader = store.default_loader()
-    settings = store.object(EMS_SETTINGS)
-    wanted = {"emsport": (EMS_PORT, policy.ems_port), "emsbaudrate": (EMS_BAUD_RATE, policy.ems_baud_rate)}
-    found = {name: _value(settings, number) for name, (number, _) in wanted.items()}
-    ems = _value(loader, EMS)
-    changes: list[Change] = []
-    if loader is not None and ems is not True:
-        changes.append(set_element(installation, loader.guid, EMS, b"\x01"))
+    loader = installation.boot.loader
+    settings = installation.boot.store.find(EMS_SETTINGS)
+    port_and_speed = {EMS_PORT: policy.ems_port, EMS_BAUD_RATE: policy.ems_baud_rate}
+    wanted: list[edits.Edit] = []
+    if loader and _value(loader, EMS) is not True:
+        wanted.append(edits.set_element(loader.guid, EMS, Format.BOOLEAN, True))
     if settings is None:
-        changes.append(create_object(installation, EMS_SETTINGS, EMS_SETTINGS_TYPE))
-    changes += [
-        set_element(installation, EMS_SETTINGS, number, right.to_bytes(8, "little"))
-        for name, (number, right) in wanted.items()
-        if found[name] != right
+        wanted += edits.create_object(EMS_SETTINGS, EMS_SETTINGS_TYPE)
+    wanted += [
+        edits.set_element(EMS_SETTINGS, number, Format.INTEGER, right)
+        for number, right in port_and_speed.items()
+        if _value(settings, number) != right
     ]
+    changes = boot_changes(installation.boot.hive, wanted)
     if not changes:
         return
-    off = loader is not None and ems is not True
+    found = {"ems": _value(loader, EMS), "emsport": _value(settings, EMS_PORT)}
+    found["emsbaudrate"] = _value(settings, EMS_BAUD_RATE)
     yield Finding(
         check=ID,
         severity="advice",
-        summary=_summary(loader, off, found),
+        summary=_summary(loader, found),
         meaning="Azure's serial console, the only way in while the network is not up, would stay dark.",
         step=steps.SERIAL_AND_DUMP,
         evidence={
-            "loader": object_name(loader) if loader else None,
-            "found": {"ems": ems, **found},
-            "wanted": {"ems": True, **{name: right for name, (_, right) in wanted.items()}},
+            "loader": loader.identifier if loader else None,
+            "found": found,
+            "wanted": {"ems": True, "emsport": policy.ems_port, "emsbaudrate": policy.ems_baud_rate},
         },
         changes=tuple(changes),
     )
 
 
 def _value(entry: BcdObject | None, number: int) -> Any:
-    element = entry.element(number) if entry else None
+    """The value that takes effect: the object's own, or one that it inherits."""
+    element = entry.inherited(number) if entry else None
     return element.value if element else None
 
 
-def _summary(loader: BcdObject | None, off: bool, found: dict[str, Any]) -> str:
+def _summary(loader: BcdObject | None, found: dict[str, Any]) -> str:
     port = f"{{emssettings}} has port {found['emsport'] or 'unset'}, speed {found['emsbaudrate'] or 'unset'}"
-    return f"EMS is off for the default loader {object_name(loader)}; {port}" if off and loader else port
+    off = loader and found["ems"] is not True
+    return f"EMS is off for the default loader {loader.identifier}; {port}" if loader and off else port

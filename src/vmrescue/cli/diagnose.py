@@ -33,6 +33,7 @@ FINDINGS = 1  # exit status: findings of warning or critical
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     image: Path,
     data_disks: tuple[Path, ...],
     only: tuple[str, ...],

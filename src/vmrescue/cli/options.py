@@ -47,9 +47,7 @@ data_disk_option = click.option(
 )
 
 POLICY_OPTIONS = [
-    click.option(
-        "--vm-size", metavar="NAME", help="The VM's size, such as Standard_D4ds_v5: has it a D: drive?"
-    ),
+    click.option("--vm-size", metavar="NAME", help="The VM's size, such as Standard_D4ds_v5: has it a D: drive?"),
     click.option("--temp-drive", metavar="D:", help="The temporary drive's letter, where the page file belongs."),
     click.option("--no-temp-drive", is_flag=True, help="The VM has no temporary drive: the page file belongs on C:."),
     click.option("--ram", type=Size(), help="The VM's memory, which a complete dump must fit."),
@@ -59,6 +57,15 @@ POLICY_OPTIONS = [
 CHECK_OPTIONS = [
     click.option("--only", multiple=True, metavar="CHECK", help="Run only this check (repeatable)."),
     click.option("--skip", multiple=True, metavar="CHECK", help="Leave this check out (repeatable)."),
+]
+APPLY_OPTIONS = [
+    click.option("--yes", "-y", is_flag=True, help="Do not ask."),
+    click.option("--dry-run", is_flag=True, help="Show every change and the bytes it would write; write nothing."),
+    click.option(
+        "--backup-dir",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Where the copies of the hives go  [default: IMAGE.vmrescue/]",
+    ),
 ]
 
 
@@ -70,6 +77,11 @@ def policy_options(command: Command) -> Command:
 def check_options(command: Command) -> Command:
     """Adds --only and --skip."""
     return _decorate(command, CHECK_OPTIONS)
+
+
+def apply_options(command: Command) -> Command:
+    """Adds --yes, --dry-run and --backup-dir."""
+    return _decorate(command, APPLY_OPTIONS)
 
 
 def _decorate(command: Command, options: list[Callable[[Command], Command]]) -> Command:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from vmrescue.errors import UsageError
 from vmrescue.registry.value_type import Data, ValueType, decode, encode, type_name
 
 TYPE_NUMBERS = {type_name(kind): int(kind) for kind in ValueType}
@@ -76,5 +75,5 @@ class RegistryData:
             more = f" … ({len(self.raw)} bytes)" if len(self.raw) > SHOWN_BYTES else ""
             return f"{type_name(self.type)} {self.raw[:SHOWN_BYTES].hex(' ')}{more}"
         data = self.data
-        shown = (" | ".join(data) or "(empty)") if isinstance(data, list) else data
+        shown = (" | ".join(data) or "(empty)") if isinstance(data, list) else str(data)
         return f"{type_name(self.type)} {shown}"

@@ -28,6 +28,16 @@ def diagnosis_text(diagnosis: Diagnosis) -> str:
     return "\n".join([*lines, "", _verdict(diagnosis)])
 
 
+def summary_text(diagnosis: Diagnosis) -> str:
+    """The image and each finding in a line: what a list of many images, or a demonstration, shows."""
+    return "\n".join([headline(diagnosis), *map(finding_line, diagnosis.findings), _verdict(diagnosis)])
+
+
+def finding_line(finding: Finding) -> str:
+    """Severity, check and summary in one line."""
+    return printable(f"{finding.severity:9} {finding.check}: {finding.summary}")
+
+
 def headline(diagnosis: Diagnosis) -> str:
     """The image and the Windows in it, in one line."""
     windows = diagnosis.windows
@@ -45,7 +55,7 @@ def headline(diagnosis: Diagnosis) -> str:
 
 
 def _finding_lines(finding: Finding) -> Iterator[str]:
-    yield printable(f"{finding.severity:9} {finding.check}: {finding.summary}")
+    yield finding_line(finding)
     yield from _wrapped(finding.meaning)
     yield from _wrapped(f"Procedure: {finding.step}.")
     for name, value in finding.evidence.items():

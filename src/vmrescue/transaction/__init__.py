@@ -1,1 +1,9 @@
+"""Plans applied: with the editors, in overlays, verified by the readers, committed through the journal, undone."""
 
+from __future__ import annotations
+
+from vmrescue.transaction.receipt import Receipt, Written
+from vmrescue.transaction.repair import must_be_editable, repair, undo
+from vmrescue.transaction.transaction import Transaction
+
+__all__ = ["Receipt", "Transaction", "Written", "must_be_editable", "repair", "undo"]

@@ -72,6 +72,7 @@ def edit(change: Change, hive: Hive) -> None:
 @edit.register
 def _(change: SetValue, hive: Hive) -> None:
     _compare(change, change.before, _value(hive, change.key, change.name))
+    hive.create_key(change.key)
     hive.set_value(change.key, change.name, change.after.type, change.after.raw)
 
 

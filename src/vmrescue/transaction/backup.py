@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from vmrescue.errors import RefusedError
 from vmrescue.transaction.apply import find_volume
+from vmrescue.windows.file_system import parts_of
 from vmrescue.windows.registry_file import LOG_SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from vmrescue.plan import FileRef
     from vmrescue.windows import Disk, Volume
@@ -30,7 +31,7 @@ def back_up(files: Iterable[FileRef], disks: list[Disk], folder: Path) -> list[d
     try:
         folder.mkdir(parents=True, exist_ok=True)
         rows = [
-            _copy(file, volume, path, folder / _local_name(file, path))
+            _copy(file, volume, path, folder / _local_path(file, path))
             for file in files
             for volume in [find_volume(disks, file)]
             for path in _with_logs(volume, file.path)
@@ -38,7 +39,7 @@ def back_up(files: Iterable[FileRef], disks: list[Disk], folder: Path) -> list[d
         text = json.dumps({"schema": SCHEMA, "image": disks[0].path, "files": rows}, indent=2)
         (folder / MANIFEST).write_text(text + "\n")
     except OSError as error:
-        raise RefusedError(f"the backup cannot be written to {folder}: {error.strerror}; nothing was changed") from error
+        raise RefusedError(f"nothing was changed: no backup can be written to {folder}: {error.strerror}") from error
     return rows
 
 
@@ -47,16 +48,22 @@ def _with_logs(volume: Volume, path: str) -> Iterator[str]:
     yield from (path + suffix for suffix in LOG_SUFFIXES if volume.files.size_of(path + suffix) is not None)
 
 
-def _local_name(file: FileRef, path: str) -> str:
-    """The last part of the path, made of harmless characters, with the partition in front."""
-    last = path.rpartition("\\")[2]
-    safe = "".join(character if character.isalnum() or character in "._-" else "_" for character in last)
-    return f"disk{file.disk}-partition{file.partition}-{safe}"
+def _local_path(file: FileRef, path: str) -> str:
+    """``partition3/Windows/System32/config/SYSTEM``: the path on the volume, made of harmless names."""
+    disk = f"disk{file.disk}-" if file.disk else ""
+    return "/".join([f"{disk}partition{file.partition}", *map(_harmless, parts_of(path))])
+
+
+def _harmless(name: str) -> str:
+    """A name out of an image that cannot lead out of the backup's folder."""
+    kept = "".join(character if character.isalnum() or character in "._- {}" else "_" for character in name)
+    return kept if kept.strip(".") else "_"
 
 
 def _copy(file: FileRef, volume: Volume, path: str, target: Path) -> dict[str, Any]:
     digest = hashlib.sha256()
     size = 0
+    target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("xb") as stream:
         for chunk in _chunks(volume.files.open(path)):
             stream.write(chunk)
@@ -69,7 +76,7 @@ def _copy(file: FileRef, volume: Volume, path: str, target: Path) -> dict[str, A
         "disk": file.disk,
         "partition": file.partition,
         "path": path,
-        "copy": target.name,
+        "copy": _local_path(file, path),
         "bytes": size,
         "sha256": copied,
     }

@@ -14,6 +14,7 @@ from vmrescue.errors import NotFoundError
 from vmrescue.windows.registry_file import RegistryFile
 
 if TYPE_CHECKING:
+    from vmrescue.bcd import BcdObject
     from vmrescue.windows.disk import Disk
     from vmrescue.windows.volume import Volume
 
@@ -29,6 +30,14 @@ class BootStore:
     volume: Volume
     hive: RegistryFile
     store: Store
+
+    @property
+    def loader(self) -> BcdObject | None:
+        """The default boot loader; None where the store names none."""
+        try:
+            return self.store.default_loader()
+        except NotFoundError:
+            return None
 
 
 def find_boot_store(disk: Disk) -> BootStore:

@@ -84,7 +84,7 @@ class NtfsFileSystem:
         with reading("NTFS $Bitmap", self._position):
             boot = self._ntfs.boot_sector
             clusters = boot.NumberSectors * self._ntfs.sector_size // self.cluster_size
-            return (clusters - self._used(clusters)) * self.cluster_size
+            return int(clusters - self._used(clusters)) * self.cluster_size
 
     def _used(self, clusters: int) -> int:
         stream = self._ntfs.mft.get(BITMAP_RECORD).open()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from vmrescue.bcd import Boot, Device, Partition, Style
 from vmrescue.errors import NotFoundError
 from vmrescue.windows.boot_store import BootStore, find_boot_store
 from vmrescue.windows.mounted_devices import drive_letters
@@ -56,8 +57,9 @@ class OperatingSystem:
 
     @cached_property
     def software(self) -> RegistryFile | None:
+        """For names and versions, which no crash changes: a dirty one, often 100 MB, is not worth a replay here."""
         path = f"{self.config}\\SOFTWARE"
-        return RegistryFile(self.volume, path) if self.volume.files.size_of(path) else None
+        return RegistryFile(self.volume, path, replay=False) if self.volume.files.size_of(path) else None
 
     @cached_property
     def control_sets(self) -> list[str]:
@@ -85,12 +87,12 @@ class OperatingSystem:
         if key is None:
             return Product(None, None, None, None)
         build = _text(key, "CurrentBuildNumber") or _text(key, "CurrentBuild")
-        revision = key.data("UBR")
+        revision = hive.number(CURRENT_VERSION, "UBR") if hive else None
         name = _text(key, "ProductName")
         if name and _text(key, "InstallationType") == "Client" and (build or "").isdigit():
             name = name.replace("Windows 10", "Windows 11") if int(build or 0) >= WINDOWS_11_BUILD else name
-        if build and revision and revision.data is not None:
-            build = f"{build}.{revision.data}"
+        if build and revision is not None:
+            build = f"{build}.{revision}"
         return Product(name, _text(key, "EditionID"), _text(key, "DisplayVersion") or _text(key, "ReleaseId"), build)
 
 
@@ -141,27 +143,30 @@ class Installation:
         raise NotFoundError(f"no Windows: there is no \\{root}\\System32\\config\\SYSTEM on {looked}")
 
     def _system_root(self) -> str:
-        loader = self.boot.store.default_loader()
+        loader = self.boot.loader
         element = loader.element("systemroot") if loader else None
         return str(element.value).strip("\\") if element else DEFAULT_ROOT
 
     def _os_device(self) -> Volume | None:
         """The volume that the default loader's `osdevice` means, where it is on a disk at hand."""
-        loader = self.boot.store.default_loader()
+        loader = self.boot.loader
         element = loader.element("osdevice") if loader else None
-        if element is None:
+        device = element.value if element else None
+        if not isinstance(device, Device):
             return None
-        return next((volume for volume in self.volumes if is_device(volume, element.value)), None)
+        if isinstance(device.target, Boot):
+            return self.boot.volume
+        return next((volume for volume in self.volumes if is_device(volume, device)), None)
 
     def _letters(self) -> dict[str, Volume]:
         mounted = self.os.system.key("MountedDevices") if self.os else None
         return drive_letters(mounted.values() if mounted else {}, self.volumes)
 
 
-def is_device(volume: Volume, device: object) -> bool:
-    """Whether a BCD device element means this volume."""
-    from vmrescue.bcd.device import PartitionDevice
-
-    if not isinstance(device, PartitionDevice):
+def is_device(volume: Volume, device: Device) -> bool:
+    """Whether a BCD device element means this volume's partition."""
+    target = device.target
+    if not isinstance(target, Partition):
         return False
-    return device.names(volume.disk.table.disk_id, volume.partition.guid, volume.partition.start)
+    place = volume.partition.guid if target.style is Style.GPT else volume.partition.start
+    return (target.disk, target.partition) == (volume.disk.table.disk_id, place)

@@ -78,13 +78,17 @@ def _name(value: Any) -> str:
 class RegistryFile:
     """A hive file on a volume.
 
+    Args:
+        volume, path: where it lies.
+        replay: whether a dirty hive is read with its logs replayed, as Windows would see it.
+
     Attributes:
         ref: which file it is, for changes.
         state: whether it is dirty, and why.
         size: the file's length in bytes.
     """
 
-    def __init__(self, volume: Volume, path: str) -> None:
+    def __init__(self, volume: Volume, path: str, replay: bool = True) -> None:
         self.volume = volume
         self.path = path
         self.ref = FileRef(volume.disk_index, volume.partition.number, path)
@@ -96,6 +100,7 @@ class RegistryFile:
             raise FormatError(f"hive \\{path} on {volume}", 0, "the signature 'regf'", bytes(base_block[:4]))
         self.state: HiveState = hive_state(base_block)
         self._stream = stream
+        self._replay = replay
 
     def reading(self) -> AbstractContextManager[None]:
         """The guard for everything that dissect.regf does with this hive."""
@@ -115,7 +120,7 @@ class RegistryFile:
 
     @cached_property
     def _content(self) -> tuple[BinaryIO, str | None]:
-        if not self.state.dirty:
+        if not (self.state.dirty and self._replay):
             return self._stream, None
         from vmrescue.registry.recovery import recover
 

@@ -1,0 +1,48 @@
+"""vmrescue demo"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option("--sample", default="gen1-broken", show_default=True, help="Which sample image.")
+@click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Leave the image in this folder.")
+def command(sample: str, keep: Path | None) -> None:
+    """Unpack a broken sample image, diagnose it, repair it, diagnose it again, and undo the repair."""
+    if keep:
+        keep.mkdir(parents=True, exist_ok=True)
+        _demonstrate(sample, keep)
+    else:
+        with tempfile.TemporaryDirectory(prefix="vmrescue-demo-") as folder:
+            _demonstrate(sample, Path(folder))
+
+
+def _demonstrate(sample: str, folder: Path) -> None:
+    from vmrescue.checks import diagnose
+    from vmrescue.errors import RepairFailedError
+    from vmrescue.report.receipt import receipt_text
+    from vmrescue.report.text import summary_text
+    from vmrescue.samples import unpack
+    from vmrescue.transaction import repair, undo
+
+    image = unpack(sample, folder / f"{sample}.vhd")
+    before = _sha256(image)
+    click.echo(f"1. A VM that does not boot ({image.name}, SHA-256 {before[:16]}…)\n")
+    click.echo(summary_text(diagnose(image)))
+    click.echo("\n2. Repaired: backed up, journalled, verified by readers that share no code with the writers\n")
+    click.echo(receipt_text(repair(image)))
+    undo(image)
+    after = _sha256(image)
+    if after != before:
+        raise RepairFailedError(f"{image} is not as it was before: SHA-256 {after}")
+    click.echo(f"\n3. Taken back: byte for byte as before (SHA-256 {after[:16]}…)")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,43 @@
+"""A receipt as plain text: what was written, where the backup is, what remains; and a dry run's answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.report.printable import printable
+from vmrescue.report.text import finding_line
+
+if TYPE_CHECKING:
+    from vmrescue.transaction import Receipt
+
+SHOWN_RANGES = 40  # of what would be written; JSON has all
+
+
+def receipt_text(receipt: Receipt) -> str:
+    """For the person who has just had an image repaired."""
+    lines = [
+        printable(f"Repaired {receipt.image}: {len(receipt.plan)} changes, {receipt.bytes_written} bytes written."),
+        printable(f"Backup and receipt: {receipt.folder}"),
+        printable(f"Take it back with: vmrescue undo {receipt.image}"),
+    ]
+    return "\n".join(lines + _remaining(receipt))
+
+
+def dry_run_text(receipt: Receipt) -> str:
+    """What a repair would write, byte range by byte range."""
+    lines = []
+    for path, ranges in receipt.written.items():
+        total = sum(row.length for row in ranges)
+        lines.append(printable(f"{path}: {total} bytes in {len(ranges)} ranges would be written (offset, length):"))
+        lines += [f"  {row.offset:>15} {row.length:>8}" for row in ranges[:SHOWN_RANGES]]
+        if len(ranges) > SHOWN_RANGES:
+            lines.append(f"  … and {len(ranges) - SHOWN_RANGES} more")
+    return "\n".join([*lines, "Nothing was written.", *_remaining(receipt)])
+
+
+def _remaining(receipt: Receipt) -> list[str]:
+    """What the diagnosis of the repaired disk still finds."""
+    if receipt.after is None or not receipt.after.findings:
+        return ["The repaired disk was diagnosed again: nothing is wrong."]
+    found = [f"  {finding_line(finding)}" for finding in receipt.after.findings]
+    return ["The repaired disk was diagnosed again; this remains:", *found]

@@ -1,0 +1,66 @@
+"""After the commit: the image opened by code that is not ours, and what was written to the disk compared."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from vmrescue.errors import RepairFailedError
+from vmrescue.windows.guard import reading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from vmrescue.disk import VirtualDisk
+
+    Reader = Callable[[int, int], bytes]  # (offset, length) of the disk -> its bytes
+
+CHUNK = 1 << 20  # bytes compared at a time
+
+
+def compare_committed(path: str, expected: VirtualDisk, ranges: Iterable[tuple[int, int]]) -> None:
+    """Compares the disk that libvhdi (for a raw image: the file itself) shows with what was meant to be there.
+
+    Args:
+        path: the image.
+        expected: the repaired disk, as the overlay shows it.
+        ranges: (offset, length) of the disk's bytes that were written.
+
+    Raises:
+        RepairFailedError: they differ.
+        FormatError: the image cannot be opened any more.
+    """
+    opened = _open_vhd if expected.format.endswith("VHD") else _open_raw
+    with reading(f"committed image {path}", 0), opened([path, *expected.parents]) as read:
+        for offset, length in ranges:
+            for start in range(offset, offset + length, CHUNK):
+                size = min(CHUNK, offset + length - start)
+                if read(start, size) != expected.read_at(start, size):
+                    raise RepairFailedError(f"{path}: the {size} bytes at {start} of the disk are not what was written")
+
+
+@contextmanager
+def _open_raw(paths: list[str]) -> Iterator[Reader]:
+    with open(paths[0], "rb", buffering=0) as stream:
+
+        def read(offset: int, length: int) -> bytes:
+            stream.seek(offset)
+            return stream.read(length) or b""
+
+        yield read
+
+
+@contextmanager
+def _open_vhd(paths: list[str]) -> Iterator[Reader]:
+    import pyvhdi
+
+    with ExitStack() as opened:
+        below: Any = None
+        for path in reversed(paths):
+            image = pyvhdi.file()
+            image.open(path)
+            opened.callback(image.close)
+            if below is not None:
+                image.set_parent(below)
+            below = image
+        yield lambda offset, length: below.read_buffer_at_offset(length, offset)

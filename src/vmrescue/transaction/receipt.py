@@ -1,0 +1,84 @@
+"""The receipt of a repair: what was found, planned and written, and where the backup is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from vmrescue import __version__
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from vmrescue.checks import Diagnosis
+    from vmrescue.plan import Plan
+
+SCHEMA = "vmrescue.receipt/1"
+NAME = "receipt.json"
+READERS = ("dissect.fat", "dissect.ntfs", "dissect.regf", "libvhdi-python")
+
+
+@dataclass(frozen=True)
+class Written:
+    """Bytes of an image's file that a repair changed; the hashes are SHA-256 of the range before and after."""
+
+    offset: int
+    length: int
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a repair did, or (`committed` False) would do.
+
+    Attributes:
+        image: the image's path.
+        committed: whether the image was written.
+        id: the repair's name in the folder beside the image; empty where nothing was written.
+        folder: where backup and receipt are; None where nothing was written.
+        plan: what was applied.
+        before, after: the diagnoses; `after` is that of the repaired disk, read through the readers.
+        written: for each image that was changed, by path, the ranges of its file.
+        backups: the rows of the backup's manifest.
+        started, finished: UTC.
+    """
+
+    image: str
+    committed: bool
+    id: str
+    folder: Path | None
+    plan: Plan
+    before: Diagnosis
+    after: Diagnosis | None
+    written: dict[str, list[Written]]
+    started: datetime
+    finished: datetime
+    backups: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def bytes_written(self) -> int:
+        return sum(row.length for rows in self.written.values() for row in rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "schema": SCHEMA,
+            "id": self.id,
+            "image": self.image,
+            "committed": self.committed,
+            "folder": str(self.folder) if self.folder else None,
+            "started": self.started.isoformat(),
+            "finished": self.finished.isoformat(),
+            "versions": {"vmrescue": __version__, **{reader: version(reader) for reader in READERS}},
+            "found": [finding.to_dict() for finding in self.before.findings],
+            "plan": self.plan.to_dict(),
+            "written": {path: [vars(row) for row in rows] for path, rows in self.written.items()},
+            "backups": self.backups,
+            "remaining": [finding.to_dict() for finding in self.after.findings] if self.after else None,
+        }
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_dict(), indent=2) + "\n"

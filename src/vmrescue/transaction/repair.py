@@ -1,0 +1,70 @@
+"""Repairing an image in one call, and taking the last repair back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.disk import opening
+from vmrescue.errors import RefusedError
+from vmrescue.transaction.transaction import Transaction
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Collection, Iterable
+
+    from vmrescue.checks import Diagnosis, Policy
+    from vmrescue.plan import Plan
+    from vmrescue.transaction.receipt import Receipt
+
+
+def repair(
+    image: str | os.PathLike[str],
+    plan: Plan | None = None,
+    *,
+    policy: Policy | None = None,
+    data_disks: Iterable[str | os.PathLike[str]] = (),
+    only: Collection[str] | None = None,
+    skip: Collection[str] = (),
+    backup_dir: str | os.PathLike[str] | None = None,
+    dry_run: bool = False,
+) -> Receipt:
+    """Makes the changes of a plan; without one, all that the diagnosis proposes.
+
+    Args:
+        image: a virtual disk's file or a block device.
+        plan: what to do, from `Diagnosis.plan` or `Plan.from_json`.
+        policy: what counts as right; Azure's unless given.
+        data_disks: further disks of the same VM; a stray page file on them is deleted too.
+        only, skip: ids of the checks whose findings are mended, and are not; without a plan.
+        backup_dir: where the copies of the hives go; ``IMAGE.vmrescue/`` unless given.
+        dry_run: apply and verify in memory, and write nothing.
+
+    Raises:
+        RefusedError: it would not be safe; the image is untouched.
+        RepairFailedError: it could not be done or confirmed; the image is as before.
+        VmRescueError: the image cannot be read.
+    """
+    with Transaction(image, data_disks, policy, writable=not dry_run) as transaction:
+        must_be_editable(transaction.before)
+        receipt = transaction.apply(transaction.before.plan(only, skip) if plan is None else plan)
+        if dry_run or not receipt.written:
+            return receipt
+        return transaction.commit(receipt, backup_dir)
+
+
+def must_be_editable(diagnosis: Diagnosis) -> None:
+    """Raises RefusedError where the Windows itself is out of reach."""
+    if diagnosis.windows is None:
+        encrypted = [volume for volume in diagnosis.volumes if volume["file_system"] == "BitLocker"]
+        places = ", ".join(f"partition {volume['partition']} at byte {volume['start']}" for volume in encrypted)
+        raise RefusedError(f"{diagnosis.image}: the OS volume is encrypted with BitLocker ({places}): unlock it first")
+
+
+def undo(image: str | os.PathLike[str]) -> str:
+    """Takes the last repair of an image back: byte for byte as before. Returns the number of its journal.
+
+    Raises:
+        NotFoundError: there is no repair to take back.
+        RefusedError: the image was changed since.
+    """
+    return opening.undo(image).path.stem

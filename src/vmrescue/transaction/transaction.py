@@ -1,0 +1,197 @@
+"""A transaction: a plan applied in overlays, read back by the readers, and only then committed.
+
+     open ──apply──> applied ──verify──> verified ──commit──> committed
+                        │                   │                    │
+                        └───── close: nothing was written ───────┘  (a commit that cannot be confirmed is undone)
+
+Only `Transaction.commit` writes to an image, and only through the journal (`disk.journal`): its invariants hold here.
+Every image of the transaction becomes wholly new or stays wholly old; where a later image's commit fails, the earlier
+ones are undone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vmrescue.checks import Policy, examine
+from vmrescue.disk import FileDevice, Overlay, journal, open_container
+from vmrescue.disk.opening import open_for_reading, open_for_writing
+from vmrescue.errors import RefusedError, RepairFailedError, VmRescueError
+from vmrescue.transaction.apply import apply_plan
+from vmrescue.transaction.backup import back_up
+from vmrescue.transaction.committed import compare_committed
+from vmrescue.transaction.receipt import NAME, Receipt, Written
+from vmrescue.transaction.recorder import Recorder
+from vmrescue.transaction.verify import verify_plan
+from vmrescue.windows import Disk
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable
+    from typing import Any
+
+    from vmrescue.checks import Diagnosis
+    from vmrescue.disk import VirtualDisk
+    from vmrescue.disk.journal_file import Journal
+    from vmrescue.plan import Plan
+
+
+class EditedImage:
+    """One image of a transaction: its file, the overlay that takes the changes, and the disk seen through it."""
+
+    def __init__(self, path: Path, index: int, writable: bool) -> None:
+        self.path = path
+        self.index = index
+        self.file, self.warnings = open_for_writing(path) if writable else open_for_reading(path)
+        self.overlay = Overlay(self.file)
+        self.device: VirtualDisk = open_container(self.overlay, str(path))
+        self.recorder = Recorder(self.device)
+
+    def disk(self) -> Disk:
+        """The disk as it is now, with nothing remembered from before."""
+        return Disk(self.recorder, str(self.path), self.index)
+
+    def written(self) -> list[Written]:
+        """What a commit would write to the file."""
+        rows = []
+        for offset, length in self.overlay.changed_ranges():
+            kept = max(0, min(length, self.file.size - offset))
+            before = self.file.read_at(offset, kept) if kept else b""
+            rows.append(Written(offset, length, _sha256(before), _sha256(self.overlay.read_at(offset, length))))
+        return rows
+
+    def commit(self) -> Journal | None:
+        """Writes what differs to the file, through the journal; None where nothing does."""
+        if not isinstance(self.file, FileDevice):
+            raise RefusedError(f"{self.path} was opened for a dry run")
+        return journal.commit(self.file, self.overlay, self.device.unique_id)
+
+    def rollback(self, committed: Journal) -> None:
+        """Takes a commit of this transaction back."""
+        assert isinstance(self.file, FileDevice), "what was committed was opened for writing"
+        journal.rollback(self.file, committed)
+
+    def close(self) -> None:
+        self.overlay.close()
+        self.file.close()
+
+
+class Transaction:
+    """A plan being applied to an image and the data disks given with it. Use it as a context manager.
+
+    Args:
+        image: what is repaired.
+        data_disks: further disks of the same VM, which a plan may also change.
+        policy: what counts as right; Azure's unless given.
+        writable: False for a dry run: the images are opened read-only, and `commit` is not possible.
+    """
+
+    def __init__(
+        self,
+        image: str | os.PathLike[str],
+        data_disks: Iterable[str | os.PathLike[str]] = (),
+        policy: Policy | None = None,
+        writable: bool = True,
+    ) -> None:
+        self.policy = policy or Policy.azure()
+        self.started = datetime.now(UTC)
+        self._opened = ExitStack()
+        self.images: list[EditedImage] = []
+        try:
+            for index, path in enumerate([image, *data_disks]):
+                opened = EditedImage(Path(path), index, writable)
+                self._opened.callback(opened.close)
+                self.images.append(opened)
+            self.before: Diagnosis = examine(self._disks(), self.policy)
+        except BaseException:
+            self._opened.close()
+            raise
+
+    def __enter__(self) -> Transaction:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
+
+    def _disks(self) -> list[Disk]:
+        return [image.disk() for image in self.images]
+
+    def apply(self, plan: Plan) -> Receipt:
+        """Applies the plan in the overlays and verifies it; returns what a commit would write.
+
+        Raises:
+            RefusedError: the plan is for another image, or what it found has changed, or it would not be safe.
+            RepairFailedError: the readers do not confirm what the editors did.
+        """
+        self._must_be_for_this_image(plan)
+        apply_plan(plan, self._disks())
+        after = verify_plan(plan, self._disks(), self.policy, self.before)
+        written = {str(image.path): rows for image in self.images if (rows := image.written())}
+        return Receipt(
+            image=str(self.images[0].path),
+            committed=False,
+            id="",
+            folder=None,
+            plan=plan,
+            before=self.before,
+            after=after,
+            written=written,
+            started=self.started,
+            finished=datetime.now(UTC),
+        )
+
+    def _must_be_for_this_image(self, plan: Plan) -> None:
+        found = self.before.plan().image
+        if plan.image != found:
+            raise RefusedError(
+                f"the plan is for a disk of {plan.image.size} bytes with the id {plan.image.disk_id or '(none)'}; "
+                f"this one has {found.size} bytes and the id {found.disk_id or '(none)'}"
+            )
+
+    def commit(self, applied: Receipt, backup_dir: str | os.PathLike[str] | None = None) -> Receipt:
+        """Backs up, writes the images through their journals, and confirms them through readers that are not ours.
+
+        Raises:
+            RefusedError: the backup cannot be written; nothing was changed.
+            RepairFailedError: the images are as before.
+        """
+        name = self.started.strftime("%Y%m%dT%H%M%S.%fZ")
+        folder = Path(backup_dir or journal.journal_folder(self.images[0].path)) / name
+        backups = self._back_up(applied, folder)
+        done: list[tuple[EditedImage, Journal]] = []
+        try:
+            for image in self.images:
+                committed = image.commit()
+                if committed:
+                    done.append((image, committed))
+            for image, _ in done:
+                compare_committed(str(image.path), image.device, image.recorder.written)
+        except VmRescueError as error:
+            for image, committed in reversed(done):
+                image.rollback(committed)
+            raise RepairFailedError(f"{error}; every image is as before") from error
+        receipt = Receipt(
+            **{
+                **vars(applied),
+                "committed": True,
+                "id": name,
+                "folder": folder,
+                "backups": backups,
+                "finished": datetime.now(UTC),
+            }
+        )
+        (folder / NAME).write_text(receipt.to_json(), encoding="utf-8")
+        return receipt
+
+    def _back_up(self, applied: Receipt, folder: Path) -> list[dict[str, Any]]:
+        hives = dict.fromkeys(change.file for change in applied.plan.changes if change.kind != "delete-file")
+        untouched = [Disk(open_container(image.file), str(image.path), image.index) for image in self.images]
+        return back_up(hives, untouched, folder)
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
