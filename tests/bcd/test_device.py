@@ -42,8 +42,8 @@ def test_a_volume_that_is_not_there_is_unknown_as_it_is_to_bcdedit() -> None:
 
 
 def test_without_an_image_a_partition_is_shown_by_its_identity() -> None:
-    assert str(encode(MBR)) == "partition=mbr:36234da4:1048576"
-    assert str(encode(GPT)) == f"partition=gpt:{{{GPT.disk}}}:{{{GPT.partition}}}"
+    assert str(encode(MBR)) == "mbr_partition=36234da4;1048576"
+    assert str(encode(GPT)) == f"gpt_partition={{{GPT.disk}}};{{{GPT.partition}}}"
 
 
 def test_a_search_for_a_path_and_for_an_element_are_told_apart() -> None:

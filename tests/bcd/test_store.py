@@ -22,11 +22,11 @@ def uefi_store() -> Store:
 
 
 def test_the_objects_of_a_real_store_have_their_types_and_aliases(uefi_store: Store) -> None:
-    titles = [f"{each.identifier} {each.type.title}" for each in uefi_store.objects()]
+    titles = [f"{each.identifier} {each.title}" for each in uefi_store.objects()]
 
     assert len(titles) == 17
     assert "{bootmgr} Windows Boot Manager" in titles
-    assert "{resumeloadersettings} Inherited Settings (20200004)" in titles
+    assert "{resumeloadersettings} Resume Loader Settings" in titles
     assert "{733b62e2-f608-11eb-825c-c112f60133ab} Firmware Application (101fffff)" in titles
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from vmrescue.bcd.objects import BY_GUID, braced
+from vmrescue.bcd.objects import braced, identifier_of
 from vmrescue.errors import FormatError
 
 if TYPE_CHECKING:
@@ -88,9 +88,10 @@ class Partition:
     partition: UUID | int
 
     def __str__(self) -> str:
+        """By its identity; the GPT form is one that bcdedit accepts, the MBR form is made after it."""
         if isinstance(self.disk, UUID):
-            return f"gpt:{braced(self.disk)}:{{{self.partition}}}"
-        return f"mbr:{self.disk:08x}:{self.partition}"
+            return f"gpt_partition={braced(self.disk)};{{{self.partition}}}"
+        return f"mbr_partition={self.disk:08x};{self.partition}"
 
 
 @dataclass(frozen=True)
@@ -152,12 +153,18 @@ class Device:
     options: UUID | None
     raw: bytes
 
-    def text(self, name: VolumeName) -> str:
-        """As bcdedit writes it: ``partition=C:``, ``ramdisk=[C:]\\boot.wim,{…}``, ``unknown``."""
-        return _text(self.target, self.options, name)
+    def text(self, name: VolumeName | None, verbose: bool = False) -> str:
+        """As bcdedit writes it: ``partition=C:``, ``ramdisk=[C:]\\boot.wim,{…}``, ``unknown``.
+
+        Args:
+            name: how a volume is called; without it, partitions are written by their identity.
+            verbose: write the options by their GUID, also where they have an alias.
+        """
+        options = self.options and (braced(self.options) if verbose else identifier_of(self.options))
+        return _text(self.target, f",{options}" if options else "", name)
 
     def __str__(self) -> str:
-        return self.text(str)
+        return self.text(None)
 
 
 def decode(raw: bytes) -> Device:
@@ -303,17 +310,16 @@ def _with_zero(text: str) -> bytes:
     return (text + "\0").encode("utf-16-le", "surrogatepass")
 
 
-def _text(target: Target, options: UUID | None, name: VolumeName) -> str:
+def _text(target: Target, options: str, name: VolumeName | None) -> str:
     match target:
         case Boot():
             return "boot"
         case Partition():
-            found = name(target)
-            return f"partition={found}" if found else "unknown"
+            return _partition_text(target, name)
         case File(volume, path):
             return f"file=[{_volume(volume, path, name)}]{path}"
         case RamDisk(volume, path):
-            return f"ramdisk=[{_volume(volume, path, name)}]{path}" + (f",{_alias(options)}" if options else "")
+            return f"ramdisk=[{_volume(volume, path, name)}]{path}{options}"
         case VirtualDisk(File(volume, path)):
             return f"vhd=[{_volume(volume, path, name)}]{path}"
         case Locate("", element, VirtualDisk() as disk):
@@ -327,13 +333,15 @@ def _text(target: Target, options: UUID | None, name: VolumeName) -> str:
     return "unknown"
 
 
-def _volume(target: Target, path: str, name: VolumeName) -> str:
+def _partition_text(target: Partition, name: VolumeName | None) -> str:
+    if name is None:
+        return str(target)
+    found = name(target)
+    return f"partition={found}" if found else "unknown"
+
+
+def _volume(target: Target, path: str, name: VolumeName | None) -> str:
     """What stands in the brackets before a path; a search for that same path is just ``locate``."""
     if isinstance(target, Locate) and target.path == path:
         return "locate"
-    return _text(target, None, name).removeprefix("partition=")
-
-
-def _alias(guid: UUID) -> str:
-    known = BY_GUID.get(guid)
-    return f"{{{known.alias}}}" if known and known.alias else braced(guid)
+    return _text(target, "", name).removeprefix("partition=")

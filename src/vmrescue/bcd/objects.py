@@ -151,3 +151,9 @@ CURRENT = UUID("fa926493-6f1c-4193-a414-58f0b2456d1e")
 def braced(guid: UUID) -> str:
     """The GUID as a store and bcdedit write it: ``{9dea862c-…}``, lower case."""
     return f"{{{guid}}}"
+
+
+def identifier_of(guid: UUID) -> str:
+    """The alias or else the GUID, in braces."""
+    known = BY_GUID.get(guid)
+    return f"{{{known.alias}}}" if known and known.alias else braced(guid)

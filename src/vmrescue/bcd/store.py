@@ -68,7 +68,7 @@ class BcdObject:
         self._key = key
 
     def __repr__(self) -> str:
-        return f"BcdObject({self.identifier}, {self.type.title})"
+        return f"BcdObject({self.identifier}, {self.title})"
 
     @property
     def alias(self) -> str:
@@ -77,9 +77,15 @@ class BcdObject:
         return known.alias if known else ""
 
     @property
+    def title(self) -> str:
+        """What bcdedit writes over it: ``RAM Defects``, ``Windows Boot Loader``."""
+        known = objects.BY_GUID.get(self.guid)
+        return known.title if known else self.type.title
+
+    @property
     def identifier(self) -> str:
         """The alias or else the GUID, in braces."""
-        return f"{{{self.alias}}}" if self.alias else braced(self.guid)
+        return objects.identifier_of(self.guid)
 
     @cached_property
     def type(self) -> ObjectType:

@@ -1,0 +1,146 @@
+"""The commands that make and delete entries: ``/create``, ``/copy``, ``/delete``.
+
+Sources: Microsoft's BCDEdit reference; Geoff Chappell's "BCD Objects" for the types that ``/create`` gives.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from vmrescue.bcd import objects
+from vmrescue.bcd.bcdedit import messages
+from vmrescue.bcd.edits import (
+    SetValue,
+    create_object,
+    delete_element,
+    delete_object,
+    element_path,
+    set_element,
+)
+from vmrescue.bcd.elements import Format
+from vmrescue.bcd.objects import Application, ObjectType, braced
+from vmrescue.bcd.store import DISPLAY_ORDER
+
+if TYPE_CHECKING:
+    from vmrescue.bcd.bcdedit.command import Command
+    from vmrescue.bcd.bcdedit.context import Context
+    from vmrescue.bcd.edits import Edit
+    from vmrescue.bcd.store import BcdObject
+
+_DESCRIPTION = 0x12000004
+_RESUME_OBJECT = 0x23000003
+
+_APPLICATIONS = {
+    "osloader": 0x10200003,
+    "resume": 0x10200004,
+    "bootsector": 0x10400008,
+    "startup": 0x10400009,
+    "bootapp": 0x1020000A,
+}
+_INHERITED = {
+    "": 0x20100000,
+    "fwbootmgr": 0x20200001,
+    "bootmgr": 0x20200002,
+    "osloader": 0x20200003,
+    "resume": 0x20200004,
+    "memdiag": 0x20200005,
+    "ntldr": 0x20200006,
+    "setupldr": 0x20200007,
+    "bootsector": 0x20200008,
+    "startup": 0x20200009,
+    "device": 0x20300000,
+}
+_DEVICE_OPTIONS = 0x30000000
+
+
+def create(context: Context, command: Command) -> tuple[list[Edit], str]:
+    """``/create [{id}] [/d description] [/application type | /inherit [type] | /device]``"""
+    guid = context.guid(command.arguments[0]) if command.arguments else context.new_guid()
+    edits = create_object(guid, _type_to_create(guid, command))
+    if context.store.find(guid):
+        raise messages.entry_exists()
+    if "d" in command.switches:
+        edits.append(set_element(guid, _DESCRIPTION, Format.STRING, command.switches["d"]))
+    return edits, f"The entry {objects.identifier_of(guid)} was successfully created."
+
+
+def _type_to_create(guid: UUID, command: Command) -> ObjectType:
+    known = objects.BY_GUID.get(guid)
+    asked = [
+        table.get(command.switches[switch].lower())
+        for switch, table in (
+            ("application", _APPLICATIONS),
+            ("inherit", _INHERITED),
+            ("device", {"": _DEVICE_OPTIONS}),
+        )
+        if switch in command.switches
+    ]
+    if known and not asked:
+        return known.type
+    if len(asked) != 1 or asked[0] is None:
+        raise messages.invalid_command("create")
+    return ObjectType(asked[0])
+
+
+def copy(context: Context, command: Command) -> tuple[list[Edit], str]:
+    """``/copy {id} /d description``. The copy of an entry that the boot menu shows comes last in the menu."""
+    entry = context.object(command.arguments[0])
+    if "d" not in command.switches:
+        raise messages.invalid_command("copy")
+    guid = context.new_guid()
+    edits = create_object(guid, entry.type)
+    for element in entry.elements():
+        if element.id != _DESCRIPTION:
+            edits.append(SetValue(element_path(guid, element.id), "Element", element.registry_type, element.raw))
+    edits.append(set_element(guid, _DESCRIPTION, Format.STRING, command.switches["d"]))
+    manager = context.store.find(objects.BY_ALIAS["bootmgr"].guid)
+    shown = manager and manager.element(DISPLAY_ORDER)
+    if manager and shown and isinstance(shown.value, tuple) and entry.guid in shown.value:
+        menu = tuple(each for each in shown.value if isinstance(each, UUID))
+        edits.append(set_element(manager.guid, DISPLAY_ORDER, Format.OBJECT_LIST, (*menu, guid)))
+    return edits, f"The entry was successfully copied to {braced(guid)}."
+
+
+def delete(context: Context, command: Command) -> list[Edit]:
+    """``/delete {id} [/f] [/cleanup | /nocleanup]``.
+
+    Unless told otherwise, what refers to the entry goes too, and with an OS loader its resume entry, where no other
+    loader has the same one. A well-known entry is deleted only with /f.
+    """
+    entry = context.object(command.arguments[0])
+    if entry.alias and "f" not in command.switches:
+        raise messages.needs_force()
+    if "nocleanup" in command.switches:
+        return [delete_object(entry.guid)]
+    doomed = {entry.guid, *_own_resume_entry(context, entry)}
+    staying = [each for each in context.store.objects() if each.guid not in doomed]
+    edits = [edit for each in staying for edit in _without_references(each, doomed)]
+    return [*edits, *map(delete_object, sorted(doomed, key=str))]
+
+
+def _own_resume_entry(context: Context, entry: BcdObject) -> list[UUID]:
+    """The resume entry of an OS loader, unless another loader has it too."""
+    element = entry.element(_RESUME_OBJECT)
+    if entry.type.application is not Application.OS_LOADER or element is None or not isinstance(element.value, UUID):
+        return []
+    others = [each.element(_RESUME_OBJECT) for each in context.store.loaders() if each is not entry]
+    shared = any(other and other.value == element.value for other in others)
+    return [] if shared or context.store.find(element.value) is None else [element.value]
+
+
+def _without_references(entry: BcdObject, doomed: set[UUID]) -> list[Edit]:
+    """The entry's elements that name a doomed entry, without it; gone, where nothing is left."""
+    edits: list[Edit] = []
+    for element in entry.elements():
+        if element.format not in (Format.OBJECT, Format.OBJECT_LIST):
+            continue
+        named = element.value if isinstance(element.value, tuple) else (element.value,)
+        left = tuple(each for each in named if isinstance(each, UUID) and each not in doomed)
+        if left == named:
+            continue
+        if left:
+            edits.append(set_element(entry.guid, element.id, Format.OBJECT_LIST, left))
+        else:
+            edits.append(delete_element(entry.guid, element.id))
+    return edits
