@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vmrescue.transaction.receipt import Receipt, Written
-from vmrescue.transaction.repair import must_be_editable, repair, undo
+from vmrescue.transaction.repairing import must_be_editable, repair, undo
 from vmrescue.transaction.transaction import Transaction
 
 __all__ = ["Receipt", "Transaction", "Written", "must_be_editable", "repair", "undo"]
