@@ -103,8 +103,10 @@ class Table:
         start, count = first, 0
         cluster, mark, steps, power = first, 0, 0, 1
         while True:
-            if not self._boot.is_cluster(cluster) or cluster == mark:
-                raise self._broken(first, cluster)
+            if cluster == mark:
+                raise self._broken(first, f"a loop through cluster {cluster}")
+            if not self._boot.is_cluster(cluster):
+                raise self._broken(first, f"a link to {cluster}")
             if cluster != start + count:
                 yield start, count
                 start, count = cluster, 0
@@ -118,9 +120,9 @@ class Table:
                 return
             cluster = value
 
-    def _broken(self, first: int, cluster: int) -> FormatError:
-        expected = f"the chain from cluster {first} to lead on, each time to a new cluster"
-        return FormatError("allocation table", self._boot.table_offsets[0], expected, f"a link to {cluster}")
+    def _broken(self, first: int, found: str) -> FormatError:
+        expected = f"the chain from cluster {first} to lead on to its end"
+        return FormatError("allocation table", self._boot.table_offsets[0], expected, found)
 
     def allocate(self, count: int, near: int = 0) -> Chain:
         """Takes `count` free clusters, linked into a chain: the first stretch from `near` that holds all of them, else
