@@ -116,12 +116,17 @@ XML_TYPES = {
 
 
 def _as_xml(kind: int, raw: bytes) -> tuple[str, object]:
-    """How hivexml prints that: numbers signed, -1 for one of the wrong length; a list with its last, empty string."""
+    """How hivexml prints that: numbers signed, -1 for one of the wrong length; a list with its last, empty string;
+    strings that are no UTF-16 as bytes, with another name for their type."""
     named = XML_TYPES.get(ValueType(kind), "") if kind <= ValueType.QWORD else "unknown"
-    if kind in STRINGS:
-        return named, raw.decode("utf-16-le").split("\0")[0]
-    if kind == ValueType.MULTI_SZ:
-        return named, raw.decode("utf-16-le").split("\0")[:-1] or [""]
+    if kind in STRINGS or kind == ValueType.MULTI_SZ:
+        lines = raw[: len(raw) & ~1].decode("utf-16-le", "surrogatepass").split("\0")
+        shown = lines[0] if kind in STRINGS else lines[:-1] or [""]
+        try:
+            "".join(shown).encode()
+        except UnicodeEncodeError:
+            return f"bad-{named}", raw
+        return named, shown
     formats = {ValueType.DWORD: "<i", ValueType.DWORD_BIG_ENDIAN: ">i", ValueType.QWORD: "<q"}
     if kind in formats:
         layout = struct.Struct(formats[ValueType(kind)])
@@ -164,11 +169,11 @@ REGLOOKUP_TYPES += ["RSRC_LIST", "RSRC_DESC", "RSRC_REQ_LIST", "QWORD"]
 
 
 def _may_show(kind: int, raw: bytes, shown_kind: str, shown: bytes) -> bool:
-    """Strings appear as ASCII, or else as the stored bytes; numbers in hexadecimal; no data as (null)."""
+    """Strings appear as ASCII, without the empty ones in a list, or else as the stored bytes; no data as (null)."""
     forms = {raw if raw else b"(null)"}
     if kind in STRINGS or kind == ValueType.MULTI_SZ:
-        lines = raw.decode("utf-16-le").split("\0")
-        forms.add((lines[0] if kind in STRINGS else "|".join(lines).strip("|")).encode())
+        lines = raw[: len(raw) & ~1].decode("utf-16-le", "replace").split("\0")
+        forms.add((lines[0] if kind in STRINGS else "|".join(filter(None, lines))).encode())
     elif kind in (ValueType.DWORD, ValueType.DWORD_BIG_ENDIAN, ValueType.QWORD) and raw:
         number = int.from_bytes(raw, "big" if kind == ValueType.DWORD_BIG_ENDIAN else "little")
         forms = {f"0x{number:0{2 * len(raw)}X}".encode()}

@@ -34,7 +34,7 @@ def test_a_system_hive_gives_what_the_checks_need() -> None:
     assert key.value("DumpFile").data == r"%SystemRoot%\MEMORY.DMP"
     assert key.value("DumpFilters").data == ["dumpfve.sys"]
     assert hive.key("Select").value("Current").raw == b"\x01\0\0\0"
-    assert len(hive.key("ControlSet001").subkeys()) == 6
+    assert [key.name for key in hive.key("Setup").subkeys()][:2] == ["AllowStart", "BuildUpdate"]
 
 
 def test_a_missing_key_or_value_is_named_with_the_place_where_it_was_looked_for() -> None:

@@ -5,17 +5,21 @@ from __future__ import annotations
 from vmrescue.registry.errors import KeyNotFound, RecoveryError, ValueNotFound
 from vmrescue.registry.hive import Hive
 from vmrescue.registry.key import Key, Value
+from vmrescue.registry.recovery import Applied, Recovered, recover
 from vmrescue.registry.state import HiveState, hive_state
 from vmrescue.registry.value_type import ValueType
 
 __all__ = [
+    "Applied",
     "Hive",
     "HiveState",
     "Key",
     "KeyNotFound",
+    "Recovered",
     "RecoveryError",
     "Value",
     "ValueNotFound",
     "ValueType",
     "hive_state",
+    "recover",
 ]

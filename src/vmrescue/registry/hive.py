@@ -14,6 +14,7 @@ from vmrescue.registry.edit import Editor
 from vmrescue.registry.errors import KeyNotFound
 from vmrescue.registry.key import LINK_VALUE, Key
 from vmrescue.registry.key_node import SYM_LINK
+from vmrescue.registry.recovery import next_sequence, recover
 from vmrescue.registry.space import BIN_HEADER
 from vmrescue.registry.state import hive_state
 from vmrescue.registry.value_type import ValueType
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
+    from vmrescue.registry.recovery import Recovered
+    from vmrescue.registry.state import HiveState
     from vmrescue.registry.value_type import Data
 
 DEFAULT_MINOR = 5  # hash leaves and big data, since Windows XP
-MAX_SEQUENCE = 0xFFFFFFFF
 
 
 class Hive:
@@ -34,9 +36,13 @@ class Hive:
     Paths are names joined by backslashes, from below the root key; the root key itself is "". Letters' case does not
     matter. An edit that raises leaves the hive as it was.
 
+    A dirty hive is first made whole from its logs, in memory: `recovered` then says how, and `to_bytes` gives the clean
+    hive. One that is dirty and has no logs, or empty ones, can be read as it is (what Windows would see may differ),
+    but not edited. `dirty_before` says what state the input was in.
+
     Args:
         data: the hive's file.
-        logs: its transaction logs (LOG1, LOG2, or the single LOG), in any order; empty ones are passed over.
+        logs: its transaction logs: LOG1 and LOG2, or the single LOG.
         clock: what the last-written times are taken from.
 
     Raises:
@@ -49,13 +55,17 @@ class Hive:
         self, data: bytes, logs: Sequence[bytes] = (), *, clock: Callable[[], datetime] = filetime.now
     ) -> None:
         self._input = data
+        self._logs = logs
         self._clock = clock
-        self.dirty_before = hive_state(data)
+        self.dirty_before: HiveState = hive_state(data)
+        self.recovered: Recovered | None = None
+        if self.dirty_before.dirty and any(log.strip(b"\0") for log in logs):
+            data, self.recovered = recover(data, logs)
         self._base = BaseBlock.parse(data)
         self._base.check_readable()
-        self.recovered = None
         self._editor: Editor | None = None
-        self._edited_at = 0
+        self._edited_at = 0  # 100 ns since 1601; the last edit
+        self._sequence = 0  # the number that the edits, taken together as one write, will bear
         self.edition = 0  # raised by every edit; keys and values read before it look themselves up again
         self.cells = Cells(data, self._base.bins_size)
         self.root_offset = self._base.root
@@ -100,8 +110,8 @@ class Hive:
 
     @property
     def sequence(self) -> int:
-        """The number of the last write to the hive."""
-        return self._base.primary
+        """The number of the last write to the hive, the edits made here included."""
+        return self._sequence or self._base.primary
 
     # editing
 
@@ -172,6 +182,7 @@ class Hive:
             raise RefusedError(
                 f"the hive is {self.dirty_before}, and there is no log to replay: editing it is not safe"
             )
+        self._sequence = self._sequence or next_sequence(self._base, self._logs)
         when = filetime.from_datetime(self._clock())
         try:
             with self.cells.editing():
@@ -190,11 +201,10 @@ class Hive:
         """The whole hive, clean; its sequence numbers are above all in its logs, so that none is ever replayed."""
         if not self.edition:
             return bytes(self.cells.data)
-        sequence = self._next_sequence()
         block = replace(
             self._base,
-            primary=sequence,
-            secondary=sequence,
+            primary=self._sequence,
+            secondary=self._sequence,
             bins_size=self.cells.bins_size,
             # Windows 8.1 and later leave it 0; the old logs of earlier versions are matched by it.
             last_written=self._edited_at if self._base.last_written else 0,
@@ -215,12 +225,6 @@ class Hive:
             else:
                 ranges.append((start, len(page)))
         return ranges
-
-    def _next_sequence(self) -> int:
-        sequence = max(self._base.primary, self._base.secondary) + 1
-        if sequence > MAX_SEQUENCE:
-            raise RefusedError("the hive's sequence numbers are used up")
-        return sequence
 
 
 def split(path: str) -> list[str]:

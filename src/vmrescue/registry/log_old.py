@@ -1,0 +1,54 @@
+"""Transaction logs of Windows before 8.1: a base block, a bitmap of changed sectors (`DIRT`), and those sectors.
+
+Source: M. Suhanov, "Windows registry file format specification", section "Old format".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.registry.base_block import SECTOR, BaseBlock, FileType
+from vmrescue.registry.cells import PAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SIGNATURE = b"DIRT"
+
+
+class OldLog:
+    """A transaction log of the old form."""
+
+    file_types = (FileType.OLD_LOG, FileType.OLDEST_LOG)
+
+    def __init__(self, data: bytes, block: BaseBlock) -> None:
+        self._data = data
+        self.block = block
+
+    def fault(self) -> str:
+        """Why the log cannot be applied, in words; empty if it can."""
+        if self.block.primary != self.block.secondary:
+            return f"it was being written: its sequence numbers are {self.block.primary} and {self.block.secondary}"
+        if self._data[SECTOR : SECTOR + 4] != SIGNATURE:
+            return f"at byte {SECTOR} there is {self._data[SECTOR : SECTOR + 4]!r}, not {SIGNATURE!r}"
+        if not self.block.bins_size or self.block.bins_size % PAGE:
+            return f"it gives the bins a size of {self.block.bins_size} bytes"
+        missing = self._first_sector() + SECTOR * self._bitmap().bit_count() - len(self._data)
+        return f"the last {missing} bytes of it are missing" if missing > 0 else ""
+
+    def sectors(self) -> Iterator[tuple[int, bytes]]:
+        """(offset from the first bin, bytes) of each changed sector of 512 bytes."""
+        bitmap = self._bitmap()
+        position = self._first_sector()
+        for number in range(self.block.bins_size // SECTOR):
+            if bitmap >> number & 1:
+                yield number * SECTOR, self._data[position : position + SECTOR]
+                position += SECTOR
+
+    def _bitmap(self) -> int:
+        start = SECTOR + len(SIGNATURE)
+        return int.from_bytes(self._data[start : start + self.block.bins_size // SECTOR // 8], "little")
+
+    def _first_sector(self) -> int:
+        end = SECTOR + len(SIGNATURE) + self.block.bins_size // SECTOR // 8
+        return -(-end // SECTOR) * SECTOR
