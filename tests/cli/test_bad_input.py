@@ -1,0 +1,228 @@
+"""Bad input on the command line: one sentence that names the structure, the documented status, an untouched image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from support.command import vmrescue
+from support.images import sample, sha256
+from support.machine import need_root, run
+from support.machine_disk import mounted_ntfs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+MIB = 1 << 20
+GEN1_RESERVED = MIB, 32 * MIB
+GEN1_OS = 33 * MIB, 606 * MIB
+GEN2_OS_START = 57 * MIB
+
+
+def overwrite(image: Path, offset: int, data: bytes) -> None:
+    with image.open("r+b") as stream:
+        stream.seek(offset if offset >= 0 else image.stat().st_size + offset)
+        stream.write(data)
+
+
+def not_a_disk(folder: Path) -> Path:
+    image = folder / "notes.txt"
+    image.write_text("this is no disk image\n" * 100)
+    return image
+
+
+def empty_file(folder: Path) -> Path:
+    image = folder / "empty.vhd"
+    image.touch()
+    return image
+
+
+def fixed_vhd_cut_short(folder: Path) -> Path:
+    image = sample("gen1-broken", folder)
+    with image.open("r+b") as stream:
+        stream.truncate(200 * MIB)
+    return image
+
+
+def dynamic_vhd_cut_short(folder: Path) -> Path:
+    image = sample("gen2-broken", folder)
+    with image.open("r+b") as stream:
+        stream.truncate(image.stat().st_size // 2)
+    return image
+
+
+def zeros(folder: Path) -> Path:
+    image = folder / "zeros.raw"
+    with image.open("wb") as stream:
+        stream.truncate(64 * MIB)
+    return image
+
+
+def no_windows(folder: Path) -> Path:
+    image = sample("gen1-broken", folder)
+    with mounted_ntfs(image, *GEN1_OS, writable=True) as root:
+        (root / "Windows").rename(root / "Fenster")
+    return image
+
+
+def no_store(folder: Path) -> Path:
+    image = sample("gen1-broken", folder)
+    with mounted_ntfs(image, *GEN1_RESERVED, writable=True) as root:
+        (root / "Boot/BCD").unlink()
+    return image
+
+
+def store_that_is_no_hive(folder: Path) -> Path:
+    image = sample("gen1-broken", folder)
+    with mounted_ntfs(image, *GEN1_RESERVED, writable=True) as root:
+        (root / "Boot/BCD").write_bytes(b"not a hive" * 1000)
+    return image
+
+
+def system_hive_that_is_none(folder: Path) -> Path:
+    image = sample("gen1-broken", folder)
+    with mounted_ntfs(image, *GEN1_OS, writable=True) as root:
+        (root / "Windows/System32/config/SYSTEM").write_bytes(b"regf" + bytes(8188))
+    return image
+
+
+def foreign_container(folder: Path) -> Path:
+    image = folder / "disk.vhd"
+    run("qemu-img", "create", "-f", "vhdx", image, "64M")
+    return image
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (not_a_disk, "raw image"),
+        (empty_file, "empty file"),
+        (fixed_vhd_cut_short, ""),
+        (dynamic_vhd_cut_short, ""),
+        (zeros, "partition table"),
+        (no_windows, "no Windows"),
+        (no_store, "no boot store"),
+        (store_that_is_no_hive, r"hive \Boot\BCD"),
+        (system_hive_that_is_none, "hive"),
+        (foreign_container, "qemu-img convert"),
+    ],
+)
+def test_an_image_that_cannot_be_read_is_refused_in_one_sentence(
+    make: Callable[[Path], Path], words: str, tmp_path: Path
+) -> None:
+    image = make(tmp_path)
+    before = sha256(image)
+    for command in (["diagnose"], ["repair", "--yes"], ["info"], ["plan"]):
+        done = vmrescue(*command, image)
+        assert done.returncode == 3, done.stderr
+        assert done.stdout == ""
+        assert done.stderr.count("\n") == 1
+        assert done.stderr.startswith("vmrescue: ")
+        assert words in done.stderr
+        assert "Traceback" not in done.stderr
+    assert sha256(image) == before
+    assert list(tmp_path.iterdir()) == [image]
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    done = vmrescue("diagnose", tmp_path / "no.vhd")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "no.vhd" in done.stderr
+
+
+def test_a_broken_footer_with_a_good_copy_is_noted_and_the_image_is_read(gen2_broken: Path) -> None:
+    overwrite(gen2_broken, -512, bytes(512))
+    done = vmrescue("diagnose", gen2_broken)
+    assert done.returncode == 1
+    assert "note: VHD footer" in done.stdout
+    assert "bad-memory" in done.stdout
+
+
+def test_an_encrypted_os_volume_is_a_finding_and_a_repair_is_refused(gen2_broken: Path, tmp_path: Path) -> None:
+    disk = tmp_path / "disk.raw"
+    run("qemu-img", "convert", "-O", "raw", gen2_broken, disk)
+    overwrite(disk, GEN2_OS_START + 3, b"-FVE-FS-")
+    before = sha256(disk)
+    found = vmrescue("diagnose", disk)
+    assert found.returncode == 1
+    assert "volume-state: partition 3 is encrypted" in found.stdout
+    assert "bad-memory" in found.stdout  # the store is on the EFI system partition, which is never encrypted
+    refused = vmrescue("repair", "--yes", disk)
+    assert refused.returncode == 4
+    assert f"partition 3 at byte {GEN2_OS_START}" in refused.stderr
+    assert sha256(disk) == before
+
+
+@pytest.fixture
+def read_only(tmp_path: Path) -> Iterator[Callable[[Path], Path]]:
+    """Shows a folder through a read-only mount: root itself is not stopped by permissions."""
+    need_root()
+    shown: list[Path] = []
+
+    def show(folder: Path) -> Path:
+        target = tmp_path / "read-only"
+        target.mkdir()
+        run("mount", "--bind", folder, target)
+        shown.append(target)
+        run("mount", "-o", "remount,ro,bind", target)
+        return target
+
+    yield show
+    for target in shown:
+        run("umount", target)
+
+
+def test_an_image_that_may_not_be_written_is_diagnosed_but_not_repaired(
+    gen2_broken: Path, read_only: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    image = read_only(folder) / gen2_broken.rename(folder / "os.vhd").name
+    before = sha256(image)
+    assert vmrescue("diagnose", image).returncode == 1
+    assert vmrescue("repair", "--dry-run", image).returncode == 0
+    refused = vmrescue("repair", "--yes", image)
+    assert refused.returncode == 4
+    assert "may not be written" in refused.stderr
+    assert sha256(image) == before
+
+
+def test_a_full_disk_under_the_backup_refuses_the_repair(gen2_broken: Path, tmp_path: Path) -> None:
+    need_root()
+    small = tmp_path / "small"
+    small.mkdir()
+    run("mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", small)
+    try:
+        before = sha256(gen2_broken)
+        refused = vmrescue("repair", "--yes", "--backup-dir", small, gen2_broken)
+        assert refused.returncode == 4
+        assert "No space left on device" in refused.stderr
+        assert sha256(gen2_broken) == before
+    finally:
+        run("umount", small)
+
+
+def test_nobody_to_ask_is_a_no(gen2_broken: Path) -> None:
+    before = sha256(gen2_broken)
+    done = vmrescue("repair", gen2_broken)
+    assert done.returncode != 0
+    assert sha256(gen2_broken) == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["diagnose"],
+        ["diagnose", "x.vhd", "--ram", "lots"],
+        ["diagnose", "x.vhd", "--only", "everything"],
+        ["diagnose", "x.vhd", "--vm-size", "huge"],
+        ["diagnose", "x.vhd", "--temp-drive", "D:", "--no-temp-drive"],
+        ["frobnicate"],
+    ],
+)
+def test_wrong_usage_ends_with_2(arguments: list[str]) -> None:
+    done = vmrescue(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,87 @@
+"""The commands as a user types them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from support.command import output_of
+from support.images import sha256
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_diagnose_prints_json_with_the_documented_keys(gen2_broken: Path) -> None:
+    document = json.loads(output_of("diagnose", gen2_broken, "--format", "json", status=1))
+    wanted = {"schema", "image", "disk", "generation", "windows", "findings", "volumes"}
+    assert wanted <= set(document)
+    assert {"check", "severity", "summary", "evidence", "changes"} <= set(document["findings"][0])
+    assert document["generation"] == 2
+
+
+def test_diagnose_of_a_healthy_image_ends_with_0(gen2_healthy: Path) -> None:
+    assert "Nothing is wrong." in output_of("diagnose", gen2_healthy)
+    assert output_of("diagnose", "--quiet", gen2_healthy) == ""
+
+
+def test_advice_alone_ends_with_0(gen2_broken: Path) -> None:
+    assert "2 advice" in output_of("diagnose", gen2_broken, "--only", "crash-dump", "--only", "serial-console")
+
+
+def test_info_draws_the_disk_to_scale(gen1_broken: Path) -> None:
+    text = output_of("info", gen1_broken)
+    bar = next(line for line in text.splitlines() if line.startswith("["))
+    assert len(bar) == 98
+    assert bar.index("|1") == 1
+    assert bar.index("|2") == 1 + 33 * 96 // 640
+    assert "Windows Server 2019 Datacenter" in text
+    assert "control sets  ControlSet001, ControlSet002" in text
+    document = json.loads(output_of("info", gen1_broken, "--format", "json"))
+    assert "findings" not in document
+    assert document["volumes"][1]["cluster_size"] == 4096
+
+
+def test_plan_then_apply_then_undo(gen2_broken: Path, tmp_path: Path) -> None:
+    before = sha256(gen2_broken)
+    plan = tmp_path / "plan.json"
+    output_of("plan", gen2_broken, "--only", "serial-console", "--output", plan)
+    assert json.loads(plan.read_text())["schema"] == "vmrescue.plan/1"
+    assert "Repaired" in output_of("apply", plan, gen2_broken, "--yes")
+    assert output_of("diagnose", gen2_broken, "--only", "serial-console").endswith("Nothing is wrong.\n")
+    assert "as it was before" in output_of("undo", gen2_broken)
+    assert sha256(gen2_broken) == before
+
+
+def test_repair_asks_and_takes_no_for_an_answer(gen2_broken: Path) -> None:
+    before = sha256(gen2_broken)
+    output_of("repair", gen2_broken, stdin="n\n", status=4)
+    assert sha256(gen2_broken) == before
+    output_of("repair", gen2_broken, stdin="y\n")
+    assert sha256(gen2_broken) != before
+
+
+def test_a_dry_run_shows_each_change_and_each_range_of_bytes(gen2_broken: Path) -> None:
+    text = output_of("repair", "--dry-run", gen2_broken)
+    assert "before  REG_DWORD 7" in text
+    assert "after   REG_DWORD 1" in text
+    assert "would be written (offset, length)" in text
+    document = json.loads(output_of("repair", "--dry-run", "--format", "json", gen2_broken))
+    assert document["committed"] is False
+    assert all(row["length"] > 0 for row in document["written"][str(gen2_broken)])
+
+
+def test_the_demo_repairs_and_undoes_a_sample() -> None:
+    text = output_of("demo", "--sample", "gen2-broken")
+    assert "critical  bad-memory" in text
+    assert "Taken back: byte for byte as before" in text
+
+
+def test_help_is_quick_to_import() -> None:
+    dear = ("dissect", "construct", "rich")
+    code = f"import sys, vmrescue.cli.main; print([name for name in sys.modules if name.startswith({dear})])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    assert "diagnose" in output_of("--help")
