@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from vmrescue.checks import steps
 from vmrescue.checks.finding import Finding
 from vmrescue.plan import RegistryData, SetValue
-from vmrescue.registry.value_type import ValueType, type_name
+from vmrescue.registry.value_type import ValueType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,7 +78,6 @@ def _check_control_set(windows: OperatingSystem, key: str, policy: Policy, room:
             "values": [
                 {
                     "value": name,
-                    "type": type_name(data.type),
                     "found": None if (seen := found[name]) is None else seen.to_dict(),
                     "wanted": data.to_dict(),
                 }

@@ -1,0 +1,67 @@
+"""A disk as large as an Azure marketplace image's: 127 GiB, generation 2, fixed VHD, sparse. For benchmarks and tests.
+
+Run as root: ``python images/large.py OUT.vhd [FILES]``; FILES small files are put in a folder beside Windows.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from boot_data import Place, boot_store
+from build import DISK_GUID, ESP_GUID, MIB, OS_GUID, mounted, run, write_hive, write_windows
+from windows_data import system
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SIZE = 127 << 30
+ESP = MIB, 100 * MIB
+OS_START = 117 * MIB
+OS = OS_START, SIZE - OS_START - MIB
+FILES_PER_FOLDER = 1000
+
+
+@contextmanager
+def loop(image: Path, offset: int, size: int) -> Iterator[Path]:
+    """Bytes of a file as a loop device."""
+    command = ["losetup", "--find", "--show", "--offset", str(offset), "--sizelimit", str(size), str(image)]
+    device = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    try:
+        yield Path(device)
+    finally:
+        run("losetup", "--detach", device)
+
+
+def build(target: Path, files: int = 0) -> None:
+    """Makes the disk, with every fault but a full volume."""
+    run("qemu-img", "create", "-f", "vpc", "-o", "subformat=fixed,force_size=on", target, str(SIZE))
+    with loop(target, 0, SIZE) as disk:
+        run("sgdisk", "-n", "1:2048:+100M", "-t", "1:ef00", "-u", f"1:{ESP_GUID}", "-U", str(DISK_GUID), disk)
+        run("sgdisk", "-n", "2:0:+16M", "-t", "2:0c01", disk)
+        run("sgdisk", "-n", f"3:{OS_START // 512}:0", "-t", "3:0700", "-u", f"3:{OS_GUID}", disk)
+    store = target.with_suffix(".bcd")
+    write_hive(store, boot_store(Place(DISK_GUID, ESP_GUID), Place(DISK_GUID, OS_GUID), uefi=True, faults=True))
+    with loop(target, *ESP) as volume:
+        run("mkfs.vfat", "-F", "32", volume)
+        run("mmd", "-i", volume, "::/EFI", "::/EFI/Microsoft", "::/EFI/Microsoft/Boot")
+        run("mcopy", "-i", volume, store, "::/EFI/Microsoft/Boot/BCD")
+    store.unlink()
+    with loop(target, *OS) as volume:
+        run("mkntfs", "-q", "-Q", "-F", volume)
+        with mounted(volume) as root:
+            write_windows(
+                root, system("VM-LARGE", 1, {"C:": b"DMIO:ID:" + OS_GUID.bytes_le}, faults=True), faults=False
+            )
+            (root / "pagefile.sys").write_bytes(bytes(MIB))
+            for number in range(files):
+                folder = root / f"files/{number // FILES_PER_FOLDER}"
+                folder.mkdir(parents=True, exist_ok=True)
+                (folder / f"file {number}.txt").write_text(f"file {number}\n")
+
+
+if __name__ == "__main__":
+    build(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0)
