@@ -98,6 +98,18 @@ def test_extents_lead_to_the_bytes_of_the_file(written_by_mtools: bytes) -> None
     assert volume.file_extents("") == []
 
 
+def test_a_chain_that_leads_backwards_is_followed(tmp_path: Path) -> None:
+    device, volume = new_volume(12)
+    volume.create_file("a", b"a" * 512)
+    volume.create_file("b", b"b" * 512)
+    volume.create_file("rest", bytes(volume.free_clusters * 512))
+    volume.delete("a")
+    volume.write_file("b", b"b" * 512 + b"B" * 512)
+    assert volume.file_extents("b") == [(0, 3, 1), (1, 2, 1)]
+    assert volume.read_file("b") == b"b" * 512 + b"B" * 512
+    assert mtools_tree(device.data, tmp_path) == tree_of(volume)
+
+
 def test_what_is_not_there_is_not_found() -> None:
     volume = FatVolume(MemoryDevice(sdist_file("dissect.fat", "tests/data/fat12.bin")))
     with pytest.raises(NotFoundError, match=r"no 'nothing\.txt'"):

@@ -236,8 +236,7 @@ class Directory:
         The record's own 8.3 name and case byte are made from `name`. Raises RefusedError where it cannot grow.
         """
         exact = names.exact_short(name)
-        taken = {names.fold(text) for entry in self.entries() for text in (entry.name, entry.short_name)}
-        short, case = exact or (names.make_short(name, taken), 0)
+        short, case = exact or (names.make_short(name, self._names()), 0)
         record = replace(record, short=short, case=case)
         data = (b"" if exact else names.encode_long(name, short)) + record.pack()
         first = self._free_slots(len(data) // SLOT_SIZE)
@@ -248,6 +247,10 @@ class Directory:
     def _entry(self, record: Record, long_name: str, first_slot: int, last_slot: int) -> Entry:
         first_cluster = record.first_cluster(self._boot.bits)
         return Entry(record, long_name, first_cluster, first_slot, last_slot, self._position(last_slot))
+
+    def _names(self) -> set[str]:
+        """All names in use, folded."""
+        return {names.fold(text) for entry in self.entries() for text in (entry.name, entry.short_name)}
 
     def remove(self, entry: Entry) -> None:
         """Frees the slots of an entry and of its long name."""

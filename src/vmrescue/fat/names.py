@@ -43,7 +43,7 @@ def check_name(name: str) -> None:
 
 def fold(name: str) -> str:
     """The name as lookups compare it: upper case, letter by letter."""
-    return "".join(_upper(letter) for letter in name)
+    return name.upper() if name.isascii() else "".join(_upper(letter) for letter in name)
 
 
 def _upper(letter: str) -> str:
