@@ -93,7 +93,7 @@ def test_a_foreign_container_is_named_with_the_way_out(
         (b"", FormatError, "disk image at byte 0 .*: expected a disk, found an empty file"),
         (b"hello\n", FormatError, "raw image at byte 0 .* whole sectors of 512 bytes, found 6 bytes"),
         (b"conectix", FormatError, "raw image at byte 0 .* whole sectors"),
-        (b"conectix" + bytes(504), FormatError, "VHD footer at byte 64 .*: expected the checksum"),
+        (b"conectix" + bytes(504), FormatError, "VHD footer at byte 60 .*: expected the disk type"),
         (b"EVF\t\r\n\xff\0" + bytes(1000), UnsupportedError, r"EnCase \(E01\).*ewfexport"),
         (b"\x1f\x8b\x08" + bytes(1000), UnsupportedError, "gzip-compressed.*unpack it first"),
     ],

@@ -190,6 +190,18 @@ def test_a_fixed_footer_with_only_a_bad_checksum_is_used(tmp_path: Path) -> None
     disk.close()
 
 
+def test_a_dynamic_header_with_only_a_bad_checksum_is_used(tmp_path: Path) -> None:
+    path = qemu_vhd(tmp_path / "disk", 8 * MIB, "dynamic")
+    qemu_write(path, 0, MIB, 0x41)
+    patch(path, 512 + 1000, b"x")
+
+    disk = open_disk(path)
+
+    assert disk.read_at(MIB - 1, 2) == b"A\0"
+    assert "VHD dynamic header at byte 548 (0x224): expected the checksum" in disk.warnings[0]
+    disk.close()
+
+
 def test_a_footer_of_511_bytes_is_read_and_stays_readable_after_a_write(tmp_path: Path) -> None:
     path = qemu_vhd(tmp_path / "disk", 8 * MIB, "dynamic")
     qemu_write(path, 0, MIB, 0x41)
@@ -222,7 +234,9 @@ def test_a_saved_machine_is_warned_of(tmp_path: Path) -> None:
     ("subformat", "offset", "data", "message"),
     [
         ("dynamic", 512, b"x", r"VHD dynamic header at byte 512 .*the cookie b'cxsparse'"),
-        ("dynamic", 512 + 600, b"x", r"VHD dynamic header at byte 548 .*the checksum"),
+        ("dynamic", 512 + 32, b"\0\0\0\7", r"VHD dynamic header at byte 544 .*a block size that is a power of two"),
+        ("dynamic", 512 + 28, b"\0\0\0\3", r"VHD dynamic header at byte 540 .*at least 4 table entries"),
+        ("dynamic", 512 + 16, b"\1", r"VHD block allocation table at byte \d+ .* bytes inside its"),
         ("dynamic", 1536, b"\0\0\0\2", r"VHD block allocation table at byte 1536 .* block 0 inside the file"),
         ("dynamic", 1540, b"\0\x10\0\0", r"VHD block allocation table at byte 1540 .* block 1 inside the file"),
         ("dynamic", 1540, b"\0\0\0\5", r"VHD block allocation table at byte 15\d\d .*a block apart from the one"),

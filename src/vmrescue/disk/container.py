@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from vmrescue.disk.device import BlockDevice, check_range
 from vmrescue.disk.file import SECTOR, Store, check_growth
 from vmrescue.errors import FormatError, RefusedError, UnsupportedError
+
+if TYPE_CHECKING:
+    import os
 
 VHD_COOKIE = b"conectix"
 
@@ -119,21 +122,25 @@ def _refuse_foreign(store: BlockDevice, name: str) -> None:
             raise UnsupportedError(f"{name} is {what}, which vmrescue does not read: {advice}")
 
 
-def open_container(store: Store, path: str | None = None) -> VirtualDisk:
+def open_container(
+    store: Store, path: str | None = None, parent_folder: str | os.PathLike[str] | None = None
+) -> VirtualDisk:
     """The disk that the bytes of `store` are.
 
     Args:
         store: the bytes; the disk takes them over, and closes them.
         path: where they come from, for messages and to find a differencing disk's parent.
+        parent_folder: where else to look for it than beside the child.
 
     Raises:
         FormatError, UnsupportedError: it is no disk image, or of a kind that vmrescue does not read.
+        NotFoundError: a parent is missing.
     """
     if not store.size:
         raise FormatError("disk image", 0, "a disk", "an empty file")
     if _is_vhd(store):
-        from vmrescue.disk.vhd import open_vhd  # here, because construct is slow to import
+        from vmrescue.disk.vhd_chain import open_vhd  # here, because construct is slow to import
 
-        return open_vhd(store, path)
+        return open_vhd(store, path, None if parent_folder is None else Path(parent_folder))
     _refuse_foreign(store, path or "the image")
     return RawImage(store, path)

@@ -126,6 +126,13 @@ class FileDevice:
         except OSError as error:
             raise WriteError(f"cannot bring {self.path} to stable storage: {error.strerror}") from error
 
+    def drop_cache(self) -> None:
+        """Forgets what the kernel keeps of the file and has already written: reads come from the disk again.
+
+        After a failed sync, Linux keeps pages that never reached the disk, and calls them clean.
+        """
+        os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
     def close(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
@@ -134,6 +141,15 @@ class FileDevice:
     def _must_be_writable(self) -> None:
         if not self.writable:
             raise RefusedError(f"{self.path} was opened for reading only")
+
+
+def sync_folder(folder: str | os.PathLike[str]) -> None:
+    """Returns when the names in a folder are on stable storage. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def check_growth(old: int, new: int, biggest: int = 1 << 62) -> None:

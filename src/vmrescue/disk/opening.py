@@ -2,27 +2,112 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from vmrescue.disk import journal
 from vmrescue.disk.container import VirtualDisk, open_container
-from vmrescue.disk.file import FileDevice
+from vmrescue.disk.overlay import Overlay
+from vmrescue.disk.recovery import open_for_reading, open_for_writing
 
 if TYPE_CHECKING:
-    import os
+    from types import TracebackType
+
+    from vmrescue.disk.journal_file import Journal
 
 
-def open_disk(path: str | os.PathLike[str], writable: bool = False) -> VirtualDisk:
+def open_disk(
+    path: str | os.PathLike[str], writable: bool = False, parent_folder: str | os.PathLike[str] | None = None
+) -> VirtualDisk:
     """The disk in an image file or on a block device; closing it closes the file.
 
-    A writable disk writes straight through: that is for images being made. Repairs go through an overlay.
+    If a repair of the image was interrupted, it is rolled back: in the image, where `writable`; else only in what is
+    read, and nothing is written. A writable disk writes straight through, which is for images being made; repairs
+    use an `EditSession`.
+
+    Args:
+        path: of the image or the device.
+        writable: whether it is to be written to.
+        parent_folder: where a differencing VHD's parents are, if not in its own folder.
 
     Raises:
-        ReadError, RefusedError: the file can't be opened.
+        ReadError, RefusedError: the file can't be opened, or not safely.
+        NotFoundError: a parent is missing.
         FormatError, UnsupportedError: it is no disk image, or of a kind that vmrescue does not read.
     """
-    store = FileDevice(path, writable)
+    store, interrupted = open_for_writing(path) if writable else open_for_reading(path)
     try:
-        return open_container(store, store.path)
+        disk = open_container(store, os.fspath(path), parent_folder)
     except BaseException:
         store.close()
         raise
+    if interrupted:
+        done = "it was rolled back" if writable else "what is read is as it was before; the next repair rolls it back"
+        disk.warnings.append(f"a repair of {path} was interrupted: {done}")
+    return disk
+
+
+class EditSession:
+    """An image being changed: what is written to `disk` stays in memory until `commit`.
+
+    Attributes:
+        disk: the disk as it is to become; writable.
+        overlay: the image file's bytes beneath it.
+        warnings: what the person at the terminal should know.
+
+    Raises:
+        As `open_disk`.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], parent_folder: str | os.PathLike[str] | None = None) -> None:
+        with ExitStack() as undo:
+            self.image, interrupted = open_for_writing(path)
+            undo.callback(self.image.close)
+            self.overlay = Overlay(self.image)
+            undo.callback(self.overlay.close)
+            self.disk = open_container(self.overlay, self.image.path, parent_folder)
+            self.warnings = list(self.disk.warnings)
+            if interrupted:
+                self.warnings.append(f"a repair of {path} was interrupted: it was rolled back")
+            undo.pop_all()
+
+    def changed_ranges(self) -> list[tuple[int, int]]:
+        """(offset, length) of the bytes of the image file that `commit` would write."""
+        return self.overlay.changed_ranges()
+
+    def commit(self) -> Journal | None:
+        """Writes all changes to the image, or none; see `journal.commit`. Afterwards the session may go on."""
+        return journal.commit(self.image, self.overlay, self.disk.unique_id)
+
+    def undo(self) -> Journal:
+        """Takes the last commit back; see `journal.undo`. Afterwards the session must be closed."""
+        return journal.undo(self.image)
+
+    def close(self) -> None:
+        """Forgets what was not committed, and releases the image."""
+        self.disk.close()
+        self.overlay.close()
+        self.image.close()
+
+    def __enter__(self) -> EditSession:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def undo(path: str | os.PathLike[str]) -> Journal:
+    """Takes the last repair of an image back, byte for byte; or rolls back one that was interrupted.
+
+    Raises:
+        NotFoundError: there is none to take back.
+        RefusedError: the image was changed since, or is in use.
+    """
+    image, interrupted = open_for_writing(path)
+    try:
+        return interrupted or journal.undo(image)
+    finally:
+        image.close()

@@ -14,62 +14,60 @@ from __future__ import annotations
 import sys
 from array import array
 from itertools import pairwise
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from vmrescue.disk import vhd_layout
 from vmrescue.disk.device import BlockDevice, check_range
 from vmrescue.disk.file import SECTOR, Store, check_growth
 from vmrescue.disk.vhd_bitmap import bit_runs, bitmap_size, with_bits
-from vmrescue.disk.vhd_layout import HEADER_SIZE, NO_BLOCK, Footer, Header
+from vmrescue.disk.vhd_layout import HEADER_SIZE, NO_BLOCK, Header
 from vmrescue.errors import FormatError, RefusedError, UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Parent(BlockDevice, Protocol):
-    """What a differencing disk needs of the disk below it: the bytes, and which files they come from."""
-
-    @property
-    def parents(self) -> list[str]:
-        """The paths of the files below this one, the nearest first."""
-
-
 class FoundFooter:
     """The footer of a file, where it lies, and what was wrong on the way to it.
 
-    `position` is None where only the copy at byte 0 is good.
+    A dynamic disk's is there twice; the sound one counts. One whose checksum alone is wrong is used, with a warning,
+    if something else vouches for it: an equal copy, or the size of the file.
+
+    `position` is None where only the copy at byte 0 is sound.
     """
 
     def __init__(self, store: BlockDevice) -> None:
-        self.warnings: list[str] = []
-        self.position: int | None = None
-        length = SECTOR - 1 if store.size % SECTOR == SECTOR - 1 else SECTOR
+        length = SECTOR - 1 if store.size % SECTOR == SECTOR - 1 else SECTOR  # very old files lack the last byte
         check_range("VHD file", 0, length, store.size)
         end = store.size - length
-        raw = store.read_at(end, length)
-        try:
-            self.footer = vhd_layout.read_footer(raw, end)
-            self.position = end
-        except FormatError as error:
-            self.footer = self._make_do(store, raw, end, error)
+        last = store.read_at(end, length).ljust(SECTOR, b"\0")
+        copy = store.read_at(0, SECTOR) if store.size >= 2 * SECTOR else b""
+        self.warnings: list[str] = []
+        self.position: int | None = end
+        fault = _fault(last, end)
+        if fault is None:
+            self.footer = vhd_layout.read_footer(last, end)
+        elif copy.startswith(vhd_layout.FOOTER_COOKIE) and _fault(copy, 0) is None:
+            self.warnings.append(f"{fault}; its copy at byte 0 is used")
+            self.position = None
+            self.footer = vhd_layout.read_footer(copy, 0)
+        else:
+            self.footer = vhd_layout.read_footer(last, end)
+            fits = self.footer.disk_type == vhd_layout.FIXED and self.footer.current_size == end
+            if last != copy and not fits:
+                raise fault
+            self.warnings.append(f"{fault}; everything else in it is sound, so it is used")
         if self.footer.saved_state:
             self.warnings.append("the VHD's footer says that its virtual machine was saved, not shut down")
 
-    def _make_do(self, store: BlockDevice, raw: bytes, end: int, error: FormatError) -> Footer:
-        """The copy of a broken footer; or a fixed disk's footer itself, if nothing but its checksum is wrong."""
-        head = store.read_at(0, SECTOR)
-        if head.startswith(vhd_layout.FOOTER_COOKIE):
-            self.warnings.append(f"{error}; its copy at byte 0 is used")
-            return vhd_layout.read_footer(head, 0)
-        if error.position == end + vhd_layout.FOOTER_CHECKSUM_AT:
-            raw = raw.ljust(SECTOR, b"\0")
-            footer = vhd_layout.read_footer(vhd_layout.sealed(raw, vhd_layout.FOOTER_CHECKSUM_AT), end)
-            if footer.disk_type == vhd_layout.FIXED and footer.current_size == end:
-                self.warnings.append(f"{error}; the size in it is right, so it is used")
-                self.position = end
-                return footer
-        raise error
+
+def _fault(raw: bytes, position: int) -> FormatError | None:
+    """Why a footer isn't to be trusted."""
+    try:
+        vhd_layout.read_footer(raw, position)
+    except FormatError as error:
+        return error
+    return vhd_layout.checksum_fault(raw, position)
 
 
 class VhdFixed:
@@ -124,7 +122,7 @@ class VhdDynamic:
 
     sector_size = SECTOR
 
-    def __init__(self, store: Store, found: FoundFooter, header: Header, parent: Parent | None = None) -> None:
+    def __init__(self, store: Store, found: FoundFooter, header: Header, parent: BlockDevice | None = None) -> None:
         self.store = store
         self.footer = found.footer
         self.header = header
@@ -213,10 +211,10 @@ class VhdDynamic:
 
     def _write_piece(self, offset: int, data: memoryview) -> None:
         """Writes inside one block. Whole sectors are stored, since the bitmap knows only those."""
+        if data == self.read_at(offset, len(data)):
+            return  # what changes nothing needs no block, and no bit in its bitmap
         block, start = divmod(offset, self.header.block_size)
         if self._table[block] == NO_BLOCK:
-            if data == self._below(offset, len(data)):
-                return  # a write that changes nothing needs no block
             self._allocate(block)
         before, after = start % SECTOR, -(start + len(data)) % SECTOR
         head = self.read_at(offset - before, before)
@@ -297,19 +295,13 @@ class VhdDynamic:
             self.parent.close()
 
 
-def read_dynamic_header(store: BlockDevice, footer: Footer) -> Header:
-    """The dynamic header to which a footer points. Raises FormatError."""
-    check_range("VHD dynamic header", footer.data_offset, HEADER_SIZE, store.size)
-    raw = store.read_at(footer.data_offset, HEADER_SIZE)
-    return vhd_layout.read_header(raw, footer.data_offset, footer.current_size)
-
-
-def open_vhd(store: Store, path: str | None) -> VhdFixed | VhdDynamic:
-    """The VHD that the bytes of `store` are. Raises FormatError, UnsupportedError."""
-    found = FoundFooter(store)
-    if found.footer.disk_type == vhd_layout.FIXED:
-        return VhdFixed(store, found)
-    header = read_dynamic_header(store, found.footer)
-    if found.footer.disk_type == vhd_layout.DIFFERENCING:
-        raise UnsupportedError("a differencing VHD")
-    return VhdDynamic(store, found, header)
+def read_dynamic_header(store: BlockDevice, found: FoundFooter) -> Header:
+    """The dynamic header to which a footer points; of a wrong checksum it warns. Raises FormatError."""
+    position = found.footer.data_offset
+    check_range("VHD dynamic header", position, HEADER_SIZE, store.size)
+    raw = store.read_at(position, HEADER_SIZE)
+    header = vhd_layout.read_header(raw, position, found.footer.current_size)
+    fault = vhd_layout.checksum_fault(raw, position)
+    if fault is not None:  # there is no copy; but each number in it is checked against the file
+        found.warnings.append(f"{fault}; everything else in it is sound, so it is used")
+    return header

@@ -116,15 +116,20 @@ def checksum(data: bytes, at: int) -> int:
     return ~(sum(data) - sum(data[at : at + 4])) & 0xFFFFFFFF
 
 
-def read_footer(data: bytes, position: int) -> Footer:
-    """Parses 512 bytes (or the 511 of very old files) that lie at `position`. Raises FormatError."""
-    raw = data.ljust(SECTOR, b"\0")
+def checksum_fault(raw: bytes, position: int) -> FormatError | None:
+    """What is wrong with the checksum of a footer or header that lies at `position`."""
+    structure, at = ("VHD footer", FOOTER_CHECKSUM_AT)
+    if raw.startswith(HEADER_COOKIE):
+        structure, at = ("VHD dynamic header", HEADER_CHECKSUM_AT)
+    found, right = CHECKSUM.unpack_from(raw, at)[0], checksum(raw, at)
+    return None if found == right else FormatError(structure, position + at, f"the checksum {right:#x}", hex(found))
+
+
+def read_footer(raw: bytes, position: int) -> Footer:
+    """Parses the 512 bytes that lie at `position`, without judging the checksum. Raises FormatError."""
     if not raw.startswith(FOOTER_COOKIE):
         raise FormatError("VHD footer", position, f"the cookie {FOOTER_COOKIE!r}", raw[:8])
     fields = FOOTER.parse(raw)
-    right = checksum(raw, FOOTER_CHECKSUM_AT)
-    if fields.checksum != right:
-        raise FormatError("VHD footer", position + FOOTER_CHECKSUM_AT, f"the checksum {right:#x}", hex(fields.checksum))
     if fields.disk_type not in (FIXED, DYNAMIC, DIFFERENCING):
         raise FormatError("VHD footer", position + 60, "the disk type 2, 3 or 4", fields.disk_type)
     if not fields.current_size or fields.current_size % SECTOR:
@@ -141,14 +146,13 @@ def read_footer(data: bytes, position: int) -> Footer:
 
 
 def read_header(raw: bytes, position: int, disk_size: int) -> Header:
-    """Parses the dynamic header of a disk of `disk_size` bytes. Raises FormatError or UnsupportedError."""
+    """Parses the dynamic header of a disk of `disk_size` bytes, without judging the checksum.
+
+    Raises FormatError or UnsupportedError.
+    """
     if not raw.startswith(HEADER_COOKIE):
         raise FormatError("VHD dynamic header", position, f"the cookie {HEADER_COOKIE!r}", raw[:8])
     fields = HEADER.parse(raw)
-    right = checksum(raw, HEADER_CHECKSUM_AT)
-    if fields.checksum != right:
-        where = position + HEADER_CHECKSUM_AT
-        raise FormatError("VHD dynamic header", where, f"the checksum {right:#x}", hex(fields.checksum))
     block_size = fields.block_size
     if block_size < SECTOR or block_size & (block_size - 1):
         raise FormatError("VHD dynamic header", position + 32, "a block size that is a power of two", block_size)

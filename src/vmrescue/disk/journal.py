@@ -1,0 +1,236 @@
+"""The undo journal: how an image becomes wholly new or stays wholly old, and how it gets back.
+
+The invariants, by which the code below can be checked ("synced" = on stable storage):
+
+ 1. The image is written to only while a journal in the state `hot` exists whose content is synced, and whose name is:
+    the folder that holds it was synced after it got that name.
+ 2. A hot journal holds every byte that may be written to, as it was before the first write, and the image's old size.
+ 3. A journal ceases to be hot only after the image is synced: `done` when all new bytes are in it, `undone` when all
+    old bytes are in it again.
+ 4. Restoring what a hot journal holds gives the old image whatever part of the new bytes had been written; doing it
+    twice, or crashing in the midst of it, changes nothing about that.
+ 5. At most one journal of an image is hot, and only the holder of the image's lock changes the state of any.
+ 6. A journal is applied only to the image for which it was written: sizes, and a hash of bytes that a commit leaves
+    alone (`witness`), must agree. `done` becomes `hot` only if every byte that was written is still there.
+ 7. A journal in the state `tmp` is of no consequence: the image wasn't written to yet.
+
+A state is the ending of the journal's name in the folder `IMAGE.vmrescue/`, and changes by one atomic rename:
+
+                 commit                   commit                       commit
+    (nothing) ------------> 0001.tmp ------------------> 0001.hot -----------------> 0001.done
+                            | a crash:    journal synced    |  ^    image synced        |
+                            | dropped by                    |  |                        |
+                            v the next writer               |  +------------------------+
+                        (nothing)                           |        undo: hot again
+                                                            v
+                                          rollback:     0001.undone
+                                          image synced
+
+Opening an image with a hot journal: who means to write rolls it back first; who only reads sees the image rolled back
+through an overlay, and writes nothing. (Both in `opening`.)
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vmrescue.disk.file import WriteError, sync_folder
+from vmrescue.disk.journal_file import Journal, cut_ranges, read_journal, write_journal
+from vmrescue.errors import NotFoundError, ReadError, RefusedError, RepairFailedError, VmRescueError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmrescue.disk.file import FileDevice
+    from vmrescue.disk.overlay import Overlay
+
+TORN, HOT, DONE, UNDONE = "tmp", "hot", "done", "undone"
+_NAME = re.compile(r"(\d{4,})\.(tmp|hot|done|undone)")
+
+
+def journal_folder(image: str | os.PathLike[str]) -> Path:
+    """Where the journals of an image are: beside the file itself, whatever links lead to it.
+
+    /dev does not outlive the machine's next start, so a block device's are kept among the user's state files, under
+    the most lasting of the device's names.
+    """
+    path = Path(image).resolve()
+    if not path.is_block_device():
+        return path.with_name(path.name + ".vmrescue")
+    by_id = Path("/dev/disk/by-id")
+    names = sorted(link.name for link in by_id.iterdir() if link.resolve() == path) if by_id.is_dir() else []
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state) / "vmrescue" / f"{(names or [path.name])[0]}.vmrescue"
+
+
+def journals(image: str | os.PathLike[str]) -> list[Journal]:
+    """All journals of an image, the oldest first. Raises RefusedError where one is damaged."""
+    names = _names(journal_folder(image))
+    return [read_journal(path) for path in names if path.suffix != f".{TORN}"]
+
+
+def pending(image: str | os.PathLike[str]) -> Journal | None:
+    """The hot journal of an image, if it has one: the image may be partly written. Raises RefusedError, ReadError."""
+    hot = _in_state(journal_folder(image), HOT)
+    if len(hot) > 1:
+        raise RefusedError(f"{image} has more than one hot undo journal: {', '.join(map(str, hot))}")
+    return read_journal(hot[0]) if hot else None
+
+
+def commit(image: FileDevice, overlay: Overlay, unique_id: bytes | None = None) -> Journal | None:
+    """Makes the image what the overlay shows, or leaves it as it is.
+
+    Args:
+        image: the file or block device, open for writing and locked; it is what the overlay lies on.
+        overlay: what the image is to become.
+        unique_id: the container's, for the record.
+
+    Returns:
+        The journal in the state `done`; None if nothing differs.
+
+    Raises:
+        RepairFailedError: it could not be written; the image is as before, or will be when vmrescue next opens it.
+    """
+    ranges = cut_ranges(image, overlay)
+    if not ranges and overlay.size == image.size:
+        return None
+    journal = _begin(image, overlay, ranges, unique_id or bytes(16))
+    try:
+        image.resize(overlay.size)
+        for region in journal.regions:
+            if region.length_after:
+                image.write_at(region.offset, overlay.read_at(region.offset, region.length_after))
+        image.flush()
+        return _rename(journal, DONE)
+    except BaseException as error:
+        _take_back(image, journal, error)
+        if isinstance(error, VmRescueError):
+            raise RepairFailedError(f"{error}; the image was rolled back to what it was before") from error
+        raise
+
+
+def rollback(image: FileDevice, journal: Journal) -> Journal:
+    """Gives the image back what it was before the journal's commit.
+
+    Args:
+        image: the file or block device, open for writing and locked.
+        journal: in the state `hot`, or `done` and checked.
+
+    Raises:
+        RefusedError: the journal isn't this image's.
+        WriteError: the disk would not take it; the journal is still what it was, or hot, and nothing is lost.
+    """
+    image.drop_cache()
+    journal.check_identity(image)
+    journal = _rename(journal, HOT)
+    journal.restore(image)
+    image.flush()
+    return _rename(journal, UNDONE)
+
+
+def undo(image: FileDevice) -> Journal:
+    """Takes the image's last commit back: byte for byte, and its size. Returns the journal, now `undone`.
+
+    Raises:
+        NotFoundError: there is none to take back.
+        RefusedError: the image has been changed since.
+        RepairFailedError: the image could not be written, so that it is still repaired, or the undo is yet to finish.
+    """
+    done = _in_state(journal_folder(image.path), DONE)
+    if not done:
+        raise NotFoundError(f"{image.path} has no repair to undo: no journal in {journal_folder(image.path)}")
+    journal = read_journal(done[-1])
+    journal.check_untouched(image)
+    try:
+        return rollback(image, journal)
+    except WriteError as error:
+        raise RepairFailedError(
+            f"{error}; if the undo was begun, it is finished when the image is next opened"
+        ) from error
+
+
+def drop_torn(image: str | os.PathLike[str]) -> None:
+    """Deletes journals that a crash left half-written; the image wasn't written to yet."""
+    for path in _in_state(journal_folder(image), TORN):
+        with _naming(path):
+            path.unlink()
+
+
+def _begin(image: FileDevice, overlay: Overlay, ranges: list[tuple[int, int]], unique_id: bytes) -> Journal:
+    """Writes the journal and makes it hot. Raises RepairFailedError, with no journal left behind."""
+    folder = journal_folder(image.path)
+    written: list[Path] = []
+    try:
+        _make_folder(folder)
+        drop_torn(image.path)
+        number = max((int(path.stem) for path in _names(folder)), default=0) + 1
+        written = [folder / f"{number:04}.{state}" for state in (TORN, HOT)]
+        write_journal(written[0], image, overlay, ranges, unique_id, int(time.time()))
+        return _rename(read_journal(written[0]), HOT)
+    except BaseException as error:
+        for path in written:
+            with suppress(OSError):
+                path.unlink()
+        if isinstance(error, VmRescueError):
+            raise RepairFailedError(f"no undo journal: {error}; nothing was written to the image") from error
+        raise
+
+
+def _take_back(image: FileDevice, journal: Journal, error: BaseException) -> None:
+    """Rolls back a commit that failed, whether or not its journal was renamed already."""
+    try:
+        states = [journal.path.with_suffix(f".{state}") for state in (HOT, DONE)]
+        rollback(image, replace(journal, path=next(path for path in states if path.exists())))
+    except VmRescueError as second:
+        raise RepairFailedError(
+            f"{error}; rolling back failed too: {second}; the image is wholly as it was, or wholly repaired,"
+            f" once vmrescue opens it again with the journals in {journal.path.parent}"
+        ) from error
+
+
+def _rename(journal: Journal, state: str) -> Journal:
+    """Changes the state of a journal, for good: its folder is synced."""
+    path = journal.path.with_suffix(f".{state}")
+    with _naming(path):
+        if path != journal.path:
+            journal.path.rename(path)
+        sync_folder(path.parent)
+    return replace(journal, path=path)
+
+
+def _make_folder(folder: Path) -> None:
+    with _naming(folder):
+        missing = [path for path in (folder, *folder.parents) if not path.exists()]
+        for path in reversed(missing):
+            path.mkdir()
+            sync_folder(path.parent)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Turns what the operating system says to a new or changed name into a WriteError."""
+    try:
+        yield
+    except OSError as error:
+        raise WriteError(f"cannot make, rename or sync {path}: {error.strerror}") from error
+
+
+def _in_state(folder: Path, state: str) -> list[Path]:
+    return [path for path in _names(folder) if path.suffix == f".{state}"]
+
+
+def _names(folder: Path) -> list[Path]:
+    """The journals in a folder, the oldest first."""
+    try:
+        found = [path for path in folder.iterdir() if _NAME.fullmatch(path.name)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise ReadError(f"cannot look for an undo journal in {folder}: {error.strerror}") from error
+    return sorted(found, key=lambda path: int(path.stem))

@@ -1,0 +1,54 @@
+"""Opening an image file in good order: what an interrupted repair left half done does not show.
+
+The file is opened below its container; `opening` puts the container on top.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.disk import journal
+from vmrescue.disk.file import FileDevice
+from vmrescue.disk.overlay import Overlay
+
+if TYPE_CHECKING:
+    import os
+
+    from vmrescue.disk.file import Store
+    from vmrescue.disk.journal_file import Journal
+
+
+class _RolledBack(Overlay):
+    """A file as it was before an interrupted repair; closing it closes the file."""
+
+    def close(self) -> None:
+        super().close()
+        self.base.close()
+
+
+def open_for_reading(path: str | os.PathLike[str]) -> tuple[Store, Journal | None]:
+    """The bytes of an image; and the journal of an interrupted repair, which they don't show."""
+    image = FileDevice(path)
+    try:
+        hot = journal.pending(path)
+        if hot is None:
+            return image, None
+        hot.check_identity(image)
+        view = _RolledBack(image)
+        hot.restore(view)
+    except BaseException:
+        image.close()
+        raise
+    return view, hot
+
+
+def open_for_writing(path: str | os.PathLike[str]) -> tuple[FileDevice, Journal | None]:
+    """The image file itself, in good order; and the journal of an interrupted repair, if one was rolled back for it."""
+    image = FileDevice(path, writable=True)
+    try:
+        journal.drop_torn(path)
+        hot = journal.pending(path)
+        return image, journal.rollback(image, hot) if hot else None
+    except BaseException:
+        image.close()
+        raise
