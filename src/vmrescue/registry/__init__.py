@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vmrescue.registry.check import Problem
 from vmrescue.registry.errors import KeyNotFound, RecoveryError, ValueNotFound
 from vmrescue.registry.hive import Hive
 from vmrescue.registry.key import Key, Value
@@ -15,6 +16,7 @@ __all__ = [
     "HiveState",
     "Key",
     "KeyNotFound",
+    "Problem",
     "Recovered",
     "RecoveryError",
     "Value",

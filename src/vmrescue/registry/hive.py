@@ -10,6 +10,7 @@ from vmrescue.errors import RefusedError, UsageError
 from vmrescue.registry import base_block, filetime, value_type
 from vmrescue.registry.base_block import BaseBlock
 from vmrescue.registry.cells import BINS, PAGE, Cells
+from vmrescue.registry.check import Problem, check
 from vmrescue.registry.edit import Editor
 from vmrescue.registry.errors import KeyNotFound
 from vmrescue.registry.key import LINK_VALUE, Key
@@ -107,6 +108,13 @@ class Hive:
             key = waiting.pop()
             yield key
             waiting += reversed(key.subkeys())
+
+    def check(self) -> list[Problem]:
+        """All that is wrong with the hive, with the edits made here; empty if it is sound."""
+        problems = check(self.cells, self.root_offset, self._base.minor)
+        if self.dirty_before.dirty and self.recovered is None:
+            problems.insert(0, Problem(-BINS, "base block", self.dirty_before.reason))
+        return problems
 
     @property
     def sequence(self) -> int:

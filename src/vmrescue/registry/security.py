@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from vmrescue.registry.space import Space
 
 LAYOUT = struct.Struct("<2sHIIII")
+DESCRIPTOR = struct.Struct("<BxHIIII")  # revision, control, offsets of owner, group, SACL, DACL
+SELF_RELATIVE = 0x8000
+DACL_PRESENT = 0x0004
+LEAST_PART = 8  # bytes of the smallest SID or ACL
 
 
 class KeySecurity(NamedTuple):
@@ -44,6 +48,17 @@ def descriptor(cells: Cells, offset: int) -> bytes:
     """The security descriptor in a cell, self-relative."""
     size = read(cells, offset).size
     return cells.content(offset, "key security", LAYOUT.size + size)[LAYOUT.size :]
+
+
+def fault(raw: bytes) -> str:
+    """What is wrong with a self-relative security descriptor, in words; empty if nothing is."""
+    if len(raw) < DESCRIPTOR.size:
+        return f"has a descriptor of {len(raw)} bytes; the least is {DESCRIPTOR.size}"
+    revision, control, *offsets = DESCRIPTOR.unpack_from(raw)
+    if revision != 1 or not control & SELF_RELATIVE:
+        return f"has a descriptor of revision {revision} with the flags 0x{control:04x}, not a self-relative one"
+    beyond = [offset for offset in offsets if offset and not DESCRIPTOR.size <= offset <= len(raw) - LEAST_PART]
+    return f"has a descriptor of {len(raw)} bytes with a part at byte {beyond[0]}" if beyond else ""
 
 
 def retain(cells: Cells, offset: int) -> None:
@@ -78,7 +93,6 @@ def _store(cells: Cells, offset: int, security: KeySecurity) -> None:
 
 _KEY_ALL_ACCESS, _KEY_READ = 0xF003F, 0x20019
 _INHERITED_BY_SUBKEYS = 2
-_SELF_RELATIVE_WITH_DACL = 0x8004
 
 
 def _sid(authority: int, *parts: int) -> bytes:
@@ -100,6 +114,7 @@ def default_descriptor() -> bytes:
     ]
     body = b"".join(entries)
     dacl = struct.pack("<BBHHH", 2, 0, 8 + len(body), len(entries), 0) + body
-    owner = 20 + len(dacl)
-    header = struct.pack("<BBHIIII", 1, 0, _SELF_RELATIVE_WITH_DACL, owner, owner + len(administrators), 0, 20)
+    owner = DESCRIPTOR.size + len(dacl)
+    group = owner + len(administrators)
+    header = DESCRIPTOR.pack(1, SELF_RELATIVE | DACL_PRESENT, owner, group, 0, DESCRIPTOR.size)
     return header + dacl + administrators + system

@@ -1,0 +1,263 @@
+"""Whether a hive is sound: every rule that Windows' own validation and the format's description give.
+
+Every used cell belongs to exactly one thing that is reachable from the root key, and every thing says of itself and
+of what is below it what is so. Source: M. Suhanov, "Windows registry file format specification".
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from vmrescue.errors import FormatError
+from vmrescue.registry import key_node, key_value, names, security, subkey_list
+from vmrescue.registry.cells import BINS, NIL, SIZE
+from vmrescue.registry.space import BIN_HEADER, LEAST, bin_at
+from vmrescue.registry.subkey_edit import Leaf
+from vmrescue.registry.upcase import upper
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmrescue.registry.cells import Cells
+    from vmrescue.registry.key_node import KeyNode
+    from vmrescue.registry.key_value import KeyValue
+
+
+class Problem(NamedTuple):
+    """What is wrong, and where: a cell's or a bin's offset from the first bin (the base block lies before that)."""
+
+    offset: int
+    structure: str
+    text: str
+
+    def __str__(self) -> str:
+        where = f" at 0x{self.offset:x}" if self.offset >= 0 else ""
+        return f"{self.structure}{where}: {self.text}"
+
+
+def check(cells: Cells, root: int, minor: int) -> list[Problem]:
+    """All that is wrong with the cells of a hive of version 1.`minor`, whose root key lies at `root`."""
+    checker = _Checker(cells, minor)
+    checker.bins()
+    checker.keys(root)
+    checker.descriptors()
+    checker.lost_cells()
+    return checker.problems
+
+
+class _Checker:
+    def __init__(self, cells: Cells, minor: int) -> None:
+        self._cells = cells
+        self._minor = minor
+        self.problems: list[Problem] = []
+        self._used: set[int] = set()  # cells in use, by what the bins say
+        self._owned: set[int] = set()  # cells that something reachable has for itself
+        self._descriptors: Counter[int] = Counter()  # key security cells, with the number of keys that have them
+
+    def bins(self) -> None:
+        """Bins follow each other without gaps, and so do the cells in each."""
+        offset = 0
+        while offset < self._cells.bins_size:
+            try:
+                size = bin_at(self._cells, offset)
+            except FormatError as error:
+                self._note(error)
+                return
+            self._cells_of_bin(offset + BIN_HEADER.size, offset + size)
+            offset += size
+
+    def _cells_of_bin(self, offset: int, end: int) -> None:
+        while offset < end:
+            size = SIZE.unpack_from(self._cells.data, BINS + offset)[0]
+            length = abs(size)
+            if length < LEAST or length & 7 or offset + length > end:
+                self._report(offset, "cell", f"has the size {size}; {end - offset} bytes are left in its bin")
+                return
+            if size < 0:
+                self._used.add(offset)
+            offset += length
+
+    def keys(self, root: int) -> None:
+        """The tree of keys, from the root down."""
+        if not self._own(root, "base block", -BINS):
+            return
+        waiting = [root]
+        while waiting:
+            key = waiting.pop()
+            with self._noting():
+                node = key_node.read(self._cells, key)
+                if (key == root) != bool(node.flags & key_node.HIVE_ENTRY):
+                    self._report(key, "key node", f"has the flags 0x{node.flags:x}, a root key's or not")
+                self._descriptors[node.security] += 1
+                self._class(key, node)
+                self._values(key, node)
+                waiting += self._subkeys(key, node)
+
+    def _class(self, key: int, node: KeyNode) -> None:
+        if node.class_name == NIL or not node.class_length:
+            return
+        if self._own(node.class_name, "key node", key):
+            self._cells.find(node.class_name, "class name", node.class_length)
+
+    def _values(self, key: int, node: KeyNode) -> None:
+        if not node.has_values or not self._own(node.value_list, "key node", key):
+            return
+        found: set[str] = set()
+        longest_name = most_data = 0
+        for offset in key_value.list_values(self._cells, node):
+            if not self._own(offset, "value list", node.value_list):
+                continue
+            with self._noting():
+                value = key_value.read(self._cells, offset)
+                name = key_value.read_name(self._cells, offset, value)
+                if upper(name) in found:
+                    self._report(offset, "key value", f"bears the name {name!r}, as another value of the key does")
+                found.add(upper(name))
+                longest_name = max(longest_name, names.length(name))
+                most_data = max(most_data, value.size)
+                self._data(offset, value)
+        self._largest(key, "value name", node.max_value_name, longest_name)
+        self._largest(key, "value data", node.max_value_data, most_data)
+
+    def _data(self, offset: int, value: KeyValue) -> None:
+        cells = key_value.data_cells(self._cells, value)
+        for cell in cells:
+            self._own(cell, "key value", offset)
+        key_value.read_data(self._cells, offset, value)
+        should_be_big = value.size > key_value.SEGMENT and self._minor >= key_value.BIG_DATA_MINOR
+        if (len(cells) > 1) != should_be_big:
+            form = "big data" if len(cells) > 1 else "one cell"
+            self._report(offset, "key value", f"has its {value.size} bytes as {form} in version 1.{self._minor}")
+
+    def _subkeys(self, key: int, node: KeyNode) -> list[int]:
+        """The subkeys of a key that are its own, after a look at the list of them."""
+        if not node.subkey_count:
+            return []
+        own: list[int] = []
+        count, last, longest, longest_class = 0, b"", 0, 0
+        for leaf in self._leaves(key, node):
+            for subkey, hint in zip(leaf.keys, leaf.hints, strict=True):
+                count += 1
+                if not self._own(subkey, "subkey list", leaf.offset):
+                    continue
+                with self._noting():
+                    below = self._subkey(key, subkey)
+                    name = key_node.read_name(self._cells, subkey, below)
+                    self._hint(leaf, name, hint)
+                    order = names.order(name)
+                    if order <= last:
+                        self._report(leaf.offset, "subkey list", f"has {name!r} after a name that sorts behind it")
+                    last = order
+                    longest = max(longest, names.length(name))
+                    longest_class = max(longest_class, below.class_length)
+                    own.append(subkey)
+        if count != node.subkey_count:
+            self._report(key, "key node", f"counts {node.subkey_count} subkeys; its list has {count}")
+        self._largest(key, "subkey name", node.max_subkey_name, longest)
+        self._largest(key, "subkey class", node.max_subkey_class, longest_class)
+        return own
+
+    def _leaves(self, key: int, node: KeyNode) -> Iterator[Leaf]:
+        if not self._own(node.subkey_list, "key node", key):
+            return
+        is_split = subkey_list.header(self._cells, node.subkey_list)[0] == b"ri"
+        for offset in subkey_list.read_root(self._cells, node.subkey_list) if is_split else [node.subkey_list]:
+            if is_split and not self._own(offset, "subkey list", node.subkey_list):
+                continue
+            with self._noting():
+                leaf = Leaf.read(self._cells, offset)
+                if not leaf.keys:
+                    self._report(offset, "subkey list", "has no entries")
+                yield leaf
+
+    def _subkey(self, key: int, subkey: int) -> KeyNode:
+        node = key_node.read(self._cells, subkey)
+        if node.parent != key:
+            self._report(subkey, "key node", f"has the parent 0x{node.parent:x}, but is in the list of 0x{key:x}")
+        return node
+
+    def _hint(self, leaf: Leaf, name: str, hint: int) -> None:
+        if leaf.signature == b"lh" and hint != names.name_hash(name):
+            expected = f"0x{names.name_hash(name):08x}"
+            self._report(leaf.offset, "subkey list", f"has the hash 0x{hint:08x} for {name!r}, not {expected}")
+        if leaf.signature == b"lf" and hint & 0xFF and hint != names.name_hint(name):
+            expected = f"0x{names.name_hint(name):08x}"
+            self._report(leaf.offset, "subkey list", f"has the hint 0x{hint:08x} for {name!r}, not {expected}")
+
+    def _largest(self, key: int, what: str, stated: int, found: int) -> None:
+        """The "largest" fields size Windows' buffers: more than needed is harmless, and common; less is not."""
+        if stated < found:
+            self._report(key, "key node", f"gives its largest {what} as {stated} bytes; one has {found}")
+
+    def descriptors(self) -> None:
+        """The ring of security descriptors holds all of them, each linked both ways, with right counts."""
+        if not self._descriptors:
+            return
+        first = offset = next(iter(self._descriptors))
+        ring: set[int] = set()
+        while offset not in ring:
+            if not self._own(offset, "key security", first):
+                return
+            ring.add(offset)
+            with self._noting():
+                offset = self._descriptor(offset)
+        if offset != first:
+            self._report(offset, "key security", "is where the ring closes, though it does not begin there")
+        for lost in sorted(self._descriptors.keys() - ring):
+            self._report(lost, "key security", "is not in the ring of all descriptors")
+
+    def _descriptor(self, offset: int) -> int:
+        """Looks at one descriptor; the next in the ring."""
+        here = security.read(self._cells, offset)
+        if here.references != self._descriptors[offset]:
+            text = f"counts {here.references} keys that have it; there are {self._descriptors[offset]}"
+            self._report(offset, "key security", text)
+        back = security.read(self._cells, here.next).previous
+        if back != offset:
+            self._report(here.next, "key security", f"has 0x{back:x} before it in the ring, not 0x{offset:x}")
+        fault = security.fault(security.descriptor(self._cells, offset))
+        if fault:
+            self._report(offset, "key security", fault)
+        return here.next
+
+    def lost_cells(self) -> None:
+        """No cell is in use that nothing reachable has.
+
+        Windows 10 itself leaves one behind each time that a key is renamed: the old key node. Those are sound.
+        """
+        for offset in sorted(self._used - self._owned):
+            if not self._is_left_by_rename(offset):
+                self._report(offset, "cell", "is in use, but belongs to nothing")
+
+    def _is_left_by_rename(self, offset: int) -> bool:
+        try:
+            return key_node.read(self._cells, offset).parent in self._owned
+        except FormatError:
+            return False
+
+    def _own(self, offset: int, structure: str, holder: int) -> bool:
+        """Notes that something has a cell for itself; False where it may not."""
+        if offset not in self._used:
+            self._report(holder, structure, f"refers to 0x{offset:x}, where no used cell begins")
+            return False
+        if offset in self._owned:
+            self._report(holder, structure, f"refers to 0x{offset:x}, which belongs to something else already")
+            return False
+        self._owned.add(offset)
+        return True
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        """A parse error inside is one more problem; what lies below it is not looked at."""
+        try:
+            yield
+        except FormatError as error:
+            self._note(error)
+
+    def _note(self, error: FormatError) -> None:
+        self._report(error.position - BINS, error.structure, str(error).split(": ", 1)[1])
+
+    def _report(self, offset: int, structure: str, text: str) -> None:
+        self.problems.append(Problem(offset, structure, text))
