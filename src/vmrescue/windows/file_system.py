@@ -11,7 +11,6 @@ from vmrescue.windows.guard import reading
 from vmrescue.windows.stream import DeviceStream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
 
     from vmrescue.disk.device import BlockDevice
 
@@ -130,64 +129,6 @@ class NtfsFileSystem:
         return record
 
 
-class FatFileSystem:
-    """A FAT12, FAT16 or FAT32 volume."""
-
-    def __init__(self, device: BlockDevice, position: int) -> None:
-        from dissect.fat import FATFS
-
-        self._device = device
-        self._position = position
-        with reading("FAT volume", position):
-            self._fat = FATFS(DeviceStream(device))
-            self.cluster_size: int = self._fat.cluster_size
-
-    @property
-    def label(self) -> str:
-        label = str(self._fat.volume_label)
-        return "" if label == "NO NAME" else label
-
-    @cached_property
-    def free_bytes(self) -> int:
-        from vmrescue.fat import FatVolume
-
-        return FatVolume(self._device).free_clusters * self.cluster_size
-
-    def size_of(self, path: str) -> int | None:
-        with reading(f"FAT file {path}", self._position):
-            entry = self._find(path)
-            return None if entry is None or entry.is_directory() else int(entry.size)
-
-    def open(self, path: str) -> BinaryIO:
-        with reading(f"FAT file {path}", self._position):
-            entry = self._find(path)
-            if entry is None or entry.is_directory():
-                raise NotFoundError(f"there is no file \\{path} on the volume at byte {self._position}")
-            stream: BinaryIO = entry.open()
-            return stream
-
-    def entries(self, path: str) -> list[Entry]:
-        with reading(f"FAT directory {path}", self._position):
-            directory = self._find(path)
-            if directory is None or not directory.is_directory():
-                raise NotFoundError(f"there is no directory \\{path} on the volume at byte {self._position}")
-            return sorted(self._children(directory), key=lambda entry: entry.name.upper())
-
-    def _children(self, directory: Any) -> Iterator[Entry]:
-        for child in directory.iterdir():
-            if not child.is_volume_id() and child.name not in (".", ".."):
-                folder = child.is_directory()
-                yield Entry(child.name, folder, 0 if folder else int(child.size))
-
-    def _find(self, path: str) -> Any | None:
-        from dissect.fat import exceptions
-
-        try:
-            return self._fat.get("\\".join(parts_of(path)))
-        except (exceptions.FileNotFoundError, exceptions.NotADirectoryError):
-            return None
-
-
 def open_file_system(device: BlockDevice, kind: str | None, position: int) -> FileSystem:
     """The reader for a volume whose file system is `kind`, as `volume.identify` names it.
 
@@ -196,5 +137,7 @@ def open_file_system(device: BlockDevice, kind: str | None, position: int) -> Fi
     if kind == "NTFS":
         return NtfsFileSystem(device, position)
     if kind in ("FAT12", "FAT16", "FAT32"):
+        from vmrescue.windows.fat_file_system import FatFileSystem
+
         return FatFileSystem(device, position)
     raise UnsupportedError(f"the volume at byte {position} holds {kind or 'no known file system'}: it cannot be read")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 CURRENT_VERSION = r"Microsoft\Windows NT\CurrentVersion"
 DEFAULT_ROOT = "Windows"
+OS_LETTER = "C:"
 CONTROL_SET = re.compile(r"ControlSet\d{3}", re.IGNORECASE)
 WINDOWS_11_BUILD = 22000  # from this build on a client is Windows 11, though ProductName still says 10
 
@@ -160,7 +161,11 @@ class Installation:
 
     def _letters(self) -> dict[str, Volume]:
         mounted = self.os.system.key("MountedDevices") if self.os else None
-        return drive_letters(mounted.values() if mounted else {}, self.volumes)
+        letters = drive_letters(mounted.values() if mounted else {}, self.volumes)
+        if self.os and self.os.volume not in letters.values():
+            # a copied disk may have a new id that the hive doesn't know; Windows calls its own volume C: all the same
+            letters.setdefault(OS_LETTER, self.os.volume)
+        return letters
 
 
 def is_device(volume: Volume, device: Device) -> bool:

@@ -32,10 +32,7 @@ def is_volume(volume: Volume, data: bytes) -> bool:
 
 
 def drive_letters(values: dict[str, RegistryData], volumes: Iterable[Volume]) -> dict[str, Volume]:
-    """The guest's letters (``"C:"``) for those of `volumes` that have one.
-
-    A bare volume has no partition table to be recognised by: it is taken for C: when it is the only volume.
-    """
+    """The guest's letters (``"C:"``) for those of `volumes` that have one."""
     letters = {}
     at_hand = list(volumes)
     for name, data in values.items():
@@ -43,6 +40,4 @@ def drive_letters(values: dict[str, RegistryData], volumes: Iterable[Volume]) ->
             found = next((volume for volume in at_hand if is_volume(volume, data.raw)), None)
             if found:
                 letters[name[-2:].upper()] = found
-    if not letters and len(at_hand) == 1 and at_hand[0].disk.table.style == "none":
-        letters["C:"] = at_hand[0]
     return dict(sorted(letters.items()))
