@@ -7,6 +7,7 @@ from vmrescue.registry.errors import KeyNotFound, RecoveryError, ValueNotFound
 from vmrescue.registry.hive import Hive
 from vmrescue.registry.key import Key, Value
 from vmrescue.registry.recovery import Applied, Recovered, recover
+from vmrescue.registry.reg_file import export_reg, import_reg, parse_reg
 from vmrescue.registry.state import HiveState, hive_state
 from vmrescue.registry.value_type import ValueType
 
@@ -22,6 +23,9 @@ __all__ = [
     "Value",
     "ValueNotFound",
     "ValueType",
+    "export_reg",
     "hive_state",
+    "import_reg",
+    "parse_reg",
     "recover",
 ]

@@ -1,0 +1,273 @@
+"""Registration files (`.reg`): what regedit exports and imports.
+
+Source: Microsoft, "How to add, modify, or delete registry subkeys and values by using a .reg file"; where that is
+silent (where lines are broken, which types are numbers), files that regedit and hivexregedit wrote.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vmrescue.errors import FormatError, UsageError
+from vmrescue.registry import value_type
+from vmrescue.registry.cells import BINS
+from vmrescue.registry.errors import KeyNotFound, ValueNotFound
+from vmrescue.registry.upcase import upper
+from vmrescue.registry.value_type import ValueType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from vmrescue.registry.hive import Hive
+
+HEADER = "Windows Registry Editor Version 5.00"
+ANSI_HEADER = "REGEDIT4"  # of Windows 98 and NT 4; regedit still writes it on request
+LINE = 76  # characters after which a line of bytes is broken
+INDENT = "  "  # of its continuation
+LEAST_VALUE = 24  # bytes that a value takes in a hive at least
+ROOTS = {
+    "HKLM": "HKEY_LOCAL_MACHINE",
+    "HKU": "HKEY_USERS",
+    "HKCU": "HKEY_CURRENT_USER",
+    "HKCR": "HKEY_CLASSES_ROOT",
+    "HKCC": "HKEY_CURRENT_CONFIG",
+}
+
+
+@dataclass(frozen=True)
+class AddKey:
+    """`[path]`: the key is created where it is missing."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class RemoveKey:
+    """`[-path]`: the key goes, with all below it, if it is there."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class SetValue:
+    """`"name"=data` below a `[path]`."""
+
+    path: str
+    name: str
+    type: int
+    raw: bytes
+
+
+@dataclass(frozen=True)
+class RemoveValue:
+    """`"name"=-` below a `[path]`: the value goes, if it is there."""
+
+    path: str
+    name: str
+
+
+Operation = AddKey | RemoveKey | SetValue | RemoveValue
+
+
+def export_reg(hive: Hive, path: str, prefix: str) -> bytes:
+    """A key and all below it as regedit exports them: UTF-16 with a byte order mark, lines ended by CR LF.
+
+    Args:
+        hive: where the key is.
+        path: the key's path in the hive; "" for all of it.
+        prefix: what the hive's root key is called in the registry, e.g. ``HKEY_LOCAL_MACHINE\\SYSTEM``.
+
+    Raises:
+        FormatError: the values take more room than the hive has, so some cells are shared.
+    """
+    lines = [HEADER, ""]
+    left = hive.cells.bins_size
+    for key in hive.walk(path):
+        lines.append(f"[{prefix}\\{key.path}]" if key.path else f"[{prefix}]")
+        for value in key.values():
+            raw = value.raw
+            left -= len(raw) + LEAST_VALUE
+            if left < 0:
+                raise FormatError(
+                    "key value", BINS + value.offset, "data of its own", "data that other values have too"
+                )
+            lines.append(_value_line(value.name, value.type, raw))
+        lines.append("")
+    return ("\ufeff" + "\r\n".join(lines) + "\r\n").encode("utf-16-le", "surrogatepass")
+
+
+def _value_line(name: str, kind: int, raw: bytes) -> str:
+    start = f'"{_escaped(name)}"=' if name else "@="
+    data = value_type.decode(kind, raw)
+    if kind == ValueType.SZ and isinstance(data, str) and value_type.encode(kind, data) == raw:
+        return f'{start}"{_escaped(data)}"'
+    if kind == ValueType.DWORD and isinstance(data, int):
+        return f"{start}dword:{data:08x}"
+    return _broken_line(f"{start}hex:" if kind == ValueType.BINARY else f"{start}hex({kind:x}):", raw)
+
+
+def _broken_line(start: str, raw: bytes) -> str:
+    """Bytes separated by commas; as in regedit, a line that has become longer than LINE goes on in the next."""
+    text = raw.hex(",")
+    end = 3 * max((LINE - len(start)) // 3 + 1, 1)
+    lines = [start + text[:end]]
+    in_full = 3 * ((LINE - len(INDENT)) // 3 + 1)
+    lines += [INDENT + text[place : place + in_full] for place in range(end, len(text), in_full)]
+    return "\\\r\n".join(lines)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def import_reg(hive: Hive, data: bytes, prefix: str) -> None:
+    """Does what a registration file says, all of which must lie below `prefix`, the registry's name for the root key.
+
+    Raises UsageError, before anything is done, where the file is malformed or reaches beyond the hive.
+    """
+    for operation in [_below(operation, prefix) for operation in parse_reg(data)]:
+        apply_operation(hive, operation)
+
+
+def apply_operation(hive: Hive, operation: Operation) -> None:
+    """Does one thing; `path` is one in the hive. What is to be removed may be missing already."""
+    match operation:
+        case AddKey(path):
+            hive.create_key(path)
+        case SetValue(path, name, kind, raw):
+            hive.set_value(path, name, kind, raw)
+        case RemoveKey(path):
+            try:
+                hive.delete_key(path, recursive=True)
+            except KeyNotFound:
+                return
+        case RemoveValue(path, name):
+            try:
+                hive.delete_value(path, name)
+            except ValueNotFound:
+                return
+
+
+def _below(operation: Operation, prefix: str) -> Operation:
+    parts, base = _full(operation.path), _full(prefix)
+    if [upper(part) for part in parts[: len(base)]] != [upper(part) for part in base]:
+        raise UsageError(f"the key {operation.path!r} does not lie in {prefix!r}")
+    path = "\\".join(parts[len(base) :])
+    match operation:
+        case SetValue(_, name, kind, raw):
+            return SetValue(path, name, kind, raw)
+        case RemoveValue(_, name):
+            return RemoveValue(path, name)
+        case _:
+            return type(operation)(path)
+
+
+def _full(path: str) -> list[str]:
+    first, *rest = path.strip("\\").split("\\")
+    return [ROOTS.get(first.upper(), first), *rest]
+
+
+def parse_reg(data: bytes) -> Sequence[Operation]:
+    """What a registration file says, in its order; paths are as they stand in it. Raises UsageError if malformed."""
+    text = _decode(data)
+    header, _, body = text.partition("\n")
+    if header.strip() not in (HEADER, ANSI_HEADER):
+        raise UsageError(f"a registration file begins with {HEADER!r}, not {header.strip()!r:.80}")
+    return list(_Parser(body, ansi=header.strip() == ANSI_HEADER).operations())
+
+
+def _decode(data: bytes) -> str:
+    if data[:2] == b"\xff\xfe":
+        return data[2:].decode("utf-16-le", "surrogatepass")
+    return "".join(map(_decode_line, data.removeprefix(b"\xef\xbb\xbf").splitlines(keepends=True)))
+
+
+def _decode_line(line: bytes) -> str:
+    """Without a byte order mark the encoding is the writer's; hivexregedit's changes from line to line."""
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError:
+        return line.decode("cp1252", "replace")
+
+
+_BLANK = re.compile(r"(?:[ \t\r\n]+|;[^\n]*)*")
+_KEY = re.compile(r"\[(-?)([^\n]*)\][ \t\r]*(?:;[^\n]*)?(?:\n|$)")
+_NAME = re.compile(r'(?:@|"((?:[^"\\]|\\.)*)")[ \t]*=[ \t]*', re.DOTALL)
+_REMOVED = re.compile(r"-")
+_STRING = re.compile(r'(?:str\(([0-9a-f]+)\):)?"((?:[^"\\]|\\.)*)"', re.DOTALL | re.IGNORECASE)
+_DWORD = re.compile(r"dword:([0-9a-f]{1,8})", re.IGNORECASE)
+_HEX = re.compile(r"hex(?:\(([0-9a-f]{1,8})\))?:((?:[0-9a-f,]|[ \t]|\\[ \t]*\r?\n)*)", re.IGNORECASE)
+_END = re.compile(r"[ \t\r]*(?:;[^\n]*)?(?:\n|$)")
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_STRINGS = (ValueType.SZ, ValueType.EXPAND_SZ, ValueType.MULTI_SZ)
+
+
+class _Parser:
+    """A reader of the text behind the header."""
+
+    def __init__(self, text: str, *, ansi: bool) -> None:
+        self._text = text
+        self._ansi = ansi
+        self._position = 0
+
+    def operations(self) -> Iterator[Operation]:
+        path: str | None = None
+        while self._skip_blank():
+            key = self._take(_KEY)
+            if key:
+                path = key[2]
+                yield RemoveKey(path) if key[1] else AddKey(path)
+            elif path is None:
+                raise self._error("a key in brackets")
+            else:
+                yield self._value(path)
+
+    def _value(self, path: str) -> Operation:
+        named = self._take(_NAME)
+        if not named:
+            raise self._error("a key in brackets, or a value's name and '='")
+        name = _ESCAPE.sub(r"\1", named[1] or "")
+        operation = RemoveValue(path, name) if self._take(_REMOVED) else SetValue(path, name, *self._data())
+        if not self._take(_END):
+            raise self._error("the end of the line")
+        return operation
+
+    def _data(self) -> tuple[int, bytes]:
+        if found := self._take(_STRING):
+            kind = int(found[1], 16) if found[1] else ValueType.SZ
+            return kind, value_type.encode(ValueType.SZ, _ESCAPE.sub(r"\1", found[2]))
+        if found := self._take(_DWORD):
+            return ValueType.DWORD, int(found[1], 16).to_bytes(4, "little")
+        if found := self._take(_HEX):
+            kind = int(found[1], 16) if found[1] else ValueType.BINARY
+            raw = self._bytes(found[2])
+            if self._ansi and kind in _STRINGS:
+                raw = raw.decode("cp1252", "replace").encode("utf-16-le")
+            return kind, raw
+        raise self._error("a string in quotation marks, 'dword:', 'hex:', or '-'")
+
+    def _bytes(self, text: str) -> bytes:
+        parts = re.sub(r"[ \t\r\n\\]", "", text).split(",")
+        if parts[-1] == "":
+            del parts[-1]
+        if any(not 1 <= len(part) <= 2 for part in parts):
+            raise self._error("bytes of two hexadecimal digits, with commas between them")
+        return bytes(int(part, 16) for part in parts)
+
+    def _skip_blank(self) -> bool:
+        """Goes on to the next that is neither blank nor a comment; False at the end."""
+        self._take(_BLANK)
+        return self._position < len(self._text)
+
+    def _take(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
+        found = pattern.match(self._text, self._position)
+        if found:
+            self._position = found.end()
+        return found
+
+    def _error(self, expected: str) -> UsageError:
+        line = self._text.count("\n", 0, self._position) + 2
+        found = self._text[self._position :].split("\n", 1)[0].strip()
+        return UsageError(f"line {line} of the registration file: expected {expected}, found {found!r:.80}")
