@@ -117,6 +117,8 @@ def element_by_id(object_type: ObjectType, identifier: int) -> ElementType | Non
 def element_by_name(object_type: ObjectType, name: str) -> ElementType | None:
     """The element that bcdedit calls `name` (in any case) in an object of this type, where the table has one."""
     wanted = name.lower()
+    if not wanted:
+        return None
     for scope in scopes(object_type):
         for element in ELEMENTS:
             if element.scope is scope and element.name == wanted:

@@ -26,3 +26,16 @@ class KeyReader(Protocol):
 
     def value(self, name: str) -> tuple[int, bytes] | None:
         """The type (REG_SZ = 1 …) and the bytes of the value with this name."""
+
+
+class TreeReader(KeyReader, Protocol):
+    """A key that can list its values too, as copying a whole store needs."""
+
+    def subkeys(self) -> Iterable[TreeReader]:
+        """The keys below it, in the hive's order."""
+
+    def subkey(self, name: str) -> TreeReader | None:
+        """The key below it with this name."""
+
+    def values(self) -> Iterable[tuple[str, int, bytes]]:
+        """Name, type and bytes of each value."""

@@ -79,25 +79,32 @@ class ObjectType:
     @property
     def title(self) -> str:
         """What bcdedit writes over an object of this type that is not a well-known one."""
-        title = _TITLES.get(self.value)
-        return title or f"{_OTHER_TITLES[self.kind] if self.kind else 'Unknown'} ({self.value:08x})"
+        if self.kind is Kind.DEVICE:
+            return "Device options"
+        return _TITLES.get(self.value) or f"{self._general_title} ({self.value:08x})"
+
+    @property
+    def _general_title(self) -> str:
+        if self.kind is Kind.INHERIT:
+            return "Inherited Settings"
+        return _GENERAL_TITLES.get(self.subclass, "Unknown") if self.kind is Kind.APPLICATION else "Unknown"
 
 
+# The titles of published listings. The general ones for images other than the firmware's are made after that one's.
 _TITLES = {
     0x10100001: "Firmware Boot Manager",
     0x10100002: "Windows Boot Manager",
-    0x101FFFFF: "Firmware Application (101fffff)",
     0x10200003: "Windows Boot Loader",
     0x10200004: "Resume from Hibernate",
     0x10200005: "Windows Memory Tester",
     0x10300006: "Windows Legacy OS Loader",
     0x10400008: "Real-mode Boot Sector",
-    0x30000000: "Device options",
 }
-_OTHER_TITLES = {
-    Kind.APPLICATION: "Boot Application",
-    Kind.INHERIT: "Inherited Settings",
-    Kind.DEVICE: "Device options",
+_GENERAL_TITLES: dict[int, str] = {
+    Image.FIRMWARE: "Firmware Application",
+    Image.BOOT_APPLICATION: "Boot Application",
+    Image.LEGACY_LOADER: "Legacy Application",
+    Image.REAL_MODE: "Real-mode Application",
 }
 
 
@@ -126,6 +133,7 @@ WELL_KNOWN = (
     _well_known("7ea2e1ac-2e61-4728-aaa3-896d9d0a9f0e", "globalsettings", 0x20100000, "Global Settings"),
     _well_known("6efb52bf-1766-41db-a6b3-0ee5eff72bd7", "bootloadersettings", 0x20200003, "Boot Loader Settings"),
     _well_known("7ff607e0-4395-11db-b0de-0800200c9a66", "hypervisorsettings", 0x20200003, "Hypervisor Settings"),
+    # The title of this one alone is a guess: no published listing shows it.
     _well_known("313e8eed-7098-4586-a9bf-309c61f8d449", "kerneldbgsettings", 0x20200003, "Kernel Debugger Settings"),
     _well_known("1afa9c49-16ab-4a5c-901b-212802da9460", "resumeloadersettings", 0x20200004, "Resume Loader Settings"),
     _well_known("ae5534e0-a924-466c-b836-758539a3ee3a", "ramdiskoptions", 0x30000000, "Setup Ramdisk Options"),

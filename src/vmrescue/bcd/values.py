@@ -53,19 +53,24 @@ def encode_value(value_format: Format, value: Value) -> tuple[int, bytes]:
     match value_format, value:
         case Format.DEVICE, Device():
             return REG_BINARY, value.raw
-        case Format.STRING, str():
+        case Format.STRING, str() if "\0" not in value:
             return REG_SZ, _zero_terminated([value])
         case Format.OBJECT, UUID():
             return REG_SZ, _zero_terminated([braced(value)])
-        case Format.OBJECT_LIST, tuple():
-            return REG_MULTI_SZ, _zero_terminated([*(braced(g) for g in value if isinstance(g, UUID)), ""])
+        case Format.OBJECT_LIST, tuple() if all(isinstance(item, UUID) for item in value):
+            return REG_MULTI_SZ, _zero_terminated([*(f"{{{item}}}" for item in value), ""])
         case Format.BOOLEAN, bool():
             return REG_BINARY, bytes([value])
-        case Format.INTEGER, int() if 0 <= value <= MAX_INTEGER:
+        case Format.INTEGER, int() if _fits(value):
             return REG_BINARY, value.to_bytes(8, "little")
-        case Format.INTEGER_LIST, tuple():
-            return REG_BINARY, b"".join(n.to_bytes(8, "little") for n in value if isinstance(n, int))
+        case Format.INTEGER_LIST, tuple() if all(_fits(item) for item in value):
+            return REG_BINARY, b"".join(int(item).to_bytes(8, "little") for item in value)
     raise UsageError(f"{value!r} cannot be the value of a BCD element of format {value_format.name.lower()}")
+
+
+def _fits(value: object) -> bool:
+    """An integer of 8 bytes, without sign."""
+    return isinstance(value, int) and 0 <= value <= MAX_INTEGER
 
 
 def _strings(raw: bytes) -> list[str]:

@@ -137,7 +137,8 @@ class Listing:
             case Format.INTEGER, int():
                 return [_integer(element, value)]
             case Format.INTEGER_LIST, tuple():
-                return [f"0x{number:x}" for number in value]
+                # Windows lists custom:47000005 in decimal, and every list that has a name in hexadecimal.
+                return [f"0x{number:x}" if element.type and element.type.name else str(number) for number in value]
             case Format.BOOLEAN, _:
                 return ["Yes" if value else "No"]
         return [value.hex() if isinstance(value, bytes) else str(value)]

@@ -1,0 +1,75 @@
+"""Whole stores, as edits: an empty one, a copy of one, and one made like another.
+
+``bcdedit /createstore`` is `empty_store` on a new hive; ``/export`` is `exported` on a new hive; ``/import`` is
+`imported` on the store that is to become like the other.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.bcd.edits import CreateKey, DeleteKey, SetValue
+from vmrescue.bcd.values import REG_SZ
+from vmrescue.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from vmrescue.bcd.edits import Edit
+    from vmrescue.bcd.hive_reader import TreeReader
+
+_OBJECTS = "Objects"
+
+
+def empty_store() -> list[Edit]:
+    """A store without objects. The name is the one that Windows loads a store under, and gives each new one."""
+    name = "BCD00000000\0".encode("utf-16-le")
+    return [SetValue("Description", "KeyName", REG_SZ, name), CreateKey(_OBJECTS)]
+
+
+def exported(root: TreeReader) -> list[Edit]:
+    """All of a store, for a new hive."""
+    return [edit for path, key in _tree(root, "").values() for edit in _contents(path, key)]
+
+
+def imported(root: TreeReader, source: TreeReader) -> list[Edit]:
+    """What makes the objects of the store at `root` those of `source`, and no more than that.
+
+    The hive's own description (under which name Windows loads it, and that it is the system's) stays.
+
+    Raises:
+        NotFoundError: the source is not a BCD store.
+    """
+    theirs, ours = source.subkey(_OBJECTS), root.subkey(_OBJECTS)
+    if theirs is None:
+        raise NotFoundError("not a BCD store: its hive has no key Objects")
+    new, old = _tree(theirs, _OBJECTS), _tree(ours, _OBJECTS) if ours else {}
+    lost = old.keys() - new.keys()
+    edits: list[Edit] = [DeleteKey(path) for place, (path, _) in old.items() if place in lost - _below(lost)]
+    for place, (path, key) in new.items():
+        if place not in old:
+            edits.extend(_contents(path, key))
+        else:
+            before = old[place][1]
+            edits.extend(SetValue(path, *value) for value in key.values() if before.value(value[0]) != value[1:])
+    return edits
+
+
+def _tree(root: TreeReader, path: str) -> dict[str, tuple[str, TreeReader]]:
+    """All keys below with their paths from the hive's root, by path in lower case; parents before children."""
+    found: dict[str, tuple[str, TreeReader]] = {}
+    waiting = [(path, root)]
+    while waiting:
+        above, key = waiting.pop()
+        below = [(f"{above}\\{each.name}".lstrip("\\"), each) for each in key.subkeys()]
+        found |= {place.lower(): (place, each) for place, each in below}
+        waiting.extend(below)
+    return found
+
+
+def _below(places: set[str]) -> set[str]:
+    """Those places that lie below another one."""
+    return {place for place in places if place.rpartition("\\")[0] in places}
+
+
+def _contents(path: str, key: TreeReader) -> list[Edit]:
+    values: list[Edit] = [SetValue(path, *value) for value in key.values()]
+    return values or [CreateKey(path)]
