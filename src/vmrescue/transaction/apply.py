@@ -9,14 +9,17 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import RefusedError
+from vmrescue.errors import RefusedError, RepairFailedError
 from vmrescue.plan import Change, CreateKey, DeleteFile, DeleteKey, DeleteValue, RegistryData, ReplayLog, SetValue
 from vmrescue.registry import Hive, KeyNotFound, ValueNotFound
 from vmrescue.transaction.editors import open_editor
 from vmrescue.windows.registry_file import LOG_SUFFIXES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vmrescue.plan import FileRef, Plan
+    from vmrescue.registry.check import Problem
     from vmrescue.transaction.editors import VolumeEditor
     from vmrescue.windows import Disk, Volume
 
@@ -57,10 +60,23 @@ def apply_plan(plan: Plan, disks: list[Disk]) -> None:
 
 def _edit_hive(editor: VolumeEditor, file: FileRef, changes: list[Change]) -> None:
     logs = [editor.read_file(file.path + suffix) for suffix in LOG_SUFFIXES if editor.exists(file.path + suffix)]
-    hive = Hive(editor.read_file(file.path), logs=logs)
+    before = editor.read_file(file.path)
+    hive = Hive(before, logs=logs)
     for change in changes:
         edit(change, hive)
-    editor.write_file(file.path, hive.to_bytes())
+    after = hive.to_bytes()
+    _must_be_sound(after, file, lambda: Hive(before, logs=logs).check())
+    editor.write_file(file.path, after)
+
+
+def _must_be_sound(data: bytes, file: FileRef, problems_before: Callable[[], list[Problem]]) -> None:
+    """Looks at every cell of an edited hive; asks what was wrong before only where something is wrong now."""
+    problems = Hive(data).check()
+    if not problems:
+        return
+    if damage := problems_before():
+        raise RefusedError(f"{file} was damaged before any edit: {damage[0]}; restore it from a backup")
+    raise RepairFailedError(f"{file} would not be sound after the edits: {problems[0]}")
 
 
 @singledispatch

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.checks import Policy, examine
 from vmrescue.disk import FileDevice, Overlay, journal, open_container
-from vmrescue.disk.opening import open_for_reading, open_for_writing
+from vmrescue.disk.recovery import open_for_reading, open_for_writing
 from vmrescue.errors import RefusedError, RepairFailedError, VmRescueError
 from vmrescue.transaction.apply import apply_plan
 from vmrescue.transaction.backup import back_up
@@ -46,7 +46,7 @@ class EditedImage:
     def __init__(self, path: Path, index: int, writable: bool) -> None:
         self.path = path
         self.index = index
-        self.file, self.warnings = open_for_writing(path) if writable else open_for_reading(path)
+        self.file, self.interrupted = open_for_writing(path) if writable else open_for_reading(path)
         self.overlay = Overlay(self.file)
         self.device: VirtualDisk = open_container(self.overlay, str(path))
         self.recorder = Recorder(self.device)
