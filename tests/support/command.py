@@ -8,7 +8,7 @@ import sys
 
 def vmrescue(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
     """Runs it and returns what came out, whatever the exit status."""
-    command = [sys.executable, "-m", "vmrescue.cli.main", *map(str, arguments)]
+    command = [sys.executable, "-m", "vmrescue", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300, input=stdin)
 
 

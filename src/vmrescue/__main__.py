@@ -1,0 +1,7 @@
+"""``python -m vmrescue``"""
+
+from __future__ import annotations
+
+from vmrescue.cli.main import main
+
+main()
