@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
-from bcd.stores import LOADER, RecipeVolumes, edited, recipe, store_of
+from bcd.stores import LOADER, SECOND_LOADER, RecipeVolumes, edited, recipe, store_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +15,7 @@ from vmrescue.bcd.elements import Format
 from vmrescue.bcd.values import Value, decode_value, encode_value
 from vmrescue.errors import FormatError, NotFoundError, UsageError, VmRescueError
 
+BOOT_MANAGER = UUID("9dea862c-5cdd-4e70-acc1-f32b344d4795")
 FORMATS = [*Format, None]
 
 
@@ -40,6 +41,18 @@ def test_a_damaged_element_is_named_in_the_error(identifier: int, data: bytes) -
     assert element is not None
     with pytest.raises(FormatError, match=f"element {identifier:08x} of BCD object {{{LOADER}}}"):
         _ = element.value
+
+
+def test_a_listing_shows_a_damaged_element_as_unreadable_and_goes_on() -> None:
+    hive = with_element(0x14000006, b"\1\2\3\4")
+
+    outcome = run(parse(["/enum", "{default}"]), store_of(hive), RecipeVolumes(1))
+
+    assert "inherit                 unreadable (01020304)\n" in outcome.text
+    assert "systemroot              \\Windows\n" in outcome.text
+    assert outcome.data is not None
+    damaged = next(element for element in outcome.data[0]["elements"] if element["name"] == "inherit")
+    assert damaged["value"] is None
 
 
 @pytest.mark.parametrize(
@@ -90,7 +103,10 @@ def test_a_default_that_is_gone_gives_way_to_the_display_order_and_then_to_the_o
     gone = edited(recipe(1), [DeleteKey(f"Objects\\{{{LOADER}}}")])
     assert store_of(gone).default_loader().title == "Windows Boot Loader"
 
-    manager = "Objects\\{9dea862c-5cdd-4e70-acc1-f32b344d4795}"
+    damaged = [SetValue(element_path(BOOT_MANAGER, 0x23000003), "Element", 1, b"?!")]
+    assert store_of(edited(recipe(1), damaged)).default_loader().guid == SECOND_LOADER
+
+    manager = f"Objects\\{{{BOOT_MANAGER}}}"
     no_manager = edited(gone, [DeleteKey(manager)])
     with pytest.raises(NotFoundError, match="no default boot loader"):
         store_of(no_manager).default_loader()

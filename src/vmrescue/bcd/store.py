@@ -126,9 +126,16 @@ class BcdObject:
         return list(found.values())[1:]
 
     def _parents(self) -> list[BcdObject]:
-        listed = self.element(INHERIT)
-        guids = listed.value if listed and isinstance(listed.value, tuple) else ()
-        return [parent for guid in guids if isinstance(guid, UUID) and (parent := self.store.find(guid))]
+        return [parent for guid in self.references(INHERIT) if (parent := self.store.find(guid))]
+
+    def references(self, which: int | str) -> tuple[UUID, ...]:
+        """The objects that its element names, in order; none where it has no such element, or a damaged one."""
+        element = self.element(which)
+        try:
+            value = element.value if element else ()
+        except FormatError:
+            value = ()
+        return tuple(each for each in (value if isinstance(value, tuple) else (value,)) if isinstance(each, UUID))
 
     def _identifier(self, which: int | str) -> int | None:
         if isinstance(which, int):
@@ -200,13 +207,10 @@ class Store:
             NotFoundError: none of these leads to an object of the store.
         """
         manager = self.find(objects.BY_ALIAS["bootmgr"].guid)
-        guids: list[object] = []
-        for identifier in (DEFAULT_OBJECT, DISPLAY_ORDER) if manager else ():
-            value = element.value if manager and (element := manager.element(identifier)) else ()
-            guids.extend(value if isinstance(value, tuple) else (value,))
-        found = [self.find(guid) for guid in guids if isinstance(guid, UUID)]
+        named = (*manager.references(DEFAULT_OBJECT), *manager.references(DISPLAY_ORDER)) if manager else ()
+        found = [entry for guid in named if (entry := self.find(guid))]
         loaders = self.loaders()
-        entry = next((each for each in found if each), loaders[0] if len(loaders) == 1 else None)
+        entry = found[0] if found else loaders[0] if len(loaders) == 1 else None
         if entry is None:
             raise NotFoundError("the BCD store has no default boot loader")
         return entry

@@ -6,7 +6,6 @@ Sources: Microsoft's BCDEdit reference; Geoff Chappell's "BCD Objects" for the t
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from vmrescue.bcd import objects
 from vmrescue.bcd.bcdedit import messages
@@ -23,6 +22,8 @@ from vmrescue.bcd.objects import Application, ObjectType, braced
 from vmrescue.bcd.store import DISPLAY_ORDER
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from vmrescue.bcd.bcdedit.command import Command
     from vmrescue.bcd.bcdedit.context import Context
     from vmrescue.bcd.edits import Edit
@@ -95,10 +96,9 @@ def copy(context: Context, command: Command) -> tuple[list[Edit], str]:
             edits.append(SetValue(element_path(guid, element.id), "Element", element.registry_type, element.raw))
     edits.append(set_element(guid, _DESCRIPTION, Format.STRING, command.switches["d"]))
     manager = context.store.find(objects.BY_ALIAS["bootmgr"].guid)
-    shown = manager and manager.element(DISPLAY_ORDER)
-    if manager and shown and isinstance(shown.value, tuple) and entry.guid in shown.value:
-        menu = tuple(each for each in shown.value if isinstance(each, UUID))
-        edits.append(set_element(manager.guid, DISPLAY_ORDER, Format.OBJECT_LIST, (*menu, guid)))
+    shown = manager.references(DISPLAY_ORDER) if manager else ()
+    if manager and entry.guid in shown:
+        edits.append(set_element(manager.guid, DISPLAY_ORDER, Format.OBJECT_LIST, (*shown, guid)))
     return edits, f"The entry was successfully copied to {braced(guid)}."
 
 
@@ -121,26 +121,20 @@ def delete(context: Context, command: Command) -> list[Edit]:
 
 def _own_resume_entry(context: Context, entry: BcdObject) -> list[UUID]:
     """The resume entry of an OS loader, unless another loader has it too."""
-    element = entry.element(_RESUME_OBJECT)
-    if entry.type.application is not Application.OS_LOADER or element is None or not isinstance(element.value, UUID):
+    if entry.type.application is not Application.OS_LOADER:
         return []
-    others = [each.element(_RESUME_OBJECT) for each in context.store.loaders() if each is not entry]
-    shared = any(other and other.value == element.value for other in others)
-    return [] if shared or context.store.find(element.value) is None else [element.value]
+    others = {guid for each in context.store.loaders() if each is not entry for guid in each.references(_RESUME_OBJECT)}
+    return [guid for guid in entry.references(_RESUME_OBJECT) if guid not in others and context.store.find(guid)]
 
 
 def _without_references(entry: BcdObject, doomed: set[UUID]) -> list[Edit]:
     """The entry's elements that name a doomed entry, without it; gone, where nothing is left."""
     edits: list[Edit] = []
     for element in entry.elements():
-        if element.format not in (Format.OBJECT, Format.OBJECT_LIST):
-            continue
-        named = element.value if isinstance(element.value, tuple) else (element.value,)
-        left = tuple(each for each in named if isinstance(each, UUID) and each not in doomed)
-        if left == named:
-            continue
-        if left:
+        named = entry.references(element.id)
+        left = tuple(guid for guid in named if guid not in doomed)
+        if left and left != named:
             edits.append(set_element(entry.guid, element.id, Format.OBJECT_LIST, left))
-        else:
+        elif named and not left:
             edits.append(delete_element(entry.guid, element.id))
     return edits

@@ -22,13 +22,14 @@ from vmrescue.bcd.device import Device, Partition
 from vmrescue.bcd.elements import Format
 from vmrescue.bcd.objects import Application, Image, Kind, braced
 from vmrescue.bcd.store import DEFAULT_OBJECT, DISPLAY_ORDER, guid_of
-from vmrescue.errors import NotFoundError
+from vmrescue.errors import FormatError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from vmrescue.bcd.bcdedit.volumes import Volumes
     from vmrescue.bcd.store import BcdObject, Element, Store
+    from vmrescue.bcd.values import Value
 
 _COLUMN = 24
 _TEMPLATE_CLASS = 4
@@ -70,10 +71,8 @@ def _active(store: Store) -> list[BcdObject]:
     manager = store.find(objects.BY_ALIAS["bootmgr"].guid)
     if manager is None:
         return []
-    listed = manager.element(DISPLAY_ORDER)
-    guids = listed.value if listed and isinstance(listed.value, tuple) else ()
-    entries = [store.find(guid) for guid in dict.fromkeys(guids) if isinstance(guid, UUID)]
-    return [manager, *(each for each in entries if each and each is not manager)]
+    shown = [store.find(guid) for guid in dict.fromkeys(manager.references(DISPLAY_ORDER))]
+    return [manager, *(each for each in shown if each and each is not manager)]
 
 
 def _is_image(image: Image) -> Callable[[BcdObject], bool]:
@@ -126,12 +125,12 @@ class Listing:
         return "{default}" if guid == self._default else objects.identifier_of(guid)
 
     def values(self, element: Element) -> list[str]:
-        """The element's value, each item of a list as one."""
-        value = element.value
+        """The element's value, each item of a list as one. What is damaged is shown in hexadecimal."""
+        value = _value_or_none(element)
         match element.format, value:
             case Format.DEVICE, Device():
                 return [value.text(self._volumes.name, self._verbose)]
-            case ((Format.OBJECT | Format.OBJECT_LIST), _):
+            case Format.OBJECT | Format.OBJECT_LIST, UUID() | tuple():
                 guids = value if isinstance(value, tuple) else (value,)
                 return [self.identifier(guid) for guid in guids if isinstance(guid, UUID)]
             case Format.INTEGER, int():
@@ -139,8 +138,10 @@ class Listing:
             case Format.INTEGER_LIST, tuple():
                 # Windows lists custom:47000005 in decimal, and every list that has a name in hexadecimal.
                 return [f"0x{number:x}" if element.type and element.type.name else str(number) for number in value]
-            case Format.BOOLEAN, _:
+            case Format.BOOLEAN, bool():
                 return ["Yes" if value else "No"]
+            case _, None:
+                return [f"unreadable ({element.raw.hex()})"]
         return [value.hex() if isinstance(value, bytes) else str(value)]
 
     def to_dicts(self, selected: Iterable[BcdObject]) -> list[dict[str, Any]]:
@@ -161,15 +162,21 @@ class Listing:
             "id": f"0x{element.id:08x}",
             "name": element.name,
             "format": element.format.name.lower().replace("_", "-") if element.format else None,
-            "value": _plain(element.value),
+            "value": _plain(_value_or_none(element)),
             "text": self.values(element),
         }
 
 
+def _value_or_none(element: Element) -> Value | None:
+    try:
+        return element.value
+    except FormatError:
+        return None
+
+
 def _default_guid(store: Store) -> UUID | None:
     manager = store.find(objects.BY_ALIAS["bootmgr"].guid)
-    element = manager.element(DEFAULT_OBJECT) if manager else None
-    return element.value if element and isinstance(element.value, UUID) else None
+    return next(iter(manager.references(DEFAULT_OBJECT)), None) if manager else None
 
 
 def _lines(name: str, values: list[str]) -> str:
