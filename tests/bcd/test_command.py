@@ -34,7 +34,7 @@ def test_a_switch_takes_its_value_and_an_optional_one_only_where_there_is_one() 
 
 
 def test_a_path_of_this_machine_is_no_switch() -> None:
-    assert parse(["/store", "/mnt/bcd", "/export", "/tmp/copy"]) == Command("export", ("/tmp/copy",), store="/mnt/bcd")
+    assert parse(["/store", "/mnt/bcd", "/export", "/mnt/copy"]) == Command("export", ("/mnt/copy",), store="/mnt/bcd")
 
 
 @pytest.mark.parametrize(
