@@ -16,11 +16,25 @@ if TYPE_CHECKING:
     from vmrescue import disk
     from vmrescue.checks import Diagnosis, Finding, Policy, diagnose
     from vmrescue.errors import VmRescueError
+    from vmrescue.fleet import ScanResult, scan
     from vmrescue.plan import Plan
     from vmrescue.transaction import Receipt, repair, undo
 
 __version__ = "0.1.0"
-__all__ = ["Diagnosis", "Finding", "Plan", "Policy", "Receipt", "VmRescueError", "diagnose", "disk", "repair", "undo"]
+__all__ = [
+    "Diagnosis",
+    "Finding",
+    "Plan",
+    "Policy",
+    "Receipt",
+    "ScanResult",
+    "VmRescueError",
+    "diagnose",
+    "disk",
+    "repair",
+    "scan",
+    "undo",
+]
 
 _ROOMS = {
     "Diagnosis": "checks",
@@ -28,6 +42,8 @@ _ROOMS = {
     "Policy": "checks",
     "diagnose": "checks",
     "VmRescueError": "errors",
+    "ScanResult": "fleet",
+    "scan": "fleet",
     "Plan": "plan",
     "Receipt": "transaction",
     "repair": "transaction",

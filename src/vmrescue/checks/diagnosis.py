@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vmrescue.checks.policy import Policy
 from vmrescue.checks.rules import RULES, chosen
 from vmrescue.disk import open_disk
+from vmrescue.disk.remote import shown
 from vmrescue.plan import ImageIdentity, Plan, Step
 from vmrescue.windows import Disk, Installation
 
@@ -86,7 +86,7 @@ def diagnose(
     """Reads an image and says what is wrong in it. Nothing is written.
 
     Args:
-        image: a virtual disk's file, a block device, or the image of a bare volume.
+        image: a virtual disk's file, a block device, the image of a bare volume, or a URL of one of these.
         policy: what counts as right; `Policy.azure()` unless given.
         data_disks: further disks of the same VM, for what the OS disk alone cannot tell.
         only, skip: ids of the checks to run, and not to run.
@@ -111,9 +111,9 @@ def open_disks(paths: Iterable[str | os.PathLike[str]]) -> Iterator[list[Disk]]:
     with ExitStack() as opened:
         disks = []
         for index, path in enumerate(paths):
-            device = open_disk(Path(path))
+            device = open_disk(path)
             opened.callback(device.close)
-            disks.append(Disk(device, str(path), index))
+            disks.append(Disk(device, shown(path), index))
         yield disks
 
 

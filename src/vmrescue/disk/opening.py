@@ -10,24 +10,26 @@ from vmrescue.disk import journal
 from vmrescue.disk.container import VirtualDisk, open_container
 from vmrescue.disk.overlay import Overlay
 from vmrescue.disk.recovery import open_for_reading, open_for_writing
+from vmrescue.disk.remote import RemoteFile, is_remote, refusal, shown
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from vmrescue.disk.file import Store
     from vmrescue.disk.journal_file import Journal
 
 
 def open_disk(
     path: str | os.PathLike[str], writable: bool = False, parent_folder: str | os.PathLike[str] | None = None
 ) -> VirtualDisk:
-    """The disk in an image file or on a block device; closing it closes the file.
+    """The disk in an image file, on a block device or behind a URL; closing it closes the file.
 
     If a repair of the image was interrupted, it is rolled back: in the image, where `writable`; else only in what is
     read, and nothing is written. A writable disk writes straight through, which is for images being made; repairs
     use an `EditSession`.
 
     Args:
-        path: of the image or the device.
+        path: of the image or the device; or a URL that fsspec knows, which is read by ranges and never written.
         writable: whether it is to be written to.
         parent_folder: where a differencing VHD's parents are, if not in its own folder.
 
@@ -36,9 +38,9 @@ def open_disk(
         NotFoundError: a parent is missing.
         FormatError, UnsupportedError: it is no disk image, or of a kind that vmrescue does not read.
     """
-    store, interrupted = open_for_writing(path) if writable else open_for_reading(path)
+    store, interrupted = _open_file(path, writable)
     try:
-        disk = open_container(store, os.fspath(path), parent_folder)
+        disk = open_container(store, shown(path), parent_folder)
     except BaseException:
         store.close()
         raise
@@ -46,6 +48,15 @@ def open_disk(
         done = "it was rolled back" if writable else "what is read is as it was before; the next repair rolls it back"
         disk.warnings.append(f"a repair of {path} was interrupted: {done}")
     return disk
+
+
+def _open_file(path: str | os.PathLike[str], writable: bool) -> tuple[Store, Journal | None]:
+    """The bytes below the container, and the journal of a repair that was interrupted."""
+    if is_remote(path):
+        if writable:
+            raise refusal(path)
+        return RemoteFile(os.fspath(path)), None
+    return open_for_writing(path) if writable else open_for_reading(path)
 
 
 class EditSession:
@@ -61,6 +72,8 @@ class EditSession:
     """
 
     def __init__(self, path: str | os.PathLike[str], parent_folder: str | os.PathLike[str] | None = None) -> None:
+        if is_remote(path):
+            raise refusal(path)
         with ExitStack() as undo:
             self.image, interrupted = open_for_writing(path)
             undo.callback(self.image.close)

@@ -1,0 +1,195 @@
+"""An image that lies elsewhere: read by ranges through fsspec, so that only what is asked for crosses the network.
+
+Reads are rounded to blocks, which are kept. Blocks that are missing side by side come in one request; and whoever reads
+on where the last request ended gets twice as much as it brought, up to `READ_AHEAD`: a table that is read from end to
+end (a FAT, a hive) then costs a handful of requests, and a field here and there costs one block.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections import OrderedDict
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import urlsplit, urlunsplit
+
+from vmrescue.disk.device import check_range
+from vmrescue.errors import ReadError, RefusedError, UnsupportedError, VmRescueError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+QUERY = re.compile(r"\?[^\s'\")]*")
+
+BLOCK = 32 << 10  # bytes; a request costs about as long as this takes to transfer
+READ_AHEAD = 256 << 10  # bytes at most that are fetched unasked
+LARGEST = 8 << 20  # bytes in one request
+KEPT = 64 << 20  # bytes of blocks held
+PAUSES = (0.2, 1.0)  # seconds before a second and a third attempt
+LASTING = (FileNotFoundError, PermissionError, ValueError, NotImplementedError)  # another attempt would fail as well
+
+
+def is_remote(path: str | os.PathLike[str]) -> bool:
+    """Whether it is a URL rather than a path on this machine."""
+    return URL.match(os.fspath(path)) is not None
+
+
+def shown(path: str | os.PathLike[str]) -> str:
+    """A path as it is; a URL without user name, password and query: a SAS URL's query opens the image to anybody."""
+    text = os.fspath(path)
+    if not is_remote(text):
+        return text
+    url = urlsplit(text)
+    return urlunsplit((url.scheme, url.netloc.rpartition("@")[2], url.path, "", ""))
+
+
+class RemoteFile:
+    """The bytes behind a URL, for reading only.
+
+    Attributes:
+        path: the URL without its secrets.
+        requests: how many requests were made, the one for the size included.
+        bytes_read: how many bytes came over the network.
+
+    Raises:
+        ReadError: the server or the network would not give it to us.
+        UnsupportedError: the server serves no ranges or tells no size, or fsspec knows no such kind of URL.
+    """
+
+    sector_size = 512
+
+    def __init__(self, url: str) -> None:
+        self.path = shown(url)
+        self.requests = 0
+        self.bytes_read = 0
+        self._blocks: OrderedDict[int, bytes] = OrderedDict()
+        self._next = -1  # the block after the last request's
+        self._last = 0  # how many blocks that brought
+        self._file = self._attempt(lambda: _open(url))
+        if self._file.size is None or not self._file.seekable():
+            raise UnsupportedError(f"{self.path}: the server tells no size or serves no ranges; download it first")
+        self.size = int(self._file.size)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        check_range(self.path, offset, length, self.size)
+        if not length:
+            return b""
+        first, last = offset // BLOCK, (offset + length - 1) // BLOCK
+        held = {block: data for block in range(first, last + 1) if (data := self._held(block)) is not None}
+        missing = [block for block in range(first, last + 1) if block not in held]
+        for _, run in groupby(enumerate(missing), key=lambda item: item[1] - item[0]):
+            blocks = [block for _, block in run]
+            held.update(self._fetch(blocks[0], len(blocks)))
+        data = b"".join(held[block] for block in range(first, last + 1))
+        start = offset - first * BLOCK
+        return data[start : start + length]
+
+    def _held(self, block: int) -> bytes | None:
+        if block in self._blocks:
+            self._blocks.move_to_end(block)
+        return self._blocks.get(block)
+
+    def _fetch(self, first: int, count: int) -> dict[int, bytes]:
+        """Missing blocks that lie side by side, and perhaps some more behind them, kept for later."""
+        wanted = count
+        if first == self._next:
+            wanted = max(count, min(2 * self._last, READ_AHEAD // BLOCK))
+        end = min((first + wanted) * BLOCK, self.size)
+        fetched: dict[int, bytes] = {}
+        for start in range(first * BLOCK, end, LARGEST):
+            data = self._request(start, min(LARGEST, end - start))
+            for at in range(0, len(data), BLOCK):
+                fetched[(start + at) // BLOCK] = data[at : at + BLOCK]
+        self._next, self._last = first + len(fetched), len(fetched)
+        self._keep(fetched)
+        return fetched
+
+    def _keep(self, fetched: dict[int, bytes]) -> None:
+        self._blocks.update(fetched)
+        while len(self._blocks) > KEPT // BLOCK:
+            self._blocks.popitem(last=False)
+
+    def _request(self, offset: int, length: int) -> bytes:
+        def read() -> bytes:
+            self._file.seek(offset)
+            try:
+                return bytes(self._file.read(length))
+            except ValueError:  # fsspec's answer to a server that sends the whole file instead
+                raise UnsupportedError(f"{self.path}: the server serves no ranges; download it first") from None
+
+        data: bytes = self._attempt(read)
+        self.bytes_read += len(data)
+        if len(data) != length:
+            raise ReadError(f"cannot read {self.path} at byte {offset}: {len(data)} bytes came instead of {length}")
+        return data
+
+    def _attempt(self, deed: Callable[[], Any]) -> Any:
+        """Networks stumble: what fails is tried again, twice, unless it is plain that it would fail again."""
+        for pause in (*PAUSES, None):
+            self.requests += 1
+            try:
+                return deed()
+            except VmRescueError:
+                raise
+            except Exception as error:  # noqa: BLE001 - fsspec's file systems raise whatever their libraries do
+                if pause is None or isinstance(error, LASTING):
+                    self._failed(error)
+                time.sleep(pause)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _failed(self, error: Exception) -> NoReturn:
+        """Without the error itself as a cause: its text may hold the URL with its secrets."""
+        cause = error.__cause__ or error  # over HTTP, fsspec calls every failure to open a missing file
+        reason = QUERY.sub("", str(cause)).replace("\n", " ")[:300]
+        raise ReadError(f"cannot read {self.path}: {reason or type(cause).__name__}") from None
+
+    def write_at(self, offset: int, data: bytes | memoryview) -> None:
+        raise refusal(self.path)
+
+    def resize(self, size: int) -> None:
+        raise refusal(self.path)
+
+    def flush(self) -> None:
+        """Nothing was written."""
+
+    def close(self) -> None:
+        self._blocks.clear()
+        self._file.close()
+
+
+def refusal(path: str | os.PathLike[str]) -> RefusedError:
+    """What whoever wants to write to a URL is told."""
+    return RefusedError(f"{shown(path)} is read over the network and not written: download it, repair it, upload it")
+
+
+def _open(url: str) -> Any:
+    """The file as fsspec opens it, without a cache of its own."""
+    try:
+        import fsspec
+    except ImportError as error:
+        raise UnsupportedError("URLs are read with fsspec: pip install 'vmrescue[fleet]'") from error
+    options: dict[str, Any] = {}
+    if url.lower().startswith(("http://", "https://")):
+        options = _http_options()
+    try:
+        files, path = fsspec.core.url_to_fs(url, **options)
+    except ImportError as error:
+        raise UnsupportedError(f"{shown(url)} needs a further package: {error}") from None
+    except ValueError as error:
+        raise UnsupportedError(f"{shown(url)}: {QUERY.sub('', str(error))}") from None
+    return files.open(path, "rb", block_size=BLOCK, cache_type="none")
+
+
+def _http_options() -> dict[str, Any]:
+    import aiohttp
+
+    return {
+        "encoded": True,  # as given: a signature would not survive another encoding
+        "client_kwargs": {
+            "headers": {"Accept-Encoding": "identity"},  # ranges count the file's own bytes
+            "timeout": aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=60),
+        },
+    }

@@ -1,0 +1,170 @@
+"""Images spread over an executor: a bounded number under way, results as they come, and no image lost with a worker.
+
+    submitted ──> under way ──> result
+                     │ the worker dies
+                     v
+                 suspects ──> each alone, in a process of its own ──> result, or the error of the one that kills
+
+A dead process breaks its whole pool and fails every image that was under way in it, guilty or not. So each of these is
+tried again alone; the pool is then replaced by one like it. Executors that mend themselves (Dask's) need only a retry.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, ProcessPoolExecutor, wait
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from vmrescue.checks import Policy
+from vmrescue.checks.rules import chosen
+from vmrescue.disk.remote import shown
+from vmrescue.fleet.examination import Examination
+from vmrescue.fleet.result import ImageError, ScanResult
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+    from concurrent.futures import Future
+
+IN_FLIGHT = 64  # enough to keep a large machine busy; an image under way costs a path and a future
+
+
+def scan(
+    paths: Iterable[str | os.PathLike[str]],
+    executor: Executor | None = None,
+    policy: Policy | None = None,
+    *,
+    only: Collection[str] | None = None,
+    skip: Collection[str] = (),
+    in_flight: int = IN_FLIGHT,
+) -> Iterator[ScanResult]:
+    """Diagnoses many images, and yields each one's result as it is done: not in the order given.
+
+    An image that cannot be read is a result with an `error`. `paths` is read as the scan goes on, so it may be a
+    generator of any length. Leaving the loop early cancels what has not begun.
+
+    Args:
+        paths: image files, block devices, URLs; one that is given twice is examined twice.
+        executor: where to work: any `concurrent.futures.Executor`, such as a ProcessPoolExecutor or Dask's
+            ``Client.get_executor()``; in this process and thread without one. It is not shut down.
+        policy: what counts as right; `Policy.azure()` unless given.
+        only, skip: ids of the checks to run, and not to run.
+        in_flight: how many images are given to the executor at once.
+
+    Raises:
+        UsageError: there is no check of that id.
+    """
+    if isinstance(paths, str | os.PathLike):
+        paths = [paths]  # a lone path is surely not meant as a list of letters
+    examination = Examination(policy or Policy.azure(), tuple(chosen(only, skip)))
+    images = (os.fspath(path) for path in paths)
+    if executor is None:
+        return map(examination, images)
+    return _Spread(examination, executor, max(in_flight, 1)).results(images)
+
+
+class _Try(NamedTuple):
+    image: str
+    again: bool
+
+
+class _Spread:
+    """One scan over an executor."""
+
+    def __init__(self, examination: Examination, executor: Executor, in_flight: int) -> None:
+        self._examination = examination
+        self._executor = executor
+        self._in_flight = in_flight
+        self._under_way: dict[Future[ScanResult], _Try] = {}
+        self._retries: deque[str] = deque()  # lost once, by an executor that is still sound
+        self._own: ProcessPoolExecutor | None = None  # in place of the caller's pool, once that is broken
+
+    def results(self, images: Iterator[str]) -> Iterator[ScanResult]:
+        try:
+            while self._fill(images):
+                done, _ = wait(self._under_way, return_when=FIRST_COMPLETED)
+                suspects: list[str] = []
+                for future in done:
+                    yield from self._collect(future, suspects)
+                if suspects:
+                    yield from self._mend(suspects)
+        finally:
+            for future in self._under_way:
+                future.cancel()
+            if self._own:
+                self._own.shutdown(wait=False, cancel_futures=True)
+
+    def _fill(self, images: Iterator[str]) -> bool:
+        """Submits up to the bound; whether anything is under way then."""
+        while len(self._under_way) < self._in_flight:
+            again = bool(self._retries)
+            image = self._retries.popleft() if again else next(images, None)
+            if image is None:
+                break
+            try:
+                future = self._executor.submit(self._examination, image)
+            except BrokenExecutor:
+                self._replace()
+                future = self._executor.submit(self._examination, image)
+            self._under_way[future] = _Try(image, again)
+        return bool(self._under_way)
+
+    def _collect(self, future: Future[ScanResult], suspects: list[str]) -> Iterator[ScanResult]:
+        """The result of an image; where its worker was lost, the image is kept for another try instead."""
+        this = self._under_way.pop(future)
+        try:
+            result = future.result()
+        except BrokenExecutor:
+            suspects.append(this.image)
+        except Exception as error:  # noqa: BLE001 - an examination never raises: the executor lost its worker
+            if this.again:
+                yield _lost(this.image, error, 0.0)
+            else:
+                self._retries.append(this.image)
+        else:
+            yield result
+
+    def _mend(self, suspects: list[str]) -> Iterator[ScanResult]:
+        """After a broken pool: what was under way in it, one at a time, and a new pool for the rest."""
+        wait(self._under_way)
+        for future in list(self._under_way):
+            yield from self._collect(future, suspects)
+        self._replace()
+        alone: ProcessPoolExecutor | None = None
+        try:
+            for image in suspects:
+                alone = alone or _like(self._executor, 1)
+                begun = time.perf_counter()
+                try:
+                    yield alone.submit(self._examination, image).result()
+                except BrokenExecutor as error:
+                    alone = None
+                    yield _lost(image, error, time.perf_counter() - begun)
+        finally:
+            if alone:
+                alone.shutdown()
+
+    def _replace(self) -> None:
+        """A new process pool in place of the broken one. Raises BrokenExecutor for an executor of another kind."""
+        if not isinstance(self._executor, ProcessPoolExecutor):
+            raise BrokenExecutor(f"the executor {self._executor!r} is broken, and only process pools can be replaced")
+        self._executor = self._own = _like(self._executor)
+
+
+def _like(executor: Any, workers: int | None = None) -> ProcessPoolExecutor:
+    """A process pool that starts its processes as `executor` did: as many, unless `workers` says otherwise.
+
+    A pool offers no public way to ask how it was made; the names are the same from Python 3.7 to 3.14.
+    """
+    return ProcessPoolExecutor(
+        workers or executor._max_workers,
+        mp_context=executor._mp_context,
+        initializer=executor._initializer,
+        initargs=executor._initargs,
+    )
+
+
+def _lost(image: str, error: Exception, seconds: float) -> ScanResult:
+    message = f"the process that examined it died, twice ({type(error).__name__}: {error})"
+    return ScanResult(shown(image), None, ImageError("WorkerLost", message), seconds, 0)

@@ -1,0 +1,82 @@
+"""The examination of one image of many: what is sent to a worker, and what comes back whatever the image holds."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vmrescue.disk.remote import RemoteFile, shown
+from vmrescue.fleet.result import ImageError, ScanResult
+
+if TYPE_CHECKING:
+    from vmrescue.checks import Diagnosis, Policy
+    from vmrescue.disk import VirtualDisk
+
+
+class MeteredDisk:
+    """A disk that counts the bytes read from it."""
+
+    def __init__(self, disk: VirtualDisk) -> None:
+        self._disk = disk
+        self._bytes_read = 0
+        self.size = disk.size
+        self.sector_size = disk.sector_size
+        self.format = disk.format
+        self.warnings = disk.warnings
+
+    @property
+    def bytes_read(self) -> int:
+        """Of the disk, or where it comes over a network, of the file."""
+        store = getattr(self._disk, "store", None)
+        return store.bytes_read if isinstance(store, RemoteFile) else self._bytes_read
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        self._bytes_read += length
+        return self._disk.read_at(offset, length)
+
+    def write_at(self, offset: int, data: bytes | memoryview) -> None:
+        self._disk.write_at(offset, data)
+
+    def flush(self) -> None:
+        self._disk.flush()
+
+    def close(self) -> None:
+        self._disk.close()
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What is asked of every image; calling it with one answers. It can be pickled.
+
+    Args:
+        policy: what counts as right.
+        rules: the ids of the checks to run.
+    """
+
+    policy: Policy
+    rules: tuple[str, ...]
+
+    def __call__(self, image: str) -> ScanResult:
+        """Never raises: whatever is wrong with an image, or with our reading of it, is that image's result."""
+        begun = time.perf_counter()
+        diagnosis: Diagnosis | None = None
+        error: ImageError | None = None
+        disk: MeteredDisk | None = None
+        try:
+            from vmrescue.disk import open_disk
+
+            disk = MeteredDisk(open_disk(image))
+            diagnosis = self._examine(image, disk)
+        except Exception as reason:  # noqa: BLE001 - one image, however odd, must not end a batch of thousands
+            error = ImageError.of(reason)
+        bytes_read = disk.bytes_read if disk else 0
+        return ScanResult(shown(image), diagnosis, error, time.perf_counter() - begun, bytes_read)
+
+    def _examine(self, image: str, disk: MeteredDisk) -> Diagnosis:
+        from vmrescue.checks import examine
+        from vmrescue.windows import Disk
+
+        with closing(disk):
+            return examine([Disk(disk, shown(image))], self.policy, self.rules)

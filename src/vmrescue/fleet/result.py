@@ -1,0 +1,88 @@
+"""What a scan yields for each image: its diagnosis, or why there is none."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from vmrescue.errors import FormatError, VmRescueError
+
+if TYPE_CHECKING:
+    from vmrescue.checks import Diagnosis, Finding
+
+SCHEMA = "vmrescue.scan/1"
+Status = Literal["healthy", "findings", "error"]
+
+
+@dataclass(frozen=True)
+class ImageError:
+    """Why an image has no diagnosis: plain data, so that it can come from another process or machine.
+
+    Attributes:
+        kind: the exception's class, such as ``FormatError``.
+        message: its sentence.
+        structure, position: of a FormatError, what was malformed and its first byte; None otherwise.
+    """
+
+    kind: str
+    message: str
+    structure: str | None = None
+    position: int | None = None
+
+    @classmethod
+    def of(cls, error: BaseException) -> ImageError:
+        kind = type(error).__name__
+        if isinstance(error, FormatError):
+            return cls(kind, str(error), error.structure, error.position)
+        if isinstance(error, VmRescueError):
+            return cls(kind, str(error))
+        return cls(kind, f"unexpected {kind}: {error}")
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass(frozen=True)
+class ScanResult:
+    """One image of a scan. Either `diagnosis` or `error` is None.
+
+    Attributes:
+        image: its path or URL as it was given, a URL without the secrets in it.
+        seconds: how long the examination took, by the clock.
+        bytes_read: of a file, the bytes of the disk that were read; of a URL, the bytes that came over the network.
+    """
+
+    image: str
+    diagnosis: Diagnosis | None
+    error: ImageError | None
+    seconds: float
+    bytes_read: int
+
+    @property
+    def status(self) -> Status:
+        """``error``; ``findings`` where one is worse than advice; else ``healthy``."""
+        if self.diagnosis is None:
+            return "error"
+        return "healthy" if self.diagnosis.healthy else "findings"
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the image was read and nothing in it is worse than advice."""
+        return self.status == "healthy"
+
+    @property
+    def findings(self) -> list[Finding]:
+        """The diagnosis's findings; none where the image could not be read, which `error` tells."""
+        return self.diagnosis.findings if self.diagnosis else []
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as docs/results.md describes it."""
+        return {
+            "schema": SCHEMA,
+            "image": self.image,
+            "status": self.status,
+            "seconds": round(self.seconds, 6),
+            "bytes_read": self.bytes_read,
+            "error": asdict(self.error) if self.error else None,
+            "diagnosis": self.diagnosis.to_dict() if self.diagnosis else None,
+        }
