@@ -249,13 +249,17 @@ def test_a_journal_of_another_image_is_refused(tmp_path: Path, other: str) -> No
     assert tree(path.parent) == left
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_a_damaged_journal_is_refused_and_nothing_is_written(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+    tmp_path_factory: pytest.TempPathFactory, half_repaired: dict[str, bytes], data: st.DataObject
 ) -> None:
-    path, _ = interrupted(tmp_path_factory.mktemp("damaged"))
-    journal = journal_folder(path) / "0001.hot"
+    folder = tmp_path_factory.mktemp("damaged")
+    (folder / "disk.vmrescue").mkdir()
+    for name, content in half_repaired.items():
+        (folder / name).write_bytes(content)
+    path = folder / "disk"
+    journal = folder / "disk.vmrescue" / "0001.hot"
     raw = bytearray(journal.read_bytes())
     if data.draw(st.booleans()):
         at = data.draw(st.integers(0, len(raw) - 1))
@@ -263,13 +267,19 @@ def test_a_damaged_journal_is_refused_and_nothing_is_written(
     else:
         del raw[data.draw(st.integers(0, len(raw) - 1)) :]
     journal.write_bytes(raw)
-    left = tree(path.parent)
+    left = tree(folder)
 
     for attempt in (open_disk, EditSession, undo):
         with pytest.raises(RefusedError, match=r"is damaged at byte|belongs to another image"):
             attempt(path)
 
-    assert tree(path.parent) == left
+    assert tree(folder) == left
+
+
+@pytest.fixture(scope="module")
+def half_repaired(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    path, _ = interrupted(tmp_path_factory.mktemp("sound"))
+    return tree(path.parent)
 
 
 def failures(number: int) -> Iterator[None]:

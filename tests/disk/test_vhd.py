@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from support.vhd import libvhdi_content, qemu_content, qemu_vhd, qemu_write
 
 from vmrescue.disk import open_disk
+from vmrescue.disk.vhd_create import create_differencing
 from vmrescue.errors import FormatError, RefusedError
 
 if TYPE_CHECKING:
@@ -82,28 +83,48 @@ def test_a_dynamic_vhd_grows_by_a_block_only_when_something_is_written_there(tmp
     assert path.stat().st_size == before + 512 + 2 * MIB
 
 
-@settings(max_examples=25, deadline=None)
-@given(data=st.data(), subformat=st.sampled_from(SUBFORMATS))
+def new_disk(folder: Path, container: str, size: int) -> Path:
+    """A disk that QEMU made, or a child of such a one."""
+    path = folder / "disk"
+    if container == "raw":
+        path.write_bytes(bytes(size))
+        return path
+    if container != "differencing":
+        return qemu_vhd(path, size, container)
+    parent = qemu_vhd(folder / "parent.vhd", size, "dynamic")
+    qemu_write(parent, MIB, 2 * MIB, 0x41)
+    create_differencing(parent, path)
+    return path
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data(), container=st.sampled_from(["raw", "fixed", "dynamic", "differencing"]))
 def test_any_reads_and_writes_act_as_on_an_array_of_bytes(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, subformat: str
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, container: str
 ) -> None:
     size = 5 * MIB + 1024
-    path = qemu_vhd(tmp_path_factory.mktemp("vhd") / "disk", size, subformat)
-    model = bytearray(size)
+    folder = tmp_path_factory.mktemp("vhd")
+    path = new_disk(folder, container, size)
     disk = open_disk(path, writable=True)
+    model = bytearray(disk.read_at(0, size))
     places = st.integers(0, size) | st.sampled_from([2 * MIB, 4 * MIB]).flatmap(lambda at: st.integers(at - 9, at + 9))
     for _ in range(data.draw(st.integers(1, 12))):
         offset = data.draw(places)
         length = min(data.draw(st.integers(0, 2000) | st.just(2 * MIB)), size - offset)
-        fill = data.draw(st.integers(0, 255))
+        fill = data.draw(st.sampled_from([0, 0x41]) | st.integers(0, 255))
         disk.write_at(offset, bytes([fill]) * length)
         model[offset : offset + length] = bytes([fill]) * length
         offset = data.draw(places)
         length = min(data.draw(st.integers(0, 2000) | st.just(2 * MIB)), size - offset)
         assert disk.read_at(offset, length) == model[offset : offset + length]
     disk.close()
-    assert qemu_content(path) == model
-    assert libvhdi_content(path) == model
+    if container == "differencing":
+        assert libvhdi_content(path, folder / "parent.vhd") == model
+    elif container == "raw":
+        assert path.read_bytes() == model
+    else:
+        assert qemu_content(path) == model
+        assert libvhdi_content(path) == model
 
 
 @pytest.mark.parametrize("subformat", SUBFORMATS)

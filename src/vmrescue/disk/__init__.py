@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from vmrescue.disk.container import VirtualDisk, open_container
 from vmrescue.disk.device import BlockDevice, check_range
 from vmrescue.disk.file import FileDevice, Store, WriteError
@@ -9,6 +11,10 @@ from vmrescue.disk.journal import journal_folder, journals, pending
 from vmrescue.disk.journal_file import Journal, Region
 from vmrescue.disk.opening import EditSession, open_disk, undo
 from vmrescue.disk.overlay import Overlay
+
+if TYPE_CHECKING:
+    from vmrescue.disk.copy import CopiedDisk, copy_to_fixed
+    from vmrescue.disk.vhd_create import create_differencing, create_dynamic, create_fixed
 
 __all__ = [
     "open_disk",
@@ -27,4 +33,25 @@ __all__ = [
     "journal_folder",
     "journals",
     "pending",
+    "copy_to_fixed",
+    "CopiedDisk",
+    "create_fixed",
+    "create_dynamic",
+    "create_differencing",
 ]
+
+_LATER = {  # these need construct, which is slow to import
+    "copy_to_fixed": "copy",
+    "CopiedDisk": "copy",
+    "create_fixed": "vhd_create",
+    "create_dynamic": "vhd_create",
+    "create_differencing": "vhd_create",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__} has no attribute {name}")
+    import importlib
+
+    return getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.disk import journal
 from vmrescue.disk.file import FileDevice
+from vmrescue.disk.lock import refuse_mounted, take_lock
 from vmrescue.disk.overlay import Overlay
 
 if TYPE_CHECKING:
@@ -43,9 +44,15 @@ def open_for_reading(path: str | os.PathLike[str]) -> tuple[Store, Journal | Non
 
 
 def open_for_writing(path: str | os.PathLike[str]) -> tuple[FileDevice, Journal | None]:
-    """The image file itself, in good order; and the journal of an interrupted repair, if one was rolled back for it."""
+    """The image file itself, locked and in good order; and the journal of an interrupted repair that was rolled back.
+
+    Raises:
+        RefusedError: somebody else uses it, or it may not be written.
+    """
+    refuse_mounted(path)
     image = FileDevice(path, writable=True)
     try:
+        take_lock(image)
         journal.drop_torn(path)
         hot = journal.pending(path)
         return image, journal.rollback(image, hot) if hot else None

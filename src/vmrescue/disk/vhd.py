@@ -26,6 +26,10 @@ from vmrescue.errors import FormatError, RefusedError, UnsupportedError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# Sectors are stored eight at a time, a byte of the bitmap: libvhdi takes the bits behind a set one, to the byte's end,
+# for set as well, and would show zeros where the parent has something.
+GRAIN = 8 * SECTOR
+
 
 class FoundFooter:
     """The footer of a file, where it lies, and what was wrong on the way to it.
@@ -210,20 +214,20 @@ class VhdDynamic:
             self._write_piece(start, view[start - offset : start - offset + extent])
 
     def _write_piece(self, offset: int, data: memoryview) -> None:
-        """Writes inside one block. Whole sectors are stored, since the bitmap knows only those."""
+        """Writes inside one block, in whole grains."""
         if data == self.read_at(offset, len(data)):
             return  # what changes nothing needs no block, and no bit in its bitmap
         block, start = divmod(offset, self.header.block_size)
         if self._table[block] == NO_BLOCK:
             self._allocate(block)
-        before, after = start % SECTOR, -(start + len(data)) % SECTOR
-        head = self.read_at(offset - before, before)
-        tail = self.read_at(offset + len(data), after)
+        block_end = min(self.header.block_size, self.size - block * self.header.block_size)
+        before = start % GRAIN
+        after = min(-(start + len(data)) % GRAIN, block_end - start - len(data))
+        whole = b"".join((self.read_at(offset - before, before), data, self.read_at(offset + len(data), after)))
         at = self._table[block] * SECTOR
         bitmap = self.store.read_at(at, self._bitmap_size)
-        count = (before + len(data) + after) // SECTOR
-        marked = with_bits(bitmap, start // SECTOR, count)
-        self.store.write_at(at + self._bitmap_size + start - before, b"".join((head, data, tail)))
+        marked = with_bits(bitmap, (start - before) // SECTOR, len(whole) // SECTOR)
+        self.store.write_at(at + self._bitmap_size + start - before, whole)
         if marked != bitmap:
             self.store.write_at(at, marked)
 

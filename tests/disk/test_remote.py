@@ -1,0 +1,185 @@
+"""Images behind URLs, read from real servers on this machine."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from support.azurite import azurite
+from support.machine import need_root, need_tool
+from support.range_server import serving
+
+import vmrescue
+from vmrescue.disk import EditSession, open_disk
+from vmrescue.disk.remote import BLOCK, KEPT, RemoteFile, is_remote, shown
+from vmrescue.errors import FormatError, ReadError, RefusedError, UnsupportedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from support.range_server import RangeServer
+
+IMAGES = Path(__file__).resolve().parents[2] / "images"
+MIB = 1 << 20
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RangeServer]:
+    """Serves the test's folder."""
+    with serving(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The 127 GB disk, sparse, in a folder of its own."""
+    need_root()
+    for tool in ("qemu-img", "sgdisk", "mkntfs", "mcopy"):
+        need_tool(tool)
+    image = tmp_path_factory.mktemp("large") / "large.vhd"
+    subprocess.run([sys.executable, str(IMAGES / "large.py"), str(image)], check=True, capture_output=True)
+    return image
+
+
+def random_file(path: Path, size: int) -> bytes:
+    data = random.Random(size).randbytes(size)
+    path.write_bytes(data)
+    return data
+
+
+@pytest.mark.parametrize("size", [512, BLOCK, 5 * BLOCK + 1024, 3 * MIB])
+def test_every_range_reads_as_the_file_has_it(server: RangeServer, tmp_path: Path, size: int) -> None:
+    data = random_file(tmp_path / "disk.raw", size)
+    file = RemoteFile(server.url + "disk.raw")
+    chance = random.Random(1)
+    for _ in range(200):
+        start = chance.randrange(size)
+        length = min(chance.choice((0, 1, 512, BLOCK, 9 * BLOCK)), size - start)
+        assert file.read_at(start, length) == data[start : start + length]
+    assert file.size == size
+    assert server.sent == file.bytes_read
+    with pytest.raises(FormatError):
+        file.read_at(size - 1, 2)
+    file.close()
+
+
+def test_what_was_read_is_not_asked_for_again(server: RangeServer, tmp_path: Path) -> None:
+    random_file(tmp_path / "disk.raw", MIB)
+    file = RemoteFile(server.url + "disk.raw")
+    file.read_at(0, 4096)
+    before = len(server.requests)
+    file.read_at(512, 512)
+    assert len(server.requests) == before
+    file.close()
+
+
+def test_neighbours_come_in_one_request_and_reading_on_gets_more_each_time(server: RangeServer, tmp_path: Path) -> None:
+    data = random_file(tmp_path / "disk.raw", 8 * MIB)
+    file = RemoteFile(server.url + "disk.raw")
+    assert file.read_at(4 * MIB, 2 * MIB) == data[4 * MIB : 6 * MIB]
+    assert len(server.requests) == 2  # one for the size, one for 64 blocks
+    for start in range(0, MIB, 4096):
+        file.read_at(start, 4096)
+    assert len(server.requests) - 2 <= 7  # 32 K, 64 K, 128 K, then 256 K each, for 1 MiB
+    assert len(server.requests) == file.requests
+    file.close()
+
+
+def test_memory_stays_bounded_however_much_is_read(server: RangeServer, tmp_path: Path) -> None:
+    with (tmp_path / "disk.raw").open("wb") as stream:
+        stream.truncate(2 * KEPT)
+    file = RemoteFile(server.url + "disk.raw")
+    for start in range(0, 2 * KEPT, 4 * MIB):
+        assert not any(file.read_at(start, 4 * MIB))
+    assert sum(map(len, file._blocks.values())) <= KEPT
+    file.close()
+
+
+def test_a_request_that_fails_is_made_again(server: RangeServer, tmp_path: Path) -> None:
+    data = random_file(tmp_path / "disk.raw", MIB)
+    file = RemoteFile(server.url + "disk.raw")
+    server.failures = 2
+    assert file.read_at(0, 512) == data[:512]
+    server.failures = 3
+    with pytest.raises(ReadError, match="503"):
+        file.read_at(MIB // 2, 512)
+    file.close()
+
+
+def test_a_server_without_ranges_is_refused_before_it_sends_everything(server: RangeServer, tmp_path: Path) -> None:
+    with (tmp_path / "disk.raw").open("wb") as stream:
+        stream.truncate(1 << 30)
+    server.ranges = False
+    with pytest.raises(UnsupportedError, match="serves no ranges"):
+        open_disk(server.url + "disk.raw")
+    assert server.sent < 64 * MIB
+
+
+def test_a_missing_file_and_a_silent_server_are_told_apart(server: RangeServer) -> None:
+    with pytest.raises(ReadError, match="404"):
+        open_disk(server.url + "no.vhd")
+    with pytest.raises(ReadError, match="(?i)connect"):
+        open_disk("http://127.0.0.1:9/os.vhd")
+    with pytest.raises(UnsupportedError, match="nosuch"):
+        open_disk("nosuch://host/os.vhd")
+
+
+def test_the_secrets_of_a_url_are_sent_and_never_shown(server: RangeServer, gen2_broken: Path) -> None:
+    url = server.url + gen2_broken.name + "?sv=2024&sig=a%2Bb%2Fc%3D"
+    diagnosis = vmrescue.diagnose(url)
+    assert diagnosis.image == server.url + gen2_broken.name
+    assert "sig=" not in str(diagnosis.to_dict())
+    assert all(request.endswith("?sv=2024&sig=a%2Bb%2Fc%3D") for request in server.requests)
+    with pytest.raises(ReadError) as raised:
+        open_disk(server.url + "no.vhd?sig=secret")
+    assert "secret" not in str(raised.value)
+    assert raised.value.__cause__ is None
+    assert shown("https://me:word@host/a.vhd?x=y#z") == "https://host/a.vhd"
+    assert shown("folder/a?b.vhd") == "folder/a?b.vhd"
+    assert not is_remote("C:/os.vhd")
+
+
+def test_a_url_is_never_written_to(server: RangeServer, gen2_broken: Path) -> None:
+    url = server.url + gen2_broken.name
+    for act in (lambda: open_disk(url, writable=True), lambda: EditSession(url), lambda: vmrescue.repair(url)):
+        with pytest.raises(RefusedError, match="download it"):
+            act()
+    disk = open_disk(url)
+    with pytest.raises(RefusedError):
+        disk.write_at(1 << 20, b"x")
+    disk.close()
+
+
+def test_a_sample_behind_a_url_is_diagnosed_as_the_file_is(server: RangeServer, gen2_broken: Path) -> None:
+    near = vmrescue.diagnose(gen2_broken)
+    far = vmrescue.diagnose(server.url + gen2_broken.name)
+    assert [finding.to_dict() for finding in far.findings] == [finding.to_dict() for finding in near.findings]
+    assert far.volumes == near.volumes
+
+
+def test_a_127_gb_image_is_diagnosed_in_at_most_40_requests_and_6_mb(large: Path) -> None:
+    with serving(large.parent) as server:
+        diagnosis = vmrescue.diagnose(server.url + large.name)
+        assert {"bad-memory", "page-file", "crash-dump"} <= {finding.check for finding in diagnosis.findings}
+        assert len(server.requests) <= 40
+        assert server.sent <= 6_000_000
+
+
+def test_a_page_blob_of_127_gb_is_read_with_a_key_or_a_signature(
+    large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    near = vmrescue.diagnose(large)
+    with azurite(tmp_path) as storage:
+        url = storage.upload(large)
+        monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", storage.connection_string)
+        for address in (url, storage.sas_url(large.name)):
+            (result,) = vmrescue.scan([address])
+            assert result.error is None
+            assert [finding.to_dict() for finding in result.findings] == [f.to_dict() for f in near.findings]
+            assert result.bytes_read <= 6_000_000
+        with pytest.raises(ReadError, match="403"):
+            vmrescue.diagnose(storage.sas_url(large.name)[:-9])
