@@ -1,7 +1,8 @@
 """Whether an Azure VM size has a temporary drive that can hold the page file: one declared table.
 
-Names follow Azure's naming convention: family, vCPUs (perhaps ``-`` constrained vCPUs), feature letters, accelerator,
-version. The rules are tried from the top; the first that fits decides.
+Names follow Azure's naming convention: family, vCPUs (perhaps ``-`` constrained vCPUs), feature letters, accelerator
+(``A100``) or confidential child-capable (``cc``), version. The rules are tried from the top; the first
+that fits decides.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from vmrescue.errors import UsageError
 TEMPORARY_DRIVE = "D:"
 NAME = re.compile(
     r"(?:Standard|Basic)_(?P<family>[A-Z]+)(?P<cpus>\d+)(?:-\d+)?(?P<features>[a-z]*)"
-    r"(?:_(?P<accelerator>[A-Za-z][A-Za-z0-9]*?))??(?:_v(?P<version>\d+))?"
+    r"(?:_(?:cc|[A-Z][A-Za-z0-9]*))*(?:_v(?P<version>\d+))?"
 )
 
 

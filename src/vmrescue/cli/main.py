@@ -14,9 +14,14 @@ from vmrescue.errors import VmRescueError
 COMMANDS = {
     "diagnose": "Say what is wrong in an image; nothing is written.",
     "info": "Show the disk, its volumes and the Windows in it.",
+    "ls": "List a directory inside an image.",
+    "cat": "Write a file inside an image to standard output.",
+    "get": "Copy a file out of an image.",
     "plan": "Write the changes that a repair would make, as JSON to review.",
     "apply": "Apply a reviewed plan to an image.",
     "repair": "Diagnose, show the changes, ask, and make them.",
+    "put": "Copy a file into an image.",
+    "rm": "Delete a file inside an image.",
     "undo": "Take a repair back: the image is byte for byte as before.",
     "demo": "Repair a broken sample image that ships with vmrescue.",
 }

@@ -69,6 +69,11 @@ APPLY_OPTIONS = [
 ]
 
 
+def place_arguments(command: Command) -> Command:
+    """Adds IMAGE (perhaps with a volume) and PATH."""
+    return _decorate(command, [click.argument("image"), click.argument("path", default="")])
+
+
 def policy_options(command: Command) -> Command:
     """Adds the options that make up a policy."""
     return _decorate(command, POLICY_OPTIONS)

@@ -7,6 +7,8 @@ it first checks that what was found is still so. To add a kind of change: a froz
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -190,8 +192,30 @@ class DeleteFile:
         return "(absent)"
 
 
+@dataclass(frozen=True)
+class PutFile:
+    """Give a file this content, creating it where it is missing. `before` is the SHA-256 of what was there, or None."""
+
+    kind: ClassVar[str] = "put-file"
+    file: FileRef
+    before: str | None
+    data: bytes
+
+    @property
+    def title(self) -> str:
+        return "write the file"
+
+    @property
+    def before_text(self) -> str:
+        return f"SHA-256 {self.before}" if self.before else "(absent)"
+
+    @property
+    def after_text(self) -> str:
+        return f"{len(self.data)} bytes, SHA-256 {hashlib.sha256(self.data).hexdigest()}"
+
+
 KINDS: dict[str, type[Any]] = {
-    kind.kind: kind for kind in (SetValue, DeleteValue, CreateKey, DeleteKey, ReplayLog, DeleteFile)
+    kind.kind: kind for kind in (SetValue, DeleteValue, CreateKey, DeleteKey, ReplayLog, DeleteFile, PutFile)
 }
 
 
@@ -209,6 +233,8 @@ def _plain(value: object) -> object:
         return value.to_dict()
     if isinstance(value, FileRef):
         return asdict(value)
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
     if isinstance(value, dict):
         return {name: _plain(item) for name, item in value.items()}
     return value
@@ -217,7 +243,9 @@ def _plain(value: object) -> object:
 _DECODERS: dict[str, Callable[[Any], Any]] = {
     "FileRef": lambda value: FileRef(int(value["disk"]), int(value["partition"]), str(value["path"])),
     "str": str,
+    "str | None": lambda value: None if value is None else str(value),
     "int": int,
+    "bytes": lambda value: base64.b64decode(value, validate=True),
     "RegistryData": RegistryData.from_dict,
     "RegistryData | None": lambda value: None if value is None else RegistryData.from_dict(value),
     "dict[str, RegistryData]": lambda value: {str(name): RegistryData.from_dict(item) for name, item in value.items()},

@@ -28,6 +28,9 @@ class ImageIdentity:
     size: int
     disk_id: str
 
+    def __str__(self) -> str:
+        return f"a disk of {self.size} bytes with the id {self.disk_id or '(none)'}"
+
 
 @dataclass(frozen=True)
 class Plan:

@@ -37,7 +37,9 @@ def dry_run_text(receipt: Receipt) -> str:
 
 def _remaining(receipt: Receipt) -> list[str]:
     """What the diagnosis of the repaired disk still finds."""
-    if receipt.after is None or not receipt.after.findings:
+    if receipt.after is None:
+        return []
+    if not receipt.after.findings:
         return ["The repaired disk was diagnosed again: nothing is wrong."]
     found = [f"  {finding_line(finding)}" for finding in receipt.after.findings]
     return ["The repaired disk was diagnosed again; this remains:", *found]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from vmrescue.transaction.apply import file_hash
 from vmrescue.transaction.receipt import Receipt, Written
 from vmrescue.transaction.repairing import must_be_editable, repair, undo
 from vmrescue.transaction.transaction import Transaction
 
-__all__ = ["Receipt", "Transaction", "Written", "must_be_editable", "repair", "undo"]
+__all__ = ["Receipt", "Transaction", "Written", "file_hash", "must_be_editable", "repair", "undo"]

@@ -6,13 +6,25 @@ All changes to one hive are made in one go, after its transaction logs have been
 
 from __future__ import annotations
 
+import hashlib
 from functools import singledispatch
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import RefusedError, RepairFailedError
-from vmrescue.plan import Change, CreateKey, DeleteFile, DeleteKey, DeleteValue, RegistryData, ReplayLog, SetValue
+from vmrescue.plan import (
+    Change,
+    CreateKey,
+    DeleteFile,
+    DeleteKey,
+    DeleteValue,
+    PutFile,
+    RegistryData,
+    ReplayLog,
+    SetValue,
+)
 from vmrescue.registry import Hive, KeyNotFound, ValueNotFound
 from vmrescue.transaction.editors import open_editor
+from vmrescue.windows.file_system import chunks
 from vmrescue.windows.registry_file import LOG_SUFFIXES
 
 if TYPE_CHECKING:
@@ -49,13 +61,34 @@ def apply_plan(plan: Plan, disks: list[Disk]) -> None:
     for file, changes in by_file(plan.changes).items():
         volume = find_volume(disks, file)
         editor = open_editor(volume)
-        if not editor.exists(file.path):
+        if isinstance(changes[0], PutFile):
+            _put_file(changes[0], volume, editor)
+        elif not editor.exists(file.path):
             raise RefusedError(f"the plan edits {file}, which is not there")
-        if isinstance(changes[0], DeleteFile):
+        elif isinstance(changes[0], DeleteFile):
             _compare(changes[0], changes[0].size, volume.files.size_of(file.path))
             editor.delete(file.path)
         else:
             _edit_hive(editor, file, changes)
+
+
+def _put_file(change: PutFile, volume: Volume, editor: VolumeEditor) -> None:
+    path = change.file.path
+    _compare(change, change.before, file_hash(volume, path))
+    if change.before is None:
+        editor.create_file(path, change.data)
+    else:
+        editor.write_file(path, change.data)
+
+
+def file_hash(volume: Volume, path: str) -> str | None:
+    """The SHA-256 of a file's content, as the reader sees it; None where there is no such file."""
+    if volume.files.size_of(path) is None:
+        return None
+    digest = hashlib.sha256()
+    for chunk in chunks(volume.files.open(path)):
+        digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _edit_hive(editor: VolumeEditor, file: FileRef, changes: list[Change]) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from vmrescue.errors import RefusedError
 from vmrescue.transaction.apply import find_volume
-from vmrescue.windows.file_system import parts_of
+from vmrescue.windows.file_system import chunks, harmless, parts_of
 from vmrescue.windows.registry_file import LOG_SUFFIXES
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.json"
 SCHEMA = "vmrescue.backup/1"
-CHUNK = 1 << 20
 
 
 def back_up(files: Iterable[FileRef], disks: list[Disk], folder: Path) -> list[dict[str, Any]]:
@@ -51,13 +50,7 @@ def _with_logs(volume: Volume, path: str) -> Iterator[str]:
 def _local_path(file: FileRef, path: str) -> str:
     """``partition3/Windows/System32/config/SYSTEM``: the path on the volume, made of harmless names."""
     disk = f"disk{file.disk}-" if file.disk else ""
-    return "/".join([f"{disk}partition{file.partition}", *map(_harmless, parts_of(path))])
-
-
-def _harmless(name: str) -> str:
-    """A name out of an image that cannot lead out of the backup's folder."""
-    kept = "".join(character if character.isalnum() or character in "._- {}" else "_" for character in name)
-    return kept if kept.strip(".") else "_"
+    return "/".join([f"{disk}partition{file.partition}", *map(harmless, parts_of(path))])
 
 
 def _copy(file: FileRef, volume: Volume, path: str, target: Path) -> dict[str, Any]:
@@ -65,7 +58,7 @@ def _copy(file: FileRef, volume: Volume, path: str, target: Path) -> dict[str, A
     size = 0
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("xb") as stream:
-        for chunk in _chunks(volume.files.open(path)):
+        for chunk in chunks(volume.files.open(path)):
             stream.write(chunk)
             digest.update(chunk)
             size += len(chunk)
@@ -80,8 +73,3 @@ def _copy(file: FileRef, volume: Volume, path: str, target: Path) -> dict[str, A
         "bytes": size,
         "sha256": copied,
     }
-
-
-def _chunks(stream: BinaryIO) -> Iterator[bytes]:
-    while chunk := stream.read(CHUNK):
-        yield chunk

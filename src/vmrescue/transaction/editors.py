@@ -24,6 +24,9 @@ class VolumeEditor(Protocol):
     def write_file(self, path: str, data: bytes) -> None:
         """Gives a file this content, of the same, a smaller or a larger size."""
 
+    def create_file(self, path: str, data: bytes) -> None:
+        """Creates a file with this content, in a directory that is there."""
+
     def delete(self, path: str) -> None:
         """Deletes a file."""
 

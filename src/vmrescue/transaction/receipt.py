@@ -41,7 +41,7 @@ class Receipt:
         id: the repair's name in the folder beside the image; empty where nothing was written.
         folder: where backup and receipt are; None where nothing was written.
         plan: what was applied.
-        before, after: the diagnoses; `after` is that of the repaired disk, read through the readers.
+        before, after: the diagnoses, where there is a Windows to diagnose; `after` is that of the repaired disk.
         written: for each image that was changed, by path, the ranges of its file.
         backups: the rows of the backup's manifest.
         started, finished: UTC.
@@ -52,7 +52,7 @@ class Receipt:
     id: str
     folder: Path | None
     plan: Plan
-    before: Diagnosis
+    before: Diagnosis | None
     after: Diagnosis | None
     written: dict[str, list[Written]]
     started: datetime
@@ -73,7 +73,7 @@ class Receipt:
             "started": self.started.isoformat(),
             "finished": self.finished.isoformat(),
             "versions": {"vmrescue": __version__, **{reader: version(reader) for reader in READERS}},
-            "found": [finding.to_dict() for finding in self.before.findings],
+            "found": [finding.to_dict() for finding in self.before.findings] if self.before else None,
             "plan": self.plan.to_dict(),
             "written": {path: [vars(row) for row in rows] for path, rows in self.written.items()},
             "backups": self.backups,

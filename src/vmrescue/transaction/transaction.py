@@ -21,7 +21,8 @@ from vmrescue.checks import Policy, examine
 from vmrescue.disk import FileDevice, Overlay, journal, open_container
 from vmrescue.disk.recovery import open_for_reading, open_for_writing
 from vmrescue.errors import RefusedError, RepairFailedError, VmRescueError
-from vmrescue.transaction.apply import apply_plan
+from vmrescue.plan import DeleteFile, PutFile
+from vmrescue.transaction.apply import apply_plan, by_file
 from vmrescue.transaction.backup import back_up
 from vmrescue.transaction.committed import compare_committed
 from vmrescue.transaction.receipt import NAME, Receipt, Written
@@ -106,7 +107,8 @@ class Transaction:
                 opened = EditedImage(Path(path), index, writable)
                 self._opened.callback(opened.close)
                 self.images.append(opened)
-            self.before: Diagnosis = examine(self._disks(), self.policy)
+            self.identity = self.disks()[0].identity
+            self._before = self._examine()
         except BaseException:
             self._opened.close()
             raise
@@ -117,8 +119,23 @@ class Transaction:
     def __exit__(self, *_: object) -> None:
         self._opened.close()
 
-    def _disks(self) -> list[Disk]:
+    def disks(self) -> list[Disk]:
+        """The disks as they are now, with nothing remembered from before."""
         return [image.disk() for image in self.images]
+
+    def _examine(self) -> Diagnosis | VmRescueError:
+        """The diagnosis, or why there is none: files can be edited on a disk without a Windows too."""
+        try:
+            return examine(self.disks(), self.policy)
+        except VmRescueError as error:
+            return error
+
+    @property
+    def before(self) -> Diagnosis:
+        """The diagnosis of the image as it was found. Raises what kept it from being diagnosed."""
+        if isinstance(self._before, VmRescueError):
+            raise self._before
+        return self._before
 
     def apply(self, plan: Plan) -> Receipt:
         """Applies the plan in the overlays and verifies it; returns what a commit would write.
@@ -128,8 +145,9 @@ class Transaction:
             RepairFailedError: the readers do not confirm what the editors did.
         """
         self._must_be_for_this_image(plan)
-        apply_plan(plan, self._disks())
-        after = verify_plan(plan, self._disks(), self.policy, self.before)
+        apply_plan(plan, self.disks())
+        before = None if isinstance(self._before, VmRescueError) else self._before
+        after = verify_plan(plan, self.disks(), self.policy, before)
         written = {str(image.path): rows for image in self.images if (rows := image.written())}
         return Receipt(
             image=str(self.images[0].path),
@@ -137,7 +155,7 @@ class Transaction:
             id="",
             folder=None,
             plan=plan,
-            before=self.before,
+            before=before,
             after=after,
             written=written,
             started=self.started,
@@ -145,12 +163,8 @@ class Transaction:
         )
 
     def _must_be_for_this_image(self, plan: Plan) -> None:
-        found = self.before.plan().image
-        if plan.image != found:
-            raise RefusedError(
-                f"the plan is for a disk of {plan.image.size} bytes with the id {plan.image.disk_id or '(none)'}; "
-                f"this one has {found.size} bytes and the id {found.disk_id or '(none)'}"
-            )
+        if plan.image != self.identity:
+            raise RefusedError(f"the plan is for {plan.image}; this one is {self.identity}")
 
     def commit(self, applied: Receipt, backup_dir: str | os.PathLike[str] | None = None) -> Receipt:
         """Backs up, writes the images through their journals, and confirms them through readers that are not ours.
@@ -188,9 +202,15 @@ class Transaction:
         return receipt
 
     def _back_up(self, applied: Receipt, folder: Path) -> list[dict[str, Any]]:
-        hives = dict.fromkeys(change.file for change in applied.plan.changes if change.kind != "delete-file")
+        """Copies of what is edited. What is deleted is in the journal: a page file would fill the backup."""
+        new = {change.file for change in applied.plan.changes if isinstance(change, PutFile) and change.before is None}
+        edited = [
+            file
+            for file, (first, *_) in by_file(applied.plan.changes).items()
+            if file not in new and not isinstance(first, DeleteFile)
+        ]
         untouched = [Disk(open_container(image.file), str(image.path), image.index) for image in self.images]
-        return back_up(hives, untouched, folder)
+        return back_up(edited, untouched, folder)
 
 
 def _sha256(data: bytes) -> str:

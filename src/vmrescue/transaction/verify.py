@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import singledispatch
 from typing import TYPE_CHECKING
 
 from vmrescue.checks import examine
 from vmrescue.errors import RepairFailedError, VmRescueError
-from vmrescue.plan import Change, CreateKey, DeleteFile, DeleteKey, DeleteValue, FileRef, Plan, ReplayLog, SetValue
-from vmrescue.transaction.apply import by_file, find_volume
+from vmrescue.plan import (
+    Change,
+    CreateKey,
+    DeleteFile,
+    DeleteKey,
+    DeleteValue,
+    FileRef,
+    Plan,
+    PutFile,
+    ReplayLog,
+    SetValue,
+)
+from vmrescue.transaction.apply import by_file, file_hash, find_volume
 from vmrescue.windows import RegistryFile
 
 if TYPE_CHECKING:
@@ -48,6 +60,10 @@ def _look_up(file: FileRef, changes: list[Change], disks: list[Disk]) -> None:
     if isinstance(changes[0], DeleteFile):
         if volume.files.size_of(file.path) is not None:
             raise RepairFailedError(f"{file} is still there")
+        return
+    if isinstance(changes[0], PutFile):
+        if file_hash(volume, file.path) != hashlib.sha256(changes[0].data).hexdigest():
+            raise RepairFailedError(f"the readers do not see in {file} what was written to it")
         return
     hive = RegistryFile(volume, file.path)
     if hive.state.dirty:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmrescue.plan import ImageIdentity
 from vmrescue.volume import read_partition_table
 from vmrescue.windows.volume import Volume
 
@@ -34,6 +35,11 @@ class Disk:
         if disk_id is None:
             return ""
         return f"{disk_id:08x}" if isinstance(disk_id, int) else str(disk_id)
+
+    @property
+    def identity(self) -> ImageIdentity:
+        """What a plan for this disk is for."""
+        return ImageIdentity(self.device.size, self.id)
 
     @property
     def warnings(self) -> list[str]:

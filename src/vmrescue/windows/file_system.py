@@ -11,11 +11,12 @@ from vmrescue.windows.guard import reading
 from vmrescue.windows.stream import DeviceStream
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
 
     from vmrescue.disk.device import BlockDevice
 
 BITMAP_RECORD = 6  # $Bitmap is always file record 6
-BITMAP_CHUNK = 1 << 20  # bytes of $Bitmap held at once
+CHUNK = 1 << 20  # bytes of a file held at once
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,18 @@ def parts_of(path: str) -> list[str]:
     return [part for part in path.replace("/", "\\").split("\\") if part]
 
 
+def harmless(name: str) -> str:
+    """A name out of an image, changed where it could lead out of a folder of ours or mean something to a shell."""
+    kept = "".join(character if character.isalnum() or character in "._- {}" else "_" for character in name)
+    return kept if kept.strip(". ") else "_"
+
+
+def chunks(stream: BinaryIO) -> Iterator[bytes]:
+    """A file's content in pieces, so that its size costs no memory."""
+    while chunk := stream.read(CHUNK):
+        yield chunk
+
+
 def ones(bitmap: bytes) -> int:
     """How many bits are set."""
     return int.from_bytes(bitmap, "little").bit_count()
@@ -88,7 +101,7 @@ class NtfsFileSystem:
     def _used(self, clusters: int) -> int:
         stream = self._ntfs.mft.get(BITMAP_RECORD).open()
         whole_bytes, bits = divmod(clusters, 8)
-        used = sum(ones(stream.read(min(BITMAP_CHUNK, whole_bytes - at))) for at in range(0, whole_bytes, BITMAP_CHUNK))
+        used = sum(ones(stream.read(min(CHUNK, whole_bytes - at))) for at in range(0, whole_bytes, CHUNK))
         return used + (ones(stream.read(1)) if not bits else ones(bytes([stream.read(1)[0] & (1 << bits) - 1])))
 
     def size_of(self, path: str) -> int | None:
@@ -109,7 +122,8 @@ class NtfsFileSystem:
             record = self._record(path)
             if record is None or not record.is_dir():
                 raise NotFoundError(f"there is no directory \\{path} on the volume at byte {self._position}")
-            return sorted(map(self._entry, record.iterdir(ignore_dos=True)), key=lambda entry: entry.name.upper())
+            found = map(self._entry, record.iterdir(ignore_dos=True))
+            return sorted((entry for entry in found if entry.name != "."), key=lambda entry: entry.name.upper())
 
     def _entry(self, index_entry: Any) -> Entry:
         target = index_entry.dereference()

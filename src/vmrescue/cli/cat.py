@@ -1,0 +1,24 @@
+"""vmrescue cat"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from vmrescue.cli.options import place_arguments
+
+
+@click.command()
+@place_arguments
+def command(image: str, path: str) -> None:
+    """Write the file PATH of IMAGE[:VOLUME] to standard output, byte for byte."""
+    from vmrescue.checks import open_disks
+    from vmrescue.windows.file_system import chunks
+    from vmrescue.windows.places import find_place, split_image
+
+    file, volume = split_image(image)
+    with open_disks([file]) as (disk,):
+        place, below = find_place(disk, volume, path)
+        for chunk in chunks(place.files.open(below)):
+            sys.stdout.buffer.write(chunk)

@@ -1,0 +1,37 @@
+"""vmrescue get"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from vmrescue.cli.options import place_arguments, quiet_option
+
+
+@click.command()
+@place_arguments
+@click.argument("target", type=click.Path(path_type=Path), default=".")
+@click.option("--force", "-f", is_flag=True, help="Overwrite a file that is there.")
+@quiet_option
+def command(image: str, path: str, target: Path, force: bool, quiet: bool) -> None:
+    """Copy the file PATH of IMAGE[:VOLUME] to TARGET, a file or a folder."""
+    from vmrescue.checks import open_disks
+    from vmrescue.errors import RefusedError
+    from vmrescue.report.printable import printable
+    from vmrescue.windows.file_system import chunks, harmless, parts_of
+    from vmrescue.windows.places import find_place, split_image
+
+    file, volume = split_image(image)
+    with open_disks([file]) as (disk,):
+        place, below = find_place(disk, volume, path)
+        source = place.files.open(below)
+        out = target / harmless(parts_of(below)[-1]) if target.is_dir() else target
+        try:
+            with out.open("wb" if force else "xb") as stream:
+                for chunk in chunks(source):
+                    stream.write(chunk)
+        except OSError as error:
+            raise RefusedError(f"cannot write {out}: {error.strerror}") from error
+    if not quiet:
+        click.echo(printable(out))

@@ -1,0 +1,44 @@
+"""vmrescue put"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO
+
+import click
+
+from vmrescue.cli.editing import edit_place
+from vmrescue.cli.options import apply_options, format_option, quiet_option
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command()
+@click.argument("image")
+@click.argument("source", type=click.File("rb"))
+@click.argument("path")
+@apply_options
+@format_option
+@quiet_option
+def command(
+    image: str,
+    source: BinaryIO,
+    path: str,
+    yes: bool,
+    dry_run: bool,
+    backup_dir: Path | None,
+    output: str,
+    quiet: bool,
+) -> None:
+    """Copy the file SOURCE (- for standard input) into IMAGE[:VOLUME] as PATH, replacing what is there."""
+    from vmrescue.plan import PutFile
+    from vmrescue.transaction import file_hash
+
+    data = source.read()
+    edit_place(
+        image,
+        path,
+        lambda volume, ref: PutFile(ref, file_hash(volume, ref.path), data),
+        "vmrescue put",
+        (yes, dry_run, backup_dir, output, quiet),
+    )
