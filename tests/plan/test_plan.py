@@ -18,6 +18,7 @@ from vmrescue.plan import (
     FileRef,
     ImageIdentity,
     Plan,
+    PutFile,
     RegistryData,
     ReplayLog,
     SetValue,
@@ -34,6 +35,8 @@ CHANGES: list[Change] = [
     DeleteKey(SYSTEM, r"A\B", {"Element": RegistryData.binary(bytes(16)), "": RegistryData(0x1234, b"x")}),
     ReplayLog(SYSTEM, "the sequence numbers differ"),
     DeleteFile(FileRef(1, 2, "pagefile.sys"), 4 << 30),
+    PutFile(FileRef(0, 2, r"Temp\new"), None, bytes(range(256))),
+    PutFile(FileRef(0, 2, r"Temp\old"), "00" * 32, b""),
 ]
 PLAN = Plan(ImageIdentity(127 << 30, "12345678"), tuple(Step("crash-dump", "why", change) for change in CHANGES))
 

@@ -22,6 +22,7 @@ COMMANDS = {
     "repair": "Diagnose, show the changes, ask, and make them.",
     "put": "Copy a file into an image.",
     "rm": "Delete a file inside an image.",
+    "backup": "Copy the hives and the boot store out of an image.",
     "undo": "Take a repair back: the image is byte for byte as before.",
     "demo": "Repair a broken sample image that ships with vmrescue.",
 }

@@ -8,7 +8,7 @@ from vmrescue.report.printable import printable
 from vmrescue.report.text import finding_line
 
 if TYPE_CHECKING:
-    from vmrescue.transaction import Receipt
+    from vmrescue.transaction import PastRepair, Receipt
 
 SHOWN_RANGES = 40  # of what would be written; JSON has all
 
@@ -33,6 +33,16 @@ def dry_run_text(receipt: Receipt) -> str:
         if len(ranges) > SHOWN_RANGES:
             lines.append(f"  … and {len(ranges) - SHOWN_RANGES} more")
     return "\n".join([*lines, "Nothing was written.", *_remaining(receipt)])
+
+
+def history_text(repairs: list[PastRepair]) -> str:
+    """The repairs of an image, the oldest first."""
+    lines = [
+        f"{past.number:>4}  {past.when:%Y-%m-%d %H:%M:%S} UTC  {past.state:6}  {past.bytes_written:>10} bytes  "
+        f"{printable(past.receipt or '(no receipt)')}"
+        for past in repairs
+    ]
+    return "\n".join(lines) or "There was no repair of this image."
 
 
 def _remaining(receipt: Receipt) -> list[str]:

@@ -3,8 +3,22 @@
 from __future__ import annotations
 
 from vmrescue.transaction.apply import file_hash
+from vmrescue.transaction.backup import back_up, configuration_files
+from vmrescue.transaction.history import PastRepair, history
 from vmrescue.transaction.receipt import Receipt, Written
 from vmrescue.transaction.repairing import must_be_editable, repair, undo
 from vmrescue.transaction.transaction import Transaction
 
-__all__ = ["Receipt", "Transaction", "Written", "file_hash", "must_be_editable", "repair", "undo"]
+__all__ = [
+    "PastRepair",
+    "Receipt",
+    "Transaction",
+    "Written",
+    "back_up",
+    "configuration_files",
+    "file_hash",
+    "history",
+    "must_be_editable",
+    "repair",
+    "undo",
+]

@@ -7,69 +7,81 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from vmrescue.errors import RefusedError
+from vmrescue.plan import FileRef
 from vmrescue.transaction.apply import find_volume
+from vmrescue.windows import Installation
 from vmrescue.windows.file_system import chunks, harmless, parts_of
 from vmrescue.windows.registry_file import LOG_SUFFIXES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
-    from vmrescue.plan import FileRef
-    from vmrescue.windows import Disk, Volume
+    from vmrescue.windows import Disk
 
 MANIFEST = "manifest.json"
 SCHEMA = "vmrescue.backup/1"
 
 
 def back_up(files: Iterable[FileRef], disks: list[Disk], folder: Path) -> list[dict[str, Any]]:
-    """Copies hives and their logs from the image into `folder`, with a manifest; returns the manifest's rows.
+    """Copies files of the image, and the logs beside them, into `folder`, with a manifest; returns its rows.
 
     Every file written is read back before it counts. Raises RefusedError where the folder cannot take them.
     """
+    wanted = dict.fromkeys(each for file in files for each in _with_logs(file, disks))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        rows = [
-            _copy(file, volume, path, folder / _local_path(file, path))
-            for file in files
-            for volume in [find_volume(disks, file)]
-            for path in _with_logs(volume, file.path)
-        ]
+        rows = [_copy(file, disks, folder) for file in wanted]
         text = json.dumps({"schema": SCHEMA, "image": disks[0].path, "files": rows}, indent=2)
-        (folder / MANIFEST).write_text(text + "\n")
+        (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         raise RefusedError(f"nothing was changed: no backup can be written to {folder}: {error.strerror}") from error
     return rows
 
 
-def _with_logs(volume: Volume, path: str) -> Iterator[str]:
-    yield path
-    yield from (path + suffix for suffix in LOG_SUFFIXES if volume.files.size_of(path + suffix) is not None)
+def configuration_files(disks: list[Disk]) -> list[FileRef]:
+    """What the procedure copies away before anything is edited: the files of the config folder, and the boot store."""
+    installation = Installation(disks)
+    windows = installation.os
+    if windows is None:
+        return [installation.boot.hive.ref]
+    entries = windows.volume.files.entries(windows.config)
+    names = [entry.name for entry in entries if not entry.is_directory]
+    system = windows.system.ref
+    hives = [FileRef(system.disk, system.partition, f"{windows.config}\\{name}") for name in names]
+    return [installation.boot.hive.ref, *hives]
 
 
-def _local_path(file: FileRef, path: str) -> str:
-    """``partition3/Windows/System32/config/SYSTEM``: the path on the volume, made of harmless names."""
-    disk = f"disk{file.disk}-" if file.disk else ""
-    return "/".join([f"{disk}partition{file.partition}", *map(harmless, parts_of(path))])
+def _with_logs(file: FileRef, disks: list[Disk]) -> list[FileRef]:
+    """The file, and those of its transaction logs that are there."""
+    files = find_volume(disks, file).files
+    logs = [FileRef(file.disk, file.partition, file.path + suffix) for suffix in LOG_SUFFIXES]
+    return [file, *(log for log in logs if files.size_of(log.path) is not None)]
 
 
-def _copy(file: FileRef, volume: Volume, path: str, target: Path) -> dict[str, Any]:
-    digest = hashlib.sha256()
-    size = 0
+def _copy(file: FileRef, disks: list[Disk], folder: Path) -> dict[str, Any]:
+    target = folder / _local_path(file)
     target.parent.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256()
     with target.open("xb") as stream:
-        for chunk in chunks(volume.files.open(path)):
+        for chunk in chunks(find_volume(disks, file).files.open(file.path)):
             stream.write(chunk)
             digest.update(chunk)
-            size += len(chunk)
-    copied = hashlib.sha256(target.read_bytes()).hexdigest()
+    with target.open("rb") as stream:
+        copied = hashlib.file_digest(stream, "sha256").hexdigest()
     if copied != digest.hexdigest():
         raise RefusedError(f"the backup {target} does not hold what was written to it; nothing was changed")
     return {
         "disk": file.disk,
         "partition": file.partition,
-        "path": path,
-        "copy": _local_path(file, path),
-        "bytes": size,
+        "path": file.path,
+        "copy": _local_path(file),
+        "bytes": target.stat().st_size,
         "sha256": copied,
     }
+
+
+def _local_path(file: FileRef) -> str:
+    """``partition3/Windows/System32/config/SYSTEM``: the path on the volume, made of harmless names."""
+    disk = f"disk{file.disk}-" if file.disk else ""
+    return "/".join([f"{disk}partition{file.partition}", *map(harmless, parts_of(file.path))])

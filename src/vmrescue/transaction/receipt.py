@@ -44,6 +44,7 @@ class Receipt:
         before, after: the diagnoses, where there is a Windows to diagnose; `after` is that of the repaired disk.
         written: for each image that was changed, by path, the ranges of its file.
         backups: the rows of the backup's manifest.
+        journals: the number of each changed image's undo journal.
         started, finished: UTC.
     """
 
@@ -58,6 +59,7 @@ class Receipt:
     started: datetime
     finished: datetime
     backups: list[dict[str, Any]] = field(default_factory=list)
+    journals: dict[str, int] = field(default_factory=dict)
 
     @property
     def bytes_written(self) -> int:
@@ -77,6 +79,7 @@ class Receipt:
             "plan": self.plan.to_dict(),
             "written": {path: [vars(row) for row in rows] for path, rows in self.written.items()},
             "backups": self.backups,
+            "journals": self.journals,
             "remaining": [finding.to_dict() for finding in self.after.findings] if self.after else None,
         }
 

@@ -60,11 +60,11 @@ def must_be_editable(diagnosis: Diagnosis) -> None:
         raise RefusedError(f"{diagnosis.image}: the OS volume is encrypted with BitLocker ({places}): unlock it first")
 
 
-def undo(image: str | os.PathLike[str]) -> str:
-    """Takes the last repair of an image back: byte for byte as before. Returns the number of its journal.
+def undo(image: str | os.PathLike[str]) -> int:
+    """Takes the last repair of an image back: byte for byte as before. Returns the repair's number.
 
     Raises:
         NotFoundError: there is no repair to take back.
         RefusedError: the image was changed since.
     """
-    return opening.undo(image).path.stem
+    return opening.undo(image).number

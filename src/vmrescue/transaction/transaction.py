@@ -195,6 +195,7 @@ class Transaction:
                 "id": name,
                 "folder": folder,
                 "backups": backups,
+                "journals": {str(image.path): committed.number for image, committed in done},
                 "finished": datetime.now(UTC),
             }
         )

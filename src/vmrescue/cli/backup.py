@@ -1,0 +1,30 @@
+"""vmrescue backup"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from vmrescue.cli.options import format_option, image_argument, quiet_option
+
+
+@click.command()
+@image_argument
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@format_option
+@quiet_option
+def command(image: Path, folder: Path, output: str, quiet: bool) -> None:
+    r"""Copy \Windows\System32\config and the boot store of IMAGE to FOLDER, as the procedure asks; with a manifest."""
+    from vmrescue.checks import open_disks
+    from vmrescue.report.printable import printable
+    from vmrescue.transaction import back_up, configuration_files
+
+    with open_disks([image]) as disks:
+        rows = back_up(configuration_files(disks), disks, folder)
+    if output == "json":
+        click.echo(json.dumps(rows, indent=2))
+    elif not quiet:
+        for row in rows:
+            click.echo(f"{row['bytes']:>12}  {printable(row['path'])}  ->  {printable(folder / row['copy'])}")

@@ -1,0 +1,69 @@
+"""The repairs of an image: what its journals and receipts tell."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vmrescue.disk import journal_folder, journals
+from vmrescue.transaction.receipt import NAME
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True)
+class PastRepair:
+    """One repair.
+
+    Attributes:
+        number: 1 for the image's first.
+        state: ``done``; ``undone``: taken back; ``hot``: interrupted, and rolled back when the image is next opened.
+        when: UTC.
+        bytes_written: to the image's file.
+        receipt: the path of its receipt beside the image, where there is one.
+    """
+
+    number: int
+    state: str
+    when: datetime
+    bytes_written: int
+    receipt: Path | None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "number": self.number,
+            "state": self.state,
+            "when": self.when.isoformat(),
+            "bytes_written": self.bytes_written,
+            "receipt": str(self.receipt) if self.receipt else None,
+        }
+
+
+def history(image: str | os.PathLike[str]) -> list[PastRepair]:
+    """All repairs of an image, the oldest first. Raises RefusedError where a journal is damaged."""
+    receipts = dict(_receipts(Path(image)))
+    return [
+        PastRepair(
+            number=journal.number,
+            state=journal.state,
+            when=datetime.fromtimestamp(journal.created, UTC),
+            bytes_written=sum(region.length_after for region in journal.regions),
+            receipt=receipts.get(journal.number),
+        )
+        for journal in journals(image)
+    ]
+
+
+def _receipts(image: Path) -> Iterator[tuple[int, Path]]:
+    """The journal's number of each receipt that lies beside the image, and the receipt."""
+    for path in journal_folder(image).glob(f"*/{NAME}"):
+        try:
+            numbers = json.loads(path.read_text(encoding="utf-8"))["journals"]
+        except (OSError, ValueError, KeyError):
+            continue  # not a receipt of ours: the list is of journals, which do not need it
+        yield from ((number, path) for name, number in numbers.items() if Path(name).name == image.name)
