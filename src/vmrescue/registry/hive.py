@@ -13,7 +13,7 @@ from vmrescue.registry.cells import BINS, PAGE, Cells
 from vmrescue.registry.check import Problem, check
 from vmrescue.registry.edit import Editor
 from vmrescue.registry.errors import KeyNotFound
-from vmrescue.registry.key import LINK_VALUE, Key
+from vmrescue.registry.key import LINK_VALUE, MAX_DEPTH, Key
 from vmrescue.registry.key_node import SYM_LINK
 from vmrescue.registry.recovery import next_sequence, recover
 from vmrescue.registry.space import BIN_HEADER
@@ -130,12 +130,17 @@ class Hive:
         while missing and (below := key.subkey(missing[0])) is not None:
             key = below
             del missing[0]
+        if key.depth + len(missing) > MAX_DEPTH:
+            raise UsageError(f"a key lies at most {MAX_DEPTH} levels deep")
         if missing:
-            offset = key.offset
+            offsets = [key.offset]
             with self._editing() as (editor, when):
-                for part in missing:
-                    offset = editor.create_subkey(offset, part, when, class_name if part is missing[-1] else "")
-        return self.key(path)
+                for number, part in enumerate(missing, 1):
+                    last = number == len(missing)
+                    offsets.append(editor.create_subkey(offsets[-1], part, when, class_name if last else ""))
+            for offset in offsets[1:]:
+                key = Key(self, offset, key)
+        return key
 
     def create_link(self, path: str, target: str) -> Key:
         """A new symbolic link to `target`, a path of the kernel such as `\\Registry\\Machine\\Software`."""

@@ -18,26 +18,31 @@ if TYPE_CHECKING:
     from vmrescue.registry.key_value import KeyValue
     from vmrescue.registry.value_type import Data, ValueType
 
+MAX_DEPTH = 512  # Microsoft, "Registry element size limits"
 LINK_VALUE = "SymbolicLinkValue"
 
 
 class Key:
     """A key of a hive. After an edit it reads what is there now; KeyNotFound if the edit removed it.
 
-    Every subkey must name its key as its parent, so whatever the bytes, the keys below the root form a tree.
+    Every subkey must name its key as its parent, so whatever the bytes, the keys below the root form a tree. Like
+    Windows, this reads no more than 512 levels of it.
     """
 
-    __slots__ = ("_edition", "_hive", "_node", "_offset", "_parent", "name")
+    __slots__ = ("_edition", "_hive", "_node", "_offset", "_parent", "depth", "name")
 
     _offset: int
 
     def __init__(self, hive: Hive, offset: int, parent: Key | None) -> None:
         self._hive = hive
         self._parent = parent
+        self.depth: int = parent.depth + 1 if parent is not None else 0  # levels below the root key
         self._load(offset)
 
     def _load(self, offset: int) -> None:
         cells = self._hive.cells
+        if self.depth > MAX_DEPTH:
+            raise FormatError("key node", BINS + offset, f"at most {MAX_DEPTH} levels of keys", "more")
         node = key_node.read(cells, offset)
         parent = self._parent
         if parent is not None and (node.parent != parent._offset or offset == self._hive.root_offset):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from vmrescue.registry.cells import Cells
 
 LAYOUT = struct.Struct("<2sHQIIIIIIIIIIHBBIIIIHH")
+_NAMED = struct.Struct("<2sH68xH")  # of these, the signature, the flags and the name's length
 
 
 # Flags of a key node that matter to an editor.
@@ -77,8 +78,13 @@ def read_name(cells: Cells, offset: int, node: KeyNode) -> str:
 
 
 def name_at(cells: Cells, offset: int) -> str:
-    """The name of the key in a cell."""
-    return read_name(cells, offset, read(cells, offset))
+    """The name of the key in a cell, without a look at the rest: what searching and sorting do most."""
+    position, length = cells.find(offset, "key node", LAYOUT.size)
+    signature, flags, name_length = _NAMED.unpack_from(cells.data, position)
+    if signature != b"nk" or LAYOUT.size + name_length > length:
+        read(cells, offset)  # raises what is wrong
+    start = position + LAYOUT.size
+    return names.decode(cells.data[start : start + name_length], bool(flags & COMP_NAME))
 
 
 def read_class(cells: Cells, node: KeyNode) -> str:

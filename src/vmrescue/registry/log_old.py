@@ -33,21 +33,23 @@ class OldLog:
             return f"at byte {SECTOR} there is {self._data[SECTOR : SECTOR + 4]!r}, not {SIGNATURE!r}"
         if not self.block.bins_size or self.block.bins_size % PAGE:
             return f"it gives the bins a size of {self.block.bins_size} bytes"
-        missing = self._first_sector() + SECTOR * self._bitmap().bit_count() - len(self._data)
+        changed = sum(byte.bit_count() for byte in self._bitmap())
+        missing = self._first_sector() + SECTOR * changed - len(self._data)
         return f"the last {missing} bytes of it are missing" if missing > 0 else ""
 
     def sectors(self) -> Iterator[tuple[int, bytes]]:
         """(offset from the first bin, bytes) of each changed sector of 512 bytes."""
-        bitmap = self._bitmap()
         position = self._first_sector()
-        for number in range(self.block.bins_size // SECTOR):
-            if bitmap >> number & 1:
-                yield number * SECTOR, self._data[position : position + SECTOR]
-                position += SECTOR
+        for number, byte in enumerate(self._bitmap()):
+            for bit in range(8):
+                if byte >> bit & 1:
+                    yield (8 * number + bit) * SECTOR, self._data[position : position + SECTOR]
+                    position += SECTOR
 
-    def _bitmap(self) -> int:
+    def _bitmap(self) -> bytes:
+        """A bit for each sector of the bins, the lowest of each byte first."""
         start = SECTOR + len(SIGNATURE)
-        return int.from_bytes(self._data[start : start + self.block.bins_size // SECTOR // 8], "little")
+        return self._data[start : start + self.block.bins_size // SECTOR // 8]
 
     def _first_sector(self) -> int:
         end = SECTOR + len(SIGNATURE) + self.block.bins_size // SECTOR // 8

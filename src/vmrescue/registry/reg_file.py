@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError, UsageError
 from vmrescue.registry import value_type
-from vmrescue.registry.cells import BINS
 from vmrescue.registry.errors import KeyNotFound, ValueNotFound
 from vmrescue.registry.upcase import upper
 from vmrescue.registry.value_type import ValueType
@@ -26,7 +25,7 @@ HEADER = "Windows Registry Editor Version 5.00"
 ANSI_HEADER = "REGEDIT4"  # of Windows 98 and NT 4; regedit still writes it on request
 LINE = 76  # characters after which a line of bytes is broken
 INDENT = "  "  # of its continuation
-LEAST_VALUE = 24  # bytes that a value takes in a hive at least
+LONGER_THAN_HIVE = 16  # times; a byte of data makes 3 characters, and a short name may have a long path
 ROOTS = {
     "HKLM": "HKEY_LOCAL_MACHINE",
     "HKU": "HKEY_USERS",
@@ -80,22 +79,24 @@ def export_reg(hive: Hive, path: str, prefix: str) -> bytes:
         prefix: what the hive's root key is called in the registry, e.g. ``HKEY_LOCAL_MACHINE\\SYSTEM``.
 
     Raises:
-        FormatError: the values take more room than the hive has, so some cells are shared.
+        FormatError: the text would be far longer than the hive, so its values share their cells.
     """
-    lines = [HEADER, ""]
-    left = hive.cells.bins_size
-    for key in hive.walk(path):
-        lines.append(f"[{prefix}\\{key.path}]" if key.path else f"[{prefix}]")
-        for value in key.values():
-            raw = value.raw
-            left -= len(raw) + LEAST_VALUE
-            if left < 0:
-                raise FormatError(
-                    "key value", BINS + value.offset, "data of its own", "data that other values have too"
-                )
-            lines.append(_value_line(value.name, value.type, raw))
-        lines.append("")
+    lines = []
+    left = hive.cells.bins_size * LONGER_THAN_HIVE
+    for line in _lines(hive, path, prefix):
+        lines.append(line)
+        left -= len(line)
+        if left < 0:
+            raise FormatError("hive", 0, "keys and values with cells of their own", "cells that several of them have")
     return ("\ufeff" + "\r\n".join(lines) + "\r\n").encode("utf-16-le", "surrogatepass")
+
+
+def _lines(hive: Hive, path: str, prefix: str) -> Iterator[str]:
+    yield from (HEADER, "")
+    for key in hive.walk(path):
+        yield f"[{prefix}\\{key.path}]" if key.path else f"[{prefix}]"
+        yield from (_value_line(value.name, value.type, value.raw) for value in key.values())
+        yield ""
 
 
 def _value_line(name: str, kind: int, raw: bytes) -> str:

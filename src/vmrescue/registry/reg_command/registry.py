@@ -1,0 +1,61 @@
+"""The registry that the commands see: hives under the names that the guest gives them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from vmrescue.errors import FormatError
+from vmrescue.registry.cells import BINS
+from vmrescue.registry.errors import KeyNotFound
+from vmrescue.registry.key_value import LAYOUT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmrescue.registry.hive import Hive
+    from vmrescue.registry.key import Key
+    from vmrescue.registry.reg_command.key_name import KeyName
+
+
+class Registry(Protocol):
+    """Where keys are found. `view` is 32 or 64: which of the two registries of a 64-bit Windows is meant."""
+
+    def locate(self, name: KeyName, view: int) -> tuple[Hive, str]:
+        """The hive that a key lies in, or would, and its path there. Raises NotFoundError, UsageError."""
+
+    def hives(self, root: str) -> list[str]:
+        """The names of the hives directly below a root, sorted."""
+
+
+class Stored(NamedTuple):
+    """One value as the hive stores it; the default value's name is empty."""
+
+    name: str
+    type: int
+    raw: bytes
+
+
+def find_key(registry: Registry, name: KeyName, view: int) -> tuple[Hive, Key] | None:
+    """The hive and the key; None where that hive has no such key."""
+    hive, path = registry.locate(name, view)
+    try:
+        return hive, hive.key(path)
+    except KeyNotFound:
+        return None
+
+
+def read_tree(hive: Hive, top: Key, recursive: bool) -> Iterator[tuple[str, Key, list[Stored]]]:
+    """A key and, if `recursive`, all below it: path from `top`, the key, its values.
+
+    Raises FormatError where the values take more room than the hive has, so that cells are shared, and reading them
+    all could take forever.
+    """
+    left = hive.cells.bins_size
+    for key in hive.walk(top.path) if recursive else [top]:
+        values = []
+        for value in key.values():
+            left -= value.size + LAYOUT.size
+            if left < 0:
+                raise FormatError("key value", BINS + value.offset, "data of its own", "data that other values share")
+            values.append(Stored(value.name, int(value.type), value.raw))
+        yield key.path[len(top.path) :].removeprefix("\\"), key, values

@@ -1,0 +1,70 @@
+"""Runs a command on a registry: a listing is printed, a writing command yields the operations that it asks for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.registry.reg_command import edits, messages
+from vmrescue.registry.reg_command.compare import compare
+from vmrescue.registry.reg_command.key_name import KeyName
+from vmrescue.registry.reg_command.outcome import Outcome
+from vmrescue.registry.reg_command.query import query
+from vmrescue.registry.reg_command.registry import find_key
+from vmrescue.registry.reg_file import export_reg
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vmrescue.registry.reg_command.command import Command
+    from vmrescue.registry.reg_command.registry import Registry
+    from vmrescue.registry.reg_file import Operation
+
+_READERS: dict[str, Callable[[Command, Registry], Outcome]] = {"query": query, "compare": compare}
+_EDITORS: dict[str, Callable[[Command, Registry], list[Operation]]] = {
+    "add": edits.add,
+    "delete": edits.delete,
+    "copy": edits.copy,
+}
+
+
+def run(command: Command, registry: Registry, content: bytes = b"") -> Outcome:
+    """What the command prints, and the operations that it asks for; nothing is written.
+
+    Args:
+        command: from `parse`.
+        registry: the hives that its keys lie in.
+        content: of the file that ``import`` names.
+
+    Raises:
+        UsageError, NotFoundError: what reg.exe says when it will not do it.
+    """
+    if command.name in _READERS:
+        return _READERS[command.name](command, registry)
+    if command.name == "check":
+        return _check(command, registry)
+    if command.name == "export":
+        return Outcome([messages.SUCCESS], export=_export(command, registry))
+    operations = edits.imported(content) if command.name == "import" else _EDITORS[command.name](command, registry)
+    return Outcome([messages.SUCCESS], operations)
+
+
+def _check(command: Command, registry: Registry) -> Outcome:
+    """All that is wrong with the hive that a key lies in: not a command of reg.exe's."""
+    name = KeyName.parse(command.arguments[0])
+    hive, _ = registry.locate(name, command.view)
+    problems = hive.check()
+    lines = [str(problem) for problem in problems] or [f"{name}: the hive is sound."]
+    data = [
+        {"cell": problem.offset, "structure": problem.structure, "problem": problem.problem} for problem in problems
+    ]
+    return Outcome(lines, passed=not problems, data=data)
+
+
+def _export(command: Command, registry: Registry) -> bytes:
+    """The key under the name by which it was asked for; in its hive it may lie elsewhere (CurrentControlSet)."""
+    name = KeyName.parse(command.arguments[0])
+    found = find_key(registry, name, command.view) if name.path else None
+    if found is None:
+        raise messages.not_found()
+    hive, key = found
+    return export_reg(hive, key.path, str(name))
