@@ -1,0 +1,61 @@
+"""A range of clusters, in the order of their runs, as an array of bytes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.errors import FormatError, RefusedError
+from vmrescue.ntfs.run_list import HOLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmrescue.ntfs.pending import PendingWrites
+    from vmrescue.ntfs.run_list import RunList
+
+
+class ClusterStream:
+    """The bytes in the clusters of `runs`; holes read as zeros and cannot be written."""
+
+    def __init__(self, pending: PendingWrites, runs: RunList, cluster_size: int) -> None:
+        self._pending = pending
+        self._cluster_size = cluster_size
+        self.runs = runs
+
+    @property
+    def size(self) -> int:
+        return self.runs.clusters * self._cluster_size
+
+    def position(self, offset: int) -> int:
+        """The byte of the volume where a byte of the stream is; HOLE in a hole."""
+        return next(self._pieces(offset, 1))[0]
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """As the bytes will be once the edit under way is complete."""
+        parts = [
+            bytes(part) if position == HOLE else self._pending.read_at(position, part)
+            for position, part in self._pieces(offset, length)
+        ]
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def write_at(self, offset: int, data: bytes) -> None:
+        """Changes metadata; other bytes go out by `write_content`."""
+        for position, part in self._stored_pieces(offset, len(data)):
+            self._pending.write_at(position, data[:part])
+            data = data[part:]
+
+    def write_content(self, offset: int, data: memoryview) -> None:
+        for position, part in self._stored_pieces(offset, len(data)):
+            self._pending.write_content(position, data[:part])
+            data = data[part:]
+
+    def _pieces(self, offset: int, length: int) -> Iterator[tuple[int, int]]:
+        if offset < 0 or offset + length > self.size:
+            raise FormatError("stream of clusters", offset, f"{length} bytes inside its {self.size}", offset + length)
+        return self.runs.pieces(offset, length, self._cluster_size)
+
+    def _stored_pieces(self, offset: int, length: int) -> list[tuple[int, int]]:
+        pieces = list(self._pieces(offset, length))
+        if any(position == HOLE for position, _ in pieces):
+            raise RefusedError("a hole of a sparse file cannot be written")
+        return pieces

@@ -1,0 +1,51 @@
+"""How the keys of an index sort. Source: linux-ntfs documentation, "Collation" (COLLATION_RULE)."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any
+
+from vmrescue.errors import UnsupportedError
+from vmrescue.ntfs.file_name import read_file_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vmrescue.ntfs.index import Entry
+    from vmrescue.ntfs.store import Store
+
+Key = Any  # anything that sorts among its kind
+
+FILE_NAME, ULONG, SID, SECURITY_HASH, ULONGS = 0x01, 0x10, 0x11, 0x12, 0x13
+
+
+class Collation:
+    """One rule; `key` turns a key's bytes into what sorts by it."""
+
+    def __init__(self, rule: int, store: Store) -> None:
+        self.rule = rule
+        self._store = store
+
+    def key(self, raw: bytes) -> Key:
+        if self.rule == FILE_NAME:
+            return self.name_key(read_file_name(raw, 0).name)
+        if self.rule in (ULONG, SECURITY_HASH, ULONGS):
+            return struct.unpack_from(f"<{len(raw) // 4}I", raw)
+        if self.rule == SID:
+            return raw
+        raise UnsupportedError(f"an index is sorted by rule {self.rule:#x}, which is not known")
+
+    def name_key(self, name: str) -> tuple[bytes, bytes]:
+        """Names sort by upper case first; those that differ only in case, which POSIX programs make, by themselves."""
+        return self._store.upcase.key(name), name.encode("utf-16-be", "surrogatepass")
+
+    def position(self, entries: Sequence[Entry], key: Key) -> int:
+        """The first of a node's entries whose key does not sort before `key`; the last entry sorts after all."""
+        low, high = 0, len(entries) - 1
+        while low < high:
+            middle = (low + high) // 2
+            if self.key(entries[middle].key) < key:
+                low = middle + 1
+            else:
+                high = middle
+        return low

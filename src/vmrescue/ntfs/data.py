@@ -1,0 +1,74 @@
+"""The value of an attribute as an array of bytes, wherever it is stored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.errors import FormatError, UnsupportedError
+from vmrescue.ntfs.attribute import Storage
+from vmrescue.ntfs.cluster_stream import ClusterStream
+
+if TYPE_CHECKING:
+    from vmrescue.ntfs.attribute import Attribute
+    from vmrescue.ntfs.file import File
+
+METHOD_MASK = 0x00FF  # of an attribute's flags: how it is compressed
+
+
+class Stream:
+    """Reads an attribute, given by its extents, and writes it in place."""
+
+    def __init__(self, file: File, extents: list[Attribute]) -> None:
+        self.attribute = extents[0]
+        self.size = self.attribute.size
+        self.initialized = self.size
+        self._clusters: ClusterStream | None = None
+        if self.attribute.non_resident:
+            boot = file.store.boot
+            self._clusters = ClusterStream(file.store.pending, file.runs(extents), boot.cluster_size)
+            self.initialized = self.attribute.initialized_size
+            _check_sizes(self.attribute, self._clusters.size)
+
+    @property
+    def clusters(self) -> ClusterStream:
+        """The clusters of a value that must not be resident."""
+        if self._clusters is None:
+            raise FormatError("attribute", self.attribute.position + 8, "a value in clusters", "one in the record")
+        return self._clusters
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Bytes inside the size. What was never written reads as zeros.
+
+        Raises:
+            FormatError: the range lies outside.
+            UnsupportedError: the value is compressed or encrypted.
+        """
+        if offset < 0 or offset + length > self.size:
+            raise FormatError("attribute value", offset, f"{length} bytes inside its {self.size}", offset + length)
+        if self._clusters is None:
+            return self.attribute.value[offset : offset + length]
+        self._check_plain()
+        there = max(0, min(length, self.initialized - offset))
+        return self._clusters.read_at(offset, there).ljust(length, b"\0") if there else bytes(length)
+
+    def write_at(self, offset: int, data: bytes) -> None:
+        """Changes metadata inside the size."""
+        if self._clusters is not None:
+            self._clusters.write_at(offset, data)
+        else:
+            value = bytearray(self.attribute.value)
+            value[offset : offset + len(data)] = data
+            self.attribute.value = bytes(value)
+
+    def _check_plain(self) -> None:
+        if self.attribute.flags & Storage.ENCRYPTED:
+            raise UnsupportedError("the file is encrypted (EFS): its content cannot be read")
+        if self.attribute.flags & METHOD_MASK:
+            raise UnsupportedError("the file is compressed: its content is not read here")
+
+
+def _check_sizes(attribute: Attribute, stored: int) -> None:
+    sizes = (attribute.initialized_size, attribute.data_size, stored)
+    if attribute.flags & METHOD_MASK == 0 and sorted(sizes) != list(sizes):
+        expected = f"initialized and real size within the {stored} bytes of its clusters"
+        raise FormatError("attribute", attribute.position + 0x30, expected, sizes[:2])

@@ -1,0 +1,94 @@
+"""Directories: names, and the files they lead to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from vmrescue.errors import NotFoundError
+from vmrescue.ntfs.file_name import read_file_name
+from vmrescue.ntfs.index import Index
+from vmrescue.ntfs.store import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmrescue.ntfs.file import File
+    from vmrescue.ntfs.file_name import FileName
+    from vmrescue.ntfs.index import Entry
+    from vmrescue.ntfs.record import Reference
+    from vmrescue.ntfs.store import Store
+
+
+class Named(NamedTuple):
+    """A directory's entry: a name, and the record of the file that has it."""
+
+    name: FileName
+    reference: Reference
+
+
+class Directory:
+    """The names in a directory. POSIX names that differ only in case may stand beside each other."""
+
+    def __init__(self, file: File) -> None:
+        self.file = file
+        self.index = Index(file)
+
+    def names(self) -> Iterator[Named]:
+        """All names, short ones too, in the order of the index."""
+        return map(self._named, self.index.entries())
+
+    def find(self, name: str) -> Named | None:
+        """The entry of that name in any case; where there are several, the one in the same case."""
+        upper = self.index.collation.name_key(name)[0]
+        found: Named | None = None
+        for entry in self.index.entries((upper, b"")):
+            if self.index.collation.key(entry.key)[0] != upper:
+                break
+            named = self._named(entry)
+            if named.name.name == name:
+                return named
+            found = found or named
+        return found
+
+    def _named(self, entry: Entry) -> Named:
+        return Named(read_file_name(entry.key, self.index.root.position), entry.reference)
+
+
+def split_path(path: str) -> list[str]:
+    """The names in a path; both slashes separate."""
+    return [part for part in path.replace("/", "\\").split("\\") if part]
+
+
+def open_directory(store: Store, names: list[str]) -> Directory:
+    """The directory that a path of names leads to from the root. Raises NotFoundError where there is none.
+
+    Reparse points are not followed: offline, their targets may mean something else.
+    """
+    directory = Directory(store.file(ROOT))
+    for name in names:
+        named = directory.find(name)
+        path = "\\".join(names)
+        if named is None:
+            raise NotFoundError(f"there is no {name!r} on the NTFS volume, looking for {path!r}")
+        file = store.referenced(named.reference)
+        if not file.is_directory:
+            raise NotFoundError(f"{name!r} is a file, not a directory, looking for {path!r}")
+        directory = Directory(file)
+    return directory
+
+
+def find_entry(store: Store, path: str) -> tuple[Directory, Named]:
+    """The entry at a path, and the directory that it is in. Raises NotFoundError where there is none."""
+    *parents, name = split_path(path) or [""]
+    directory = open_directory(store, parents)
+    named = directory.find(name) if name else None
+    if named is None:
+        raise NotFoundError(f"there is no {path!r} on the NTFS volume")
+    return directory, named
+
+
+def find_file(store: Store, path: str) -> File:
+    """The file or directory at a path, which may be the root."""
+    if not split_path(path):
+        return store.file(ROOT)
+    return store.referenced(find_entry(store, path)[1].reference)

@@ -1,0 +1,32 @@
+"""Numbers at fixed places of a structure that keeps its own bytes."""
+
+from __future__ import annotations
+
+import struct
+from typing import Protocol
+
+
+class HasBytes(Protocol):
+    """What a `Number` is a field of."""
+
+    raw: bytearray
+
+
+class Number:
+    """A field: ``links = Number("<H", 0x12)`` reads and writes two bytes of its owner's `raw`."""
+
+    def __init__(self, form: str, offset: int) -> None:
+        self._struct = struct.Struct(form)
+        self._offset = offset
+
+    def __get__(self, owner: HasBytes, kind: type) -> int:
+        value: int = self._struct.unpack_from(owner.raw, self._offset)[0]
+        return value
+
+    def __set__(self, owner: HasBytes, value: int) -> None:
+        self._struct.pack_into(owner.raw, self._offset, value)
+
+
+def align8(size: int) -> int:
+    """The next multiple of 8, on which NTFS places nearly everything."""
+    return (size + 7) & ~7

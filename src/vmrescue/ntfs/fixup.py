@@ -1,0 +1,52 @@
+"""Fix-ups: how records that span several disk blocks show that they were written whole.
+
+The last two bytes of every 512-byte block hold the update sequence number; what belongs there is kept in an array
+after it, in the record's head. Each write raises the number, so that a torn one shows.
+Source: linux-ntfs documentation, "Fixup". The block is 512 bytes whatever the sector size.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from vmrescue.errors import FormatError
+
+STRIDE = 512
+_HEAD = struct.Struct("<4sHH")  # signature; offset of the update sequence number; how many numbers, with it
+
+
+def unprotect(data: bytes, structure: str, position: int) -> bytearray:
+    """The record as it is meant, its fix-ups undone. Raises FormatError where it is torn or has no sound array."""
+    record = bytearray(data)
+    offset, count = _array(record, structure, position)
+    number = record[offset : offset + 2]
+    for block in range(1, count):
+        end = block * STRIDE - 2
+        if record[end : end + 2] != number:
+            found = record[end : end + 2].hex()
+            raise FormatError(structure, position + end, f"the update sequence number {number.hex()}", found)
+        record[end : end + 2] = record[offset + 2 * block : offset + 2 * block + 2]
+    return record
+
+
+def protect(record: bytearray) -> bytes:
+    """The record as it goes to disk, its number raised (in `record` too)."""
+    offset, count = _array(record, "record", 0)
+    (number,) = struct.unpack_from("<H", record, offset)
+    number = number + 1 if number < 0xFFFE else 1  # 0 and 0xffff could be mistaken for a fresh disk
+    struct.pack_into("<H", record, offset, number)
+    data = bytearray(record)
+    for block in range(1, count):
+        end = block * STRIDE - 2
+        data[offset + 2 * block : offset + 2 * block + 2] = record[end : end + 2]
+        struct.pack_into("<H", data, end, number)
+    return bytes(data)
+
+
+def _array(record: bytearray, structure: str, position: int) -> tuple[int, int]:
+    _, offset, count = _HEAD.unpack_from(record)
+    if count != len(record) // STRIDE + 1:
+        raise FormatError(structure, position + 6, f"{len(record) // STRIDE + 1} update sequence numbers", count)
+    if offset < _HEAD.size or offset % 2 or offset + 2 * count > STRIDE - 2:
+        raise FormatError(structure, position + 4, "an update sequence array in the first block", offset)
+    return offset, count

@@ -1,0 +1,207 @@
+"""Indexes: sorted B-trees of entries, of names in a directory and of other keys in the system's own files.
+
+The root node lies in $INDEX_ROOT, all others are blocks of $INDEX_ALLOCATION, which $BITMAP says are in use. A node is
+a list of entries that ends with one without a key; an entry may have a node below it, whose keys sort before its own.
+Source: linux-ntfs documentation, "Index Header", "$INDEX_ROOT", "$INDEX_ALLOCATION".
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, NamedTuple
+
+from vmrescue.errors import FormatError
+from vmrescue.ntfs.attribute import Kind
+from vmrescue.ntfs.collation import Collation
+from vmrescue.ntfs.fixup import unprotect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmrescue.ntfs.collation import Key
+    from vmrescue.ntfs.data import Stream
+    from vmrescue.ntfs.file import File
+
+FILE_NAMES = "$I30"  # the index of a directory
+BLOCK_SIGNATURE = b"INDX"
+HAS_NODE, IS_LAST = 1, 2  # an entry's flags
+HAS_NODES = 1  # a node's flag
+ROOT_HEADER = 0x10
+BLOCK_HEADER = 0x18
+NODE_HEADER = 0x10
+ENTRY_HEADER = 0x10
+_ROOT = struct.Struct("<IIIB3x")  # type of the indexed attribute, collation rule, block size, VCNs in a block
+_NODE = struct.Struct("<IIIB3x")  # first entry, end of entries, end of the node, flags; counted from this header
+_ENTRY = struct.Struct("<8sHHHH")  # reference (or place of the data), length, key's length, flags, unused
+
+
+class Entry(NamedTuple):
+    """One entry of a node, without its node below; `node` is the VCN of that node's block."""
+
+    body: bytes
+    node: int | None = None
+
+    @property
+    def is_last(self) -> bool:
+        return bool(self.body[12] & IS_LAST)
+
+    @property
+    def key(self) -> bytes:
+        return self.body[ENTRY_HEADER : ENTRY_HEADER + int.from_bytes(self.body[10:12], "little")]
+
+    @property
+    def reference(self) -> int:
+        """The file that a name leads to."""
+        return int.from_bytes(self.body[:8], "little")
+
+    @property
+    def data(self) -> bytes:
+        """What is kept with the key, in an index that is no directory."""
+        start = int.from_bytes(self.body[:2], "little")
+        return self.body[start : start + int.from_bytes(self.body[2:4], "little")]
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return len(self.body) + (8 if self.node is not None else 0)
+
+    def over(self, node: int | None) -> Entry:
+        """This entry with another node below it, or none."""
+        return self._replace(node=node)
+
+    def to_bytes(self) -> bytes:
+        flags = self.body[12] & ~HAS_NODE | (self.node is not None)
+        below = b"" if self.node is None else self.node.to_bytes(8, "little")
+        return b"".join(
+            (self.body[:8], self.size.to_bytes(2, "little"), self.body[10:12], bytes([flags]), self.body[13:], below)
+        )
+
+
+class Node:
+    """The entries of one node; `vcn` is its block's, None for the root."""
+
+    def __init__(self, vcn: int | None, entries: list[Entry]) -> None:
+        self.vcn = vcn
+        self.entries = entries
+
+    @property
+    def is_leaf(self) -> bool:
+        return self.entries[-1].node is None
+
+
+class Index:
+    """An index of a file, read. Every block is read at most once in a walk, whatever the index claims.
+
+    Raises:
+        FormatError: the file has no such index, or its root is not sound.
+    """
+
+    def __init__(self, file: File, name: str = FILE_NAMES) -> None:
+        self.file = file
+        self.name = name
+        self.root = file.get(Kind.INDEX_ROOT, name)
+        value = self.root.value
+        if self.root.non_resident or len(value) < ROOT_HEADER + NODE_HEADER:
+            raise FormatError("index root", self.root.position, "a resident value with two headers", len(value))
+        self.block_size: int
+        self.block_vcns: int
+        _, rule, self.block_size, self.block_vcns = _ROOT.unpack_from(value)
+        self.collation = Collation(rule, file.store)
+        if self.block_size & (self.block_size - 1) or not 512 <= self.block_size <= 65536 or not self.block_vcns:
+            raise FormatError("index root", self.root.position, "blocks of 512 to 65536 bytes", self.block_size)
+        self._blocks: Stream | None = None
+
+    @property
+    def unit(self) -> int:
+        """Bytes that one VCN of this index stands for: a cluster, or 512 where clusters are larger than blocks."""
+        return self.block_size // self.block_vcns
+
+    @property
+    def blocks(self) -> Stream:
+        if self._blocks is None:
+            self._blocks = self.file.stream(Kind.INDEX_ALLOCATION, self.name)
+        return self._blocks
+
+    def root_node(self) -> Node:
+        value = self.root.value
+        return Node(None, read_node(value, ROOT_HEADER, self.root.position + self.root.value_offset))
+
+    def node(self, vcn: int) -> Node:
+        """The node in the block that begins at a VCN."""
+        offset = vcn * self.unit
+        if offset + self.block_size > self.blocks.size:
+            raise FormatError(
+                "index entry", self.root.position, f"a block within {self.blocks.size} bytes", f"VCN {vcn}"
+            )
+        position = self.blocks.clusters.position(offset)
+        data = self.blocks.read_at(offset, self.block_size)
+        if data[:4] != BLOCK_SIGNATURE:
+            raise FormatError("index block", position, repr(BLOCK_SIGNATURE), data[:4])
+        block = unprotect(data, "index block", position)
+        if int.from_bytes(block[0x10:0x18], "little") != vcn:
+            raise FormatError("index block", position + 0x10, f"VCN {vcn}", int.from_bytes(block[0x10:0x18], "little"))
+        return Node(vcn, read_node(block, BLOCK_HEADER, position))
+
+    def find(self, key: Key) -> Entry | None:
+        """The entry with that key."""
+        entry = next(self.entries(key), None)
+        return entry if entry and self.collation.key(entry.key) == key else None
+
+    def entries(self, start: Key | None = None) -> Iterator[Entry]:
+        """All entries with a key, ascending; from the first that does not sort before `start`."""
+        seen: set[int] = set()
+        stack: list[tuple[Node, int]] = []
+        self._descend(self.root_node(), start, stack, seen)
+        while stack:
+            node, at = stack.pop()
+            entry = node.entries[at]
+            if not entry.is_last:
+                yield entry
+                stack.append((node, at + 1))
+                below = node.entries[at + 1].node
+                if below is not None:
+                    self._descend(self._unseen(below, seen), None, stack, seen)
+
+    def _descend(self, node: Node, start: Key | None, stack: list[tuple[Node, int]], seen: set[int]) -> None:
+        while True:
+            at = 0 if start is None else self.collation.position(node.entries, start)
+            stack.append((node, at))
+            below = node.entries[at].node
+            if below is None:
+                return
+            node = self._unseen(below, seen)
+
+    def _unseen(self, vcn: int, seen: set[int]) -> Node:
+        if vcn in seen:
+            raise FormatError(
+                "index entry", self.root.position, "a node that is below one entry only", f"VCN {vcn} twice"
+            )
+        seen.add(vcn)
+        return self.node(vcn)
+
+
+def read_node(data: bytes | bytearray, header: int, position: int) -> list[Entry]:
+    """The entries of the node whose header is at `header` of `data`; `position` is that of `data`."""
+    first, end, _, _ = _NODE.unpack_from(data, header)
+    at, end = header + first, header + end
+    if first < NODE_HEADER or end > len(data):
+        raise FormatError("index node", position + header, f"entries within {len(data)} bytes", f"{at} to {end}")
+    entries = []
+    while at + ENTRY_HEADER <= end:
+        _, length, key_length, flags, _ = _ENTRY.unpack_from(data, at)
+        below = 8 if flags & HAS_NODE else 0
+        if length % 8 or at + length > end or ENTRY_HEADER + key_length + below > length:
+            raise FormatError("index entry", position + at, f"an entry within {end - at} bytes", length)
+        node = int.from_bytes(data[at + length - 8 : at + length], "little") if below else None
+        entries.append(Entry(bytes(data[at : at + length - below]), node))
+        if flags & IS_LAST:
+            _check_nodes(entries, position + header)
+            return entries
+        at += length
+    raise FormatError("index node", position + at, "a last entry", "none")
+
+
+def _check_nodes(entries: list[Entry], position: int) -> None:
+    """Either every entry of a node has one below it, or none has."""
+    if len({entry.node is None for entry in entries}) > 1:
+        raise FormatError("index node", position, "a node below each entry, or below none", "some of each")

@@ -1,0 +1,135 @@
+"""The file table, $MFT: where each file record is, and its first records' copies in $MFTMirr."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.errors import FormatError
+from vmrescue.ntfs.attribute import Kind
+from vmrescue.ntfs.attribute_list import MAX_SIZE, read_list
+from vmrescue.ntfs.cluster_stream import ClusterStream
+from vmrescue.ntfs.record import FileRecord, read_record
+from vmrescue.ntfs.run_list import Run, RunList
+
+if TYPE_CHECKING:
+    from vmrescue.ntfs.attribute import Attribute
+    from vmrescue.ntfs.boot_sector import BootSector
+    from vmrescue.ntfs.pending import PendingWrites
+
+MFT_RECORD, MIRROR_RECORD = 0, 1
+
+
+class FileTable:
+    """Reads and writes file records.
+
+    During an edit each record is read once and shared: what one step changes, the next one sees.
+
+    Raises:
+        FormatError: the table's own record is not sound.
+    """
+
+    def __init__(self, pending: PendingWrites, boot: BootSector) -> None:
+        self._pending = pending
+        self._boot = boot
+        self._held: dict[int, FileRecord] | None = None
+        self.load()
+
+    def load(self) -> None:
+        """Finds the table, from its own record; afresh, where the table has grown or an edit was dropped."""
+        start = self._boot.mft_cluster * self._boot.cluster_size
+        data = self._pending.read_at(start, self._boot.record_size)
+        base = read_record(data, MFT_RECORD, start)
+        first = _find(base, Kind.DATA)
+        self.runs = RunList(self._extent_runs(first, 0))
+        self.count = min(first.data_size, first.initialized_size) // self._boot.record_size
+        self._stream = ClusterStream(self._pending, self.runs, self._boot.cluster_size)
+        self._load_extents(base)
+        if self.count * self._boot.record_size > self._stream.size:
+            raise FormatError("$MFT", first.position + 0x30, f"at most {self._stream.size} bytes", first.data_size)
+
+    def _load_extents(self, base: FileRecord) -> None:
+        """The table's further runs, each of whose records lies in the runs before it."""
+        found = [attribute for attribute in base.attributes if attribute.kind == Kind.ATTRIBUTE_LIST]
+        if not found:
+            return
+        lines = [line for line in read_list(self._list_value(found[0]), found[0].position) if line.kind == Kind.DATA]
+        for line in sorted(lines, key=lambda line: line.lowest_vcn):
+            if not line.name and line.record != MFT_RECORD:
+                extent = _find(self.read(line.record), Kind.DATA, line.number)
+                for run in self._extent_runs(extent, self.runs.clusters):
+                    self.runs.append(run.lcn, run.length)
+
+    def _list_value(self, attribute: Attribute) -> bytes:
+        if not attribute.non_resident:
+            return attribute.value
+        runs = RunList(attribute.runs(self._boot.cluster_count))
+        stream = ClusterStream(self._pending, runs, self._boot.cluster_size)
+        if attribute.data_size > MAX_SIZE:
+            raise FormatError(
+                "$MFT attribute list", attribute.position, f"at most {MAX_SIZE} bytes", attribute.data_size
+            )
+        return stream.read_at(0, attribute.data_size)
+
+    def _extent_runs(self, attribute: Attribute, first_vcn: int) -> list[Run]:
+        if not attribute.non_resident or attribute.lowest_vcn != first_vcn:
+            raise FormatError(
+                "$MFT", attribute.position, f"clusters of the table from {first_vcn} on", attribute.lowest_vcn
+            )
+        return attribute.runs(self._boot.cluster_count)
+
+    def position(self, number: int) -> int:
+        """The byte of the volume where a record begins."""
+        if not 0 <= number < self.count:
+            raise FormatError("file reference", 0, f"a record below {self.count}", number)
+        return self._stream.position(number * self._boot.record_size)
+
+    def read(self, number: int) -> FileRecord:
+        """A record as it will be once the edit under way is complete; changing this object changes nothing else."""
+        position = self.position(number)
+        size = self._boot.record_size
+        return read_record(self._stream.read_at(number * size, size), number, position)
+
+    def record(self, number: int) -> FileRecord:
+        """A record; during an edit always the same object, and what is changed in it will be written."""
+        if self._held is None:
+            return self.read(number)
+        if number not in self._held:
+            self._held[number] = self.read(number)
+        return self._held[number]
+
+    def begin(self) -> None:
+        """An edit begins: records are shared from now on."""
+        self._held = {}
+
+    def store(self) -> None:
+        """Hands all changed records on to be written, the first ones twice."""
+        for record in (self._held or {}).values():
+            if record.changed:
+                self._write(record)
+
+    def end(self) -> None:
+        """The edit is complete, or dropped."""
+        self._held = None
+
+    def _write(self, record: FileRecord) -> None:
+        data = record.protected()
+        offset = record.number * self._boot.record_size
+        self._stream.write_at(offset, data)
+        mirror = self.mirror()
+        if offset + len(data) <= mirror.size:
+            mirror.write_at(offset, data)
+
+    def mirror(self) -> ClusterStream:
+        """The copies of the first records."""
+        data = _find(self.record(MIRROR_RECORD), Kind.DATA)
+        count = self._boot.clusters_for(data.data_size)
+        runs = RunList(data.runs(self._boot.cluster_count))
+        runs.cut(count)
+        return ClusterStream(self._pending, runs, self._boot.cluster_size)
+
+
+def _find(record: FileRecord, kind: Kind, number: int | None = None) -> Attribute:
+    for attribute in record.attributes:
+        if attribute.kind == kind and not attribute.name and number in (None, attribute.number):
+            return attribute
+    raise FormatError(record.title, record.position, f"an unnamed attribute of type {kind:#x}", "none")

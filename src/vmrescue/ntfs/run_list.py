@@ -1,0 +1,153 @@
+"""Run lists: where the clusters of a file are.
+
+A run maps clusters of the file (VCN, counted from its start) to clusters of the volume (LCN). On disk: mapping pairs,
+each a byte with two lengths, then the run's length in clusters, then its LCN as a signed difference to the last run's;
+a run without an LCN is a hole. Source: linux-ntfs documentation, "Data Runs".
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import TYPE_CHECKING, NamedTuple
+
+from vmrescue.errors import FormatError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+HOLE = -1
+
+
+class Run(NamedTuple):
+    """`length` clusters from `vcn` on; `lcn` is HOLE where none are stored."""
+
+    vcn: int
+    lcn: int
+    length: int
+
+    @property
+    def next_vcn(self) -> int:
+        return self.vcn + self.length
+
+    @property
+    def next_lcn(self) -> int:
+        return self.lcn + self.length
+
+
+class RunList:
+    """The runs of one attribute, ascending and without gaps."""
+
+    def __init__(self, runs: Iterable[Run] = ()) -> None:
+        self._runs: list[Run] = []
+        for run in runs:
+            self.append(run.lcn, run.length)
+        self._starts: list[int] = []
+
+    def __iter__(self) -> Iterator[Run]:
+        return iter(self._runs)
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    @property
+    def clusters(self) -> int:
+        """Clusters of the file, holes among them."""
+        return self._runs[-1].next_vcn if self._runs else 0
+
+    @property
+    def stored(self) -> list[Run]:
+        """The runs that are no holes."""
+        return [run for run in self._runs if run.lcn != HOLE]
+
+    @property
+    def next_lcn(self) -> int | None:
+        """The cluster after the last stored one, where the file would best go on."""
+        stored = self.stored
+        return stored[-1].next_lcn if stored else None
+
+    def append(self, lcn: int, count: int) -> None:
+        """Adds clusters at the end, to the last run where they continue it."""
+        vcn = self.clusters
+        if self._runs and self._continues(self._runs[-1], lcn):
+            last = self._runs.pop()
+            vcn, lcn, count = last.vcn, last.lcn, last.length + count
+        self._runs.append(Run(vcn, lcn, count))
+        self._starts = []
+
+    def cut(self, clusters: int) -> list[Run]:
+        """Leaves the first `clusters`; returns the runs after them."""
+        kept: list[Run] = []
+        rest: list[Run] = []
+        for run in self._runs:
+            here = min(max(clusters - run.vcn, 0), run.length)
+            if here:
+                kept.append(run._replace(length=here))
+            if here < run.length:
+                lcn = run.lcn if run.lcn == HOLE else run.lcn + here
+                rest.append(Run(run.vcn + here, lcn, run.length - here))
+        self._runs = kept
+        self._starts = []
+        return rest
+
+    def pieces(self, offset: int, length: int, cluster_size: int) -> Iterator[tuple[int, int]]:
+        """(byte of the volume or HOLE, bytes) for each part of a range of the file that lies in its clusters."""
+        if not self._starts:
+            self._starts = [run.vcn for run in self._runs]
+        end = offset + length
+        index = bisect_right(self._starts, offset // cluster_size) - 1
+        while offset < end:
+            run = self._runs[index]
+            within = offset - run.vcn * cluster_size
+            part = min(end - offset, run.length * cluster_size - within)
+            yield (HOLE if run.lcn == HOLE else run.lcn * cluster_size + within), part
+            offset += part
+            index += 1
+
+    @staticmethod
+    def _continues(last: Run, lcn: int) -> bool:
+        return lcn == HOLE if last.lcn == HOLE else lcn == last.next_lcn
+
+
+def decode_pairs(pairs: bytes, first_vcn: int, limit: int, position: int) -> list[Run]:
+    """The runs in mapping pairs; `limit` is the number of clusters of the volume, `position` that of the pairs."""
+    runs = []
+    vcn, lcn, at = first_vcn, 0, 0
+    while at < len(pairs) and pairs[at]:
+        count_size, lcn_size = pairs[at] & 15, pairs[at] >> 4
+        start, at = at, at + 1 + count_size + lcn_size
+        count = int.from_bytes(pairs[start + 1 : start + 1 + count_size], "little", signed=True)
+        if at > len(pairs) or count <= 0 or count_size > 8 or lcn_size > 8:
+            raise FormatError("run list", position + start, "a run's length and place", pairs[start : start + 17].hex())
+        if lcn_size:
+            lcn += int.from_bytes(pairs[start + 1 + count_size : at], "little", signed=True)
+            if lcn < 0 or lcn + count > limit:
+                raise FormatError("run list", position + start, f"clusters below {limit}", f"{count} at {lcn}")
+        runs.append(Run(vcn, lcn if lcn_size else HOLE, count))
+        vcn += count
+    return runs
+
+
+def encode_pairs(runs: Iterable[Run], room: int) -> tuple[bytes, int]:
+    """Mapping pairs, ended by a zero byte, of as many runs as fit in `room` bytes; and how many runs those are."""
+    pairs = bytearray()
+    last_lcn = done = 0
+    for run in runs:
+        pair = _encode(run, last_lcn)
+        if len(pairs) + len(pair) + 1 > room:
+            break
+        pairs += pair
+        last_lcn = last_lcn if run.lcn == HOLE else run.lcn
+        done += 1
+    return bytes(pairs) + b"\0", done
+
+
+def _encode(run: Run, last_lcn: int) -> bytes:
+    count = _shortest(run.length)
+    place = b"" if run.lcn == HOLE else _shortest(run.lcn - last_lcn)
+    return bytes([len(count) | len(place) << 4]) + count + place
+
+
+def _shortest(number: int) -> bytes:
+    """A signed number in as few bytes as hold it."""
+    size = (number if number >= 0 else ~number).bit_length() // 8 + 1
+    return number.to_bytes(size, "little", signed=True)

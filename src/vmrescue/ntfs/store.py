@@ -1,0 +1,64 @@
+"""The parts of a volume that its files share: geometry, waiting writes, file table, upper cases."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from vmrescue.errors import FormatError
+from vmrescue.ntfs.attribute import Kind
+from vmrescue.ntfs.boot_sector import read_boot_sector
+from vmrescue.ntfs.file import File
+from vmrescue.ntfs.mft import FileTable
+from vmrescue.ntfs.pending import PendingWrites
+from vmrescue.ntfs.record import NUMBER_MASK
+from vmrescue.ntfs.upcase import UNITS, UpCase
+
+if TYPE_CHECKING:
+    from vmrescue.disk.device import BlockDevice
+    from vmrescue.ntfs.record import Reference
+
+# The numbers of the system files' records. Source: linux-ntfs documentation, "NTFS System Files".
+LOG_FILE, VOLUME, ROOT, BITMAP, UPCASE, EXTEND = 2, 3, 5, 6, 10, 11
+
+
+class Store:
+    """A volume's shared parts. Opening it reads the boot sector and the file table's own record, no more."""
+
+    def __init__(self, device: BlockDevice) -> None:
+        self.device = device
+        self.boot = read_boot_sector(device)
+        self.pending = PendingWrites(device, self.boot.sector_size)
+        self.mft = FileTable(self.pending, self.boot)
+        self._files: dict[int, File] | None = None
+
+    @cached_property
+    def upcase(self) -> UpCase:
+        stream = self.file(UPCASE).stream(Kind.DATA)
+        if stream.size < 2 * UNITS:
+            raise FormatError("$UpCase", stream.attribute.position, f"{2 * UNITS} bytes", stream.size)
+        return UpCase(stream.read_at)
+
+    def file(self, number: int) -> File:
+        """The file of a base record; during an edit always the same object.
+
+        Raises:
+            FormatError: the record is not in use, or belongs to another file.
+        """
+        if self._files is not None and number in self._files:
+            return self._files[number]
+        record = self.mft.record(number)
+        if not record.in_use or record.base:
+            raise FormatError(record.title, record.position + 0x16, "a file's base record, in use", record.flags)
+        file = File(self, record)
+        if self._files is not None:
+            self._files[number] = file
+        return file
+
+    def referenced(self, reference: Reference) -> File:
+        """The file that a reference names. Raises FormatError where the record was given to another file since."""
+        file = self.file(reference & NUMBER_MASK)
+        if file.reference != reference:
+            expected = f"sequence number {reference >> 48}"
+            raise FormatError(file.base.title, file.base.position + 0x10, expected, file.base.sequence)
+        return file

@@ -1,0 +1,147 @@
+"""An NTFS volume: its files, read and edited.
+
+Invariants of every edit:
+1. It is worked out wholly in memory first; one that fails (no space, a bad name, a broken record) has written nothing.
+2. Then it is written: content to clusters that the file owns or that were free, then metadata; only sectors whose
+   bytes change. A file's content is not copied meanwhile.
+3. `state` decides before anything else: hibernated or encrypted, nothing is written; log pending, only content in
+   place, which touches no metadata.
+4. After a change of metadata $LogFile is empty, so that NTFS never redoes old work over it.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from vmrescue.errors import NotFoundError, RefusedError
+from vmrescue.ntfs.attribute import Kind
+from vmrescue.ntfs.bitmap import ClusterBitmap
+from vmrescue.ntfs.boot_sector import is_bitlocker
+from vmrescue.ntfs.content import check_rewritable, fits_in_place, open_content, read_content, write_in_place
+from vmrescue.ntfs.directory import find_entry, find_file, open_directory, split_path
+from vmrescue.ntfs.file_name import Space, file_names
+from vmrescue.ntfs.index import FILE_NAMES
+from vmrescue.ntfs.info import FileInfo, described, listed
+from vmrescue.ntfs.state import VolumeState, read_state, volume_flags
+from vmrescue.ntfs.store import VOLUME, Store
+
+if TYPE_CHECKING:
+    from vmrescue.disk.device import BlockDevice
+
+Extents = list[tuple[int, int, int]]
+
+
+def volume_state(device: BlockDevice) -> VolumeState:
+    """The state of a volume that may be encrypted by BitLocker, which `NtfsVolume` cannot open.
+
+    Raises:
+        FormatError: it is neither encrypted nor a sound NTFS volume.
+    """
+    if is_bitlocker(device):
+        return VolumeState("encrypted", ["BitLocker encrypts the volume"])
+    return NtfsVolume(device).state
+
+
+class NtfsVolume:
+    """An NTFS volume on a device. Paths use ``\\`` or ``/`` from the root and find names in any case, long or short.
+
+    Opening it reads the boot sector and one file record. Its methods raise NotFoundError for a path that is not there,
+    UsageError for a name that no file can have, RefusedError for an edit that would not be safe or cannot be done,
+    and FormatError for broken structures.
+
+    Raises:
+        FormatError: there is no sound NTFS boot sector at byte 0, or the volume is longer than the device.
+        UnsupportedError: the volume is encrypted by BitLocker.
+    """
+
+    def __init__(self, device: BlockDevice) -> None:
+        self._store = Store(device)
+        self._boot = self._store.boot
+
+    @property
+    def cluster_size(self) -> int:
+        """Bytes."""
+        return self._boot.cluster_size
+
+    @property
+    def cluster_count(self) -> int:
+        return self._boot.cluster_count
+
+    @property
+    def free_clusters(self) -> int:
+        """As counted in $Bitmap, which is read through."""
+        return ClusterBitmap(self._store).free_count()
+
+    @property
+    def serial_number(self) -> int:
+        return self._boot.serial
+
+    @cached_property
+    def version(self) -> tuple[int, int]:
+        """NTFS's own: (3, 1) since Windows XP."""
+        major, minor, _ = volume_flags(self._store)
+        return major, minor
+
+    @cached_property
+    def label(self) -> str:
+        name = self._store.file(VOLUME).find(Kind.VOLUME_NAME)
+        return name.value.decode("utf-16-le", "replace") if name and not name.non_resident else ""
+
+    @cached_property
+    def state(self) -> VolumeState:
+        """Whether Windows closed the volume, and what may be done to it."""
+        return read_state(self._store)
+
+    def exists(self, path: str) -> bool:
+        try:
+            find_file(self._store, path)
+        except NotFoundError:
+            return False
+        return True
+
+    def stat(self, path: str) -> FileInfo:
+        """What its record says of a file or directory."""
+        if not split_path(path):
+            return described(find_file(self._store, ""), "", "")
+        directory, named = find_entry(self._store, path)
+        file = self._store.referenced(named.reference)
+        others = [other for other in file_names(file) if other.parent == directory.file.reference]
+        long = next((other.name for other in others if other.space != Space.DOS), named.name.name)
+        short = next((other.name for other in others if other.space & Space.DOS), "")
+        return described(file, long, short)
+
+    def list(self, path: str = "") -> list[FileInfo]:
+        """The files and directories in a directory, sorted as NTFS does; the system's own among those of the root."""
+        return listed(open_directory(self._store, split_path(path)).names())
+
+    def read_file(self, path: str) -> bytes:
+        """A file's content. Raises UnsupportedError where it is compressed, encrypted, or kept elsewhere."""
+        return read_content(find_file(self._store, path), path)
+
+    def file_extents(self, path: str) -> Extents:
+        """Where a file's content, or a directory's index, is: (first cluster of the file, first cluster of the volume,
+        number of clusters), without holes. Empty where it lies in the file record.
+        """
+        file = find_file(self._store, path)
+        kind, name = (Kind.INDEX_ALLOCATION, FILE_NAMES) if file.is_directory else (Kind.DATA, "")
+        extents = file.extents(kind, name)
+        stored = bool(extents) and bool(extents[0].non_resident)
+        return [(run.vcn, run.lcn, run.length) for run in file.runs(extents).stored] if stored else []
+
+    def cluster_offset(self, cluster: int) -> int:
+        """The byte of the volume where a cluster begins."""
+        return cluster * self.cluster_size
+
+    def write_file(self, path: str, data: bytes) -> None:
+        """Replaces a file's content. Of the same size: in place, only the sectors that differ."""
+        self.state.check_content()
+        file = find_file(self._store, path)
+        stream = open_content(file, path)
+        check_rewritable(file, stream, path)
+        if fits_in_place(stream, data):
+            write_in_place(stream, data)
+            self._store.pending.commit()
+            return
+        self.state.check_metadata()
+        raise RefusedError(f"{path!r} would change its size or its record, which is not done yet")

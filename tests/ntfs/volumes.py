@@ -1,0 +1,118 @@
+"""NTFS volumes: two that Windows formatted, and fresh ones that mkntfs makes; and what vmrescue sees in them."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from support.machine import run
+from support.memory_device import MemoryDevice
+from support.ntfs_judges import FIRST_USER_RECORD, digest
+from support.real_data import sdist_file
+
+from vmrescue.disk.file import FileDevice
+from vmrescue.ntfs import NtfsVolume
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from support.ntfs_judges import Tree
+
+MIB = 1 << 20
+WINDOWS_SIZE = 7339520  # bytes of the volume in ntfs.bin; its boot sector's copy follows, then parts of a VHD
+SECTOR = 512
+ZEROS = bytes(MIB)
+
+
+@cache
+def windows_volume() -> bytes:
+    """A small volume of Windows 10, closed cleanly: compressed files, a directory of 2000 others."""
+    return sdist_file("dissect.ntfs", "tests/_data/ntfs.bin.gz")[: WINDOWS_SIZE + SECTOR]
+
+
+@cache
+def _cloud() -> tuple[TemporaryDirectory[str], Path]:
+    folder = TemporaryDirectory()
+    path = Path(folder.name) / "ntfs-cloud.bin"
+    data = sdist_file("dissect.ntfs", "tests/_data/ntfs-cloud.bin.gz")
+    write_sparse(data, path)
+    with path.open("ab") as file:
+        file.write(data[:SECTOR])
+    return folder, path
+
+
+def cloud_volume(path: Path) -> Path:
+    """A volume of Windows 11 of 1 GB, with OneDrive on it, that Windows never closed, copied to `path`.
+
+    The copy of its boot sector, which a volume cut out of its partition lacks, is put back.
+    """
+    run("cp", "--sparse=always", _cloud()[1], path)
+    return path
+
+
+def write_sparse(data: bytes | bytearray, path: Path) -> Path:
+    """A file of these bytes, that takes no room for zeros."""
+    with path.open("wb") as file:
+        file.truncate(len(data))
+        for start in range(0, len(data), MIB):
+            part = memoryview(data)[start : start + MIB]
+            if part != ZEROS[: len(part)]:
+                file.seek(start)
+                file.write(part)
+    return path
+
+
+def format_volume(path: Path, size: int = 8 * MIB, cluster: int = 4096, sector: int = 512) -> Path:
+    """An empty volume as mkntfs makes it; all sizes in bytes."""
+    with path.open("wb") as file:
+        file.truncate(size)
+    options = ["-F", "-Q", "-q", "-T", "-L", "LABEL", "-c", str(cluster), "-s", str(sector)]
+    run("mkntfs", *options, "-p", "0", "-H", "255", "-S", "63", path)
+    return path
+
+
+def size_for(cluster: int) -> int:
+    """Bytes of a volume that mkntfs makes with such clusters: its log takes many of them."""
+    return max(8 * MIB, (300 if cluster > MIB else 160) * cluster)
+
+
+@cache
+def formatted(size: int = 8 * MIB, cluster: int = 4096, sector: int = 512) -> bytes:
+    """The bytes of a small empty volume."""
+    with TemporaryDirectory() as folder:
+        return format_volume(Path(folder) / "volume.img", size, cluster, sector).read_bytes()
+
+
+def new_volume(size: int = 8 * MIB, cluster: int = 4096, sector: int = 512) -> tuple[MemoryDevice, NtfsVolume]:
+    device = MemoryDevice(formatted(size, cluster, sector), sector)
+    return device, NtfsVolume(device)
+
+
+@contextmanager
+def opened(path: Path, writable: bool = False) -> Iterator[NtfsVolume]:
+    """The volume in a file."""
+    device = FileDevice(path, writable)
+    try:
+        yield NtfsVolume(device)
+    finally:
+        device.close()
+
+
+def tree_of(volume: NtfsVolume) -> Tree:
+    """What vmrescue sees, without the system's own files."""
+    return dict(_walk(volume, ""))
+
+
+def _walk(volume: NtfsVolume, prefix: str) -> Iterator[tuple[str, str | None]]:
+    for info in volume.list(prefix):
+        path = prefix + info.name
+        if info.record < FIRST_USER_RECORD:
+            continue
+        if info.is_directory:
+            yield path, None
+            yield from _walk(volume, path + "/")
+        else:
+            yield path, digest(volume.read_file(path))
