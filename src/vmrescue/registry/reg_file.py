@@ -70,20 +70,21 @@ class RemoveValue:
 Operation = AddKey | RemoveKey | SetValue | RemoveValue
 
 
-def export_reg(hive: Hive, path: str, prefix: str) -> bytes:
+def export_reg(hive: Hive, path: str, prefix: str, name: str | None = None) -> bytes:
     """A key and all below it as regedit exports them: UTF-16 with a byte order mark, lines ended by CR LF.
 
     Args:
         hive: where the key is.
         path: the key's path in the hive; "" for all of it.
         prefix: what the hive's root key is called in the registry, e.g. ``HKEY_LOCAL_MACHINE\\SYSTEM``.
+        name: what the key itself is called, where that is not its path below `prefix`, as under CurrentControlSet.
 
     Raises:
         FormatError: the text would be far longer than the hive, so its values share their cells.
     """
     lines = []
     left = hive.cells.bins_size * LONGER_THAN_HIVE
-    for line in _lines(hive, path, prefix):
+    for line in _lines(hive, path, name or "\\".join(filter(None, (prefix, hive.key(path).path)))):
         lines.append(line)
         left -= len(line)
         if left < 0:
@@ -91,10 +92,11 @@ def export_reg(hive: Hive, path: str, prefix: str) -> bytes:
     return ("\ufeff" + "\r\n".join(lines) + "\r\n").encode("utf-16-le", "surrogatepass")
 
 
-def _lines(hive: Hive, path: str, prefix: str) -> Iterator[str]:
+def _lines(hive: Hive, path: str, name: str) -> Iterator[str]:
     yield from (HEADER, "")
     for key in hive.walk(path):
-        yield f"[{prefix}\\{key.path}]" if key.path else f"[{prefix}]"
+        below = key.path[len(path) :].removeprefix("\\")
+        yield f"[{name}\\{below}]" if below else f"[{name}]"
         yield from (_value_line(value.name, value.type, value.raw) for value in key.values())
         yield ""
 

@@ -54,9 +54,7 @@ def _check(command: Command, registry: Registry) -> Outcome:
     hive, _ = registry.locate(name, command.view)
     problems = hive.check()
     lines = [str(problem) for problem in problems] or [f"{name}: the hive is sound."]
-    data = [
-        {"cell": problem.offset, "structure": problem.structure, "problem": problem.problem} for problem in problems
-    ]
+    data = [{"cell": problem.offset, "structure": problem.structure, "problem": problem.text} for problem in problems]
     return Outcome(lines, passed=not problems, data=data)
 
 
@@ -67,4 +65,4 @@ def _export(command: Command, registry: Registry) -> bytes:
     if found is None:
         raise messages.not_found()
     hive, key = found
-    return export_reg(hive, key.path, str(name))
+    return export_reg(hive, key.path, name.root, str(name))
