@@ -12,7 +12,7 @@ from support.vhd import libvhdi_content, qemu_content
 
 from vmrescue.disk import open_disk
 from vmrescue.disk.copy import copy_to_fixed
-from vmrescue.errors import RefusedError, VmRescueError
+from vmrescue.errors import RefusedError, UnsupportedError, VmRescueError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,6 +71,18 @@ def test_a_copy_never_replaces_a_file(tmp_path: Path) -> None:
 
     disk.close()
     assert tree(tmp_path) == before
+
+
+def test_a_disk_of_4096_byte_sectors_is_not_copied_to_a_vhd(tmp_path: Path) -> None:
+    path = tmp_path / "disk.img"
+    path.write_bytes(bytes(4096) + b"EFI PART" + bytes(MIB - 4104))
+    disk = open_disk(path)
+
+    with pytest.raises(UnsupportedError, match="sectors of 4096 bytes"):
+        copy_to_fixed(disk, tmp_path / "copy.vhd")
+
+    disk.close()
+    assert not (tmp_path / "copy.vhd").exists()
 
 
 def test_a_copy_for_which_there_is_no_room_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -62,9 +62,9 @@ CASES += [(container, grow) for container in CONTAINERS if container != "differe
 
 @pytest.mark.parametrize(("container", "edit"), CASES)
 def test_a_commit_that_crashes_leaves_the_disk_wholly_old_or_wholly_new(
-    tmp_path: Path, container: str, edit: Callable[[VirtualDisk], None]
+    quick_folder: Path, container: str, edit: Callable[[VirtualDisk], None]
 ) -> None:
-    live = tmp_path / "live"
+    live = quick_folder / "live"
     live.mkdir()
     path = make_image(live, container)
     old = content(path)
@@ -77,8 +77,8 @@ def test_a_commit_that_crashes_leaves_the_disk_wholly_old_or_wholly_new(
     allowed[new] = path.read_bytes()
     assert new != old
     found = {
-        (after, policy): settle(tmp_path / "crashed", allowed)
-        for after, policy in crashes(recording, tmp_path / "crashed")
+        (after, policy): settle(quick_folder / "crashed", allowed)
+        for after, policy in crashes(recording, quick_folder / "crashed")
     }
     last = len(recording.actions)
     assert {found[last, policy] for policy in WHOLE} == {new}, "a commit that had returned was lost"
@@ -89,8 +89,8 @@ def test_a_commit_that_crashes_leaves_the_disk_wholly_old_or_wholly_new(
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
-def test_an_undo_that_crashes_leaves_the_disk_wholly_old_or_wholly_new(tmp_path: Path, container: str) -> None:
-    live = tmp_path / "live"
+def test_an_undo_that_crashes_leaves_the_disk_wholly_old_or_wholly_new(quick_folder: Path, container: str) -> None:
+    live = quick_folder / "live"
     live.mkdir()
     path = make_image(live, container)
     old = content(path)
@@ -104,8 +104,8 @@ def test_an_undo_that_crashes_leaves_the_disk_wholly_old_or_wholly_new(tmp_path:
 
     assert content(path) == old
     found = {
-        (after, policy): settle(tmp_path / "crashed", allowed)
-        for after, policy in crashes(recording, tmp_path / "crashed")
+        (after, policy): settle(quick_folder / "crashed", allowed)
+        for after, policy in crashes(recording, quick_folder / "crashed")
     }
     last = len(recording.actions)
     assert {found[last, policy] for policy in WHOLE} == {old}
@@ -114,8 +114,8 @@ def test_an_undo_that_crashes_leaves_the_disk_wholly_old_or_wholly_new(tmp_path:
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
-def test_a_rollback_that_crashes_too_leaves_the_disk_as_it_was(tmp_path: Path, container: str) -> None:
-    live, first, second = tmp_path / "live", tmp_path / "first", tmp_path / "second"
+def test_a_rollback_that_crashes_too_leaves_the_disk_as_it_was(quick_folder: Path, container: str) -> None:
+    live, first, second = quick_folder / "live", quick_folder / "first", quick_folder / "second"
     live.mkdir()
     path = make_image(live, container)
     old = content(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import itertools
 import multiprocessing
+import os
 import random
 import shutil
 import time
@@ -291,8 +292,10 @@ def failures(number: int) -> Iterator[None]:
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
 @pytest.mark.parametrize("container", ["raw", "dynamic"])
-def test_whatever_call_fails_once_the_image_is_rolled_back_at_once(tmp_path: Path, container: str, number: int) -> None:
-    path = make_image(tmp_path, container)
+def test_whatever_call_fails_once_the_image_is_rolled_back_at_once(
+    quick_folder: Path, container: str, number: int
+) -> None:
+    path = make_image(quick_folder, container)
     before = path.read_bytes()
     failed = 0
 
@@ -320,9 +323,9 @@ def failed_repair(path: Path) -> str | None:
 
 @pytest.mark.parametrize("container", ["raw", "dynamic"])
 def test_when_the_disk_fails_for_good_the_next_opening_brings_the_image_in_order(
-    tmp_path: Path, container: str
+    quick_folder: Path, container: str
 ) -> None:
-    live = tmp_path / "live"
+    live = quick_folder / "live"
     live.mkdir()
     path = make_image(live, container)
     before = path.read_bytes()
@@ -473,6 +476,21 @@ def test_a_block_device_is_repaired_and_undone(tmp_path: Path, monkeypatch: pyte
         run("losetup", "--detach", device)
 
 
+def test_a_journal_that_another_user_put_there_is_not_trusted(tmp_path: Path) -> None:
+    need_root()
+    path, _ = interrupted(tmp_path)
+    os.chown(journal_folder(path), 12345, 12345)
+    left = tree(path.parent)
+
+    for attempt in (open_disk, EditSession, undo):
+        with pytest.raises(RefusedError, match="belongs to another user"):
+            attempt(path)
+
+    assert tree(path.parent) == left
+    os.chown(path, 12345, 12345)  # whoever owns the image may have repaired it
+    EditSession(path).close()
+
+
 def test_two_hot_journals_are_refused(tmp_path: Path) -> None:
     path, _ = interrupted(tmp_path)
     journal = journal_folder(path) / "0001.hot"
@@ -482,8 +500,8 @@ def test_two_hot_journals_are_refused(tmp_path: Path) -> None:
         open_disk(path)
 
 
-def test_a_process_killed_in_the_midst_leaves_the_disk_wholly_old_or_wholly_new(tmp_path: Path) -> None:
-    path = make_image(tmp_path, "dynamic")
+def test_a_process_killed_in_the_midst_leaves_the_disk_wholly_old_or_wholly_new(quick_folder: Path) -> None:
+    path = make_image(quick_folder, "dynamic")
     old = path.read_bytes()
     started = time.monotonic()
     repair(path)

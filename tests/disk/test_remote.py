@@ -51,7 +51,7 @@ def random_file(path: Path, size: int) -> bytes:
     return data
 
 
-@pytest.mark.parametrize("size", [512, BLOCK, 5 * BLOCK + 1024, 3 * MIB])
+@pytest.mark.parametrize("size", [512, BLOCK, BLOCK + 512, 5 * BLOCK + 1024, 3 * MIB])
 def test_every_range_reads_as_the_file_has_it(server: RangeServer, tmp_path: Path, size: int) -> None:
     data = random_file(tmp_path / "disk.raw", size)
     file = RemoteFile(server.url + "disk.raw")
@@ -84,7 +84,7 @@ def test_neighbours_come_in_one_request_and_reading_on_gets_more_each_time(serve
     assert len(server.requests) == 2  # one for the size, one for 64 blocks
     for start in range(0, MIB, 4096):
         file.read_at(start, 4096)
-    assert len(server.requests) - 2 <= 7  # 32 K, 64 K, 128 K, then 256 K each, for 1 MiB
+    assert len(server.requests) - 2 <= 10  # 32 K, 64 K, then 128 K each, for 1 MiB
     assert len(server.requests) == file.requests
     file.close()
 
@@ -122,7 +122,7 @@ def test_a_server_without_ranges_is_refused_before_it_sends_everything(server: R
 def test_a_missing_file_and_a_silent_server_are_told_apart(server: RangeServer) -> None:
     with pytest.raises(ReadError, match="404"):
         open_disk(server.url + "no.vhd")
-    with pytest.raises(ReadError, match="(?i)connect"):
+    with pytest.raises(ReadError, match=r"(?i)connect"):
         open_disk("http://127.0.0.1:9/os.vhd")
     with pytest.raises(UnsupportedError, match="nosuch"):
         open_disk("nosuch://host/os.vhd")

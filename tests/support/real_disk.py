@@ -54,7 +54,7 @@ def real_disk(folder: Path, recovered: bool = True) -> Path:
     if recovered:
         run("ntfsrecover", "-k", volume)
     with disk.open("wb") as stream:
-        stream.truncate(OS_START + size + MIB)
+        stream.truncate((-(-(OS_START + size) // MIB) + 1) * MIB)  # whole MiB, and room for the backup table
     run("sgdisk", "-n", f"1:{ESP[0] // 512}:+100M", "-t", "1:ef00", disk)
     run(
         "sgdisk",

@@ -45,9 +45,9 @@ def test_a_real_disk_is_diagnosed_repaired_judged_and_undone(image: Path, tmp_pa
     assert "Nothing is wrong." in output_of("diagnose", image)
 
     disk = tmp_path / "disk.raw"
-    run("qemu-img", "info", image)
+    run("qemu-img", "info", "-f", "vpc", image)
     run("vhdiinfo", image)
-    run("qemu-img", "convert", "-O", "raw", image, disk)
+    run("qemu-img", "convert", "-f", "vpc", "-O", "raw", image, disk)
     assert "No problems found" in run("sgdisk", "-v", disk)
     volume = next(row for row in document["volumes"] if row["file_system"] == "NTFS")
     os, esp = tmp_path / "os", tmp_path / "esp"

@@ -24,7 +24,7 @@ REMAINING = {"volume-state", "free-space", "memory-limit"}  # what a repair does
 def raw(image: Path) -> Path:
     """The image converted by qemu-img, so that no line of ours is between the judges and the disk."""
     target = image.with_suffix(".raw")
-    run("qemu-img", "convert", "-O", "raw", image, target)
+    run("qemu-img", "convert", "-f", "vpc", "-O", "raw", image, target)
     return target
 
 
