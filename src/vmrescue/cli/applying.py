@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
 from vmrescue.errors import RefusedError
+from vmrescue.report.printable import printable
+from vmrescue.report.receipt import dry_run_text, receipt_text
+from vmrescue.report.text import plan_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from vmrescue.plan import Plan
-    from vmrescue.transaction import Transaction
+    from vmrescue.transaction import Receipt, Transaction
+    from vmrescue.transaction.target import Progress
 
 
 def apply_and_report(
@@ -28,18 +35,44 @@ def apply_and_report(
 
     Raises RefusedError where the person says no, or where nobody can be asked.
     """
-    from vmrescue.report.receipt import dry_run_text, receipt_text
-    from vmrescue.report.text import plan_text
-
     receipt = transaction.apply(plan)
     talk = output == "text" and not quiet
+    if dry_run or not receipt.written:
+        if talk:
+            click.echo(plan_text(plan) or "There is nothing to change.")
+    else:
+        show_and_ask(plan, receipt.image, yes, talk)
+        receipt = transaction.commit(receipt, backup_dir)
+    report(receipt, output, quiet)
+
+
+def show_and_ask(plan: Plan, target: str, yes: bool, talk: bool) -> None:
+    """Shows a plan and asks whether to go on. Raises RefusedError where the answer is no."""
     if talk:
         click.echo(plan_text(plan) or "There is nothing to change.")
-    if not dry_run and receipt.written:
-        if not (yes or click.confirm(f"Write these {len(plan)} changes to {receipt.image}?", err=True)):
-            raise RefusedError("nothing was changed: the answer was no")
-        receipt = transaction.commit(receipt, backup_dir)
-    if talk:
+    if not (yes or click.confirm(f"Write these {len(plan)} changes to {printable(target)}?", err=True)):
+        raise RefusedError("nothing was changed: the answer was no")
+
+
+def report(receipt: Receipt, output: str, quiet: bool) -> None:
+    """Prints a receipt, or what a dry run would have written."""
+    if output == "text" and not quiet:
         click.echo(receipt_text(receipt) if receipt.committed else dry_run_text(receipt))
     elif not quiet:
         click.echo(receipt.to_json(), nl=False)
+
+
+@contextmanager
+def copying_progress(quiet: bool) -> Iterator[Progress | None]:
+    """A progress bar for copying a disk, on a terminal only."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import Progress as Bar
+
+    columns = BarColumn(), DownloadColumn(binary_units=True), TransferSpeedColumn(), TimeRemainingColumn()
+    with Bar("copying", *columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("copying")
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from vmrescue.errors import UnsupportedError
 from vmrescue.fat import FatVolume
 from vmrescue.ntfs import NtfsVolume
+from vmrescue.windows.bare_hive import HiveVolume
 
 if TYPE_CHECKING:
     from vmrescue.windows import Volume
@@ -35,6 +36,8 @@ def open_editor(volume: Volume) -> VolumeEditor:
     """The editor for a volume. Raises UnsupportedError where its file system has none."""
     if volume.file_system == "NTFS":
         return NtfsVolume(volume.device)
+    if isinstance(volume, HiveVolume):
+        return volume.hive_files
     if volume.readable:
         return FatVolume(volume.device)
     raise UnsupportedError(f"{volume} holds {volume.file_system or 'no known file system'}: it cannot be edited")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from vmrescue.checks import Diagnosis
     from vmrescue.plan import Plan
+    from vmrescue.transaction.target import Origin
 
 SCHEMA = "vmrescue.receipt/1"
 NAME = "receipt.json"
@@ -45,6 +46,8 @@ class Receipt:
         written: for each image that was changed, by path, the ranges of its file.
         backups: the rows of the backup's manifest.
         journals: the number of each changed image's undo journal.
+        origin: what the image was made from, where a copy or a child was repaired.
+        sha256: of a repaired copy's file.
         started, finished: UTC.
     """
 
@@ -60,6 +63,8 @@ class Receipt:
     finished: datetime
     backups: list[dict[str, Any]] = field(default_factory=list)
     journals: dict[str, int] = field(default_factory=dict)
+    origin: Origin | None = None
+    sha256: str | None = None
 
     @property
     def bytes_written(self) -> int:
@@ -80,6 +85,8 @@ class Receipt:
             "written": {path: [vars(row) for row in rows] for path, rows in self.written.items()},
             "backups": self.backups,
             "journals": self.journals,
+            "origin": vars(self.origin) if self.origin else None,
+            "sha256": self.sha256,
             "remaining": [finding.to_dict() for finding in self.after.findings] if self.after else None,
         }
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vmrescue.disk import BlockDevice
+    from vmrescue.disk import Store
 
 
 class Recorder:
     """Passes everything on to `device`, and keeps the (offset, length) of each write."""
 
-    def __init__(self, device: BlockDevice) -> None:
+    def __init__(self, device: Store) -> None:
         self._device = device
         self.written: list[tuple[int, int]] = []
 
@@ -29,6 +29,9 @@ class Recorder:
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
         self._device.write_at(offset, data)
         self.written.append((offset, len(data)))
+
+    def resize(self, size: int) -> None:
+        self._device.resize(size)
 
     def flush(self) -> None:
         self._device.flush()

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from vmrescue.disk import opening
-from vmrescue.errors import RefusedError
+from vmrescue.errors import RefusedError, UsageError
+from vmrescue.transaction.target import child_of, copy_of
 from vmrescue.transaction.transaction import Transaction
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator
 
     from vmrescue.checks import Diagnosis, Policy
     from vmrescue.plan import Plan
     from vmrescue.transaction.receipt import Receipt
+    from vmrescue.transaction.target import Origin, Progress
 
 
 def repair(
@@ -27,6 +30,9 @@ def repair(
     skip: Collection[str] = (),
     backup_dir: str | os.PathLike[str] | None = None,
     dry_run: bool = False,
+    copy_to: str | os.PathLike[str] | None = None,
+    into: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
 ) -> Receipt:
     """Makes the changes of a plan; without one, all that the diagnosis proposes.
 
@@ -38,18 +44,44 @@ def repair(
         only, skip: ids of the checks whose findings are mended, and are not; without a plan.
         backup_dir: where the copies of the hives go; ``IMAGE.vmrescue/`` unless given.
         dry_run: apply and verify in memory, and write nothing.
+        copy_to: repair a copy instead, a new fixed VHD as Azure takes it; the image is only read.
+        into: put the repair into a new differencing VHD over the image; the image is only read.
+        progress: called while copying with the bytes done and the bytes to do.
 
     Raises:
         RefusedError: it would not be safe; the image is untouched.
         RepairFailedError: it could not be done or confirmed; the image is as before.
         VmRescueError: the image cannot be read.
     """
-    with Transaction(image, data_disks, policy, writable=not dry_run) as transaction:
+    with (
+        _target(image, None if dry_run else copy_to, None if dry_run else into, progress) as (target, origin),
+        Transaction(target, data_disks, policy, writable=not dry_run, origin=origin) as transaction,
+    ):
         must_be_editable(transaction.before)
         receipt = transaction.apply(transaction.before.plan(only, skip) if plan is None else plan)
         if dry_run or not receipt.written:
             return receipt
         return transaction.commit(receipt, backup_dir)
+
+
+@contextmanager
+def _target(
+    image: str | os.PathLike[str],
+    copy_to: str | os.PathLike[str] | None,
+    into: str | os.PathLike[str] | None,
+    progress: Progress | None,
+) -> Iterator[tuple[str | os.PathLike[str], Origin | None]]:
+    """What is repaired: the image itself, or what is made of it first."""
+    if copy_to and into:
+        raise UsageError("a repair goes to a copy or into a child, not to both")
+    if copy_to:
+        with copy_of(image, copy_to, progress) as origin:
+            yield copy_to, origin
+    elif into:
+        with child_of(image, into) as origin:
+            yield into, origin
+    else:
+        yield image, None
 
 
 def must_be_editable(diagnosis: Diagnosis) -> None:

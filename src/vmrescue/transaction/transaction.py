@@ -17,9 +17,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vmrescue.checks import Policy, examine
+from vmrescue.checks import Policy, examine, open_disks
 from vmrescue.disk import FileDevice, Overlay, journal, open_container
 from vmrescue.disk.recovery import open_for_reading, open_for_writing
+from vmrescue.disk.remote import is_remote, refusal
 from vmrescue.errors import RefusedError, RepairFailedError, VmRescueError
 from vmrescue.plan import DeleteFile, PutFile
 from vmrescue.transaction.apply import apply_plan, by_file
@@ -28,7 +29,7 @@ from vmrescue.transaction.committed import compare_committed
 from vmrescue.transaction.receipt import NAME, Receipt, Written
 from vmrescue.transaction.recorder import Recorder
 from vmrescue.transaction.verify import verify_plan
-from vmrescue.windows import Disk
+from vmrescue.windows.bare_hive import disk_or_hive
 
 if TYPE_CHECKING:
     import os
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from vmrescue.disk import VirtualDisk
     from vmrescue.disk.journal_file import Journal
     from vmrescue.plan import Plan
+    from vmrescue.windows import Disk
+    from vmrescue.transaction.target import Origin
 
 
 class EditedImage:
@@ -49,12 +52,12 @@ class EditedImage:
         self.index = index
         self.file, self.interrupted = open_for_writing(path) if writable else open_for_reading(path)
         self.overlay = Overlay(self.file)
-        self.device: VirtualDisk = open_container(self.overlay, str(path))
+        self.device: VirtualDisk = open_container(self.overlay, str(path), writable=True)
         self.recorder = Recorder(self.device)
 
     def disk(self) -> Disk:
         """The disk as it is now, with nothing remembered from before."""
-        return Disk(self.recorder, str(self.path), self.index)
+        return disk_or_hive(self.recorder, str(self.path), self.index)
 
     def written(self) -> list[Written]:
         """What a commit would write to the file."""
@@ -77,6 +80,7 @@ class EditedImage:
         journal.rollback(self.file, committed)
 
     def close(self) -> None:
+        self.device.close()  # a differencing disk's parents too
         self.overlay.close()
         self.file.close()
 
@@ -89,6 +93,7 @@ class Transaction:
         data_disks: further disks of the same VM, which a plan may also change.
         policy: what counts as right; Azure's unless given.
         writable: False for a dry run: the images are opened read-only, and `commit` is not possible.
+        origin: what the image was made from, for the receipt.
     """
 
     def __init__(
@@ -97,13 +102,17 @@ class Transaction:
         data_disks: Iterable[str | os.PathLike[str]] = (),
         policy: Policy | None = None,
         writable: bool = True,
+        origin: Origin | None = None,
     ) -> None:
+        self._origin = origin
         self.policy = policy or Policy.azure()
         self.started = datetime.now(UTC)
         self._opened = ExitStack()
         self.images: list[EditedImage] = []
         try:
             for index, path in enumerate([image, *data_disks]):
+                if is_remote(path):
+                    raise refusal(path)
                 opened = EditedImage(Path(path), index, writable)
                 self._opened.callback(opened.close)
                 self.images.append(opened)
@@ -160,6 +169,7 @@ class Transaction:
             written=written,
             started=self.started,
             finished=datetime.now(UTC),
+            origin=self._origin,
         )
 
     def _must_be_for_this_image(self, plan: Plan) -> None:
@@ -197,6 +207,7 @@ class Transaction:
                 "backups": backups,
                 "journals": {str(image.path): committed.number for image, committed in done},
                 "finished": datetime.now(UTC),
+                "sha256": file_sha256(self.images[0].path) if self._origin and self._origin.sha256 else None,
             }
         )
         (folder / NAME).write_text(receipt.to_json(), encoding="utf-8")
@@ -210,8 +221,14 @@ class Transaction:
             for file, (first, *_) in by_file(applied.plan.changes).items()
             if file not in new and not isinstance(first, DeleteFile)
         ]
-        untouched = [Disk(open_container(image.file), str(image.path), image.index) for image in self.images]
-        return back_up(edited, untouched, folder)
+        with open_disks([image.path for image in self.images]) as untouched:
+            return back_up(edited, untouched, folder)
+
+
+def file_sha256(path: Path) -> str:
+    """Of a whole file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _sha256(data: bytes) -> str:
