@@ -11,13 +11,15 @@ from vmrescue.checks.rules import RULES, chosen
 from vmrescue.disk import open_disk
 from vmrescue.disk.remote import shown
 from vmrescue.plan import ImageIdentity, Plan, Step
-from vmrescue.windows import Disk, Installation
+from vmrescue.windows import Installation
+from vmrescue.windows.bare_hive import disk_or_hive
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Collection, Iterable, Iterator
 
     from vmrescue.checks.finding import Finding
+    from vmrescue.windows import Disk
 
 SCHEMA = "vmrescue.diagnosis/1"
 
@@ -113,7 +115,7 @@ def open_disks(paths: Iterable[str | os.PathLike[str]]) -> Iterator[list[Disk]]:
         for index, path in enumerate(paths):
             device = open_disk(path)
             opened.callback(device.close)
-            disks.append(Disk(device, shown(path), index))
+            disks.append(disk_or_hive(device, shown(path), index))
         yield disks
 
 

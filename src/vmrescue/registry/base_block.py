@@ -16,6 +16,7 @@ from vmrescue.errors import FormatError, UnsupportedError
 SIZE = 4096
 SECTOR = 512  # what a log holds of it
 CHECKED = 508  # the checksum covers the bytes before itself
+LOG_SUFFIXES = (".LOG1", ".LOG2", ".LOG")  # of the files beside a hive; the single .LOG is Windows Vista's and older
 
 LAYOUT = Struct(
     "signature" / Const(b"regf"),

@@ -23,9 +23,9 @@ from vmrescue.plan import (
     SetValue,
 )
 from vmrescue.registry import Hive, KeyNotFound, ValueNotFound
+from vmrescue.registry.base_block import LOG_SUFFIXES
 from vmrescue.transaction.editors import open_editor
 from vmrescue.windows.file_system import chunks
-from vmrescue.windows.registry_file import LOG_SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

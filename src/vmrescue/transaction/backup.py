@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from vmrescue.errors import RefusedError
 from vmrescue.plan import FileRef
+from vmrescue.registry.base_block import LOG_SUFFIXES
 from vmrescue.transaction.apply import find_volume
 from vmrescue.windows import Installation
 from vmrescue.windows.file_system import chunks, harmless, parts_of
-from vmrescue.windows.registry_file import LOG_SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from vmrescue.disk import VirtualDisk
     from vmrescue.disk.journal_file import Journal
     from vmrescue.plan import Plan
-    from vmrescue.windows import Disk
     from vmrescue.transaction.target import Origin
+    from vmrescue.windows import Disk
 
 
 class EditedImage:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from vmrescue.errors import FormatError, NotFoundError, VmRescueError
 from vmrescue.plan import FileRef, RegistryData
-from vmrescue.registry.base_block import SECTOR
+from vmrescue.registry.base_block import LOG_SUFFIXES, SECTOR
 from vmrescue.registry.state import HiveState, hive_state
 from vmrescue.windows.file_system import parts_of
 from vmrescue.windows.guard import reading
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from vmrescue.windows.volume import Volume
-
-LOG_SUFFIXES = (".LOG1", ".LOG2", ".LOG")
 
 
 class RegistryKey:
@@ -63,16 +61,21 @@ class RegistryKey:
                 value = self._key.value(name)
             except RegistryValueNotFoundError:
                 return None
-            return RegistryData(int(value.type), bytes(value.data))
+            return RegistryData(int(value.type), _data(value))
 
     def values(self) -> dict[str, RegistryData]:
         """All values by name; the unnamed one as ``""``."""
         with self._where.reading():
-            return {_name(value): RegistryData(int(value.type), bytes(value.data)) for value in self._key.values()}
+            return {_name(value): RegistryData(int(value.type), _data(value)) for value in self._key.values()}
 
 
 def _name(value: Any) -> str:
     return "" if value.cell.NameLength == 0 else str(value.name)
+
+
+def _data(value: Any) -> bytes:
+    """Its bytes; dissect looks for a cell even where a size of 0 says that there is none."""
+    return bytes(value.data) if value.size else b""
 
 
 class RegistryFile:
@@ -124,13 +127,17 @@ class RegistryFile:
             return self._stream, None
         from vmrescue.registry.recovery import recover
 
-        with self.reading():
-            self._stream.seek(0)
-            data = self._stream.read()
+        data = self.read()
         try:
             return BytesIO(recover(data, self.logs())[0]), None
         except VmRescueError as error:
             return BytesIO(data), str(error)
+
+    def read(self) -> bytes:
+        """The whole file as it is: its logs are not replayed."""
+        with self.reading():
+            self._stream.seek(0)
+            return self._stream.read()
 
     def logs(self) -> list[bytes]:
         """The content of the log files that lie beside the hive, in the order LOG1, LOG2, LOG."""

@@ -1,0 +1,48 @@
+r"""A registry of one hive: the file is known, so the name that it is given below a root is taken as it comes.
+
+``HKLM\BROKENSYSTEM\Select`` is the key Select of the file, as if it had been loaded under that name; so is
+``HKLM\SYSTEM\Select``. ``HKCU`` is the root key of the hive itself, as for a user's NTUSER.DAT.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.errors import UsageError
+from vmrescue.registry.errors import KeyNotFound, ValueNotFound
+from vmrescue.registry.reg_command.current_control_set import through_select
+
+if TYPE_CHECKING:
+    from vmrescue.registry.hive import Hive
+    from vmrescue.registry.reg_command.key_name import KeyName
+
+LOADED_BELOW = ("HKEY_LOCAL_MACHINE", "HKEY_USERS")
+
+
+class OneHive:
+    """Satisfies `Registry` with a single hive; `name` is what a listing of a root shows for it."""
+
+    def __init__(self, hive: Hive, name: str) -> None:
+        self._hive = hive
+        self._name = name
+
+    def locate(self, name: KeyName, view: int) -> tuple[Hive, str]:
+        return self._hive, self.path(name)
+
+    def path(self, name: KeyName) -> str:
+        """The path in the hive of the key so called."""
+        if name.root == "HKEY_CURRENT_USER":
+            return name.path
+        if name.root not in LOADED_BELOW or not name.path:
+            raise UsageError(f"{name} is no key of a hive file: name it HKLM\\{self._name}\\… or HKU\\{self._name}\\…")
+        return through_select("\\".join(name.parts[1:]), self._current)
+
+    def hives(self, root: str) -> list[str]:
+        return [self._name] if root in LOADED_BELOW else []
+
+    def _current(self) -> int | None:
+        try:
+            current = self._hive.key("Select").value("Current").data
+        except (KeyNotFound, ValueNotFound):
+            return None
+        return current if isinstance(current, int) else None

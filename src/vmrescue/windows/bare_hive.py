@@ -1,0 +1,125 @@
+"""A hive's file on this machine, edited as if it were an image whose only content is the hive.
+
+The seam to the transactions is here, and nowhere else: to them a bare hive is a disk with one volume, on which lies one
+file. So it gets all that a disk gets: changes caught in an overlay, a backup, verification through the dissect readers,
+the undo journal. The hive's transaction logs are the files that lie beside it; they are read and never written, as on
+an image.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from vmrescue.errors import NotFoundError, ReadError, RefusedError
+from vmrescue.registry.base_block import LOG_SUFFIXES
+from vmrescue.volume import Partition, PartitionTable
+from vmrescue.windows.disk import Disk
+from vmrescue.windows.file_system import Entry
+from vmrescue.windows.registry_file import RegistryFile
+from vmrescue.windows.volume import Volume
+
+if TYPE_CHECKING:
+    from vmrescue.disk import Store
+    from vmrescue.windows.file_system import FileSystem
+
+SIGNATURE = b"regf"
+KIND = "hive"  # in the place of a file system's name
+
+
+def disk_or_hive(device: Store, path: str, index: int = 0) -> Disk:
+    """What lies in an opened file: a disk, or a bare hive."""
+    is_hive = device.size >= len(SIGNATURE) and device.read_at(0, len(SIGNATURE)) == SIGNATURE
+    return BareHive(device, path, index) if is_hive else Disk(device, path, index)
+
+
+class BareHive(Disk):
+    """A hive's file in the place of a disk."""
+
+    def __init__(self, device: Store, path: str, index: int = 0) -> None:
+        whole = Partition(1, 0, device.size, 0)
+        self.device = device
+        self.path = path
+        self.index = index
+        self.table = PartitionTable("none", device.sector_size, None, [whole], [])
+        self.volumes = [HiveVolume(self, whole, HiveFiles(device, Path(path)))]
+
+    @property
+    def hive(self) -> RegistryFile:
+        return RegistryFile(self.volumes[0], Path(self.path).name)
+
+
+class HiveVolume(Volume):
+    """The place that the hive's file seems to lie in; `hive_files` both reads and edits."""
+
+    def __init__(self, disk: BareHive, partition: Partition, hive_files: HiveFiles) -> None:
+        super().__init__(disk, partition)
+        self.hive_files = hive_files
+
+    @cached_property
+    def file_system(self) -> str | None:
+        return KIND
+
+    @cached_property
+    def files(self) -> FileSystem:
+        return self.hive_files
+
+    def __str__(self) -> str:
+        return "this machine"
+
+
+class HiveFiles:
+    """The hive and its logs: what is read through a `FileSystem`, and edited through a `VolumeEditor`."""
+
+    cluster_size = 4096  # the unit in which a hive grows
+    label = ""
+    free_bytes = 0
+
+    def __init__(self, device: Store, path: Path) -> None:
+        self._device = device
+        self._path = path
+
+    def size_of(self, path: str) -> int | None:
+        if path == self._path.name:
+            return self._device.size
+        return self._log(path).stat().st_size if self.exists(path) else None
+
+    def open(self, path: str) -> BinaryIO:
+        return BytesIO(self.read_file(path))
+
+    def entries(self, path: str) -> list[Entry]:
+        names = [self._path.name, *(self._path.name + suffix for suffix in LOG_SUFFIXES)]
+        return [Entry(name, False, size) for name in names if (size := self.size_of(name)) is not None]
+
+    def exists(self, path: str) -> bool:
+        return path == self._path.name or (self._is_log(path) and self._log(path).is_file())
+
+    def read_file(self, path: str) -> bytes:
+        if path == self._path.name:
+            return self._device.read_at(0, self._device.size)
+        if not self.exists(path):
+            raise NotFoundError(f"there is no {path} beside {self._path}")
+        try:
+            return self._log(path).read_bytes()
+        except OSError as error:
+            raise ReadError(f"cannot read {self._log(path)}: {error.strerror}") from error
+
+    def write_file(self, path: str, data: bytes) -> None:
+        if path != self._path.name:
+            raise RefusedError(f"{path} is not the hive {self._path.name}")
+        self._device.resize(len(data))
+        self._device.write_at(0, data)
+
+    def create_file(self, path: str, data: bytes) -> None:
+        raise RefusedError(f"{path} would be a file of this machine: vmrescue creates none")
+
+    def delete(self, path: str) -> None:
+        raise RefusedError(f"{path} is a file of this machine: vmrescue deletes none")
+
+    def _is_log(self, path: str) -> bool:
+        return path in [self._path.name + suffix for suffix in LOG_SUFFIXES]
+
+    def _log(self, path: str) -> Path:
+        return self._path.with_name(path)
