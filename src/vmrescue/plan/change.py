@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class FileRef:
     """A file: which disk (0 the image itself, then the data disks in order), which partition, which path.
 
-    `partition` is the number in the disk's table, counted from 1; 1 for a bare volume. `path` uses backslashes and
-    starts at the volume's root, without a leading one.
+    `partition` is the number in the disk's table, counted from 1; 1 for a bare volume; 0 where the image is itself the
+    file, a bare hive. `path` uses backslashes and starts at the volume's root, without a leading one.
     """
 
     disk: int
@@ -32,6 +32,8 @@ class FileRef:
     path: str
 
     def __str__(self) -> str:
+        if not self.partition:
+            return self.path
         where = (
             f"partition {self.partition}" if self.disk == 0 else f"data disk {self.disk}, partition {self.partition}"
         )

@@ -39,7 +39,7 @@ class BareHive(Disk):
     """A hive's file in the place of a disk."""
 
     def __init__(self, device: Store, path: str, index: int = 0) -> None:
-        whole = Partition(1, 0, device.size, 0)
+        whole = Partition(0, 0, device.size, 0)  # 0: no partition at all
         self.device = device
         self.path = path
         self.index = index

@@ -72,11 +72,14 @@ class HiveNames:
 
     def hives(self, root: str) -> list[str]:
         if root == MACHINE:
-            here = [name for name in CONFIG_HIVES if self._exists(self._os.volume, f"{self._os.config}\\{name}")]
-            return [BOOT_STORE, *here]
+            return [BOOT_STORE, *(name for name in CONFIG_HIVES if self._is_in_config(name))]
         if root == USERS:
-            return [DEFAULT_USER, *sorted({_folder(path) for path in self._profiles.values()}, key=str.upper)]
+            users = sorted({_folder(path) for path in self._profiles.values()}, key=str.upper)
+            return [DEFAULT_USER, *users] if self._is_in_config("DEFAULT") else users
         return []
+
+    def _is_in_config(self, name: str) -> bool:
+        return self._os.volume.files.size_of(f"{self._os.config}\\{name}") is not None
 
     def _of_machine(self, name: str) -> RegistryFile:
         if name == BOOT_STORE:
@@ -122,14 +125,10 @@ class HiveNames:
         """The same object each time, so that a hive is read once."""
         place = id(volume), path.upper()
         if place not in self._files:
-            if not self._exists(volume, path):
+            if volume.files.size_of(path) is None:
                 raise NotFoundError(f"there is no hive \\{path} on {volume}")
             self._files[place] = RegistryFile(volume, path)
         return self._files[place]
-
-    @staticmethod
-    def _exists(volume: Volume, path: str) -> bool:
-        return volume.files.size_of(path) is not None
 
 
 def _folder(path: str) -> str:

@@ -5,15 +5,19 @@ Windows numbers the partitions of all disks in one row, as it meets them: 1 is t
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from vmrescue.bcd import Partition, Style
+from vmrescue.errors import NotFoundError
+from vmrescue.windows.registry_file import RegistryFile
 
 if TYPE_CHECKING:
     from vmrescue.windows.installation import Installation
     from vmrescue.windows.volume import Volume
 
 DEVICE = "\\Device\\HarddiskVolume"
+PLACE = re.compile(r"(?P<volume>[A-Za-z]:|\\Device\\HarddiskVolume[0-9]+(?=\\))\\?(?P<path>.+)", re.IGNORECASE)
 
 
 class VolumeNames:
@@ -40,6 +44,18 @@ class VolumeNames:
             if name.upper() in (volume.letter, f"{DEVICE}{number}".upper()):
                 return volume
         return None
+
+    def hive(self, text: str) -> RegistryFile:
+        r"""The hive at a path such as ``C:\Boot\BCD`` or ``\Device\HarddiskVolume1\Boot\BCD``.
+
+        Raises NotFoundError where there is no such volume, or no such file on it.
+        """
+        match = PLACE.fullmatch(text)
+        volume = self.volume(match["volume"]) if match else None
+        if match is None or volume is None:
+            known = ", ".join(each.letter for each in self._volumes if each.letter) or "none"
+            raise NotFoundError(f"{text} is on no volume of this Windows; its letters are {known}")
+        return RegistryFile(volume, match["path"])
 
 
 def _as_partition(volume: Volume) -> Partition | None:

@@ -1,0 +1,176 @@
+"""vmrescue bcdedit"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vmrescue.cli.microsoft import (
+    Options,
+    edit,
+    is_bare_hive,
+    microsoft_command,
+    own_words,
+    print_lines,
+    print_listing,
+    read_bare_hive,
+)
+from vmrescue.cli.new_file import write_new_file
+from vmrescue.errors import NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from vmrescue.bcd.bcdedit import Command, Outcome, Volumes
+    from vmrescue.bcd.edits import Edit
+    from vmrescue.bcd.hive_key import HiveKey
+    from vmrescue.plan import Change
+    from vmrescue.windows import Disk, RegistryFile
+
+NEW_STORE = ("/createstore", "-createstore")  # the one command that is about no store that there is
+NAME_IN_BASE_BLOCK = "BCD"
+STORE_MINOR = 3  # of the hives' version that bcdedit itself makes
+
+
+@microsoft_command
+def command(
+    target: str, words: tuple[str, ...], yes: bool, dry_run: bool, backup_dir: Path | None, output: str, quiet: bool
+) -> None:
+    """Microsoft's bcdedit on the store that boots IMAGE, or on a store's file, with the same words and output.
+
+    \b
+      vmrescue bcdedit os.vhd                                   # what the boot menu shows
+      vmrescue bcdedit os.vhd /enum all /v
+      vmrescue bcdedit os.vhd /deletevalue {badmemory} badmemorylist
+      vmrescue bcdedit os.vhd /ems {default} ON
+      vmrescue bcdedit os.vhd /export store.bcd
+
+    /store C:\\Boot\\BCD names another store of the image by the guest's own letters. {current} is the default entry:
+    no Windows is running. /export, /import and /createstore name files of this machine. What is written is shown,
+    confirmed (unless --yes), backed up, verified, and undone by `vmrescue undo`.
+    """
+    from vmrescue.bcd.bcdedit import parse
+
+    options = Options(yes, dry_run, backup_dir, output, quiet)
+    if target.lower() in NEW_STORE:
+        target, words = "", (target, *words)
+    with own_words():
+        parsed = parse(words)
+    if parsed.name == "createstore":
+        _create_store(parsed, options)
+    elif parsed.name == "export":
+        _export(parsed, target, options)
+    else:
+        outcome = _run_on_file(parsed, target) if is_bare_hive(target) else _run_on_image(parsed, target)
+        _finish(parsed, outcome, target, words, options)
+
+
+def _finish(parsed: Command, outcome: Outcome, target: str, words: tuple[str, ...], options: Options) -> None:
+    print_lines((f"note: {note}" for note in outcome.notes), err=True)
+    if outcome.edits:
+        edit(target, "bcdedit", words, lambda disks: _changes(parsed, outcome, disks), options)
+    if not (outcome.edits and (options.dry_run or options.output == "json")):
+        print_listing(outcome.text.removesuffix("\n").split("\n"), outcome.data, options)
+
+
+def _run_on_file(parsed: Command, target: str) -> Outcome:
+    from vmrescue.bcd import Store
+    from vmrescue.bcd.bcdedit import run
+
+    if parsed.store is not None:
+        raise UsageError("/store names a file in an image; this is a store's file itself")
+    root = _root(*read_bare_hive(target))
+    if parsed.name == "import":
+        return _import(parsed, root)
+    with own_words():
+        return run(parsed, Store(root))
+
+
+def _run_on_image(parsed: Command, target: str) -> Outcome:
+    from vmrescue.bcd import Store
+    from vmrescue.bcd.bcdedit import run
+    from vmrescue.checks import open_disks
+
+    with open_disks([target]) as disks:
+        file, volumes = _store_of(disks, parsed.store)
+        if parsed.name == "import":
+            return _import(parsed, _root(file.read(), file.logs()))
+        with own_words():
+            return run(parsed, Store(file.root), volumes)
+
+
+def _store_of(disks: list[Disk], name: str | None) -> tuple[RegistryFile, Volumes]:
+    """The store that boots the disk, or the one that /store names; and the volumes that its devices mean."""
+    from vmrescue.bcd.bcdedit import NoVolumes
+    from vmrescue.windows import Installation
+    from vmrescue.windows.bare_hive import BareHive
+    from vmrescue.windows.volume_names import VolumeNames
+
+    if isinstance(disks[0], BareHive):
+        return disks[0].hive, NoVolumes()
+    installation = Installation(disks)
+    volumes = VolumeNames(installation)
+    return (volumes.hive(name) if name is not None else installation.boot.hive), volumes
+
+
+def _changes(parsed: Command, outcome: Outcome, disks: list[Disk]) -> list[Change]:
+    from vmrescue.windows.hive_changes import boot_changes
+
+    file, _ = _store_of(disks, parsed.store)
+    return boot_changes(file, outcome.edits)
+
+
+def _import(parsed: Command, root: HiveKey) -> Outcome:
+    """What makes the store's objects those of the file."""
+    from vmrescue.bcd.bcdedit import Outcome, messages
+    from vmrescue.bcd.whole_store import imported
+
+    source = parsed.arguments[0]
+    if not is_bare_hive(source):
+        raise NotFoundError(f"{source} is no store's file")
+    notes = ("/clean is about the firmware's own entries, which are in no image",) if "clean" in parsed.switches else ()
+    return Outcome(f"{messages.SUCCESS}\n", tuple(imported(root, _root(*read_bare_hive(source)))), notes)
+
+
+def _export(parsed: Command, target: str, options: Options) -> None:
+    """A copy of the store, with nothing that Windows has left in the free cells of its hive."""
+    from vmrescue.bcd.whole_store import exported
+
+    if is_bare_hive(target):
+        data, logs = read_bare_hive(target)
+    else:
+        data, logs = _read_from_image(target, parsed.store)
+    _write_store(parsed.arguments[0], exported(_root(data, logs)), options)
+
+
+def _read_from_image(target: str, name: str | None) -> tuple[bytes, list[bytes]]:
+    from vmrescue.checks import open_disks
+
+    with open_disks([target]) as disks:
+        file, _ = _store_of(disks, name)
+        return file.read(), file.logs()
+
+
+def _create_store(parsed: Command, options: Options) -> None:
+    from vmrescue.bcd.whole_store import empty_store
+
+    _write_store(parsed.arguments[0], empty_store(), options)
+
+
+def _write_store(path: str, edits: Iterable[Edit], options: Options) -> None:
+    """A new store's file with what the edits make."""
+    from vmrescue.bcd.bcdedit import messages
+    from vmrescue.bcd.hive_key import make
+    from vmrescue.registry import Hive
+
+    hive = Hive.create(NAME_IN_BASE_BLOCK, minor=STORE_MINOR)
+    make(hive, edits)
+    write_new_file(Path(path), hive.to_bytes(), options.yes)
+    print_listing([messages.SUCCESS], None, options)
+
+
+def _root(data: bytes, logs: list[bytes]) -> HiveKey:
+    from vmrescue.bcd.hive_key import HiveKey
+    from vmrescue.registry import Hive
+
+    return HiveKey.root(Hive(data, logs))

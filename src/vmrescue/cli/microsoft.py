@@ -1,0 +1,133 @@
+"""What `bcdedit` and `reg` share: Microsoft's words beside our own options, and their plans applied like any other."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import deque
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from vmrescue.cli.options import apply_options, format_option, quiet_option
+from vmrescue.errors import VmRescueError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from vmrescue.plan import Change
+    from vmrescue.windows import Disk
+
+FINDINGS = 1  # exit status where nothing was found, or two keys differ
+SIGNATURE = b"regf"
+
+
+class Options(NamedTuple):
+    """Our own options; those of `apply_and_report`."""
+
+    yes: bool
+    dry_run: bool
+    backup_dir: Path | None
+    output: str
+    quiet: bool
+
+
+class MicrosoftCommand(click.Command):
+    """A command whose own options are recognised by their whole name alone; all other words are left as they are.
+
+    click would take ``-set`` or ``/d -1`` apart into options of one letter.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        options = {name: each for each in self.get_params(ctx) if isinstance(each, click.Option) for name in each.opts}
+        own: list[str] = []
+        words: list[str] = []
+        rest = deque(args)
+        while rest:
+            word = rest.popleft()
+            option = options.get(word.partition("=")[0])
+            if word == "--":
+                words += rest
+                break
+            if option is None:
+                words.append(word)
+                continue
+            own.append(word)
+            if not option.is_flag and "=" not in word and rest:
+                own.append(rest.popleft())
+        return super().parse_args(ctx, [*own, "--", *words])
+
+
+def microsoft_command(function: Any) -> click.Command:
+    """Makes a command of a function of `target`, `words` and our own options."""
+    for decorate in (quiet_option, format_option, apply_options):
+        function = decorate(function)
+    function = click.argument("words", nargs=-1, type=click.UNPROCESSED)(function)
+    command: click.Command = click.command(cls=MicrosoftCommand)(click.argument("target", metavar="IMAGE")(function))
+    return command
+
+
+def is_bare_hive(target: str) -> bool:
+    """Whether the file is a hive itself, by its first bytes."""
+    try:
+        with open(target, "rb") as stream:
+            return stream.read(len(SIGNATURE)) == SIGNATURE
+    except OSError:
+        return False  # opening it as an image says what is wrong
+
+
+def read_bare_hive(target: str) -> tuple[bytes, list[bytes]]:
+    """The file and its transaction logs, as they were before an interrupted edit if there was one."""
+    from pathlib import Path
+
+    from vmrescue.disk.recovery import open_for_reading
+    from vmrescue.registry.base_block import LOG_SUFFIXES
+
+    stored, _ = open_for_reading(target)
+    try:
+        data = stored.read_at(0, stored.size)
+    finally:
+        stored.close()
+    logs = (Path(target + suffix) for suffix in LOG_SUFFIXES)
+    return data, [log.read_bytes() for log in logs if log.is_file()]
+
+
+@contextmanager
+def own_words() -> Iterator[None]:
+    """Microsoft's messages as they are: several lines, without our name before them."""
+    try:
+        yield
+    except VmRescueError as error:
+        print_lines(str(error).split("\n"), err=True)
+        sys.exit(error.exit_status)
+
+
+def print_lines(lines: Iterable[str], err: bool = False) -> None:
+    """Prints each line so that nothing in it can make another line, or move the cursor."""
+    from vmrescue.report.printable import printable
+
+    for line in lines:
+        click.echo(printable(line), err=err)
+
+
+def print_listing(lines: Sequence[str], data: object, options: Options) -> None:
+    """A listing as Microsoft prints it, or as JSON."""
+    if options.output == "json" and data is not None:
+        click.echo(json.dumps(data, indent=2))
+    elif not options.quiet:
+        print_lines(lines)
+
+
+def edit(
+    target: str, name: str, words: Sequence[str], make: Callable[[list[Disk]], list[Change]], options: Options
+) -> None:
+    """Makes the changes of a command, from the plan to the receipt; its name and words are the plan's reason."""
+    from vmrescue.cli.applying import apply_and_report
+    from vmrescue.plan import Plan, Step
+    from vmrescue.transaction import Transaction
+
+    with Transaction(target, writable=not options.dry_run) as transaction:
+        steps = tuple(Step(name, " ".join(words), change) for change in make(transaction.disks()))
+        apply_and_report(transaction, Plan(transaction.identity, steps), *options)

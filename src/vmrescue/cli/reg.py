@@ -1,0 +1,115 @@
+"""vmrescue reg"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vmrescue.cli.microsoft import (
+    FINDINGS,
+    Options,
+    edit,
+    is_bare_hive,
+    microsoft_command,
+    own_words,
+    print_listing,
+    read_bare_hive,
+)
+from vmrescue.cli.new_file import write_new_file
+
+if TYPE_CHECKING:
+    from vmrescue.plan import Change
+    from vmrescue.registry.reg_command import Command, Outcome
+    from vmrescue.registry.reg_command.one_hive import OneHive
+    from vmrescue.windows import Disk, RegistryFile
+
+
+@microsoft_command
+def command(
+    target: str, words: tuple[str, ...], yes: bool, dry_run: bool, backup_dir: Path | None, output: str, quiet: bool
+) -> None:
+    """Microsoft's reg on the registry of IMAGE, or on a hive's file, with the same words and output.
+
+    \b
+      vmrescue reg os.vhd query 'HKLM\\SYSTEM\\CurrentControlSet\\Control\\CrashControl'
+      vmrescue reg os.vhd add 'HKLM\\SYSTEM\\ControlSet001\\Control\\CrashControl' /v NMICrashDump /t REG_DWORD /d 1
+      vmrescue reg os.vhd export 'HKU\\alice\\Software' alice.reg
+      vmrescue reg os.vhd check 'HKLM\\SOFTWARE'
+
+    query, add, delete, copy, export, import, compare; check looks for damage. Keys are named as the guest sees them:
+    HKLM\\SYSTEM (with CurrentControlSet), SOFTWARE, SAM, SECURITY, HKU\\.DEFAULT, HKU\\USER. A hive's file goes by any
+    name below HKLM. What is written is shown, confirmed (unless /f or --yes), backed up, verified, and undone by
+    `vmrescue undo`. Exit status 1: nothing matched, the keys differ, or there is damage.
+    """
+    from vmrescue.registry.reg_command import parse
+
+    with own_words():
+        parsed = parse(words)
+    options = Options(yes or parsed.asks_nothing, dry_run, backup_dir, output, quiet)
+    content = _file_to_import(parsed)
+    bare = _bare(target) if is_bare_hive(target) else None
+    outcome = _run_on_hive(parsed, bare, content) if bare else _run_on_image(parsed, target, content)
+    if outcome.export is not None:
+        write_new_file(Path(parsed.arguments[1]), outcome.export, options.yes)
+    if outcome.operations:
+        edit(target, "reg", words, lambda disks: _changes(parsed, outcome, disks, bare), options)
+    if not (outcome.operations and (dry_run or output == "json")):
+        print_listing(outcome.lines, outcome.data, options)
+    sys.exit(0 if outcome.passed else FINDINGS)
+
+
+def _file_to_import(parsed: Command) -> bytes:
+    from vmrescue.errors import ReadError
+
+    if parsed.name != "import":
+        return b""
+    try:
+        return Path(parsed.arguments[0]).read_bytes()
+    except OSError as error:
+        raise ReadError(f"cannot read {parsed.arguments[0]}: {error.strerror}") from error
+
+
+def _bare(target: str) -> OneHive:
+    from vmrescue.registry import Hive
+    from vmrescue.registry.reg_command.one_hive import OneHive
+
+    return OneHive(Hive(*read_bare_hive(target)), Path(target).name)
+
+
+def _run_on_hive(parsed: Command, bare: OneHive, content: bytes) -> Outcome:
+    from vmrescue.registry.reg_command import run
+
+    with own_words():
+        return run(parsed, bare, content)
+
+
+def _run_on_image(parsed: Command, target: str, content: bytes) -> Outcome:
+    from vmrescue.checks import open_disks
+    from vmrescue.registry.reg_command import run
+    from vmrescue.windows import Installation
+    from vmrescue.windows.hive_names import HiveNames
+
+    with open_disks([target]) as disks:
+        names = HiveNames(Installation(disks))
+        with own_words():
+            return run(parsed, names, content)
+
+
+def _changes(parsed: Command, outcome: Outcome, disks: list[Disk], bare: OneHive | None) -> list[Change]:
+    """The operations as changes of the hives on these disks."""
+    from vmrescue.registry.reg_command import KeyName
+    from vmrescue.windows import Installation
+    from vmrescue.windows.bare_hive import BareHive
+    from vmrescue.windows.hive_names import HiveNames
+    from vmrescue.windows.registry_changes import registry_changes
+
+    if bare and isinstance(disks[0], BareHive):
+        hive = disks[0].hive
+        return registry_changes(outcome.operations, lambda name: (hive, bare.path(KeyName.parse(name))))
+    names = HiveNames(Installation(disks))
+
+    def place(name: str) -> tuple[RegistryFile, str]:
+        return names.place(KeyName.parse(name), parsed.view)
+
+    return registry_changes(outcome.operations, place)
