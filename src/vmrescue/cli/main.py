@@ -20,6 +20,8 @@ COMMANDS = {
     "plan": "Write the changes that a repair would make, as JSON to review.",
     "apply": "Apply a reviewed plan to an image.",
     "repair": "Diagnose, show the changes, ask, and make them.",
+    "bcdedit": "Microsoft's bcdedit, on an image's boot store or on a store's file.",
+    "reg": "Microsoft's reg, on an image's registry or on a hive's file.",
     "put": "Copy a file into an image.",
     "rm": "Delete a file inside an image.",
     "backup": "Copy the hives and the boot store out of an image.",
