@@ -15,7 +15,6 @@ from vmrescue.cli.microsoft import (
     print_listing,
     read_bare_hive,
 )
-from vmrescue.cli.new_file import write_new_file
 from vmrescue.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -161,6 +160,7 @@ def _write_store(path: str, edits: Iterable[Edit], options: Options) -> None:
     """A new store's file with what the edits make."""
     from vmrescue.bcd.bcdedit import messages
     from vmrescue.bcd.hive_key import make
+    from vmrescue.cli.new_file import write_new_file
     from vmrescue.registry import Hive
 
     hive = Hive.create(NAME_IN_BASE_BLOCK, minor=STORE_MINOR)

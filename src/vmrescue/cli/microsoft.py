@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from vmrescue.cli.options import apply_options, format_option, quiet_option
-from vmrescue.errors import VmRescueError
+from vmrescue.errors import ReadError, VmRescueError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -82,16 +82,26 @@ def read_bare_hive(target: str) -> tuple[bytes, list[bytes]]:
     """The file and its transaction logs, as they were before an interrupted edit if there was one."""
     from pathlib import Path
 
-    from vmrescue.disk.recovery import open_for_reading
     from vmrescue.registry.base_block import LOG_SUFFIXES
+
+    path = Path(target).resolve()
+    logs = (path.with_name(path.name + suffix) for suffix in LOG_SUFFIXES)
+    try:
+        # Only an edit leaves such a folder; without one there is no journal to look for, and no room to load for it.
+        data = _as_journal_says(target) if Path(f"{path}.vmrescue").is_dir() else path.read_bytes()
+        return data, [log.read_bytes() for log in logs if log.is_file()]
+    except OSError as error:
+        raise ReadError(f"cannot read {target}: {error.strerror}") from error
+
+
+def _as_journal_says(target: str) -> bytes:
+    from vmrescue.disk.recovery import open_for_reading
 
     stored, _ = open_for_reading(target)
     try:
-        data = stored.read_at(0, stored.size)
+        return stored.read_at(0, stored.size)
     finally:
         stored.close()
-    logs = (Path(target + suffix) for suffix in LOG_SUFFIXES)
-    return data, [log.read_bytes() for log in logs if log.is_file()]
 
 
 @contextmanager

@@ -16,7 +16,6 @@ from vmrescue.cli.microsoft import (
     print_listing,
     read_bare_hive,
 )
-from vmrescue.cli.new_file import write_new_file
 
 if TYPE_CHECKING:
     from vmrescue.plan import Change
@@ -51,7 +50,7 @@ def command(
     bare = _bare(target) if is_bare_hive(target) else None
     outcome = _run_on_hive(parsed, bare, content) if bare else _run_on_image(parsed, target, content)
     if outcome.export is not None:
-        write_new_file(Path(parsed.arguments[1]), outcome.export, options.yes)
+        _write(Path(parsed.arguments[1]), outcome.export, options)
     if outcome.operations:
         edit(target, "reg", words, lambda disks: _changes(parsed, outcome, disks, bare), options)
     if not (outcome.operations and (dry_run or output == "json")):
@@ -68,6 +67,12 @@ def _file_to_import(parsed: Command) -> bytes:
         return Path(parsed.arguments[0]).read_bytes()
     except OSError as error:
         raise ReadError(f"cannot read {parsed.arguments[0]}: {error.strerror}") from error
+
+
+def _write(path: Path, content: bytes, options: Options) -> None:
+    from vmrescue.cli.new_file import write_new_file
+
+    write_new_file(path, content, options.yes)
 
 
 def _bare(target: str) -> OneHive:
