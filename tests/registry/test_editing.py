@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,11 +12,13 @@ from support.machine import run
 from registry.judges import assert_judges_agree, content_of
 from registry.samples import NOON, at_noon, boot_store, windows_7_hive, windows_10_system
 from vmrescue.errors import FormatError, RefusedError, UsageError
-from vmrescue.registry import Hive, KeyNotFound, ValueNotFound, ValueType
+from vmrescue.registry import Hive, KeyNotFound, ValueNotFound, ValueType, security
 from vmrescue.registry.value_type import encode
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from registry.judges import Content
 
 CRASH = r"ControlSet001\Control\CrashControl"
 
@@ -143,3 +146,61 @@ def test_a_key_is_renamed_in_place_with_all_below_it() -> None:
     assert hive.rename_key("old", "a name in UTF-16: имя").subkeys()[0].value("v").data == 1
     assert hive.key("A NAME in utf-16: ИМЯ\\below").value("v").data == 1
     assert [key.name for key in hive.root.subkeys()] == ["a name in UTF-16: имя"]
+
+
+def test_keys_share_their_descriptor_and_the_last_of_them_takes_it_away() -> None:
+    hive = Hive(windows_10_system())
+    before = Counter(key.node.security for key in hive.walk())
+    alone = next(key for key in hive.walk() if before[key.node.security] == 1 and not key.subkeys())
+    path, cell = alone.path, alone.node.security
+    hive.create_key(f"{path}\\below")
+    assert hive.key(f"{path}\\below").node.security == cell
+    assert hive.key(f"{path}\\below").security_descriptor == hive.key(path).security_descriptor
+    assert security.read(hive.cells, cell).references == 2
+    hive.delete_key(path, recursive=True)
+    assert len({key.node.security for key in hive.walk()}) == len(before) - 1
+    assert hive.check() == []  # a cell that nobody has any more, or a gap in the ring, would be reported
+
+
+def test_what_windows_left_of_volatile_keys_does_not_confuse(tmp_path: Path) -> None:
+    hive = Hive.create("SYSTEM")
+    for name in ("a", "b"):
+        hive.create_key(f"key\\{name}")
+    data = bytearray(hive.to_bytes())
+    struct.pack_into("<I", data, 4096 + 4 + hive.key("key").offset + 24, 7)  # volatile subkeys
+    struct.pack_into("<I", data, 4096 + 4 + hive.key("key").offset + 32, 0x80000178)  # and a list of them, in memory
+    again = Hive(bytes(data))
+    again.create_key("key\\c")
+    again.delete_key("key\\a")
+    again.rename_key("key", "a key with a longer name")
+    (tmp_path / "hive").write_bytes(again.to_bytes())
+    below: Content = {f"a key with a longer name\\{name}": {} for name in "bc"}
+    assert_judges_agree(tmp_path / "hive", {"": {}, "a key with a longer name": {}, **below})
+    assert again.check() == []
+
+
+def test_counts_that_cannot_be_true_stop_an_edit_and_leave_the_hive_as_it_was() -> None:
+    hive = Hive.create("SYSTEM")
+    hive.create_key("a\\b")
+    subkeys, references = 4 + hive.root.offset + 20, 4 + hive.root.node.security + 12
+    for place, value in [(subkeys, 0xFFFFFFFF), (references, 0xFFFFFFFF), (references, 1)]:
+        data = bytearray(hive.to_bytes())
+        struct.pack_into("<I", data, 4096 + place, value)
+        broken = Hive(bytes(data))
+        with pytest.raises(FormatError, match="count"):
+            broken.delete_key("a", recursive=True) if value == 1 else broken.create_key("new")
+        assert broken.to_bytes() == bytes(data)
+
+
+def test_space_is_taken_where_it_is_free_before_the_hive_grows() -> None:
+    hive = Hive.create("SYSTEM")
+    hive.create_key("a")
+    hive.set_value("a", "first", ValueType.BINARY, bytes(3000))
+    hive.delete_value("a", "first")
+    size = len(hive.to_bytes())
+    hive.set_value("a", "second", ValueType.BINARY, bytes(3000))
+    assert len(hive.to_bytes()) == size
+    hive.set_value("a", "third", ValueType.BINARY, bytes(3000))
+    assert len(hive.to_bytes()) == size + 4096
+    assert hive.changed_ranges() == [(0, size + 4096)]
+    assert hive.check() == []

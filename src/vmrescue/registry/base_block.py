@@ -12,6 +12,7 @@ from enum import IntEnum
 from construct import Bytes, Const, Int32ul, Int64ul, Struct
 
 from vmrescue.errors import FormatError, UnsupportedError
+from vmrescue.registry.names import utf16
 
 SIZE = 4096
 SECTOR = 512  # what a log holds of it
@@ -123,7 +124,7 @@ def new(root: int, bins_size: int, minor: int, name: str, when: int) -> bytes:
         "root": root,
         "bins_size": bins_size,
         "clustering": 1,
-        "file_name": name.encode("utf-16-le")[-62:].ljust(64, b"\0"),
+        "file_name": utf16(name)[-62:].ljust(64, b"\0"),
         "guids": bytes(32),
         "flags": 0,
         "reserved": bytes(360),

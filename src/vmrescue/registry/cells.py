@@ -54,18 +54,23 @@ class Cells:
 
     @contextmanager
     def editing(self) -> Iterator[None]:
-        """All that is written inside takes effect, or none of it does if an exception leaves the block."""
+        """All that is written inside takes effect, or none of it does if an exception leaves the block.
+
+        Raises FormatError where a count of the hive, false or true, has become too large for its field.
+        """
         if isinstance(self.data, bytes):
             self.data = bytearray(self.data)
         before = len(self.data), self.bins_size
         self._undo = []
         try:
             yield
-        except BaseException:
+        except BaseException as error:
             for position, old in reversed(self._undo):
                 self.data[position : position + len(old)] = old
             del self.data[before[0] :]
             self.bins_size = before[1]
+            if isinstance(error, struct.error):
+                raise FormatError("hive", 0, "counts that can be raised", str(error)) from error
             raise
         finally:
             self._undo = None

@@ -7,6 +7,7 @@ last-written time of the key it touches. All of them run inside `Cells.editing`,
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError, RefusedError, UsageError
@@ -62,8 +63,8 @@ class Editor:
         self._unlink(offset, node, when)
         for cell in cells:
             self._space.free(cell)
-        for descriptor in descriptors:
-            security.release(self._cells, self._space, descriptor)
+        for descriptor, keys in Counter(descriptors).items():
+            security.release(self._cells, self._space, descriptor, keys)
 
     def rename(self, offset: int, name: str, when: int) -> None:
         """Gives a key another name."""
@@ -87,6 +88,8 @@ class Editor:
     def set_value(self, key: int, name: str, kind: int, raw: bytes, when: int) -> None:
         """Sets a value, new or not. The name of one that is there keeps its letters' case."""
         names.check_value_name(name)
+        if len(raw) > key_value.MOST_DATA:
+            raise UsageError(f"a value holds at most {key_value.MOST_DATA} bytes, not {len(raw)}")
         node = self._with_values(key)
         offset = self._find_value(node, name)
         if offset is None:

@@ -55,7 +55,7 @@ class Hive:
     def __init__(
         self, data: bytes, logs: Sequence[bytes] = (), *, clock: Callable[[], datetime] = filetime.now
     ) -> None:
-        self._input = data
+        self._input = data = bytes(data)
         self._logs = logs
         self._clock = clock
         self.dirty_before: HiveState = hive_state(data)

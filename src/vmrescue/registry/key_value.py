@@ -23,6 +23,7 @@ COMP_NAME = 1  # flag: the name is Latin-1
 INLINE = 0x80000000  # in the size: the data lies in the offset field
 INLINE_MOST = 4  # bytes
 SEGMENT = 16344  # bytes of data in each segment of big data but the last; more than that is big
+MOST_DATA = 0xFFFF * SEGMENT  # bytes; big data counts its segments in two bytes
 BIG_DATA_MINOR = 4  # the first version that has big data
 
 

@@ -67,11 +67,14 @@ def retain(cells: Cells, offset: int) -> None:
     _store(cells, offset, security._replace(references=security.references + 1))
 
 
-def release(cells: Cells, space: Space, offset: int) -> None:
-    """One key fewer has this descriptor; when none has it, its cell leaves the ring and is freed."""
+def release(cells: Cells, space: Space, offset: int, keys: int) -> None:
+    """So many keys fewer have this descriptor; when none has it, its cell leaves the ring and is freed."""
     security = read(cells, offset)
-    if security.references > 1:
-        _store(cells, offset, security._replace(references=security.references - 1))
+    if security.references < keys:
+        position = cells.find(offset, "key security")[0] + 12
+        raise FormatError("key security", position, f"a count of {keys} keys or more", security.references)
+    if security.references > keys:
+        _store(cells, offset, security._replace(references=security.references - keys))
         return
     _store(cells, security.previous, read(cells, security.previous)._replace(next=security.next))
     _store(cells, security.next, read(cells, security.next)._replace(previous=security.previous))

@@ -6,7 +6,10 @@ Source: M. Suhanov, "Windows registry file format specification", sections "Hive
 from __future__ import annotations
 
 import struct
+import sys
+from array import array
 from bisect import bisect_left, bisect_right, insort
+from typing import NoReturn
 
 from vmrescue.errors import FormatError
 from vmrescue.registry.cells import BINS, PAGE, SIZE, Cells
@@ -42,11 +45,12 @@ class Space:
         while offset < cells.bins_size:
             self._starts.append(offset)
             offset += bin_at(cells, offset)
-        # One entry for each bin, None until it was looked through: the sizes of its cells by their offsets.
+        # One entry for each bin, None until it is needed: the sizes of its cells by their offsets.
         self._free: list[dict[int, int] | None] = [None] * len(self._starts)
-        self._used: list[dict[int, int]] = [{} for _ in self._starts]
+        self._used: list[dict[int, int] | None] = [None] * len(self._starts)
         self._by_size: list[tuple[int, int]] = []  # all known free cells as (size, offset), sorted
-        self._unseen = 0  # no bin before this one is still to be looked through
+        # Bins from this one on were looked through: backwards, as room is most often left in what was added last.
+        self._seen_from = len(self._starts)
 
     def allocate(self, length: int, near: int) -> int:
         """The offset of a new used cell for `length` bytes of content, in the bin of the cell `near` if it has room."""
@@ -61,7 +65,7 @@ class Space:
         """Gives a used cell back, joined with the free cells on either side."""
         index = self._bin(offset)
         free = self._look(index)
-        size = self._used[index].pop(offset, None)
+        size = self._used_in(index).pop(offset, None)
         if size is None:
             raise FormatError("cell", BINS + offset, "a cell in use", "none")
         before = next((start for start, length in free.items() if start + length == offset), None)
@@ -86,12 +90,12 @@ class Space:
         """Grows a cell in place, into the free cell behind it; False where that is not there or too small."""
         index = self._bin(offset)
         free = self._look(index)
-        have = self._used[index].get(offset)
+        have = self._used_in(index).get(offset)
         size = length + 4 + 7 & ~7
         if have is None or have + free.get(offset + have, 0) < size:
             return False
         rest = have + self._forget(index, offset + have) - size
-        self._used[index][offset] = size
+        self._used_in(index)[offset] = size
         self._cells.write(BINS + offset, SIZE.pack(-size))
         self._cells.write(BINS + offset + have, bytes(size - have))
         if rest:
@@ -104,16 +108,18 @@ class Space:
             place = bisect_left(self._by_size, (size, 0))
             if place < len(self._by_size):
                 return self._by_size[place]
-            if self._unseen < len(self._starts):
-                self._look(self._unseen)
-                self._unseen += 1
+            if self._seen_from:
+                self._seen_from -= 1
+                self._look(self._seen_from)
             else:
                 self._grow(size)
 
     def _take(self, offset: int, found: int, size: int) -> None:
         index = self._bin(offset)
         self._forget(index, offset)
-        self._used[index][offset] = size
+        used = self._used[index]
+        if used is not None:
+            used[offset] = size
         self._cells.write(BINS + offset, SIZE.pack(-size))
         if found > size:
             self._remember(index, offset + size, found - size)
@@ -133,28 +139,61 @@ class Space:
         return bisect_right(self._starts, offset) - 1
 
     def _look(self, index: int) -> dict[int, int]:
-        """The free cells of a bin; all its cells are noted on the first call."""
+        """The free cells of a bin, which is looked through on the first call."""
         known = self._free[index]
         if known is not None:
             return known
-        free: dict[int, int] = {}
-        used: dict[int, int] = {}
         start = self._starts[index]
+        words = self._words(start)
+        free: dict[int, int] = {}
+        place = BIN_HEADER.size // 4
+        while place < len(words):  # a loop over all cells of the hive, when it has to grow: kept short
+            size = words[place]
+            if size > 0:
+                free[start + 4 * place] = size
+            if size & 7 or not size:
+                break
+            place += abs(size) // 4
+        if place != len(words):
+            self._raise_bad_cell(start)
+        self._free[index] = free
+        for offset, size in free.items():
+            insort(self._by_size, (size, offset))
+        return free
+
+    def _used_in(self, index: int) -> dict[int, int]:
+        """The used cells of a bin; needed only where cells of it are freed or extended."""
+        known = self._used[index]
+        if known is not None:
+            return known
+        self._look(index)
+        start = self._starts[index]
+        words = self._words(start)
+        used: dict[int, int] = {}
+        place = BIN_HEADER.size // 4
+        while place < len(words):
+            if words[place] < 0:
+                used[start + 4 * place] = -words[place]
+            place += abs(words[place]) // 4
+        self._used[index] = used
+        return used
+
+    def _words(self, start: int) -> array[int]:
+        """A bin as numbers of four bytes."""
+        words = array("i")
+        words.frombytes(self._cells.data[BINS + start : BINS + start + bin_at(self._cells, start)])
+        if sys.byteorder == "big":
+            words.byteswap()
+        return words
+
+    def _raise_bad_cell(self, start: int) -> NoReturn:
         end = start + bin_at(self._cells, start)
         offset = start + BIN_HEADER.size
-        data = self._cells.data
-        while offset < end:
-            size = SIZE.unpack_from(data, BINS + offset)[0]
-            length = abs(size)
-            if length < LEAST or length & 7 or offset + length > end:
+        while True:
+            size = SIZE.unpack_from(self._cells.data, BINS + offset)[0]
+            if not size or size & 7 or offset + abs(size) > end:
                 raise FormatError("cell", BINS + offset, f"a size of 8 to {end - offset}, by eights", size)
-            (free if size > 0 else used)[offset] = length
-            offset += length
-        self._free[index] = free
-        self._used[index] = used
-        for offset, length in free.items():
-            insort(self._by_size, (length, offset))
-        return free
+            offset += abs(size)
 
     def _grow(self, size: int) -> None:
         """Appends a bin with a free cell of at least `size` bytes."""
