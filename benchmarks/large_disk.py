@@ -14,14 +14,16 @@ from pathlib import Path
 IMAGES = Path(__file__).resolve().parents[1] / "images"
 
 MEASURE = """
-import resource, sys, time
+import pathlib, resource, sys, time
 import vmrescue
-from vmrescue import checks, transaction  # what is imported is not what is measured
+from vmrescue.samples import unpack
 
 def io(name):
     with open("/proc/self/io") as stream:
         return int(next(line for line in stream if line.startswith(name + ":")).split()[1])
 
+small = unpack("gen2-broken", pathlib.Path(sys.argv[1]).with_suffix(".small"))
+vmrescue.repair(small, dry_run=True)  # imports all that is needed: that is not what is measured
 read, calls, clock, cpu = io("rchar"), io("syscr"), time.perf_counter(), time.process_time()
 {act}
 clock, cpu = time.perf_counter() - clock, time.process_time() - cpu
