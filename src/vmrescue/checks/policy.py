@@ -24,6 +24,7 @@ class Policy:
         min_free: bytes that must be free on the OS volume.
         ems_port: the serial port of the console.
         ems_baud_rate: its speed, in bits a second.
+        boot_menu: whether the boot menu is to show on the serial console too.
     """
 
     temp_drive: str | None = "D:"
@@ -32,6 +33,7 @@ class Policy:
     min_free: int = 300 << 20
     ems_port: int = 1
     ems_baud_rate: int = 115200
+    boot_menu: bool = False
 
     def __post_init__(self) -> None:
         if self.temp_drive is not None and not DRIVE.fullmatch(self.temp_drive):

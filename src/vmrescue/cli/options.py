@@ -53,6 +53,7 @@ POLICY_OPTIONS = [
     click.option("--ram", type=Size(), help="The VM's memory, which a complete dump must fit."),
     click.option("--dump-file", metavar="PATH", help=r"Where the dump goes  [default: %SystemRoot%\MEMORY.DMP]"),
     click.option("--min-free", type=Size(), help="Bytes that must be free on the OS volume  [default: 300M]"),
+    click.option("--with-boot-menu", is_flag=True, help="serial-console: also show the boot menu there, for 10 s."),
 ]
 CHECK_OPTIONS = [
     click.option("--only", multiple=True, metavar="CHECK", help="Run only this check (repeatable)."),
@@ -102,6 +103,7 @@ def make_policy(
     ram: int | None,
     dump_file: str | None,
     min_free: int | None,
+    with_boot_menu: bool,
 ) -> Policy:
     """The policy that the options ask for. Raises UsageError where they contradict each other."""
     from dataclasses import replace
@@ -111,5 +113,6 @@ def make_policy(
     if temp_drive and no_temp_drive:
         raise UsageError("--temp-drive and --no-temp-drive contradict each other")
     given: dict[str, Any] = {"ram": ram, "dump_file": dump_file, "min_free": min_free, "temp_drive": temp_drive}
-    policy = replace(Policy.azure(vm_size), **{name: value for name, value in given.items() if value is not None})
+    policy = replace(Policy.azure(vm_size), boot_menu=with_boot_menu)
+    policy = replace(policy, **{name: value for name, value in given.items() if value is not None})
     return replace(policy, temp_drive=None) if no_temp_drive else policy
