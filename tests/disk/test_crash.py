@@ -49,8 +49,9 @@ def settle(folder: Path, allowed: dict[str, bytes]) -> str:
     found = content(path)
     assert found in allowed
     assert tree(folder) == left, "reading wrote something"
-    EditSession(path).close()
-    assert content(path) == found
+    if any(name.endswith((".hot", ".tmp")) for name in left):
+        EditSession(path).close()
+        assert content(path) == found
     assert path.read_bytes() == allowed[found]
     assert pending(path) is None
     return found

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vmrescue.disk.file import FileDevice
+from vmrescue.disk.file import SECTOR, FileDevice
 from vmrescue.disk.vhd_create import create_fixed
+from vmrescue.errors import UnsupportedError
 
 if TYPE_CHECKING:
     import os
@@ -46,9 +47,14 @@ def copy_to_fixed(
         progress: called with the bytes done and the bytes to do.
 
     Raises:
+        UnsupportedError: the disk has other sectors than a VHD, so that its partition table would not fit.
         RefusedError: the file exists, or the disk is too large for a VHD.
         WriteError, ReadError: the copy could not be finished; what there was of it is gone.
     """
+    if disk.sector_size != SECTOR:
+        raise UnsupportedError(
+            f"the disk has sectors of {disk.sector_size} bytes, a VHD has {SECTOR}: it can't be copied"
+        )
     size = -(-disk.size // MIB) * MIB
     create_fixed(path, size)
     copy = FileDevice(path, writable=True)

@@ -57,6 +57,8 @@ _NAME = re.compile(r"(\d{4,})\.(tmp|hot|done|undone)")
 def journal_folder(image: str | os.PathLike[str]) -> Path:
     """Where the journals of an image are: beside the file itself, whatever links lead to it.
 
+    It belongs to the image: whoever moves or copies one must take the other along.
+
     /dev does not outlive the machine's next start, so a block device's are kept among the user's state files, under
     the most lasting of the device's names.
     """
@@ -71,13 +73,12 @@ def journal_folder(image: str | os.PathLike[str]) -> Path:
 
 def journals(image: str | os.PathLike[str]) -> list[Journal]:
     """All journals of an image, the oldest first. Raises RefusedError where one is damaged."""
-    names = _names(journal_folder(image))
-    return [read_journal(path) for path in names if path.suffix != f".{TORN}"]
+    return [read_journal(path) for path in _names(image) if path.suffix != f".{TORN}"]
 
 
 def pending(image: str | os.PathLike[str]) -> Journal | None:
     """The hot journal of an image, if it has one: the image may be partly written. Raises RefusedError, ReadError."""
-    hot = _in_state(journal_folder(image), HOT)
+    hot = _in_state(image, HOT)
     if len(hot) > 1:
         raise RefusedError(f"{image} has more than one hot undo journal: {', '.join(map(str, hot))}")
     return read_journal(hot[0]) if hot else None
@@ -142,7 +143,7 @@ def undo(image: FileDevice) -> Journal:
         RefusedError: the image has been changed since.
         RepairFailedError: the image could not be written, so that it is still repaired, or the undo is yet to finish.
     """
-    done = _in_state(journal_folder(image.path), DONE)
+    done = _in_state(image.path, DONE)
     if not done:
         raise NotFoundError(f"{image.path} has no repair to undo: no journal in {journal_folder(image.path)}")
     journal = read_journal(done[-1])
@@ -157,7 +158,7 @@ def undo(image: FileDevice) -> Journal:
 
 def drop_torn(image: str | os.PathLike[str]) -> None:
     """Deletes journals that a crash left half-written; the image wasn't written to yet."""
-    for path in _in_state(journal_folder(image), TORN):
+    for path in _in_state(image, TORN):
         with _naming(path):
             path.unlink()
 
@@ -169,7 +170,7 @@ def _begin(image: FileDevice, overlay: Overlay, ranges: list[tuple[int, int]], u
     try:
         _make_folder(folder)
         drop_torn(image.path)
-        number = max((int(path.stem) for path in _names(folder)), default=0) + 1
+        number = max((int(path.stem) for path in _names(image.path)), default=0) + 1
         written = [folder / f"{number:04}.{state}" for state in (TORN, HOT)]
         write_journal(written[0], image, overlay, ranges, unique_id, int(time.time()))
         return _rename(read_journal(written[0]), HOT)
@@ -221,13 +222,19 @@ def _naming(path: Path) -> Iterator[None]:
         raise WriteError(f"cannot make, rename or sync {path}: {error.strerror}") from error
 
 
-def _in_state(folder: Path, state: str) -> list[Path]:
-    return [path for path in _names(folder) if path.suffix == f".{state}"]
+def _in_state(image: str | os.PathLike[str], state: str) -> list[Path]:
+    return [path for path in _names(image) if path.suffix == f".{state}"]
 
 
-def _names(folder: Path) -> list[Path]:
-    """The journals in a folder, the oldest first."""
+def _names(image: str | os.PathLike[str]) -> list[Path]:
+    """The files of an image's journals, the oldest first.
+
+    A journal is written back to the image, so it must come from somebody who might write to that anyway.
+    """
+    folder = journal_folder(image)
     try:
+        if folder.stat().st_uid not in (0, os.geteuid(), Path(image).stat().st_uid):
+            raise RefusedError(f"{folder} belongs to another user than {image}: its undo journals can't be trusted")
         found = [path for path in folder.iterdir() if _NAME.fullmatch(path.name)]
     except (FileNotFoundError, NotADirectoryError):
         return []

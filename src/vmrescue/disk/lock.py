@@ -33,12 +33,12 @@ def take_lock(image: FileDevice) -> None:
     """
     try:
         fcntl.flock(image.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        users = list(_users(image))
     except BlockingIOError as error:
         who = _flock_holder(image) or "another process"
         raise RefusedError(f"{image.path} is locked by {who}, perhaps another repair") from error
     except OSError as error:
-        raise RefusedError(f"{image.path} can't be locked on its file system: {error.strerror}") from error
-    users = list(_users(image))
+        raise RefusedError(f"{image.path}: its file system can't say who uses it: {error.strerror}") from error
     if users:
         raise RefusedError(f"{image.path} is in use: {'; '.join(users)}")
 
