@@ -81,31 +81,46 @@ def _one_value(command: Command, name: KeyName, hive: Hive, key: Key) -> Outcome
 
 def _search(command: Command, name: KeyName, hive: Hive, key: Key) -> Outcome:
     """Every value that matches, and every key below whose name does."""
-    matches, types = _pattern(command), _types(command)
-    chosen = {"v", "k", "d"} & command.switches.keys() or ({"v", "k", "d"} if "t" not in command.switches else {"v"})
-    only_value = upper(command.switches.get("v", ""))
+    search = _Search(command)
+    recursive = "s" in command.switches
     listed, count = [], 0
-
-    def is_match(value: Stored) -> bool:
-        return (
-            (not types or value.type in types)
-            and (not only_value or upper(value.name) == only_value)
-            and (
-                ("v" in chosen and (bool(only_value) or matches(value.name or "(Default)")))
-                or ("d" in chosen and matches(data.shown_data(value.type, value.raw)))
-            )
-        )
-
-    for path, each, values in read_tree(hive, key, "s" in command.switches):
-        found = [value for value in values if is_match(value)]
-        named = "k" in chosen and bool(path) and matches(each.name)
+    for path, each, values in read_tree(hive, key, recursive):
+        found = [value for value in values if search.is_value(value)]
+        named = bool(path) and search.is_key(each.name)
         count += len(found) + named
         if found or named:
             listed.append(Listed(name.below(path), found))
-    if "s" not in command.switches and "k" in chosen:
-        below = [Listed(name.below(subkey.name), []) for subkey in key.subkeys() if matches(subkey.name)]
+    if not recursive:
+        below = [Listed(name.below(subkey.name), []) for subkey in key.subkeys() if search.is_key(subkey.name)]
         listed, count = listed + below, count + len(below)
     return _found(command, listed, count)
+
+
+class _Search:
+    """What is looked for, and where: with /k in keys' names, /v in values' names, /d in data; else in all three.
+
+    ``/v NAME`` looks into the data of that value alone; a search by type alone (/t) is for all values of the type.
+    """
+
+    def __init__(self, command: Command) -> None:
+        switches = command.switches
+        self._matches = _pattern(command)
+        self._types = _types(command)
+        self._only = upper(switches.get("v", ""))
+        places = {"k", "v", "d"} & switches.keys() or {"k", "v", "d"}
+        self._keys = "k" in places and "f" in switches
+        self._names = "v" in places and not self._only
+        self._data = "d" in places or bool(self._only)
+
+    def is_key(self, name: str) -> bool:
+        return self._keys and self._matches(name)
+
+    def is_value(self, value: Stored) -> bool:
+        if (self._types and value.type not in self._types) or (self._only and upper(value.name) != self._only):
+            return False
+        if self._names and self._matches(value.name or "(Default)"):
+            return True
+        return self._data and self._matches(data.shown_data(value.type, value.raw))
 
 
 def _pattern(command: Command) -> Callable[[str], bool]:
