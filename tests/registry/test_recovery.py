@@ -10,7 +10,7 @@ from support.real_data import corpus
 
 from registry.judges import assert_hivexml_agrees, content_of
 from registry.samples import at_noon, windows_10_system
-from vmrescue.errors import RefusedError
+from vmrescue.errors import RefusedError, UsageError
 from vmrescue.registry import Applied, Hive, KeyNotFound, RecoveryError, ValueType, hive_state, recover
 from vmrescue.registry.base_block import BaseBlock
 from vmrescue.registry.log_new import HEADER
@@ -191,7 +191,7 @@ def test_entries_that_would_make_no_sound_hive_are_refused() -> None:
     data, (log1, _) = new_dirty()
     for bad, reason in [
         (entry(2, 20480, [(0, b"XXXX" * 128)]), r"do not make a sound hive: bin at byte 4096 .* found b'XXXX'"),
-        (entry(2, 2**30, []), r"makes the hive \d+ bytes longer without saying what they are"),
+        (entry(2, 2**30, []), r"makes the hive \d+ bytes long; it and all its logs have \d+"),
         (entry(2, 20481, []), r"entry 2 at byte 512 gives the bins a size of 20481 bytes"),
         (entry(2, 20480, [(20480, b"x" * 512)]), r"a page that lies outside of it or of the bins"),
         (entry(2, 16384, []), r"bin at byte"),
@@ -223,6 +223,12 @@ def test_remnants_in_a_clean_hives_logs_are_outnumbered_by_an_edit() -> None:
     spent = Hive(windows_10_system(), [bytes(512) + entry(0xFFFFFFFF, 4096, [])])
     with pytest.raises(RefusedError, match="sequence numbers are used up"):
         spent.set_value("Select", "Current", ValueType.DWORD, 2)
+
+
+def test_a_clean_hive_is_not_recovered() -> None:
+    with pytest.raises(UsageError, match="the hive is clean"):
+        recover(windows_10_system(), system_b()[1])
+    assert Hive(windows_10_system(), system_b()[1]).recovered is None
 
 
 def test_only_the_pages_that_the_logs_changed_differ_from_the_input() -> None:

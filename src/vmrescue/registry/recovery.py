@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import FormatError, RefusedError
+from vmrescue.errors import FormatError, RefusedError, UsageError
 from vmrescue.registry import key_node, log_new
 from vmrescue.registry.base_block import SECTOR, TRANSACTION_FLAG, BaseBlock, FileType
 from vmrescue.registry.cells import BINS, PAGE, Cells
@@ -23,6 +23,7 @@ from vmrescue.registry.errors import RecoveryError
 from vmrescue.registry.log_new import BadEntry, LogEntry, NewLog
 from vmrescue.registry.log_old import OldLog
 from vmrescue.registry.space import BIN_HEADER, bin_at
+from vmrescue.registry.state import hive_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -76,14 +77,15 @@ def recover(data: bytes, logs: Sequence[bytes]) -> tuple[bytes, Recovered]:
     Raises:
         RecoveryError: the logs cannot mend the hive; the text says of each log why not.
         FormatError: the hive has no base block at all.
+        UsageError: the hive is clean; whatever is in its logs, Windows would not apply it.
     """
-    block: BaseBlock | None = BaseBlock.parse(data)
-    assert block is not None
-    if not block.checksum_is_right:
-        block = None
+    if not hive_state(data).dirty:
+        raise UsageError("the hive is clean: there is nothing to recover")
+    found = BaseBlock.parse(data)
+    block = found if found.checksum_is_right else None
     candidates = [_open(number, log) for number, log in enumerate(logs, 1)]
     new = [log for log in candidates if isinstance(log.log, NewLog)]
-    replay = _Replay(data, block)
+    replay = _Replay(data, block, limit=len(data) + sum(map(len, logs)))
     if new:
         replay.new_logs(new)
     else:
@@ -128,8 +130,9 @@ def _open(number: int, data: bytes) -> _Log:
 class _Replay:
     """A replay under way: the hive's bytes as they become."""
 
-    def __init__(self, data: bytes, block: BaseBlock | None) -> None:
+    def __init__(self, data: bytes, block: BaseBlock | None, limit: int) -> None:
         self._data = bytearray(data)
+        self._limit = limit  # bytes that the hive may grow to: what it grows by is in its logs
         self._block = block  # None: broken, and to be had from a log
         self._from: int | None = None
         self.applied: list[Applied] = []
@@ -204,12 +207,10 @@ class _Replay:
         self._end = "all of the log was applied"
 
     def _write(self, pages: list[tuple[int, bytes]], bins_size: int) -> None:
-        missing = BINS + bins_size - len(self._data)
-        if missing > 0:
-            # Bounded by what the log brings: a hive grows by bins that are in the log themselves.
-            if missing > sum(len(page) for _, page in pages):
-                raise RecoveryError(f"the log makes the hive {missing} bytes longer without saying what they are")
-            self._data.extend(bytes(missing))
+        size = BINS + bins_size
+        if size > self._limit:
+            raise RecoveryError(f"a log makes the hive {size} bytes long; it and all its logs have {self._limit}")
+        self._data.extend(bytes(max(0, size - len(self._data))))
         for offset, page in pages:
             self._data[BINS + offset : BINS + offset + len(page)] = page
 
