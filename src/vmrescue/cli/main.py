@@ -25,6 +25,7 @@ COMMANDS = {
     "put": "Copy a file into an image.",
     "rm": "Delete a file inside an image.",
     "backup": "Copy the hives and the boot store out of an image.",
+    "cleanup": "Delete what Disk Cleanup would.",
     "undo": "Take a repair back: the image is byte for byte as before.",
     "demo": "Repair a broken sample image that ships with vmrescue.",
 }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from vmrescue.report.printable import printable
 from vmrescue.report.text import headline
-from vmrescue.report.units import size_text
+from vmrescue.units import size_text
 
 if TYPE_CHECKING:
     from vmrescue.checks import Diagnosis

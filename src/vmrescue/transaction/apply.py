@@ -58,9 +58,13 @@ def apply_plan(plan: Plan, disks: list[Disk]) -> None:
     Raises:
         RefusedError: something is no longer as the plan found it, or editing it would not be safe.
     """
+    editors: dict[tuple[int, int], VolumeEditor] = {}
     for file, changes in by_file(plan.changes).items():
         volume = find_volume(disks, file)
-        editor = open_editor(volume)
+        place = file.disk, file.partition
+        if place not in editors:
+            editors[place] = open_editor(volume)
+        editor = editors[place]
         if isinstance(changes[0], PutFile):
             _put_file(changes[0], volume, editor)
         elif not editor.exists(file.path):

@@ -52,7 +52,11 @@ class EditedImage:
         self.index = index
         self.file, self.interrupted = open_for_writing(path) if writable else open_for_reading(path)
         self.overlay = Overlay(self.file)
-        self.device: VirtualDisk = open_container(self.overlay, str(path), writable=True)
+        try:
+            self.device: VirtualDisk = open_container(self.overlay, str(path), writable=True)
+        except BaseException:
+            self.file.close()
+            raise
         self.recorder = Recorder(self.device)
 
     def disk(self) -> Disk:

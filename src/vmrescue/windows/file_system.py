@@ -21,11 +21,12 @@ CHUNK = 1 << 20  # bytes of a file held at once
 
 @dataclass(frozen=True)
 class Entry:
-    """One name in a directory; `size` is in bytes, 0 for a directory."""
+    """One name in a directory; `size` is in bytes, 0 for a directory; `is_link`: it is a reparse point."""
 
     name: str
     is_directory: bool
     size: int
+    is_link: bool = False
 
 
 class FileSystem(Protocol):
@@ -129,7 +130,8 @@ class NtfsFileSystem:
         target = index_entry.dereference()
         directory = target.is_dir()
         has_data = not directory and target.has_stream()
-        return Entry(index_entry.attribute.file_name, directory, int(target.size()) if has_data else 0)
+        size = int(target.size()) if has_data else 0
+        return Entry(index_entry.attribute.file_name, directory, size, target.is_reparse_point())
 
     def _record(self, path: str) -> Any | None:
         record = self._ntfs.mft.root

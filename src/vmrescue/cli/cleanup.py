@@ -1,0 +1,72 @@
+"""vmrescue cleanup"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import click
+
+from vmrescue.cli.applying import apply_and_report
+from vmrescue.cli.options import apply_options, format_option, image_argument, quiet_option
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command()
+@image_argument
+@click.option("--category", "names", multiple=True, help="Clean this category (repeatable); see --list.")
+@click.option("--list", "show", is_flag=True, help="List every category with what it would win; change nothing.")
+@apply_options
+@format_option
+@quiet_option
+def command(
+    image: Path,
+    names: tuple[str, ...],
+    show: bool,
+    yes: bool,
+    dry_run: bool,
+    backup_dir: Path | None,
+    output: str,
+    quiet: bool,
+) -> None:
+    """Delete what Disk Cleanup would from the Windows in IMAGE: shown first, undone by `undo`."""
+    from vmrescue.plan import DeleteFile, Plan, Step
+    from vmrescue.transaction import Transaction
+    from vmrescue.windows import Installation
+    from vmrescue.windows.cleanup import CATEGORIES, chosen, removable_files
+
+    with Transaction(image, writable=not (dry_run or show)) as transaction:
+        installation = Installation(transaction.disks())
+        found = list(removable_files(installation, CATEGORIES if show else chosen(names)))
+        if show:
+            won: Counter[str] = Counter()
+            for file in found:
+                won[file.category] += file.on_disk
+            click.echo(_listing(won, Counter(file.category for file in found), output))
+            return
+        reasons = {category.name: category.reason for category in CATEGORIES}
+        steps = [Step("cleanup", f"{file.category}: {reasons[file.category]}", DeleteFile(file.file, file.size))
+                 for file in found]  # fmt: skip
+        plan = Plan(transaction.identity, tuple(steps))
+        apply_and_report(transaction, plan, yes, dry_run, backup_dir, output, quiet)
+
+
+def _listing(won: Counter[str], count: Counter[str], output: str) -> str:
+    from vmrescue.units import size_text
+    from vmrescue.windows.cleanup import CATEGORIES
+
+    if output == "json":
+        rows = [
+            {"category": each.name, "reason": each.reason, "files": count[each.name], "bytes": won[each.name]}
+            for each in CATEGORIES
+        ]
+        return json.dumps(rows, indent=2)
+    lines = [
+        f"{each.name:22}{size_text(won[each.name]):>10} in {count[each.name]:>6} files  {each.reason}"
+        + (" (only when named)" if each.on_request else "")
+        for each in CATEGORIES
+    ]
+    return "\n".join(lines)

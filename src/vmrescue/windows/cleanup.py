@@ -1,0 +1,182 @@
+r"""What Disk Cleanup removes, found in an image: one declared table of named categories.
+
+A pattern is a path from the OS volume's root in which ``*`` and ``?`` stand for parts of one name, and a last ``**``
+for every file below. Reparse points (junctions, symbolic links, mount points) are never followed and never taken.
+Sources: Microsoft, "cleanmgr" and "Manage drive space with Storage Sense" for the categories; the folders are those
+that the handlers under ``SOFTWARE\Microsoft\Windows\CurrentVersion\Explorer\VolumeCaches`` name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from vmrescue.errors import NotFoundError, UsageError
+from vmrescue.plan import FileRef
+from vmrescue.windows.file_system import parts_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+    from vmrescue.windows.file_system import Entry, FileSystem
+    from vmrescue.windows.installation import Installation, OperatingSystem
+
+EVERYTHING_BELOW = "**"
+DEEPEST = 128  # folders inside each other; a path of 32,767 characters has more, but Windows' own tools stop before
+WINDOWS = "%SystemRoot%"
+
+
+@dataclass(frozen=True)
+class Category:
+    """Files that can go, and why.
+
+    Attributes:
+        name: what `--category` takes.
+        reason: what these files are, in words.
+        patterns: where they are; ``%SystemRoot%`` stands for the Windows folder.
+        keep: names that stay.
+        on_request: whether it is only cleaned when it is named.
+        condition: what must be so; None where nothing must.
+    """
+
+    name: str
+    reason: str
+    patterns: tuple[str, ...]
+    keep: tuple[str, ...] = ()
+    on_request: bool = False
+    condition: Callable[[OperatingSystem], bool] | None = None
+
+
+def hibernation_is_off(windows: OperatingSystem) -> bool:
+    """Whether Windows is set not to hibernate; fast start-up needs hibernation too."""
+    return windows.system.number(f"{windows.current_control_set}\\Control\\Power", "HibernateEnabled") == 0
+
+
+CATEGORIES = (
+    Category("windows-temp", "temporary files of Windows", (rf"{WINDOWS}\Temp\**",)),
+    Category("user-temp", "temporary files of the users", (r"Users\*\AppData\Local\Temp\**",)),
+    Category("update-downloads", "updates already downloaded", (rf"{WINDOWS}\SoftwareDistribution\Download\**",)),
+    Category(
+        "delivery-optimization",
+        "updates kept for other computers",
+        (
+            rf"{WINDOWS}\SoftwareDistribution\DeliveryOptimization\**",
+            rf"{WINDOWS}\ServiceProfiles\NetworkService\AppData\Local\Microsoft\Windows\DeliveryOptimization\Cache\**",
+        ),
+    ),
+    Category(
+        "error-reports",
+        "error reports",
+        (
+            r"ProgramData\Microsoft\Windows\WER\ReportArchive\**",
+            r"ProgramData\Microsoft\Windows\WER\ReportQueue\**",
+            r"ProgramData\Microsoft\Windows\WER\Temp\**",
+            r"Users\*\AppData\Local\Microsoft\Windows\WER\ReportArchive\**",
+            r"Users\*\AppData\Local\Microsoft\Windows\WER\ReportQueue\**",
+        ),
+    ),
+    Category(
+        "memory-dumps",
+        "memory dumps of earlier crashes",
+        (
+            rf"{WINDOWS}\MEMORY.DMP",
+            rf"{WINDOWS}\Minidump\*.dmp",
+            rf"{WINDOWS}\LiveKernelReports\**",
+            r"Users\*\AppData\Local\CrashDumps\*.dmp",
+        ),
+    ),
+    Category(
+        "setup-logs",
+        "logs of setup and servicing",
+        (rf"{WINDOWS}\Panther\*.log", rf"{WINDOWS}\Logs\CBS\CbsPersist_*", rf"{WINDOWS}\Logs\DISM\*.log"),
+    ),
+    Category(
+        "thumbnails",
+        "thumbnail and icon caches",
+        (
+            r"Users\*\AppData\Local\Microsoft\Windows\Explorer\thumbcache_*.db",
+            r"Users\*\AppData\Local\Microsoft\Windows\Explorer\iconcache_*.db",
+        ),
+    ),
+    Category("recycle-bin", "files that users have deleted", (r"$Recycle.Bin\*\**",), keep=("desktop.ini",)),
+    Category(
+        "hibernation",
+        "the hibernation file, though hibernation is off",
+        ("hiberfil.sys",),
+        condition=hibernation_is_off,
+    ),
+    Category(
+        "previous-windows",
+        "earlier Windows installations and the files of upgrades",
+        (r"Windows.old\**", r"$Windows.~BT\**", r"$Windows.~WS\**"),
+        on_request=True,
+    ),
+    Category(
+        "component-store",
+        "leftovers of the component store",
+        (rf"{WINDOWS}\WinSxS\Temp\PendingDeletes\**", rf"{WINDOWS}\WinSxS\Temp\PendingRenames\**"),
+        on_request=True,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Removable:
+    """A file that a category names; `size` is its length in bytes, `on_disk` what its clusters take."""
+
+    category: str
+    file: FileRef
+    size: int
+    on_disk: int
+
+
+def chosen(names: Collection[str]) -> list[Category]:
+    """The categories of these names; without names all that need not be asked for. Raises UsageError."""
+    known = {category.name: category for category in CATEGORIES}
+    unknown = set(names) - set(known)
+    if unknown:
+        raise UsageError(f"there is no category {min(unknown)!r}; there are {', '.join(known)}")
+    return [category for category in CATEGORIES if (category.name in names if names else not category.on_request)]
+
+
+def removable_files(installation: Installation, categories: Collection[Category]) -> Iterator[Removable]:
+    """The files on the OS volume that the categories name, each once. Nothing for an encrypted volume."""
+    windows = installation.os
+    if windows is None:
+        return
+    files, cluster = windows.volume.files, windows.volume.files.cluster_size
+    seen: set[str] = set()
+    for category in categories:
+        if category.condition and not category.condition(windows):
+            continue
+        for pattern in category.patterns:
+            for path, entry in matches(files, parts_of(pattern.replace(WINDOWS, windows.root))):
+                if path.upper() in seen or entry.name.lower() in category.keep:
+                    continue
+                seen.add(path.upper())
+                ref = FileRef(windows.volume.disk_index, windows.volume.partition.number, path)
+                yield Removable(category.name, ref, entry.size, -(-entry.size // cluster) * cluster)
+
+
+def matches(files: FileSystem, pattern: list[str]) -> Iterator[tuple[str, Entry]]:
+    """The files (no folders) whose path fits the pattern, with their paths from the volume's root."""
+    waiting = [("", pattern, 0)]
+    while waiting:
+        folder, (part, *rest), depth = waiting.pop()
+        for entry in _entries(files, folder):
+            path = f"{folder}\\{entry.name}".lstrip("\\")
+            below = part == EVERYTHING_BELOW
+            if entry.is_link or not (below or fnmatchcase(entry.name.upper(), part.upper())):
+                continue
+            if entry.is_directory and (below or rest) and depth < DEEPEST:
+                waiting.append((path, [EVERYTHING_BELOW] if below else rest, depth + 1))
+            elif not entry.is_directory and (below or not rest):
+                yield path, entry
+
+
+def _entries(files: FileSystem, folder: str) -> list[Entry]:
+    try:
+        return files.entries(folder)
+    except NotFoundError:
+        return []

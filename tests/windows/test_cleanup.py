@@ -1,0 +1,127 @@
+"""Cleaning up: exactly the declared files go, and nothing behind a junction."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from support.command import output_of
+from support.images import sha256
+from support.machine import run
+from support.machine_disk import loop_device, mounted_ntfs
+
+import vmrescue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+GEN1_OS = 33 << 20, 606 << 20
+MOUNT_POINT = 0xA0000003  # IO_REPARSE_TAG_MOUNT_POINT: a junction
+
+GOES = {
+    "windows-temp": ["Windows/Temp/a.tmp", "Windows/Temp/deep/er/b.tmp", "Windows/Temp/\u00fcber \u4e2d\u6587.log"],
+    "user-temp": ["Users/anna/AppData/Local/Temp/x", "Users/Bob B/AppData/Local/Temp/" + "long" * 50 + ".tmp"],
+    "update-downloads": ["Windows/SoftwareDistribution/Download/1a2b/update.cab"],
+    "delivery-optimization": ["Windows/SoftwareDistribution/DeliveryOptimization/c/1"],
+    "error-reports": ["ProgramData/Microsoft/Windows/WER/ReportQueue/r1/Report.wer"],
+    "memory-dumps": [
+        "Windows/MEMORY.DMP",
+        "Windows/Minidump/112226-1.dmp",
+        "Users/anna/AppData/Local/CrashDumps/e.dmp",
+    ],
+    "setup-logs": ["Windows/Panther/setupact.log", "Windows/Logs/CBS/CbsPersist_20261101.cab"],
+    "thumbnails": ["Users/anna/AppData/Local/Microsoft/Windows/Explorer/thumbcache_256.db"],
+    "recycle-bin": ["$Recycle.Bin/S-1-5-21-1/$R1.txt", "$Recycle.Bin/S-1-5-21-1/$RDIR/file"],
+}
+ON_REQUEST = {
+    "previous-windows": ["Windows.old/Windows/explorer.exe"],
+    "component-store": ["Windows/WinSxS/Temp/PendingDeletes/x.dll"],
+}
+GOING = [path for paths in GOES.values() for path in paths]
+ASKED_FOR = [path for paths in ON_REQUEST.values() for path in paths]
+STAYS = [
+    "Windows/System32/keep.dll",
+    "Windows/Minidump/readme.txt",
+    "Windows/Logs/CBS/CBS.log",
+    "Users/anna/Documents/thesis.docx",
+    "Users/anna/AppData/Local/Microsoft/Windows/Explorer/other.db",
+    "$Recycle.Bin/S-1-5-21-1/desktop.ini",
+    "precious/photo.jpg",
+    "hiberfil.sys.txt",
+]
+
+
+def junction(folder: Path, target: str) -> None:
+    """Makes an empty folder a junction to `target`, as `mklink /j` does."""
+    folder.mkdir()
+    substitute, shown = f"\\??\\{target}".encode("utf-16-le"), target.encode("utf-16-le")
+    names = (
+        struct.pack("<4H", 0, len(substitute), len(substitute) + 2, len(shown)) + substitute + b"\0\0" + shown + b"\0\0"
+    )
+    os.setxattr(folder, "system.ntfs_reparse_data", struct.pack("<IHH", MOUNT_POINT, len(names), 0) + names)
+
+
+@pytest.fixture
+def littered(gen1_broken: Path) -> Path:
+    """The sample with every category's files, others beside them, and junctions into places that must stay."""
+    with mounted_ntfs(gen1_broken, *GEN1_OS, writable=True) as root:
+        (root / "Windows/Temp/fill.bin").unlink()
+        for path in [*GOING, *ASKED_FOR, *STAYS]:
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_bytes(path.encode() * 100)
+        junction(root / "Windows/Temp/link", "C:\\precious")
+        junction(root / "Users/anna/AppData/Local/Temp/link", "C:\\Users\\anna\\Documents")
+    return gen1_broken
+
+
+def files(image: Path) -> set[str]:
+    """Every file on the OS volume, as ntfs-3g shows it."""
+    with mounted_ntfs(image, *GEN1_OS) as root:
+        return set(_walk(root))
+
+
+def _walk(root: Path) -> Iterator[str]:
+    for folder, _, names in os.walk(root):
+        yield from (str((Path(folder) / name).relative_to(root)) for name in names)
+
+
+def judge(image: Path) -> None:
+    with loop_device(image, *GEN1_OS) as device:
+        run("ntfsresize", "--info", "--force", device)
+
+
+def test_exactly_the_declared_files_go_and_come_back(littered: Path) -> None:
+    before, digest = files(littered), sha256(littered)
+    text = output_of("cleanup", littered, "--yes")
+    assert "Repaired" in text
+    judge(littered)
+    gone = before - files(littered)
+    assert gone == set(GOING)
+    vmrescue.undo(littered)
+    assert sha256(littered) == digest
+
+
+def test_what_must_be_asked_for_goes_only_when_named(littered: Path) -> None:
+    before = files(littered)
+    output_of("cleanup", littered, "--yes", "--category", "previous-windows")
+    judge(littered)
+    assert before - files(littered) == set(ON_REQUEST["previous-windows"])
+
+
+def test_the_hibernation_file_goes_only_where_hibernation_is_off(gen1_broken: Path) -> None:
+    with mounted_ntfs(gen1_broken, *GEN1_OS, writable=True) as root:
+        (root / "hiberfil.sys").write_bytes(bytes(1 << 20))
+    listed = json.loads(output_of("cleanup", gen1_broken, "--list", "--format", "json"))
+    assert next(row for row in listed if row["category"] == "hibernation")["files"] == 0
+    with mounted_ntfs(gen1_broken, *GEN1_OS, writable=True) as root:
+        edits = root / "edits.reg"
+        key = r"\ControlSet001\Control\Power"
+        edits.write_text(f'Windows Registry Editor Version 5.00\n\n[{key}]\n"HibernateEnabled"=dword:00000000\n')
+        run("hivexregedit", "--merge", root / "Windows/System32/config/SYSTEM", edits)
+        edits.unlink()
+    output_of("cleanup", gen1_broken, "--yes", "--category", "hibernation")
+    assert "hiberfil.sys" not in files(gen1_broken)
