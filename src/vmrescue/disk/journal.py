@@ -2,8 +2,8 @@
 
 The invariants, by which the code below can be checked ("synced" = on stable storage):
 
- 1. The image is written to only while a journal in the state `hot` exists whose content is synced, and whose name is:
-    the folder that holds it was synced after it got that name.
+ 1. A repair writes to the image only while a journal in the state `hot` exists whose content is synced, and whose name
+    is: the folder that holds it was synced after it got that name.
  2. A hot journal holds every byte that may be written to, as it was before the first write, and the image's old size.
  3. A journal ceases to be hot only after the image is synced: `done` when all new bytes are in it, `undone` when all
     old bytes are in it again.
@@ -27,7 +27,7 @@ A state is the ending of the journal's name in the folder `IMAGE.vmrescue/`, and
                                           image synced
 
 Opening an image with a hot journal: who means to write rolls it back first; who only reads sees the image rolled back
-through an overlay, and writes nothing. (Both in `opening`.)
+through an overlay, and writes nothing. (Both in `recovery`.)
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ def _take_back(image: FileDevice, journal: Journal, error: BaseException) -> Non
     """Rolls back a commit that failed, whether or not its journal was renamed already."""
     try:
         states = [journal.path.with_suffix(f".{state}") for state in (HOT, DONE)]
-        rollback(image, replace(journal, path=next(path for path in states if path.exists())))
+        rollback(image, replace(journal, path=next((path for path in states if path.exists()), journal.path)))
     except VmRescueError as second:
         raise RepairFailedError(
             f"{error}; rolling back failed too: {second}; the image is wholly as it was, or wholly repaired,"
