@@ -89,7 +89,7 @@ def system_hive_that_is_none(folder: Path) -> Path:
 
 def foreign_container(folder: Path) -> Path:
     image = folder / "disk.vhd"
-    run("qemu-img", "create", "-f", "vhdx", image, "64M")
+    run("qemu-img", "create", "-f", "qed", image, "64M")
     return image
 
 

@@ -57,22 +57,10 @@ def test_a_gpt_header_at_byte_4096_shows_a_disk_of_4096_byte_sectors(tmp_path: P
     disk.close()
 
 
-@pytest.mark.parametrize(
-    ("form", "options", "name"),
-    [
-        ("vhdx", [], "VHDX"),
-        ("qcow2", [], "QCOW"),
-        ("qed", [], "QED"),
-        ("vmdk", [], "VMDK"),
-        ("vmdk", ["-o", "subformat=monolithicFlat"], "VMDK"),
-        ("vdi", [], "VDI"),
-    ],
-)
-def test_a_foreign_container_is_named_with_the_way_out(
-    tmp_path: Path, form: str, options: list[str], name: str
-) -> None:
+@pytest.mark.parametrize(("form", "name"), [("qed", "QED"), ("qcow", "QCOW")])
+def test_a_foreign_container_is_named_with_the_way_out(tmp_path: Path, form: str, name: str) -> None:
     path = tmp_path / "disk"
-    run("qemu-img", "create", "-q", "-f", form, *options, path, "4M")
+    run("qemu-img", "create", "-q", "-f", form, path, "4M")
 
     with pytest.raises(
         UnsupportedError, match=rf"{name}.*qemu-img convert -O vpc -o subformat=fixed,force_size"
@@ -94,7 +82,7 @@ def test_a_foreign_container_is_named_with_the_way_out(
         (b"hello\n", FormatError, "raw image at byte 0 .* whole sectors of 512 bytes, found 6 bytes"),
         (b"conectix", FormatError, "raw image at byte 0 .* whole sectors"),
         (b"conectix" + bytes(504), FormatError, "VHD footer at byte 60 .*: expected the disk type"),
-        (b"EVF\t\r\n\xff\0" + bytes(1000), UnsupportedError, r"EnCase \(E01\).*ewfexport"),
+        (b"EVF2\r\n\x81\0" + bytes(1000), UnsupportedError, r"EnCase \(Ex01\).*ewfexport"),
         (b"\x1f\x8b\x08" + bytes(1000), UnsupportedError, "gzip-compressed.*unpack it first"),
     ],
 )

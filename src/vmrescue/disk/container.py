@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from vmrescue.disk import foreign
 from vmrescue.disk.device import BlockDevice, check_range
 from vmrescue.disk.file import SECTOR, Store, check_growth
 from vmrescue.errors import FormatError, RefusedError, UnsupportedError
@@ -18,17 +19,11 @@ _QEMU = "`qemu-img convert -O vpc -o subformat=fixed,force_size IMAGE OUT.vhd` m
 _EWF = "`ewfexport` (of libewf) makes a raw image of it"
 _UNPACK = "unpack it first"
 
-# (byte position, signature, what it is, what to do). Sources: [MS-VHDX] 2.2.1; the QCOW2, QED and VMDK descriptions in
-# QEMU's docs/interop; VirtualBox's VDICore.h; libewf's format description; RFC 1952, and the formats' magic numbers.
-_FOREIGN = (
-    (0, b"vhdxfile", "a VHDX image", _QEMU),
+# (byte position, signature, what it is, what to do). Sources: QEMU's docs/interop; libewf's format description; RFC
+# 1952, and the formats' magic numbers. What can be read of other makers is in `foreign`.
+_UNREADABLE = (
     (0, b"QFI\xfb", "a QCOW image", _QEMU),
     (0, b"QED\0", "a QED image", _QEMU),
-    (0, b"KDMV", "a VMDK image", _QEMU),
-    (0, b"COWD", "a VMDK image", _QEMU),
-    (0, b"# Disk DescriptorFile", "a VMDK descriptor", _QEMU),
-    (64, b"\x7f\x10\xda\xbe", "a VirtualBox VDI image", _QEMU),
-    (0, b"EVF\t\r\n\xff\0", "an EnCase (E01) image", _EWF),
     (0, b"EVF2\r\n\x81\0", "an EnCase (Ex01) image", _EWF),
     (0, b"\x1f\x8b", "gzip-compressed", _UNPACK),
     (0, b"PK\x03\x04", "a ZIP archive", _UNPACK),
@@ -43,7 +38,7 @@ class VirtualDisk(BlockDevice, Protocol):
 
     @property
     def format(self) -> str:
-        """`fixed VHD`, `dynamic VHD`, `differencing VHD`, `raw image` or `block device`."""
+        """`fixed VHD`, `dynamic VHD`, `differencing VHD`, `raw image`, `block device`, `VHDX image`, …"""
 
     @property
     def unique_id(self) -> bytes | None:
@@ -116,14 +111,17 @@ def _is_vhd(store: BlockDevice) -> bool:
     return VHD_COOKIE in (head, tail[: len(VHD_COOKIE)], tail[1 : 1 + len(VHD_COOKIE)])
 
 
-def _refuse_foreign(store: BlockDevice, name: str) -> None:
-    for position, signature, what, advice in _FOREIGN:
+def _refuse_unreadable(store: BlockDevice, name: str) -> None:
+    for position, signature, what, advice in _UNREADABLE:
         if position + len(signature) <= store.size and store.read_at(position, len(signature)) == signature:
             raise UnsupportedError(f"{name} is {what}, which vmrescue does not read: {advice}")
 
 
 def open_container(
-    store: Store, path: str | None = None, parent_folder: str | os.PathLike[str] | None = None
+    store: Store,
+    path: str | None = None,
+    parent_folder: str | os.PathLike[str] | None = None,
+    writable: bool = False,
 ) -> VirtualDisk:
     """The disk that the bytes of `store` are.
 
@@ -131,10 +129,12 @@ def open_container(
         store: the bytes; the disk takes them over, and closes them.
         path: where they come from, for messages and to find a differencing disk's parent.
         parent_folder: where else to look for it than beside the child.
+        writable: whether the disk is to be changed.
 
     Raises:
         FormatError, UnsupportedError: it is no disk image, or of a kind that vmrescue does not read.
         NotFoundError: a parent is missing.
+        RefusedError: it is of a kind that vmrescue reads and does not write.
     """
     if not store.size:
         raise FormatError("disk image", 0, "a disk", "an empty file")
@@ -142,5 +142,10 @@ def open_container(
         from vmrescue.disk.vhd_chain import open_vhd  # here, because construct is slow to import
 
         return open_vhd(store, path, None if parent_folder is None else Path(parent_folder))
-    _refuse_foreign(store, path or "the image")
+    kind = foreign.kind_of(store, path)
+    if kind is not None:
+        if writable:
+            raise foreign.refusal(kind, path)
+        return foreign.open_foreign(kind, store, path)
+    _refuse_unreadable(store, path or "the image")
     return RawImage(store, path)

@@ -40,7 +40,7 @@ def open_disk(
     """
     store, interrupted = _open_file(path, writable)
     try:
-        disk = open_container(store, shown(path), parent_folder)
+        disk = open_container(store, shown(path), parent_folder, writable)
     except BaseException:
         store.close()
         raise
@@ -79,7 +79,7 @@ class EditSession:
             undo.callback(self.image.close)
             self.overlay = Overlay(self.image)
             undo.callback(self.overlay.close)
-            self.disk = open_container(self.overlay, self.image.path, parent_folder)
+            self.disk = open_container(self.overlay, self.image.path, parent_folder, writable=True)
             self.warnings = list(self.disk.warnings)
             if interrupted:
                 self.warnings.append(f"a repair of {path} was interrupted: it was rolled back")

@@ -22,7 +22,7 @@ from vmrescue.disk import FileDevice, Overlay, journal, open_container
 from vmrescue.disk.recovery import open_for_reading, open_for_writing
 from vmrescue.disk.remote import is_remote, refusal
 from vmrescue.errors import RefusedError, RepairFailedError, VmRescueError
-from vmrescue.plan import DeleteFile, PutFile
+from vmrescue.plan import DeleteFile, PutFile, ReplayVolumeLog
 from vmrescue.transaction.apply import apply_plan, by_file
 from vmrescue.transaction.backup import back_up
 from vmrescue.transaction.committed import compare_committed
@@ -223,7 +223,7 @@ class Transaction:
         edited = [
             file
             for file, (first, *_) in by_file(applied.plan.changes).items()
-            if file not in new and not isinstance(first, DeleteFile)
+            if file not in new and not isinstance(first, (DeleteFile, ReplayVolumeLog))
         ]
         with open_disks([image.path for image in self.images]) as untouched:
             return back_up(edited, untouched, folder)
