@@ -25,7 +25,7 @@ URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 QUERY = re.compile(r"\?[^\s'\")]*")
 
 BLOCK = 32 << 10  # bytes; a request costs about as long as this takes to transfer
-READ_AHEAD = 256 << 10  # bytes at most that are fetched unasked
+READ_AHEAD = 128 << 10  # bytes that one request fetches at most where fewer were asked for
 LARGEST = 8 << 20  # bytes in one request
 KEPT = 64 << 20  # bytes of blocks held
 PAUSES = (0.2, 1.0)  # seconds before a second and a third attempt
@@ -72,12 +72,14 @@ class RemoteFile:
         if self._file.size is None or not self._file.seekable():
             raise UnsupportedError(f"{self.path}: the server tells no size or serves no ranges; download it first")
         self.size = int(self._file.size)
+        # A footer and a backup partition table lie at a disk's end: what is left over belongs to the block before it.
+        self._end = max(self.size // BLOCK, 1)
 
     def read_at(self, offset: int, length: int) -> bytes:
         check_range(self.path, offset, length, self.size)
         if not length:
             return b""
-        first, last = offset // BLOCK, (offset + length - 1) // BLOCK
+        first, last = self._block_of(offset), self._block_of(offset + length - 1)
         held = {block: data for block in range(first, last + 1) if (data := self._held(block)) is not None}
         missing = [block for block in range(first, last + 1) if block not in held]
         for _, run in groupby(enumerate(missing), key=lambda item: item[1] - item[0]):
@@ -86,6 +88,9 @@ class RemoteFile:
         data = b"".join(held[block] for block in range(first, last + 1))
         start = offset - first * BLOCK
         return data[start : start + length]
+
+    def _block_of(self, offset: int) -> int:
+        return min(offset // BLOCK, self._end - 1)
 
     def _held(self, block: int) -> bytes | None:
         if block in self._blocks:
@@ -97,15 +102,22 @@ class RemoteFile:
         wanted = count
         if first == self._next:
             wanted = max(count, min(2 * self._last, READ_AHEAD // BLOCK))
-        end = min((first + wanted) * BLOCK, self.size)
+        end = min(first + wanted, self._end)
         fetched: dict[int, bytes] = {}
-        for start in range(first * BLOCK, end, LARGEST):
-            data = self._request(start, min(LARGEST, end - start))
-            for at in range(0, len(data), BLOCK):
-                fetched[(start + at) // BLOCK] = data[at : at + BLOCK]
-        self._next, self._last = first + len(fetched), len(fetched)
+        for begin in range(first, end, LARGEST // BLOCK):
+            fetched.update(self._fetch_blocks(begin, min(begin + LARGEST // BLOCK, end)))
+        self._next, self._last = end, end - first
         self._keep(fetched)
         return fetched
+
+    def _fetch_blocks(self, first: int, end: int) -> dict[int, bytes]:
+        """Blocks [first, end) in one request."""
+        start = first * BLOCK
+        stop = self.size if end == self._end else end * BLOCK
+        data = self._request(start, stop - start)
+        blocks = {block: data[(block - first) * BLOCK : (block - first + 1) * BLOCK] for block in range(first, end - 1)}
+        blocks[end - 1] = data[(end - 1 - first) * BLOCK :]
+        return blocks
 
     def _keep(self, fetched: dict[int, bytes]) -> None:
         self._blocks.update(fetched)

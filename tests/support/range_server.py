@@ -1,0 +1,103 @@
+"""A web server of files on this machine, for what reads them from afar: it serves ranges, counts, and can misbehave."""
+
+from __future__ import annotations
+
+import re
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+RANGE = re.compile(r"bytes=(\d+)-(\d+)")
+PIECE = 1 << 20
+
+
+@dataclass
+class RangeServer:
+    """What the server was asked for, and how it is to behave.
+
+    Attributes:
+        url: its address, with a slash at the end.
+        requests: each request's method and path with its query, as they came.
+        sent: bytes of content sent.
+        ranges: whether ranges are served; else every request gets the whole file.
+        failures: how many of the next requests for content end in status 503.
+    """
+
+    url: str
+    requests: list[str] = field(default_factory=list)
+    sent: int = 0
+    ranges: bool = True
+    failures: int = 0
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[RangeServer]:
+    """Serves the files of a folder on a free port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_HEAD(self) -> None:
+            self._answer(head=True)
+
+        def do_GET(self) -> None:
+            self._answer(head=False)
+
+        def _answer(self, head: bool) -> None:
+            server.requests.append(f"{self.command} {self.path}")
+            path = folder / self.path.partition("?")[0].lstrip("/")
+            if not path.is_file():
+                self._status(404)
+            elif server.failures and not head:
+                server.failures -= 1
+                self._status(503)
+            else:
+                self._send(path, head)
+
+        def _status(self, status: int) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def _send(self, path: Path, head: bool) -> None:
+            size = path.stat().st_size
+            wanted = RANGE.fullmatch(self.headers.get("Range", "")) if server.ranges else None
+            first, last = (int(wanted[1]), min(int(wanted[2]), size - 1)) if wanted else (0, size - 1)
+            self.send_response(206 if wanted else 200)
+            self.send_header("Content-Length", str(last + 1 - first))
+            if wanted:
+                self.send_header("Content-Range", f"bytes {first}-{last}/{size}")
+            self.end_headers()
+            with path.open("rb") as stream:
+                stream.seek(first)
+                while not head and first <= last:
+                    piece = stream.read(min(PIECE, last + 1 - first))
+                    first += len(piece)
+                    self.wfile.write(piece)
+                    server.sent += len(piece)
+
+        def log_message(self, *arguments: object) -> None:
+            """Nothing on the tests' output."""
+
+        def handle(self) -> None:
+            try:
+                super().handle()
+            except (BrokenPipeError, ConnectionResetError):
+                self.close_connection = True  # the reader had enough
+
+    listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = RangeServer(f"http://127.0.0.1:{listener.server_address[1]}/")
+    thread = threading.Thread(target=listener.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        listener.shutdown()
+        thread.join()
+        listener.server_close()
