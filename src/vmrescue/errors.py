@@ -50,6 +50,12 @@ class ReadError(VmRescueError):
     """The operating system would not give us the bytes (missing file, no permission, I/O error)."""
 
 
+class WriteError(VmRescueError):
+    """The operating system would not take the bytes (a full disk, an I/O error)."""
+
+    exit_status = 5
+
+
 class NotFoundError(VmRescueError):
     """A thing that was named (a file, a key, a volume, a Windows installation) is not there."""
 

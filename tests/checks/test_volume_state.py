@@ -45,7 +45,7 @@ def test_nothing_is_written_to_a_hibernated_volume(gen1_broken: Path, signature:
     assert sha256(gen1_broken) == before
 
 
-def test_a_log_with_work_to_replay_is_reported(gen2_healthy: Path, tmp_path: Path) -> None:
+def test_a_log_with_work_to_replay_is_reported_and_replayed_on_request(gen2_healthy: Path, tmp_path: Path) -> None:
     volume, disk = tmp_path / "volume", tmp_path / "disk.raw"
     size = windows_volume(volume)
     run("qemu-img", "convert", "-f", "vpc", "-O", "raw", gen2_healthy, disk)
@@ -56,3 +56,14 @@ def test_a_log_with_work_to_replay_is_reported(gen2_healthy: Path, tmp_path: Pat
     found = states(disk)
     assert list(found) == ["log pending"]
     assert any("2.0" in reason for reason in found["log pending"])
+    assert vmrescue.repair(disk).written == {}  # only on request
+    before = sha256(disk)
+    assert vmrescue.repair(disk, only=["volume-state"]).committed
+    assert states(disk) == {}
+    run("dd", f"if={disk}", f"of={volume}", "bs=1M", f"skip={start // MIB}", f"count={-(-size // MIB)}", "conv=sparse")
+    run("truncate", "-s", str(size), volume)
+    run("ntfsresize", "--info", "--force", volume)
+    with mounted_ntfs(volume, writable=True) as root:  # ntfs-3g refuses a volume whose log is pending
+        assert list(root.iterdir())
+    vmrescue.undo(disk)
+    assert sha256(disk) == before

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from support.crash import failing
 
-from vmrescue.disk import FileDevice, WriteError
-from vmrescue.errors import FormatError, ReadError
+from vmrescue.disk import FileDevice
+from vmrescue.errors import FormatError, ReadError, WriteError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from vmrescue.checks import steps
 from vmrescue.checks.finding import Finding
+from vmrescue.ntfs import volume_state
 from vmrescue.plan import DeleteFile, FileRef, RegistryData, SetValue
 from vmrescue.windows.page_file import MEMORY_MANAGEMENT, PageFile, parse_all
 
@@ -31,11 +32,16 @@ MEANING = (
 
 @dataclass(frozen=True)
 class Stray:
-    """A page file of the last boot that is not in its place; `size` is None where its volume is not at hand."""
+    """A page file of the last boot that is not in its place.
+
+    `size` is None where there is no such file, `ref` where its volume is not at hand. `deletable` is False while the
+    volume's log has to be replayed first.
+    """
 
     place: PageFile
     ref: FileRef | None
     size: int | None
+    deletable: bool = True
 
 
 def check(installation: Installation, policy: Policy) -> Iterator[Finding]:
@@ -91,7 +97,8 @@ def _look_for(place: PageFile, installation: Installation) -> Stray:
     if volume is None or not volume.readable:
         return Stray(place, None, None)
     ref = FileRef(volume.disk_index, volume.partition.number, place.path)
-    return Stray(place, ref, volume.files.size_of(place.path))
+    pending = volume.file_system == "NTFS" and volume_state(volume.device).name == "log pending"
+    return Stray(place, ref, volume.files.size_of(place.path), deletable=not pending)
 
 
 def _stray_finding(
@@ -108,14 +115,14 @@ def _stray_finding(
         "bytes": stray.size,
     }
     changes: tuple[Change, ...] = ()
-    if stray.ref is not None and stray.size is not None:
+    if stray.ref is not None and stray.size is not None and stray.deletable:
         changes = (DeleteFile(stray.ref, stray.size),)
     where = f"of {(stray.size or 0) >> 20} MB is there" if at_hand else "is on a disk that is not at hand (--data-disk)"
     return Finding(
         check=ID,
         severity="warning" if at_hand else "advice",
         summary=f"the last boot used {stray.place}, not {policy.page_file_drive}; the file {where}",
-        meaning=MEANING,
+        meaning=MEANING if stray.deletable else f"{MEANING} It can go once the volume's log is replayed.",
         step=steps.PAGE_FILE,
         evidence=evidence,
         changes=changes,

@@ -8,18 +8,20 @@ from vmrescue.checks import steps
 from vmrescue.checks.finding import Finding
 from vmrescue.fat import FatVolume
 from vmrescue.ntfs import volume_state
+from vmrescue.plan import FileRef, ReplayVolumeLog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmrescue.checks.policy import Policy
+    from vmrescue.plan import Change
     from vmrescue.windows import Installation, Volume
 
 ID = "volume-state"
 MEANINGS = {
     "dirty": "Windows will check the volume at its next start; values and boot entries can be repaired all the same.",
     "log pending": "NTFS's own log holds work that Windows will redo at its next start: values and boot entries can be "
-    "repaired, but no file can be created, deleted or resized until the log is replayed.",
+    f"repaired, but no file can be created, deleted or resized until it is replayed (--only {ID}).",
     "hibernated": "Windows is only asleep and keeps the volume's state in its memory image: nothing on it may be "
     "changed. Start the VM and shut it down fully (shutdown /s /f /t 0), or turn hibernation off.",
     "encrypted": "nothing on the volume can be read or changed. Unlock it first, with its BitLocker recovery key "
@@ -45,7 +47,14 @@ def check(installation: Installation, policy: Policy) -> Iterator[Finding]:
                 "state": name,
                 "reasons": reasons,
             },
+            changes=(_replay(volume, reasons),) if name == "log pending" else (),
+            on_request=True,
         )
+
+
+def _replay(volume: Volume, reasons: list[str]) -> Change:
+    log = FileRef(volume.disk_index, volume.partition.number, "$LogFile")
+    return ReplayVolumeLog(log, "; ".join(reasons))
 
 
 def _state(volume: Volume) -> tuple[str, list[str]]:

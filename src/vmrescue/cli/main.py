@@ -13,6 +13,7 @@ from vmrescue.errors import VmRescueError
 # name: what it does. A command's module has the same name and holds `command`; it is imported only when it is run.
 COMMANDS = {
     "diagnose": "Say what is wrong in an image; nothing is written.",
+    "scan": "Say what is wrong in many images; nothing is written to them.",
     "info": "Show the disk, its volumes and the Windows in it.",
     "ls": "List a directory inside an image.",
     "cat": "Write a file inside an image to standard output.",

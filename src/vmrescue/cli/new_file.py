@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from vmrescue.disk.file import WriteError
-from vmrescue.errors import RefusedError
+from vmrescue.errors import RefusedError, WriteError
 
 if TYPE_CHECKING:
     from pathlib import Path

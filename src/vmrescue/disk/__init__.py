@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.disk.container import VirtualDisk, open_container
 from vmrescue.disk.device import BlockDevice, check_range
-from vmrescue.disk.file import FileDevice, Store, WriteError
+from vmrescue.disk.file import FileDevice, Store
 from vmrescue.disk.journal import journal_folder, journals, pending
 from vmrescue.disk.journal_file import Journal, Region
 from vmrescue.disk.opening import EditSession, open_disk, undo
@@ -25,7 +25,6 @@ __all__ = [
     "Overlay",
     "FileDevice",
     "Store",
-    "WriteError",
     "open_container",
     "check_range",
     "Journal",

@@ -8,19 +8,13 @@ import os
 import stat
 import struct
 from pathlib import Path
-from typing import ClassVar, NoReturn, Protocol
+from typing import NoReturn, Protocol
 
 from vmrescue.disk.device import BlockDevice, check_range
-from vmrescue.errors import ReadError, RefusedError, VmRescueError
+from vmrescue.errors import ReadError, RefusedError, WriteError
 
 SECTOR = 512
 BLKSSZGET = 0x1268  # linux/fs.h: the logical sector size of a block device, as an int
-
-
-class WriteError(VmRescueError):
-    """The operating system would not take the bytes (a full disk, an I/O error)."""
-
-    exit_status: ClassVar[int] = 5
 
 
 class Store(BlockDevice, Protocol):

@@ -40,9 +40,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vmrescue.disk.file import WriteError, sync_folder
+from vmrescue.disk.file import sync_folder
 from vmrescue.disk.journal_file import Journal, cut_ranges, read_journal, write_journal
-from vmrescue.errors import NotFoundError, ReadError, RefusedError, RepairFailedError, VmRescueError
+from vmrescue.errors import NotFoundError, ReadError, RefusedError, RepairFailedError, VmRescueError, WriteError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from vmrescue.disk.file import WriteError
 from vmrescue.disk.overlay import differences
 from vmrescue.disk.witness import witness
-from vmrescue.errors import ReadError, RefusedError
+from vmrescue.errors import ReadError, RefusedError, WriteError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from vmrescue.disk import journal
 from vmrescue.disk.container import VirtualDisk, open_container
+from vmrescue.disk.file import FileDevice
 from vmrescue.disk.overlay import Overlay
 from vmrescue.disk.recovery import open_for_reading, open_for_writing
 from vmrescue.disk.remote import RemoteFile, is_remote, refusal, shown
+from vmrescue.errors import RefusedError
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -62,24 +64,34 @@ def _open_file(path: str | os.PathLike[str], writable: bool) -> tuple[Store, Jou
 class EditSession:
     """An image being changed: what is written to `disk` stays in memory until `commit`.
 
+    Args:
+        path: of the image or the device.
+        parent_folder: where a differencing VHD's parents are, if not in its own folder.
+        writable: False for a rehearsal: the image is opened as for reading, and `commit` is refused.
+
     Attributes:
-        disk: the disk as it is to become; writable.
-        overlay: the image file's bytes beneath it.
+        image: the image file's bytes as they are.
+        overlay: as they are to become.
+        disk: the disk that they make up; writable.
         warnings: what the person at the terminal should know.
 
     Raises:
         As `open_disk`.
     """
 
-    def __init__(self, path: str | os.PathLike[str], parent_folder: str | os.PathLike[str] | None = None) -> None:
-        if is_remote(path):
-            raise refusal(path)
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        parent_folder: str | os.PathLike[str] | None = None,
+        writable: bool = True,
+    ) -> None:
+        self.image: Store
         with ExitStack() as undo:
-            self.image, interrupted = open_for_writing(path)
+            self.image, interrupted = _open_file(path, writable)
             undo.callback(self.image.close)
             self.overlay = Overlay(self.image)
             undo.callback(self.overlay.close)
-            self.disk = open_container(self.overlay, self.image.path, parent_folder, writable=True)
+            self.disk = open_container(self.overlay, shown(path), parent_folder, writable=True)
             self.warnings = list(self.disk.warnings)
             if interrupted:
                 self.warnings.append(f"a repair of {path} was interrupted: it was rolled back")
@@ -91,11 +103,16 @@ class EditSession:
 
     def commit(self) -> Journal | None:
         """Writes all changes to the image, or none; see `journal.commit`. Afterwards the session may go on."""
-        return journal.commit(self.image, self.overlay, self.disk.unique_id)
+        return journal.commit(self._file(), self.overlay, self.disk.unique_id)
 
     def undo(self) -> Journal:
         """Takes the last commit back; see `journal.undo`. Afterwards the session must be closed."""
-        return journal.undo(self.image)
+        return journal.undo(self._file())
+
+    def _file(self) -> FileDevice:
+        if not isinstance(self.image, FileDevice) or not self.image.writable:
+            raise RefusedError("this is a rehearsal: the image was opened for reading only")
+        return self.image
 
     def close(self) -> None:
         """Forgets what was not committed, and releases the image."""

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from vmrescue.disk import vhd_layout
 from vmrescue.disk.container import open_container
-from vmrescue.disk.file import SECTOR, FileDevice, WriteError, sync_folder
+from vmrescue.disk.file import SECTOR, FileDevice, sync_folder
 from vmrescue.disk.vhd_layout import DIFFERENCING, DYNAMIC, FIXED, HEADER_SIZE
-from vmrescue.errors import RefusedError, UnsupportedError
+from vmrescue.errors import RefusedError, UnsupportedError, WriteError
 
 BLOCK_SIZE = 2 << 20  # bytes; what everybody uses
 HEADER_AT = SECTOR

@@ -174,6 +174,27 @@ class ReplayLog:
 
 
 @dataclass(frozen=True)
+class ReplayVolumeLog:
+    """Replay the log of an NTFS volume, as Windows would at its next mount. `file` is the volume's ``$LogFile``."""
+
+    kind: ClassVar[str] = "replay-volume-log"
+    file: FileRef
+    reason: str
+
+    @property
+    def title(self) -> str:
+        return "replay the volume's log"
+
+    @property
+    def before_text(self) -> str:
+        return self.reason
+
+    @property
+    def after_text(self) -> str:
+        return "nothing to replay"
+
+
+@dataclass(frozen=True)
 class DeleteFile:
     """Delete a file of `size` bytes."""
 
@@ -217,7 +238,8 @@ class PutFile:
 
 
 KINDS: dict[str, type[Any]] = {
-    kind.kind: kind for kind in (SetValue, DeleteValue, CreateKey, DeleteKey, ReplayLog, DeleteFile, PutFile)
+    kind.kind: kind
+    for kind in (SetValue, DeleteValue, CreateKey, DeleteKey, ReplayLog, DeleteFile, PutFile, ReplayVolumeLog)
 }
 
 

@@ -11,6 +11,7 @@ from functools import singledispatch
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import RefusedError, RepairFailedError
+from vmrescue.ntfs.log_replay import replay
 from vmrescue.plan import (
     Change,
     CreateKey,
@@ -20,6 +21,7 @@ from vmrescue.plan import (
     PutFile,
     RegistryData,
     ReplayLog,
+    ReplayVolumeLog,
     SetValue,
 )
 from vmrescue.registry import Hive, KeyNotFound, ValueNotFound
@@ -61,6 +63,9 @@ def apply_plan(plan: Plan, disks: list[Disk]) -> None:
     editors: dict[tuple[int, int], VolumeEditor] = {}
     for file, changes in by_file(plan.changes).items():
         volume = find_volume(disks, file)
+        if isinstance(changes[0], ReplayVolumeLog):
+            _replay_volume_log(changes[0], volume)
+            continue
         place = file.disk, file.partition
         if place not in editors:
             editors[place] = open_editor(volume)
@@ -74,6 +79,12 @@ def apply_plan(plan: Plan, disks: list[Disk]) -> None:
             editor.delete(file.path)
         else:
             _edit_hive(editor, file, changes)
+
+
+def _replay_volume_log(change: ReplayVolumeLog, volume: Volume) -> None:
+    """Before any editor looks at the volume: it would remember what the replay changes."""
+    if replay(volume.device) is None:
+        raise RefusedError(f"cannot {change.title}: the log of {volume} has nothing to replay any more")
 
 
 def _put_file(change: PutFile, volume: Volume, editor: VolumeEditor) -> None:

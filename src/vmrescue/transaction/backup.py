@@ -30,7 +30,7 @@ def back_up(files: Iterable[FileRef], disks: list[Disk], folder: Path) -> list[d
     """
     wanted = dict.fromkeys(each for file in files for each in _with_logs(file, disks))
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         rows = [_copy(file, disks, folder) for file in wanted]
         text = json.dumps({"schema": SCHEMA, "image": disks[0].path, "files": rows}, indent=2)
         (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
@@ -63,7 +63,8 @@ def _copy(file: FileRef, disks: list[Disk], folder: Path) -> dict[str, Any]:
     target = folder / _local_path(file)
     target.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256()
-    with target.open("xb") as stream:
+    target.touch(mode=0o600, exist_ok=False)  # SAM and SECURITY hold the machine's secrets
+    with target.open("wb") as stream:
         for chunk in chunks(find_volume(disks, file).files.open(file.path)):
             stream.write(chunk)
             digest.update(chunk)

@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmrescue.checks import Policy, examine, open_disks
-from vmrescue.disk import FileDevice, Overlay, journal, open_container
-from vmrescue.disk.recovery import open_for_reading, open_for_writing
+from vmrescue.disk import EditSession, journal
 from vmrescue.disk.remote import is_remote, refusal
 from vmrescue.errors import RefusedError, RepairFailedError, VmRescueError
 from vmrescue.plan import DeleteFile, PutFile, ReplayVolumeLog
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from vmrescue.checks import Diagnosis
-    from vmrescue.disk import VirtualDisk
     from vmrescue.disk.journal_file import Journal
     from vmrescue.plan import Plan
     from vmrescue.transaction.target import Origin
@@ -45,19 +43,13 @@ if TYPE_CHECKING:
 
 
 class EditedImage:
-    """One image of a transaction: its file, the overlay that takes the changes, and the disk seen through it."""
+    """One image of a transaction: the session that takes the changes, and which bytes of the disk were written."""
 
     def __init__(self, path: Path, index: int, writable: bool) -> None:
         self.path = path
         self.index = index
-        self.file, self.interrupted = open_for_writing(path) if writable else open_for_reading(path)
-        self.overlay = Overlay(self.file)
-        try:
-            self.device: VirtualDisk = open_container(self.overlay, str(path), writable=True)
-        except BaseException:
-            self.file.close()
-            raise
-        self.recorder = Recorder(self.device)
+        self.session = EditSession(path, writable=writable)
+        self.recorder = Recorder(self.session.disk)
 
     def disk(self) -> Disk:
         """The disk as it is now, with nothing remembered from before."""
@@ -65,28 +57,13 @@ class EditedImage:
 
     def written(self) -> list[Written]:
         """What a commit would write to the file."""
+        image, overlay = self.session.image, self.session.overlay
         rows = []
-        for offset, length in self.overlay.changed_ranges():
-            kept = max(0, min(length, self.file.size - offset))
-            before = self.file.read_at(offset, kept) if kept else b""
-            rows.append(Written(offset, length, _sha256(before), _sha256(self.overlay.read_at(offset, length))))
+        for offset, length in overlay.changed_ranges():
+            kept = max(0, min(length, image.size - offset))
+            before = image.read_at(offset, kept) if kept else b""
+            rows.append(Written(offset, length, _sha256(before), _sha256(overlay.read_at(offset, length))))
         return rows
-
-    def commit(self) -> Journal | None:
-        """Writes what differs to the file, through the journal; None where nothing does."""
-        if not isinstance(self.file, FileDevice):
-            raise RefusedError(f"{self.path} was opened for a dry run")
-        return journal.commit(self.file, self.overlay, self.device.unique_id)
-
-    def rollback(self, committed: Journal) -> None:
-        """Takes a commit of this transaction back."""
-        assert isinstance(self.file, FileDevice), "what was committed was opened for writing"
-        journal.rollback(self.file, committed)
-
-    def close(self) -> None:
-        self.device.close()  # a differencing disk's parents too
-        self.overlay.close()
-        self.file.close()
 
 
 class Transaction:
@@ -118,7 +95,7 @@ class Transaction:
                 if is_remote(path):
                     raise refusal(path)
                 opened = EditedImage(Path(path), index, writable)
-                self._opened.callback(opened.close)
+                self._opened.callback(opened.session.close)
                 self.images.append(opened)
             self.identity = self.disks()[0].identity
             self._before = self._examine()
@@ -193,14 +170,14 @@ class Transaction:
         done: list[tuple[EditedImage, Journal]] = []
         try:
             for image in self.images:
-                committed = image.commit()
+                committed = image.session.commit()
                 if committed:
                     done.append((image, committed))
             for image, _ in done:
-                compare_committed(str(image.path), image.device, image.recorder.written)
+                compare_committed(str(image.path), image.session.disk, image.recorder.written)
         except VmRescueError as error:
-            for image, committed in reversed(done):
-                image.rollback(committed)
+            for image, _ in reversed(done):
+                image.session.undo()
             raise RepairFailedError(f"{error}; every image is as before") from error
         receipt = Receipt(
             **{

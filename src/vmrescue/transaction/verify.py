@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from vmrescue.checks import examine
 from vmrescue.checks.rules import RULES
 from vmrescue.errors import RepairFailedError, VmRescueError
+from vmrescue.ntfs import volume_state
 from vmrescue.plan import (
     Change,
     CreateKey,
@@ -19,6 +20,7 @@ from vmrescue.plan import (
     Plan,
     PutFile,
     ReplayLog,
+    ReplayVolumeLog,
     SetValue,
 )
 from vmrescue.transaction.apply import by_file, file_hash, find_volume
@@ -61,6 +63,11 @@ def _look_up(file: FileRef, changes: list[Change], disks: list[Disk]) -> None:
     if isinstance(changes[0], DeleteFile):
         if volume.files.size_of(file.path) is not None:
             raise RepairFailedError(f"{file} is still there")
+        return
+    if isinstance(changes[0], ReplayVolumeLog):
+        state = volume_state(volume.device)
+        if state.name == "log pending":
+            raise RepairFailedError(f"the log of {volume} is still to be replayed: {'; '.join(state.reasons)}")
         return
     if isinstance(changes[0], PutFile):
         if file_hash(volume, file.path) != hashlib.sha256(changes[0].data).hexdigest():

@@ -1,0 +1,202 @@
+"""vmrescue scan"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections import Counter
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vmrescue.cli.options import check_options, format_option, make_policy, policy_options, quiet_option
+from vmrescue.errors import ReadError, UnsupportedError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from concurrent.futures import Executor
+
+    from vmrescue.fleet import ScanResult
+
+FINDINGS, UNREADABLE, INTERRUPTED = 1, 3, 130  # exit statuses
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True)
+@click.option("--recursive", "-r", is_flag=True, help="Look into the folders below a folder, too.")
+@click.option("--jobs", "-j", type=click.IntRange(1), default=1, show_default=True, help="How many processes work.")
+@click.option("--scheduler", metavar="URL", help="Work on this Dask cluster (tcp://HOST:PORT) instead.")
+@click.option(
+    "--output",
+    "-o",
+    "target",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Keep the results in this file: .jsonl, .csv, .parquet or .html.",
+)
+@click.option("--resume", is_flag=True, help="Keep what the output holds, and leave the images in it out.")
+@policy_options
+@check_options
+@format_option
+@quiet_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    paths: tuple[str, ...],
+    recursive: bool,
+    jobs: int,
+    scheduler: str | None,
+    target: Path | None,
+    resume: bool,
+    only: tuple[str, ...],
+    skip: tuple[str, ...],
+    output: str,
+    quiet: bool,
+    **policy: Any,
+) -> None:
+    """Diagnose many images: files, folders, globs, URLs, and @LIST.txt (one of these a line); none is written to.
+
+    Exit status: 3 where an image could not be read, else 1 where one has findings of warning or critical, else 0.
+    """
+    from vmrescue.fleet import scan
+    from vmrescue.fleet.outputs import open_output
+    from vmrescue.fleet.sources import STANDARD_INPUT, images
+
+    if resume and target is None:
+        raise UsageError("--resume needs the --output that is to be resumed")
+    with ExitStack() as opened:
+        kept = open_output(target, resume) if target else None
+        if kept:
+            opened.callback(kept.close)
+        done = frozenset(kept.images()) if kept and resume else frozenset()
+        visible = not quiet and sys.stderr.isatty()
+        total = sum(1 for _ in images(paths, recursive)) if visible and STANDARD_INPUT not in paths else None
+        advance = opened.enter_context(_progress(total)) if visible else _no_progress
+        executor = opened.enter_context(_executor(jobs, scheduler))
+        wanted = _not_in(done, images(paths, recursive), advance)
+        results = scan(wanted, executor, make_policy(**policy), only=only, skip=skip)
+        keep = kept.add if kept else _no_output if quiet else _print_json if output == "json" else _print_line
+        counts, interrupted = _gather(results, keep, advance)
+    if not quiet and (kept or output == "text"):
+        click.echo(_summary(counts, len(done), target, interrupted))
+    worst = UNREADABLE if counts["error"] else FINDINGS if counts["findings"] else 0
+    ctx.exit(INTERRUPTED if interrupted else worst)
+
+
+def _gather(
+    results: Iterator[ScanResult], keep: Callable[[dict[str, Any]], None], advance: Callable[[], None]
+) -> tuple[Counter[str], bool]:
+    """Keeps every result; how many there were of each status, and whether Ctrl-C came before the end."""
+    counts: Counter[str] = Counter()
+    try:
+        for result in results:
+            keep(result.to_dict())
+            counts[result.status] += 1
+            advance()
+    except KeyboardInterrupt:
+        return counts, True
+    return counts, False
+
+
+def _not_in(done: frozenset[str], images: Iterator[str], advance: Callable[[], None]) -> Iterator[str]:
+    from vmrescue.disk.remote import shown
+
+    for image in images:
+        if shown(image) not in done:
+            yield image
+        else:
+            advance()
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    click.echo(json.dumps(document))
+
+
+def _print_line(document: dict[str, Any]) -> None:
+    from vmrescue.fleet.rows import row_of
+    from vmrescue.report.printable import printable
+
+    row = row_of(document)
+    counted = ", ".join(
+        f"{row[severity]} {severity}" for severity in ("critical", "warning", "advice") if row[severity]
+    )
+    said = row["error"] or (f"{counted} ({', '.join(row['checks'])})" if counted else "nothing is wrong")
+    click.echo(printable(f"{row['image']}: {row['status']}: {said}"))
+
+
+def _no_output(document: dict[str, Any]) -> None:
+    """With --quiet only the exit status tells."""
+
+
+def _no_progress() -> None:
+    """Without a terminal."""
+
+
+def _summary(counts: Counter[str], held: int, target: Path | None, interrupted: bool) -> str:
+    kinds = f"{counts['healthy']} healthy, {counts['findings']} with findings, {counts['error']} could not be read"
+    parts = [f"{counts.total()} images: {kinds}"]
+    if held:
+        parts.append(f"{held} were done before")
+    if target:
+        parts.append(f"results in {target}")
+    if interrupted:
+        parts.append("interrupted" + (": go on with --resume" if target else ""))
+    return "; ".join(parts) + "."
+
+
+@contextmanager
+def _executor(jobs: int, scheduler: str | None) -> Iterator[Executor | None]:
+    """Where the work is done: None for this process."""
+    if scheduler:
+        with _cluster(scheduler) as executor:
+            yield executor
+    elif jobs == 1:
+        yield None
+    else:
+        from concurrent.futures import ProcessPoolExecutor
+        from multiprocessing import get_context
+
+        pool = ProcessPoolExecutor(jobs, mp_context=get_context("forkserver"), initializer=ignore_interrupt)
+        try:
+            yield pool
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def ignore_interrupt() -> None:
+    """In a worker: Ctrl-C is for the process that gathers the results."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def _cluster(scheduler: str) -> Iterator[Executor]:
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise UnsupportedError("a cluster is used with Dask: pip install 'vmrescue[fleet]'") from error
+    try:
+        client = Client(scheduler, timeout=15)
+    except (OSError, ValueError) as error:
+        raise ReadError(f"cannot reach the scheduler {scheduler}: {error}") from error
+    with client:
+        yield client.get_executor()
+
+
+@contextmanager
+def _progress(total: int | None) -> Iterator[Callable[[], None]]:
+    """A bar on the terminal with the rate and the time left; what is yielded moves it on by an image."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:.1f} images/s" if task.speed else "")
+
+    columns = (BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("scan", total=total)
+        yield lambda: progress.advance(task)
