@@ -99,17 +99,23 @@ def _run_on_image(parsed: Command, target: str) -> Outcome:
 
 
 def _store_of(disks: list[Disk], name: str | None) -> tuple[RegistryFile, Volumes]:
-    """The store that boots the disk, or the one that /store names; and the volumes that its devices mean."""
+    """The store that boots the disk, or the one that /store names; and the volumes that its devices mean.
+
+    A store that leads to no Windows is just what one may want to edit: the volumes then have no letters.
+    """
     from vmrescue.bcd.bcdedit import NoVolumes
-    from vmrescue.windows import Installation
+    from vmrescue.windows import Installation, find_boot_store
     from vmrescue.windows.bare_hive import BareHive
     from vmrescue.windows.volume_names import VolumeNames
 
     if isinstance(disks[0], BareHive):
         return disks[0].hive, NoVolumes()
-    installation = Installation(disks)
-    volumes = VolumeNames(installation)
-    return (volumes.hive(name) if name is not None else installation.boot.hive), volumes
+    try:
+        boot = Installation(disks).boot
+    except NotFoundError:
+        boot = find_boot_store(disks[0])
+    volumes = VolumeNames(volume for disk in disks for volume in disk.volumes)
+    return (volumes.hive(name) if name is not None else boot.hive), volumes
 
 
 def _changes(parsed: Command, outcome: Outcome, disks: list[Disk]) -> list[Change]:

@@ -13,6 +13,7 @@ from vmrescue.errors import FormatError, NotFoundError, VmRescueError
 from vmrescue.plan import FileRef, RegistryData
 from vmrescue.registry.base_block import LOG_SUFFIXES, SECTOR
 from vmrescue.registry.state import HiveState, hive_state
+from vmrescue.registry.upcase import upper
 from vmrescue.windows.file_system import parts_of
 from vmrescue.windows.guard import reading
 
@@ -54,14 +55,11 @@ class RegistryKey:
         return (found.type, found.raw) if found else None
 
     def data(self, name: str) -> RegistryData | None:
-        from dissect.regf.exceptions import RegistryValueNotFoundError
-
+        """A value's type and data; "" is the default value, which dissect calls by a name that another may have."""
+        wanted = upper(name)
         with self._where.reading():
-            try:
-                value = self._key.value(name)
-            except RegistryValueNotFoundError:
-                return None
-            return RegistryData(int(value.type), _data(value))
+            found = next((value for value in self._key.values() if upper(_name(value)) == wanted), None)
+            return None if found is None else RegistryData(int(found.type), _data(found))
 
     def values(self) -> dict[str, RegistryData]:
         """All values by name; the unnamed one as ``""``."""

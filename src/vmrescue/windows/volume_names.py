@@ -13,7 +13,8 @@ from vmrescue.errors import NotFoundError
 from vmrescue.windows.registry_file import RegistryFile
 
 if TYPE_CHECKING:
-    from vmrescue.windows.installation import Installation
+    from collections.abc import Iterable
+
     from vmrescue.windows.volume import Volume
 
 DEVICE = "\\Device\\HarddiskVolume"
@@ -21,10 +22,10 @@ PLACE = re.compile(r"(?P<volume>[A-Za-z]:|\\Device\\HarddiskVolume[0-9]+(?=\\))\
 
 
 class VolumeNames:
-    """Satisfies `vmrescue.bcd.bcdedit.Volumes` with the volumes of the disks at hand."""
+    """Satisfies `vmrescue.bcd.bcdedit.Volumes` with the volumes of the disks at hand, in their order."""
 
-    def __init__(self, installation: Installation) -> None:
-        self._volumes = installation.volumes
+    def __init__(self, volumes: Iterable[Volume]) -> None:
+        self._volumes = list(volumes)
 
     def name(self, partition: Partition) -> str | None:
         """Its letter, or else its device path; None where no disk at hand has it."""

@@ -1,0 +1,238 @@
+"""reg on a hive's file: what it does there, as hivexregedit sees it, and that it is safe."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from commands.here import output_of, vmrescue
+from commands.hives import CRASH_CONTROL, system_hive, utf16, values, written
+from support.command import vmrescue as vmrescue_process
+from support.images import sha256
+from support.real_data import corpus
+
+from vmrescue.registry import Hive
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SUCCESS = "The operation completed successfully.\n"
+KEY = rf"HKLM\SYSTEM\{CRASH_CONTROL}"
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Path:
+    return written(system_hive(), tmp_path / "SYSTEM")
+
+
+def test_add_sets_a_value_and_undo_gives_the_same_bytes(system: Path) -> None:
+    before = sha256(system)
+
+    printed = output_of("reg", system, "add", KEY, "/v", "NMICrashDump", "/t", "REG_DWORD", "/d", "1", "/f")
+
+    assert printed.endswith(SUCCESS)
+    assert values(system, CRASH_CONTROL) == {
+        "CrashDumpEnabled": "dword:00000007",
+        "DumpFile": "hex(2):" + utf16("%SystemRoot%\\MEMORY.DMP\0"),
+        "NMICrashDump": "dword:00000001",
+    }
+    assert Hive(system.read_bytes()).check() == []
+    output_of("undo", system)
+    assert sha256(system) == before
+
+
+def test_the_hive_and_its_manifest_are_backed_up_first(system: Path) -> None:
+    before = sha256(system)
+
+    output_of("reg", system, "add", KEY, "/v", "x", "/d", "y", "/f")
+
+    (manifest,) = system.with_name("SYSTEM.vmrescue").glob("*/manifest.json")
+    (row,) = json.loads(manifest.read_text())["files"]
+    assert row["sha256"] == before == sha256(manifest.parent / row["copy"])
+
+
+def test_a_dry_run_shows_the_change_and_writes_nothing(system: Path) -> None:
+    before = sha256(system)
+
+    printed = output_of("reg", system, "add", KEY, "/v", "CrashDumpEnabled", "/t", "REG_DWORD", "/d", "1", "--dry-run")
+
+    assert "before  REG_DWORD 7\n" in printed
+    assert "after   REG_DWORD 1\n" in printed
+    assert "Nothing was written." in printed
+    assert SUCCESS not in printed
+    assert sha256(system) == before
+    assert list(system.parent.iterdir()) == [system]
+
+
+def test_without_f_it_asks_and_takes_no_for_an_answer(system: Path) -> None:
+    before = sha256(system)
+
+    refused = vmrescue_process("reg", system, "delete", KEY, "/va", stdin="n\n")
+
+    assert refused.returncode == 4
+    assert sha256(system) == before
+    agreed = vmrescue_process("reg", system, "delete", KEY, "/va", stdin="y\n")
+    assert agreed.returncode == 0
+    assert values(system, CRASH_CONTROL) == {}
+
+
+def test_what_is_so_already_is_not_written_again(system: Path) -> None:
+    before = sha256(system)
+
+    printed = output_of("reg", system, "add", KEY, "/v", "crashdumpenabled", "/t", "REG_DWORD", "/d", "7", "/f")
+
+    assert "There is nothing to change." in printed
+    assert printed.endswith(SUCCESS)
+    assert sha256(system) == before
+
+
+@pytest.mark.parametrize("name", [r"HKLM\BROKENSYSTEM", r"HKEY_LOCAL_MACHINE\system", r"HKU\anything"])
+def test_a_hive_goes_by_any_name_below_a_root(system: Path, name: str) -> None:
+    printed = output_of(
+        "reg", system, "query", rf"{name}\CurrentControlSet\Control\CrashControl", "/v", "CrashDumpEnabled"
+    )
+
+    assert printed.endswith("    CrashDumpEnabled    REG_DWORD    0x8\n\n")
+
+
+def test_delete_takes_a_key_with_all_below_it(system: Path) -> None:
+    output_of("reg", system, "DELETE", r"HKLM\SYSTEM\CurrentControlSet", "/f")
+
+    assert values(system, "ControlSet002") is None
+    assert values(system, CRASH_CONTROL) is not None
+
+
+def test_copy_makes_an_equal_tree(system: Path) -> None:
+    output_of("reg", system, "copy", r"HKLM\SYSTEM\ControlSet001", r"HKLM\SYSTEM\ControlSet009", "/s", "/f")
+
+    assert values(system, CRASH_CONTROL.replace("001", "009")) == values(system, CRASH_CONTROL)
+    assert vmrescue("reg", system, "compare", r"HKLM\S\ControlSet001", r"HKLM\S\ControlSet009", "/s").status == 0
+    assert vmrescue("reg", system, "compare", r"HKLM\S\ControlSet001", r"HKLM\S\ControlSet002", "/s").status == 1
+
+
+def test_an_import_comes_to_what_it_says_whatever_was_there(system: Path, tmp_path: Path) -> None:
+    text = tmp_path / "text.reg"
+    text.write_text(
+        "Windows Registry Editor Version 5.00\n\n"
+        "[-HKEY_LOCAL_MACHINE\\SYSTEM\\ControlSet001\\Control]\n"
+        "[HKEY_LOCAL_MACHINE\\SYSTEM\\ControlSet001\\Control\\CrashControl\\deep]\n"
+        '"a"=dword:1\n"a"=dword:2\n"b"="gone"\n"b"=-\n'
+        "[HKEY_LOCAL_MACHINE\\SYSTEM\\CurrentControlSet\\Control\\CrashControl]\n"
+        '"DumpFile"=-\n"never there"=-\n'
+        "[-HKEY_LOCAL_MACHINE\\SYSTEM\\never there]\n"
+    )
+
+    printed = output_of("reg", system, "import", text, "--yes")
+
+    assert "delete the value ControlSet001\\Control\\CrashControl\\CrashDumpEnabled" in printed
+    assert values(system, CRASH_CONTROL) == {}
+    assert values(system, f"{CRASH_CONTROL}\\deep") == {"a": "dword:00000002"}
+    assert values(system, CRASH_CONTROL.replace("001", "002")) == {"CrashDumpEnabled": "dword:00000008"}
+
+
+def test_an_import_that_fails_in_the_middle_writes_nothing(system: Path, tmp_path: Path) -> None:
+    before = sha256(system)
+    text = tmp_path / "text.reg"
+    text.write_text("REGEDIT4\n\n[HKEY_LOCAL_MACHINE\\SYSTEM\\new]\n\n[-HKEY_LOCAL_MACHINE\\SYSTEM]\n")
+
+    done = vmrescue("reg", system, "import", text, "--yes")
+
+    assert done.status == 4
+    assert "root key" in done.err
+    assert sha256(system) == before
+
+
+def test_a_dirty_hive_is_read_and_edited_with_its_logs_replayed(tmp_path: Path) -> None:
+    hive = tmp_path / "SYSTEM"
+    hive.write_bytes(corpus("hives/SYSTEM_B"))
+    for suffix in ("LOG1", "LOG2"):
+        hive.with_suffix(f".{suffix}").write_bytes(corpus(f"hives/SYSTEM_B.{suffix}"))
+    before = sha256(hive)
+
+    output_of("reg", hive, "add", r"HKLM\SYSTEM\Select", "/v", "vmrescue", "/t", "REG_DWORD", "/d", "1", "/f")
+
+    assert (values(hive, "Select") or {})["vmrescue"] == "dword:00000001"
+    assert len(hive.read_bytes()) > 4096 + 12398592, "the logs grow the hive"
+    output_of("undo", hive)
+    assert sha256(hive) == before
+
+
+def test_a_dirty_hive_without_its_logs_is_read_but_not_edited(tmp_path: Path) -> None:
+    hive = tmp_path / "SYSTEM"
+    hive.write_bytes(corpus("hives/SYSTEM_B"))
+    before = sha256(hive)
+
+    assert "Current    REG_DWORD" in output_of("reg", hive, "query", r"HKLM\SYSTEM\Select")
+    assert vmrescue("reg", hive, "add", r"HKLM\SYSTEM\Select", "/v", "x", "/f").status == 4
+    assert vmrescue("reg", hive, "check", r"HKLM\SYSTEM").status == 1
+    assert sha256(hive) == before
+
+
+def test_check_names_the_damage(system: Path) -> None:
+    assert output_of("reg", system, "check", r"HKLM\SYSTEM") == "HKEY_LOCAL_MACHINE\\SYSTEM: the hive is sound.\n"
+    data = bytearray(system.read_bytes())
+    place = data.index(b"nk", 5000)
+    data[place + 36 : place + 40] = (9).to_bytes(4, "little")  # the number of values
+    system.write_bytes(data)
+
+    done = vmrescue("reg", system, "check", r"HKLM\SYSTEM", "--format", "json")
+
+    assert done.status == 1
+    assert all(row["problem"] for row in json.loads(done.out))
+
+
+def test_a_listing_is_json_on_request(system: Path) -> None:
+    document = json.loads(output_of("reg", system, "query", KEY, "--format", "json"))
+
+    assert document == [
+        {
+            "key": rf"HKEY_LOCAL_MACHINE\SYSTEM\{CRASH_CONTROL}",
+            "values": [
+                {"name": "CrashDumpEnabled", "type": "REG_DWORD", "data": 7},
+                {"name": "DumpFile", "type": "REG_EXPAND_SZ", "data": "%SystemRoot%\\MEMORY.DMP"},
+            ],
+        }
+    ]
+
+
+def test_names_out_of_a_hive_cannot_move_the_cursor(tmp_path: Path) -> None:
+    hive = Hive.create("SYSTEM")
+    hive.create_key("\x1b[2Jclear\nline")
+
+    printed = output_of("reg", written(hive, tmp_path / "SYSTEM"), "query", r"HKLM\SYSTEM")
+
+    assert printed == "\nHKEY_LOCAL_MACHINE\\SYSTEM\\\\x1b[2Jclear\\nline\n"
+
+
+def test_an_export_does_not_overwrite_a_file_unasked(system: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out.reg"
+    target.write_text("precious")
+
+    refused = vmrescue("reg", system, "export", r"HKLM\SYSTEM\Select", target)
+
+    assert refused.status == 4
+    assert target.read_text() == "precious"
+    output_of("reg", system, "export", r"HKLM\SYSTEM\Select", target, "/y")
+    assert target.read_text("utf-16").startswith("Windows Registry Editor Version 5.00")
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "message"),
+    [
+        (["frobnicate"], 2, "ERROR: Invalid syntax.\n"),
+        (["query", r"HKLM\SYSTEM\Missing"], 3, "ERROR: The system was unable to find"),
+        (["add", KEY, "/v", "x", "/t", "REG_DWORD", "/d", "many"], 2, "valid numeric value"),
+        (["import", "/no/such/file.reg"], 3, "cannot read /no/such/file.reg"),
+        (["export", r"HKLM\SYSTEM\Select", "/no/such/folder/x.reg"], 5, "cannot write"),
+    ],
+)
+def test_errors_have_their_status_and_write_nothing(system: Path, words: list[str], status: int, message: str) -> None:
+    before = sha256(system)
+
+    done = vmrescue("reg", system, *words)
+
+    assert (done.status, done.out) == (status, "")
+    assert message in done.err
+    assert sha256(system) == before
+    assert list(system.parent.iterdir()) == [system]
