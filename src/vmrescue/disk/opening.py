@@ -105,9 +105,9 @@ class EditSession:
         """Writes all changes to the image, or none; see `journal.commit`. Afterwards the session may go on."""
         return journal.commit(self._file(), self.overlay, self.disk.unique_id)
 
-    def undo(self) -> Journal:
-        """Takes the last commit back; see `journal.undo`. Afterwards the session must be closed."""
-        return journal.undo(self._file())
+    def rollback(self, committed: Journal) -> Journal:
+        """Takes back a commit of this session whose outcome was not confirmed, whatever the image holds now."""
+        return journal.rollback(self._file(), committed)
 
     def _file(self) -> FileDevice:
         if not isinstance(self.image, FileDevice) or not self.image.writable:

@@ -176,8 +176,8 @@ class Transaction:
             for image, _ in done:
                 compare_committed(str(image.path), image.session.disk, image.recorder.written)
         except VmRescueError as error:
-            for image, _ in reversed(done):
-                image.session.undo()
+            for image, committed in reversed(done):
+                image.session.rollback(committed)
             raise RepairFailedError(f"{error}; every image is as before") from error
         receipt = Receipt(
             **{
