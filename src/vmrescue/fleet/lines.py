@@ -1,0 +1,147 @@
+"""Results in files of lines, JSON or CSV: each is on the disk when its image is done, and can be read at any time."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from vmrescue.errors import FormatError, VmRescueError
+from vmrescue.fleet.rows import COLUMNS, row_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+TAIL = 1 << 16
+RISKY = ("=", "+", "-", "@", "\t", "\r", "'")  # a spreadsheet would take a cell that begins so for a formula
+
+
+class LineFile:
+    """A file that grows by whole lines.
+
+    Args:
+        path: the file.
+        resume: whether what it holds is kept; a last line that was not finished is cut off.
+    """
+
+    def __init__(self, path: Path, resume: bool) -> None:
+        self.path = path
+        try:
+            self._stream = path.open("r+b" if resume and path.exists() else "w+b")
+        except OSError as error:
+            raise VmRescueError(f"cannot write {path}: {error.strerror}") from error
+        self._cut_unfinished_line()
+
+    def _cut_unfinished_line(self) -> None:
+        end = self._stream.seek(0, os.SEEK_END)
+        while end:
+            start = max(0, end - TAIL)
+            self._stream.seek(start)
+            newline = self._stream.read(end - start).rfind(b"\n")
+            if newline >= 0:
+                end = start + newline + 1
+                break
+            end = start
+        self._stream.truncate(end)
+        self._stream.seek(end)
+        self.empty = end == 0
+
+    def lines(self) -> Iterator[str]:
+        """Those that are there."""
+        with self.path.open(encoding="utf-8", newline="") as stream:
+            yield from stream
+
+    def add(self, line: str) -> None:
+        """Adds a line; when this returns, other programs see it."""
+        try:
+            self._stream.write(line.encode() + b"\n")
+            self._stream.flush()
+        except OSError as error:
+            raise VmRescueError(f"cannot write {self.path}: {error.strerror}") from error
+        self.empty = False
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+class JsonLines:
+    """One JSON document a line.
+
+    Args:
+        shape: what is kept of a result's document; all of it unless given.
+    """
+
+    def __init__(
+        self, path: Path, resume: bool, shape: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    ) -> None:
+        self._file = LineFile(path, resume)
+        self.shape = shape
+
+    def documents(self) -> Iterator[dict[str, Any]]:
+        """What the file holds. Raises FormatError where a line is no result."""
+        for number, line in enumerate(self._file.lines(), 1):
+            try:
+                document = json.loads(line)
+                document["image"]
+            except (ValueError, KeyError, TypeError) as error:
+                raise FormatError(f"{self._file.path}, line {number}", 0, "a result of a scan", line[:40]) from error
+            yield document
+
+    def images(self) -> Iterator[str]:
+        """The images whose results it holds."""
+        return (document["image"] for document in self.documents())
+
+    def add(self, document: dict[str, Any]) -> None:
+        kept = self.shape(document) if self.shape else document
+        self._file.add(json.dumps(kept, separators=(",", ":"), ensure_ascii=True))
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class CsvTable:
+    """One row an image, under a header, in UTF-8; lists joined with semicolons."""
+
+    def __init__(self, path: Path, resume: bool) -> None:
+        self._file = LineFile(path, resume)
+        if self._file.empty:
+            self._file.add(_csv_line(list(COLUMNS)))
+
+    def images(self) -> Iterator[str]:
+        """The images that it holds. Raises FormatError where it is another table."""
+        reader = csv.DictReader(self._file.lines())
+        if reader.fieldnames != list(COLUMNS):
+            raise FormatError(str(self._file.path), 0, "the header of a scan's table", reader.fieldnames)
+        return (_plain(row["image"]) for row in reader)
+
+    def add(self, document: dict[str, Any]) -> None:
+        self._file.add(_csv_line([_cell(value) for value in row_of(document).values()]))
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _csv_line(cells: list[str]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(cells)
+    return line.getvalue()
+
+
+def _cell(value: Any) -> str:
+    """In one line. What an image says of itself must not become a formula: such text gets an apostrophe in front."""
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return ";".join(value)
+    text = str(value)
+    if isinstance(value, str):
+        text = text.replace("\r", " ").replace("\n", " ")
+        return "'" + text if text.startswith(RISKY) else text
+    return text
+
+
+def _plain(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(RISKY) else cell

@@ -1,0 +1,96 @@
+"""Where a scan's results go: a file whose name says its form, and which an interrupted scan can be resumed from.
+
+Lines (JSON, CSV) are written as they come. Parquet and HTML can only be written as a whole: until then the results are
+in ``OUTPUT.partial``, one JSON document a line; it is turned into the output when the scan ends, be it by Ctrl-C, and
+what a killed scan left there is taken up by ``--resume``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from vmrescue.errors import UsageError
+from vmrescue.fleet.lines import CsvTable, JsonLines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+Document = dict[str, Any]
+
+
+class Output(Protocol):
+    """A file of results being written."""
+
+    def images(self) -> Iterator[str]:
+        """The images whose results it holds already."""
+
+    def add(self, document: Document) -> None:
+        """Keeps a result, given as `ScanResult.to_dict`."""
+
+    def close(self) -> None:
+        """Finishes the file: it can be read then, whether or not the scan came to its end."""
+
+
+@dataclass(frozen=True)
+class WholeForm:
+    """A form that is written as a whole: how to write and to read it, and what it keeps of a result."""
+
+    write: Callable[[Iterable[Document], Path], None]
+    read: Callable[[Path], Iterator[Document]]
+    shape: Callable[[Document], Document] | None = None
+
+
+class WholeFile:
+    """An output in a form that is written as a whole, when it is closed."""
+
+    def __init__(self, path: Path, resume: bool, form: WholeForm) -> None:
+        self._path = path
+        self._form = form
+        self._partial = path.with_name(path.name + ".partial")
+        earlier = form.read(path) if resume and path.exists() and not self._partial.exists() else ()
+        self._lines = JsonLines(self._partial, resume)
+        for document in earlier:
+            self._lines.add(document)
+        self._lines.shape = form.shape
+
+    def images(self) -> Iterator[str]:
+        return self._lines.images()
+
+    def add(self, document: Document) -> None:
+        self._lines.add(document)
+
+    def close(self) -> None:
+        self._lines.close()
+        new = self._path.with_name(self._path.name + ".new")
+        self._form.write(self._lines.documents(), new)
+        new.replace(self._path)
+        self._partial.unlink()
+
+
+def _parquet() -> WholeForm:
+    from vmrescue.fleet import parquet
+
+    return WholeForm(parquet.write, parquet.read)
+
+
+def _html() -> WholeForm:
+    from vmrescue.fleet.rows import row_of
+    from vmrescue.report import scan_page
+
+    return WholeForm(scan_page.write, scan_page.read, row_of)
+
+
+LINES: dict[str, Callable[[Path, bool], Output]] = {".jsonl": JsonLines, ".csv": CsvTable}
+WHOLE: dict[str, Callable[[], WholeForm]] = {".parquet": _parquet, ".html": _html}
+
+
+def open_output(path: Path, resume: bool) -> Output:
+    """The output for a file's name. Raises UsageError for an unknown form, and what an earlier output is amiss with."""
+    suffix = path.suffix.lower()
+    if suffix in LINES:
+        return LINES[suffix](path, resume)
+    if suffix in WHOLE:
+        return WholeFile(path, resume, WHOLE[suffix]())
+    raise UsageError(f"an output's name ends in {', '.join([*LINES, *WHOLE])}, not {path.suffix or 'nothing'}")

@@ -1,0 +1,77 @@
+"""Results as a Parquet file: the flat row, the findings and volumes as lists of structures, the whole document as JSON.
+
+docs/results.md describes the columns; `SCHEMA_VERSION` changes when their meaning does.
+"""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from vmrescue.errors import FormatError, UnsupportedError
+from vmrescue.fleet.rows import COLUMNS, row_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+SCHEMA_VERSION = "vmrescue.scan/1"
+ROWS_IN_GROUP = 1000  # held in memory at once: a few MB
+
+
+def _pyarrow() -> Any:
+    try:
+        import pyarrow.parquet
+    except ImportError as error:
+        raise UnsupportedError("Parquet is written with pyarrow: pip install 'vmrescue[fleet]'") from error
+    return pyarrow
+
+
+def schema() -> Any:
+    """The pyarrow schema of a scan's Parquet file."""
+    pa = _pyarrow()
+    types = {str: pa.string(), float: pa.float64(), int: pa.int64(), list: pa.list_(pa.string())}
+    finding = {name: pa.string() for name in ("check", "severity", "summary", "meaning", "step")}
+    finding |= {"evidence": pa.string(), "changes": pa.string(), "on_request": pa.bool_()}
+    volume = {"disk": pa.int64(), "partition": pa.int64(), "start": pa.int64(), "size": pa.int64()}
+    volume |= {"role": pa.string(), "letter": pa.string(), "file_system": pa.string(), "label": pa.string()}
+    volume |= {"cluster_size": pa.int64(), "free": pa.int64()}
+    fields = [pa.field(name, types[kind], nullable=name not in ("image", "status")) for name, kind in COLUMNS.items()]
+    fields.append(pa.field("findings", pa.list_(pa.struct(list(finding.items())))))
+    fields.append(pa.field("volumes", pa.list_(pa.struct(list(volume.items())))))
+    fields.append(pa.field("document", pa.string(), nullable=False))
+    return pa.schema(fields, metadata={"vmrescue.schema": SCHEMA_VERSION})
+
+
+def write(documents: Iterable[dict[str, Any]], path: Path) -> None:
+    """Writes results (their documents) to a new file, some at a time."""
+    pa = _pyarrow()
+    rows = map(_row, documents)
+    with pa.parquet.ParquetWriter(path, schema(), compression="zstd") as writer:
+        while group := list(islice(rows, ROWS_IN_GROUP)):
+            writer.write_table(pa.Table.from_pylist(group, schema=schema()))
+
+
+def read(path: Path) -> Iterator[dict[str, Any]]:
+    """The documents in a file that `write` has made. Raises FormatError where it is another."""
+    pa = _pyarrow()
+    try:
+        file = pa.parquet.ParquetFile(path)
+    except (OSError, pa.ArrowException) as error:
+        raise FormatError(str(path), 0, "a Parquet file", str(error)) from error
+    with file:
+        if "document" not in file.schema_arrow.names:
+            raise FormatError(str(path), 0, "the column 'document' of a scan's results")
+        for batch in file.iter_batches(ROWS_IN_GROUP, columns=["document"]):
+            yield from (json.loads(text) for text in batch.column(0).to_pylist())
+
+
+def _row(document: dict[str, Any]) -> dict[str, Any]:
+    diagnosis = document["diagnosis"] or {}
+    findings = [
+        finding | {"evidence": json.dumps(finding["evidence"]), "changes": json.dumps(finding["changes"])}
+        for finding in diagnosis.get("findings", [])
+    ]
+    whole = {"findings": findings, "volumes": diagnosis.get("volumes", []), "document": json.dumps(document)}
+    return row_of(document) | whole

@@ -1,0 +1,54 @@
+"""A result as one flat row: what a spreadsheet, a data frame and the report's table show of an image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vmrescue.checks.finding import SEVERITIES
+
+# name: what it is; docs/results.md has the same table
+COLUMNS: dict[str, type] = {
+    "image": str,
+    "status": str,
+    "error": str,
+    "seconds": float,
+    "bytes_read": int,
+    "generation": int,
+    "product": str,
+    "edition": str,
+    "version": str,
+    "build": str,
+    "computer_name": str,
+    "disk_format": str,
+    "disk_size": int,
+    "disk_style": str,
+    "disk_id": str,
+    "os_size": int,
+    "os_free": int,
+    "critical": int,
+    "warning": int,
+    "advice": int,
+    "checks": list,
+}
+
+
+def row_of(document: dict[str, Any]) -> dict[str, Any]:
+    """The row of a result, from its document (`ScanResult.to_dict`). What is not known is None."""
+    row: dict[str, Any] = dict.fromkeys(COLUMNS)
+    row.update({name: document[name] for name in ("image", "status", "seconds", "bytes_read")})
+    row["error"] = document["error"]["message"] if document["error"] else None
+    row["checks"] = []
+    diagnosis = document["diagnosis"]
+    if diagnosis is None:
+        return row
+    disk, windows, findings = diagnosis["disk"], diagnosis["windows"] or {}, diagnosis["findings"]
+    row.update({name: windows.get(name) for name in ("product", "edition", "version", "build", "computer_name")})
+    row.update({f"disk_{name}": disk[name] for name in ("format", "size", "style", "id")})
+    row["generation"] = diagnosis["generation"]
+    for volume in diagnosis["volumes"]:
+        if volume["disk"] == 0 and volume["partition"] == windows.get("os_volume"):
+            row["os_size"], row["os_free"] = volume["size"], volume["free"]
+    for severity in SEVERITIES:
+        row[severity] = sum(finding["severity"] == severity for finding in findings)
+    row["checks"] = sorted({finding["check"] for finding in findings})
+    return row
