@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from ntfs.volumes import (
     MIB,
+    CountingDevice,
     cloud_volume,
     format_volume,
     formatted,
@@ -14,14 +15,13 @@ from ntfs.volumes import (
     opened,
     size_for,
     tree_of,
+    windows_tree,
     windows_volume,
-    write_sparse,
 )
 from support.machine import run
 from support.memory_device import MemoryDevice
 from support.ntfs_judges import digest, dissect_tree, mounted
 
-from vmrescue.disk.file import FileDevice
 from vmrescue.errors import FormatError, NotFoundError, RefusedError, UnsupportedError
 from vmrescue.ntfs import NtfsVolume
 
@@ -31,19 +31,9 @@ if TYPE_CHECKING:
 CLUSTERS = [512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072, 2 * MIB]
 
 
-class CountingDevice(FileDevice):
-    """Counts the bytes that were read."""
-
-    read = 0
-
-    def read_at(self, offset: int, length: int) -> bytes:
-        self.read += length
-        return super().read_at(offset, length)
-
-
-def test_files_that_windows_wrote_read_as_dissect_reads_them(tmp_path: Path) -> None:
+def test_files_that_windows_wrote_read_as_the_judges_read_them() -> None:
     volume = NtfsVolume(MemoryDevice(windows_volume()))
-    expected = dissect_tree(write_sparse(windows_volume(), tmp_path / "volume.img"))
+    expected = windows_tree()
     compressed = {path for path in expected if path in ("Large.txt", "Random.bin")}
 
     found = {}
@@ -98,7 +88,7 @@ def test_files_that_ntfs_3g_wrote_are_read_whatever_the_cluster_size(tmp_path: P
 
 
 def test_free_clusters_are_those_that_ntfsinfo_counts(tmp_path: Path) -> None:
-    path = write_sparse(formatted(), tmp_path / "volume.img")
+    path = format_volume(tmp_path / "volume.img")
     said = run("ntfsinfo", "-m", path)
     volume = NtfsVolume(MemoryDevice(formatted()))
     assert f"Free Clusters: {volume.free_clusters} " in said
@@ -106,7 +96,7 @@ def test_free_clusters_are_those_that_ntfsinfo_counts(tmp_path: Path) -> None:
 
 
 def test_extents_are_where_the_content_lies(tmp_path: Path) -> None:
-    path = write_sparse(formatted(), tmp_path / "volume.img")
+    path = format_volume(tmp_path / "volume.img")
     content = bytes(range(256)) * 100
     with mounted(path, writable=True) as folder:
         (folder / "file").write_bytes(content)

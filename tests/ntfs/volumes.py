@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from support.machine import run
 from support.memory_device import MemoryDevice
-from support.ntfs_judges import FIRST_USER_RECORD, digest
+from support.ntfs_judges import FIRST_USER_RECORD, all_judges, digest
 from support.real_data import sdist_file
 
 from vmrescue.disk.file import FileDevice
@@ -31,6 +31,13 @@ ZEROS = bytes(MIB)
 def windows_volume() -> bytes:
     """A small volume of Windows 10, closed cleanly: compressed files, a directory of 2000 others."""
     return sdist_file("dissect.ntfs", "tests/_data/ntfs.bin.gz")[: WINDOWS_SIZE + SECTOR]
+
+
+@cache
+def windows_tree() -> Tree:
+    """The files of `windows_volume`, on which all judges agree."""
+    with TemporaryDirectory() as folder:
+        return all_judges(write_sparse(windows_volume(), Path(folder) / "volume.img"))
 
 
 @cache
@@ -89,6 +96,21 @@ def formatted(size: int = 8 * MIB, cluster: int = 4096, sector: int = 512) -> by
 def new_volume(size: int = 8 * MIB, cluster: int = 4096, sector: int = 512) -> tuple[MemoryDevice, NtfsVolume]:
     device = MemoryDevice(formatted(size, cluster, sector), sector)
     return device, NtfsVolume(device)
+
+
+class CountingDevice(FileDevice):
+    """A file that counts the bytes that are read and written."""
+
+    read = 0
+    written = 0
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        self.read += length
+        return super().read_at(offset, length)
+
+    def write_at(self, offset: int, data: bytes | memoryview) -> None:
+        self.written += len(data)
+        super().write_at(offset, data)
 
 
 @contextmanager

@@ -1,40 +1,162 @@
-"""$Bitmap: which clusters are in use."""
+"""$Bitmap: which clusters are in use, and how free ones are chosen."""
 
 from __future__ import annotations
 
+import re
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import FormatError
+from vmrescue.errors import FormatError, RefusedError
 from vmrescue.ntfs.attribute import Kind
-from vmrescue.ntfs.store import BITMAP
+from vmrescue.ntfs.system_files import BITMAP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from vmrescue.ntfs.run_list import Run
     from vmrescue.ntfs.store import Store
 
-CHUNK = 1 << 20  # bytes of the bitmap held at once
+CHUNK = 1 << 16  # bytes of the bitmap looked at together
+ZONE_SIZE = 200 << 20  # bytes that Windows keeps free after $MFT, for it to grow into
+ZONE_PART = 8  # of the volume, where that is less
+
+Piece = tuple[int, int]  # first cluster, number of clusters
+
+_FREE = re.compile("0+")
 
 
 class ClusterBitmap:
-    """One bit a cluster, read in parts."""
+    """One bit a cluster, read in parts. Changes are seen at once, and written with the edit under way."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._count = store.boot.cluster_count
         self._stream = store.file(BITMAP).stream(Kind.DATA)
+        self._next = 0  # where the last allocation ended: the next one most likely finds room there
         if self._stream.size * 8 < self._count:
             at = self._stream.attribute.position + 0x30
             raise FormatError("$Bitmap", at, f"{self._count} bits", f"{self._stream.size} bytes")
 
     def free_count(self) -> int:
         """Clusters that no file owns."""
-        return self._count - sum(chunk.bit_count() for _, chunk, _ in self._chunks(0))
+        return self._count - sum(bits.bit_count() for _, bits, _ in self.parts(0, self._count))
 
-    def _chunks(self, start: int) -> Iterator[tuple[int, int, int]]:
-        """(first cluster, bits as a number, clusters) of each part, from the byte with bit `start` on."""
-        for at in range(start // 8, -(-self._count // 8), CHUNK):
-            length = min(CHUNK, -(-self._count // 8) - at)
-            clusters = min(length * 8, self._count - at * 8)
-            bits = int.from_bytes(self._stream.read_at(at, length), "little")
-            yield at * 8, bits & (1 << clusters) - 1, clusters
+    def parts(self, first: int, end: int) -> Iterator[tuple[int, int, int]]:
+        """(first cluster, bits as a number, clusters) of each part of a range; the lowest bit is the first's."""
+        while first < end:
+            byte = first // 8
+            stop = min((byte + CHUNK) * 8, end)
+            bits = int.from_bytes(self._stream.read_at(byte, -(-stop // 8) - byte), "little") >> first % 8
+            yield first, bits & (1 << stop - first) - 1, stop - first
+            first = stop
+
+    def allocate(self, count: int, near: int | None = None) -> list[Piece]:
+        """Takes `count` free clusters in as few pieces as can be: from `near` on, if those are free, then a piece that
+        is long enough, else the longest ones. What Windows keeps for $MFT is left alone while there are others.
+
+        Raises:
+            RefusedError: there are not so many.
+        """
+        pieces: list[Piece] = []
+        if near is not None and (here := self._free_at(near, count)):
+            pieces = self._take([(near, here)])
+        missing = count - sum(length for _, length in pieces)
+        if missing:
+            pieces += self._take(self._search(missing, self._next if near is None else near))
+        return pieces
+
+    def _take(self, pieces: list[Piece]) -> list[Piece]:
+        for first, length in pieces:
+            self._flip(first, length, used=True)
+        self._next = pieces[-1][0] + pieces[-1][1]
+        return pieces
+
+    def free(self, runs: Iterable[Run]) -> None:
+        """Gives clusters back. Raises FormatError where they are free already."""
+        for run in runs:
+            self._flip(run.lcn, run.length, used=False)
+            self._next = min(self._next, run.lcn)
+
+    def _free_at(self, first: int, count: int) -> int:
+        """How many clusters from `first` on are free, `count` at most."""
+        end = min(first + count, self._count)
+        for start, bits, length in self.parts(first, end):
+            if bits:
+                lowest = (bits & -bits).bit_length() - 1
+                return start + lowest - first
+            if start + length == end:
+                return end - first
+        return 0
+
+    def _search(self, count: int, start: int) -> list[Piece]:
+        zone_start, zone_end = self._zone()
+        ranges = [(start, self._count), (0, start)]
+        outside = [
+            part
+            for first, end in ranges
+            for part in ((first, min(end, zone_start)), (max(first, zone_end), end))
+            if part[0] < part[1]
+        ]
+        for places in (outside, ranges):
+            if found := fewest(self._free_pieces(places), count):
+                return found
+        raise RefusedError(f"the volume has no {count} free clusters of {self._store.boot.cluster_size} bytes")
+
+    def _zone(self) -> Piece:
+        start = self._store.mft.runs.next_lcn or 0
+        return start, start + min(self._count // ZONE_PART, ZONE_SIZE // self._store.boot.cluster_size)
+
+    def _free_pieces(self, ranges: list[Piece]) -> Iterator[Piece]:
+        """The free pieces in ranges of clusters, each as long as it is there."""
+        for first, end in ranges:
+            last: Piece = (first, 0)
+            for piece in self._free_parts(first, end):
+                if piece[0] == last[0] + last[1]:
+                    last = (last[0], last[1] + piece[1])
+                    continue
+                if last[1]:
+                    yield last
+                last = piece
+            if last[1]:
+                yield last
+
+    def _free_parts(self, first: int, end: int) -> Iterator[Piece]:
+        for start, bits, length in self.parts(first, end):
+            if not bits:
+                yield start, length
+            elif bits.bit_count() < length:
+                text = f"{bits:0{length}b}"[::-1]
+                yield from ((start + match.start(), match.end() - match.start()) for match in _FREE.finditer(text))
+
+    def _flip(self, first: int, count: int, used: bool) -> None:
+        for start, bits, length in self.parts(first, first + count):
+            every = (1 << length) - 1
+            if bits != (0 if used else every):
+                state = "free" if used else "in use"
+                at = self._stream.clusters.position(start // 8)
+                raise FormatError("$Bitmap", at, f"clusters {start} to {start + length - 1} {state}", "others")
+            byte, shift = divmod(start, 8)
+            size = -(-(shift + length) // 8)
+            value = int.from_bytes(self._stream.read_at(byte, size), "little") ^ every << shift
+            self._stream.write_at(byte, value.to_bytes(size, "little"))
+
+
+def fewest(pieces: Iterable[Piece], count: int) -> list[Piece]:
+    """`count` clusters out of free pieces: the first that is long enough, else the longest; none if they are too few.
+
+    Holds no more pieces than are needed.
+    """
+    heap: list[Piece] = []  # length, first
+    total = 0
+    for first, length in pieces:
+        if length >= count:
+            return [(first, count)]
+        heappush(heap, (length, first))
+        total += length
+        while total - heap[0][0] >= count:
+            total -= heappop(heap)[0]
+    if total < count:
+        return []
+    shortest, first = heappop(heap)
+    heappush(heap, (shortest - (total - count), first))
+    return sorted((first, length) for length, first in heap)

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import RefusedError, UnsupportedError
 from vmrescue.ntfs.attribute import Kind, Storage
 from vmrescue.ntfs.data import METHOD_MASK
+from vmrescue.ntfs.placement import settle
 from vmrescue.ntfs.reparse import reparse_tag, title
+from vmrescue.ntfs.resize import resize
 
 if TYPE_CHECKING:
     from vmrescue.ntfs.data import Stream
     from vmrescue.ntfs.file import File
-
-CHUNK = 1 << 20
 
 
 def open_content(file: File, path: str) -> Stream:
@@ -64,3 +64,18 @@ def fits_in_place(stream: Stream, data: bytes) -> bool:
 def write_in_place(stream: Stream, data: bytes) -> None:
     """Replaces what has been initialized of a value in clusters."""
     stream.clusters.write_content(0, memoryview(data)[: stream.initialized])
+
+
+def replace_content(file: File, data: bytes) -> None:
+    """Gives a file content of another size: in the record while it fits there, else in clusters."""
+    attribute = file.get(Kind.DATA)
+    if not attribute.non_resident:
+        attribute.value = b""
+    resize(file, Kind.DATA, "", len(data))
+    attribute = file.get(Kind.DATA)
+    stored = bool(attribute.non_resident)
+    if not stored:
+        attribute.value = data
+    settle(file)
+    if stored:
+        file.stream(Kind.DATA).clusters.write_content(0, memoryview(data))

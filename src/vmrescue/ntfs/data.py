@@ -52,7 +52,10 @@ class Stream:
         return self._clusters.read_at(offset, there).ljust(length, b"\0") if there else bytes(length)
 
     def write_at(self, offset: int, data: bytes) -> None:
-        """Changes metadata inside the size."""
+        """Changes metadata inside the size, where it is initialized."""
+        if offset < 0 or offset + len(data) > self.initialized:
+            expected = f"{len(data)} bytes inside the {self.initialized} that are initialized"
+            raise FormatError("attribute value", offset, expected, offset + len(data))
         if self._clusters is not None:
             self._clusters.write_at(offset, data)
         else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from vmrescue.errors import NotFoundError
 from vmrescue.ntfs.file_name import read_file_name
 from vmrescue.ntfs.index import Index
-from vmrescue.ntfs.store import ROOT
+from vmrescue.ntfs.system_files import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError
 from vmrescue.ntfs.attribute import Kind
-from vmrescue.ntfs.attribute_list import MAX_SIZE, read_list
+from vmrescue.ntfs.attribute_list import MAX_SIZE, ListEntry, read_list
 from vmrescue.ntfs.data import Stream
 from vmrescue.ntfs.record import NUMBER_MASK
 from vmrescue.ntfs.run_list import RunList
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmrescue.ntfs.attribute import Attribute
-    from vmrescue.ntfs.attribute_list import ListEntry
     from vmrescue.ntfs.record import FileRecord, Reference
     from vmrescue.ntfs.store import Store
 
@@ -41,8 +40,13 @@ class File:
     def is_directory(self) -> bool:
         return self.base.is_directory
 
+    @property
+    def lists(self) -> list[Attribute]:
+        """The attribute list, where there is one: the one attribute that no line of it names."""
+        return [attribute for attribute in self.base.attributes if attribute.kind == Kind.ATTRIBUTE_LIST]
+
     def _read_list(self) -> list[ListEntry]:
-        found = [attribute for attribute in self.base.attributes if attribute.kind == Kind.ATTRIBUTE_LIST]
+        found = self.lists
         if not found:
             return []
         stream = Stream(self, found)
@@ -61,6 +65,41 @@ class File:
                 raise FormatError(record.title, record.position + 0x20, expected, record.base & NUMBER_MASK)
             self._extensions[number] = record
         return self._extensions[number]
+
+    def records(self) -> list[FileRecord]:
+        """The base record, then all extension records."""
+        for line in self.lines:
+            self.record(line.record)
+        return [self.base, *self._extensions.values()]
+
+    def adopt(self, record: FileRecord) -> None:
+        """A new extension record."""
+        self._extensions[record.number] = record
+
+    def forget(self, record: FileRecord) -> None:
+        """An extension record that is no longer this file's."""
+        del self._extensions[record.number]
+
+    def holder(self, attribute: Attribute) -> FileRecord:
+        """The record that an attribute is in."""
+        return next(record for record in self.records() if any(found is attribute for found in record.attributes))
+
+    def relist(self) -> None:
+        """Brings the lines of the attribute list up to date with the records."""
+        records = self.records()
+        if len(records) == 1:
+            self.lines = []
+            return
+        lines = [
+            ListEntry(
+                found.kind, found.name, found.lowest_vcn if found.non_resident else 0, record.reference, found.number
+            )
+            for record in records
+            for found in record.attributes
+            if found.kind != Kind.ATTRIBUTE_LIST
+        ]
+        lines.sort(key=lambda line: (line.kind, line.name.upper(), line.lowest_vcn))
+        self.lines = lines
 
     def placed(self) -> Iterator[tuple[FileRecord, Attribute]]:
         """Each attribute with the record that it is in."""

@@ -21,7 +21,6 @@ HEADER = 0x42
 MAX_NAME = 255  # UTF-16 units
 EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 FORBIDDEN = frozenset('\\/:*?"<>|') | frozenset(map(chr, range(32)))
-DOS_FORBIDDEN = FORBIDDEN | frozenset(" +,;=[]")
 
 
 class Space(IntEnum):
@@ -85,13 +84,15 @@ def read_file_name(raw: bytes, position: int) -> FileName:
     return FileName(raw)
 
 
-def new_file_name(parent: int, name: str, space: Space) -> FileName:
-    """A name without sizes, times or attributes yet."""
+def new_file_name(parent: int, name: str) -> FileName:
+    """A name without sizes, times or attributes yet, and without a short one: in the name space that Windows uses
+    where short names are switched off.
+    """
     text = name.encode("utf-16-le", "surrogatepass")
     file_name = FileName(bytes(HEADER) + text)
     file_name.parent = parent
     file_name.name_length = len(text) // 2
-    file_name.space = space
+    file_name.space = Space.POSIX
     return file_name
 
 
@@ -101,15 +102,6 @@ def check_name(name: str) -> None:
         raise UsageError(f"{name!r} cannot be a file's name in Windows")
     if len(name.encode("utf-16-le", "surrogatepass")) // 2 > MAX_NAME:
         raise UsageError(f"a file's name has at most {MAX_NAME} characters, not {len(name)}")
-
-
-def space_for(name: str) -> Space:
-    """A new name's space. A name that DOS could read needs no second, short one; a long one goes without: as Windows
-    stores both where short names are switched off.
-    """
-    stem, dot, extension = name.rpartition(".") if "." in name else (name, "", "")
-    short = 0 < len(stem) <= 8 and len(extension) <= 3 and "." not in stem and bool(extension) == bool(dot)
-    return Space.WIN32_AND_DOS if short and name.isascii() and not DOS_FORBIDDEN & set(name) else Space.POSIX
 
 
 def to_datetime(time: int) -> datetime | None:

@@ -78,15 +78,26 @@ class Entry(NamedTuple):
 
 
 class Node:
-    """The entries of one node; `vcn` is its block's, None for the root."""
+    """The entries of one node, and the bytes that they were read from: the root's value, or its block.
 
-    def __init__(self, vcn: int | None, entries: list[Entry]) -> None:
+    `vcn` is the block's, None for the root; `start` is where its entries begin.
+    """
+
+    def __init__(self, vcn: int | None, entries: list[Entry], raw: bytearray, start: int) -> None:
         self.vcn = vcn
         self.entries = entries
+        self.raw = raw
+        self.start = start
+        self.changed = False
 
     @property
     def is_leaf(self) -> bool:
         return self.entries[-1].node is None
+
+    @property
+    def size(self) -> int:
+        """Bytes of its entries on disk."""
+        return sum(entry.size for entry in self.entries)
 
 
 class Index:
@@ -122,9 +133,13 @@ class Index:
             self._blocks = self.file.stream(Kind.INDEX_ALLOCATION, self.name)
         return self._blocks
 
+    def forget_blocks(self) -> None:
+        """The attribute with the blocks has changed."""
+        self._blocks = None
+
     def root_node(self) -> Node:
-        value = self.root.value
-        return Node(None, read_node(value, ROOT_HEADER, self.root.position + self.root.value_offset))
+        value = bytearray(self.root.value)
+        return read_node(None, value, ROOT_HEADER, self.root.position + self.root.value_offset)
 
     def node(self, vcn: int) -> Node:
         """The node in the block that begins at a VCN."""
@@ -140,7 +155,7 @@ class Index:
         block = unprotect(data, "index block", position)
         if int.from_bytes(block[0x10:0x18], "little") != vcn:
             raise FormatError("index block", position + 0x10, f"VCN {vcn}", int.from_bytes(block[0x10:0x18], "little"))
-        return Node(vcn, read_node(block, BLOCK_HEADER, position))
+        return read_node(vcn, block, BLOCK_HEADER, position)
 
     def find(self, key: Key) -> Entry | None:
         """The entry with that key."""
@@ -180,13 +195,14 @@ class Index:
         return self.node(vcn)
 
 
-def read_node(data: bytes | bytearray, header: int, position: int) -> list[Entry]:
-    """The entries of the node whose header is at `header` of `data`; `position` is that of `data`."""
+def read_node(vcn: int | None, data: bytearray, header: int, position: int) -> Node:
+    """The node whose header is at `header` of `data`; `position` is that of `data`."""
     first, end, _, _ = _NODE.unpack_from(data, header)
-    at, end = header + first, header + end
+    start = at = header + first
+    end += header
     if first < NODE_HEADER or end > len(data):
         raise FormatError("index node", position + header, f"entries within {len(data)} bytes", f"{at} to {end}")
-    entries = []
+    entries: list[Entry] = []
     while at + ENTRY_HEADER <= end:
         _, length, key_length, flags, _ = _ENTRY.unpack_from(data, at)
         below = 8 if flags & HAS_NODE else 0
@@ -196,7 +212,7 @@ def read_node(data: bytes | bytearray, header: int, position: int) -> list[Entry
         entries.append(Entry(bytes(data[at : at + length - below]), node))
         if flags & IS_LAST:
             _check_nodes(entries, position + header)
-            return entries
+            return Node(vcn, entries, data, start)
         at += length
     raise FormatError("index node", position + at, "a last entry", "none")
 

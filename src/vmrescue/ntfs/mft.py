@@ -8,15 +8,15 @@ from vmrescue.errors import FormatError
 from vmrescue.ntfs.attribute import Kind
 from vmrescue.ntfs.attribute_list import MAX_SIZE, read_list
 from vmrescue.ntfs.cluster_stream import ClusterStream
-from vmrescue.ntfs.record import FileRecord, read_record
+from vmrescue.ntfs.record import SIGNATURE, FileRecord, RecordFlag, new_record, read_record
 from vmrescue.ntfs.run_list import Run, RunList
+from vmrescue.ntfs.system_files import MFT, MFT_MIRROR
 
 if TYPE_CHECKING:
     from vmrescue.ntfs.attribute import Attribute
     from vmrescue.ntfs.boot_sector import BootSector
+    from vmrescue.ntfs.file import File
     from vmrescue.ntfs.pending import PendingWrites
-
-MFT_RECORD, MIRROR_RECORD = 0, 1
 
 
 class FileTable:
@@ -38,7 +38,7 @@ class FileTable:
         """Finds the table, from its own record; afresh, where the table has grown or an edit was dropped."""
         start = self._boot.mft_cluster * self._boot.cluster_size
         data = self._pending.read_at(start, self._boot.record_size)
-        base = read_record(data, MFT_RECORD, start)
+        base = read_record(data, MFT, start)
         first = _find(base, Kind.DATA)
         self.runs = RunList(self._extent_runs(first, 0))
         self.count = min(first.data_size, first.initialized_size) // self._boot.record_size
@@ -54,7 +54,7 @@ class FileTable:
             return
         lines = [line for line in read_list(self._list_value(found[0]), found[0].position) if line.kind == Kind.DATA]
         for line in sorted(lines, key=lambda line: line.lowest_vcn):
-            if not line.name and line.record != MFT_RECORD:
+            if not line.name and line.record != MFT:
                 extent = _find(self.read(line.record), Kind.DATA, line.number)
                 for run in self._extent_runs(extent, self.runs.clusters):
                     self.runs.append(run.lcn, run.length)
@@ -86,8 +86,10 @@ class FileTable:
     def read(self, number: int) -> FileRecord:
         """A record as it will be once the edit under way is complete; changing this object changes nothing else."""
         position = self.position(number)
-        size = self._boot.record_size
-        return read_record(self._stream.read_at(number * size, size), number, position)
+        return read_record(self._raw(number), number, position)
+
+    def _raw(self, number: int) -> bytes:
+        return self._stream.read_at(number * self._boot.record_size, self._boot.record_size)
 
     def record(self, number: int) -> FileRecord:
         """A record; during an edit always the same object, and what is changed in it will be written."""
@@ -97,35 +99,67 @@ class FileTable:
             self._held[number] = self.read(number)
         return self._held[number]
 
+    def is_free(self, number: int) -> bool:
+        """Whether no file has a record, as far as it can be read; what never was a record is free."""
+        if self._held is not None and number in self._held:
+            return not self._held[number].in_use
+        try:
+            return not self.read(number).in_use
+        except FormatError:
+            return self._raw(number)[:4] != SIGNATURE
+
+    def create(self, number: int) -> FileRecord:
+        """An empty record in use, in the place of one that was free; only during an edit."""
+        assert self._held is not None
+        old = self._held.get(number)
+        if old is None and self._raw(number)[:4] == SIGNATURE:
+            old = self.read(number)
+        sequence, updates = (old.sequence, old.updates) if old else (1, 0)
+        record = new_record(self._boot.record_size, number, self.position(number), sequence, updates)
+        record.flags = RecordFlag.IN_USE
+        self._held[number] = record
+        return record
+
+    def refresh(self, file: File) -> None:
+        """The table has become longer; `file` is its own."""
+        extents = file.extents(Kind.DATA)
+        self.runs = file.runs(extents)
+        self.count = extents[0].data_size // self._boot.record_size
+        self._stream = ClusterStream(self._pending, self.runs, self._boot.cluster_size)
+
+    def blank(self, numbers: range) -> None:
+        """Writes new records that no file has yet."""
+        size = self._boot.record_size
+        for number in numbers:
+            record = new_record(size, number, self.position(number))
+            self._stream.write_at(number * size, record.protected())
+
     def begin(self) -> None:
         """An edit begins: records are shared from now on."""
         self._held = {}
 
     def store(self) -> None:
         """Hands all changed records on to be written, the first ones twice."""
-        for record in (self._held or {}).values():
-            if record.changed:
-                self._write(record)
+        changed = [record for record in (self._held or {}).values() if record.changed]
+        mirror, mirror_size = self.mirror()
+        for record in changed:
+            data = record.protected()
+            offset = record.number * self._boot.record_size
+            self._stream.write_at(offset, data)
+            if offset + len(data) <= mirror_size:
+                mirror.write_at(offset, data)
 
     def end(self) -> None:
         """The edit is complete, or dropped."""
         self._held = None
 
-    def _write(self, record: FileRecord) -> None:
-        data = record.protected()
-        offset = record.number * self._boot.record_size
-        self._stream.write_at(offset, data)
-        mirror = self.mirror()
-        if offset + len(data) <= mirror.size:
-            mirror.write_at(offset, data)
-
-    def mirror(self) -> ClusterStream:
-        """The copies of the first records."""
-        data = _find(self.record(MIRROR_RECORD), Kind.DATA)
-        count = self._boot.clusters_for(data.data_size)
-        runs = RunList(data.runs(self._boot.cluster_count))
-        runs.cut(count)
-        return ClusterStream(self._pending, runs, self._boot.cluster_size)
+    def mirror(self) -> tuple[ClusterStream, int]:
+        """The copies of the first records, and how many bytes they are."""
+        data = _find(self.record(MFT_MIRROR), Kind.DATA)
+        stream = ClusterStream(self._pending, RunList(data.runs(self._boot.cluster_count)), self._boot.cluster_size)
+        if data.data_size > stream.size:
+            raise FormatError("$MFTMirr", data.position + 0x30, f"at most {stream.size} bytes", data.data_size)
+        return stream, data.data_size
 
 
 def _find(record: FileRecord, kind: Kind, number: int | None = None) -> Attribute:

@@ -77,6 +77,12 @@ class FileRecord:
         return self.sequence << 48 | self.number
 
     @property
+    def updates(self) -> int:
+        """The update sequence number: how often the record was written."""
+        (number,) = struct.unpack_from("<H", self.raw, struct.unpack_from("<H", self.raw, 4)[0])
+        return int(number)
+
+    @property
     def _end(self) -> int:
         """Where the end mark belongs."""
         return self.first_attribute + sum(attribute.length for attribute in self.attributes)

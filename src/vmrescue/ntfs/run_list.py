@@ -89,6 +89,11 @@ class RunList:
         self._starts = []
         return rest
 
+    def since(self, vcn: int) -> list[Run]:
+        """The runs from a cluster of the file on."""
+        whole = RunList(self._runs)
+        return whole.cut(vcn)
+
     def pieces(self, offset: int, length: int, cluster_size: int) -> Iterator[tuple[int, int]]:
         """(byte of the volume or HOLE, bytes) for each part of a range of the file that lies in its clusters."""
         if not self._starts:
@@ -127,13 +132,13 @@ def decode_pairs(pairs: bytes, first_vcn: int, limit: int, position: int) -> lis
     return runs
 
 
-def encode_pairs(runs: Iterable[Run], room: int) -> tuple[bytes, int]:
+def encode_pairs(runs: Iterable[Run], room: int | None = None) -> tuple[bytes, int]:
     """Mapping pairs, ended by a zero byte, of as many runs as fit in `room` bytes; and how many runs those are."""
     pairs = bytearray()
     last_lcn = done = 0
     for run in runs:
         pair = _encode(run, last_lcn)
-        if len(pairs) + len(pair) + 1 > room:
+        if room is not None and len(pairs) + len(pair) + 1 > room:
             break
         pairs += pair
         last_lcn = last_lcn if run.lcn == HOLE else run.lcn

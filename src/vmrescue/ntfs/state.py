@@ -10,7 +10,7 @@ from vmrescue.errors import FormatError, NotFoundError, RefusedError
 from vmrescue.ntfs.attribute import Kind
 from vmrescue.ntfs.directory import find_file
 from vmrescue.ntfs.log_state import log_reasons
-from vmrescue.ntfs.store import LOG_FILE, VOLUME
+from vmrescue.ntfs.system_files import LOG_FILE, VOLUME
 
 if TYPE_CHECKING:
     from vmrescue.ntfs.store import Store

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError
 from vmrescue.ntfs.attribute import Kind
+from vmrescue.ntfs.bitmap import ClusterBitmap
 from vmrescue.ntfs.boot_sector import read_boot_sector
 from vmrescue.ntfs.file import File
 from vmrescue.ntfs.mft import FileTable
 from vmrescue.ntfs.pending import PendingWrites
 from vmrescue.ntfs.record import NUMBER_MASK
+from vmrescue.ntfs.system_files import FIRST_USER, UPCASE
 from vmrescue.ntfs.upcase import UNITS, UpCase
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vmrescue.disk.device import BlockDevice
     from vmrescue.ntfs.record import Reference
-
-# The numbers of the system files' records. Source: linux-ntfs documentation, "NTFS System Files".
-LOG_FILE, VOLUME, ROOT, BITMAP, UPCASE, EXTEND = 2, 3, 5, 6, 10, 11
 
 
 class Store:
@@ -30,6 +32,7 @@ class Store:
         self.boot = read_boot_sector(device)
         self.pending = PendingWrites(device, self.boot.sector_size)
         self.mft = FileTable(self.pending, self.boot)
+        self.next_record = FIRST_USER  # no record before it is free
         self._files: dict[int, File] | None = None
 
     @cached_property
@@ -38,6 +41,29 @@ class Store:
         if stream.size < 2 * UNITS:
             raise FormatError("$UpCase", stream.attribute.position, f"{2 * UNITS} bytes", stream.size)
         return UpCase(stream.read_at)
+
+    @cached_property
+    def clusters(self) -> ClusterBitmap:
+        return ClusterBitmap(self)
+
+    @contextmanager
+    def edit(self) -> Iterator[None]:
+        """Writes what the body changed when it is done, or nothing if it raises. Meanwhile files are shared."""
+        self.mft.begin()
+        self._files = {}
+        try:
+            yield
+            self.mft.store()
+            self.pending.commit()
+        except BaseException:
+            self.pending.drop()
+            self.next_record = FIRST_USER
+            self.mft.end()
+            self.mft.load()
+            raise
+        finally:
+            self._files = None
+            self.mft.end()
 
     def file(self, number: int) -> File:
         """The file of a base record; during an edit always the same object.

@@ -11,23 +11,40 @@ Invariants of every edit:
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import NotFoundError, RefusedError
+from vmrescue.errors import NotFoundError, UnsupportedError
 from vmrescue.ntfs.attribute import Kind
-from vmrescue.ntfs.bitmap import ClusterBitmap
 from vmrescue.ntfs.boot_sector import is_bitlocker
-from vmrescue.ntfs.content import check_rewritable, fits_in_place, open_content, read_content, write_in_place
+from vmrescue.ntfs.content import (
+    check_rewritable,
+    fits_in_place,
+    open_content,
+    read_content,
+    replace_content,
+    write_in_place,
+)
+from vmrescue.ntfs.creation import create_directory, create_file, rename
+from vmrescue.ntfs.deletion import delete
 from vmrescue.ntfs.directory import find_entry, find_file, open_directory, split_path
-from vmrescue.ntfs.file_name import Space, file_names
+from vmrescue.ntfs.file_name import FileAttribute, Space, file_names
 from vmrescue.ntfs.index import FILE_NAMES
 from vmrescue.ntfs.info import FileInfo, described, listed
+from vmrescue.ntfs.log_state import empty_log
+from vmrescue.ntfs.naming import check_not_system, touch
 from vmrescue.ntfs.state import VolumeState, read_state, volume_flags
-from vmrescue.ntfs.store import VOLUME, Store
+from vmrescue.ntfs.store import Store
+from vmrescue.ntfs.system_files import LOG_FILE, VOLUME
+from vmrescue.ntfs.views import mark_quotas_out_of_date
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vmrescue.disk.device import BlockDevice
+
+NTFS_3 = 3  # the major version since Windows 2000
 
 Extents = list[tuple[int, int, int]]
 
@@ -58,6 +75,7 @@ class NtfsVolume:
     def __init__(self, device: BlockDevice) -> None:
         self._store = Store(device)
         self._boot = self._store.boot
+        self._prepared = False  # whether the log is known to be empty, and the quotas to be out of date
 
     @property
     def cluster_size(self) -> int:
@@ -71,7 +89,7 @@ class NtfsVolume:
     @property
     def free_clusters(self) -> int:
         """As counted in $Bitmap, which is read through."""
-        return ClusterBitmap(self._store).free_count()
+        return self._store.clusters.free_count()
 
     @property
     def serial_number(self) -> int:
@@ -134,14 +152,54 @@ class NtfsVolume:
         return cluster * self.cluster_size
 
     def write_file(self, path: str, data: bytes) -> None:
-        """Replaces a file's content. Of the same size: in place, only the sectors that differ."""
+        """Replaces a file's content. Of the same size: in place, only the sectors that differ, and no metadata. Else
+        the file grows or shrinks, and its time of writing is now.
+        """
         self.state.check_content()
         file = find_file(self._store, path)
+        check_not_system(file, path)
         stream = open_content(file, path)
         check_rewritable(file, stream, path)
         if fits_in_place(stream, data):
             write_in_place(stream, data)
             self._store.pending.commit()
             return
+        with self._edit():
+            file = find_file(self._store, path)
+            same_size = stream.size == len(data)
+            replace_content(file, data)
+            if not same_size:
+                touch(file, attributes=FileAttribute.ARCHIVE)
+
+    def create_file(self, path: str, data: bytes) -> None:
+        """A new file; the directory it is in must be there."""
+        with self._edit():
+            create_file(self._store, path, data)
+
+    def create_directory(self, path: str) -> None:
+        """A new, empty directory; the directory it is in must be there."""
+        with self._edit():
+            create_directory(self._store, path)
+
+    def delete(self, path: str) -> None:
+        """Removes a name; with a file's last one, or an empty directory's, all that belongs to it."""
+        with self._edit():
+            delete(self._store, path)
+
+    def rename(self, path: str, name: str) -> None:
+        """Gives a file or directory another name in the same directory."""
+        with self._edit():
+            rename(self._store, path, name)
+
+    @contextmanager
+    def _edit(self) -> Iterator[None]:
+        """An edit of metadata: all of it is written, or nothing."""
         self.state.check_metadata()
-        raise RefusedError(f"{path!r} would change its size or its record, which is not done yet")
+        if self.version[0] != NTFS_3:
+            raise UnsupportedError(f"the volume is of NTFS {self.version[0]}.{self.version[1]}: it is only read")
+        with self._store.edit():
+            yield
+            if not self._prepared:
+                empty_log(self._store.file(LOG_FILE).stream(Kind.DATA))
+                mark_quotas_out_of_date(self._store)
+        self._prepared = True
