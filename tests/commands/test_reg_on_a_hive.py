@@ -158,6 +158,21 @@ def test_a_dirty_hive_is_read_and_edited_with_its_logs_replayed(tmp_path: Path) 
     assert sha256(hive) == before
 
 
+def test_a_link_leads_to_the_hive_and_to_its_logs(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    hive, link = tmp_path / "real/NTUSER.DAT", tmp_path / "link"
+    hive.write_bytes(corpus("hives/NewDirtyHive1/NewDirtyHive"))
+    for suffix in ("LOG1", "LOG2"):
+        hive.with_name(f"NTUSER.DAT.{suffix}").write_bytes(corpus(f"hives/NewDirtyHive1/NewDirtyHive.{suffix}"))
+    link.symlink_to(hive)
+
+    output_of("reg", link, "add", r"HKU\x\vmrescue", "/v", "x", "/t", "REG_DWORD", "/d", "1", "/f")
+
+    assert values(hive, "vmrescue") == {"x": "dword:00000001"}
+    assert link.is_symlink()
+    assert output_of("reg", link, "query", r"HKU\x\vmrescue") == output_of("reg", hive, "query", r"HKU\x\vmrescue")
+
+
 def test_a_dirty_hive_without_its_logs_is_read_but_not_edited(tmp_path: Path) -> None:
     hive = tmp_path / "SYSTEM"
     hive.write_bytes(corpus("hives/SYSTEM_B"))

@@ -44,11 +44,12 @@ class BareHive(Disk):
         self.path = path
         self.index = index
         self.table = PartitionTable("none", device.sector_size, None, [whole], [])
-        self.volumes = [HiveVolume(self, whole, HiveFiles(device, Path(path)))]
+        self._file = Path(path).resolve()  # a link's logs lie beside the file itself
+        self.volumes = [HiveVolume(self, whole, HiveFiles(device, self._file))]
 
     @property
     def hive(self) -> RegistryFile:
-        return RegistryFile(self.volumes[0], Path(self.path).name)
+        return RegistryFile(self.volumes[0], self._file.name)
 
 
 class HiveVolume(Volume):
@@ -117,6 +118,10 @@ class HiveFiles:
 
     def delete(self, path: str) -> None:
         raise RefusedError(f"{path} is a file of this machine: vmrescue deletes none")
+
+    def check(self) -> list[str]:
+        """There is no file system here to be sound or not."""
+        return []
 
     def _is_log(self, path: str) -> bool:
         return path in [self._path.name + suffix for suffix in LOG_SUFFIXES]

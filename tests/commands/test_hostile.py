@@ -1,0 +1,56 @@
+"""Damaged hives: every command ends with one of our errors or does its work, and a refused edit leaves the file alone."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+from bcd.stores import recipe
+from commands.here import vmrescue
+from commands.hives import CRASH_CONTROL, system_hive
+from support.images import sha256
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DOCUMENTED = {0, 1, 2, 3, 4, 5}
+KEY = rf"HKLM\SYSTEM\{CRASH_CONTROL}"
+COMMANDS = [
+    ("reg", "query", r"HKLM\SYSTEM", "/s"),
+    ("reg", "compare", r"HKLM\SYSTEM\ControlSet001", r"HKLM\SYSTEM\CurrentControlSet", "/s"),
+    ("reg", "check", r"HKLM\SYSTEM"),
+    ("reg", "add", KEY, "/v", "NMICrashDump", "/t", "REG_DWORD", "/d", "1", "/f"),
+    ("reg", "delete", r"HKLM\SYSTEM\ControlSet001", "/f"),
+    ("reg", "copy", r"HKLM\SYSTEM\ControlSet001", r"HKLM\SYSTEM\ControlSet009", "/s", "/f"),
+    ("bcdedit", "/enum", "all", "/v"),
+    ("bcdedit", "/deletevalue", "{badmemory}", "badmemorylist", "--yes"),
+    ("bcdedit", "/delete", "{default}", "--yes"),
+]
+
+
+def damaged(data: bytes, seed: int) -> bytes:
+    """A few bytes changed, where the structures are; or the end cut off."""
+    chance = random.Random(seed)
+    changed = bytearray(data)
+    for _ in range(chance.choice([1, 1, 2, 5])):
+        place = chance.randrange(4096 + 32, len(changed) if chance.random() < 0.5 else 8192)
+        changed[place] = chance.choice([0, 1, 0x7F, 0x80, 0xFF, chance.randrange(256)])
+    if chance.random() < 0.1:
+        del changed[chance.randrange(512, len(changed)) :]
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_damaged_hive_gives_an_error_of_ours_or_the_right_thing(seed: int, tmp_path: Path) -> None:
+    words = COMMANDS[seed % len(COMMANDS)]
+    path = tmp_path / "hive"
+    path.write_bytes(damaged(system_hive().to_bytes() if words[0] == "reg" else recipe(1), seed))
+    before = sha256(path)
+
+    done = vmrescue(words[0], path, *words[1:])
+
+    assert done.status in DOCUMENTED
+    if done.status > 1:
+        assert done.err
+        assert sha256(path) == before
