@@ -1,4 +1,4 @@
-"""Damaged hives: every command ends with one of our errors or does its work, and a refused edit leaves the file alone."""
+"""Damaged hives: each command ends with an error of ours or does its work; a refused edit leaves the file alone."""
 
 from __future__ import annotations
 
