@@ -135,7 +135,7 @@ class Log:
         head += struct.pack("<HHHHQ", record_offset, attribute_offset, block, flags, vcn)
         head += struct.pack(f"<{len(lcns)}Q", *lcns)
         data = head.ljust(start, b"\0") + redo_data
-        if undo_start > start:
+        if undo_data != redo_data:
             data = data.ljust(undo_start, b"\0") + undo_data
         before = chain.last if undo_next is None else undo_next
         chain.last = self.append(data, 1, chain.key, chain.last, before)
@@ -162,6 +162,13 @@ class Log:
             self.attributes.append((kind, record))
         step = 0x2C if self.old_tables else ATTRIBUTE_SIZE
         return FIRST_ATTRIBUTE + step * self.attributes.index((kind, record))
+
+    def open(self, kind: int, record: int) -> None:
+        """An attribute is opened after the checkpoint."""
+        entry = struct.pack("<IIIIQQQ", IN_USE, PAGE if kind == 0xA0 else 0, kind, 0, record | 1 << 48, 0, 0)
+        name = "$I30".encode("utf-16-le") if kind == 0xA0 else b""
+        chain = Chain(CHECKPOINT_TRANSACTION)
+        self.update(chain, (OPEN, entry), (NOTHING, name), attribute=self.key(kind, record))
 
     def checkpoint(
         self,
@@ -296,7 +303,7 @@ def protected(data: bytearray, offset: int, number: int = 5) -> bytes:
     return bytes(data)
 
 
-def plain(data: bytes) -> bytearray:
+def plain(data: bytes | bytearray) -> bytearray:
     """A record or block of the volume without its fix-ups."""
     result = bytearray(data)
     offset = int.from_bytes(data[4:6], "little")

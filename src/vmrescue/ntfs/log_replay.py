@@ -70,7 +70,8 @@ def pending_work(device: BlockDevice) -> str | None:
 def replay(device: BlockDevice) -> Replayed | None:
     """Replays the log of the NTFS volume on `device`, and leaves it closed; None where it was closed or empty.
 
-    Nothing is written unless all of it can be.
+    Nothing is written unless all of it can be. The writes are not one to the device: if they may be broken off, the
+    caller has to see to it that they take effect together, because NTFS would log what it undoes, and this does not.
 
     Raises:
         FormatError: the log or a part of the volume that it changes is damaged.
@@ -229,7 +230,7 @@ class Replay:
                 mirror.write_at(number * size, data)
 
     def _close(self, page: bytes) -> None:
-        """Closes the log, after all else was written: a replay that is broken off may be begun again."""
+        """Closes the log, after all else was written: one that is open says that the volume is not yet sound."""
         for position in (0, len(page)):
             self.log.stream.write_at(position, page)
         self.store.pending.commit()
