@@ -27,6 +27,7 @@ from vmrescue.plan import (
 from vmrescue.registry import Hive, KeyNotFound, ValueNotFound
 from vmrescue.registry.base_block import LOG_SUFFIXES
 from vmrescue.transaction.editors import open_editor
+from vmrescue.transaction.resizing import make_room
 from vmrescue.windows.file_system import chunks
 
 if TYPE_CHECKING:
@@ -54,31 +55,45 @@ def by_file(changes: list[Change]) -> dict[FileRef, list[Change]]:
     return grouped
 
 
-def apply_plan(plan: Plan, disks: list[Disk]) -> None:
-    """Makes every change of the plan on the disks.
+WHOLE_FILE = (DeleteFile, PutFile, ReplayVolumeLog)  # changes after which nothing else may be done to the file
+
+
+def apply_plan(plan: Plan, disks: list[Disk]) -> set[Volume]:
+    """Makes every change of the plan on the disks; returns the volumes whose own structures were changed.
 
     Raises:
         RefusedError: something is no longer as the plan found it, or editing it would not be safe.
     """
-    editors: dict[tuple[int, int], VolumeEditor] = {}
-    for file, changes in by_file(plan.changes).items():
+    editors: dict[Volume, VolumeEditor] = {}
+    rest, disks, restructured = make_room(plan.changes, disks)
+    for file, (first, *others) in by_file(rest).items():
         volume = find_volume(disks, file)
-        if isinstance(changes[0], ReplayVolumeLog):
-            _replay_volume_log(changes[0], volume)
+        if others and any(isinstance(change, WHOLE_FILE) for change in (first, *others)):
+            raise RefusedError(f"the plan changes {file} as a whole and does something else to it too")
+        if isinstance(first, ReplayVolumeLog):
+            _replay_volume_log(first, volume)
+            restructured.add(volume)
             continue
-        place = file.disk, file.partition
-        if place not in editors:
-            editors[place] = open_editor(volume)
-        editor = editors[place]
-        if isinstance(changes[0], PutFile):
-            _put_file(changes[0], volume, editor)
-        elif not editor.exists(file.path):
-            raise RefusedError(f"the plan edits {file}, which is not there")
-        elif isinstance(changes[0], DeleteFile):
-            _compare(changes[0], changes[0].size, volume.files.size_of(file.path))
-            editor.delete(file.path)
-        else:
-            _edit_hive(editor, file, changes)
+        if volume not in editors:
+            editors[volume] = open_editor(volume)
+        if _change_file(volume, editors[volume], file, [first, *others]):
+            restructured.add(volume)
+    return restructured
+
+
+def _change_file(volume: Volume, editor: VolumeEditor, file: FileRef, changes: list[Change]) -> bool:
+    """Makes all changes of one file; returns whether more than clusters that it already had was changed."""
+    first = changes[0]
+    if isinstance(first, PutFile):
+        _put_file(first, volume, editor)
+        return True
+    if not editor.exists(file.path):
+        raise RefusedError(f"the plan edits {file}, which is not there")
+    if isinstance(first, DeleteFile):
+        _compare(first, first.size, volume.files.size_of(file.path))
+        editor.delete(file.path)
+        return True
+    return _edit_hive(editor, file, changes)
 
 
 def _replay_volume_log(change: ReplayVolumeLog, volume: Volume) -> None:
@@ -106,7 +121,8 @@ def file_hash(volume: Volume, path: str) -> str | None:
     return digest.hexdigest()
 
 
-def _edit_hive(editor: VolumeEditor, file: FileRef, changes: list[Change]) -> None:
+def _edit_hive(editor: VolumeEditor, file: FileRef, changes: list[Change]) -> bool:
+    """Returns whether the hive's file has another length than before."""
     logs = [editor.read_file(file.path + suffix) for suffix in LOG_SUFFIXES if editor.exists(file.path + suffix)]
     before = editor.read_file(file.path)
     hive = Hive(before, logs=logs)
@@ -115,6 +131,7 @@ def _edit_hive(editor: VolumeEditor, file: FileRef, changes: list[Change]) -> No
     after = hive.to_bytes()
     _must_be_sound(after, file, lambda: Hive(before, logs=logs).check())
     editor.write_file(file.path, after)
+    return len(after) != len(before)
 
 
 def _must_be_sound(data: bytes, file: FileRef, problems_before: Callable[[], list[Problem]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from vmrescue.errors import UnsupportedError
 from vmrescue.fat import FatVolume
@@ -30,6 +30,9 @@ class VolumeEditor(Protocol):
 
     def delete(self, path: str) -> None:
         """Deletes a file."""
+
+    def check(self) -> list[Any]:
+        """What is wrong with the volume; empty where it is sound."""
 
 
 def open_editor(volume: Volume) -> VolumeEditor:

@@ -21,10 +21,11 @@ from vmrescue.checks import Policy, examine, open_disks
 from vmrescue.disk import EditSession, journal
 from vmrescue.disk.remote import is_remote, refusal
 from vmrescue.errors import RefusedError, RepairFailedError, VmRescueError
-from vmrescue.plan import DeleteFile, PutFile, ReplayVolumeLog
+from vmrescue.plan import DeleteFile, ExpandDisk, ExpandVolume, PutFile, ReplayVolumeLog
 from vmrescue.transaction.apply import apply_plan, by_file
 from vmrescue.transaction.backup import back_up
 from vmrescue.transaction.committed import compare_committed
+from vmrescue.transaction.editors import open_editor
 from vmrescue.transaction.receipt import NAME, Receipt, Written
 from vmrescue.transaction.recorder import Recorder
 from vmrescue.transaction.verify import verify_plan
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from vmrescue.disk.journal_file import Journal
     from vmrescue.plan import Plan
     from vmrescue.transaction.target import Origin
-    from vmrescue.windows import Disk
+    from vmrescue.windows import Disk, Volume
 
 
 class EditedImage:
@@ -135,7 +136,8 @@ class Transaction:
             RepairFailedError: the readers do not confirm what the editors did.
         """
         self._must_be_for_this_image(plan)
-        apply_plan(plan, self.disks())
+        for volume in apply_plan(plan, self.disks()):
+            self._must_be_sound(volume)
         before = None if isinstance(self._before, VmRescueError) else self._before
         after = verify_plan(plan, self.disks(), self.policy, before)
         written = {str(image.path): rows for image in self.images if (rows := image.written())}
@@ -152,6 +154,20 @@ class Transaction:
             finished=datetime.now(UTC),
             origin=self._origin,
         )
+
+    def _must_be_sound(self, volume: Volume) -> None:
+        """Checks a volume whose structures were edited; what was wrong before is looked for only where something is.
+
+        Raises RepairFailedError where something is wrong that was not before.
+        """
+        problems = {str(problem) for problem in open_editor(volume).check()}
+        if not problems:
+            return
+        with open_disks([image.path for image in self.images]) as untouched:
+            before = untouched[volume.disk_index].volume(volume.partition.number)
+            problems -= {str(problem) for problem in open_editor(before).check()} if before else set()
+        if problems:
+            raise RepairFailedError(f"{volume} would not be sound after the edits: {min(problems)}")
 
     def _must_be_for_this_image(self, plan: Plan) -> None:
         if plan.image != self.identity:
@@ -200,7 +216,7 @@ class Transaction:
         edited = [
             file
             for file, (first, *_) in by_file(applied.plan.changes).items()
-            if file not in new and not isinstance(first, (DeleteFile, ReplayVolumeLog))
+            if file not in new and not isinstance(first, (DeleteFile, ReplayVolumeLog, ExpandDisk, ExpandVolume))
         ]
         with open_disks([image.path for image in self.images]) as untouched:
             return back_up(edited, untouched, folder)

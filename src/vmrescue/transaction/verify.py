@@ -16,6 +16,8 @@ from vmrescue.plan import (
     DeleteFile,
     DeleteKey,
     DeleteValue,
+    ExpandDisk,
+    ExpandVolume,
     FileRef,
     Plan,
     PutFile,
@@ -24,6 +26,7 @@ from vmrescue.plan import (
     SetValue,
 )
 from vmrescue.transaction.apply import by_file, file_hash, find_volume
+from vmrescue.transaction.resized import look_at_expansion
 from vmrescue.windows import RegistryFile
 
 if TYPE_CHECKING:
@@ -59,6 +62,9 @@ def verify_plan(plan: Plan, disks: list[Disk], policy: Policy, before: Diagnosis
 
 
 def _look_up(file: FileRef, changes: list[Change], disks: list[Disk]) -> None:
+    if isinstance(changes[0], ExpandDisk | ExpandVolume):
+        look_at_expansion(changes[0], disks)
+        return
     volume = find_volume(disks, file)
     if isinstance(changes[0], DeleteFile):
         if volume.files.size_of(file.path) is not None:

@@ -1,0 +1,110 @@
+"""Files inside an image, for a person's hands: ls, cat, get, put, rm, backup; and the list of repairs."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from support.command import output_of, vmrescue
+from support.images import sha256
+from support.machine import run
+from support.machine_disk import loop_device, mounted_ntfs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GEN1_OS = 33 << 20, 606 << 20
+
+
+def judge(image: Path) -> None:
+    with loop_device(image, *GEN1_OS) as device:
+        run("ntfsresize", "--info", "--force", device)
+
+
+def test_ls_names_the_volume_by_number_by_letter_or_not_at_all(gen1_broken: Path) -> None:
+    by_default = output_of("ls", gen1_broken)
+    assert "pagefile.sys" in by_default
+    assert output_of("ls", f"{gen1_broken}:C") == output_of("ls", f"{gen1_broken}:2") == by_default
+    assert "bootmgr" in output_of("ls", f"{gen1_broken}:1")
+    rows = json.loads(output_of("ls", gen1_broken, r"C:\Windows\System32\config", "--format", "json"))
+    assert [row["name"] for row in rows] == ["SOFTWARE", "SYSTEM"]
+    assert all(row["bytes"] % 4096 == 0 for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["ls", "{}:9"], 3),
+        (["ls", "{}:Q"], 3),
+        (["ls", "{}", "Nowhere"], 3),
+        (["cat", "{}", "Windows"], 3),
+        (["ls", "{}:1", r"C:\Windows"], 2),
+        (["rm", "{}", "nothing.txt", "--yes"], 3),
+        (["rm", "{}", r"$MFT", "--yes"], 4),
+    ],
+)
+def test_what_is_not_there_is_said(gen1_broken: Path, arguments: list[str], status: int) -> None:
+    before = sha256(gen1_broken)
+    done = vmrescue(*(argument.format(gen1_broken) for argument in arguments))
+    assert done.returncode == status
+    assert done.stderr.count("\n") == 1
+    assert sha256(gen1_broken) == before
+
+
+def test_get_copies_a_file_out_and_overwrites_nothing(gen1_broken: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    output_of("get", f"{gen1_broken}:1", r"Boot\BCD", folder)
+    run("hivexregedit", "--export", folder / "BCD", "\\")
+    assert vmrescue("get", f"{gen1_broken}:1", r"Boot\BCD", folder).returncode == 4
+    output_of("get", "--force", f"{gen1_broken}:1", r"Boot\BCD", folder)
+
+
+@pytest.mark.parametrize("size", [0, 100, 5000, 3_000_000])
+def test_put_then_rm_then_undo_twice(gen1_broken: Path, tmp_path: Path, size: int) -> None:
+    before = sha256(gen1_broken)
+    source = tmp_path / "source"
+    source.write_bytes(bytes(number % 251 for number in range(size)))
+    output_of("put", gen1_broken, source, r"Windows\Temp\über.bin", "--yes")
+    judge(gen1_broken)
+    with mounted_ntfs(gen1_broken, *GEN1_OS) as root:
+        assert (root / "Windows/Temp/über.bin").read_bytes() == source.read_bytes()
+    with_file = sha256(gen1_broken)
+    output_of("rm", gen1_broken, r"Windows\Temp\über.bin", "--yes")
+    judge(gen1_broken)
+    with mounted_ntfs(gen1_broken, *GEN1_OS) as root:
+        assert not (root / "Windows/Temp/über.bin").exists()
+    rows = json.loads(output_of("undo", "--list", gen1_broken, "--format", "json"))
+    assert [(row["number"], row["state"]) for row in rows] == [(1, "done"), (2, "done")]
+    assert all(row["receipt"] for row in rows)
+    output_of("undo", gen1_broken)
+    assert sha256(gen1_broken) == with_file
+    output_of("undo", gen1_broken)
+    assert sha256(gen1_broken) == before
+    assert "undone" in output_of("undo", "--list", gen1_broken)
+
+
+def test_put_replaces_what_is_there(gen1_broken: Path, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(b"MZ new" * 1000)
+    output_of("put", gen1_broken, source, r"Windows\System32\ntoskrnl.exe", "--yes")
+    judge(gen1_broken)
+    with mounted_ntfs(gen1_broken, *GEN1_OS) as root:
+        assert (root / "Windows/System32/ntoskrnl.exe").read_bytes() == source.read_bytes()
+
+
+def test_backup_copies_the_config_folder_and_the_store(gen2_broken: Path, tmp_path: Path) -> None:
+    before = sha256(gen2_broken)
+    folder = tmp_path / "backup"
+    output_of("backup", gen2_broken, folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert {row["path"] for row in manifest["files"]} == {
+        r"EFI\Microsoft\Boot\BCD",
+        r"Windows\System32\config\SOFTWARE",
+        r"Windows\System32\config\SYSTEM",
+    }
+    for row in manifest["files"]:
+        assert sha256(folder / row["copy"]) == row["sha256"]
+        run("reglookup", folder / row["copy"])
+    assert sha256(gen2_broken) == before
