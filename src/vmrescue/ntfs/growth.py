@@ -1,8 +1,8 @@
 """Making a volume as long as the partition that it lies in.
 
 What a longer volume needs: $Bitmap with a bit for each cluster that is new, $BadClus:$Bad with a hole over them, the
-boot sector's number of sectors, and the boot sector's copy behind the new last one. The zone that Windows keeps free for
-$MFT is nowhere on the disk: Windows works it out anew at each mount.
+boot sector's number of sectors, and the boot sector's copy behind the new last one. The zone that Windows keeps free
+for $MFT is nowhere on the disk: Windows works it out anew at each mount.
 Source: linux-ntfs documentation, "$Bitmap", "$BadClus", "$Boot".
 """
 
@@ -73,7 +73,7 @@ def _longer(boot: BootSector, size: int) -> BootSector:
         raise RefusedError(f"the volume has {boot.cluster_count} clusters already, all that its partition has room for")
     if count > MOST_CLUSTERS:
         raise RefusedError(
-            f"the volume would have {count} clusters of {boot.cluster_size} bytes; NTFS in Windows counts to {MOST_CLUSTERS}"
+            f"the volume would have {count} clusters of {boot.cluster_size} bytes; Windows counts to {MOST_CLUSTERS}"
         )
     return replace(boot, volume_size=sectors * boot.sector_size, cluster_count=count)
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from vmrescue.disk.device import BlockDevice
 
 SECTOR = 512  # the table's own size, also where the disk's sectors are larger
+ENTRIES_AT = 446
+HEADS, SECTORS = 255, 63  # the geometry that BIOSes and Windows take for large disks
+CYLINDERS = 1024  # what a cylinder's ten bits hold
 MAX_LOGICAL = 255  # far more than any system makes; a longer chain is a hostile one
 
 ENTRY = Struct(
@@ -68,6 +71,27 @@ def read_boot_record(device: BlockDevice, position: int) -> BootRecord:
         raise FormatError("boot record", position + 510, "the signature 55 AA", data[510:].hex(" ")) from None
     entries = [Entry(i, e.boot_flag, e.type, e.start, e.sectors) for i, e in enumerate(record.entries, 1) if e.type]
     return BootRecord(record.disk_signature, entries)
+
+
+def entry_position(slot: int) -> int:
+    """The byte of the master boot record where the entry of a slot, counted from 1, begins."""
+    return ENTRIES_AT + (slot - 1) * int(ENTRY.sizeof())
+
+
+def write_sectors(device: BlockDevice, slot: int, sectors: int, last_chs: bytes) -> None:
+    """Gives the partition in a slot of the master boot record another length."""
+    position = entry_position(slot)
+    fields = ENTRY.parse(device.read_at(position, ENTRY.sizeof()))
+    device.write_at(position, ENTRY.build({**fields, "sectors": sectors, "last_chs": last_chs}))
+
+
+def chs(lba: int) -> bytes:
+    """A sector's number as cylinder, head and sector; where those cannot hold it, the largest, as Windows writes it."""
+    track, sector = divmod(lba, SECTORS)
+    cylinder, head = divmod(track, HEADS)
+    if cylinder >= CYLINDERS:
+        cylinder, head, sector = CYLINDERS - 1, HEADS - 1, SECTORS - 1
+    return bytes([head, cylinder >> 2 & 0xC0 | sector + 1, cylinder & 0xFF])
 
 
 def is_plausible(record: BootRecord, device_size: int) -> bool:

@@ -1,0 +1,89 @@
+"""Writing a GPT: both of its copies, the backup at the disk's end, and the MBR that protects them.
+
+Source: UEFI Specification 2.10, sections 5.2.3 (protective MBR) and 5.3.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+from vmrescue.errors import FormatError, RefusedError
+from vmrescue.volume import gpt, mbr
+from vmrescue.volume.partition_types import GPT_PROTECTIVE
+
+if TYPE_CHECKING:
+    from construct import Container
+
+    from vmrescue.disk.device import BlockDevice
+
+MOST_SECTORS = 0xFFFFFFFF  # what the protective MBR says of a disk that has more
+_LAST_LBA = struct.Struct("<Q")
+_LAST_LBA_AT = 40  # of an entry
+
+
+def last_usable_end(device: BlockDevice, sector_size: int) -> int:
+    """The byte behind the last sector that partitions can have once the backup is at the device's end."""
+    copy = gpt.read_copy(device, 1, sector_size)
+    return (device.size // sector_size - 1 - _array_sectors(copy)) * sector_size
+
+
+def write_table(device: BlockDevice, sector_size: int, ends: dict[int, int]) -> None:
+    """Puts the backup at the device's end, and gives partitions other ends.
+
+    Args:
+        device: perhaps longer than when it was partitioned.
+        sector_size: in bytes.
+        ends: by the partition's number the byte behind it.
+
+    Raises:
+        FormatError: the primary copy is not sound.
+        RefusedError: the MBR beside the GPT lists partitions too, so that there are two truths to keep.
+    """
+    copy = gpt.read_copy(device, 1, sector_size)
+    raw = device.read_at(sector_size, sector_size)
+    header = gpt.HEADER.parse(raw)
+    entries = bytearray(copy.entries)
+    for number, end in ends.items():
+        _LAST_LBA.pack_into(entries, (number - 1) * copy.entry_size + _LAST_LBA_AT, end // sector_size - 1)
+    last, array = device.size // sector_size - 1, _array_sectors(copy)
+    common = {"last_usable_lba": last - array - 1, "entries_crc32": crc32(entries)}
+    backup = {"my_lba": last, "alternate_lba": 1, "entries_lba": last - array}
+    _protect(device, last)
+    if copy.alternate_lba < last - array:
+        _blank_backup(device, copy, array)
+    for changes in (backup, {"alternate_lba": last}):
+        fields = gpt.HEADER.parse(_sealed(raw, {**header, **common, **changes}))
+        device.write_at(fields.entries_lba * sector_size, bytes(entries))
+        device.write_at(fields.my_lba * sector_size, _sealed(raw, fields))
+
+
+def _array_sectors(copy: gpt.GptCopy) -> int:
+    return -(-len(copy.entries) // copy.sector_size)
+
+
+def _sealed(raw: bytes, fields: Container | dict[str, object]) -> bytes:
+    """The header's sector with these fields and the right checksum; what lies behind the fields stays."""
+    unsealed = gpt.HEADER.build({**fields, "header_crc32": 0}) + raw[gpt.HEADER.sizeof() :]
+    checksum = crc32(unsealed[: gpt.HEADER.parse(raw).header_size])
+    sealed: bytes = gpt.HEADER.build({**fields, "header_crc32": checksum}) + raw[gpt.HEADER.sizeof() :]
+    return sealed
+
+
+def _blank_backup(device: BlockDevice, copy: gpt.GptCopy, array_sectors: int) -> None:
+    """Overwrites the backup where it was: a partition may come to lie there, and a stale copy must not be found."""
+    first = copy.alternate_lba - array_sectors
+    if first > copy.last_usable_lba:
+        device.write_at(first * copy.sector_size, bytes((array_sectors + 1) * copy.sector_size))
+
+
+def _protect(device: BlockDevice, last_lba: int) -> None:
+    """Makes the protective MBR cover the disk."""
+    record = mbr.read_boot_record(device, 0)
+    if [entry.type for entry in record.entries] != [GPT_PROTECTIVE]:
+        raise RefusedError("the MBR beside the GPT is not a protective one: the table is not rewritten")
+    entry = record.entries[0]
+    if entry.start != 1:
+        raise FormatError("protective MBR", mbr.entry_position(entry.slot) + 8, "a start at sector 1", entry.start)
+    mbr.write_sectors(device, entry.slot, min(last_lba, MOST_SECTORS), b"\xff\xff\xff")
