@@ -27,6 +27,7 @@ COMMANDS = {
     "rm": "Delete a file inside an image.",
     "backup": "Copy the hives and the boot store out of an image.",
     "cleanup": "Delete what Disk Cleanup would.",
+    "expand": "Make the disk larger, with a partition and its volume.",
     "undo": "Take a repair back: the image is byte for byte as before.",
     "demo": "Repair a broken sample image that ships with vmrescue.",
 }

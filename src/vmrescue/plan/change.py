@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from vmrescue.errors import UsageError
 from vmrescue.plan.registry_data import RegistryData
+from vmrescue.units import size_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +25,8 @@ class FileRef:
     """A file: which disk (0 the image itself, then the data disks in order), which partition, which path.
 
     `partition` is the number in the disk's table, counted from 1; 1 for a bare volume; 0 where the image is itself the
-    file, a bare hive. `path` uses backslashes and starts at the volume's root, without a leading one.
+    file, a bare hive. `path` uses backslashes and starts at the volume's root, without a leading one. Without a path it
+    is the whole partition, or (0) the whole disk.
     """
 
     disk: int
@@ -33,11 +35,11 @@ class FileRef:
 
     def __str__(self) -> str:
         if not self.partition:
-            return self.path
+            return self.path or ("the disk" if self.disk == 0 else f"data disk {self.disk}")
         where = (
             f"partition {self.partition}" if self.disk == 0 else f"data disk {self.disk}, partition {self.partition}"
         )
-        return f"\\{self.path} on {where}"
+        return f"\\{self.path} on {where}" if self.path else where
 
 
 class Change(Protocol):
@@ -237,9 +239,68 @@ class PutFile:
         return f"{len(self.data)} bytes, SHA-256 {hashlib.sha256(self.data).hexdigest()}"
 
 
+@dataclass(frozen=True)
+class ExpandDisk:
+    """Make a disk longer, its container and its partition table; sizes are in bytes. `file` has no path."""
+
+    kind: ClassVar[str] = "expand-disk"
+    file: FileRef
+    before: int
+    after: int
+
+    @property
+    def title(self) -> str:
+        return "make the disk longer"
+
+    @property
+    def before_text(self) -> str:
+        return _size(self.before)
+
+    @property
+    def after_text(self) -> str:
+        return _size(self.after)
+
+
+@dataclass(frozen=True)
+class ExpandVolume:
+    """Make a partition longer, and the NTFS volume in it; sizes are the partition's, in bytes. `file` has no path."""
+
+    kind: ClassVar[str] = "expand-volume"
+    file: FileRef
+    before: int
+    after: int
+
+    @property
+    def title(self) -> str:
+        return "make the partition and its volume longer"
+
+    @property
+    def before_text(self) -> str:
+        return _size(self.before)
+
+    @property
+    def after_text(self) -> str:
+        return _size(self.after)
+
+
+def _size(size: int) -> str:
+    return f"{size} bytes ({size_text(size)})"
+
+
 KINDS: dict[str, type[Any]] = {
     kind.kind: kind
-    for kind in (SetValue, DeleteValue, CreateKey, DeleteKey, ReplayLog, DeleteFile, PutFile, ReplayVolumeLog)
+    for kind in (
+        SetValue,
+        DeleteValue,
+        CreateKey,
+        DeleteKey,
+        ReplayLog,
+        DeleteFile,
+        PutFile,
+        ReplayVolumeLog,
+        ExpandDisk,
+        ExpandVolume,
+    )
 }
 
 
