@@ -76,8 +76,8 @@ def _parquet() -> WholeForm:
 
 
 def _html() -> WholeForm:
+    import vmrescue.report.scan_page as scan_page
     from vmrescue.fleet.rows import row_of
-    from vmrescue.report import scan_page
 
     return WholeForm(scan_page.write, scan_page.read, row_of)
 

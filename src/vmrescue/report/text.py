@@ -60,7 +60,7 @@ def _finding_lines(finding: Finding) -> Iterator[str]:
     yield from _wrapped(f"Procedure: {finding.step}.")
     for name, value in finding.evidence.items():
         if value is not None and value != []:
-            yield from _wrapped(f"{name.replace('_', ' ')}: {_evidence(name, value)}")
+            yield from _wrapped(f"{name.replace('_', ' ')}: {evidence_text(name, value)}")
     for change in finding.changes:
         yield from _wrapped(f"repair: {change.title}: {change.before_text} -> {change.after_text}")
     if not finding.changes:
@@ -73,16 +73,16 @@ def _wrapped(text: str) -> list[str]:
     )
 
 
-def _evidence(name: str, value: Any) -> str:
+def evidence_text(name: str, value: Any) -> str:
     """Evidence in words: sizes with their unit, registry data as `reg query` would show it."""
     if isinstance(value, list):
-        shown = "; ".join(_evidence(name, item) for item in value[:SHOWN_ITEMS])
+        shown = "; ".join(evidence_text(name, item) for item in value[:SHOWN_ITEMS])
         return shown + (f"; … ({len(value)} in all)" if len(value) > SHOWN_ITEMS else "")
     if isinstance(value, dict) and set(value) in ({"type", "data"}, {"type", "hex"}):
         data = value.get("data", value.get("hex"))
         return f"{value['type']} {' | '.join(data) if isinstance(data, list) else data}"
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_evidence(key, item)}" for key, item in value.items())
+        return ", ".join(f"{key} {evidence_text(key, item)}" for key, item in value.items())
     if value is None:
         return "(absent)"
     if isinstance(value, int) and not isinstance(value, bool) and (name.startswith("bytes") or name == "ram"):

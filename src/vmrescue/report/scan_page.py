@@ -1,0 +1,77 @@
+"""A scan as one HTML file: what was found how often, and a table of the images that can be sorted and searched.
+
+The rows are in the page as JSON, one a line, so that a page of any length is written, and read again, row by row.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from vmrescue.errors import FormatError
+from vmrescue.report.templating import template
+from vmrescue.units import size_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+Row = dict[str, Any]
+
+BEGIN = '<script type="application/x-ndjson" id="rows">'
+END = "</script>"
+GIB = 1 << 30
+FREE_SPACE_STEPS = (100 << 20, 300 << 20, GIB, 4 * GIB, 16 * GIB, 64 * GIB)  # bytes; 300 MB is what Windows needs
+
+
+class Totals:
+    """What is counted while the rows go by."""
+
+    def __init__(self) -> None:
+        self.images = 0
+        self.bytes_read = 0
+        self.statuses: Counter[str] = Counter()
+        self._checks: Counter[str] = Counter()
+        self._free: Counter[int] = Counter()  # by the number of steps below
+
+    def counted(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """The same rows."""
+        for row in rows:
+            self.images += 1
+            self.bytes_read += row["bytes_read"]
+            self.statuses[row["status"]] += 1
+            self._checks.update(row["checks"])
+            if row["os_free"] is not None:
+                self._free[sum(row["os_free"] >= step for step in FREE_SPACE_STEPS)] += 1
+            yield row
+
+    def by_check(self) -> list[tuple[str, int]]:
+        """How many images each check found something in, the most first."""
+        return sorted(self._checks.items(), key=lambda item: (-item[1], item[0]))
+
+    def histogram(self) -> list[tuple[str, int]]:
+        """How many OS volumes have how much free."""
+        steps = [size_text(step) for step in FREE_SPACE_STEPS]
+        names = [f"under {steps[0]}", *(f"{low} to {high}" for low, high in pairwise(steps))]
+        return [(name, self._free[index]) for index, name in enumerate([*names, f"{steps[-1]} and more"])]
+
+
+def write(rows: Iterable[Row], path: Path) -> None:
+    """Writes the page of a scan's rows (`fleet.rows`) to a new file. Raises UnsupportedError without Jinja2."""
+    totals = Totals()
+    page = template("scan.html").generate(rows=totals.counted(rows), totals=totals)
+    with path.open("w", encoding="utf-8") as stream:
+        stream.writelines(page)
+
+
+def read(path: Path) -> Iterator[Row]:
+    """The rows of a page that `write` has made. Raises FormatError where it is another."""
+    with path.open(encoding="utf-8", errors="replace") as stream:
+        if not any(line.startswith(BEGIN) for line in stream):
+            raise FormatError(str(path), 0, "the rows of a scan's report")
+        for line in stream:
+            if line.startswith(END):
+                return
+            yield json.loads(line)

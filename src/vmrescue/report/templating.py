@@ -1,0 +1,37 @@
+"""The templates of the HTML reports: what is put into one is escaped, and a page needs nothing but itself."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from vmrescue.errors import UnsupportedError
+from vmrescue.units import size_text
+
+if TYPE_CHECKING:
+    from jinja2 import Environment, Template
+
+
+@cache
+def _environment() -> Environment:
+    try:
+        import jinja2
+    except ImportError as error:
+        raise UnsupportedError("HTML is written with Jinja2: pip install 'vmrescue[report]'") from error
+    from vmrescue import __version__
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("vmrescue.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["size"] = size_text
+    environment.globals["version"] = __version__
+    return environment
+
+
+def template(name: str) -> Template:
+    """A template of this package. Raises UnsupportedError where Jinja2 is not installed."""
+    return _environment().get_template(name)
