@@ -10,7 +10,6 @@ import click
 from vmrescue.cli.options import (
     check_options,
     data_disk_option,
-    format_option,
     image_argument,
     make_policy,
     policy_options,
@@ -20,6 +19,15 @@ from vmrescue.cli.options import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+report_option = click.option(
+    "--format",
+    "output",
+    type=click.Choice(["text", "json", "html"]),
+    default="text",
+    show_default=True,
+    help="How to print; html is one file that needs nothing else.",
+)
+
 FINDINGS = 1  # exit status: findings of warning or critical
 
 
@@ -28,7 +36,7 @@ FINDINGS = 1  # exit status: findings of warning or critical
 @data_disk_option
 @policy_options
 @check_options
-@format_option
+@report_option
 @quiet_option
 @click.pass_context
 def command(
@@ -46,7 +54,13 @@ def command(
     from vmrescue.checks import diagnose
     from vmrescue.report.text import diagnosis_text
 
-    diagnosis = diagnose(image, make_policy(**policy), data_disks, only, skip)
+    if output == "html":
+        from vmrescue.report.html import diagnose_as_page
+
+        diagnosis, document = diagnose_as_page(image, make_policy(**policy), data_disks, only, skip)
+    else:
+        diagnosis = diagnose(image, make_policy(**policy), data_disks, only, skip)
+        document = json.dumps(diagnosis.to_dict(), indent=2) if output == "json" else diagnosis_text(diagnosis)
     if not quiet:
-        click.echo(json.dumps(diagnosis.to_dict(), indent=2) if output == "json" else diagnosis_text(diagnosis))
+        click.echo(document)
     ctx.exit(0 if diagnosis.healthy else FINDINGS)

@@ -33,7 +33,16 @@ class Size(click.ParamType[int]):
         return int(match["number"]) << SHIFTS[match["unit"].upper()]
 
 
-image_argument = click.argument("image", type=click.Path(path_type=Path))
+class ImagePath(click.Path):
+    """A path; or a URL, which stays the text that it is, since a Path would drop one of its slashes."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from vmrescue.disk.remote import is_remote
+
+        return value if is_remote(value) else super().convert(value, param, ctx)
+
+
+image_argument = click.argument("image", type=ImagePath(path_type=Path))
 format_option = click.option(
     "--format", "output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print."
 )
@@ -42,7 +51,7 @@ data_disk_option = click.option(
     "--data-disk",
     "data_disks",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=ImagePath(path_type=Path),
     help="A further disk of the same VM (repeatable).",
 )
 
