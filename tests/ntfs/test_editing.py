@@ -245,15 +245,16 @@ def test_what_is_there_is_not_created_again_nor_where_no_directory_is() -> None:
     device, volume = new_volume()
     volume.create_file("file", b"")
     device.writes.clear()
-    for create in (volume.create_directory, lambda path: volume.create_file(path, b"")):
-        with pytest.raises(RefusedError, match="there already is"):
-            create("FILE")
-        with pytest.raises(NotFoundError, match="there is no"):
-            create("missing/file")
-        with pytest.raises(NotFoundError, match="is a file"):
-            create("file/file")
-        with pytest.raises(RefusedError, match="NTFS's own"):
-            create("$Extend/file")
+    for path, error, said in (
+        ("FILE", RefusedError, "there already is"),
+        ("missing/file", NotFoundError, "there is no"),
+        ("file/file", NotFoundError, "is a file"),
+        ("$Extend/file", RefusedError, "NTFS's own"),
+    ):
+        with pytest.raises(error, match=said):
+            volume.create_file(path, b"")
+        with pytest.raises(error, match=said):
+            volume.create_directory(path)
     assert device.writes == []
 
 

@@ -35,7 +35,7 @@ class Directory:
 
     def names(self) -> Iterator[Named]:
         """All names, short ones too, in the order of the index."""
-        return map(self._named, self.index.entries())
+        return map(self.named, self.index.entries())
 
     def find(self, name: str) -> Named | None:
         """The entry of that name in any case; where there are several, the one in the same case."""
@@ -44,13 +44,14 @@ class Directory:
         for entry in self.index.entries((upper, b"")):
             if self.index.collation.key(entry.key)[0] != upper:
                 break
-            named = self._named(entry)
+            named = self.named(entry)
             if named.name.name == name:
                 return named
             found = found or named
         return found
 
-    def _named(self, entry: Entry) -> Named:
+    def named(self, entry: Entry) -> Named:
+        """What an entry of the directory's index says."""
         return Named(read_file_name(entry.key, self.index.root.position), entry.reference)
 
 

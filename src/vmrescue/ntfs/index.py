@@ -162,9 +162,12 @@ class Index:
         entry = next(self.entries(key), None)
         return entry if entry and self.collation.key(entry.key) == key else None
 
-    def entries(self, start: Key | None = None) -> Iterator[Entry]:
-        """All entries with a key, ascending; from the first that does not sort before `start`."""
-        seen: set[int] = set()
+    def entries(self, start: Key | None = None, seen: set[int] | None = None) -> Iterator[Entry]:
+        """All entries with a key, ascending; from the first that does not sort before `start`.
+
+        `seen` gathers the VCNs of the blocks that were gone through.
+        """
+        seen = set() if seen is None else seen
         stack: list[tuple[Node, int]] = []
         self._descend(self.root_node(), start, stack, seen)
         while stack:

@@ -32,18 +32,24 @@ def now() -> int:
     return time.time_ns() // 100 + UNIX_EPOCH * 10_000_000
 
 
-def check_not_system(file: File, path: str) -> None:
-    """Raises RefusedError for NTFS's own files: those of the first records, and all below $Extend."""
+def is_system(file: File) -> bool:
+    """Whether it is one of NTFS's own files: those of the first records, and all below $Extend."""
     seen: set[int] = set()
-    above: File | None = file
-    while above is not None and above.number not in seen:
-        if above.number < FIRST_USER and (above.number != ROOT or above is file):
-            raise RefusedError(f"{path!r} is one of NTFS's own files")
-        if above.number == ROOT:
-            return
-        seen.add(above.number)
-        names = file_names(above)
-        above = file.store.referenced(names[0].parent) if names else None
+    while file.number not in seen:
+        if file.number < FIRST_USER:
+            return file.number != ROOT or not seen
+        seen.add(file.number)
+        names = file_names(file)
+        if not names:
+            return False
+        file = file.store.referenced(names[0].parent)
+    return False
+
+
+def check_not_system(file: File, path: str) -> None:
+    """Raises RefusedError for NTFS's own files."""
+    if is_system(file):
+        raise RefusedError(f"{path!r} is one of NTFS's own files")
 
 
 def add_name(directory: Directory, name: FileName, reference: Reference) -> None:

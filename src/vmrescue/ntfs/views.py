@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from vmrescue.ntfs.store import Store
 
 OBJECT_ID_SIZE = 16
-REPARSE_KEY = struct.Struct("<IQ")  # tag, reference of the file
+_REPARSE_KEY = struct.Struct("<IQ")  # tag, reference of the file
 QUOTA_DEFAULTS = struct.pack("<I", 1)  # the key of the entry that holds the volume's quota flags
 QUOTA_IN_USE = 0x10 | 0x40 | 0x80  # tracking enabled, requested, deletions pending
 QUOTA_OUT_OF_DATE = 0x200
@@ -37,21 +37,29 @@ def open_view(store: Store, file_name: str, index_name: str) -> Index | None:
     return Index(file, index_name) if file.find(Kind.INDEX_ROOT, index_name) else None
 
 
-def forget_object_id(file: File) -> None:
-    """Takes a file's object id, if it has one, out of $ObjId."""
-    if file.find(Kind.OBJECT_ID) is None:
-        return
+def object_id_key(file: File) -> bytes:
+    """The key in $ObjId of a file that has an object id."""
     stream = file.stream(Kind.OBJECT_ID)
     if stream.size < OBJECT_ID_SIZE:
         raise FormatError("$OBJECT_ID", stream.attribute.position, f"{OBJECT_ID_SIZE} bytes", stream.size)
-    _remove(open_view(file.store, "$ObjId", "$O"), stream.read_at(0, OBJECT_ID_SIZE))
+    return stream.read_at(0, OBJECT_ID_SIZE)
+
+
+def reparse_key(file: File) -> bytes:
+    """The key in $Reparse of a reparse point."""
+    return _REPARSE_KEY.pack(reparse_tag(file), file.reference)
+
+
+def forget_object_id(file: File) -> None:
+    """Takes a file's object id, if it has one, out of $ObjId."""
+    if file.find(Kind.OBJECT_ID):
+        _remove(open_view(file.store, "$ObjId", "$O"), object_id_key(file))
 
 
 def forget_reparse_point(file: File) -> None:
     """Takes a reparse point out of $Reparse."""
-    tag = reparse_tag(file)
-    if tag is not None:
-        _remove(open_view(file.store, "$Reparse", "$R"), REPARSE_KEY.pack(tag, file.reference))
+    if file.find(Kind.REPARSE_POINT):
+        _remove(open_view(file.store, "$Reparse", "$R"), reparse_key(file))
 
 
 def _remove(index: Index | None, raw_key: bytes) -> None:

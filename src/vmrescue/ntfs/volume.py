@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import NotFoundError, UnsupportedError
 from vmrescue.ntfs.attribute import Kind
 from vmrescue.ntfs.boot_sector import is_bitlocker
+from vmrescue.ntfs.check import check_volume
 from vmrescue.ntfs.content import (
     check_rewritable,
     fits_in_place,
@@ -110,6 +111,10 @@ class NtfsVolume:
     def state(self) -> VolumeState:
         """Whether Windows closed the volume, and what may be done to it."""
         return read_state(self._store)
+
+    def check(self) -> list[str]:
+        """What is wrong with the volume, in sentences; empty for a sound one. Reads all file records and indexes."""
+        return check_volume(self._store)
 
     def exists(self, path: str) -> bool:
         try:

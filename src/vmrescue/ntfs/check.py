@@ -1,0 +1,271 @@
+"""Is a volume sound? Each record, each run and each index is gone through once, whatever the volume claims.
+
+What Windows itself lets lag behind counts as sound: times in names; sizes in the names of NTFS's own files, and of
+files with several names. Memory: one bit for each cluster, four bytes for each file record.
+"""
+
+from __future__ import annotations
+
+from array import array
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from vmrescue.errors import VmRescueError
+from vmrescue.ntfs.attribute import Kind, Storage
+from vmrescue.ntfs.check_index import check_index
+from vmrescue.ntfs.data import METHOD_MASK, Stream
+from vmrescue.ntfs.deletion import stored_attributes
+from vmrescue.ntfs.directory import Directory
+from vmrescue.ntfs.file import File
+from vmrescue.ntfs.file_name import Space, file_names
+from vmrescue.ntfs.index import FILE_NAMES, Index
+from vmrescue.ntfs.info import allocated_size
+from vmrescue.ntfs.naming import is_system
+from vmrescue.ntfs.record import NUMBER_MASK
+from vmrescue.ntfs.system_files import MFT
+from vmrescue.ntfs.views import object_id_key, open_view, reparse_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from vmrescue.ntfs.file_name import FileName
+    from vmrescue.ntfs.index import Entry
+    from vmrescue.ntfs.record import FileRecord
+    from vmrescue.ntfs.store import Store
+
+CHUNK = 4096  # bytes of $MFT's bitmap looked at together
+RESERVED = range(16, 24)  # may be marked as in use without ever having been written
+
+
+def check_volume(store: Store) -> list[str]:
+    """What is wrong with the volume, in sentences."""
+    checker = _Checker(store)
+    for step in (
+        checker.boot_copy,
+        checker.mirror,
+        checker.records,
+        checker.clusters,
+        checker.names,
+        checker.views,
+    ):
+        with checker.reporting():
+            step()
+    return checker.problems
+
+
+class _Checker:
+    def __init__(self, store: Store) -> None:
+        self.problems: list[str] = []
+        self._store = store
+        self._owned = bytearray(-(-store.boot.cluster_count // 8))
+        self._named = array("H", bytes(2 * store.mft.count))  # names in each file's records
+        self._entered = array("H", bytes(2 * store.mft.count))  # entries of directories that lead to them
+        self._views = [
+            _View(store, "$ObjId", "$O", Kind.OBJECT_ID, object_id_key),
+            _View(store, "$Reparse", "$R", Kind.REPARSE_POINT, reparse_key),
+        ]
+
+    @contextmanager
+    def reporting(self) -> Iterator[None]:
+        """A structure that cannot be read is a problem, not the end."""
+        try:
+            yield
+        except VmRescueError as error:
+            self.problems.append(str(error))
+
+    # -- copies
+
+    def boot_copy(self) -> None:
+        boot, device = self._store.boot, self._store.device
+        if device.size < boot.volume_size + boot.sector_size:
+            return  # a volume without the rest of its partition
+        if device.read_at(0, boot.sector_size) != device.read_at(boot.volume_size, boot.sector_size):
+            self.problems.append("the copy of the boot sector behind the volume differs from it")
+
+    def mirror(self) -> None:
+        copies, size = self._store.mft.mirror()
+        table = self._store.file(MFT).stream(Kind.DATA)
+        record_size = self._store.boot.record_size
+        for start in range(0, min(size, table.size), record_size):
+            if copies.read_at(start, record_size) != table.read_at(start, record_size):
+                self.problems.append(f"file record {start // record_size} differs from its copy in $MFTMirr")
+
+    # -- records
+
+    def records(self) -> None:
+        for number, marked in self._marks():
+            with self.reporting():
+                self._check_record(number, marked)
+
+    def _marks(self) -> Iterator[tuple[int, bool]]:
+        """Each record's number, and whether $MFT's bitmap says that it is in use."""
+        bitmap = self._store.file(MFT).stream(Kind.BITMAP)
+        count = self._store.mft.count
+        for start in range(0, -(-count // 8), CHUNK):
+            chunk = bitmap.read_at(start, min(CHUNK, -(-count // 8) - start))
+            for number in range(start * 8, min((start + CHUNK) * 8, count)):
+                yield number, bool(chunk[number // 8 - start] >> number % 8 & 1)
+
+    def _check_record(self, number: int, marked: bool) -> None:
+        if self._store.mft.is_free(number):
+            if marked and number not in RESERVED:
+                self.problems.append(f"file record {number} is free, but marked as in use")
+            return
+        if not marked:
+            self.problems.append(f"file record {number} is in use, but marked as free")
+        record = self._store.mft.read(number)
+        kinds = [attribute.kind for attribute in record.attributes]
+        if kinds != sorted(kinds):
+            self.problems.append(f"the attributes of {record.title} are not in order")
+        if record.base:
+            self._check_extension(record)
+        else:
+            self._check_file(File(self._store, record))
+
+    def _check_extension(self, record: FileRecord) -> None:
+        base = self._store.file(record.base & NUMBER_MASK)
+        if base.reference != record.base or all(line.record != record.number for line in base.lines):
+            self.problems.append(f"{record.title} extends record {base.number}, which does not know it")
+
+    def _check_file(self, file: File) -> None:
+        self._check_links(file)
+        apart = True
+        for extents in stored_attributes(file):
+            with self.reporting():
+                apart = self._claim(file, Stream(file, extents)) and apart
+        for view in self._views:
+            with self.reporting():
+                view.check(file, self.problems)
+        for root in file.attributes(Kind.INDEX_ROOT) if apart else ():
+            with self.reporting():
+                self._check_index(file, root.name)
+
+    def _check_links(self, file: File) -> None:
+        names = file_names(file)
+        self._named[file.number] = len(names)
+        if file.base.links != len(names):
+            said = f"{file.base.links} names, and has {len(names)}"
+            self.problems.append(f"{file.base.title} says that it has {said}")
+
+    # -- clusters
+
+    def _claim(self, file: File, stream: Stream) -> bool:
+        """Notes whose the clusters of an attribute are; whether they are nobody else's."""
+        attribute, runs = stream.attribute, stream.clusters.runs
+        size = self._store.boot.cluster_size
+        if attribute.allocated_size != runs.clusters * size:
+            said = f"{attribute.allocated_size} bytes of clusters, and has {runs.clusters * size}"
+            self.problems.append(f"an attribute of {file.base.title} says that it has {said}")
+        packed = attribute.flags & (METHOD_MASK | Storage.SPARSE)
+        if packed and attribute.compressed_size != sum(run.length for run in runs.stored) * size:
+            self.problems.append(f"a packed attribute of {file.base.title} gives a wrong size on disk")
+        shared = _Clusters()
+        for run in runs.stored:
+            byte, shift = divmod(run.lcn, 8)
+            length = -(-(shift + run.length) // 8)
+            mask = (1 << run.length) - 1 << shift
+            owned = int.from_bytes(self._owned[byte : byte + length], "little")
+            shared.add(byte * 8, owned & mask)
+            self._owned[byte : byte + length] = (owned | mask).to_bytes(length, "little")
+        if shared.count:
+            said = (
+                f"{shared.count} clusters of {file.base.title} belong to another file too, the first is {shared.first}"
+            )
+            self.problems.append(said)
+        return not shared.count
+
+    def clusters(self) -> None:
+        lost, unmarked = _Clusters(), _Clusters()
+        for first, bits, count in self._store.clusters.parts(0, self._store.boot.cluster_count):
+            owned = int.from_bytes(self._owned[first // 8 : -(-(first + count) // 8)], "little")
+            lost.add(first, bits & ~owned)
+            unmarked.add(first, owned & ~bits)
+        if lost.count:
+            self.problems.append(f"{lost.count} clusters are in use and belong to no file, the first is {lost.first}")
+        if unmarked.count:
+            said = f"{unmarked.count} clusters belong to files and are marked as free, the first is {unmarked.first}"
+            self.problems.append(said)
+
+    # -- names
+
+    def _check_index(self, file: File, name: str) -> None:
+        index = Index(file, name)
+        for entry in check_index(index, self.problems):
+            if name == FILE_NAMES:
+                with self.reporting():
+                    self._check_entry(Directory(file), entry)
+
+    def _check_entry(self, directory: Directory, entry: Entry) -> None:
+        named = directory.named(entry)
+        where = f"{named.name.name!r} in the directory of record {directory.file.number}"
+        file = self._store.referenced(named.reference)
+        self._entered[file.number] = min(self._entered[file.number] + 1, 0xFFFF)
+        names = file_names(file)
+        if not any(_same_name(named.name, other, directory) for other in names):
+            self.problems.append(f"{where} leads to record {file.number}, which has no such name")
+        elif sum(other.space != Space.DOS for other in names) == 1:
+            self._check_sizes(file, named.name, where)
+
+    def _check_sizes(self, file: File, name: FileName, where: str) -> None:
+        data = None if file.is_directory else file.find(Kind.DATA)
+        size = data.size if data else 0
+        if (name.size, name.allocated_size) != (size, allocated_size(file)) and not is_system(file):
+            found = f"{name.size} and {name.allocated_size} bytes"
+            self.problems.append(f"{where} says {found}, its record {size} and {allocated_size(file)}")
+
+    def names(self) -> None:
+        """Every name in a record has its entry in a directory."""
+        for number, (named, entered) in enumerate(zip(self._named, self._entered, strict=True)):
+            if named > entered:
+                self.problems.append(f"file record {number} has {named} names, and {entered} entries in directories")
+
+    # -- the system's indexes
+
+    def views(self) -> None:
+        for view in self._views:
+            with self.reporting():
+                view.check_count(self.problems)
+
+
+class _View:
+    """One of the system's indexes: every file that has the attribute is in it, and nothing else."""
+
+    def __init__(self, store: Store, file_name: str, name: str, kind: Kind, key: Callable[[File], bytes]) -> None:
+        self._title = file_name
+        self._kind = kind
+        self._key = key
+        self._index = open_view(store, file_name, name)
+        self._count = 0
+
+    def check(self, file: File, problems: list[str]) -> None:
+        """Looks a file up that has the attribute."""
+        if file.find(self._kind) is None:
+            return
+        self._count += 1
+        if self._index is None or self._index.find(self._index.collation.key(self._key(file))) is None:
+            problems.append(f"{file.base.title} is missing in {self._title}")
+
+    def check_count(self, problems: list[str]) -> None:
+        found = sum(1 for _ in self._index.entries()) if self._index else 0
+        if found > self._count:
+            problems.append(f"{self._title} has {found} entries, for {self._count} files")
+
+
+class _Clusters:
+    """How many clusters, and the first."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.first = 0
+
+    def add(self, first: int, bits: int) -> None:
+        if bits and not self.count:
+            self.first = first + (bits & -bits).bit_length() - 1
+        self.count += bits.bit_count()
+
+
+def _same_name(entry: FileName, name: FileName, directory: Directory) -> bool:
+    return name.parent == directory.file.reference == entry.parent and (entry.name, entry.space) == (
+        name.name,
+        name.space,
+    )

@@ -1,0 +1,45 @@
+"""Is an index sound?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.ntfs.attribute import Kind
+from vmrescue.ntfs.collation import SID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmrescue.ntfs.collation import Key
+    from vmrescue.ntfs.index import Entry, Index
+
+
+def check_index(index: Index, problems: list[str]) -> Iterator[Entry]:
+    """The entries of an index in its order; adds what is wrong with that, and with its blocks, to `problems`."""
+    where = f"the index {index.name} of file record {index.file.number}"
+    seen: set[int] = set()
+    last: Key | None = None
+    for entry in index.entries(seen=seen):
+        key = index.collation.key(entry.key)
+        if last is not None and key <= last and index.collation.rule != SID:
+            problems.append(f"{where} is not in order at {_shown(entry.key)}")
+        last = key
+        yield entry
+    _check_blocks(index, seen, where, problems)
+
+
+def _check_blocks(index: Index, seen: set[int], where: str, problems: list[str]) -> None:
+    """The blocks that the bitmap says are in use are those of the tree."""
+    if index.file.find(Kind.BITMAP, index.name) is None:
+        return
+    bitmap = index.file.stream(Kind.BITMAP, index.name)
+    bits = int.from_bytes(bitmap.read_at(0, bitmap.size), "little")
+    used = sum(1 << vcn // index.block_vcns for vcn in seen)
+    if bits & ~used:
+        problems.append(f"{where} has {(bits & ~used).bit_count()} blocks that are in use, but not in its tree")
+    if used & ~bits:
+        problems.append(f"{where} has {(used & ~bits).bit_count()} blocks in its tree that are marked as free")
+
+
+def _shown(key: bytes) -> str:
+    return f"the key {key[:80].hex()}"
