@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from contextlib import chdir
 from pathlib import Path
 
 import click
@@ -16,13 +17,15 @@ def command(sample: str, keep: Path | None) -> None:
     """Unpack a broken sample image, diagnose it, repair it, diagnose it again, and undo the repair."""
     if keep:
         keep.mkdir(parents=True, exist_ok=True)
-        _demonstrate(sample, keep)
+        with chdir(keep):
+            _demonstrate(sample)
     else:
-        with tempfile.TemporaryDirectory(prefix="vmrescue-demo-") as folder:
-            _demonstrate(sample, Path(folder))
+        with tempfile.TemporaryDirectory(prefix="vmrescue-demo-") as folder, chdir(folder):
+            _demonstrate(sample)
 
 
-def _demonstrate(sample: str, folder: Path) -> None:
+def _demonstrate(sample: str) -> None:
+    """In the current folder, so that what is printed is short."""
     from vmrescue.checks import diagnose
     from vmrescue.errors import RepairFailedError
     from vmrescue.report.receipt import receipt_text
@@ -30,7 +33,7 @@ def _demonstrate(sample: str, folder: Path) -> None:
     from vmrescue.samples import unpack
     from vmrescue.transaction import repair, undo
 
-    image = unpack(sample, folder / f"{sample}.vhd")
+    image = unpack(sample, Path(f"{sample}.vhd"))
     before = _sha256(image)
     click.echo(f"1. A VM that does not boot ({image.name}, SHA-256 {before[:16]}…)\n")
     click.echo(summary_text(diagnose(image)))

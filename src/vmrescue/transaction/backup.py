@@ -6,6 +6,8 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from vmrescue.disk import WriteError
+from vmrescue.disk.journal import make_folder
 from vmrescue.errors import RefusedError
 from vmrescue.plan import FileRef
 from vmrescue.registry.base_block import LOG_SUFFIXES
@@ -30,12 +32,14 @@ def back_up(files: Iterable[FileRef], disks: list[Disk], folder: Path) -> list[d
     """
     wanted = dict.fromkeys(each for file in files for each in _with_logs(file, disks))
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(folder.parent)  # for good: the undo journal may come to lie in there too
+        folder.mkdir(mode=0o700, exist_ok=True)
         rows = [_copy(file, disks, folder) for file in wanted]
         text = json.dumps({"schema": SCHEMA, "image": disks[0].path, "files": rows}, indent=2)
         (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise RefusedError(f"nothing was changed: no backup can be written to {folder}: {error.strerror}") from error
+    except (OSError, WriteError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise RefusedError(f"nothing was changed: no backup can be written to {folder}: {why}") from error
     return rows
 
 

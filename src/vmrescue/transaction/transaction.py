@@ -181,7 +181,7 @@ class Transaction:
             RepairFailedError: the images are as before.
         """
         name = self.started.strftime("%Y%m%dT%H%M%S.%fZ")
-        folder = Path(backup_dir or journal.journal_folder(self.images[0].path)) / name
+        folder = Path(backup_dir or _beside(self.images[0].path)) / name
         backups = self._back_up(applied, folder)
         done: list[tuple[EditedImage, Journal]] = []
         try:
@@ -220,6 +220,12 @@ class Transaction:
         ]
         with open_disks([image.path for image in self.images]) as untouched:
             return back_up(edited, untouched, folder)
+
+
+def _beside(image: Path) -> Path:
+    """The folder of the image's journals, named as the image was named where that is the same place."""
+    folder, near = journal.journal_folder(image), image.with_name(image.name + ".vmrescue")
+    return near if near.resolve() == folder else folder
 
 
 def file_sha256(path: Path) -> str:
