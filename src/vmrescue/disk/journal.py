@@ -168,7 +168,7 @@ def _begin(image: FileDevice, overlay: Overlay, ranges: list[tuple[int, int]], u
     folder = journal_folder(image.path)
     written: list[Path] = []
     try:
-        _make_folder(folder)
+        make_folder(folder)
         drop_torn(image.path)
         number = max((int(path.stem) for path in _names(image.path)), default=0) + 1
         written = [folder / f"{number:04}.{state}" for state in (TORN, HOT)]
@@ -205,12 +205,18 @@ def _rename(journal: Journal, state: str) -> Journal:
     return replace(journal, path=path)
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Makes a folder, unless it is there, and those above it; its name is on stable storage, whoever made it.
+
+    Raises WriteError.
+    """
     with _naming(folder):
         missing = [path for path in (folder, *folder.parents) if not path.exists()]
         for path in reversed(missing):
             path.mkdir()
             sync_folder(path.parent)
+        if not missing:
+            sync_folder(folder.parent)
 
 
 @contextmanager
