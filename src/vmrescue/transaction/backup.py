@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from vmrescue.disk import WriteError
+from vmrescue.disk.file import WriteError
 from vmrescue.disk.journal import make_folder
 from vmrescue.errors import RefusedError
 from vmrescue.plan import FileRef
