@@ -6,9 +6,8 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from vmrescue.disk.file import WriteError
 from vmrescue.disk.journal import make_folder
-from vmrescue.errors import RefusedError
+from vmrescue.errors import RefusedError, WriteError
 from vmrescue.plan import FileRef
 from vmrescue.registry.base_block import LOG_SUFFIXES
 from vmrescue.transaction.apply import find_volume
