@@ -12,9 +12,9 @@ from vmrescue.fat.names import fold
 from vmrescue.fat.table import FREE
 
 if TYPE_CHECKING:
+    from vmrescue.disk.pending import PendingWrites
     from vmrescue.fat.boot_sector import BootSector
     from vmrescue.fat.directory import Entry
-    from vmrescue.fat.pending import PendingWrites
     from vmrescue.fat.table import Table
 
 CHUNK = 1 << 16

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from vmrescue.disk.pending import PendingWrites
     from vmrescue.fat.boot_sector import BootSector
-    from vmrescue.fat.pending import PendingWrites
     from vmrescue.fat.table import Table
 
 SLOT_SIZE = 32

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from vmrescue.disk.pending import PendingWrites, write_differing
 from vmrescue.errors import FormatError, NotFoundError, RefusedError, UsageError
 from vmrescue.fat import directory as slots
 from vmrescue.fat.boot_sector import read_boot_sector
@@ -22,7 +23,6 @@ from vmrescue.fat.check import check_volume
 from vmrescue.fat.directory import Directory, Record
 from vmrescue.fat.info_sector import Info, read_info, write_info
 from vmrescue.fat.names import check_name
-from vmrescue.fat.pending import PendingWrites, write_differing
 from vmrescue.fat.state import VolumeState, read_state
 from vmrescue.fat.table import Table, after_clusters, first_clusters
 

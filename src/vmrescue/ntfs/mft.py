@@ -13,10 +13,10 @@ from vmrescue.ntfs.run_list import Run, RunList
 from vmrescue.ntfs.system_files import MFT, MFT_MIRROR
 
 if TYPE_CHECKING:
+    from vmrescue.disk.pending import PendingWrites
     from vmrescue.ntfs.attribute import Attribute
     from vmrescue.ntfs.boot_sector import BootSector
     from vmrescue.ntfs.file import File
-    from vmrescue.ntfs.pending import PendingWrites
 
 
 class FileTable:

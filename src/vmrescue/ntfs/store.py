@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from vmrescue.disk.pending import PendingWrites
 from vmrescue.errors import FormatError
 from vmrescue.ntfs.attribute import Kind
 from vmrescue.ntfs.bitmap import ClusterBitmap
 from vmrescue.ntfs.boot_sector import read_boot_sector
 from vmrescue.ntfs.file import File
 from vmrescue.ntfs.mft import FileTable
-from vmrescue.ntfs.pending import PendingWrites
 from vmrescue.ntfs.record import NUMBER_MASK
 from vmrescue.ntfs.system_files import FIRST_USER, UPCASE
 from vmrescue.ntfs.upcase import UNITS, UpCase

@@ -12,12 +12,16 @@ CHUNK = 1 << 20
 
 
 class PendingWrites:
-    """The volume as it will be, seen through the sectors that wait to be written. For metadata: all stays in memory."""
+    """The volume as it will be: metadata is read back as it was last written, changed sectors are kept in memory.
+
+    Files' content is only remembered, not copied; it is not read back before `commit`.
+    """
 
     def __init__(self, device: BlockDevice, sector_size: int) -> None:
         self._device = device
         self._sector_size = sector_size
         self._sectors: dict[int, bytearray] = {}
+        self._content: list[tuple[int, memoryview]] = []
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Bytes as they will be after `commit`."""
@@ -33,38 +37,47 @@ class PendingWrites:
         return bytes(whole)
 
     def write_at(self, offset: int, data: bytes | bytearray) -> None:
-        """Holds the bytes back; they need not be aligned."""
+        """Holds metadata back; it need not be aligned."""
         done = 0
         while done < len(data):
             sector, within = divmod(offset + done, self._sector_size)
             part = data[done : done + self._sector_size - within]
-            if sector not in self._sectors:
+            if len(part) < self._sector_size and sector not in self._sectors:
                 self._sectors[sector] = bytearray(self._device.read_at(sector * self._sector_size, self._sector_size))
-            self._sectors[sector][within : within + len(part)] = part
+            self._sectors.setdefault(sector, bytearray(part))[within : within + len(part)] = part
             done += len(part)
 
+    def write_content(self, offset: int, data: memoryview) -> None:
+        """Holds a part of a file's content back; the clusters it goes to belong to that file."""
+        self._content.append((offset, data))
+
     def commit(self) -> None:
-        """Writes what was held back, in the order of the disk."""
+        """Writes what was held back: content first, then metadata in the order of the disk."""
+        for offset, data in self._content:
+            write_differing(self._device, offset, data, self._sector_size)
         for _, run in groupby(enumerate(sorted(self._sectors)), key=lambda item: item[1] - item[0]):
             sectors = [sector for _, sector in run]
-            data = b"".join(self._sectors[sector] for sector in sectors)
-            write_differing(self._device, sectors[0] * self._sector_size, data, self._sector_size)
-        self._sectors.clear()
+            joined = b"".join(self._sectors[sector] for sector in sectors)
+            write_differing(self._device, sectors[0] * self._sector_size, memoryview(joined), self._sector_size)
+        self.drop()
 
     def drop(self) -> None:
         """Forgets what was held back."""
         self._sectors.clear()
+        self._content.clear()
 
 
 def write_differing(device: BlockDevice, offset: int, data: bytes | memoryview, sector_size: int) -> None:
-    """Writes those sectors of `data` that differ from what the device has at `offset`, a sector's start."""
+    """Writes those pieces of `data`, a sector long, that differ from what the device has at `offset`."""
     view = memoryview(data)
     for start in range(0, len(view), CHUNK):
         new = view[start : start + CHUNK]
         old = device.read_at(offset + start, len(new))
         if old == new:
             continue
-        differing = [i for i in range(0, len(new), sector_size) if new[i : i + sector_size] != old[i : i + sector_size]]
+        differing = [
+            at for at in range(0, len(new), sector_size) if new[at : at + sector_size] != old[at : at + sector_size]
+        ]
         for _, run in groupby(enumerate(differing), key=lambda item: item[1] - item[0] * sector_size):
             parts = [part for _, part in run]
             device.write_at(offset + start + parts[0], new[parts[0] : parts[-1] + sector_size])
