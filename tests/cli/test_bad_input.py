@@ -206,7 +206,8 @@ def test_a_full_disk_under_the_backup_refuses_the_repair(gen2_broken: Path, tmp_
 def test_nobody_to_ask_is_a_no(gen2_broken: Path) -> None:
     before = sha256(gen2_broken)
     done = vmrescue("repair", gen2_broken)
-    assert done.returncode != 0
+    assert done.returncode == 4
+    assert "--yes" in done.stderr
     assert sha256(gen2_broken) == before
 
 

@@ -50,8 +50,15 @@ def show_and_ask(plan: Plan, target: str, yes: bool, talk: bool) -> None:
     """Shows a plan and asks whether to go on. Raises RefusedError where the answer is no."""
     if talk:
         click.echo(plan_text(plan) or "There is nothing to change.")
-    if not (yes or click.confirm(f"Write these {len(plan)} changes to {printable(target)}?", err=True)):
+    if not (yes or _confirm(f"Write these {len(plan)} changes to {printable(target)}?")):
         raise RefusedError("nothing was changed: the answer was no")
+
+
+def _confirm(question: str) -> bool:
+    try:
+        return click.confirm(question, err=True)
+    except click.Abort as error:
+        raise RefusedError("nothing was changed: there is nobody to ask; --yes answers yes") from error
 
 
 def report(receipt: Receipt, output: str, quiet: bool) -> None:
