@@ -118,15 +118,18 @@ def print_lines(lines: Iterable[str], err: bool = False) -> None:
     """Prints each line so that nothing in it can make another line, or move the cursor."""
     from vmrescue.report.printable import printable
 
-    for line in lines:
-        click.echo(printable(line), err=err)
+    shown = list(map(printable, lines))
+    if shown:
+        click.echo("\n".join(shown), err=err)
 
 
 def print_listing(lines: Sequence[str], data: object, options: Options) -> None:
     """A listing as Microsoft prints it, or as JSON."""
+    if options.quiet:
+        return
     if options.output == "json" and data is not None:
         click.echo(json.dumps(data, indent=2))
-    elif not options.quiet:
+    else:
         print_lines(lines)
 
 
