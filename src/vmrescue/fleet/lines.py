@@ -78,7 +78,7 @@ class JsonLines:
         self, path: Path, resume: bool, shape: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     ) -> None:
         self._file = LineFile(path, resume)
-        self.shape = shape
+        self._shape = shape
 
     def documents(self) -> Iterator[dict[str, Any]]:
         """What the file holds. Raises FormatError where a line is no result."""
@@ -95,7 +95,7 @@ class JsonLines:
         return (document["image"] for document in self.documents())
 
     def add(self, document: dict[str, Any]) -> None:
-        kept = self.shape(document) if self.shape else document
+        kept = self._shape(document) if self._shape else document
         self._file.add(json.dumps(kept, separators=(",", ":"), ensure_ascii=True))
 
     def close(self) -> None:

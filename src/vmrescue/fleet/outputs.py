@@ -49,11 +49,21 @@ class WholeFile:
         self._path = path
         self._form = form
         self._partial = path.with_name(path.name + ".partial")
-        earlier = form.read(path) if resume and path.exists() and not self._partial.exists() else ()
-        self._lines = JsonLines(self._partial, resume)
-        for document in earlier:
-            self._lines.add(document)
-        self._lines.shape = form.shape
+        if resume and path.exists() and not self._partial.exists():
+            self._take_up()
+        self._lines = JsonLines(self._partial, resume, form.shape)
+
+    def _take_up(self) -> None:
+        """Makes the partial file of what the output holds: it is there only once it is complete."""
+        new = self._path.with_name(self._path.name + ".new")
+        lines = JsonLines(new, resume=False)
+        try:
+            for document in self._form.read(self._path):
+                lines.add(document)
+            new.replace(self._partial)
+        finally:
+            lines.close()
+            new.unlink(missing_ok=True)
 
     def images(self) -> Iterator[str]:
         return self._lines.images()

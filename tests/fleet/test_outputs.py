@@ -1,0 +1,194 @@
+"""Result files: readable at any moment, resumable, and what they say is what was found."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.command import output_of, vmrescue
+from support.fleet_images import fleet
+from support.images import sample
+
+import vmrescue as library
+from vmrescue.errors import UsageError
+from vmrescue.fleet.lines import CsvTable
+from vmrescue.fleet.outputs import open_output
+from vmrescue.fleet.rows import COLUMNS
+from vmrescue.fleet.sources import images
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FORMS = ("jsonl", "csv", "parquet", "html")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Images a (broken), b (healthy), c (no disk) in a folder, d (healthy) in one below."""
+    below = tmp_path / "images" / "below"
+    below.mkdir(parents=True)
+    sample("gen2-broken", tmp_path).rename(tmp_path / "images" / "a.vhd")
+    sample("gen2-healthy", tmp_path).rename(tmp_path / "images" / "b.vhd")
+    (tmp_path / "images" / "c.raw").write_text("nothing\n")
+    (tmp_path / "images" / "notes.txt").write_text("no image by its name\n")
+    (below / "d.vhd").hardlink_to(tmp_path / "images" / "b.vhd")
+    return tmp_path / "images"
+
+
+def images_in(output: Path) -> list[str]:
+    """The names of the images whose results a file holds."""
+    kept = open_output(output, resume=True)
+    names = [image.rpartition("/")[2] for image in kept.images()]
+    kept.close()
+    return sorted(names)
+
+
+def test_folders_globs_lists_and_files_are_expanded_once_each(folder: Path, tmp_path: Path) -> None:
+    def names(*arguments: str, recursive: bool = False) -> list[str]:
+        return sorted(image.rpartition("/")[2] for image in images(arguments, recursive))
+
+    assert names(str(folder)) == ["a.vhd", "b.vhd", "c.raw"]
+    assert names(str(folder), recursive=True) == ["a.vhd", "b.vhd", "c.raw", "d.vhd"]
+    assert names(f"{folder}/**/*.vhd") == ["a.vhd", "b.vhd", "d.vhd"]
+    assert names(str(folder / "notes.txt"), "missing.vhd", "https://host/x.vhd?sig=1")[-1] == "x.vhd?sig=1"
+    assert names(str(folder), f"{folder}/a.vhd", f"{folder}/below/../b.vhd") == ["a.vhd", "b.vhd", "c.raw"]
+    (tmp_path / "list.txt").write_text(f"# two\n{folder}/a.vhd\n\n  {folder}/below\n")
+    assert names(f"@{tmp_path}/list.txt") == ["a.vhd", "d.vhd"]
+    for wrong in (f"{folder}/*.iso", str(tmp_path / "empty")):
+        (tmp_path / "empty").mkdir(exist_ok=True)
+        with pytest.raises(UsageError):
+            names(wrong)
+
+
+def test_a_scan_prints_a_line_an_image_and_a_sum(folder: Path) -> None:
+    done = vmrescue("scan", folder)
+    assert done.returncode == 3  # c.raw could not be read
+    *lines, last = done.stdout.splitlines()
+    assert [line.partition(": ")[0].rpartition("/")[2] for line in lines] == ["a.vhd", "b.vhd", "c.raw"]
+    assert "bad-memory" in lines[0]
+    assert last == "3 images: 1 healthy, 1 with findings, 1 could not be read."
+    assert vmrescue("scan", folder / "a.vhd", "--quiet").returncode == 1
+    assert output_of("scan", folder / "b.vhd", folder / "below", "--quiet") == ""
+    documents = [json.loads(line) for line in output_of("scan", folder, "--format", "json", status=3).splitlines()]
+    assert {"schema", "image", "status", "seconds", "bytes_read", "error", "diagnosis"} <= set(documents[0])
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_each_form_holds_every_result_and_resumes_where_it_ended(form: str, folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / f"results.{form}"
+    text = output_of("scan", folder, "--output", output, "--jobs", "2", status=3)
+    assert f"results in {output}" in text
+    assert images_in(output) == ["a.vhd", "b.vhd", "c.raw"]
+    text = output_of("scan", folder, "--recursive", "--output", output, "--resume")
+    assert text.startswith("1 images: 1 healthy, 0 with findings, 0 could not be read; 3 were done before")
+    assert images_in(output) == ["a.vhd", "b.vhd", "c.raw", "d.vhd"]
+    assert [path.name for path in tmp_path.glob("results*")] == [output.name]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_ctrl_c_leaves_an_output_that_reads_and_resumes(form: str, tmp_path: Path) -> None:
+    fleet(tmp_path, 60)
+    output = tmp_path / f"results.{form}"
+    growing = output if form in ("jsonl", "csv") else tmp_path / f"results.{form}.partial"
+    arguments = ["scan", str(tmp_path / "vm-*.vhd"), "--output", str(output), "--jobs", "2"]
+    process = subprocess.Popen([sys.executable, "-m", "vmrescue", *arguments], stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not growing.exists() or growing.read_bytes().count(b"\n") < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    text = process.communicate(timeout=60)[0]
+    if "interrupted" in text:  # it may have come to its end first
+        assert process.returncode == 130
+        assert 2 <= len(images_in(output)) < 48
+    vmrescue(*arguments, "--resume")
+    assert len(images_in(output)) == 48  # twelve of the sixty are missing, and match no glob
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
+def test_a_killed_scan_loses_at_most_the_line_it_was_writing(form: str, folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / f"results.{form}"
+    kept = open_output(output, resume=False)
+    for result in library.scan([folder / "a.vhd", folder / "b.vhd"]):
+        kept.add(result.to_dict())
+    getattr(kept, "_lines", kept).close()  # but not finished
+    growing = output if form != "parquet" else tmp_path / "results.parquet.partial"
+    os.truncate(growing, growing.stat().st_size - 5)  # what a power failure may leave
+    assert images_in(output) == ["a.vhd"]
+    output_of("scan", folder, "--output", output, "--resume", status=3)
+    assert images_in(output) == ["a.vhd", "b.vhd", "c.raw"]
+
+
+def test_parquet_has_the_documented_columns_and_is_queried_with_duckdb(folder: Path, tmp_path: Path) -> None:
+    import duckdb
+
+    output = tmp_path / "results.parquet"
+    output_of("scan", folder, "--output", output, status=3)
+
+    def query(text: str) -> list[tuple[Any, ...]]:
+        relation = duckdb.sql(text.replace("RESULTS", f"'{output}'"))
+        assert relation is not None
+        return relation.fetchall()
+
+    columns = [name for name, *_ in query("DESCRIBE SELECT * FROM RESULTS")]
+    assert columns == [*COLUMNS, "findings", "volumes", "document"]
+    assert query("SELECT status, count(*) FROM RESULTS GROUP BY ALL ORDER BY ALL") == [
+        ("error", 1),
+        ("findings", 1),
+        ("healthy", 1),
+    ]
+    diagnosis = library.diagnose(folder / "a.vhd")
+    found = query("SELECT f.check, f.severity FROM (SELECT unnest(findings) AS f FROM RESULTS) ORDER BY ALL")
+    assert found == sorted((finding.check, finding.severity) for finding in diagnosis.findings)
+    (frames,) = query(
+        "SELECT f.evidence->'$.page_frames' FROM (SELECT unnest(findings) f FROM RESULTS) WHERE f.check = 'bad-memory'"
+    )
+    evidence = next(finding.evidence for finding in diagnosis.findings if finding.check == "bad-memory")
+    assert json.loads(frames[0]) == evidence["page_frames"]
+    (document,) = query("SELECT document FROM RESULTS WHERE status = 'findings'")
+    assert json.loads(document[0])["diagnosis"] == diagnosis.to_dict()
+    assert query("SELECT min(os_free) FROM RESULTS") == [
+        (min(v["free"] for v in diagnosis.volumes if v["letter"] == "C:"),)
+    ]
+
+
+def test_the_documentation_lists_every_column() -> None:
+    from pathlib import Path
+
+    text = (Path(__file__).parents[2] / "docs" / "results.md").read_text()
+    listed = [line.split("`")[1] for line in text.splitlines() if line.startswith("| `")]
+    assert listed == [*COLUMNS, "findings", "volumes", "document"]
+
+
+def test_what_an_image_says_does_not_become_a_formula_in_a_spreadsheet(tmp_path: Path) -> None:
+    document: dict[str, Any] = {"image": "=cmd.vhd", "status": "error", "seconds": 0.1, "bytes_read": 0}
+    document |= {"error": {"message": '=HYPERLINK("x")\nsecond'}, "diagnosis": None}
+    table = CsvTable(tmp_path / "results.csv", resume=False)
+    table.add(document)
+    assert list(table.images()) == ["=cmd.vhd"]
+    table.close()
+    with (tmp_path / "results.csv").open(newline="") as stream:
+        (row,) = csv.DictReader(stream)
+    assert (row["image"], row["error"]) == ("'=cmd.vhd", '\'=HYPERLINK("x") second')
+
+
+def test_an_output_of_another_kind_is_not_resumed(tmp_path: Path) -> None:
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "other.jsonl").write_text('{"a": 1}\n')
+    (tmp_path / "other.parquet").write_bytes(b"PAR1 not")
+    (tmp_path / "other.html").write_text("<html></html>\n")
+    for form in FORMS:
+        before = (tmp_path / f"other.{form}").read_bytes()
+        assert vmrescue("scan", "x.vhd", "--output", tmp_path / f"other.{form}", "--resume").returncode == 3
+        assert (tmp_path / f"other.{form}").read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == len(FORMS)
+    with pytest.raises(UsageError, match=r"\.xls"):
+        open_output(tmp_path / "results.xls", resume=False)
+    assert vmrescue("scan", "x.vhd", "--resume").returncode == 2
