@@ -123,15 +123,23 @@ class Log:
         attribute_offset: int = 0,
         flags: int = 0,
         undo_next: int | None = None,
+        unlogged: int = 0,
     ) -> int:
-        """A change of a transaction, with its undo; `undo_next` is the transaction's last record unless given."""
+        """A change of a transaction, with its undo.
+
+        Args:
+            undo_next: the transaction's last record unless given.
+            unlogged: so many bytes are said to be written, but are not there.
+        """
         start = 0x20 + 8 * max(1, len(lcns))
         redo_data, undo_data = redo[1], undo[1]
         undo_start = start + (len(redo_data) + 7 & ~7)
         if redo_data == undo_data:
             undo_start = start
         head = struct.pack("<HH", redo[0], undo[0])
-        head += struct.pack("<HHHHHH", start, len(redo_data), undo_start, len(undo_data), attribute, len(lcns))
+        head += struct.pack(
+            "<HHHHHH", start, unlogged or len(redo_data), undo_start, len(undo_data), attribute, len(lcns)
+        )
         head += struct.pack("<HHHHQ", record_offset, attribute_offset, block, flags, vcn)
         head += struct.pack(f"<{len(lcns)}Q", *lcns)
         data = head.ljust(start, b"\0") + redo_data

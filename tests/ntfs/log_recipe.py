@@ -29,6 +29,7 @@ SIZE = 16 * MIB
 SMALL_FILES, BIG_FILES = 1, 30  # in a directory whose index lies in its record, and in one with a block
 SPARE_RECORDS = 4  # for new files, so that $MFT need not grow
 STANDARD_TIMES = slice(0x18, 0x48)  # of $STANDARD_INFORMATION, value included
+AWAKE = b"(no Windows sleeps here)"  # the content of hiberfil.sys
 NEW, GROWN, DELETED = "new", "grown", "deleted"
 
 
@@ -55,6 +56,7 @@ def scene(edit: str, directory: str, cluster: int = 4096) -> Scene:
             for name in ("small", "big"):
                 (root / name / f"{GROWN} in {name}").write_bytes(os.urandom(2 * cluster))
                 (root / name / f"{DELETED} in {name}").write_bytes(os.urandom(cluster))
+            (root / "hiberfil.sys").write_bytes(AWAKE * 1000)
             for number in range(SPARE_RECORDS):
                 (root / f"spare {number}").write_bytes(b"")
             for number in range(SPARE_RECORDS):
@@ -145,9 +147,17 @@ class Recipe:
         lcns = tuple(next(runs.pieces(vcn * cluster, 1, cluster))[0] // cluster for vcn in vcns)
         return Spot(self.log.key(kind, record), vcns[0], lcns, offset % cluster // 512, flags)
 
-    def _log(
-        self, chain: Chain, spot: Spot, redo: tuple[int, bytes], undo: tuple[int, bytes], record: int = 0, at: int = 0
+    def write(
+        self,
+        chain: Chain,
+        spot: Spot,
+        redo: tuple[int, bytes],
+        undo: tuple[int, bytes],
+        record: int = 0,
+        at: int = 0,
+        unlogged: int = 0,
     ) -> None:
+        """One update."""
         self.places.append(spot)
         self.log.update(
             chain,
@@ -160,6 +170,7 @@ class Recipe:
             record_offset=record,
             attribute_offset=at,
             flags=spot.flags,
+            unlogged=unlogged,
         )
 
     # --- what NTFS logs ---
@@ -178,9 +189,9 @@ class Recipe:
         record = self._record(self.new, number)
         used = int.from_bytes(record[0x18:0x1C], "little")
         record[8:16] = bytes(8)
-        self._log(chain, spot, (builder.NOTHING, b""), (builder.DEALLOCATE, b""))
+        self.write(chain, spot, (builder.NOTHING, b""), (builder.DEALLOCATE, b""))
         self.record_bit(chain, number, True)
-        self._log(chain, spot, (builder.INITIALIZE, bytes(record[:used])), (builder.NOTHING, b""))
+        self.write(chain, spot, (builder.INITIALIZE, bytes(record[:used])), (builder.NOTHING, b""))
         self.clusters(chain)
         self.entry(chain, directory, name, added=True)
         self.times(chain, self.directory(directory))
@@ -192,7 +203,7 @@ class Recipe:
         self.entry(chain, directory, name, added=False)
         self.clusters(chain)
         old = self._record(self.old, number)
-        self._log(chain, self.record_spot(number), (builder.DEALLOCATE, b""), (builder.INITIALIZE, bytes(old[:24])))
+        self.write(chain, self.record_spot(number), (builder.DEALLOCATE, b""), (builder.INITIALIZE, bytes(old[:24])))
         self.record_bit(chain, number, False)
         self.times(chain, self.directory(directory))
         return number
@@ -208,8 +219,8 @@ class Recipe:
             *(struct.unpack_from("<QQQ", each[1], 0x28) for each in (new, old)), strict=True
         )
         sizes = [struct.pack("<QQQ", *each) for each in zip(allocated, initialized, real, strict=True)]
-        self._log(chain, spot, (builder.SIZES, sizes[0]), (builder.SIZES, sizes[1]), old[0])
-        self._log(chain, spot, (builder.PAIRS, redo), (builder.PAIRS, undo), old[0], pairs)
+        self.write(chain, spot, (builder.SIZES, sizes[0]), (builder.SIZES, sizes[1]), old[0])
+        self.write(chain, spot, (builder.PAIRS, redo), (builder.PAIRS, undo), old[0], pairs)
         return number
 
     def _grown(self) -> int:
@@ -229,7 +240,7 @@ class Recipe:
         part = slice(start + STANDARD_TIMES.start, start + STANDARD_TIMES.stop)
         new, old = (bytes(self._record(store, number)[part]) for store in (self.new, self.old))
         spot = self.record_spot(number)
-        self._log(chain, spot, (builder.RESIDENT, new), (builder.RESIDENT, old), start, STANDARD_TIMES.start)
+        self.write(chain, spot, (builder.RESIDENT, new), (builder.RESIDENT, old), start, STANDARD_TIMES.start)
 
     def record_bit(self, chain: Chain, number: int, taken: bool) -> None:
         spot = self.stream_spot(Kind.BITMAP, MFT, 0, number // 8 + 1, 0)
@@ -238,7 +249,7 @@ class Recipe:
     def _bits(self, chain: Chain, spot: Spot, first: int, count: int, taken: bool) -> None:
         data = struct.pack("<II", first, count)
         ways = ((builder.SET_BITS, data), (builder.CLEAR_BITS, data))
-        self._log(chain, spot, *(ways if taken else ways[::-1]))
+        self.write(chain, spot, *(ways if taken else ways[::-1]))
 
     def clusters(self, chain: Chain) -> None:
         """All that was taken or given back."""
@@ -277,7 +288,7 @@ class Recipe:
             at += int.from_bytes(node[at + 8 : at + 10], "little")
         body = bytes(node[at : at + int.from_bytes(node[at + 8 : at + 10], "little")])
         ways = ((operations[0], body), (operations[1], b""))
-        self._log(chain, spot, *(ways if added else ways[::-1]), record, at)
+        self.write(chain, spot, *(ways if added else ways[::-1]), record, at)
 
 
 def log_size(volume: bytes) -> int:

@@ -14,7 +14,20 @@ from hypothesis import strategies as st
 from ntfs import log_builder as builder
 from ntfs.log_builder import PAGE, Chain, Log
 from ntfs.log_cases import NEWER, OLDER, TRANSACTION, committed, dirty_pages, expect_edit, recipe_log, replayed
-from ntfs.log_recipe import BLOCK, DELETED, GROWN, NEW, Recipe, Scene, content_of, log_runs, log_size, scene, with_log
+from ntfs.log_recipe import (
+    AWAKE,
+    BLOCK,
+    DELETED,
+    GROWN,
+    NEW,
+    Recipe,
+    Scene,
+    content_of,
+    log_runs,
+    log_size,
+    scene,
+    with_log,
+)
 from support.memory_device import MemoryDevice
 
 from vmrescue.errors import FormatError, RefusedError, UnsupportedError, VmRescueError
@@ -170,6 +183,19 @@ def test_an_update_of_the_log_itself_is_refused() -> None:
 
     assert isinstance(error, RefusedError)
     assert "the log itself" in str(error)
+
+
+@pytest.mark.parametrize("signature", [b"hibr", b"HIBR", b"wake"])
+def test_the_log_of_a_sleeping_windows_is_refused(signature: bytes) -> None:
+    volume, log = committed(NEW, "big")
+    crashed = with_log(content_of(volume), log.to_bytes())
+    at = crashed.index(AWAKE * 2)
+    crashed[at : at + 4] = signature
+
+    error = refused(MemoryDevice(crashed))
+
+    assert isinstance(error, RefusedError)
+    assert "hibernated" in str(error)
 
 
 def test_a_torn_file_record_is_refused() -> None:

@@ -39,12 +39,11 @@ def mounted(path: Path, offset: int = 0, writable: bool = False) -> Iterator[Pat
         tool = need_tool("ntfs-3g")
         options = f"{'rw' if writable else 'ro'},no_detach,streams_interface=none,efs_raw,locale=C.UTF-8"
         with subprocess.Popen([tool, str(source), folder, "-o", options], stderr=subprocess.PIPE) as server:
-            _wait_for_mount(folder, server)
             try:
+                _wait_for_mount(folder, server)
                 yield Path(folder)
             finally:
-                run("umount", folder)
-                server.wait(60)
+                _unmount(folder, server)
 
 
 @contextmanager
@@ -57,6 +56,21 @@ def _volume_at(path: Path, offset: int) -> Iterator[Path]:
         yield Path(device)
     finally:
         run("losetup", "--detach", device)
+
+
+def _unmount(folder: str, server: subprocess.Popen[bytes]) -> None:
+    """Unmounts; a folder is busy until the kernel has let go of files that were just closed."""
+    try:
+        for _ in range(100):
+            if not os.path.ismount(folder):
+                server.wait(60)
+                return
+            run("umount", folder, ok=(0, 32))
+            time.sleep(0.05)
+        raise AssertionError(f"{folder} stays busy")
+    except BaseException:
+        server.kill()  # or whoever leaves its context waits for it
+        raise
 
 
 def _wait_for_mount(folder: str, server: subprocess.Popen[bytes]) -> None:

@@ -24,6 +24,7 @@ from vmrescue.ntfs.log_state import log_reasons
 from vmrescue.ntfs.log_tables import Tables, read_restart_data
 from vmrescue.ntfs.log_target import Target, check_known, redo_of, undo_of
 from vmrescue.ntfs.run_list import HOLE
+from vmrescue.ntfs.state import read_state
 from vmrescue.ntfs.store import Store
 from vmrescue.ntfs.system_files import LOG_FILE
 
@@ -76,7 +77,7 @@ def replay(device: BlockDevice) -> Replayed | None:
     Raises:
         FormatError: the log or a part of the volume that it changes is damaged.
         UnsupportedError: the log has something in it that is not known here.
-        RefusedError: the log is torn in its midst, or would change itself.
+        RefusedError: the log is torn in its midst, or would change itself; or a sleeping Windows holds the volume.
     """
     store = Store(device)
     stream = store.file(LOG_FILE).stream(Kind.DATA)
@@ -106,6 +107,7 @@ class Replay:
         first = self._redo()
         self._undo()
         self._copy_to_mirror()
+        read_state(self.store).check_content()  # only now can the files be read
         page = self.log.closing_page(self.last.lsn)
         self.store.pending.commit()
         self._close(page)
