@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MIB, GIB = 1 << 20, 1 << 30
 PAGE = 4096
+LARGEST_FOR_QEMU = 2040 * GIB
 SUBFORMATS = {"fixed VHD": "fixed", "dynamic VHD": "dynamic"}
 GPT_LAYOUT = ("-n1:2048:+100M", "-t1:ef00", "-n2:0:+16M", "-t2:0c01", "-n3:0:{end}", "-t3:0700", "-c3:Basic data")
 MBR_LAYOUT = (
@@ -92,12 +93,19 @@ def contained(raw: Path, container: str) -> Path:
 
 @contextmanager
 def as_raw(image: Path) -> Iterator[Path]:
-    """The disk in an image as qemu-img sees it, in a sparse file of its own."""
+    """The disk in an image as qemu-img sees it, in a sparse file of its own.
+
+    It opens no VHD of more than 2040 GiB; such a fixed one is its disk and 512 bytes.
+    """
     if image.suffix != ".vhd":
         yield image
         return
     raw = image.with_suffix(".seen")
-    run("qemu-img", "convert", "-f", "vpc", "-O", "raw", image, raw)
+    if image.stat().st_size > LARGEST_FOR_QEMU:
+        run("cp", "--sparse=always", image, raw)
+        os.truncate(raw, image.stat().st_size - 512)
+    else:
+        run("qemu-img", "convert", "-f", "vpc", "-O", "raw", image, raw)
     try:
         yield raw
     finally:
@@ -139,8 +147,9 @@ def check_container(image: Path, size: int) -> None:
     if image.suffix != ".vhd":
         assert image.stat().st_size == size
         return
-    said = json.loads(run("qemu-img", "info", "-f", "vpc", "--output", "json", image))
-    assert said["virtual-size"] == size
+    if size <= LARGEST_FOR_QEMU:
+        said = json.loads(run("qemu-img", "info", "-f", "vpc", "--output", "json", image))
+        assert said["virtual-size"] == size
     pyvhdi = pytest.importorskip("pyvhdi")
     opened = pyvhdi.file()
     opened.open(str(image))

@@ -72,6 +72,19 @@ def test_127_gib_become_1024_with_little_written(tmp_path: Path, style: str, con
     assert fingerprint(image) == old
 
 
+def test_a_fixed_vhd_becomes_as_large_as_an_os_disk_of_azure_can_be(tmp_path: Path) -> None:
+    disk_with_files(tmp_path / "disk.raw", "GPT", 8 * GIB)
+    image = contained(tmp_path / "disk.raw", "fixed VHD")
+    before, old = seen_by_judges(image, "GPT"), fingerprint(image)
+    output_of("expand", image, "--size", "4095G", "--partition", 3, "--yes", "--quiet")
+    after = seen_by_judges(image, "GPT")
+    check_container(image, 4095 * GIB)
+    assert after.start + after.size == 4095 * GIB - MIB
+    assert after.files == before.files
+    library.undo(image)
+    assert fingerprint(image) == old
+
+
 def test_the_os_volume_is_what_grows_and_is_no_longer_full(gen1_broken: Path) -> None:
     before, old = library.diagnose(gen1_broken), sha256(gen1_broken)
     assert "free-space" in {finding.check for finding in before.findings}

@@ -102,8 +102,11 @@ class VhdFixed:
         self.store.write_at(offset, data)
 
     def resize(self, size: int) -> None:
-        """Makes the disk `size` bytes long; the new part is zero. Raises RefusedError."""
-        check_growth(self.size, size, vhd_layout.BIGGEST)
+        """Makes the disk `size` bytes long; the new part is zero. Raises RefusedError.
+
+        The format's limit is that of a table that fixed disks lack: Azure takes larger ones.
+        """
+        check_growth(self.size, size)
         footer_size = self.store.size - self.size
         if footer_size > SECTOR:
             raise RefusedError(f"{footer_size - SECTOR} bytes lie between this VHD's disk and its footer: not resized")
