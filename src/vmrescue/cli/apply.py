@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from vmrescue.cli.applying import apply_and_report
-from vmrescue.cli.options import apply_options, data_disk_option, format_option, image_argument, quiet_option
+from vmrescue.cli.options import apply_options, data_disk_option, image_argument
 
 if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
+
+    from vmrescue.cli.options import ApplyOptions
 
 
 @click.command()
@@ -19,22 +21,16 @@ if TYPE_CHECKING:
 @image_argument
 @data_disk_option
 @apply_options
-@format_option
-@quiet_option
 def command(
     plan: BinaryIO,
     image: Path,
     data_disks: tuple[Path, ...],
-    yes: bool,
-    dry_run: bool,
-    backup_dir: Path | None,
-    output: str,
-    quiet: bool,
+    options: ApplyOptions,
 ) -> None:
     """Apply PLAN (JSON from `vmrescue plan`; - for standard input) to IMAGE, if what it found is still so."""
     from vmrescue.plan import Plan
     from vmrescue.transaction import Transaction
 
     parsed = Plan.from_json(plan.read())
-    with Transaction(image, data_disks, writable=not dry_run) as transaction:
-        apply_and_report(transaction, parsed, yes, dry_run, backup_dir, output, quiet)
+    with Transaction(image, data_disks, writable=not options.dry_run) as transaction:
+        apply_and_report(transaction, parsed, options)

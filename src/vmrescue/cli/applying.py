@@ -15,8 +15,8 @@ from vmrescue.report.text import plan_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+    from vmrescue.cli.options import ApplyOptions
     from vmrescue.plan import Plan
     from vmrescue.transaction import Receipt, Transaction
     from vmrescue.transaction.target import Progress
@@ -25,32 +25,29 @@ if TYPE_CHECKING:
 def apply_and_report(
     transaction: Transaction,
     plan: Plan,
-    yes: bool,
-    dry_run: bool,
-    backup_dir: Path | None,
-    output: str,
-    quiet: bool,
+    options: ApplyOptions,
 ) -> None:
-    """Applies a plan in memory, shows it, asks unless `yes`, commits, and prints the receipt.
+    """Applies a plan in memory, shows it, asks unless told not to, commits, and prints the receipt.
 
     Raises RefusedError where the person says no, or where nobody can be asked.
     """
     receipt = transaction.apply(plan)
-    talk = output == "text" and not quiet
-    if dry_run or not receipt.written:
-        if talk:
-            click.echo(plan_text(plan) or "There is nothing to change.")
-    else:
-        show_and_ask(plan, receipt.image, yes, talk)
-        receipt = transaction.commit(receipt, backup_dir)
-    report(receipt, output, quiet)
+    show(plan, options)
+    if receipt.written and not options.dry_run:
+        ask(plan, receipt.image, options)
+        receipt = transaction.commit(receipt, options.backup_dir)
+    report(receipt, options)
 
 
-def show_and_ask(plan: Plan, target: str, yes: bool, talk: bool) -> None:
-    """Shows a plan and asks whether to go on. Raises RefusedError where the answer is no."""
-    if talk:
+def show(plan: Plan, options: ApplyOptions) -> None:
+    """Shows every change of a plan."""
+    if options.talkative:
         click.echo(plan_text(plan) or "There is nothing to change.")
-    if not (yes or _confirm(f"Write these {len(plan)} changes to {printable(target)}?")):
+
+
+def ask(plan: Plan, target: str, options: ApplyOptions) -> None:
+    """Asks whether to go on. Raises RefusedError where the answer is no, or where there is nobody to ask."""
+    if not (options.yes or _confirm(f"Write these {len(plan)} changes to {printable(target)}?")):
         raise RefusedError("nothing was changed: the answer was no")
 
 
@@ -61,11 +58,11 @@ def _confirm(question: str) -> bool:
         raise RefusedError("nothing was changed: there is nobody to ask; --yes answers yes") from error
 
 
-def report(receipt: Receipt, output: str, quiet: bool) -> None:
+def report(receipt: Receipt, options: ApplyOptions) -> None:
     """Prints a receipt, or what a dry run would have written."""
-    if output == "text" and not quiet:
+    if options.talkative:
         click.echo(receipt_text(receipt) if receipt.committed else dry_run_text(receipt))
-    elif not quiet:
+    elif not options.quiet:
         click.echo(receipt.to_json(), nl=False)
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmrescue.cli.microsoft import (
-    Options,
     edit,
     is_bare_hive,
     microsoft_command,
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from vmrescue.bcd.bcdedit import Command, Outcome, Volumes
     from vmrescue.bcd.edits import Edit
     from vmrescue.bcd.hive_key import HiveKey
+    from vmrescue.cli.options import ApplyOptions
     from vmrescue.plan import Change
     from vmrescue.windows import Disk, RegistryFile
 
@@ -32,9 +32,7 @@ STORE_MINOR = 3  # of the hives' version that bcdedit itself makes
 
 
 @microsoft_command
-def command(
-    target: str, words: tuple[str, ...], yes: bool, dry_run: bool, backup_dir: Path | None, output: str, quiet: bool
-) -> None:
+def command(target: str, words: tuple[str, ...], options: ApplyOptions) -> None:
     """Microsoft's bcdedit on the store that boots IMAGE, or on a store's file, with the same words and output.
 
     \b
@@ -50,7 +48,6 @@ def command(
     """
     from vmrescue.bcd.bcdedit import parse
 
-    options = Options(yes, dry_run, backup_dir, output, quiet)
     if target.lower() in NEW_STORE:
         target, words = "", (target, *words)
     with own_words():
@@ -64,7 +61,7 @@ def command(
         _finish(parsed, outcome, target, words, options)
 
 
-def _finish(parsed: Command, outcome: Outcome, target: str, words: tuple[str, ...], options: Options) -> None:
+def _finish(parsed: Command, outcome: Outcome, target: str, words: tuple[str, ...], options: ApplyOptions) -> None:
     print_lines((f"note: {note}" for note in outcome.notes), err=True)
     if outcome.edits:
         edit(target, "bcdedit", words, lambda disks: _changes(parsed, outcome, disks), options)
@@ -137,7 +134,7 @@ def _import(parsed: Command, root: HiveKey) -> Outcome:
     return Outcome(f"{messages.SUCCESS}\n", tuple(imported(root, _root(*read_bare_hive(source)))), notes)
 
 
-def _export(parsed: Command, target: str, options: Options) -> None:
+def _export(parsed: Command, target: str, options: ApplyOptions) -> None:
     """A copy of the store, with nothing that Windows has left in the free cells of its hive."""
     from vmrescue.bcd.whole_store import exported
 
@@ -156,13 +153,13 @@ def _read_from_image(target: str, name: str | None) -> tuple[bytes, list[bytes]]
         return file.read(), file.logs()
 
 
-def _create_store(parsed: Command, options: Options) -> None:
+def _create_store(parsed: Command, options: ApplyOptions) -> None:
     from vmrescue.bcd.whole_store import empty_store
 
     _write_store(parsed.arguments[0], empty_store(), options)
 
 
-def _write_store(path: str, edits: Iterable[Edit], options: Options) -> None:
+def _write_store(path: str, edits: Iterable[Edit], options: ApplyOptions) -> None:
     """A new store's file with what the edits make."""
     from vmrescue.bcd.bcdedit import messages
     from vmrescue.bcd.hive_key import make

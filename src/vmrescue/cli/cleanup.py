@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from vmrescue.cli.applying import apply_and_report
-from vmrescue.cli.options import apply_options, format_option, image_argument, quiet_option
+from vmrescue.cli.options import apply_options, image_argument
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from vmrescue.cli.options import ApplyOptions
 
 
 @click.command()
@@ -20,17 +22,11 @@ if TYPE_CHECKING:
 @click.option("--category", "names", multiple=True, help="Clean this category (repeatable); see --list.")
 @click.option("--list", "show", is_flag=True, help="List every category with what it would win; change nothing.")
 @apply_options
-@format_option
-@quiet_option
 def command(
     image: Path,
     names: tuple[str, ...],
     show: bool,
-    yes: bool,
-    dry_run: bool,
-    backup_dir: Path | None,
-    output: str,
-    quiet: bool,
+    options: ApplyOptions,
 ) -> None:
     """Delete what Disk Cleanup would from the Windows in IMAGE: shown first, undone by `undo`."""
     from vmrescue.plan import DeleteFile, Plan, Step
@@ -38,20 +34,20 @@ def command(
     from vmrescue.windows import Installation
     from vmrescue.windows.cleanup import CATEGORIES, chosen, removable_files
 
-    with Transaction(image, writable=not (dry_run or show)) as transaction:
+    with Transaction(image, writable=not (options.dry_run or show)) as transaction:
         installation = Installation(transaction.disks())
         found = list(removable_files(installation, CATEGORIES if show else chosen(names)))
         if show:
             won: Counter[str] = Counter()
             for file in found:
                 won[file.category] += file.on_disk
-            click.echo(_listing(won, Counter(file.category for file in found), output))
+            click.echo(_listing(won, Counter(file.category for file in found), options.output))
             return
         reasons = {category.name: category.reason for category in CATEGORIES}
         steps = [Step("cleanup", f"{file.category}: {reasons[file.category]}", DeleteFile(file.file, file.size))
                  for file in found]  # fmt: skip
         plan = Plan(transaction.identity, tuple(steps))
-        apply_and_report(transaction, plan, yes, dry_run, backup_dir, output, quiet)
+        apply_and_report(transaction, plan, options)
 
 
 def _listing(won: Counter[str], count: Counter[str], output: str) -> str:

@@ -8,8 +8,8 @@ from vmrescue.cli.applying import apply_and_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
+    from vmrescue.cli.options import ApplyOptions
     from vmrescue.plan import Change, FileRef
     from vmrescue.windows import Volume
 
@@ -19,17 +19,16 @@ def edit_place(
     path: str,
     make: Callable[[Volume, FileRef], Change],
     reason: str,
-    options: tuple[bool, bool, Path | None, str, bool],
+    options: ApplyOptions,
 ) -> None:
-    """Applies the change that `make` gives for a volume and a file on it. `options` are those of `apply_and_report`."""
+    """Applies the change that `make` gives for a volume and a file on it."""
     from vmrescue.plan import FileRef, Plan, Step
     from vmrescue.transaction import Transaction
     from vmrescue.windows.places import find_place, split_image
 
     file, name = split_image(image)
-    _, dry_run, *_ = options
-    with Transaction(file, writable=not dry_run) as transaction:
+    with Transaction(file, writable=not options.dry_run) as transaction:
         volume, below = find_place(transaction.disks()[0], name, path)
         change = make(volume, FileRef(0, volume.partition.number, below))
         plan = Plan(transaction.identity, (Step("by hand", reason, change),))
-        apply_and_report(transaction, plan, *options)
+        apply_and_report(transaction, plan, options)

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from vmrescue.cli.applying import apply_and_report
-from vmrescue.cli.options import Size, apply_options, format_option, image_argument, quiet_option
+from vmrescue.cli.options import Size, apply_options, image_argument
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from vmrescue.cli.options import ApplyOptions
 
 
 @click.command()
@@ -18,17 +20,11 @@ if TYPE_CHECKING:
 @click.option("--size", type=Size(), required=True, help="The disk's new size, such as 256G: whole MiB, to 4095G.")
 @click.option("--partition", "number", type=int, help="The partition that gets the room  [default: the OS volume's]")
 @apply_options
-@format_option
-@quiet_option
 def command(
     image: Path,
     size: int,
     number: int | None,
-    yes: bool,
-    dry_run: bool,
-    backup_dir: Path | None,
-    output: str,
-    quiet: bool,
+    options: ApplyOptions,
 ) -> None:
     """Make the disk in IMAGE larger, with the partition table, a partition and its NTFS volume; undone by `undo`."""
     from vmrescue.plan import Plan, Step
@@ -36,9 +32,9 @@ def command(
     from vmrescue.units import size_text
     from vmrescue.windows.expansion import expansion
 
-    with Transaction(image, writable=not dry_run) as transaction:
+    with Transaction(image, writable=not options.dry_run) as transaction:
         [edited] = transaction.images
         changes = expansion(edited.disk(), edited.session.disk.format, size, number)
         steps = [Step("expand", f"a disk of {size_text(size)} was asked for", change) for change in changes]
         plan = Plan(transaction.identity, tuple(steps))
-        apply_and_report(transaction, plan, yes, dry_run, backup_dir, output, quiet)
+        apply_and_report(transaction, plan, options)

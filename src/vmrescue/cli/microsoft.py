@@ -6,32 +6,22 @@ import json
 import sys
 from collections import deque
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmrescue.cli.options import apply_options, format_option, quiet_option
+from vmrescue.cli.options import apply_options
 from vmrescue.errors import ReadError, VmRescueError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
 
+    from vmrescue.cli.options import ApplyOptions
     from vmrescue.plan import Change
     from vmrescue.windows import Disk
 
 FINDINGS = 1  # exit status where nothing was found, or two keys differ
 SIGNATURE = b"regf"
-
-
-class Options(NamedTuple):
-    """Our own options; those of `apply_and_report`."""
-
-    yes: bool
-    dry_run: bool
-    backup_dir: Path | None
-    output: str
-    quiet: bool
 
 
 class MicrosoftCommand(click.Command):
@@ -62,9 +52,7 @@ class MicrosoftCommand(click.Command):
 
 def microsoft_command(function: Any) -> click.Command:
     """Makes a command of a function of `target`, `words` and our own options."""
-    for decorate in (quiet_option, format_option, apply_options):
-        function = decorate(function)
-    function = click.argument("words", nargs=-1, type=click.UNPROCESSED)(function)
+    function = click.argument("words", nargs=-1, type=click.UNPROCESSED)(apply_options(function))
     command: click.Command = click.command(cls=MicrosoftCommand)(click.argument("target", metavar="IMAGE")(function))
     return command
 
@@ -123,7 +111,7 @@ def print_lines(lines: Iterable[str], err: bool = False) -> None:
         click.echo("\n".join(shown), err=err)
 
 
-def print_listing(lines: Sequence[str], data: object, options: Options) -> None:
+def print_listing(lines: Sequence[str], data: object, options: ApplyOptions) -> None:
     """A listing as Microsoft prints it, or as JSON."""
     if options.quiet:
         return
@@ -134,7 +122,7 @@ def print_listing(lines: Sequence[str], data: object, options: Options) -> None:
 
 
 def edit(
-    target: str, name: str, words: Sequence[str], make: Callable[[list[Disk]], list[Change]], options: Options
+    target: str, name: str, words: Sequence[str], make: Callable[[list[Disk]], list[Change]], options: ApplyOptions
 ) -> None:
     """Makes the changes of a command, from the plan to the receipt; its name and words are the plan's reason."""
     from vmrescue.cli.applying import apply_and_report
@@ -143,4 +131,4 @@ def edit(
 
     with Transaction(target, writable=not options.dry_run) as transaction:
         steps = tuple(Step(name, " ".join(words), change) for change in make(transaction.disks()))
-        apply_and_report(transaction, Plan(transaction.identity, steps), *options)
+        apply_and_report(transaction, Plan(transaction.identity, steps), options)

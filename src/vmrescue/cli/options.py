@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -94,9 +95,31 @@ def check_options(command: Command) -> Command:
     return _decorate(command, CHECK_OPTIONS)
 
 
+class ApplyOptions(NamedTuple):
+    """How an edit is made and reported."""
+
+    yes: bool
+    dry_run: bool
+    backup_dir: Path | None
+    output: str
+    quiet: bool
+
+    @property
+    def talkative(self) -> bool:
+        """Whether text for a person is to be printed."""
+        return self.output == "text" and not self.quiet
+
+
 def apply_options(command: Command) -> Command:
-    """Adds --yes, --dry-run and --backup-dir."""
-    return _decorate(command, APPLY_OPTIONS)
+    """Adds --yes, --dry-run, --backup-dir, --format and --quiet; the command gets them as one argument, `options`."""
+
+    @functools.wraps(command)
+    def bundled(
+        *args: Any, yes: bool, dry_run: bool, backup_dir: Path | None, output: str, quiet: bool, **rest: Any
+    ) -> Any:
+        return command(*args, options=ApplyOptions(yes, dry_run, backup_dir, output, quiet), **rest)
+
+    return _decorate(bundled, [*APPLY_OPTIONS, format_option, quiet_option])
 
 
 def _decorate(command: Command, options: list[Callable[[Command], Command]]) -> Command:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from vmrescue.cli.editing import edit_place
-from vmrescue.cli.options import apply_options, format_option, quiet_option
+from vmrescue.cli.options import apply_options
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from vmrescue.cli.options import ApplyOptions
 
 
 @click.command()
@@ -18,17 +18,11 @@ if TYPE_CHECKING:
 @click.argument("source", type=click.File("rb"))
 @click.argument("path")
 @apply_options
-@format_option
-@quiet_option
 def command(
     image: str,
     source: BinaryIO,
     path: str,
-    yes: bool,
-    dry_run: bool,
-    backup_dir: Path | None,
-    output: str,
-    quiet: bool,
+    options: ApplyOptions,
 ) -> None:
     """Copy the file SOURCE (- for standard input) into IMAGE[:VOLUME] as PATH, replacing what is there."""
     from vmrescue.plan import PutFile
@@ -40,5 +34,5 @@ def command(
         path,
         lambda volume, ref: PutFile(ref, file_hash(volume, ref.path), data),
         "vmrescue put",
-        (yes, dry_run, backup_dir, output, quiet),
+        options,
     )

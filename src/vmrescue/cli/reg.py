@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from vmrescue.cli.microsoft import (
     FINDINGS,
-    Options,
     edit,
     is_bare_hive,
     microsoft_command,
@@ -18,6 +17,7 @@ from vmrescue.cli.microsoft import (
 )
 
 if TYPE_CHECKING:
+    from vmrescue.cli.options import ApplyOptions
     from vmrescue.plan import Change
     from vmrescue.registry.reg_command import Command, Outcome
     from vmrescue.registry.reg_command.one_hive import OneHive
@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 
 
 @microsoft_command
-def command(
-    target: str, words: tuple[str, ...], yes: bool, dry_run: bool, backup_dir: Path | None, output: str, quiet: bool
-) -> None:
+def command(target: str, words: tuple[str, ...], options: ApplyOptions) -> None:
     """Microsoft's reg on the registry of IMAGE, or on a hive's file, with the same words and output.
 
     \b
@@ -45,7 +43,7 @@ def command(
 
     with own_words():
         parsed = parse(words)
-    options = Options(yes or parsed.asks_nothing, dry_run, backup_dir, output, quiet)
+    options = options._replace(yes=options.yes or parsed.asks_nothing)
     content = _file_to_import(parsed)
     bare = _bare(target) if is_bare_hive(target) else None
     outcome = _run_on_hive(parsed, bare, content) if bare else _run_on_image(parsed, target, content)
@@ -53,7 +51,7 @@ def command(
         _write(Path(parsed.arguments[1]), outcome.export, options)
     if outcome.operations:
         edit(target, "reg", words, lambda disks: _changes(parsed, outcome, disks, bare), options)
-    if not (outcome.operations and (dry_run or output == "json")):
+    if not (outcome.operations and (options.dry_run or options.output == "json")):
         print_listing(outcome.lines, outcome.data, options)
     sys.exit(0 if outcome.passed else FINDINGS)
 
@@ -69,7 +67,7 @@ def _file_to_import(parsed: Command) -> bytes:
         raise ReadError(f"cannot read {parsed.arguments[0]}: {error.strerror}") from error
 
 
-def _write(path: Path, content: bytes, options: Options) -> None:
+def _write(path: Path, content: bytes, options: ApplyOptions) -> None:
     from vmrescue.cli.new_file import write_new_file
 
     write_new_file(path, content, options.yes)

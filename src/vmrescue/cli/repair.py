@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmrescue.cli.applying import apply_and_report, copying_progress, report, show_and_ask
+from vmrescue.cli.applying import apply_and_report, ask, copying_progress, report, show
 from vmrescue.cli.options import (
     apply_options,
     check_options,
     data_disk_option,
-    format_option,
     image_argument,
     make_policy,
     policy_options,
-    quiet_option,
 )
+
+if TYPE_CHECKING:
+    from vmrescue.cli.options import ApplyOptions
 
 
 @click.command()
@@ -28,44 +29,39 @@ from vmrescue.cli.options import (
 @apply_options
 @click.option("--copy-to", type=click.Path(path_type=Path), help="Repair a copy: a new fixed VHD, ready for Azure.")
 @click.option("--into", type=click.Path(path_type=Path), help="Put the repair into a new differencing VHD over IMAGE.")
-@format_option
-@quiet_option
 def command(
     image: Path,
     data_disks: tuple[Path, ...],
     only: tuple[str, ...],
     skip: tuple[str, ...],
-    yes: bool,
-    dry_run: bool,
-    backup_dir: Path | None,
     copy_to: Path | None,
     into: Path | None,
-    output: str,
-    quiet: bool,
+    options: ApplyOptions,
     **policy: Any,
 ) -> None:
     """Diagnose IMAGE, show the changes, ask, and make them: backed up, journalled, verified, and undone by `undo`."""
     from vmrescue.transaction import Transaction, must_be_editable, repair
 
-    elsewhere = bool(copy_to or into) and not dry_run
+    elsewhere = bool(copy_to or into) and not options.dry_run
     rules = make_policy(**policy)
-    with Transaction(image, data_disks, rules, writable=not (dry_run or elsewhere)) as transaction:
+    with Transaction(image, data_disks, rules, writable=not (options.dry_run or elsewhere)) as transaction:
         must_be_editable(transaction.before)
         plan = transaction.before.plan(only or None, skip)
         if not elsewhere:
-            apply_and_report(transaction, plan, yes, dry_run, backup_dir, output, quiet)
+            apply_and_report(transaction, plan, options)
             return
-        show_and_ask(plan, f"{copy_to or into}, made from {image}", yes, output == "text" and not quiet)
-    with copying_progress(quiet) as progress:
+        show(plan, options)
+        ask(plan, f"{copy_to or into}, made from {image}", options)
+    with copying_progress(options.quiet) as progress:
         receipt = repair(
             image,
             policy=rules,
             data_disks=data_disks,
             only=only or None,
             skip=skip,
-            backup_dir=backup_dir,
+            backup_dir=options.backup_dir,
             copy_to=copy_to,
             into=into,
             progress=progress,
         )
-    report(receipt, output, quiet)
+    report(receipt, options)

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from vmrescue.cli.editing import edit_place
-from vmrescue.cli.options import apply_options, format_option, quiet_option
+from vmrescue.cli.options import apply_options
 from vmrescue.errors import NotFoundError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from vmrescue.cli.options import ApplyOptions
     from vmrescue.plan import Change, FileRef
     from vmrescue.windows import Volume
 
@@ -21,11 +20,9 @@ if TYPE_CHECKING:
 @click.argument("image")
 @click.argument("path")
 @apply_options
-@format_option
-@quiet_option
-def command(image: str, path: str, yes: bool, dry_run: bool, backup_dir: Path | None, output: str, quiet: bool) -> None:
+def command(image: str, path: str, options: ApplyOptions) -> None:
     """Delete the file PATH of IMAGE[:VOLUME]; `vmrescue undo` brings it back."""
-    edit_place(image, path, _delete, "vmrescue rm", (yes, dry_run, backup_dir, output, quiet))
+    edit_place(image, path, _delete, "vmrescue rm", options)
 
 
 def _delete(volume: Volume, ref: FileRef) -> Change:
