@@ -237,7 +237,7 @@ def small_logs() -> list[tuple[Scene, bytearray, Log]]:
 SOME_VALUES = st.one_of(st.integers(0, 2**64 - 1), st.sampled_from([0, 1, 0x18, 0x40, PAGE, 2**63, 2**64 - 1]))
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(
     which=st.integers(0, 3),
     changes=st.lists(st.tuples(st.floats(0, 1), st.sampled_from([1, 2, 4, 8]), SOME_VALUES), min_size=1, max_size=4),

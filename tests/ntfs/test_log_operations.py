@@ -10,12 +10,13 @@ import pytest
 from ntfs import log_builder as builder
 from ntfs.log_builder import Chain, Log, plain
 from ntfs.log_cases import TRANSACTION, differences, recipe_log, recovered, replayed
-from ntfs.log_recipe import BLOCK, NEW, RECORD, Recipe, Scene, Spot, scene, with_log
+from ntfs.log_recipe import BLOCK, NEW, RECORD, Recipe, Scene, Spot, log_size, scene, with_log
 from support.memory_device import MemoryDevice
 
-from vmrescue.errors import FormatError
+from vmrescue.errors import FormatError, RefusedError
 from vmrescue.ntfs.log_layout import Operation
 from vmrescue.ntfs.log_operations import ON_FILE_RECORD, ON_INDEX_BLOCK, Step
+from vmrescue.ntfs.log_replay import replay
 from vmrescue.ntfs.record import FileRecord
 from vmrescue.ntfs.store import Store
 from vmrescue.ntfs.system_files import VOLUME
@@ -162,16 +163,22 @@ def test_a_cluster_that_was_moved_is_changed_in_its_new_place() -> None:
     assert differences(volume, ours, volume.before) == [free * BLOCK + 200 // 8]
 
 
-def test_a_record_whose_number_is_of_an_emptied_log_is_changed_all_the_same() -> None:
+def changed_file(lsn: int) -> tuple[bytearray, int, Scene]:
+    """A volume where a small file is to be changed, whose record bears an LSN so far after the log's end."""
     volume, log, recipe = begun()
     number, before = small_file(volume)
     data = before.attributes[-1]
     offset = data.position - before.position
     redo = (builder.RESIDENT, b"#" * 40)
-    chain = log_one(recipe, recipe.record_spot(number), redo, (builder.RESIDENT, data.value), offset, VALUE)
-    log.forget(chain)
+    log.forget(log_one(recipe, recipe.record_spot(number), redo, (builder.RESIDENT, data.value), offset, VALUE))
     crashed = with_log(volume.before, log.to_bytes())
-    struct.pack_into("<Q", crashed, before.position + 8, log.last + 1)
+    struct.pack_into("<Q", crashed, before.position + 8, log.last + lsn)
+    return crashed, number, volume
+
+
+def test_a_record_with_an_lsn_of_an_emptied_log_is_changed_all_the_same() -> None:
+    rounds = 8 * log_size(scene(NEW, "big").before)  # in LSNs, far more than once through the log
+    crashed, number, _ = changed_file(rounds)
 
     ours, done = replayed(crashed)
 
@@ -179,15 +186,19 @@ def test_a_record_whose_number_is_of_an_emptied_log_is_changed_all_the_same() ->
     assert record_of(ours, number).attributes[-1].value == b"#" * 40
 
 
+@pytest.mark.parametrize("lsn", [1, 1000])
+def test_a_record_that_was_changed_after_the_end_of_the_log_is_refused(lsn: int) -> None:
+    crashed, _, _ = changed_file(lsn)
+    device = MemoryDevice(crashed)
+
+    with pytest.raises(RefusedError, match="its end is lost"):
+        replay(device)
+
+    assert device.writes == []
+
+
 def test_a_record_that_has_the_change_already_is_left_alone() -> None:
-    volume, log, recipe = begun()
-    number, before = small_file(volume)
-    redo = (builder.RESIDENT, b"#" * 40)
-    offset = before.attributes[-1].position - before.position
-    chain = log_one(recipe, recipe.record_spot(number), redo, redo, offset, VALUE)
-    log.forget(chain)
-    crashed = with_log(volume.before, log.to_bytes())
-    struct.pack_into("<Q", crashed, before.position + 8, log.last)
+    crashed, _, volume = changed_file(0)
 
     ours, done = replayed(crashed)
 

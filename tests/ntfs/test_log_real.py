@@ -35,6 +35,7 @@ FREE_CLIENT = 0x3A  # in a restart page: first of the list of free clients
 SMALL_FILE = 48  # in ntfs-cloud.bin, a file that was written to within its record
 RECORD, BLOCK = 1024, 4096
 CHUNK = 1 << 16
+NONE_LOST = range(0)  # and so every LSN on disk is taken for one of an older log
 
 
 def differing(first: Path, second: Path) -> list[int]:
@@ -109,7 +110,7 @@ def undo_all(store: Store, updates: list[Update]) -> tuple[int, int]:
     done = failed = 0
     for update in reversed(updates):
         if update.lcns and update.undo_operation not in NOT_ON_PAGES:
-            target = Target(store, update, update.lcns, attribute_of(update), last_lsn=0)
+            target = Target(store, update, update.lcns, attribute_of(update), NONE_LOST)
             try:
                 done += target.apply(undo_of(update), None)
             except FormatError:
@@ -122,7 +123,7 @@ def redo_all(store: Store, updates: list[Update]) -> Counter[int]:
     done: Counter[int] = Counter()
     for update in updates:
         if update.lcns and update.redo_operation not in NOT_ON_PAGES:
-            target = Target(store, update, update.lcns, attribute_of(update), last_lsn=0)
+            target = Target(store, update, update.lcns, attribute_of(update), NONE_LOST)
             done[update.redo_operation] += target.apply(redo_of(update), update.lsn)
     return done
 

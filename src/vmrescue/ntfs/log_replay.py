@@ -77,7 +77,8 @@ def replay(device: BlockDevice) -> Replayed | None:
     Raises:
         FormatError: the log or a part of the volume that it changes is damaged.
         UnsupportedError: the log has something in it that is not known here.
-        RefusedError: the log is torn in its midst, or would change itself; or a sleeping Windows holds the volume.
+        RefusedError: the log is torn in its midst, lost its end, or would change itself; or a sleeping Windows holds
+            the volume.
     """
     store = Store(device)
     stream = store.file(LOG_FILE).stream(Kind.DATA)
@@ -104,6 +105,7 @@ class Replay:
             raise FormatError("$LogFile", self.log.position, "a checkpoint", "none")
         self.tables = self._load_tables(restart)
         self.last = self._analyze(restart.start)
+        self._lost = range(self.last.lsn + 1, self.last.lsn + (1 << self.log.place_bits))
         first = self._redo()
         self._undo()
         self._copy_to_mirror()
@@ -182,7 +184,7 @@ class Replay:
             if lcn != HOLE and any(run.lcn <= lcn < run.next_lcn for run in self._own_runs):
                 raise RefusedError(f"$LogFile record at byte {update.position} would change the log itself")
         attribute = self.tables.attributes.get(update.attribute)
-        return Target(self.store, update, lcns, attribute, self.last.lsn)
+        return Target(self.store, update, lcns, attribute, self._lost)
 
     # --- undo ---
 

@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import FormatError, UnsupportedError
+from vmrescue.errors import FormatError, RefusedError, UnsupportedError
 from vmrescue.ntfs import log_operations as operations
 from vmrescue.ntfs.attribute import Kind
 from vmrescue.ntfs.cluster_stream import ClusterStream
@@ -69,20 +69,19 @@ class Target:
     Args:
         lcns: a cluster for each that the update names; HOLE for those that were given back since.
         attribute: what the update's attribute is; None where the log does not say.
-        last_lsn: of the log.
+        lost: the LSNs that the log would have given out next.
 
     Raises:
         FormatError: a cluster lies outside the volume.
-        RefusedError: a cluster belongs to the log itself.
     """
 
     def __init__(
-        self, store: Store, update: Update, lcns: Sequence[int], attribute: OpenAttribute | None, last_lsn: int
+        self, store: Store, update: Update, lcns: Sequence[int], attribute: OpenAttribute | None, lost: range
     ) -> None:
         self.store = store
         self.update = update
         self.attribute = attribute
-        self.last_lsn = last_lsn
+        self.lost = lost
         self._runs = RunList()
         for lcn in lcns:
             if lcn != HOLE and not 0 < lcn < store.boot.cluster_count:
@@ -102,6 +101,7 @@ class Target:
 
         Raises:
             FormatError, UnsupportedError: what is there is not what the operation needs.
+            RefusedError: what is there was changed after the log's end.
         """
         if way.operation in operations.NOT_ON_PAGES:
             return False
@@ -166,8 +166,10 @@ class Target:
         position = self._clusters.position(start)
         raw = self._structure(way, size, signature, structure, position)
         old_lsn: int = struct.unpack_from("<Q", raw, LSN_OFFSET)[0]
-        if lsn is not None and lsn <= old_lsn <= self.last_lsn:
-            return False  # a higher number than the log's is of a log before this one, which was emptied
+        if old_lsn in self.lost:
+            raise RefusedError(f"{structure} bears LSN 0x{old_lsn:x}, but the log ends before: its end is lost")
+        if lsn is not None and lsn <= old_lsn < self.lost.start:
+            return False  # a number that is higher still is of a log before this one, which was emptied
         change(self._step(way, structure, position), raw)
         struct.pack_into("<Q", raw, LSN_OFFSET, old_lsn if lsn is None else lsn)
         self._check(raw, signature, structure, position)
