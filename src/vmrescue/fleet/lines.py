@@ -33,9 +33,10 @@ class LineFile:
             self._stream = path.open("r+b" if resume and path.exists() else "w+b")
         except OSError as error:
             raise VmRescueError(f"cannot write {path}: {error.strerror}") from error
-        self._cut_unfinished_line()
+        self._end = self._end_of_last_line()
+        self.empty = self._end == 0
 
-    def _cut_unfinished_line(self) -> None:
+    def _end_of_last_line(self) -> int:
         end = self._stream.seek(0, os.SEEK_END)
         while end:
             start = max(0, end - TAIL)
@@ -45,19 +46,19 @@ class LineFile:
                 end = start + newline + 1
                 break
             end = start
-        self._stream.truncate(end)
-        self._stream.seek(end)
-        self.empty = end == 0
+        return end
 
     def lines(self) -> Iterator[str]:
         """Those that are there."""
-        with self.path.open(encoding="utf-8", newline="") as stream:
-            yield from stream
+        with self.path.open(encoding="utf-8", errors="replace", newline="") as stream:
+            yield from (line for line in stream if line.endswith("\n"))
 
     def add(self, line: str) -> None:
         """Adds a line; when this returns, other programs see it."""
         try:
-            self._stream.write(line.encode() + b"\n")
+            self._stream.truncate(self._end)  # not before: the file may turn out to be none of ours
+            self._stream.seek(self._end)
+            self._end += self._stream.write(line.encode() + b"\n")
             self._stream.flush()
         except OSError as error:
             raise VmRescueError(f"cannot write {self.path}: {error.strerror}") from error
