@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dissect.regf import regf
-from support.real_data import corpus, sdist_file
 
+from support.real_data import corpus, sdist_file
 from vmrescue.registry import Hive, ValueType, hive_state
 from vmrescue.registry.log_new import HEADER
 from vmrescue.registry.marvin import marvin32

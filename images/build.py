@@ -20,9 +20,8 @@ from typing import TYPE_CHECKING
 
 from boot_data import Place, boot_store
 from registry_text import Keys, reg_text
-from windows_data import software, system
-
 from vmrescue.registry import Hive
+from windows_data import software, system
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

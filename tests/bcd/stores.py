@@ -12,7 +12,6 @@ from uuid import UUID
 
 from support.machine import run
 from support.real_data import corpus
-
 from vmrescue.bcd import Partition, Store, Style
 from vmrescue.bcd.device import RamDisk, encode
 from vmrescue.bcd.edits import CreateKey, DeleteKey, SetValue

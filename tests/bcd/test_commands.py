@@ -6,6 +6,7 @@ import re
 from uuid import UUID
 
 import pytest
+
 from bcd.stores import (
     LOADER,
     RAM_DISK,
@@ -21,7 +22,6 @@ from bcd.stores import (
     recipe,
     store_of,
 )
-
 from vmrescue.bcd import Device, objects
 from vmrescue.bcd.bcdedit import WHOLE_STORE, Outcome, parse, run
 from vmrescue.bcd.device import Boot, File, Locate, RamDisk, Target, VirtualDisk

@@ -5,10 +5,10 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
-from bcd.devices import GPT, MBR, WINDOWS_DEVICES, no_volumes, volume_name
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bcd.devices import GPT, MBR, WINDOWS_DEVICES, no_volumes, volume_name
 from vmrescue.bcd.device import Boot, Locate, RamDisk, Unknown, VirtualDisk, VmBus, decode, encode
 from vmrescue.errors import FormatError
 

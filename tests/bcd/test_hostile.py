@@ -5,10 +5,10 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
-from bcd.stores import LOADER, SECOND_LOADER, RecipeVolumes, edited, recipe, store_of
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bcd.stores import LOADER, SECOND_LOADER, RecipeVolumes, edited, recipe, store_of
 from vmrescue.bcd.bcdedit import parse, run
 from vmrescue.bcd.edits import CreateKey, DeleteKey, SetValue, element_path
 from vmrescue.bcd.elements import Format

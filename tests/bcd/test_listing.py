@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 
 import pytest
-from bcd.stores import LOADER, RecipeVolumes, edited, recipe, store_of, uefi_hive
 
+from bcd.stores import LOADER, RecipeVolumes, edited, recipe, store_of, uefi_hive
 from vmrescue.bcd.bcdedit import NoVolumes, Outcome, Volumes, parse, run
 from vmrescue.bcd.edits import SetValue, element_path
 from vmrescue.errors import NotFoundError, UsageError

@@ -5,9 +5,9 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
+
 from support.dissect_hive import DissectKey, dissect_root
 from support.real_data import corpus, sdist_file
-
 from vmrescue.bcd import Partition, Store, Style
 from vmrescue.bcd.device import RamDisk
 from vmrescue.errors import NotFoundError

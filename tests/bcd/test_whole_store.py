@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
 from bcd.stores import LOADER, edited, judged, recipe, store_of, uefi_hive
 from support.real_data import sdist_file
-
 from vmrescue.bcd import Store
 from vmrescue.bcd.bcdedit import parse, run
 from vmrescue.bcd.hive_key import HiveKey

@@ -6,9 +6,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-from support.images import sha256
 
 import vmrescue
+from support.images import sha256
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
+import vmrescue
 from support.images import sha256
 from support.machine import run
 from support.machine_disk import loop_device, mounted_ntfs
 from support.real_disk import windows_volume
-
-import vmrescue
 
 if TYPE_CHECKING:
     from pathlib import Path

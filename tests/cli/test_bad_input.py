@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from support.command import vmrescue
 from support.images import sample, sha256
 from support.machine import need_root, run

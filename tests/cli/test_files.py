@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+
 from support.command import output_of, vmrescue
 from support.images import sha256
 from support.machine import run

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bcd.stores import judged
-
 from vmrescue.registry import Hive, ValueType
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+
 from bcd.stores import recipe
 from commands.here import output_of, vmrescue
 from support.command import vmrescue as vmrescue_process
 from support.images import sha256
 from support.machine import run
-
 from vmrescue.registry import Hive
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from commands.here import output_of
 from commands.hives import CRASH_CONTROL, system_hive, written
 from disk.test_crash import crashes
 from support.crash import recorded
-
 from vmrescue.disk.recovery import open_for_writing
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+
 from bcd.stores import judged
 from commands.here import output_of, vmrescue
 from support.images import sample, sha256
 from support.machine import run
 from support.machine_disk import mounted_ntfs
-
 from vmrescue.registry import Hive, ValueType
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
+
 from bcd.stores import recipe
 from commands.here import vmrescue
 from commands.hives import CRASH_CONTROL, system_hive

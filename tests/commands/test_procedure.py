@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
+
 from bcd.stores import judged
 from commands.here import output_of, words_of
 from support.images import sha256

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from commands.here import words_of
 
+from commands.here import words_of
 from vmrescue.errors import FormatError, UsageError, VmRescueError
 from vmrescue.registry import Hive, ValueType
 from vmrescue.registry.reg_command import KeyName, Outcome, parse, run

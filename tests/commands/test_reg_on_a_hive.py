@@ -6,12 +6,12 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+
 from commands.here import output_of, vmrescue
 from commands.hives import CRASH_CONTROL, system_hive, utf16, values, written
 from support.command import vmrescue as vmrescue_process
 from support.images import sha256
 from support.real_data import corpus
-
 from vmrescue.registry import Hive
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+
 from bcd.stores import judged, merged, recipe
 from commands.here import output_of, vmrescue
 from commands.hives import written
@@ -14,7 +15,6 @@ from registry.samples import hive_with_everything
 from support.images import sha256
 from support.machine import need_tool
 from support.real_data import corpus
-
 from vmrescue.registry import Hive, ValueType
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from support.machine import need_root, run
 from support.vhd import qemu_vhd
-
 from vmrescue.disk import open_disk
 from vmrescue.errors import FormatError, ReadError, RefusedError, UnsupportedError, VmRescueError
 

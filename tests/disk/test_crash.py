@@ -6,9 +6,9 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
+
 from disk.images import CONTAINERS, change, content, grow, make_image, tree
 from support.crash import POLICIES, Recording, crash, recorded
-
 from vmrescue.disk import EditSession, pending, undo
 
 if TYPE_CHECKING:

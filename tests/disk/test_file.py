@@ -6,8 +6,8 @@ import errno
 from typing import TYPE_CHECKING
 
 import pytest
-from support.crash import failing
 
+from support.crash import failing
 from vmrescue.disk import FileDevice
 from vmrescue.errors import FormatError, ReadError, WriteError
 

@@ -7,10 +7,10 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from support.images import sample, sha256
-from support.machine import need_tool, run
 
 import vmrescue
+from support.images import sample, sha256
+from support.machine import need_tool, run
 from vmrescue.disk import EditSession, open_disk
 from vmrescue.errors import FormatError, NotFoundError, RefusedError, UnsupportedError, VmRescueError
 

@@ -6,10 +6,10 @@ import time
 import tracemalloc
 
 import pytest
-from disk.images import BLOCK, SIZE, make_image
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from disk.images import BLOCK, SIZE, make_image
 from vmrescue.disk import FileDevice, open_container
 from vmrescue.disk.vhd_layout import FOOTER_CHECKSUM_AT, HEADER_CHECKSUM_AT, sealed
 from vmrescue.errors import VmRescueError

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from disk.images import CONTAINERS, KIB, SIZE, change, grow, make_image, tree
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from disk.images import CONTAINERS, KIB, SIZE, change, grow, make_image, tree
 from support.crash import crash, failing, recorded
 from support.machine import need_root, run
-
 from vmrescue.disk import EditSession, FileDevice, Overlay, journal_folder, journals, open_disk, pending, undo
 from vmrescue.disk.journal import commit
 from vmrescue.errors import NotFoundError, RefusedError, RepairFailedError

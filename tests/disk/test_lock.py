@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
 from disk.images import make_image
 from support.machine import need_root, need_tool, run
 from support.vhd import qemu_vhd
-
 from vmrescue.disk import EditSession, open_disk, undo
 from vmrescue.errors import RefusedError
 

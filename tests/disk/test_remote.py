@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+import vmrescue
 from support.azurite import azurite
 from support.machine import need_root, need_tool
 from support.range_server import serving
-
-import vmrescue
 from vmrescue.disk import EditSession, open_disk
 from vmrescue.disk.remote import BLOCK, KEPT, RemoteFile, is_remote, shown
 from vmrescue.errors import FormatError, ReadError, RefusedError, UnsupportedError

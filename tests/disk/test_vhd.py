@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.vhd import libvhdi_content, qemu_content, qemu_vhd, qemu_write
 
+from support.vhd import libvhdi_content, qemu_content, qemu_vhd, qemu_write
 from vmrescue.disk import open_disk
 from vmrescue.disk.vhd_create import create_differencing
 from vmrescue.errors import FormatError, RefusedError

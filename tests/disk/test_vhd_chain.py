@@ -8,10 +8,10 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
+
 from support.machine import run
 from support.real_data import corpus
 from support.vhd import libvhdi_content, qemu_content, qemu_vhd, qemu_write
-
 from vmrescue.disk import EditSession, open_disk, undo
 from vmrescue.disk.vhd_create import create_differencing, create_dynamic, create_fixed
 from vmrescue.disk.vhd_layout import HEADER_CHECKSUM_AT, sealed

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
+
 from support.machine import run
 from support.machine_disk import loop_device, mounted_ntfs
 

@@ -9,6 +9,8 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
+
+import vmrescue as library
 from expand.disks import (
     GIB,
     MIB,
@@ -24,8 +26,6 @@ from support.command import output_of
 from support.crash import failing
 from support.images import sha256
 from support.machine_disk import mounted_ntfs
-
-import vmrescue as library
 from vmrescue.disk import EditSession
 from vmrescue.plan import Plan
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from expand.disks import ESP_AND_MSR, GIB, MIB, contained, disk_with_files, partitioned
 from support.command import vmrescue
 from support.images import sha256
@@ -74,7 +75,7 @@ def test_a_partition_in_the_way_is_named_and_a_recovery_one_with_what_to_do(tmp_
     old = sha256(image)
     text = refusal(image, "--size", "2G", "--partition", 3)
     assert "partition 4 (Windows recovery) lies behind partition 3" in text
-    assert "reagentc" in text
+    assert "--move-recovery" in text
     assert sha256(image) == old
 
 

@@ -6,14 +6,14 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.machine import run
-from volume.disks import MIB, blank, gpt_disk, loop_device, mbr_disk
 
+from support.machine import run
 from vmrescue.disk.file import FileDevice
 from vmrescue.errors import RefusedError
 from vmrescue.volume import read_partition_table
 from vmrescue.volume.extending import extend_partition, furthest_end, move_backup
 from vmrescue.volume.mbr import chs
+from volume.disks import MIB, blank, gpt_disk, loop_device, mbr_disk
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,7 +93,7 @@ def test_what_would_not_fit_or_lose_something_is_refused(tmp_path: Path) -> None
     device = FileDevice(path, writable=True)
     before = path.read_bytes()
     table = read_partition_table(device)
-    with pytest.raises(RefusedError, match="partition 4 lies where partition 3 should grow"):
+    with pytest.raises(RefusedError, match="partition 4 lies where partition 3 is to be"):
         extend_partition(device, table, 3, 30 * MIB)
     with pytest.raises(RefusedError, match="behind what the partitions"):
         extend_partition(device, table, 4, 32 * MIB)

@@ -6,10 +6,10 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
+
 from ntfs.volumes import MIB, cloud_volume, format_volume, opened, size_for, windows_volume, write_sparse
 from support.machine import run
 from support.ntfs_judges import all_judges, mounted, structure_judges
-
 from vmrescue.disk.file import FileDevice
 from vmrescue.errors import FormatError, RefusedError
 from vmrescue.ntfs.growth import grow

@@ -4,9 +4,9 @@ import struct
 from typing import TYPE_CHECKING
 
 import pytest
+
 from fat.volumes import KINDS, fsck_is_content, fsck_says, new_volume
 from support.memory_device import MemoryDevice
-
 from vmrescue.fat import FatVolume
 
 if TYPE_CHECKING:

@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from fat.volumes import KINDS, assert_fsck_content, mtools_tree, new_volume, tree_of
 
+from fat.volumes import KINDS, assert_fsck_content, mtools_tree, new_volume, tree_of
 from vmrescue.errors import RefusedError, UsageError
 from vmrescue.fat import FatVolume
 

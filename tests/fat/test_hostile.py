@@ -10,11 +10,11 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
-from fat.volumes import KINDS, new_volume
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.memory_device import MemoryDevice
 
+from fat.volumes import KINDS, new_volume
+from support.memory_device import MemoryDevice
 from vmrescue.errors import VmRescueError
 from vmrescue.fat import FatVolume
 

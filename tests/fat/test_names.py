@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from fat.volumes import new_volume
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fat.volumes import new_volume
 from vmrescue.errors import UsageError
 from vmrescue.fat import names
 

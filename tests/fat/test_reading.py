@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
+
 from fat.volumes import KINDS, dissect_tree, formatted, mtools_tree, new_volume, tree_of, upper
 from support.machine import run
 from support.memory_device import MemoryDevice
 from support.real_data import sdist_file
-
 from vmrescue.errors import FormatError, NotFoundError, RefusedError
 from vmrescue.fat import FatVolume
 

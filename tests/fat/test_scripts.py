@@ -7,10 +7,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from fat.volumes import KINDS, assert_fsck_content, dissect_tree, mtools_tree, new_volume, tree_of, upper
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fat.volumes import KINDS, assert_fsck_content, dissect_tree, mtools_tree, new_volume, tree_of, upper
 from vmrescue.errors import NotFoundError, RefusedError
 from vmrescue.fat import FatVolume
 

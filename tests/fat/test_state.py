@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from fat.volumes import KINDS, new_volume
 
+from fat.volumes import KINDS, new_volume
 from vmrescue.fat import FatVolume
 
 TABLE = {16: 4 * 512, 32: 32 * 512}

@@ -8,9 +8,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from dissect.fat import fat as dissect_fat
+
 from support.machine import run
 from support.memory_device import MemoryDevice
-
 from vmrescue.fat import FatVolume
 
 if TYPE_CHECKING:

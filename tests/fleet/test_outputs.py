@@ -12,11 +12,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+import vmrescue as library
 from support.command import output_of, vmrescue
 from support.fleet_images import fleet
 from support.images import sample
-
-import vmrescue as library
 from vmrescue.errors import UsageError
 from vmrescue.fleet.lines import CsvTable
 from vmrescue.fleet.outputs import open_output

@@ -16,11 +16,11 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+import vmrescue
 from fleet.workers import die_at
 from support.fleet_images import fleet
 from support.images import sample, sha256
-
-import vmrescue
 from vmrescue.errors import UsageError
 
 if TYPE_CHECKING:

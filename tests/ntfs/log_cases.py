@@ -10,7 +10,6 @@ from ntfs.volumes import write_sparse
 from support.machine import run
 from support.memory_device import MemoryDevice
 from support.ntfs_judges import mounted_tree, structure_judges
-
 from vmrescue.ntfs.log_replay import pending_work, replay
 from vmrescue.ntfs.store import Store
 

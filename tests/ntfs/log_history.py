@@ -1,15 +1,20 @@
-"""The past of a real volume: sessions that are long over, still to be read in its log."""
+"""The past of a real volume: sessions that are long over, still to be read in its log, undone and done again."""
 
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from typing import TYPE_CHECKING
 
+from ntfs.log_builder import plain
 from vmrescue.errors import FormatError
 from vmrescue.ntfs.attribute import Kind
-from vmrescue.ntfs.log_layout import RECORD_HEADER, UPDATE
+from vmrescue.ntfs.log_layout import RECORD_HEADER, UPDATE, TargetFlag
+from vmrescue.ntfs.log_operations import NOT_ON_PAGES
 from vmrescue.ntfs.log_pages import LogFile
 from vmrescue.ntfs.log_records import Records, read_update
+from vmrescue.ntfs.log_tables import OpenAttribute
+from vmrescue.ntfs.log_target import Target, redo_of, undo_of
 from vmrescue.ntfs.store import Store
 from vmrescue.ntfs.system_files import LOG_FILE
 
@@ -19,6 +24,9 @@ if TYPE_CHECKING:
     from vmrescue.disk.device import BlockDevice
     from vmrescue.ntfs.log_pages import Page
     from vmrescue.ntfs.log_records import LogRecord, Update
+
+RECORD, BLOCK = 1024, 4096
+NONE_LOST = range(0)  # and so every LSN on disk is taken for one of an older log
 
 
 def open_log(device: BlockDevice) -> tuple[Store, LogFile]:
@@ -64,3 +72,60 @@ def _walk(records: Records, lsn: int) -> list[LogRecord]:
         return list(records.walk(lsn))
     except FormatError:
         return []  # data of a record that look like another
+
+
+def attribute_of(update: Update) -> OpenAttribute:
+    """What Windows itself says of an update's attribute."""
+    if update.target & TargetFlag.FILE_RECORD:
+        return OpenAttribute(Kind.DATA, 0, 0)
+    return OpenAttribute(Kind.INDEX_ALLOCATION if update.target & TargetFlag.INDEX_BLOCK else Kind.DATA, 5, 0)
+
+
+def undo_all(store: Store, updates: list[Update]) -> tuple[int, int]:
+    """Takes back every change, last first; how many were, and how many could not be.
+
+    That is further than NTFS ever goes back: of a record that was given to another file since, only the head is logged.
+    """
+    done = failed = 0
+    for update in reversed(updates):
+        if update.lcns and update.undo_operation not in NOT_ON_PAGES:
+            target = Target(store, update, update.lcns, attribute_of(update), NONE_LOST)
+            try:
+                done += target.apply(undo_of(update), None)
+            except FormatError:
+                failed += 1
+    return done, failed
+
+
+def redo_all(store: Store, updates: list[Update]) -> Counter[int]:
+    """Repeats every change, as if no structure on disk had any of them: its LSN is above the log's."""
+    done: Counter[int] = Counter()
+    for update in updates:
+        if update.lcns and update.redo_operation not in NOT_ON_PAGES:
+            target = Target(store, update, update.lcns, attribute_of(update), NONE_LOST)
+            done[update.redo_operation] += target.apply(redo_of(update), update.lsn)
+    return done
+
+
+def meaning(data: bytes, position: int) -> bytes:
+    """What counts in the block of a volume: no LSN, no fix-ups, nothing behind the end of what is in use."""
+    block = data[position : position + BLOCK]
+    if block[:4] == b"INDX":
+        return _meaning(plain(block), 0x18 + int.from_bytes(block[0x1C:0x20], "little"))
+    records = [data[at : at + RECORD] for at in range(position, position + BLOCK, RECORD)]
+    return b"".join(
+        _meaning(plain(record), int.from_bytes(record[0x18:0x1C], "little")) if record[:4] == b"FILE" else record
+        for record in records
+    )
+
+
+def _meaning(record: bytearray, used: int) -> bytes:
+    offset, count = (int.from_bytes(record[at : at + 2], "little") for at in (4, 6))
+    record[8:16] = bytes(8)
+    record[offset : offset + 2 * count] = bytes(2 * count)
+    return bytes(record[:used])
+
+
+def changed_blocks(before: bytes, after: bytes) -> list[int]:
+    blocks = range(0, len(before) - BLOCK + 1, BLOCK)
+    return [at for at in blocks if before[at : at + BLOCK] != after[at : at + BLOCK]]

@@ -18,7 +18,6 @@ from ntfs.log_builder import Chain, Log, plain
 from ntfs.volumes import MIB, format_volume
 from support.memory_device import MemoryDevice
 from support.ntfs_judges import mounted
-
 from vmrescue.ntfs.attribute import Kind
 from vmrescue.ntfs.record import FileRecord
 from vmrescue.ntfs.store import Store

@@ -8,10 +8,10 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
+
 from ntfs.volumes import MIB, cloud_volume, formatted, new_volume, opened, size_for, windows_volume
 from support.memory_device import MemoryDevice
 from support.ntfs_judges import mounted
-
 from vmrescue.ntfs import NtfsVolume
 from vmrescue.ntfs.attribute import Kind
 from vmrescue.ntfs.directory import Directory, find_entry, find_file

@@ -7,6 +7,7 @@ import struct
 from typing import TYPE_CHECKING
 
 import pytest
+
 from ntfs.volumes import (
     MIB,
     CountingDevice,
@@ -21,7 +22,6 @@ from ntfs.volumes import (
 from support.machine import run
 from support.memory_device import MemoryDevice
 from support.ntfs_judges import all_judges, mounted, structure_judges, view_keys
-
 from vmrescue.errors import NotFoundError, RefusedError
 from vmrescue.ntfs import NtfsVolume
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+
 from ntfs.volumes import (
     MIB,
     cloud_volume,
@@ -23,7 +24,6 @@ from ntfs.volumes import (
 from support.machine import run
 from support.memory_device import MemoryDevice
 from support.ntfs_judges import all_judges, digest, mounted
-
 from vmrescue.errors import NotFoundError, RefusedError, UsageError
 from vmrescue.ntfs import NtfsVolume
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from ntfs.volumes import SECTOR, cloud_volume, format_volume, opened, windows_volume, write_sparse
 from support.memory_device import MemoryDevice
 from support.ntfs_judges import all_judges, digest, mounted
-
 from vmrescue.errors import RefusedError
 from vmrescue.ntfs import NtfsVolume
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from ntfs import log_builder as builder
 from ntfs.log_builder import PAGE, Chain, Log
 from ntfs.log_cases import NEWER, OLDER, TRANSACTION, committed, dirty_pages, expect_edit, recipe_log, replayed
@@ -29,7 +30,6 @@ from ntfs.log_recipe import (
     with_log,
 )
 from support.memory_device import MemoryDevice
-
 from vmrescue.errors import FormatError, RefusedError, UnsupportedError, VmRescueError
 from vmrescue.ntfs.log_replay import pending_work, replay
 from vmrescue.ntfs.store import Store

@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+
 from ntfs import log_builder as builder
 from ntfs.log_builder import Chain, Log, plain
 from ntfs.log_cases import TRANSACTION, differences, recipe_log, recovered, replayed
 from ntfs.log_recipe import BLOCK, NEW, RECORD, Recipe, Scene, Spot, log_size, scene, with_log
 from support.memory_device import MemoryDevice
-
 from vmrescue.errors import FormatError, RefusedError
 from vmrescue.ntfs.log_layout import Operation
 from vmrescue.ntfs.log_operations import ON_FILE_RECORD, ON_INDEX_BLOCK, Step

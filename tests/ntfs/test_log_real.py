@@ -3,39 +3,37 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from contextlib import closing
 from typing import TYPE_CHECKING, BinaryIO
 
-from ntfs.log_builder import plain
-from ntfs.log_history import last_session, longest_session, open_log
+from ntfs.log_history import (
+    BLOCK,
+    RECORD,
+    changed_blocks,
+    last_session,
+    longest_session,
+    meaning,
+    open_log,
+    redo_all,
+    undo_all,
+)
 from ntfs.volumes import cloud_volume, windows_volume
 from support.machine import run
 from support.memory_device import MemoryDevice
 from support.ntfs_judges import mounted_tree, structure_judges
-
 from vmrescue.disk.file import FileDevice
-from vmrescue.errors import FormatError
-from vmrescue.ntfs.attribute import Kind
-from vmrescue.ntfs.log_layout import Operation, TargetFlag
-from vmrescue.ntfs.log_operations import NOT_ON_PAGES
+from vmrescue.ntfs.log_layout import Operation
 from vmrescue.ntfs.log_replay import pending_work, replay
-from vmrescue.ntfs.log_tables import OpenAttribute
-from vmrescue.ntfs.log_target import Target, redo_of, undo_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from vmrescue.ntfs.log_records import Update
-    from vmrescue.ntfs.store import Store
 
 CLOUD_LOG = 0x14A88000  # byte of the volume where the log of ntfs-cloud.bin begins
 FREE_CLIENT = 0x3A  # in a restart page: first of the list of free clients
 SMALL_FILE = 48  # in ntfs-cloud.bin, a file that was written to within its record
-RECORD, BLOCK = 1024, 4096
 CHUNK = 1 << 16
-NONE_LOST = range(0)  # and so every LSN on disk is taken for one of an older log
 
 
 def differing(first: Path, second: Path) -> list[int]:
@@ -93,63 +91,6 @@ def test_a_log_that_windows_closed_has_no_work() -> None:
     assert pending_work(device) is None
     assert replay(device) is None
     assert device.writes == []
-
-
-def attribute_of(update: Update) -> OpenAttribute:
-    """What Windows itself says of an update's attribute."""
-    if update.target & TargetFlag.FILE_RECORD:
-        return OpenAttribute(Kind.DATA, 0, 0)
-    return OpenAttribute(Kind.INDEX_ALLOCATION if update.target & TargetFlag.INDEX_BLOCK else Kind.DATA, 5, 0)
-
-
-def undo_all(store: Store, updates: list[Update]) -> tuple[int, int]:
-    """Takes back every change, last first; how many were, and how many could not be.
-
-    That is further than NTFS ever goes back: of a record that was given to another file since, only the head is logged.
-    """
-    done = failed = 0
-    for update in reversed(updates):
-        if update.lcns and update.undo_operation not in NOT_ON_PAGES:
-            target = Target(store, update, update.lcns, attribute_of(update), NONE_LOST)
-            try:
-                done += target.apply(undo_of(update), None)
-            except FormatError:
-                failed += 1
-    return done, failed
-
-
-def redo_all(store: Store, updates: list[Update]) -> Counter[int]:
-    """Repeats every change, as if no structure on disk had any of them: its LSN is above the log's."""
-    done: Counter[int] = Counter()
-    for update in updates:
-        if update.lcns and update.redo_operation not in NOT_ON_PAGES:
-            target = Target(store, update, update.lcns, attribute_of(update), NONE_LOST)
-            done[update.redo_operation] += target.apply(redo_of(update), update.lsn)
-    return done
-
-
-def meaning(data: bytes, position: int) -> bytes:
-    """What counts in the block of a volume: no LSN, no fix-ups, nothing behind the end of what is in use."""
-    block = data[position : position + BLOCK]
-    if block[:4] == b"INDX":
-        return _meaning(plain(block), 0x18 + int.from_bytes(block[0x1C:0x20], "little"))
-    records = [data[at : at + RECORD] for at in range(position, position + BLOCK, RECORD)]
-    return b"".join(
-        _meaning(plain(record), int.from_bytes(record[0x18:0x1C], "little")) if record[:4] == b"FILE" else record
-        for record in records
-    )
-
-
-def _meaning(record: bytearray, used: int) -> bytes:
-    offset, count = (int.from_bytes(record[at : at + 2], "little") for at in (4, 6))
-    record[8:16] = bytes(8)
-    record[offset : offset + 2 * count] = bytes(2 * count)
-    return bytes(record[:used])
-
-
-def changed_blocks(before: bytes, after: bytes) -> list[int]:
-    blocks = range(0, len(before) - BLOCK + 1, BLOCK)
-    return [at for at in blocks if before[at : at + BLOCK] != after[at : at + BLOCK]]
 
 
 def test_undoing_all_that_windows_logged_and_redoing_it_gives_the_volume_that_windows_left() -> None:

@@ -11,6 +11,7 @@ import struct
 from typing import TYPE_CHECKING
 
 import pytest
+
 from ntfs import log_builder as builder
 from ntfs.log_builder import PAGE, Chain, Log
 from ntfs.log_cases import (
@@ -32,7 +33,6 @@ from ntfs.log_recipe import BLOCK, DELETED, GROWN, NEW, RECORD, Recipe, content_
 from ntfs.volumes import write_sparse
 from support.memory_device import MemoryDevice
 from support.ntfs_judges import mounted_tree, structure_judges
-
 from vmrescue.ntfs.log_replay import pending_work, replay
 from vmrescue.ntfs.store import Store
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from ntfs.volumes import (
     MIB,
     CountingDevice,
@@ -21,7 +22,6 @@ from ntfs.volumes import (
 from support.machine import run
 from support.memory_device import MemoryDevice
 from support.ntfs_judges import digest, dissect_tree, mounted
-
 from vmrescue.errors import FormatError, NotFoundError, RefusedError, UnsupportedError
 from vmrescue.ntfs import NtfsVolume
 

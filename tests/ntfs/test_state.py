@@ -6,11 +6,11 @@ import struct
 from typing import TYPE_CHECKING
 
 import pytest
+
 from ntfs.volumes import MIB, SECTOR, cloud_volume, format_volume, formatted, opened, windows_volume
 from support.machine import run
 from support.memory_device import MemoryDevice
 from support.ntfs_judges import mounted
-
 from vmrescue.errors import FormatError, RefusedError, UnsupportedError
 from vmrescue.ntfs import NtfsVolume, volume_state
 

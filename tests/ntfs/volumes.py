@@ -12,7 +12,6 @@ from support.machine import run
 from support.memory_device import MemoryDevice
 from support.ntfs_judges import FIRST_USER_RECORD, all_judges, digest
 from support.real_data import sdist_file
-
 from vmrescue.disk.file import FileDevice
 from vmrescue.ntfs import NtfsVolume
 

@@ -11,8 +11,8 @@ from urllib.parse import unquote_to_bytes
 from xml.etree import ElementTree
 
 from dissect.regf import regf
-from support.machine import need_tool, run
 
+from support.machine import need_tool, run
 from vmrescue.registry import ValueType
 
 if TYPE_CHECKING:

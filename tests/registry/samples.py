@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from support.real_data import corpus, sdist_file
-
 from vmrescue.registry import Hive, ValueType
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)

@@ -8,9 +8,9 @@ import struct
 from typing import TYPE_CHECKING
 
 import pytest
-from support.real_data import corpus
 
 from registry.samples import boot_store, hive_with_everything, windows_7_hive, windows_10_system
+from support.real_data import corpus
 from vmrescue.errors import FormatError
 from vmrescue.registry import Hive, ValueType
 from vmrescue.registry.key_value import BIG_DATA

@@ -7,10 +7,10 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-from support.machine import run
 
 from registry.judges import assert_judges_agree, content_of
 from registry.samples import NOON, at_noon, boot_store, windows_7_hive, windows_10_system
+from support.machine import run
 from vmrescue.errors import FormatError, RefusedError, UsageError
 from vmrescue.registry import Hive, KeyNotFound, ValueNotFound, ValueType, security
 from vmrescue.registry.value_type import encode

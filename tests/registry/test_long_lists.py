@@ -7,9 +7,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-from support.machine import run
 
 from registry.judges import assert_judges_agree, content_of
+from support.machine import run
 from vmrescue.registry import Hive
 from vmrescue.registry.cells import NIL
 from vmrescue.registry.subkey_list import header, read_root

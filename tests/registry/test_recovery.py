@@ -6,10 +6,10 @@ import struct
 from typing import TYPE_CHECKING
 
 import pytest
-from support.real_data import corpus
 
 from registry.judges import assert_hivexml_agrees, content_of
 from registry.samples import at_noon, windows_10_system
+from support.real_data import corpus
 from vmrescue.errors import RefusedError, UsageError
 from vmrescue.registry import Applied, Hive, KeyNotFound, RecoveryError, ValueType, hive_state, recover
 from vmrescue.registry.base_block import BaseBlock

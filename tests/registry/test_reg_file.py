@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.machine import need_tool, run
 
 from registry.judges import assert_judges_agree, content_of
 from registry.samples import at_noon, boot_store, hive_with_everything, windows_10_system
+from support.machine import need_tool, run
 from vmrescue.errors import RefusedError, UsageError
 from vmrescue.registry import Hive, ValueType, export_reg, import_reg
 

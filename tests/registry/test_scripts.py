@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.real_data import corpus
 
 from registry.judges import assert_judges_agree, assert_same, content_of
 from registry.samples import boot_store, hive_with_everything, windows_7_hive
 from registry.scripts import STEPS, Step, do
+from support.real_data import corpus
 from vmrescue.registry import Hive, hive_state
 
 if TYPE_CHECKING:

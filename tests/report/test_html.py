@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
-from support.browser import browser, dark, show
-from support.images import sample
 
 import vmrescue
+from support.browser import browser, dark, show
+from support.images import sample
 from vmrescue.fleet.outputs import open_output
 from vmrescue.fleet.rows import COLUMNS
 from vmrescue.report import scan_page

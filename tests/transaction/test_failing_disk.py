@@ -9,9 +9,9 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from support.images import sha256
 
 import vmrescue
+from support.images import sha256
 from vmrescue.disk import pending
 
 if TYPE_CHECKING:

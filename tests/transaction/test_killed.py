@@ -10,9 +10,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from support.images import sha256
-
 import vmrescue
+from support.images import sha256
 from vmrescue.cli.main import group
 from vmrescue.disk import journal_folder
 from vmrescue.disk.recovery import open_for_reading

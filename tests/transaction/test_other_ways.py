@@ -7,10 +7,10 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from support.images import sha256
-from support.machine import run
 
 import vmrescue
+from support.images import sha256
+from support.machine import run
 from vmrescue.disk import open_disk
 
 if TYPE_CHECKING:

@@ -6,13 +6,13 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+
+import vmrescue
 from support.command import output_of
 from support.images import sha256
 from support.machine import run
 from support.machine_disk import mounted_ntfs
 from support.real_disk import ESP, MIB, OS_START, PAGE_FRAMES, real_disk
-
-import vmrescue
 from vmrescue.disk import open_disk
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+
+import vmrescue
 from support.images import sha256
 from support.machine import run
 from support.machine_disk import mounted_ntfs
-
-import vmrescue
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,12 +3,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from support.machine import run
 from support.memory_device import MemoryDevice
 from support.real_data import sdist_file
-from volume.disks import MIB, blank, gpt_disk, ntfs_volume
-
 from vmrescue.volume import identify, read_partition_table
+from volume.disks import MIB, blank, gpt_disk, ntfs_volume
 
 if TYPE_CHECKING:
     from pathlib import Path

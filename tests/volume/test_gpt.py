@@ -6,12 +6,12 @@ from uuid import UUID
 
 import pytest
 from dissect.volume.disk import Disk
+
 from support.machine import run
 from support.memory_device import MemoryDevice
-from volume.disks import MIB, blank, gpt_disk, loop_device
-
 from vmrescue.errors import FormatError
 from vmrescue.volume import read_partition_table
+from volume.disks import MIB, blank, gpt_disk, loop_device
 
 if TYPE_CHECKING:
     from pathlib import Path

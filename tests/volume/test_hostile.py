@@ -11,11 +11,11 @@ from zlib import crc32
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.memory_device import MemoryDevice
-from volume.disks import MIB, gpt_disk, mbr_disk
 
+from support.memory_device import MemoryDevice
 from vmrescue.errors import FormatError, VmRescueError
 from vmrescue.volume import PartitionTable, read_partition_table
+from volume.disks import MIB, gpt_disk, mbr_disk
 
 SIZE = 2 * MIB
 GPT_OPTIONS = ("-n1:64:+256K", "-t1:EF00", "-n2:0:+1M", "-t2:0700")

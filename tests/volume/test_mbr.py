@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from dissect.volume.disk import Disk
+
 from support.machine import run
 from support.memory_device import MemoryDevice
-from volume.disks import MIB, blank, loop_device, mbr_disk, ntfs_volume
-
 from vmrescue.errors import FormatError
 from vmrescue.volume import read_partition_table
+from volume.disks import MIB, blank, loop_device, mbr_disk, ntfs_volume
 
 if TYPE_CHECKING:
     from pathlib import Path

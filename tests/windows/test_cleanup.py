@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+import vmrescue
 from support.command import output_of
 from support.images import sha256
 from support.machine import run
 from support.machine_disk import loop_device, mounted_ntfs
-
-import vmrescue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

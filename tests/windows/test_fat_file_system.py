@@ -6,9 +6,9 @@ import struct
 from typing import TYPE_CHECKING
 
 import pytest
+
 from support.machine import run
 from support.memory_device import MemoryDevice
-
 from vmrescue.errors import FormatError
 from vmrescue.windows.fat_file_system import FatFileSystem
 
