@@ -109,7 +109,9 @@ def _sound_sizes(log: Stream, position: int, page_size: int, log_page_size: int)
 
 
 def empty_log(log: Stream) -> None:
-    """Makes the log as a fresh volume's: every byte 0xff. Sectors that are so already are not written again."""
-    blank = memoryview(b"\xff" * CHUNK)
+    """Makes the log as a fresh volume's: every byte 0xff. What is so already is not written again."""
+    blank = b"\xff" * CHUNK
     for start in range(0, log.size, CHUNK):
-        log.clusters.write_content(start, blank[: min(CHUNK, log.size - start)])
+        part = blank[: min(CHUNK, log.size - start)]
+        if log.read_at(start, len(part)) != part:
+            log.clusters.write_content(start, memoryview(part))

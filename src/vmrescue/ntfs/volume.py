@@ -203,8 +203,8 @@ class NtfsVolume:
         if self.version[0] != NTFS_3:
             raise UnsupportedError(f"the volume is of NTFS {self.version[0]}.{self.version[1]}: it is only read")
         with self._store.edit():
-            yield
             if not self._prepared:
                 empty_log(self._store.file(LOG_FILE).stream(Kind.DATA))
                 mark_quotas_out_of_date(self._store)
+            yield
         self._prepared = True
