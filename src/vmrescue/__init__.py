@@ -1,7 +1,7 @@
 """vmrescue: repairs the disk image of a Windows VM that no longer boots: no Windows, no mount, no root.
 
     diagnosis = vmrescue.diagnose("os.vhd")     # read-only
-    receipt = vmrescue.transaction("os.vhd")         # backed up, journalled, verified
+    receipt = vmrescue.repair("os.vhd")         # backed up, journalled, verified
     vmrescue.undo("os.vhd")                     # byte for byte as before
 
 The names below are imported when they are first used, so that importing the package costs nothing.

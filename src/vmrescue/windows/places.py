@@ -22,12 +22,12 @@ IMAGE_AND_VOLUME = re.compile(r"(?P<image>.+):(?P<volume>\d+|[A-Za-z]):?")
 DRIVE = re.compile(r"(?P<letter>[A-Za-z]):[\\/]?(?P<path>.*)")
 
 
-def split_image(text: str) -> tuple[Path, str | None]:
-    """``os.vhd:2`` as image and volume; a file that is really called so is the image."""
+def split_image(text: str) -> tuple[str, str | None]:
+    """``os.vhd:2`` as image (a path or a URL) and volume; a file that is really called so is the image."""
     match = IMAGE_AND_VOLUME.fullmatch(text)
     if match is None or Path(text).exists():
-        return Path(text), None
-    return Path(match["image"]), match["volume"].upper()
+        return text, None
+    return match["image"], match["volume"].upper()
 
 
 def split_path(text: str) -> tuple[str | None, str]:
