@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ntfs import log_builder as builder
-from ntfs.log_builder import PAGE, Chain, Log
+from ntfs.log_builder import PAGE, Chain, Log, plain
 from ntfs.log_cases import (
     NEWER,
     OLDER,
@@ -29,7 +29,19 @@ from ntfs.log_cases import (
     sequence_numbers,
     spot_range,
 )
-from ntfs.log_recipe import BLOCK, DELETED, GROWN, NEW, RECORD, Recipe, content_of, log_size, scene, with_log
+from ntfs.log_recipe import (
+    BLOCK,
+    DELETED,
+    GROWN,
+    NEW,
+    RECORD,
+    Recipe,
+    content_of,
+    log_runs,
+    log_size,
+    scene,
+    with_log,
+)
 from ntfs.volumes import write_sparse
 from support.memory_device import MemoryDevice
 from support.ntfs_judges import mounted_tree, structure_judges
@@ -268,3 +280,21 @@ def test_a_replay_that_was_broken_off_is_completed_by_another_where_all_was_comm
         again = MemoryDevice(device.data)
         assert replay(again) is not None
         assert differences(volume, again.data, whole.data) == []
+
+
+@pytest.mark.parametrize("version", [OLDER, NEWER])
+def test_the_log_is_left_closed_with_its_last_lsn(version: tuple[int, int]) -> None:
+    volume, log = committed(NEW, "big", version=version)
+    crashed = with_log(content_of(volume), log.to_bytes(current=log.restart))
+
+    ours, _ = replayed(crashed)
+
+    start, _ = log_runs(volume.before)[0]
+    pages = [plain(ours[start + at : start + at + PAGE]) for at in (0, PAGE)]
+    assert pages[0] == pages[1]
+    assert struct.unpack_from("<HH", pages[0], 0x1A) == (1, 1), "minor and major version"
+    assert struct.unpack_from("<QHHHH", pages[0], 0x30) == (log.last, 1, 0, builder.NO_CLIENT, 2)
+    assert struct.unpack_from("<I", pages[0], 0x50) == (log.last_length,)
+    assert struct.unpack_from("<QQ", pages[0], 0x70) == (log.last, log.last)
+    rest = start + 2 * PAGE
+    assert ours[rest : rest + 64 * PAGE] == crashed[rest : rest + 64 * PAGE], "nothing else of it is touched"

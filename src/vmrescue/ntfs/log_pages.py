@@ -162,18 +162,17 @@ class LogFile:
             return None
         return Page(offset, data, newest, last_end if flags & layout.PAGE_HAS_END else None, place)
 
-    def closing_page(self, last_lsn: int) -> bytes:
-        """A restart page, as it goes to disk, that says: the log is closed, `last_lsn` was its last record.
+    def closing_page(self, last_lsn: int, last_length: int) -> bytes:
+        """A restart page, as it goes to disk, that says: the log is closed, this was its last record.
 
         It is of version 1.1, which every NTFS reads. A later record gets a higher LSN than any that a file record of
         this volume bears, which would not be so if the log were made as a fresh volume's.
         """
         page = bytearray(self._page)
-        count = self.page_size // layout.SECTOR + 1
         struct.pack_into("<HH", page, 0x1A, 1, 1)  # minor, major
         area = self.head.area_offset
         closed = (last_lsn, self.area.clients, 0, layout.NO_CLIENT, layout.CLEANLY_CLOSED)
         struct.pack_into("<QHHHH", page, area, *closed)
+        struct.pack_into("<I", page, area + 0x20, last_length)
         struct.pack_into("<QQ", page, area + self.area.clients_offset, last_lsn, last_lsn)
-        self._expect(self.head.array_count == count, 6, f"{count} update sequence numbers", self.head.array_count)
         return protect(page)

@@ -110,7 +110,7 @@ class Replay:
         self._undo()
         self._copy_to_mirror()
         read_state(self.store).check_content()  # only now can the files be read
-        page = self.log.closing_page(self.last.lsn)
+        page = self.log.closing_page(self.last.lsn, len(self.last.data))
         self.store.pending.commit()
         self._close(page)
         version = "{}.{}".format(*self.log.version)
