@@ -14,6 +14,10 @@ from support.ntfs_judges import FIRST_USER_RECORD, all_judges, digest
 from support.real_data import sdist_file
 from vmrescue.disk.file import FileDevice
 from vmrescue.ntfs import NtfsVolume
+from vmrescue.ntfs.attribute import Kind
+from vmrescue.ntfs.directory import find_file
+from vmrescue.ntfs.naming import touch
+from vmrescue.ntfs.placement import set_runs, set_sizes, settle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,6 +124,24 @@ def opened(path: Path, writable: bool = False) -> Iterator[NtfsVolume]:
         yield NtfsVolume(device)
     finally:
         device.close()
+
+
+def comb(volume: NtfsVolume) -> None:
+    """Makes a file `comb` of every second free cluster: what is free afterwards lies in pieces of one cluster."""
+    volume.create_file("comb", bytes(volume.cluster_size))
+    store = volume._store
+    with store.edit():
+        file = find_file(store, "comb")
+        extents = file.extents(Kind.DATA)
+        runs = file.runs(extents)
+        for first, bits, count in list(store.clusters.parts(0, volume.cluster_count)):
+            for lcn in (first + at for at in range(0, count, 2) if not bits >> at & 1):
+                store.clusters._flip(lcn, 1, used=True)
+                runs.append(lcn, 1)
+        set_sizes(file, extents[0], runs, runs.clusters * volume.cluster_size)
+        set_runs(file, extents, runs, 1)
+        settle(file)
+        touch(file)
 
 
 def tree_of(volume: NtfsVolume) -> Tree:

@@ -78,7 +78,8 @@ def _flip(bitmap: Stream, number: int, used: bool) -> None:
 
 def grow_table(store: Store) -> None:
     """Makes $MFT longer by some free records, and its bitmap with it."""
-    from vmrescue.ntfs.resize import resize, resize_zeroed  # which may in turn need a record
+    from vmrescue.ntfs.placement import settle  # which may in turn need a record
+    from vmrescue.ntfs.resize import resize, resize_zeroed
 
     file, record_size = store.file(MFT), store.boot.record_size
     old = store.mft.count
@@ -89,3 +90,4 @@ def grow_table(store: Store) -> None:
     resize(file, Kind.DATA, "", count * record_size)
     store.mft.refresh(file)
     store.mft.blank(range(old, count))
+    settle(file)
