@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 @image_argument
 @click.option("--size", type=Size(), required=True, help="The disk's new size, such as 256G: whole MiB, to 4095G.")
 @click.option("--partition", "number", type=int, help="The partition that gets the room  [default: the OS volume's]")
+@click.option("--move-recovery", is_flag=True, help="Move a recovery partition that is in the way to the disk's end.")
 @apply_options
 def command(
     image: Path,
     size: int,
     number: int | None,
+    move_recovery: bool,
     options: ApplyOptions,
 ) -> None:
     """Make the disk in IMAGE larger, with the partition table, a partition and its NTFS volume; undone by `undo`."""
@@ -34,7 +36,7 @@ def command(
 
     with Transaction(image, writable=not options.dry_run) as transaction:
         [edited] = transaction.images
-        changes = expansion(edited.disk(), edited.session.disk.format, size, number)
+        changes = expansion(edited.disk(), edited.session.disk.format, size, number, move_recovery)
         steps = [Step("expand", f"a disk of {size_text(size)} was asked for", change) for change in changes]
         plan = Plan(transaction.identity, tuple(steps))
         apply_and_report(transaction, plan, options)

@@ -32,6 +32,8 @@ MOST_CLUSTERS = (1 << 32) - 1  # what Windows' NTFS counts to
 BAD = "$Bad"  # the stream of $BadClus: a hole as long as the volume, but for the clusters that are bad
 SECTORS = struct.Struct("<Q")
 SECTORS_AT = 0x28
+HIDDEN = struct.Struct("<I")  # sectors of the disk before the volume, for the boot code of a BIOS
+HIDDEN_AT = 0x1C
 
 
 def check_growable(device: BlockDevice) -> None:
@@ -135,3 +137,19 @@ def _write_boot_sectors(store: Store) -> None:
     SECTORS.pack_into(sector, SECTORS_AT, boot.volume_size // boot.sector_size)
     for position in (0, boot.volume_size):
         store.pending.write_at(position, sector)
+
+
+def follow_move(device: BlockDevice, old_start: int, new_start: int) -> None:
+    """Has the boot sector and its copy say where on the disk, in bytes, the volume begins now, if they did before."""
+    boot = Store(device).boot
+    for position in (0, boot.volume_size):
+        at = position + HIDDEN_AT
+        if position + boot.sector_size > device.size:
+            continue
+        if device.read_at(at, HIDDEN.size) == _hidden(old_start // boot.sector_size):
+            device.write_at(at, _hidden(new_start // boot.sector_size))
+
+
+def _hidden(sectors: int) -> bytes:
+    """As much of the number as the field holds: Windows keeps the lower 32 bits."""
+    return HIDDEN.pack(sectors & 0xFFFFFFFF)

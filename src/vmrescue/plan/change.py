@@ -283,6 +283,28 @@ class ExpandVolume:
         return _size(self.after)
 
 
+@dataclass(frozen=True)
+class MovePartition:
+    """Move a partition, with all that is in it, to another place; bytes of the disk. `file` has no path."""
+
+    kind: ClassVar[str] = "move-partition"
+    file: FileRef
+    before: int
+    after: int
+
+    @property
+    def title(self) -> str:
+        return "move the partition"
+
+    @property
+    def before_text(self) -> str:
+        return f"at byte {self.before}"
+
+    @property
+    def after_text(self) -> str:
+        return f"at byte {self.after}"
+
+
 def _size(size: int) -> str:
     return f"{size} bytes ({size_text(size)})"
 
@@ -300,6 +322,7 @@ KINDS: dict[str, type[Any]] = {
         ReplayVolumeLog,
         ExpandDisk,
         ExpandVolume,
+        MovePartition,
     )
 }
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vmrescue.errors import RepairFailedError
-from vmrescue.plan import ExpandDisk, ExpandVolume
+from vmrescue.plan import ExpandDisk, MovePartition
 from vmrescue.windows.guard import reading
 from vmrescue.windows.stream import DeviceStream
 
 if TYPE_CHECKING:
+    from vmrescue.plan import ExpandVolume
+    from vmrescue.transaction.resizing import Expansion
     from vmrescue.windows import Disk, Volume
 
 BITMAP, BAD_CLUSTERS = 6, 8  # file records
 LAST_BITS = 8  # bytes of $Bitmap that are looked at
 
 
-def look_at_expansion(change: ExpandDisk | ExpandVolume, disks: list[Disk]) -> None:
-    """Raises RepairFailedError where the disk or the volume is not as long as the change was to make it."""
+def look_at_expansion(change: Expansion, disks: list[Disk]) -> None:
+    """Raises RepairFailedError where the disk or volume is not as long, or not where, the change was to make it."""
     disk = disks[change.file.disk]
     if disk.table.warnings:
         raise RepairFailedError(f"the partition table is not in order any more: {'; '.join(disk.table.warnings)}")
@@ -27,6 +29,9 @@ def look_at_expansion(change: ExpandDisk | ExpandVolume, disks: list[Disk]) -> N
     volume = disk.volume(change.file.partition)
     if volume is None:
         raise RepairFailedError(f"{change.file} is not there any more")
+    if isinstance(change, MovePartition):
+        _expect(change, "the bytes before the partition", change.after, volume.position)
+        return
     _expect(change, "the partition's bytes", change.after, volume.partition.size)
     _look_at_volume(change, volume)
 
@@ -59,6 +64,6 @@ def _bits_behind(bitmap: Any, clusters: int) -> int:
     return (~bits & behind).bit_count()
 
 
-def _expect(change: ExpandDisk | ExpandVolume, what: str, expected: int, found: int) -> None:
+def _expect(change: Expansion, what: str, expected: int, found: int) -> None:
     if expected != found:
         raise RepairFailedError(f"cannot confirm: {change.title}: {what} are {found}, not {expected}")

@@ -21,13 +21,14 @@ from vmrescue.checks import Policy, examine, open_disks
 from vmrescue.disk import EditSession, journal
 from vmrescue.disk.remote import is_remote, refusal
 from vmrescue.errors import RefusedError, RepairFailedError, VmRescueError
-from vmrescue.plan import DeleteFile, ExpandDisk, ExpandVolume, PutFile, ReplayVolumeLog
+from vmrescue.plan import DeleteFile, PutFile, ReplayVolumeLog
 from vmrescue.transaction.apply import apply_plan, by_file
 from vmrescue.transaction.backup import back_up
 from vmrescue.transaction.committed import compare_committed
 from vmrescue.transaction.editors import open_editor
 from vmrescue.transaction.receipt import NAME, Receipt, Written
 from vmrescue.transaction.recorder import Recorder
+from vmrescue.transaction.resizing import Expansion
 from vmrescue.transaction.verify import verify_plan
 from vmrescue.windows.bare_hive import disk_or_hive
 
@@ -216,7 +217,7 @@ class Transaction:
         edited = [
             file
             for file, (first, *_) in by_file(applied.plan.changes).items()
-            if file not in new and not isinstance(first, (DeleteFile, ReplayVolumeLog, ExpandDisk, ExpandVolume))
+            if file not in new and not isinstance(first, DeleteFile | ReplayVolumeLog | Expansion)
         ]
         with open_disks([image.path for image in self.images]) as untouched:
             return back_up(edited, untouched, folder)

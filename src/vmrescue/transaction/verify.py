@@ -16,8 +16,6 @@ from vmrescue.plan import (
     DeleteFile,
     DeleteKey,
     DeleteValue,
-    ExpandDisk,
-    ExpandVolume,
     FileRef,
     Plan,
     PutFile,
@@ -27,6 +25,7 @@ from vmrescue.plan import (
 )
 from vmrescue.transaction.apply import by_file, file_hash, find_volume
 from vmrescue.transaction.resized import look_at_expansion
+from vmrescue.transaction.resizing import Expansion
 from vmrescue.windows import RegistryFile
 
 if TYPE_CHECKING:
@@ -49,7 +48,11 @@ def verify_plan(plan: Plan, disks: list[Disk], policy: Policy, before: Diagnosis
         RepairFailedError: a change is not there, or something is wrong now that was not before.
     """
     try:
-        for file, changes in by_file(plan.changes).items():
+        for change in plan.changes:
+            if isinstance(change, Expansion):
+                look_at_expansion(change, disks)
+        others = [change for change in plan.changes if not isinstance(change, Expansion)]
+        for file, changes in by_file(others).items():
             _look_up(file, changes, disks)
         after = examine(disks, policy) if before else None
     except RepairFailedError:
@@ -62,9 +65,6 @@ def verify_plan(plan: Plan, disks: list[Disk], policy: Policy, before: Diagnosis
 
 
 def _look_up(file: FileRef, changes: list[Change], disks: list[Disk]) -> None:
-    if isinstance(changes[0], ExpandDisk | ExpandVolume):
-        look_at_expansion(changes[0], disks)
-        return
     volume = find_volume(disks, file)
     if isinstance(changes[0], DeleteFile):
         if volume.files.size_of(file.path) is not None:

@@ -1,4 +1,4 @@
-"""Making room on a disk that has grown: its table brought to the new end, and a partition extended.
+"""Making room on a disk that has grown: its table brought to the new end, a partition moved or extended.
 
 Windows leaves the last MiB of a disk free, whatever the style: GPT's backup is in it, and on an MBR disk the place
 where a conversion to a dynamic disk would keep its database. Partitions end on whole MiB, as Windows aligns them.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import FormatError, RefusedError
+from vmrescue.errors import RefusedError
 from vmrescue.volume import gpt_edit, mbr
 
 if TYPE_CHECKING:
@@ -52,27 +52,53 @@ def extend_partition(device: BlockDevice, table: PartitionTable, number: int, en
     Raises:
         RefusedError: there is not so much room, or the table cannot say it.
     """
-    check_editable(table)
-    partition = next(each for each in table.partitions if each.number == number)
-    if end % table.sector_size or end <= partition.end:
+    partition = _partition(table, number)
+    if end <= partition.end:
         raise RefusedError(f"partition {number} ends at byte {partition.end}: it cannot be extended to byte {end}")
-    if any(other.start < end for other in behind(table, partition)):
-        raise RefusedError(f"partition {behind(table, partition)[0].number} lies where partition {number} should grow")
+    _place(device, table, partition, partition.start, end)
+
+
+def move_partition(device: BlockDevice, table: PartitionTable, number: int, start: int) -> None:
+    """Makes partition `number` begin at byte `start`, behind where it ends now, and copies what is in it there.
+
+    Raises:
+        RefusedError: there is no room for it, or the table cannot say it.
+    """
+    partition = _partition(table, number)
+    if start < partition.end:
+        raise RefusedError(f"partition {number} ends at byte {partition.end}: it cannot be moved to byte {start}")
+    _place(device, table, partition, start, start + partition.size)
+    for offset in range(0, partition.size, MIB):
+        length = min(MIB, partition.size - offset)
+        content = device.read_at(partition.start + offset, length)
+        if content != device.read_at(start + offset, length):
+            device.write_at(start + offset, content)
+
+
+def _partition(table: PartitionTable, number: int) -> Partition:
+    check_editable(table)
+    return next(each for each in table.partitions if each.number == number)
+
+
+def _place(device: BlockDevice, table: PartitionTable, partition: Partition, start: int, end: int) -> None:
+    """Writes in the table that a partition lies from byte `start` to before byte `end`."""
+    if start % table.sector_size or end % table.sector_size:
+        raise RefusedError(f"partitions of this disk consist of whole sectors of {table.sector_size} bytes")
+    for other in table.partitions:
+        if other.number != partition.number and other.start < end and start < other.end:
+            raise RefusedError(f"partition {other.number} lies where partition {partition.number} is to be")
     if table.style == "GPT":
         if end > gpt_edit.last_usable_end(device, table.sector_size):
             raise RefusedError(f"byte {end} lies behind what the partitions of this disk can have")
-        gpt_edit.write_table(device, table.sector_size, {number: end})
+        gpt_edit.write_table(device, table.sector_size, {partition.number: (start, end)})
     else:
-        _extend_primary(device, table, partition, end)
+        _place_primary(device, table, partition, start, end)
 
 
-def _extend_primary(device: BlockDevice, table: PartitionTable, partition: Partition, end: int) -> None:
+def _place_primary(device: BlockDevice, table: PartitionTable, partition: Partition, start: int, end: int) -> None:
     if partition.number > LAST_PRIMARY:
         raise RefusedError(f"partition {partition.number} is a logical one: those are not extended")
-    last = end // table.sector_size - 1
+    first, last = start // table.sector_size, end // table.sector_size - 1
     if end > device.size or last >= MBR_SECTORS:
         raise RefusedError(f"byte {end} lies behind what an MBR's partitions can have on this disk")
-    entry = next(each for each in mbr.read_boot_record(device, 0).entries if each.slot == partition.number)
-    if entry.start * table.sector_size != partition.start:
-        raise FormatError("MBR entry", mbr.entry_position(entry.slot), f"a start at byte {partition.start}")
-    mbr.write_sectors(device, entry.slot, last + 1 - entry.start, mbr.chs(last))
+    mbr.write_place(device, partition.number, first, last + 1 - first)

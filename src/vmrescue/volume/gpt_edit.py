@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from vmrescue.disk.device import BlockDevice
 
 MOST_SECTORS = 0xFFFFFFFF  # what the protective MBR says of a disk that has more
-_LAST_LBA = struct.Struct("<Q")
-_LAST_LBA_AT = 40  # of an entry
+_FIRST_AND_LAST = struct.Struct("<QQ")
+_FIRST_AT = 32  # of an entry
 
 
 def last_usable_end(device: BlockDevice, sector_size: int) -> int:
@@ -29,13 +29,13 @@ def last_usable_end(device: BlockDevice, sector_size: int) -> int:
     return (device.size // sector_size - 1 - _array_sectors(copy)) * sector_size
 
 
-def write_table(device: BlockDevice, sector_size: int, ends: dict[int, int]) -> None:
-    """Puts the backup at the device's end, and gives partitions other ends.
+def write_table(device: BlockDevice, sector_size: int, places: dict[int, tuple[int, int]]) -> None:
+    """Puts the backup at the device's end, and gives partitions other places.
 
     Args:
         device: perhaps longer than when it was partitioned.
         sector_size: in bytes.
-        ends: by the partition's number the byte behind it.
+        places: by the partition's number its first byte and the byte behind it.
 
     Raises:
         FormatError: the primary copy is not sound.
@@ -45,8 +45,9 @@ def write_table(device: BlockDevice, sector_size: int, ends: dict[int, int]) -> 
     raw = device.read_at(sector_size, sector_size)
     header = gpt.HEADER.parse(raw)
     entries = bytearray(copy.entries)
-    for number, end in ends.items():
-        _LAST_LBA.pack_into(entries, (number - 1) * copy.entry_size + _LAST_LBA_AT, end // sector_size - 1)
+    for number, (start, end) in places.items():
+        at = (number - 1) * copy.entry_size + _FIRST_AT
+        _FIRST_AND_LAST.pack_into(entries, at, start // sector_size, end // sector_size - 1)
     last, array = device.size // sector_size - 1, _array_sectors(copy)
     common = {"last_usable_lba": last - array - 1, "entries_crc32": crc32(entries)}
     backup = {"my_lba": last, "alternate_lba": 1, "entries_lba": last - array}
@@ -86,4 +87,4 @@ def _protect(device: BlockDevice, last_lba: int) -> None:
     entry = record.entries[0]
     if entry.start != 1:
         raise FormatError("protective MBR", mbr.entry_position(entry.slot) + 8, "a start at sector 1", entry.start)
-    mbr.write_sectors(device, entry.slot, min(last_lba, MOST_SECTORS), b"\xff\xff\xff")
+    mbr.write_place(device, entry.slot, 1, min(last_lba, MOST_SECTORS), last_chs=b"\xff\xff\xff")

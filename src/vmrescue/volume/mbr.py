@@ -78,11 +78,14 @@ def entry_position(slot: int) -> int:
     return ENTRIES_AT + (slot - 1) * int(ENTRY.sizeof())
 
 
-def write_sectors(device: BlockDevice, slot: int, sectors: int, last_chs: bytes) -> None:
-    """Gives the partition in a slot of the master boot record another length."""
+def write_place(device: BlockDevice, slot: int, start: int, sectors: int, last_chs: bytes | None = None) -> None:
+    """Gives the partition in a slot of the master boot record another place; start and length are in sectors."""
     position = entry_position(slot)
     fields = ENTRY.parse(device.read_at(position, ENTRY.sizeof()))
-    device.write_at(position, ENTRY.build({**fields, "sectors": sectors, "last_chs": last_chs}))
+    changed = {"start": start, "sectors": sectors, "last_chs": last_chs or chs(start + sectors - 1)}
+    if start != fields.start:
+        changed["first_chs"] = chs(start)
+    device.write_at(position, ENTRY.build({**fields, **changed}))
 
 
 def chs(lba: int) -> bytes:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from vmrescue.errors import NotFoundError, RefusedError, UsageError
 from vmrescue.ntfs.growth import check_growable
-from vmrescue.plan import ExpandDisk, ExpandVolume, FileRef
+from vmrescue.plan import ExpandDisk, ExpandVolume, FileRef, MovePartition
 from vmrescue.units import size_text
 from vmrescue.volume.extending import behind, check_editable, furthest_end
 from vmrescue.windows.installation import Installation
+from vmrescue.windows.recovery_moves import references
 
 if TYPE_CHECKING:
     from vmrescue.plan import Change
@@ -27,7 +28,9 @@ MBR_LIMIT = 2048 * GIB
 DYNAMIC_LIMIT = 2040 * GIB
 
 
-def expansion(disk: Disk, container: str, size: int, number: int | None = None) -> list[Change]:
+def expansion(
+    disk: Disk, container: str, size: int, number: int | None = None, move_recovery: bool = False
+) -> list[Change]:
     """The changes that make a disk `size` bytes long, and one of its volumes fill what is new.
 
     Args:
@@ -35,6 +38,8 @@ def expansion(disk: Disk, container: str, size: int, number: int | None = None) 
         container: its format, as `VirtualDisk.format` names it.
         size: in bytes, whole MiB; the disk's own size gives the volume the room that a disk already has.
         number: the volume's partition; the OS volume's unless given.
+        move_recovery: whether recovery partitions behind the volume are moved to the disk's end, with the references
+            to them; else they are in the way.
 
     Raises:
         UsageError: no disk of Azure has such a size.
@@ -46,16 +51,21 @@ def expansion(disk: Disk, container: str, size: int, number: int | None = None) 
     partition = volume.partition
     if disk.table.style == "MBR" and partition.number > 4:
         raise RefusedError(f"{volume} is a logical one, in an extended partition: those are not extended")
-    _check_nothing_behind(behind(disk.table, partition), volume)
+    others = behind(disk.table, partition)
+    _check_behind(others, volume, move_recovery)
     if volume.file_system != "NTFS":
         raise RefusedError(f"{volume} holds {volume.file_system or 'no known file system'}: only NTFS is expanded")
     check_growable(volume.device)
     end = furthest_end(disk.table, size)
+    moves = _moves(disk, others, end)
+    if moves:
+        end = moves[-1].after
     if end <= partition.end:
         raise RefusedError(f"{volume} ends at byte {partition.end} already: there is no room behind it to give it")
     index, old = disk.index, disk.device.size
-    longer: list[Change] = [ExpandDisk(FileRef(index, 0, ""), old, size)] if size > old else []
-    return [*longer, ExpandVolume(FileRef(index, partition.number, ""), partition.size, end - partition.start)]
+    longer = [ExpandDisk(FileRef(index, 0, ""), old, size)] if size > old else []
+    grown = ExpandVolume(FileRef(index, partition.number, ""), partition.size, end - partition.start)
+    return [*longer, *moves, grown, *references(disk, moves)]
 
 
 def _check_size(disk: Disk, container: str, size: int) -> None:
@@ -90,11 +100,22 @@ def _volume(disk: Disk, number: int | None) -> Volume:
     return volume
 
 
-def _check_nothing_behind(others: list[Partition], volume: Volume) -> None:
-    if not others:
+def _check_behind(others: list[Partition], volume: Volume, move_recovery: bool) -> None:
+    recovery = [other for other in others if other.role == "recovery"]
+    if not others or (move_recovery and recovery == others):
         return
-    first = others[0]
+    first = next((other for other in others if other not in recovery), others[0])
     text = f"partition {first.number} ({first.type_name}) lies behind {volume}, where it should grow"
-    if first.role == "recovery":
-        text += ": start the VM elsewhere or move it first (reagentc /disable, delete it, expand, reagentc /enable)"
-    raise RefusedError(text)
+    raise RefusedError(f"{text}: move it out of the way with --move-recovery" if first in recovery else text)
+
+
+def _moves(disk: Disk, others: list[Partition], end: int) -> list[MovePartition]:
+    """How partitions come to lie before byte `end`, in the order in which they lie; the last is moved first."""
+    moves = []
+    for other in reversed(others):
+        end = (end - other.size) // MIB * MIB
+        moves.append(MovePartition(FileRef(disk.index, other.number, ""), other.start, end))
+    if others and end < others[-1].end:
+        needed = size_text(sum(other.size for other in others))
+        raise RefusedError(f"what lies behind the volume can only be moved if the disk grows by more than its {needed}")
+    return moves

@@ -1,0 +1,114 @@
+r"""What names a recovery partition by its place, and has to follow when that is moved.
+
+On a GPT disk the boot store and the registry name a partition by its GUID, which stays; on an MBR disk by the disk's
+signature and the byte where it begins. ``ReAgent.xml``, in ``\Windows\System32\Recovery`` and once more beside the
+recovery image, has that byte on either: Microsoft documents the file nowhere; its elements have the attributes
+``id`` (the MBR signature, decimal), ``guid`` (the GPT disk's) and ``offset``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING
+
+from vmrescue.bcd import Partition, Style
+from vmrescue.bcd import device as bcd_device
+from vmrescue.bcd.edits import SetValue, element_path
+from vmrescue.bcd.elements import Format
+from vmrescue.errors import RefusedError
+from vmrescue.plan import FileRef, PutFile, RegistryData
+from vmrescue.windows.hive_changes import boot_changes, set_value
+from vmrescue.windows.installation import Installation
+from vmrescue.windows.mounted_devices import MBR_ENTRY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmrescue.plan import Change, MovePartition
+    from vmrescue.windows.disk import Disk
+    from vmrescue.windows.volume import Volume
+
+AGENT_FILE = "ReAgent.xml"
+BESIDE_IMAGE = rf"Recovery\WindowsRE\{AGENT_FILE}"
+LOCATION = re.compile(rb'<[^<>]*\soffset="(\d+)"[^<>]*>')
+OWN_PART = slice(32, 60)  # of a device element for a partition: its place, what it lies on, the disk's signature
+
+
+def references(disk: Disk, moves: list[MovePartition]) -> list[Change]:
+    """The changes by which the boot store, the registry and the recovery agent find the partitions at their new places.
+
+    Raises:
+        NotFoundError: the disk has no Windows.
+        RefusedError: its volume is encrypted, or a file that names a place cannot be understood.
+    """
+    if not moves:
+        return []
+    installation = Installation([disk])
+    windows = installation.os
+    if windows is None:
+        raise RefusedError(
+            "the OS volume is encrypted with BitLocker: what names the recovery partition is out of reach"
+        )
+    changes: list[Change] = []
+    signature = disk.table.disk_id
+    if isinstance(signature, int):
+        changes += _boot_store(installation, signature, moves)
+        changes += _mounted_devices(installation, signature, moves)
+    changes += _agent_file(windows.volume, rf"{windows.root}\System32\Recovery\{AGENT_FILE}", moves)
+    for move in moves:
+        volume = disk.volume(move.file.partition)
+        if volume and volume.file_system == "NTFS":
+            changes += _agent_file(volume, BESIDE_IMAGE, moves)
+    return changes
+
+
+def _boot_store(installation: Installation, signature: int, moves: list[MovePartition]) -> Iterator[Change]:
+    """A partition is named by the same bytes wherever it stands in a device: alone, or as the volume of a file."""
+    names = [[_name(signature, place) for place in (move.before, move.after)] for move in moves]
+    for entry in installation.boot.store.objects():
+        for element in entry.elements():
+            raw = element.raw
+            for old, new in names if element.format is Format.DEVICE else ():
+                raw = raw.replace(old, new)
+            path = element_path(entry.guid, element.id)
+            if raw != element.raw:
+                yield from boot_changes(installation.boot.hive, [SetValue(path, "Element", element.registry_type, raw)])
+
+
+def _name(signature: int, place: int) -> bytes:
+    return bcd_device.encode(Partition(Style.MBR, signature, place)).raw[OWN_PART]
+
+
+def _mounted_devices(installation: Installation, signature: int, moves: list[MovePartition]) -> Iterator[Change]:
+    assert installation.os is not None, "asked only of a Windows that can be read"
+    hive = installation.os.system
+    mounted = hive.key("MountedDevices")
+    for name, data in mounted.values().items() if mounted else ():
+        for move in moves:
+            if data.raw == MBR_ENTRY.pack(signature, move.before):
+                after = RegistryData(data.type, MBR_ENTRY.pack(signature, move.after))
+                yield set_value(hive, "MountedDevices", name, after)
+
+
+def _agent_file(volume: Volume, path: str, moves: list[MovePartition]) -> Iterator[Change]:
+    if volume.files.size_of(path) is None:
+        return
+    before = volume.files.open(path).read()
+    if b"\0" in before:
+        raise RefusedError(f"\\{path} on {volume} is not in UTF-8: the places in it cannot be brought up to date")
+    after = LOCATION.sub(lambda found: _location(found, volume.disk, moves), before)
+    if after != before:
+        file = FileRef(volume.disk_index, volume.partition.number, path)
+        yield PutFile(file, hashlib.sha256(before).hexdigest(), after)
+
+
+def _location(found: re.Match[bytes], disk: Disk, moves: list[MovePartition]) -> bytes:
+    """An XML element with an offset, which is changed if it is a place on this disk that is moved."""
+    text = found[0]
+    disk_id = disk.table.disk_id
+    own = b'id="%d"' % disk_id if isinstance(disk_id, int) else b'guid="{%s}"' % str(disk_id).encode()
+    for move in moves:
+        if int(found[1]) == move.before and own in text.lower():
+            return text.replace(b'offset="%b"' % found[1], b'offset="%d"' % move.after)
+    return text
