@@ -24,7 +24,7 @@ from ntfs.volumes import (
     write_sparse,
 )
 from support.machine import run
-from support.ntfs_judges import all_judges, digest
+from support.ntfs_judges import all_judges, digest, mounted
 from vmrescue.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -161,6 +161,39 @@ def test_a_full_volume_in_pieces_is_edited_like_any_other(cluster: int, sector: 
         path = format_volume(Path(folder) / "volume.img", size, cluster, sector)
         expected = play(path, seed, size // 5, broken_up=True)
         assert all_judges(path) == expected
+
+
+@pytest.mark.parametrize(("cluster", "sector"), [(512, 512), (4096, 512), (4096, 4096)])
+@given(seed=SEEDS)
+@scripts(1)
+def test_ntfs_3g_and_a_script_edit_a_volume_by_turns(cluster: int, sector: int, seed: int) -> None:
+    choice = Random(seed)
+    with TemporaryDirectory() as name:
+        path = format_volume(Path(name) / "volume.img", 24 * MIB, cluster, sector)
+        with opened(path) as volume:
+            model = Model(volume, 50_000)
+        for _ in range(2):
+            with mounted(path, writable=True) as folder:
+                others_turn(model, folder, choice)
+            with opened(path, writable=True) as model.volume:
+                assert model.volume.check() == []
+                model.play(choice.randrange(1 << 32))
+                assert model.volume.check() == []
+        assert all_judges(path) == model.tree
+
+
+def others_turn(model: Model, folder: Path, choice: Random) -> None:
+    """ntfs-3g makes files, rewrites some and deletes some."""
+    for path in choice.sample(sorted(model.files), len(model.files) // 4):
+        (folder / path).unlink()
+        del model.files[path]
+    for path in choice.sample(sorted(model.files), len(model.files) // 4):
+        model.files[path] = choice.randbytes(choice.randrange(20_000))
+        (folder / path).write_bytes(model.files[path])
+    for _ in range(200):
+        path = model._new_path(choice)
+        model.files[path] = choice.randbytes(choice.choice([0, 100, 3000, 20_000]))
+        (folder / path).write_bytes(model.files[path])
 
 
 @given(seed=SEEDS)

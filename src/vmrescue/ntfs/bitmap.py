@@ -33,9 +33,9 @@ class ClusterBitmap:
         self._count = store.boot.cluster_count
         self._stream = store.file(BITMAP).stream(Kind.DATA)
         self._next = 0  # where the last allocation ended: the next one most likely finds room there
-        if self._stream.size * 8 < self._count:
-            at = self._stream.attribute.position + 0x30
-            raise FormatError("$Bitmap", at, f"{self._count} bits", f"{self._stream.size} bytes")
+        if self._stream.initialized * 8 < self._count:
+            at = self._stream.attribute.position + 0x38
+            raise FormatError("$Bitmap", at, f"{self._count} bits", f"{self._stream.initialized} bytes")
 
     def free_count(self) -> int:
         """Clusters that no file owns."""

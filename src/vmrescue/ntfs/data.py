@@ -52,16 +52,20 @@ class Stream:
         return self._clusters.read_at(offset, there).ljust(length, b"\0") if there else bytes(length)
 
     def write_at(self, offset: int, data: bytes) -> None:
-        """Changes metadata inside the size, where it is initialized."""
-        if offset < 0 or offset + len(data) > self.initialized:
-            expected = f"{len(data)} bytes inside the {self.initialized} that are initialized"
-            raise FormatError("attribute value", offset, expected, offset + len(data))
-        if self._clusters is not None:
-            self._clusters.write_at(offset, data)
-        else:
+        """Changes metadata inside the size; during an edit, because more of the value may become initialized."""
+        if offset < 0 or offset + len(data) > self.size:
+            raise FormatError(
+                "attribute value", offset, f"{len(data)} bytes inside its {self.size}", offset + len(data)
+            )
+        if self._clusters is None:
             value = bytearray(self.attribute.value)
             value[offset : offset + len(data)] = data
             self.attribute.value = bytes(value)
+            return
+        if offset + len(data) > self.initialized:
+            self._clusters.write_at(self.initialized, bytes(max(0, offset - self.initialized)))
+            self.initialized = self.attribute.initialized_size = offset + len(data)
+        self._clusters.write_at(offset, data)
 
     def _check_plain(self) -> None:
         if self.attribute.flags & Storage.ENCRYPTED:

@@ -31,7 +31,7 @@ def resize(file: File, kind: int, name: str, size: int) -> None:
 
 def resize_zeroed(file: File, kind: int, name: str, size: int) -> None:
     """Makes a value of metadata longer, by zeros."""
-    old = file.get(kind, name).size
+    old = file.stream(kind, name).initialized
     resize(file, kind, name, size)
     file.stream(kind, name).write_at(old, bytes(size - old))
 
