@@ -1,4 +1,4 @@
-"""Sizes for people: binary units, as Windows' Explorer counts and names them."""
+"""Sizes and numbers for people: binary units, as Windows' Explorer counts and names them."""
 
 from __future__ import annotations
 
@@ -11,3 +11,8 @@ def size_text(size: int) -> str:
     number = size / (1 << 10 * step)
     shown = f"{number:.0f}" if step == 0 or number == int(number) else f"{number:.1f}"
     return f"{shown} {UNITS[step]}"
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 change``, ``2 changes``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

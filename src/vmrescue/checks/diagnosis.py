@@ -130,8 +130,12 @@ def examine(disks: list[Disk], policy: Policy, rules: Iterable[str] = tuple(RULE
         windows=_describe_windows(installation),
         volumes=[_describe_volume(volume, installation) for volume in installation.volumes],
         findings=findings,
-        warnings=[warning for disk in disks for warning in disk.warnings],
+        warnings=[*(warning for disk in disks for warning in disk.warnings), *_os_warnings(installation)],
     )
+
+
+def _os_warnings(installation: Installation) -> list[str]:
+    return installation.os.warnings if installation.os else []
 
 
 def _describe_disk(disk: Disk) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def _configured(windows: OperatingSystem, policy: Policy) -> Iterator[Finding]:
     yield Finding(
         check=ID,
         severity="warning",
-        summary=f"the page file is configured on {shown}, not on {policy.page_file_drive}",
+        summary=f"the page file is configured on {shown}, not on {policy.page_file_drive} ({policy.page_file_reason})",
         meaning=MEANING,
         step=steps.PAGE_FILE,
         evidence={
@@ -121,7 +121,8 @@ def _stray_finding(
     return Finding(
         check=ID,
         severity="warning" if at_hand else "advice",
-        summary=f"the last boot used {stray.place}, not {policy.page_file_drive}; the file {where}",
+        summary=f"the last boot used {stray.place}, not {policy.page_file_drive}; the file {where} "
+        f"({policy.page_file_reason})",
         meaning=MEANING if stray.deletable else f"{MEANING} It can go once the volume's log is replayed.",
         step=steps.PAGE_FILE,
         evidence=evidence,

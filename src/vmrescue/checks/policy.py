@@ -9,6 +9,7 @@ from vmrescue.checks.vm_size import temporary_drive
 from vmrescue.errors import UsageError
 
 DRIVE = re.compile(r"[A-Za-z]:")
+LEAST_RAM = 256 << 20  # bytes; what Windows Server Core needs at least is twice that
 OS_DRIVE = "C:"  # an Azure image's Windows always calls its own volume C:
 
 
@@ -19,6 +20,7 @@ class Policy:
     Args:
         temp_drive: the letter of the VM's temporary drive, where the page file belongs; None where the VM has none
             that could hold it: the page file then belongs on C:.
+        vm_size: the name of the VM's size, where the temporary drive was found by it; for the explanation only.
         ram: the VM's memory in bytes, which a complete dump must fit into the free space; None where it is not known.
         dump_file: where the memory dump is to be written, as Windows spells it.
         min_free: bytes that must be free on the OS volume.
@@ -28,6 +30,7 @@ class Policy:
     """
 
     temp_drive: str | None = "D:"
+    vm_size: str | None = None
     ram: int | None = None
     dump_file: str = r"%SystemRoot%\MEMORY.DMP"
     min_free: int = 300 << 20
@@ -38,18 +41,29 @@ class Policy:
     def __post_init__(self) -> None:
         if self.temp_drive is not None and not DRIVE.fullmatch(self.temp_drive):
             raise UsageError(f"a drive is a letter and a colon, like D:, not {self.temp_drive!r}")
-        if self.min_free < 0 or (self.ram is not None and self.ram <= 0):
-            raise UsageError("sizes of memory and free space cannot be negative")
+        if self.min_free < 0:
+            raise UsageError("the space that must be free cannot be negative")
+        if self.ram is not None and self.ram < LEAST_RAM:
+            raise UsageError(f"no Windows VM has {self.ram} bytes of memory; write 16G for 16 GB")
 
     @classmethod
     def azure(cls, vm_size: str | None = None) -> Policy:
         """The default. With a VM size's name (``Standard_D4ds_v5``) the temporary drive follows from it."""
-        return cls(temp_drive=temporary_drive(vm_size)) if vm_size else cls()
+        return cls(temp_drive=temporary_drive(vm_size), vm_size=vm_size) if vm_size else cls()
 
     @property
     def page_file_drive(self) -> str:
         """Where the page file belongs: the temporary drive, or C: where there is none."""
         return (self.temp_drive or OS_DRIVE).upper()
+
+    @property
+    def page_file_reason(self) -> str:
+        """Why the page file belongs there, for a person who may know better."""
+        if self.vm_size:
+            return f"a {self.vm_size} has {'a' if self.temp_drive else 'no'} temporary drive for it"
+        if self.temp_drive:
+            return f"the VM is taken to have a temporary drive {self.page_file_drive}, which --vm-size would tell"
+        return "the VM has no temporary drive for it"
 
     @property
     def page_file(self) -> str:

@@ -8,6 +8,7 @@ import click
 
 from vmrescue.cli.applying import apply_and_report
 from vmrescue.cli.options import apply_options, data_disk_option, image_argument
+from vmrescue.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +32,9 @@ def command(
     from vmrescue.plan import Plan
     from vmrescue.transaction import Transaction
 
-    parsed = Plan.from_json(plan.read())
+    start = plan.read(1)
+    if start.strip() not in (b"", b"{"):
+        raise UsageError(f"{plan.name} is not a plan (JSON from `vmrescue plan`); the order is: apply PLAN IMAGE")
+    parsed = Plan.from_json(start + plan.read())
     with Transaction(image, data_disks, writable=not options.dry_run) as transaction:
         apply_and_report(transaction, parsed, options)

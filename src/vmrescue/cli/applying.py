@@ -12,6 +12,7 @@ from vmrescue.errors import RefusedError
 from vmrescue.report.printable import printable
 from vmrescue.report.receipt import dry_run_text, receipt_text
 from vmrescue.report.text import plan_text
+from vmrescue.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +48,7 @@ def show(plan: Plan, options: ApplyOptions) -> None:
 
 def ask(plan: Plan, target: str, options: ApplyOptions) -> None:
     """Asks whether to go on. Raises RefusedError where the answer is no, or where there is nobody to ask."""
-    if not (options.yes or _confirm(f"Write these {len(plan)} changes to {printable(target)}?")):
+    if not (options.yes or _confirm(f"Write {counted(len(plan), 'change')} to {printable(target)}?")):
         raise RefusedError("nothing was changed: the answer was no")
 
 

@@ -16,6 +16,7 @@ from vmrescue.cli.options import (
     make_policy,
     policy_options,
 )
+from vmrescue.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
     from vmrescue.cli.options import ApplyOptions
@@ -44,6 +45,10 @@ def command(
 
     elsewhere = bool(copy_to or into) and not options.dry_run
     rules = make_policy(**policy)
+    if copy_to and into:
+        raise UsageError("a repair goes to a copy or into a child, not to both")
+    if (target := copy_to or into) and target.exists():
+        raise RefusedError(f"{target} exists already; it is not overwritten")
     with Transaction(image, data_disks, rules, writable=not (options.dry_run or elsewhere)) as transaction:
         must_be_editable(transaction.before)
         plan = transaction.before.plan(only or None, skip)

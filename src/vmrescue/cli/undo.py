@@ -30,5 +30,9 @@ def command(image: Path, show: bool, output: str, quiet: bool) -> None:
         click.echo(json.dumps(rows, indent=2) if output == "json" else history_text(repairs))
         return
     number = undo(image)
-    if not quiet:
+    if quiet:
+        return
+    if output == "json":
+        click.echo(json.dumps({"image": str(image), "undone": number}))
+    else:
         click.echo(printable(f"{image}: repair {number} was taken back; the image is as it was before."))

@@ -12,7 +12,7 @@ from vmrescue.fat.names import fold
 from vmrescue.fat.table import FREE
 
 if TYPE_CHECKING:
-    from vmrescue.disk.pending import PendingWrites
+    from vmrescue.disk.pending_writes import PendingWrites
     from vmrescue.fat.boot_sector import BootSector
     from vmrescue.fat.directory import Entry
     from vmrescue.fat.table import Table

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from construct import Bytes, Int32ul, Padding, Struct
 
 if TYPE_CHECKING:
-    from vmrescue.disk.pending import PendingWrites
+    from vmrescue.disk.pending_writes import PendingWrites
     from vmrescue.fat.boot_sector import BootSector
 
 LAYOUT = Struct(

@@ -13,7 +13,7 @@ from vmrescue.errors import FormatError, RefusedError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from vmrescue.disk.pending import PendingWrites
+    from vmrescue.disk.pending_writes import PendingWrites
     from vmrescue.fat.boot_sector import BootSector
 
 Run = tuple[int, int]  # first cluster, number of clusters

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from vmrescue.disk.pending import PendingWrites, write_differing
+from vmrescue.disk.pending_writes import PendingWrites, write_differing
 from vmrescue.errors import FormatError, NotFoundError, RefusedError, UsageError
 from vmrescue.fat import directory as slots
 from vmrescue.fat.boot_sector import read_boot_sector

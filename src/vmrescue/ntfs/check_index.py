@@ -33,7 +33,7 @@ def _check_blocks(index: Index, seen: set[int], where: str, problems: list[str])
     if index.file.find(Kind.BITMAP, index.name) is None:
         return
     bitmap = index.file.stream(Kind.BITMAP, index.name)
-    bits = int.from_bytes(bitmap.read_at(0, bitmap.size), "little")
+    bits = int.from_bytes(bitmap.read_all(), "little")
     used = sum(1 << vcn // index.block_vcns for vcn in seen)
     if bits & ~used:
         problems.append(f"{where} has {(bits & ~used).bit_count()} blocks that are in use, but not in its tree")

@@ -10,7 +10,7 @@ from vmrescue.ntfs.run_list import HOLE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmrescue.disk.pending import PendingWrites
+    from vmrescue.disk.pending_writes import PendingWrites
     from vmrescue.ntfs.run_list import RunList
 
 

@@ -20,6 +20,7 @@ from vmrescue.ntfs.naming import add_name, check_not_system, linked_names, now, 
 from vmrescue.ntfs.placement import add_attribute, settle
 from vmrescue.ntfs.record import RecordFlag
 from vmrescue.ntfs.record_bitmap import allocate_record
+from vmrescue.ntfs.reparse import reparse_tag, title
 from vmrescue.ntfs.security import compact
 from vmrescue.ntfs.standard_information import SIZE, StandardInformation, read_standard_information
 from vmrescue.ntfs.system_files import ROOT
@@ -91,6 +92,10 @@ def _place_for(store: Store, path: str) -> tuple[Directory, FileName]:
     directory = open_directory(store, parents)
     if directory.file.number != ROOT:
         check_not_system(directory.file, "\\".join(parents))
+    if (tag := reparse_tag(directory.file)) is not None:
+        raise RefusedError(
+            f"the directory for {path!r} is a reparse point ({title(tag)}): what is in it lies elsewhere"
+        )
     if directory.find(text):
         raise RefusedError(f"there already is a {path!r}")
     return directory, new_file_name(directory.file.reference, text)
@@ -108,7 +113,7 @@ def _new_file(store: Store, directory: Directory, attributes: FileAttribute) -> 
     add_attribute(file, Attribute.resident(Kind.STANDARD_INFORMATION, "", bytes(information.raw)))
     if not above.has_security and directory.file.find(Kind.SECURITY_DESCRIPTOR):
         descriptor = directory.file.stream(Kind.SECURITY_DESCRIPTOR)
-        value = compact(descriptor.read_at(0, descriptor.size))
+        value = compact(descriptor.read_all())
         add_attribute(file, Attribute.resident(Kind.SECURITY_DESCRIPTOR, "", value))
     return file
 

@@ -22,6 +22,7 @@ class Stream:
         self.attribute = extents[0]
         self.size = self.attribute.size
         self.initialized = self.size
+        self._limit = file.store.boot.volume_size
         self._clusters: ClusterStream | None = None
         if self.attribute.non_resident:
             boot = file.store.boot
@@ -50,6 +51,12 @@ class Stream:
         self._check_plain()
         there = max(0, min(length, self.initialized - offset))
         return self._clusters.read_at(offset, there).ljust(length, b"\0") if there else bytes(length)
+
+    def read_all(self) -> bytes:
+        """A whole value of metadata, which is never larger than the volume. Raises as `read_at` does."""
+        if self.size > self._limit:
+            raise FormatError("attribute", self.attribute.position, f"at most {self._limit} bytes", self.size)
+        return self.read_at(0, self.size)
 
     def write_at(self, offset: int, data: bytes) -> None:
         """Changes metadata inside the size; during an edit, because more of the value may become initialized."""

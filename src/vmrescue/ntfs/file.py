@@ -9,7 +9,7 @@ from vmrescue.ntfs.attribute import Kind
 from vmrescue.ntfs.attribute_list import MAX_SIZE, ListEntry, read_list
 from vmrescue.ntfs.data import Stream
 from vmrescue.ntfs.record import NUMBER_MASK
-from vmrescue.ntfs.run_list import RunList
+from vmrescue.ntfs.run_list import RunList, check_stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +52,7 @@ class File:
         stream = Stream(self, found)
         if stream.size > MAX_SIZE:
             raise FormatError("attribute list", found[0].position, f"at most {MAX_SIZE} bytes", stream.size)
-        return read_list(stream.read_at(0, stream.size), found[0].position)
+        return read_list(stream.read_all(), found[0].position)
 
     def record(self, number: int) -> FileRecord:
         """The base record, or one of the extension records. Raises FormatError where that is not this file's."""
@@ -151,4 +151,5 @@ class File:
                 raise FormatError("attribute", extent.position, expected, extent.lowest_vcn)
             for run in extent.runs(self.store.boot.cluster_count):
                 runs.append(run.lcn, run.length)
+        check_stored(runs, self.store.boot.cluster_count, extents[0].position if extents else 0)
         return runs

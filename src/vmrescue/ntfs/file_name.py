@@ -44,6 +44,9 @@ class FileAttribute(IntFlag):
     VIEW_INDEX = 0x20000000  # only in file names
 
 
+INDEX_FLAGS = FileAttribute.DIRECTORY | FileAttribute.VIEW_INDEX  # not in the record's own attributes
+
+
 class FileName:
     """One name of a file, and what its directory repeats of the file's record."""
 

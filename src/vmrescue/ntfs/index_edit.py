@@ -267,7 +267,7 @@ class IndexEditor:
             add_attribute(self.file, Attribute.resident(Kind.BITMAP, name, bytes(BITMAP_STEP)))
         count = index.blocks.size // index.block_size
         bitmap = self.file.stream(Kind.BITMAP, name)
-        bits = int.from_bytes(bitmap.read_at(0, bitmap.size), "little")
+        bits = int.from_bytes(bitmap.read_all(), "little")
         number = (~bits & bits + 1).bit_length() - 1
         if number >= bitmap.size * 8:
             resize_zeroed(self.file, Kind.BITMAP, name, bitmap.size + BITMAP_STEP)

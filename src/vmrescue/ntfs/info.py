@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vmrescue.ntfs.attribute import Kind, Storage
 from vmrescue.ntfs.data import METHOD_MASK
 from vmrescue.ntfs.fields import align8
-from vmrescue.ntfs.file_name import FileAttribute, Space, to_datetime
+from vmrescue.ntfs.file_name import INDEX_FLAGS, FileAttribute, Space, to_datetime
 from vmrescue.ntfs.record import NUMBER_MASK
 from vmrescue.ntfs.reparse import reparse_tag
 from vmrescue.ntfs.standard_information import read_standard_information
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from vmrescue.ntfs.directory import Named
     from vmrescue.ntfs.file import File
+
+
+SHOWN_DIRECTORY = 0x10  # FILE_ATTRIBUTE_DIRECTORY
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def _from_name(named: Named, short_name: str) -> FileInfo:
         is_directory=name.is_directory,
         size=name.size,
         allocated_size=name.allocated_size,
-        attributes=name.attributes,
+        attributes=_shown(name.attributes, name.is_directory),
         created=to_datetime(name.created),
         modified=to_datetime(name.modified),
         changed=to_datetime(name.changed),
@@ -73,6 +76,11 @@ def _from_name(named: Named, short_name: str) -> FileInfo:
         is_sparse=bool(name.attributes & FileAttribute.SPARSE),
         is_reparse_point=bool(name.attributes & FileAttribute.REPARSE_POINT),
     )
+
+
+def _shown(attributes: int, is_directory: bool) -> int:
+    """A file's attributes as programs see them: the bits for its indexes are NTFS's own, that of a directory is not kept."""
+    return attributes & ~INDEX_FLAGS | (SHOWN_DIRECTORY if is_directory else 0)
 
 
 def described(file: File, name: str, short_name: str) -> FileInfo:
@@ -86,7 +94,7 @@ def described(file: File, name: str, short_name: str) -> FileInfo:
         is_directory=file.is_directory,
         size=data.size if data else 0,
         allocated_size=allocated_size(file),
-        attributes=information.attributes,
+        attributes=_shown(information.attributes, file.is_directory),
         created=to_datetime(information.created),
         modified=to_datetime(information.modified),
         changed=to_datetime(information.changed),

@@ -9,11 +9,11 @@ from vmrescue.ntfs.attribute import Kind
 from vmrescue.ntfs.attribute_list import MAX_SIZE, read_list
 from vmrescue.ntfs.cluster_stream import ClusterStream
 from vmrescue.ntfs.record import SIGNATURE, FileRecord, RecordFlag, new_record, read_record
-from vmrescue.ntfs.run_list import Run, RunList
+from vmrescue.ntfs.run_list import HOLE, Run, RunList, check_stored
 from vmrescue.ntfs.system_files import MFT, MFT_MIRROR
 
 if TYPE_CHECKING:
-    from vmrescue.disk.pending import PendingWrites
+    from vmrescue.disk.pending_writes import PendingWrites
     from vmrescue.ntfs.attribute import Attribute
     from vmrescue.ntfs.boot_sector import BootSector
     from vmrescue.ntfs.file import File
@@ -44,6 +44,7 @@ class FileTable:
         self.count = min(first.data_size, first.initialized_size) // self._boot.record_size
         self._stream = ClusterStream(self._pending, self.runs, self._boot.cluster_size)
         self._load_extents(base)
+        check_stored(self.runs, self._boot.cluster_count, first.position)
         if self.count * self._boot.record_size > self._stream.size:
             raise FormatError("$MFT", first.position + 0x30, f"at most {self._stream.size} bytes", first.data_size)
 
@@ -75,7 +76,10 @@ class FileTable:
             raise FormatError(
                 "$MFT", attribute.position, f"clusters of the table from {first_vcn} on", attribute.lowest_vcn
             )
-        return attribute.runs(self._boot.cluster_count)
+        runs = attribute.runs(self._boot.cluster_count)
+        if any(run.lcn == HOLE for run in runs):
+            raise FormatError("$MFT", attribute.position, "clusters for the whole table", "a hole")
+        return runs
 
     def position(self, number: int) -> int:
         """The byte of the volume where a record begins."""
@@ -141,6 +145,8 @@ class FileTable:
     def store(self) -> None:
         """Hands all changed records on to be written, the first ones twice."""
         changed = [record for record in (self._held or {}).values() if record.changed]
+        if not changed:
+            return
         mirror, mirror_size = self.mirror()
         for record in changed:
             data = record.protected()

@@ -10,7 +10,7 @@ from vmrescue.errors import FormatError, RefusedError
 from vmrescue.ntfs.attribute import Kind
 from vmrescue.ntfs.directory import Directory
 from vmrescue.ntfs.fields import align8
-from vmrescue.ntfs.file_name import FileName, Space, file_names
+from vmrescue.ntfs.file_name import INDEX_FLAGS, FileName, Space, file_names
 from vmrescue.ntfs.index import ENTRY_HEADER, Entry
 from vmrescue.ntfs.index_edit import IndexEditor
 from vmrescue.ntfs.info import allocated_size
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from vmrescue.ntfs.standard_information import StandardInformation
 
 UNIX_EPOCH = 11_644_473_600  # seconds from 1601 to 1970
-INDEX_FLAGS = 0x30000000  # bits of a name's attributes that say what indexes a file has; not in the record's
 _ENTRY = struct.Struct("<QHHHH")
 
 

@@ -138,7 +138,8 @@ def _lay_out(file: File, extent: Attribute, runs: RunList) -> None:
     record = file.holder(extent)
     rest = runs.since(extent.lowest_vcn)
     pairs, _ = encode_pairs(rest)
-    if len(pairs) > SHORT_PAIRS and len(pairs) > _pairs_room(record, extent) and _movable(file, extent):
+    crowded = len(pairs) > max(SHORT_PAIRS, _pairs_room(record, extent)) and len(record.attributes) > 1
+    if crowded and _movable(file, extent):
         record.remove(extent)
         record = _new_extension(file)
         record.add(extent)

@@ -113,6 +113,12 @@ class RunList:
         return lcn == HOLE if last.lcn == HOLE else lcn == last.next_lcn
 
 
+def check_stored(runs: RunList, limit: int, position: int) -> None:
+    """Raises FormatError where runs store more clusters than a volume has, because some are named twice."""
+    if (stored := sum(run.length for run in runs.stored)) > limit:
+        raise FormatError("run list", position, f"{limit} clusters at most", stored)
+
+
 def decode_pairs(pairs: bytes, first_vcn: int, limit: int, position: int) -> list[Run]:
     """The runs in mapping pairs; `limit` is the number of clusters of the volume, `position` that of the pairs."""
     runs = []

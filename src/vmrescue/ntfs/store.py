@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from vmrescue.disk.pending import PendingWrites
+from vmrescue.disk.pending_writes import PendingWrites
 from vmrescue.errors import FormatError
 from vmrescue.ntfs.attribute import Kind
 from vmrescue.ntfs.bitmap import ClusterBitmap

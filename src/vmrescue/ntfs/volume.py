@@ -166,8 +166,8 @@ class NtfsVolume:
         stream = open_content(file, path)
         check_rewritable(file, stream, path)
         if fits_in_place(stream, data):
-            write_in_place(stream, data)
-            self._store.pending.commit()
+            with self._store.edit():
+                write_in_place(stream, data)
             return
         with self._edit():
             file = find_file(self._store, path)

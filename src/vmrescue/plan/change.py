@@ -206,11 +206,11 @@ class DeleteFile:
 
     @property
     def title(self) -> str:
-        return "delete the file"
+        return f"delete \\{self.file.path}"
 
     @property
     def before_text(self) -> str:
-        return f"{self.size} bytes"
+        return _size(self.size)
 
     @property
     def after_text(self) -> str:
@@ -228,7 +228,7 @@ class PutFile:
 
     @property
     def title(self) -> str:
-        return "write the file"
+        return f"write \\{self.file.path}"
 
     @property
     def before_text(self) -> str:
@@ -348,15 +348,34 @@ def _plain(value: object) -> object:
     return value
 
 
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"a text was expected, not {value!r:.40}")
+    value.encode("utf-8")  # a lone surrogate is no text
+    return value
+
+
+def _number(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise TypeError(f"a whole number was expected, not {value!r:.40}")
+    return value
+
+
+def _file(value: Any) -> FileRef:
+    return FileRef(_number(value["disk"]), _number(value["partition"]), _text(value["path"]))
+
+
 _DECODERS: dict[str, Callable[[Any], Any]] = {
-    "FileRef": lambda value: FileRef(int(value["disk"]), int(value["partition"]), str(value["path"])),
-    "str": str,
-    "str | None": lambda value: None if value is None else str(value),
-    "int": int,
+    "FileRef": _file,
+    "str": _text,
+    "str | None": lambda value: None if value is None else _text(value),
+    "int": _number,
     "bytes": lambda value: base64.b64decode(value, validate=True),
     "RegistryData": RegistryData.from_dict,
     "RegistryData | None": lambda value: None if value is None else RegistryData.from_dict(value),
-    "dict[str, RegistryData]": lambda value: {str(name): RegistryData.from_dict(item) for name, item in value.items()},
+    "dict[str, RegistryData]": lambda value: {
+        _text(name): RegistryData.from_dict(item) for name, item in value.items()
+    },
 }
 
 
@@ -370,5 +389,12 @@ def change_from_dict(document: dict[str, Any]) -> Change:
             raise UsageError(f"a change of kind {kind.kind} has no field {min(unknown)!r}")
         change: Change = kind(**{name: _DECODERS[text](document[name]) for name, text in declared.items()})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UsageError(f"the plan holds something that is not a change: {error!r} in {document!r:.200}") from error
+        raise UsageError(
+            f"the plan holds something that is not a change: {_shown(error)} in {document!r:.120}"
+        ) from error
     return change
+
+
+def _shown(error: Exception) -> str:
+    """An exception's message in a few words; a missing field's name for a KeyError."""
+    return f"no field {error}" if isinstance(error, KeyError) else f"{error}"[:120]

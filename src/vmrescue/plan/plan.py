@@ -72,6 +72,8 @@ class Plan:
                 Step(str(step["check"]), str(step["reason"]), change_from_dict(step["change"]))
                 for step in document["steps"]
             )
+        except UnicodeDecodeError as error:
+            raise UsageError(f"not a plan, but bytes that are no text (byte {error.start})") from error
         except (KeyError, TypeError, ValueError, RecursionError) as error:
-            raise UsageError(f"not a plan: {error!r}") from error
+            raise UsageError(f"not a plan: {str(error)[:120]}") from error
         return cls(image, steps)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.report.printable import printable
 from vmrescue.report.text import finding_line
+from vmrescue.units import counted
 
 if TYPE_CHECKING:
     from vmrescue.transaction import PastRepair, Receipt
@@ -16,11 +17,13 @@ SHOWN_RANGES = 40  # of what would be written; JSON has all
 def receipt_text(receipt: Receipt) -> str:
     """For the person who has just had an image repaired."""
     lines = [
-        printable(f"Repaired {receipt.image}: {len(receipt.plan)} changes, {receipt.bytes_written} bytes written."),
+        printable(
+            f"Repaired {receipt.image}: {counted(len(receipt.plan), 'change')}, {receipt.bytes_written} bytes written."
+        ),
         printable(f"Backup and receipt: {receipt.folder}"),
         printable(f"Take it back with: vmrescue undo {receipt.image}"),
     ]
-    return "\n".join(lines + _remaining(receipt))
+    return "\n".join(lines + _remaining(receipt, "The repaired disk was diagnosed again"))
 
 
 def dry_run_text(receipt: Receipt) -> str:
@@ -32,7 +35,8 @@ def dry_run_text(receipt: Receipt) -> str:
         lines += [f"  {row.offset:>15} {row.length:>8}" for row in ranges[:SHOWN_RANGES]]
         if len(ranges) > SHOWN_RANGES:
             lines.append(f"  … and {len(ranges) - SHOWN_RANGES} more")
-    return "\n".join([*lines, "Nothing was written.", *_remaining(receipt)])
+    remaining = _remaining(receipt, "With these changes") if receipt.written else []
+    return "\n".join([*lines, "Nothing was written.", *remaining])
 
 
 def history_text(repairs: list[PastRepair]) -> str:
@@ -45,11 +49,11 @@ def history_text(repairs: list[PastRepair]) -> str:
     return "\n".join(lines) or "There was no repair of this image."
 
 
-def _remaining(receipt: Receipt) -> list[str]:
+def _remaining(receipt: Receipt, when: str) -> list[str]:
     """What the diagnosis of the repaired disk still finds."""
     if receipt.after is None:
         return []
     if not receipt.after.findings:
-        return ["The repaired disk was diagnosed again: nothing is wrong."]
+        return [f"{when}: nothing is wrong."]
     found = [f"  {finding_line(finding)}" for finding in receipt.after.findings]
-    return ["The repaired disk was diagnosed again; this remains:", *found]
+    return [f"{when}: this remains:", *found]

@@ -17,7 +17,7 @@ def _environment() -> Environment:
     try:
         import jinja2
     except ImportError as error:
-        raise UnsupportedError("HTML is written with Jinja2: pip install 'vmrescue[report]'") from error
+        raise UnsupportedError("HTML is written with Jinja2: pip install jinja2") from error
     from vmrescue import __version__
 
     environment = jinja2.Environment(

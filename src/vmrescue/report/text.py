@@ -6,7 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from vmrescue.report.printable import printable
-from vmrescue.units import size_text
+from vmrescue.units import counted, size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,8 +61,11 @@ def _finding_lines(finding: Finding) -> Iterator[str]:
     for name, value in finding.evidence.items():
         if value is not None and value != []:
             yield from _wrapped(f"{name.replace('_', ' ')}: {evidence_text(name, value)}")
-    for change in finding.changes:
-        yield from _wrapped(f"repair: {change.title}: {change.before_text} -> {change.after_text}")
+    condition = f" (only with --only {finding.check})" if finding.on_request else ""
+    for change in finding.changes[:SHOWN_ITEMS]:
+        yield from _wrapped(f"repair{condition}: {change.title}: {change.before_text} -> {change.after_text}")
+    if len(finding.changes) > SHOWN_ITEMS:
+        yield from _wrapped(f"repair{condition}: {len(finding.changes)} changes in all")
     if not finding.changes:
         yield from _wrapped("repair: none that vmrescue can make")
 
@@ -99,9 +102,10 @@ def _verdict(diagnosis: Diagnosis) -> str:
         if (count := sum(finding.severity == severity for finding in diagnosis.findings))
     ]
     changes = len(diagnosis.plan())
-    offer = f" `vmrescue repair {printable(diagnosis.image)}` would make {changes} changes." if changes else ""
-    noun = "finding" if len(diagnosis.findings) == 1 else "findings"
-    return f"{len(diagnosis.findings)} {noun}: {', '.join(counts)}.{offer}"
+    offer = (
+        f" `vmrescue repair {printable(diagnosis.image)}` would make {counted(changes, 'change')}." if changes else ""
+    )
+    return f"{counted(len(diagnosis.findings), 'finding')}: {', '.join(counts)}.{offer}"
 
 
 def plan_text(plan: Plan) -> str:

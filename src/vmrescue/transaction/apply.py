@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 def find_volume(disks: list[Disk], file: FileRef) -> Volume:
     """The volume that a plan's file lies on. Raises RefusedError where the disks have no such partition."""
-    volume = disks[file.disk].volume(file.partition) if file.disk < len(disks) else None
+    volume = disks[file.disk].volume(file.partition) if 0 <= file.disk < len(disks) else None
     if volume is None:
         raise RefusedError(f"the plan edits {file}, which is not on the disks given")
     return volume

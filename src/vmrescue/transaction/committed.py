@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from vmrescue.errors import RepairFailedError
+from vmrescue.errors import FormatError, RefusedError, RepairFailedError
 from vmrescue.windows.guard import reading
 
 if TYPE_CHECKING:
@@ -37,6 +37,23 @@ def compare_committed(path: str, expected: VirtualDisk, ranges: Iterable[tuple[i
                 size = min(CHUNK, offset + length - start)
                 if read(start, size) != expected.read_at(start, size):
                     raise RepairFailedError(f"{path}: the {size} bytes at {start} of the disk are not what was written")
+
+
+def must_be_confirmable(path: str, disk: VirtualDisk) -> None:
+    """Opens an image as the comparison after the commit will, before anything is written.
+
+    Raises RefusedError where that fails: what was written could not be confirmed.
+    """
+    if not disk.format.endswith("VHD"):
+        return
+    try:
+        with reading(f"image {path}", 0), _open_vhd([path, *disk.parents]) as read:
+            read(0, 1)
+    except FormatError as error:
+        raise RefusedError(
+            f"libvhdi, which has to confirm a repair, cannot open {path}: mend the container first, for example with "
+            "`qemu-img convert -f vpc -O vpc -o subformat=fixed,force_size`, or repair a copy (--copy-to)"
+        ) from error
 
 
 @contextmanager

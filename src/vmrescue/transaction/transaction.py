@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING
 from vmrescue.checks import Policy, examine, open_disks
 from vmrescue.disk import EditSession, journal
 from vmrescue.disk.remote import is_remote, refusal
-from vmrescue.errors import RefusedError, RepairFailedError, VmRescueError
+from vmrescue.errors import RefusedError, RepairFailedError, VmRescueError, WriteError
 from vmrescue.plan import DeleteFile, PutFile, ReplayVolumeLog
 from vmrescue.transaction.apply import apply_plan, by_file
 from vmrescue.transaction.backup import back_up
-from vmrescue.transaction.committed import compare_committed
+from vmrescue.transaction.committed import compare_committed, must_be_confirmable
 from vmrescue.transaction.editors import open_editor
 from vmrescue.transaction.receipt import NAME, Receipt, Written
 from vmrescue.transaction.recorder import Recorder
@@ -142,6 +142,9 @@ class Transaction:
         before = None if isinstance(self._before, VmRescueError) else self._before
         after = verify_plan(plan, self.disks(), self.policy, before)
         written = {str(image.path): rows for image in self.images if (rows := image.written())}
+        for image in self.images:
+            if str(image.path) in written:
+                must_be_confirmable(str(image.path), image.session.disk)
         return Receipt(
             image=str(self.images[0].path),
             committed=False,
@@ -157,18 +160,24 @@ class Transaction:
         )
 
     def _must_be_sound(self, volume: Volume) -> None:
-        """Checks a volume whose structures were edited; what was wrong before is looked for only where something is.
+        """Checks a volume whose structures were edited; looks at it as it was only where something is wrong.
 
-        Raises RepairFailedError where something is wrong that was not before.
+        Raises:
+            RefusedError: the volume was damaged before.
+            RepairFailedError: it would be damaged by the edits.
         """
-        problems = {str(problem) for problem in open_editor(volume).check()}
+        problems = open_editor(volume).check()
         if not problems:
             return
         with open_disks([image.path for image in self.images]) as untouched:
             before = untouched[volume.disk_index].volume(volume.partition.number)
-            problems -= {str(problem) for problem in open_editor(before).check()} if before else set()
-        if problems:
-            raise RepairFailedError(f"{volume} would not be sound after the edits: {min(problems)}")
+            damage = open_editor(before).check() if before else []
+        if damage:
+            raise RefusedError(
+                f"{volume} is damaged ({damage[0]}): no file on it is created, deleted or resized before chkdsk has "
+                "mended it; leave such changes out (--skip page-file), and the others can be made"
+            )
+        raise RepairFailedError(f"{volume} would not be sound after the edits: {problems[0]}")
 
     def _must_be_for_this_image(self, plan: Plan) -> None:
         if plan.image != self.identity:
@@ -208,7 +217,10 @@ class Transaction:
                 "sha256": file_sha256(self.images[0].path) if self._origin and self._origin.sha256 else None,
             }
         )
-        (folder / NAME).write_text(receipt.to_json(), encoding="utf-8")
+        try:
+            (folder / NAME).write_text(receipt.to_json(), encoding="utf-8")
+        except OSError as error:
+            raise WriteError(f"the repair was made, but its receipt cannot be written: {error.strerror}") from error
         return receipt
 
     def _back_up(self, applied: Receipt, folder: Path) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.checks import examine
 from vmrescue.checks.rules import RULES
-from vmrescue.errors import RepairFailedError, VmRescueError
+from vmrescue.errors import RefusedError, RepairFailedError, VmRescueError
 from vmrescue.ntfs import volume_state
 from vmrescue.plan import (
     Change,
@@ -58,7 +58,9 @@ def verify_plan(plan: Plan, disks: list[Disk], policy: Policy, before: Diagnosis
     except RepairFailedError:
         raise
     except VmRescueError as error:
-        raise RepairFailedError(f"after the edits the disk cannot be read any more: {error}") from error
+        raise RefusedError(
+            f"nothing was written: with these changes the disk could not be read any more ({error})"
+        ) from error
     if before and after and all(step.check in RULES for step in plan.steps):
         _nothing_new(before, after)
     return after

@@ -49,8 +49,12 @@ def find_boot_store(disk: Disk) -> BootStore:
         if volume.files.size_of(path) is not None:
             hive = RegistryFile(volume, path)
             return BootStore(generation, volume, hive, Store(hive.root))
-    looked = ", ".join(map(str, candidates)) or "no partition that could hold it"
+    looked = ", ".join(_described(volume) for volume in _boot_order(disk, generation)) or "no partition for it"
     raise NotFoundError(f"no boot store: there is no \\{path} (generation {generation}, {disk.table.style}; {looked})")
+
+
+def _described(volume: Volume) -> str:
+    return str(volume) if volume.readable else f"{volume} holds {volume.file_system or 'no known file system'}"
 
 
 def _boot_order(disk: Disk, generation: int) -> list[Volume]:

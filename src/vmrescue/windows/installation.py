@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from vmrescue.bcd import Boot, Device, Partition, Style
-from vmrescue.errors import NotFoundError
+from vmrescue.errors import NotFoundError, VmRescueError
 from vmrescue.windows.boot_store import BootStore, find_boot_store
 from vmrescue.windows.mounted_devices import drive_letters
 from vmrescue.windows.registry_file import RegistryFile
@@ -46,6 +46,7 @@ class OperatingSystem:
     def __init__(self, volume: Volume, root: str) -> None:
         self.volume = volume
         self.root = root
+        self.warnings: list[str] = []
 
     @property
     def config(self) -> str:
@@ -83,6 +84,14 @@ class OperatingSystem:
 
     @cached_property
     def product(self) -> Product:
+        """All None where SOFTWARE is missing or damaged: that keeps no VM from being diagnosed."""
+        try:
+            return self._read_product()
+        except VmRescueError as error:
+            self.warnings.append(f"the Windows version is not known: {error}")
+            return Product(None, None, None, None)
+
+    def _read_product(self) -> Product:
         hive = self.software
         key = hive.key(CURRENT_VERSION) if hive else None
         if key is None:
