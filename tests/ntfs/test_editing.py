@@ -136,12 +136,9 @@ def test_an_edit_for_which_there_is_no_room_writes_nothing() -> None:
     device, volume = new_volume()
     volume.create_file("file", b"x" * 5000)
     device.writes.clear()
-    for attempt in (
-        lambda: volume.create_file("big", bytes(8 * MIB)),
-        lambda: volume.write_file("file", bytes(8 * MIB)),
-    ):
+    for edit, name in ((volume.create_file, "big"), (volume.write_file, "file")):
         with pytest.raises(RefusedError, match="free clusters"):
-            attempt()
+            edit(name, bytes(8 * MIB))
         assert device.writes == []
     volume.create_file("after", b"y" * 5000)
     assert volume.read_file("file") == b"x" * 5000

@@ -79,7 +79,7 @@ def _from_name(named: Named, short_name: str) -> FileInfo:
 
 
 def _shown(attributes: int, is_directory: bool) -> int:
-    """A file's attributes as programs see them: the bits for its indexes are NTFS's own, that of a directory is not kept."""
+    """A file's attributes as programs see them: NTFS's own bits for indexes are not, that of a directory is."""
     return attributes & ~INDEX_FLAGS | (SHOWN_DIRECTORY if is_directory else 0)
 
 
