@@ -190,3 +190,12 @@ def test_deleting_a_large_file_writes_little(tmp_path: Path) -> None:
     NtfsVolume(device).delete("pagefile.sys")
     device.close()
     assert 0 < device.written < 40_000
+
+
+def test_a_freed_record_keeps_its_other_flags() -> None:
+    device, volume = new_volume()
+    volume.create_directory("D")
+    record = volume._store.mft.position(volume.stat("D").record)
+    device.data[record + 0x16] |= 0x08
+    NtfsVolume(device).delete("D")
+    assert device.data[record + 0x16] == 0x08 | 0x02

@@ -44,7 +44,7 @@ class FileAttribute(IntFlag):
     VIEW_INDEX = 0x20000000  # only in file names
 
 
-INDEX_FLAGS = FileAttribute.DIRECTORY | FileAttribute.VIEW_INDEX  # not in the record's own attributes
+INDEX_FLAGS = int(FileAttribute.DIRECTORY | FileAttribute.VIEW_INDEX)  # not in the record's own attributes
 
 
 class FileName:

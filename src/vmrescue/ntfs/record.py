@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from enum import IntFlag
+from enum import IntEnum
 
 from vmrescue.errors import FormatError, RefusedError
 from vmrescue.ntfs.attribute import Attribute, read_attribute
@@ -20,7 +20,9 @@ Reference = int  # a record's number in the lower 48 bits, its sequence number a
 NUMBER_MASK = (1 << 48) - 1
 
 
-class RecordFlag(IntFlag):
+class RecordFlag(IntEnum):
+    """Bits of a record's flags that matter here; others may be set (an IntFlag's complement would lose them)."""
+
     IN_USE = 0x0001
     DIRECTORY = 0x0002
 
