@@ -25,7 +25,9 @@ from expand.disks import (
 from support.command import output_of
 from support.crash import failing
 from support.images import sha256
-from support.machine_disk import mounted_ntfs
+from support.machine import run
+from support.machine_disk import loop_device, mounted_ntfs
+from support.real_disk import OS_START, real_disk
 from vmrescue.disk import EditSession
 from vmrescue.plan import Plan
 
@@ -106,6 +108,18 @@ def test_the_windows_of_a_generation_2_disk_is_still_found(gen2_healthy: Path) -
     assert seen_by_judges(gen2_healthy, "GPT").files == files
     output_of("undo", gen2_healthy)
     assert sha256(gen2_healthy) == old
+
+
+def test_a_disk_whose_volume_windows_formatted_grows(tmp_path: Path) -> None:
+    image = real_disk(tmp_path)
+    old = fingerprint(image)
+    output_of("expand", image, "--size", "127G", "--yes", "--quiet")
+    check_container(image, 127 * GIB)
+    with loop_device(image, OS_START, 127 * GIB - MIB - OS_START) as device:
+        assert "Accounting clusters" in run("ntfsresize", "--info", "--force", "--no-progress-bar", device)
+        assert "alternate boot sector... OK" in run("ntfsfix", "-n", device)
+    library.undo(image)
+    assert fingerprint(image) == old
 
 
 def test_a_dry_run_shows_the_change_and_writes_nothing(gen2_healthy: Path) -> None:

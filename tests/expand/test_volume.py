@@ -6,16 +6,22 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from ntfs.volumes import MIB, cloud_volume, format_volume, opened, size_for, windows_volume, write_sparse
+from ntfs.volumes import MIB, cloud_volume, format_volume, formatted, opened, size_for, windows_volume, write_sparse
 from support.machine import run
+from support.memory_device import MemoryDevice
 from support.ntfs_judges import all_judges, mounted, structure_judges
 from vmrescue.disk.file import FileDevice
-from vmrescue.errors import FormatError, RefusedError
+from vmrescue.errors import FormatError, RefusedError, VmRescueError
 from vmrescue.ntfs.growth import grow
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+RECORD = 1024  # bytes of a file record
 
 
 def lengthen(path: Path, more: int, filler: int = 0) -> None:
@@ -90,6 +96,22 @@ def test_a_volume_as_long_as_its_partition_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RefusedError, match="all that its partition has room for"):
         lengthen(path, 0)
     assert path.read_bytes() == before
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None, derandomize=True)
+def test_damaged_structures_are_refused_or_grown_and_a_refusal_has_written_nothing(data: st.DataObject) -> None:
+    """Bytes of the boot sector and of the records that growing reads: $MFT, $Volume, $Bitmap, $BadClus."""
+    device = MemoryDevice(formatted() + bytes(4 * MIB))
+    places = [0, *(device.data.index(b"FILE") + number * RECORD for number in (0, 3, 6, 8))]
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.sampled_from(places)) + data.draw(st.integers(0, 600))
+        device.data[at] = data.draw(st.sampled_from([0, 0x7F, 0x80, 0xFF, 0x90]))
+    before = bytes(device.data)
+    try:
+        grow(device)
+    except VmRescueError:
+        assert bytes(device.data) == before
 
 
 def test_what_fails_has_written_nothing(tmp_path: Path) -> None:

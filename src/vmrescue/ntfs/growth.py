@@ -83,17 +83,18 @@ def _longer(boot: BootSector, size: int) -> BootSector:
 def _grow_bitmap(store: Store, old_count: int) -> None:
     """Gives $Bitmap the bits of the new clusters; those that it takes itself are the first of them."""
     boot, file = store.boot, store.file(BITMAP)
+    first = file.get(Kind.DATA)
     extents = file.extents(Kind.DATA)
     runs = file.runs(extents)
     old_clusters = runs.clusters
-    if extents[0].initialized_size * 8 < old_count:
-        at = extents[0].position + 0x38
-        raise FormatError("$Bitmap", at, f"{old_count} bits", f"{extents[0].initialized_size} bytes")
+    if first.initialized_size * 8 < old_count:
+        at = first.position + 0x38
+        raise FormatError("$Bitmap", at, f"{old_count} bits", f"{first.initialized_size} bytes")
     size = align8(-(-boot.cluster_count // 8))
     taken = max(0, boot.clusters_for(size) - old_clusters)
     if taken:
         runs.append(old_count, taken)
-    set_sizes(file, extents[0], runs, size)
+    set_sizes(file, first, runs, size)
     if taken:
         set_runs(file, extents, runs, old_clusters)
     stream = ClusterStream(store.pending, runs, boot.cluster_size)
