@@ -152,7 +152,7 @@ def test_after_a_script_the_judges_see_the_model(cluster: int, sector: int, seed
 
 
 @pytest.mark.parametrize(
-    ("cluster", "sector", "size"), [(512, 512, 3 * MIB), (4096, 512, 3 * MIB), (4096, 4096, 8 * MIB)]
+    ("cluster", "sector", "size"), [(512, 512, 3 * MIB), (4096, 512, 3 * MIB), (4096, 4096, 6 * MIB)]
 )
 @given(seed=SEEDS)
 @scripts(1)
@@ -191,7 +191,7 @@ def others_turn(model: Model, folder: Path, choice: Random) -> None:
     for path in choice.sample(sorted(model.files), len(model.files) // 4):
         model.files[path] = choice.randbytes(choice.randrange(20_000))
         (folder / path).write_bytes(model.files[path])
-    for _ in range(200):
+    for _ in range(120):
         path = model._new_path(choice)
         model.files[path] = choice.randbytes(choice.choice([0, 100, 3000, 20_000]))
         (folder / path).write_bytes(model.files[path])
