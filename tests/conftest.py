@@ -1,7 +1,9 @@
-"""Fixtures that several rooms' tests use: fresh copies of the sample images."""
+"""Fixtures that several rooms' tests use: fresh copies of the sample images, and a folder that is quick to sync."""
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +11,15 @@ import pytest
 from support.images import sample
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def quick_folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory, where the machine has one: for tests that sync thousands of times, and play the crash."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else tmp_path) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture
