@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,15 @@ def loop_device(image: Path, offset: int = 0, size: int | None = None, writable:
         run("losetup", "--detach", device)
 
 
+def unmount(folder: str | Path) -> None:
+    """Unmounts; a folder that something still looks at (an indexer, a shell) is tried again for a while."""
+    for _ in range(50):
+        if "busy" not in run("umount", folder, ok=(0, 32)):
+            return
+        time.sleep(0.1)
+    run("umount", folder)
+
+
 @contextmanager
 def mounted_ntfs(image: Path, offset: int = 0, size: int | None = None, writable: bool = False) -> Iterator[Path]:
     """The NTFS volume in a range of a file, mounted with ntfs-3g."""
@@ -40,4 +50,4 @@ def mounted_ntfs(image: Path, offset: int = 0, size: int | None = None, writable
         try:
             yield Path(folder)
         finally:
-            run("umount", folder)
+            unmount(folder)

@@ -79,8 +79,8 @@ def serving(folder: Path) -> Iterator[RangeServer]:
                 while not head and first <= last:
                     piece = stream.read(min(PIECE, last + 1 - first))
                     first += len(piece)
+                    server.sent += len(piece)  # before the client can know
                     self.wfile.write(piece)
-                    server.sent += len(piece)
 
         def log_message(self, *arguments: object) -> None:
             """Nothing on the tests' output."""
