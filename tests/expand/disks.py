@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import pytest
+import pyvhdi
 
 from support.machine import run
 from support.machine_disk import loop_device, mounted_ntfs
@@ -151,7 +151,6 @@ def check_container(image: Path, size: int) -> None:
     if size <= LARGEST_FOR_QEMU:
         said = json.loads(run("qemu-img", "info", "-f", "vpc", "--output", "json", image))
         assert said["virtual-size"] == size
-    pyvhdi = pytest.importorskip("pyvhdi")
     opened = pyvhdi.file()
     opened.open(str(image))
     try:

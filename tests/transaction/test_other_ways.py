@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+import pyvhdi
 
 import vmrescue
 from support.images import sha256
@@ -64,7 +65,6 @@ def test_a_child_holds_the_repair_and_the_parent_stays(
 
 
 def test_libvhdi_reads_the_child_over_its_parent_as_we_do(gen1_broken: Path, tmp_path: Path) -> None:
-    pyvhdi = pytest.importorskip("pyvhdi")
     child_path = tmp_path / "child.vhd"
     receipt = vmrescue.repair(gen1_broken, only=CHECKS, into=child_path)
     assert receipt.committed

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+import pyvhdi
 
 import vmrescue
 from support.command import output_of
@@ -85,7 +86,6 @@ def test_the_same_from_python(image: Path) -> None:
 
 
 def test_libvhdi_sees_the_same_disk_as_we_do(image: Path) -> None:
-    pyvhdi = pytest.importorskip("pyvhdi")
     vmrescue.repair(image)
     theirs = pyvhdi.file()
     theirs.open(str(image))
