@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from registry.judges import assert_judges_agree, assert_same, content_of
-from registry.samples import boot_store, hive_with_everything, windows_7_hive
+from registry.samples import boot_store, hive_with_everything, windows_7_hive, windows_10_system
 from registry.scripts import STEPS, Step, do
 from support.real_data import corpus
 from vmrescue.registry import Hive, hive_state
@@ -28,6 +28,10 @@ TIMES = int(os.environ.get("VMRESCUE_CAMPAIGN", "1"))
 
 def renamed_by_windows_10() -> bytes:
     return corpus("hives/NewDirtyHive1/RecoveredHive_Windows10")
+
+
+def large_hive() -> tuple[bytes, list[bytes]]:
+    return windows_10_system(), []
 
 
 def system_b() -> tuple[bytes, list[bytes]]:
@@ -77,7 +81,13 @@ def test_any_script_leaves_what_it_says(sample: Callable[[], bytes], examples: i
     holds()
 
 
-@settings(max_examples=TIMES, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.lists(STEPS, min_size=20, max_size=80))
-def test_any_script_in_a_hive_that_had_to_be_recovered_first(steps: list[Step]) -> None:
-    assert_script_holds(*system_b(), steps)
+@pytest.mark.parametrize("sample", [pytest.param(large_hive, id="dissect"), pytest.param(system_b, id="recovered")])
+def test_any_script_leaves_what_it_says_in_a_hive_of_twelve_megabytes(
+    sample: Callable[[], tuple[bytes, list[bytes]]],
+) -> None:
+    @settings(max_examples=2 * TIMES, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.lists(STEPS, min_size=20, max_size=80))
+    def holds(steps: list[Step]) -> None:
+        assert_script_holds(*sample(), steps)
+
+    holds()
