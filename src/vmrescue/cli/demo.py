@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from contextlib import chdir
 from pathlib import Path
@@ -27,6 +26,7 @@ def command(sample: str, keep: Path | None) -> None:
 def _demonstrate(sample: str) -> None:
     """In the current folder, so that what is printed is short."""
     from vmrescue.checks import diagnose
+    from vmrescue.digests import file_sha256
     from vmrescue.errors import RepairFailedError
     from vmrescue.report.receipt import receipt_text
     from vmrescue.report.text import summary_text
@@ -34,18 +34,13 @@ def _demonstrate(sample: str) -> None:
     from vmrescue.transaction import repair, undo
 
     image = unpack(sample, Path(f"{sample}.vhd"))
-    before = _sha256(image)
+    before = file_sha256(image)
     click.echo(f"1. A VM that does not boot ({image.name}, SHA-256 {before[:16]}…)\n")
     click.echo(summary_text(diagnose(image)))
     click.echo("\n2. Repaired: backed up, journalled, verified by readers that share no code with the writers\n")
     click.echo(receipt_text(repair(image)))
     undo(image)
-    after = _sha256(image)
+    after = file_sha256(image)
     if after != before:
         raise RepairFailedError(f"{image} is not as it was before: SHA-256 {after}")
     click.echo(f"\n3. Taken back: byte for byte as before (SHA-256 {after[:16]}…)")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

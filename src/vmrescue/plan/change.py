@@ -8,10 +8,10 @@ it first checks that what was found is still so. To add a kind of change: a froz
 from __future__ import annotations
 
 import base64
-import hashlib
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from vmrescue.digests import sha256
 from vmrescue.errors import UsageError
 from vmrescue.plan.registry_data import RegistryData
 from vmrescue.units import size_text
@@ -236,7 +236,7 @@ class PutFile:
 
     @property
     def after_text(self) -> str:
-        return f"{len(self.data)} bytes, SHA-256 {hashlib.sha256(self.data).hexdigest()}"
+        return f"{len(self.data)} bytes, SHA-256 {sha256([self.data])}"
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ All changes to one hive are made in one go, after its transaction logs have been
 
 from __future__ import annotations
 
-import hashlib
 from functools import singledispatch
 from typing import TYPE_CHECKING
 
+from vmrescue.digests import sha256
 from vmrescue.errors import RefusedError, RepairFailedError
 from vmrescue.ntfs.log_replay import replay
 from vmrescue.plan import (
@@ -115,10 +115,7 @@ def file_hash(volume: Volume, path: str) -> str | None:
     """The SHA-256 of a file's content, as the reader sees it; None where there is no such file."""
     if volume.files.size_of(path) is None:
         return None
-    digest = hashlib.sha256()
-    for chunk in chunks(volume.files.open(path)):
-        digest.update(chunk)
-    return digest.hexdigest()
+    return sha256(chunks(volume.files.open(path)))
 
 
 def _edit_hive(editor: VolumeEditor, file: FileRef, changes: list[Change]) -> bool:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from vmrescue.digests import file_sha256
 from vmrescue.disk.journal import make_folder
 from vmrescue.errors import RefusedError, WriteError
 from vmrescue.plan import FileRef
@@ -71,8 +72,7 @@ def _copy(file: FileRef, disks: list[Disk], folder: Path) -> dict[str, Any]:
         for chunk in chunks(find_volume(disks, file).files.open(file.path)):
             stream.write(chunk)
             digest.update(chunk)
-    with target.open("rb") as stream:
-        copied = hashlib.file_digest(stream, "sha256").hexdigest()
+    copied = file_sha256(target)
     if copied != digest.hexdigest():
         raise RefusedError(f"the backup {target} does not hold what was written to it; nothing was changed")
     return {

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from vmrescue import __version__
-
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "vmrescue.receipt/1"
 NAME = "receipt.json"
-READERS = ("dissect.fat", "dissect.ntfs", "dissect.regf", "libvhdi-python")
+PROGRAMS = ("vmrescue", "dissect.fat", "dissect.ntfs", "dissect.regf", "libvhdi-python")
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ class Receipt:
             "folder": str(self.folder) if self.folder else None,
             "started": self.started.isoformat(),
             "finished": self.finished.isoformat(),
-            "versions": {"vmrescue": __version__, **{reader: version(reader) for reader in READERS}},
+            "versions": {program: version(program) for program in PROGRAMS},
             "found": [finding.to_dict() for finding in self.before.findings] if self.before else None,
             "plan": self.plan.to_dict(),
             "written": {path: [vars(row) for row in rows] for path, rows in self.written.items()},

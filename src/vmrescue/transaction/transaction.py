@@ -11,13 +11,13 @@ ones are undone.
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmrescue.checks import Policy, examine, open_disks
+from vmrescue.digests import file_sha256, sha256
 from vmrescue.disk import EditSession, journal
 from vmrescue.disk.remote import is_remote, refusal
 from vmrescue.errors import RefusedError, RepairFailedError, VmRescueError, WriteError
@@ -64,7 +64,7 @@ class EditedImage:
         for offset, length in overlay.changed_ranges():
             kept = max(0, min(length, image.size - offset))
             before = image.read_at(offset, kept) if kept else b""
-            rows.append(Written(offset, length, _sha256(before), _sha256(overlay.read_at(offset, length))))
+            rows.append(Written(offset, length, sha256([before]), sha256([overlay.read_at(offset, length)])))
         return rows
 
 
@@ -239,13 +239,3 @@ def _beside(image: Path) -> Path:
     """The folder of the image's journals, named as the image was named where that is the same place."""
     folder, near = journal.journal_folder(image), image.with_name(image.name + ".vmrescue")
     return near if near.resolve() == folder else folder
-
-
-def file_sha256(path: Path) -> str:
-    """Of a whole file."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

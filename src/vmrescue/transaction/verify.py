@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import singledispatch
 from typing import TYPE_CHECKING
 
 from vmrescue.checks import examine
 from vmrescue.checks.rules import RULES
+from vmrescue.digests import sha256
 from vmrescue.errors import RefusedError, RepairFailedError, VmRescueError
 from vmrescue.ntfs import volume_state
 from vmrescue.plan import (
@@ -78,7 +78,7 @@ def _look_up(file: FileRef, changes: list[Change], disks: list[Disk]) -> None:
             raise RepairFailedError(f"the log of {volume} is still to be replayed: {'; '.join(state.reasons)}")
         return
     if isinstance(changes[0], PutFile):
-        if file_hash(volume, file.path) != hashlib.sha256(changes[0].data).hexdigest():
+        if file_hash(volume, file.path) != sha256([changes[0].data]):
             raise RepairFailedError(f"the readers do not see in {file} what was written to it")
         return
     hive = RegistryFile(volume, file.path)

@@ -8,7 +8,6 @@ recovery image, has that byte on either: Microsoft documents the file nowhere; i
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from vmrescue.bcd import Partition, Style
 from vmrescue.bcd import device as bcd_device
 from vmrescue.bcd.edits import SetValue, element_path
 from vmrescue.bcd.elements import Format
+from vmrescue.digests import sha256
 from vmrescue.errors import RefusedError
 from vmrescue.plan import FileRef, PutFile, RegistryData
 from vmrescue.windows.hive_changes import boot_changes, set_value
@@ -100,7 +100,7 @@ def _agent_file(volume: Volume, path: str, moves: list[MovePartition]) -> Iterat
     after = LOCATION.sub(lambda found: _location(found, volume.disk, moves), before)
     if after != before:
         file = FileRef(volume.disk_index, volume.partition.number, path)
-        yield PutFile(file, hashlib.sha256(before).hexdigest(), after)
+        yield PutFile(file, sha256([before]), after)
 
 
 def _location(found: re.Match[bytes], disk: Disk, moves: list[MovePartition]) -> bytes:

@@ -1,0 +1,83 @@
+"""A page file on another disk of the VM: deleted there when that disk is at hand, and given back on both disks."""
+
+from __future__ import annotations
+
+import struct
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+import vmrescue
+from support.images import sha256
+from support.machine import need_tool, run
+from support.machine_disk import loop_device, mounted_ntfs
+from support.ntfs_judges import structure_judges
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MIB = 1 << 20
+OS = 33 * MIB, 606 * MIB
+DATA = MIB, 31 * MIB
+SIGNATURE = 0xDA7AD15C
+
+
+def data_disk(path: Path) -> Path:
+    """An MBR disk with one NTFS volume that holds a page file, and something else."""
+    with path.open("wb") as file:
+        file.truncate(32 * MIB)
+    table = f"label: dos\nlabel-id: {SIGNATURE:#x}\nstart={DATA[0] // 512}, type=7\n"
+    subprocess.run([need_tool("sfdisk"), "-q", str(path)], input=table, text=True, check=True, capture_output=True)
+    with loop_device(path, *DATA, writable=True) as device:
+        run("mkntfs", "-Q", "-q", "-F", "-p", str(DATA[0] // 512), "-H", "255", "-S", "63", device)
+    with mounted_ntfs(path, *DATA, writable=True) as root:
+        (root / "pagefile.sys").write_bytes(b"page" * MIB)
+        (root / "kept.txt").write_text("kept")
+    return path
+
+
+@pytest.fixture
+def os_disk(gen1_broken: Path) -> Path:
+    """The sample as a raw image, whose Windows had its page file on E:, the data disk's volume."""
+    disk = gen1_broken.with_suffix(".raw")
+    run("qemu-img", "convert", "-f", "vpc", "-O", "raw", gen1_broken, disk)
+    place = ",".join(f"{byte:02x}" for byte in struct.pack("<IQ", SIGNATURE, DATA[0]))
+    used = ",".join(f"{byte:02x}" for byte in "\\??\\E:\\pagefile.sys\0\0".encode("utf-16-le"))
+    text = gen1_broken.with_suffix(".reg")
+    text.write_text(
+        "Windows Registry Editor Version 5.00\n\n"
+        f'[\\MountedDevices]\n"\\\\DosDevices\\\\E:"=hex(3):{place}\n\n'
+        "[\\ControlSet001\\Control\\Session Manager\\Memory Management]\n"
+        f'"ExistingPageFiles"=hex(7):{used}\n'
+    )
+    with mounted_ntfs(disk, *OS, writable=True) as root:
+        run("hivexregedit", "--merge", root / "Windows/System32/config/SYSTEM", text)
+    return disk
+
+
+def stray(image: Path, *data_disks: Path) -> list[vmrescue.Finding]:
+    found = vmrescue.diagnose(image, data_disks=data_disks, only=["page-file"]).findings
+    return [finding for finding in found if finding.evidence.get("value") == "ExistingPageFiles"]
+
+
+def test_a_page_file_on_a_data_disk_is_deleted_there_and_undone_on_both(os_disk: Path, tmp_path: Path) -> None:
+    data = data_disk(tmp_path / "data.raw")
+    (alone,), (beside,) = stray(os_disk), stray(os_disk, data)
+    assert "not at hand" in alone.summary
+    assert "4 MB is there" in beside.summary
+    before = sha256(os_disk), sha256(data)
+
+    receipt = vmrescue.repair(os_disk, data_disks=[data])
+    assert set(receipt.written) == {str(os_disk), str(data)}
+    assert stray(os_disk, data) == []
+    with mounted_ntfs(data, *DATA) as root:
+        assert sorted(path.name for path in root.iterdir()) == ["kept.txt"]
+        assert (root / "kept.txt").read_text() == "kept"
+    volume = tmp_path / "volume"
+    run("dd", f"if={data}", f"of={volume}", "bs=1M", "skip=1", "conv=sparse")
+    structure_judges(volume)
+
+    vmrescue.undo(os_disk)
+    vmrescue.undo(data)
+    assert (sha256(os_disk), sha256(data)) == before
