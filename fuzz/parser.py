@@ -1,0 +1,54 @@
+"""What a fuzzed parser is: sound files to start from, and everything that can be asked of a damaged one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING
+
+from fuzz.mutation import Seed, mutate
+from vmrescue.errors import VmRescueError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Mutator = Callable[[Seed, Random], bytes]
+
+
+@dataclass(frozen=True)
+class Parser:
+    """A parser under fire.
+
+    Args:
+        run: takes any bytes; ends in success or a VmRescueError, whatever they are.
+        seeds: makes the sound files; it may need tools and time.
+        mutate: how an input is made of a seed.
+    """
+
+    name: str
+    run: Callable[[bytes], None]
+    seeds: Callable[[], Sequence[Seed]]
+    mutate: Mutator = mutate
+
+
+class Refusals:
+    """The errors of ours that single questions ended in: one of them must not keep the others from being asked."""
+
+    def __init__(self) -> None:
+        self.first: VmRescueError | None = None
+
+    @contextmanager
+    def allowed(self) -> Iterator[None]:
+        """Keeps an error of ours. Its text is made, as a user would see it."""
+        try:
+            yield
+        except VmRescueError as error:
+            assert str(error)  # noqa: PT017 - the text must be possible to make
+            self.first = self.first or error
+
+    def tell(self) -> None:
+        """Raises the first refusal, for the campaign's table."""
+        if self.first is not None:
+            raise self.first

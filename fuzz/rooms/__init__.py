@@ -1,0 +1,37 @@
+"""The parsers under fire, by room."""
+
+from __future__ import annotations
+
+from fuzz.rooms import (
+    boot_store,
+    containers,
+    fat,
+    foreign,
+    hives,
+    journals,
+    logs,
+    ntfs,
+    plans,
+    reg_files,
+    tables,
+    whole,
+)
+
+PARSERS = {
+    parser.name: parser
+    for room in (
+        whole,
+        hives,
+        logs,
+        ntfs,
+        fat,
+        containers,
+        foreign,
+        tables,
+        boot_store,
+        reg_files,
+        plans,
+        journals,
+    )
+    for parser in room.PARSERS
+}

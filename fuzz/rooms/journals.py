@@ -1,0 +1,90 @@
+"""Undo journals, which are read back and written into the image."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import random
+import tempfile
+from pathlib import Path
+
+from fuzz.layouts import Field, of_struct
+from fuzz.mutation import Seed
+from fuzz.parser import Parser, Refusals
+from support.memory_device import MemoryDevice
+from vmrescue.disk.journal_file import END, HEADER, REGION, cut_ranges, read_journal, write_journal
+from vmrescue.disk.overlay import Overlay
+from vmrescue.errors import VmRescueError
+
+SIZE = 64 << 10
+HEADER_FIELDS = "magic created before after unique_id witness"
+REGION_FIELDS = "tag offset before after old new"
+
+
+@functools.cache
+def _folder() -> Path:
+    memory = Path("/dev/shm")
+    return Path(tempfile.mkdtemp(prefix="vmrescue-fuzz-", dir=memory if memory.is_dir() else None))
+
+
+@functools.cache
+def image() -> bytes:
+    return random.Random(2).randbytes(SIZE)
+
+
+@functools.cache
+def seeds() -> list[Seed]:
+    return [_seed("same size", SIZE), _seed("longer", SIZE + 5000), _seed("shorter", SIZE - 5000)]
+
+
+def _seed(name: str, size: int) -> Seed:
+    device = MemoryDevice(image())
+    overlay = Overlay(device)
+    overlay.resize(size)
+    for at in (0, 10_000, 50_000):
+        overlay.write_at(at, b"changed" * 40)
+    path = _folder() / f"{name}.tmp"
+    write_journal(path, device, overlay, cut_ranges(device, overlay), bytes(16), 1_700_000_000)
+    data = path.read_bytes()
+    fields = list(of_struct(HEADER, 0, "header", HEADER_FIELDS)) * 2
+    at = HEADER.size
+    while data[at : at + 4] == b"REGN":
+        region = list(of_struct(REGION, at, "region", REGION_FIELDS))
+        fields += region * 2
+        at += REGION.size + Field("before", at + 12, 4).read(data)
+    return Seed(name, data, [*fields, *of_struct(END, at, "end", "tag regions hash")], seal)
+
+
+def seal(data: bytearray) -> None:
+    """The hash of all that precedes the end record, where that still lies at the end."""
+    at = len(data) - END.size
+    if at >= 0 and data[at : at + 4] == b"DONE":
+        data[at + 12 :] = hashlib.sha256(data[:at]).digest()
+
+
+def run(data: bytes) -> None:
+    """Reads it, and does with it what opening an image with a hot journal does."""
+    path = _folder() / "0001.hot"
+    path.write_bytes(data)
+    refused = Refusals()
+    with refused.allowed():
+        journal = read_journal(path)
+        device = MemoryDevice(image())
+        with Refusals().allowed():
+            journal.check_untouched(device)
+        with refused.allowed():
+            journal.check_identity(device)
+        before = bytes(device.data)
+        view = Overlay(device)
+        try:
+            with refused.allowed():
+                journal.restore(view)
+        except VmRescueError:
+            assert device.data == before
+            raise
+        finally:
+            view.close()
+    refused.tell()
+
+
+PARSERS = (Parser("journal", run, seeds),)

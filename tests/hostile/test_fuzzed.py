@@ -1,0 +1,98 @@
+"""Every parser under fire: inputs of a fixed seed, fresh ones, and all that once did harm.
+
+VMRESCUE_CAMPAIGN multiplies the number of inputs; ``python -m fuzz`` runs longer campaigns and names what they found.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from fuzz.campaign import campaign
+from fuzz.limits import MEMORY, SECONDS, try_input
+from fuzz.regressions import Regression, regressions
+from fuzz.rooms import PARSERS
+from fuzz.strategies import inputs
+from vmrescue.errors import VmRescueError
+
+TIMES = int(os.environ.get("VMRESCUE_CAMPAIGN", "1"))
+SEED = 9
+# inputs from the fixed seed; fresh ones are a third of that. Chosen so that all together take less than two minutes.
+COUNTS = {
+    "diagnose": 60,
+    "hive": 200,
+    "hive-reader": 150,
+    "hive-log": 90,
+    "ntfs": 90,
+    "ntfs-reader": 45,
+    "ntfs-log": 150,
+    "fat": 200,
+    "fat-reader": 90,
+    "vhd": 400,
+    "foreign": 90,
+    "tables": 240,
+    "bcd": 200,
+    "reg": 150,
+    "plan": 400,
+    "journal": 400,
+}
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_the_files_to_start_from_are_read_without_a_refusal(name: str) -> None:
+    seeds = PARSERS[name].seeds()
+
+    kinds = {seed.name: try_input(PARSERS[name].run, seed.data).kind for seed in seeds}
+
+    assert set(kinds.values()) == {"accepted"}, kinds
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_changed_files_end_in_success_or_an_error_of_ours_in_time_and_memory(name: str) -> None:
+    count = COUNTS[name] * TIMES
+    fresh = secrets.token_hex(4)
+
+    results = [campaign(PARSERS[name], range(count), SEED), campaign(PARSERS[name], range(count // 3), fresh)]
+
+    for result in results:
+        found = [f"{find.kind} of input {find.number}, seed {result.seed}: {find.text}" for find in result.finds]
+        assert found == [], f"python -m fuzz {name} --seed {result.seed} finds it again"
+        assert result.slowest < SECONDS
+        assert result.memory < MEMORY
+    assert results[0].inputs == count
+
+
+@pytest.mark.parametrize("name", ["plan", "journal", "vhd", "tables"])
+def test_what_hypothesis_draws_ends_in_success_or_an_error_of_ours(name: str) -> None:
+    parser = PARSERS[name]
+    endings = set()
+
+    @settings(
+        max_examples=25 * TIMES,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        phases=(Phase.generate, Phase.shrink),
+    )
+    @given(data=st.data())
+    def some(data: st.DataObject) -> None:
+        try:
+            parser.run(data.draw(inputs(parser)))
+        except VmRescueError as error:
+            endings.add(type(error).__name__)
+        else:
+            endings.add("accepted")
+
+    some()
+    assert endings
+
+
+@pytest.mark.parametrize("regression", regressions(), ids=lambda regression: regression.name)
+def test_an_input_that_once_did_harm_does_none(regression: Regression) -> None:
+    outcome = try_input(PARSERS[regression.parser].run, regression.data())
+
+    assert outcome.find == "", regression.sentence
+    assert outcome.memory < MEMORY
