@@ -7,6 +7,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 from support.command import output_of
 from support.images import sha256
 
@@ -85,3 +87,18 @@ def test_help_is_quick_to_import() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
     assert "diagnose" in output_of("--help")
+
+
+def test_several_checks_are_named_with_commas_or_one_by_one(gen2_broken: Path) -> None:
+    def found(*options: str) -> set[str]:
+        findings = json.loads(output_of("diagnose", gen2_broken, "--format", "json", *options, status=1))["findings"]
+        return {finding["check"] for finding in findings}
+
+    assert found("--only", "page-file,bad-memory") == {"page-file", "bad-memory"}
+    assert found("--only", "page-file", "--only", "bad-memory") == {"page-file", "bad-memory"}
+    assert found("--skip", "page-file, bad-memory") == found() - {"page-file", "bad-memory"}
+
+
+@pytest.mark.parametrize("arguments", [["reg", "/?"], ["reg", "os.vhd", "query", "/?"], ["bcdedit", "-?"]])
+def test_microsofts_own_way_to_ask_for_help_is_answered(arguments: list[str]) -> None:
+    assert f"vmrescue {arguments[0]} os.vhd" in output_of(*arguments)

@@ -42,6 +42,8 @@ def command(target: str, words: tuple[str, ...], options: ApplyOptions) -> None:
       vmrescue bcdedit os.vhd /ems {default} ON
       vmrescue bcdedit os.vhd /export store.bcd
 
+    enum, set, deletevalue, create, copy, delete, default, displayorder, bootsequence, toolsdisplayorder, timeout, ems,
+    bootems, emssettings, debug, bootdebug, dbgsettings, event, hypervisorsettings, export, import, createstore.
     /store C:\\Boot\\BCD names another store of the image by the guest's own letters. {current} is the default entry:
     no Windows is running. /export, /import and /createstore name files of this machine. What is written is shown,
     confirmed (unless --yes), backed up, verified, and undone by `vmrescue undo`.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vmrescue.cli.applying import apply_and_report
-from vmrescue.cli.options import apply_options, image_argument
+from vmrescue.cli.options import apply_options, image_argument, names_option
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @image_argument
-@click.option("--category", "names", multiple=True, help="Clean this category (repeatable); see --list.")
+@names_option("--category", "names", metavar="NAME,…", help="Clean these categories (repeatable); see --list.")
 @click.option("--list", "show", is_flag=True, help="List every category with what it would win; change nothing.")
 @apply_options
 def command(

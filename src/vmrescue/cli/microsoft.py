@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 FINDINGS = 1  # exit status where nothing was found, or two keys differ
 SIGNATURE = b"regf"
+ASKS_FOR_HELP = ("/?", "-?")
 
 
 class MicrosoftCommand(click.Command):
@@ -31,6 +32,8 @@ class MicrosoftCommand(click.Command):
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if any(word in ASKS_FOR_HELP for word in args):
+            return super().parse_args(ctx, ["--help"])
         options = {name: each for each in self.get_params(ctx) if isinstance(each, click.Option) for name in each.opts}
         own: list[str] = []
         words: list[str] = []

@@ -34,6 +34,20 @@ class Size(click.ParamType[int]):
         return int(match["number"]) << SHIFTS[match["unit"].upper()]
 
 
+class Names(click.ParamType[list[str]]):
+    """``page-file`` or ``page-file,crash-dump``: of an option that may also be given more than once."""
+
+    name = "names"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[str]:
+        return [name.strip() for name in value.split(",")]
+
+
+def joined(ctx: click.Context, param: click.Parameter, value: tuple[list[str], ...]) -> tuple[str, ...]:
+    """The names of all occurrences of an option, as one list."""
+    return tuple(name for names in value for name in names)
+
+
 class ImagePath(click.Path):
     """A path; or a URL, which stays the text that it is, since a Path would drop one of its slashes."""
 
@@ -56,6 +70,12 @@ data_disk_option = click.option(
     help="A further disk of the same VM (repeatable).",
 )
 
+
+def names_option(*declarations: str, **settings: Any) -> Callable[[Command], Command]:
+    """An option that takes names, joined by commas or one by one; the command gets a tuple of them."""
+    return click.option(*declarations, multiple=True, type=Names(), callback=joined, **settings)
+
+
 POLICY_OPTIONS = [
     click.option("--vm-size", metavar="NAME", help="The VM's size, such as Standard_D4ds_v5: has it a D: drive?"),
     click.option("--temp-drive", metavar="D:", help="The temporary drive's letter, where the page file belongs."),
@@ -66,8 +86,8 @@ POLICY_OPTIONS = [
     click.option("--with-boot-menu", is_flag=True, help="serial-console: also show the boot menu there, for 10 s."),
 ]
 CHECK_OPTIONS = [
-    click.option("--only", multiple=True, metavar="CHECK", help="Run only this check (repeatable)."),
-    click.option("--skip", multiple=True, metavar="CHECK", help="Leave this check out (repeatable)."),
+    names_option("--only", metavar="CHECK,…", help="Run only these checks (repeatable)."),
+    names_option("--skip", metavar="CHECK,…", help="Leave these checks out (repeatable)."),
 ]
 APPLY_OPTIONS = [
     click.option("--yes", "-y", is_flag=True, help="Do not ask."),
