@@ -13,6 +13,9 @@ The invariants, by which the code below can be checked ("synced" = on stable sto
  6. A journal is applied only to the image for which it was written: sizes, and a hash of bytes that a commit leaves
     alone (`witness`), must agree. `done` becomes `hot` only if every byte that was written is still there.
  7. A journal in the state `tmp` is of no consequence: the image wasn't written to yet.
+ 8. Bytes that nothing on the disk refers to may be written at any time: no invariant holds for them. Before the first
+    such write an empty journal in the state `final` is made (`seal`), behind which `undo` never goes: what an older
+    repair set free may be overwritten. A later commit's journal is deleted once its outcome is confirmed (`discard`).
 
 A state is the ending of the journal's name in the folder `IMAGE.vmrescue/`, and changes by one atomic rename:
 
@@ -42,16 +45,16 @@ from typing import TYPE_CHECKING
 
 from vmrescue.disk.file import sync_folder
 from vmrescue.disk.journal_file import Journal, cut_ranges, read_journal, write_journal
+from vmrescue.disk.overlay import Overlay
 from vmrescue.errors import NotFoundError, ReadError, RefusedError, RepairFailedError, VmRescueError, WriteError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmrescue.disk.file import FileDevice
-    from vmrescue.disk.overlay import Overlay
 
-TORN, HOT, DONE, UNDONE = "tmp", "hot", "done", "undone"
-_NAME = re.compile(r"(\d{4,})\.(tmp|hot|done|undone)")
+TORN, HOT, DONE, UNDONE, FINAL = "tmp", "hot", "done", "undone", "final"
+_NAME = re.compile(r"(\d{4,})\.(tmp|hot|done|undone|final)")
 
 
 def journal_folder(image: str | os.PathLike[str]) -> Path:
@@ -140,13 +143,18 @@ def undo(image: FileDevice) -> Journal:
 
     Raises:
         NotFoundError: there is none to take back.
-        RefusedError: the image has been changed since.
+        RefusedError: the image has been changed since, or rearranged for good (`seal`).
         RepairFailedError: the image could not be written, so that it is still repaired, or the undo is yet to finish.
     """
-    done = _in_state(image.path, DONE)
-    if not done:
+    past = [path for path in _names(image.path) if path.suffix in (f".{DONE}", f".{FINAL}")]
+    if not past:
         raise NotFoundError(f"{image.path} has no repair to undo: no journal in {journal_folder(image.path)}")
-    journal = read_journal(done[-1])
+    if past[-1].suffix == f".{FINAL}":
+        raise RefusedError(
+            f"{image.path} was rearranged for good (by `vmrescue defrag`): that cannot be undone, nor can what was done"
+            " before it"
+        )
+    journal = read_journal(past[-1])
     journal.check_untouched(image)
     try:
         return rollback(image, journal)
@@ -154,6 +162,18 @@ def undo(image: FileDevice) -> Journal:
         raise RepairFailedError(
             f"{error}; if the undo was begun, it is finished when the image is next opened"
         ) from error
+
+
+def seal(image: FileDevice) -> None:
+    """Makes all that was done to the image so far final: see invariant 8. Raises RepairFailedError, WriteError."""
+    _rename(_begin(image, Overlay(image), [], bytes(16)), FINAL)
+
+
+def discard(journal: Journal) -> None:
+    """Deletes the journal of a commit that is not to be undone any more. Raises WriteError."""
+    with _naming(journal.path):
+        journal.path.unlink()
+        sync_folder(journal.path.parent)
 
 
 def drop_torn(image: str | os.PathLike[str]) -> None:

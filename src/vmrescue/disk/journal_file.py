@@ -70,7 +70,7 @@ class Journal:
 
     @property
     def state(self) -> str:
-        """`hot`, `done` or `undone`."""
+        """`hot`, `done`, `undone`; or `final`, with no regions: a line behind which no undo goes."""
         return self.path.suffix[1:]
 
     def restore(self, device: Store) -> None:

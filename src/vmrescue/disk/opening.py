@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.disk import journal
 from vmrescue.disk.container import VirtualDisk, open_container
+from vmrescue.disk.device import check_range
 from vmrescue.disk.file import FileDevice
 from vmrescue.disk.overlay import Overlay
 from vmrescue.disk.recovery import open_for_reading, open_for_writing
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from vmrescue.disk.file import Store
     from vmrescue.disk.journal_file import Journal
+
+FLAT = ("raw image", "block device", "fixed VHD")  # a byte of the disk is at the same place of the file
 
 
 def open_disk(
@@ -104,6 +107,29 @@ class EditSession:
     def commit(self) -> Journal | None:
         """Writes all changes to the image, or none; see `journal.commit`. Afterwards the session may go on."""
         return journal.commit(self._file(), self.overlay, self.disk.unique_id)
+
+    def seal(self) -> None:
+        """Makes all that was done to the image so far final, so that `write_unowned` may be used; see `journal`."""
+        journal.seal(self._file())
+
+    def write_unowned(self, offset: int, data: bytes | memoryview) -> None:
+        """Writes bytes of the disk that nothing on it refers to: at once, and past the journal, where the container
+        keeps the disk's bytes at the same places of the file; else with the next commit. Only after `seal`.
+        """
+        if self.disk.format in FLAT:
+            check_range(self.disk.format, offset, len(data), self.disk.size)
+            self.overlay.write_through(offset, data)
+        else:
+            self.disk.write_at(offset, data)
+
+    def flush(self) -> None:
+        """Returns when what was written past the journal is on stable storage."""
+        self._file().flush()
+
+    def discard(self, committed: Journal) -> None:
+        """A commit was confirmed and is not to be undone: its journal goes, and what this session kept in memory."""
+        journal.discard(committed)
+        self.overlay.forget()
 
     def rollback(self, committed: Journal) -> Journal:
         """Takes back a commit of this session whose outcome was not confirmed, whatever the image holds now."""

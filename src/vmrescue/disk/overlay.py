@@ -60,6 +60,22 @@ class Overlay:
                 piece = memoryview(content)
             self._store(page, piece)
 
+    def write_through(self, offset: int, data: bytes | memoryview) -> None:
+        """Writes to the base at once; what is kept of those bytes follows, so that no later commit brings it back."""
+        self.base.write_at(offset, data)
+        view = memoryview(data)
+        for page in _pages(offset, len(view)):
+            if page in self._slots:
+                start, end = max(page * PAGE, offset), min((page + 1) * PAGE, offset + len(view))
+                self.write_at(start, view[start - offset : end - offset])
+
+    def forget(self) -> None:
+        """Drops all that is kept: the base has it by now, or is to be seen as it is."""
+        self._slots.clear()
+        self._spool.seek(0)
+        self._spool.truncate()
+        self.size = self.base.size
+
     def resize(self, size: int) -> None:
         """Makes the view `size` bytes long; bytes beyond the old end read as zero, whatever the base holds there."""
         if size < self.size:

@@ -22,7 +22,8 @@ class PastRepair:
 
     Attributes:
         number: 1 for the image's first.
-        state: ``done``; ``undone``: taken back; ``hot``: interrupted, and rolled back when the image is next opened.
+        state: ``done``; ``undone``: taken back; ``hot``: interrupted, and rolled back when the image is next opened;
+            ``final``: a defragmentation, which ends what can be undone.
         when: UTC.
         bytes_written: to the image's file.
         receipt: the path of its receipt beside the image, where there is one.
