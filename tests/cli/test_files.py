@@ -109,3 +109,19 @@ def test_backup_copies_the_config_folder_and_the_store(gen2_broken: Path, tmp_pa
         assert sha256(folder / row["copy"]) == row["sha256"]
         run("reglookup", folder / row["copy"])
     assert sha256(gen2_broken) == before
+
+
+def test_ls_of_a_file_shows_that_file(gen1_broken: Path) -> None:
+    assert output_of("ls", gen1_broken, r"Windows\System32\config\SYSTEM").split()[1] == "SYSTEM"
+
+
+def test_an_edit_by_hand_says_what_it_made_worse_and_nothing_else(gen1_broken: Path) -> None:
+    key = r"HKLM\SYSTEM\ControlSet001\Control\CrashControl"
+    harmless = output_of("reg", gen1_broken, "add", key, "/v", "Mine", "/d", "text", "/f")
+    assert harmless.startswith("  1. set ")
+    assert "Changed " in harmless
+    assert "it shows nothing new" in harmless
+    value = [r"HKLM\SYSTEM\CurrentControlSet\Control\Session Manager\Memory Management", "/v", "PagingFiles"]
+    worse = output_of("reg", gen1_broken, "add", *value, "/t", "REG_MULTI_SZ", "/d", r"Z:\pagefile.sys 0 0", "/f")
+    new = worse.partition("this is new or different:\n")[2].splitlines()
+    assert ["page-file: the page file is configured on Z:" in line for line in new] == [True, False]

@@ -13,15 +13,17 @@ from vmrescue.cli.options import format_option, place_arguments
 @place_arguments
 @format_option
 def command(image: str, path: str, output: str) -> None:
-    """List the directory PATH of IMAGE[:VOLUME] (a partition's number or the guest's letter; else Windows' own)."""
+    """List PATH of IMAGE[:VOLUME] (a partition's number or the guest's letter; else Windows' own)."""
     from vmrescue.checks import open_disks
     from vmrescue.report.printable import printable
+    from vmrescue.windows.file_system import Entry, parts_of
     from vmrescue.windows.places import find_place, split_image
 
     file, volume = split_image(image)
     with open_disks([file]) as (disk,):
         place, below = find_place(disk, volume, path)
-        entries = place.files.entries(below)
+        length = place.files.size_of(below)
+        entries = place.files.entries(below) if length is None else [Entry(parts_of(below)[-1], False, length)]
     if output == "json":
         rows = [{"name": entry.name, "directory": entry.is_directory, "bytes": entry.size} for entry in entries]
         click.echo(json.dumps(rows, indent=2))

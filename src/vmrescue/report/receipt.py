@@ -16,14 +16,14 @@ SHOWN_RANGES = 40  # of what would be written; JSON has all
 
 def receipt_text(receipt: Receipt) -> str:
     """For the person who has just had an image repaired."""
+    deed = "Repaired" if receipt.mends else "Changed"
+    changes = counted(len(receipt.plan), "change")
     lines = [
-        printable(
-            f"Repaired {receipt.image}: {counted(len(receipt.plan), 'change')}, {receipt.bytes_written} bytes written."
-        ),
+        printable(f"{deed} {receipt.image}: {changes}, {receipt.bytes_written} bytes written."),
         printable(f"Backup and receipt: {receipt.folder}"),
         printable(f"Take it back with: vmrescue undo {receipt.image}"),
     ]
-    return "\n".join(lines + _remaining(receipt, "The repaired disk was diagnosed again"))
+    return "\n".join(lines + _remaining(receipt, "The disk was diagnosed again"))
 
 
 def dry_run_text(receipt: Receipt) -> str:
@@ -50,10 +50,12 @@ def history_text(repairs: list[PastRepair]) -> str:
 
 
 def _remaining(receipt: Receipt, when: str) -> list[str]:
-    """What the diagnosis of the repaired disk still finds."""
+    """What the diagnosis of the changed disk finds: all of it after a repair, what is new after an edit by hand."""
     if receipt.after is None:
         return []
-    if not receipt.after.findings:
-        return [f"{when}: nothing is wrong."]
     found = [f"  {finding_line(finding)}" for finding in receipt.after.findings]
-    return [f"{when}: this remains:", *found]
+    if receipt.mends:
+        return [f"{when}: this remains:", *found] if found else [f"{when}: nothing is wrong."]
+    known = {f"  {finding_line(finding)}" for finding in receipt.before.findings} if receipt.before else set()
+    new = [line for line in found if line not in known]
+    return [f"{when}: this is new or different:", *new] if new else [f"{when}: it shows nothing new."]

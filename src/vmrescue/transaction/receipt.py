@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from vmrescue.checks.rules import RULES
+
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
@@ -63,6 +65,11 @@ class Receipt:
     journals: dict[str, int] = field(default_factory=dict)
     origin: Origin | None = None
     sha256: str | None = None
+
+    @property
+    def mends(self) -> bool:
+        """Whether its plan was to mend what checks found, rather than what somebody asked for."""
+        return any(step.check in RULES for step in self.plan.steps)
 
     @property
     def bytes_written(self) -> int:

@@ -81,7 +81,7 @@ class FatFileSystem:
         with reading(f"FAT file {path}", self._position):
             entry = self._find(path)
             if entry is None or entry.is_directory():
-                raise NotFoundError(f"there is no file \\{path} on the volume at byte {self._position}")
+                raise NotFoundError(f"there is no file \\{path}")
             stream: BinaryIO = entry.open()
             return stream
 
@@ -89,7 +89,7 @@ class FatFileSystem:
         with reading(f"FAT directory {path}", self._position):
             directory = self._find(path)
             if directory is None or not directory.is_directory():
-                raise NotFoundError(f"there is no directory \\{path} on the volume at byte {self._position}")
+                raise NotFoundError(f"there is no directory \\{path}")
             return sorted(self._children(directory), key=lambda entry: entry.name.upper())
 
     def _children(self, directory: Any) -> Iterator[Entry]:

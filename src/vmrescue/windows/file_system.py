@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 from vmrescue.errors import NotFoundError, UnsupportedError
-from vmrescue.windows.guard import reading
-from vmrescue.windows.stream import DeviceStream
+from vmrescue.windows.guard import GuardedStream, reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,11 +79,12 @@ class NtfsFileSystem:
     """An NTFS volume. Reparse points are not followed: offline, their targets may mean something else."""
 
     def __init__(self, device: BlockDevice, position: int) -> None:
-        from dissect.ntfs import NTFS
+        from vmrescue.windows.bounded_ntfs import BoundedNtfs
 
         self._position = position
+        self._volume_size = device.size
         with reading("NTFS volume", position):
-            self._ntfs = NTFS(DeviceStream(device))
+            self._ntfs = BoundedNtfs(device)
             self.cluster_size: int = self._ntfs.cluster_size
 
     @cached_property
@@ -95,9 +95,7 @@ class NtfsFileSystem:
     @cached_property
     def free_bytes(self) -> int:
         with reading("NTFS $Bitmap", self._position):
-            boot = self._ntfs.boot_sector
-            clusters = boot.NumberSectors * self._ntfs.sector_size // self.cluster_size
-            return int(clusters - self._used(clusters)) * self.cluster_size
+            return int(self._ntfs.clusters - self._used(self._ntfs.clusters)) * self.cluster_size
 
     def _used(self, clusters: int) -> int:
         stream = self._ntfs.mft.get(BITMAP_RECORD).open()
@@ -114,16 +112,21 @@ class NtfsFileSystem:
         with reading(f"NTFS file {path}", self._position):
             record = self._record(path)
             if record is None or record.is_dir():
-                raise NotFoundError(f"there is no file \\{path} on the volume at byte {self._position}")
-            stream: BinaryIO = record.open()
-            return stream
+                raise NotFoundError(f"there is no file \\{path}")
+            stream = record.open()
+            if stream.size > self._volume_size:
+                found = f"{stream.size} bytes on a volume of {self._volume_size}"
+                raise UnsupportedError(f"the file \\{path} is larger than its volume, and so not read: {found}")
+            return cast("BinaryIO", GuardedStream(stream, f"NTFS file {path}", self._position))
 
     def entries(self, path: str) -> list[Entry]:
         with reading(f"NTFS directory {path}", self._position):
             record = self._record(path)
             if record is None or not record.is_dir():
-                raise NotFoundError(f"there is no directory \\{path} on the volume at byte {self._position}")
-            found = map(self._entry, record.iterdir(ignore_dos=True))
+                raise NotFoundError(f"there is no directory \\{path}")
+            from vmrescue.windows.bounded_ntfs import names_in
+
+            found = map(self._entry, names_in(record))
             return sorted((entry for entry in found if entry.name != "."), key=lambda entry: entry.name.upper())
 
     def _entry(self, index_entry: Any) -> Entry:
@@ -134,14 +137,16 @@ class NtfsFileSystem:
         return Entry(index_entry.attribute.file_name, directory, size, target.is_reparse_point())
 
     def _record(self, path: str) -> Any | None:
+        from vmrescue.windows.bounded_ntfs import find_name
+
         record = self._ntfs.mft.root
         for part in parts_of(path):
             if not record.is_dir():
                 return None
-            try:
-                record = record.index("$I30").search(part).dereference()
-            except KeyError:
+            entry = find_name(record, part)
+            if entry is None:
                 return None
+            record = entry.dereference()
         return record
 
 
