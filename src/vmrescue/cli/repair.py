@@ -41,6 +41,7 @@ def command(
     **policy: Any,
 ) -> None:
     """Diagnose IMAGE, show the changes, ask, and make them: backed up, journalled, verified, and undone by `undo`."""
+    from vmrescue.disk.remote import shown
     from vmrescue.transaction import Transaction, must_be_editable, repair
 
     elsewhere = bool(copy_to or into) and not options.dry_run
@@ -56,7 +57,7 @@ def command(
             apply_and_report(transaction, plan, options)
             return
         show(plan, options)
-        ask(plan, f"{copy_to or into}, made from {image}", options)
+        ask(plan, f"{copy_to or into}, made from {shown(image)}", options)
     with copying_progress(options.quiet) as progress:
         receipt = repair(
             image,

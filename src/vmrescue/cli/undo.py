@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @quiet_option
 def command(image: Path, show: bool, output: str, quiet: bool) -> None:
     """Take the last repair of IMAGE back: it is byte for byte as before. Refused if it was changed since."""
+    from vmrescue.disk.remote import shown
     from vmrescue.report.printable import printable
     from vmrescue.report.receipt import history_text
     from vmrescue.transaction import history, undo
@@ -33,6 +34,6 @@ def command(image: Path, show: bool, output: str, quiet: bool) -> None:
     if quiet:
         return
     if output == "json":
-        click.echo(json.dumps({"image": str(image), "undone": number}))
+        click.echo(json.dumps({"image": shown(image), "undone": number}))
     else:
-        click.echo(printable(f"{image}: repair {number} was taken back; the image is as it was before."))
+        click.echo(printable(f"{shown(image)}: repair {number} was taken back; the image is as it was before."))

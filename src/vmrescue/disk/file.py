@@ -24,6 +24,24 @@ class Store(BlockDevice, Protocol):
         """Makes it `size` bytes long; bytes beyond the old end read as zero."""
 
 
+class HeldStore(Store, Protocol):
+    """The bytes of an image that is being changed: locked, so that nobody else writes to them until it is closed.
+
+    Attributes:
+        path: of the image, for messages and to find its journals by; a URL without secrets.
+        unfinished: where else the journal of an interrupted repair lies, if the image itself says so.
+    """
+
+    path: str
+    unfinished: str | None
+
+    def drop_cache(self) -> None:
+        """Reads show from now on what is stored, not what is remembered of it. Raises WriteError."""
+
+    def must_be_unchanged(self) -> None:
+        """Raises RefusedError where somebody has written all the same, and that can be known."""
+
+
 class FileDevice:
     """An image file or a block device, byte for byte. Nothing is cached here; the kernel's page cache is enough.
 
@@ -33,6 +51,8 @@ class FileDevice:
         ReadError: the operating system would not open it, or it is no file and no block device.
         RefusedError: it may not be written, or is in use.
     """
+
+    unfinished: str | None = None  # a file's journals lie beside it
 
     def __init__(self, path: str | os.PathLike[str], writable: bool = False) -> None:
         self.path = os.fspath(path)
@@ -126,6 +146,9 @@ class FileDevice:
         After a failed sync, Linux keeps pages that never reached the disk, and calls them clean.
         """
         os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
+    def must_be_unchanged(self) -> None:
+        """Nothing to ask: whoever could write was looked for when the lock was taken."""
 
     def close(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1

@@ -35,6 +35,7 @@ through an overlay, and writes nothing. (Both in `recovery`.)
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import time
@@ -42,18 +43,22 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
+from vmrescue.disk.azure import address
 from vmrescue.disk.file import sync_folder
 from vmrescue.disk.journal_file import Journal, cut_ranges, read_journal, write_journal
 from vmrescue.disk.overlay import Overlay
+from vmrescue.disk.remote import is_remote
 from vmrescue.errors import NotFoundError, ReadError, RefusedError, RepairFailedError, VmRescueError, WriteError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmrescue.disk.file import FileDevice
+    from vmrescue.disk.file import HeldStore
 
 TORN, HOT, DONE, UNDONE, FINAL = "tmp", "hot", "done", "undone", "final"
+LONGEST_NAME = 180  # characters; file systems take 255
 _NAME = re.compile(r"(\d{4,})\.(tmp|hot|done|undone|final)")
 
 
@@ -63,15 +68,28 @@ def journal_folder(image: str | os.PathLike[str]) -> Path:
     It belongs to the image: whoever moves or copies one must take the other along.
 
     /dev does not outlive the machine's next start, so a block device's are kept among the user's state files, under
-    the most lasting of the device's names.
+    the most lasting of the device's names; and so are a remote image's, under its address.
     """
+    if is_remote(image):
+        return _state_folder(quote(address(os.fspath(image)), safe=""))
     path = Path(image).resolve()
     if not path.is_block_device():
         return path.with_name(path.name + ".vmrescue")
     by_id = Path("/dev/disk/by-id")
     names = sorted(link.name for link in by_id.iterdir() if link.resolve() == path) if by_id.is_dir() else []
+    return _state_folder((names or [path.name])[0])
+
+
+def _state_folder(name: str) -> Path:
+    if len(name) > LONGEST_NAME:
+        name = f"{name[:LONGEST_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(state) / "vmrescue" / f"{(names or [path.name])[0]}.vmrescue"
+    return Path(state) / "vmrescue" / f"{name}.vmrescue"
+
+
+def _owner(image: str | os.PathLike[str]) -> int:
+    """The user to whom an image belongs; a remote one is whose journals these are."""
+    return os.geteuid() if is_remote(image) else Path(image).stat().st_uid
 
 
 def journals(image: str | os.PathLike[str]) -> list[Journal]:
@@ -87,11 +105,11 @@ def pending(image: str | os.PathLike[str]) -> Journal | None:
     return read_journal(hot[0]) if hot else None
 
 
-def commit(image: FileDevice, overlay: Overlay, unique_id: bytes | None = None) -> Journal | None:
+def commit(image: HeldStore, overlay: Overlay, unique_id: bytes | None = None) -> Journal | None:
     """Makes the image what the overlay shows, or leaves it as it is.
 
     Args:
-        image: the file or block device, open for writing and locked; it is what the overlay lies on.
+        image: open for writing and locked; it is what the overlay lies on.
         overlay: what the image is to become.
         unique_id: the container's, for the record.
 
@@ -99,8 +117,10 @@ def commit(image: FileDevice, overlay: Overlay, unique_id: bytes | None = None) 
         The journal in the state `done`; None if nothing differs.
 
     Raises:
+        RefusedError: somebody else has changed the image meanwhile; nothing was written.
         RepairFailedError: it could not be written; the image is as before, or will be when vmrescue next opens it.
     """
+    image.must_be_unchanged()
     ranges = cut_ranges(image, overlay)
     if not ranges and overlay.size == image.size:
         return None
@@ -119,11 +139,11 @@ def commit(image: FileDevice, overlay: Overlay, unique_id: bytes | None = None) 
         raise
 
 
-def rollback(image: FileDevice, journal: Journal) -> Journal:
+def rollback(image: HeldStore, journal: Journal) -> Journal:
     """Gives the image back what it was before the journal's commit.
 
     Args:
-        image: the file or block device, open for writing and locked.
+        image: open for writing and locked.
         journal: in the state `hot`, or `done` and checked.
 
     Raises:
@@ -138,7 +158,7 @@ def rollback(image: FileDevice, journal: Journal) -> Journal:
     return _rename(journal, UNDONE)
 
 
-def undo(image: FileDevice) -> Journal:
+def undo(image: HeldStore) -> Journal:
     """Takes the image's last commit back: byte for byte, and its size. Returns the journal, now `undone`.
 
     Raises:
@@ -164,7 +184,7 @@ def undo(image: FileDevice) -> Journal:
         ) from error
 
 
-def seal(image: FileDevice) -> None:
+def seal(image: HeldStore) -> None:
     """Makes all that was done to the image so far final: see invariant 8. Raises RepairFailedError, WriteError."""
     _rename(_begin(image, Overlay(image), [], bytes(16)), FINAL)
 
@@ -183,7 +203,7 @@ def drop_torn(image: str | os.PathLike[str]) -> None:
             path.unlink()
 
 
-def _begin(image: FileDevice, overlay: Overlay, ranges: list[tuple[int, int]], unique_id: bytes) -> Journal:
+def _begin(image: HeldStore, overlay: Overlay, ranges: list[tuple[int, int]], unique_id: bytes) -> Journal:
     """Writes the journal and makes it hot. Raises RepairFailedError, with no journal left behind."""
     folder = journal_folder(image.path)
     written: list[Path] = []
@@ -203,7 +223,7 @@ def _begin(image: FileDevice, overlay: Overlay, ranges: list[tuple[int, int]], u
         raise
 
 
-def _take_back(image: FileDevice, journal: Journal, error: BaseException) -> None:
+def _take_back(image: HeldStore, journal: Journal, error: BaseException) -> None:
     """Rolls back a commit that failed, whether or not its journal was renamed already."""
     try:
         states = [journal.path.with_suffix(f".{state}") for state in (HOT, DONE)]
@@ -259,7 +279,7 @@ def _names(image: str | os.PathLike[str]) -> list[Path]:
     """
     folder = journal_folder(image)
     try:
-        if folder.stat().st_uid not in (0, os.geteuid(), Path(image).stat().st_uid):
+        if folder.stat().st_uid not in (0, os.geteuid(), _owner(image)):
             raise RefusedError(f"{folder} belongs to another user than {image}: its undo journals can't be trusted")
         found = [path for path in folder.iterdir() if _NAME.fullmatch(path.name)]
     except (FileNotFoundError, NotADirectoryError):

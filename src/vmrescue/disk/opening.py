@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from vmrescue.disk import journal
 from vmrescue.disk.container import VirtualDisk, open_container
 from vmrescue.disk.device import check_range
-from vmrescue.disk.file import FileDevice
 from vmrescue.disk.overlay import Overlay
-from vmrescue.disk.recovery import open_for_reading, open_for_writing
-from vmrescue.disk.remote import RemoteFile, is_remote, refusal, shown
+from vmrescue.disk.recovery import half_repaired, open_for_reading, open_for_writing
+from vmrescue.disk.remote import shown
 from vmrescue.errors import RefusedError
 
 if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator
     from types import TracebackType
 
-    from vmrescue.disk.file import Store
+    from vmrescue.disk.file import HeldStore, Store
     from vmrescue.disk.journal_file import Journal
 
 FLAT = ("raw image", "block device", "fixed VHD")  # a byte of the disk is at the same place of the file
@@ -34,7 +34,8 @@ def open_disk(
     use an `EditSession`.
 
     Args:
-        path: of the image or the device; or a URL that fsspec knows, which is read by ranges and never written.
+        path: of the image or the device; or a URL that fsspec knows, which is read by ranges. Of these, only page
+            blobs of Azure's are written.
         writable: whether it is to be written to.
         parent_folder: where a differencing VHD's parents are, if not in its own folder.
 
@@ -49,19 +50,24 @@ def open_disk(
     except BaseException:
         store.close()
         raise
-    if interrupted:
-        done = "it was rolled back" if writable else "what is read is as it was before; the next repair rolls it back"
-        disk.warnings.append(f"a repair of {path} was interrupted: {done}")
+    disk.warnings.extend(_interruption(path, store, interrupted, writable))
     return disk
 
 
 def _open_file(path: str | os.PathLike[str], writable: bool) -> tuple[Store, Journal | None]:
     """The bytes below the container, and the journal of a repair that was interrupted."""
-    if is_remote(path):
-        if writable:
-            raise refusal(path)
-        return RemoteFile(os.fspath(path)), None
     return open_for_writing(path) if writable else open_for_reading(path)
+
+
+def _interruption(
+    path: str | os.PathLike[str], store: Store, interrupted: Journal | None, writable: bool
+) -> Iterator[str]:
+    """What is to be said of a repair that was interrupted, if there was one."""
+    if interrupted:
+        done = "it was rolled back" if writable else "what is read is as it was before; the next repair rolls it back"
+        yield f"a repair of {shown(path)} was interrupted: {done}"
+    elif where := half_repaired(store):
+        yield f"{shown(path)} is half repaired, and read as it is: its undo journal is {where}"
 
 
 class EditSession:
@@ -89,6 +95,7 @@ class EditSession:
         writable: bool = True,
     ) -> None:
         self.image: Store
+        self._writable = writable
         with ExitStack() as undo:
             self.image, interrupted = _open_file(path, writable)
             undo.callback(self.image.close)
@@ -96,8 +103,7 @@ class EditSession:
             undo.callback(self.overlay.close)
             self.disk = open_container(self.overlay, shown(path), parent_folder, writable=True)
             self.warnings = list(self.disk.warnings)
-            if interrupted:
-                self.warnings.append(f"a repair of {path} was interrupted: it was rolled back")
+            self.warnings.extend(_interruption(path, self.image, interrupted, writable))
             undo.pop_all()
 
     def changed_ranges(self) -> list[tuple[int, int]]:
@@ -135,10 +141,10 @@ class EditSession:
         """Takes back a commit of this session whose outcome was not confirmed, whatever the image holds now."""
         return journal.rollback(self._file(), committed)
 
-    def _file(self) -> FileDevice:
-        if not isinstance(self.image, FileDevice) or not self.image.writable:
+    def _file(self) -> HeldStore:
+        if not self._writable:
             raise RefusedError("this is a rehearsal: the image was opened for reading only")
-        return self.image
+        return cast("HeldStore", self.image)
 
     def close(self) -> None:
         """Forgets what was not committed, and releases the image."""

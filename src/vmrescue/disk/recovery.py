@@ -5,17 +5,19 @@ The file is opened below its container; `opening` puts the container on top.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from vmrescue.disk import journal
+from vmrescue.disk.azure import marked
 from vmrescue.disk.file import FileDevice
 from vmrescue.disk.lock import refuse_mounted, take_lock
 from vmrescue.disk.overlay import Overlay
+from vmrescue.disk.remote import RemoteFile, is_remote
+from vmrescue.errors import RefusedError
 
 if TYPE_CHECKING:
-    import os
-
-    from vmrescue.disk.file import Store
+    from vmrescue.disk.file import HeldStore, Store
     from vmrescue.disk.journal_file import Journal
 
 
@@ -29,7 +31,7 @@ class _RolledBack(Overlay):
 
 def open_for_reading(path: str | os.PathLike[str]) -> tuple[Store, Journal | None]:
     """The bytes of an image; and the journal of an interrupted repair, which they don't show."""
-    image = FileDevice(path)
+    image: Store = RemoteFile(os.fspath(path)) if is_remote(path) else FileDevice(path)
     try:
         hot = journal.pending(path)
         if hot is None:
@@ -43,19 +45,43 @@ def open_for_reading(path: str | os.PathLike[str]) -> tuple[Store, Journal | Non
     return view, hot
 
 
-def open_for_writing(path: str | os.PathLike[str]) -> tuple[FileDevice, Journal | None]:
-    """The image file itself, locked and in good order; and the journal of an interrupted repair that was rolled back.
+def open_for_writing(path: str | os.PathLike[str]) -> tuple[HeldStore, Journal | None]:
+    """The image itself, locked and in good order; and the journal of an interrupted repair that was rolled back.
 
     Raises:
         RefusedError: somebody else uses it, or it may not be written.
     """
-    refuse_mounted(path)
-    image = FileDevice(path, writable=True)
+    image = _held_blob(os.fspath(path)) if is_remote(path) else _locked_file(path)
     try:
-        take_lock(image)
         journal.drop_torn(path)
         hot = journal.pending(path)
+        if hot is None and image.unfinished:
+            raise RefusedError(
+                f"{image.path} is half repaired: `vmrescue undo` it first where its undo journal is, {image.unfinished}"
+            )
         return image, journal.rollback(image, hot) if hot else None
     except BaseException:
         image.close()
         raise
+
+
+def _locked_file(path: str | os.PathLike[str]) -> FileDevice:
+    refuse_mounted(path)
+    image = FileDevice(path, writable=True)
+    try:
+        take_lock(image)
+    except BaseException:
+        image.close()
+        raise
+    return image
+
+
+def _held_blob(url: str) -> HeldStore:
+    from vmrescue.disk.page_blob import PageBlob  # here, because what it stands on is slow to import
+
+    return PageBlob(url)
+
+
+def half_repaired(image: Store) -> str | None:
+    """Where the undo journal lies of a repair that was interrupted while it wrote to a remote image, if it says so."""
+    return marked(image.metadata) if isinstance(image, RemoteFile) else None

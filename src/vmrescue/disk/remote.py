@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 QUERY = re.compile(r"\?[^\s'\")]*")
 
+CONTAINER_FIRST = ("abfs", "abfss")  # abfs://container@account.dfs.core.windows.net/name
+
 BLOCK = 32 << 10  # bytes; a request costs about as long as this takes to transfer
 READ_AHEAD = 128 << 10  # bytes that one request fetches at most where fewer were asked for
 LARGEST = 8 << 20  # bytes in one request
@@ -43,11 +45,16 @@ def shown(path: str | os.PathLike[str]) -> str:
     if not is_remote(text):
         return text
     url = urlsplit(text)
-    return urlunsplit((url.scheme, url.netloc.rpartition("@")[2], url.path, "", ""))
+    host = url.netloc if url.scheme.lower() in CONTAINER_FIRST else url.netloc.rpartition("@")[2]
+    return urlunsplit((url.scheme, host, url.path, "", ""))
 
 
 class RemoteFile:
     """The bytes behind a URL, for reading only.
+
+    Args:
+        url: where they are.
+        open_file: makes a file of the URL, with `size`, `seekable`, `seek`, `read` and `close`; fsspec's unless given.
 
     Attributes:
         path: the URL without its secrets.
@@ -61,14 +68,14 @@ class RemoteFile:
 
     sector_size = 512
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, open_file: Callable[[str], Any] | None = None) -> None:
         self.path = shown(url)
         self.requests = 0
         self.bytes_read = 0
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
         self._next = -1  # the block after the last request's
         self._last = 0  # how many blocks that brought
-        self._file = self._attempt(lambda: _open(url))
+        self._file = self._attempt(lambda: (open_file or _open)(url))
         if self._file.size is None or not self._file.seekable():
             raise UnsupportedError(f"{self.path}: the server tells no size or serves no ranges; download it first")
         self.size = int(self._file.size)
@@ -88,6 +95,17 @@ class RemoteFile:
         data = b"".join(held[block] for block in range(first, last + 1))
         start = offset - first * BLOCK
         return data[start : start + length]
+
+    def forget(self, offset: int, length: int) -> None:
+        """Drops what is kept of these bytes, since they change: they are asked for anew."""
+        first, last = self._block_of(offset), self._block_of(offset + length - 1)
+        for block in [block for block in self._blocks if first <= block <= last]:
+            del self._blocks[block]
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What is kept beside the bytes under names, where the store has and tells such (Azure's)."""
+        return (getattr(self._file, "details", None) or {}).get("metadata") or {}
 
     def _block_of(self, offset: int) -> int:
         return min(offset // BLOCK, self._end - 1)
@@ -177,8 +195,8 @@ def refusal(path: str | os.PathLike[str]) -> RefusedError:
     return RefusedError(f"{shown(path)} is read over the network and not written: download it, repair it, upload it")
 
 
-def _open(url: str) -> Any:
-    """The file as fsspec opens it, without a cache of its own."""
+def file_system(url: str) -> tuple[Any, str]:
+    """The file system that fsspec has for a URL, and the path on it. Raises UnsupportedError."""
     try:
         import fsspec
     except ImportError as error:
@@ -192,6 +210,12 @@ def _open(url: str) -> Any:
         raise UnsupportedError(f"{shown(url)} needs a further package: {error}") from None
     except ValueError as error:
         raise UnsupportedError(f"{shown(url)}: {QUERY.sub('', str(error))}") from None
+    return files, path
+
+
+def _open(url: str) -> Any:
+    """The file as fsspec opens it, without a cache of its own."""
+    files, path = file_system(url)
     return files.open(path, "rb", block_size=BLOCK, cache_type="none")
 
 

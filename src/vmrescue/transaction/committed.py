@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from vmrescue.disk.remote import RemoteFile, is_remote, shown
 from vmrescue.errors import FormatError, RefusedError, RepairFailedError
 from vmrescue.windows.guard import reading
+from vmrescue.windows.stream import DeviceStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -22,7 +24,7 @@ def compare_committed(path: str, expected: VirtualDisk, ranges: Iterable[tuple[i
     """Compares the disk that libvhdi (for a raw image: the file itself) shows with what was meant to be there.
 
     Args:
-        path: the image.
+        path: the image; what is behind a URL is asked for anew.
         expected: the repaired disk, as the overlay shows it.
         ranges: (offset, length) of the disk's bytes that were written.
 
@@ -31,12 +33,13 @@ def compare_committed(path: str, expected: VirtualDisk, ranges: Iterable[tuple[i
         FormatError: the image cannot be opened any more.
     """
     opened = _open_vhd if expected.format.endswith("VHD") else _open_raw
-    with reading(f"committed image {path}", 0), opened([path, *expected.parents]) as read:
+    with reading(f"committed image {shown(path)}", 0), opened([path, *expected.parents]) as read:
         for offset, length in ranges:
             for start in range(offset, offset + length, CHUNK):
                 size = min(CHUNK, offset + length - start)
                 if read(start, size) != expected.read_at(start, size):
-                    raise RepairFailedError(f"{path}: the {size} bytes at {start} of the disk are not what was written")
+                    what = f"the {size} bytes at {start} of the disk"
+                    raise RepairFailedError(f"{shown(path)}: {what} are not what was written")
 
 
 def must_be_confirmable(path: str, disk: VirtualDisk) -> None:
@@ -47,17 +50,21 @@ def must_be_confirmable(path: str, disk: VirtualDisk) -> None:
     if not disk.format.endswith("VHD"):
         return
     try:
-        with reading(f"image {path}", 0), _open_vhd([path, *disk.parents]) as read:
+        with reading(f"image {shown(path)}", 0), _open_vhd([path, *disk.parents]) as read:
             read(0, 1)
     except FormatError as error:
         raise RefusedError(
-            f"libvhdi, which has to confirm a repair, cannot open {path}: mend the container first, for example with "
-            "`qemu-img convert -f vpc -O vpc -o subformat=fixed,force_size`, or repair a copy (--copy-to)"
+            f"libvhdi, which has to confirm a repair, cannot open {shown(path)}: mend the container first, for example"
+            " with `qemu-img convert -f vpc -O vpc -o subformat=fixed,force_size`, or repair a copy (--copy-to)"
         ) from error
 
 
 @contextmanager
 def _open_raw(paths: list[str]) -> Iterator[Reader]:
+    if is_remote(paths[0]):
+        with closing(RemoteFile(paths[0])) as image:
+            yield image.read_at
+        return
     with open(paths[0], "rb", buffering=0) as stream:
 
         def read(offset: int, length: int) -> bytes:
@@ -75,7 +82,11 @@ def _open_vhd(paths: list[str]) -> Iterator[Reader]:
         below: Any = None
         for path in reversed(paths):
             image = pyvhdi.file()
-            image.open(path)
+            if is_remote(path):
+                remote = opened.enter_context(closing(RemoteFile(path)))
+                image.open_file_object(DeviceStream(remote))
+            else:
+                image.open(path)
             opened.callback(image.close)
             if below is not None:
                 image.set_parent(below)

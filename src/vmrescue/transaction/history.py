@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vmrescue.disk import journal_folder, journals
+from vmrescue.disk.remote import shown
 from vmrescue.transaction.receipt import NAME
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class PastRepair:
 
 def history(image: str | os.PathLike[str]) -> list[PastRepair]:
     """All repairs of an image, the oldest first. Raises RefusedError where a journal is damaged."""
-    receipts = dict(_receipts(Path(image)))
+    receipts = dict(_receipts(image))
     return [
         PastRepair(
             number=journal.number,
@@ -60,11 +61,11 @@ def history(image: str | os.PathLike[str]) -> list[PastRepair]:
     ]
 
 
-def _receipts(image: Path) -> Iterator[tuple[int, Path]]:
+def _receipts(image: str | os.PathLike[str]) -> Iterator[tuple[int, Path]]:
     """The journal's number of each receipt that lies beside the image, and the receipt."""
     for path in journal_folder(image).glob(f"*/{NAME}"):
         try:
             numbers = json.loads(path.read_text(encoding="utf-8"))["journals"]
         except (OSError, ValueError, KeyError):
             continue  # not a receipt of ours: the list is of journals, which do not need it
-        yield from ((number, path) for name, number in numbers.items() if Path(name).name == image.name)
+        yield from ((number, path) for name, number in numbers.items() if Path(name).name == Path(shown(image)).name)

@@ -37,12 +37,13 @@ def repair(
     """Makes the changes of a plan; without one, all that the diagnosis proposes.
 
     Args:
-        image: a virtual disk's file or a block device.
+        image: a virtual disk's file, a block device, or the URL of an Azure page blob.
         plan: what to do, from `Diagnosis.plan` or `Plan.from_json`.
         policy: what counts as right; Azure's unless given.
         data_disks: further disks of the same VM; a stray page file on them is deleted too.
         only, skip: ids of the checks whose findings are mended, and are not; without a plan.
-        backup_dir: where the copies of the hives go; ``IMAGE.vmrescue/`` unless given.
+        backup_dir: where the copies of the hives go; ``IMAGE.vmrescue/`` unless given, and for a URL a folder among
+            the user's state files.
         dry_run: apply and verify in memory, and write nothing.
         copy_to: repair a copy instead, a new fixed VHD as Azure takes it; the image is only read.
         into: put the repair into a new differencing VHD over the image; the image is only read.

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmrescue.disk import copy_to_fixed, create_differencing, open_disk
+from vmrescue.disk.remote import is_remote, shown
+from vmrescue.errors import UnsupportedError
 
 if TYPE_CHECKING:
     import os
@@ -49,7 +51,7 @@ def copy_of(image: str | os.PathLike[str], out: str | os.PathLike[str], progress
     finally:
         disk.close()
     with _ours(out):
-        yield Origin(str(image), "copy", copied.disk_sha256)
+        yield Origin(shown(image), "copy", copied.disk_sha256)
 
 
 @contextmanager
@@ -58,8 +60,10 @@ def child_of(image: str | os.PathLike[str], child: str | os.PathLike[str]) -> It
 
     Raises:
         RefusedError: `child` exists.
-        UnsupportedError: the image is no VHD.
+        UnsupportedError: the image is no VHD, or not on this machine, so that no child can name it.
     """
+    if is_remote(image):
+        raise UnsupportedError(f"{shown(image)} is not on this machine: repair a copy (--copy-to) or the blob itself")
     create_differencing(image, child)
     with _ours(child):
         yield Origin(str(image), "child", None)

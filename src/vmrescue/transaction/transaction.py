@@ -11,6 +11,7 @@ ones are undone.
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING
 from vmrescue.checks import Policy, examine, open_disks
 from vmrescue.digests import file_sha256, sha256
 from vmrescue.disk import EditSession, journal
-from vmrescue.disk.remote import is_remote, refusal
+from vmrescue.disk.remote import shown
 from vmrescue.errors import RefusedError, RepairFailedError, VmRescueError, WriteError
 from vmrescue.plan import DeleteFile, PutFile, ReplayVolumeLog
 from vmrescue.transaction.apply import apply_plan, by_file
@@ -33,7 +34,6 @@ from vmrescue.transaction.verify import verify_plan
 from vmrescue.windows.bare_hive import disk_or_hive
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterable
     from typing import Any
 
@@ -47,15 +47,16 @@ if TYPE_CHECKING:
 class EditedImage:
     """One image of a transaction: the session that takes the changes, and which bytes of the disk were written."""
 
-    def __init__(self, path: Path, index: int, writable: bool) -> None:
-        self.path = path
+    def __init__(self, path: str | os.PathLike[str], index: int, writable: bool) -> None:
+        self.path = os.fspath(path)
+        self.name = shown(path)  # for messages and receipts: a URL's secrets are not in it
         self.index = index
         self.session = EditSession(path, writable=writable)
         self.recorder = Recorder(self.session.disk)
 
     def disk(self) -> Disk:
         """The disk as it is now, with nothing remembered from before."""
-        return disk_or_hive(self.recorder, str(self.path), self.index)
+        return disk_or_hive(self.recorder, self.name, self.index)
 
     def written(self) -> list[Written]:
         """What a commit would write to the file."""
@@ -94,9 +95,7 @@ class Transaction:
         self.images: list[EditedImage] = []
         try:
             for index, path in enumerate([image, *data_disks]):
-                if is_remote(path):
-                    raise refusal(path)
-                opened = EditedImage(Path(path), index, writable)
+                opened = EditedImage(path, index, writable)
                 self._opened.callback(opened.session.close)
                 self.images.append(opened)
             self.identity = self.disks()[0].identity
@@ -141,12 +140,12 @@ class Transaction:
             self._must_be_sound(volume)
         before = None if isinstance(self._before, VmRescueError) else self._before
         after = verify_plan(plan, self.disks(), self.policy, before)
-        written = {str(image.path): rows for image in self.images if (rows := image.written())}
+        written = {image.name: rows for image in self.images if (rows := image.written())}
         for image in self.images:
-            if str(image.path) in written:
-                must_be_confirmable(str(image.path), image.session.disk)
+            if image.name in written:
+                must_be_confirmable(image.path, image.session.disk)
         return Receipt(
-            image=str(self.images[0].path),
+            image=self.images[0].name,
             committed=False,
             id="",
             folder=None,
@@ -200,7 +199,7 @@ class Transaction:
                 if committed:
                     done.append((image, committed))
             for image, _ in done:
-                compare_committed(str(image.path), image.session.disk, image.recorder.written)
+                compare_committed(image.path, image.session.disk, image.recorder.written)
         except VmRescueError as error:
             for image, committed in reversed(done):
                 image.session.rollback(committed)
@@ -212,9 +211,9 @@ class Transaction:
                 "id": name,
                 "folder": folder,
                 "backups": backups,
-                "journals": {str(image.path): committed.number for image, committed in done},
+                "journals": {image.name: committed.number for image, committed in done},
                 "finished": datetime.now(UTC),
-                "sha256": file_sha256(self.images[0].path) if self._origin and self._origin.sha256 else None,
+                "sha256": file_sha256(Path(self.images[0].path)) if self._origin and self._origin.sha256 else None,
             }
         )
         try:
@@ -235,7 +234,7 @@ class Transaction:
             return back_up(edited, untouched, folder)
 
 
-def _beside(image: Path) -> Path:
+def _beside(image: str) -> Path:
     """The folder of the image's journals, named as the image was named where that is the same place."""
-    folder, near = journal.journal_folder(image), image.with_name(image.name + ".vmrescue")
+    folder, near = journal.journal_folder(image), Path(f"{image}.vmrescue")
     return near if near.resolve() == folder else folder

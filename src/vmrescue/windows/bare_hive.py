@@ -13,7 +13,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from vmrescue.errors import NotFoundError, ReadError, RefusedError
+from vmrescue.disk.remote import is_remote
+from vmrescue.errors import NotFoundError, ReadError, RefusedError, UnsupportedError
 from vmrescue.registry.base_block import LOG_SUFFIXES
 from vmrescue.volume import Partition, PartitionTable
 from vmrescue.windows.disk import Disk
@@ -30,8 +31,10 @@ KIND = "hive"  # in the place of a file system's name
 
 
 def disk_or_hive(device: Store, path: str, index: int = 0) -> Disk:
-    """What lies in an opened file: a disk, or a bare hive."""
+    """What lies in an opened file: a disk, or a bare hive. Raises UnsupportedError for a hive behind a URL."""
     is_hive = device.size >= len(SIGNATURE) and device.read_at(0, len(SIGNATURE)) == SIGNATURE
+    if is_hive and is_remote(path):
+        raise UnsupportedError(f"{path} is a bare hive: download it, with the transaction logs that lie beside it")
     return BareHive(device, path, index) if is_hive else Disk(device, path, index)
 
 
