@@ -21,6 +21,7 @@ ZONE_SIZE = 200 << 20  # bytes that Windows keeps free after $MFT, for it to gro
 ZONE_PART = 8  # of the volume, where that is less
 
 Piece = tuple[int, int]  # first cluster, number of clusters
+Flip = tuple[int, int, bool]  # first cluster, number of clusters, whether they are in use now
 
 _FREE = re.compile("0+")
 
@@ -33,6 +34,8 @@ class ClusterBitmap:
         self._count = store.boot.cluster_count
         self._stream = store.file(BITMAP).stream(Kind.DATA)
         self._next = 0  # where the last allocation ended: the next one most likely finds room there
+        self.reserved: Piece = (0, 0)  # free clusters that `allocate` leaves alone
+        self.changes: list[Flip] | None = None  # what was taken and given back, where somebody wants to know
         if self._stream.initialized * 8 < self._count:
             at = self._stream.attribute.position + 0x38
             raise FormatError("$Bitmap", at, f"{self._count} bits", f"{self._stream.initialized} bytes")
@@ -58,7 +61,7 @@ class ClusterBitmap:
             RefusedError: there are not so many.
         """
         pieces: list[Piece] = []
-        if near is not None and (here := self._free_at(near, count)):
+        if near is not None and (here := self._free_at(near, self._before_reserved(near, count))):
             pieces = self._take([(near, here)])
         missing = count - sum(length for _, length in pieces)
         if missing:
@@ -70,6 +73,11 @@ class ClusterBitmap:
             self._flip(first, length, used=True)
         self._next = pieces[-1][0] + pieces[-1][1]
         return pieces
+
+    def take(self, pieces: Iterable[Piece]) -> None:
+        """Takes these very clusters. Raises FormatError where they are in use."""
+        for first, length in pieces:
+            self._flip(first, length, used=True)
 
     def free(self, runs: Iterable[Run]) -> None:
         """Gives clusters back. Raises FormatError where they are free already."""
@@ -98,13 +106,36 @@ class ClusterBitmap:
             if part[0] < part[1]
         ]
         for places in (outside, ranges):
-            if found := fewest(self._free_pieces(places), count):
+            if found := fewest(self._unreserved(self._free_pieces(places)), count):
                 return found
         raise RefusedError(f"the volume has no {count} free clusters of {self._store.boot.cluster_size} bytes")
 
+    def _before_reserved(self, first: int, count: int) -> int:
+        """How many of `count` clusters from `first` on lie before the reserved ones."""
+        start, length = self.reserved
+        return count if not length or first >= start + length else max(0, min(count, start - first))
+
+    def _unreserved(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
+        """The pieces without the reserved clusters."""
+        low, high = self.reserved[0], sum(self.reserved)
+        for first, length in pieces:
+            end = first + length
+            for part, part_end in ((first, min(end, low)), (max(first, high), end)) if low < high else ((first, end),):
+                if part < part_end:
+                    yield part, part_end - part
+
     def _zone(self) -> Piece:
         start = self._store.mft.runs.next_lcn or 0
-        return start, start + min(self._count // ZONE_PART, ZONE_SIZE // self._store.boot.cluster_size)
+        return start, start + self.zone_size
+
+    @property
+    def zone_size(self) -> int:
+        """Clusters behind $MFT that are left to it while there are others."""
+        return min(self._count // ZONE_PART, ZONE_SIZE // self._store.boot.cluster_size)
+
+    def free_pieces(self) -> Iterator[Piece]:
+        """All free clusters, in pieces as long as can be, in the order of the volume."""
+        return self._free_pieces([(0, self._count)])
 
     def _free_pieces(self, ranges: list[Piece]) -> Iterator[Piece]:
         """The free pieces in ranges of clusters, each as long as it is there."""
@@ -139,6 +170,8 @@ class ClusterBitmap:
             size = -(-(shift + length) // 8)
             value = int.from_bytes(self._stream.read_at(byte, size), "little") ^ every << shift
             self._stream.write_at(byte, value.to_bytes(size, "little"))
+        if self.changes is not None:
+            self.changes.append((first, count, used))
 
 
 def fewest(pieces: Iterable[Piece], count: int) -> list[Piece]:

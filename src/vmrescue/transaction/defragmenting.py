@@ -1,0 +1,244 @@
+"""Defragmenting a volume of an image: thousands of moves, each sound by itself.
+
+    copy to free clusters ──sync──> hashes compared, dissect.ntfs sees the moves ──journal──> switched ──> journal gone
+
+A batch of moves is one small transaction. The content goes first, to clusters that no file has, and past the journal;
+the metadata that switches to it goes through the journal, as every edit does, and so reaches the image wholly or not
+at all. What a batch has freed is written to only after its commit. So a crash, a kill or an interrupt at any moment
+leaves each file whole, at its old place or its new one. Memory: `STEP` bytes, whatever a file's size.
+
+No undo is kept: the copies of what was moved would be as large as the files. `Session.seal` says so to `undo`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from vmrescue.disk import EditSession
+from vmrescue.disk.remote import is_remote, refusal
+from vmrescue.errors import RefusedError, RepairFailedError, VmRescueError
+from vmrescue.ntfs import NtfsVolume
+from vmrescue.ntfs.defragmentation import Defragmenter
+from vmrescue.ntfs.directory import find_file
+from vmrescue.ntfs.fragmentation import Fragmentation, Fragmented, described, read_fragmentation, title
+from vmrescue.ntfs.layout import Key, read_layout
+from vmrescue.ntfs.moving import Mover
+from vmrescue.transaction.committed import compare_committed, must_be_confirmable
+from vmrescue.transaction.moved import must_see_moves
+from vmrescue.transaction.recorder import Recorder
+from vmrescue.windows.disk import Disk
+from vmrescue.windows.places import find_place
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable
+
+    from vmrescue.ntfs.bitmap import Flip
+    from vmrescue.ntfs.store import Store
+    from vmrescue.windows import Volume
+
+    Progress = Callable[[int], None]  # bytes moved since the last call
+
+STEP = 32 << 20  # bytes of content in one transaction; the longest that is moved at once
+MOST_MOVES = 256  # in one transaction
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A move whose content was copied and whose run list was switched in memory."""
+
+    key: Key
+    start: int
+    count: int
+    target: int
+    digest: bytes
+
+
+@dataclass(frozen=True)
+class Defragmented:
+    """What a defragmentation did, or (`committed` False) would do.
+
+    Attributes:
+        image, partition: what was defragmented.
+        moves, bytes_moved, commits: how much of it.
+        before, after: the volume's state.
+        left: what still lies in several pieces, and why.
+        notes: what the person at the terminal should know.
+    """
+
+    image: str
+    partition: int
+    committed: bool
+    moves: int
+    bytes_moved: int
+    commits: int
+    before: Fragmentation
+    after: Fragmentation | None
+    left: list[Fragmented] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "schema": "vmrescue.defragmentation/1",
+            **{name: getattr(self, name) for name in ("image", "partition", "committed", "moves", "bytes_moved")},
+            "commits": self.commits,
+            "before": self.before.to_dict(),
+            "after": self.after.to_dict() if self.after else None,
+            "left": [vars(each) for each in self.left],
+            "notes": self.notes,
+        }
+
+
+def ntfs_volume(disk: Disk, number: int | None) -> Volume:
+    """The volume that is meant: of a partition, or the one that Windows is on.
+
+    Raises NotFoundError, or RefusedError where it does not hold NTFS.
+    """
+    volume, _ = find_place(disk, None if number is None else str(number), "")
+    if volume.file_system == "BitLocker":
+        raise RefusedError(f"{volume} is encrypted with BitLocker: unlock it first")
+    if volume.file_system != "NTFS":
+        raise RefusedError(f"{volume} holds {volume.file_system or 'no known file system'}: only NTFS is defragmented")
+    return volume
+
+
+class Defragmentation:
+    """A volume of an image being defragmented. Use it as a context manager; opening it writes nothing.
+
+    Args:
+        image: what is defragmented: a file or a block device.
+        number: the partition; that of the OS volume, or of the only volume that can be read, unless given.
+
+    Raises:
+        RefusedError: the volume's state forbids it, or it is damaged.
+        NotFoundError: there is no such volume.
+    """
+
+    def __init__(self, image: str | os.PathLike[str], number: int | None = None) -> None:
+        if is_remote(image):
+            raise refusal(image)
+        self.path = str(image)
+        self.session = EditSession(image)
+        try:
+            self._recorder = Recorder(self.session.disk)
+            self.volume = ntfs_volume(Disk(self._recorder, self.path), number)
+            must_be_confirmable(self.path, self.session.disk)
+            self.mover = Mover(self.volume.device, self._write)
+            self.store = self.mover.store
+            if problems := NtfsVolume(self.volume.device).check():
+                raise RefusedError(
+                    f"{self.volume} is damaged ({problems[0]}): nothing on it is moved before chkdsk has mended it"
+                )
+        except BaseException:
+            self.session.close()
+            raise
+        self.moves = self.bytes_moved = self.commits = 0
+        self._waiting: list[Moved] = []
+
+    def __enter__(self) -> Defragmentation:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.session.close()
+
+    def run(
+        self, files: Iterable[str] = (), free_space: bool = False, progress: Progress = lambda moved: None
+    ) -> Defragmented:
+        """Moves files (all unless given) to one piece each, and consolidates the free space if asked.
+
+        Raises:
+            NotFoundError: there is no such file; nothing was written.
+            RepairFailedError: a move could not be made or confirmed. Those before it are sound.
+        """
+        keys = keys_of(self.store, files)
+        before = read_fragmentation(self.store)
+        size = self.store.boot.cluster_size
+        self.session.seal()
+        self.mover.empty_log()
+        self._commit()
+        planner = plan_moves(self.store, self, lambda moved: progress(moved * size))
+        planner.run(keys, free_space)
+        if problems := NtfsVolume(self.volume.device).check():
+            raise RepairFailedError(f"{self.volume} is not sound after the moves: {problems[0]}")
+        return Defragmented(
+            image=self.path,
+            partition=self.volume.partition.number,
+            committed=True,
+            moves=self.moves,
+            bytes_moved=self.bytes_moved,
+            commits=self.commits,
+            before=before,
+            after=read_fragmentation(self.store),
+            left=[described(self.store, placed) for placed in planner.left() if keys is None or placed.key in keys],
+        )
+
+    # -- what `Defragmenter` asks for
+
+    @property
+    def largest_step(self) -> int:
+        return max(1, STEP // self.store.boot.cluster_size)
+
+    @property
+    def full(self) -> bool:
+        size = sum(moved.count for moved in self._waiting)
+        return size >= self.largest_step or len(self._waiting) >= MOST_MOVES
+
+    def reserve(self, first: int, count: int) -> None:
+        self.store.clusters.reserved = (first, count)
+
+    def move(self, key: Key, start: int, count: int, target: int) -> list[Flip]:
+        digest = self.mover.copy(self.mover.part(key, start, count), target)
+        flips = self.mover.switch(key, start, count, target)
+        self._waiting.append(Moved(key, start, count, target, digest))
+        return flips
+
+    def commit(self) -> None:
+        """Makes the moves since the last commit last.
+
+        Raises:
+            RepairFailedError: they could not be written or confirmed; what they moved is where it was.
+        """
+        if not self._waiting:
+            return
+        self.session.flush()
+        for moved in self._waiting:
+            if self.mover.content_hash((moved.target, moved.count)) != moved.digest:
+                raise RepairFailedError(f"{title(self.store, moved.key)}: what was written is not what was read")
+        must_see_moves(self.volume, self._waiting)
+        self._commit()
+        self.moves += len(self._waiting)
+        self.bytes_moved += sum(moved.count for moved in self._waiting) * self.store.boot.cluster_size
+        self._waiting = []
+
+    def _commit(self) -> None:
+        committed = self.session.commit()
+        if committed is not None:
+            try:
+                compare_committed(self.path, self.session.disk, self._recorder.written)
+            except VmRescueError as error:
+                self.session.rollback(committed)
+                raise RepairFailedError(f"{error}; the last moves were taken back") from error
+            self.session.discard(committed)
+            self.commits += 1
+        self._recorder.written.clear()
+
+    def _write(self, offset: int, data: bytes) -> None:
+        at = self.volume.position + offset
+        self.session.write_unowned(at, data)
+        self._recorder.written.append((at, len(data)))
+
+
+def keys_of(store: Store, files: Iterable[str]) -> set[Key] | None:
+    """The attributes in clusters of the files at these paths; None where no path is given. Raises NotFoundError."""
+    records = {find_file(store, path).number for path in files}
+    if not records:
+        return None
+    return {placed.key for placed in read_layout(store) if placed.key.record in records}
+
+
+def plan_moves(store: Store, moves: Any, progress: Progress) -> Defragmenter:
+    """The planner for a volume as it is."""
+    clusters = store.clusters
+    zone = (store.mft.runs.next_lcn or 0, clusters.zone_size)
+    return Defragmenter(moves, read_layout(store), clusters.free_pieces(), store.boot.cluster_count, zone, progress)
