@@ -73,10 +73,10 @@ def _ended(run: Callable[[bytes], None], data: bytes) -> tuple[str, str]:
 
 
 def _hidden_find(error: BaseException) -> str:
-    """A lack of memory that a guard has turned into an error of ours."""
+    """A lack of memory, or a mistake in our own code, that a guard has turned into an error of ours."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, MemoryError):
+        if isinstance(cause, MemoryError | NameError | AssertionError):
             return f"{type(cause).__name__} behind {error}:\n" + "".join(traceback.format_exception(cause))
         cause = cause.__cause__ or cause.__context__
     return ""

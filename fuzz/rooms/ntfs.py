@@ -23,7 +23,8 @@ from vmrescue.ntfs.boot_sector import BOOT_SECTOR
 from vmrescue.ntfs.index import _NODE as INDEX_NODE
 from vmrescue.ntfs.log_replay import pending_work, replay
 from vmrescue.ntfs.record import FileRecord
-from vmrescue.windows.file_system import FileSystem, NtfsFileSystem, chunks
+from vmrescue.windows.file_system import FileSystem, chunks
+from vmrescue.windows.ntfs_file_system import NtfsFileSystem
 
 if TYPE_CHECKING:
     from collections.abc import Callable

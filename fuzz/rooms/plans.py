@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import json
 from typing import TYPE_CHECKING, Any
@@ -72,7 +73,7 @@ def _alter(document: Any, chance: Random) -> None:
     if kind == 0:
         del node[key]
     elif kind == 1 and isinstance(node, dict):
-        node[chance.choice(("kind", "file", "x", "", "before", "size", "data", "schema"))] = chance.choice(ODD)
+        node[chance.choice(("kind", "file", "x", "", "before", "size", "data", "schema"))] = _odd(chance)
     elif kind == 2 and isinstance(node, list):
         node[key:key] = [below] * chance.choice((1, 2, 100))
     elif kind == 3 and isinstance(below, str):
@@ -80,7 +81,12 @@ def _alter(document: Any, chance: Random) -> None:
     elif kind == 4 and isinstance(below, int):
         node[key] = chance.choice((below + 1, -below, below << 64, 1.0, str(below)))
     else:
-        node[key] = chance.choice(ODD)
+        node[key] = _odd(chance)
+
+
+def _odd(chance: Random) -> Any:
+    """Its own copy: what is put in may be changed further."""
+    return copy.deepcopy(chance.choice(ODD))
 
 
 def run(data: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from vmrescue.errors import FormatError, VmRescueError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import BinaryIO
 
 
 @contextmanager
@@ -16,6 +18,7 @@ def reading(structure: str, position: int) -> Iterator[None]:
     """Names `structure` and its first byte on the disk in place of a third-party reader's own exception.
 
     Damaged input makes those readers raise almost anything (EOFError, struct.error, IndexError, RecursionError, …).
+    What they say is for whoever mends them: a user is told which structure cannot be read, and where it begins.
     """
     try:
         yield
@@ -24,3 +27,38 @@ def reading(structure: str, position: int) -> Iterator[None]:
     except Exception as error:
         found = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         raise FormatError(structure, position, "an intact structure", found) from error
+
+
+class GuardedStream(io.RawIOBase):
+    """A file's content as a third-party reader gives it, whenever that is read.
+
+    Args:
+        stream: the reader's own.
+        structure, position: whose content it is, and the first byte of its volume.
+    """
+
+    def __init__(self, stream: BinaryIO, structure: str, position: int) -> None:
+        super().__init__()
+        self._stream = stream
+        self._structure = structure
+        self._position = position
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1) -> bytes:
+        with reading(self._structure, self._position):
+            return bytes(self._stream.read(-1 if size is None else size))
+
+    def readall(self) -> bytes:
+        return self.read()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        with reading(self._structure, self._position):
+            return int(self._stream.seek(offset, whence))
+
+    def tell(self) -> int:
+        return int(self._stream.tell())

@@ -1,0 +1,85 @@
+"""Reading files out of NTFS volumes, through dissect.ntfs."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from vmrescue.errors import NotFoundError, UnsupportedError
+from vmrescue.windows.bounded_ntfs import BoundedNtfs, content_of, find_name, names_in
+from vmrescue.windows.file_system import CHUNK, Entry, ones, parts_of
+from vmrescue.windows.guard import GuardedStream, reading
+
+if TYPE_CHECKING:
+    from vmrescue.disk.device import BlockDevice
+
+BITMAP_RECORD = 6  # $Bitmap is always file record 6
+
+
+class NtfsFileSystem:
+    """An NTFS volume. Reparse points are not followed: offline, their targets may mean something else."""
+
+    def __init__(self, device: BlockDevice, position: int) -> None:
+        self._position = position
+        self._volume_size = device.size
+        with reading("NTFS volume", position):
+            self._ntfs = BoundedNtfs(device)
+            self.cluster_size: int = self._ntfs.cluster_size
+
+    @cached_property
+    def label(self) -> str:
+        with reading("NTFS $Volume", self._position):
+            return self._ntfs.volume_name or ""
+
+    @cached_property
+    def free_bytes(self) -> int:
+        with reading("NTFS $Bitmap", self._position):
+            return int(self._ntfs.clusters - self._used(self._ntfs.clusters)) * self.cluster_size
+
+    def _used(self, clusters: int) -> int:
+        stream = content_of(self._ntfs.mft.get(BITMAP_RECORD))
+        whole_bytes, bits = divmod(clusters, 8)
+        used = sum(ones(stream.read(min(CHUNK, whole_bytes - at))) for at in range(0, whole_bytes, CHUNK))
+        return used + (ones(stream.read(1)) if not bits else ones(bytes([stream.read(1)[0] & (1 << bits) - 1])))
+
+    def size_of(self, path: str) -> int | None:
+        with reading(f"NTFS file {path}", self._position):
+            record = self._record(path)
+            return None if record is None or record.is_dir() else int(record.size())
+
+    def open(self, path: str) -> BinaryIO:
+        with reading(f"NTFS file {path}", self._position):
+            record = self._record(path)
+            if record is None or record.is_dir():
+                raise NotFoundError(f"there is no file \\{path}")
+            stream = content_of(record)
+            if stream.size > self._volume_size:
+                found = f"{stream.size} bytes on a volume of {self._volume_size}"
+                raise UnsupportedError(f"the file \\{path} is larger than its volume, and so not read: {found}")
+            return cast("BinaryIO", GuardedStream(stream, f"NTFS file {path}", self._position))
+
+    def entries(self, path: str) -> list[Entry]:
+        with reading(f"NTFS directory {path}", self._position):
+            record = self._record(path)
+            if record is None or not record.is_dir():
+                raise NotFoundError(f"there is no directory \\{path}")
+            found = map(self._entry, names_in(record))
+            return sorted((entry for entry in found if entry.name != "."), key=lambda entry: entry.name.upper())
+
+    def _entry(self, index_entry: Any) -> Entry:
+        target = index_entry.dereference()
+        directory = target.is_dir()
+        has_data = not directory and target.has_stream()
+        size = int(target.size()) if has_data else 0
+        return Entry(index_entry.attribute.file_name, directory, size, target.is_reparse_point())
+
+    def _record(self, path: str) -> Any | None:
+        record = self._ntfs.mft.root
+        for part in parts_of(path):
+            if not record.is_dir():
+                return None
+            entry = find_name(record, part)
+            if entry is None:
+                return None
+            record = entry.dereference()
+        return record
