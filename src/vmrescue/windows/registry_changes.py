@@ -34,7 +34,9 @@ def registry_changes(operations: Iterable[Operation], place: Callable[[str], tup
     edited: dict[FileRef, _EditedHive] = {}
     for operation in operations:
         file, path = place(operation.path)
-        edited.setdefault(file.ref, _EditedHive(file)).apply(replace(operation, path=path))
+        if file.ref not in edited:
+            edited[file.ref] = _EditedHive(file)
+        edited[file.ref].apply(replace(operation, path=path))
     return [change for hive in edited.values() for change in hive.changes()]
 
 

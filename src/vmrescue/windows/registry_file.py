@@ -56,15 +56,22 @@ class RegistryKey:
 
     def data(self, name: str) -> RegistryData | None:
         """A value's type and data; "" is the default value, which dissect calls by a name that another may have."""
-        wanted = upper(name)
         with self._where.reading():
-            found = next((value for value in self._key.values() if upper(_name(value)) == wanted), None)
+            found = self._values.get(upper(name))
             return None if found is None else RegistryData(int(found.type), _data(found))
 
     def values(self) -> dict[str, RegistryData]:
         """All values by name; the unnamed one as ``""``."""
         with self._where.reading():
-            return {_name(value): RegistryData(int(value.type), _data(value)) for value in self._key.values()}
+            return {_name(value): RegistryData(int(value.type), _data(value)) for value in self._values.values()}
+
+    @cached_property
+    def _values(self) -> dict[str, Any]:
+        """dissect's values by their upper-cased names, of two alike the first: it looks through a list for each."""
+        found: dict[str, Any] = {}
+        for value in self._key.values():
+            found.setdefault(upper(_name(value)), value)
+        return found
 
 
 def _name(value: Any) -> str:
@@ -102,6 +109,8 @@ class RegistryFile:
         self.state: HiveState = hive_state(base_block)
         self._stream = stream
         self._replay = replay
+        self._last_path: str | None = None  # the key that was asked for last is often asked for again
+        self._last_key: RegistryKey | None = None
 
     def reading(self) -> AbstractContextManager[None]:
         """The guard for everything that dissect.regf does with this hive."""
@@ -149,10 +158,12 @@ class RegistryFile:
 
     def key(self, path: str) -> RegistryKey | None:
         """The key at `path` below the root; None where a part of it is missing."""
-        key: RegistryKey | None = self.root
-        for part in parts_of(path):
-            key = key.subkey(part) if key else None
-        return key
+        if path != self._last_path:
+            key: RegistryKey | None = self.root
+            for part in parts_of(path):
+                key = key.subkey(part) if key else None
+            self._last_path, self._last_key = path, key
+        return self._last_key
 
     def data(self, path: str, name: str) -> RegistryData | None:
         """The value `name` of the key at `path`; None where either is missing."""
