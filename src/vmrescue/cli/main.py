@@ -28,6 +28,7 @@ COMMANDS = {
     "backup": "Copy the hives and the boot store out of an image.",
     "cleanup": "Delete what Disk Cleanup would.",
     "expand": "Make the disk larger, with a partition and its volume.",
+    "defrag": "Move each file to one piece, and bring free space together.",
     "undo": "Take a repair back: the image is byte for byte as before.",
     "demo": "Repair a broken sample image that ships with vmrescue.",
 }

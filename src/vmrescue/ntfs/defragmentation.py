@@ -23,7 +23,7 @@ from vmrescue.ntfs.layout import Placed
 from vmrescue.ntfs.moving import part_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable, Iterator
 
     from vmrescue.ntfs.bitmap import Flip, Piece
     from vmrescue.ntfs.layout import Key
@@ -68,7 +68,6 @@ class Defragmenter:
         free: the free clusters.
         clusters: of the volume.
         zone: (first, length) of what NTFS keeps free for $MFT.
-        progress: called with clusters moved.
     """
 
     def __init__(
@@ -78,28 +77,22 @@ class Defragmenter:
         free: Iterable[Piece],
         clusters: int,
         zone: Piece,
-        progress: Callable[[int], None] = lambda moved: None,
     ) -> None:
         self._moves = moves
-        self._progress = progress
         self.free = FreeExtents(free)
         self.all_free = self.free.clusters
         self._freed = FreeExtents()  # since the last commit
         self.places: dict[Key, tuple[Piece, ...]] = {}  # of what may move
-        self.pinned: list[Placed] = []  # what may not move and lies in several pieces
+        self.fixed: list[Placed] = []  # what may not move
         self._stuck: dict[Key, str] = {}  # what could not be moved, and why
         self._at: dict[int, Key] = {}  # the first cluster of each of their pieces
-        self._fixed: list[Piece] = []
         for placed in layout:
             if placed.fixed:
-                self._fixed += placed.pieces
-                if len(placed.pieces) > 1:
-                    self.pinned.append(placed)
+                self.fixed.append(placed)
             else:
                 self._put(placed.key, placed.pieces)
-        zone = (zone[0], min(zone[1], self.free.length_at(zone[0]), self.all_free // ZONE))
-        self.free.take(*zone)
-        self._fixed = sorted([*self._fixed, zone] if zone[1] else self._fixed)
+        self._zone = (zone[0], min(zone[1], self.free.length_at(zone[0]), self.all_free // ZONE))
+        self.free.take(*self._zone)
         self._clusters = clusters
 
     def fragmented(self) -> list[Key]:
@@ -126,13 +119,31 @@ class Defragmenter:
                 return
         self.defragment(self._wanted(wanted))
 
+    def estimate(self, keys: Iterable[Key] | None = None, free_space: bool = False) -> int:
+        """About how many clusters `run` will move."""
+        moved = sum(map(self._length, self._wanted(None if keys is None else set(keys))))
+        return moved + (self.all_free - self.free.largest[1] if free_space else 0)
+
+    def layout(self) -> Iterator[Placed]:
+        """Where everything lies now."""
+        yield from self.fixed
+        yield from (Placed(key, pieces, "") for key, pieces in self.places.items())
+
+    def free_pieces(self) -> list[Piece]:
+        """All free clusters, those left to $MFT too."""
+        pieces = FreeExtents(self.free)
+        if self._zone[1]:
+            pieces.give(*self._zone)
+        return list(pieces)
+
     def _wanted(self, keys: set[Key] | None) -> list[Key]:
         return [key for key in self.fragmented() if keys is None or key in keys]
 
     def left(self) -> list[Placed]:
         """What lies in several pieces, with the reason why it does, the worst first."""
         movable = [Placed(key, self.places[key], self._why_left(key)) for key in self.fragmented()]
-        return sorted([*movable, *self.pinned], key=lambda placed: len(placed.pieces), reverse=True)
+        fixed = [placed for placed in self.fixed if len(placed.pieces) > 1]
+        return sorted([*movable, *fixed], key=lambda placed: len(placed.pieces), reverse=True)
 
     def _why_left(self, key: Key) -> str:
         longest = self.free.largest[1]
@@ -240,7 +251,8 @@ class Defragmenter:
     def _areas(self) -> list[Piece]:
         """(start, end) of what lies between things that do not move, in the order in which it is packed."""
         areas, start = [], 0
-        for first, length in [*self._fixed, (self._clusters, 0)]:
+        fixed = sorted([self._zone, *(piece for placed in self.fixed for piece in placed.pieces)])
+        for first, length in [*fixed, (self._clusters, 0)]:
             if start < first:
                 areas.append((start, first))
             start = max(start, first + length)
@@ -333,7 +345,6 @@ class Defragmenter:
             else:
                 self._freed.give(first, length)
         self._put(key, relocated(self.places[key], start, count, target))
-        self._progress(count)
         if self._moves.full:
             self.commit()
         return True

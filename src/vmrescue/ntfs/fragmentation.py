@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass
 from heapq import heappush, heappushpop
 from typing import TYPE_CHECKING, Any
 
-from vmrescue.errors import FormatError
+from vmrescue.errors import FormatError, NotFoundError
 from vmrescue.ntfs.attribute import Kind
+from vmrescue.ntfs.directory import find_file
 from vmrescue.ntfs.file_name import Space, file_names
 from vmrescue.ntfs.index import FILE_NAMES
-from vmrescue.ntfs.layout import Key, Placed, read_layout
+from vmrescue.ntfs.layout import Key, Placed, joined, read_layout
 from vmrescue.ntfs.system_files import ROOT
 
 if TYPE_CHECKING:
@@ -111,6 +112,21 @@ def measure(store: Store, layout: Iterable[Placed], free: Iterable[Piece], most:
         largest_free=largest,
         free_classes=[FreeClass(below, extents[below], sizes[below]) for below in (*CLASSES, None)],
     )
+
+
+def look_at(store: Store, paths: Iterable[str]) -> list[Fragmented]:
+    """The content of files, in the order given; those that are not there, or lie in their records, are left out."""
+    found = []
+    for path in paths:
+        try:
+            file = find_file(store, path)
+        except NotFoundError:
+            continue
+        extents = file.extents(Kind.DATA)
+        if extents and extents[0].non_resident:
+            pieces = joined(file.runs(extents))
+            found.append(described(store, Placed(Key(file.number, Kind.DATA, ""), pieces, "")))
+    return found
 
 
 def described(store: Store, placed: Placed) -> Fragmented:

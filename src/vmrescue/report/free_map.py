@@ -41,13 +41,14 @@ def free_maps(disk: Disk) -> list[FreeMap]:
         if volume.file_system != "NTFS":
             continue
         try:
-            maps.append(_map(volume))
+            maps.append(free_map(volume))
         except VmRescueError:
             continue  # the diagnosis, not its picture, says what is wrong with the volume
     return maps
 
 
-def _map(volume: Volume, parts: int = PARTS) -> FreeMap:
+def free_map(volume: Volume, parts: int = PARTS) -> FreeMap:
+    """The map of an NTFS volume, in `parts` parts at most. Raises VmRescueError where it cannot be read."""
     cluster_size = volume.files.cluster_size
     clusters = volume.device.size // cluster_size
     bytes_in_part = max(1, -(-clusters // (8 * parts)))

@@ -15,20 +15,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from vmrescue.disk import EditSession
+from vmrescue.disk import EditSession, open_disk
 from vmrescue.disk.remote import is_remote, refusal
 from vmrescue.errors import RefusedError, RepairFailedError, VmRescueError
 from vmrescue.ntfs import NtfsVolume
-from vmrescue.ntfs.defragmentation import Defragmenter
+from vmrescue.ntfs.defragmentation import Defragmenter, Moves
 from vmrescue.ntfs.directory import find_file
-from vmrescue.ntfs.fragmentation import Fragmentation, Fragmented, described, read_fragmentation, title
+from vmrescue.ntfs.fragmentation import Fragmentation, Fragmented, described, measure, read_fragmentation, title
 from vmrescue.ntfs.layout import Key, read_layout
-from vmrescue.ntfs.moving import Mover
+from vmrescue.ntfs.moving import Mover, part_of
 from vmrescue.transaction.committed import compare_committed, must_be_confirmable
 from vmrescue.transaction.moved import must_see_moves
 from vmrescue.transaction.recorder import Recorder
+from vmrescue.windows.defragmentation import SNAPSHOT_NOTE, has_shadow_copies, ntfs_volume
 from vmrescue.windows.disk import Disk
-from vmrescue.windows.places import find_place
 
 if TYPE_CHECKING:
     import os
@@ -38,10 +38,11 @@ if TYPE_CHECKING:
     from vmrescue.ntfs.store import Store
     from vmrescue.windows import Volume
 
-    Progress = Callable[[int], None]  # bytes moved since the last call
+    Progress = Callable[[int, int], None]  # bytes moved, about how many there are to move
 
 STEP = 32 << 20  # bytes of content in one transaction; the longest that is moved at once
 MOST_MOVES = 256  # in one transaction
+MOST_SHOWN = 20  # of the attributes in the most pieces
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Defragmented:
     bytes_moved: int
     commits: int
     before: Fragmentation
-    after: Fragmentation | None
+    after: Fragmentation
     left: list[Fragmented] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -84,23 +85,10 @@ class Defragmented:
             **{name: getattr(self, name) for name in ("image", "partition", "committed", "moves", "bytes_moved")},
             "commits": self.commits,
             "before": self.before.to_dict(),
-            "after": self.after.to_dict() if self.after else None,
+            "after": self.after.to_dict(),
             "left": [vars(each) for each in self.left],
             "notes": self.notes,
         }
-
-
-def ntfs_volume(disk: Disk, number: int | None) -> Volume:
-    """The volume that is meant: of a partition, or the one that Windows is on.
-
-    Raises NotFoundError, or RefusedError where it does not hold NTFS.
-    """
-    volume, _ = find_place(disk, None if number is None else str(number), "")
-    if volume.file_system == "BitLocker":
-        raise RefusedError(f"{volume} is encrypted with BitLocker: unlock it first")
-    if volume.file_system != "NTFS":
-        raise RefusedError(f"{volume} holds {volume.file_system or 'no known file system'}: only NTFS is defragmented")
-    return volume
 
 
 class Defragmentation:
@@ -126,14 +114,12 @@ class Defragmentation:
             must_be_confirmable(self.path, self.session.disk)
             self.mover = Mover(self.volume.device, self._write)
             self.store = self.mover.store
-            if problems := NtfsVolume(self.volume.device).check():
-                raise RefusedError(
-                    f"{self.volume} is damaged ({problems[0]}): nothing on it is moved before chkdsk has mended it"
-                )
+            _must_be_sound(self.volume)
         except BaseException:
             self.session.close()
             raise
         self.moves = self.bytes_moved = self.commits = 0
+        self._report: Callable[[], None] = lambda: None
         self._waiting: list[Moved] = []
 
     def __enter__(self) -> Defragmentation:
@@ -143,7 +129,7 @@ class Defragmentation:
         self.session.close()
 
     def run(
-        self, files: Iterable[str] = (), free_space: bool = False, progress: Progress = lambda moved: None
+        self, files: Iterable[str] = (), free_space: bool = False, progress: Progress = lambda done, total: None
     ) -> Defragmented:
         """Moves files (all unless given) to one piece each, and consolidates the free space if asked.
 
@@ -152,12 +138,14 @@ class Defragmentation:
             RepairFailedError: a move could not be made or confirmed. Those before it are sound.
         """
         keys = keys_of(self.store, files)
-        before = read_fragmentation(self.store)
-        size = self.store.boot.cluster_size
+        before = read_fragmentation(self.store, MOST_SHOWN)
         self.session.seal()
         self.mover.empty_log()
         self._commit()
-        planner = plan_moves(self.store, self, lambda moved: progress(moved * size))
+        planner = _planner(self.store, self)
+        total = planner.estimate(keys, free_space) * self.store.boot.cluster_size
+        self._report = lambda: progress(min(self.bytes_moved, total), total)
+        self._report()
         planner.run(keys, free_space)
         if problems := NtfsVolume(self.volume.device).check():
             raise RepairFailedError(f"{self.volume} is not sound after the moves: {problems[0]}")
@@ -169,8 +157,9 @@ class Defragmentation:
             bytes_moved=self.bytes_moved,
             commits=self.commits,
             before=before,
-            after=read_fragmentation(self.store),
-            left=[described(self.store, placed) for placed in planner.left() if keys is None or placed.key in keys],
+            after=read_fragmentation(self.store, MOST_SHOWN),
+            left=_left(self.store, planner, keys),
+            notes=_notes(self.volume),
         )
 
     # -- what `Defragmenter` asks for
@@ -210,6 +199,7 @@ class Defragmentation:
         self.moves += len(self._waiting)
         self.bytes_moved += sum(moved.count for moved in self._waiting) * self.store.boot.cluster_size
         self._waiting = []
+        self._report()
 
     def _commit(self) -> None:
         committed = self.session.commit()
@@ -237,8 +227,74 @@ def keys_of(store: Store, files: Iterable[str]) -> set[Key] | None:
     return {placed.key for placed in read_layout(store) if placed.key.record in records}
 
 
-def plan_moves(store: Store, moves: Any, progress: Progress) -> Defragmenter:
-    """The planner for a volume as it is."""
+class Rehearsal:
+    """Moves that are only thought of."""
+
+    full = False
+
+    def __init__(self, largest_step: int) -> None:
+        self.largest_step = largest_step
+        self.moves = self.clusters = 0
+        self.planner: Defragmenter
+
+    def move(self, key: Key, start: int, count: int, target: int) -> list[Flip]:
+        self.moves += 1
+        self.clusters += count
+        old = part_of(self.planner.places[key], start, count)
+        return [(target, count, True), *((first, length, False) for first, length in old)]
+
+    def commit(self) -> None:
+        """Nothing to do: it is only thought of."""
+
+    def reserve(self, first: int, count: int) -> None:
+        """Nothing to do: no file's records need clusters here."""
+
+
+def rehearse(
+    image: str | os.PathLike[str], number: int | None = None, files: Iterable[str] = (), free_space: bool = False
+) -> Defragmented:
+    """What a defragmentation would do; nothing is written. Raises as `Defragmentation`."""
+    disk = open_disk(image)
+    try:
+        volume = ntfs_volume(Disk(disk, str(image)), number)
+        store = Mover(volume.device).store
+        _must_be_sound(volume)
+        keys = keys_of(store, files)
+        before = read_fragmentation(store, MOST_SHOWN)
+        moves = Rehearsal(max(1, STEP // store.boot.cluster_size))
+        planner = moves.planner = _planner(store, moves)
+        planner.run(keys, free_space)
+        return Defragmented(
+            image=str(image),
+            partition=volume.partition.number,
+            committed=False,
+            moves=moves.moves,
+            bytes_moved=moves.clusters * store.boot.cluster_size,
+            commits=0,
+            before=before,
+            after=measure(store, planner.layout(), planner.free_pieces(), MOST_SHOWN),
+            left=_left(store, planner, keys),
+            notes=_notes(volume),
+        )
+    finally:
+        disk.close()
+
+
+def _must_be_sound(volume: Volume) -> None:
+    """A cluster that a file has and $Bitmap calls free would be written over."""
+    if problems := NtfsVolume(volume.device).check():
+        raise RefusedError(f"{volume} is damaged ({problems[0]}): nothing on it is moved before chkdsk has mended it")
+
+
+def _planner(store: Store, moves: Moves) -> Defragmenter:
     clusters = store.clusters
     zone = (store.mft.runs.next_lcn or 0, clusters.zone_size)
-    return Defragmenter(moves, read_layout(store), clusters.free_pieces(), store.boot.cluster_count, zone, progress)
+    return Defragmenter(moves, read_layout(store), clusters.free_pieces(), store.boot.cluster_count, zone)
+
+
+def _left(store: Store, planner: Defragmenter, keys: set[Key] | None) -> list[Fragmented]:
+    return [described(store, placed) for placed in planner.left() if keys is None or placed.key in keys]
+
+
+def _notes(volume: Volume) -> list[str]:
+    return [SNAPSHOT_NOTE] if has_shadow_copies(volume) else []

@@ -1,0 +1,147 @@
+"""vmrescue defrag"""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vmrescue.cli.applying import copying_progress
+from vmrescue.cli.options import format_option, image_argument, quiet_option
+from vmrescue.errors import RefusedError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmrescue.transaction.defragmenting import Progress
+
+NO_UNDO = "What is moved is not kept: `undo` can take back neither this nor any earlier repair of"
+
+
+@click.command()
+@image_argument
+@click.option("--analyze", is_flag=True, help="Only say how fragmented files and free space are; change nothing.")
+@click.option("--file", "files", multiple=True, metavar="PATH", help="Move only this file or directory (repeatable).")
+@click.option("--free-space", is_flag=True, help="Also bring the free space together, as defrag's /x does.")
+@click.option("--partition", "number", type=int, help="The partition  [default: the OS volume's]")
+@click.option("--limit", default=20, show_default=True, help="With --analyze: how many of the worst files to name.")
+@click.option("--dry-run", is_flag=True, help="Say what would be moved; write nothing.")
+@click.option("--copy-to", type=click.Path(path_type=Path), help="Defragment a copy: a new fixed VHD, ready for Azure.")
+@click.option("--into", type=click.Path(path_type=Path), help="Write to a new differencing VHD over IMAGE.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@format_option
+@quiet_option
+def command(
+    image: Path,
+    analyze: bool,
+    files: tuple[str, ...],
+    free_space: bool,
+    number: int | None,
+    limit: int,
+    dry_run: bool,
+    copy_to: Path | None,
+    into: Path | None,
+    yes: bool,
+    output: str,
+    quiet: bool,
+) -> None:
+    """Move each file of an NTFS volume in IMAGE to one piece.
+
+    Every move is a small transaction of its own: stopped at any moment, the volume is sound and every file whole. It
+    cannot be undone, nor can what was done to IMAGE before: keep IMAGE as it is with --copy-to or --into.
+    """
+    if analyze:
+        _analyze(image, number, limit, output)
+        return
+    from vmrescue.report.defragmentation import defragmented_text
+    from vmrescue.report.printable import printable
+    from vmrescue.transaction.defragmenting import Defragmentation, rehearse
+    from vmrescue.transaction.target import child_of, copy_of
+
+    if copy_to and into:
+        raise UsageError("a defragmentation goes to a copy or into a child, not to both")
+    if (new := copy_to or into) and new.exists():
+        raise RefusedError(f"{new} exists already; it is not overwritten")
+    if dry_run:
+        done = rehearse(image, number, files, free_space)
+    else:
+        if not yes:
+            _ask(printable(str(new or image)), bool(new))
+        with ExitStack() as opened:
+            if copy_to:
+                copying = opened.enter_context(copying_progress(quiet))
+                opened.enter_context(copy_of(image, copy_to, copying))
+            elif into:
+                opened.enter_context(child_of(image, into))
+            defragmentation = opened.enter_context(Defragmentation(new or image, number))
+            try:
+                with _progress(quiet) as progress:
+                    done = defragmentation.run(files, free_space, progress)
+            except KeyboardInterrupt:
+                click.echo(
+                    f"Stopped after {defragmentation.moves} moves: the volume is sound, every file whole.", err=True
+                )
+                raise
+    if output == "json":
+        click.echo(json.dumps(done.to_dict(), indent=2))
+    elif not quiet:
+        click.echo(defragmented_text(done))
+
+
+def _analyze(image: Path, number: int | None, limit: int, output: str) -> None:
+    from vmrescue.checks import open_disks
+    from vmrescue.ntfs.fragmentation import look_at, read_fragmentation
+    from vmrescue.ntfs.store import Store
+    from vmrescue.report.defragmentation import COLUMNS, ROWS, fragmentation_text
+    from vmrescue.report.free_map import free_map
+    from vmrescue.windows.defragmentation import boot_files, ntfs_volume
+
+    with open_disks([image]) as (disk,):
+        volume = ntfs_volume(disk, number)
+        store = Store(volume.device)
+        found = read_fragmentation(store, max(0, limit))
+        watched = look_at(store, boot_files(disk, volume))
+        drawn = free_map(volume, COLUMNS * ROWS)
+    if output == "json":
+        document = {
+            "schema": "vmrescue.fragmentation/1",
+            "image": str(image),
+            "partition": volume.partition.number,
+            **found.to_dict(),
+            "boot_files": [vars(each) for each in watched],
+            "map": {"bytes": drawn.unit, "used": drawn.used},
+        }
+        click.echo(json.dumps(document, indent=2))
+    else:
+        click.echo(fragmentation_text(f"{image}, {volume}", found, watched, drawn))
+
+
+def _ask(target: str, is_new: bool) -> None:
+    """Raises RefusedError where the answer is no, or where there is nobody to ask."""
+    warning = "" if is_new else f"{NO_UNDO} {target}.\n"
+    try:
+        if click.confirm(f"{warning}Move files in {target}?", err=True):
+            return
+    except click.Abort as error:
+        raise RefusedError("nothing was changed: there is nobody to ask; --yes answers yes") from error
+    raise RefusedError("nothing was changed: the answer was no")
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Progress]:
+    """A progress bar with the time left, on a terminal only."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import Progress as Bar
+
+    columns = BarColumn(), DownloadColumn(binary_units=True), TransferSpeedColumn(), TimeRemainingColumn()
+    with Bar("moving", *columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("moving")
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,64 @@
+"""Which volume of a Windows disk is to be defragmented, and which of its files matter most when it starts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.errors import NotFoundError, RefusedError, VmRescueError
+from vmrescue.windows.boot_store import BIOS_STORE
+from vmrescue.windows.installation import Installation
+from vmrescue.windows.places import find_place
+
+if TYPE_CHECKING:
+    from vmrescue.windows.disk import Disk
+    from vmrescue.windows.volume import Volume
+
+TABLE = "$MFT"
+PAGE_FILE = "pagefile.sys"
+BOOT_MANAGER = "bootmgr"
+SNAPSHOTS = "System Volume Information"
+SNAPSHOT_MARK = "{3808876b-c176-4e48-b7ae-04046e6cc752}"  # in the name of every file that a shadow copy is kept in
+SNAPSHOT_NOTE = (
+    "shadow copies are kept on this volume: they do not survive that files are moved (or edited) without Windows"
+)
+
+
+def ntfs_volume(disk: Disk, number: int | None) -> Volume:
+    """The volume on a partition; the one that Windows is on, or the only one that can be read, unless given.
+
+    Raises:
+        NotFoundError: there is none.
+        RefusedError: it does not hold NTFS.
+    """
+    volume, _ = find_place(disk, None if number is None else str(number), "")
+    if volume.file_system == "BitLocker":
+        raise RefusedError(f"{volume} is encrypted with BitLocker: unlock it first")
+    if volume.file_system != "NTFS":
+        raise RefusedError(f"{volume} holds {volume.file_system or 'no known file system'}: only NTFS is defragmented")
+    return volume
+
+
+def boot_files(disk: Disk, volume: Volume) -> list[str]:
+    """The paths on a volume of what is read when Windows starts; of a disk without a Windows, only the file table's."""
+    paths = [TABLE]
+    try:
+        installation = Installation([disk])
+    except VmRescueError:
+        return paths
+    if installation.boot.volume.position == volume.position:
+        paths += [BOOT_MANAGER, BIOS_STORE]
+    windows = installation.os
+    if windows is not None and windows.volume.position == volume.position:
+        program = "winload.efi" if installation.generation == 2 else "winload.exe"
+        paths += [f"{windows.root}\\System32\\{program}"]
+        paths += [windows.system.path, f"{windows.config}\\SOFTWARE", PAGE_FILE]
+    return paths
+
+
+def has_shadow_copies(volume: Volume) -> bool:
+    """Whether Windows keeps shadow copies on an NTFS volume."""
+    try:
+        names = [entry.name for entry in volume.files.entries(SNAPSHOTS)]
+    except NotFoundError:
+        return False
+    return any(SNAPSHOT_MARK in name.lower() and name.lower() != SNAPSHOT_MARK for name in names)
