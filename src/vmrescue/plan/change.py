@@ -8,8 +8,9 @@ it first checks that what was found is still so. To add a kind of change: a froz
 from __future__ import annotations
 
 import base64
+from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from vmrescue.digests import sha256
 from vmrescue.errors import UsageError
@@ -42,34 +43,41 @@ class FileRef:
         return f"\\{self.path} on {where}" if self.path else where
 
 
-class Change(Protocol):
-    """What all kinds of changes have in common."""
+@dataclass(frozen=True)
+class Change(ABC):
+    """What all kinds of changes have in common. `before` and `after`, where a kind has them, are told by their type."""
 
     kind: ClassVar[str]
+    file: FileRef
 
     @property
-    def file(self) -> FileRef:
-        """The file that the change edits."""
-
-    @property
+    @abstractmethod
     def title(self) -> str:
         """What it does, in a line without data."""
 
     @property
     def before_text(self) -> str:
         """What was found, for a person."""
+        return _told(getattr(self, "before", None))
 
     @property
     def after_text(self) -> str:
         """What will be there, for a person."""
+        return _told(getattr(self, "after", None))
+
+
+def _told(value: object) -> str:
+    """A value for a person; a number is of bytes."""
+    if value is None:
+        return "(absent)"
+    return f"{value} bytes ({size_text(value)})" if isinstance(value, int) else str(value)
 
 
 @dataclass(frozen=True)
-class SetValue:
+class SetValue(Change):
     """Set a value in a hive, creating its key where it is missing. `before` is None where there was no such value."""
 
-    kind: ClassVar[str] = "set-value"
-    file: FileRef
+    kind = "set-value"
     key: str
     name: str
     before: RegistryData | None
@@ -79,21 +87,12 @@ class SetValue:
     def title(self) -> str:
         return f"set {self.key}\\{self.name}"
 
-    @property
-    def before_text(self) -> str:
-        return str(self.before) if self.before else "(absent)"
-
-    @property
-    def after_text(self) -> str:
-        return str(self.after)
-
 
 @dataclass(frozen=True)
-class DeleteValue:
+class DeleteValue(Change):
     """Delete a value from a hive."""
 
-    kind: ClassVar[str] = "delete-value"
-    file: FileRef
+    kind = "delete-value"
     key: str
     name: str
     before: RegistryData
@@ -102,21 +101,12 @@ class DeleteValue:
     def title(self) -> str:
         return f"delete the value {self.key}\\{self.name}"
 
-    @property
-    def before_text(self) -> str:
-        return str(self.before)
-
-    @property
-    def after_text(self) -> str:
-        return "(absent)"
-
 
 @dataclass(frozen=True)
-class CreateKey:
+class CreateKey(Change):
     """Create a key, and those above it that are missing."""
 
-    kind: ClassVar[str] = "create-key"
-    file: FileRef
+    kind = "create-key"
     key: str
 
     @property
@@ -124,20 +114,15 @@ class CreateKey:
         return f"create the key {self.key}"
 
     @property
-    def before_text(self) -> str:
-        return "(absent)"
-
-    @property
     def after_text(self) -> str:
         return "(an empty key)"
 
 
 @dataclass(frozen=True)
-class DeleteKey:
+class DeleteKey(Change):
     """Delete a key with all that is below it. `before` holds the values of the key itself, by name."""
 
-    kind: ClassVar[str] = "delete-key"
-    file: FileRef
+    kind = "delete-key"
     key: str
     before: dict[str, RegistryData]
 
@@ -149,17 +134,12 @@ class DeleteKey:
     def before_text(self) -> str:
         return "; ".join(f"{name or '(default)'} = {data}" for name, data in self.before.items()) or "(no values)"
 
-    @property
-    def after_text(self) -> str:
-        return "(absent)"
-
 
 @dataclass(frozen=True)
-class ReplayLog:
+class ReplayLog(Change):
     """Replay a dirty hive's transaction logs into it, as Windows would at its next load."""
 
-    kind: ClassVar[str] = "replay-log"
-    file: FileRef
+    kind = "replay-log"
     reason: str
 
     @property
@@ -176,11 +156,10 @@ class ReplayLog:
 
 
 @dataclass(frozen=True)
-class ReplayVolumeLog:
+class ReplayVolumeLog(Change):
     """Replay the log of an NTFS volume, as Windows would at its next mount. `file` is the volume's ``$LogFile``."""
 
-    kind: ClassVar[str] = "replay-volume-log"
-    file: FileRef
+    kind = "replay-volume-log"
     reason: str
 
     @property
@@ -197,11 +176,10 @@ class ReplayVolumeLog:
 
 
 @dataclass(frozen=True)
-class DeleteFile:
+class DeleteFile(Change):
     """Delete a file of `size` bytes."""
 
-    kind: ClassVar[str] = "delete-file"
-    file: FileRef
+    kind = "delete-file"
     size: int
 
     @property
@@ -210,19 +188,14 @@ class DeleteFile:
 
     @property
     def before_text(self) -> str:
-        return _size(self.size)
-
-    @property
-    def after_text(self) -> str:
-        return "(absent)"
+        return _told(self.size)
 
 
 @dataclass(frozen=True)
-class PutFile:
+class PutFile(Change):
     """Give a file this content, creating it where it is missing. `before` is the SHA-256 of what was there, or None."""
 
-    kind: ClassVar[str] = "put-file"
-    file: FileRef
+    kind = "put-file"
     before: str | None
     data: bytes
 
@@ -240,11 +213,10 @@ class PutFile:
 
 
 @dataclass(frozen=True)
-class ExpandDisk:
+class ExpandDisk(Change):
     """Make a disk longer, its container and its partition table; sizes are in bytes. `file` has no path."""
 
-    kind: ClassVar[str] = "expand-disk"
-    file: FileRef
+    kind = "expand-disk"
     before: int
     after: int
 
@@ -252,21 +224,12 @@ class ExpandDisk:
     def title(self) -> str:
         return "make the disk longer"
 
-    @property
-    def before_text(self) -> str:
-        return _size(self.before)
-
-    @property
-    def after_text(self) -> str:
-        return _size(self.after)
-
 
 @dataclass(frozen=True)
-class ExpandVolume:
+class ExpandVolume(Change):
     """Make a partition longer, and the NTFS volume in it; sizes are the partition's, in bytes. `file` has no path."""
 
-    kind: ClassVar[str] = "expand-volume"
-    file: FileRef
+    kind = "expand-volume"
     before: int
     after: int
 
@@ -274,21 +237,12 @@ class ExpandVolume:
     def title(self) -> str:
         return "make the partition and its volume longer"
 
-    @property
-    def before_text(self) -> str:
-        return _size(self.before)
-
-    @property
-    def after_text(self) -> str:
-        return _size(self.after)
-
 
 @dataclass(frozen=True)
-class MovePartition:
+class MovePartition(Change):
     """Move a partition, with all that is in it, to another place; bytes of the disk. `file` has no path."""
 
-    kind: ClassVar[str] = "move-partition"
-    file: FileRef
+    kind = "move-partition"
     before: int
     after: int
 
@@ -305,11 +259,7 @@ class MovePartition:
         return f"at byte {self.after}"
 
 
-def _size(size: int) -> str:
-    return f"{size} bytes ({size_text(size)})"
-
-
-KINDS: dict[str, type[Any]] = {
+KINDS: dict[str, type[Change]] = {
     kind.kind: kind
     for kind in (
         SetValue,
@@ -330,7 +280,7 @@ KINDS: dict[str, type[Any]] = {
 def change_to_dict(change: Change) -> dict[str, Any]:
     """A change as JSON-ready data."""
     document: dict[str, Any] = {"kind": change.kind}
-    for field in fields(change):  # type: ignore[arg-type]  # every kind is a dataclass
+    for field in fields(change):
         value = getattr(change, field.name)
         document[field.name] = _plain(value)
     return document
