@@ -35,13 +35,19 @@ class RegistryKey:
         return str(self._key.name)
 
     def subkeys(self) -> list[RegistryKey]:
+        from vmrescue.windows.bounded_hive import check_list
+
         with self._where.reading():
+            check_list(self._key)
             return [RegistryKey(key, self._where) for key in self._key.subkeys()]
 
     def subkey(self, name: str) -> RegistryKey | None:
         from dissect.regf.exceptions import RegistryKeyNotFoundError
 
+        from vmrescue.windows.bounded_hive import check_list
+
         with self._where.reading():
+            check_list(self._key)
             try:
                 return RegistryKey(self._key.subkey(name), self._where)
             except (RegistryKeyNotFoundError, UnicodeDecodeError):
@@ -63,6 +69,8 @@ class RegistryKey:
     def values(self) -> dict[str, RegistryData]:
         """All values by name; the unnamed one as ``""``."""
         with self._where.reading():
+            if sum(value.size for value in self._values.values()) > self._where.size:
+                raise FormatError(f"key {self.name}", 0, "values that fit in their hive together", "larger ones")
             return {_name(value): RegistryData(int(value.type), _data(value)) for value in self._values.values()}
 
     @cached_property
@@ -118,11 +126,11 @@ class RegistryFile:
 
     @cached_property
     def root(self) -> RegistryKey:
-        from dissect.regf import RegistryHive
+        from vmrescue.windows.bounded_hive import BoundedHive
 
         content, _ = self._content
         with self.reading():
-            return RegistryKey(RegistryHive(content).root(), self)
+            return RegistryKey(BoundedHive(content).root(), self)
 
     def why_not_replayable(self) -> str | None:
         """Why a dirty hive's logs cannot be replayed; its content is then read as the file alone has it."""

@@ -1,0 +1,65 @@
+"""dissect.regf within bounds: what a hive says of itself makes it neither loop nor take memory without end.
+
+Version 3.14 reads a cell of any size, again for each that refers to it; and follows lists of lists of keys as deep and
+as often as they are nested. No hive has use for that: each cell belongs to one thing, and lists have two levels.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from typing import TYPE_CHECKING, Any
+
+from dissect.regf import RegistryHive
+from dissect.regf.regf import IndexRoot
+
+from vmrescue.errors import FormatError
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+BINS = 4096  # position of the first bin in the file
+LEAST_CELL = 8  # bytes
+LEAST_KEY = 80  # bytes of the smallest key's cell: no hive has more keys than fit in it
+TIMES_ITS_SIZE = 16  # how much of a hive is read, at most: one look at all of it, and a few at what is asked for often
+_SIZE = struct.Struct("<i")
+
+
+class BoundedHive(RegistryHive):  # type: ignore[misc]  # dissect.regf has no types
+    """dissect's reader of a hive; `size` is its length in bytes."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.size = stream.seek(0, os.SEEK_END)
+        stream.seek(0)
+        self._left = self.size * TIMES_ITS_SIZE
+        super().__init__(stream)
+
+    def _cell_data(self, offset: int) -> tuple[bool, bytes]:
+        """Whether a cell is in use, and its content."""
+        position = BINS + offset
+        if not 0 <= offset <= self.size - BINS - LEAST_CELL:
+            raise FormatError("cell", position, f"a place among the hive's {self.size} bytes", offset)
+        self.fh.seek(position)
+        (size,) = _SIZE.unpack(self.fh.read(_SIZE.size))
+        if not LEAST_CELL <= abs(size) <= self.size - position:
+            raise FormatError("cell", position, f"a size of {LEAST_CELL} to {self.size - position} bytes", abs(size))
+        self._left -= abs(size)
+        if self._left < 0:
+            raise FormatError("cell", position, "a cell of its own for each key and value", "cells that many share")
+        return size < 0, self.fh.read(abs(size) - _SIZE.size)
+
+
+def check_list(key: Any) -> None:
+    """Raises FormatError where a key's list of subkeys is nested, or longer than its hive could be."""
+    keys = key._subkey_list
+    if not isinstance(keys, IndexRoot):
+        return
+    most = key.hive.size // LEAST_KEY
+    total = 0
+    for offset in keys.cell.List:
+        leaf = key.hive.cell(offset)
+        if isinstance(leaf, IndexRoot):
+            raise FormatError("subkey list", BINS + offset, "a leaf under an index root", "an index root")
+        total += leaf.count
+        if total > most:
+            raise FormatError("subkey list", BINS + offset, f"at most the {most} keys that fit in the hive", "more")
