@@ -95,7 +95,9 @@ class BaseBlock:
     def check_readable(self) -> None:
         """Raises FormatError or UnsupportedError unless this is a hive of a version that we know."""
         if self.file_type != FileType.HIVE:
-            raise FormatError("base block", 28, "the file type 0 (a hive)", f"{self.file_type} (a transaction log)")
+            known = self.file_type in list(FileType)
+            found = f"{self.file_type} ({'a transaction log' if known else 'no type that is known'})"
+            raise FormatError("base block", 28, "the file type 0 (a hive)", found)
         if self.major != 1 or self.minor not in READABLE_MINORS:
             raise UnsupportedError(f"the hive has version {self.major}.{self.minor}; known are 1.3 to 1.6")
         if self.file_format != MEMORY_LOAD:

@@ -183,7 +183,10 @@ def parse_reg(data: bytes) -> Sequence[Operation]:
 
 def _decode(data: bytes) -> str:
     if data[:2] == b"\xff\xfe":
-        return data[2:].decode("utf-16-le", "surrogatepass")
+        try:
+            return data[2:].decode("utf-16-le", "surrogatepass")
+        except UnicodeDecodeError as error:
+            raise UsageError(f"byte {2 + error.start} of the registration file: UTF-16 that is cut short") from error
     return "".join(map(_decode_line, data.removeprefix(b"\xef\xbb\xbf").splitlines(keepends=True)))
 
 

@@ -11,7 +11,7 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from dissect.regf import RegistryHive
-from dissect.regf.regf import IndexRoot
+from dissect.regf.regf import IndexRoot, KeyNode
 
 from vmrescue.errors import FormatError
 
@@ -47,6 +47,12 @@ class BoundedHive(RegistryHive):  # type: ignore[misc]  # dissect.regf has no ty
         if self._left < 0:
             raise FormatError("cell", position, "a cell of its own for each key and value", "cells that many share")
         return size < 0, self.fh.read(abs(size) - _SIZE.size)
+
+
+def check_key(cell: Any) -> None:
+    """Raises FormatError where what a root or a list refers to as a key is something else."""
+    if not isinstance(cell, KeyNode):
+        raise FormatError("key node", 0, "the signature 'nk'", repr(type(cell).__signature__))
 
 
 def check_list(key: Any) -> None:

@@ -27,6 +27,9 @@ class RegistryKey:
     """A key as dissect.regf reads it, with the few questions that we ask. Names are compared without case."""
 
     def __init__(self, key: Any, where: RegistryFile) -> None:
+        from vmrescue.windows.bounded_hive import check_key
+
+        check_key(key)
         self._key = key
         self._where = where
 
