@@ -186,7 +186,11 @@ def undo(image: HeldStore) -> Journal:
 
 def seal(image: HeldStore) -> None:
     """Makes all that was done to the image so far final: see invariant 8. Raises RepairFailedError, WriteError."""
-    _rename(_begin(image, Overlay(image), [], bytes(16)), FINAL)
+    unchanged = Overlay(image)
+    try:
+        _rename(_begin(image, unchanged, [], bytes(16)), FINAL)
+    finally:
+        unchanged.close()
 
 
 def discard(journal: Journal) -> None:

@@ -248,6 +248,11 @@ class Defragmenter:
         """Whether nearly all free clusters are one extent."""
         return self.free.largest[1] * 100 >= self.all_free * WON
 
+    @property
+    def longest_area(self) -> int:
+        """How many clusters the largest free extent could have at most: what does not move parts the volume."""
+        return max((end - start for start, end in self._areas()), default=0)
+
     def _areas(self) -> list[Piece]:
         """(start, end) of what lies between things that do not move, in the order in which it is packed."""
         areas, start = [], 0

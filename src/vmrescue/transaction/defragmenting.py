@@ -27,6 +27,7 @@ from vmrescue.ntfs.moving import Mover, part_of
 from vmrescue.transaction.committed import compare_committed, must_be_confirmable
 from vmrescue.transaction.moved import must_see_moves
 from vmrescue.transaction.recorder import Recorder
+from vmrescue.units import size_text
 from vmrescue.windows.defragmentation import SNAPSHOT_NOTE, has_shadow_copies, ntfs_volume
 from vmrescue.windows.disk import Disk
 
@@ -159,7 +160,7 @@ class Defragmentation:
             before=before,
             after=read_fragmentation(self.store, MOST_SHOWN),
             left=_left(self.store, planner, keys),
-            notes=_notes(self.volume),
+            notes=_notes(self.volume, planner if free_space else None),
         )
 
     # -- what `Defragmenter` asks for
@@ -194,7 +195,7 @@ class Defragmentation:
         for moved in self._waiting:
             if self.mover.content_hash((moved.target, moved.count)) != moved.digest:
                 raise RepairFailedError(f"{title(self.store, moved.key)}: what was written is not what was read")
-        must_see_moves(self.volume, self._waiting)
+        must_see_moves(self.volume, _latest(self._waiting))
         self._commit()
         self.moves += len(self._waiting)
         self.bytes_moved += sum(moved.count for moved in self._waiting) * self.store.boot.cluster_size
@@ -225,6 +226,20 @@ def keys_of(store: Store, files: Iterable[str]) -> set[Key] | None:
     if not records:
         return None
     return {placed.key for placed in read_layout(store) if placed.key.record in records}
+
+
+def _latest(moves: list[Moved]) -> list[Moved]:
+    """The moves without those whose clusters were moved on since."""
+    return [
+        moved
+        for index, moved in enumerate(moves)
+        if not any(
+            later.key == moved.key
+            and later.start < moved.start + moved.count
+            and moved.start < later.start + later.count
+            for later in moves[index + 1 :]
+        )
+    ]
 
 
 class Rehearsal:
@@ -274,7 +289,7 @@ def rehearse(
             before=before,
             after=measure(store, planner.layout(), planner.free_pieces(), MOST_SHOWN),
             left=_left(store, planner, keys),
-            notes=_notes(volume),
+            notes=_notes(volume, planner if free_space else None),
         )
     finally:
         disk.close()
@@ -296,5 +311,9 @@ def _left(store: Store, planner: Defragmenter, keys: set[Key] | None) -> list[Fr
     return [described(store, placed) for placed in planner.left() if keys is None or placed.key in keys]
 
 
-def _notes(volume: Volume) -> list[str]:
-    return [SNAPSHOT_NOTE] if has_shadow_copies(volume) else []
+def _notes(volume: Volume, consolidated: Defragmenter | None) -> list[str]:
+    notes = [SNAPSHOT_NOTE] if has_shadow_copies(volume) else []
+    if consolidated and not consolidated.consolidated and consolidated.longest_area < consolidated.all_free:
+        longest = size_text(consolidated.longest_area * volume.files.cluster_size)
+        notes.append(f"what may not be moved (such as $MFTMirr, $LogFile) lets no free extent be longer than {longest}")
+    return notes

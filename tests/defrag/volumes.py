@@ -1,0 +1,61 @@
+"""Volumes fragmented on purpose, by ntfs-3g alone; and what is left of the fragments."""
+
+from __future__ import annotations
+
+import os
+import random
+from typing import TYPE_CHECKING
+
+from ntfs.volumes import MIB, format_volume
+from support.ntfs_judges import mounted
+from vmrescue.disk.file import FileDevice
+from vmrescue.ntfs.fragmentation import Fragmentation, read_fragmentation
+from vmrescue.ntfs.layout import Placed, read_layout
+from vmrescue.ntfs.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SIZES = (700, 3000, 5000, 9000, 20_000)  # bytes of a small file
+FOLDERS = 17
+LARGE = 6  # files that are written in turn, a bit of each, to what the small ones left
+BIT = 20_000  # bytes
+SHARE = 0.45  # of the free space that they take
+
+
+def fragmented(path: Path, size: int = 48 * MIB, cluster: int = 4096, sector: int = 512, files: int = 1200) -> Path:
+    """Small files fill the volume, every second goes, and large ones are written in turn into the holes."""
+    format_volume(path, size, cluster, sector)
+    chance = random.Random(7)
+    with mounted(path, writable=True) as root:
+        for number in range(files):
+            folder = root / f"folder {number % FOLDERS}"
+            folder.mkdir(exist_ok=True)
+            (folder / f"file {number}").write_bytes(chance.randbytes(chance.choice(SIZES)))
+        for number in range(0, files, 2):
+            (root / f"folder {number % FOLDERS}" / f"file {number}").unlink()
+        space = os.statvfs(root)
+        each = int(space.f_bavail * space.f_frsize * SHARE / LARGE)
+        large = [(root / f"large {number}").open("wb", buffering=0) for number in range(LARGE)]
+        for _ in range(0, each, BIT):
+            for file in large:
+                file.write(chance.randbytes(BIT))
+        for file in large:
+            file.close()
+    return path
+
+
+def measured(path: Path) -> Fragmentation:
+    device = FileDevice(path)
+    try:
+        return read_fragmentation(Store(device))
+    finally:
+        device.close()
+
+
+def layout(path: Path) -> list[Placed]:
+    device = FileDevice(path)
+    try:
+        return list(read_layout(Store(device)))
+    finally:
+        device.close()
