@@ -10,7 +10,7 @@ import pytest
 from defrag.volumes import fragmented, layout, measured
 from ntfs.volumes import MIB, comb, format_volume, opened, tree_of, windows_volume, write_sparse
 from support.ntfs_judges import all_judges, digest
-from vmrescue.disk import EditSession
+from vmrescue.disk import EditSession, undo
 from vmrescue.errors import RefusedError
 from vmrescue.ntfs.attribute import Kind
 from vmrescue.transaction.defragmenting import Defragmentation, Defragmented
@@ -35,7 +35,9 @@ def test_a_volume_of_many_files_ends_without_fragments_and_with_its_free_space_i
     done = defragment(path, free_space=True)
 
     after = measured(path)
-    print(f"{FILES} files: {before.fragments} fragments, then {after.fragments}; {done.moves} moves, {done.bytes_moved}")
+    print(
+        f"{FILES} files: {before.fragments} fragments, then {after.fragments}; {done.moves} moves, {done.bytes_moved}"
+    )
     assert after.fragments <= before.fragments * 0.01
     assert after.largest_free >= after.free * 0.95
     assert after.free == before.free
@@ -151,8 +153,6 @@ def test_an_earlier_repair_can_no_longer_be_undone_and_says_why(quick_folder: Pa
     left = path.read_bytes()
 
     with pytest.raises(RefusedError, match="rearranged for good"):
-        from vmrescue.disk import undo
-
         undo(path)
     assert path.read_bytes() == left
 
@@ -164,8 +164,6 @@ def test_a_later_edit_is_undone_as_ever(quick_folder: Path) -> None:
     with EditSession(path) as session:
         session.disk.write_at(path.stat().st_size - 600, b"x")
         session.commit()
-
-    from vmrescue.disk import undo
 
     undo(path)
     assert path.read_bytes() == left

@@ -1,0 +1,67 @@
+"""The power fails at any step of a defragmentation: the volume is sound, and every file whole, at old places or new."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from itertools import product
+from typing import TYPE_CHECKING
+
+from ntfs.volumes import MIB, comb, format_volume, opened, tree_of
+from support.crash import POLICIES, crash, recorded
+from support.ntfs_judges import dissect_tree, structure_judges
+from vmrescue.disk import EditSession
+from vmrescue.transaction import defragmenting
+from vmrescue.transaction.defragmenting import Defragmentation
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+EVERY_CRASH = "VMRESCUE_EVERY_CRASH" in os.environ  # each step with each policy; else every second with one in turn
+
+
+def prepare(path: Path) -> None:
+    """Files in pieces, whole ones between them, and free space in pieces."""
+    format_volume(path, 4 * MIB, 4096)
+    with opened(path, writable=True) as volume:
+        for number in range(6):
+            volume.create_file(f"whole {number}", bytes([number]) * 12_000)
+        for number in range(0, 6, 2):
+            volume.delete(f"whole {number}")
+        comb(volume)
+        volume.create_file("one", b"1" * 4096 * 9)
+        volume.create_file("two", b"2" * 4096 * 70)
+        volume.delete("comb")
+
+
+def test_power_may_fail_at_any_step(quick_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With steps of 32 KB and three moves at most, so that there are many transactions, and files moved by parts."""
+    monkeypatch.setattr(defragmenting, "STEP", 32 << 10)
+    monkeypatch.setattr(defragmenting, "MOST_MOVES", 3)
+    live, crashed = quick_folder / "live", quick_folder / "crashed"
+    live.mkdir()
+    path = live / "volume.img"
+    prepare(path)
+    tree = dissect_tree(path)
+    with recorded(live) as recording, Defragmentation(path) as defragmentation:
+        done = defragmentation.run(free_space=True)
+    assert done.after.fragments == 0
+    assert done.commits > 4
+    steps = range(len(recording.actions) + 1)
+    tried = product(steps, POLICIES) if EVERY_CRASH else ((at, POLICIES[at % len(POLICIES)]) for at in steps[::2])
+    places, number = set(), 0
+    for number, (after, policy) in enumerate(tried, 1):
+        shutil.rmtree(crashed, ignore_errors=True)
+        crash(recording, after, policy, crashed)
+        left = crashed / "volume.img"
+        EditSession(left).close()  # rolls back what is half done
+        with opened(left) as volume:
+            assert volume.check() == []
+            assert tree_of(volume) == tree
+            places.add(tuple(volume.file_extents("two")))
+        if number % 40 == 0:
+            structure_judges(left)
+    print(f"{number} crashes in {len(recording.actions)} actions; the largest file lay in {len(places)} ways")
+    assert len(places) > 4

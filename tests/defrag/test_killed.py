@@ -1,0 +1,77 @@
+"""A defragmentation killed with SIGKILL at random moments: the volume is sound and every file whole, every time."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import time
+from typing import TYPE_CHECKING
+
+from defrag.volumes import fragmented, measured
+from ntfs.volumes import MIB, opened
+from support.ntfs_judges import all_judges, dissect_tree, structure_judges
+from vmrescue.cli.main import group
+from vmrescue.disk import EditSession, journal_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ROUNDS = int(os.environ.get("VMRESCUE_KILL_ROUNDS", "5"))  # 50 in a campaign by hand
+FILES = int(os.environ.get("VMRESCUE_DEFRAG_FILES", "400"))
+WORDS = ("defrag", "--free-space", "--yes", "--quiet")
+
+
+def start(path: Path) -> int:
+    """Runs the command in a fork of this process, which has everything imported already; returns its process id."""
+    child = os.fork()
+    if child:
+        return child
+    try:
+        group((*WORDS, str(path)), standalone_mode=False)
+        os._exit(0)
+    finally:
+        os._exit(1)
+
+
+def anew(built: Path, path: Path) -> None:
+    shutil.rmtree(journal_folder(path), ignore_errors=True)
+    shutil.copy(built, path)
+
+
+def test_a_defragmentation_killed_at_any_moment_leaves_every_file_whole(quick_folder: Path) -> None:
+    built = fragmented(quick_folder / "built.img", max(16 * MIB, FILES * 32_000), files=FILES)
+    path = quick_folder / "volume.img"
+    tree, before = dissect_tree(built), measured(built)
+    anew(built, path)
+    begun = time.perf_counter()
+    assert os.waitpid(start(path), 0)[1] == 0
+    duration = time.perf_counter() - begun
+    assert measured(path).fragments < before.fragments
+    chance = random.Random(20261122)
+    outcomes = {"untouched": 0, "begun": 0, "finished": 0, "rolled back": 0}
+    anew(built, path)
+    for number in range(ROUNDS):
+        process = start(path)
+        time.sleep(chance.uniform(0, duration * (1 if number % 2 else 0.4)))
+        os.kill(process, signal.SIGKILL)
+        finished = os.waitpid(process, 0)[1] == 0
+        hot = any(journal_folder(path).glob("*.hot"))
+        EditSession(path).close()  # whoever opens it to write next rolls back what is half done
+        structure_judges(path)
+        assert dissect_tree(path) == tree
+        with opened(path) as volume:
+            assert volume.check() == []
+        found = measured(path)
+        same = (found.fragments, found.free_extents) == (before.fragments, before.free_extents)
+        outcomes["rolled back" if hot else "finished" if finished else "untouched" if same else "begun"] += 1
+        if finished or number % 3 == 2:
+            anew(built, path)
+    print(f"{ROUNDS} kills of a run of {duration:.1f} s: {outcomes}")
+    assert sum(outcomes.values()) == ROUNDS
+    assert outcomes["begun"] + outcomes["rolled back"]
+
+    assert os.waitpid(start(path), 0)[1] == 0
+    assert measured(path).fragments <= before.fragments * 0.01
+    assert all_judges(path) == tree
