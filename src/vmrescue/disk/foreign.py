@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from dissect.util.stream import AlignedStream
 
+from vmrescue.disk.bounded_foreign import LONGEST_HEADER, bounded_ewf, bounded_sparse_disk, unpacked
 from vmrescue.disk.device import check_range
 from vmrescue.disk.file import SECTOR, FileDevice
 from vmrescue.errors import FormatError, NotFoundError, RefusedError, UnsupportedError, VmRescueError
@@ -33,6 +34,7 @@ PARENT_CID = re.compile(rb'^\s*parentCID\s*=\s*"?([0-9a-fA-F]+)', re.MULTILINE)
 VMDK_HEAD = 1 << 20  # bytes in which a VMDK's descriptor lies, be it the file or embedded in a sparse one
 EWF_SECTION = struct.Struct("<16sQQ")  # libewf, "Expert Witness Compression Format", 3.2: type, next section, size
 EWF_SECTION_SIZE = 76
+EWF_HEADERS = (b"header", b"header2")  # the case's description, packed
 EWF_FIRST_SECTION = 13
 EWF_SEGMENT_NUMBER_AT = 9
 PIECE_NAME = re.compile(r"(?P<stem>.+\.)(?P<number>00+[01])")
@@ -208,15 +210,13 @@ def _open_vdi(pieces: Pieces) -> Opened:
 
 
 def _open_vmdk(pieces: Pieces) -> Opened:
-    from dissect.hypervisor.disk.vmdk import VMDK
-
     head = pieces.first.read_at(0, min(VMDK_HEAD, pieces.first.size))
     parent = PARENT_CID.search(head)
     if parent and parent[1].lower() != NO_PARENT:
         raise UnsupportedError(f"{pieces.path} is a VMDK snapshot, which lies over another: consolidate it first")
     if not head.startswith(b"# Disk DescriptorFile"):
-        disk = VMDK(StoreStream(pieces.first))
-        return Opened(disk, disk.size)
+        extent = _sparse_extent(pieces.first)
+        return Opened(_Joined([extent]), extent.size)
     joined = _Joined(_vmdk_extents(pieces, head))
     return Opened(joined, joined.size)
 
@@ -243,21 +243,17 @@ def _flat_extent(store: Store, size: int) -> _Extent:
 
 
 def _sparse_extent(store: Store) -> _Extent:
-    from dissect.hypervisor.disk.vmdk import SparseDisk
-
-    disk = SparseDisk(StoreStream(store))
+    disk = bounded_sparse_disk()(StoreStream(store))
     return _Extent(disk.size, lambda offset, length: disk.read_sectors(offset // SECTOR, length // SECTOR))
 
 
 def _open_ewf(pieces: Pieces) -> Opened:
-    from dissect.evidence.ewf import EWF
-
     segments = [pieces.first]
     while (last := _check_ewf_segment(segments[-1], len(segments))) == b"next":
         segments.append(pieces.beside(_ewf_name(pieces.path or "", len(segments) + 1)))
     if last != b"done":
         raise FormatError("E01 image", 0, "a last section 'done' or 'next'", last)
-    disk = EWF([StoreStream(segment) for segment in segments])
+    disk = bounded_ewf()([StoreStream(segment) for segment in segments])
     if len(disk._segments) != min(len(segments), 128):  # it leaves out segments that it cannot parse
         raise FormatError("E01 image", 0, f"{len(segments)} sound segments", f"{len(disk._segments)}")
     return Opened(disk.open(), disk.size, disk.volume.sector_size)
@@ -271,8 +267,12 @@ def _check_ewf_segment(store: Store, number: int) -> bytes:
     offset = EWF_FIRST_SECTION
     while True:
         raw = store.read_at(offset, EWF_SECTION_SIZE)
-        kind, following, _ = EWF_SECTION.unpack_from(raw)
+        kind, following, size = EWF_SECTION.unpack_from(raw)
         kind = kind.rstrip(b"\0")
+        if kind in EWF_HEADERS:
+            start = offset + EWF_SECTION_SIZE
+            packed = store.read_at(start, min(size, store.size - start))
+            unpacked(packed, LONGEST_HEADER, "E01 header", start)
         if kind in (b"done", b"next"):
             return bytes(kind)
         if following < offset + EWF_SECTION_SIZE:
