@@ -191,22 +191,58 @@ class Defragmenter:
 
     def _pack(self, at: int, end: int, shelf: _Shelf, order: _Order, losable: int) -> int:
         """Packs an area; returns how many clusters were left in holes."""
-        lost, turned, passed = 0, False, []
+        lost, turned = 0, False
+        passed: list[int] = []
         while at < end and not self.consolidated:
             hole = min(self.free.length_at(at), end - at)
             if not hole:
                 passed.append(at)
                 at = self._behind(at, end)
-            elif key := shelf.take(hole, order.place(at)):
-                passed.append(at)
-                at += self._length(key) if self._move(key, 0, [(at, self._length(key))]) else 0
-            elif lost + hole > losable and (self._slide(at, hole, end) or self._make_way(at, hole, end, shelf, order)):
                 continue
-            elif lost + hole > losable and at + hole == end and not turned:
+            if moved := self._fill(at, hole, shelf, order) or self._go_on(at, hole, passed, order):
+                passed.append(at)
+                at += moved
+            elif lost + hole <= losable:
+                at, lost = at + hole, lost + hole
+            elif moved := self._slide(at, hole, end):
+                passed.append(at)
+                at += moved
+            elif self._make_way(at, hole, end, shelf, order):
+                continue
+            elif at + hole == end and not turned:
                 at, turned = self._turn_back(at, hole, passed, shelf, order), True
             else:
                 at, lost = at + hole, lost + hole
         return lost
+
+    def _fill(self, at: int, hole: int, shelf: _Shelf, order: _Order) -> int:
+        """Moves the longest attribute that fits to a hole; returns its clusters."""
+        while key := shelf.take(hole, order.place(at)):
+            count = self._length(key)
+            if self._move(key, 0, [(at, count)]):
+                return count
+        return 0
+
+    def _go_on(self, at: int, hole: int, passed: list[int], order: _Order) -> int:
+        """Where what ends before a hole is too long for any area: has more of it follow, from further ahead."""
+        key = self._at.get(passed[-1]) if passed else None
+        if key is None or self._length(key) <= self.longest_area:
+            return 0
+        pieces = self.places[key]
+        index, before = self._piece_at(key, passed[-1])
+        if sum(pieces[index]) != at or index + 1 == len(pieces) or order.place(pieces[index + 1][0]) < order.place(at):
+            return 0
+        count = min(hole, pieces[index + 1][1])
+        return count if self._move(key, before + pieces[index][1], [(at, count)]) else 0
+
+    def _piece_at(self, key: Key, cluster: int) -> tuple[int, int]:
+        """Which piece of an attribute begins at a cluster, and how many clusters come before that piece."""
+        before = 0
+        for index, (first, length) in enumerate(self.places[key]):
+            if first == cluster:
+                return index, before
+            before += length
+        raise KeyError(cluster)
 
     def _turn_back(self, at: int, hole: int, passed: list[int], shelf: _Shelf, order: _Order) -> int:
         """Moves what lies before an area's last hole to the far end, as far back as there is enough that is shorter
@@ -275,23 +311,22 @@ class Defragmenter:
         following = self.free.next_after(at)  # the moves have put something of their own there
         return end if following is None else min(following, end)
 
-    def _slide(self, at: int, hole: int, end: int) -> bool:
-        """Moves the piece that follows a hole down into it, one hole's length after the other."""
+    def _slide(self, at: int, hole: int, end: int) -> int:
+        """Moves the piece that follows a hole down into it, one hole's length after the other. Returns its clusters."""
         place = self._following(at + hole)
         key = self._at.get(place)
         if key is None:
-            return False
-        pieces = self.places[key]
-        index = next(index for index, (first, _) in enumerate(pieces) if first == place)
-        before, count = sum(length for _, length in pieces[:index]), pieces[index][1]
+            return 0
+        index, before = self._piece_at(key, place)
+        count = self.places[key][index][1]
         if place + count > end or count > hole * SLIDES:
-            return False
+            return 0
         for start in range(0, count, hole):
             if start:
                 self.commit()
             if not self._move(key, before + start, [(at + start, min(hole, count - start))]):
-                return start > 0
-        return True
+                return start
+        return count
 
     def _following(self, cluster: int) -> int:
         """Where, from a cluster on, there is something again; what has just been moved away is nothing."""
