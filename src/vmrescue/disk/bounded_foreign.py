@@ -1,12 +1,13 @@
-"""Compressed containers of other makers, unpacked no further than their own format allows.
+"""The readers of other makers' containers within bounds: tables and packed data as large as their formats allow.
 
 A few kilobytes can be packed so that they become gigabytes; dissect.hypervisor 3.21 and dissect.evidence 3.13 unpack
-whatever a VMDK's grain or an E01's chunk holds, and keep a thousand of the latter.
+whatever a VMDK's grain or an E01's chunk holds, keep a thousand of the latter, and read tables of any length.
 """
 
 from __future__ import annotations
 
 import functools
+import struct
 import zlib
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from vmrescue.errors import FormatError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from vmrescue.disk.device import BlockDevice
+
 SECTOR = 512
 LARGEST_UNIT = 16 << 20  # bytes of a grain or chunk: libewf's limit of 32768 sectors; VMware's grains have 64 KiB
 MOST_GRAINS = 1 << 16  # in a grain table: VMware makes 512 or 4096
@@ -22,6 +25,16 @@ CHUNKS_KEPT = 16
 CHECKSUM = 4  # bytes behind a chunk that is not compressed
 COMPRESSED = 1 << 31  # in a table's entry
 LONGEST_HEADER = 1 << 20  # bytes of an E01's case description, unpacked
+REGION_TABLES = (192 << 10, 256 << 10)  # [MS-VHDX] 2.2.3; an entry count at byte 8
+MOST_REGIONS = 2047
+METADATA_REGION = bytes.fromhex("06a27c8b90479a4bb8fe575f050f886e")
+REGION = struct.Struct("<16sQI4x")  # type, place, length
+METADATA_HEAD, METADATA_ENTRY = struct.Struct("<8s2xH20x"), struct.Struct("<16sII8x")  # [MS-VHDX] 2.2.3.2
+MOST_METADATA = 64  # the format defines six items
+BLOCK_SIZES = tuple(1 << bits for bits in range(20, 29))  # 1 to 256 MiB
+QCOW2_HEADER = struct.Struct(">4sIQIIQIIQ")  # QEMU, docs/interop/qcow2.rst: the fields up to the L1 table's offset
+LARGEST_L1 = 32 << 20  # bytes: QEMU's own limit
+QCOW2_CLUSTERS = range(9, 22)  # bits
 
 
 def unpacked(data: bytes, most: int, structure: str, position: int) -> bytes:
@@ -109,3 +122,41 @@ class _Chunks:
     def _place(self, entry: int) -> int:
         """The byte of the segment's file where a chunk begins."""
         return int(self._table.base_offset) + (entry & ~COMPRESSED)
+
+
+def check_vhdx(store: BlockDevice) -> None:
+    """Raises FormatError where a VHDX's tables are longer than the format allows: dissect would read all of them."""
+    for table in REGION_TABLES:
+        (count,) = struct.unpack("<8xI4x", store.read_at(table, 16))
+        if count > MOST_REGIONS:
+            raise FormatError("VHDX region table", table + 8, f"at most {MOST_REGIONS} entries", count)
+        for kind, place, _ in REGION.iter_unpack(store.read_at(table + 16, count * REGION.size)):
+            if kind == METADATA_REGION:
+                _check_metadata(store, place)
+
+
+def _check_metadata(store: BlockDevice, place: int) -> None:
+    _, count = METADATA_HEAD.unpack(store.read_at(place, METADATA_HEAD.size))
+    if count > MOST_METADATA:
+        raise FormatError("VHDX metadata table", place + 10, f"at most {MOST_METADATA} entries", count)
+    raw = store.read_at(place + METADATA_HEAD.size, count * METADATA_ENTRY.size)
+    if len({item for item, _, _ in METADATA_ENTRY.iter_unpack(raw)}) < count:
+        raise FormatError("VHDX metadata table", place, "each item once", "one twice")
+
+
+def check_vhdx_block(block_size: int, sector_size: int) -> None:
+    """Raises FormatError for sizes that the format does not know: with less than a sector dissect reads for ever."""
+    if block_size not in BLOCK_SIZES or sector_size not in (SECTOR, 4096):
+        expected = "blocks of 1 to 256 MiB, sectors of 512 or 4096 bytes"
+        raise FormatError("VHDX metadata", 0, expected, f"{block_size} and {sector_size}")
+
+
+def check_qcow2(store: BlockDevice) -> None:
+    """Raises FormatError where a QCOW2's header asks for more than QEMU would read."""
+    _, _, backing, _, bits, _, _, l1_size, _ = QCOW2_HEADER.unpack(store.read_at(0, QCOW2_HEADER.size))
+    if bits not in QCOW2_CLUSTERS:
+        raise FormatError("QCOW2 header", 20, "clusters of 9 to 21 bits", bits)
+    if backing >= 1 << bits:
+        raise FormatError("QCOW2 header", 8, "a backing file's name in the first cluster", backing)
+    if l1_size * 8 > LARGEST_L1:
+        raise FormatError("QCOW2 header", 36, f"an L1 table of at most {LARGEST_L1} bytes", l1_size * 8)

@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 from dissect.util.stream import AlignedStream
 
-from vmrescue.disk.bounded_foreign import LONGEST_HEADER, bounded_ewf, bounded_sparse_disk, unpacked
+from vmrescue.disk.bounded_foreign import (
+    LONGEST_HEADER,
+    bounded_ewf,
+    bounded_sparse_disk,
+    check_qcow2,
+    check_vhdx,
+    check_vhdx_block,
+    unpacked,
+)
 from vmrescue.disk.device import check_range
 from vmrescue.disk.file import SECTOR, FileDevice
 from vmrescue.errors import FormatError, NotFoundError, RefusedError, UnsupportedError, VmRescueError
@@ -29,6 +37,8 @@ if TYPE_CHECKING:
 UNIT = 64 << 10  # bytes read ahead of a foreign reader, which asks for its tables field by field
 BIGGEST_BLOCK = 64 << 20  # bytes; a VDI's are 1 MiB as a rule, and read whole
 VDI_BLOCK_SIZE_AT = 0x178  # VirtualBox, VDICore.h: VDIHEADER1PLUS.cbBlock
+VDI_BLOCKS_AT = 0x180  # …cBlocks
+MOST_BLOCKS = 1 << 24  # 16 TiB; their map is read at once
 NO_PARENT = b"ffffffff"
 PARENT_CID = re.compile(rb'^\s*parentCID\s*=\s*"?([0-9a-fA-F]+)', re.MULTILINE)
 VMDK_HEAD = 1 << 20  # bytes in which a VMDK's descriptor lies, be it the file or embedded in a sparse one
@@ -172,12 +182,14 @@ class ForeignDisk:
 def _open_vhdx(pieces: Pieces) -> Opened:
     from dissect.hypervisor import vhdx
 
+    check_vhdx(pieces.first)
     try:
         disk = vhdx.VHDX(StoreStream(pieces.first))
     except AttributeError as error:
         if error.name != "parent":  # of the path, which is not told
             raise
         raise UnsupportedError(f"{pieces.path} is a differencing VHDX: merge it with its parent first") from error
+    check_vhdx_block(disk.block_size, disk.sector_size)
     log_in_use = any(disk.header.log_guid)
     warning = "the VHDX's log was not replayed (it was not closed cleanly): what is read may be older than it should be"
     # dissect.hypervisor 3.21 reads on behind a block in the file, whatever lies there
@@ -187,6 +199,7 @@ def _open_vhdx(pieces: Pieces) -> Opened:
 def _open_qcow2(pieces: Pieces) -> Opened:
     from dissect.hypervisor.disk.qcow2 import QCow2
 
+    check_qcow2(pieces.first)
     disk = QCow2(StoreStream(pieces.first), allow_no_backing_file=True, allow_no_data_file=True)
     if disk.needs_backing_file or disk.needs_data_file:
         raise UnsupportedError(f"{pieces.path} lies over another file ({disk.auto_backing_file}): convert it first")
@@ -202,6 +215,9 @@ def _open_vdi(pieces: Pieces) -> Opened:
     block_size = int.from_bytes(raw, "little")
     if not SECTOR <= block_size <= BIGGEST_BLOCK or block_size & (block_size - 1):
         raise FormatError("VDI header", VDI_BLOCK_SIZE_AT, f"a block size up to {BIGGEST_BLOCK}", block_size)
+    blocks = int.from_bytes(pieces.first.read_at(VDI_BLOCKS_AT, 4), "little")
+    if blocks > MOST_BLOCKS:
+        raise FormatError("VDI header", VDI_BLOCKS_AT, f"at most {MOST_BLOCKS} blocks", blocks)
     disk = VDI(StoreStream(pieces.first))
     if int(disk.type) not in (1, 2):  # dynamic, fixed; 3 is an undo image, 4 a differencing one
         raise UnsupportedError(f"{pieces.path} lies over another VDI: merge its snapshots first")
