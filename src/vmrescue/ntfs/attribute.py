@@ -154,6 +154,7 @@ class Attribute:
 
 
 _HEAD = struct.Struct("<IIBBH")
+_VALUE = struct.Struct("<IH")  # of a resident attribute, at 0x10: length, offset
 
 
 def read_attribute(record: bytearray, offset: int, end: int, position: int) -> Attribute:
@@ -169,8 +170,10 @@ def read_attribute(record: bytearray, offset: int, end: int, position: int) -> A
         raise FormatError("attribute", position + offset + 10, f"a name within {length} bytes", name_offset)
     if non_resident:
         _check_stored(attribute)
-    elif not RESIDENT_HEADER <= attribute.value_offset <= length - attribute.value_length:
-        found = f"{attribute.value_length} bytes at {attribute.value_offset}"
+        return attribute
+    value_length, value_offset = _VALUE.unpack_from(record, offset + 0x10)
+    if not RESIDENT_HEADER <= value_offset <= length - value_length:
+        found = f"{value_length} bytes at {value_offset}"
         raise FormatError("attribute", position + offset + 0x10, f"a value within {length} bytes", found)
     return attribute
 

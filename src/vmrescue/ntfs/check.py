@@ -107,13 +107,13 @@ class _Checker:
                 yield number, bool(chunk[number // 8 - start] >> number % 8 & 1)
 
     def _check_record(self, number: int, marked: bool) -> None:
-        if self._store.mft.is_free(number):
+        record = self._store.mft.used(number)
+        if record is None:
             if marked and number not in RESERVED:
                 self.problems.append(f"file record {number} is free, but marked as in use")
             return
         if not marked:
             self.problems.append(f"file record {number} is in use, but marked as free")
-        record = self._store.mft.read(number)
         kinds = [attribute.kind for attribute in record.attributes]
         if kinds != sorted(kinds):
             self.problems.append(f"the attributes of {record.title} are not in order")

@@ -103,6 +103,14 @@ class FileTable:
             self._held[number] = self.read(number)
         return self._held[number]
 
+    def used(self, number: int) -> FileRecord | None:
+        """A record that a file has, as it is on the volume; None for one that is free, or never was a record."""
+        position, raw = self.position(number), self._raw(number)
+        if raw[:4] != SIGNATURE:
+            return None
+        record = read_record(raw, number, position)
+        return record if record.in_use else None
+
     def is_free(self, number: int) -> bool:
         """Whether no file has a record, as far as it can be read; what never was a record is free."""
         if self._held is not None and number in self._held:

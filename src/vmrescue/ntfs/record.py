@@ -45,22 +45,23 @@ class FileRecord:
         self.raw = raw
         self.number = number
         self.position = position  # byte of the volume
-        self.attributes: list[Attribute] = self._read_attributes() if self.in_use else []
-        self._read_end = self._end
+        self.attributes: list[Attribute] = []
+        self._read_end = self._read_attributes() if self.in_use else self.first_attribute
         self._loaded = bytes(raw)
 
-    def _read_attributes(self) -> list[Attribute]:
+    def _read_attributes(self) -> int:
+        """Fills `attributes`; where their end mark is."""
         offset, end = self.first_attribute, min(self.used, len(self.raw))
         if offset % 8 or not ARRAY_OFFSET - 6 <= offset <= len(self.raw) - END_SIZE:
             raise FormatError(self.title, self.position + 0x14, "the offset of the first attribute", offset)
-        attributes: list[Attribute] = []
         while True:
             if offset + 4 > end:
                 raise FormatError(self.title, self.position + offset, "an attribute or the end mark", "neither")
             if self.raw[offset : offset + 4] == b"\xff\xff\xff\xff":
-                return attributes
-            attributes.append(read_attribute(self.raw, offset, end, self.position))
-            offset += attributes[-1].length
+                return offset
+            attribute = read_attribute(self.raw, offset, end, self.position)
+            self.attributes.append(attribute)
+            offset += len(attribute.raw)
 
     @property
     def title(self) -> str:
