@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from azure.storage.blob import BlobClient
+
 ACCOUNT = "devstoreaccount1"
 # the key that Microsoft's documentation gives every emulator
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
@@ -52,8 +54,14 @@ class Azurite:
                         blob.upload_page(piece, at, len(piece))
         return f"az://{self.container}/{image.name}"
 
-    def sas_url(self, name: str) -> str:
-        """A blob's address with a signature that lets anybody read it for an hour."""
+    def blob(self, name: str) -> BlobClient:
+        """The SDK's own client for a blob."""
+        from azure.storage.blob import BlobClient
+
+        return BlobClient.from_connection_string(self.connection_string, self.container, name)
+
+    def sas_url(self, name: str, write: bool = False) -> str:
+        """A blob's address with a signature that lets anybody read it, or write to it too, for an hour."""
         from datetime import UTC, datetime, timedelta
 
         from azure.storage.blob import BlobSasPermissions, generate_blob_sas
@@ -63,7 +71,7 @@ class Azurite:
             self.container,
             name,
             account_key=KEY,
-            permission=BlobSasPermissions(read=True),
+            permission=BlobSasPermissions(read=True, write=write),
             expiry=datetime.now(UTC) + timedelta(hours=1),
         )
         return f"http://127.0.0.1:{self.port}/{ACCOUNT}/{self.container}/{name}?{signature}"

@@ -62,6 +62,7 @@ class PageBlob:
             self._etag = properties.etag
             self._metadata = dict(properties.metadata or {})
             self.unfinished = marked(self._metadata)
+            self._all_answered = self.unfinished is None
             self._cache(properties.size)
             self._opened = opened.pop_all()
 
@@ -71,8 +72,8 @@ class PageBlob:
             raise refusal(self.path)  # a web server, not the blob service
         if kind != "PageBlob":
             raise RefusedError(
-                f"{self.path} is no page blob, and no other is changed in place: copy it to one (`azcopy copy --blob-type"
-                " PageBlob`), or repair a copy on this machine (--copy-to) and upload that as a page blob"
+                f"{self.path} is no page blob, and no other is changed in place: copy it to one (`azcopy copy"
+                " --blob-type PageBlob`), or repair a copy on this machine (--copy-to) and upload that as a page blob"
             )
 
     def _properties(self) -> Any:
@@ -160,10 +161,11 @@ class PageBlob:
         }
 
     def _change(self, what: str, request: Callable[[], Coroutine[Any, Any, Any]]) -> None:
-        """A request that changes the blob, made again where the network stumbled.
+        """A request that changes the blob, made again where the network stumbled, with the ETag as it is then.
 
-        The lost one may have arrived, so the ETag is asked for anew: under the lease, nobody else has changed it. A
-        request that was answered is never made again, and a refusal of the first attempt is final.
+        The lost one may have arrived, and been made again below us: then the first answer that comes is that the ETag
+        is another. Under the lease, that was this very request, as long as all before it were answered. Once one was
+        given up, it may arrive at any time, and every unexpected ETag is final: what was read may be old.
         """
         from azure.core.exceptions import AzureError
 
@@ -174,7 +176,9 @@ class PageBlob:
                 self._etag = run(request())["etag"]
                 return
             except AzureError as error:
-                if pause is None or will_fail_again(error):
+                arrived = self._all_answered and getattr(error, "error_code", None) == "ConditionNotMet"
+                if pause is None or (will_fail_again(error) and not arrived):
+                    self._all_answered = False
                     raise WriteError(f"cannot {what}: {reason(error)}") from None
                 time.sleep(pause)
 

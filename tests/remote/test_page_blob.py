@@ -1,0 +1,252 @@
+"""Page blobs repaired where they lie, on Azure's emulator: what the service holds afterwards decides."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import fsspec
+import pytest
+from azure.storage.blob import BlobLeaseClient
+
+import vmrescue
+from support.azurite import azurite
+from support.command import output_of
+from support.command import vmrescue as command
+from support.frail_line import frail_line
+from support.images import sample, sha256
+from support.machine import run
+from vmrescue.disk import EditSession, journal_folder, open_disk, pending
+from vmrescue.disk.azure import MARK
+from vmrescue.errors import ReadError, RefusedError, RepairFailedError
+from vmrescue.ntfs.naming import UNIX_EPOCH
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import tzinfo
+    from pathlib import Path
+
+    from support.azurite import Azurite
+    from support.frail_line import FrailLine
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+MIB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
+    with azurite(tmp_path_factory.mktemp("azurite")) as running:
+        yield running
+
+
+@pytest.fixture
+def account(service: Azurite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service's credentials, and a place for state files, for this test."""
+    fsspec.get_filesystem_class("az").clear_instance_cache()  # of a test with another service
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", service.connection_string)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+@pytest.fixture
+def line(service: Azurite, account: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[FrailLine]:
+    """The way to the service for this test: one that can fail."""
+    with frail_line(service.port) as made:
+        through = dataclasses.replace(service, port=made.port)
+        monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", through.connection_string)
+        yield made
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    """A broken sample under a name of its own, so that each test has a blob of its own."""
+    return sample("gen2-broken", tmp_path).rename(tmp_path / f"{tmp_path.name}.vhd")
+
+
+@pytest.fixture
+def url(service: Azurite, image: Path, account: None) -> str:
+    """The sample as a page blob."""
+    return service.upload(image)
+
+
+def blob_sha256(service: Azurite, image: Path) -> str:
+    """Of what the service holds, downloaded with the SDK."""
+    return hashlib.sha256(service.blob(image.name).download_blob().readall()).hexdigest()
+
+
+def is_left_alone(service: Azurite, image: Path) -> bool:
+    """Whether nothing of a repair is left on the blob: neither a lease nor a mark."""
+    properties = service.blob(image.name).get_blob_properties()
+    return properties.lease.state == "available" and not properties.metadata
+
+
+def stop_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two repairs then write the same time stamps."""
+
+    class Stopped(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Stopped:
+            return cls.fromtimestamp(NOW.timestamp(), tz)
+
+    for module in ("registry.filetime", "fat.volume"):
+        monkeypatch.setattr(f"vmrescue.{module}.datetime", Stopped)
+    filetime = (int(NOW.timestamp()) + UNIX_EPOCH) * 10_000_000
+    for module in ("naming", "creation"):
+        monkeypatch.setattr(f"vmrescue.ntfs.{module}.now", lambda: filetime)
+
+
+def test_a_blob_is_repaired_to_the_bytes_of_a_file_and_undone(
+    service: Azurite, image: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop_the_clock(monkeypatch)
+    before = sha256(image)
+    receipt = vmrescue.repair(url)
+    vmrescue.repair(image)
+    assert receipt.committed
+    assert receipt.written.keys() == {url}
+    assert blob_sha256(service, image) == sha256(image) != before
+    assert is_left_alone(service, image)
+    assert receipt.folder is not None
+    assert receipt.folder.parent == journal_folder(url)
+    downloaded = image.with_name("downloaded.vhd")
+    downloaded.write_bytes(service.blob(image.name).download_blob().readall())
+    run("qemu-img", "info", "-f", "vpc", downloaded)
+    run("vhdiinfo", downloaded)
+
+    (past,) = json.loads(output_of("undo", "--list", url, "--format", "json"))
+    assert (past["state"], past["receipt"]) == ("done", str(receipt.folder / "receipt.json"))
+    assert "repair 1 was taken back" in output_of("undo", url)
+    assert blob_sha256(service, image) == before
+    assert is_left_alone(service, image)
+
+
+def test_a_signature_that_allows_writing_serves_too_and_a_blob_may_grow(
+    service: Azurite, image: Path, url: str
+) -> None:
+    before = sha256(image)
+    signed = service.sas_url(image.name, write=True)
+    assert journal_folder(signed) == journal_folder(url)
+    key = r"HKLM\SYSTEM\ControlSet001\Control\CrashControl"
+    text = output_of("reg", signed, "add", key, "/v", "Judged", "/t", "REG_SZ", "/d", "yes", "--yes")
+    assert "sig=" not in text
+    assert "yes" in output_of("reg", url, "query", key, "/v", "Judged")
+    output_of("expand", url, "--size", "1G", "--yes")
+    assert vmrescue.diagnose(url).disk["size"] == 1 << 30
+    for _ in range(2):
+        vmrescue.undo(url)
+    assert blob_sha256(service, image) == before
+
+    refused = command("repair", "--yes", service.sas_url(image.name))
+    assert refused.returncode == 4
+    assert "may not be written" in refused.stderr
+    assert "sig=" not in refused.stderr
+
+
+def test_a_blob_under_somebody_elses_lease_is_refused_untouched(service: Azurite, image: Path, url: str) -> None:
+    before = sha256(image)
+    for duration, says in ((-1, "detach the disk"), (15, "try again")):
+        held = service.blob(image.name).acquire_lease(duration)
+        refused = command("repair", "--yes", url)
+        assert (refused.returncode, refused.stdout) == (4, "")
+        assert says in refused.stderr
+        held.release()
+    assert blob_sha256(service, image) == before
+    assert not journal_folder(url).exists()
+    with EditSession(url), pytest.raises(RefusedError, match="another process of this machine"):
+        vmrescue.repair(url)
+    assert is_left_alone(service, image)
+
+
+def test_a_dry_run_writes_nothing_and_what_is_no_page_blob_is_refused(service: Azurite, image: Path, url: str) -> None:
+    service.blob("block.vhd").upload_blob(b"x" * 4096)
+    with pytest.raises(RefusedError, match="azcopy copy --blob-type PageBlob"):
+        vmrescue.repair(f"az://{service.container}/block.vhd")
+    assert vmrescue.repair(url, dry_run=True).written
+    with pytest.raises(ReadError, match="does not exist"):
+        vmrescue.repair(f"az://{service.container}/missing.vhd")
+    assert blob_sha256(service, image) == sha256(image)
+
+
+def test_a_blob_that_is_half_repaired_says_where_its_journal_is(service: Azurite, image: Path, url: str) -> None:
+    service.blob(image.name).set_blob_metadata({MARK: "in%20/home/me%20on%20far"})
+    disk = open_disk(url)
+    assert "half repaired" in disk.warnings[0]
+    disk.close()
+    with pytest.raises(RefusedError, match="half repaired.*in /home/me on far"):
+        vmrescue.repair(url)
+    assert blob_sha256(service, image) == sha256(image)
+
+
+def test_a_blob_that_was_changed_since_it_was_opened_is_refused(service: Azurite, image: Path, url: str) -> None:
+    with EditSession(url) as session:
+        session.disk.write_at(100 * MIB, b"ours")
+        blob = service.blob(image.name)
+        BlobLeaseClient(blob).break_lease(0)
+        blob.upload_page(b"t" * 512, 0, 512)
+        theirs = blob_sha256(service, image)
+        with pytest.raises(RefusedError, match="nothing was changed"):
+            session.commit()
+    assert blob_sha256(service, image) == theirs
+    assert pending(url) is None
+
+
+def test_an_answer_that_is_lost_does_not_stop_a_repair(
+    service: Azurite, image: Path, url: str, line: FrailLine
+) -> None:
+    before = sha256(image)
+    line.fails_at, line.way = 2, "drop answer"
+    receipt = vmrescue.repair(url)
+    assert line.failed.is_set()
+    assert receipt.committed
+    assert blob_sha256(service, image) != before
+    assert is_left_alone(service, image)
+
+
+def test_a_connection_lost_half_way_is_an_error_and_the_next_command_rolls_back(
+    service: Azurite, image: Path, url: str, line: FrailLine
+) -> None:
+    before = sha256(image)
+    line.fails_at = 3
+    with pytest.raises(RepairFailedError, match="once vmrescue opens it again"):
+        vmrescue.repair(url)
+    assert blob_sha256(service, image) != before
+    line.mend()
+    assert pending(url) is not None
+    open_disk(url, writable=True).close()
+    assert blob_sha256(service, image) == before
+    assert is_left_alone(service, image)
+
+
+def test_a_repair_killed_between_two_pages_shows_the_old_image_and_is_rolled_back(
+    service: Azurite, image: Path, url: str, line: FrailLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = sha256(image)
+    line.fails_at, line.way = 3, "hold"
+    process = subprocess.Popen([sys.executable, "-m", "vmrescue", "repair", "--yes", "--quiet", url])
+    assert line.failed.wait(60)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert blob_sha256(service, image) != before
+
+    near, far = open_disk(image), open_disk(url)
+    assert "interrupted" in far.warnings[0]
+    for start in range(0, near.size, 16 * MIB):
+        assert far.read_at(start, 16 * MIB) == near.read_at(start, 16 * MIB)
+    near.close()
+    far.close()
+
+    here = os.environ["XDG_STATE_HOME"]
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another machine"))
+    with pytest.raises(RefusedError, match="lease of a minute at most"):
+        open_disk(url, writable=True)
+    monkeypatch.setenv("XDG_STATE_HOME", here)  # where the dead process's lease can be taken over
+
+    output_of("undo", url)
+    assert blob_sha256(service, image) == before
+    assert is_left_alone(service, image)
