@@ -71,4 +71,4 @@ def of_numbers(kind: type, at: int, prefix: str) -> Iterator[Field]:
     """The numbers that a class of the NTFS room declares."""
     for name, number in vars(kind).items():
         if isinstance(number, Number):
-            yield Field(f"{prefix}.{name}", at + number._offset, number._struct.size)
+            yield Field(f"{prefix}.{name}", at + number._offset, number.size)

@@ -28,7 +28,7 @@ def first_change(document: dict[str, Any]) -> dict[str, Any]:
         (lambda plan: first_change(plan)["file"].update(partition=3.0), 2),
         (lambda plan: first_change(plan)["file"].update(partition=True), 2),
         (lambda plan: first_change(plan)["file"].update(partition=99), 4),
-        (lambda plan: first_change(plan)["file"].update(path="..\\..\\etc\\passwd"), 4),
+        (lambda plan: first_change(plan)["file"].update(path="..\\..\\etc\\passwd"), 2),
         (lambda plan: first_change(plan).update(key="\ud800"), 2),
         (lambda plan: first_change(plan).update(name=3), 2),
         (lambda plan: plan["steps"].append({**plan["steps"][0], "change": {"kind": "format-c"}}), 2),

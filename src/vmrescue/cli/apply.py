@@ -30,11 +30,12 @@ def command(
 ) -> None:
     """Apply PLAN (JSON from `vmrescue plan`; - for standard input) to IMAGE, if what it found is still so."""
     from vmrescue.plan import Plan
+    from vmrescue.plan.schema import LARGEST_DOCUMENT
     from vmrescue.transaction import Transaction
 
     start = plan.read(1)
     if start.strip() not in (b"", b"{"):
         raise UsageError(f"{plan.name} is not a plan (JSON from `vmrescue plan`); the order is: apply PLAN IMAGE")
-    parsed = Plan.from_json(start + plan.read())
+    parsed = Plan.from_json(start + plan.read(LARGEST_DOCUMENT))
     with Transaction(image, data_disks, writable=not options.dry_run) as transaction:
         apply_and_report(transaction, parsed, options)

@@ -20,6 +20,7 @@ class Number:
         self._read = layout.unpack_from  # kept apart: a check of a volume reads millions of fields
         self._write = layout.pack_into
         self._offset = offset
+        self.size = layout.size  # bytes
 
     def __get__(self, owner: HasBytes, kind: type) -> int:
         value: int = self._read(owner.raw, self._offset)[0]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from vmrescue.digests import sha256
 from vmrescue.errors import UsageError
+from vmrescue.plan import schema
 from vmrescue.plan.registry_data import RegistryData
 from vmrescue.units import size_text
 
@@ -298,35 +299,26 @@ def _plain(value: object) -> object:
     return value
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"a text was expected, not {value!r:.40}")
-    value.encode("utf-8")  # a lone surrogate is no text
-    return value
-
-
-def _number(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise TypeError(f"a whole number was expected, not {value!r:.40}")
-    return value
-
-
 def _file(value: Any) -> FileRef:
-    return FileRef(_number(value["disk"]), _number(value["partition"]), _text(value["path"]))
+    place = schema.only(value, {"disk", "partition", "path"})
+    return FileRef(schema.number(place["disk"]), schema.number(place["partition"]), schema.file_path(place["path"]))
+
+
+def _values(value: Any) -> dict[str, RegistryData]:
+    return {schema.text(name): RegistryData.from_dict(item) for name, item in value.items()}
 
 
 _DECODERS: dict[str, Callable[[Any], Any]] = {
     "FileRef": _file,
-    "str": _text,
-    "str | None": lambda value: None if value is None else _text(value),
-    "int": _number,
-    "bytes": lambda value: base64.b64decode(value, validate=True),
+    "str": schema.text,
+    "str | None": lambda value: None if value is None else schema.text(value),
+    "int": schema.number,
+    "bytes": schema.data,
     "RegistryData": RegistryData.from_dict,
     "RegistryData | None": lambda value: None if value is None else RegistryData.from_dict(value),
-    "dict[str, RegistryData]": lambda value: {
-        _text(name): RegistryData.from_dict(item) for name, item in value.items()
-    },
+    "dict[str, RegistryData]": _values,
 }
+_BY_NAME: dict[str, Callable[[Any], Any]] = {"key": schema.key_path}  # fields that are more than their type says
 
 
 def change_from_dict(document: dict[str, Any]) -> Change:
@@ -334,10 +326,9 @@ def change_from_dict(document: dict[str, Any]) -> Change:
     try:
         kind = KINDS[document["kind"]]
         declared = {field.name: str(field.type) for field in fields(kind)}
-        unknown = set(document) - set(declared) - {"kind"}
-        if unknown:
-            raise UsageError(f"a change of kind {kind.kind} has no field {min(unknown)!r}")
-        change: Change = kind(**{name: _DECODERS[text](document[name]) for name, text in declared.items()})
+        schema.only(document, {"kind", *declared})
+        decoders = {name: _BY_NAME.get(name) or _DECODERS[type_] for name, type_ in declared.items()}
+        change: Change = kind(**{name: decode(document[name]) for name, decode in decoders.items()})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(
             f"the plan holds something that is not a change: {_shown(error)} in {document!r:.120}"

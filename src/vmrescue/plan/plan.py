@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vmrescue.errors import UsageError
+from vmrescue.plan import schema
 from vmrescue.plan.change import Change, change_from_dict, change_to_dict
 
 SCHEMA = "vmrescue.plan/1"
@@ -64,16 +65,20 @@ class Plan:
     def from_json(cls, text: str | bytes) -> Plan:
         """Raises UsageError where the text is not a plan of this schema."""
         try:
-            document = json.loads(text)
+            document = schema.parse(text)
             if document["schema"] != SCHEMA:
-                raise UsageError(f"the plan's schema is {document['schema']!r}; this version reads {SCHEMA!r}")
-            image = ImageIdentity(int(document["image"]["size"]), str(document["image"]["disk_id"]))
-            steps = tuple(
-                Step(str(step["check"]), str(step["reason"]), change_from_dict(step["change"]))
-                for step in document["steps"]
-            )
+                raise UsageError(f"the plan's schema is {document['schema']!r:.60}; this version reads {SCHEMA!r}")
+            schema.only(document, {"schema", "image", "steps"})
+            image = schema.only(document["image"], {"size", "disk_id"})
+            identity = ImageIdentity(schema.number(image["size"]), schema.text(image["disk_id"]))
+            steps = tuple(map(_step, schema.some(document["steps"])))
         except UnicodeDecodeError as error:
             raise UsageError(f"not a plan, but bytes that are no text (byte {error.start})") from error
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise UsageError(f"not a plan: {str(error)[:120]}") from error
-        return cls(image, steps)
+        return cls(identity, steps)
+
+
+def _step(document: Any) -> Step:
+    step = schema.only(document, {"check", "reason", "change"})
+    return Step(schema.text(step["check"]), schema.text(step["reason"]), change_from_dict(step["change"]))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from vmrescue.plan import schema
 from vmrescue.registry.value_type import Data, ValueType, decode, encode, type_name
 
 TYPE_NUMBERS = {type_name(kind): int(kind) for kind in ValueType}
@@ -64,11 +65,13 @@ class RegistryData:
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> RegistryData:
         """Raises UsageError, KeyError, TypeError or ValueError where the document is not of that shape."""
-        name = document["type"]
+        form = "hex" if "hex" in document else "data"
+        schema.only(document, {"type", form})
+        name = schema.text(document["type"])
+        if name not in TYPE_NUMBERS and not schema.TYPE.fullmatch(name):
+            raise ValueError(f"a registry type was expected, not {name!r:.40}")
         number = TYPE_NUMBERS[name] if name in TYPE_NUMBERS else int(name, 16)
-        if "hex" in document:
-            return cls(number, bytes.fromhex(document["hex"]))
-        return cls.of(number, document["data"])
+        return cls(number, bytes.fromhex(document["hex"])) if form == "hex" else cls.of(number, document["data"])
 
     def __str__(self) -> str:
         if not self.faithful:
