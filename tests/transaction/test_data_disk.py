@@ -81,3 +81,25 @@ def test_a_page_file_on_a_data_disk_is_deleted_there_and_undone_on_both(os_disk:
     vmrescue.undo(os_disk)
     vmrescue.undo(data)
     assert (sha256(os_disk), sha256(data)) == before
+
+
+def test_a_damaged_volume_is_a_finding_and_the_rest_is_diagnosed_and_repaired(os_disk: Path, tmp_path: Path) -> None:
+    data = data_disk(tmp_path / "data.raw")
+    with data.open("r+b") as file:
+        file.seek(DATA[0])
+        sector = file.read(512)
+        file.seek(DATA[0] + int.from_bytes(sector[48:56], "little") * sector[13] * 512)  # the first cluster of $MFT
+        file.write(b"\xa5" * 4096)
+    damaged, before = sha256(data), vmrescue.diagnose(os_disk)
+
+    diagnosis = vmrescue.diagnose(os_disk, data_disks=[data])
+    found = [finding for finding in diagnosis.findings if finding.evidence.get("state") == "damaged"]
+    assert [finding.check for finding in found] == ["volume-state"]
+    assert "data disk 1" in found[0].summary
+    assert "expected b'FILE'" in found[0].summary
+    assert [volume["free"] for volume in diagnosis.volumes if volume["disk"] == 1] == [None]
+    assert {finding.check for finding in diagnosis.findings} >= {finding.check for finding in before.findings}
+
+    receipt = vmrescue.repair(os_disk, data_disks=[data])
+    assert set(receipt.written) == {str(os_disk)}
+    assert sha256(data) == damaged

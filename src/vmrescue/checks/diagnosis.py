@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,8 @@ from vmrescue.checks.policy import Policy
 from vmrescue.checks.rules import RULES, chosen
 from vmrescue.disk import open_disk
 from vmrescue.disk.remote import shown
+from vmrescue.disk.target_disk import TargetDisk, each_disk
+from vmrescue.errors import FormatError, UnsupportedError
 from vmrescue.plan import ImageIdentity, Plan, Step
 from vmrescue.windows import Installation
 from vmrescue.windows.bare_hive import disk_or_hive
@@ -18,8 +20,10 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Collection, Iterable, Iterator
 
+    from dissect.target import Target
+
     from vmrescue.checks.finding import Finding
-    from vmrescue.windows import Disk
+    from vmrescue.windows import Disk, Volume
 
 SCHEMA = "vmrescue.diagnosis/1"
 
@@ -79,7 +83,7 @@ class Diagnosis:
 
 
 def diagnose(
-    image: str | os.PathLike[str],
+    image: str | os.PathLike[str] | Target,
     policy: Policy | None = None,
     data_disks: Iterable[str | os.PathLike[str]] = (),
     only: Collection[str] | None = None,
@@ -88,7 +92,8 @@ def diagnose(
     """Reads an image and says what is wrong in it. Nothing is written.
 
     Args:
-        image: a virtual disk's file, a block device, the image of a bare volume, or a URL of one of these.
+        image: a virtual disk's file, a block device, the image of a bare volume, or a URL of one of these; or an opened
+            `dissect.target.Target`, whose disks are taken in its order.
         policy: what counts as right; `Policy.azure()` unless given.
         data_disks: further disks of the same VM, for what the OS disk alone cannot tell.
         only, skip: ids of the checks to run, and not to run.
@@ -108,14 +113,15 @@ def inventory(image: str | os.PathLike[str], data_disks: Iterable[str | os.PathL
 
 
 @contextmanager
-def open_disks(paths: Iterable[str | os.PathLike[str]]) -> Iterator[list[Disk]]:
-    """The disks behind `paths`, opened read-only and closed at the end."""
+def open_disks(images: Iterable[str | os.PathLike[str] | Target]) -> Iterator[list[Disk]]:
+    """The disks of `images`, opened read-only and closed at the end."""
     with ExitStack() as opened:
         disks = []
-        for index, path in enumerate(paths):
-            device = open_disk(path)
+        for index, image in enumerate(each_disk(images)):
+            device = image if isinstance(image, TargetDisk) else open_disk(image)
             opened.callback(device.close)
-            disks.append(disk_or_hive(device, shown(path), index))
+            path = image.path if isinstance(image, TargetDisk) else shown(image)
+            disks.append(disk_or_hive(device, path, index))
         yield disks
 
 
@@ -128,7 +134,7 @@ def examine(disks: list[Disk], policy: Policy, rules: Iterable[str] = tuple(RULE
         disk=_describe_disk(disks[0]),
         generation=installation.generation,
         windows=_describe_windows(installation),
-        volumes=[_describe_volume(volume, installation) for volume in installation.volumes],
+        volumes=[_describe_volume(volume) for volume in installation.volumes],
         findings=findings,
         warnings=[*(warning for disk in disks for warning in disk.warnings), *_os_warnings(installation)],
     )
@@ -167,7 +173,7 @@ def _describe_windows(installation: Installation) -> dict[str, Any] | None:
     }
 
 
-def _describe_volume(volume: Any, installation: Installation) -> dict[str, Any]:
+def _describe_volume(volume: Volume) -> dict[str, Any]:
     partition = volume.partition
     return {
         "disk": volume.disk.index,
@@ -180,7 +186,15 @@ def _describe_volume(volume: Any, installation: Installation) -> dict[str, Any]:
         "name": partition.name,
         "letter": volume.letter,
         "file_system": volume.file_system,
-        "label": volume.files.label if volume.readable else None,
-        "cluster_size": volume.files.cluster_size if volume.readable else None,
-        "free": volume.files.free_bytes if volume.readable else None,
+        **_describe_file_system(volume),
     }
+
+
+def _describe_file_system(volume: Volume) -> dict[str, Any]:
+    """All None where it cannot be read: that a volume is damaged is a finding, and no reason to say nothing else."""
+    described: dict[str, Any] = dict.fromkeys(("label", "cluster_size", "free"))
+    if volume.readable:
+        with suppress(FormatError, UnsupportedError):
+            files = volume.files
+            described = {"label": files.label, "cluster_size": files.cluster_size, "free": files.free_bytes}
+    return described

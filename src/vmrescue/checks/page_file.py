@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from vmrescue.checks import steps
 from vmrescue.checks.finding import Finding
+from vmrescue.errors import FormatError, UnsupportedError
 from vmrescue.ntfs import volume_state
 from vmrescue.plan import DeleteFile, FileRef, RegistryData, SetValue
 from vmrescue.windows.page_file import MEMORY_MANAGEMENT, PageFile, parse_all
@@ -97,8 +98,11 @@ def _look_for(place: PageFile, installation: Installation) -> Stray:
     if volume is None or not volume.readable:
         return Stray(place, None, None)
     ref = FileRef(volume.disk_index, volume.partition.number, place.path)
-    pending = volume.file_system == "NTFS" and volume_state(volume.device).name == "log pending"
-    return Stray(place, ref, volume.files.size_of(place.path), deletable=not pending)
+    try:
+        pending = volume.file_system == "NTFS" and volume_state(volume.device).name == "log pending"
+        return Stray(place, ref, volume.files.size_of(place.path), deletable=not pending)
+    except (FormatError, UnsupportedError):  # a damaged volume, which is a finding of its own
+        return Stray(place, None, None)
 
 
 def _stray_finding(
@@ -117,7 +121,11 @@ def _stray_finding(
     changes: tuple[Change, ...] = ()
     if stray.ref is not None and stray.size is not None and stray.deletable:
         changes = (DeleteFile(stray.ref, stray.size),)
-    where = f"of {(stray.size or 0) >> 20} MB is there" if at_hand else "is on a disk that is not at hand (--data-disk)"
+    where = (
+        f"of {(stray.size or 0) >> 20} MB is there"
+        if at_hand
+        else "is on a volume that is not at hand (--data-disk), or damaged"
+    )
     return Finding(
         check=ID,
         severity="warning" if at_hand else "advice",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.checks import steps
 from vmrescue.checks.finding import Finding
+from vmrescue.errors import FormatError, UnsupportedError
 from vmrescue.fat import FatVolume
 from vmrescue.ntfs import volume_state
 from vmrescue.plan import FileRef, ReplayVolumeLog
@@ -26,11 +27,13 @@ MEANINGS = {
     "changed. Start the VM and shut it down fully (shutdown /s /f /t 0), or turn hibernation off.",
     "encrypted": "nothing on the volume can be read or changed. Unlock it first, with its BitLocker recovery key "
     "(manage-bde -unlock on a repair VM), or decrypt it.",
+    "damaged": "what cannot be read here Windows may not be able to mount either: let chkdsk look at it. Nothing on it "
+    "is changed.",
 }
 
 
 def check(installation: Installation, policy: Policy) -> Iterator[Finding]:
-    for volume in installation.disks[0].volumes:
+    for volume in installation.volumes:
         name, reasons = _state(volume)
         if name == "clean":
             continue
@@ -58,6 +61,13 @@ def _replay(volume: Volume, reasons: list[str]) -> Change:
 
 
 def _state(volume: Volume) -> tuple[str, list[str]]:
+    try:
+        return _read_state(volume)
+    except (FormatError, UnsupportedError) as error:
+        return "damaged", [str(error)]
+
+
+def _read_state(volume: Volume) -> tuple[str, list[str]]:
     if volume.file_system in ("NTFS", "BitLocker"):
         state = volume_state(volume.device)
         return state.name, state.reasons

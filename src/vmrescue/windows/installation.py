@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from vmrescue.bcd import Boot, Device, Partition, Style
-from vmrescue.errors import NotFoundError, VmRescueError
+from vmrescue.errors import FormatError, NotFoundError, UnsupportedError, VmRescueError
 from vmrescue.windows.boot_store import BootStore, find_boot_store
 from vmrescue.windows.mounted_devices import drive_letters
 from vmrescue.windows.registry_file import RegistryFile
@@ -144,11 +144,17 @@ class Installation:
         root = self._system_root()
         named = self._os_device()
         candidates = [named] if named else [volume for volume in self.disks[0].volumes if volume != self.boot.volume]
+        damaged: VmRescueError | None = None
         for volume in [*candidates, self.boot.volume]:
-            if volume.readable and volume.files.size_of(f"{root}\\System32\\config\\SYSTEM") is not None:
-                return OperatingSystem(volume, root)
+            try:
+                if volume.readable and volume.files.size_of(f"{root}\\System32\\config\\SYSTEM") is not None:
+                    return OperatingSystem(volume, root)
+            except (FormatError, UnsupportedError) as error:
+                damaged = damaged or error
         if self.encrypted:
             return None
+        if damaged:
+            raise damaged
         looked = ", ".join(map(str, candidates))
         raise NotFoundError(f"no Windows: there is no \\{root}\\System32\\config\\SYSTEM on {looked}")
 
