@@ -40,6 +40,19 @@ def anew(built: Path, path: Path) -> None:
     shutil.copy(built, path)
 
 
+def wait(path: Path, number: int, seconds: float) -> None:
+    """Until the moves have begun, in most rounds; in every third until a transaction is being committed too."""
+    lines = len(list(journal_folder(path).glob("*.final")))
+    deadline = time.monotonic() + 10
+    while number % 5 and time.monotonic() < deadline and len(list(journal_folder(path).glob("*.final"))) == lines:
+        time.sleep(0.002)
+    time.sleep(seconds)
+    deadline = time.monotonic() + 0.5
+    while number % 3 == 2 and time.monotonic() < deadline:
+        if any(journal_folder(path).glob("*.hot")):
+            return
+
+
 def test_a_defragmentation_killed_at_any_moment_leaves_every_file_whole(quick_folder: Path) -> None:
     built = fragmented(quick_folder / "built.img", max(16 * MIB, FILES * 32_000), files=FILES)
     path = quick_folder / "volume.img"
@@ -54,7 +67,7 @@ def test_a_defragmentation_killed_at_any_moment_leaves_every_file_whole(quick_fo
     anew(built, path)
     for number in range(ROUNDS):
         process = start(path)
-        time.sleep(chance.uniform(0, duration * (1 if number % 2 else 0.4)))
+        wait(path, number, chance.uniform(0, duration * 0.7))
         os.kill(process, signal.SIGKILL)
         finished = os.waitpid(process, 0)[1] == 0
         hot = any(journal_folder(path).glob("*.hot"))
@@ -66,7 +79,7 @@ def test_a_defragmentation_killed_at_any_moment_leaves_every_file_whole(quick_fo
         found = measured(path)
         same = (found.fragments, found.free_extents) == (before.fragments, before.free_extents)
         outcomes["rolled back" if hot else "finished" if finished else "untouched" if same else "begun"] += 1
-        if finished or number % 3 == 2:
+        if finished or number % 4 == 3:
             anew(built, path)
     print(f"{ROUNDS} kills of a run of {duration:.1f} s: {outcomes}")
     assert sum(outcomes.values()) == ROUNDS

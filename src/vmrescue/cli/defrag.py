@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 import click
 
 from vmrescue.cli.applying import copying_progress
+from vmrescue.cli.main import INTERRUPTED
 from vmrescue.cli.options import format_option, image_argument, quiet_option
 from vmrescue.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmrescue.transaction.defragmenting import Progress
+    from vmrescue.transaction.defragmenting import Defragmented, Progress
 
 NO_UNDO = "What is moved is not kept: `undo` can take back neither this nor any earlier repair of"
 
@@ -59,8 +60,7 @@ def command(
         return
     from vmrescue.report.defragmentation import defragmented_text
     from vmrescue.report.printable import printable
-    from vmrescue.transaction.defragmenting import Defragmentation, rehearse
-    from vmrescue.transaction.target import child_of, copy_of
+    from vmrescue.transaction.defragmenting import rehearse
 
     if copy_to and into:
         raise UsageError("a defragmentation goes to a copy or into a child, not to both")
@@ -71,25 +71,39 @@ def command(
     else:
         if not yes:
             _ask(printable(str(new or image)), bool(new))
-        with ExitStack() as opened:
-            if copy_to:
-                copying = opened.enter_context(copying_progress(quiet))
-                opened.enter_context(copy_of(image, copy_to, copying))
-            elif into:
-                opened.enter_context(child_of(image, into))
-            defragmentation = opened.enter_context(Defragmentation(new or image, number))
-            try:
-                with _progress(quiet) as progress:
-                    done = defragmentation.run(files, free_space, progress)
-            except KeyboardInterrupt:
-                click.echo(
-                    f"Stopped after {defragmentation.moves} moves: the volume is sound, every file whole.", err=True
-                )
-                raise
+        with _target(image, copy_to, into, quiet) as target:
+            done = _run(target, number, files, free_space, quiet)
     if output == "json":
         click.echo(json.dumps(done.to_dict(), indent=2))
     elif not quiet:
         click.echo(defragmented_text(done))
+
+
+@contextmanager
+def _target(image: Path, copy_to: Path | None, into: Path | None, quiet: bool) -> Iterator[Path]:
+    """What is defragmented: the image, or what is made of it first; that goes again where the block raises."""
+    from vmrescue.transaction.target import child_of, copy_of
+
+    with ExitStack() as opened:
+        if copy_to:
+            with copying_progress(quiet) as copying:
+                opened.enter_context(copy_of(image, copy_to, copying))
+        elif into:
+            opened.enter_context(child_of(image, into))
+        yield copy_to or into or image
+
+
+def _run(target: Path, number: int | None, files: tuple[str, ...], free_space: bool, quiet: bool) -> Defragmented:
+    from vmrescue.transaction.defragmenting import Defragmentation
+
+    with Defragmentation(target, number) as defragmentation:
+        try:
+            with _progress(quiet) as progress:
+                return defragmentation.run(files, free_space, progress)
+        except KeyboardInterrupt:
+            stopped = f"Stopped after {defragmentation.moves} moves: the volume is sound, every file whole."
+            click.echo(stopped, err=True)
+            raise click.exceptions.Exit(INTERRUPTED) from None
 
 
 def _analyze(image: Path, number: int | None, limit: int, output: str) -> None:
