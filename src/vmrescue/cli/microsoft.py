@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmrescue.cli.options import apply_options
+from vmrescue.cli.options import apply_options, parent_option
 from vmrescue.errors import ReadError, VmRescueError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class MicrosoftCommand(click.Command):
 
 def microsoft_command(function: Any) -> click.Command:
     """Makes a command of a function of `target`, `words` and our own options."""
-    function = click.argument("words", nargs=-1, type=click.UNPROCESSED)(apply_options(function))
+    function = click.argument("words", nargs=-1, type=click.UNPROCESSED)(parent_option(apply_options(function)))
     command: click.Command = click.command(cls=MicrosoftCommand)(click.argument("target", metavar="IMAGE")(function))
     return command
 

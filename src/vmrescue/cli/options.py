@@ -57,7 +57,28 @@ class ImagePath(click.Path):
         return value if is_remote(value) else super().convert(value, param, ctx)
 
 
-image_argument = click.argument("image", type=ImagePath(path_type=Path))
+def _look_for_parents(ctx: click.Context, param: click.Parameter, value: Path | None) -> None:
+    """For as long as the command runs."""
+    from vmrescue.disk import parents_in
+
+    if value is not None:
+        ctx.with_resource(parents_in(value))
+
+
+parent_option = click.option(
+    "--parent-dir",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    expose_value=False,
+    callback=_look_for_parents,
+    help="Where a differencing VHD's parents are, if not beside it.",
+)
+
+
+def image_argument(command: Command) -> Command:
+    """Adds IMAGE, and where its parents may be."""
+    return _decorate(command, [click.argument("image", type=ImagePath(path_type=Path)), parent_option])
+
+
 format_option = click.option(
     "--format", "output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print."
 )
@@ -101,8 +122,8 @@ APPLY_OPTIONS = [
 
 
 def place_arguments(command: Command) -> Command:
-    """Adds IMAGE (perhaps with a volume) and PATH."""
-    return _decorate(command, [click.argument("image"), click.argument("path", default="")])
+    """Adds IMAGE (perhaps with a volume) and PATH, and where the image's parents may be."""
+    return _decorate(command, [click.argument("image"), click.argument("path", default=""), parent_option])
 
 
 def policy_options(command: Command) -> Command:

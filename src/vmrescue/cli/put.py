@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from vmrescue.cli.editing import edit_place
-from vmrescue.cli.options import apply_options
+from vmrescue.cli.options import apply_options, parent_option
 
 if TYPE_CHECKING:
     from vmrescue.cli.options import ApplyOptions
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 @click.argument("image")
 @click.argument("source", type=click.File("rb"))
 @click.argument("path")
+@parent_option
 @apply_options
 def command(
     image: str,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vmrescue.cli.editing import edit_place
-from vmrescue.cli.options import apply_options
+from vmrescue.cli.options import apply_options, parent_option
 from vmrescue.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("image")
 @click.argument("path")
+@parent_option
 @apply_options
 def command(image: str, path: str, options: ApplyOptions) -> None:
     """Delete the file PATH of IMAGE[:VOLUME]; `vmrescue undo` brings it back."""

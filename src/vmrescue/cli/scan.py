@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmrescue.cli.options import check_options, format_option, make_policy, policy_options, quiet_option
+from vmrescue.cli.options import check_options, format_option, make_policy, parent_option, policy_options, quiet_option
 from vmrescue.errors import ReadError, UnsupportedError, UsageError
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ FINDINGS, UNREADABLE, INTERRUPTED = 1, 3, 130  # exit statuses
     help="Keep the results in this file: .jsonl, .csv, .parquet or .html.",
 )
 @click.option("--resume", is_flag=True, help="Keep what the output holds, and leave the images in it out.")
+@parent_option
 @policy_options
 @check_options
 @format_option

@@ -11,6 +11,7 @@ from vmrescue.disk.journal import journal_folder, journals, pending
 from vmrescue.disk.journal_file import Journal, Region
 from vmrescue.disk.opening import EditSession, open_disk, undo
 from vmrescue.disk.overlay import Overlay
+from vmrescue.disk.parents import parents_in
 
 if TYPE_CHECKING:
     from vmrescue.disk.copy import CopiedDisk, copy_to_fixed
@@ -26,6 +27,7 @@ __all__ = [
     "FileDevice",
     "Store",
     "open_container",
+    "parents_in",
     "check_range",
     "Journal",
     "Region",

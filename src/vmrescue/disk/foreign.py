@@ -107,8 +107,8 @@ class Pieces:
         if self.folder is None:
             raise UnsupportedError(f"{self.path} has further pieces, and only those of a local file can be read")
         path = self.folder / PureWindowsPath(name).name
-        if not path.is_file():
-            raise NotFoundError(f"{path}, a piece of {self.path}, is missing")
+        if not path.is_file() or path.resolve().parent != self.folder.resolve():
+            raise NotFoundError(f"{path}, a piece of {self.path}, is missing, or a link out of its folder")
         store = FileDevice(path)
         self._opened.callback(store.close)
         return store

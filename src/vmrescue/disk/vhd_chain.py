@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmrescue.disk.device import check_range
+from vmrescue.disk.parents import files_of, parent_folder
 from vmrescue.disk.recovery import open_for_reading
 from vmrescue.disk.vhd import FoundFooter, VhdDynamic, VhdFixed, read_dynamic_header
 from vmrescue.disk.vhd_layout import DIFFERENCING, EPOCH, FIXED, Header
@@ -42,13 +43,13 @@ class _Link:
     header: Header | None
 
 
-def open_vhd(store: Store, path: str | None = None, parent_folder: Path | None = None) -> VhdFixed | VhdDynamic:
+def open_vhd(store: Store, path: str | None = None, folder: Path | None = None) -> VhdFixed | VhdDynamic:
     """The VHD that the bytes of `store` are, with its parents, which are opened for reading.
 
     Args:
         store: the bytes; the disk takes them over, and closes them.
         path: where they come from.
-        parent_folder: where else to look for parents than beside the child.
+        folder: where else to look for parents than beside the child; that of `parents_in` unless given.
 
     Raises:
         FormatError, UnsupportedError: it or a parent is no sound VHD, or the parent is another than it was.
@@ -57,7 +58,7 @@ def open_vhd(store: Store, path: str | None = None, parent_folder: Path | None =
     with ExitStack() as opened:
         chain = [_link(Path(path) if path else None, store)]
         while (header := chain[-1].header) is not None and chain[-1].found.footer.disk_type == DIFFERENCING:
-            chain.append(_open_parent(chain, header, parent_folder))
+            chain.append(_open_parent(chain, header, folder))
             opened.callback(chain[-1].store.close)
         disk = _stack(chain)
         opened.pop_all()
@@ -129,7 +130,7 @@ def _check_identity(child: _Link, header: Header, parent: _Link, path: Path) -> 
 
 def _find(child: _Link, header: Header, folder: Path | None) -> Path:
     """The parent's file: in the folder that the user named, or the child's own. Case doesn't matter, as in Windows."""
-    folders = [each for each in (folder, child.path and child.path.parent) if each is not None]
+    folders = [each for each in (folder or parent_folder(), child.path and child.path.parent) if each is not None]
     names = list(dict.fromkeys(_file_names(child, header)))
     for place in folders:
         there = _files(place)
@@ -146,7 +147,7 @@ def _find(child: _Link, header: Header, folder: Path | None) -> Path:
 
 def _files(folder: Path) -> list[Path]:
     try:
-        return sorted(path for path in folder.iterdir() if path.is_file())
+        return files_of(folder)
     except OSError as error:
         raise ReadError(f"cannot look for a parent in {folder}: {error.strerror}") from error
 

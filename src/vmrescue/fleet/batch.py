@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vmrescue.checks import Policy
 from vmrescue.checks.rules import chosen
+from vmrescue.disk.parents import parent_folder
 from vmrescue.disk.remote import shown
 from vmrescue.fleet.examination import Examination
 from vmrescue.fleet.result import ImageError, ScanResult
@@ -57,7 +58,7 @@ def scan(
     """
     if isinstance(paths, str | os.PathLike):
         paths = [paths]  # a lone path is surely not meant as a list of letters
-    examination = Examination(policy or Policy.azure(), tuple(chosen(only, skip)))
+    examination = Examination(policy or Policy.azure(), tuple(chosen(only, skip)), parent_folder())
     images = (os.fspath(path) for path in paths)
     if executor is None:
         return map(examination, images)

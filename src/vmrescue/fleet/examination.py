@@ -11,6 +11,8 @@ from vmrescue.disk.remote import RemoteFile, shown
 from vmrescue.fleet.result import ImageError, ScanResult
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from vmrescue.checks import Diagnosis, Policy
     from vmrescue.disk import VirtualDisk
 
@@ -53,10 +55,12 @@ class Examination:
     Args:
         policy: what counts as right.
         rules: the ids of the checks to run.
+        parents: where differencing VHDs' parents are, if not beside them.
     """
 
     policy: Policy
     rules: tuple[str, ...]
+    parents: Path | None = None
 
     def __call__(self, image: str) -> ScanResult:
         """Never raises: whatever is wrong with an image, or with our reading of it, is that image's result."""
@@ -67,7 +71,7 @@ class Examination:
         try:
             from vmrescue.disk import open_disk
 
-            disk = MeteredDisk(open_disk(image))
+            disk = MeteredDisk(open_disk(image, parent_folder=self.parents))
             diagnosis = self._examine(image, disk)
         except Exception as reason:  # noqa: BLE001 - one image, however odd, must not end a batch of thousands
             error = ImageError.of(reason)
