@@ -178,7 +178,7 @@ def test_a_blob_that_is_half_repaired_says_where_its_journal_is(service: Azurite
     disk = open_disk(url)
     assert "half repaired" in disk.warnings[0]
     disk.close()
-    with pytest.raises(RefusedError, match="half repaired.*in /home/me on far"):
+    with pytest.raises(RefusedError, match=r"half repaired.*in /home/me on far"):
         vmrescue.repair(url)
     assert blob_sha256(service, image) == sha256(image)
 

@@ -66,7 +66,7 @@ class RawImage:
             raise FormatError("raw image", 0, f"a size of whole sectors of {SECTOR} bytes", f"{store.size} bytes")
         self.store = store
         self.size = store.size
-        self.sector_size = _sector_size(store)
+        self.sector_size = sector_size_of(store)
         self.format = "block device" if path is not None and Path(path).is_block_device() else "raw image"
         self.parents: list[str] = []
         self.warnings: list[str] = []
@@ -96,7 +96,7 @@ class RawImage:
         self.store.close()
 
 
-def _sector_size(store: BlockDevice) -> int:
+def sector_size_of(store: BlockDevice) -> int:
     """What the device says; for the image of a disk with 4096-byte sectors, what its GPT header's place says."""
     if store.size >= 8192 and store.read_at(SECTOR, 8) != b"EFI PART" == store.read_at(4096, 8):
         return 4096
