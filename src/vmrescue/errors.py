@@ -41,6 +41,12 @@ class FormatError(VmRescueError):
             text += f", found {found if isinstance(found, str) else repr(found)}"
         super().__init__(text)
 
+    def within(self, whole: str) -> FormatError:
+        """The same error, saying in which whole thing the structure lies, as in ``hive \\Boot\\BCD: cell``."""
+        if self.structure.startswith(whole):
+            return self
+        return type(self)(f"{whole}: {self.structure}", self.position, self.expected, self.found)
+
 
 class UnsupportedError(VmRescueError):
     """The image is well formed, but uses something that vmrescue does not handle."""

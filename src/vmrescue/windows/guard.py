@@ -22,6 +22,8 @@ def reading(structure: str, position: int) -> Iterator[None]:
     """
     try:
         yield
+    except FormatError as error:
+        raise error.within(structure) from error
     except VmRescueError:
         raise
     except Exception as error:
