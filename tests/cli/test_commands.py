@@ -75,6 +75,12 @@ def test_a_dry_run_shows_each_change_and_each_range_of_bytes(gen2_broken: Path) 
     assert all(row["length"] > 0 for row in document["written"][str(gen2_broken)])
 
 
+def test_a_change_of_the_boot_store_is_told_in_bcdedits_words(gen2_broken: Path) -> None:
+    text = output_of("repair", gen2_broken, "--dry-run")
+    assert "that is {badmemory} badmemorylist: 0x1f3a0 0x1f3a1 0x7ff00 -> (absent)" in text
+    assert "that is {emssettings} emsbaudrate: (absent) -> 115200" in text
+
+
 def test_the_demo_repairs_and_undoes_a_sample() -> None:
     text = output_of("demo", "--sample", "gen2-broken")
     assert "critical  bad-memory" in text

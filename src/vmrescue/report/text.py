@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from typing import TYPE_CHECKING, Any
 
+from vmrescue.bcd.naming import ElementKey
+from vmrescue.plan import DeleteKey, SetValue
 from vmrescue.report.printable import printable
 from vmrescue.units import counted, size_text
 
@@ -12,11 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmrescue.checks import Diagnosis, Finding
-    from vmrescue.plan import Plan
+    from vmrescue.plan import Change, Plan, RegistryData
 
 WIDTH = 110
 INDENT = " " * 10
 SHOWN_ITEMS = 8  # of a long list, in text; JSON has all
+VALUE = "Element"  # the one value of an element's key
 
 
 def diagnosis_text(diagnosis: Diagnosis) -> str:
@@ -66,7 +70,9 @@ def _finding_lines(finding: Finding) -> Iterator[str]:
         yield from _wrapped(f"repair{condition}: {change.title}: {change.before_text} -> {change.after_text}")
     if len(finding.changes) > SHOWN_ITEMS:
         yield from _wrapped(f"repair{condition}: {len(finding.changes)} changes in all")
-    if not finding.changes:
+    for words in finding.commands:
+        yield from _wrapped(f"run: {shlex.join(words)}")
+    if not finding.changes and not finding.commands:
         yield from _wrapped("repair: none that vmrescue can make")
 
 
@@ -108,6 +114,21 @@ def _verdict(diagnosis: Diagnosis) -> str:
     return f"{counted(len(diagnosis.findings), 'finding')}: {', '.join(counts)}.{offer}"
 
 
+def _boot_element(change: Change) -> Iterator[str]:
+    """What a change of a boot store does, in bcdedit's words; nothing for other changes."""
+    data: tuple[RegistryData | None, RegistryData | None]
+    match change:
+        case SetValue(key=key, before=before, after=after):
+            data = before, after
+        case DeleteKey(key=key, before=values):
+            data = values.get(VALUE), None
+        case _:
+            return
+    if element := ElementKey.of(key):
+        found, wanted = (element.value_text(each.raw) if each else "(absent)" for each in data)
+        yield f"{element.object} {element.name}" + (f": {found} -> {wanted}" if found and wanted else "")
+
+
 def plan_text(plan: Plan) -> str:
     """Every change with its reason, what was found and what will be there."""
     lines = []
@@ -115,6 +136,7 @@ def plan_text(plan: Plan) -> str:
         change = step.change
         lines += [
             printable(f"{number:3}. {change.title}"),
+            *(printable(f"     that is {meaning}") for meaning in _boot_element(change)),
             printable(f"     in      {change.file}"),
             printable(f"     before  {change.before_text}"),
             printable(f"     after   {change.after_text}"),

@@ -1,0 +1,52 @@
+"""What a key of a store's hive is in bcdedit's words, told by its path alone: for people who read a plan."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from uuid import UUID
+
+from vmrescue.bcd.elements import Format, format_of, name_of
+from vmrescue.bcd.objects import BY_GUID, ObjectType, identifier_of
+from vmrescue.bcd.values import decode_value
+from vmrescue.errors import FormatError
+
+ELEMENT = re.compile(
+    r"Objects\\\{(?P<object>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\}\\Elements\\(?P<id>[0-9a-f]{8})",
+    re.IGNORECASE,
+)
+OS_LOADER = ObjectType(0x10200003)  # what an object without a well-known GUID is, most often
+
+
+@dataclass(frozen=True)
+class ElementKey:
+    """The key of one element of one object; `object` is an alias or a GUID, in braces."""
+
+    object: str
+    name: str
+    format: Format | None
+
+    @classmethod
+    def of(cls, path: str) -> ElementKey | None:
+        """None where the path is no element's."""
+        match = ELEMENT.fullmatch(path)
+        if match is None:
+            return None
+        guid, identifier = UUID(match["object"]), int(match["id"], 16)
+        known = BY_GUID.get(guid)
+        return cls(identifier_of(guid), name_of(known.type if known else OS_LOADER, identifier), format_of(identifier))
+
+    def value_text(self, raw: bytes) -> str | None:
+        """A value in a few words, where it has such: ``Yes``, ``115200``, ``0x3 0x4``."""
+        try:
+            value = decode_value(self.format, raw)
+        except FormatError:
+            return None
+        match self.format, value:
+            case Format.BOOLEAN, bool():
+                return "Yes" if value else "No"
+            case Format.INTEGER_LIST, tuple():
+                return " ".join(f"0x{number:x}" for number in value if isinstance(number, int))
+            case Format.INTEGER | Format.STRING, int() | str():
+                return str(value)
+        return None
