@@ -24,6 +24,7 @@ class Finding:
         evidence: what was found and what is wanted, as plain data.
         changes: the edits that mend it; empty where vmrescue cannot.
         on_request: whether a plan holds its changes only when the check is named.
+        commands: what to run, as words, where more than changes of a plan would help.
     """
 
     check: str
@@ -34,6 +35,7 @@ class Finding:
     evidence: dict[str, Any]
     changes: tuple[Change, ...] = field(default=())
     on_request: bool = False
+    commands: tuple[tuple[str, ...], ...] = field(default=())
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -45,4 +47,5 @@ class Finding:
             "evidence": self.evidence,
             "changes": [change_to_dict(change) for change in self.changes],
             "on_request": self.on_request,
+            "commands": [list(words) for words in self.commands],
         }

@@ -24,6 +24,8 @@ class Policy:
         ram: the VM's memory in bytes, which a complete dump must fit into the free space; None where it is not known.
         dump_file: where the memory dump is to be written, as Windows spells it.
         min_free: bytes that must be free on the OS volume.
+        max_pieces: in how many pieces $MFT, a hive, the page file or the loader may lie.
+        min_free_extent: bytes that the longest stretch of free space must have, where twice as much is free.
         ems_port: the serial port of the console.
         ems_baud_rate: its speed, in bits a second.
         boot_menu: whether the boot menu is to show on the serial console too.
@@ -34,6 +36,8 @@ class Policy:
     ram: int | None = None
     dump_file: str = r"%SystemRoot%\MEMORY.DMP"
     min_free: int = 300 << 20
+    max_pieces: int = 64
+    min_free_extent: int = 64 << 20
     ems_port: int = 1
     ems_baud_rate: int = 115200
     boot_menu: bool = False

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vmrescue.checks import (
     bad_memory,
     crash_dump,
+    fragmentation,
     free_space,
     hive_log,
     memory_limit,
@@ -29,6 +30,7 @@ RULES: dict[str, Callable[[Installation, Policy], Iterator[Finding]]] = {
         volume_state,
         hive_log,
         free_space,
+        fragmentation,
         bad_memory,
         memory_limit,
         page_file,

@@ -112,13 +112,13 @@ def _analyze(image: Path, number: int | None, limit: int, output: str) -> None:
     from vmrescue.ntfs.store import Store
     from vmrescue.report.defragmentation import COLUMNS, ROWS, fragmentation_text
     from vmrescue.report.free_map import free_map
-    from vmrescue.windows.defragmentation import boot_files, ntfs_volume
+    from vmrescue.windows.defragmentation import boot_files_of, ntfs_volume
 
     with open_disks([image]) as (disk,):
         volume = ntfs_volume(disk, number)
         store = Store(volume.device)
         found = read_fragmentation(store, max(0, limit))
-        watched = look_at(store, boot_files(disk, volume))
+        watched = look_at(store, boot_files_of(disk, volume))
         drawn = free_map(volume, COLUMNS * ROWS)
     if output == "json":
         document = {

@@ -101,6 +101,7 @@ def _finding(diagnosis: Diagnosis, finding: Finding) -> dict[str, Any]:
             for change in finding.changes
         ],
         "command": _command(diagnosis, finding.check),
+        "commands": [printable(shlex.join(words)) for words in finding.commands],
     }
 
 

@@ -38,21 +38,29 @@ def ntfs_volume(disk: Disk, number: int | None) -> Volume:
     return volume
 
 
-def boot_files(disk: Disk, volume: Volume) -> list[str]:
-    """The paths on a volume of what is read when Windows starts; of a disk without a Windows, only the file table's."""
-    paths = [TABLE]
+def boot_files_of(disk: Disk, volume: Volume) -> list[str]:
+    """As `boot_files`; on a disk without a Windows only the file table."""
     try:
-        installation = Installation([disk])
+        return boot_files(Installation([disk]), volume)
     except VmRescueError:
-        return paths
-    if installation.boot.volume.position == volume.position:
+        return [TABLE]
+
+
+def boot_files(installation: Installation, volume: Volume) -> list[str]:
+    """The paths of what is read from a volume when Windows starts."""
+    paths = [TABLE]
+    if _is_same(installation.boot.volume, volume):
         paths += [BOOT_MANAGER, BIOS_STORE]
     windows = installation.os
-    if windows is not None and windows.volume.position == volume.position:
+    if windows is not None and _is_same(windows.volume, volume):
         program = "winload.efi" if installation.generation == 2 else "winload.exe"
         paths += [f"{windows.root}\\System32\\{program}"]
         paths += [windows.system.path, f"{windows.config}\\SOFTWARE", PAGE_FILE]
     return paths
+
+
+def _is_same(one: Volume, other: Volume) -> bool:
+    return (one.disk_index, one.position) == (other.disk_index, other.position)
 
 
 def has_shadow_copies(volume: Volume) -> bool:

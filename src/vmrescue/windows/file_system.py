@@ -67,11 +67,6 @@ def chunks(stream: BinaryIO) -> Iterator[bytes]:
         yield chunk
 
 
-def ones(bitmap: bytes) -> int:
-    """How many bits are set."""
-    return int.from_bytes(bitmap, "little").bit_count()
-
-
 def open_file_system(device: BlockDevice, kind: str | None, position: int) -> FileSystem:
     """The reader for a volume whose file system is `kind`, as `volume.identify` names it.
 

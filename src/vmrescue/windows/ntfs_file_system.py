@@ -5,9 +5,12 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from dissect.ntfs.c_ntfs import ATTRIBUTE_TYPE_CODE
+
 from vmrescue.errors import NotFoundError, UnsupportedError
 from vmrescue.windows.bounded_ntfs import BoundedNtfs, content_of, find_name, names_in
-from vmrescue.windows.file_system import CHUNK, Entry, ones, parts_of
+from vmrescue.windows.file_system import CHUNK, Entry, parts_of
+from vmrescue.windows.free_space import FreeSpace, free_space
 from vmrescue.windows.guard import GuardedStream, reading
 
 if TYPE_CHECKING:
@@ -31,16 +34,33 @@ class NtfsFileSystem:
         with reading("NTFS $Volume", self._position):
             return self._ntfs.volume_name or ""
 
-    @cached_property
+    @property
     def free_bytes(self) -> int:
-        with reading("NTFS $Bitmap", self._position):
-            return int(self._ntfs.clusters - self._used(self._ntfs.clusters)) * self.cluster_size
+        return self.free_space.clusters * self.cluster_size
 
-    def _used(self, clusters: int) -> int:
-        stream = content_of(self._ntfs.mft.get(BITMAP_RECORD))
-        whole_bytes, bits = divmod(clusters, 8)
-        used = sum(ones(stream.read(min(CHUNK, whole_bytes - at))) for at in range(0, whole_bytes, CHUNK))
-        return used + (ones(stream.read(1)) if not bits else ones(bytes([stream.read(1)[0] & (1 << bits) - 1])))
+    @cached_property
+    def free_space(self) -> FreeSpace:
+        """Read from $Bitmap, all of it, once."""
+        with reading("NTFS $Bitmap", self._position):
+            clusters, size = self._ntfs.clusters, -(-self._ntfs.clusters // 8)
+            stream = content_of(self._ntfs.mft.get(BITMAP_RECORD))
+            return free_space((stream.read(min(CHUNK, size - at)) for at in range(0, size, CHUNK)), clusters)
+
+    def pieces_of(self, path: str) -> int | None:
+        """In how many pieces a file lies on the disk, 0 where it lies in its record; None where there is none."""
+        with reading(f"NTFS file {path}", self._position):
+            record = self._record(path)
+            if record is None or record.is_dir() or not record.has_stream():
+                return None
+            attributes = record.attributes.find("", ATTRIBUTE_TYPE_CODE.DATA)
+            if attributes.header.resident:
+                return 0
+            end, pieces = None, 0
+            for lcn, length in attributes.dataruns():
+                if lcn is not None:
+                    pieces += lcn != end
+                    end = lcn + length
+            return pieces
 
     def size_of(self, path: str) -> int | None:
         with reading(f"NTFS file {path}", self._position):
