@@ -69,6 +69,18 @@ def test_the_clusters_are_counted_as_fsck_counts_them(bits: int, cluster: int, t
     assert volume.cluster_size == 512 * cluster
 
 
+def test_the_noted_count_is_believed_only_of_a_volume_that_was_dismounted_cleanly() -> None:
+    device, volume = new_volume(32)
+    assert volume.noted_free_clusters == volume.free_clusters
+    volume.create_file("file", bytes(5000))
+    again = FatVolume(device)
+    assert again.noted_free_clusters == again.free_clusters == volume.free_clusters
+    device.data[65] |= 1  # the state byte of the boot sector: in use
+    assert FatVolume(device).noted_free_clusters is None
+    _, small = new_volume(16)
+    assert small.noted_free_clusters is None  # FAT16 has no FSInfo
+
+
 def test_names_are_found_in_any_case_with_either_slash_and_by_their_short_form(written_by_mtools: bytes) -> None:
     volume = FatVolume(MemoryDevice(written_by_mtools))
     for path in ("EFI/Microsoft/Boot/BCD", r"\efi\MICROSOFT\boot\bcd", "EFI/MICROS~1/BOOT/BCD"):

@@ -21,7 +21,7 @@ from vmrescue.fat import directory as slots
 from vmrescue.fat.boot_sector import read_boot_sector
 from vmrescue.fat.check import check_volume
 from vmrescue.fat.directory import Directory, Record
-from vmrescue.fat.info_sector import Info, read_info, write_info
+from vmrescue.fat.info_sector import UNKNOWN, Info, read_info, write_info
 from vmrescue.fat.names import check_name
 from vmrescue.fat.state import VolumeState, read_state
 from vmrescue.fat.table import Table, after_clusters, first_clusters
@@ -67,8 +67,8 @@ class FatVolume:
         self._device = device
         self._boot = read_boot_sector(device)
         self._pending = PendingWrites(device, self._boot.sector_size)
-        info = read_info(self._pending, self._boot)
-        self._table = Table(self._pending, self._boot, first_free=info.next_free if info else 2)
+        self._info = read_info(self._pending, self._boot)
+        self._table = Table(self._pending, self._boot, first_free=self._info.next_free if self._info else 2)
 
     @property
     def kind(self) -> str:
@@ -88,6 +88,15 @@ class FatVolume:
     def free_clusters(self) -> int:
         """As counted in the table, which may differ from what FSInfo says."""
         return self._table.free_count
+
+    @property
+    def noted_free_clusters(self) -> int | None:
+        """What FSInfo said when the volume was opened, if it was dismounted cleanly: then whoever wrote last noted it.
+
+        None where nothing believable is noted. It spares reading all of the table.
+        """
+        noted = self._info.free_count if self._info and self.state.name == "clean" else UNKNOWN
+        return noted if noted <= self.cluster_count else None
 
     @cached_property
     def state(self) -> VolumeState:

@@ -87,9 +87,12 @@ class FatFileSystem:
 
     @cached_property
     def free_bytes(self) -> int:
+        """As the volume itself notes it, where that can be believed: counting takes reading the whole table."""
         from vmrescue.fat import FatVolume
 
-        return FatVolume(self._device).free_clusters * self.cluster_size
+        volume = FatVolume(self._device)
+        noted = volume.noted_free_clusters
+        return (volume.free_clusters if noted is None else noted) * self.cluster_size
 
     def size_of(self, path: str) -> int | None:
         with reading(f"FAT file {path}", self._position):
