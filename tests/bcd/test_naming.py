@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,8 @@ from vmrescue.bcd.naming import ElementKey
 from vmrescue.bcd.objects import Application
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vmrescue.bcd import Store
 
 
@@ -25,9 +28,9 @@ def named_by_path(store: Store) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("hive", [recipe(1), recipe(2), uefi_hive()], ids=["generation-1", "generation-2", "real"])
-def test_an_element_is_called_what_the_listing_calls_it(hive: bytes) -> None:
-    expected = named_by_path(store_of(hive))
+@pytest.mark.parametrize("hive", [partial(recipe, 1), partial(recipe, 2), uefi_hive])
+def test_an_element_is_called_what_the_listing_calls_it(hive: Callable[[], bytes]) -> None:
+    expected = named_by_path(store_of(hive()))
     assert len(expected) > 20
     assert {path: key.name for path in expected if (key := ElementKey.of(path))} == expected
 
