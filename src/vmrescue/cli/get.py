@@ -17,7 +17,7 @@ from vmrescue.cli.options import place_arguments, quiet_option
 def command(image: str, path: str, target: Path, force: bool, quiet: bool) -> None:
     """Copy the file PATH of IMAGE[:VOLUME] to TARGET, a file or a folder."""
     from vmrescue.checks import open_disks
-    from vmrescue.errors import RefusedError
+    from vmrescue.cli.new_file import write_whole
     from vmrescue.report.printable import printable
     from vmrescue.windows.file_system import chunks, harmless, parts_of
     from vmrescue.windows.places import find_place, split_image
@@ -27,11 +27,6 @@ def command(image: str, path: str, target: Path, force: bool, quiet: bool) -> No
         place, below = find_place(disk, volume, path)
         source = place.files.open(below)
         out = target / harmless(parts_of(below)[-1]) if target.is_dir() else target
-        try:
-            with out.open("wb" if force else "xb") as stream:
-                for chunk in chunks(source):
-                    stream.write(chunk)
-        except OSError as error:
-            raise RefusedError(f"cannot write {out}: {error.strerror}") from error
+        write_whole(out, chunks(source), force)
     if not quiet:
         click.echo(printable(out))

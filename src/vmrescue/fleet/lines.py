@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from vmrescue.errors import FormatError, VmRescueError
 from vmrescue.fleet.rows import COLUMNS, row_of
+from vmrescue.report.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -119,7 +120,8 @@ class CsvTable:
         return (_plain(row["image"]) for row in reader)
 
     def add(self, document: dict[str, Any]) -> None:
-        self._file.add(_csv_line([_cell(value) for value in row_of(document).values()]))
+        row = row_of(document)
+        self._file.add(_csv_line([_cell(value, exact=name == "image") for name, value in row.items()]))
 
     def close(self) -> None:
         self._file.close()
@@ -131,8 +133,11 @@ def _csv_line(cells: list[str]) -> str:
     return line.getvalue()
 
 
-def _cell(value: Any) -> str:
-    """In one line. What an image says of itself must not become a formula: such text gets an apostrophe in front."""
+def _cell(value: Any, exact: bool = False) -> str:
+    """In one line. What an image says of itself must not become a formula: such text gets an apostrophe in front.
+
+    Nor may it act on a terminal, or hide: only where it is looked up again, `exact`, is it left as it is.
+    """
     if value is None:
         return ""
     if isinstance(value, list):
@@ -140,6 +145,7 @@ def _cell(value: Any) -> str:
     text = str(value)
     if isinstance(value, str):
         text = text.replace("\r", " ").replace("\n", " ")
+        text = text.encode("utf-8", "backslashreplace").decode() if exact else printable(text)
         return "'" + text if text.startswith(RISKY) else text
     return text
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
 from vmrescue.errors import UsageError
+from vmrescue.json_text import json_text
 from vmrescue.plan import schema
 from vmrescue.plan.change import Change, change_from_dict, change_to_dict
 
@@ -59,7 +59,7 @@ class Plan:
 
     def to_json(self) -> str:
         """The plan as a document for a person to review and for `from_json`."""
-        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
+        return json_text(self.to_dict())
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Plan:

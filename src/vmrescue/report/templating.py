@@ -6,6 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import UnsupportedError
+from vmrescue.report.printable import printable
 from vmrescue.units import size_text
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["size"] = size_text
+    environment.filters["printable"] = printable
     environment.globals["version"] = __version__
     return environment
 

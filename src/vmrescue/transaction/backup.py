@@ -36,7 +36,8 @@ def back_up(files: Iterable[FileRef], disks: list[Disk], folder: Path) -> list[d
         folder.mkdir(mode=0o700, exist_ok=True)
         rows = [_copy(file, disks, folder) for file in wanted]
         text = json.dumps({"schema": SCHEMA, "image": disks[0].path, "files": rows}, indent=2)
-        (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+        with (folder / MANIFEST).open("x", encoding="utf-8") as stream:
+            stream.write(text + "\n")
     except (OSError, WriteError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise RefusedError(f"nothing was changed: no backup can be written to {folder}: {why}") from error
@@ -66,6 +67,8 @@ def _with_logs(file: FileRef, disks: list[Disk]) -> list[FileRef]:
 def _copy(file: FileRef, disks: list[Disk], folder: Path) -> dict[str, Any]:
     target = folder / _local_path(file)
     target.parent.mkdir(parents=True, exist_ok=True)
+    if not target.parent.resolve().is_relative_to(folder.resolve()):
+        raise RefusedError(f"{target.parent} is a link out of the backup's folder; nothing was changed")
     digest = hashlib.sha256()
     target.touch(mode=0o600, exist_ok=False)  # SAM and SECURITY hold the machine's secrets
     with target.open("wb") as stream:
