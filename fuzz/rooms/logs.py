@@ -74,9 +74,12 @@ def seal(data: bytearray) -> None:
                 break
             length = struct.unpack_from("<I", data, place + 4)[0]
             body = data[place + HEADER.size : min(place + length, at + size)]
-            data[place + 24 : place + 32] = marvin32(bytes(body))
-            data[place + 32 : place + 40] = marvin32(bytes(data[place : place + HASHED_HEADER]))
+            data[place + 24 : place + 32] = _hash(bytes(body))
+            data[place + 32 : place + 40] = _hash(bytes(data[place : place + HASHED_HEADER]))
             place += max(length // SECTOR * SECTOR, SECTOR)
+
+
+_hash = functools.lru_cache(1000)(marvin32)  # most entries are as they were
 
 
 def _seal_base_block(data: bytearray, at: int) -> None:

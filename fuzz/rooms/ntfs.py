@@ -171,7 +171,7 @@ def run_reader(data: bytes) -> None:
     """What a diagnosis asks, through dissect.ntfs."""
     refused = Refusals()
     with refused.allowed():
-        ask_reader(NtfsFileSystem(MemoryDevice(data), 0), ("", "D", "Gaps"), refused)
+        ask_reader(NtfsFileSystem(MemoryDevice(data), 0), ("", "D"), refused)
     refused.tell()
 
 
