@@ -1,23 +1,26 @@
-"""free-space: the OS volume is nearly full."""
+"""free-space: the OS volume is nearly full; what cleaning up would win, and what a larger disk would."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vmrescue.checks import steps
 from vmrescue.checks.finding import Finding
-from vmrescue.plan import DeleteFile
+from vmrescue.errors import VmRescueError
+from vmrescue.plan import DeleteFile, ExpandVolume
 from vmrescue.units import size_text
 from vmrescue.windows.cleanup import chosen, removable_files
+from vmrescue.windows.expansion import GIB, expansion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmrescue.checks.policy import Policy
-    from vmrescue.windows import Installation
+    from vmrescue.windows import Installation, Volume
 
 ID = "free-space"
+DISK_SIZES = tuple(size * GIB for size in (32, 64, 128, 256, 512, 1024, 2048, 4095))  # in which Azure sells OS disks
 
 
 def check(installation: Installation, policy: Policy) -> Iterator[Finding]:
@@ -31,18 +34,19 @@ def check(installation: Installation, policy: Policy) -> Iterator[Finding]:
     won: Counter[str] = Counter()
     for file in removable:
         won[file.category] += file.on_disk
+    image = volume.disk.path
+    commands = [("vmrescue", "cleanup", image)] if removable else []
+    enough = free + won.total() >= policy.min_free
+    growth: dict[str, Any] = {} if enough else _growth(volume, policy.min_free - free)
+    if "command" in growth:
+        commands.append(growth.pop("command"))
     yield Finding(
         check=ID,
         severity="critical",
         summary=f"the OS volume has {size_text(free)} free of {size_text(volume.partition.size)}; "
         f"{size_text(policy.min_free)} are wanted, and cleaning up would win {size_text(won.total())}",
         meaning="Windows has no room for its page file, logs and updates, and may not boot until files are removed "
-        f"(`vmrescue cleanup`, or --only {ID})"
-        + (
-            " or the disk is made larger."
-            if free + won.total() >= policy.min_free
-            else " and, since that is not enough here, the disk is made larger."
-        ),
+        f"(`vmrescue cleanup`, or --only {ID}) or the disk is made larger{'' if enough else _growth_text(growth)}.",
         step=steps.FREE_SPACE,
         evidence={
             "volume": str(volume),
@@ -51,7 +55,42 @@ def check(installation: Installation, policy: Policy) -> Iterator[Finding]:
             "bytes_total": volume.partition.size,
             "cluster_size": volume.files.cluster_size,
             "bytes_by_cleanup": dict(won),
+            **growth,
         },
         changes=tuple(DeleteFile(file.file, file.size) for file in removable),
         on_request=True,
+        commands=tuple(commands),
     )
+
+
+def _growth(volume: Volume, missing: int) -> dict[str, Any]:
+    """What the smallest larger disk would win whose growth is enough: as evidence, and the command; or why none would.
+
+    Args:
+        volume: the OS volume.
+        missing: bytes.
+    """
+    disk = volume.disk
+    size = next((size for size in DISK_SIZES if size >= disk.device.size + missing), None)
+    if size is None:
+        return {"growing": "the disk is as large as Azure's OS disks are"}
+    container = getattr(disk.device, "format", "raw image")
+    refusal = ""
+    for move_recovery in (False, True):
+        try:
+            changes = expansion(disk, container, size, volume.partition.number, move_recovery)
+        except VmRescueError as error:
+            refusal = refusal or str(error)
+            continue
+        won = sum(change.after - change.before for change in changes if isinstance(change, ExpandVolume))
+        words = ("vmrescue", "expand", disk.path, "--size", f"{size // GIB}G")
+        command = (*words, "--move-recovery") if move_recovery else words
+        return {"bytes_by_growing": won, "bytes_of_larger_disk": size, "command": command}
+    return {"growing": refusal}
+
+
+def _growth_text(growth: dict[str, Any]) -> str:
+    if "growing" in growth:
+        return f"; cleaning is not enough here, and growing is refused: {growth['growing']}"
+    won, size = size_text(growth["bytes_by_growing"]), size_text(growth["bytes_of_larger_disk"])
+    return f"; cleaning is not enough here, and a disk of {size} would win {won} (`vmrescue expand`)"
