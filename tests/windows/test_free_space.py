@@ -5,9 +5,10 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vmrescue.windows.free_space import FreeSpace, free_space, longest_run
+from vmrescue.windows.free_space import LONG, FreeSpace, free_space, longest_run
 
-STRIPES = st.lists(st.tuples(st.integers(0, 1), st.integers(1, 40)), max_size=12)
+LENGTHS = st.integers(1, 40) | st.integers(LONG * 8 - 20, LONG * 8 + 20) | st.integers(1, 20_000)
+STRIPES = st.lists(st.tuples(st.integers(0, 1), LENGTHS), max_size=12)
 
 
 def counted(bits: str) -> FreeSpace:
@@ -17,7 +18,7 @@ def counted(bits: str) -> FreeSpace:
 
 
 @settings(max_examples=300, deadline=None)
-@given(STRIPES, st.integers(1, 9))
+@given(STRIPES, st.integers(1, 9) | st.sampled_from([700, 1 << 20]))
 def test_clusters_extents_and_the_longest_are_as_counted_bit_by_bit(stripes: list[tuple[int, int]], size: int) -> None:
     bits = "".join(str(bit) * length for bit, length in stripes)
     bitmap = int(bits[::-1] or "0", 2).to_bytes(-(-len(bits) // 8) + 1, "little")

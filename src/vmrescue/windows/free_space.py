@@ -1,4 +1,8 @@
-"""The free space of a volume as its cluster bitmap shows it: how much, in how many extents, the longest of them."""
+"""The free space of a volume as its cluster bitmap shows it: how much, in how many extents, the longest of them.
+
+Every diagnosis goes through the whole bitmap, 4 MB for a disk of 127 GB, so this is written for speed: a bitmap is
+mostly long stretches of zeros, which are skipped as bytes; the rest is done on numbers of a million bits.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+LONG = 256  # bytes of zeros that are worth skipping
+_ZEROS = bytes(1 << 20)
 
 
 @dataclass(frozen=True)
@@ -23,22 +30,65 @@ def free_space(chunks: Iterable[bytes], clusters: int) -> FreeSpace:
     free = extents = largest = 0
     run = 0  # free clusters at the end of the last chunk
     for chunk in chunks:
-        count = min(clusters, len(chunk) * 8)
-        if not count:
+        if not clusters:
             break
-        clusters -= count
-        every = (1 << count) - 1
-        bits = ~int.from_bytes(chunk, "little") & every
-        free += bits.bit_count()
-        extents += (bits & ~(bits << 1 | (run > 0))).bit_count()
-        first = (~bits & bits + 1).bit_length() - 1
-        largest = max(largest, run + first, longest_run(bits))
-        run = run + count if bits == every else count - (~bits & every).bit_length()
-    return FreeSpace(free, extents, max(largest, run))
+        chunk = _padded(chunk, clusters)
+        clusters -= min(clusters, len(chunk) * 8)
+        size, used = len(chunk) * 8, int.from_bytes(chunk, "little")
+        first, last = _free_at_start(chunk), size - used.bit_length()
+        changes = (used ^ used >> 1).bit_count() - (not last)  # the last bit has no neighbour
+        extents += (changes + (first > 0) + (last > 0)) // 2 - (run > 0 and first > 0)
+        free += size - used.bit_count()
+        largest = max(largest, run + first, _longest(chunk, used))
+        run = last if used else run + size
+    return FreeSpace(free, extents, largest)
+
+
+def _padded(chunk: bytes, clusters: int) -> bytes:
+    """The chunk without what lies behind the last cluster; the bits that fill its last byte are in use."""
+    chunk = chunk[: -(-clusters // 8)]
+    over = len(chunk) * 8 - clusters
+    return chunk if over <= 0 else chunk[:-1] + bytes([chunk[-1] | 0xFF & ~0 << 8 - over])
+
+
+def _free_at_start(chunk: bytes) -> int:
+    end = _end_of_zeros(chunk, 0)
+    return end * 8 + (_low_zeros(chunk[end]) if end < len(chunk) else 0)
+
+
+def _longest(chunk: bytes, used: int) -> int:
+    """The most clear bits beside each other."""
+    at = chunk.find(_ZEROS[:LONG])
+    if at < 0:
+        return longest_run(~used & (1 << len(chunk) * 8) - 1)
+    longest = 0
+    while at >= 0:
+        end = _end_of_zeros(chunk, at)
+        before = 8 - chunk[at - 1].bit_length() if at else 0
+        behind = _low_zeros(chunk[end]) if end < len(chunk) else 0
+        longest = max(longest, before + (end - at) * 8 + behind)
+        at = chunk.find(_ZEROS[: max(LONG, longest // 8 - 1)], end)  # a longer one has as many whole bytes
+    return longest
+
+
+def _end_of_zeros(chunk: bytes, at: int) -> int:
+    """Where the zeros that begin at `at` end: found by steps that double, and halve again."""
+    step = LONG
+    while chunk.startswith(_ZEROS[:step], at):
+        at, step = at + step, min(step * 2, len(_ZEROS))
+    while step > 1:
+        step //= 2
+        if chunk.startswith(_ZEROS[:step], at):
+            at += step
+    return at
+
+
+def _low_zeros(byte: int) -> int:
+    return (byte & -byte).bit_length() - 1
 
 
 def longest_run(bits: int) -> int:
-    """The most set bits beside each other in a number."""
+    """The most set bits beside each other in a number; the more, the longer it takes."""
     if not bits:
         return 0
     starts = [bits]  # where runs of 1, 2, 4, 8, … begin
