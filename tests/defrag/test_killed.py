@@ -54,7 +54,7 @@ def wait(path: Path, number: int, seconds: float) -> None:
 
 
 def test_a_defragmentation_killed_at_any_moment_leaves_every_file_whole(quick_folder: Path) -> None:
-    built = fragmented(quick_folder / "built.img", max(16 * MIB, FILES * 32_000), files=FILES)
+    built = fragmented(quick_folder / "built.img", FILES * 10_500 + 12 * MIB, files=FILES)
     path = quick_folder / "volume.img"
     tree, before = dissect_tree(built), measured(built)
     anew(built, path)

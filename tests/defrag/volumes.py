@@ -18,14 +18,15 @@ if TYPE_CHECKING:
 
 SIZES = (700, 3000, 5000, 9000, 20_000)  # bytes of a small file
 FOLDERS = 17
-LARGE = 6  # files that are written in turn, a bit of each, to what the small ones left
-BIT = 20_000  # bytes
-SHARE = 0.45  # of the free space that they take
+LARGE = 6  # at least so many files are written in turn, a bit of each, to what the small ones left
+SMALL_FOR_EACH = 100  # and one for so many small ones
+BIT = 9000  # bytes
+SHARE = 0.6  # of the free space that they take
 
 
 def fragmented(path: Path, size: int = 48 * MIB, cluster: int = 4096, sector: int = 512, files: int = 1200) -> Path:
     """Small files fill the volume, every second goes, and large ones are written in turn into the holes."""
-    format_volume(path, size, cluster, sector)
+    format_volume(path, size // cluster * cluster, cluster, sector)
     chance = random.Random(7)
     with mounted(path, writable=True) as root:
         for number in range(files):
@@ -35,8 +36,9 @@ def fragmented(path: Path, size: int = 48 * MIB, cluster: int = 4096, sector: in
         for number in range(0, files, 2):
             (root / f"folder {number % FOLDERS}" / f"file {number}").unlink()
         space = os.statvfs(root)
-        each = int(space.f_bavail * space.f_frsize * SHARE / LARGE)
-        large = [(root / f"large {number}").open("wb", buffering=0) for number in range(LARGE)]
+        count = max(LARGE, files // SMALL_FOR_EACH)
+        each = int(space.f_bavail * space.f_frsize * SHARE / count)
+        large = [(root / f"large {number}").open("wb", buffering=0) for number in range(count)]
         for _ in range(0, each, BIT):
             for file in large:
                 file.write(chance.randbytes(BIT))

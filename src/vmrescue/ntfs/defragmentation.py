@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from vmrescue.ntfs.layout import Key
 
 WON = 96  # percent of the free clusters that the largest extent is to hold
-LOST = 50  # the part of the free clusters that may stay in small holes is one in so many
-ZONE = 50  # the part that is left to $MFT behind it is one in so many, at most
+LOST = 100  # the part of the free clusters that may stay in small holes is one in so many
+ZONE = 100  # the part that is left to $MFT behind it is one in so many, at most
 SLIDES = 32  # an attribute slides down in so many steps at most
 ROUNDS = 5  # of consolidating and defragmenting in turn; each may make room for the next
 

@@ -140,6 +140,7 @@ class Defragmentation:
         """
         keys = keys_of(self.store, files)
         before = read_fragmentation(self.store, MOST_SHOWN)
+        notes = _shadow_notes(self.volume)  # now: the reader remembers where directories were
         self.session.seal()
         self.mover.empty_log()
         self._commit()
@@ -160,7 +161,7 @@ class Defragmentation:
             before=before,
             after=read_fragmentation(self.store, MOST_SHOWN),
             left=_left(self.store, planner, keys),
-            notes=_notes(self.volume, planner if free_space else None),
+            notes=[*notes, *_limit_notes(self.store, planner, free_space)],
         )
 
     # -- what `Defragmenter` asks for
@@ -289,7 +290,7 @@ def rehearse(
             before=before,
             after=measure(store, planner.layout(), planner.free_pieces(), MOST_SHOWN),
             left=_left(store, planner, keys),
-            notes=_notes(volume, planner if free_space else None),
+            notes=[*_shadow_notes(volume), *_limit_notes(store, planner, free_space)],
         )
     finally:
         disk.close()
@@ -311,9 +312,13 @@ def _left(store: Store, planner: Defragmenter, keys: set[Key] | None) -> list[Fr
     return [described(store, placed) for placed in planner.left() if keys is None or placed.key in keys]
 
 
-def _notes(volume: Volume, consolidated: Defragmenter | None) -> list[str]:
-    notes = [SNAPSHOT_NOTE] if has_shadow_copies(volume) else []
-    if consolidated and not consolidated.consolidated and consolidated.longest_area < consolidated.all_free:
-        longest = size_text(consolidated.longest_area * volume.files.cluster_size)
-        notes.append(f"what may not be moved (such as $MFTMirr, $LogFile) lets no free extent be longer than {longest}")
-    return notes
+def _shadow_notes(volume: Volume) -> list[str]:
+    return [SNAPSHOT_NOTE] if has_shadow_copies(volume) else []
+
+
+def _limit_notes(store: Store, planner: Defragmenter, free_space: bool) -> list[str]:
+    """Why free space could not become one extent, where what may not move parts the volume."""
+    if not free_space or planner.consolidated or planner.longest_area >= planner.all_free:
+        return []
+    longest = size_text(planner.longest_area * store.boot.cluster_size)
+    return [f"what may not be moved (such as $MFTMirr, $LogFile) lets no free extent be longer than {longest}"]
