@@ -28,6 +28,12 @@ FINDINGS, UNREADABLE, INTERRUPTED = 1, 3, 130  # exit statuses
 @click.argument("paths", nargs=-1, required=True)
 @click.option("--recursive", "-r", is_flag=True, help="Look into the folders below a folder, too.")
 @click.option("--jobs", "-j", type=click.IntRange(1), default=1, show_default=True, help="How many processes work.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0.1),
+    metavar="SECONDS",
+    help="For each image: then its worker is killed, and it counts as not readable.",
+)
 @click.option("--scheduler", metavar="URL", help="Work on this Dask cluster (tcp://HOST:PORT) instead.")
 @click.option(
     "--output",
@@ -50,6 +56,7 @@ def command(
     recursive: bool,
     jobs: int,
     scheduler: str | None,
+    timeout: float | None,
     target: Path | None,
     resume: bool,
     only: tuple[str, ...],
@@ -76,7 +83,7 @@ def command(
         visible = not quiet and sys.stderr.isatty()
         total = sum(1 for _ in images(paths, recursive)) if visible and STANDARD_INPUT not in paths else None
         advance = opened.enter_context(_progress(total)) if visible else _no_progress
-        executor = opened.enter_context(_executor(jobs, scheduler))
+        executor = opened.enter_context(_executor(jobs, scheduler, timeout))
         wanted = _not_in(done, images(paths, recursive), advance)
         results = scan(wanted, executor, make_policy(**policy), only=only, skip=skip)
         keep = kept.add if kept else _no_output if quiet else _print_json if output == "json" else _print_line
@@ -149,9 +156,19 @@ def _summary(counts: Counter[str], held: int, target: Path | None, interrupted: 
 
 
 @contextmanager
-def _executor(jobs: int, scheduler: str | None) -> Iterator[Executor | None]:
+def _executor(jobs: int, scheduler: str | None, timeout: float | None) -> Iterator[Executor | None]:
     """Where the work is done: None for this process."""
-    if scheduler:
+    if scheduler and timeout:
+        raise UsageError("--timeout is kept by processes of this machine, not by a cluster")
+    if timeout:
+        from vmrescue.fleet import TimedPool
+
+        timed = TimedPool(jobs, timeout)
+        try:
+            yield timed
+        finally:
+            timed.shutdown(cancel_futures=True)
+    elif scheduler:
         with _cluster(scheduler) as executor:
             yield executor
     elif jobs == 1:

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from vmrescue.fleet.batch import scan
 from vmrescue.fleet.result import ImageError, ScanResult
+from vmrescue.fleet.timed_pool import TimedPool
 
-__all__ = ["ImageError", "ScanResult", "scan"]
+__all__ = ["ImageError", "ScanResult", "TimedPool", "scan"]

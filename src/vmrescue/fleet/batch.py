@@ -21,8 +21,10 @@ from vmrescue.checks import Policy
 from vmrescue.checks.rules import chosen
 from vmrescue.disk.parents import parent_folder
 from vmrescue.disk.remote import shown
+from vmrescue.errors import UsageError
 from vmrescue.fleet.examination import Examination
 from vmrescue.fleet.result import ImageError, ScanResult
+from vmrescue.fleet.timed_pool import TimedPool
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -39,6 +41,7 @@ def scan(
     only: Collection[str] | None = None,
     skip: Collection[str] = (),
     in_flight: int = IN_FLIGHT,
+    timeout: float | None = None,
 ) -> Iterator[ScanResult]:
     """Diagnoses many images, and yields each one's result as it is done: not in the order given.
 
@@ -52,17 +55,32 @@ def scan(
         policy: what counts as right; `Policy.azure()` unless given.
         only, skip: ids of the checks to run, and not to run.
         in_flight: how many images are given to the executor at once.
+        timeout: seconds for each image, whose result is then an `error` of the kind ``TimedOut``. The work is done in
+            a process of its own, which is killed; with an `executor` that can do so, a `TimedPool`, give it there.
 
     Raises:
-        UsageError: there is no check of that id.
+        UsageError: there is no check of that id; or a timeout for an executor that keeps none.
     """
     if isinstance(paths, str | os.PathLike):
         paths = [paths]  # a lone path is surely not meant as a list of letters
     examination = Examination(policy or Policy.azure(), tuple(chosen(only, skip)), parent_folder())
     images = (os.fspath(path) for path in paths)
+    if timeout is not None:
+        if executor is not None:
+            raise UsageError("a timeout is kept by vmrescue's own processes (fleet.TimedPool), not by this executor")
+        return _timed(examination, images, timeout)
     if executor is None:
         return map(examination, images)
     return _Spread(examination, executor, max(in_flight, 1)).results(images)
+
+
+def _timed(examination: Examination, images: Iterator[str], seconds: float) -> Iterator[ScanResult]:
+    """One image after the other, in a process that does not outlive one that takes too long."""
+    pool = TimedPool(1, seconds)
+    try:
+        yield from _Spread(examination, pool, 1).results(images)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 class _Try(NamedTuple):
@@ -118,6 +136,8 @@ class _Spread:
             result = future.result()
         except BrokenExecutor:
             suspects.append(this.image)
+        except TimeoutError:
+            yield _timed_out(this.image, getattr(self._executor, "seconds", 0.0))
         except Exception as error:  # noqa: BLE001 - an examination never raises: the executor lost its worker
             if this.again:
                 yield _lost(this.image, error, 0.0)
@@ -164,6 +184,11 @@ def _like(executor: Any, workers: int | None = None) -> ProcessPoolExecutor:
         initializer=executor._initializer,
         initargs=executor._initargs,
     )
+
+
+def _timed_out(image: str, seconds: float) -> ScanResult:
+    message = f"timed out: it was not examined within {seconds:g} s"
+    return ScanResult(shown(image), None, ImageError("TimedOut", message), seconds, 0)
 
 
 def _lost(image: str, error: Exception, seconds: float) -> ScanResult:
