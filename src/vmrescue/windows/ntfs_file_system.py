@@ -25,6 +25,7 @@ class NtfsFileSystem:
     def __init__(self, device: BlockDevice, position: int) -> None:
         self._position = position
         self._volume_size = device.size
+        self._directories: dict[str, Any] = {}  # by their paths in capitals
         with reading("NTFS volume", position):
             self._ntfs = BoundedNtfs(device)
             self.cluster_size: int = self._ntfs.cluster_size
@@ -94,12 +95,17 @@ class NtfsFileSystem:
         return Entry(index_entry.attribute.file_name, directory, size, target.is_reparse_point())
 
     def _record(self, path: str) -> Any | None:
-        record = self._ntfs.mft.root
+        """What lies at a path. Directories on the way are kept: most of what is asked for lies beside each other."""
+        record, way = self._ntfs.mft.root, ""
         for part in parts_of(path):
-            if not record.is_dir():
-                return None
-            entry = find_name(record, part)
+            way = f"{way}\\{part.upper()}"
+            if way in self._directories:
+                record = self._directories[way]
+                continue
+            entry = find_name(record, part) if record.is_dir() else None
             if entry is None:
                 return None
             record = entry.dereference()
+            if record.is_dir():
+                self._directories[way] = record
         return record
