@@ -29,7 +29,7 @@ def defragment(path: Path, *files: str, free_space: bool = False) -> Defragmente
 def test_a_volume_of_many_files_ends_without_fragments_and_with_its_free_space_in_one(quick_folder: Path) -> None:
     path = fragmented(quick_folder / "volume.img", size=FILES * 10_500 + 12 * MIB, files=FILES)
     tree, before = all_judges(path), measured(path)
-    assert before.fragments > FILES // 3
+    assert before.fragments > FILES // 8
     assert before.largest_free < before.free * 0.4
 
     done = defragment(path, free_space=True)
@@ -48,7 +48,7 @@ def test_a_volume_of_many_files_ends_without_fragments_and_with_its_free_space_i
 
 @pytest.mark.parametrize(
     ("cluster", "sector", "size", "files"),
-    [(512, 512, 16 * MIB, 500), (4096, 4096, 24 * MIB, 600), (65536, 512, 96 * MIB, 400)],
+    [(512, 512, 16 * MIB, 500), (4096, 4096, 24 * MIB, 500), (65536, 512, 96 * MIB, 400)],
 )
 def test_any_size_of_clusters_and_records_can_be_defragmented(
     quick_folder: Path, cluster: int, sector: int, size: int, files: int

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SIZES = (700, 3000, 5000, 9000, 20_000)  # bytes of a small file
 FOLDERS = 17
 LARGE = 6  # at least so many files are written in turn, a bit of each, to what the small ones left
-SMALL_FOR_EACH = 100  # and one for so many small ones
+SMALL_FOR_EACH = 25  # and one for so many small ones
 BIT = 9000  # bytes
 SHARE = 0.6  # of the free space that they take
 

@@ -256,13 +256,16 @@ class Defragmenter:
                 break
             away.append(key)
             missing -= self._length(key) if self._length(key) <= hole else 0
-        if missing > 0 or sum(map(self._length, away)) > self.free.largest[1]:
+        first, length = self.free.largest
+        if missing > 0 or sum(map(self._length, away)) > length or order.place(first) <= order.place(at):
             return at + hole
-        start = at
+        start, target = at, first + length
         for key in away:
-            place = self.places[key][0][0]
-            if not self._move_away(key, order.place(at), shelf, order):
+            place, count = self.places[key][0]
+            target -= count
+            if not self._move(key, 0, [(target, count)]):
                 break
+            shelf.put(count, order.place(target), key)
             start = place
         self.commit()
         return start
