@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vmrescue.fleet import ScanResult
 
 FINDINGS, UNREADABLE, INTERRUPTED = 1, 3, 130  # exit statuses
+IN_EVERY_WORKER = ["vmrescue.checks", "vmrescue.disk.vhd_chain"]  # imported once, before the workers are forked
 
 
 @click.command()
@@ -177,7 +178,9 @@ def _executor(jobs: int, scheduler: str | None, timeout: float | None) -> Iterat
         from concurrent.futures import ProcessPoolExecutor
         from multiprocessing import get_context
 
-        pool = ProcessPoolExecutor(jobs, mp_context=get_context("forkserver"), initializer=ignore_interrupt)
+        context = get_context("forkserver")
+        context.set_forkserver_preload(IN_EVERY_WORKER)
+        pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=ignore_interrupt)
         try:
             yield pool
         finally:
