@@ -45,6 +45,7 @@ def _seed(name: str, size: int) -> Seed:
         overlay.write_at(at, b"changed" * 40)
     path = _folder() / f"{name}.tmp"
     write_journal(path, device, overlay, cut_ranges(device, overlay), bytes(16), 1_700_000_000)
+    overlay.close()
     data = path.read_bytes()
     fields = list(of_struct(HEADER, 0, "header", HEADER_FIELDS)) * 2
     at = HEADER.size

@@ -26,6 +26,11 @@ class MemoryDevice:
         self.writes.append((offset, len(data)))
         self.data[offset : offset + len(data)] = data
 
+    def resize(self, size: int) -> None:
+        """Cuts it, or makes it longer with zeros, as a file."""
+        del self.data[size:]
+        self.data += bytes(size - len(self.data))
+
     def flush(self) -> None:
         """Memory is as stable as it gets."""
 

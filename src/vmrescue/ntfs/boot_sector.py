@@ -22,6 +22,7 @@ OEM_BITLOCKER = b"-FVE-FS-"
 SECTOR_SIZES = (512, 1024, 2048, 4096)
 MAX_CLUSTER = 2 << 20  # bytes; the largest that Windows formats
 MAX_RECORD = 65536  # bytes; Windows uses 1024 and 4096
+MOST_CLUSTERS = (1 << 32) - 1  # Windows' own limit; without it a sparse image could ask for a bitmap of any size
 
 BOOT_SECTOR = Struct(
     "jump" / Padding(3),
@@ -123,6 +124,8 @@ def _check_geometry(boot: BootSector, device_size: int) -> None:
         raise FormatError("NTFS boot sector", 0x0D, f"clusters of at most {MAX_CLUSTER} bytes", boot.cluster_size)
     if not boot.cluster_count or boot.volume_size > device_size:
         raise FormatError("NTFS boot sector", 0x28, f"a volume within {device_size} bytes", boot.volume_size)
+    if boot.cluster_count > MOST_CLUSTERS:
+        raise FormatError("NTFS boot sector", 0x28, f"at most {MOST_CLUSTERS} clusters", boot.cluster_count)
     for position, cluster in ((0x30, boot.mft_cluster), (0x38, boot.mirror_cluster)):
         if cluster >= boot.cluster_count:
             raise FormatError("NTFS boot sector", position, f"a cluster below {boot.cluster_count}", cluster)

@@ -74,7 +74,7 @@ class NtfsFileSystem:
             if record is None or record.is_dir():
                 raise NotFoundError(f"there is no file \\{path}")
             stream = content_of(record)
-            if stream.size > self._volume_size:
+            if not 0 <= stream.size <= self._volume_size:  # dissect takes sizes for signed
                 found = f"{stream.size} bytes on a volume of {self._volume_size}"
                 raise UnsupportedError(f"the file \\{path} is larger than its volume, and so not read: {found}")
             return cast("BinaryIO", GuardedStream(stream, f"NTFS file {path}", self._position))
