@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import json
 import os
 import pickle
 import signal
@@ -19,6 +20,7 @@ import pytest
 
 import vmrescue
 from fleet.workers import die_at
+from support.command import output_of
 from support.fleet_images import fleet
 from support.images import sample, sha256
 from vmrescue.errors import UsageError
@@ -120,18 +122,34 @@ def test_a_thousand_images_give_the_same_results_here_and_in_two_processes(
         there = [told(result) for result in vmrescue.scan(thousand, executor, only=CHECKS)]
     assert len(there) == THOUSAND
     assert {result["image"]: result for result in there} == expected
-    assert Counter(result["status"] for result in there) == {"healthy": 100, "findings": 100, "error": 800}
+    assert Counter(result["status"] for result in there) == {"healthy": 50, "findings": 50, "error": 900}
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[str]:
+    """The address of a Dask cluster of two workers on this machine."""
+    from distributed import LocalCluster
+
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as running:
+        yield running.scheduler_address
+
+
+def test_a_scheduler_is_named_on_the_command_line(
+    cluster: str, thousand: list[Path], expected: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    output = tmp_path / "results.jsonl"
+    command = ["scan", *thousand[:20], "--only", "bad-memory", "--scheduler", cluster, "--output", output]
+    assert "20 images: 1 healthy, 1 with findings, 18 could not be read" in output_of(*command, status=3)
+    there = [json.loads(line) | {"seconds": None} for line in output.read_text().splitlines()]
+    assert {result["image"]: result for result in there} == {str(i): expected[str(i)] for i in thousand[:20]}
 
 
 def test_a_thousand_images_on_a_dask_cluster_whose_worker_is_killed(
-    thousand: list[Path], expected: dict[str, dict[str, Any]]
+    cluster: str, thousand: list[Path], expected: dict[str, dict[str, Any]]
 ) -> None:
-    from distributed import Client, LocalCluster
+    from distributed import Client
 
-    with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
-        Client(cluster) as client,
-    ):
+    with Client(cluster) as client:
         results = vmrescue.scan(thousand, client.get_executor(), only=CHECKS)
         there = [told(result) for result in itertools.islice(results, 100)]
         os.kill(next(iter(client.run(os.getpid).values())), signal.SIGKILL)
