@@ -8,6 +8,9 @@ import os
 import random
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pyvhdi
@@ -17,7 +20,6 @@ from support.machine_disk import loop_device, mounted_ntfs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from support.ntfs_judges import Tree
 
@@ -61,12 +63,34 @@ def partitioned(path: Path, style: str, size: int, spare: int = MIB) -> tuple[in
 
 def disk_with_files(path: Path, style: str, size: int, spare: int = MIB) -> tuple[int, int]:
     """Such an image whose last partition holds an NTFS volume with files; returns where that is."""
+    built, start, length = _built(style, size, spare)
+    run("cp", "--sparse=always", built, path)
+    return start, length
+
+
+@cache
+def _folder() -> TemporaryDirectory[str]:
+    """Where disks are kept that several tests start from."""
+    return TemporaryDirectory()
+
+
+@cache
+def _built(style: str, size: int, spare: int) -> tuple[Path, int, int]:
+    path = Path(_folder().name) / f"{style} {size} {spare}"
     start, length = partitioned(path, style, size, spare)
     with loop_device(path, start, length, writable=True) as device:
         run("mkntfs", "-q", "-Q", "-F", "-p", str(start // 512), "-H", "255", "-S", "63", device)
     with mounted_ntfs(path, start, length, writable=True) as root:
         write_files(root)
-    return start, length
+    return path, start, length
+
+
+@cache
+def expected_files() -> Tree:
+    """What `disk_with_files` puts in."""
+    with TemporaryDirectory() as folder:
+        write_files(Path(folder))
+        return tree(Path(folder))
 
 
 def write_files(root: Path) -> None:
