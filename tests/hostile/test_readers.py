@@ -16,9 +16,12 @@ from commands.here import vmrescue
 from fat.volumes import new_volume as new_fat
 from fuzz.rooms import PARSERS
 from fuzz.rooms.ntfs import small_volume
+from fuzz.rooms.whole import START, VOLUME
+from hostile.disks import small_image
 from registry.test_hostile import many_keys
 from support.machine import run
 from support.memory_device import MemoryDevice
+from vmrescue.disk import open_disk
 from vmrescue.disk.container import open_container
 from vmrescue.errors import FormatError, UnsupportedError, VmRescueError
 from vmrescue.ntfs import NtfsVolume
@@ -28,7 +31,9 @@ from vmrescue.ntfs.directory import Directory, find_file
 from vmrescue.ntfs.index_edit import IndexEditor
 from vmrescue.ntfs.run_list import HOLE, Run, encode_pairs
 from vmrescue.registry import Hive, ValueType
+from vmrescue.volume import Window
 from vmrescue.windows.bare_hive import BareHive
+from vmrescue.windows.cleanup import matches
 from vmrescue.windows.fat_file_system import FatFileSystem
 from vmrescue.windows.ntfs_file_system import NtfsFileSystem
 
@@ -340,3 +345,29 @@ def test_tables_longer_than_the_format_allows_are_an_error(
 
     with bounded(), pytest.raises(FormatError, match=words):
         opened(bytes(data))
+
+
+# -- links inside an image
+
+
+def test_a_junction_is_shown_as_one_and_what_lies_behind_it_is_nobodys_business(tmp_path: Path) -> None:
+    image = small_image(tmp_path)
+    disk = open_disk(image, writable=True)
+    volume = NtfsVolume(Window(disk, START, VOLUME))
+    pattern = ["Windows", "Temp", "**"]
+    files = NtfsFileSystem(Window(disk, START, VOLUME), START)
+    assert [path for path, _ in matches(files, pattern)] == [r"Windows\Temp\left over"]
+
+    target = "\\??\\C:\\Users".encode("utf-16-le")
+    body = struct.pack("<HHHH", 0, len(target), len(target) + 2, 0) + target + bytes(4)
+    with volume._store.edit():
+        junction = find_file(volume._store, r"Windows\Temp")
+        value = struct.pack("<IHH", 0xA0000003, len(body), 0) + body
+        junction.base.add(Attribute.resident(Kind.REPARSE_POINT, "", value))
+
+    files = NtfsFileSystem(Window(disk, START, VOLUME), START)
+    temp = next(entry for entry in files.entries("Windows") if entry.name == "Temp")
+    assert temp.is_link
+    assert list(matches(files, pattern)) == []
+    assert [entry.name for entry in files.entries(r"Windows\Temp")] == ["left over"], "its own, not its target's"
+    disk.close()
