@@ -83,7 +83,7 @@ def journal_folder(image: str | os.PathLike[str]) -> Path:
 def _state_folder(name: str) -> Path:
     if len(name) > LONGEST_NAME:
         name = f"{name[:LONGEST_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    state = os.environ.get("XDG_STATE_HOME") or Path(os.environ.get("HOME") or "/") / ".local" / "state"
     return Path(state) / "vmrescue" / f"{name}.vmrescue"
 
 
@@ -103,6 +103,11 @@ def pending(image: str | os.PathLike[str]) -> Journal | None:
     if len(hot) > 1:
         raise RefusedError(f"{image} has more than one hot undo journal: {', '.join(map(str, hot))}")
     return read_journal(hot[0]) if hot else None
+
+
+def is_hot(image: str | os.PathLike[str]) -> bool:
+    """Whether bytes of the image are being changed under a journal, or were when a repair was interrupted."""
+    return bool(_in_state(image, HOT))
 
 
 def commit(image: HeldStore, overlay: Overlay, unique_id: bytes | None = None) -> Journal | None:

@@ -5,8 +5,8 @@ What keeps an image whole that others can reach as well:
  1. From before the first byte is read until `close`, a lease keeps everybody else from writing (`blob_lease`).
  2. Every read and every write demands the ETag that the last answer told. So a write of somebody who broke the lease,
     or one of ours whose answer was lost and which arrives late, is noticed, and not built upon.
- 3. From the first page written until `flush`, the blob's metadata say where the undo journal is. It lies on one
-    machine; any other is told so, and refuses to write to an image that may be half repaired.
+ 3. From the first page that a repair writes until `flush`, the blob's metadata say where the undo journal is. It lies
+    on one machine; any other is told so, and refuses to write to an image that may be half repaired.
  4. What a request has put into a page blob is on stable storage when it is answered.
 
 Source: Microsoft, "Put Page", "Lease Blob", "Specifying conditional headers for Blob service operations" (REST).
@@ -23,7 +23,7 @@ from urllib.parse import quote
 from vmrescue.disk.azure import MARK, blob_client, marked, reason, run, will_fail_again
 from vmrescue.disk.blob_lease import lease
 from vmrescue.disk.device import check_range
-from vmrescue.disk.journal import journal_folder
+from vmrescue.disk.journal import is_hot, journal_folder
 from vmrescue.disk.remote import PAUSES, RemoteFile, refusal, shown
 from vmrescue.errors import ReadError, RefusedError, WriteError
 
@@ -132,9 +132,9 @@ class PageBlob:
         self._cache(size)
 
     def _mark(self) -> None:
-        """Says in the metadata where the journal is, unless that is said already."""
+        """Says in the metadata where the journal is, if one is hot, unless that is said already."""
         where = quote(f"in {self._folder} on {socket.gethostname()}", safe="/ :")
-        if self._metadata.get(MARK) != where:
+        if self._metadata.get(MARK) != where and is_hot(self.path):
             self._set_metadata(self._metadata | {MARK: where})
 
     def flush(self) -> None:
