@@ -35,6 +35,7 @@ from vmrescue.volume import Window
 from vmrescue.windows.bare_hive import BareHive
 from vmrescue.windows.cleanup import matches
 from vmrescue.windows.fat_file_system import FatFileSystem
+from vmrescue.windows.file_system import whole
 from vmrescue.windows.ntfs_file_system import NtfsFileSystem
 
 if TYPE_CHECKING:
@@ -371,3 +372,14 @@ def test_a_junction_is_shown_as_one_and_what_lies_behind_it_is_nobodys_business(
     assert list(matches(files, pattern)) == []
     assert [entry.name for entry in files.entries(r"Windows\Temp")] == ["left over"], "its own, not its target's"
     disk.close()
+
+
+def test_a_hive_of_holes_is_not_read_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    device, volume = ntfs()
+    assert whole(NtfsFileSystem(device, 0).open("one"), "one") == volume.read_file("one")
+    monkeypatch.setattr("vmrescue.ntfs.content.MOST_AT_ONCE", 19_999)  # of 2 GiB: the file has 20000 bytes
+
+    with pytest.raises(UnsupportedError, match="at most 19999 are read at once"):
+        volume.read_file("one")
+    with pytest.raises(UnsupportedError, match="at most 19999 are read at once"):
+        whole(NtfsFileSystem(device, 0).open("one"), "one", 19_999)

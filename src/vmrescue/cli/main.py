@@ -72,6 +72,9 @@ def main() -> None:
 
         click.echo(f"vmrescue: {printable(error)}", err=True)
         sys.exit(error.exit_status)
+    except MemoryError:
+        click.echo("vmrescue: this takes more memory than the machine gives; nothing was changed", err=True)
+        sys.exit(VmRescueError.exit_status)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
 

@@ -16,6 +16,8 @@ from vmrescue.ntfs.placement import settle
 from vmrescue.ntfs.reparse import reparse_tag, title
 from vmrescue.ntfs.resize import resize
 
+MOST_AT_ONCE = 1 << 31  # bytes: more than any hive has; what is larger may be nothing but holes
+
 if TYPE_CHECKING:
     from vmrescue.ntfs.data import Stream
     from vmrescue.ntfs.file import File
@@ -41,6 +43,8 @@ def read_content(file: File, path: str) -> bytes:
         raise UnsupportedError(f"{path!r} is a reparse point ({title(tag)}): its content is not read here")
     if stream.size > file.store.boot.volume_size:
         raise UnsupportedError(f"{path!r} is sparse, with {stream.size} bytes larger than its volume")
+    if stream.size > MOST_AT_ONCE:
+        raise UnsupportedError(f"{path!r} has {stream.size} bytes: at most {MOST_AT_ONCE} are read at once")
     return stream.read_at(0, stream.size)
 
 

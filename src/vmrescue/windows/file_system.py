@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from vmrescue.disk.device import BlockDevice
 
 CHUNK = 1 << 20  # bytes of a file held at once
+LARGEST_WHOLE = 1 << 31  # bytes: a hive's offsets have 31 bits, and nothing larger is read at once
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,15 @@ def harmless(name: str) -> str:
     """A name out of an image, changed where it could lead out of a folder of ours or mean something to a shell."""
     kept = "".join(character if character.isalnum() or character in "._- {}" else "_" for character in name)
     return kept if kept.strip(". ") else "_"
+
+
+def whole(stream: BinaryIO, path: str, most: int = LARGEST_WHOLE) -> bytes:
+    """All of a file. Raises UnsupportedError where that is more than `most` bytes: it may be nothing but holes."""
+    size = stream.seek(0, os.SEEK_END)
+    if size > most:
+        raise UnsupportedError(f"the file \\{path} has {size} bytes: at most {most} are read at once")
+    stream.seek(0)
+    return stream.read()
 
 
 def chunks(stream: BinaryIO) -> Iterator[bytes]:

@@ -18,6 +18,7 @@ from vmrescue.bcd.elements import Format
 from vmrescue.digests import sha256
 from vmrescue.errors import RefusedError
 from vmrescue.plan import FileRef, PutFile, RegistryData
+from vmrescue.windows.file_system import whole
 from vmrescue.windows.hive_changes import boot_changes, set_value
 from vmrescue.windows.installation import Installation
 from vmrescue.windows.mounted_devices import MBR_ENTRY
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from vmrescue.windows.volume import Volume
 
 AGENT_FILE = "ReAgent.xml"
+LARGEST_AGENT_FILE = 1 << 20  # bytes: it has one or two thousand
 BESIDE_IMAGE = rf"Recovery\WindowsRE\{AGENT_FILE}"
 LOCATION = re.compile(rb'<[^<>]*\soffset="(\d+)"[^<>]*>')
 OWN_PART = slice(32, 60)  # of a device element for a partition: its place, what it lies on, the disk's signature
@@ -94,7 +96,7 @@ def _mounted_devices(installation: Installation, signature: int, moves: list[Mov
 def _agent_file(volume: Volume, path: str, moves: list[MovePartition]) -> Iterator[Change]:
     if volume.files.size_of(path) is None:
         return
-    before = volume.files.open(path).read()
+    before = whole(volume.files.open(path), path, LARGEST_AGENT_FILE)
     if b"\0" in before:
         raise RefusedError(f"\\{path} on {volume} is not in UTF-8: the places in it cannot be brought up to date")
     after = LOCATION.sub(lambda found: _location(found, volume.disk, moves), before)

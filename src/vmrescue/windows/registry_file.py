@@ -14,7 +14,7 @@ from vmrescue.plan import FileRef, RegistryData
 from vmrescue.registry.base_block import LOG_SUFFIXES, SECTOR
 from vmrescue.registry.state import HiveState, hive_state
 from vmrescue.registry.upcase import upper
-from vmrescue.windows.file_system import parts_of
+from vmrescue.windows.file_system import parts_of, whole
 from vmrescue.windows.guard import reading
 
 if TYPE_CHECKING:
@@ -154,15 +154,14 @@ class RegistryFile:
     def read(self) -> bytes:
         """The whole file as it is: its logs are not replayed."""
         with self.reading():
-            self._stream.seek(0)
-            return self._stream.read()
+            return whole(self._stream, self.path)
 
     def logs(self) -> list[bytes]:
         """The content of the log files that lie beside the hive, in the order LOG1, LOG2, LOG."""
         found = []
         for suffix in LOG_SUFFIXES:
             try:
-                found.append(self.volume.files.open(self.path + suffix).read())
+                found.append(whole(self.volume.files.open(self.path + suffix), self.path + suffix))
             except NotFoundError:
                 continue
         return found
