@@ -208,14 +208,15 @@ def test_an_answer_that_is_lost_does_not_stop_a_repair(
     assert is_left_alone(service, image)
 
 
+@pytest.mark.parametrize("at", range(1, 50) if os.environ.get("VMRESCUE_CAMPAIGN") else [3])
 def test_a_connection_lost_half_way_is_an_error_and_the_next_command_rolls_back(
-    service: Azurite, image: Path, url: str, line: FrailLine
+    at: int, service: Azurite, image: Path, url: str, line: FrailLine
 ) -> None:
     before = sha256(image)
-    line.fails_at = 3
+    line.fails_at = at
     with pytest.raises(RepairFailedError, match="once vmrescue opens it again"):
         vmrescue.repair(url)
-    assert blob_sha256(service, image) != before
+    assert (blob_sha256(service, image) != before) == (at > 1)
     line.mend()
     assert pending(url) is not None
     open_disk(url, writable=True).close()
