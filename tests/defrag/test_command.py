@@ -15,7 +15,7 @@ import pytest
 import vmrescue as library
 from defrag.volumes import fragmented, measured
 from ntfs.test_state import volume_with_log
-from ntfs.volumes import MIB, comb, format_volume, opened, windows_tree, windows_volume, write_sparse
+from ntfs.volumes import MIB, comb, format_volume, opened, windows_volume, write_sparse
 from support.command import output_of, vmrescue
 from support.images import sha256
 from support.machine import run
@@ -107,7 +107,7 @@ def test_a_file_that_is_not_there_is_said_before_anything_is_written(quick_folde
 
 def test_a_compressed_file_is_moved_with_its_holes(quick_folder: Path) -> None:
     path = write_sparse(windows_volume(), quick_folder / "volume.img")
-    tree = windows_tree()
+    tree = dissect_tree(path)
     with opened(path) as volume:
         names = [name for name in tree if (info := volume.stat(name)).is_compressed and info.allocated_size]
         places = {name: volume.file_extents(name) for name in names}
