@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from vmrescue.errors import FormatError, NotFoundError
 from vmrescue.ntfs.attribute import Kind
 from vmrescue.ntfs.directory import find_entry
-from vmrescue.ntfs.file_name import FileName
+from vmrescue.ntfs.file_name import HEADER, FileName
 from vmrescue.ntfs.record import NUMBER_MASK, read_record
 from vmrescue.ntfs.run_list import HOLE
 from vmrescue.ntfs.system_files import BAD_CLUSTERS, BITMAP, BOOT, LOG_FILE, MFT, MFT_MIRROR, UPCASE
@@ -73,7 +73,7 @@ def joined(runs: Iterable[Run]) -> tuple[Piece, ...]:
 
 
 def read_layout(store: Store) -> Iterator[Placed]:
-    """Every attribute that has clusters. Records that cannot be read are passed over: the volume's check names them.
+    """Every attribute that has clusters. What cannot be read is passed over: the volume's check names it.
 
     Files with several records come last; until then their runs are kept in memory.
     """
@@ -98,7 +98,10 @@ class _Reader:
                 if not attribute.non_resident:
                     continue
                 key = Key(base, attribute.kind, attribute.name)
-                runs = attribute.runs(self._store.boot.cluster_count)
+                try:
+                    runs = attribute.runs(self._store.boot.cluster_count)
+                except FormatError:
+                    continue
                 if not alone:
                     self._parts.setdefault(key, []).append((attribute.lowest_vcn, runs))
                 elif pieces := joined(runs):
@@ -123,7 +126,7 @@ class _Reader:
         return self._snapshots is not None and any(
             FileName(attribute.value).parent == self._snapshots
             for attribute in record.attributes
-            if attribute.kind == Kind.FILE_NAME
+            if attribute.kind == Kind.FILE_NAME and not attribute.non_resident and attribute.value_length >= HEADER
         )
 
 

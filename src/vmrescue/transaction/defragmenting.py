@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable
 
-    from vmrescue.ntfs.bitmap import Flip
+    from vmrescue.ntfs.bitmap import Flip, Piece
     from vmrescue.ntfs.store import Store
     from vmrescue.windows import Volume
 
@@ -122,6 +122,7 @@ class Defragmentation:
         self.moves = self.bytes_moved = self.commits = 0
         self._report: Callable[[], None] = lambda: None
         self._waiting: list[Moved] = []
+        self._freed: list[Piece] = []  # since the last commit: a crash would give them back to their files
 
     def __enter__(self) -> Defragmentation:
         return self
@@ -179,8 +180,11 @@ class Defragmentation:
         self.store.clusters.reserved = (first, count)
 
     def move(self, key: Key, start: int, count: int, target: int) -> list[Flip]:
+        if any(first < target + count and target < first + length for first, length in self._freed):
+            raise RepairFailedError(f"clusters from {target} on were freed by a move that is not on the disk yet")
         digest = self.mover.copy(self.mover.part(key, start, count), target)
         flips = self.mover.switch(key, start, count, target)
+        self._freed += [(first, length) for first, length, used in flips if not used]
         self._waiting.append(Moved(key, start, count, target, digest))
         return flips
 
@@ -200,7 +204,7 @@ class Defragmentation:
         self._commit()
         self.moves += len(self._waiting)
         self.bytes_moved += sum(moved.count for moved in self._waiting) * self.store.boot.cluster_size
-        self._waiting = []
+        self._waiting, self._freed = [], []
         self._report()
 
     def _commit(self) -> None:

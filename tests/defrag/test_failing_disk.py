@@ -1,0 +1,48 @@
+"""The disk that holds the image is full, or fails: what was moved so far is sound, and the rest is where it was."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+import pytest
+
+from defrag.test_crash import prepare
+from ntfs.volumes import opened, tree_of
+from support.crash import failing
+from support.ntfs_judges import structure_judges
+from vmrescue.disk import EditSession
+from vmrescue.errors import VmRescueError
+from vmrescue.transaction import defragmenting
+from vmrescue.transaction.defragmenting import Defragmentation
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize("lasting", [False, True])
+def test_a_call_that_fails_leaves_every_file_whole(
+    quick_folder: Path, monkeypatch: pytest.MonkeyPatch, lasting: bool
+) -> None:
+    monkeypatch.setattr(defragmenting, "STEP", 32 << 10)
+    path = quick_folder / "volume.img"
+    prepare(path)
+    with opened(path) as volume:
+        tree = tree_of(volume)
+    at = failures = 0
+    while True:
+        calls: list[str] = []
+        try:
+            with failing(at, errno.ENOSPC, lasting) as calls, Defragmentation(path) as defragmentation:
+                defragmentation.run(free_space=True)
+        except VmRescueError:
+            failures += 1
+        if len(calls) <= at:
+            break
+        EditSession(path).close()
+        with opened(path) as volume:
+            assert volume.check() == []
+            assert tree_of(volume) == tree
+        at += 5
+    assert failures > 3
+    structure_judges(path)
