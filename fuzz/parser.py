@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
+
+import pytest
 
 from fuzz.mutation import Seed, mutate
 from vmrescue.errors import VmRescueError
@@ -31,6 +33,15 @@ class Parser:
     run: Callable[[bytes], None]
     seeds: Callable[[], Sequence[Seed]]
     mutate: Mutator = mutate
+
+
+def where_there(*makers: Callable[[], Seed]) -> list[Seed]:
+    """Seeds that are made of files which a user's machine may lack: the corpus beside the project."""
+    found = []
+    for make in makers:
+        with suppress(pytest.skip.Exception):
+            found.append(make())
+    return found
 
 
 class Refusals:

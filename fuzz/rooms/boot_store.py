@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bcd.stores import RecipeVolumes, recipe, uefi_hive
 from fuzz.mutation import Seed, mutate
-from fuzz.parser import Parser, Refusals
+from fuzz.parser import Parser, Refusals, where_there
 from fuzz.rooms.hives import hive_seed
 from vmrescue.bcd import Store
 from vmrescue.bcd.bcdedit import parse, run
@@ -29,8 +29,8 @@ VALUES_CHANGED = 0.6  # how often a value's content is changed, in a sound hive
 
 @functools.cache
 def seeds() -> list[Seed]:
-    stores = {"generation 1": recipe(1), "generation 2": recipe(2), "real": uefi_hive()}
-    return [hive_seed(name, data) for name, data in stores.items()]
+    made = [hive_seed(f"generation {number}", recipe(number)) for number in (1, 2)]
+    return [*made, *where_there(lambda: hive_seed("real", uefi_hive()))]
 
 
 @functools.cache

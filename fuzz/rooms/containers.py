@@ -9,7 +9,7 @@ from pathlib import Path
 from disk.images import BLOCK, make_image
 from fuzz.layouts import Field, of_construct
 from fuzz.mutation import Seed
-from fuzz.parser import Parser, Refusals
+from fuzz.parser import Parser, Refusals, where_there
 from support.memory_device import MemoryDevice
 from support.real_data import corpus
 from vmrescue.disk.container import open_container
@@ -32,7 +32,7 @@ def seeds() -> list[Seed]:
     for container in ("fixed", "dynamic", "differencing"):
         place = folder() if container == "differencing" else Path(tempfile.mkdtemp(prefix="vmrescue-fuzz-"))
         found.append(vhd_seed(container, make_image(place, container).read_bytes()))
-    return [*found, vhd_seed("dynamic by Windows", corpus("vhd/image.vhd"))]
+    return [*found, *where_there(lambda: vhd_seed("dynamic by Windows", corpus("vhd/image.vhd")))]
 
 
 def vhd_seed(name: str, data: bytes) -> Seed:

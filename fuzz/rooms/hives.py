@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from commands.hives import CRASH_CONTROL, system_hive
 from fuzz.layouts import Field, of_construct, of_struct
 from fuzz.mutation import Seed
-from fuzz.parser import Parser, Refusals
+from fuzz.parser import Parser, Refusals, where_there
 from registry.samples import boot_store
 from registry.test_hostile import small_hive
 from support.memory_device import MemoryDevice
@@ -35,8 +35,9 @@ KEYS_READ = 200  # with dissect, which is slow
 
 @functools.cache
 def seeds() -> list[Seed]:
-    hives = {"1.3": small_hive(3), "1.5": small_hive(5), "SYSTEM": system_hive().to_bytes(), "BCD": boot_store()}
-    return [hive_seed(name, data) for name, data in hives.items()]
+    hives = {"1.3": small_hive(3), "1.5": small_hive(5), "SYSTEM": system_hive().to_bytes()}
+    made = [hive_seed(name, data) for name, data in hives.items()]
+    return [*made, *where_there(lambda: hive_seed("BCD", boot_store()))]
 
 
 def hive_seed(name: str, data: bytes) -> Seed:

@@ -7,7 +7,7 @@ import struct
 
 from fuzz.layouts import Field, of_construct, of_struct
 from fuzz.mutation import Seed
-from fuzz.parser import Parser
+from fuzz.parser import Parser, where_there
 from fuzz.rooms.hives import hive_fields
 from registry.test_recovery import new_dirty, old_dirty
 from vmrescue.registry import Hive
@@ -25,7 +25,7 @@ SEALED_ENTRIES = 16
 
 @functools.cache
 def seeds() -> list[Seed]:
-    return [_seed("new form", *new_dirty()), _seed("old form", *old_dirty())]
+    return where_there(lambda: _seed("new form", *new_dirty()), lambda: _seed("old form", *old_dirty()))
 
 
 def _seed(name: str, hive: bytes, logs: list[bytes]) -> Seed:
