@@ -141,7 +141,7 @@ def _find(child: _Link, header: Header, folder: Path | None) -> Path:
                 return (exact or alike)[0]
     raise NotFoundError(
         f"the parent of the differencing VHD {child.path} is missing: no {' or '.join(names) or 'name is known'}"
-        f" in {' or '.join(map(str, folders)) or 'any folder'}"
+        f" in {' or '.join(map(str, folders)) or 'any folder'}; --parent-dir says where else to look"
     )
 
 
