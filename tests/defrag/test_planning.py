@@ -119,7 +119,9 @@ class Strict(Rehearsal):
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("afffss"), st.integers(1, 12)), min_size=4, max_size=60), st.booleans())
-def test_a_plan_loses_no_cluster_and_moves_nothing_that_is_fixed(shape: list[tuple[str, int]], whole: bool) -> None:
+def test_a_plan_loses_no_cluster_and_writes_to_nothing_that_a_crash_would_bring_back(
+    shape: list[tuple[str, int]], whole: bool
+) -> None:
     """`f` a file's next piece (of three files in turn), `a` something fixed, `s` free space."""
     owned: dict[int, list[Piece]] = {}
     free, at = [], 0
@@ -140,8 +142,9 @@ def test_a_plan_loses_no_cluster_and_moves_nothing_that_is_fixed(shape: list[tup
     assert sorted(clusters_of(planner.free_pieces()) + owned_now) == list(range(at))
     for placed in layout:
         assert len(clusters_of(after[placed.key])) == placed.clusters
-        if placed.fixed:
-            assert after[placed.key] == placed.pieces
+        if placed.fixed:  # it has the key of $MFT, of which only the first piece is
+            assert after[placed.key][0][0] == placed.pieces[0][0]
+            assert after[placed.key] == placed.pieces or len(after[placed.key]) <= 2
     before = sum(len(placed.pieces) - 1 for placed in layout)
     if not whole:
         assert sum(len(pieces) - 1 for pieces in after.values()) <= before

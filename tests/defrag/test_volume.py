@@ -13,6 +13,7 @@ from support.ntfs_judges import all_judges, digest, dissect_tree, structure_judg
 from vmrescue.disk import EditSession, undo
 from vmrescue.errors import RefusedError
 from vmrescue.ntfs.attribute import Kind
+from vmrescue.ntfs.directory import find_file
 from vmrescue.transaction.defragmenting import Defragmentation, Defragmented
 
 if TYPE_CHECKING:
@@ -108,6 +109,34 @@ def test_a_run_list_over_several_records_is_brought_back_into_one(quick_folder: 
     assert [placed for placed in layout(path) if placed.key.kind == Kind.ATTRIBUTE_LIST] == []
     assert all_judges(path) == tree
     print(f"attribute lists in clusters before: {len(lists)}")
+
+
+def test_the_file_table_is_gathered_behind_its_first_piece(quick_folder: Path) -> None:
+    path = format_volume(quick_folder / "volume.img", 4 * MIB, 512)
+    with opened(path, writable=True) as volume:
+        comb(volume)
+        volume.create_directory("D")
+        while len(find_file(volume._store, "$MFT").records()) == 1:
+            volume.create_file(f"D/{volume.stat('$MFT').size} {volume.free_clusters} {len(volume.list('D'))}", b"")
+        volume.delete("comb")
+        assert len(volume.file_extents("$MFT")) > 100
+        first = volume.file_extents("$MFT")[0]
+    tree = all_judges(path)
+
+    done = defragment(path, "$MFT")
+
+    with opened(path, writable=True) as volume:
+        assert len(volume.file_extents("$MFT")) == 2
+        assert volume.file_extents("$MFT")[0] == first
+        assert volume.check() == []
+    assert [each.path for each in done.left] == ["\\$MFT"]
+    assert all_judges(path) == tree
+    with opened(path, writable=True) as volume:
+        for number in range(300):
+            volume.create_file(f"more {number}", b"")
+        assert len(volume.file_extents("$MFT")) <= 3
+        assert volume.check() == []
+    assert len(all_judges(path)) == len(tree) + 300
 
 
 def test_compressed_files_and_large_directories_of_windows_are_moved_as_they_are(quick_folder: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from vmrescue.checks import steps
 from vmrescue.checks.finding import Finding
 from vmrescue.units import counted, size_text
-from vmrescue.windows.defragmentation import TABLE, boot_files
+from vmrescue.windows.defragmentation import boot_files
 from vmrescue.windows.ntfs_file_system import NtfsFileSystem
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def check(installation: Installation, policy: Policy) -> Iterator[Finding]:
         "bytes_in_longest": largest,
         "bytes_wanted_in_longest": policy.min_free_extent,
     }
-    named = [word for path in many if path != TABLE for word in ("--file", path)]
+    named = [word for path in many for word in ("--file", path)]
     words = ("vmrescue", "defrag", volume.disk.path, *(["--free-space"] if scattered else named))
     yield Finding(
         check=ID,
@@ -62,5 +62,5 @@ def check(installation: Installation, policy: Policy) -> Iterator[Finding]:
         meaning=MEANING,
         step=steps.FREE_SPACE,
         evidence=evidence,
-        commands=(words,) if scattered or named else (),
+        commands=(words,),
     )

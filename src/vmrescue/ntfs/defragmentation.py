@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from vmrescue.errors import RefusedError
 from vmrescue.ntfs.free_extents import FreeExtents
-from vmrescue.ntfs.layout import Placed
+from vmrescue.ntfs.layout import TABLE, Placed
 from vmrescue.ntfs.moving import part_of
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ WON = 96  # percent of the free clusters that the largest extent is to hold
 LOST = 100  # the part of the free clusters that may stay in small holes is one in so many
 ZONE = 100  # the part that is left to $MFT behind it is one in so many, at most
 SLIDES = 32  # an attribute slides down in so many steps at most
+LEAST_TABLE = 3  # pieces of $MFT that are worth a move: there will be two
 ROUNDS = 5  # of consolidating and defragmenting in turn; each may make room for the next
 
 
@@ -91,9 +92,13 @@ class Defragmenter:
                 self.fixed.append(placed)
             else:
                 self._put(placed.key, placed.pieces)
+        self._clusters = clusters
+        self._keep_zone(zone)
+
+    def _keep_zone(self, zone: Piece) -> None:
+        """Keeps free clusters of a range for $MFT; others than those that follow each other from its start are not."""
         self._zone = (zone[0], min(zone[1], self.free.length_at(zone[0]), self.all_free // ZONE))
         self.free.take(*self._zone)
-        self._clusters = clusters
 
     def fragmented(self) -> list[Key]:
         """What lies in more than one piece and may move, the longest first."""
@@ -108,11 +113,15 @@ class Defragmenter:
         wanted = None if keys is None else set(keys)
         if not free_space:
             self.defragment(self._wanted(wanted))
+            if keys is None or TABLE in keys:
+                self.gather_table()
             return
         for _ in range(ROUNDS):
             before = len(self._wanted(wanted)), self.free.largest[1]
             self.defragment(self._wanted(wanted), partly=False)
             self.consolidate()
+            if keys is None:
+                self.gather_table()
             if (len(self._wanted(wanted)), self.free.largest[1]) == before:
                 break
             if self.consolidated and not self._wanted(wanted):
@@ -174,6 +183,26 @@ class Defragmenter:
         """Moves an attribute to the longest free extents, if it then lies in less than half as many pieces."""
         targets = self.free.longest(self._length(key))
         return 0 < 2 * len(targets) < len(self.places[key]) and self._move(key, 0, targets)
+
+    def gather_table(self) -> None:
+        """Moves what follows the first piece of $MFT, which stays, to one place with room behind it to grow into."""
+        table = next((placed for placed in self.fixed if placed.key == TABLE), None)
+        if table is None or len(table.pieces) < LEAST_TABLE:
+            return
+        first, rest = table.pieces[0][1], table.clusters - table.pieces[0][1]
+        place, length = self.free.largest
+        if length < rest:
+            return
+        self._put(TABLE, table.pieces)
+        self._move(TABLE, first, [(place, rest)])
+        self.commit()
+        pieces = self.places.pop(TABLE)
+        for start, _ in pieces:
+            del self._at[start]
+        self.fixed = [placed for placed in self.fixed if placed is not table] + [table._replace(pieces=pieces)]
+        if self._zone[1]:
+            self.free.give(*self._zone)
+        self._keep_zone((sum(pieces[-1]), self._clusters))
 
     # -- free clusters in one extent
 

@@ -27,16 +27,6 @@ if TYPE_CHECKING:
 CHUNK = 1 << 20  # bytes of $MFT read together
 IN_USE_AT, IN_USE = 0x16, 1
 SNAPSHOTS = "System Volume Information"
-FIXED = {
-    MFT: "$MFT: NTFS finds everything from it",
-    MFT_MIRROR: "$MFTMirr: the boot sector says where it is",
-    LOG_FILE: "$LogFile: it is what an interrupted edit is undone from",
-    BITMAP: "$Bitmap: it is edited with every move",
-    BOOT: "$Boot: it has one place",
-    BAD_CLUSTERS: "$BadClus: its clusters are bad",
-    UPCASE: "$UpCase: every look-up needs it",
-}
-PINNED = "System Volume Information: shadow copies know their clusters by number"
 
 
 class Key(NamedTuple):
@@ -45,6 +35,19 @@ class Key(NamedTuple):
     record: int
     kind: int
     name: str
+
+
+FIXED = {
+    MFT: "$MFT: the boot sector says where its first piece is",
+    MFT_MIRROR: "$MFTMirr: the boot sector says where it is",
+    LOG_FILE: "$LogFile: it is what an interrupted edit is undone from",
+    BITMAP: "$Bitmap: it is edited with every move",
+    BOOT: "$Boot: it has one place",
+    BAD_CLUSTERS: "$BadClus: its clusters are bad",
+    UPCASE: "$UpCase: every look-up needs it",
+}
+TABLE = Key(MFT, Kind.DATA, "")
+PINNED = "System Volume Information: shadow copies know their clusters by number"
 
 
 class Placed(NamedTuple):

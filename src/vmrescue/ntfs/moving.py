@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import FormatError, RefusedError
 from vmrescue.ntfs.attribute import Kind
 from vmrescue.ntfs.growth import check_growable as check_movable
-from vmrescue.ntfs.layout import Key, joined
+from vmrescue.ntfs.layout import TABLE, Key, joined
 from vmrescue.ntfs.log_state import empty_log
 from vmrescue.ntfs.placement import set_runs, settle
 from vmrescue.ntfs.run_list import HOLE, Run, RunList
@@ -113,7 +113,11 @@ class Mover:
                 clusters.take([(target, count)])
                 clusters.free(old)
                 set_runs(file, extents, runs, 0)
+                if key == TABLE:
+                    self.store.mft.refresh(file)  # what else is changed in it goes to its new place
                 settle(file)
+            if key == TABLE:
+                self.store.mft.load()
         finally:
             clusters.changes = None
         return flips
