@@ -9,6 +9,7 @@ import pytest
 
 from defrag.volumes import fragmented, layout, measured
 from ntfs.volumes import MIB, comb, format_volume, opened, tree_of, windows_volume, write_sparse
+from support.command import vmrescue
 from support.ntfs_judges import all_judges, digest, dissect_tree, structure_judges
 from vmrescue.disk import EditSession, undo
 from vmrescue.errors import RefusedError
@@ -209,6 +210,9 @@ def test_files_of_shadow_copies_stay_where_they_are(quick_folder: Path) -> None:
         volume.delete("comb")
         places = volume.file_extents(name)
     assert len(places) == 20
+    asked = vmrescue("defrag", path)
+    assert asked.returncode == 4
+    assert "shadow copies are kept on this volume" in asked.stderr
 
     done = defragment(path, free_space=True)
 

@@ -70,7 +70,7 @@ def command(
         done = rehearse(image, number, files, free_space)
     else:
         if not yes:
-            _ask(printable(str(new or image)), bool(new))
+            _ask(printable(str(new or image)), bool(new), _shadow_note(image, number))
         with _target(image, copy_to, into, quiet) as target:
             done = _run(target, number, files, free_space, quiet)
     if output == "json":
@@ -134,9 +134,18 @@ def _analyze(image: Path, number: int | None, limit: int, output: str) -> None:
         click.echo(fragmentation_text(f"{image}, {volume}", found, watched, drawn))
 
 
-def _ask(target: str, is_new: bool) -> None:
+def _shadow_note(image: Path, number: int | None) -> str:
+    """What a person should know of the volume before it is too late."""
+    from vmrescue.checks import open_disks
+    from vmrescue.windows.defragmentation import SNAPSHOT_NOTE, has_shadow_copies, ntfs_volume
+
+    with open_disks([image]) as (disk,):
+        return f"Note: {SNAPSHOT_NOTE}.\n" if has_shadow_copies(ntfs_volume(disk, number)) else ""
+
+
+def _ask(target: str, is_new: bool, note: str) -> None:
     """Raises RefusedError where the answer is no, or where there is nobody to ask."""
-    warning = "" if is_new else f"{NO_UNDO} {target}.\n"
+    warning = note + ("" if is_new else f"{NO_UNDO} {target}.\n")
     try:
         if click.confirm(f"{warning}Move files in {target}?", err=True):
             return
