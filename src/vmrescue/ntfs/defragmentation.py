@@ -3,7 +3,7 @@
 Both are greedy and stop where nothing is won any more; every move is sound by itself (see `moving`), so they may be
 broken off after any. Memory: for each attribute that has clusters, its pieces; two tuples for each free extent.
 
-Of $MFT the first piece stays, and what follows it is gathered in one more. Other files of NTFS's own stay: see `layout`.
+Of $MFT the first piece stays, and what follows it is gathered in one more. NTFS's other own files stay: see `layout`.
 
 An attribute is moved to the shortest free extent that it fits in. Where there is none: to fewer pieces than it has.
 
