@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.bcd.edits import CreateKey, DeleteKey, SetValue
-from vmrescue.registry import ValueNotFound
+from vmrescue.registry.errors import ValueNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

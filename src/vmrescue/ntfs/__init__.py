@@ -7,8 +7,21 @@ file gets no short (8.3) name and shares its directory's security instead of inh
 
 from __future__ import annotations
 
-from vmrescue.ntfs.info import FileInfo
-from vmrescue.ntfs.state import VolumeState
-from vmrescue.ntfs.volume import NtfsVolume, volume_state
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vmrescue.ntfs.info import FileInfo
+    from vmrescue.ntfs.state import VolumeState, volume_state
+    from vmrescue.ntfs.volume import NtfsVolume
 
 __all__ = ["NtfsVolume", "FileInfo", "VolumeState", "volume_state"]
+
+# Imported when they are first used: a diagnosis asks for a volume's state, and needs no editor.
+_MODULES = {"NtfsVolume": "volume", "FileInfo": "info", "VolumeState": "state", "volume_state": "state"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__} has no attribute {name}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)

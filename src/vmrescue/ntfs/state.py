@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Literal
 
 from vmrescue.errors import FormatError, NotFoundError, RefusedError
 from vmrescue.ntfs.attribute import Kind
+from vmrescue.ntfs.boot_sector import is_bitlocker
 from vmrescue.ntfs.directory import find_file
 from vmrescue.ntfs.log_state import log_reasons
+from vmrescue.ntfs.store import Store
 from vmrescue.ntfs.system_files import LOG_FILE, VOLUME
 
 if TYPE_CHECKING:
-    from vmrescue.ntfs.store import Store
+    from vmrescue.disk.device import BlockDevice
 
 StateName = Literal["clean", "dirty", "log pending", "hibernated", "encrypted"]
 DIRTY, CHKDSK_UNDERWAY = 0x0001, 0x4000  # flags of $VOLUME_INFORMATION
@@ -44,6 +46,17 @@ class VolumeState:
         if self.name == "log pending":
             reasons = "; ".join(self.reasons)
             raise RefusedError(f"NTFS's log has work to redo ({reasons}): only content of the same size may be written")
+
+
+def volume_state(device: BlockDevice) -> VolumeState:
+    """The state of a volume that may be encrypted by BitLocker, which `NtfsVolume` cannot open.
+
+    Raises:
+        FormatError: it is neither encrypted nor a sound NTFS volume.
+    """
+    if is_bitlocker(device):
+        return VolumeState("encrypted", ["BitLocker encrypts the volume"])
+    return read_state(Store(device))
 
 
 def read_state(store: Store) -> VolumeState:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from vmrescue.errors import NotFoundError, UnsupportedError
 from vmrescue.ntfs.attribute import Kind
-from vmrescue.ntfs.boot_sector import is_bitlocker
 from vmrescue.ntfs.check import check_volume
 from vmrescue.ntfs.content import (
     check_rewritable,
@@ -48,17 +47,6 @@ if TYPE_CHECKING:
 NTFS_3 = 3  # the major version since Windows 2000
 
 Extents = list[tuple[int, int, int]]
-
-
-def volume_state(device: BlockDevice) -> VolumeState:
-    """The state of a volume that may be encrypted by BitLocker, which `NtfsVolume` cannot open.
-
-    Raises:
-        FormatError: it is neither encrypted nor a sound NTFS volume.
-    """
-    if is_bitlocker(device):
-        return VolumeState("encrypted", ["BitLocker encrypts the volume"])
-    return NtfsVolume(device).state
 
 
 class NtfsVolume:
