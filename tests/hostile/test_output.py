@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -187,3 +190,13 @@ def test_a_repairs_backup_lies_in_the_folder_that_was_named(tmp_path: Path) -> N
     copies = [next(folder.glob("*")) / row["copy"] for row in manifest["files"]]
     assert copies
     assert all(copy.resolve().is_relative_to(folder.resolve()) for copy in copies)
+
+
+def test_a_terminal_that_lacks_the_letters_of_a_name_shows_them_as_escapes(tmp_path: Path) -> None:
+    image = evil_image(tmp_path, "名前")
+    words = [sys.executable, "-m", "vmrescue", "info", str(image)]
+
+    done = subprocess.run(words, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "iso8859-1"}, timeout=120)
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert rb"\u540d\u524d" in done.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 
 import click
@@ -65,6 +66,9 @@ def group() -> None:
 
 def main() -> None:
     """Entry point. Errors of ours become one sentence on stderr and their exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal may lack the letters of an image's names
     try:
         group(prog_name="vmrescue")
     except VmRescueError as error:
