@@ -6,7 +6,7 @@ import random
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -43,6 +43,11 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     image = tmp_path_factory.mktemp("large") / "large.vhd"
     subprocess.run([sys.executable, str(IMAGES / "large.py"), str(image)], check=True, capture_output=True)
     return image
+
+
+def told(diagnosis: vmrescue.Diagnosis) -> list[dict[str, Any]]:
+    """The findings, but for the commands that they advise, which name the image."""
+    return [finding.to_dict() | {"commands": None} for finding in diagnosis.findings]
 
 
 def random_file(path: Path, size: int) -> bytes:
@@ -157,7 +162,7 @@ def test_a_url_is_never_written_to(server: RangeServer, gen2_broken: Path) -> No
 def test_a_sample_behind_a_url_is_diagnosed_as_the_file_is(server: RangeServer, gen2_broken: Path) -> None:
     near = vmrescue.diagnose(gen2_broken)
     far = vmrescue.diagnose(server.url + gen2_broken.name)
-    assert [finding.to_dict() for finding in far.findings] == [finding.to_dict() for finding in near.findings]
+    assert told(far) == told(near)
     assert far.volumes == near.volumes
 
 
@@ -178,8 +183,8 @@ def test_a_page_blob_of_127_gb_is_read_with_a_key_or_a_signature(
         monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", storage.connection_string)
         for address in (url, storage.sas_url(large.name)):
             (result,) = vmrescue.scan([address])
-            assert result.error is None
-            assert [finding.to_dict() for finding in result.findings] == [f.to_dict() for f in near.findings]
+            assert result.diagnosis is not None
+            assert told(result.diagnosis) == told(near)
             assert result.bytes_read <= 6_000_000
         with pytest.raises(ReadError, match="403"):
             vmrescue.diagnose(storage.sas_url(large.name)[:-9])

@@ -46,7 +46,7 @@ def test_target_query_yields_the_findings_as_records(gen2_broken: Path, gen2_hea
         assert Path(record["source"]) == gen2_broken
     assert sha256(gen2_broken) == before
 
-    program, *words = next(record["remedy"] for record in records if record["check"] == "bad-memory").split()
+    program, *words = next(record["remedies"] for record in records if record["check"] == "bad-memory")[0].split()
     assert program == "vmrescue"
     output_of(*words, "--yes")
     assert "bad-memory" not in {finding.check for finding in vmrescue.diagnose(gen2_broken).findings}

@@ -26,7 +26,7 @@ FindingRecord = TargetRecordDescriptor(
         ("string", "step"),
         ("string", "evidence"),
         ("string[]", "changes"),
-        ("string", "remedy"),
+        ("string[]", "remedies"),
         ("path", "source"),
     ],
 )
@@ -45,8 +45,8 @@ class VmRescuePlugin(Plugin):  # type: ignore[misc]  # dissect.target has no typ
         """Yield what vmrescue finds wrong with the Windows VM on the target's disks.
 
         The fields ``check``, ``severity`` (critical, warning, advice), ``summary``, ``meaning`` and ``step`` are those
-        of ``vmrescue diagnose``; ``evidence`` is its JSON, ``changes`` what a repair would do, and ``remedy`` the
-        command that does it.
+        of ``vmrescue diagnose``; ``evidence`` is its JSON, ``changes`` what a repair would do, and ``remedies`` the
+        commands that help, the repair first.
         """
         try:
             findings = diagnose(self.target, Policy.azure(vm_size)).findings
@@ -55,7 +55,8 @@ class VmRescuePlugin(Plugin):  # type: ignore[misc]  # dissect.target has no typ
             return
         image = str(self.target.path)
         for finding in findings:
-            repair = f"vmrescue repair {shlex.quote(image)} --only {finding.check}"
+            repair = ("vmrescue", "repair", image, "--only", finding.check)
+            remedies = (repair, *finding.commands) if finding.changes else finding.commands
             yield FindingRecord(
                 check=finding.check,
                 severity=finding.severity,
@@ -64,7 +65,7 @@ class VmRescuePlugin(Plugin):  # type: ignore[misc]  # dissect.target has no typ
                 step=finding.step,
                 evidence=json.dumps(finding.evidence),
                 changes=[change.title for change in finding.changes],
-                remedy=repair if finding.changes else None,
+                remedies=map(shlex.join, remedies),
                 source=image,
                 _target=self.target,
             )
