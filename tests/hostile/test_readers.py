@@ -383,3 +383,34 @@ def test_a_hive_of_holes_is_not_read_into_memory(monkeypatch: pytest.MonkeyPatch
         volume.read_file("one")
     with pytest.raises(UnsupportedError, match="at most 19999 are read at once"):
         whole(NtfsFileSystem(device, 0).open("one"), "one", 19_999)
+
+
+def test_a_folder_that_lies_in_itself_twice_is_looked_into_once() -> None:
+    device, volume = ntfs()
+    for name in ("first", "second"):
+        volume.create_directory(f"Gaps/{name}")
+    with volume._store.edit():
+        directory = Directory(find_file(volume._store, "Gaps"))
+        reference = directory.file.reference.to_bytes(8, "little")
+        inside = {find_file(volume._store, f"Gaps/{name}").reference for name in ("first", "second")}
+        node = directory.index.root_node()
+        assert node.entries[0].node is not None, "a tree with a block below its root"
+        block = directory.index.node(node.entries[0].node)
+        changed = [
+            entry._replace(body=reference + entry.body[8:])
+            if int.from_bytes(entry.body[:8], "little") in inside and not entry.is_last
+            else entry
+            for entry in block.entries
+        ]
+        assert changed != block.entries
+        block.entries = changed
+        IndexEditor(directory.index)._write(block)
+    files = NtfsFileSystem(device, 0)
+    assert sum(entry.is_directory for entry in files.entries("Gaps")) == 2
+    assert len(files.entries(r"Gaps\first\second\first")) == len(files.entries("Gaps"))
+
+    with bounded():
+        found = list(matches(files, ["Gaps", "**"]))
+
+    names = [entry.name for entry in files.entries("Gaps") if not entry.is_directory]
+    assert sorted(path for path, _ in found) == sorted(f"Gaps\\{name}" for name in names)

@@ -160,8 +160,12 @@ def removable_files(installation: Installation, categories: Collection[Category]
 
 
 def matches(files: FileSystem, pattern: list[str]) -> Iterator[tuple[str, Entry]]:
-    """The files (no folders) whose path fits the pattern, with their paths from the volume's root."""
+    """The files (no folders) whose path fits the pattern, with their paths from the volume's root.
+
+    A folder is looked into once: in a damaged volume it may lie in itself, twice even.
+    """
     waiting = [("", pattern, 0)]
+    seen: set[int] = set()
     while waiting:
         folder, (part, *rest), depth = waiting.pop()
         for entry in _entries(files, folder):
@@ -169,7 +173,8 @@ def matches(files: FileSystem, pattern: list[str]) -> Iterator[tuple[str, Entry]
             below = part == EVERYTHING_BELOW
             if entry.is_link or not (below or fnmatchcase(entry.name.upper(), part.upper())):
                 continue
-            if entry.is_directory and (below or rest) and depth < DEEPEST:
+            if entry.is_directory and (below or rest) and depth < DEEPEST and entry.number not in seen:
+                seen |= {entry.number} - {0}
                 waiting.append((path, [EVERYTHING_BELOW] if below else rest, depth + 1))
             elif not entry.is_directory and (below or not rest):
                 yield path, entry

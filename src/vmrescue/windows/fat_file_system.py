@@ -117,7 +117,7 @@ class FatFileSystem:
         for child in _entries(directory):
             if not child.is_volume_id() and child.name not in (".", ".."):
                 folder = child.is_directory()
-                yield Entry(child.name, folder, 0 if folder else int(child.size))
+                yield Entry(child.name, folder, 0 if folder else int(child.size), number=int(child.cluster))
 
     def _find(self, path: str) -> Any | None:
         found = self._fat.root

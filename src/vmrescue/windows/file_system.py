@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from vmrescue.errors import UnsupportedError
@@ -19,12 +19,16 @@ LARGEST_WHOLE = 1 << 31  # bytes: a hive's offsets have 31 bits, and nothing lar
 
 @dataclass(frozen=True)
 class Entry:
-    """One name in a directory; `size` is in bytes, 0 for a directory; `is_link`: it is a reparse point."""
+    """One name in a directory; `size` is in bytes, 0 for a directory; `is_link`: it is a reparse point.
+
+    `number` tells a volume's files and directories apart: two names of one of them have the same; 0 says nothing.
+    """
 
     name: str
     is_directory: bool
     size: int
     is_link: bool = False
+    number: int = field(default=0, compare=False)
 
 
 class FileSystem(Protocol):

@@ -92,7 +92,8 @@ class NtfsFileSystem:
         directory = target.is_dir()
         has_data = not directory and target.has_stream()
         size = int(target.size()) if has_data else 0
-        return Entry(index_entry.attribute.file_name, directory, size, target.is_reparse_point())
+        name = index_entry.attribute.file_name
+        return Entry(name, directory, size, target.is_reparse_point(), int(target.segment))
 
     def _record(self, path: str) -> Any | None:
         """What lies at a path. Directories on the way are kept: most of what is asked for lies beside each other."""
