@@ -95,21 +95,27 @@ def fragment_by_comb(path: Path) -> None:
         volume.delete("comb")
 
 
-def test_a_run_list_over_several_records_is_brought_back_into_one(quick_folder: Path) -> None:
-    path = format_volume(quick_folder / "volume.img", 16 * MIB)
-    fragment_by_comb(path)
+@pytest.mark.parametrize("files", [("large",), ()])
+def test_a_run_list_over_hundreds_of_records_is_brought_back_into_one(
+    quick_folder: Path, files: tuple[str, ...]
+) -> None:
+    path = format_volume(quick_folder / "volume.img", 16 * MIB, 512)
+    with opened(path, writable=True) as volume:
+        comb(volume)
+        volume.create_file("large", b"L" * 512 * 7000)
+        volume.delete("comb")
+        assert len(volume.file_extents("large")) == 7000
     tree = all_judges(path)
-    lists = [placed for placed in layout(path) if placed.key.kind == Kind.ATTRIBUTE_LIST]
-    with opened(path) as volume:
-        assert len(volume.file_extents("large")) == 700
+    assert Kind.ATTRIBUTE_LIST in {placed.key.kind for placed in layout(path)}
 
-    defragment(path, "large")
+    done = defragment(path, *files, free_space=not files)
 
     with opened(path) as volume:
         assert len(volume.file_extents("large")) == 1
-    assert [placed for placed in layout(path) if placed.key.kind == Kind.ATTRIBUTE_LIST] == []
+        assert len(find_file(volume._store, "large").records()) <= 2
+        assert volume.check() == []
     assert all_judges(path) == tree
-    print(f"attribute lists in clusters before: {len(lists)}")
+    assert files or done.after.fragments <= 1  # of $MFT
 
 
 def test_the_file_table_is_gathered_behind_its_first_piece(quick_folder: Path) -> None:

@@ -20,6 +20,7 @@ from bisect import bisect_left, bisect_right, insort
 from typing import TYPE_CHECKING, Protocol
 
 from vmrescue.errors import RefusedError
+from vmrescue.ntfs.attribute import Kind
 from vmrescue.ntfs.free_extents import FreeExtents
 from vmrescue.ntfs.layout import TABLE, Placed
 from vmrescue.ntfs.moving import part_of
@@ -94,6 +95,7 @@ class Defragmenter:
                 self.fixed.append(placed)
             else:
                 self._put(placed.key, placed.pieces)
+        self._lists = {each.pieces[0][0]: each for each in self.fixed if each.key.kind == Kind.ATTRIBUTE_LIST}
         self._clusters = clusters
         self._keep_zone(zone)
 
@@ -418,10 +420,17 @@ class Defragmenter:
                 self._freed.take(first, length)
             else:
                 self._freed.give(first, length)
+                self._forget_list(first)
         self._put(key, relocated(self.places[key], start, count, target))
         if self._moves.full:
             self.commit()
         return True
+
+    def _forget_list(self, cluster: int) -> None:
+        """A file that needs one record less than before may need no attribute list any more."""
+        gone = self._lists.pop(cluster, None)
+        if gone is not None:
+            self.fixed.remove(gone)
 
     def commit(self) -> None:
         """Brings all moves so far to stable storage; what they freed may be used now."""

@@ -47,6 +47,7 @@ FIXED = {
     UPCASE: "$UpCase: every look-up needs it",
 }
 TABLE = Key(MFT, Kind.DATA, "")
+LIST = "an attribute list: it is rewritten when its file's other attributes move"
 PINNED = "System Volume Information: shadow copies know their clusters by number"
 
 
@@ -108,10 +109,10 @@ class _Reader:
                 if not alone:
                     self._parts.setdefault(key, []).append((attribute.lowest_vcn, runs))
                 elif pieces := joined(runs):
-                    yield Placed(key, pieces, FIXED.get(base, PINNED if pinned else ""))
+                    yield Placed(key, pieces, _why_fixed(key, pinned))
         for key, parts in self._parts.items():
             if pieces := joined(run for _, runs in sorted(parts) for run in runs):
-                yield Placed(key, pieces, FIXED.get(key.record, PINNED if key.record in self._pinned else ""))
+                yield Placed(key, pieces, _why_fixed(key, key.record in self._pinned))
 
     def _records(self) -> Iterator[FileRecord]:
         size = self._store.boot.record_size
@@ -131,6 +132,10 @@ class _Reader:
             for attribute in record.attributes
             if attribute.kind == Kind.FILE_NAME and not attribute.non_resident and attribute.value_length >= HEADER
         )
+
+
+def _why_fixed(key: Key, pinned: bool) -> str:
+    return FIXED.get(key.record, LIST if key.kind == Kind.ATTRIBUTE_LIST else PINNED if pinned else "")
 
 
 def _snapshot_folder(store: Store) -> int | None:
