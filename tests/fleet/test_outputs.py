@@ -169,6 +169,8 @@ def test_parquet_has_the_documented_columns_and_is_queried_with_duckdb(folder: P
     diagnosis = library.diagnose(folder / "a.vhd")
     found = query("SELECT f.check, f.severity FROM (SELECT unnest(findings) AS f FROM RESULTS) ORDER BY ALL")
     assert found == sorted((finding.check, finding.severity) for finding in diagnosis.findings)
+    (advised,) = query("SELECT f.commands FROM (SELECT unnest(findings) f FROM RESULTS) WHERE f.check = 'free-space'")
+    assert f"vmrescue cleanup {folder / 'a.vhd'}" in advised[0]
     (frames,) = query(
         "SELECT f.evidence->'$.page_frames' FROM (SELECT unnest(findings) f FROM RESULTS) WHERE f.check = 'bad-memory'"
     )

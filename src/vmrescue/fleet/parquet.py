@@ -6,6 +6,7 @@ docs/results.md describes the columns; `SCHEMA_VERSION` changes when their meani
 from __future__ import annotations
 
 import json
+import shlex
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ def schema() -> Any:
     types = {str: pa.string(), float: pa.float64(), int: pa.int64(), list: pa.list_(pa.string())}
     finding = {name: pa.string() for name in ("check", "severity", "summary", "meaning", "step")}
     finding |= {"evidence": pa.string(), "changes": pa.string(), "on_request": pa.bool_()}
+    finding |= {"commands": pa.list_(pa.string())}
     volume = {"disk": pa.int64(), "partition": pa.int64(), "start": pa.int64(), "size": pa.int64()}
     volume |= {"role": pa.string(), "letter": pa.string(), "file_system": pa.string(), "label": pa.string()}
     volume |= {"cluster_size": pa.int64(), "free": pa.int64()}
@@ -69,9 +71,12 @@ def read(path: Path) -> Iterator[dict[str, Any]]:
 
 def _row(document: dict[str, Any]) -> dict[str, Any]:
     diagnosis = document["diagnosis"] or {}
-    findings = [
-        finding | {"evidence": json.dumps(finding["evidence"]), "changes": json.dumps(finding["changes"])}
-        for finding in diagnosis.get("findings", [])
-    ]
+    findings = list(map(_finding, diagnosis.get("findings", [])))
     whole = {"findings": findings, "volumes": diagnosis.get("volumes", []), "document": json.dumps(document)}
     return row_of(document) | whole
+
+
+def _finding(finding: dict[str, Any]) -> dict[str, Any]:
+    """What has no fixed form as JSON text; commands as they are typed. Results of before there were any have none."""
+    texts = {name: json.dumps(finding[name]) for name in ("evidence", "changes")}
+    return finding | texts | {"commands": [shlex.join(words) for words in finding.get("commands", [])]}
