@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from dissect import target
 
 import vmrescue
 from support.command import output_of
@@ -20,7 +21,6 @@ from vmrescue.errors import NotFoundError, RefusedError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-target = pytest.importorskip("dissect.target", reason="pip install 'vmrescue[forensics]'")
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
 
