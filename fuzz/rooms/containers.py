@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-import tempfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from disk.images import BLOCK, make_image
+from fuzz import scratch
 from fuzz.layouts import Field, of_construct
 from fuzz.mutation import Seed
 from fuzz.parser import Parser, Refusals, where_there
@@ -16,6 +16,9 @@ from vmrescue.disk.container import open_container
 from vmrescue.disk.overlay import Overlay
 from vmrescue.disk.vhd_layout import FOOTER, FOOTER_CHECKSUM_AT, HEADER, HEADER_CHECKSUM_AT, sealed
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 SECTOR, HEADER_AT, TABLE_AT = 512, 512, 1536
 MOST = 1 << 20  # bytes read at once
 
@@ -23,14 +26,14 @@ MOST = 1 << 20  # bytes read at once
 @functools.cache
 def folder() -> Path:
     """Where the differencing disk's parent lies."""
-    return Path(tempfile.mkdtemp(prefix="vmrescue-fuzz-"))
+    return scratch.folder()
 
 
 @functools.cache
 def seeds() -> list[Seed]:
     found = []
     for container in ("fixed", "dynamic", "differencing"):
-        place = folder() if container == "differencing" else Path(tempfile.mkdtemp(prefix="vmrescue-fuzz-"))
+        place = folder() if container == "differencing" else scratch.folder()
         found.append(vhd_seed(container, make_image(place, container).read_bytes()))
     return [*found, *where_there(lambda: vhd_seed("dynamic by Windows", corpus("vhd/image.vhd")))]
 

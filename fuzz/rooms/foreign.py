@@ -6,9 +6,8 @@ import functools
 import random
 import struct
 import subprocess
-import tempfile
-from pathlib import Path
 
+from fuzz import scratch
 from fuzz.layouts import Field
 from fuzz.mutation import Seed
 from fuzz.parser import Parser, Refusals
@@ -33,7 +32,7 @@ IMAGES = (
 
 @functools.cache
 def seeds() -> list[Seed]:
-    folder = Path(tempfile.mkdtemp(prefix="vmrescue-fuzz-"))
+    folder = scratch.folder()
     chance = random.Random(1)
     disk = bytearray(SIZE)
     for start in (0, 100_000, SIZE // 2, SIZE - 5000):

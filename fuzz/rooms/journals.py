@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import random
-import tempfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+from fuzz import scratch
 from fuzz.layouts import Field, of_struct
 from fuzz.mutation import Seed
 from fuzz.parser import Parser, Refusals
@@ -16,6 +16,9 @@ from vmrescue.disk.journal_file import END, HEADER, REGION, cut_ranges, read_jou
 from vmrescue.disk.overlay import Overlay
 from vmrescue.errors import VmRescueError
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 SIZE = 64 << 10
 HEADER_FIELDS = "magic created before after unique_id witness"
 REGION_FIELDS = "tag offset before after old new"
@@ -23,8 +26,7 @@ REGION_FIELDS = "tag offset before after old new"
 
 @functools.cache
 def _folder() -> Path:
-    memory = Path("/dev/shm")
-    return Path(tempfile.mkdtemp(prefix="vmrescue-fuzz-", dir=memory if memory.is_dir() else None))
+    return scratch.folder()
 
 
 @functools.cache

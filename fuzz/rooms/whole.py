@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-import tempfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bcd.stores import WINDOWS, recipe
 from commands.hives import system_hive
+from fuzz import scratch
 from fuzz.layouts import Field, of_construct
 from fuzz.mutation import Seed
 from fuzz.parser import Parser, Refusals
@@ -22,6 +22,9 @@ from vmrescue.report.html import diagnosis_page
 from vmrescue.report.layout import info_text
 from vmrescue.report.text import diagnosis_text, plan_text
 from vmrescue.volume.mbr import BOOT_RECORD
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 START = MIB  # of the one volume: the first megabyte is the table's
 VOLUME = 3 * MIB
@@ -98,9 +101,7 @@ def _hives(data: bytes) -> list[int]:
 
 @functools.cache
 def _image() -> Path:
-    memory = Path("/dev/shm")
-    folder = tempfile.mkdtemp(prefix="vmrescue-fuzz-", dir=memory if memory.is_dir() else None)
-    return Path(folder) / "image.raw"
+    return scratch.folder() / "image.raw"
 
 
 def run(data: bytes) -> None:
