@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vmrescue.errors import RefusedError
-from vmrescue.report.printable import printable
+from vmrescue.printable import printable
 from vmrescue.report.receipt import dry_run_text, receipt_text
 from vmrescue.report.text import plan_text
 from vmrescue.units import counted

@@ -18,7 +18,7 @@ from vmrescue.cli.options import format_option, image_argument, quiet_option
 def command(image: Path, folder: Path, output: str, quiet: bool) -> None:
     r"""Copy \Windows\System32\config and the boot store of IMAGE to FOLDER, as the procedure asks; with a manifest."""
     from vmrescue.checks import open_disks
-    from vmrescue.report.printable import printable
+    from vmrescue.printable import printable
     from vmrescue.transaction import back_up, configuration_files
 
     with open_disks([image]) as disks:

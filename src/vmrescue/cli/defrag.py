@@ -58,8 +58,8 @@ def command(
     if analyze:
         _analyze(image, number, limit, output)
         return
+    from vmrescue.printable import printable
     from vmrescue.report.defragmentation import defragmented_text
-    from vmrescue.report.printable import printable
     from vmrescue.transaction.defragmenting import rehearse
 
     if copy_to and into:

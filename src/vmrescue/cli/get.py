@@ -18,7 +18,7 @@ def command(image: str, path: str, target: Path, force: bool, quiet: bool) -> No
     """Copy the file PATH of IMAGE[:VOLUME] to TARGET, a file or a folder."""
     from vmrescue.checks import open_disks
     from vmrescue.cli.new_file import write_whole
-    from vmrescue.report.printable import printable
+    from vmrescue.printable import printable
     from vmrescue.windows.file_system import chunks, harmless, parts_of
     from vmrescue.windows.places import find_place, split_image
 

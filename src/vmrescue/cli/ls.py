@@ -15,7 +15,7 @@ from vmrescue.cli.options import format_option, place_arguments
 def command(image: str, path: str, output: str) -> None:
     """List PATH of IMAGE[:VOLUME] (a partition's number or the guest's letter; else Windows' own)."""
     from vmrescue.checks import open_disks
-    from vmrescue.report.printable import printable
+    from vmrescue.printable import printable
     from vmrescue.windows.file_system import Entry, parts_of
     from vmrescue.windows.places import find_place, split_image
 

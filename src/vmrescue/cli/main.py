@@ -72,7 +72,7 @@ def main() -> None:
     try:
         group(prog_name="vmrescue")
     except VmRescueError as error:
-        from vmrescue.report.printable import printable
+        from vmrescue.printable import printable
 
         click.echo(f"vmrescue: {printable(error)}", err=True)
         sys.exit(error.exit_status)

@@ -107,7 +107,7 @@ def own_words() -> Iterator[None]:
 
 def print_lines(lines: Iterable[str], err: bool = False) -> None:
     """Prints each line so that nothing in it can make another line, or move the cursor."""
-    from vmrescue.report.printable import printable
+    from vmrescue.printable import printable
 
     shown = list(map(printable, lines))
     if shown:

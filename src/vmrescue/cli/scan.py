@@ -126,7 +126,7 @@ def _print_json(document: dict[str, Any]) -> None:
 
 def _print_line(document: dict[str, Any]) -> None:
     from vmrescue.fleet.rows import row_of
-    from vmrescue.report.printable import printable
+    from vmrescue.printable import printable
 
     row = row_of(document)
     counted = ", ".join(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def command(image: Path, show: bool, output: str, quiet: bool) -> None:
     """Take the last repair of IMAGE back: it is byte for byte as before. Refused if it was changed since."""
     from vmrescue.disk.remote import shown
-    from vmrescue.report.printable import printable
+    from vmrescue.printable import printable
     from vmrescue.report.receipt import history_text
     from vmrescue.transaction import history, undo
 

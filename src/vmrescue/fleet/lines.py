@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from vmrescue.errors import FormatError, VmRescueError
 from vmrescue.fleet.rows import COLUMNS, row_of
-from vmrescue.report.printable import printable
+from vmrescue.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from vmrescue.checks import examine, open_disks
 from vmrescue.checks.finding import SEVERITIES
 from vmrescue.checks.rules import chosen
+from vmrescue.printable import printable
 from vmrescue.report.free_map import FreeMap, free_maps
-from vmrescue.report.printable import printable
 from vmrescue.report.templating import template
 from vmrescue.report.text import evidence_text, headline
 from vmrescue.units import size_text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vmrescue.report.printable import printable
+from vmrescue.printable import printable
 from vmrescue.report.text import headline
 from vmrescue.units import size_text
 

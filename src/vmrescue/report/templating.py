@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import UnsupportedError
-from vmrescue.report.printable import printable
+from vmrescue.printable import printable
 from vmrescue.units import size_text
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from vmrescue.bcd.naming import ElementKey
 from vmrescue.plan import DeleteKey, SetValue
-from vmrescue.report.printable import printable
+from vmrescue.printable import printable
 from vmrescue.units import counted, size_text
 
 if TYPE_CHECKING:
