@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -108,3 +109,16 @@ def test_several_checks_are_named_with_commas_or_one_by_one(gen2_broken: Path) -
 @pytest.mark.parametrize("arguments", [["reg", "/?"], ["reg", "os.vhd", "query", "/?"], ["bcdedit", "-?"]])
 def test_microsofts_own_way_to_ask_for_help_is_answered(arguments: list[str]) -> None:
     assert f"vmrescue {arguments[0]} os.vhd" in output_of(*arguments)
+
+
+def test_an_interrupt_ends_with_130_and_leaves_the_image_as_it_was(gen2_broken: Path) -> None:
+    before = sha256(gen2_broken)
+    command = [sys.executable, "-m", "vmrescue", "put", str(gen2_broken), "-", "file", "--yes"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.write(bytes(1 << 20))  # more than a pipe holds: it reads by now, and waits for the rest
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+        assert process.stderr is not None
+        assert process.stderr.read() == b"vmrescue: interrupted\n"
+    assert sha256(gen2_broken) == before

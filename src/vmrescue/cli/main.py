@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import sys
+from typing import Any
 
 import click
 
@@ -38,6 +39,13 @@ INTERRUPTED = 130  # what shells return for a program ended by Ctrl-C
 
 class LazyGroup(click.Group):
     """Imports a command's module only when it is run, so that `--help` is quick."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # click would make it the status of findings
+            click.echo("vmrescue: interrupted", err=True)
+            ctx.exit(INTERRUPTED)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -77,10 +85,8 @@ def main() -> None:
         click.echo(f"vmrescue: {printable(error)}", err=True)
         sys.exit(error.exit_status)
     except MemoryError:
-        click.echo("vmrescue: this takes more memory than the machine gives; nothing was changed", err=True)
+        click.echo("vmrescue: this takes more memory than the machine gives", err=True)
         sys.exit(VmRescueError.exit_status)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":
