@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import vmrescue
+from support.findings import told
 from support.images import sample, sha256
 from support.machine import need_tool, run
 from vmrescue.disk import EditSession, open_disk
@@ -126,7 +127,7 @@ def test_a_windows_in_a_foreign_container_is_diagnosed_and_not_repaired(kind: st
     image = convert(vhd, kind, [], tmp_path / f"os.{kind}")
     before = sha256(image)
     diagnosis = vmrescue.diagnose(image)
-    assert [f.to_dict() for f in diagnosis.findings] == [f.to_dict() for f in vmrescue.diagnose(vhd).findings]
+    assert told(diagnosis) == told(vmrescue.diagnose(vhd))
     for act in (
         lambda: vmrescue.repair(image),
         lambda: vmrescue.repair(image, dry_run=True),

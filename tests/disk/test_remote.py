@@ -6,12 +6,13 @@ import random
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 import vmrescue
 from support.azurite import azurite
+from support.findings import told
 from support.machine import need_root, need_tool
 from support.range_server import serving
 from vmrescue.disk import EditSession, open_disk
@@ -43,11 +44,6 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     image = tmp_path_factory.mktemp("large") / "large.vhd"
     subprocess.run([sys.executable, str(IMAGES / "large.py"), str(image)], check=True, capture_output=True)
     return image
-
-
-def told(diagnosis: vmrescue.Diagnosis) -> list[dict[str, Any]]:
-    """The findings, but for the commands that they advise, which name the image."""
-    return [finding.to_dict() | {"commands": None} for finding in diagnosis.findings]
 
 
 def random_file(path: Path, size: int) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from vmrescue.cli.options import format_option, image_argument, quiet_option
 from vmrescue.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from vmrescue.transaction.defragmenting import Defragmented, Progress
 
@@ -98,7 +99,12 @@ def _run(target: Path, number: int | None, files: tuple[str, ...], free_space: b
 
     with Defragmentation(target, number) as defragmentation:
         try:
-            with _progress(quiet) as progress:
+            with _interrupts_between() as interrupted, _progress(quiet) as show:
+
+                def progress(done: int, total: int) -> None:
+                    interrupted()
+                    show(done, total)
+
                 return defragmentation.run(files, free_space, progress)
         except KeyboardInterrupt:
             stopped = f"Stopped after {defragmentation.moves} moves: the volume is sound, every file whole."
@@ -152,6 +158,25 @@ def _ask(target: str, is_new: bool, note: str) -> None:
     except click.Abort as error:
         raise RefusedError("nothing was changed: there is nobody to ask; --yes answers yes") from error
     raise RefusedError("nothing was changed: the answer was no")
+
+
+@contextmanager
+def _interrupts_between() -> Iterator[Callable[[], None]]:
+    """Keeps Ctrl-C until what is yielded is called, which raises it: between two transactions.
+
+    Python loses a KeyboardInterrupt that comes while it closes a file of its own accord, as it does here all the time.
+    """
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+
+    def interrupted() -> None:
+        if came:
+            raise KeyboardInterrupt
+
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -1,0 +1,13 @@
+"""Findings, to be compared between images that hold the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vmrescue import Diagnosis
+
+
+def told(diagnosis: Diagnosis) -> list[dict[str, Any]]:
+    """The findings, but for the commands that they advise, which name the image."""
+    return [finding.to_dict() | {"commands": None} for finding in diagnosis.findings]
