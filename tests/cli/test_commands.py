@@ -6,15 +6,13 @@ import json
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+import time
+from pathlib import Path
 
 import pytest
 
-from support.command import output_of
+from support.command import INTERRUPTIBLE, output_of
 from support.images import sha256
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_diagnose_prints_json_with_the_documented_keys(gen2_broken: Path) -> None:
@@ -113,10 +111,12 @@ def test_microsofts_own_way_to_ask_for_help_is_answered(arguments: list[str]) ->
 
 def test_an_interrupt_ends_with_130_and_leaves_the_image_as_it_was(gen2_broken: Path) -> None:
     before = sha256(gen2_broken)
-    command = [sys.executable, "-m", "vmrescue", "put", str(gen2_broken), "-", "file", "--yes"]
+    command = [*INTERRUPTIBLE, sys.executable, "-m", "vmrescue", "put", str(gen2_broken), "-", "file", "--yes"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdin is not None
-        process.stdin.write(bytes(1 << 20))  # more than a pipe holds: it reads by now, and waits for the rest
+        process.stdin.write(bytes(1 << 20))  # more than a pipe holds: it reads by now
+        while Path(f"/proc/{process.pid}/stat").read_text().rpartition(") ")[2][0] != "S":
+            time.sleep(0.01)  # until it sleeps, waiting for the rest
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=60) == 130
         assert process.stderr is not None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import vmrescue as library
-from support.command import output_of, vmrescue
+from support.command import INTERRUPTIBLE, output_of, vmrescue
 from support.fleet_images import fleet
 from support.images import sample
 from vmrescue.errors import UsageError
@@ -120,7 +120,8 @@ def test_ctrl_c_leaves_an_output_that_reads_and_resumes(form: str, tmp_path: Pat
     output = tmp_path / f"results.{form}"
     growing = output if form in ("jsonl", "csv") else tmp_path / f"results.{form}.partial"
     arguments = ["scan", str(tmp_path / "vm-*.vhd"), "--output", str(output), "--jobs", "2"]
-    process = subprocess.Popen([sys.executable, "-m", "vmrescue", *arguments], stdout=subprocess.PIPE, text=True)
+    command = [*INTERRUPTIBLE, sys.executable, "-m", "vmrescue", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not growing.exists() or growing.read_bytes().count(b"\n") < 3:
         assert time.monotonic() < deadline

@@ -5,6 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 
+# Before a command that is to be interrupted: a background job of a shell has its children ignore Ctrl-C.
+INTERRUPTIBLE = ("env", "--default-signal=INT")
+
 
 def vmrescue(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
     """Runs it and returns what came out, whatever the exit status."""
