@@ -12,6 +12,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from vmrescue.lazy import names_of
+
 if TYPE_CHECKING:
     from vmrescue import disk
     from vmrescue.checks import Diagnosis, Finding, Policy, diagnose
@@ -50,10 +52,8 @@ _ROOMS = {
     "undo": "transaction",
 }
 
+_look_up = names_of(__name__, _ROOMS)
+
 
 def __getattr__(name: str) -> Any:
-    if name == "disk":
-        return importlib.import_module("vmrescue.disk")
-    if name not in _ROOMS:
-        raise AttributeError(f"module 'vmrescue' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"vmrescue.{_ROOMS[name]}"), name)
+    return importlib.import_module("vmrescue.disk") if name == "disk" else _look_up(name)

@@ -48,11 +48,12 @@ def show(plan: Plan, options: ApplyOptions) -> None:
 
 def ask(plan: Plan, target: str, options: ApplyOptions) -> None:
     """Asks whether to go on. Raises RefusedError where the answer is no, or where there is nobody to ask."""
-    if not (options.yes or _confirm(f"Write {counted(len(plan), 'change')} to {printable(target)}?")):
+    if not (options.yes or confirmed(f"Write {counted(len(plan), 'change')} to {printable(target)}?")):
         raise RefusedError("nothing was changed: the answer was no")
 
 
-def _confirm(question: str) -> bool:
+def confirmed(question: str) -> bool:
+    """Whether the person says yes. Raises RefusedError where there is nobody to ask."""
     try:
         return click.confirm(question, err=True)
     except click.Abort as error:
@@ -68,8 +69,8 @@ def report(receipt: Receipt, options: ApplyOptions) -> None:
 
 
 @contextmanager
-def copying_progress(quiet: bool) -> Iterator[Progress | None]:
-    """A progress bar for copying a disk, on a terminal only."""
+def progress_bar(deed: str, quiet: bool) -> Iterator[Progress | None]:
+    """A bar with the time left for bytes being copied or moved, on a terminal only."""
     if quiet or not sys.stderr.isatty():
         yield None
         return
@@ -78,6 +79,6 @@ def copying_progress(quiet: bool) -> Iterator[Progress | None]:
     from rich.progress import Progress as Bar
 
     columns = BarColumn(), DownloadColumn(binary_units=True), TransferSpeedColumn(), TimeRemainingColumn()
-    with Bar("copying", *columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("copying")
+    with Bar(deed, *columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(deed)
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from vmrescue.cli.applying import copying_progress
+from vmrescue.cli.applying import confirmed, progress_bar
 from vmrescue.cli.main import INTERRUPTED
 from vmrescue.cli.options import format_option, image_argument, quiet_option
 from vmrescue.errors import RefusedError, UsageError
@@ -19,7 +18,7 @@ from vmrescue.errors import RefusedError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from vmrescue.transaction.defragmenting import Defragmented, Progress
+    from vmrescue.transaction.defragmenting import Defragmented
 
 NO_UNDO = "What is moved is not kept: `undo` can take back neither this nor any earlier repair of"
 
@@ -87,7 +86,7 @@ def _target(image: Path, copy_to: Path | None, into: Path | None, quiet: bool) -
 
     with ExitStack() as opened:
         if copy_to:
-            with copying_progress(quiet) as copying:
+            with progress_bar("copying", quiet) as copying:
                 opened.enter_context(copy_of(image, copy_to, copying))
         elif into:
             opened.enter_context(child_of(image, into))
@@ -99,11 +98,12 @@ def _run(target: Path, number: int | None, files: tuple[str, ...], free_space: b
 
     with Defragmentation(target, number) as defragmentation:
         try:
-            with _interrupts_between() as interrupted, _progress(quiet) as show:
+            with _interrupts_between() as interrupted, progress_bar("moving", quiet) as show:
 
                 def progress(done: int, total: int) -> None:
                     interrupted()
-                    show(done, total)
+                    if show:
+                        show(done, total)
 
                 return defragmentation.run(files, free_space, progress)
         except KeyboardInterrupt:
@@ -152,12 +152,8 @@ def _shadow_note(image: Path, number: int | None) -> str:
 def _ask(target: str, is_new: bool, note: str) -> None:
     """Raises RefusedError where the answer is no, or where there is nobody to ask."""
     warning = note + ("" if is_new else f"{NO_UNDO} {target}.\n")
-    try:
-        if click.confirm(f"{warning}Move files in {target}?", err=True):
-            return
-    except click.Abort as error:
-        raise RefusedError("nothing was changed: there is nobody to ask; --yes answers yes") from error
-    raise RefusedError("nothing was changed: the answer was no")
+    if not confirmed(f"{warning}Move files in {target}?"):
+        raise RefusedError("nothing was changed: the answer was no")
 
 
 @contextmanager
@@ -177,19 +173,3 @@ def _interrupts_between() -> Iterator[Callable[[], None]]:
         yield interrupted
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def _progress(quiet: bool) -> Iterator[Progress]:
-    """A progress bar with the time left, on a terminal only."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
-    from rich.progress import Progress as Bar
-
-    columns = BarColumn(), DownloadColumn(binary_units=True), TransferSpeedColumn(), TimeRemainingColumn()
-    with Bar("moving", *columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("moving")
-        yield lambda done, total: bar.update(task, completed=done, total=total)

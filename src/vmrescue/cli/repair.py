@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmrescue.cli.applying import apply_and_report, ask, copying_progress, report, show
+from vmrescue.cli.applying import apply_and_report, ask, progress_bar, report, show
 from vmrescue.cli.options import (
     apply_options,
     check_options,
@@ -58,7 +58,7 @@ def command(
             return
         show(plan, options)
         ask(plan, f"{copy_to or into}, made from {shown(image)}", options)
-    with copying_progress(options.quiet) as progress:
+    with progress_bar("copying", options.quiet) as progress:
         receipt = repair(
             image,
             policy=rules,

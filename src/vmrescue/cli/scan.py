@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vmrescue.cli.main import INTERRUPTED
 from vmrescue.cli.options import check_options, format_option, make_policy, parent_option, policy_options, quiet_option
 from vmrescue.errors import ReadError, UnsupportedError, UsageError
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from vmrescue.fleet import ScanResult
 
-FINDINGS, UNREADABLE, INTERRUPTED = 1, 3, 130  # exit statuses
+FINDINGS, UNREADABLE = 1, 3  # exit statuses
 IN_EVERY_WORKER = ["vmrescue.checks", "vmrescue.disk.vhd_chain"]  # imported once, before the workers are forked
 
 

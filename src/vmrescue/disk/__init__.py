@@ -12,6 +12,7 @@ from vmrescue.disk.journal_file import Journal, Region
 from vmrescue.disk.opening import EditSession, open_disk, undo
 from vmrescue.disk.overlay import Overlay
 from vmrescue.disk.parents import parents_in
+from vmrescue.lazy import names_of
 
 if TYPE_CHECKING:
     from vmrescue.disk.copy import CopiedDisk, copy_to_fixed
@@ -49,10 +50,4 @@ _LATER = {  # these need construct, which is slow to import
     "create_differencing": "vhd_create",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__} has no attribute {name}")
-    import importlib
-
-    return getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)
+__getattr__ = names_of(__name__, _LATER)

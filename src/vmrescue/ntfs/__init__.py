@@ -7,8 +7,9 @@ file gets no short (8.3) name and shares its directory's security instead of inh
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from vmrescue.lazy import names_of
 
 if TYPE_CHECKING:
     from vmrescue.ntfs.info import FileInfo
@@ -20,8 +21,4 @@ __all__ = ["NtfsVolume", "FileInfo", "VolumeState", "volume_state"]
 # Imported when they are first used: a diagnosis asks for a volume's state, and needs no editor.
 _MODULES = {"NtfsVolume": "volume", "FileInfo": "info", "VolumeState": "state", "volume_state": "state"}
 
-
-def __getattr__(name: str) -> object:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__} has no attribute {name}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = names_of(__name__, _MODULES)

@@ -5,8 +5,9 @@ The names below are imported when they are first used: a diagnosis of a clean hi
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from vmrescue.lazy import names_of
 
 if TYPE_CHECKING:
     from vmrescue.registry.check import Problem
@@ -56,8 +57,4 @@ _MODULES = {
     "ValueType": "value_type",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__} has no attribute {name}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = names_of(__name__, _MODULES)
