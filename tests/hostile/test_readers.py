@@ -18,6 +18,7 @@ from fuzz.rooms import PARSERS
 from fuzz.rooms.ntfs import small_volume
 from fuzz.rooms.whole import START, VOLUME
 from hostile.disks import small_image
+from registry.samples import values_that_share_a_cell
 from registry.test_hostile import many_keys
 from support.machine import run
 from support.memory_device import MemoryDevice
@@ -30,7 +31,6 @@ from vmrescue.ntfs.boot_sector import read_boot_sector
 from vmrescue.ntfs.directory import Directory, find_file
 from vmrescue.ntfs.index_edit import IndexEditor
 from vmrescue.ntfs.run_list import HOLE, Run, encode_pairs
-from vmrescue.registry import Hive, ValueType
 from vmrescue.volume import Window
 from vmrescue.windows.bare_hive import BareHive
 from vmrescue.windows.cleanup import matches
@@ -224,16 +224,7 @@ def test_a_long_list_of_one_long_leaf_over_and_over_is_an_error_for_the_reader_t
 
 
 def test_values_that_share_one_large_cell_are_an_error_for_the_reader_too() -> None:
-    hive = Hive.create("TEST", minor=3)
-    hive.set_value("", "large", ValueType.BINARY, bytes(500_000))
-    cell = hive.root.value("large").fields.data
-    for number in range(300):
-        hive.set_value("", f"v{number}", ValueType.DWORD, 0)
-    data = bytearray(hive.to_bytes())
-    for value in hive.root.values():
-        struct.pack_into("<III", data, 4096 + 4 + value.offset + 4, 500_000, cell, 3)
-
-    key = reader(bytes(data)).hive.root
+    key = reader(values_that_share_a_cell(300)).hive.root
     with bounded(), pytest.raises(FormatError, match="fit in their hive"):
         key.values()
     with bounded(), pytest.raises(FormatError, match="cells that many share"):

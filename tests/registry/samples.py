@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from datetime import UTC, datetime
 
 from support.real_data import corpus, sdist_file
@@ -68,3 +69,16 @@ def hive_with_everything(minor: int) -> Hive:
     hive.set_value("Kéy ß", "имя", ValueType.SZ, "a name in UTF-16")
     hive.set_value("Kéy ß", "a/b\\c%", ValueType.SZ, "odd\nname")
     return hive
+
+
+def values_that_share_a_cell(count: int) -> bytes:
+    """A hive whose `count` values all claim the same half megabyte for theirs."""
+    hive = Hive.create("TEST", minor=3)
+    hive.set_value("", "large", ValueType.BINARY, bytes(500_000))
+    cell = hive.root.value("large").fields.data
+    for number in range(count):
+        hive.set_value("", f"v{number}", ValueType.DWORD, 0)
+    data = bytearray(hive.to_bytes())
+    for value in hive.root.values():
+        struct.pack_into("<III", data, 4096 + 4 + value.offset + 4, 500_000, cell, 3)
+    return bytes(data)

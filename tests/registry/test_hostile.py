@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from registry.samples import boot_store
+from registry.samples import boot_store, values_that_share_a_cell
 from registry.test_check import Damaged
 from registry.test_recovery import entry, new_dirty, old_dirty, with_field
 from vmrescue.errors import FormatError, UsageError, VmRescueError
@@ -185,18 +185,11 @@ def test_a_long_list_of_one_long_leaf_over_and_over_is_bounded() -> None:
 
 
 def test_many_values_that_share_one_large_cell_are_bounded() -> None:
-    hive = Hive.create("TEST", minor=3)
-    hive.set_value("", "large", ValueType.BINARY, bytes(500_000))
-    cell = hive.root.value("large").fields.data
-    for number in range(500):
-        hive.set_value("", f"v{number}", ValueType.DWORD, 0)
-    data = bytearray(hive.to_bytes())
-    for value in hive.root.values():
-        struct.pack_into("<III", data, 4096 + 4 + value.offset + 4, 500_000, cell, 3)
+    data = values_that_share_a_cell(500)
     with bounded(len(data)):
-        assert len(Hive(bytes(data)).check()) >= 500
+        assert len(Hive(data).check()) >= 500
         with pytest.raises(FormatError, match="cells that several of them have"):
-            export_reg(Hive(bytes(data)), "", "HKLM\\X")
+            export_reg(Hive(data), "", "HKLM\\X")
 
 
 def test_sizes_that_no_file_holds_are_errors_before_any_memory_is_taken() -> None:
