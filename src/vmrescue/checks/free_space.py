@@ -9,9 +9,8 @@ from vmrescue.checks import steps
 from vmrescue.checks.finding import Finding
 from vmrescue.errors import VmRescueError
 from vmrescue.plan import DeleteFile, ExpandVolume
-from vmrescue.units import size_text
+from vmrescue.units import GIB, size_text
 from vmrescue.windows.cleanup import chosen, removable_files
-from vmrescue.windows.expansion import GIB, expansion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,6 +69,8 @@ def _growth(volume: Volume, missing: int) -> dict[str, Any]:
         volume: the OS volume.
         missing: bytes.
     """
+    from vmrescue.windows.expansion import expansion  # here, because few volumes are so full
+
     disk = volume.disk
     size = next((size for size in DISK_SIZES if size >= disk.device.size + missing), None)
     if size is None:

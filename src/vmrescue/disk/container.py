@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from vmrescue.disk import foreign
 from vmrescue.disk.device import BlockDevice, check_range
 from vmrescue.disk.file import SECTOR, Store, check_growth
 from vmrescue.errors import FormatError, RefusedError, UnsupportedError
@@ -142,6 +141,8 @@ def open_container(
         from vmrescue.disk.vhd_chain import open_vhd  # here, because construct is slow to import
 
         return open_vhd(store, path, None if parent_folder is None else Path(parent_folder))
+    from vmrescue.disk import foreign  # here, because most images are VHDs
+
     kind = foreign.kind_of(store, path)
     if kind is not None:
         if writable:

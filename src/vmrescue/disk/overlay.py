@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING
 
 from vmrescue.disk.device import check_range
@@ -32,6 +31,8 @@ class Overlay:
         self.size = base.size
         self.sector_size = base.sector_size
         self._slots: dict[int, int] = {}  # page number -> its place in the spool, in pages
+        from tempfile import SpooledTemporaryFile  # here, because reading a disk needs none
+
         self._spool = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 (closed in close)
 
     def read_at(self, offset: int, length: int) -> bytes:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from vmrescue.errors import FormatError
 from vmrescue.report.templating import template
-from vmrescue.units import size_text
+from vmrescue.units import GIB, size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,7 +22,6 @@ Row = dict[str, Any]
 
 BEGIN = '<script type="application/x-ndjson" id="rows">'
 END = "</script>"
-GIB = 1 << 30
 FREE_SPACE_STEPS = (100 << 20, 300 << 20, GIB, 4 * GIB, 16 * GIB, 64 * GIB)  # bytes; 300 MB is what Windows needs
 
 

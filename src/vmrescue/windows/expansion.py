@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import NotFoundError, RefusedError, UsageError
 from vmrescue.ntfs.growth import check_growable
 from vmrescue.plan import ExpandDisk, ExpandVolume, FileRef, MovePartition
-from vmrescue.units import size_text
+from vmrescue.units import GIB, size_text
 from vmrescue.volume.extending import behind, check_editable, furthest_end
 from vmrescue.windows.installation import Installation
 from vmrescue.windows.recovery_moves import references
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from vmrescue.windows.disk import Disk
     from vmrescue.windows.volume import Volume
 
-MIB, GIB = 1 << 20, 1 << 30
+MIB = 1 << 20
 AZURE_LIMIT = 4095 * GIB
 MBR_LIMIT = 2048 * GIB
 DYNAMIC_LIMIT = 2040 * GIB
