@@ -1,26 +1,31 @@
-"""VHDs: fixed, dynamic, differencing."""
+"""VHDs: fixed, dynamic, differencing; read and written by us, and read by libvhdi, which has to confirm a repair."""
 
 from __future__ import annotations
 
 import functools
+from contextlib import closing
 from typing import TYPE_CHECKING
 
-from disk.images import BLOCK, make_image
+from disk.images import BLOCK, fill, make_image
 from fuzz import scratch
 from fuzz.layouts import Field, of_construct
 from fuzz.mutation import Seed
 from fuzz.parser import Parser, Refusals, where_there
 from support.memory_device import MemoryDevice
 from support.real_data import corpus
+from vmrescue.disk import open_disk
 from vmrescue.disk.container import open_container
 from vmrescue.disk.overlay import Overlay
+from vmrescue.disk.vhd_create import create_differencing, create_dynamic, create_fixed
 from vmrescue.disk.vhd_layout import FOOTER, FOOTER_CHECKSUM_AT, HEADER, HEADER_CHECKSUM_AT, sealed
+from vmrescue.transaction.committed import compare_committed, must_be_confirmable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 SECTOR, HEADER_AT, TABLE_AT = 512, 512, 1536
 MOST = 1 << 20  # bytes read at once
+JUDGED_SIZE, JUDGED_BLOCK = 1200 << 10, 512 << 10  # bytes
 
 
 @functools.cache
@@ -35,6 +40,21 @@ def seeds() -> list[Seed]:
     for container in ("fixed", "dynamic", "differencing"):
         place = folder() if container == "differencing" else scratch.folder()
         found.append(vhd_seed(container, make_image(place, container).read_bytes()))
+    return [*found, *where_there(lambda: vhd_seed("dynamic by Windows", corpus("vhd/image.vhd")))]
+
+
+@functools.cache
+def judged_seeds() -> list[Seed]:
+    """With blocks of a size that real disks have: libvhdi 20240509 misreads smaller ones."""
+    fixed, dynamic, parent, child = (folder() / name for name in ("fixed", "dynamic", "base", "child"))
+    create_fixed(fixed, JUDGED_SIZE)
+    create_dynamic(dynamic, JUDGED_SIZE, JUDGED_BLOCK)
+    create_dynamic(parent, JUDGED_SIZE, JUDGED_BLOCK)
+    fill(parent)
+    create_differencing(parent, child, JUDGED_BLOCK)
+    for path in (fixed, dynamic, child):
+        fill(path)
+    found = [vhd_seed(path.name, path.read_bytes()) for path in (fixed, dynamic, child)]
     return [*found, *where_there(lambda: vhd_seed("dynamic by Windows", corpus("vhd/image.vhd")))]
 
 
@@ -77,4 +97,14 @@ def run(data: bytes) -> None:
     refused.tell()
 
 
-PARSERS = (Parser("vhd", run, seeds),)
+def run_judge(data: bytes) -> None:
+    """What libvhdi is asked before and after a repair, for a disk that we have opened: both ends of it, compared."""
+    image = folder() / "judged"
+    image.write_bytes(data)
+    with closing(open_disk(image)) as disk:
+        must_be_confirmable(str(image), disk)
+        size = min(disk.size, MOST)
+        compare_committed(str(image), disk, [(0, size), (disk.size - size, size)])
+
+
+PARSERS = (Parser("vhd", run, seeds), Parser("vhd-judge", run_judge, judged_seeds))

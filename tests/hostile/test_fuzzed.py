@@ -34,6 +34,7 @@ COUNTS = {
     "fat": 200,
     "fat-reader": 90,
     "vhd": 400,
+    "vhd-judge": 400,
     "foreign": 90,
     "tables": 240,
     "bcd": 200,
