@@ -5,7 +5,10 @@ from __future__ import annotations
 from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from vmrescue.disk import FileDevice, Overlay
 from vmrescue.disk.remote import RemoteFile, is_remote, shown
+from vmrescue.disk.vhd import FoundFooter
+from vmrescue.disk.vhd_layout import FIXED, footer_as_created
 from vmrescue.errors import FormatError, RefusedError, RepairFailedError
 from vmrescue.windows.guard import reading
 from vmrescue.windows.stream import DeviceStream
@@ -13,7 +16,7 @@ from vmrescue.windows.stream import DeviceStream
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from vmrescue.disk import VirtualDisk
+    from vmrescue.disk import BlockDevice, VirtualDisk
 
     Reader = Callable[[int, int], bytes]  # (offset, length) of the disk -> its bytes
 
@@ -81,14 +84,28 @@ def _open_vhd(paths: list[str]) -> Iterator[Reader]:
     with ExitStack() as opened:
         below: Any = None
         for path in reversed(paths):
+            store = opened.enter_context(closing(RemoteFile(path) if is_remote(path) else FileDevice(path)))
             image = pyvhdi.file()
-            if is_remote(path):
-                remote = opened.enter_context(closing(RemoteFile(path)))
-                image.open_file_object(DeviceStream(remote))
-            else:
-                image.open(path)
+            image.open_file_object(DeviceStream(opened.enter_context(closing(_as_created(store)))))
             opened.callback(image.close)
             if below is not None:
                 image.set_parent(below)
             below = image
         yield lambda offset, length: below.read_buffer_at_offset(length, offset)
+
+
+def _as_created(store: BlockDevice) -> BlockDevice:
+    """The file as it would be if its disk had had its size from the start.
+
+    Of the two sizes in a footer libvhdi takes the original one, which differs once a disk was resized, and would show
+    such a disk cut short, or with what lies behind it.
+    """
+    found = FoundFooter(store)
+    raw = footer_as_created(found.footer.raw)
+    shown = Overlay(store)
+    if raw != found.footer.raw:
+        if found.position is not None:
+            shown.write_at(found.position, raw[: store.size - found.position])
+        if found.footer.disk_type != FIXED:
+            shown.write_at(0, raw)
+    return shown
