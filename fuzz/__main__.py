@@ -47,6 +47,7 @@ def _try_file(names: list[str], file: Path) -> int:
 
 def _run(name: str, numbers: range, seed: str, folder: Path) -> Result:
     parser = PARSERS[name]
+    parser.must_have_seeds()
     total = Result(name, seed)
     for start in range(0, len(numbers), CHUNK):
         part = campaign(parser, numbers[start : start + CHUNK], seed)

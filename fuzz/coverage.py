@@ -29,7 +29,7 @@ def main() -> None:
     if name not in PARSERS:
         sys.exit(f"usage: python -m fuzz.coverage PARSER [libFuzzer options]; there are {', '.join(PARSERS)}")
     parser = PARSERS[name]
-    seeds = parser.seeds()
+    seeds = parser.must_have_seeds()
     folder = FINDS / f"{name}-corpus"
     folder.mkdir(parents=True, exist_ok=True)
     for seed in seeds:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -33,6 +34,10 @@ class Parser:
     run: Callable[[bytes], None]
     seeds: Callable[[], Sequence[Seed]]
     mutate: Mutator = mutate
+
+    def must_have_seeds(self) -> Sequence[Seed]:
+        """The seeds, for a command: without any it ends with the reason."""
+        return self.seeds() or sys.exit(f"{self.name}: no file to start from; set VMRESCUE_CORPUS")
 
 
 def where_there(*makers: Callable[[], Seed]) -> list[Seed]:
