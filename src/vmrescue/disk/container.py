@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from vmrescue.disk.device import BlockDevice, check_range
+from vmrescue.disk.device import BlockDevice, check_range, next_data
 from vmrescue.disk.file import SECTOR, Store, check_growth
 from vmrescue.errors import FormatError, RefusedError, UnsupportedError
 
@@ -75,6 +75,9 @@ class RawImage:
     def read_at(self, offset: int, length: int) -> bytes:
         check_range(self.format, offset, length, self.size)
         return self.store.read_at(offset, length)
+
+    def next_data(self, offset: int) -> int:
+        return next_data(self.store, offset)
 
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
         check_range(self.format, offset, len(data), self.size)

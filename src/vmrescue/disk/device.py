@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from vmrescue.errors import FormatError
 
@@ -29,6 +29,19 @@ class BlockDevice(Protocol):
 
     def close(self) -> None:
         """Releases what the device holds; it may be called twice."""
+
+
+@runtime_checkable
+class Sparse(Protocol):
+    """A device that knows which of its parts were never written."""
+
+    def next_data(self, offset: int) -> int:
+        """The first byte from `offset` on that may be other than zero; the device's size where there is none."""
+
+
+def next_data(device: object, offset: int) -> int:
+    """As `Sparse.next_data`, of any device: what it does not know counts as written."""
+    return device.next_data(offset) if isinstance(device, Sparse) else offset
 
 
 def check_range(what: str, offset: int, length: int, size: int) -> None:

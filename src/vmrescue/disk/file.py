@@ -95,6 +95,13 @@ class FileDevice:
             length -= len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    def next_data(self, offset: int) -> int:
+        """Holes of a sparse file are passed over, where its file system tells of them."""
+        try:
+            return os.lseek(self._descriptor, offset, os.SEEK_DATA)
+        except OSError as error:
+            return self.size if error.errno == errno.ENXIO else offset
+
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
         check_range(self.path, offset, len(data), self.size)
         self._must_be_writable()

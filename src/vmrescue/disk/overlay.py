@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from vmrescue.disk.device import check_range
+from vmrescue.disk.device import check_range, next_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -47,6 +47,13 @@ class Overlay:
             end = min((page + 1) * PAGE, offset + length)
             mixed[start - offset : end - offset] = self._load(page)[start - page * PAGE : end - page * PAGE]
         return bytes(mixed)
+
+    def next_data(self, offset: int) -> int:
+        base = next_data(self.base, offset) if offset < self.base.size else self.size
+        if base == offset:
+            return offset
+        changed = (max(offset, page * PAGE) for page in self._slots if (page + 1) * PAGE > offset)
+        return min(base, self.size, *changed)
 
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
         check_range("overlay", offset, len(data), self.size)

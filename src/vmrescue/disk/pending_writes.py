@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from vmrescue.disk.device import next_data
+
 if TYPE_CHECKING:
     from vmrescue.disk.device import BlockDevice
 
@@ -35,6 +37,13 @@ class PendingWrites:
                 part = waiting[max(0, -start) : length - start]
                 whole[max(0, start) : max(0, start) + len(part)] = part
         return bytes(whole)
+
+    def next_data(self, offset: int) -> int:
+        """The first byte from `offset` on that may be other than zero: see `device.next_data`."""
+        there = next_data(self._device, offset)
+        size = self._sector_size
+        waiting = (max(offset, sector * size) for sector in self._sectors if (sector + 1) * size > offset)
+        return min([there, *waiting]) if there > offset else there
 
     def write_at(self, offset: int, data: bytes | bytearray) -> None:
         """Holds metadata back; it need not be aligned."""

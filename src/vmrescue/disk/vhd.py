@@ -17,7 +17,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from vmrescue.disk import vhd_layout
-from vmrescue.disk.device import BlockDevice, check_range
+from vmrescue.disk.device import BlockDevice, check_range, next_data
 from vmrescue.disk.file import SECTOR, Store, check_growth
 from vmrescue.disk.vhd_bitmap import bit_runs, bitmap_size, with_bits
 from vmrescue.disk.vhd_layout import HEADER_SIZE, NO_BLOCK, Header
@@ -96,6 +96,9 @@ class VhdFixed:
     def read_at(self, offset: int, length: int) -> bytes:
         check_range(self.format, offset, length, self.size)
         return self.store.read_at(offset, length)
+
+    def next_data(self, offset: int) -> int:
+        return min(next_data(self.store, offset), self.size)
 
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
         check_range(self.format, offset, len(data), self.size)
@@ -209,6 +212,16 @@ class VhdDynamic:
         inside = max(0, min(length, self.parent.size - offset))
         data = self.parent.read_at(offset, inside) if inside else b""
         return data.ljust(length, b"\0")
+
+    def next_data(self, offset: int) -> int:
+        """What is in no block, here or in a parent, was never written."""
+        block = offset // self.header.block_size
+        while block < len(self._table) and self._table[block] == NO_BLOCK:
+            block += 1
+        own = min(max(offset, block * self.header.block_size), self.size)
+        if self.parent is None or offset >= self.parent.size:
+            return own
+        return min(own, next_data(self.parent, offset))
 
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
         check_range(self.format, offset, len(data), self.size)

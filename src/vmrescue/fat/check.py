@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from array import array
 from typing import TYPE_CHECKING, NamedTuple
 
+from vmrescue.disk.paged import PagedNumbers
 from vmrescue.errors import FormatError
 from vmrescue.fat.directory import DOT, DOT_DOT, VOLUME_LABEL, Directory, Record
 from vmrescue.fat.info_sector import UNKNOWN, read_info
@@ -35,7 +35,7 @@ def check_volume(pending: PendingWrites, boot: BootSector, table: Table) -> list
 
 
 class _Checker:
-    """Memory: four bytes for each cluster, and the path of each file."""
+    """Memory: four bytes for each cluster that is used, and the path of each file."""
 
     def __init__(self, pending: PendingWrites, boot: BootSector, table: Table) -> None:
         self._pending = pending
@@ -43,7 +43,7 @@ class _Checker:
         self._table = table
         self._problems: list[str] = []
         self._paths = [""]  # by owner; 0: none
-        self._owners = array("I", bytes(array("I").itemsize * (boot.cluster_count + 2)))
+        self._owners = PagedNumbers("I")  # of clusters
 
     def run(self) -> list[str]:
         self._check_copies()
@@ -165,16 +165,17 @@ class _Checker:
 
     def _check_lost(self) -> None:
         """Clusters in use that belong to no file; a chain's first is one that none of the others leads to."""
-        led_to = bytearray(self._boot.cluster_count + 2)
+        led_to = set()
         lost = []
         for first, values in self._table.pages():
+            if values.count(FREE) == len(values):
+                continue
             for cluster, value in enumerate(values, first):
                 if value != FREE and not self._owners[cluster] and not self._table.is_bad(value):
                     lost.append(cluster)
-                    if self._boot.is_cluster(value):
-                        led_to[value] = 1
+                    led_to.add(value)
         if lost:
-            chains = max(1, sum(1 for cluster in lost if not led_to[cluster]))
+            chains = max(1, sum(1 for cluster in lost if cluster not in led_to))
             self._problems.append(
                 f"{len(lost)} clusters in {chains} chains are in use but belong to no file, the first is {lost[0]}"
             )

@@ -24,6 +24,7 @@ BAD = {12: 0xFF7, 16: 0xFFF7, 32: 0x0FFFFFF7}
 END = {12: 0xFFF, 16: 0xFFFF, 32: 0x0FFFFFFF}  # written; any value above BAD ends a chain
 MASK_32 = 0x0FFFFFFF  # the upper four bits of a 32-bit entry are reserved, and kept
 PAGE = 1 << 16  # bytes of table held as one piece; all entries of a FAT12 table lie in the first
+_ZEROS = bytes(PAGE)
 
 
 class Table:
@@ -183,7 +184,7 @@ class Table:
         if count:
             yield start, count
 
-    def pages(self, number: int = 0) -> Iterator[tuple[int, list[int]]]:
+    def pages(self, number: int = 0) -> Iterator[tuple[int, list[int] | bytes]]:
         """The table's values from piece `number` on: the first index of a piece, and its entries that are clusters.
 
         Entries 0 and 1, which are no clusters, are given as bad ones.
@@ -192,10 +193,15 @@ class Table:
         for page_number in range(number, -(-end // self._per_page)):
             first = page_number * self._per_page
             page = self._pages.get(page_number) or self._read_page(page_number)
-            values = self._decode(page, min(self._per_page, end - first))
+            count = min(self._per_page, end - first)
             if first == 0:
-                values[:2] = [BAD[self._boot.bits]] * 2
-            yield first, values
+                yield first, [BAD[self._boot.bits]] * 2 + self._decode(page, count)[2:]
+            elif (
+                page == _ZEROS[: len(page)]
+            ):  # as most are of a large volume: bytes of zeros are clusters that are free
+                yield first, _ZEROS[:count]
+            else:
+                yield first, self._decode(page, count)
 
     def _decode(self, page: bytearray, count: int) -> list[int]:
         if self._boot.bits == 32:
@@ -226,7 +232,7 @@ class Table:
         self._free_count = None
 
 
-def _find_free(values: list[int], start: int, stop: int) -> int:
+def _find_free(values: list[int] | bytes, start: int, stop: int) -> int:
     """The index of the first free entry in [start, stop), or `stop`."""
     try:
         return values.index(FREE, start, stop)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from heapq import heappop, heappush
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError, RefusedError
@@ -13,12 +14,14 @@ from vmrescue.ntfs.system_files import BITMAP
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from vmrescue.ntfs.data import Stream
     from vmrescue.ntfs.run_list import Run
     from vmrescue.ntfs.store import Store
 
 CHUNK = 1 << 16  # bytes of the bitmap looked at together
 ZONE_SIZE = 200 << 20  # bytes that Windows keeps free after $MFT, for it to grow into
 ZONE_PART = 8  # of the volume, where that is less
+MOST_PIECES = 1 << 21  # of free clusters, looked at or kept: each is two tuples for a planner, half a gigabyte in all
 
 Piece = tuple[int, int]  # first cluster, number of clusters
 Flip = tuple[int, int, bool]  # first cluster, number of clusters, whether they are in use now
@@ -44,14 +47,9 @@ class ClusterBitmap:
         """Clusters that no file owns."""
         return self._count - sum(bits.bit_count() for _, bits, _ in self.parts(0, self._count))
 
-    def parts(self, first: int, end: int) -> Iterator[tuple[int, int, int]]:
+    def parts(self, first: int, end: int, chunk: int = CHUNK) -> Iterator[tuple[int, int, int]]:
         """(first cluster, bits as a number, clusters) of each part of a range; the lowest bit is the first's."""
-        while first < end:
-            byte = first // 8
-            stop = min((byte + CHUNK) * 8, end)
-            bits = int.from_bytes(self._stream.read_at(byte, -(-stop // 8) - byte), "little") >> first % 8
-            yield first, bits & (1 << stop - first) - 1, stop - first
-            first = stop
+        return bit_parts(self._stream, first, end, chunk)
 
     def allocate(self, count: int, near: int | None = None) -> list[Piece]:
         """Takes `count` free clusters in as few pieces as can be: from `near` on, if those are free, then a piece that
@@ -106,7 +104,7 @@ class ClusterBitmap:
             if part[0] < part[1]
         ]
         for places in (outside, ranges):
-            if found := fewest(self._unreserved(self._free_pieces(places)), count):
+            if found := fewest(islice(self._unreserved(self._free_pieces(places)), MOST_PIECES), count):
                 return found
         raise RefusedError(f"the volume has no {count} free clusters of {self._store.boot.cluster_size} bytes")
 
@@ -134,8 +132,15 @@ class ClusterBitmap:
         return min(self._count // ZONE_PART, ZONE_SIZE // self._store.boot.cluster_size)
 
     def free_pieces(self) -> Iterator[Piece]:
-        """All free clusters, in pieces as long as can be, in the order of the volume."""
-        return self._free_pieces([(0, self._count)])
+        """All free clusters, in pieces as long as can be, in the order of the volume.
+
+        Raises:
+            RefusedError: they lie in too many pieces to be planned with.
+        """
+        for number, piece in enumerate(self._free_pieces([(0, self._count)])):
+            if number == MOST_PIECES:
+                raise RefusedError(f"the volume's free clusters lie in more than {MOST_PIECES} pieces")
+            yield piece
 
     def _free_pieces(self, ranges: list[Piece]) -> Iterator[Piece]:
         """The free pieces in ranges of clusters, each as long as it is there."""
@@ -172,6 +177,16 @@ class ClusterBitmap:
             self._stream.write_at(byte, value.to_bytes(size, "little"))
         if self.changes is not None:
             self.changes.append((first, count, used))
+
+
+def bit_parts(bitmap: Stream, first: int, end: int, chunk: int = CHUNK) -> Iterator[tuple[int, int, int]]:
+    """(first bit, bits as a number, how many) of each part of a range of a bitmap, `chunk` bytes at most."""
+    while first < end:
+        byte = first // 8
+        stop = min((byte + chunk) * 8, end)
+        bits = int.from_bytes(bitmap.read_at(byte, -(-stop // 8) - byte), "little") >> first % 8
+        yield first, bits & (1 << stop - first) - 1, stop - first
+        first = stop
 
 
 def fewest(pieces: Iterable[Piece], count: int) -> list[Piece]:

@@ -1,17 +1,18 @@
 """Is a volume sound? Each record, each run and each index is gone through once, whatever the volume claims.
 
 What Windows itself lets lag behind counts as sound: times in names; sizes in the names of NTFS's own files, and of
-files with several names. Memory: one bit for each cluster, four bytes for each file record.
+files with several names. Memory: one bit for each cluster that is used, four bytes for each file record.
 """
 
 from __future__ import annotations
 
-from array import array
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from vmrescue.disk.paged import BITS, PagedBits, PagedNumbers
 from vmrescue.errors import VmRescueError
 from vmrescue.ntfs.attribute import Kind, Storage
+from vmrescue.ntfs.bitmap import bit_parts
 from vmrescue.ntfs.check_index import check_index
 from vmrescue.ntfs.data import METHOD_MASK, Stream
 from vmrescue.ntfs.deletion import stored_attributes
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 CHUNK = 4096  # bytes of $MFT's bitmap looked at together
 RESERVED = range(16, 24)  # may be marked as in use without ever having been written
+RESERVED_BITS = sum(1 << number for number in RESERVED)
 
 
 def check_volume(store: Store) -> list[str]:
@@ -57,9 +59,10 @@ class _Checker:
     def __init__(self, store: Store) -> None:
         self.problems: list[str] = []
         self._store = store
-        self._owned = bytearray(-(-store.boot.cluster_count // 8))
-        self._named = array("H", bytes(2 * store.mft.count))  # names in each file's records
-        self._entered = array("H", bytes(2 * store.mft.count))  # entries of directories that lead to them
+        self._owned = PagedBits()
+        self._claimed = 0  # clusters of all attributes
+        self._named = PagedNumbers("H")  # names in each file's records
+        self._entered = PagedNumbers("H")  # entries of directories that lead to them
         self._views = [
             _View(store, "$ObjId", "$O", Kind.OBJECT_ID, object_id_key),
             _View(store, "$Reparse", "$R", Kind.REPARSE_POINT, reparse_key),
@@ -93,18 +96,22 @@ class _Checker:
     # -- records
 
     def records(self) -> None:
-        for number, marked in self._marks():
-            with self.reporting():
-                self._check_record(number, marked)
-
-    def _marks(self) -> Iterator[tuple[int, bool]]:
-        """Each record's number, and whether $MFT's bitmap says that it is in use."""
         bitmap = self._store.file(MFT).stream(Kind.BITMAP)
-        count = self._store.mft.count
-        for start in range(0, -(-count // 8), CHUNK):
-            chunk = bitmap.read_at(start, min(CHUNK, -(-count // 8) - start))
-            for number in range(start * 8, min((start + CHUNK) * 8, count)):
-                yield number, bool(chunk[number // 8 - start] >> number % 8 & 1)
+        done = 0
+        for numbers in self._store.mft.written():
+            self._check_unwritten(bitmap, done, numbers.start)
+            for first, marks, count in bit_parts(bitmap, numbers.start, numbers.stop, CHUNK):
+                for number in range(first, first + count):
+                    with self.reporting():
+                        self._check_record(number, bool(marks >> number - first & 1))
+            done = numbers.stop
+        self._check_unwritten(bitmap, done, self._store.mft.count)
+
+    def _check_unwritten(self, bitmap: Stream, first: int, end: int) -> None:
+        """No record in a part of the image that was never written is marked as in use."""
+        for start, marks, _ in bit_parts(bitmap, first, end):
+            if marks & ~(RESERVED_BITS >> start):
+                self.problems.append(f"file records from {start} on are free, but marked as in use")
 
     def _check_record(self, number: int, marked: bool) -> None:
         record = self._store.mft.used(number)
@@ -159,14 +166,13 @@ class _Checker:
         packed = attribute.flags & (METHOD_MASK | Storage.SPARSE)
         if packed and attribute.compressed_size != sum(run.length for run in runs.stored) * size:
             self.problems.append(f"a packed attribute of {file.base.title} gives a wrong size on disk")
+        if self._claimed > self._store.boot.cluster_count:
+            return False  # some are shared, which was said; that many could be claimed without end
+        self._claimed += sum(run.length for run in runs.stored)
         shared = _Clusters()
         for run in runs.stored:
-            byte, shift = divmod(run.lcn, 8)
-            length = -(-(shift + run.length) // 8)
-            mask = (1 << run.length) - 1 << shift
-            owned = int.from_bytes(self._owned[byte : byte + length], "little")
-            shared.add(byte * 8, owned & mask)
-            self._owned[byte : byte + length] = (owned | mask).to_bytes(length, "little")
+            for first, bits in self._owned.set(run.lcn, run.length):
+                shared.add(first, bits)
         if shared.count:
             said = (
                 f"{shared.count} clusters of {file.base.title} belong to another file too, the first is {shared.first}"
@@ -176,10 +182,11 @@ class _Checker:
 
     def clusters(self) -> None:
         lost, unmarked = _Clusters(), _Clusters()
-        for first, bits, count in self._store.clusters.parts(0, self._store.boot.cluster_count):
-            owned = int.from_bytes(self._owned[first // 8 : -(-(first + count) // 8)], "little")
-            lost.add(first, bits & ~owned)
-            unmarked.add(first, owned & ~bits)
+        for first, bits, _ in self._store.clusters.parts(0, self._store.boot.cluster_count, BITS // 8):
+            owned = self._owned.page(first)
+            if bits != owned:
+                lost.add(first, bits & ~owned)
+                unmarked.add(first, owned & ~bits)
         if lost.count:
             self.problems.append(f"{lost.count} clusters are in use and belong to no file, the first is {lost.first}")
         if unmarked.count:
@@ -215,8 +222,8 @@ class _Checker:
 
     def names(self) -> None:
         """Every name in a record has its entry in a directory."""
-        for number, (named, entered) in enumerate(zip(self._named, self._entered, strict=True)):
-            if named > entered:
+        for number, named in self._named.items():
+            if named > (entered := self._entered[number]):
                 self.problems.append(f"file record {number} has {named} names, and {entered} entries in directories")
 
     # -- the system's indexes

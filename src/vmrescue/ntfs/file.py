@@ -9,7 +9,7 @@ from vmrescue.ntfs.attribute import Kind
 from vmrescue.ntfs.attribute_list import MAX_SIZE, ListEntry, read_list
 from vmrescue.ntfs.data import Stream
 from vmrescue.ntfs.record import NUMBER_MASK
-from vmrescue.ntfs.run_list import RunList, check_stored
+from vmrescue.ntfs.run_list import RunList
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -151,5 +151,5 @@ class File:
                 raise FormatError("attribute", extent.position, expected, extent.lowest_vcn)
             for run in extent.runs(self.store.boot.cluster_count):
                 runs.append(run.lcn, run.length)
-        check_stored(runs, self.store.boot.cluster_count, extents[0].position if extents else 0)
+        runs.check_stored(extents[0].position if extents else 0)
         return runs

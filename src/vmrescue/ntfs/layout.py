@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from vmrescue.ntfs.run_list import Run
     from vmrescue.ntfs.store import Store
 
-CHUNK = 1 << 20  # bytes of $MFT read together
 IN_USE_AT, IN_USE = 0x16, 1
 SNAPSHOTS = "System Volume Information"
 
@@ -117,12 +116,12 @@ class _Reader:
     def _records(self) -> Iterator[FileRecord]:
         size = self._store.boot.record_size
         table = self._store.file(MFT).stream(Kind.DATA)
-        for start in range(0, self._store.mft.count * size, CHUNK):
-            chunk = table.read_at(start, min(CHUNK, self._store.mft.count * size - start))
-            for at in range(0, len(chunk), size):
+        for numbers in self._store.mft.written():
+            chunk = table.read_at(numbers.start * size, len(numbers) * size)
+            for number, at in zip(numbers, range(0, len(chunk), size), strict=True):
                 if chunk[at + IN_USE_AT] & IN_USE:
                     try:
-                        yield read_record(chunk[at : at + size], (start + at) // size, start + at)
+                        yield read_record(chunk[at : at + size], number, number * size)
                     except FormatError:
                         continue
 

@@ -9,14 +9,19 @@ from vmrescue.ntfs.attribute import Kind
 from vmrescue.ntfs.attribute_list import MAX_SIZE, read_list
 from vmrescue.ntfs.cluster_stream import ClusterStream
 from vmrescue.ntfs.record import SIGNATURE, FileRecord, RecordFlag, new_record, read_record
-from vmrescue.ntfs.run_list import HOLE, Run, RunList, check_stored
+from vmrescue.ntfs.run_list import HOLE, Run, RunList
 from vmrescue.ntfs.system_files import MFT, MFT_MIRROR
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vmrescue.disk.pending_writes import PendingWrites
     from vmrescue.ntfs.attribute import Attribute
     from vmrescue.ntfs.boot_sector import BootSector
     from vmrescue.ntfs.file import File
+
+
+CHUNK = 1 << 18  # bytes of the table looked at together
 
 
 class FileTable:
@@ -44,7 +49,7 @@ class FileTable:
         self.count = min(first.data_size, first.initialized_size) // self._boot.record_size
         self._stream = ClusterStream(self._pending, self.runs, self._boot.cluster_size)
         self._load_extents(base)
-        check_stored(self.runs, self._boot.cluster_count, first.position)
+        self.runs.check_stored(first.position)
         if self.count * self._boot.record_size > self._stream.size:
             raise FormatError("$MFT", first.position + 0x30, f"at most {self._stream.size} bytes", first.data_size)
 
@@ -110,6 +115,19 @@ class FileTable:
             return None
         record = read_record(raw, number, position)
         return record if record.in_use else None
+
+    def written(self) -> Iterator[range]:
+        """The numbers of all records, in ranges, but for those in parts of the image that were never written."""
+        size, cluster = self._boot.record_size, self._boot.cluster_size
+        done = 0
+        for run in self.runs:
+            at, end = run.vcn * cluster, min(run.next_vcn * cluster, self.count * size)
+            shift = run.lcn * cluster - at
+            while (at := max(at, self._pending.next_data(at + shift) - shift)) < end:
+                stop = min(at + CHUNK, end)
+                if numbers := range(max(done, at // size), -(-stop // size)):
+                    yield numbers
+                done, at = numbers.stop, stop
 
     def is_free(self, number: int) -> bool:
         """Whether no file has a record, as far as it can be read; what never was a record is free."""

@@ -8,6 +8,7 @@ a run without an LCN is a hole. Source: linux-ntfs documentation, "Data Runs".
 from __future__ import annotations
 
 from bisect import bisect_right
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmrescue.errors import FormatError
@@ -58,6 +59,10 @@ class RunList:
     def stored(self) -> list[Run]:
         """The runs that are no holes."""
         return [run for run in self._runs if run.lcn != HOLE]
+
+    def check_stored(self, position: int) -> None:
+        """Raises FormatError, for the attribute at `position`, where it stores two of its clusters in one."""
+        must_be_apart(((run.lcn, run.length) for run in self.stored), position)
 
     @property
     def next_lcn(self) -> int | None:
@@ -113,10 +118,16 @@ class RunList:
         return lcn == HOLE if last.lcn == HOLE else lcn == last.next_lcn
 
 
-def check_stored(runs: RunList, limit: int, position: int) -> None:
-    """Raises FormatError where runs store more clusters than a volume has, because some are named twice."""
-    if (stored := sum(run.length for run in runs.stored)) > limit:
-        raise FormatError("run list", position, f"{limit} clusters at most", stored)
+def must_be_apart(runs: Iterable[tuple[int, int]], position: int) -> None:
+    """Raises FormatError where two runs of an attribute share a cluster: a little data could seem to be endless.
+
+    Args:
+        runs: (first cluster of the volume, number of clusters), without holes.
+        position: the byte of the attribute.
+    """
+    for (lcn, length), (following, _) in pairwise(sorted(runs)):
+        if lcn + length > following:
+            raise FormatError("run list", position, "each cluster once", f"cluster {following} twice")
 
 
 def decode_pairs(pairs: bytes, first_vcn: int, limit: int, position: int) -> list[Run]:

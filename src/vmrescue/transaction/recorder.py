@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmrescue.disk.device import next_data
+
 if TYPE_CHECKING:
     from vmrescue.disk import Store
 
@@ -25,6 +27,9 @@ class Recorder:
 
     def read_at(self, offset: int, length: int) -> bytes:
         return self._device.read_at(offset, length)
+
+    def next_data(self, offset: int) -> int:
+        return next_data(self._device, offset)
 
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
         self._device.write_at(offset, data)

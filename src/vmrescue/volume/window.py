@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.disk.device import check_range
+from vmrescue.disk.device import check_range, next_data
 
 if TYPE_CHECKING:
     from vmrescue.disk.device import BlockDevice
@@ -23,6 +23,9 @@ class Window:
     def read_at(self, offset: int, length: int) -> bytes:
         check_range("volume", offset, length, self.size)
         return self.device.read_at(self.start + offset, length)
+
+    def next_data(self, offset: int) -> int:
+        return min(next_data(self.device, self.start + offset) - self.start, self.size)
 
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
         check_range("volume", offset, len(data), self.size)

@@ -1,9 +1,10 @@
 """dissect.ntfs within bounds: what a volume says of itself makes it neither loop nor take memory without end.
 
 Version 3.16 follows a child of an index node wherever it leads, also back; goes through an index allocation by steps
-that may be 0 and to a size that may be anything; unfolds a compressed hole of any length cluster by cluster; and
-follows the attribute lists of the records that an attribute list names. So records are looked at before it takes them
-apart, and indexes are walked here. Sources of the limits: linux-ntfs documentation; what Windows itself makes.
+that may be 0 and to a size that may be anything; unfolds a compressed hole of any length cluster by cluster; reads
+clusters again for each run that names them; and follows the attribute lists of the records that an attribute list
+names. So records are looked at before it takes them apart, and indexes are walked here. Sources of the limits:
+linux-ntfs documentation; what Windows itself makes.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from dissect.ntfs.mft import Mft, MftRecord
 
 from vmrescue.errors import FormatError
 from vmrescue.ntfs.boot_sector import read_boot_sector
+from vmrescue.ntfs.run_list import must_be_apart
 from vmrescue.windows.stream import DeviceStream
 
 if TYPE_CHECKING:
@@ -112,26 +114,27 @@ def check_record(record: MftRecord) -> None:
 
 def content_of(record: MftRecord) -> Any:
     """A file's content, as a stream."""
-    _check_compressed(record, "", ATTRIBUTE_TYPE_CODE.DATA)
+    _check_clusters(record, "", ATTRIBUTE_TYPE_CODE.DATA)
     return record.open()
 
 
 def _index_of(directory: MftRecord) -> Index:
-    _check_compressed(directory, FILE_NAMES, ATTRIBUTE_TYPE_CODE.INDEX_ALLOCATION)
+    _check_clusters(directory, FILE_NAMES, ATTRIBUTE_TYPE_CODE.INDEX_ALLOCATION)
     return directory.index(FILE_NAMES)
 
 
-def _check_compressed(record: MftRecord, name: str, kind: Any) -> None:
-    """Raises FormatError where a stream is compressed, and said to be longer than any."""
-    for attribute in record.attributes.find(name, kind):
-        if attribute.resident or not attribute.header.flags & COMPRESSED:
-            continue
-        if attribute.header.compression_unit not in COMPRESSION_UNITS:
+def _check_clusters(record: MftRecord, name: str, kind: Any) -> None:
+    """Raises FormatError where a stream stores a cluster twice, or is compressed and said to be longer than any."""
+    extents = [extent for extent in record.attributes.find(name, kind) if not extent.resident]
+    runs = [run for extent in extents for run in extent.dataruns()]
+    must_be_apart(((lcn, count) for lcn, count in runs if lcn is not None), 0)
+    for extent in extents:
+        if extent.header.flags & COMPRESSED and extent.header.compression_unit not in COMPRESSION_UNITS:
             expected = f"a compression unit of {COMPRESSION_UNITS}"
-            raise FormatError(_title(record), 0, expected, attribute.header.compression_unit)
-        clusters = sum(max(count, 0) for _, count in record.dataruns(name, kind))
-        if clusters > MOST_COMPRESSED:
-            raise FormatError(_title(record), 0, f"at most {MOST_COMPRESSED} compressed clusters", clusters)
+            raise FormatError(_title(record), 0, expected, extent.header.compression_unit)
+    clusters = sum(max(count, 0) for _, count in runs)
+    if clusters > MOST_COMPRESSED and any(extent.header.flags & COMPRESSED for extent in extents):
+        raise FormatError(_title(record), 0, f"at most {MOST_COMPRESSED} compressed clusters", clusters)
 
 
 def _check_list(record: MftRecord, header: Any) -> None:

@@ -1,0 +1,173 @@
+"""Volumes that claim far more than their image holds: sparse files of a few hundred kilobytes, many gigabytes long.
+
+What was never written is passed over, and what an attribute stores twice is refused, so that work and memory are
+bounded by what is there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from disk.images import CONTAINERS, KIB, SIZE, make_image
+from hostile.test_readers import bounded
+from ntfs.volumes import format_volume
+from support.machine import run
+from vmrescue.disk import FileDevice, Overlay, open_disk
+from vmrescue.disk.device import next_data
+from vmrescue.disk.pending_writes import PendingWrites
+from vmrescue.errors import FormatError
+from vmrescue.fat import FatVolume
+from vmrescue.ntfs import NtfsVolume
+from vmrescue.ntfs.attribute import Kind
+from vmrescue.ntfs.directory import find_file
+from vmrescue.ntfs.layout import read_layout
+from vmrescue.ntfs.run_list import Run, encode_pairs
+from vmrescue.ntfs.store import Store
+from vmrescue.volume import Window
+from vmrescue.windows.ntfs_file_system import NtfsFileSystem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vmrescue.disk import BlockDevice
+    from vmrescue.ntfs.file import File
+
+GIB = 1 << 30
+NTFS_SIZE = 64 * GIB
+CLUSTER = 512
+FAT_SIZE = 4 * GIB
+BIG = "big.bin"
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Path:
+    """An empty NTFS volume of 128 million clusters, with one small file in it."""
+    path = format_volume(tmp_path / "volume.img", NTFS_SIZE, CLUSTER)
+    device = FileDevice(path, writable=True)
+    NtfsVolume(device).create_file(BIG, b"x" * 5000)
+    device.close()
+    run("fallocate", "--dig-holes", path)
+    return path
+
+
+def give_runs(file: File, kind: Kind, pieces: list[tuple[int, int]]) -> None:
+    """An attribute that says it lies in these pieces, (first cluster, clusters), whatever is there."""
+    attribute = file.get(kind)
+    pairs, _ = encode_pairs(Run(0, *piece) for piece in pieces)
+    clusters = sum(length for _, length in pieces)
+    attribute.set_pairs(pairs, clusters)
+    attribute.allocated_size = attribute.data_size = attribute.initialized_size = clusters * CLUSTER
+
+
+def test_a_file_table_that_was_never_written_takes_no_time(volume: Path) -> None:
+    device = FileDevice(volume, writable=True)
+    store = Store(device)
+    claimed = 30 * GIB // CLUSTER  # 30 million records
+    with store.edit():
+        table = store.file(0)
+        pieces = [(run.lcn, run.length) for run in table.stream(Kind.DATA).clusters.runs.stored]
+        give_runs(table, Kind.DATA, [*pieces, (33 * GIB // CLUSTER, claimed)])
+        give_runs(table, Kind.BITMAP, [(GIB // CLUSTER, claimed // 2 // 8 // CLUSTER + 64)])
+    assert Store(device).mft.count > 30_000_000
+
+    with bounded():
+        problems = NtfsVolume(device).check()
+        placed = list(read_layout(Store(device)))
+
+    assert problems
+    assert len(placed) < 20
+    device.close()
+
+
+def test_a_file_of_fifty_million_clusters_that_were_never_written_takes_no_memory(volume: Path) -> None:
+    device = FileDevice(volume, writable=True)
+    store = Store(device)
+    with store.edit():
+        give_runs(find_file(store, BIG), Kind.DATA, [(70_000_000, 50_000_000)])
+
+    with bounded(16 << 20):
+        problems = NtfsVolume(device).check()
+
+    assert "50000000 clusters belong to files and are marked as free" in "; ".join(problems)
+    device.close()
+
+
+@pytest.mark.parametrize("name", ["$Bitmap", BIG])
+def test_a_stream_that_stores_a_cluster_twice_is_an_error_for_both_readers(name: str, volume: Path) -> None:
+    device = FileDevice(volume, writable=True)
+    store = Store(device)
+    with store.edit():
+        give_runs(find_file(store, name), Kind.DATA, [(20_000_000, 16384)] * 8 + [(30_000_000, 1000)])
+
+    with bounded():
+        with pytest.raises(FormatError, match="each cluster once"):
+            find_file(Store(device), name).stream(Kind.DATA)
+        with pytest.raises(FormatError, match="each cluster once"):
+            NtfsFileSystem(device, 0).open(name)
+        if name == "$Bitmap":
+            with pytest.raises(FormatError, match="each cluster once"):
+                _ = NtfsFileSystem(device, 0).free_space
+        assert NtfsVolume(device).check()
+    device.close()
+
+
+def test_a_fat_with_millions_of_free_clusters_is_checked_and_edited_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "volume.img"
+    with path.open("wb") as image:
+        image.truncate(FAT_SIZE)
+    run("mkfs.vfat", "-F", "32", "-s", "1", path)
+    run("fallocate", "--dig-holes", path)
+    device = FileDevice(path, writable=True)
+
+    with bounded(16 << 20):
+        volume = FatVolume(device)
+        volume.create_file("small.txt", b"small")
+        problems = FatVolume(device).check()
+
+    assert problems == []
+    assert volume.cluster_count > 8_000_000
+    device.close()
+    run("fsck.vfat", "-n", path)
+
+
+# -- where there is data
+
+
+def holes_and_data(device: BlockDevice) -> list[tuple[int, int]]:
+    """What `next_data` passes over."""
+    found = []
+    at = 0
+    while at < device.size:
+        data = next_data(device, at)
+        assert at <= data <= device.size
+        if data > at:
+            found.append((at, data))
+        at = data + 512
+    return found
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_what_is_passed_over_is_zero_in_every_container(container: str, tmp_path: Path) -> None:
+    disk = open_disk(make_image(tmp_path, container), writable=True)
+    if container != "differencing":
+        disk.resize(80 * SIZE)
+    part = Window(disk, 512, disk.size - 1024)
+    overlay = Overlay(part)
+    overlay.write_at(100 * KIB, b"new")
+    if part.size > 60 * SIZE:
+        overlay.write_at(60 * SIZE, b"far")
+    pending = PendingWrites(overlay, 512)
+    pending.write_at(120 * KIB, b"soon")
+
+    for device in (disk, part, overlay):
+        for start, end in holes_and_data(device):
+            assert device.read_at(start, end - start) == bytes(end - start)
+    if container != "differencing":
+        assert any(start > SIZE for start, _ in holes_and_data(overlay))
+        assert overlay.next_data(50 * SIZE) == 60 * SIZE // 4096 * 4096
+    assert next_data(overlay, 100 * KIB) == 100 * KIB
+    assert pending.next_data(120 * KIB) == 120 * KIB
+    overlay.close()
+    disk.close()
