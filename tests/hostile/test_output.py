@@ -200,3 +200,64 @@ def test_a_terminal_that_lacks_the_letters_of_a_name_shows_them_as_escapes(tmp_p
 
     assert (done.returncode, done.stderr) == (0, b"")
     assert rb"\u540d\u524d" in done.stdout
+
+
+def names_and_victims(folder: Path, *links: str) -> tuple[Path, Path]:
+    """An output folder in which somebody has put links to a file that is none of theirs."""
+    out, victim = folder / "out", folder / "victim"
+    out.mkdir()
+    victim.write_text("precious")
+    for link in links:
+        (out / link).symlink_to(victim)
+    return out, victim
+
+
+@pytest.mark.parametrize("words", [["reg", ("export", r"HKLM\SYSTEM\Select")], ["bcdedit", ("/export",)]])
+def test_an_export_is_not_written_through_links_that_lie_in_wait(words: list[str], tmp_path: Path) -> None:
+    image = small_image(tmp_path)
+    command, arguments = words
+    out, victim = names_and_victims(tmp_path, "x", ".x.unfinished")
+
+    refused = vmrescue(command, image, *arguments, out / "x")
+    done = vmrescue(command, image, *arguments, out / "x", "--yes")
+
+    assert (refused.status, done.status) == (4, 0)
+    assert victim.read_text() == "precious"
+    assert not (out / "x").is_symlink()
+    assert sorted(path.name for path in out.iterdir()) == [".x.unfinished", "x"]
+
+
+@pytest.mark.parametrize("name", ["r.jsonl", "r.csv", "r.html.partial", "r.parquet.partial"])
+@pytest.mark.parametrize("resume", [[], ["--resume"]])
+def test_a_scan_refuses_a_link_where_its_results_would_grow(name: str, resume: list[str], tmp_path: Path) -> None:
+    image = small_image(tmp_path)
+    out, victim = names_and_victims(tmp_path, name)
+
+    done = vmrescue("scan", image, "--output", out / name.removesuffix(".partial"), *resume)
+
+    assert done.status == 4
+    assert "a link, which is not followed" in done.err
+    assert victim.read_text() == "precious"
+    assert sorted(path.name for path in out.iterdir()) == [name]
+
+
+@pytest.mark.parametrize("form", ["html", "parquet"])
+def test_a_scan_replaces_a_link_in_the_place_of_its_output(form: str, tmp_path: Path) -> None:
+    image = small_image(tmp_path)
+    out, victim = names_and_victims(tmp_path, f"r.{form}", f"r.{form}.new")
+
+    done = vmrescue("scan", image, "--output", out / f"r.{form}")
+
+    assert done.status in (0, 1)
+    assert victim.read_text() == "precious"
+    assert (out / f"r.{form}").is_file()
+    assert not (out / f"r.{form}").is_symlink()
+
+
+def test_a_scan_does_not_wait_for_a_pipe_in_the_place_of_its_output(tmp_path: Path) -> None:
+    image = small_image(tmp_path)
+    os.mkfifo(tmp_path / "r.jsonl")
+
+    done = vmrescue("scan", image, "--output", tmp_path / "r.jsonl")
+
+    assert (done.status, done.err) == (4, f"vmrescue: {tmp_path / 'r.jsonl'} is not a regular file\n")

@@ -160,19 +160,23 @@ def test_what_an_image_says_of_itself_cannot_become_a_part_of_the_page(
     assert "evil" not in driver.title.removeprefix(f"{EVIL}: vmrescue")
     assert driver.find_elements(By.TAG_NAME, "img") == []
     evil_row = row(image=EVIL, computer_name=EVIL, error=EVIL + "\u2028<!--", checks=[EVIL])
-    scan_page.write([evil_row], file)
+    with file.open("wb") as stream:
+        scan_page.write([evil_row], stream)
     show(driver, file)
     assert driver.title == "vmrescue: scan of images"
     assert driver.find_elements(By.TAG_NAME, "img") == []
     assert texts(driver, "#images tbody td:first-child") == [EVIL]
-    assert list(scan_page.read(file)) == [evil_row]
+    with file.open("rb") as stream:
+        assert list(scan_page.read(stream)) == [evil_row]
 
 
 def test_a_page_of_20000_images_is_written_in_little_memory_and_still_filters(
     driver: WebDriver, tmp_path: Path
 ) -> None:
     page = tmp_path / "scan.html"
-    scan_page.write((row(image=f"disk-{n}.vhd", os_free=n << 20, checks=["bad-memory"]) for n in range(20_000)), page)
+    with page.open("wb") as stream:
+        rows = (row(image=f"disk-{n}.vhd", os_free=n << 20, checks=["bad-memory"]) for n in range(20_000))
+        scan_page.write(rows, stream)
     show(driver, page)
     assert driver.find_element(By.ID, "shown").text == "1000 of 20000 images, 20000 match"
     driver.find_element(By.ID, "text").send_keys("disk-19999")

@@ -165,12 +165,12 @@ def _write_store(path: str, edits: Iterable[Edit], options: ApplyOptions) -> Non
     """A new store's file with what the edits make."""
     from vmrescue.bcd.bcdedit import messages
     from vmrescue.bcd.hive_key import make
-    from vmrescue.cli.new_file import write_new_file
+    from vmrescue.cli.new_file import write_whole
     from vmrescue.registry import Hive
 
     hive = Hive.create(NAME_IN_BASE_BLOCK, minor=STORE_MINOR)
     make(hive, edits)
-    write_new_file(Path(path), hive.to_bytes(), options.yes)
+    write_whole(Path(path), [hive.to_bytes()], options.yes)
     print_listing([messages.SUCCESS], None, options)
 
 

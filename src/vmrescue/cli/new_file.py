@@ -2,37 +2,14 @@
 
 from __future__ import annotations
 
-import errno
-import os
-from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import RefusedError, WriteError
+from vmrescue.files import new_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-
-def write_new_file(path: Path, data: bytes, overwrite: bool) -> None:
-    """Writes a file under another name, and renames it when it is complete.
-
-    Raises:
-        RefusedError: there is such a file, and it may not be overwritten.
-        WriteError: the operating system would not take it.
-    """
-    if path.exists() and not overwrite:
-        raise RefusedError(f"{path} is there already; --yes overwrites it")
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
-        with unfinished.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        unfinished.replace(path)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise WriteError(f"cannot write {path}: {error.strerror}") from error
+    from pathlib import Path
 
 
 def write_whole(path: Path, content: Iterable[bytes], overwrite: bool) -> None:
@@ -42,32 +19,17 @@ def write_whole(path: Path, content: Iterable[bytes], overwrite: bool) -> None:
     elsewhere.
 
     Raises:
-        RefusedError: there is such a file, and it may not be overwritten; or the operating system would not take it.
+        RefusedError: there is such a file, and it may not be overwritten.
+        WriteError: the operating system would not take it.
     """
     try:
         if overwrite and path.exists() and not path.is_file():  # a device or a pipe, which is not ours to replace
             with path.open("wb") as stream:
                 stream.writelines(content)
             return
-        with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name[:40]}.", delete=False) as unfinished:
-            try:
-                unfinished.writelines(content)
-                unfinished.flush()
-                _name(Path(unfinished.name), path, overwrite)
-            finally:
-                Path(unfinished.name).unlink(missing_ok=True)
+        with new_file(path, overwrite) as unfinished:
+            unfinished.writelines(content)
+    except FileExistsError as error:
+        raise RefusedError(f"{path} is there already; --yes (of get: --force) overwrites it") from error
     except OSError as error:
-        raise RefusedError(f"cannot write {path}: {error.strerror}") from error
-
-
-def _name(unfinished: Path, path: Path, overwrite: bool) -> None:
-    """Gives a complete file its name, with the permissions of any new file."""
-    mask = os.umask(0)
-    os.umask(mask)
-    unfinished.chmod(0o666 & ~mask)
-    if overwrite:
-        unfinished.replace(path)
-    elif path.is_symlink() or path.exists():
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-    else:
-        unfinished.rename(path)
+        raise WriteError(f"cannot write {path}: {error.strerror}") from error

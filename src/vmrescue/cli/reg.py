@@ -68,9 +68,9 @@ def _file_to_import(parsed: Command) -> bytes:
 
 
 def _write(path: Path, content: bytes, options: ApplyOptions) -> None:
-    from vmrescue.cli.new_file import write_new_file
+    from vmrescue.cli.new_file import write_whole
 
-    write_new_file(path, content, options.yes)
+    write_whole(path, [content], options.yes)
 
 
 def _bare(target: str) -> OneHive:

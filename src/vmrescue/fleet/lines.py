@@ -9,6 +9,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from vmrescue.errors import FormatError, VmRescueError
+from vmrescue.files import open_regular
 from vmrescue.fleet.rows import COLUMNS, row_of
 from vmrescue.printable import printable
 
@@ -26,12 +27,16 @@ class LineFile:
     Args:
         path: the file.
         resume: whether what it holds is kept; a last line that was not finished is cut off.
+
+    Raises:
+        RefusedError: it is a link, which somebody may have put there, or no file.
     """
 
     def __init__(self, path: Path, resume: bool) -> None:
         self.path = path
         try:
-            self._stream = path.open("r+b" if resume and path.exists() else "w+b")
+            mode = "r+b" if resume and path.exists() else "w+b"
+            self._stream = open(path, mode, opener=open_regular)  # noqa: SIM115 - `close` closes it
         except OSError as error:
             raise VmRescueError(f"cannot write {path}: {error.strerror}") from error
         self._end = self._end_of_last_line()
@@ -51,7 +56,7 @@ class LineFile:
 
     def lines(self) -> Iterator[str]:
         """Those that are there."""
-        with self.path.open(encoding="utf-8", errors="replace", newline="") as stream:
+        with open(self.path, encoding="utf-8", errors="replace", newline="", opener=open_regular) as stream:
             yield from (line for line in stream if line.endswith("\n"))
 
     def add(self, line: str) -> None:
@@ -59,7 +64,7 @@ class LineFile:
         try:
             self._stream.truncate(self._end)  # not before: the file may turn out to be none of ours
             self._stream.seek(self._end)
-            self._end += self._stream.write(line.encode() + b"\n")
+            self._end += self._stream.write(line.encode())
             self._stream.flush()
         except OSError as error:
             raise VmRescueError(f"cannot write {self.path}: {error.strerror}") from error
@@ -98,7 +103,7 @@ class JsonLines:
 
     def add(self, document: dict[str, Any]) -> None:
         kept = self._shape(document) if self._shape else document
-        self._file.add(json.dumps(kept, separators=(",", ":"), ensure_ascii=True))
+        self._file.add(json_line(kept))
 
     def close(self) -> None:
         self._file.close()
@@ -127,9 +132,14 @@ class CsvTable:
         self._file.close()
 
 
+def json_line(document: dict[str, Any]) -> str:
+    """A document as a line of its own."""
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=True) + "\n"
+
+
 def _csv_line(cells: list[str]) -> str:
     line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(cells)
+    csv.writer(line, lineterminator="\n").writerow(cells)
     return line.getvalue()
 
 

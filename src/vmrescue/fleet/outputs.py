@@ -7,11 +7,13 @@ what a killed scan left there is taken up by ``--resume``.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
-from vmrescue.errors import UsageError
-from vmrescue.fleet.lines import CsvTable, JsonLines
+from vmrescue.errors import UsageError, VmRescueError
+from vmrescue.files import new_file, open_regular
+from vmrescue.fleet.lines import CsvTable, JsonLines, json_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -37,8 +39,8 @@ class Output(Protocol):
 class WholeForm:
     """A form that is written as a whole: how to write and to read it, and what it keeps of a result."""
 
-    write: Callable[[Iterable[Document], Path], None]
-    read: Callable[[Path], Iterator[Document]]
+    write: Callable[[Iterable[Document], BinaryIO], None]
+    read: Callable[[BinaryIO], Iterator[Document]]
     shape: Callable[[Document], Document] | None = None
 
 
@@ -55,15 +57,16 @@ class WholeFile:
 
     def _take_up(self) -> None:
         """Makes the partial file of what the output holds: it is there only once it is complete."""
-        new = self._path.with_name(self._path.name + ".new")
-        lines = JsonLines(new, resume=False)
+        with open(self._path, "rb", opener=open_regular) as old, self._new_file(self._partial) as new:
+            new.writelines(json_line(document).encode() for document in self._form.read(old))
+
+    @contextmanager
+    def _new_file(self, path: Path) -> Iterator[BinaryIO]:
         try:
-            for document in self._form.read(self._path):
-                lines.add(document)
-            new.replace(self._partial)
-        finally:
-            lines.close()
-            new.unlink(missing_ok=True)
+            with new_file(path, overwrite=True) as stream:
+                yield stream
+        except OSError as error:
+            raise VmRescueError(f"cannot write {path}: {error.strerror}") from error
 
     def images(self) -> Iterator[str]:
         return self._lines.images()
@@ -73,9 +76,8 @@ class WholeFile:
 
     def close(self) -> None:
         self._lines.close()
-        new = self._path.with_name(self._path.name + ".new")
-        self._form.write(self._lines.documents(), new)
-        new.replace(self._path)
+        with self._new_file(self._path) as stream:
+            self._form.write(self._lines.documents(), stream)
         self._partial.unlink()
 
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 import json
 import shlex
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from vmrescue.errors import FormatError, UnsupportedError
 from vmrescue.fleet.rows import COLUMNS, row_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
 SCHEMA_VERSION = "vmrescue.scan/1"
 ROWS_IN_GROUP = 1000  # held in memory at once: a few MB
@@ -46,25 +45,25 @@ def schema() -> Any:
     return pa.schema(fields, metadata={"vmrescue.schema": SCHEMA_VERSION})
 
 
-def write(documents: Iterable[dict[str, Any]], path: Path) -> None:
+def write(documents: Iterable[dict[str, Any]], stream: BinaryIO) -> None:
     """Writes results (their documents) to a new file, some at a time."""
     pa = _pyarrow()
     rows = map(_row, documents)
-    with pa.parquet.ParquetWriter(path, schema(), compression="zstd") as writer:
+    with pa.parquet.ParquetWriter(stream, schema(), compression="zstd") as writer:
         while group := list(islice(rows, ROWS_IN_GROUP)):
             writer.write_table(pa.Table.from_pylist(group, schema=schema()))
 
 
-def read(path: Path) -> Iterator[dict[str, Any]]:
+def read(stream: BinaryIO) -> Iterator[dict[str, Any]]:
     """The documents in a file that `write` has made. Raises FormatError where it is another."""
     pa = _pyarrow()
     try:
-        file = pa.parquet.ParquetFile(path)
+        file = pa.parquet.ParquetFile(stream)
     except (OSError, pa.ArrowException) as error:
-        raise FormatError(str(path), 0, "a Parquet file", str(error)) from error
+        raise FormatError(stream.name, 0, "a Parquet file", str(error)) from error
     with file:
         if "document" not in file.schema_arrow.names:
-            raise FormatError(str(path), 0, "the column 'document' of a scan's results")
+            raise FormatError(stream.name, 0, "the column 'document' of a scan's results")
         for batch in file.iter_batches(ROWS_IN_GROUP, columns=["document"]):
             yield from (json.loads(text) for text in batch.column(0).to_pylist())
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from io import TextIOWrapper
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from vmrescue.errors import FormatError
 from vmrescue.report.templating import template
@@ -16,7 +17,6 @@ from vmrescue.units import GIB, size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
 Row = dict[str, Any]
 
@@ -57,20 +57,19 @@ class Totals:
         return [(name, self._free[index]) for index, name in enumerate([*names, f"{steps[-1]} and more"])]
 
 
-def write(rows: Iterable[Row], path: Path) -> None:
+def write(rows: Iterable[Row], stream: BinaryIO) -> None:
     """Writes the page of a scan's rows (`fleet.rows`) to a new file. Raises UnsupportedError without Jinja2."""
     totals = Totals()
     page = template("scan.html").generate(rows=totals.counted(rows), totals=totals)
-    with path.open("w", encoding="utf-8") as stream:
-        stream.writelines(page)
+    stream.writelines(piece.encode() for piece in page)
 
 
-def read(path: Path) -> Iterator[Row]:
+def read(stream: BinaryIO) -> Iterator[Row]:
     """The rows of a page that `write` has made. Raises FormatError where it is another."""
-    with path.open(encoding="utf-8", errors="replace") as stream:
-        if not any(line.startswith(BEGIN) for line in stream):
-            raise FormatError(str(path), 0, "the rows of a scan's report")
-        for line in stream:
+    with TextIOWrapper(stream, encoding="utf-8", errors="replace") as lines:
+        if not any(line.startswith(BEGIN) for line in lines):
+            raise FormatError(stream.name, 0, "the rows of a scan's report")
+        for line in lines:
             if line.startswith(END):
                 return
             yield json.loads(line)

@@ -1,0 +1,71 @@
+"""Files of this machine, in folders where somebody may have put links and pipes for what is written to go elsewhere."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from vmrescue.errors import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NEW_FILE = 0o666  # permissions, of which the user's mask takes some
+
+
+def open_regular(path: str | os.PathLike[str], flags: int) -> int:
+    """The descriptor of a file that is one itself: a link is not followed, and a pipe is not waited for.
+
+    It is an opener: ``open(path, "rb", opener=open_regular)``.
+
+    Args:
+        flags: as `os.open` takes them.
+
+    Raises:
+        RefusedError: it is something else.
+        OSError: the operating system would not open it.
+    """
+    try:
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, NEW_FILE)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise RefusedError(f"{path} is a link, which is not followed") from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise RefusedError(f"{path} is not a regular file")
+    return descriptor
+
+
+@contextmanager
+def new_file(path: Path, overwrite: bool) -> Iterator[BinaryIO]:
+    """A stream for what a file is to hold; the file is there only once it is complete and on stable storage.
+
+    Nobody can foresee its name until then, so that no link can lie in wait; one in the file's place is replaced.
+
+    Raises:
+        OSError: the operating system would not take it, or there is such a file, and it may not be overwritten.
+    """
+    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name[:40]}.", delete=False) as unfinished:
+        try:
+            yield cast("BinaryIO", unfinished)
+            unfinished.flush()
+            os.fsync(unfinished.fileno())
+            _name(Path(unfinished.name), path, overwrite)
+        finally:
+            Path(unfinished.name).unlink(missing_ok=True)
+
+
+def _name(unfinished: Path, path: Path, overwrite: bool) -> None:
+    """Gives a complete file its name, with the permissions of any new file."""
+    mask = os.umask(0)
+    os.umask(mask)
+    unfinished.chmod(NEW_FILE & ~mask)
+    if not overwrite and (path.is_symlink() or path.exists()):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+    unfinished.replace(path)
