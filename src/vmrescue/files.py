@@ -6,11 +6,12 @@ import errno
 import os
 import stat
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
-from vmrescue.errors import RefusedError
+from vmrescue.errors import FormatError, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +41,21 @@ def open_regular(path: str | os.PathLike[str], flags: int) -> int:
         os.close(descriptor)
         raise RefusedError(f"{path} is not a regular file")
     return descriptor
+
+
+def lines(stream: TextIO, name: str, longest: int) -> Iterator[tuple[int, str]]:
+    """The lines of a text with their numbers from 1 on, and with what ends them.
+
+    Raises:
+        FormatError: one has more than `longest` characters, of which no more are read than that.
+    """
+    for number in count(1):
+        line = stream.readline(longest + 1)
+        if not line:
+            return
+        if len(line) > longest:
+            raise FormatError(f"{name}, line {number}", 0, f"a line of at most {longest} characters")
+        yield number, line
 
 
 @contextmanager

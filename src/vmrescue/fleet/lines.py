@@ -6,11 +6,13 @@ import csv
 import io
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from vmrescue.errors import FormatError, VmRescueError
-from vmrescue.files import open_regular
+from vmrescue.files import lines, open_regular
+from vmrescue.fleet import stored
 from vmrescue.fleet.rows import COLUMNS, row_of
+from vmrescue.fleet.stored import LONGEST
 from vmrescue.printable import printable
 
 if TYPE_CHECKING:
@@ -36,28 +38,33 @@ class LineFile:
         self.path = path
         try:
             mode = "r+b" if resume and path.exists() else "w+b"
-            self._stream = open(path, mode, opener=open_regular)  # noqa: SIM115 - `close` closes it
+            self._stream: IO[bytes] = open(path, mode, opener=open_regular)  # noqa: SIM115 - `close` closes it
         except OSError as error:
             raise VmRescueError(f"cannot write {path}: {error.strerror}") from error
         self._end = self._end_of_last_line()
         self.empty = self._end == 0
 
     def _end_of_last_line(self) -> int:
-        end = self._stream.seek(0, os.SEEK_END)
+        """Raises FormatError where there is none within the length of a line."""
+        size = end = self._stream.seek(0, os.SEEK_END)
         while end:
+            if size - end > LONGEST:
+                self._stream.close()
+                raise FormatError(f"{self.path}, last line", end, f"a line of at most {LONGEST} characters")
             start = max(0, end - TAIL)
             self._stream.seek(start)
             newline = self._stream.read(end - start).rfind(b"\n")
             if newline >= 0:
-                end = start + newline + 1
-                break
+                return start + newline + 1
             end = start
         return end
 
-    def lines(self) -> Iterator[str]:
-        """Those that are there."""
-        with open(self.path, encoding="utf-8", errors="replace", newline="", opener=open_regular) as stream:
-            yield from (line for line in stream if line.endswith("\n"))
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """Those that are there, each with the words that say where. Raises FormatError where one is too long."""
+        with open(self.path, encoding="utf-8", errors="replace", newline="\n", opener=open_regular) as stream:
+            for number, line in lines(stream, str(self.path), LONGEST):
+                if line.endswith("\n"):
+                    yield f"{self.path}, line {number}", line
 
     def add(self, line: str) -> None:
         """Adds a line; when this returns, other programs see it."""
@@ -78,31 +85,31 @@ class JsonLines:
     """One JSON document a line.
 
     Args:
-        shape: what is kept of a result's document; all of it unless given.
+        shape: what a line that is read must be.
+        keep: makes of a result's document what is kept; all of it unless given.
     """
 
     def __init__(
-        self, path: Path, resume: bool, shape: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+        self,
+        path: Path,
+        resume: bool,
+        shape: stored.Check = stored.DOCUMENT,
+        keep: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
     ) -> None:
         self._file = LineFile(path, resume)
         self._shape = shape
+        self._keep = keep
 
     def documents(self) -> Iterator[dict[str, Any]]:
         """What the file holds. Raises FormatError where a line is no result."""
-        for number, line in enumerate(self._file.lines(), 1):
-            try:
-                document = json.loads(line)
-                document["image"]
-            except (ValueError, KeyError, TypeError) as error:
-                raise FormatError(f"{self._file.path}, line {number}", 0, "a result of a scan", line[:40]) from error
-            yield document
+        return (stored.parsed(line, self._shape, where) for where, line in self._file.lines())
 
     def images(self) -> Iterator[str]:
         """The images whose results it holds."""
         return (document["image"] for document in self.documents())
 
     def add(self, document: dict[str, Any]) -> None:
-        kept = self._shape(document) if self._shape else document
+        kept = self._keep(document) if self._keep else document
         self._file.add(json_line(kept))
 
     def close(self) -> None:
@@ -119,10 +126,11 @@ class CsvTable:
 
     def images(self) -> Iterator[str]:
         """The images that it holds. Raises FormatError where it is another table."""
-        reader = csv.DictReader(self._file.lines())
-        if reader.fieldnames != list(COLUMNS):
-            raise FormatError(str(self._file.path), 0, "the header of a scan's table", reader.fieldnames)
-        return (_plain(row["image"]) for row in reader)
+        rows = self._file.lines()
+        _, header = next(rows, ("", ""))
+        if header.rstrip("\r\n") != ",".join(COLUMNS):
+            raise FormatError(str(self._file.path), 0, "the header of a scan's table", header[:40])
+        return (_row(line, where)["image"] for where, line in rows)
 
     def add(self, document: dict[str, Any]) -> None:
         row = row_of(document)
@@ -160,5 +168,20 @@ def _cell(value: Any, exact: bool = False) -> str:
     return text
 
 
-def _plain(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and cell[1:].startswith(RISKY) else cell
+def _row(line: str, where: str) -> dict[str, Any]:
+    """The row that a line of a table is. Raises FormatError where it is none."""
+    try:
+        (cells,) = csv.reader([line], strict=True)
+        row = {name: _value(cell, COLUMNS[name]) for name, cell in zip(COLUMNS, cells, strict=True)}
+    except (csv.Error, ValueError) as error:
+        raise FormatError(where, 0, "a row of a scan's table", line[:40]) from error
+    return stored.checked(row, stored.ROW, where)
+
+
+def _value(cell: str, kind: type) -> Any:
+    """What a cell stands for, the other way round than `_cell`. Raises ValueError."""
+    if kind is list:
+        return cell.split(";") if cell else []
+    if not cell:
+        return None
+    return kind(cell[1:] if cell.startswith("'") and cell[1:].startswith(RISKY) else cell)

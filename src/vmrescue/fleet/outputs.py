@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from vmrescue.errors import UsageError, VmRescueError
 from vmrescue.files import new_file, open_regular
+from vmrescue.fleet import stored
 from vmrescue.fleet.lines import CsvTable, JsonLines, json_line
 
 if TYPE_CHECKING:
@@ -37,11 +38,12 @@ class Output(Protocol):
 
 @dataclass(frozen=True)
 class WholeForm:
-    """A form that is written as a whole: how to write and to read it, and what it keeps of a result."""
+    """A form that is written as a whole: how to write and to read it; what it keeps of a result, and in which shape."""
 
     write: Callable[[Iterable[Document], BinaryIO], None]
     read: Callable[[BinaryIO], Iterator[Document]]
-    shape: Callable[[Document], Document] | None = None
+    shape: stored.Check = stored.DOCUMENT
+    keep: Callable[[Document], Document] | None = None
 
 
 class WholeFile:
@@ -53,7 +55,7 @@ class WholeFile:
         self._partial = path.with_name(path.name + ".partial")
         if resume and path.exists() and not self._partial.exists():
             self._take_up()
-        self._lines = JsonLines(self._partial, resume, form.shape)
+        self._lines = JsonLines(self._partial, resume, form.shape, form.keep)
 
     def _take_up(self) -> None:
         """Makes the partial file of what the output holds: it is there only once it is complete."""
@@ -91,7 +93,7 @@ def _html() -> WholeForm:
     import vmrescue.report.scan_page as scan_page
     from vmrescue.fleet.rows import row_of
 
-    return WholeForm(scan_page.write, scan_page.read, row_of)
+    return WholeForm(scan_page.write, scan_page.read, stored.ROW, row_of)
 
 
 LINES: dict[str, Callable[[Path, bool], Output]] = {".jsonl": JsonLines, ".csv": CsvTable}

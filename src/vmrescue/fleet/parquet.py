@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import shlex
-from itertools import islice
+from itertools import count, islice
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from vmrescue.errors import FormatError, UnsupportedError
 from vmrescue.fleet.rows import COLUMNS, row_of
+from vmrescue.fleet.stored import DOCUMENT, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -58,21 +59,33 @@ def read(stream: BinaryIO) -> Iterator[dict[str, Any]]:
     """The documents in a file that `write` has made. Raises FormatError where it is another."""
     pa = _pyarrow()
     try:
-        file = pa.parquet.ParquetFile(stream)
+        # A dictionary's text that many rows share is kept once: otherwise a small file may unpack to gigabytes.
+        with pa.parquet.ParquetFile(stream, read_dictionary=["document"]) as file:
+            if "document" not in file.schema_arrow.names:
+                raise FormatError(stream.name, 0, "the column 'document' of a scan's results")
+            rows = count(1)
+            for batch in file.iter_batches(ROWS_IN_GROUP, columns=["document"]):
+                for row, value in zip(rows, batch.column(0), strict=False):
+                    yield parsed(value.as_py(), DOCUMENT, f"{stream.name}, row {row}")
     except (OSError, pa.ArrowException) as error:
         raise FormatError(stream.name, 0, "a Parquet file", str(error)) from error
-    with file:
-        if "document" not in file.schema_arrow.names:
-            raise FormatError(stream.name, 0, "the column 'document' of a scan's results")
-        for batch in file.iter_batches(ROWS_IN_GROUP, columns=["document"]):
-            yield from (json.loads(text) for text in batch.column(0).to_pylist())
 
 
 def _row(document: dict[str, Any]) -> dict[str, Any]:
     diagnosis = document["diagnosis"] or {}
     findings = list(map(_finding, diagnosis.get("findings", [])))
     whole = {"findings": findings, "volumes": diagnosis.get("volumes", []), "document": json.dumps(document)}
-    return row_of(document) | whole
+    row: dict[str, Any] = _encodable(row_of(document) | whole)
+    return row
+
+
+def _encodable(value: Any) -> Any:
+    """The same with escapes for halves of characters, of which names on either side may have some, and no UTF-8 has."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, list):
+        return [_encodable(each) for each in value]
+    return {name: _encodable(each) for name, each in value.items()} if isinstance(value, dict) else value
 
 
 def _finding(finding: dict[str, Any]) -> dict[str, Any]:

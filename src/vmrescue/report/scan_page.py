@@ -5,13 +5,14 @@ The rows are in the page as JSON, one a line, so that a page of any length is wr
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from io import TextIOWrapper
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from vmrescue.errors import FormatError
+from vmrescue.files import lines
+from vmrescue.fleet.stored import LONGEST, ROW, parsed
 from vmrescue.report.templating import template
 from vmrescue.units import GIB, size_text
 
@@ -66,10 +67,11 @@ def write(rows: Iterable[Row], stream: BinaryIO) -> None:
 
 def read(stream: BinaryIO) -> Iterator[Row]:
     """The rows of a page that `write` has made. Raises FormatError where it is another."""
-    with TextIOWrapper(stream, encoding="utf-8", errors="replace") as lines:
-        if not any(line.startswith(BEGIN) for line in lines):
+    with TextIOWrapper(stream, encoding="utf-8", errors="replace") as page:
+        numbered = lines(page, stream.name, LONGEST)
+        if not any(line.startswith(BEGIN) for _, line in numbered):
             raise FormatError(stream.name, 0, "the rows of a scan's report")
-        for line in lines:
+        for number, line in numbered:
             if line.startswith(END):
                 return
-            yield json.loads(line)
+            yield parsed(line, ROW, f"{stream.name}, line {number}")
