@@ -19,6 +19,17 @@ if TYPE_CHECKING:
 NEW_FILE = 0o666  # permissions, of which the user's mask takes some
 
 
+def kind_of(path: str | os.PathLike[str]) -> int:
+    """What a path leads to, as `stat.S_IFMT` tells it; 0 where that is nothing, or the path is none (too long, a NUL).
+
+    Of such a path pathlib's own questions raise what the operating system says.
+    """
+    try:
+        return stat.S_IFMT(Path(path).stat().st_mode)
+    except (OSError, ValueError):
+        return 0
+
+
 def open_regular(path: str | os.PathLike[str], flags: int) -> int:
     """The descriptor of a file that is one itself: a link is not followed, and a pipe is not waited for.
 

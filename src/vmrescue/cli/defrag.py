@@ -14,6 +14,7 @@ from vmrescue.cli.applying import confirmed, progress_bar
 from vmrescue.cli.main import INTERRUPTED
 from vmrescue.cli.options import format_option, image_argument, quiet_option
 from vmrescue.errors import RefusedError, UsageError
+from vmrescue.files import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,7 +65,7 @@ def command(
 
     if copy_to and into:
         raise UsageError("a defragmentation goes to a copy or into a child, not to both")
-    if (new := copy_to or into) and new.exists():
+    if (new := copy_to or into) and kind_of(new):
         raise RefusedError(f"{new} exists already; it is not overwritten")
     if dry_run:
         done = rehearse(image, number, files, free_space)

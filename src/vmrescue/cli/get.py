@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from stat import S_IFDIR
 
 import click
 
@@ -18,6 +19,7 @@ def command(image: str, path: str, target: Path, force: bool, quiet: bool) -> No
     """Copy the file PATH of IMAGE[:VOLUME] to TARGET, a file or a folder."""
     from vmrescue.checks import open_disks
     from vmrescue.cli.new_file import write_whole
+    from vmrescue.files import kind_of
     from vmrescue.printable import printable
     from vmrescue.windows.file_system import chunks, harmless, parts_of
     from vmrescue.windows.places import find_place, split_image
@@ -26,7 +28,7 @@ def command(image: str, path: str, target: Path, force: bool, quiet: bool) -> No
     with open_disks([file]) as (disk,):
         place, below = find_place(disk, volume, path)
         source = place.files.open(below)
-        out = target / harmless(parts_of(below)[-1]) if target.is_dir() else target
+        out = target / harmless(parts_of(below)[-1]) if kind_of(target) == S_IFDIR else target
         write_whole(out, chunks(source), force)
     if not quiet:
         click.echo(printable(out))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from stat import S_IFREG
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import RefusedError, WriteError
-from vmrescue.files import new_file
+from vmrescue.files import kind_of, new_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +24,7 @@ def write_whole(path: Path, content: Iterable[bytes], overwrite: bool) -> None:
         WriteError: the operating system would not take it.
     """
     try:
-        if overwrite and path.exists() and not path.is_file():  # a device or a pipe, which is not ours to replace
+        if overwrite and kind_of(path) not in (0, S_IFREG):  # a device or a pipe, which is not ours to replace
             with path.open("wb") as stream:
                 stream.writelines(content)
             return

@@ -17,6 +17,7 @@ from vmrescue.cli.options import (
     policy_options,
 )
 from vmrescue.errors import RefusedError, UsageError
+from vmrescue.files import kind_of
 
 if TYPE_CHECKING:
     from vmrescue.cli.options import ApplyOptions
@@ -48,7 +49,7 @@ def command(
     rules = make_policy(**policy)
     if copy_to and into:
         raise UsageError("a repair goes to a copy or into a child, not to both")
-    if (target := copy_to or into) and target.exists():
+    if (target := copy_to or into) and kind_of(target):
         raise RefusedError(f"{target} exists already; it is not overwritten")
     with Transaction(image, data_disks, rules, writable=not (options.dry_run or elsewhere)) as transaction:
         must_be_editable(transaction.before)

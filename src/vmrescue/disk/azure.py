@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
-from vmrescue.disk.remote import QUERY, file_system, refusal, shown
+from vmrescue.disk.remote import QUERY, file_system, refusal, shown, split_url
 from vmrescue.errors import UnsupportedError
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ def blob_client(url: str) -> Any:
 
 def address(url: str) -> str:
     """Where a remote image lies, the same by whatever URL it is reached: host and path, without scheme and secrets."""
-    parts = urlsplit(blob_client(url).url if ACCOUNT_URL.match(url) else shown(url))
-    return unquote(parts.netloc + parts.path)
+    _, host, path = split_url(blob_client(url).url if ACCOUNT_URL.match(url) else shown(url))
+    return unquote(host + path)
 
 
 def marked(metadata: dict[str, str]) -> str | None:

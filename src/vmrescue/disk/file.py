@@ -189,6 +189,8 @@ def _is_block_device(path: str) -> bool:
         mode = Path(path).stat().st_mode
     except OSError as error:
         _cannot_open(path, False, error)
+    except ValueError as error:
+        raise ReadError(f"cannot open {path}: {error}") from error  # a NUL, which no path can hold
     if stat.S_ISDIR(mode):
         raise ReadError(f"{path} is a directory, not a disk image")
     if not stat.S_ISREG(mode) and not stat.S_ISBLK(mode):

@@ -39,6 +39,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import stat
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -52,6 +53,7 @@ from vmrescue.disk.journal_file import Journal, cut_ranges, read_journal, write_
 from vmrescue.disk.overlay import Overlay
 from vmrescue.disk.remote import is_remote
 from vmrescue.errors import NotFoundError, ReadError, RefusedError, RepairFailedError, VmRescueError, WriteError
+from vmrescue.files import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +76,7 @@ def journal_folder(image: str | os.PathLike[str]) -> Path:
     if is_remote(image):
         return _state_folder(quote(address(os.fspath(image)), safe=""))
     path = Path(image).resolve()
-    if not path.is_block_device():
+    if kind_of(path) != stat.S_IFBLK:
         return path.with_name(path.name + ".vmrescue")
     by_id = Path("/dev/disk/by-id")
     names = sorted(link.name for link in by_id.iterdir() if link.resolve() == path) if by_id.is_dir() else []

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 import struct
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import RefusedError
+from vmrescue.files import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +48,7 @@ def take_lock(image: FileDevice) -> None:
 def refuse_mounted(path: str | os.PathLike[str]) -> None:
     """Raises RefusedError for a block device that is mounted, whole or in part: the kernel would not say where."""
     device = Path(path)
-    if not device.is_block_device():
+    if kind_of(device) != stat.S_IFBLK:
         return
     number = device.stat().st_rdev
     folder = SYS / "dev" / "block" / f"{os.major(number)}:{os.minor(number)}"

@@ -13,7 +13,6 @@ import time
 from collections import OrderedDict
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NoReturn
-from urllib.parse import urlsplit, urlunsplit
 
 from vmrescue.disk.device import check_range
 from vmrescue.errors import ReadError, RefusedError, UnsupportedError, VmRescueError
@@ -44,9 +43,15 @@ def shown(path: str | os.PathLike[str]) -> str:
     text = os.fspath(path)
     if not is_remote(text):
         return text
-    url = urlsplit(text)
-    host = url.netloc if url.scheme.lower() in CONTAINER_FIRST else url.netloc.rpartition("@")[2]
-    return urlunsplit((url.scheme, host, url.path, "", ""))
+    scheme, host, path = split_url(text)
+    return f"{scheme}://{host if scheme in CONTAINER_FIRST else host.rpartition('@')[2]}{path}"
+
+
+def split_url(url: str) -> tuple[str, str, str]:
+    """Scheme, host (with what stands before it) and path of any URL, malformed ones too, which urllib refuses."""
+    scheme, rest = url.split("://", 1)
+    host, slash, path = re.split("[?#]", rest, maxsplit=1)[0].partition("/")
+    return scheme.lower(), host, slash + path
 
 
 class RemoteFile:

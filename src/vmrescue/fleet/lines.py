@@ -9,7 +9,7 @@ import os
 from typing import IO, TYPE_CHECKING, Any
 
 from vmrescue.errors import FormatError, VmRescueError
-from vmrescue.files import lines, open_regular
+from vmrescue.files import kind_of, lines, open_regular
 from vmrescue.fleet import stored
 from vmrescue.fleet.rows import COLUMNS, row_of
 from vmrescue.fleet.stored import LONGEST
@@ -37,7 +37,7 @@ class LineFile:
     def __init__(self, path: Path, resume: bool) -> None:
         self.path = path
         try:
-            mode = "r+b" if resume and path.exists() else "w+b"
+            mode = "r+b" if resume and kind_of(path) else "w+b"
             self._stream: IO[bytes] = open(path, mode, opener=open_regular)  # noqa: SIM115 - `close` closes it
         except OSError as error:
             raise VmRescueError(f"cannot write {path}: {error.strerror}") from error

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from vmrescue.errors import UsageError, VmRescueError
-from vmrescue.files import new_file, open_regular
+from vmrescue.files import kind_of, new_file, open_regular
 from vmrescue.fleet import stored
 from vmrescue.fleet.lines import CsvTable, JsonLines, json_line
 
@@ -53,7 +53,7 @@ class WholeFile:
         self._path = path
         self._form = form
         self._partial = path.with_name(path.name + ".partial")
-        if resume and path.exists() and not self._partial.exists():
+        if resume and kind_of(path) and not kind_of(self._partial):
             self._take_up()
         self._lines = JsonLines(self._partial, resume, form.shape, form.keep)
 

@@ -8,10 +8,12 @@ import os
 import re
 import sys
 from pathlib import Path
+from stat import S_IFBLK, S_IFDIR, S_IFREG
 from typing import TYPE_CHECKING
 
 from vmrescue.disk.remote import is_remote
 from vmrescue.errors import ReadError, UsageError
+from vmrescue.files import kind_of, lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,10 +22,14 @@ if TYPE_CHECKING:
 IMAGE_NAME = re.compile(r".+\.(vhd|vhdx|avhd|vmdk|qcow2|vdi|e01|raw|img|dd|bin|000|001)", re.IGNORECASE)
 EXTENT_NAME = re.compile(r".+-(flat|delta|sesparse|[sf]\d{3})\.vmdk", re.IGNORECASE)  # a descriptor names these
 STANDARD_INPUT = "@-"
+ANY_BYTES = "surrogateescape"  # a path may hold what is no UTF-8: it becomes the same bytes again when it is opened
+LONGEST_LINE = 32 << 10  # characters: Linux takes paths of 4096 bytes, servers URLs of some thousands
 
 
 def images(arguments: Iterable[str], recursive: bool = False) -> Iterator[str]:
     """Every image that the arguments name, as it is found; nothing is opened.
+
+    A line of a list that means nothing is given as it is, for it to become a result: others may have written it.
 
     Args:
         arguments: paths, URLs, folders, globs (``**`` too), and ``@list.txt``: one of these a line, ``#`` comments.
@@ -32,37 +38,47 @@ def images(arguments: Iterable[str], recursive: bool = False) -> Iterator[str]:
     Raises:
         UsageError: a glob matches nothing, or a folder holds no image.
         ReadError: a list or folder cannot be read.
+        FormatError: a list has a line that is longer than any path or URL.
     """
     seen: set[bytes] = set()  # digests: 16 bytes for a path of any length
     for argument in arguments:
-        for word in _lines(argument) if argument.startswith("@") else (argument,):
-            for image in _expand(word, recursive):
-                name = image if is_remote(image) else os.path.realpath(image)
-                digest = hashlib.blake2b(os.fsencode(name), digest_size=16).digest()
-                if digest not in seen:
-                    seen.add(digest)
-                    yield image
+        for image in _listed(argument, recursive) if argument.startswith("@") else _expand(argument, recursive):
+            name = image if is_remote(image) or "\0" in image else os.path.realpath(image)
+            digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+            if digest not in seen:
+                seen.add(digest)
+                yield image
 
 
-def _lines(argument: str) -> Iterator[str]:
+def _listed(argument: str, recursive: bool) -> Iterator[str]:
+    for word in _words(argument):
+        try:
+            yield from _expand(word, recursive)
+        except (UsageError, ReadError):
+            yield word
+
+
+def _words(argument: str) -> Iterator[str]:
+    name = argument[1:]
     try:
-        with sys.stdin if argument == STANDARD_INPUT else open(argument[1:], encoding="utf-8") as stream:
-            for line in stream:
+        with sys.stdin if argument == STANDARD_INPUT else open(name, encoding="utf-8", errors=ANY_BYTES) as stream:
+            for _, line in lines(stream, name, LONGEST_LINE):
                 word = line.strip()
                 if word and not word.startswith("#"):
                     yield word
     except (OSError, UnicodeDecodeError) as error:
-        raise ReadError(f"cannot read the list {argument[1:]}: {error}") from error
+        raise ReadError(f"cannot read the list {name}: {error}") from error
 
 
 def _expand(word: str, recursive: bool) -> Iterator[str]:
-    if is_remote(word) or Path(word).is_file() or Path(word).is_block_device():
+    kind = 0 if is_remote(word) else kind_of(word)
+    if is_remote(word) or kind in (S_IFREG, S_IFBLK):
         yield word
-    elif Path(word).is_dir():
+    elif kind == S_IFDIR:
         yield from _some(_folder(word, recursive), f"the folder {word} holds no image")
     elif glob.has_magic(word):
         found = glob.iglob(word, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
-        matches = (match for match in found if not Path(match).is_dir())
+        matches = (match for match in found if kind_of(match) != S_IFDIR)
         yield from _some(matches, f"{word} matches no file")
     else:
         yield word  # a file that is missing is a result too

@@ -8,24 +8,24 @@ and on a disk without a Windows the only volume that can be read.
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import NotFoundError, UsageError, VmRescueError
+from vmrescue.files import kind_of
 from vmrescue.windows.installation import Installation
 
 if TYPE_CHECKING:
     from vmrescue.windows.disk import Disk
     from vmrescue.windows.volume import Volume
 
-IMAGE_AND_VOLUME = re.compile(r"(?P<image>.+):(?P<volume>\d+|[A-Za-z]):?")
+IMAGE_AND_VOLUME = re.compile(r"(?P<image>.+):(?P<volume>\d{1,9}|[A-Za-z]):?")
 DRIVE = re.compile(r"(?P<letter>[A-Za-z]):[\\/]?(?P<path>.*)")
 
 
 def split_image(text: str) -> tuple[str, str | None]:
     """``os.vhd:2`` as image (a path or a URL) and volume; a file that is really called so is the image."""
     match = IMAGE_AND_VOLUME.fullmatch(text)
-    if match is None or Path(text).exists():
+    if match is None or kind_of(text):
         return text, None
     return match["image"], match["volume"].upper()
 

@@ -1,0 +1,90 @@
+"""The names of images may come from anybody: whatever they are, they are names of images that cannot be opened."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from commands.here import vmrescue
+from hostile.disks import small_image
+from vmrescue.disk.remote import shown
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LONG = "x" * 5000
+MALFORMED = ["http://[::1", "http://[/x", "http://a]b/", "https://[x]/y"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["a\0b.vhd", LONG, "a/" * 3000, "[", "*.nothing", "\udcff\udcfe", ".", "http://me:word@[::1?sig=1", *MALFORMED],
+    ids=range(8 + len(MALFORMED)),
+)
+def test_a_line_that_means_no_image_is_a_result_and_the_others_are_examined(line: str, tmp_path: Path) -> None:
+    image, names = small_image(tmp_path), tmp_path / "list.txt"
+    line = str(tmp_path / "empty") if line == "." else line
+    (tmp_path / "empty").mkdir()
+    names.write_text(f"{line}\n{image}\n", encoding="utf-8", errors="surrogateescape")
+
+    done = vmrescue("scan", f"@{names}", "--format", "json")
+
+    bad, good = map(json.loads, done.out.splitlines())
+    assert (done.status, done.err) == (3, "")
+    assert (bad["image"], bad["status"]) == (shown(line), "error")
+    assert bad["error"]["kind"] == "ReadError"
+    assert (good["image"], good["error"]) == (str(image), None)
+
+
+def test_a_list_that_is_one_line_of_terabytes_is_refused_at_once(tmp_path: Path) -> None:
+    names = tmp_path / "list.txt"
+    names.touch()
+    os.truncate(names, 4 << 40)
+
+    done = vmrescue("scan", f"@{names}")
+
+    assert done.status == 3
+    assert f"{names}, line 1 at byte 0 (0x0): expected a line of at most 32768 characters" in done.err
+
+
+@pytest.mark.parametrize("url", MALFORMED)
+def test_a_malformed_url_cannot_be_read(url: str) -> None:
+    for words in (["diagnose", url], ["undo", url], ["undo", "--list", url]):
+        done = vmrescue(*words)
+
+        assert done.status in (0, 3, 4)
+        assert url in done.err or "no repair" in done.out
+
+
+def test_a_malformed_url_is_shown_without_its_secrets() -> None:
+    assert shown("https://me:word@[::1/a.vhd?sig=x#y") == "https://[::1/a.vhd"
+    assert shown("HTTPS://me:word@a]b?sig=x") == "https://a]b"
+    assert shown("abfs://container@account/a.vhd?sig=x") == "abfs://container@account/a.vhd"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["undo", LONG],
+        ["undo", "--list", LONG],
+        ["info", LONG],
+        ["repair", "--yes", LONG],
+        ["get", "{}", "x", LONG],
+        ["cat", "{}:" + "9" * 5000, "x"],
+        ["ls", LONG + ":1"],
+        ["scan", "{}", "--output", LONG + ".csv"],
+        ["scan", "{}", "--output", LONG + ".html"],
+    ],
+    ids=range(9),
+)
+def test_a_name_longer_than_any_path_is_none_that_can_be_opened(words: list[str], tmp_path: Path) -> None:
+    image = small_image(tmp_path)
+
+    done = vmrescue(*(word.format(image) for word in words))
+
+    assert done.status == 3
+    assert done.err.count("\n") == 1
+    assert done.err.startswith("vmrescue: ")
