@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import itertools
 import multiprocessing
 import os
@@ -21,10 +22,12 @@ from support.crash import crash, failing, recorded
 from support.machine import need_root, run
 from vmrescue.disk import EditSession, FileDevice, Overlay, journal_folder, journals, open_disk, pending, undo
 from vmrescue.disk.journal import commit
+from vmrescue.disk.journal_file import END, END_TAG, HEADER, MAGIC
 from vmrescue.errors import NotFoundError, RefusedError, RepairFailedError
+from vmrescue.transaction import history
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 def repair(path: Path, offset: int | None = None) -> None:
@@ -528,3 +531,68 @@ def test_a_process_killed_in_the_midst_leaves_the_disk_wholly_old_or_wholly_new(
 
     print(f"killed 100 times: {seen[old]} times old, {seen[new]} times new")
     assert sum(seen.values()) == 100
+
+
+@pytest.mark.parametrize("plant", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/dev/zero")])
+def test_what_lies_in_a_journals_place_and_is_no_file_is_refused_at_once(
+    tmp_path: Path, plant: Callable[[Path], object]
+) -> None:
+    path = make_image(tmp_path, "raw")
+    before = path.read_bytes()
+    journal_folder(path).mkdir()
+    plant(journal_folder(path) / "0001.hot")
+
+    for use in (open_disk, undo, journals):
+        with pytest.raises(RefusedError, match=r"0001\.hot is (not a regular file|a link)"):
+            use(path)
+
+    assert path.read_bytes() == before
+
+
+def test_a_journal_of_a_time_that_no_calendar_has_is_refused(tmp_path: Path) -> None:
+    path = make_image(tmp_path, "raw")
+    journal_folder(path).mkdir()
+    header = HEADER.pack(MAGIC, 1 << 63, SIZE, SIZE, bytes(16), bytes(32))
+    end = END.pack(END_TAG, 0, hashlib.sha256(header).digest())
+    (journal_folder(path) / "0001.done").write_bytes(header + end)
+
+    with pytest.raises(RefusedError, match="a time before the year 10000"):
+        journals(path)
+
+
+DEEP = "[" * 100_000
+
+
+def sparse(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 1 << 40)
+
+
+@pytest.mark.parametrize(
+    "receipt",
+    ["[]", "1", "", "{}", DEEP, '{"journals": []}', '{"journals": {"disk": [1]}}', '{"journals": {"disk": -1}}'],
+    ids=range(8),
+)
+def test_what_is_no_receipt_of_ours_is_passed_over_in_the_list_of_repairs(tmp_path: Path, receipt: str) -> None:
+    path = make_image(tmp_path, "raw")
+    repair(path)
+    (journal_folder(path) / "planted").mkdir()
+    (journal_folder(path) / "planted" / "receipt.json").write_text(receipt)
+
+    (past,) = history(path)
+
+    assert (past.number, past.state, past.receipt) == (1, "done", None)
+
+
+@pytest.mark.parametrize("plant", [os.mkfifo, sparse])
+def test_a_pipe_or_a_terabyte_in_a_receipts_place_is_passed_over_at_once(
+    tmp_path: Path, plant: Callable[[Path], object]
+) -> None:
+    path = make_image(tmp_path, "raw")
+    repair(path)
+    (journal_folder(path) / "planted").mkdir()
+    plant(journal_folder(path) / "planted" / "receipt.json")
+
+    (past,) = history(path)
+
+    assert (past.number, past.receipt) == (1, None)

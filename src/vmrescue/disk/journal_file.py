@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from vmrescue.disk.overlay import differences
 from vmrescue.disk.witness import witness
 from vmrescue.errors import ReadError, RefusedError, WriteError
+from vmrescue.files import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,6 +33,7 @@ END_TAG = b"DONE"
 HEADER = struct.Struct("<8sQQQ16s32s")  # magic, Unix time, size before, size after, container's unique id, witness
 REGION = struct.Struct("<4sQII32s32s")  # tag, offset, length before, length after, SHA-256 before, SHA-256 after
 END = struct.Struct("<4sQ32s")  # tag, number of regions, SHA-256 of everything before this record
+LATEST = 253_402_300_799  # Unix time: the last second of the year 9999, beyond which Python tells no dates
 LONGEST = 1 << 20  # bytes of a region; longer ranges are cut, so that a region always fits in memory
 
 
@@ -153,8 +155,8 @@ def read_journal(path: Path) -> Journal:
     with _reading(path) as file:
         reader = _Reader(path, file)
         magic, created, size_before, size_after, unique_id, known_by = HEADER.unpack(reader.take(HEADER.size))
-        if magic != MAGIC:
-            raise _damaged(path, 0, f"{MAGIC!r}")
+        if magic != MAGIC or created > LATEST:
+            raise _damaged(path, 0, f"{MAGIC!r}, and a time before the year 10000")
         regions: list[Region] = []
         while (tag := reader.peek(len(REGION_TAG))) == REGION_TAG:
             _, offset, before, after, old, new = REGION.unpack(reader.take(REGION.size))
@@ -219,7 +221,7 @@ def _new_file(path: Path) -> Iterator[Callable[[bytes], None]]:
 @contextmanager
 def _reading(path: Path) -> Iterator[int]:
     try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        file = open_regular(path, os.O_RDONLY)
         try:
             yield file
         finally:

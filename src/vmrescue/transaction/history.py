@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from vmrescue.disk import journal_folder, journals
 from vmrescue.disk.remote import shown
+from vmrescue.errors import VmRescueError
+from vmrescue.files import open_regular
+from vmrescue.plan.schema import LARGEST_DOCUMENT, number, parse
 from vmrescue.transaction.receipt import NAME
 
 if TYPE_CHECKING:
@@ -48,7 +51,8 @@ class PastRepair:
 
 def history(image: str | os.PathLike[str]) -> list[PastRepair]:
     """All repairs of an image, the oldest first. Raises RefusedError where a journal is damaged."""
-    receipts = dict(_receipts(image))
+    past = journals(image)
+    receipts = dict(_receipts(image)) if past else {}
     return [
         PastRepair(
             number=journal.number,
@@ -57,15 +61,22 @@ def history(image: str | os.PathLike[str]) -> list[PastRepair]:
             bytes_written=sum(region.length_after for region in journal.regions),
             receipt=receipts.get(journal.number),
         )
-        for journal in journals(image)
+        for journal in past
     ]
 
 
 def _receipts(image: str | os.PathLike[str]) -> Iterator[tuple[int, Path]]:
     """The journal's number of each receipt that lies beside the image, and the receipt."""
     for path in journal_folder(image).glob(f"*/{NAME}"):
-        try:
-            numbers = json.loads(path.read_text(encoding="utf-8"))["journals"]
-        except (OSError, ValueError, KeyError):
-            continue  # not a receipt of ours: the list is of journals, which do not need it
-        yield from ((number, path) for name, number in numbers.items() if Path(name).name == Path(shown(image)).name)
+        # What is not a receipt of ours is passed over: the list is of journals, which do not need it.
+        with suppress(OSError, VmRescueError, ValueError, TypeError, KeyError, RecursionError):
+            yield from _numbers(path, Path(shown(image)).name)
+
+
+def _numbers(receipt: Path, name: str) -> list[tuple[int, Path]]:
+    """The numbers that a receipt gives for the journals of an image of this name. Raises ValueError, KeyError, …"""
+    with open(receipt, "rb", opener=open_regular) as stream:
+        journals = parse(stream.read(LARGEST_DOCUMENT + 1))["journals"]
+    if not isinstance(journals, dict):
+        raise TypeError(f"an object was expected, not {journals!r:.40}")
+    return [(number(value), receipt) for path, value in journals.items() if Path(path).name == name]
