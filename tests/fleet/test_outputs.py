@@ -204,6 +204,18 @@ def test_what_an_image_says_does_not_become_a_formula_in_a_spreadsheet(tmp_path:
     assert (row["image"], row["error"]) == ("'=cmd.vhd", '\'=HYPERLINK("x") second')
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_a_scan_of_no_image_has_an_output_of_no_result(form: str, tmp_path: Path) -> None:
+    (tmp_path / "none.txt").write_text("# nothing today\n")
+    output = tmp_path / f"results.{form}"
+
+    for resume in ([], ["--resume"]):
+        text = output_of("scan", f"@{tmp_path / 'none.txt'}", "--output", output, *resume)
+
+        assert text.startswith("0 images: 0 healthy, 0 with findings, 0 could not be read")
+        assert images_in(output) == []
+
+
 def test_an_output_of_another_kind_is_not_resumed(tmp_path: Path) -> None:
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     (tmp_path / "other.jsonl").write_text('{"a": 1}\n')

@@ -47,6 +47,10 @@ class Totals:
                 self._free[sum(row["os_free"] >= step for step in FREE_SPACE_STEPS)] += 1
             yield row
 
+    def percent(self, count: int) -> float:
+        """Of the images; of none, nothing."""
+        return round(100 * count / self.images, 2) if self.images else 0
+
     def by_check(self) -> list[tuple[str, int]]:
         """How many images each check found something in, the most first."""
         return sorted(self._checks.items(), key=lambda item: (-item[1], item[0]))
