@@ -217,6 +217,10 @@ def test_nobody_to_ask_is_a_no(gen2_broken: Path) -> None:
     [
         ["diagnose"],
         ["diagnose", "x.vhd", "--ram", "lots"],
+        ["diagnose", "x.vhd", "--ram", "9" * 4000],
+        ["diagnose", "x.vhd", "--min-free", "9" * 5000],
+        ["diagnose", "x.vhd", "--min-free", "9999999T"],
+        ["expand", "x.vhd", "--size", "9" * 5000],
         ["diagnose", "x.vhd", "--only", "everything"],
         ["diagnose", "x.vhd", "--vm-size", "huge"],
         ["diagnose", "x.vhd", "--temp-drive", "D:", "--no-temp-drive"],

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from vmrescue.checks import Policy
 
-SIZE = re.compile(r"(?P<number>\d+)\s*(?P<unit>[KMGT]?)(?:i?B)?", re.IGNORECASE)
+SIZE = re.compile(r"0*(?P<number>\d{1,19})\s*(?P<unit>[KMGT]?)(?:i?B)?", re.IGNORECASE)
+LARGEST = (1 << 63) - 1  # bytes, of 19 digits
 SHIFTS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 
 Command = Any  # a function that click decorates
@@ -30,8 +31,11 @@ class Size(click.ParamType[int]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         match = SIZE.fullmatch(str(value).strip())
         if match is None:
-            self.fail(f"{value!r} is not a size like 16G, 300M or 4096", param, ctx)
-        return int(match["number"]) << SHIFTS[match["unit"].upper()]
+            self.fail(f"{value!r:.40} is not a size like 16G, 300M or 4096", param, ctx)
+        size = int(match["number"]) << SHIFTS[match["unit"].upper()]
+        if size > LARGEST:
+            self.fail(f"{value!r:.40} is more than any file system holds, {LARGEST} bytes", param, ctx)
+        return size
 
 
 class Names(click.ParamType[list[str]]):
