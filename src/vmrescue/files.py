@@ -54,6 +54,15 @@ def open_regular(path: str | os.PathLike[str], flags: int) -> int:
     return descriptor
 
 
+def read_whole(stream: BinaryIO, most: int) -> bytes:
+    """All that a stream holds. Raises RefusedError where that is more than `most` bytes; a file is not read then."""
+    if os.fstat(stream.fileno()).st_size <= most:
+        data = stream.read(most + 1)
+        if len(data) <= most:
+            return data
+    raise RefusedError(f"{stream.name} holds more than {most} bytes, which are not read into memory")
+
+
 def lines(stream: TextIO, name: str, longest: int) -> Iterator[tuple[int, str]]:
     """The lines of a text with their numbers from 1 on, and with what ends them.
 

@@ -88,3 +88,17 @@ def test_a_name_longer_than_any_path_is_none_that_can_be_opened(words: list[str]
     assert done.status == 3
     assert done.err.count("\n") == 1
     assert done.err.startswith("vmrescue: ")
+
+
+@pytest.mark.parametrize(("words", "after"), [(["reg", "{}", "import"], []), (["put", "{}"], ["x"])])
+def test_a_file_of_100_gb_is_not_read_into_memory(words: list[str], after: list[str], tmp_path: Path) -> None:
+    image, large = small_image(tmp_path), tmp_path / "large.reg"
+    before = image.read_bytes()
+    large.touch()
+    os.truncate(large, 100 << 30)
+
+    done = vmrescue(*(word.format(image) for word in words), large, *after, "--yes")
+
+    assert done.status == 4
+    assert f"{large} holds more than" in done.err
+    assert image.read_bytes() == before

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from vmrescue.cli.options import ApplyOptions
 
 
+LARGEST = 256 << 20  # bytes: they are in memory several times over, in the plan, its receipt and the overlay
+
+
 @click.command()
 @click.argument("image")
 @click.argument("source", type=click.File("rb"))
@@ -25,11 +28,12 @@ def command(
     path: str,
     options: ApplyOptions,
 ) -> None:
-    """Copy the file SOURCE (- for standard input) into IMAGE[:VOLUME] as PATH, replacing what is there."""
+    """Copy the file SOURCE (- for standard input; to 256 MB) into IMAGE[:VOLUME] as PATH, replacing what is there."""
+    from vmrescue.files import read_whole
     from vmrescue.plan import PutFile
     from vmrescue.transaction import file_hash
 
-    data = source.read()
+    data = read_whole(source, LARGEST)
     edit_place(
         image,
         path,

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from vmrescue.windows import Disk, RegistryFile
 
 
+LARGEST_IMPORT = 512 << 20  # bytes: an export of a hive of 80 MB that is all binary values, six for each of theirs
+
+
 @microsoft_command
 def command(target: str, words: tuple[str, ...], options: ApplyOptions) -> None:
     """Microsoft's reg on the registry of IMAGE, or on a hive's file, with the same words and output.
@@ -58,11 +61,13 @@ def command(target: str, words: tuple[str, ...], options: ApplyOptions) -> None:
 
 def _file_to_import(parsed: Command) -> bytes:
     from vmrescue.errors import ReadError
+    from vmrescue.files import read_whole
 
     if parsed.name != "import":
         return b""
     try:
-        return Path(parsed.arguments[0]).read_bytes()
+        with Path(parsed.arguments[0]).open("rb") as stream:
+            return read_whole(stream, LARGEST_IMPORT)
     except OSError as error:
         raise ReadError(f"cannot read {parsed.arguments[0]}: {error.strerror}") from error
 

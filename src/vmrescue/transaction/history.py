@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from vmrescue.disk import journal_folder, journals
 from vmrescue.disk.remote import shown
 from vmrescue.errors import VmRescueError
-from vmrescue.files import open_regular
-from vmrescue.plan.schema import LARGEST_DOCUMENT, number, parse
-from vmrescue.transaction.receipt import NAME
+from vmrescue.files import open_regular, read_whole
+from vmrescue.plan.schema import number
+from vmrescue.transaction.receipt import LARGEST, NAME
 
 if TYPE_CHECKING:
     import os
@@ -76,7 +77,7 @@ def _receipts(image: str | os.PathLike[str]) -> Iterator[tuple[int, Path]]:
 def _numbers(receipt: Path, name: str) -> list[tuple[int, Path]]:
     """The numbers that a receipt gives for the journals of an image of this name. Raises ValueError, KeyError, …"""
     with open(receipt, "rb", opener=open_regular) as stream:
-        journals = parse(stream.read(LARGEST_DOCUMENT + 1))["journals"]
+        journals = json.loads(read_whole(stream, LARGEST))["journals"]
     if not isinstance(journals, dict):
         raise TypeError(f"an object was expected, not {journals!r:.40}")
     return [(number(value), receipt) for path, value in journals.items() if Path(path).name == name]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "vmrescue.receipt/1"
 NAME = "receipt.json"
+LARGEST = 512 << 20  # bytes: its plan has the content of a file that was put, in base64
 PROGRAMS = ("vmrescue", "dissect.fat", "dissect.ntfs", "dissect.regf", "libvhdi-python")
 
 
