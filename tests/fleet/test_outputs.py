@@ -6,12 +6,15 @@ import csv
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 
@@ -19,14 +22,12 @@ import vmrescue as library
 from support.command import INTERRUPTIBLE, output_of, vmrescue
 from support.fleet_images import fleet
 from support.images import sample
-from vmrescue.errors import UsageError
+from support.machine import run
+from vmrescue.errors import ReadError, UsageError
 from vmrescue.fleet.lines import CsvTable
 from vmrescue.fleet.outputs import open_output
 from vmrescue.fleet.rows import COLUMNS
 from vmrescue.fleet.sources import images
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FORMS = ("jsonl", "csv", "parquet", "html")
 
@@ -67,6 +68,44 @@ def test_folders_globs_lists_and_files_are_expanded_once_each(folder: Path, tmp_
         (tmp_path / "empty").mkdir(exist_ok=True)
         with pytest.raises(UsageError):
             names(wrong)
+
+
+def test_in_a_folder_what_has_an_images_signature_counts_whatever_its_name(folder: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    shutil.copy(folder / "a.vhd", kept / "no suffix")
+    shutil.copy(folder / "a.vhd", kept / "two\nlines.vhd")
+    run("qemu-img", "create", "-q", "-f", "qcow2", kept / "disk.snapshot", "1M")
+    for name in ("e.E01", "e.E02", "s.001", "s.002", "notes.txt", "program.exe"):
+        (kept / name).write_bytes(b"EVF\t\r\n\xff\0" if name.startswith("e.") else b"anything")
+
+    found = sorted(image.rpartition("/")[2] for image in images([str(kept)]))
+
+    assert found == ["disk.snapshot", "e.E01", "no suffix", "s.001", "two\nlines.vhd"]
+
+
+def test_what_means_nothing_is_said_before_the_first_image_is_examined(folder: Path) -> None:
+    for wrong in (f"{folder}/*.iso", "@missing.txt"):
+        with pytest.raises((UsageError, ReadError)):
+            next(images([str(folder / "a.vhd"), wrong]))
+
+
+def test_a_folder_below_that_cannot_be_listed_is_a_result_and_the_others_are_examined() -> None:
+    user = os.geteuid()
+    with TemporaryDirectory() as name:
+        top = Path(name)
+        top.chmod(0o755)
+        for below in ("a", "b", "c"):
+            (top / below).mkdir()
+            (top / below / "disk.vhd").touch()
+        (top / "b").chmod(0)
+        try:
+            os.seteuid(user or 65534)  # root may list anything
+            found = list(images([name], recursive=True))
+        finally:
+            os.seteuid(user)
+
+        assert found == [f"{name}/a/disk.vhd", f"{name}/c/disk.vhd", f"{name}/b"]
 
 
 def test_a_scan_prints_a_line_an_image_and_a_sum(folder: Path) -> None:

@@ -12,15 +12,19 @@ from stat import S_IFBLK, S_IFDIR, S_IFREG
 from typing import TYPE_CHECKING
 
 from vmrescue.disk.remote import is_remote
-from vmrescue.errors import ReadError, UsageError
-from vmrescue.files import kind_of, lines
+from vmrescue.errors import ReadError, RefusedError, UsageError
+from vmrescue.files import kind_of, lines, open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-# In a folder, what is named like an image counts; a file that is named itself always does.
-IMAGE_NAME = re.compile(r".+\.(vhd|vhdx|avhd|vmdk|qcow2|vdi|e01|raw|img|dd|bin|000|001)", re.IGNORECASE)
-EXTENT_NAME = re.compile(r".+-(flat|delta|sesparse|[sf]\d{3})\.vmdk", re.IGNORECASE)  # a descriptor names these
+# In a folder, what is named like an image or has an image's signature counts; a file that is named itself always does.
+IMAGE_NAME = re.compile(r".+\.(vhd|vhdx|avhdx?|vmdk|qcow2|vdi|e01|raw|img|dd|bin|000|001)", re.IGNORECASE | re.DOTALL)
+# Further pieces of an image, which the first one names.
+PIECE_NAME = re.compile(
+    r".+(-(flat|delta|sesparse|[sf]\d{3})\.vmdk|\.e(?!01)\w\w|\.(?!00[01])\d{3})", re.IGNORECASE | re.DOTALL
+)
+GPT_SIGNATURE = (512, b"EFI PART")  # of a raw image
 STANDARD_INPUT = "@-"
 ANY_BYTES = "surrogateescape"  # a path may hold what is no UTF-8: it becomes the same bytes again when it is opened
 LONGEST_LINE = 32 << 10  # characters: Linux takes paths of 4096 bytes, servers URLs of some thousands
@@ -29,7 +33,9 @@ LONGEST_LINE = 32 << 10  # characters: Linux takes paths of 4096 bytes, servers 
 def images(arguments: Iterable[str], recursive: bool = False) -> Iterator[str]:
     """Every image that the arguments name, as it is found; nothing is opened.
 
-    A line of a list that means nothing is given as it is, for it to become a result: others may have written it.
+    Arguments that mean nothing are complained of before the first image is given. A line of a list that means nothing
+    is given as it is, for it to become a result: others may have written it; and so is a folder below a folder that
+    cannot be listed.
 
     Args:
         arguments: paths, URLs, folders, globs (``**`` too), and ``@list.txt``: one of these a line, ``#`` comments.
@@ -41,13 +47,21 @@ def images(arguments: Iterable[str], recursive: bool = False) -> Iterator[str]:
         FormatError: a list has a line that is longer than any path or URL.
     """
     seen: set[bytes] = set()  # digests: 16 bytes for a path of any length
-    for argument in arguments:
-        for image in _listed(argument, recursive) if argument.startswith("@") else _expand(argument, recursive):
+    given = list(arguments)
+    for argument in given:
+        if argument != STANDARD_INPUT:
+            next(_named(argument, recursive), None)
+    for argument in given:
+        for image in _named(argument, recursive):
             name = image if is_remote(image) or "\0" in image else os.path.realpath(image)
             digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).digest()
             if digest not in seen:
                 seen.add(digest)
                 yield image
+
+
+def _named(argument: str, recursive: bool) -> Iterator[str]:
+    return _listed(argument, recursive) if argument.startswith("@") else _expand(argument, recursive)
 
 
 def _listed(argument: str, recursive: bool) -> Iterator[str]:
@@ -94,13 +108,36 @@ def _some(found: Iterator[str], complaint: str) -> Iterator[str]:
 
 
 def _folder(folder: str, recursive: bool) -> Iterator[str]:
+    unlisted: list[str] = []
+
     def fail(error: OSError) -> None:
-        raise ReadError(f"cannot list {error.filename}: {error.strerror}") from error
+        if error.filename == folder:
+            raise ReadError(f"cannot list {folder}: {error.strerror}") from error
+        unlisted.append(error.filename)
 
     for path, folders, files in os.walk(folder, onerror=fail):
         folders.sort()
         for name in sorted(files):
-            if IMAGE_NAME.fullmatch(name) and not EXTENT_NAME.fullmatch(name):
-                yield str(Path(path) / name)
+            file = str(Path(path) / name)
+            if not PIECE_NAME.fullmatch(name) and (IMAGE_NAME.fullmatch(name) or _has_signature(file)):
+                yield file
         if not recursive:
             return
+    yield from unlisted
+
+
+def _has_signature(path: str) -> bool:
+    """Whether a file begins or ends as an image does. One that cannot be read does not."""
+    from vmrescue.disk.container import VHD_COOKIE
+    from vmrescue.disk.foreign import SIGNATURES
+
+    try:
+        with open(path, "rb", opener=open_regular) as stream:
+            head = stream.read(1024)
+            stream.seek(-min(512, stream.seek(0, os.SEEK_END)), os.SEEK_END)
+            if stream.read(len(VHD_COOKIE)) == VHD_COOKIE:
+                return True
+    except (OSError, RefusedError):
+        return False
+    known = [GPT_SIGNATURE, (0, VHD_COOKIE), *((position, signature) for position, signature, _ in SIGNATURES)]
+    return any(head.startswith(signature, position) for position, signature in known)
