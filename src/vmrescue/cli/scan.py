@@ -69,7 +69,8 @@ def command(
 ) -> None:
     """Diagnose many images: files, folders, globs, URLs, and @LIST.txt (one of these a line); none is written to.
 
-    Exit status: 3 where an image could not be read, else 1 where one has findings of warning or critical, else 0.
+    Exit status: 3 where an image could not be read, else 1 where one has findings of warning or critical, else 0; of
+    the images of this run, without those that --resume leaves out.
     """
     from vmrescue.fleet import scan
     from vmrescue.fleet.outputs import open_output
@@ -113,9 +114,11 @@ def _gather(
 
 def _not_in(done: frozenset[str], images: Iterator[str], advance: Callable[[], None]) -> Iterator[str]:
     from vmrescue.disk.remote import shown
+    from vmrescue.fleet.sources import identity
 
+    known = {identity(image) for image in done}
     for image in images:
-        if shown(image) not in done:
+        if identity(shown(image)) not in known:
             yield image
         else:
             advance()

@@ -53,11 +53,15 @@ def images(arguments: Iterable[str], recursive: bool = False) -> Iterator[str]:
             next(_named(argument, recursive), None)
     for argument in given:
         for image in _named(argument, recursive):
-            name = image if is_remote(image) or "\0" in image else os.path.realpath(image)
-            digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+            digest = hashlib.blake2b(identity(image).encode("utf-8", "surrogatepass"), digest_size=16).digest()
             if digest not in seen:
                 seen.add(digest)
                 yield image
+
+
+def identity(image: str) -> str:
+    """The same for all spellings of one file."""
+    return image if is_remote(image) or "\0" in image else os.path.realpath(image)
 
 
 def _named(argument: str, recursive: bool) -> Iterator[str]:
