@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from vmrescue.units import size_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
+    from markupsafe import Markup
 
 
 @cache
@@ -30,8 +32,26 @@ def _environment() -> Environment:
     )
     environment.filters["size"] = size_text
     environment.filters["printable"] = printable
+    environment.filters["prose"] = _prose
+    environment.globals["now"] = now
     environment.globals["version"] = __version__
     return environment
+
+
+def _prose(text: str) -> Markup:
+    """A sentence of ours in which `words` to type stand between backticks."""
+    from markupsafe import Markup, escape
+
+    parts = printable(text).split("`")
+    if len(parts) % 2 == 0:  # a backtick of the image's own
+        return escape(printable(text))
+    code = Markup("<code>{}</code>")
+    return Markup("").join(code.format(part) if index % 2 else escape(part) for index, part in enumerate(parts))
+
+
+def now() -> str:
+    """The time, for who reads the page in another place."""
+    return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def template(name: str) -> Template:
