@@ -72,6 +72,7 @@ def command(
     Exit status: 3 where an image could not be read, else 1 where one has findings of warning or critical, else 0; of
     the images of this run, without those that --resume leaves out.
     """
+    from vmrescue.disk.remote import shown
     from vmrescue.fleet import scan
     from vmrescue.fleet.outputs import open_output
     from vmrescue.fleet.sources import STANDARD_INPUT, images
@@ -79,7 +80,7 @@ def command(
     if resume and target is None:
         raise UsageError("--resume needs the --output that is to be resumed")
     with ExitStack() as opened:
-        kept = open_output(target, resume) if target else None
+        kept = open_output(target, resume, map(shown, paths)) if target else None
         if kept:
             opened.callback(kept.close)
         done = frozenset(kept.images()) if kept and resume else frozenset()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from vmrescue.errors import UsageError, VmRescueError
@@ -83,28 +84,32 @@ class WholeFile:
         self._partial.unlink()
 
 
-def _parquet() -> WholeForm:
+def _parquet(_sources: Iterable[str]) -> WholeForm:
     from vmrescue.fleet import parquet
 
     return WholeForm(parquet.write, parquet.read)
 
 
-def _html() -> WholeForm:
+def _html(sources: Iterable[str]) -> WholeForm:
     import vmrescue.report.scan_page as scan_page
-    from vmrescue.fleet.rows import row_of
+    from vmrescue.fleet.rows import page_row
 
-    return WholeForm(scan_page.write, scan_page.read, stored.ROW, row_of)
+    scan = scan_page.Scan(tuple(sources))
+    return WholeForm(partial(scan_page.write, scan=scan), scan_page.read, stored.PAGE_ROW, page_row)
 
 
 LINES: dict[str, Callable[[Path, bool], Output]] = {".jsonl": JsonLines, ".csv": CsvTable}
-WHOLE: dict[str, Callable[[], WholeForm]] = {".parquet": _parquet, ".html": _html}
+WHOLE: dict[str, Callable[[Iterable[str]], WholeForm]] = {".parquet": _parquet, ".html": _html}
 
 
-def open_output(path: Path, resume: bool) -> Output:
-    """The output for a file's name. Raises UsageError for an unknown form, and what an earlier output is amiss with."""
+def open_output(path: Path, resume: bool, sources: Iterable[str] = ()) -> Output:
+    """The output for a file's name. Raises UsageError for an unknown form, and what an earlier output is amiss with.
+
+    `sources` are what is scanned, as a page of results says it; a URL without its secrets.
+    """
     suffix = path.suffix.lower()
     if suffix in LINES:
         return LINES[suffix](path, resume)
     if suffix in WHOLE:
-        return WholeFile(path, resume, WHOLE[suffix]())
+        return WholeFile(path, resume, WHOLE[suffix](sources))
     raise UsageError(f"an output's name ends in {', '.join([*LINES, *WHOLE])}, not {path.suffix or 'nothing'}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from vmrescue.checks.finding import SEVERITIES
@@ -52,3 +53,18 @@ def row_of(document: dict[str, Any]) -> dict[str, Any]:
         row[severity] = sum(finding["severity"] == severity for finding in findings)
     row["checks"] = sorted({finding["check"] for finding in findings})
     return row
+
+
+def page_row(document: dict[str, Any]) -> dict[str, Any]:
+    """The row of a result with its findings in brief: in the page a row opens to show them."""
+    diagnosis = document["diagnosis"] or {"findings": []}
+    findings = [_in_brief(document["image"], finding) for finding in diagnosis["findings"]]
+    return row_of(document) | {"findings": findings}
+
+
+def _in_brief(image: str, finding: dict[str, Any]) -> dict[str, Any]:
+    repair = [["vmrescue", "repair", "--only", finding["check"], image]] if finding["changes"] else []
+    return {
+        **{name: finding[name] for name in ("check", "severity", "summary")},
+        "commands": [shlex.join(words) for words in [*repair, *finding["commands"]]],
+    }

@@ -98,7 +98,11 @@ DIAGNOSIS: dict[str, Check] = {
 DOCUMENT = fields(RESULT | {"error": or_null(fields({"message": text})), "diagnosis": or_null(fields(DIAGNOSIS))})
 
 KINDS: dict[type, Check] = {str: text, float: seconds, int: number, list: list_of(text)}
-ROW = fields({name: or_null(KINDS[kind]) for name, kind in COLUMNS.items()} | RESULT | {"checks": list_of(text)})
+CELLS: dict[str, Check] = {name: or_null(KINDS[kind]) for name, kind in COLUMNS.items()}
+ROW_FIELDS = CELLS | RESULT | {"checks": list_of(text)}
+ROW = fields(ROW_FIELDS)
+IN_BRIEF = fields(dict.fromkeys(("check", "severity", "summary"), text) | {"commands": list_of(text)})
+PAGE_ROW = fields(ROW_FIELDS, {"findings": list_of(IN_BRIEF)})
 
 
 def checked(value: Any, shape: Check, where: str) -> dict[str, Any]:

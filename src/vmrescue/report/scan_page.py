@@ -6,13 +6,15 @@ The rows are in the page as JSON, one a line, so that a page of any length is wr
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from io import TextIOWrapper
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from vmrescue.errors import FormatError
 from vmrescue.files import lines
-from vmrescue.fleet.stored import LONGEST, ROW, parsed
+from vmrescue.fleet.stored import LONGEST, PAGE_ROW, parsed
 from vmrescue.report.templating import template
 from vmrescue.units import GIB, size_text
 
@@ -26,11 +28,29 @@ END = "</script>"
 FREE_SPACE_STEPS = (100 << 20, 300 << 20, GIB, 4 * GIB, 16 * GIB, 64 * GIB)  # bytes; 300 MB is what Windows needs
 
 
+@dataclass(frozen=True)
+class Scan:
+    """What a page says of the scan that made it.
+
+    Args:
+        sources: what was looked at, as it was asked for.
+        began: when; now, unless given.
+    """
+
+    sources: tuple[str, ...] = ()
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def duration(self) -> str:
+        """How long it has been going on."""
+        return duration_text((datetime.now(UTC) - self.began).total_seconds())
+
+
 class Totals:
     """What is counted while the rows go by."""
 
     def __init__(self) -> None:
         self.images = 0
+        self.seconds = 0.0
         self.bytes_read = 0
         self.statuses: Counter[str] = Counter()
         self._checks: Counter[str] = Counter()
@@ -40,6 +60,7 @@ class Totals:
         """The same rows."""
         for row in rows:
             self.images += 1
+            self.seconds += row["seconds"]
             self.bytes_read += row["bytes_read"]
             self.statuses[row["status"]] += 1
             self._checks.update(row["checks"])
@@ -62,10 +83,18 @@ class Totals:
         return [(name, self._free[index]) for index, name in enumerate([*names, f"{steps[-1]} and more"])]
 
 
-def write(rows: Iterable[Row], stream: BinaryIO) -> None:
-    """Writes the page of a scan's rows (`fleet.rows`) to a new file. Raises UnsupportedError without Jinja2."""
+def duration_text(seconds: float) -> str:
+    """``43.8 s``, ``5 min 2 s``, ``3 h 20 min``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def write(rows: Iterable[Row], stream: BinaryIO, scan: Scan | None = None) -> None:
+    """Writes the page of a scan's rows (`fleet.rows.page_row`) to a file. Raises UnsupportedError without Jinja2."""
     totals = Totals()
-    page = template("scan.html").generate(rows=totals.counted(rows), totals=totals)
+    page = template("scan.html").generate(rows=totals.counted(rows), totals=totals, scan=scan, duration=duration_text)
     stream.writelines(piece.encode() for piece in page)
 
 
@@ -78,4 +107,4 @@ def read(stream: BinaryIO) -> Iterator[Row]:
         for number, line in numbered:
             if line.startswith(END):
                 return
-            yield parsed(line, ROW, f"{stream.name}, line {number}")
+            yield parsed(line, PAGE_ROW, f"{stream.name}, line {number}")
