@@ -16,6 +16,7 @@ from selenium.webdriver.support.ui import Select
 import vmrescue
 from support.browser import browser, dark, show
 from support.images import sample
+from vmrescue.checks.finding import SEVERITIES
 from vmrescue.fleet.outputs import open_output
 from vmrescue.fleet.rows import COLUMNS
 from vmrescue.report import scan_page
@@ -40,6 +41,13 @@ def driver() -> Iterator[WebDriver]:
 
 def texts(driver: WebDriver, selector: str) -> list[str]:
     return [element.text for element in driver.find_elements(By.CSS_SELECTOR, selector)]
+
+
+def names(driver: WebDriver) -> list[str]:
+    """The images of the table's rows, in their order."""
+    script = "return [...document.querySelectorAll('#images .image')].map(each => each.textContent)"
+    found: list[str] = driver.execute_script(script)
+    return found
 
 
 COLOURS = """
@@ -224,21 +232,20 @@ def test_a_scan_is_a_table_that_sorts_and_filters(driver: WebDriver, tmp_path: P
     assert [driver.find_element(By.ID, f"count-{name}").text for name in ("healthy", "findings", "error")] == list(
         "121"
     )
-    first = "#images tbody td:first-child"
-    names = sorted(map(str, [*images, tmp_path / "missing.vhd"]))
-    assert texts(driver, first) == names
+    paths = sorted(map(str, [*images, tmp_path / "missing.vhd"]))
+    assert names(driver) == paths
     driver.find_element(By.CSS_SELECTOR, "th[data-key=image] button").click()
-    assert texts(driver, first) == names[::-1]
+    assert names(driver) == paths[::-1]
     driver.find_element(By.CSS_SELECTOR, "th[data-key=critical] button").click()
-    assert texts(driver, first)[-1] == str(tmp_path / "missing.vhd")  # what is not known comes last
+    assert names(driver)[-1] == str(tmp_path / "missing.vhd")  # what is not known comes last
     Select(driver.find_element(By.ID, "status")).select_by_visible_text("findings")
-    assert sorted(texts(driver, first)) == [str(images[0]), str(images[1])]
+    assert sorted(names(driver)) == [str(images[0]), str(images[1])]
     search = driver.find_element(By.ID, "text")
     search.send_keys("vm-GEN1")
-    assert texts(driver, first) == [str(images[0])]
+    assert names(driver) == [str(images[0])]
     search.clear()
     search.send_keys("no such thing")
-    assert texts(driver, first) == []
+    assert names(driver) == []
     assert driver.find_element(By.ID, "shown").text == "0 of 4 images"
     assert driver.get_log("browser") == []
 
@@ -246,6 +253,115 @@ def test_a_scan_is_a_table_that_sorts_and_filters(driver: WebDriver, tmp_path: P
 def row(**values: Any) -> dict[str, Any]:
     known = {"image": "a.vhd", "status": "findings", "seconds": 0.1, "bytes_read": 1, "checks": []}
     return dict.fromkeys(COLUMNS) | known | values
+
+
+CHECKS = ["bad-memory", "crash-dump", "fragmentation", "free-space", "hive-log", "memory-limit", "page-file"]
+CHECKS += ["serial-console", "volume-state"]
+TELLING = "NTFS at byte 34603008 (0x2100000): expected a boot sector, found " + "00 " * 200
+
+
+def large_row(number: int) -> dict[str, Any]:
+    """As wide as a row may be expected to get; every tenth image could not be read."""
+    image = f"/srv/evidence/rack-{number % 10}/hosts/SQL-{number:04}-os-disk.vhd"
+    if number % 10 == 0:
+        return row(image=image, status="error", error=TELLING)
+    return row(
+        image=image,
+        checks=CHECKS,
+        computer_name="WIN-ABCDEF12345",
+        product="Windows Server 2019 Datacenter",
+        build="17763.5820",
+        generation=2,
+        disk_format="differencing VHD",
+        disk_size=127 << 30,
+        os_free=1023 << 20,
+        critical=2,
+        warning=14,
+        advice=3,
+        findings=[
+            {"check": check, "severity": "advice", "summary": f"{check} is wrong", "commands": [f"mend {check}"]}
+            for check in CHECKS
+        ],
+    )
+
+
+@pytest.fixture
+def large_scan(tmp_path: Path) -> Path:
+    page = tmp_path / "scan.html"
+    with page.open("wb") as stream:
+        scan_page.write(map(large_row, range(1000)), stream, scan_page.Scan(("/srv/evidence",)))
+    return page
+
+
+def test_all_columns_of_a_scan_fit_a_window_of_1400_pixels_a_line_an_image(driver: WebDriver, large_scan: Path) -> None:
+    driver.set_window_size(1400, 1000)
+    show(driver, large_scan)
+    assert driver.execute_script("return document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    heads = driver.find_elements(By.CSS_SELECTOR, "#images th")
+    assert len(heads) == 13 + len(CHECKS)
+    assert all(head.rect["x"] + head.rect["width"] <= 1400 for head in heads)
+    line = driver.find_element(By.CSS_SELECTOR, "#images tr.row:has(td.check)")
+    assert line.rect["height"] < 30
+    assert line.find_element(By.CSS_SELECTOR, "td").get_attribute("title") == large_row(1)["image"]
+    driver.execute_script("scrollTo(0, 9000)")
+    assert driver.execute_script("return document.querySelector('#images th').getBoundingClientRect().top") == 0
+    assert driver.find_elements(By.CSS_SELECTOR, "#histogram .bar") != []
+    assert texts(driver, "#histogram div")[0] == "0"  # and no bar
+    assert "/srv/evidence · began 20" in driver.find_element(By.ID, "scan").text
+    legible(driver, "return ''")
+
+
+def test_an_error_is_told_in_full_in_the_room_of_what_is_not_known(driver: WebDriver, large_scan: Path) -> None:
+    driver.set_window_size(1400, 1000)
+    show(driver, large_scan)
+    Select(driver.find_element(By.ID, "status")).select_by_visible_text("error")
+    error = driver.find_element(By.CSS_SELECTOR, "#images td.error")
+    assert error.text == TELLING.strip()
+    assert error.rect["width"] > 700
+    assert driver.execute_script("return arguments[0].scrollWidth <= arguments[0].clientWidth", error)
+
+
+def test_a_row_opens_to_show_its_findings_and_their_commands(driver: WebDriver, tmp_path: Path) -> None:
+    image = sample("gen2-broken", tmp_path)
+    page = tmp_path / "scan.html"
+    output = open_output(page, resume=False, sources=["here"])
+    (result,) = vmrescue.scan([image])
+    output.add(result.to_dict())
+    output.close()
+    show(driver, page)
+    assert driver.find_elements(By.CSS_SELECTOR, ".opened") == []  # not made before it is asked for
+    driver.find_element(By.CSS_SELECTOR, ".opener").click()
+    diagnosis = vmrescue.diagnose(image)
+    shown = driver.find_element(By.CSS_SELECTOR, ".opened").text
+    assert all(finding.summary in shown for finding in diagnosis.findings)
+    assert texts(driver, ".opened .badge") == sorted(texts(driver, ".opened .badge"), key=SEVERITIES.index)
+    commands = texts(driver, ".opened code")
+    assert f"vmrescue repair --only bad-memory {image}" in commands
+    assert len(commands) == len(set(commands))
+    driver.find_element(By.CSS_SELECTOR, "th[data-key=status] button").click()
+    assert driver.find_elements(By.CSS_SELECTOR, ".opened") != []  # it stays open when the table is sorted
+    driver.find_element(By.CSS_SELECTOR, ".opener").click()
+    assert driver.find_elements(By.CSS_SELECTOR, ".opened") == []
+    assert driver.get_log("browser") == []
+
+
+def test_on_paper_a_scan_of_1000_images_is_whole_and_repeats_its_header(driver: WebDriver, large_scan: Path) -> None:
+    show(driver, large_scan)
+    with paper(driver, 980, 740):  # Letter, landscape
+        assert driver.execute_script(CUT) == [False, []]
+        assert not driver.find_element(By.TAG_NAME, "form").is_displayed()
+        style = "const s = getComputedStyle(document.querySelector('#images thead')); return [s.display, s.breakInside]"
+        assert driver.execute_script(style) == ["table-header-group", "avoid"]
+        button = driver.find_element(By.CSS_SELECTOR, "#images th button")
+        assert button.value_of_css_property("display") == "contents"  # else Chromium prints the header only once
+    assert pages(printed(driver)) <= 60
+
+
+def test_a_scan_of_no_image_is_a_page_too(driver: WebDriver, tmp_path: Path) -> None:
+    with (tmp_path / "scan.html").open("wb") as stream:
+        scan_page.write([], stream)
+    show(driver, tmp_path / "scan.html")
+    assert driver.find_element(By.ID, "shown").text == "0 of 0 images"
 
 
 def test_what_an_image_says_of_itself_cannot_become_a_part_of_the_page(
@@ -266,7 +382,7 @@ def test_what_an_image_says_of_itself_cannot_become_a_part_of_the_page(
     show(driver, file)
     assert driver.title == "vmrescue: scan of images"
     assert driver.find_elements(By.TAG_NAME, "img") == []
-    assert texts(driver, "#images tbody td:first-child") == [EVIL]
+    assert names(driver) == [EVIL]
     with file.open("rb") as stream:
         assert list(scan_page.read(stream)) == [evil_row]
 
@@ -281,7 +397,7 @@ def test_a_page_of_20000_images_is_written_in_little_memory_and_still_filters(
     show(driver, page)
     assert driver.find_element(By.ID, "shown").text == "1000 of 20000 images, 20000 match"
     driver.find_element(By.ID, "text").send_keys("disk-19999")
-    assert texts(driver, "#images tbody td:first-child") == ["disk-19999.vhd"]
+    assert names(driver) == ["disk-19999.vhd"]
     driver.find_element(By.ID, "text").clear()
     driver.find_element(By.CSS_SELECTOR, "th[data-key=os_free] button").click()
-    assert texts(driver, "#images tbody tr:first-child td:first-child") == ["disk-0.vhd"]
+    assert names(driver)[0] == "disk-0.vhd"
