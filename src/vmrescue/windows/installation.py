@@ -155,7 +155,7 @@ class Installation:
             return None
         if damaged:
             raise damaged
-        looked = ", ".join(map(str, candidates))
+        looked = ", ".join(map(str, candidates or [self.boot.volume]))
         raise NotFoundError(f"no Windows: there is no \\{root}\\System32\\config\\SYSTEM on {looked}")
 
     def _system_root(self) -> str:
