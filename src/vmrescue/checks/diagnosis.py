@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from vmrescue.checks.commands import repair_options
 from vmrescue.checks.policy import Policy
 from vmrescue.checks.rules import RULES, chosen
 from vmrescue.disk import open_disk
@@ -40,6 +41,9 @@ class Diagnosis:
         volumes: every partition, in the order of the disks.
         findings: in the order of the procedure's steps.
         warnings: what was odd about the container or the partition table, though it could be read.
+        options: those of the command line, as words, that say what the VM is: policy, data disks, parents' folder.
+        choice: those that say which checks ran, as words.
+        only: the checks that were asked for by name.
     """
 
     image: str
@@ -49,6 +53,9 @@ class Diagnosis:
     volumes: list[dict[str, Any]]
     findings: list[Finding]
     warnings: list[str] = field(default_factory=list)
+    options: tuple[str, ...] = ()
+    choice: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
 
     @property
     def healthy(self) -> bool:
@@ -68,6 +75,11 @@ class Diagnosis:
             for change in finding.changes
         ]
         return Plan(ImageIdentity(self.disk["size"], self.disk["id"]), tuple(steps))
+
+    def repair_command(self, check: str | None = None) -> tuple[str, ...]:
+        """The words of the command that mends the findings (of one check) as this diagnosis would have it."""
+        choice = ("--only", check) if check else self.choice
+        return ("vmrescue", "repair", *choice, *self.options, self.image)
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -101,15 +113,15 @@ def diagnose(
     Raises:
         VmRescueError: the image cannot be read, or holds no Windows.
     """
-    rules = chosen(only, skip)
+    chosen(only, skip)  # a check that there is not is said before anything is opened
     with open_disks([image, *data_disks]) as disks:
-        return examine(disks, policy or Policy.azure(), rules)
+        return examine(disks, policy or Policy.azure(), only, skip)
 
 
 def inventory(image: str | os.PathLike[str], data_disks: Iterable[str | os.PathLike[str]] = ()) -> Diagnosis:
     """What there is in an image, without any check: a diagnosis with no findings."""
     with open_disks([image, *data_disks]) as disks:
-        return examine(disks, Policy.azure(), rules=())
+        return examine(disks, Policy.azure(), skip=RULES)
 
 
 @contextmanager
@@ -125,10 +137,13 @@ def open_disks(images: Iterable[str | os.PathLike[str] | Target]) -> Iterator[li
         yield disks
 
 
-def examine(disks: list[Disk], policy: Policy, rules: Iterable[str] = tuple(RULES)) -> Diagnosis:
+def examine(
+    disks: list[Disk], policy: Policy, only: Collection[str] | None = None, skip: Collection[str] = ()
+) -> Diagnosis:
     """The diagnosis of disks that are open already: the image first, then the data disks."""
     installation = Installation(disks)
-    findings = [finding for rule in rules for finding in RULES[rule](installation, policy)]
+    findings = [finding for rule in chosen(only, skip) for finding in RULES[rule](installation, policy)]
+    options, choice = repair_options(policy, disks, only, skip)
     return Diagnosis(
         image=disks[0].path,
         disk=_describe_disk(disks[0]),
@@ -137,6 +152,9 @@ def examine(disks: list[Disk], policy: Policy, rules: Iterable[str] = tuple(RULE
         volumes=[_describe_volume(volume) for volume in installation.volumes],
         findings=findings,
         warnings=[*(warning for disk in disks for warning in disk.warnings), *_os_warnings(installation)],
+        options=options,
+        choice=choice,
+        only=tuple(only or ()),
     )
 
 

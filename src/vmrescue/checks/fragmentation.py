@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vmrescue.checks import steps
+from vmrescue.checks.commands import command
 from vmrescue.checks.finding import Finding
 from vmrescue.units import counted, size_text
 from vmrescue.windows.defragmentation import boot_files
@@ -54,7 +55,7 @@ def check(installation: Installation, policy: Policy) -> Iterator[Finding]:
         "bytes_wanted_in_longest": policy.min_free_extent,
     }
     named = [word for path in many for word in ("--file", path)]
-    words = ("vmrescue", "defrag", volume.disk.path, *(["--free-space"] if scattered else named))
+    words = ["--free-space"] if scattered else named
     yield Finding(
         check=ID,
         severity="advice",
@@ -62,5 +63,5 @@ def check(installation: Installation, policy: Policy) -> Iterator[Finding]:
         meaning=MEANING,
         step=steps.FREE_SPACE,
         evidence=evidence,
-        commands=(words,),
+        commands=(command("defrag", volume.disk, *words),),
     )

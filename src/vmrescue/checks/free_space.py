@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from vmrescue.checks import steps
+from vmrescue.checks.commands import command
 from vmrescue.checks.finding import Finding
 from vmrescue.errors import VmRescueError
 from vmrescue.plan import DeleteFile, ExpandVolume
@@ -33,8 +34,7 @@ def check(installation: Installation, policy: Policy) -> Iterator[Finding]:
     won: Counter[str] = Counter()
     for file in removable:
         won[file.category] += file.on_disk
-    image = volume.disk.path
-    commands = [("vmrescue", "cleanup", image)] if removable else []
+    commands = [command("cleanup", volume.disk)] if removable else []
     enough = free + won.total() >= policy.min_free
     growth: dict[str, Any] = {} if enough else _growth(volume, policy.min_free - free)
     if "command" in growth:
@@ -84,9 +84,12 @@ def _growth(volume: Volume, missing: int) -> dict[str, Any]:
             refusal = refusal or str(error)
             continue
         won = sum(change.after - change.before for change in changes if isinstance(change, ExpandVolume))
-        words = ("vmrescue", "expand", disk.path, "--size", f"{size // GIB}G")
-        command = (*words, "--move-recovery") if move_recovery else words
-        return {"bytes_by_growing": won, "bytes_of_larger_disk": size, "command": command}
+        words = ("--size", f"{size // GIB}G", *(["--move-recovery"] if move_recovery else []))
+        return {
+            "bytes_by_growing": won,
+            "bytes_of_larger_disk": size,
+            "command": command("expand", disk, *words),
+        }
     return {"growing": refusal}
 
 

@@ -10,6 +10,7 @@ from vmrescue.errors import UsageError
 
 DRIVE = re.compile(r"[A-Za-z]:")
 LEAST_RAM = 256 << 20  # bytes; what Windows Server Core needs at least is twice that
+SHIFTS = {"T": 40, "G": 30, "M": 20, "K": 10}
 OS_DRIVE = "C:"  # an Azure image's Windows always calls its own volume C:
 
 
@@ -43,6 +44,8 @@ class Policy:
     boot_menu: bool = False
 
     def __post_init__(self) -> None:
+        if self.vm_size is not None:
+            temporary_drive(self.vm_size)  # raises where it is no size's name
         if self.temp_drive is not None and not DRIVE.fullmatch(self.temp_drive):
             raise UsageError(f"a drive is a letter and a colon, like D:, not {self.temp_drive!r}")
         if self.min_free < 0:
@@ -54,6 +57,23 @@ class Policy:
     def azure(cls, vm_size: str | None = None) -> Policy:
         """The default. With a VM size's name (``Standard_D4ds_v5``) the temporary drive follows from it."""
         return cls(temp_drive=temporary_drive(vm_size), vm_size=vm_size) if vm_size else cls()
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The command line's options that make this policy, as words; what has no option is left out."""
+        usual = Policy.azure(self.vm_size)
+        words = ["--vm-size", self.vm_size] if self.vm_size else []
+        if self.temp_drive != usual.temp_drive:
+            words += ["--temp-drive", self.temp_drive] if self.temp_drive else ["--no-temp-drive"]
+        if self.ram is not None:
+            words += ["--ram", _size_option(self.ram)]
+        if self.dump_file != usual.dump_file:
+            words += ["--dump-file", self.dump_file]
+        if self.min_free != usual.min_free:
+            words += ["--min-free", _size_option(self.min_free)]
+        if self.boot_menu:
+            words.append("--with-boot-menu")
+        return tuple(words)
 
     @property
     def page_file_drive(self) -> str:
@@ -73,3 +93,9 @@ class Policy:
     def page_file(self) -> str:
         """The line wanted in PagingFiles: in its place, sized by Windows."""
         return f"{self.page_file_drive}\\pagefile.sys 0 0"
+
+
+def _size_option(size: int) -> str:
+    """``16G``: a number of bytes as the command line takes it, to the byte."""
+    unit = next((unit for unit, shift in SHIFTS.items() if size and size % (1 << shift) == 0), "")
+    return f"{size >> SHIFTS.get(unit, 0)}{unit}"

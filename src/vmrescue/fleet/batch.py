@@ -63,7 +63,8 @@ def scan(
     """
     if isinstance(paths, str | os.PathLike):
         paths = [paths]  # a lone path is surely not meant as a list of letters
-    examination = Examination(policy or Policy.azure(), tuple(chosen(only, skip)), parent_folder())
+    chosen(only, skip)  # a check that there is not is said at once
+    examination = Examination(policy or Policy.azure(), tuple(only or ()), tuple(skip), parent_folder())
     images = (os.fspath(path) for path in paths)
     if timeout is not None:
         if executor is not None:

@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmrescue.disk.parents import parents_in
 from vmrescue.disk.remote import RemoteFile, shown
 from vmrescue.fleet.result import ImageError, ScanResult
 
@@ -54,12 +55,13 @@ class Examination:
 
     Args:
         policy: what counts as right.
-        rules: the ids of the checks to run.
+        only, skip: ids of the checks to run, and not to run.
         parents: where differencing VHDs' parents are, if not beside them.
     """
 
     policy: Policy
-    rules: tuple[str, ...]
+    only: tuple[str, ...]
+    skip: tuple[str, ...]
     parents: Path | None = None
 
     def __call__(self, image: str) -> ScanResult:
@@ -82,5 +84,5 @@ class Examination:
         from vmrescue.checks import examine
         from vmrescue.windows import Disk
 
-        with closing(disk):
-            return examine([Disk(disk, shown(image))], self.policy, self.rules)
+        with closing(disk), parents_in(self.parents):  # which the commands that findings recommend name
+            return examine([Disk(disk, shown(image))], self.policy, self.only, self.skip)

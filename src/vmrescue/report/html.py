@@ -27,15 +27,14 @@ LABELLED = 0.15  # the share of the disk from which a part is wide enough for it
 
 def diagnosis_page(diagnosis: Diagnosis, maps: Sequence[FreeMap] = ()) -> str:
     """The page; `maps` are drawn where they are given. Raises UnsupportedError where Jinja2 is not installed."""
-    plan = diagnosis.plan()
     return template("diagnosis.html").render(
         diagnosis=diagnosis,
         headline=headline(diagnosis).removeprefix(f"{printable(diagnosis.image)}: "),
         counts=_counts(diagnosis),
         facts=_facts(diagnosis),
         checks=[_check(diagnosis, findings) for findings in _by_check(diagnosis.findings)],
-        plan_size=len(plan),
-        command=_command(diagnosis),
+        plan_size=len(diagnosis.plan(diagnosis.only)),
+        command=shlex.join(diagnosis.repair_command()),
         layout=_layout(diagnosis),
         volumes=_volumes(diagnosis),
         maps=[_drawn(each) for each in maps],
@@ -50,9 +49,9 @@ def diagnose_as_page(
     skip: Collection[str] = (),
 ) -> tuple[Diagnosis, str]:
     """Diagnoses an image, and makes the page with its free-space maps. Raises as `checks.diagnose`."""
-    rules = chosen(only, skip)
+    chosen(only, skip)  # a check that there is not is said before anything is opened
     with open_disks([image, *data_disks]) as disks:
-        diagnosis = examine(disks, policy, rules)
+        diagnosis = examine(disks, policy, only, skip)
         return diagnosis, diagnosis_page(diagnosis, free_maps(disks[0]))
 
 
@@ -79,11 +78,6 @@ def _facts(diagnosis: Diagnosis) -> list[tuple[str, Any]]:
     return [(name, printable(value)) for name, value in facts.items() if value]
 
 
-def _command(diagnosis: Diagnosis, check: str | None = None) -> str:
-    only = ["--only", check] if check else []
-    return shlex.join(["vmrescue", "repair", *only, diagnosis.image])
-
-
 def _control_sets(windows: dict[str, Any]) -> list[str]:
     in_use = windows.get("current_control_set")
     return [f"{name} (in use)" if name == in_use else name for name in windows.get("control_sets", ())]
@@ -106,7 +100,7 @@ def _check(diagnosis: Diagnosis, findings: list[Finding]) -> dict[str, Any]:
         "severity": findings[0].severity,
         "steps": list(dict.fromkeys(finding.step for finding in findings)),
         "findings": [_finding(finding) for finding in findings],
-        "command": _command(diagnosis, check) if mended else None,
+        "command": shlex.join(diagnosis.repair_command(check)) if mended else None,
         "on_request": all(finding.on_request for finding in mended),
         "commands": list(dict.fromkeys(shlex.join(words) for finding in findings for words in finding.commands)),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from vmrescue.printable import printable
@@ -21,7 +22,7 @@ def receipt_text(receipt: Receipt) -> str:
     lines = [
         printable(f"{deed} {receipt.image}: {changes}, {receipt.bytes_written} bytes written."),
         printable(f"Backup and receipt: {receipt.folder}"),
-        printable(f"Take it back with: vmrescue undo {receipt.image}"),
+        printable(f"Take it back with: {shlex.join(['vmrescue', 'undo', receipt.image])}"),
     ]
     return "\n".join(lines + _remaining(receipt, "The disk was diagnosed again"))
 

@@ -107,10 +107,9 @@ def _verdict(diagnosis: Diagnosis) -> str:
         for severity in ("critical", "warning", "advice")
         if (count := sum(finding.severity == severity for finding in diagnosis.findings))
     ]
-    changes = len(diagnosis.plan())
-    offer = (
-        f" `vmrescue repair {printable(diagnosis.image)}` would make {counted(changes, 'change')}." if changes else ""
-    )
+    changes = len(diagnosis.plan(diagnosis.only))
+    command = printable(shlex.join(diagnosis.repair_command()))
+    offer = f" `{command}` would make {counted(changes, 'change')}." if changes else ""
     return f"{counted(len(diagnosis.findings), 'finding')}: {', '.join(counts)}.{offer}"
 
 
