@@ -66,6 +66,19 @@ def test_a_sample_is_defragmented_and_repaired_and_that_undone(gen2_healthy: Pat
     assert sha256(gen2_healthy) == old
 
 
+def test_where_nothing_is_to_be_moved_an_earlier_repair_can_still_be_undone(gen1_broken: Path) -> None:
+    old = sha256(gen1_broken)
+    library.repair(gen1_broken)
+    repaired = sha256(gen1_broken)
+
+    done = json.loads(output_of("defrag", gen1_broken, "--yes", "--format", "json"))
+
+    assert (done["moves"], done["commits"]) == (0, 0)
+    assert sha256(gen1_broken) == repaired
+    output_of("undo", gen1_broken)
+    assert sha256(gen1_broken) == old
+
+
 @pytest.mark.parametrize("option", ["--copy-to", "--into"])
 def test_a_copy_or_a_child_is_defragmented_and_the_image_left_alone(gen2_healthy: Path, option: str) -> None:
     old, new = sha256(gen2_healthy), gen2_healthy.with_name("new.vhd")

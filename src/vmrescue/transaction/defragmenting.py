@@ -142,9 +142,6 @@ class Defragmentation:
         keys = keys_of(self.store, files)
         before = read_fragmentation(self.store, MOST_SHOWN)
         notes = _shadow_notes(self.volume)  # now: the reader remembers where directories were
-        self.session.seal()
-        self.mover.empty_log()
-        self._commit()
         planner = _planner(self.store, self)
         total = planner.estimate(keys, free_space) * self.store.boot.cluster_size
         self._report = lambda: progress(min(self.bytes_moved, total), total)
@@ -182,6 +179,8 @@ class Defragmentation:
     def move(self, key: Key, start: int, count: int, target: int) -> list[Flip]:
         if any(first < target + count and target < first + length for first, length in self._freed):
             raise RepairFailedError(f"clusters from {target} on were freed by a move that is not on the disk yet")
+        if not (self.moves or self._waiting):
+            self._begin()
         digest = self.mover.copy(self.mover.part(key, start, count), target)
         flips = self.mover.switch(key, start, count, target)
         self._freed += [(first, length) for first, length, used in flips if not used]
@@ -207,6 +206,12 @@ class Defragmentation:
         self.bytes_moved += sum(moved.count for moved in self._waiting) * self.store.boot.cluster_size
         self._waiting, self._freed = [], []
         self._report()
+
+    def _begin(self) -> None:
+        """Before the first move, and only then: where nothing is to be moved, an earlier repair can still be undone."""
+        self.session.seal()
+        self.mover.empty_log()
+        self._commit()
 
     def _commit(self) -> None:
         committed = self.session.commit()
