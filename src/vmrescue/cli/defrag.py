@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,13 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from vmrescue.cli.applying import confirmed, progress_bar
+from vmrescue.cli.interrupts import let_it_wait, noticed_interrupts
 from vmrescue.cli.main import INTERRUPTED
 from vmrescue.cli.options import format_option, image_argument, quiet_option
 from vmrescue.errors import RefusedError, UsageError
 from vmrescue.files import kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from vmrescue.transaction.defragmenting import Defragmented
 
@@ -99,7 +99,7 @@ def _run(target: Path, number: int | None, files: tuple[str, ...], free_space: b
 
     with Defragmentation(target, number) as defragmentation:
         try:
-            with _interrupts_between() as interrupted, progress_bar("moving", quiet) as show:
+            with noticed_interrupts(let_it_wait) as interrupted, progress_bar("moving", quiet) as show:
 
                 def progress(done: int, total: int) -> None:
                     interrupted()
@@ -155,22 +155,3 @@ def _ask(target: str, is_new: bool, note: str) -> None:
     warning = note + ("" if is_new else f"{NO_UNDO} {target}.\n")
     if not confirmed(f"{warning}Move files in {target}?"):
         raise RefusedError("nothing was changed: the answer was no")
-
-
-@contextmanager
-def _interrupts_between() -> Iterator[Callable[[], None]]:
-    """Keeps Ctrl-C until what is yielded is called, which raises it: between two transactions.
-
-    Python loses a KeyboardInterrupt that comes while it closes a file of its own accord, as it does here all the time.
-    """
-    came: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
-
-    def interrupted() -> None:
-        if came:
-            raise KeyboardInterrupt
-
-    try:
-        yield interrupted
-    finally:
-        signal.signal(signal.SIGINT, before)

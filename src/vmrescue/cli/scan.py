@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vmrescue.cli.interrupts import noticed_interrupts
 from vmrescue.cli.main import INTERRUPTED
 from vmrescue.cli.options import check_options, format_option, make_policy, parent_option, policy_options, quiet_option
 from vmrescue.errors import ReadError, UnsupportedError, UsageError
@@ -104,10 +105,12 @@ def _gather(
     """Keeps every result; how many there were of each status, and whether Ctrl-C came before the end."""
     counts: Counter[str] = Counter()
     try:
-        for result in results:
-            keep(result.to_dict())
-            counts[result.status] += 1
-            advance()
+        with noticed_interrupts() as interrupted:
+            for result in results:
+                keep(result.to_dict())
+                counts[result.status] += 1
+                advance()
+                interrupted()
     except KeyboardInterrupt:
         return counts, True
     return counts, False
