@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import random
 import subprocess
 from typing import TYPE_CHECKING
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import vmrescue
+from support.command import output_of
+from support.command import vmrescue as command
 from support.findings import told
 from support.images import sample, sha256
 from support.machine import need_tool, run
@@ -119,6 +122,20 @@ def test_a_raw_image_in_pieces_is_one_disk(tmp_path: Path) -> None:
     assert (disk.format, disk.size) == ("split raw image", SIZE)
     assert everything(disk) == data
     disk.close()
+    for missing in ("disk.002", "disk.003"):  # right behind the first, and between others
+        kept = (tmp_path / missing).rename(tmp_path / "kept")
+        with pytest.raises(NotFoundError, match=rf"{missing}, a piece of .*disk\.001, is missing"):
+            open_disk(tmp_path / "disk.001")
+        kept.rename(tmp_path / missing)
+
+
+def test_a_later_piece_by_itself_leads_to_the_first(tmp_path: Path) -> None:
+    (tmp_path / "disk.002").write_bytes(bytes(MIB))
+    with pytest.raises(UnsupportedError, match=r"name the first one, .*disk\.001"):
+        open_disk(tmp_path / "disk.002")
+    whole = sample("gen2-broken", tmp_path)
+    run("qemu-img", "convert", "-O", "raw", whole, tmp_path / "generation.002")
+    assert vmrescue.diagnose(tmp_path / "generation.002").generation == 2
 
 
 @pytest.mark.parametrize("kind", ["vhdx", "vmdk", "qcow2", "vdi"])
@@ -142,6 +159,41 @@ def test_a_windows_in_a_foreign_container_is_diagnosed_and_not_repaired(kind: st
     assert vmrescue.repair(converted).written
 
 
+@pytest.mark.parametrize("kind", ["qcow2", "E01", "pieces"])
+def test_the_advice_for_an_image_that_is_only_read_does_what_it_says(kind: str, tmp_path: Path) -> None:
+    folder = tmp_path / "the folder"
+    folder.mkdir()
+    run("qemu-img", "convert", "-O", "raw", sample("gen2-broken", tmp_path), folder / "disk.raw")
+    if kind == "qcow2":
+        image = convert(folder / "disk.raw", kind, [], folder / "the disk.qcow2")
+    elif kind == "E01":
+        acquire(folder, "0")
+        image = folder / "case.E01"
+    else:
+        run("split", "-b", "200M", "-d", "-a", "3", "--numeric-suffixes=1", folder / "disk.raw", folder / "the disk.")
+        image = folder / "the disk.001"
+    said = output_of("diagnose", image, status=1)
+    refused = command("repair", "--yes", image)
+    assert (refused.returncode, "is an E01 image" in refused.stderr) == (4, kind == "E01")
+
+    sentence = refused.stderr.removeprefix("vmrescue: ").strip()
+    assert said.splitlines()[-1].endswith(f" {sentence}.")
+    assert "run: vmrescue" not in said
+    assert sentence in html.unescape(output_of("diagnose", image, "--format", "html", status=1))
+    subprocess.run(sentence.split("`")[1], shell=True, check=True, cwd=tmp_path, stdin=subprocess.DEVNULL, timeout=120)
+
+    made = next(path for path in (tmp_path / "OUT.vhd", tmp_path / "OUT.raw") if path.exists())
+    assert made.name in sentence
+    assert "Repaired" in output_of("repair", made, "--yes")
+
+
+def test_a_data_disk_that_is_only_read_is_said_too(tmp_path: Path) -> None:
+    vhd = sample("gen2-broken", tmp_path)
+    data = convert(vhd, "qcow2", [], tmp_path / "data.qcow2")
+    said = output_of("diagnose", vhd, "--data-disk", data, status=1)
+    assert f"{data} is a QCOW2 image, which is read and not written" in said.splitlines()[-1]
+
+
 def test_an_image_that_lies_over_another_is_refused_and_the_other_never_opened(tmp_path: Path) -> None:
     base = tmp_path / "base.raw"
     disk_with_holes(base)
@@ -149,8 +201,13 @@ def test_an_image_that_lies_over_another_is_refused_and_the_other_never_opened(t
         source = base if kind == "qcow2" else convert(base, kind, [], tmp_path / "base.vmdk")
         child = tmp_path / f"child.{kind}"
         run("qemu-img", "create", "-f", kind, "-b", source, "-F", "raw" if kind == "qcow2" else kind, child)
-        with pytest.raises(UnsupportedError, match=words):
+        with pytest.raises(UnsupportedError, match=words) as refused:
             open_disk(child)
+        if kind == "qcow2":
+            subprocess.run(str(refused.value).split("`")[1], shell=True, check=True, cwd=tmp_path, timeout=120)
+            whole = open_disk(tmp_path / "OUT.vhd")
+            assert whole.read_at(0, SIZE) == base.read_bytes()
+            whole.close()
 
 
 def test_a_qcow2_with_subclusters_is_refused(tmp_path: Path) -> None:

@@ -13,9 +13,12 @@ if TYPE_CHECKING:
     from vmrescue.windows import Disk
 
 
-def command(name: str, disk: Disk, *words: str) -> tuple[str, ...]:
-    """A command on the image of a disk, such as ``vmrescue cleanup os.vhd``, that finds its parents as we did."""
-    return ("vmrescue", name, disk.path, *words, *_parent_option())
+def commands(name: str, disk: Disk, *words: str) -> tuple[tuple[str, ...], ...]:
+    """A command on the image of a disk, such as ``vmrescue cleanup os.vhd``, that finds its parents as we did.
+
+    None for an image that is only read.
+    """
+    return () if disk.refusal else (("vmrescue", name, disk.path, *words, *_parent_option()),)
 
 
 def repair_options(

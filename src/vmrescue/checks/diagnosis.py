@@ -44,6 +44,7 @@ class Diagnosis:
         options: those of the command line, as words, that say what the VM is: policy, data disks, parents' folder.
         choice: those that say which checks ran, as words.
         only: the checks that were asked for by name.
+        refusal: where one of the disks is only read: why, and what makes one of it that can be repaired.
     """
 
     image: str
@@ -56,6 +57,7 @@ class Diagnosis:
     options: tuple[str, ...] = ()
     choice: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
+    refusal: str | None = None
 
     @property
     def healthy(self) -> bool:
@@ -155,6 +157,7 @@ def examine(
         options=options,
         choice=choice,
         only=tuple(only or ()),
+        refusal=next((disk.refusal for disk in disks if disk.refusal), None),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vmrescue.checks import steps
-from vmrescue.checks.commands import command
+from vmrescue.checks.commands import commands
 from vmrescue.checks.finding import Finding
 from vmrescue.units import counted, size_text
 from vmrescue.windows.defragmentation import boot_files
@@ -63,5 +63,5 @@ def check(installation: Installation, policy: Policy) -> Iterator[Finding]:
         meaning=MEANING,
         step=steps.FREE_SPACE,
         evidence=evidence,
-        commands=(command("defrag", volume.disk, *words),),
+        commands=commands("defrag", volume.disk, *words),
     )

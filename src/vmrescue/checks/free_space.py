@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from vmrescue.checks import steps
-from vmrescue.checks.commands import command
+from vmrescue.checks.commands import commands
 from vmrescue.checks.finding import Finding
 from vmrescue.errors import VmRescueError
 from vmrescue.plan import DeleteFile, ExpandVolume
@@ -34,11 +34,10 @@ def check(installation: Installation, policy: Policy) -> Iterator[Finding]:
     won: Counter[str] = Counter()
     for file in removable:
         won[file.category] += file.on_disk
-    commands = [command("cleanup", volume.disk)] if removable else []
+    helpful = commands("cleanup", volume.disk) if removable else ()
     enough = free + won.total() >= policy.min_free
     growth: dict[str, Any] = {} if enough else _growth(volume, policy.min_free - free)
-    if "command" in growth:
-        commands.append(growth.pop("command"))
+    helpful += growth.pop("commands", ())
     yield Finding(
         check=ID,
         severity="critical",
@@ -58,12 +57,12 @@ def check(installation: Installation, policy: Policy) -> Iterator[Finding]:
         },
         changes=tuple(DeleteFile(file.file, file.size) for file in removable),
         on_request=True,
-        commands=tuple(commands),
+        commands=helpful,
     )
 
 
 def _growth(volume: Volume, missing: int) -> dict[str, Any]:
-    """What the smallest larger disk would win whose growth is enough: as evidence, and the command; or why none would.
+    """What the smallest larger disk would win whose growth is enough: evidence, and `commands`; or why none would.
 
     Args:
         volume: the OS volume.
@@ -88,7 +87,7 @@ def _growth(volume: Volume, missing: int) -> dict[str, Any]:
         return {
             "bytes_by_growing": won,
             "bytes_of_larger_disk": size,
-            "command": command("expand", disk, *words),
+            "commands": commands("expand", disk, *words),
         }
     return {"growing": refusal}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,16 +15,17 @@ if TYPE_CHECKING:
 
 VHD_COOKIE = b"conectix"
 
-_QEMU = "`qemu-img convert -O vpc -o subformat=fixed,force_size IMAGE OUT.vhd` makes a VHD of it"
-_EWF = "`ewfexport` (of libewf) makes a raw image of it"
+# What whoever wants to work on an image of another kind is told; {path} is as a shell takes it.
+QEMU_ADVICE = "`qemu-img convert -O vpc -o subformat=fixed,force_size {path} OUT.vhd` makes a VHD of it"
+EWF_ADVICE = "`ewfexport -u -t OUT -f raw {path}` (of libewf) makes a raw image of it, OUT.raw"
 _UNPACK = "unpack it first"
 
 # (byte position, signature, what it is, what to do). Sources: QEMU's docs/interop; libewf's format description; RFC
 # 1952, and the formats' magic numbers. What can be read of other makers is in `foreign`.
 _UNREADABLE = (
-    (0, b"QFI\xfb", "a QCOW image", _QEMU),
-    (0, b"QED\0", "a QED image", _QEMU),
-    (0, b"EVF2\r\n\x81\0", "an EnCase (Ex01) image", _EWF),
+    (0, b"QFI\xfb", "a QCOW image", QEMU_ADVICE),
+    (0, b"QED\0", "a QED image", QEMU_ADVICE),
+    (0, b"EVF2\r\n\x81\0", "an EnCase (Ex01) image", EWF_ADVICE),
     (0, b"\x1f\x8b", "gzip-compressed", _UNPACK),
     (0, b"PK\x03\x04", "a ZIP archive", _UNPACK),
     (0, b"\xfd7zXZ\0", "xz-compressed", _UNPACK),
@@ -116,7 +118,8 @@ def _is_vhd(store: BlockDevice) -> bool:
 def _refuse_unreadable(store: BlockDevice, name: str) -> None:
     for position, signature, what, advice in _UNREADABLE:
         if position + len(signature) <= store.size and store.read_at(position, len(signature)) == signature:
-            raise UnsupportedError(f"{name} is {what}, which vmrescue does not read: {advice}")
+            how = advice.format(path=shlex.quote(name))
+            raise UnsupportedError(f"{name} is {what}, which vmrescue does not read: {how}")
 
 
 def open_container(
@@ -151,5 +154,6 @@ def open_container(
         if writable:
             raise foreign.refusal(kind, path)
         return foreign.open_foreign(kind, store, path)
-    _refuse_unreadable(store, path or "the image")
+    _refuse_unreadable(store, path or "IMAGE")
+    foreign.refuse_later_piece(store, path)
     return RawImage(store, path)

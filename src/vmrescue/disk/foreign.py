@@ -8,6 +8,7 @@ folder only, by their plain names, and a disk that lies over a parent (a snapsho
 from __future__ import annotations
 
 import re
+import shlex
 import struct
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from vmrescue.disk.bounded_foreign import (
     check_vhdx_block,
     unpacked,
 )
+from vmrescue.disk.container import EWF_ADVICE, QEMU_ADVICE
 from vmrescue.disk.device import check_range
 from vmrescue.disk.file import SECTOR, FileDevice
 from vmrescue.errors import FormatError, NotFoundError, RefusedError, UnsupportedError, VmRescueError
@@ -47,11 +49,13 @@ EWF_SECTION_SIZE = 76
 EWF_HEADERS = (b"header", b"header2")  # the case's description, packed
 EWF_FIRST_SECTION = 13
 EWF_SEGMENT_NUMBER_AT = 9
-PIECE_NAME = re.compile(r"(?P<stem>.+\.)(?P<number>00+[01])")
+FIRST_PIECE = re.compile(r"(?P<stem>.+\.)(?P<number>00+[01])")
+LATER_PIECE = re.compile(r"(?P<stem>.+\.)(?P<number>\d{3,})")
+BOOT_SIGNATURE_AT = 510  # of a partition table's sector, and of a volume's first
+BOOT_SIGNATURE = b"\x55\xaa"
+HIVE = b"regf"
 
-QEMU_ADVICE = "`qemu-img convert -O vpc -o subformat=fixed,force_size {path} OUT.vhd` makes a VHD of it"
-EWF_ADVICE = "`ewfexport -t OUT -f raw {path}` (of libewf) makes a raw image of it"
-JOIN_ADVICE = "join its pieces with `cat` first"
+JOIN_ADVICE = "`cat {path} > OUT.raw` makes one raw image of its pieces"
 
 
 class StoreStream(AlignedStream):  # type: ignore[misc]  # dissect.util has no types
@@ -72,6 +76,11 @@ class Kind:
     name: str
     open: Callable[[Pieces], Opened]
     advice: str = QEMU_ADVICE
+
+    @property
+    def described(self) -> str:
+        """``a VHDX image``, ``an E01 image``."""
+        return f"{'an' if self.name[0] in 'AEIOU' else 'a'} {self.name} image"
 
 
 @dataclass(frozen=True)
@@ -141,7 +150,7 @@ class ForeignDisk:
         self.parents: list[str] = []
         self.format = f"{kind.name} image"
         self._pieces = pieces
-        self._refusal = refusal(kind, pieces.path)
+        self.refusal = refusal(kind, pieces.path)
         with _reading(self.format, 0):
             self._opened = kind.open(pieces)
         self.size = self._opened.size
@@ -167,10 +176,10 @@ class ForeignDisk:
         return b"".join(parts)
 
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
-        raise self._refusal
+        raise self.refusal
 
     def resize(self, size: int) -> None:
-        raise self._refusal
+        raise self.refusal
 
     def flush(self) -> None:
         """Nothing was written."""
@@ -202,9 +211,10 @@ def _open_qcow2(pieces: Pieces) -> Opened:
     check_qcow2(pieces.first)
     disk = QCow2(StoreStream(pieces.first), allow_no_backing_file=True, allow_no_data_file=True)
     if disk.needs_backing_file or disk.needs_data_file:
-        raise UnsupportedError(f"{pieces.path} lies over another file ({disk.auto_backing_file}): convert it first")
+        other = disk.auto_backing_file or disk.image_data_file
+        raise UnsupportedError(f"{pieces.path} lies over another file ({other}): {_advice(QCOW2, pieces.path)}")
     if disk.has_subclusters:  # dissect.hypervisor 3.21 takes a table entry for its bitmap, and may never come to an end
-        raise UnsupportedError(f"{pieces.path} is a QCOW2 with subclusters: convert it first")
+        raise UnsupportedError(f"{pieces.path} is a QCOW2 with subclusters: {_advice(QCOW2, pieces.path)}")
     return Opened(disk.open(), disk.size)
 
 
@@ -339,17 +349,30 @@ def _open_split(pieces: Pieces) -> Opened:
     return Opened(joined, joined.size)
 
 
-def _piece_names(pieces: Pieces) -> list[str]:
-    """``disk.002``, ``disk.003``, … beside ``disk.001``: all that follow without a gap."""
-    match = PIECE_NAME.fullmatch(Path(pieces.path or "").name)
-    names: list[str] = []
+def _piece_names(pieces: Pieces) -> Iterator[str]:
+    """``disk.002``, ``disk.003``, … beside ``disk.001``: as far as the last that is there, be others missing or not."""
+    match = FIRST_PIECE.fullmatch(Path(pieces.path or "").name)
     if match is None or pieces.folder is None:
-        return names
-    number, width = int(match["number"]) + 1, len(match["number"])
-    while (pieces.folder / (name := f"{match['stem']}{number:0{width}}")).is_file():
-        names.append(name)
-        number += 1
-    return names
+        return
+    stem, width = match["stem"], len(match["number"])
+    later = (LATER_PIECE.fullmatch(path.name) for path in pieces.folder.iterdir())
+    numbers = [int(each["number"]) for each in later if each and each["stem"] == stem and len(each["number"]) == width]
+    for number in range(int(match["number"]) + 1, max(numbers) + 1):
+        yield f"{stem}{number:0{width}}"
+
+
+def refuse_later_piece(store: Store, path: str | None) -> None:
+    """Raises UnsupportedError for a later piece of an image by its name that is no whole image by its bytes."""
+    match = LATER_PIECE.fullmatch(Path(path or "").name)
+    if match is None or int(match["number"]) < 2 or store.size < SECTOR:
+        return
+    head = store.read_at(0, SECTOR)
+    if head[BOOT_SIGNATURE_AT:] != BOOT_SIGNATURE and not head.startswith(HIVE):
+        first = Path(path or "").with_name(f"{match['stem']}{1:0{len(match['number'])}}")
+        raise UnsupportedError(
+            f"{path} begins with neither a partition table nor a file system; its name is that of a piece of an image: "
+            f"name the first one, {first}, beside which the others are"
+        )
 
 
 VHDX = Kind("VHDX", _open_vhdx)
@@ -378,7 +401,7 @@ def kind_of(store: Store, path: str | None) -> Kind | None:
     for position, signature, kind in SIGNATURES:
         if position + len(signature) <= store.size and store.read_at(position, len(signature)) == signature:
             return kind
-    return SPLIT if _piece_names(Pieces(store, path)) else None
+    return SPLIT if any(_piece_names(Pieces(store, path))) else None
 
 
 def open_foreign(kind: Kind, store: Store, path: str | None) -> ForeignDisk:
@@ -399,5 +422,14 @@ def open_foreign(kind: Kind, store: Store, path: str | None) -> ForeignDisk:
 
 def refusal(kind: Kind, path: str | None) -> RefusedError:
     """What whoever wants to write to such an image is told."""
-    advice = kind.advice.format(path=path or "IMAGE")
-    return RefusedError(f"{path or 'the image'} is a {kind.name} image, which is read and not written: {advice}")
+    name = path or "the image"
+    return RefusedError(f"{name} is {kind.described}, which is read and not written: {_advice(kind, path)}")
+
+
+def _advice(kind: Kind, path: str | None) -> str:
+    """What makes a disk of such an image that can be written to, as a command for a shell."""
+    words = shlex.quote(path or "IMAGE")
+    if kind is SPLIT and path:
+        stem, number = path.rpartition(".")[0::2]
+        words = f"{shlex.quote(stem)}.{'[0-9]' * len(number)}"
+    return kind.advice.format(path=words)

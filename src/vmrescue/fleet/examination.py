@@ -28,6 +28,7 @@ class MeteredDisk:
         self.sector_size = disk.sector_size
         self.format = disk.format
         self.warnings = disk.warnings
+        self.refusal = getattr(disk, "refusal", None)
 
     @property
     def bytes_read(self) -> int:

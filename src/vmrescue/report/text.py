@@ -107,10 +107,16 @@ def _verdict(diagnosis: Diagnosis) -> str:
         for severity in ("critical", "warning", "advice")
         if (count := sum(finding.severity == severity for finding in diagnosis.findings))
     ]
+    return f"{counted(len(diagnosis.findings), 'finding')}: {', '.join(counts)}.{_offer(diagnosis)}"
+
+
+def _offer(diagnosis: Diagnosis) -> str:
+    """The command that mends what was found, or what has to be done first."""
+    if diagnosis.refusal:
+        return printable(f" {diagnosis.refusal}.")
     changes = len(diagnosis.plan(diagnosis.only))
     command = printable(shlex.join(diagnosis.repair_command()))
-    offer = f" `{command}` would make {counted(changes, 'change')}." if changes else ""
-    return f"{counted(len(diagnosis.findings), 'finding')}: {', '.join(counts)}.{offer}"
+    return f" `{command}` would make {counted(changes, 'change')}." if changes else ""
 
 
 def _boot_element(change: Change) -> Iterator[str]:

@@ -46,6 +46,12 @@ class Disk:
         """What was odd about the container and the partition table, though they could be read."""
         return [*getattr(self.device, "warnings", []), *self.table.warnings]
 
+    @property
+    def refusal(self) -> str | None:
+        """Why the image is only read, and what makes one of it that is written; None where it is itself."""
+        refusal = getattr(self.device, "refusal", None)
+        return None if refusal is None else str(refusal)
+
     def volume(self, number: int) -> Volume | None:
         """The volume on partition `number`."""
         return next((volume for volume in self.volumes if volume.partition.number == number), None)
