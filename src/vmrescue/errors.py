@@ -76,3 +76,16 @@ class RepairFailedError(VmRescueError):
     """A repair was begun, could not be completed or confirmed, and was rolled back."""
 
     exit_status = 5
+
+
+def missing_extra(purpose: str, extra: str) -> UnsupportedError:
+    """What is said where a package is not installed that comes with an extra of this one.
+
+    Args:
+        purpose: what is done with which package, as in ``Parquet is written with pyarrow``.
+        extra: its name in pyproject.toml.
+    """
+    return UnsupportedError(
+        f"{purpose}, which is not installed: it comes with vmrescue's extra {extra!r} "
+        f"(in the source's folder: pip install '.[{extra}]')"
+    )

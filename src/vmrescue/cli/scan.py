@@ -15,7 +15,7 @@ import click
 from vmrescue.cli.interrupts import noticed_interrupts
 from vmrescue.cli.main import INTERRUPTED
 from vmrescue.cli.options import check_options, format_option, make_policy, parent_option, policy_options, quiet_option
-from vmrescue.errors import ReadError, UnsupportedError, UsageError
+from vmrescue.errors import ReadError, UsageError, missing_extra
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -205,7 +205,7 @@ def _cluster(scheduler: str) -> Iterator[Executor]:
     try:
         from distributed import Client
     except ImportError as error:
-        raise UnsupportedError("a cluster is used with Dask: pip install 'vmrescue[fleet]'") from error
+        raise missing_extra("a cluster is used with Dask's distributed", "fleet") from error
     try:
         client = Client(scheduler, timeout=15)
     except (OSError, ValueError) as error:

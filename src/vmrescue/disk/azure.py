@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from vmrescue.disk.remote import QUERY, file_system, refusal, shown, split_url
-from vmrescue.errors import UnsupportedError
+from vmrescue.errors import missing_extra
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -39,7 +39,7 @@ def blob_client(url: str) -> Any:
     try:
         from azure.storage.blob.aio import BlobClient
     except ImportError as error:
-        raise UnsupportedError("page blobs are written with Azure's SDK: pip install 'vmrescue[fleet]'") from error
+        raise missing_extra("page blobs are written with Azure's SDK", "fleet") from error
     try:
         return BlobClient.from_blob_url(url)
     except ValueError:  # whose text holds the URL with its secrets

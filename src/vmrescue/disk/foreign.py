@@ -29,7 +29,7 @@ from vmrescue.disk.bounded_foreign import (
 from vmrescue.disk.container import EWF_ADVICE, QEMU_ADVICE
 from vmrescue.disk.device import check_range
 from vmrescue.disk.file import SECTOR, FileDevice
-from vmrescue.errors import FormatError, NotFoundError, RefusedError, UnsupportedError, VmRescueError
+from vmrescue.errors import FormatError, NotFoundError, RefusedError, UnsupportedError, VmRescueError, missing_extra
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -134,7 +134,7 @@ def _reading(structure: str, position: int) -> Iterator[None]:
     except VmRescueError:
         raise
     except ImportError as error:
-        raise UnsupportedError(f"to read a {structure}: pip install 'vmrescue[foreign]'") from error
+        raise missing_extra(f"{structure}s are read with dissect's readers", "foreign") from error
     except Exception as error:
         found = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         raise FormatError(structure, position, "an intact structure", found) from error

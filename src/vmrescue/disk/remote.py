@@ -15,7 +15,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from vmrescue.disk.device import check_range
-from vmrescue.errors import ReadError, RefusedError, UnsupportedError, VmRescueError
+from vmrescue.errors import ReadError, RefusedError, UnsupportedError, VmRescueError, missing_extra
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -205,7 +205,7 @@ def file_system(url: str) -> tuple[Any, str]:
     try:
         import fsspec
     except ImportError as error:
-        raise UnsupportedError("URLs are read with fsspec: pip install 'vmrescue[fleet]'") from error
+        raise missing_extra("URLs are read with fsspec", "fleet") from error
     options: dict[str, Any] = {}
     if url.lower().startswith(("http://", "https://")):
         options = _http_options()

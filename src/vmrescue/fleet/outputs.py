@@ -87,6 +87,7 @@ class WholeFile:
 def _parquet(_sources: Iterable[str]) -> WholeForm:
     from vmrescue.fleet import parquet
 
+    parquet.schema()  # that pyarrow is missing is said before a scan, not after it
     return WholeForm(parquet.write, parquet.read)
 
 

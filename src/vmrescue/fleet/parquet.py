@@ -10,7 +10,7 @@ import shlex
 from itertools import count, islice
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from vmrescue.errors import FormatError, UnsupportedError
+from vmrescue.errors import FormatError, missing_extra
 from vmrescue.fleet.rows import COLUMNS, row_of
 from vmrescue.fleet.stored import DOCUMENT, parsed
 
@@ -25,7 +25,7 @@ def _pyarrow() -> Any:
     try:
         import pyarrow.parquet
     except ImportError as error:
-        raise UnsupportedError("Parquet is written with pyarrow: pip install 'vmrescue[fleet]'") from error
+        raise missing_extra("Parquet is written with pyarrow", "fleet") from error
     return pyarrow
 
 

@@ -12,7 +12,7 @@ from concurrent.futures import Executor
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
-from vmrescue.errors import UnsupportedError
+from vmrescue.errors import missing_extra
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +38,7 @@ class TimedPool(Executor):
         try:
             from pebble import ProcessPool
         except ImportError as error:
-            raise UnsupportedError("--timeout needs Pebble: pip install 'vmrescue[fleet]'") from error
+            raise missing_extra("--timeout is kept with Pebble", "fleet") from error
         self.seconds = seconds
         self._pool = ProcessPool(
             max_workers=workers, context=get_context("forkserver"), initializer=_limit, initargs=(memory,)

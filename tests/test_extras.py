@@ -1,0 +1,42 @@
+"""What comes with an extra and is not installed is asked for by the extra's name, before any work is done."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from support.images import sample
+from support.machine import run
+
+EXTRAS = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+
+
+@pytest.mark.parametrize(
+    ("package", "words", "extra"),
+    [
+        ("pyarrow", "scan os.vhd --output results.parquet", "fleet"),
+        ("pebble", "scan os.vhd --timeout 5", "fleet"),
+        ("distributed", "scan os.vhd --scheduler tcp://127.0.0.1:1", "fleet"),
+        ("fsspec", "diagnose https://127.0.0.1:1/os.vhd", "fleet"),
+        ("dissect.hypervisor", "diagnose os.qcow2", "foreign"),
+    ],
+)
+def test_a_missing_package_is_said_with_its_extra_before_anything_is_done(
+    package: str, words: str, extra: str, tmp_path: Path
+) -> None:
+    assert extra in EXTRAS
+    sample("gen2-healthy", tmp_path).rename(tmp_path / "os.vhd")
+    run("qemu-img", "create", "-q", "-f", "qcow2", tmp_path / "os.qcow2", "8M")
+    here = sorted(tmp_path.iterdir())
+    code = f"import sys; sys.modules[{package!r}] = None; from vmrescue.cli.main import main; main()"
+
+    done = subprocess.run([sys.executable, "-c", code, *words.split()], cwd=tmp_path, capture_output=True, text=True)
+
+    assert (done.returncode, done.stdout) == (3, "")
+    assert f"which is not installed: it comes with vmrescue's extra '{extra}'" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert sorted(tmp_path.iterdir()) == here
