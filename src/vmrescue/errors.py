@@ -28,7 +28,7 @@ class FormatError(VmRescueError):
         structure: the structure's name in the field's own words, e.g. ``"VHD footer"``.
         position: its first byte, counted from the start of the thing being read (the image, the volume, the hive).
         expected: what the format asks for, in words.
-        found: what was there instead; shown with ``repr`` unless it is a string.
+        found: what was there instead.
     """
 
     def __init__(self, structure: str, position: int, expected: str, found: object = None) -> None:
@@ -38,7 +38,7 @@ class FormatError(VmRescueError):
         self.found = found
         text = f"{structure} at byte {position} (0x{position:x}): expected {expected}"
         if found is not None:
-            text += f", found {found if isinstance(found, str) else repr(found)}"
+            text += f", found {bytes_text(found) if isinstance(found, bytes) else found}"
         super().__init__(text)
 
     def within(self, whole: str) -> FormatError:
@@ -46,6 +46,11 @@ class FormatError(VmRescueError):
         if self.structure.startswith(whole):
             return self
         return type(self)(f"{whole}: {self.structure}", self.position, self.expected, self.found)
+
+
+def bytes_text(data: bytes) -> str:
+    """Bytes for a person: letters in quotes, or else in hexadecimal."""
+    return repr(data.decode("ascii")) if data.isascii() and data.decode("ascii").isprintable() else data.hex(" ")
 
 
 class UnsupportedError(VmRescueError):

@@ -242,7 +242,7 @@ def test_a_saved_machine_is_warned_of(tmp_path: Path) -> None:
     path = qemu_vhd(tmp_path / "disk", 8 * MIB, "fixed")
     footer = bytearray(path.read_bytes()[-512:])
     footer[84] = 1
-    footer[67] -= 1
+    footer[64:68] = (int.from_bytes(footer[64:68], "big") - 1).to_bytes(4, "big")
     patch(path, -512, bytes(footer))
 
     disk = open_disk(path)
@@ -254,7 +254,7 @@ def test_a_saved_machine_is_warned_of(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("subformat", "offset", "data", "message"),
     [
-        ("dynamic", 512, b"x", r"VHD dynamic header at byte 512 .*the cookie b'cxsparse'"),
+        ("dynamic", 512, b"x", r"VHD dynamic header at byte 512 .*the cookie 'cxsparse'"),
         ("dynamic", 512 + 32, b"\0\0\0\7", r"VHD dynamic header at byte 544 .*a block size that is a power of two"),
         ("dynamic", 512 + 28, b"\0\0\0\3", r"VHD dynamic header at byte 540 .*at least 4 table entries"),
         ("dynamic", 512 + 16, b"\1", r"VHD block allocation table at byte \d+ .* bytes inside its"),

@@ -139,7 +139,7 @@ def root_flag_elsewhere(it: Damaged) -> str:
 
 def no_key(it: Damaged) -> str:
     it.put(it.key("Classy"), 0, "2s", b"NK")
-    return r"key node at 0x\w+: expected the signature 'nk', found b'NK'"
+    return r"key node at 0x\w+: expected the signature 'nk', found 'NK'"
 
 
 def name_beyond_its_cell(it: Damaged) -> str:
@@ -167,7 +167,7 @@ def wrong_hash(it: Damaged) -> str:
 
 def no_list(it: Damaged) -> str:
     it.put(it.leaf(0), 0, "2s", b"xx")
-    return r"subkey list at 0x\w+: expected one of the signatures 'lf', 'lh', 'li', 'ri', found b'xx'"
+    return r"subkey list at 0x\w+: expected one of the signatures 'lf', 'lh', 'li', 'ri', found 'xx'"
 
 
 def too_many_entries(it: Damaged) -> str:
@@ -275,5 +275,5 @@ def test_each_broken_rule_is_found_where_it_is_broken(rule: Callable[[Damaged], 
 def test_a_root_key_that_is_none_is_no_hive() -> None:
     data = bytearray(Hive.create("TEST").to_bytes())
     data[4096 + 32 + 4 : 4096 + 32 + 6] = b"NK"
-    with pytest.raises(FormatError, match=r"key node at byte 4132 .*found b'NK'"):
+    with pytest.raises(FormatError, match=r"key node at byte 4132 .*found 'NK'"):
         Hive(bytes(data))

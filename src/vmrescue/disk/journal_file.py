@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.disk.overlay import differences
 from vmrescue.disk.witness import witness
-from vmrescue.errors import ReadError, RefusedError, WriteError
+from vmrescue.errors import ReadError, RefusedError, WriteError, bytes_text
 from vmrescue.files import open_regular
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def read_journal(path: Path) -> Journal:
         reader = _Reader(path, file)
         magic, created, size_before, size_after, unique_id, known_by = HEADER.unpack(reader.take(HEADER.size))
         if magic != MAGIC or created > LATEST:
-            raise _damaged(path, 0, f"{MAGIC!r}, and a time before the year 10000")
+            raise _damaged(path, 0, f"{bytes_text(MAGIC)}, and a time before the year 10000")
         regions: list[Region] = []
         while (tag := reader.peek(len(REGION_TAG))) == REGION_TAG:
             _, offset, before, after, old, new = REGION.unpack(reader.take(REGION.size))

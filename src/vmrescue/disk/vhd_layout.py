@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from construct import Array, Bytes, Int8ub, Int16ub, Int32ub, Int64ub, Struct
 
 from vmrescue.disk.file import SECTOR
-from vmrescue.errors import FormatError, UnsupportedError
+from vmrescue.errors import FormatError, UnsupportedError, bytes_text
 
 FIXED, DYNAMIC, DIFFERENCING = 2, 3, 4  # disk types
 FOOTER_COOKIE = b"conectix"
@@ -128,7 +128,7 @@ def checksum_fault(raw: bytes, position: int) -> FormatError | None:
 def read_footer(raw: bytes, position: int) -> Footer:
     """Parses the 512 bytes that lie at `position`, without judging the checksum. Raises FormatError."""
     if not raw.startswith(FOOTER_COOKIE):
-        raise FormatError("VHD footer", position, f"the cookie {FOOTER_COOKIE!r}", raw[:8])
+        raise FormatError("VHD footer", position, f"the cookie {bytes_text(FOOTER_COOKIE)}", raw[:8])
     fields = FOOTER.parse(raw)
     if fields.disk_type not in (FIXED, DYNAMIC, DIFFERENCING):
         raise FormatError("VHD footer", position + 60, "the disk type 2, 3 or 4", fields.disk_type)
@@ -151,7 +151,7 @@ def read_header(raw: bytes, position: int, disk_size: int) -> Header:
     Raises FormatError or UnsupportedError.
     """
     if not raw.startswith(HEADER_COOKIE):
-        raise FormatError("VHD dynamic header", position, f"the cookie {HEADER_COOKIE!r}", raw[:8])
+        raise FormatError("VHD dynamic header", position, f"the cookie {bytes_text(HEADER_COOKIE)}", raw[:8])
     fields = HEADER.parse(raw)
     block_size = fields.block_size
     if block_size < SECTOR or block_size & (block_size - 1):

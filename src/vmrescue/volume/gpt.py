@@ -12,7 +12,7 @@ from zlib import crc32
 
 from construct import Bytes, Int32ul, Int64ul, Struct
 
-from vmrescue.errors import FormatError
+from vmrescue.errors import FormatError, bytes_text
 from vmrescue.volume.partition import Partition
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def read_copy(device: BlockDevice, lba: int, sector_size: int) -> GptCopy:
     sector = device.read_at(position, sector_size)
     header = HEADER.parse(sector)
     if header.signature != SIGNATURE:
-        raise FormatError("GPT header", position, f"the signature {SIGNATURE!r}", header.signature)
+        raise FormatError("GPT header", position, f"the signature {bytes_text(SIGNATURE)}", header.signature)
     if not HEADER.sizeof() <= header.header_size <= sector_size:
         raise FormatError("GPT header", position + 12, f"a size of 92 to {sector_size}", header.header_size)
     covered = bytearray(sector[: header.header_size])
