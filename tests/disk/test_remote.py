@@ -129,6 +129,19 @@ def test_a_missing_file_and_a_silent_server_are_told_apart(server: RangeServer) 
         open_disk("nosuch://host/os.vhd")
 
 
+def test_a_missing_file_of_another_store_is_said_in_words() -> None:
+    with pytest.raises(ReadError) as raised:
+        open_disk("file:///no/such.vhd")
+    assert str(raised.value) == "cannot read file:///no/such.vhd: No such file or directory"
+
+
+@pytest.mark.parametrize("url", ["az://images/", "az://images/*.vhd", "https://me.blob.core.windows.net/images/?sig=s"])
+def test_folders_and_globs_of_a_container_are_not_looked_into(url: str) -> None:
+    (result,) = vmrescue.scan([url])
+    assert result.error is not None
+    assert result.error.message == f"{shown(url)}: a container's folders and globs are not looked into: name each image"
+
+
 def test_the_secrets_of_a_url_are_sent_and_never_shown(server: RangeServer, gen2_broken: Path) -> None:
     url = server.url + gen2_broken.name + "?sv=2024&sig=a%2Bb%2Fc%3D"
     diagnosis = vmrescue.diagnose(url)

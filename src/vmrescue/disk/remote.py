@@ -178,7 +178,8 @@ class RemoteFile:
     def _failed(self, error: Exception) -> NoReturn:
         """Without the error itself as a cause: its text may hold the URL with its secrets."""
         cause = error.__cause__ or error  # over HTTP, fsspec calls every failure to open a missing file
-        reason = QUERY.sub("", str(cause)).replace("\n", " ")[:300]
+        said = getattr(cause, "strerror", None) or str(cause)  # without the number, and the path once more
+        reason = QUERY.sub("", said).replace("\n", " ")[:300]
         raise ReadError(f"cannot read {self.path}: {reason or type(cause).__name__}") from None
 
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
@@ -206,9 +207,10 @@ def file_system(url: str) -> tuple[Any, str]:
         import fsspec
     except ImportError as error:
         raise missing_extra("URLs are read with fsspec", "fleet") from error
-    options: dict[str, Any] = {}
-    if url.lower().startswith(("http://", "https://")):
-        options = _http_options()
+    over_http = url.lower().startswith(("http://", "https://"))
+    if urlsplit(url).path.endswith("/") or ("*" in url and not over_http):
+        raise UnsupportedError(f"{shown(url)}: a container's folders and globs are not looked into: name each image")
+    options = _http_options() if over_http else {}
     try:
         files, path = fsspec.core.url_to_fs(url, **options)
     except ImportError as error:
