@@ -28,6 +28,7 @@ from vmrescue.registry import Hive, KeyNotFound, ValueNotFound
 from vmrescue.registry.base_block import LOG_SUFFIXES
 from vmrescue.transaction.editors import open_editor
 from vmrescue.transaction.resizing import make_room
+from vmrescue.transaction.stale import stale
 from vmrescue.windows.file_system import chunks
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _change_file(volume: Volume, editor: VolumeEditor, file: FileRef, changes: l
         _put_file(first, volume, editor)
         return True
     if not editor.exists(file.path):
-        raise RefusedError(f"the plan edits {file}, which is not there")
+        raise stale(f"the plan edits {file}, which is not there")
     if isinstance(first, DeleteFile):
         _compare(first, first.size, volume.files.size_of(file.path))
         editor.delete(file.path)
@@ -99,7 +100,7 @@ def _change_file(volume: Volume, editor: VolumeEditor, file: FileRef, changes: l
 def _replay_volume_log(change: ReplayVolumeLog, volume: Volume) -> None:
     """Before any editor looks at the volume: it would remember what the replay changes."""
     if replay(volume.device) is None:
-        raise RefusedError(f"cannot {change.title}: the log of {volume} has nothing to replay any more")
+        raise stale(f"cannot {change.title}: the log of {volume} has nothing to replay any more")
 
 
 def _put_file(change: PutFile, volume: Volume, editor: VolumeEditor) -> None:
@@ -170,7 +171,7 @@ def _(change: DeleteKey, hive: Hive) -> None:
     try:
         key = hive.key(change.key)
     except KeyNotFound as error:
-        raise RefusedError(f"cannot {change.title}: {error}") from error
+        raise stale(f"cannot {change.title}: {error}") from error
     found = {value.name: RegistryData(int(value.type), value.raw) for value in key.values()}
     _compare(change, change.before, found)
     hive.delete_key(change.key, recursive=True)
@@ -179,7 +180,7 @@ def _(change: DeleteKey, hive: Hive) -> None:
 @edit.register
 def _(change: ReplayLog, hive: Hive) -> None:
     if hive.recovered is None:
-        raise RefusedError(f"cannot {change.title}: the hive {change.file} is no longer dirty")
+        raise stale(f"cannot {change.title}: the hive {change.file} is no longer dirty")
 
 
 def _value(hive: Hive, key: str, name: str) -> RegistryData | None:
@@ -193,4 +194,4 @@ def _value(hive: Hive, key: str, name: str) -> RegistryData | None:
 def _compare(change: Change, expected: object, found: object) -> None:
     if expected != found:
         shown = "nothing" if found is None else str(found)
-        raise RefusedError(f"cannot {change.title}: the plan found {change.before_text}, and now there is {shown}")
+        raise stale(f"cannot {change.title}: the plan found {change.before_text}, and now there is {shown}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from vmrescue.errors import RefusedError, UnsupportedError
 from vmrescue.ntfs.growth import check_growable, follow_move, grow
 from vmrescue.plan import Change, ExpandDisk, ExpandVolume, MovePartition
+from vmrescue.transaction.stale import stale
 from vmrescue.volume.extending import extend_partition, move_backup, move_partition
 from vmrescue.volume.window import Window
 from vmrescue.windows.disk import Disk
@@ -93,4 +94,4 @@ def _volume(change: Expansion, disk: Disk) -> Volume:
 
 def _compare(change: Expansion, found: int) -> None:
     if found != change.before:
-        raise RefusedError(f"cannot {change.title}: the plan found {change.before_text}, and now there is {found}")
+        raise stale(f"cannot {change.title}: the plan found {change.before_text}, and now there is {found}")
