@@ -26,6 +26,8 @@ def states(image: Path) -> dict[str, list[str]]:
 
 def test_a_marked_volume_is_dirty_and_can_be_repaired_all_the_same(gen1_broken: Path) -> None:
     assert list(states(gen1_broken)) == ["dirty"]
+    [finding] = vmrescue.diagnose(gen1_broken, only=["volume-state"]).findings
+    assert finding.summary == "partition 2 (C:) is marked as dirty"
     receipt = vmrescue.repair(gen1_broken, only=["crash-dump"])
     assert receipt.committed
     assert list(states(gen1_broken)) == ["dirty"]

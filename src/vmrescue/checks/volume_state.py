@@ -40,7 +40,7 @@ def check(installation: Installation, policy: Policy) -> Iterator[Finding]:
         yield Finding(
             check=ID,
             severity="warning",
-            summary=f"{volume} is {name}: {'; '.join(reasons)}",
+            summary=_summary(volume, name, reasons),
             meaning=MEANINGS[name],
             step=steps.REPAIR_VM,
             evidence={
@@ -53,6 +53,13 @@ def check(installation: Installation, policy: Policy) -> Iterator[Finding]:
             changes=(_replay(volume, reasons),) if name == "log pending" else (),
             on_request=True,
         )
+
+
+def _summary(volume: Volume, name: str, reasons: list[str]) -> str:
+    """The state is not named where the first reason is that Windows itself has marked the volume so."""
+    said = "; ".join(reasons)
+    mark = f"the volume is marked as {name}"
+    return f"{volume}{said.removeprefix('the volume')}" if said.startswith(mark) else f"{volume} is {name}: {said}"
 
 
 def _replay(volume: Volume, reasons: list[str]) -> Change:
