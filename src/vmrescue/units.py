@@ -16,4 +16,9 @@ def size_text(size: int) -> str:
 
 def counted(number: int, noun: str) -> str:
     """``1 change``, ``2 changes``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number} {plural(number, noun)}"
+
+
+def plural(number: int, noun: str) -> str:
+    """``change`` of one, ``changes`` of any other number."""
+    return noun if number == 1 else f"{noun}s"

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from support.command import INTERRUPTIBLE, output_of
+from support.command import INTERRUPTIBLE, output_of, vmrescue
 from support.images import sha256
+from vmrescue.checks.rules import RULES
+from vmrescue.samples import names
 
 
 def test_diagnose_prints_json_with_the_documented_keys(gen2_broken: Path) -> None:
@@ -122,3 +124,40 @@ def test_an_interrupt_ends_with_130_and_leaves_the_image_as_it_was(gen2_broken: 
         assert process.stderr is not None
         assert process.stderr.read() == b"vmrescue: interrupted\n"
     assert sha256(gen2_broken) == before
+
+
+def test_the_help_says_which_checks_and_samples_there_are_and_every_exit_status() -> None:
+    def told(*words: str) -> str:
+        return " ".join(output_of(*words, "--help").split()).replace("- ", "-")  # where a line was broken
+
+    for command in ("diagnose", "repair", "scan", "plan"):
+        assert f"Run only these checks (repeatable): {', '.join(RULES)}." in told(command)
+    assert f"Which sample image: {', '.join(names())}." in told("demo")
+    assert "0 all well (advice alone is that too) or repaired; 1 findings of warning or critical;" in told()
+    assert "130 ended by Ctrl-C." in told()
+
+
+def test_microsofts_pointer_to_its_help_is_how_help_is_asked_for_here(gen2_broken: Path) -> None:
+    said = vmrescue("bcdedit", gen2_broken, "/frob").stderr
+    assert said == 'An unknown command was specified.\nRun "vmrescue bcdedit IMAGE /?" for command line assistance.\n'
+    said = vmrescue("reg", gen2_broken, "query").stderr
+    assert said == 'ERROR: Invalid syntax.\nType "vmrescue reg IMAGE /?" for usage.\n'
+
+
+def test_a_plan_that_was_applied_already_must_be_made_again(gen2_broken: Path, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    output_of("plan", gen2_broken, "--output", plan)
+    output_of("apply", plan, gen2_broken, "--yes")
+    repaired = sha256(gen2_broken)
+    again = vmrescue("apply", plan, gen2_broken, "--yes")
+    assert again.returncode == 4
+    assert again.stderr.endswith(": the plan no longer fits this image and must be made again\n")
+    assert sha256(gen2_broken) == repaired
+
+
+def test_one_of_a_thing_is_said_as_one(gen2_healthy: Path, tmp_path: Path) -> None:
+    assert "1 image: 1 healthy" in output_of("scan", gen2_healthy)
+    output_of("scan", gen2_healthy, "-o", tmp_path / "results.csv")
+    assert "0 images: 0 healthy, 0 with findings, 0 could not be read; 1 was done before" in output_of(
+        "scan", gen2_healthy, "-o", tmp_path / "results.csv", "--resume"
+    )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vmrescue.checks import steps
 from vmrescue.checks.boot_elements import delete_element, text_of
 from vmrescue.checks.finding import Finding
+from vmrescue.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,10 +27,11 @@ def check(installation: Installation, policy: Policy) -> Iterator[Finding]:
         if element is None or not isinstance(frames, tuple) or not frames:
             continue
         withheld = len(frames) * PAGE
+        bad = counted(len(frames), "bad page frame")
         yield Finding(
             check=ID,
             severity="critical",
-            summary=f"{entry.identifier} lists {len(frames)} bad page frames: {withheld >> 10} KiB of RAM are withheld",
+            summary=f"{entry.identifier} lists {bad}: {withheld >> 10} KiB of RAM are withheld",
             meaning="The boot manager may not find memory for its ramdisk and stops with 0xC0000017, "
             "although a VM's memory does not wear out: the list is stale and can go.",
             step=steps.BAD_MEMORY,

@@ -41,7 +41,7 @@ def check(installation: Installation, policy: Policy) -> Iterator[Finding]:
     scattered = largest < policy.min_free_extent and space.clusters * size >= 2 * policy.min_free_extent
     if not many and not scattered:
         return
-    said = [f"\\{path} lies in {count} pieces" for path, count in many.items()]
+    said = [f"\\{path} lies in {counted(count, 'piece')}" for path, count in many.items()]
     if scattered:
         free = f"{size_text(space.clusters * size)} of free space in {counted(space.extents, 'extent')}"
         said.append(f"{free}, the longest of {size_text(largest)}")

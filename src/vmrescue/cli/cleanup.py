@@ -51,7 +51,7 @@ def command(
 
 
 def _listing(won: Counter[str], count: Counter[str], output: str) -> str:
-    from vmrescue.units import size_text
+    from vmrescue.units import plural, size_text
     from vmrescue.windows.cleanup import CATEGORIES
 
     if output == "json":
@@ -61,8 +61,8 @@ def _listing(won: Counter[str], count: Counter[str], output: str) -> str:
         ]
         return json.dumps(rows, indent=2)
     lines = [
-        f"{each.name:22}{size_text(won[each.name]):>10} in {count[each.name]:>6} files  {each.reason}"
-        + (" (only when named)" if each.on_request else "")
+        f"{each.name:22}{size_text(won[each.name]):>10} in {count[each.name]:>6} "
+        f"{plural(count[each.name], 'file'):5}  {each.reason}" + (" (only when named)" if each.on_request else "")
         for each in CATEGORIES
     ]
     return "\n".join(lines)

@@ -15,6 +15,7 @@ from vmrescue.cli.main import INTERRUPTED
 from vmrescue.cli.options import format_option, image_argument, quiet_option
 from vmrescue.errors import RefusedError, UsageError
 from vmrescue.files import kind_of
+from vmrescue.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,7 +109,8 @@ def _run(target: Path, number: int | None, files: tuple[str, ...], free_space: b
 
                 return defragmentation.run(files, free_space, progress)
         except KeyboardInterrupt:
-            stopped = f"Stopped after {defragmentation.moves} moves: the volume is sound, every file whole."
+            moves = counted(defragmentation.moves, "move")
+            stopped = f"Stopped after {moves}: the volume is sound, every file whole."
             click.echo(stopped, err=True)
             raise click.exceptions.Exit(INTERRUPTED) from None
 

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import click
 
+from vmrescue.samples import names
+
 
 @click.command()
-@click.option("--sample", default="gen1-broken", show_default=True, help="Which sample image.")
+@click.option("--sample", default="gen1-broken", show_default=True, help=f"Which sample image: {', '.join(names())}.")
 @click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Leave the image in this folder.")
 def command(sample: str, keep: Path | None) -> None:
     """Unpack a broken sample image, diagnose it, repair it, diagnose it again, and undo the repair."""

@@ -64,8 +64,9 @@ class LazyGroup(click.Group):
 @click.command(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit status: 0 all well or repaired; 1 findings; 2 wrong usage; 3 the image cannot be read or is not "
-    "supported; 4 refused because it would not be safe; 5 the repair failed and was rolled back.",
+    epilog="Exit status: 0 all well (advice alone is that too) or repaired; 1 findings of warning or critical; 2 wrong "
+    "usage; 3 the image cannot be read or is not supported; 4 refused because it would not be safe; 5 the repair "
+    f"failed and was rolled back; {INTERRUPTED} ended by Ctrl-C.",
 )
 @click.version_option(__version__, prog_name="vmrescue")
 def group() -> None:

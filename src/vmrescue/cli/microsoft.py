@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections import deque
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 FINDINGS = 1  # exit status where nothing was found, or two keys differ
 SIGNATURE = b"regf"
 ASKS_FOR_HELP = ("/?", "-?")
+ASK_FOR_HELP = re.compile(r'"(bcdedit|REG)(?: \w+)? /\?"')  # in a message
 
 
 class MicrosoftCommand(click.Command):
@@ -97,11 +99,12 @@ def _as_journal_says(target: str) -> bytes:
 
 @contextmanager
 def own_words() -> Iterator[None]:
-    """Microsoft's messages as they are: several lines, without our name before them."""
+    """Microsoft's messages as they are: several lines, without our name before them; but help is asked for as here."""
     try:
         yield
     except VmRescueError as error:
-        print_lines(str(error).split("\n"), err=True)
+        told = ASK_FOR_HELP.sub(lambda match: f'"vmrescue {match[1].lower()} IMAGE /?"', str(error))
+        print_lines(told.split("\n"), err=True)
         sys.exit(error.exit_status)
 
 

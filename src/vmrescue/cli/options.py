@@ -101,6 +101,16 @@ def names_option(*declarations: str, **settings: Any) -> Callable[[Command], Com
     return click.option(*declarations, multiple=True, type=Names(), callback=joined, **settings)
 
 
+class ChecksOption(click.Option):
+    """An option whose help says which checks there are: they are imported when it is asked for."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        from vmrescue.checks.rules import RULES
+
+        record = super().get_help_record(ctx)
+        return record and (record[0], f"{record[1]}: {', '.join(RULES)}.")
+
+
 POLICY_OPTIONS = [
     click.option("--vm-size", metavar="NAME", help="The VM's size, such as Standard_D4ds_v5: has it a D: drive?"),
     click.option("--temp-drive", metavar="D:", help="The temporary drive's letter, where the page file belongs."),
@@ -111,7 +121,7 @@ POLICY_OPTIONS = [
     click.option("--with-boot-menu", is_flag=True, help="serial-console: also show the boot menu there, for 10 s."),
 ]
 CHECK_OPTIONS = [
-    names_option("--only", metavar="CHECK,…", help="Run only these checks (repeatable)."),
+    names_option("--only", cls=ChecksOption, metavar="CHECK,…", help="Run only these checks (repeatable)"),
     names_option("--skip", metavar="CHECK,…", help="Leave these checks out (repeatable)."),
 ]
 APPLY_OPTIONS = [

@@ -153,10 +153,12 @@ def _no_progress() -> None:
 
 
 def _summary(counts: Counter[str], held: int, target: Path | None, interrupted: bool) -> str:
+    from vmrescue.units import counted
+
     kinds = f"{counts['healthy']} healthy, {counts['findings']} with findings, {counts['error']} could not be read"
-    parts = [f"{counts.total()} images: {kinds}"]
+    parts = [f"{counted(counts.total(), 'image')}: {kinds}"]
     if held:
-        parts.append(f"{held} were done before")
+        parts.append(f"{held} {'was' if held == 1 else 'were'} done before")
     if target:
         parts.append(f"results in {target}")
     if interrupted:

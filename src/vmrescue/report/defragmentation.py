@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.printable import printable
-from vmrescue.units import counted, size_text
+from vmrescue.units import counted, plural, size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +55,7 @@ def _table(title: str, rows: list[Fragmented]) -> Iterator[str]:
 
 def _class_line(each: FreeClass) -> str:
     name = f"under {size_text(each.below)}" if each.below else "longer"
-    return f"  {name:>13}  {each.extents:>9} extents  {size_text(each.bytes):>9}"
+    return f"  {name:>13}  {each.extents:>9} {plural(each.extents, 'extent'):7}  {size_text(each.bytes):>9}"
 
 
 def _map_lines(free_map: FreeMap) -> Iterator[str]:

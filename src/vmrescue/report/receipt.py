@@ -20,7 +20,7 @@ def receipt_text(receipt: Receipt) -> str:
     deed = "Repaired" if receipt.mends else "Changed"
     changes = counted(len(receipt.plan), "change")
     lines = [
-        printable(f"{deed} {receipt.image}: {changes}, {receipt.bytes_written} bytes written."),
+        printable(f"{deed} {receipt.image}: {changes}, {counted(receipt.bytes_written, 'byte')} written."),
         printable(f"Backup and receipt: {receipt.folder}"),
         printable(f"Take it back with: {shlex.join(['vmrescue', 'undo', receipt.image])}"),
     ]
@@ -32,7 +32,8 @@ def dry_run_text(receipt: Receipt) -> str:
     lines = []
     for path, ranges in receipt.written.items():
         total = sum(row.length for row in ranges)
-        lines.append(printable(f"{path}: {total} bytes in {len(ranges)} ranges would be written (offset, length):"))
+        much = f"{counted(total, 'byte')} in {counted(len(ranges), 'range')}"
+        lines.append(printable(f"{path}: {much} would be written (offset, length):"))
         lines += [f"  {row.offset:>15} {row.length:>8}" for row in ranges[:SHOWN_RANGES]]
         if len(ranges) > SHOWN_RANGES:
             lines.append(f"  … and {len(ranges) - SHOWN_RANGES} more")
