@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import random
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ from support.findings import told
 from support.machine import need_root, need_tool
 from support.range_server import serving
 from vmrescue.disk import EditSession, open_disk
+from vmrescue.disk.bounded_http import BoundedHttp
 from vmrescue.disk.remote import BLOCK, KEPT, RemoteFile, is_remote, shown
 from vmrescue.errors import FormatError, ReadError, RefusedError, UnsupportedError
 
@@ -118,6 +121,49 @@ def test_a_server_without_ranges_is_refused_before_it_sends_everything(server: R
     with pytest.raises(UnsupportedError, match="serves no ranges"):
         open_disk(server.url + "disk.raw")
     assert server.sent < 64 * MIB
+
+
+def test_a_server_that_sends_more_than_was_asked_for_is_not_listened_to(server: RangeServer, tmp_path: Path) -> None:
+    random_file(tmp_path / "disk.raw", MIB)
+    file = RemoteFile(server.url + "disk.raw")
+    server.endless = True
+    with pytest.raises(ReadError, match=f"sends more than {BLOCK} bytes"):
+        file.read_at(0, 512)
+    assert server.sent < 64 * MIB  # what the network's buffers hold, and no end
+    server.endless = False
+    file.close()
+
+
+def test_an_answer_that_is_packed_is_refused_and_not_unpacked(server: RangeServer, tmp_path: Path) -> None:
+    (tmp_path / "disk.raw").write_bytes(gzip.compress(bytes(256 * MIB)))
+    file = RemoteFile(server.url + "disk.raw")
+    server.encoding = "gzip"
+    tracemalloc.start()
+    with pytest.raises(UnsupportedError, match="sends it as 'gzip'"):
+        file.read_at(0, file.size)
+    assert tracemalloc.get_traced_memory()[1] < 8 * MIB
+    tracemalloc.stop()
+    file.close()
+
+
+def test_a_range_that_was_not_asked_for_is_an_error(server: RangeServer, tmp_path: Path) -> None:
+    random_file(tmp_path / "disk.raw", MIB)
+    file = RemoteFile(server.url + "disk.raw")
+    server.shift = 512
+    with pytest.raises(ReadError, match="sends the range 'bytes 512-33279/1048576'"):
+        file.read_at(0, 512)
+    file.close()
+
+
+def test_a_server_that_sends_byte_by_byte_is_given_up(server: RangeServer, tmp_path: Path) -> None:
+    random_file(tmp_path / "disk.raw", MIB)
+    impatient = BoundedHttp(within=0.5)
+    file = RemoteFile(server.url + "disk.raw", lambda url: impatient.open(url, block_size=BLOCK, cache_type="none"))
+    server.pause = 0.05
+    with pytest.raises(ReadError, match=r"32768 bytes did not come within 0\.5 seconds"):
+        file.read_at(0, 512)
+    server.pause = 0
+    file.close()
 
 
 def test_a_missing_file_and_a_silent_server_are_told_apart(server: RangeServer) -> None:

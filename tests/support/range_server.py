@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,6 +28,10 @@ class RangeServer:
         sent: bytes of content sent.
         ranges: whether ranges are served; else every request gets the whole file.
         failures: how many of the next requests for content end in status 503.
+        encoding: what the server says that content is packed with, where it is.
+        shift: bytes by which a range lies behind the one that was asked for.
+        endless: whether content goes on after its end, for as long as somebody reads.
+        pause: seconds before each byte of content, which then comes byte by byte.
     """
 
     url: str
@@ -34,6 +39,10 @@ class RangeServer:
     sent: int = 0
     ranges: bool = True
     failures: int = 0
+    encoding: str | None = None
+    shift: int = 0
+    endless: bool = False
+    pause: float = 0
 
 
 @contextmanager
@@ -69,18 +78,35 @@ def serving(folder: Path) -> Iterator[RangeServer]:
             size = path.stat().st_size
             wanted = RANGE.fullmatch(self.headers.get("Range", "")) if server.ranges else None
             first, last = (int(wanted[1]), min(int(wanted[2]), size - 1)) if wanted else (0, size - 1)
+            if wanted:
+                first, last = first + server.shift, last + server.shift
             self.send_response(206 if wanted else 200)
-            self.send_header("Content-Length", str(last + 1 - first))
+            if server.endless and not head:
+                self.send_header("Connection", "close")  # the content's end, if it had one
+            else:
+                self.send_header("Content-Length", str(last + 1 - first))
             if wanted:
                 self.send_header("Content-Range", f"bytes {first}-{last}/{size}")
+            if server.encoding and not head:
+                self.send_header("Content-Encoding", server.encoding)
             self.end_headers()
+            if not head:
+                self._send_content(path, first, last)
+
+        def _send_content(self, path: Path, first: int, last: int) -> None:
             with path.open("rb") as stream:
                 stream.seek(first)
-                while not head and first <= last:
-                    piece = stream.read(min(PIECE, last + 1 - first))
+                while first <= last:
+                    time.sleep(server.pause)
+                    piece = stream.read(min(1 if server.pause else PIECE, last + 1 - first))
                     first += len(piece)
-                    server.sent += len(piece)  # before the client can know
-                    self.wfile.write(piece)
+                    self._write(piece)
+            while server.endless:
+                self._write(bytes(PIECE))
+
+        def _write(self, piece: bytes) -> None:
+            server.sent += len(piece)  # before the client can know
+            self.wfile.write(piece)
 
         def log_message(self, *arguments: object) -> None:
             """Nothing on the tests' output."""

@@ -150,10 +150,7 @@ class RemoteFile:
     def _request(self, offset: int, length: int) -> bytes:
         def read() -> bytes:
             self._file.seek(offset)
-            try:
-                return bytes(self._file.read(length))
-            except ValueError:  # fsspec's answer to a server that sends the whole file instead
-                raise UnsupportedError(f"{self.path}: the server serves no ranges; download it first") from None
+            return bytes(self._file.read(length))
 
         data: bytes = self._attempt(read)
         self.bytes_read += len(data)
@@ -208,11 +205,14 @@ def file_system(url: str) -> tuple[Any, str]:
     except ImportError as error:
         raise missing_extra("URLs are read with fsspec", "fleet") from error
     over_http = url.lower().startswith(("http://", "https://"))
-    if urlsplit(url).path.endswith("/") or ("*" in url and not over_http):
+    if split_url(url).path.endswith("/") or ("*" in url and not over_http):
         raise UnsupportedError(f"{shown(url)}: a container's folders and globs are not looked into: name each image")
-    options = _http_options() if over_http else {}
     try:
-        files, path = fsspec.core.url_to_fs(url, **options)
+        if over_http:
+            from vmrescue.disk.bounded_http import BoundedHttp
+
+            return BoundedHttp(), url
+        files, path = fsspec.core.url_to_fs(url)
     except ImportError as error:
         raise UnsupportedError(f"{shown(url)} needs a further package: {error}") from None
     except ValueError as error:
@@ -224,15 +224,3 @@ def _open(url: str) -> Any:
     """The file as fsspec opens it, without a cache of its own."""
     files, path = file_system(url)
     return files.open(path, "rb", block_size=BLOCK, cache_type="none")
-
-
-def _http_options() -> dict[str, Any]:
-    import aiohttp
-
-    return {
-        "encoded": True,  # as given: a signature would not survive another encoding
-        "client_kwargs": {
-            "headers": {"Accept-Encoding": "identity"},  # ranges count the file's own bytes
-            "timeout": aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=60),
-        },
-    }
