@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from registry.judges import assert_judges_agree, content_of
 from registry.samples import at_noon, boot_store, hive_with_everything, windows_10_system
 from support.machine import need_tool, run
 from vmrescue.errors import RefusedError, UsageError
-from vmrescue.registry import Hive, ValueType, export_reg, import_reg
+from vmrescue.registry import Hive, ValueType, export_reg, import_reg, reg_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -162,3 +163,19 @@ def test_any_values_survive_export_and_import(values: dict[str, tuple[int, bytes
     again = Hive.create("SYSTEM")
     import_reg(again, export_reg(hive, "", SYSTEM), SYSTEM)
     assert content_of(again) == content_of(hive)
+
+
+FORGETFUL = [reg_file._BLANK, reg_file._NAME, reg_file._STRING, reg_file._HEX]
+
+
+@settings(max_examples=2000)
+@given(
+    st.sampled_from(FORGETFUL), st.text('@"\\\n\r\t ;=0a,x', max_size=12), st.sampled_from(["", "hex:", '"', "str(1):"])
+)
+def test_a_pattern_that_remembers_nothing_finds_what_one_that_could_go_back_finds(
+    pattern: re.Pattern[str], text: str, start: str
+) -> None:
+    going_back = re.sub(r"([+*?])\+", r"\1", pattern.pattern)
+    assert going_back != pattern.pattern
+    found, expected = pattern.match(start + text), re.compile(going_back, pattern.flags).match(start + text)
+    assert (found and (found.span(), found.groups())) == (expected and (expected.span(), expected.groups()))

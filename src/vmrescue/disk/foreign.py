@@ -42,7 +42,7 @@ VDI_BLOCK_SIZE_AT = 0x178  # VirtualBox, VDICore.h: VDIHEADER1PLUS.cbBlock
 VDI_BLOCKS_AT = 0x180  # …cBlocks
 MOST_BLOCKS = 1 << 24  # 16 TiB; their map is read at once
 NO_PARENT = b"ffffffff"
-PARENT_CID = re.compile(rb'^\s*parentCID\s*=\s*"?([0-9a-fA-F]+)', re.MULTILINE)
+PARENT_CID = re.compile(rb'^[ \t]*+parentCID[ \t]*+=[ \t]*+"?([0-9a-fA-F]+)', re.MULTILINE)
 VMDK_HEAD = 1 << 20  # bytes in which a VMDK's descriptor lies, be it the file or embedded in a sparse one
 EWF_SECTION = struct.Struct("<16sQQ")  # libewf, "Expert Witness Compression Format", 3.2: type, next section, size
 EWF_SECTION_SIZE = 76

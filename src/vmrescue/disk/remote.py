@@ -205,7 +205,7 @@ def file_system(url: str) -> tuple[Any, str]:
     except ImportError as error:
         raise missing_extra("URLs are read with fsspec", "fleet") from error
     over_http = url.lower().startswith(("http://", "https://"))
-    if split_url(url).path.endswith("/") or ("*" in url and not over_http):
+    if split_url(url)[2].endswith("/") or ("*" in url and not over_http):
         raise UnsupportedError(f"{shown(url)}: a container's folders and globs are not looked into: name each image")
     try:
         if over_http:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from io import BytesIO, StringIO
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError, UsageError
@@ -35,21 +36,21 @@ ROOTS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class AddKey:
     """`[path]`: the key is created where it is missing."""
 
     path: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RemoveKey:
     """`[-path]`: the key goes, with all below it, if it is there."""
 
     path: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SetValue:
     """`"name"=data` below a `[path]`."""
 
@@ -59,7 +60,7 @@ class SetValue:
     raw: bytes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RemoveValue:
     """`"name"=-` below a `[path]`: the value goes, if it is there."""
 
@@ -187,7 +188,9 @@ def _decode(data: bytes) -> str:
             return data[2:].decode("utf-16-le", "surrogatepass")
         except UnicodeDecodeError as error:
             raise UsageError(f"byte {2 + error.start} of the registration file: UTF-16 that is cut short") from error
-    return "".join(map(_decode_line, data.removeprefix(b"\xef\xbb\xbf").splitlines(keepends=True)))
+    text = StringIO()
+    text.writelines(map(_decode_line, BytesIO(data.removeprefix(b"\xef\xbb\xbf"))))
+    return text.getvalue()
 
 
 def _decode_line(line: bytes) -> str:
@@ -198,13 +201,16 @@ def _decode_line(line: bytes) -> str:
         return line.decode("cp1252", "replace")
 
 
-_BLANK = re.compile(r"(?:[ \t\r\n]+|;[^\n]*)*")
+# Repetitions of groups are possessive: what they took is never given back, or each round would be remembered.
+_BLANK = re.compile(r"(?:[ \t\r\n]++|;[^\n]*+)*+")
 _KEY = re.compile(r"\[(-?)([^\n]*)\][ \t\r]*(?:;[^\n]*)?(?:\n|$)")
-_NAME = re.compile(r'(?:@|"((?:[^"\\]|\\.)*)")[ \t]*=[ \t]*', re.DOTALL)
+_NAME = re.compile(r'(?:@|"((?:[^"\\]++|\\.)*+)")[ \t]*=[ \t]*', re.DOTALL)
 _REMOVED = re.compile(r"-")
-_STRING = re.compile(r'(?:str\(([0-9a-f]+)\):)?"((?:[^"\\]|\\.)*)"', re.DOTALL | re.IGNORECASE)
+_STRING = re.compile(r'(?:str\(([0-9a-f]{1,8})\):)?"((?:[^"\\]++|\\.)*+)"', re.DOTALL | re.IGNORECASE)
 _DWORD = re.compile(r"dword:([0-9a-f]{1,8})", re.IGNORECASE)
-_HEX = re.compile(r"hex(?:\(([0-9a-f]{1,8})\))?:((?:[0-9a-f,]|[ \t]|\\[ \t]*\r?\n)*)", re.IGNORECASE)
+_HEX = re.compile(r"hex(?:\(([0-9a-f]{1,8})\))?:((?:[0-9a-f, \t]++|\\[ \t]*+\r?+\n)*+)", re.IGNORECASE)
+_BYTE = re.compile(r"[0-9a-f]{1,2}", re.IGNORECASE)
+_BYTES = re.compile(r"(?:[0-9a-f]{1,2}+,)*+(?:[0-9a-f]{1,2})?", re.IGNORECASE)
 _END = re.compile(r"[ \t\r]*(?:;[^\n]*)?(?:\n|$)")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _STRINGS = (ValueType.SZ, ValueType.EXPAND_SZ, ValueType.MULTI_SZ)
@@ -255,12 +261,10 @@ class _Parser:
         raise self._error("a string in quotation marks, 'dword:', 'hex:', or '-'")
 
     def _bytes(self, text: str) -> bytes:
-        parts = re.sub(r"[ \t\r\n\\]", "", text).split(",")
-        if parts[-1] == "":
-            del parts[-1]
-        if any(not 1 <= len(part) <= 2 for part in parts):
+        digits = re.sub(r"[ \t\r\n\\]", "", text)
+        if not _BYTES.fullmatch(digits):
             raise self._error("bytes of two hexadecimal digits, with commas between them")
-        return bytes(int(part, 16) for part in parts)
+        return bytes(int(found[0], 16) for found in _BYTE.finditer(digits))
 
     def _skip_blank(self) -> bool:
         """Goes on to the next that is neither blank nor a comment; False at the end."""

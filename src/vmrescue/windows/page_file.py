@@ -11,7 +11,8 @@ import re
 from dataclasses import dataclass
 
 MEMORY_MANAGEMENT = r"Control\Session Manager\Memory Management"
-LINE = re.compile(r"(?:\\\?\?\\)?(?P<drive>[A-Za-z?]:)\\(?P<path>.+?)(?: +\d+){0,2}")
+# A size begins where blanks begin: looked for at each of many blanks, it would be looked for without end.
+LINE = re.compile(r"(?:\\\?\?\\)?(?P<drive>[A-Za-z?]:)\\(?P<path>.+?)(?:(?<! ) ++\d++){0,2}+")
 
 
 @dataclass(frozen=True)

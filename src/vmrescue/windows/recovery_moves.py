@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 AGENT_FILE = "ReAgent.xml"
 LARGEST_AGENT_FILE = 1 << 20  # bytes: it has one or two thousand
 BESIDE_IMAGE = rf"Recovery\WindowsRE\{AGENT_FILE}"
-LOCATION = re.compile(rb'<[^<>]*\soffset="(\d+)"[^<>]*>')
+LOCATION = re.compile(
+    rb'<(?=[^<>]*>)[^<>]*\soffset="(\d{1,20})"[^<>]*>'
+)  # of an element that ends, or it is sought anew
 OWN_PART = slice(32, 60)  # of a device element for a partition: its place, what it lies on, the disk's signature
 
 

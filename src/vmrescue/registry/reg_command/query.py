@@ -125,10 +125,18 @@ class _Search:
 
 def _pattern(command: Command) -> Callable[[str], bool]:
     """What /f looks for, anywhere in a text, or with /e the whole of it; ``*`` and ``?`` stand for any characters."""
-    parts = (".*" if mark == "*" else "." if mark == "?" else re.escape(mark) for mark in command.switches.get("f", ""))
-    pattern = re.compile("".join(parts), re.DOTALL | (0 if "c" in command.switches else re.IGNORECASE))
-    test = pattern.fullmatch if "e" in command.switches else pattern.search
-    return lambda text: test(text) is not None
+    wanted = command.switches.get("f", "")
+    first, *others = map(_piece, (wanted if "e" in command.switches else f"*{wanted}*").split("*"))
+    # A piece between two stars may as well lie at its first place: no other is tried, so that a text is read once.
+    between = "".join(f"(?>.*?{piece})" for piece in others[:-1])
+    last = f".*{others[-1]}" if others else ""
+    pattern = re.compile(first + between + last, re.DOTALL | (0 if "c" in command.switches else re.IGNORECASE))
+    return lambda text: pattern.fullmatch(text) is not None
+
+
+def _piece(text: str) -> str:
+    """The pattern of what is written between two stars."""
+    return "".join("." if mark == "?" else re.escape(mark) for mark in text)
 
 
 def _types(command: Command) -> set[int]:
