@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,8 @@ from bcd.stores import recipe
 from commands.here import vmrescue
 from commands.hives import CRASH_CONTROL, system_hive
 from support.images import sha256
+from vmrescue.registry import Hive
+from vmrescue.registry.reg_file import HEADER
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,3 +58,23 @@ def test_a_damaged_hive_gives_an_error_of_ours_or_the_right_thing(seed: int, tmp
     if done.status > 1:
         assert done.err
         assert sha256(path) == before
+
+
+@pytest.mark.parametrize("what", ["values of one key", "keys removed and made anew"])
+def test_an_import_takes_time_in_proportion_to_its_lines(what: str, tmp_path: Path) -> None:
+    hive, text = tmp_path / "hive", tmp_path / "import.reg"
+    hive.write_bytes(system_hive().to_bytes())
+    numbers = range(5000)
+    if what == "values of one key":
+        lines = ["[HKEY_LOCAL_MACHINE\\SYSTEM\\A]", *(f'"v{number}"=dword:1' for number in numbers)]
+    else:
+        lines = [f"[-HKEY_LOCAL_MACHINE\\SYSTEM\\gone\\{number}]" for number in numbers]
+        lines += [f"[HKEY_LOCAL_MACHINE\\SYSTEM\\A{number}\\B\\C\\D\\E]" for number in range(1000)]
+    text.write_text("\n".join([HEADER, "", *lines, ""]))
+
+    begun = time.process_time()
+    done = vmrescue("reg", hive, "import", text, "--yes", "--quiet")
+
+    assert done.status == 0
+    assert time.process_time() - begun < 5
+    assert Hive(hive.read_bytes()).check() == []

@@ -204,3 +204,39 @@ def test_space_is_taken_where_it_is_free_before_the_hive_grows() -> None:
     assert len(hive.to_bytes()) == size + 4096
     assert hive.changed_ranges() == [(0, size + 4096)]
     assert hive.check() == []
+
+
+def test_of_two_values_with_one_name_the_second_is_found_when_the_first_is_gone() -> None:
+    hive = Hive.create("SYSTEM")
+    hive.set_value("", "one", ValueType.DWORD, 1)
+    hive.set_value("", "two", ValueType.DWORD, 2)
+    data = bytearray(hive.to_bytes())
+    data = data.replace(b"two", b"ONE")
+    again = Hive(bytes(data))
+    assert again.root.value("one").data == 1
+    again.delete_value("", "One")
+    assert again.root.value("one").data == 2
+    again.delete_value("", "one")
+    assert again.root.values() == []
+
+
+def test_values_are_found_where_they_lie_after_other_keys_were_edited_renamed_and_removed() -> None:
+    hive = Hive.create("SYSTEM")
+    for key in ("a", "b"):
+        hive.create_key(key)
+        hive.set_value(key, "name", ValueType.SZ, key)
+    assert hive.key("a").value("name").data == "a"
+    hive.rename_key("a", "a key with a much longer name")
+    hive.create_key("c")  # where a was
+    with pytest.raises(ValueNotFound):
+        hive.key("c").value("name")
+    hive.delete_key("b")
+    hive.create_key("b")
+    hive.set_value("b", "other", ValueType.SZ, "b")
+    with pytest.raises(ValueNotFound):
+        hive.key("b").value("name")
+    with pytest.raises(UsageError):
+        hive.set_value("b", "n" * 20_000, ValueType.SZ, "b")
+    assert hive.key("b").value("OTHER").data == "b"
+    assert hive.key("a key with a much longer name").value("name").data == "a"
+    assert hive.check() == []

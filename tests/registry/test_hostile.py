@@ -230,3 +230,17 @@ def test_hostile_logs_are_bounded_too() -> None:
     data, (old,) = old_dirty()
     with bounded(len(data)), pytest.raises(RecoveryError, match=r"the last \d+ bytes of it are missing"):
         recover(data, [with_field(old, 40, 0xFFFFF000)])
+
+
+def test_many_values_of_one_key_are_set_read_and_removed_one_by_one_in_time() -> None:
+    hive = Hive.create("TEST")
+    names = [f"v{number}" for number in range(5_000)]
+    start = time.process_time()
+    for name in names:
+        hive.set_value("", name, ValueType.DWORD, 1)
+        assert hive.root.value(name.upper()).data == 1
+    for name in names:
+        hive.delete_value("", name)
+    assert time.process_time() - start < SECONDS
+    assert hive.root.values() == []
+    assert hive.check() == []

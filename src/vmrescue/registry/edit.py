@@ -15,20 +15,21 @@ from vmrescue.registry import key_node, key_value, names, security, subkey_edit,
 from vmrescue.registry.cells import BINS, NIL
 from vmrescue.registry.key_node import INHERIT_VIRTUALIZATION
 from vmrescue.registry.space import Space
-from vmrescue.registry.upcase import upper
 
 if TYPE_CHECKING:
     from vmrescue.registry.cells import Cells
     from vmrescue.registry.key_node import KeyNode
     from vmrescue.registry.key_value import KeyValue
+    from vmrescue.registry.value_names import ValueNames
 
 
 class Editor:
     """Edits the keys of a hive. Keys are given by their cells' offsets, times as 100 ns since 1601."""
 
-    def __init__(self, cells: Cells, minor: int) -> None:
+    def __init__(self, cells: Cells, minor: int, value_names: ValueNames) -> None:
         self._cells = cells
         self._minor = minor
+        self._value_names = value_names
         self._space = Space(cells)
 
     def create_root(self, name: str, when: int) -> int:
@@ -58,6 +59,7 @@ class Editor:
 
     def delete_tree(self, offset: int, when: int) -> None:
         """Removes a key with all that is below it."""
+        self._value_names.forget()
         node = key_node.read(self._cells, offset)
         cells, descriptors = self._cells_below(offset)
         self._unlink(offset, node, when)
@@ -69,6 +71,7 @@ class Editor:
     def rename(self, offset: int, name: str, when: int) -> None:
         """Gives a key another name."""
         names.check_key_name(name)
+        self._value_names.forget()
         node = key_node.read(self._cells, offset)
         above = key_node.read(self._cells, node.parent)
         holder = subkey_list.find(self._cells, above.subkey_list, name)
@@ -91,10 +94,11 @@ class Editor:
         if len(raw) > key_value.MOST_DATA:
             raise UsageError(f"a value holds at most {key_value.MOST_DATA} bytes, not {len(raw)}")
         node = self._with_values(key)
-        offset = self._find_value(node, name)
+        offset = self._value_names.find(key, node, name)
         if offset is None:
             offset, value = key_value.new(self._cells, self._space, key, name)
             node = self._append(key, node, offset)
+            self._value_names.add(name, offset)
         else:
             value = key_value.read(self._cells, offset)
         size, data = self._replace_data(value, offset, raw)
@@ -108,13 +112,14 @@ class Editor:
     def delete_value(self, key: int, name: str, when: int) -> bool:
         """Removes a value; False where there is none of that name."""
         node = self._with_values(key)
-        offset = self._find_value(node, name)
+        offset = self._value_names.find(key, node, name)
         if offset is None:
             return False
         value = key_value.read(self._cells, offset)
         for cell in [*key_value.data_cells(self._cells, value), offset]:
             self._space.free(cell)
         node = self._without(node, offset)
+        self._value_names.remove(node, name)
         key_node.store(self._cells, key, node._replace(last_written=when))
         return True
 
@@ -192,13 +197,6 @@ class Editor:
         if node.flags & key_node.PREDEF_HANDLE:
             raise RefusedError("the key stands for a predefined handle and can hold no values")
         return node
-
-    def _find_value(self, node: KeyNode, name: str) -> int | None:
-        wanted = upper(name)
-        for offset in key_value.list_values(self._cells, node):
-            if upper(key_value.read_name(self._cells, offset, key_value.read(self._cells, offset))) == wanted:
-                return offset
-        return None
 
     def _append(self, key: int, node: KeyNode, value: int) -> KeyNode:
         """Adds a value to the end of a key's list."""

@@ -18,6 +18,7 @@ from vmrescue.registry.key_node import SYM_LINK
 from vmrescue.registry.recovery import next_sequence, recover
 from vmrescue.registry.space import BIN_HEADER
 from vmrescue.registry.state import hive_state
+from vmrescue.registry.value_names import ValueNames
 from vmrescue.registry.value_type import ValueType
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Hive:
         self._sequence = 0  # the number that the edits, taken together as one write, will bear
         self.edition = 0  # raised by every edit; keys and values read before it look themselves up again
         self.cells = Cells(data, self._base.bins_size)
+        self.value_names = ValueNames(self.cells)
         self.root_offset = self._base.root
         self.root = Key(self, self.root_offset, None)
 
@@ -81,7 +83,7 @@ class Hive:
         data[BINS + 32 : BINS + 36] = (PAGE - BIN_HEADER.size).to_bytes(4, "little")
         cells = Cells(data, PAGE)
         with cells.editing():
-            root = Editor(cells, minor).create_root(name, when)
+            root = Editor(cells, minor, ValueNames(cells)).create_root(name, when)
         data[: base_block.SECTOR] = base_block.new(root, PAGE, minor, name, when)
         return cls(bytes(data), clock=clock)
 
@@ -200,10 +202,11 @@ class Hive:
         try:
             with self.cells.editing():
                 if self._editor is None:
-                    self._editor = Editor(self.cells, self._base.minor)
+                    self._editor = Editor(self.cells, self._base.minor, self.value_names)
                 yield self._editor, when
         except BaseException:
             self._editor = None  # what it knew of the free cells no longer holds
+            self.value_names.forget()
             raise
         self._edited_at = when
         self.edition += 1

@@ -8,7 +8,6 @@ from vmrescue.errors import FormatError
 from vmrescue.registry import filetime, key_node, key_value, security, subkey_list, value_type
 from vmrescue.registry.cells import BINS, NIL
 from vmrescue.registry.errors import ValueNotFound
-from vmrescue.registry.upcase import upper
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -127,11 +126,11 @@ class Key:
 
     def value(self, name: str) -> Value:
         """The value of that name, in any case of letters; "" is the default value. Raises ValueNotFound."""
-        wanted = upper(name)
-        for value in self.values():
-            if upper(value.name) == wanted:
-                return value
-        raise ValueNotFound(name, self.path)
+        node = self.node
+        offset = self._hive.value_names.find(self._offset, node, name)
+        if offset is None:
+            raise ValueNotFound(name, self.path)
+        return Value(self, offset)
 
 
 class Value:

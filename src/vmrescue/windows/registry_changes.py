@@ -47,18 +47,20 @@ class _EditedHive:
         self._file = file
         self._wanted = Hive(file.read(), file.logs())
         self._touched: dict[str, str] = {}  # upper-cased path -> path
-        self._removed: list[str] = []  # upper-cased
+        self._removed: set[str] = set()  # upper-cased
 
     def apply(self, operation: Operation) -> None:
         apply_operation(self._wanted, operation)
         parts = operation.path.split("\\") if operation.path else []
+        made_anew = False
         for count in range(1, len(parts)):
             above = "\\".join(parts[:count])
-            if any(_is_within(upper(above), removed) for removed in self._removed):
+            made_anew = made_anew or upper(above) in self._removed
+            if made_anew:
                 self._touched.setdefault(upper(above), above)
         self._touched.setdefault(upper(operation.path), operation.path)
         if isinstance(operation, RemoveKey):
-            self._removed.append(upper(operation.path))
+            self._removed.add(upper(operation.path))
 
     def changes(self) -> Iterator[Change]:
         doomed: dict[str, Change] = {}
@@ -106,7 +108,3 @@ def _find(hive: Hive, path: str) -> Key | None:
         return hive.key(path)
     except KeyNotFound:
         return None
-
-
-def _is_within(path: str, above: str) -> bool:
-    return path == above or path.startswith(f"{above}\\")

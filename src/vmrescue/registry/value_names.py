@@ -1,0 +1,48 @@
+"""Where the values of a key lie, by their names: a key may have thousands, and they are read and set one by one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.registry import key_value
+from vmrescue.registry.upcase import upper
+
+if TYPE_CHECKING:
+    from vmrescue.registry.cells import Cells
+    from vmrescue.registry.key_node import KeyNode
+
+
+class ValueNames:
+    """The names of the key that was asked for last. Whoever edits it says what has changed."""
+
+    def __init__(self, cells: Cells) -> None:
+        self._cells = cells
+        self._key: int | None = None
+        self._offsets: dict[str, int] = {}
+
+    def find(self, key: int, node: KeyNode, name: str) -> int | None:
+        """The cell of the value of that name, in any case of letters; of two alike the first."""
+        if key != self._key:
+            self._offsets, self._key = self._read(node), key
+        return self._offsets.get(upper(name))
+
+    def _read(self, node: KeyNode) -> dict[str, int]:
+        offsets: dict[str, int] = {}
+        for offset in key_value.list_values(self._cells, node):
+            name = key_value.read_name(self._cells, offset, key_value.read(self._cells, offset))
+            offsets.setdefault(upper(name), offset)
+        return offsets
+
+    def add(self, name: str, offset: int) -> None:
+        """The key has a further value, which was not found before."""
+        self._offsets[upper(name)] = offset
+
+    def remove(self, node: KeyNode, name: str) -> None:
+        """The key, as `node` has it by now, has lost the value that was found by that name."""
+        del self._offsets[upper(name)]
+        if len(self._offsets) != node.value_count:
+            self.forget()  # there was another of that name
+
+    def forget(self) -> None:
+        """Cells of keys or values are no longer what they were."""
+        self._key = None
