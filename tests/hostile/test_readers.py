@@ -7,7 +7,8 @@ import struct
 import time
 import tracemalloc
 import zlib
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,7 +23,7 @@ from registry.samples import values_that_share_a_cell
 from registry.test_hostile import many_keys
 from support.machine import run
 from support.memory_device import MemoryDevice
-from vmrescue.disk import open_disk
+from vmrescue.disk import FileDevice, open_disk
 from vmrescue.disk.container import open_container
 from vmrescue.errors import FormatError, UnsupportedError, VmRescueError
 from vmrescue.ntfs import NtfsVolume
@@ -31,6 +32,8 @@ from vmrescue.ntfs.boot_sector import read_boot_sector
 from vmrescue.ntfs.directory import Directory, find_file
 from vmrescue.ntfs.index_edit import IndexEditor
 from vmrescue.ntfs.run_list import HOLE, Run, encode_pairs
+from vmrescue.registry import Hive, ValueType
+from vmrescue.registry.base_block import BaseBlock
 from vmrescue.volume import Window
 from vmrescue.windows.bare_hive import BareHive
 from vmrescue.windows.cleanup import matches
@@ -367,13 +370,60 @@ def test_a_junction_is_shown_as_one_and_what_lies_behind_it_is_nobodys_business(
 
 def test_a_hive_of_holes_is_not_read_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     device, volume = ntfs()
-    assert whole(NtfsFileSystem(device, 0).open("one"), "one") == volume.read_file("one")
+    assert whole(NtfsFileSystem(device, 0).open("one"), "one", MIB) == volume.read_file("one")
     monkeypatch.setattr("vmrescue.ntfs.content.MOST_AT_ONCE", 19_999)  # of 2 GiB: the file has 20000 bytes
 
     with pytest.raises(UnsupportedError, match="at most 19999 are read at once"):
         volume.read_file("one")
     with pytest.raises(UnsupportedError, match="at most 19999 are read at once"):
         whole(NtfsFileSystem(device, 0).open("one"), "one", 19_999)
+
+
+@pytest.mark.parametrize("dirty", [False, True])
+@pytest.mark.parametrize("bins", ["few bins", "bins to its end"])
+def test_a_hive_file_of_gigabytes_is_not_read_into_memory(bins: str, dirty: bool, tmp_path: Path) -> None:
+    path, data = tmp_path / "SYSTEM", small_system()
+    block = BaseBlock.parse(data)
+    size = 2000 * MIB if bins == "bins to its end" else len(data)
+    told = replace(block, primary=block.secondary + dirty, bins_size=size - 4096)
+    path.write_bytes(told.store(data) + data[512:])
+    os.truncate(path, 2000 * MIB)
+
+    with bounded():
+        with closing(FileDevice(path)) as device:
+            hive = BareHive(device, str(path)).hive
+            assert hive.number("Select", "Current") == 1
+            reason = hive.why_not_replayable()
+        queried = vmrescue("reg", path, "query", "HKLM\\SYSTEM\\Select")
+        edited = vmrescue("reg", path, "add", "HKLM\\SYSTEM\\New", "/f", "--dry-run")
+
+    if dirty:
+        assert reason is not None
+        assert ("at most" in reason) is (bins == "bins to its end")
+    else:
+        assert reason is None
+    assert ("Current" in queried.out) is (bins == "few bins")
+    assert edited.status in (3, 4)
+
+
+def small_system() -> bytes:
+    hive = Hive.create("SYSTEM")
+    hive.create_key("Select")
+    hive.set_value("Select", "Current", ValueType.DWORD, 1)
+    return hive.to_bytes()
+
+
+def test_a_log_of_gigabytes_is_not_read_into_memory(tmp_path: Path) -> None:
+    path = tmp_path / "SYSTEM"
+    path.write_bytes(small_system())
+    (tmp_path / "SYSTEM.LOG1").touch()
+    os.truncate(tmp_path / "SYSTEM.LOG1", 2000 * MIB)
+
+    with bounded():
+        for words in (("query", "HKLM\\SYSTEM"), ("add", "HKLM\\SYSTEM\\New", "/f", "--dry-run")):
+            done = vmrescue("reg", path, *words)
+            assert done.status == 3
+            assert "at most 134217728 are read at once" in done.err
 
 
 def test_a_folder_that_lies_in_itself_twice_is_looked_into_once() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,10 +14,12 @@ from support.real_data import corpus
 from vmrescue.errors import RefusedError, UsageError
 from vmrescue.registry import Applied, Hive, KeyNotFound, RecoveryError, ValueType, hive_state, recover
 from vmrescue.registry.base_block import BaseBlock
+from vmrescue.registry.hive_file import read_hive
 from vmrescue.registry.log_new import HEADER
 from vmrescue.registry.marvin import marvin32
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -237,3 +240,16 @@ def test_only_the_pages_that_the_logs_changed_differ_from_the_input() -> None:
     inside = {number for start, length in hive.changed_ranges() for number in range(start, start + length)}
     result = hive.to_bytes()
     assert all(number in inside for number in range(len(data)) if data[number] != result[number])
+
+
+@pytest.mark.parametrize("sample", [new_dirty, old_dirty, system_b])
+def test_a_hive_is_read_to_the_end_of_its_bins_and_its_logs_need_no_more(
+    sample: Callable[[], tuple[bytes, list[bytes]]],
+) -> None:
+    data, logs = sample()
+    hive = read_hive(BytesIO(data + b"behind the bins"), "the hive")
+    assert hive == data[: 4096 + BaseBlock.parse(data).bins_size]
+    recovered, _ = recover(data, logs)
+    assert recover(hive, logs)[0] == recovered[: 4096 + BaseBlock.parse(recovered).bins_size]
+    broken = with_broken_checksum(data)
+    assert read_hive(BytesIO(broken), "the hive") == broken  # where the bins end, a log has to say

@@ -16,6 +16,8 @@ from vmrescue.errors import ReadError, VmRescueError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+    from typing import BinaryIO
 
     from vmrescue.cli.options import ApplyOptions
     from vmrescue.plan import Change
@@ -76,23 +78,31 @@ def read_bare_hive(target: str) -> tuple[bytes, list[bytes]]:
     from pathlib import Path
 
     from vmrescue.registry.base_block import LOG_SUFFIXES
+    from vmrescue.registry.hive_file import read_hive, read_log
 
     path = Path(target).resolve()
     logs = (path.with_name(path.name + suffix) for suffix in LOG_SUFFIXES)
     try:
         # Only an edit leaves such a folder; without one there is no journal to look for, and no room to load for it.
-        data = _as_journal_says(target) if Path(f"{path}.vmrescue").is_dir() else path.read_bytes()
-        return data, [log.read_bytes() for log in logs if log.is_file()]
+        data = _as_journal_says(target) if Path(f"{path}.vmrescue").is_dir() else _read(path, read_hive)
+        return data, [_read(log, read_log) for log in logs if log.is_file()]
     except OSError as error:
         raise ReadError(f"cannot read {target}: {error.strerror}") from error
 
 
+def _read(path: Path, read: Callable[[BinaryIO, str], bytes]) -> bytes:
+    with path.open("rb") as stream:
+        return read(stream, str(path))
+
+
 def _as_journal_says(target: str) -> bytes:
     from vmrescue.disk.recovery import open_for_reading
+    from vmrescue.registry.hive_file import read_hive
+    from vmrescue.windows.stream import DeviceStream
 
     stored, _ = open_for_reading(target)
     try:
-        return stored.read_at(0, stored.size)
+        return read_hive(DeviceStream(stored), target)
     finally:
         stored.close()
 

@@ -86,6 +86,7 @@ def recover(data: bytes, logs: Sequence[bytes]) -> tuple[bytes, Recovered]:
     candidates = [_open(number, log) for number, log in enumerate(logs, 1)]
     new = [log for log in candidates if isinstance(log.log, NewLog)]
     replay = _Replay(data, block, limit=len(data) + sum(map(len, logs)))
+    del data  # the replay has a copy; whoever keeps none of his own has the memory back
     if new:
         replay.new_logs(new)
     else:

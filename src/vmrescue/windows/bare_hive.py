@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, BinaryIO
 from vmrescue.disk.remote import is_remote
 from vmrescue.errors import NotFoundError, ReadError, RefusedError, UnsupportedError
 from vmrescue.registry.base_block import LOG_SUFFIXES
+from vmrescue.registry.hive_file import check_size, read_log
 from vmrescue.volume import Partition, PartitionTable
 from vmrescue.windows.disk import Disk
 from vmrescue.windows.file_system import Entry
 from vmrescue.windows.registry_file import RegistryFile
+from vmrescue.windows.stream import DeviceStream
 from vmrescue.windows.volume import Volume
 
 if TYPE_CHECKING:
@@ -91,7 +93,7 @@ class HiveFiles:
         return self._log(path).stat().st_size if self.exists(path) else None
 
     def open(self, path: str) -> BinaryIO:
-        return BytesIO(self.read_file(path))
+        return DeviceStream(self._device) if path == self._path.name else BytesIO(self.read_file(path))
 
     def entries(self, path: str) -> list[Entry]:
         names = [self._path.name, *(self._path.name + suffix for suffix in LOG_SUFFIXES)]
@@ -102,11 +104,13 @@ class HiveFiles:
 
     def read_file(self, path: str) -> bytes:
         if path == self._path.name:
+            check_size(path, self._device.size)
             return self._device.read_at(0, self._device.size)
         if not self.exists(path):
             raise NotFoundError(f"there is no {path} beside {self._path}")
         try:
-            return self._log(path).read_bytes()
+            with self._log(path).open("rb") as stream:
+                return read_log(stream, path)
         except OSError as error:
             raise ReadError(f"cannot read {self._log(path)}: {error.strerror}") from error
 

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from vmrescue.disk.device import BlockDevice
 
 CHUNK = 1 << 20  # bytes of a file held at once
-LARGEST_WHOLE = 1 << 31  # bytes: a hive's offsets have 31 bits, and nothing larger is read at once
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def harmless(name: str) -> str:
     return kept if kept.strip(". ") else "_"
 
 
-def whole(stream: BinaryIO, path: str, most: int = LARGEST_WHOLE) -> bytes:
+def whole(stream: BinaryIO, path: str, most: int) -> bytes:
     """All of a file. Raises UnsupportedError where that is more than `most` bytes: it may be nothing but holes."""
     size = stream.seek(0, os.SEEK_END)
     if size > most:

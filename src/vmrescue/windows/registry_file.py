@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from vmrescue.errors import FormatError, NotFoundError, VmRescueError
 from vmrescue.plan import FileRef, RegistryData
 from vmrescue.registry.base_block import LOG_SUFFIXES, SECTOR
+from vmrescue.registry.hive_file import read_hive, read_log
 from vmrescue.registry.state import HiveState, hive_state
 from vmrescue.registry.upcase import upper
-from vmrescue.windows.file_system import parts_of, whole
+from vmrescue.windows.file_system import parts_of
 from vmrescue.windows.guard import reading
 
 if TYPE_CHECKING:
@@ -145,23 +146,23 @@ class RegistryFile:
             return self._stream, None
         from vmrescue.registry.recovery import recover
 
-        data = self.read()
         try:
-            return BytesIO(recover(data, self.logs())[0]), None
+            return BytesIO(recover(self.read(), self.logs())[0]), None
         except VmRescueError as error:
-            return BytesIO(data), str(error)
+            return self._stream, str(error)
 
     def read(self) -> bytes:
-        """The whole file as it is: its logs are not replayed."""
+        """The whole hive as it is, without its logs. Raises UnsupportedError where it is too large for that."""
         with self.reading():
-            return whole(self._stream, self.path)
+            return read_hive(self._stream, f"the hive \\{self.path}")
 
     def logs(self) -> list[bytes]:
         """The content of the log files that lie beside the hive, in the order LOG1, LOG2, LOG."""
         found = []
         for suffix in LOG_SUFFIXES:
             try:
-                found.append(whole(self.volume.files.open(self.path + suffix), self.path + suffix))
+                path = self.path + suffix
+                found.append(read_log(self.volume.files.open(path), f"the log \\{path}"))
             except NotFoundError:
                 continue
         return found
