@@ -129,9 +129,9 @@ def test_an_image_whose_name_is_not_utf_8_is_kept_and_found_again(form: str, tmp
     first = vmrescue("scan", name, "--output", tmp_path / f"r.{form}")
     again = vmrescue("scan", name, "--output", tmp_path / f"r.{form}", "--resume")
 
-    assert first.out.startswith("1 images: ")
+    assert first.out.startswith("1 image: ")
     assert again.out.startswith("0 images: ")
-    assert "1 were done before" in again.out
+    assert "1 was done before" in again.out
     kept = open_output(tmp_path / f"r.{form}", resume=True)
     assert list(kept.images()) == [name]
     kept.close()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LONG = "x" * 5000
-MALFORMED = ["http://[::1", "http://[/x", "http://a]b/", "https://[x]/y"]
+MALFORMED = ["http://[::1", "http://[/x", "http://a]b/os.vhd", "https://[x]/y"]
 
 
 @pytest.mark.parametrize(
