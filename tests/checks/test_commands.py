@@ -102,3 +102,39 @@ def test_a_receipt_names_the_undo_as_it_is_to_be_typed(gen2_broken: Path) -> Non
     image = gen2_broken.rename(gen2_broken.with_name("the disk.vhd"))
     said = output_of("repair", image, "--yes")
     assert f"Take it back with: vmrescue undo '{image}'" in said
+
+
+@pytest.mark.parametrize("form", ["html", "jsonl"])
+def test_a_scan_offers_for_each_finding_what_a_diagnosis_does(form: str, gen1_broken: Path, tmp_path: Path) -> None:
+    output = tmp_path / f"results.{form}"
+    output_of("scan", gen1_broken, "--temp-drive", "E:", "--output", output, status=1)
+    if form == "html":
+        commands = page_commands(output)
+    else:
+        [result] = [json.loads(line) for line in output.read_text().splitlines()]
+        commands = [shlex.join(finding["repair"]) for finding in result["diagnosis"]["findings"] if finding["repair"]]
+        assert result["diagnosis"]["refusal"] is None
+
+    [command] = {command for command in commands if "--only page-file" in command}
+    assert command == f"vmrescue repair --only page-file --temp-drive E: {gen1_broken}"
+    made = json.loads(output_of(*shlex.split(command)[1:], "--dry-run", "--format", "json"))["plan"]["steps"]
+    assert made == json.loads(output_of("plan", gen1_broken, "--only", "page-file", "--temp-drive", "E:"))["steps"]
+
+
+def test_a_scan_says_of_an_image_that_is_only_read_what_makes_one_that_is_repaired(
+    gen1_broken: Path, tmp_path: Path
+) -> None:
+    image, output = tmp_path / "os.qcow2", tmp_path / "results.html"
+    run("qemu-img", "convert", "-O", "qcow2", gen1_broken, image)
+    output_of("scan", image, "--output", output, status=1)
+    commands = page_commands(output)
+    assert not any("vmrescue repair" in command for command in commands)
+    assert any("read and not written" in command and str(image) in command for command in commands)
+
+
+def page_commands(page: Path) -> list[str]:
+    """What the rows of a scan's page say is to be typed."""
+    found = re.search(r'<script[^>]* id="rows">(.*?)</script>', page.read_text(), re.DOTALL)
+    assert found
+    rows = [json.loads(line) for line in found[1].splitlines() if line.strip()]
+    return [command for row in rows for finding in row["findings"] for command in finding["commands"]]

@@ -91,9 +91,13 @@ class Diagnosis:
             "generation": self.generation,
             "windows": self.windows,
             "volumes": self.volumes,
-            "findings": [finding.to_dict() for finding in self.findings],
+            "findings": [finding.to_dict() | {"repair": self._repair(finding)} for finding in self.findings],
+            "refusal": self.refusal,
             "warnings": self.warnings,
         }
+
+    def _repair(self, finding: Finding) -> list[str] | None:
+        return list(self.repair_command(finding.check)) if finding.changes and not self.refusal else None
 
 
 def diagnose(

@@ -58,13 +58,15 @@ def row_of(document: dict[str, Any]) -> dict[str, Any]:
 def page_row(document: dict[str, Any]) -> dict[str, Any]:
     """The row of a result with its findings in brief: in the page a row opens to show them."""
     diagnosis = document["diagnosis"] or {"findings": []}
-    findings = [_in_brief(document["image"], finding) for finding in diagnosis["findings"]]
+    findings = [_in_brief(finding, diagnosis.get("refusal")) for finding in diagnosis["findings"]]
     return row_of(document) | {"findings": findings}
 
 
-def _in_brief(image: str, finding: dict[str, Any]) -> dict[str, Any]:
-    repair = [["vmrescue", "repair", "--only", finding["check"], image]] if finding["changes"] else []
+def _in_brief(finding: dict[str, Any], refusal: str | None) -> dict[str, Any]:
+    """A finding, and what is to be typed; or said, of an image that is only read."""
+    repair = finding.get("repair")
+    first = [shlex.join(repair)] if repair else [refusal] if refusal and finding["changes"] else []
     return {
         **{name: finding[name] for name in ("check", "severity", "summary")},
-        "commands": [shlex.join(words) for words in [*repair, *finding["commands"]]],
+        "commands": [*first, *map(shlex.join, finding.get("commands", ()))],
     }

@@ -87,7 +87,11 @@ FINDING: dict[str, Check] = dict.fromkeys(("check", "severity", "summary", "mean
     "evidence": anything,
     "changes": anything,
 }
-SINCE: dict[str, Check] = {"on_request": truth, "commands": list_of(list_of(text))}  # not from the first version on
+SINCE: dict[str, Check] = {  # not from the first version on
+    "on_request": truth,
+    "commands": list_of(list_of(text)),
+    "repair": or_null(list_of(text)),
+}
 DIAGNOSIS: dict[str, Check] = {
     "disk": fields(DISK),
     "generation": number,
@@ -95,7 +99,13 @@ DIAGNOSIS: dict[str, Check] = {
     "volumes": list_of(fields(VOLUME)),
     "findings": list_of(fields(FINDING, SINCE)),
 }
-DOCUMENT = fields(RESULT | {"error": or_null(fields({"message": text})), "diagnosis": or_null(fields(DIAGNOSIS))})
+DOCUMENT = fields(
+    RESULT
+    | {
+        "error": or_null(fields({"message": text})),
+        "diagnosis": or_null(fields(DIAGNOSIS, {"refusal": or_null(text)})),
+    }
+)
 
 KINDS: dict[type, Check] = {str: text, float: seconds, int: number, list: list_of(text)}
 CELLS: dict[str, Check] = {name: or_null(KINDS[kind]) for name, kind in COLUMNS.items()}

@@ -49,14 +49,13 @@ class VmRescuePlugin(Plugin):  # type: ignore[misc]  # dissect.target has no typ
         commands that help, the repair first.
         """
         try:
-            findings = diagnose(self.target, Policy.azure(vm_size)).findings
+            diagnosis = diagnose(self.target, Policy.azure(vm_size))
         except VmRescueError as error:
             self.target.log.error("vmrescue cannot diagnose %s: %s", self.target, error)
             return
         image = str(self.target.path)
-        for finding in findings:
-            repair = ("vmrescue", "repair", image, "--only", finding.check)
-            remedies = (repair, *finding.commands) if finding.changes else finding.commands
+        for finding in diagnosis.findings:
+            repair = [diagnosis.refusal or shlex.join(diagnosis.repair_command(finding.check))]
             yield FindingRecord(
                 check=finding.check,
                 severity=finding.severity,
@@ -65,7 +64,7 @@ class VmRescuePlugin(Plugin):  # type: ignore[misc]  # dissect.target has no typ
                 step=finding.step,
                 evidence=json.dumps(finding.evidence),
                 changes=[change.title for change in finding.changes],
-                remedies=map(shlex.join, remedies),
+                remedies=[*(repair if finding.changes else ()), *map(shlex.join, finding.commands)],
                 source=image,
                 _target=self.target,
             )
