@@ -21,6 +21,7 @@ from fuzz.rooms.whole import START, VOLUME
 from hostile.disks import small_image
 from registry.samples import values_that_share_a_cell
 from registry.test_hostile import many_keys
+from registry.test_recovery import entry
 from support.machine import run
 from support.memory_device import MemoryDevice
 from vmrescue.disk import FileDevice, open_disk
@@ -33,7 +34,8 @@ from vmrescue.ntfs.directory import Directory, find_file
 from vmrescue.ntfs.index_edit import IndexEditor
 from vmrescue.ntfs.run_list import HOLE, Run, encode_pairs
 from vmrescue.registry import Hive, ValueType
-from vmrescue.registry.base_block import BaseBlock
+from vmrescue.registry.base_block import BaseBlock, FileType
+from vmrescue.registry.space import BIN_HEADER
 from vmrescue.volume import Window
 from vmrescue.windows.bare_hive import BareHive
 from vmrescue.windows.cleanup import matches
@@ -424,6 +426,50 @@ def test_a_log_of_gigabytes_is_not_read_into_memory(tmp_path: Path) -> None:
             done = vmrescue("reg", path, *words)
             assert done.status == 3
             assert "at most 134217728 are read at once" in done.err
+
+
+def dirty_hive_of_holes(folder: Path, size: int) -> Path:
+    """A dirty hive whose second bin, nothing but a header and one free cell, reaches to its end; and its log."""
+    path, data = folder / "SYSTEM", small_system()
+    bins = size - 4096
+    header = BIN_HEADER.pack(b"hbin", len(data) - 4096, bins - (len(data) - 4096), 0, 0)
+    block = replace(BaseBlock.parse(data), bins_size=bins)
+    dirty = replace(block, primary=block.primary + 1)
+    path.write_bytes(dirty.store(data) + data[512:] + header + (size - len(data) - 32).to_bytes(4, "little"))
+    os.truncate(path, size)
+    log = replace(block, primary=block.secondary, file_type=FileType.NEW_LOG)
+    applied = data[4096:].replace(b"Current", b"CURRENT")
+    path.with_name("SYSTEM.LOG1").write_bytes(log.store(data) + entry(block.secondary, bins, [(0, applied)]))
+    return path
+
+
+def test_a_dirty_hive_of_holes_is_diagnosed_and_neither_read_whole_nor_edited(tmp_path: Path) -> None:
+    path = dirty_hive_of_holes(tmp_path, 500 * MIB)
+    with path.open("rb") as stream:
+        before = stream.read(8192)
+
+    with bounded(), closing(FileDevice(path)) as device:
+        hive = BareHive(device, str(path)).hive
+        assert hive.why_not_replayable() is None
+        select = hive.key("Select")
+        assert select is not None
+        assert select.values().keys() == {"CURRENT"}, "as the log has it"
+    with bounded():
+        for words in (("query", "HKLM\\SYSTEM"), ("add", "HKLM\\SYSTEM\\New", "/f", "--yes")):
+            done = vmrescue("reg", path, *words)
+            assert done.status == 3
+            assert "consists of holes" in done.err
+    with path.open("rb") as stream:
+        assert stream.read(8192) == before
+
+
+def test_a_log_of_holes_is_not_read_into_memory(tmp_path: Path) -> None:
+    path = dirty_hive_of_holes(tmp_path, 64 * MIB)
+    os.truncate(tmp_path / "SYSTEM.LOG1", 128 * MIB)
+    with bounded(), closing(FileDevice(path)) as device:
+        reason = BareHive(device, str(path)).hive.why_not_replayable()
+    assert reason is not None
+    assert "SYSTEM.LOG1 consists of holes" in reason
 
 
 def test_a_folder_that_lies_in_itself_twice_is_looked_into_once() -> None:

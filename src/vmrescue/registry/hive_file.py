@@ -1,4 +1,4 @@
-"""Hives and their logs read into memory: no more than what belongs to them, and than any of them has.
+"""Hives and their logs read into memory: no more than what belongs to them, than any of them has, than there is.
 
 A file may say that it has gigabytes, and be nothing but holes.
 """
@@ -6,22 +6,29 @@ A file may say that it has gigabytes, and be nothing but holes.
 from __future__ import annotations
 
 import os
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import UnsupportedError
 from vmrescue.registry.base_block import SECTOR, SIZE, BaseBlock
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import BinaryIO
 
 # Windows loads a SYSTEM hive of half the memory, up to 1.5 GB, and others of up to 2 GiB (Microsoft, "Registry storage
-# space"). Real ones have 10 to 300 MB; a replay and an edit hold a few copies of one.
+# space"). Real ones have 10 to 300 MB; an edit holds a few copies of one.
 LARGEST_HIVE = 512 << 20  # bytes
 LARGEST_LOG = 128 << 20  # bytes; a log holds what has changed since the hive was last written, a few megabytes
+# A hive has hardly a page of zeros, as every bin has a header and what is freed keeps its bytes; a log that was never
+# used is a few megabytes of them. So whoever has more of them than of others, and than this, is made of holes.
+MOST_EMPTY = 32 << 20  # bytes
+PIECE = 1 << 20  # bytes read at a time
+EMPTY_PAGE = bytes(4096)
 
 
-def read_hive(stream: BinaryIO, name: str) -> bytes:
-    """A hive's base block and bins; what lies behind these in its file is no part of it.
+def hive_size(stream: BinaryIO, name: str) -> int:
+    """Bytes of a hive's base block and bins; what lies behind these in its file is no part of it.
 
     Raises:
         FormatError: there is no base block.
@@ -32,12 +39,28 @@ def read_hive(stream: BinaryIO, name: str) -> bytes:
     block = BaseBlock.parse(stream.read(SECTOR))
     if block.checksum_is_right:  # else it is for a log to say where the bins end
         size = min(size, SIZE + block.bins_size)
-    return _read(stream, name, size, LARGEST_HIVE)
+    check_size(name, size)
+    return size
+
+
+def read_hive(stream: BinaryIO, name: str) -> bytes:
+    """A hive's base block and bins. Raises as `hive_size`, and UnsupportedError where it consists of holes."""
+    return _read(stream, name, hive_size(stream, name))
 
 
 def read_log(stream: BinaryIO, name: str) -> bytes:
-    """All of a log. Raises UnsupportedError where that is more than `LARGEST_LOG`."""
-    return _read(stream, name, stream.seek(0, os.SEEK_END), LARGEST_LOG)
+    """All of a log. Raises UnsupportedError where that is more than `LARGEST_LOG`, or consists of holes."""
+    size = stream.seek(0, os.SEEK_END)
+    check_size(name, size, LARGEST_LOG)
+    return _read(stream, name, size)
+
+
+def check_content(stream: BinaryIO, name: str, most: int) -> None:
+    """Raises UnsupportedError where a file is larger than what is read at once, or consists of holes."""
+    size = stream.seek(0, os.SEEK_END)
+    check_size(name, size, most)
+    for _ in _pieces(stream, name, size):
+        pass
 
 
 def check_size(name: str, size: int, most: int = LARGEST_HIVE) -> None:
@@ -46,7 +69,21 @@ def check_size(name: str, size: int, most: int = LARGEST_HIVE) -> None:
         raise UnsupportedError(f"{name} has {size} bytes: at most {most} are read at once")
 
 
-def _read(stream: BinaryIO, name: str, size: int, most: int) -> bytes:
-    check_size(name, size, most)
+def _read(stream: BinaryIO, name: str, size: int) -> bytes:
+    read = BytesIO()
+    for piece in _pieces(stream, name, size):
+        read.write(piece)
+    return read.getvalue()
+
+
+def _pieces(stream: BinaryIO, name: str, size: int) -> Iterator[bytes]:
+    """The first `size` bytes, or those that there are; for no longer than they are something."""
     stream.seek(0)
-    return stream.read(size)
+    position = empty = 0
+    while piece := stream.read(min(PIECE, size - position)):
+        position += len(piece)
+        pages = range(0, len(piece), len(EMPTY_PAGE))
+        empty += len(EMPTY_PAGE) * sum(piece.startswith(EMPTY_PAGE, at) for at in pages)
+        if empty > position - empty + MOST_EMPTY:
+            raise UnsupportedError(f"{name} consists of holes: of its first {position} bytes, {empty} are empty pages")
+        yield piece

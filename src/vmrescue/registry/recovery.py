@@ -13,22 +13,60 @@ one; no applicable log, on which it "heals" the hive), the recovery is refused.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from vmrescue.errors import FormatError, RefusedError, UsageError
 from vmrescue.registry import key_node, log_new
 from vmrescue.registry.base_block import SECTOR, TRANSACTION_FLAG, BaseBlock, FileType
-from vmrescue.registry.cells import BINS, PAGE, Cells
+from vmrescue.registry.cells import BINS, PAGE, SIZE
 from vmrescue.registry.errors import RecoveryError
 from vmrescue.registry.log_new import BadEntry, LogEntry, NewLog
 from vmrescue.registry.log_old import OldLog
-from vmrescue.registry.space import BIN_HEADER, bin_at
+from vmrescue.registry.space import BIN_HEADER, bin_size
 from vmrescue.registry.state import hive_state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 MAX_SEQUENCE = 0xFFFFFFFF
+READ_AHEAD = 1 << 20  # bytes; most bins have one page, and are looked at one after the other
+
+
+class HiveFile(Protocol):
+    """A hive's file, wherever its bytes are."""
+
+    @property
+    def size(self) -> int:
+        """Length in bytes."""
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Exactly `length` bytes, which lie inside the file."""
+
+    def write_at(self, offset: int, data: bytes) -> None:
+        """Writes all of `data`, inside the file."""
+
+    def resize(self, size: int) -> None:
+        """Makes the file longer; what is new is zero."""
+
+
+class HiveInMemory:
+    """A copy of a hive's bytes as a `HiveFile`."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = bytearray(data)
+
+    @property
+    def size(self) -> int:
+        return len(self.data)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        return bytes(self.data[offset : offset + length])
+
+    def write_at(self, offset: int, data: bytes) -> None:
+        self.data[offset : offset + len(data)] = data
+
+    def resize(self, size: int) -> None:
+        self.data.extend(bytes(size - len(self.data)))
 
 
 @dataclass(frozen=True)
@@ -79,22 +117,33 @@ def recover(data: bytes, logs: Sequence[bytes]) -> tuple[bytes, Recovered]:
         FormatError: the hive has no base block at all.
         UsageError: the hive is clean; whatever is in its logs, Windows would not apply it.
     """
-    if not hive_state(data).dirty:
+    hive = HiveInMemory(data)
+    del data  # whoever keeps no copy of his own has the memory back
+    recovered = replay(hive, logs)
+    return bytes(hive.data), recovered
+
+
+def replay(hive: HiveFile, logs: Sequence[bytes]) -> Recovered:
+    """Makes a dirty hive clean, where its bytes are; of these, only what lies in the logs is written.
+
+    Raises as `recover`; the file has then become of no use.
+    """
+    head = hive.read_at(0, min(SECTOR, hive.size))
+    if not hive_state(head).dirty:
         raise UsageError("the hive is clean: there is nothing to recover")
-    found = BaseBlock.parse(data)
+    found = BaseBlock.parse(head)
     block = found if found.checksum_is_right else None
     candidates = [_open(number, log) for number, log in enumerate(logs, 1)]
     new = [log for log in candidates if isinstance(log.log, NewLog)]
-    replay = _Replay(data, block, limit=len(data) + sum(map(len, logs)))
-    del data  # the replay has a copy; whoever keeps none of his own has the memory back
+    under_way = _Replay(hive, block, limit=hive.size + sum(map(len, logs)))
     if new:
-        replay.new_logs(new)
+        under_way.new_logs(new)
     else:
-        replay.old_logs(candidates)
-    if not replay.applied:
+        under_way.old_logs(candidates)
+    if not under_way.applied:
         faults = "; ".join(f"log {log.number}: {log.fault}" for log in candidates)
         raise RecoveryError(f"no transaction log applies to the dirty hive ({faults or 'there is none'})")
-    return replay.finish(next_sequence(block, logs))
+    return under_way.finish(next_sequence(block, logs))
 
 
 def next_sequence(block: BaseBlock | None, logs: Sequence[bytes]) -> int:
@@ -129,10 +178,10 @@ def _open(number: int, data: bytes) -> _Log:
 
 
 class _Replay:
-    """A replay under way: the hive's bytes as they become."""
+    """A replay under way."""
 
-    def __init__(self, data: bytes, block: BaseBlock | None, limit: int) -> None:
-        self._data = bytearray(data)
+    def __init__(self, hive: HiveFile, block: BaseBlock | None, limit: int) -> None:
+        self._hive = hive
         self._limit = limit  # bytes that the hive may grow to: what it grows by is in its logs
         self._block = block  # None: broken, and to be had from a log
         self._from: int | None = None
@@ -158,8 +207,7 @@ class _Replay:
 
     def old_logs(self, logs: list[_Log]) -> None:
         """Applies the latest log of the old form that is not older than the hive."""
-        first_bin = BIN_HEADER.unpack_from(self._data, BINS) if len(self._data) >= BINS + PAGE else (0, 0, 0, 0)
-        written = self._block.last_written if self._block else first_bin[3]
+        written = self._block.last_written if self._block else self._first_bin_written()
         fitting = []
         for log in logs:
             if log.log and _base(log).last_written < written:
@@ -170,6 +218,12 @@ class _Replay:
             latest = max(fitting, key=lambda log: (_base(log).last_written, -log.number))
             self._apply_sectors(latest)
 
+    def _first_bin_written(self) -> int:
+        """When, as the first bin has it; 0 where there is none."""
+        if self._hive.size < BINS + PAGE:
+            return 0
+        return int(BIN_HEADER.unpack(self._hive.read_at(BINS, BIN_HEADER.size))[3])
+
     @property
     def _written(self) -> int:
         """The last write that is known to be complete."""
@@ -178,7 +232,7 @@ class _Replay:
     def _take_block(self, log: _Log) -> None:
         self._block = replace(_base(log), file_type=int(FileType.HIVE))
         self._from = log.number
-        self._data[:SECTOR] = log.data[:SECTOR]
+        self._hive.write_at(0, log.data[:SECTOR])
 
     def _apply_entries(self, log: _Log) -> None:
         assert isinstance(log.log, NewLog)
@@ -211,31 +265,42 @@ class _Replay:
         size = BINS + bins_size
         if size > self._limit:
             raise RecoveryError(f"a log makes the hive {size} bytes long; it and all its logs have {self._limit}")
-        self._data.extend(bytes(max(0, size - len(self._data))))
+        if size > self._hive.size:
+            self._hive.resize(size)
         for offset, page in pages:
-            self._data[BINS + offset : BINS + offset + len(page)] = page
+            self._hive.write_at(BINS + offset, page)
 
-    def finish(self, sequence: int) -> tuple[bytes, Recovered]:
+    def finish(self, sequence: int) -> Recovered:
         """The hive, if what was replayed makes one."""
         assert self._block is not None
         block = replace(self._block, primary=sequence, secondary=sequence)
-        self._data[:SECTOR] = block.store(self._data)
+        self._hive.write_at(0, block.store(self._hive.read_at(0, SECTOR)))
         try:
             block.check_readable()
-            cells = Cells(self._data, block.bins_size)
-            for _ in _bins(cells):
-                pass
-            key_node.read(cells, block.root)
+            _check_bins(self._hive, block.bins_size)
+            _check_root(self._hive, block)
         except FormatError as error:
             raise RecoveryError(f"the replayed logs do not make a sound hive: {error}") from error
-        return bytes(self._data), Recovered(tuple(self.applied), self._from, self._end)
+        return Recovered(tuple(self.applied), self._from, self._end)
 
 
-def _bins(cells: Cells) -> Iterator[int]:
-    offset = 0
-    while offset < cells.bins_size:
-        yield offset
-        offset += bin_at(cells, offset)
+def _check_bins(hive: HiveFile, bins_size: int) -> None:
+    """Raises FormatError unless bins follow each other up to their end."""
+    offset = start = 0
+    ahead = b""  # the bytes from `start` on
+    while offset < bins_size:
+        if offset - start + BIN_HEADER.size > len(ahead):
+            start, ahead = offset, hive.read_at(BINS + offset, min(READ_AHEAD, bins_size - offset))
+        offset += bin_size(ahead, offset - start, offset, bins_size)
+
+
+def _check_root(hive: HiveFile, block: BaseBlock) -> None:
+    """Raises FormatError unless there is a key where the root is said to be."""
+    if block.root & 7 or block.root + SIZE.size + key_node.LAYOUT.size > block.bins_size:
+        raise FormatError("base block", 36, f"a cell's offset below {block.bins_size}", f"0x{block.root:x}")
+    signature = hive.read_at(BINS + block.root + SIZE.size, 2)
+    if signature != b"nk":
+        raise FormatError("key node", BINS + block.root + SIZE.size, "the signature 'nk'", signature)
 
 
 def _base(log: _Log) -> BaseBlock:

@@ -21,13 +21,18 @@ MAX_BINS_SIZE = 0x7FFFF000  # the high bit of an offset marks volatile cells
 
 def bin_at(cells: Cells, offset: int) -> int:
     """The size of the bin that begins at `offset`. Raises FormatError where there is none."""
-    signature, itself, size, _, _ = BIN_HEADER.unpack_from(cells.data, BINS + offset)
+    return bin_size(cells.data, BINS + offset, offset, cells.bins_size)
+
+
+def bin_size(data: bytes | bytearray, position: int, offset: int, bins_size: int) -> int:
+    """The same, where the bin's header lies at `position` of `data`."""
+    signature, itself, size, _, _ = BIN_HEADER.unpack_from(data, position)
     if signature != b"hbin":
         raise FormatError("bin", BINS + offset, "the signature 'hbin'", signature)
     if itself != offset:
         raise FormatError("bin", BINS + offset, f"its own offset, 0x{offset:x}", f"0x{itself:x}")
-    if size < PAGE or size % PAGE or offset + size > cells.bins_size:
-        raise FormatError("bin", BINS + offset, f"a size in whole pages, at most {cells.bins_size - offset}", size)
+    if size < PAGE or size % PAGE or offset + size > bins_size:
+        raise FormatError("bin", BINS + offset, f"a size in whole pages, at most {bins_size - offset}", size)
     return int(size)
 
 

@@ -26,7 +26,7 @@ from vmrescue.plan import (
 )
 from vmrescue.registry import Hive, KeyNotFound, ValueNotFound
 from vmrescue.registry.base_block import LOG_SUFFIXES
-from vmrescue.registry.hive_file import LARGEST_HIVE, LARGEST_LOG, check_size
+from vmrescue.registry.hive_file import LARGEST_HIVE, LARGEST_LOG, check_content
 from vmrescue.transaction.editors import open_editor
 from vmrescue.transaction.resizing import make_room
 from vmrescue.transaction.stale import stale
@@ -96,7 +96,8 @@ def _change_file(volume: Volume, editor: VolumeEditor, file: FileRef, changes: l
         editor.delete(file.path)
         return True
     for path, most in [(file.path, LARGEST_HIVE), *((file.path + suffix, LARGEST_LOG) for suffix in LOG_SUFFIXES)]:
-        check_size(f"\\{path} on {volume}", volume.files.size_of(path) or 0, most)
+        if editor.exists(path):
+            check_content(volume.files.open(path), f"\\{path} on {volume}", most)
     return _edit_hive(editor, file, changes)
 
 

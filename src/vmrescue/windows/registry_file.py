@@ -6,17 +6,18 @@ Only the pages that are asked for are read, so a clean hive of any size costs a 
 from __future__ import annotations
 
 from functools import cached_property
-from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO
+from weakref import finalize
 
 from vmrescue.errors import FormatError, NotFoundError, VmRescueError
 from vmrescue.plan import FileRef, RegistryData
 from vmrescue.registry.base_block import LOG_SUFFIXES, SECTOR
-from vmrescue.registry.hive_file import read_hive, read_log
+from vmrescue.registry.hive_file import hive_size, read_hive, read_log
 from vmrescue.registry.state import HiveState, hive_state
 from vmrescue.registry.upcase import upper
 from vmrescue.windows.file_system import parts_of
 from vmrescue.windows.guard import reading
+from vmrescue.windows.stream import DeviceStream, StreamDevice
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -144,17 +145,31 @@ class RegistryFile:
     def _content(self) -> tuple[BinaryIO, str | None]:
         if not (self.state.dirty and self._replay):
             return self._stream, None
-        from vmrescue.registry.recovery import recover
-
         try:
-            return BytesIO(recover(self.read(), self.logs())[0]), None
+            return self._recovered(), None
         except VmRescueError as error:
             return self._stream, str(error)
+
+    def _recovered(self) -> BinaryIO:
+        """The hive with its logs replayed, of which only what these hold is in memory."""
+        from vmrescue.disk.overlay import Overlay
+        from vmrescue.registry.recovery import replay
+
+        with self.reading():
+            size = hive_size(self._stream, self._name)
+        hive = Overlay(StreamDevice(self._stream, size, self._name))
+        finalize(self, hive.close)  # it may have a temporary file
+        replay(hive, self.logs())
+        return DeviceStream(hive)
+
+    @property
+    def _name(self) -> str:
+        return f"the hive \\{self.path}"
 
     def read(self) -> bytes:
         """The whole hive as it is, without its logs. Raises UnsupportedError where it is too large for that."""
         with self.reading():
-            return read_hive(self._stream, f"the hive \\{self.path}")
+            return read_hive(self._stream, self._name)
 
     def logs(self) -> list[bytes]:
         """The content of the log files that lie beside the hive, in the order LOG1, LOG2, LOG."""

@@ -1,4 +1,4 @@
-"""A device as the file-like object that the dissect readers want."""
+"""A device as the file-like object that the dissect readers want, and the other way round."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING
 
 from dissect.util.stream import AlignedStream
 
+from vmrescue.disk.device import check_range
+from vmrescue.errors import RefusedError
+
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from vmrescue.disk.device import BlockDevice
 
 READ_UNIT = 4096  # one cluster of nearly every Windows volume: neighbours of a small field come with it
@@ -21,3 +26,30 @@ class DeviceStream(AlignedStream):  # type: ignore[misc]  # dissect.util has no 
 
     def _read(self, offset: int, length: int) -> bytes:
         return self._device.read_at(offset, min(length, self._device.size - offset))
+
+
+class StreamDevice:
+    """The first `size` bytes of a stream, which is only read, as a BlockDevice; `name` is for errors."""
+
+    sector_size = 512
+
+    def __init__(self, stream: BinaryIO, size: int, name: str) -> None:
+        self.size = size
+        self._stream = stream
+        self._name = name
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        check_range(self._name, offset, length, self.size)
+        self._stream.seek(offset)
+        data = self._stream.read(length)
+        check_range(self._name, offset, length, offset + len(data))
+        return data
+
+    def write_at(self, offset: int, data: bytes | memoryview) -> None:
+        raise RefusedError(f"{self._name} is only read")
+
+    def flush(self) -> None:
+        """Nothing was written."""
+
+    def close(self) -> None:
+        """The stream belongs to whoever opened it."""
