@@ -78,3 +78,25 @@ def test_an_import_takes_time_in_proportion_to_its_lines(what: str, tmp_path: Pa
     assert done.status == 0
     assert time.process_time() - begun < 5
     assert Hive(hive.read_bytes()).check() == []
+
+
+def test_an_import_that_takes_many_keys_out_of_one_list_is_made(tmp_path: Path) -> None:
+    """That each is gone is confirmed by dissect's reader, which would go through the whole list for each."""
+    path, text = tmp_path / "hive", tmp_path / "import.reg"
+    hive = system_hive()
+    for number in range(3000):
+        hive.create_key(f"A\\k{number}")
+    path.write_bytes(hive.to_bytes())
+    lines = [f"[-HKEY_LOCAL_MACHINE\\SYSTEM\\A\\k{number}]" for number in range(0, 3000, 2)]
+    lines += [f"[HKEY_LOCAL_MACHINE\\SYSTEM\\A\\n{number}]" for number in range(1000)]
+    text.write_text("\n".join([HEADER, "", *lines, ""]))
+
+    begun = time.process_time()
+    done = vmrescue("reg", path, "import", text, "--yes", "--quiet")
+
+    assert (done.status, done.err) == (0, "")
+    assert time.process_time() - begun < 5
+    edited = Hive(path.read_bytes())
+    kept = {f"k{number}" for number in range(1, 3000, 2)}
+    assert {key.name for key in edited.key("A").subkeys()} == kept | {f"n{number}" for number in range(1000)}
+    assert edited.check() == []

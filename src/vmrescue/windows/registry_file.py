@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from vmrescue.windows.volume import Volume
 
 
+FEW = 32  # lookups in a key; whoever asks for more has its whole list read, once
+
+
 class RegistryKey:
     """A key as dissect.regf reads it, with the few questions that we ask. Names are compared without case."""
 
@@ -34,6 +37,7 @@ class RegistryKey:
         check_key(key)
         self._key = key
         self._where = where
+        self._asked = 0
 
     @property
     def name(self) -> str:
@@ -51,14 +55,16 @@ class RegistryKey:
 
         from vmrescue.windows.bounded_hive import check_list
 
-        with self._where.reading():
-            check_list(self._key)
-            try:
-                return RegistryKey(self._key.subkey(name), self._where)
-            except (RegistryKeyNotFoundError, UnicodeDecodeError):
-                # dissect compares names in `li` lists with case, and cannot read `lf` hints that are not ASCII
-                pass
-        return next((key for key in self.subkeys() if key.name.upper() == name.upper()), None)
+        self._asked += 1
+        if self._asked <= FEW:
+            with self._where.reading():
+                check_list(self._key)
+                try:
+                    return RegistryKey(self._key.subkey(name), self._where)
+                except (RegistryKeyNotFoundError, UnicodeDecodeError):
+                    # dissect compares names in `li` lists with case, and cannot read `lf` hints that are not ASCII
+                    pass
+        return self._subkeys.get(upper(name))
 
     def value(self, name: str) -> tuple[int, bytes] | None:
         """Type and bytes of a value; None where there is none of that name."""
@@ -77,6 +83,14 @@ class RegistryKey:
             if sum(value.size for value in self._values.values()) > self._where.size:
                 raise FormatError(f"key {self.name}", 0, "values that fit in their hive together", "larger ones")
             return {_name(value): RegistryData(int(value.type), _data(value)) for value in self._values.values()}
+
+    @cached_property
+    def _subkeys(self) -> dict[str, RegistryKey]:
+        """By their upper-cased names, of two alike the first: dissect looks through a list for each."""
+        found: dict[str, RegistryKey] = {}
+        for key in self.subkeys():
+            found.setdefault(upper(key.name), key)
+        return found
 
     @cached_property
     def _values(self) -> dict[str, Any]:
@@ -122,8 +136,7 @@ class RegistryFile:
         self.state: HiveState = hive_state(base_block)
         self._stream = stream
         self._replay = replay
-        self._last_path: str | None = None  # the key that was asked for last is often asked for again
-        self._last_key: RegistryKey | None = None
+        self._way: list[tuple[str, RegistryKey]] = []  # the last key found and those above it, by their names
 
     def reading(self) -> AbstractContextManager[None]:
         """The guard for everything that dissect.regf does with this hive."""
@@ -184,12 +197,18 @@ class RegistryFile:
 
     def key(self, path: str) -> RegistryKey | None:
         """The key at `path` below the root; None where a part of it is missing."""
-        if path != self._last_path:
-            key: RegistryKey | None = self.root
-            for part in parts_of(path):
-                key = key.subkey(part) if key else None
-            self._last_path, self._last_key = path, key
-        return self._last_key
+        parts = parts_of(path)
+        known = 0
+        while known < min(len(parts), len(self._way)) and parts[known] == self._way[known][0]:
+            known += 1
+        del self._way[known:]
+        key: RegistryKey | None = self._way[-1][1] if known else self.root
+        for part in parts[known:]:
+            key = key.subkey(part) if key else None
+            if key is None:
+                return None
+            self._way.append((part, key))
+        return key
 
     def data(self, path: str, name: str) -> RegistryData | None:
         """The value `name` of the key at `path`; None where either is missing."""
