@@ -219,6 +219,8 @@ def test_a_sample_behind_a_url_is_diagnosed_as_the_file_is(server: RangeServer, 
     far = vmrescue.diagnose(server.url + gen2_broken.name)
     assert told(far) == told(near)
     assert far.volumes == near.volumes
+    assert far.refusal is not None
+    assert "download it, repair it, upload it" in far.refusal  # a web server is no blob service
 
 
 def test_a_127_gb_image_is_diagnosed_in_at_most_40_requests_and_6_mb(large: Path) -> None:
@@ -240,6 +242,7 @@ def test_a_page_blob_of_127_gb_is_read_with_a_key_or_a_signature(
             (result,) = vmrescue.scan([address])
             assert result.diagnosis is not None
             assert told(result.diagnosis) == told(near)
+            assert result.diagnosis.refusal is None  # a page blob is repaired where it lies
             assert result.bytes_read <= 6_000_000
         with pytest.raises(ReadError, match="403"):
             vmrescue.diagnose(storage.sas_url(large.name)[:-9])

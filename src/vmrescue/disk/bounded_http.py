@@ -42,7 +42,9 @@ class BoundedHttp(HTTPFileSystem):  # type: ignore[misc]  # fsspec has no types
 
 
 class BoundedHttpFile(HTTPFile):  # type: ignore[misc]  # fsspec has no types
-    """A file on a web server."""
+    """A file on a web server; `blob_type` is what Azure's blob service says that it is, None elsewhere."""
+
+    blob_type: str | None = None
 
     async def async_fetch_range(self, start: int, end: int) -> bytes:
         """Bytes [start, end).
@@ -66,6 +68,7 @@ class BoundedHttpFile(HTTPFile):  # type: ignore[misc]  # fsspec has no types
     _fetch_range = sync_wrapper(async_fetch_range)
 
     def _check_headers(self, answer: aiohttp.ClientResponse, start: int, end: int) -> None:
+        self.blob_type = answer.headers.get("x-ms-blob-type")
         encoding = answer.headers.get("Content-Encoding", "identity")
         if encoding.lower() != "identity":
             raise UnsupportedError(f"{shown(self.url)}: the server sends it as {encoding!r:.40}; download it first")

@@ -44,6 +44,12 @@ def next_data(device: object, offset: int) -> int:
     return device.next_data(offset) if isinstance(device, Sparse) else offset
 
 
+def refusal_of(device: object) -> str | None:
+    """Why a device, or what its bytes lie in, is only read, and what makes one that is written; None where it is."""
+    found = getattr(device, "refusal", None) or getattr(getattr(device, "store", None), "refusal", None)
+    return None if found is None else str(found)
+
+
 def check_range(what: str, offset: int, length: int, size: int) -> None:
     """Raises FormatError unless bytes [offset, offset + length) lie inside a `what` of `size` bytes."""
     if offset < 0 or length < 0 or offset + length > size:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 QUERY = re.compile(r"\?[^\s'\")]*")
 
+AZURE = ("az", "abfs", "abfss")
 CONTAINER_FIRST = ("abfs", "abfss")  # abfs://container@account.dfs.core.windows.net/name
 
 BLOCK = 32 << 10  # bytes; a request costs about as long as this takes to transfer
@@ -111,6 +112,12 @@ class RemoteFile:
     def metadata(self) -> dict[str, str]:
         """What is kept beside the bytes under names, where the store has and tells such (Azure's)."""
         return (getattr(self._file, "details", None) or {}).get("metadata") or {}
+
+    @property
+    def refusal(self) -> RefusedError | None:
+        """Why nothing is written to it; None where the store is Azure's, whose page blobs are repaired in place."""
+        is_blob = split_url(self.path)[0] in AZURE or getattr(self._file, "blob_type", None)
+        return None if is_blob else refusal(self.path)
 
     def _block_of(self, offset: int) -> int:
         return min(offset // BLOCK, self._end - 1)

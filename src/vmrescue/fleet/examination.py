@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmrescue.disk.device import refusal_of
 from vmrescue.disk.parents import parents_in
 from vmrescue.disk.remote import RemoteFile, shown
 from vmrescue.fleet.result import ImageError, ScanResult
@@ -28,7 +29,10 @@ class MeteredDisk:
         self.sector_size = disk.sector_size
         self.format = disk.format
         self.warnings = disk.warnings
-        self.refusal = getattr(disk, "refusal", None)
+
+    @property
+    def refusal(self) -> str | None:
+        return refusal_of(self._disk)
 
     @property
     def bytes_read(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmrescue.disk.device import refusal_of
 from vmrescue.plan import ImageIdentity
 from vmrescue.volume import read_partition_table
 from vmrescue.windows.volume import Volume
@@ -49,8 +50,7 @@ class Disk:
     @property
     def refusal(self) -> str | None:
         """Why the image is only read, and what makes one of it that is written; None where it is itself."""
-        refusal = getattr(self.device, "refusal", None)
-        return None if refusal is None else str(refusal)
+        return refusal_of(self.device)
 
     def volume(self, number: int) -> Volume | None:
         """The volume on partition `number`."""
