@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 from vmrescue.errors import FormatError, RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 NEW_FILE = 0o666  # permissions, of which the user's mask takes some
 
@@ -76,6 +76,16 @@ def lines(stream: TextIO, name: str, longest: int) -> Iterator[tuple[int, str]]:
         if len(line) > longest:
             raise FormatError(f"{name}, line {number}", 0, f"a line of at most {longest} characters")
         yield number, line
+
+
+def write_sparse(stream: BinaryIO, pieces: Iterable[bytes]) -> None:
+    """Writes to a new file; pieces of zeros become holes, so that what an image claims to have fills no disk."""
+    for piece in pieces:
+        if piece == bytes(len(piece)):
+            stream.seek(len(piece), os.SEEK_CUR)
+        else:
+            stream.write(piece)
+    stream.truncate()  # a hole at the end counts too
 
 
 @contextmanager

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from commands.here import output_of
 from disk.images import CONTAINERS, KIB, SIZE, make_image
+from fuzz.rooms.whole import START
+from hostile.disks import small_image
 from hostile.test_readers import bounded
 from ntfs.volumes import format_volume
 from support.machine import run
@@ -20,10 +23,10 @@ from vmrescue.disk.pending_writes import PendingWrites
 from vmrescue.errors import FormatError
 from vmrescue.fat import FatVolume
 from vmrescue.ntfs import NtfsVolume
-from vmrescue.ntfs.attribute import Kind
+from vmrescue.ntfs.attribute import Kind, Storage
 from vmrescue.ntfs.directory import find_file
 from vmrescue.ntfs.layout import read_layout
-from vmrescue.ntfs.run_list import Run, encode_pairs
+from vmrescue.ntfs.run_list import HOLE, Run, encode_pairs
 from vmrescue.ntfs.store import Store
 from vmrescue.volume import Window
 from vmrescue.windows.ntfs_file_system import NtfsFileSystem
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from vmrescue.disk import BlockDevice
     from vmrescue.ntfs.file import File
 
+MIB = 1 << 20
 GIB = 1 << 30
 NTFS_SIZE = 64 * GIB
 CLUSTER = 512
@@ -171,3 +175,35 @@ def test_what_is_passed_over_is_zero_in_every_container(container: str, tmp_path
     assert pending.next_data(120 * KIB) == 120 * KIB
     overlay.close()
     disk.close()
+
+
+def test_a_file_of_holes_is_copied_out_as_holes(tmp_path: Path) -> None:
+    image, size = small_image(tmp_path), 256 * MIB
+    table = bytearray(image.read_bytes()[:512])
+    table[446 + 12 : 446 + 16] = (2 * size // 512).to_bytes(4, "little")  # the partition has room for such a file
+    with image.open("r+b") as stream:
+        stream.write(table)
+        stream.truncate(START + 2 * size)
+    device = FileDevice(image, writable=True)
+    volume = NtfsVolume(Window(device, START, 2 * size))
+    path = r"Windows\System32\config\HOLES"
+    volume.create_file(path, b"head" * 2048)
+    with volume._store.edit():
+        data = find_file(volume._store, path).get(Kind.DATA)
+        (first,) = find_file(volume._store, path).stream(Kind.DATA).clusters.runs.stored
+        clusters = size // volume.cluster_size
+        holes = Run(first.length, HOLE, clusters - first.length)
+        data.flags = Storage.SPARSE
+        data.set_pairs(encode_pairs([Run(0, first.lcn, first.length), holes])[0], clusters)
+        data.data_size = data.initialized_size = data.allocated_size = size
+    device.close()
+
+    output_of("get", image, path, tmp_path / "out")
+    output_of("backup", image, tmp_path / "folder")
+
+    [copy] = (tmp_path / "folder").rglob("HOLES")
+    for file in (tmp_path / "out", copy):
+        assert file.stat().st_size == size
+        assert file.stat().st_blocks * 512 < 4 * MIB
+        with file.open("rb") as stream:
+            assert stream.read(8192) == b"head" * 2048

@@ -6,7 +6,7 @@ from stat import S_IFREG
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import RefusedError, WriteError
-from vmrescue.files import kind_of, new_file
+from vmrescue.files import kind_of, new_file, write_sparse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +29,7 @@ def write_whole(path: Path, content: Iterable[bytes], overwrite: bool) -> None:
                 stream.writelines(content)
             return
         with new_file(path, overwrite) as unfinished:
-            unfinished.writelines(content)
+            write_sparse(unfinished, content)
     except FileExistsError as error:
         raise RefusedError(f"{path} is there already; --yes (of get: --force) overwrites it") from error
     except OSError as error:

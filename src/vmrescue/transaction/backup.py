@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from vmrescue.digests import file_sha256
 from vmrescue.disk.journal import make_folder
 from vmrescue.errors import RefusedError, WriteError
+from vmrescue.files import write_sparse
 from vmrescue.plan import FileRef
 from vmrescue.registry.base_block import LOG_SUFFIXES
 from vmrescue.transaction.apply import find_volume
@@ -16,7 +17,7 @@ from vmrescue.windows import Installation
 from vmrescue.windows.file_system import chunks, harmless, parts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from vmrescue.windows import Disk
@@ -72,9 +73,8 @@ def _copy(file: FileRef, disks: list[Disk], folder: Path) -> dict[str, Any]:
     digest = hashlib.sha256()
     target.touch(mode=0o600, exist_ok=False)  # SAM and SECURITY hold the machine's secrets
     with target.open("wb") as stream:
-        for chunk in chunks(find_volume(disks, file).files.open(file.path)):
-            stream.write(chunk)
-            digest.update(chunk)
+        content = chunks(find_volume(disks, file).files.open(file.path))
+        write_sparse(stream, _hashed(content, digest))
     copied = file_sha256(target)
     if copied != digest.hexdigest():
         raise RefusedError(f"the backup {target} does not hold what was written to it; nothing was changed")
@@ -86,6 +86,12 @@ def _copy(file: FileRef, disks: list[Disk], folder: Path) -> dict[str, Any]:
         "bytes": target.stat().st_size,
         "sha256": copied,
     }
+
+
+def _hashed(pieces: Iterable[bytes], digest: hashlib._Hash) -> Iterator[bytes]:
+    for piece in pieces:
+        digest.update(piece)
+        yield piece
 
 
 def _local_path(file: FileRef) -> str:
