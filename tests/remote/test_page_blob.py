@@ -163,6 +163,17 @@ def test_a_blob_under_somebody_elses_lease_is_refused_untouched(service: Azurite
     assert is_left_alone(service, image)
 
 
+def test_the_id_of_a_lease_is_not_written_through_a_link(service: Azurite, image: Path, url: str) -> None:
+    folder, precious = journal_folder(url), image.with_name("precious")
+    precious.write_text("mine")
+    folder.mkdir(parents=True)
+    (folder / "lease").symlink_to(precious)
+    with pytest.raises(RefusedError, match="nothing was changed: the undo journal's folder"):
+        vmrescue.repair(url)
+    assert precious.read_text() == "mine"
+    assert is_left_alone(service, image)
+
+
 def test_a_dry_run_writes_nothing_and_what_is_no_page_blob_is_refused(service: Azurite, image: Path, url: str) -> None:
     service.blob("block.vhd").upload_blob(b"x" * 4096)
     with pytest.raises(RefusedError, match="azcopy copy --blob-type PageBlob"):

@@ -73,7 +73,7 @@ def _own_id(folder: Path, path: str) -> Iterator[str]:
     """A lease id that no other process has: that of a process that died, or a new one."""
     try:
         make_folder(folder)
-        file = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except (OSError, WriteError) as error:
         raise RefusedError(f"nothing was changed: the undo journal's folder cannot be made: {error}") from error
     try:
