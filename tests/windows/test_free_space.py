@@ -26,7 +26,9 @@ def test_clusters_extents_and_the_longest_are_as_counted_bit_by_bit(stripes: lis
     assert free_space(chunks, len(bits)) == counted(bits)
 
 
-@given(STRIPES)
-def test_the_longest_run_is_the_longest(stripes: list[tuple[int, int]]) -> None:
+@given(STRIPES, st.integers(0, 40) | LENGTHS)
+def test_the_longest_run_is_the_longest(stripes: list[tuple[int, int]], least: int) -> None:
     bits = "".join(str(bit) * length for bit, length in stripes)
-    assert longest_run(int(bits or "0", 2)) == max(map(len, bits.split("0")))
+    longest = max(map(len, bits.split("0")))
+    assert longest_run(int(bits or "0", 2)) == longest
+    assert longest_run(int(bits or "0", 2), least) == max(least, longest)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-LONG = 256  # bytes of zeros that are worth skipping
+LONG = 512  # bytes of zeros that are worth skipping
 _ZEROS = bytes(1 << 20)
 
 
@@ -39,7 +39,7 @@ def free_space(chunks: Iterable[bytes], clusters: int) -> FreeSpace:
         changes = (used ^ used >> 1).bit_count() - (not last)  # the last bit has no neighbour
         extents += (changes + (first > 0) + (last > 0)) // 2 - (run > 0 and first > 0)
         free += size - used.bit_count()
-        largest = max(largest, run + first, _longest(chunk, used))
+        largest = _longest(chunk, used, max(largest, run + first))
         run = last if used else run + size
     return FreeSpace(free, extents, largest)
 
@@ -56,24 +56,25 @@ def _free_at_start(chunk: bytes) -> int:
     return end * 8 + (_low_zeros(chunk[end]) if end < len(chunk) else 0)
 
 
-def _longest(chunk: bytes, used: int) -> int:
-    """The most clear bits beside each other."""
-    at = chunk.find(_ZEROS[:LONG])
+def _longest(chunk: bytes, used: int, least: int) -> int:
+    """The most clear bits beside each other; `least` where there are no more than that."""
+    long = max(LONG, least // 8 - 1)  # a longer run has as many whole bytes
+    at = chunk.find(_ZEROS[:long])
     if at < 0:
-        return longest_run(~used & (1 << len(chunk) * 8) - 1)
-    longest = 0
+        return least if long > LONG else longest_run(~used & (1 << len(chunk) * 8) - 1, least)
     while at >= 0:
-        end = _end_of_zeros(chunk, at)
+        end = _end_of_zeros(chunk, at + long)
         before = 8 - chunk[at - 1].bit_length() if at else 0
         behind = _low_zeros(chunk[end]) if end < len(chunk) else 0
-        longest = max(longest, before + (end - at) * 8 + behind)
-        at = chunk.find(_ZEROS[: max(LONG, longest // 8 - 1)], end)  # a longer one has as many whole bytes
-    return longest
+        least = max(least, before + (end - at) * 8 + behind)
+        long = max(LONG, least // 8 - 1)
+        at = chunk.find(_ZEROS[:long], end)
+    return least
 
 
 def _end_of_zeros(chunk: bytes, at: int) -> int:
     """Where the zeros that begin at `at` end: found by steps that double, and halve again."""
-    step = LONG
+    step = 1
     while chunk.startswith(_ZEROS[:step], at):
         at, step = at + step, min(step * 2, len(_ZEROS))
     while step > 1:
@@ -87,10 +88,19 @@ def _low_zeros(byte: int) -> int:
     return (byte & -byte).bit_length() - 1
 
 
-def longest_run(bits: int) -> int:
-    """The most set bits beside each other in a number; the more, the longer it takes."""
-    if not bits:
-        return 0
+def longest_run(bits: int, least: int = 0) -> int:
+    """The most set bits beside each other in a number, `least` where there are no more; the more, the longer it takes.
+
+    First only the runs of more than `least` are kept, by where they begin.
+    """
+    length = 1
+    while bits and length <= least:
+        step = min(length, least + 1 - length)
+        bits, length = bits & bits >> step, length + step
+    return length - 1 + _longest_run(bits) if bits else least
+
+
+def _longest_run(bits: int) -> int:
     starts = [bits]  # where runs of 1, 2, 4, 8, … begin
     while longer := starts[-1] & starts[-1] >> (1 << len(starts) - 1):
         starts.append(longer)
