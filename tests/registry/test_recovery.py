@@ -17,6 +17,7 @@ from vmrescue.registry.base_block import BaseBlock
 from vmrescue.registry.hive_file import read_hive
 from vmrescue.registry.log_new import HEADER
 from vmrescue.registry.marvin import marvin32
+from vmrescue.registry.space import BIN_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -198,9 +199,23 @@ def test_entries_that_would_make_no_sound_hive_are_refused() -> None:
         (entry(2, 20481, []), r"entry 2 at byte 512 gives the bins a size of 20481 bytes"),
         (entry(2, 20480, [(20480, b"x" * 512)]), r"a page that lies outside of it or of the bins"),
         (entry(2, 16384, []), r"bin at byte"),
+        (entry(2, 20480, [(0, b"")] * 1000), r"a page of 0 bytes at 0: no whole sectors"),
+        (entry(2, 20480, [(8, b"x" * 512)]), r"a page of 512 bytes at 8: no whole sectors"),
     ]:
         with pytest.raises(RecoveryError, match=reason):
             recover(data, [log1[:512] + bad])
+
+
+def test_what_lies_behind_the_bins_does_not_become_a_part_of_them_when_they_grow() -> None:
+    data, (log1, _) = new_dirty()
+    end = 4096 + BaseBlock.parse(data).bins_size
+    grown = end - 4096 + 8192
+    bin_of_two = BIN_HEADER.pack(b"hbin", end - 4096, 8192, 0, 0) + (8192 - 32).to_bytes(4, "little")
+    log = log1[:512] + entry(2, grown, [(end - 4096, bin_of_two.ljust(4096, b"\0"))]) + bytes(8192)
+    for behind in (b"", b"\xee" * 6000, b"\xee" * 20000):
+        recovered, _ = recover(data[:end] + behind, [log])
+        assert recovered[end + 4096 : end + 8192] == bytes(4096)
+        assert recovered[end + 8192 :] == behind[8192:]
 
 
 def test_after_an_edit_no_entry_of_any_log_can_be_applied_again() -> None:

@@ -22,7 +22,7 @@ LARGEST_HIVE = 512 << 20  # bytes
 LARGEST_LOG = 128 << 20  # bytes; a log holds what has changed since the hive was last written, a few megabytes
 # A hive has hardly a page of zeros, as every bin has a header and what is freed keeps its bytes; a log that was never
 # used is a few megabytes of them. So whoever has more of them than of others, and than this, is made of holes.
-MOST_EMPTY = 32 << 20  # bytes
+MOST_EMPTY = 16 << 20  # bytes
 PIECE = 1 << 20  # bytes read at a time
 EMPTY_PAGE = bytes(4096)
 

@@ -81,6 +81,8 @@ def _pages(body: bytes, count: int, bins_size: int, where: str) -> list[tuple[in
     pages = []
     start = count * PAGE_REFERENCE.size
     for offset, size in PAGE_REFERENCE.iter_unpack(body[:start]):
+        if not size or size % SECTOR or offset % SECTOR:  # nor would an entry be bounded by what it holds
+            raise BadEntry(f"the entry {where} has a page of {size} bytes at {offset}: no whole sectors")
         if start + size > len(body) or offset + size > bins_size:
             raise BadEntry(f"the entry {where} has a page that lies outside of it or of the bins")
         pages.append((offset, body[start : start + size]))

@@ -265,6 +265,9 @@ class _Replay:
         size = BINS + bins_size
         if size > self._limit:
             raise RecoveryError(f"a log makes the hive {size} bytes long; it and all its logs have {self._limit}")
+        end = BINS + self._block.bins_size if self._block else size
+        if stale := max(0, min(size, self._hive.size) - end):  # behind the bins there may be bytes of long ago
+            self._hive.write_at(end, bytes(stale))
         if size > self._hive.size:
             self._hive.resize(size)
         for offset, page in pages:
