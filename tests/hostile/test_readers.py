@@ -35,6 +35,7 @@ from vmrescue.ntfs.index_edit import IndexEditor
 from vmrescue.ntfs.run_list import HOLE, Run, encode_pairs
 from vmrescue.registry import Hive, ValueType
 from vmrescue.registry.base_block import BaseBlock, FileType
+from vmrescue.registry.hive_file import LARGEST_LOG
 from vmrescue.registry.space import BIN_HEADER
 from vmrescue.volume import Window
 from vmrescue.windows.bare_hive import BareHive
@@ -425,7 +426,7 @@ def test_a_log_of_gigabytes_is_not_read_into_memory(tmp_path: Path) -> None:
         for words in (("query", "HKLM\\SYSTEM"), ("add", "HKLM\\SYSTEM\\New", "/f", "--dry-run")):
             done = vmrescue("reg", path, *words)
             assert done.status == 3
-            assert "at most 134217728 are read at once" in done.err
+            assert f"at most {LARGEST_LOG} are read at once" in done.err
 
 
 def dirty_hive_of_holes(folder: Path, size: int) -> Path:

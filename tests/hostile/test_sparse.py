@@ -15,12 +15,13 @@ from disk.images import CONTAINERS, KIB, SIZE, make_image
 from fuzz.rooms.whole import START
 from hostile.disks import small_image
 from hostile.test_readers import bounded
-from ntfs.volumes import format_volume
+from ntfs.volumes import format_volume, formatted
 from support.machine import run
+from support.memory_device import MemoryDevice
 from vmrescue.disk import FileDevice, Overlay, open_disk
 from vmrescue.disk.device import next_data
 from vmrescue.disk.pending_writes import PendingWrites
-from vmrescue.errors import FormatError
+from vmrescue.errors import FormatError, RefusedError
 from vmrescue.fat import FatVolume
 from vmrescue.ntfs import NtfsVolume
 from vmrescue.ntfs.attribute import Kind, Storage
@@ -28,8 +29,10 @@ from vmrescue.ntfs.directory import find_file
 from vmrescue.ntfs.layout import read_layout
 from vmrescue.ntfs.run_list import HOLE, Run, encode_pairs
 from vmrescue.ntfs.store import Store
-from vmrescue.volume import Window
+from vmrescue.volume import Window, read_partition_table
+from vmrescue.volume.extending import move_partition
 from vmrescue.windows.ntfs_file_system import NtfsFileSystem
+from volume.disks import blank
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -207,3 +210,44 @@ def test_a_file_of_holes_is_copied_out_as_holes(tmp_path: Path) -> None:
         assert file.stat().st_blocks * 512 < 4 * MIB
         with file.open("rb") as stream:
             assert stream.read(8192) == b"head" * 2048
+
+
+def test_a_partition_that_was_never_written_is_moved_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "disk.raw"
+    blank(path, 300 * GIB)
+    run("sgdisk", "-n", "1:1M:+100G", path)
+    device = FileDevice(path, writable=True)
+    start, content = 150 * GIB, b"the only bytes"
+    device.write_at(50 * GIB, content)  # where it is
+    device.write_at(start + 7 * GIB, content)  # where it goes
+
+    with bounded():
+        move_partition(device, read_partition_table(device), 1, start)
+
+    assert device.read_at(start + 49 * GIB + 1023 * MIB, len(content)) == content
+    assert device.read_at(start + 7 * GIB, len(content)) == bytes(len(content))
+    device.close()
+    run("sgdisk", "-v", path)
+
+
+def test_a_file_whose_clusters_are_anothers_too_is_not_replaced_in_place() -> None:
+    device = MemoryDevice(formatted(8 * MIB))
+    volume = NtfsVolume(device)
+    volume.create_file("hive", b"h" * 40_000)
+    volume.create_file("other", b"o" * 40_000)
+    [(_, cluster, _)] = volume.file_extents("other")
+    mirror = find_file(volume._store, "$MFTMirr").stream(Kind.DATA).clusters.runs.stored
+    shares = {"other": cluster + 3, "$MFTMirr": next(iter(mirror)).lcn}
+    volume.write_file("hive", b"H" * 40_000)  # while they are its own
+    for name, shared in shares.items():
+        changed = MemoryDevice(bytes(device.data))
+        damaged = NtfsVolume(changed)
+        with damaged._store.edit():
+            data = find_file(damaged._store, "hive").get(Kind.DATA)
+            [(_, own, length)] = damaged.file_extents("hive")
+            runs = [Run(0, own, length - 1), Run(length - 1, shared, 1)]
+            data.set_pairs(encode_pairs(runs)[0], length)
+        before = bytes(changed.data)
+        with pytest.raises(RefusedError, match="'hive' shares clusters with file record"):
+            NtfsVolume(changed).write_file("hive", b"x" * 40_000)
+        assert changed.data == before, name

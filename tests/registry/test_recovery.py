@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -216,6 +217,30 @@ def test_what_lies_behind_the_bins_does_not_become_a_part_of_them_when_they_grow
         recovered, _ = recover(data[:end] + behind, [log])
         assert recovered[end + 4096 : end + 8192] == bytes(4096)
         assert recovered[end + 8192 :] == behind[8192:]
+
+
+def test_bins_that_shrink_and_grow_in_turn_are_written_once() -> None:
+    data, (log1, _) = new_dirty()
+    bins = BaseBlock.parse(data).bins_size
+    behind = 64 << 20
+    sizes = [size for _ in range(100) for size in (bins, bins + behind)]
+    log = log1[:512] + b"".join(entry(number, size, []) for number, size in enumerate(sizes, 2))
+    begun = time.process_time()
+    with pytest.raises(RecoveryError, match="bin at byte"):
+        recover(data + b"\xee" * behind, [log])
+    assert time.process_time() - begun < 2
+
+
+def test_an_entry_that_holds_more_than_its_pages_is_not_hashed() -> None:
+    data, (log1, _) = new_dirty()
+    for count, more in ((20_000, 0), (1, 10 << 20)):
+        body = struct.pack("<II", 0, 512) * count + bytes(512 * count + more)
+        body += bytes(-(HEADER.size + len(body)) % 512)
+        header = struct.pack("<4sIIIII8x", b"HvLE", HEADER.size + len(body), 0, 2, 20480, count)
+        begun = time.process_time()
+        with pytest.raises(RecoveryError, match="more than its pages or the bins"):
+            recover(data, [log1[:512] + header + marvin32(header) + body])
+        assert time.process_time() - begun < 1
 
 
 def test_after_an_edit_no_entry_of_any_log_can_be_applied_again() -> None:

@@ -3,14 +3,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 from uuid import UUID
+from zlib import crc32
 
 import pytest
 from dissect.volume.disk import Disk
 
 from support.machine import run
 from support.memory_device import MemoryDevice
-from vmrescue.errors import FormatError
+from vmrescue.errors import FormatError, RefusedError
 from vmrescue.volume import read_partition_table
+from vmrescue.volume.extending import check_editable
 from volume.disks import MIB, blank, gpt_disk, loop_device
 
 if TYPE_CHECKING:
@@ -114,6 +116,24 @@ def test_a_backup_that_differs_is_a_warning(disk: Path, tmp_path: Path) -> None:
     other = gpt_disk(tmp_path / "other.img", "-n1:0:+1M")
     data = disk.read_bytes()[: -33 * 512] + other.read_bytes()[-33 * 512 :]
     assert read(data).warnings == ["the backup GPT at sector 65535 differs from the primary, which was used"]
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_partition_outside_of_what_partitions_may_have_is_a_warning(first: bool, disk: Path) -> None:
+    data = bytearray(disk.read_bytes())
+    if first:
+        data[512 + 40 : 512 + 48] = (4096).to_bytes(8, "little")  # the first usable sector
+    else:
+        data[512 + 48 : 512 + 56] = (2100).to_bytes(8, "little")  # the last
+    data[512 + 16 : 512 + 20] = bytes(4)
+    data[512 + 16 : 512 + 20] = crc32(data[512 : 512 + 92]).to_bytes(4, "little")
+    table = read(bytes(data))
+    assert table.partitions == read(disk.read_bytes()).partitions
+    assert read(disk.read_bytes()).warnings == []
+    assert table.warnings
+    assert all("lies outside of bytes" in warning for warning in table.warnings)
+    with pytest.raises(RefusedError, match="not in order"):
+        check_editable(table)
 
 
 def test_two_broken_copies_are_an_error_that_names_both_places(disk: Path) -> None:

@@ -208,6 +208,11 @@ class FatVolume:
     @contextmanager
     def _edit(self) -> Iterator[None]:
         """Writes what the body changed when it is done, or nothing if it raises."""
+        if self._boot.active_table is not None:
+            raise RefusedError(
+                f"the {self.kind} volume keeps only one of its allocation tables (mirroring is off), and its readers "
+                "differ in which one they go by: no file on it is created, deleted or resized"
+            )
         try:
             yield
             if self._table.changed:

@@ -7,11 +7,13 @@ content; the smallest change is the easiest to trust; and the times stay what Wi
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import RefusedError, UnsupportedError
 from vmrescue.ntfs.attribute import Kind, Storage
 from vmrescue.ntfs.data import METHOD_MASK
+from vmrescue.ntfs.layout import Key, joined, read_layout
 from vmrescue.ntfs.placement import settle
 from vmrescue.ntfs.reparse import reparse_tag, title
 from vmrescue.ntfs.resize import resize
@@ -21,6 +23,7 @@ MOST_AT_ONCE = 1 << 31  # bytes: more than any hive has; what is larger may be n
 if TYPE_CHECKING:
     from vmrescue.ntfs.data import Stream
     from vmrescue.ntfs.file import File
+    from vmrescue.ntfs.store import Store
 
 
 def open_content(file: File, path: str) -> Stream:
@@ -63,6 +66,21 @@ def fits_in_place(stream: Stream, data: bytes) -> bool:
     if not stream.attribute.non_resident or len(data) != stream.size:
         return False
     return not any(data[stream.initialized :])  # what was never written reads as zeros, and stays so
+
+
+def check_owned(store: Store, file: File, path: str) -> None:
+    """Raises RefusedError where clusters of a file's content are another attribute's too. Reads all file records."""
+    own = Key(file.number, Kind.DATA, "")
+    pieces = sorted(joined(file.runs(file.extents(Kind.DATA)).stored))
+    starts = [first for first, _ in pieces]
+    for placed in read_layout(store):
+        for first, length in placed.pieces if placed.key != own else ():
+            before = bisect_left(starts, first + length) - 1
+            if before >= 0 and first < sum(pieces[before]):
+                raise RefusedError(
+                    f"{path!r} shares clusters with file record {placed.key.record}, {first} to {first + length - 1}: "
+                    "its content is not replaced before chkdsk has told whose they are"
+                )
 
 
 def write_in_place(stream: Stream, data: bytes) -> None:

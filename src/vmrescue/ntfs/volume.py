@@ -19,6 +19,7 @@ from vmrescue.errors import NotFoundError, UnsupportedError
 from vmrescue.ntfs.attribute import Kind
 from vmrescue.ntfs.check import check_volume
 from vmrescue.ntfs.content import (
+    check_owned,
     check_rewritable,
     fits_in_place,
     open_content,
@@ -154,6 +155,7 @@ class NtfsVolume:
         stream = open_content(file, path)
         check_rewritable(file, stream, path)
         if fits_in_place(stream, data):
+            check_owned(self._store, file, path)
             with self._store.edit():
                 write_in_place(stream, data)
             return

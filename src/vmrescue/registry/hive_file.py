@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # Windows loads a SYSTEM hive of half the memory, up to 1.5 GB, and others of up to 2 GiB (Microsoft, "Registry storage
 # space"). Real ones have 10 to 300 MB; an edit holds a few copies of one.
 LARGEST_HIVE = 512 << 20  # bytes
-LARGEST_LOG = 128 << 20  # bytes; a log holds what has changed since the hive was last written, a few megabytes
+LARGEST_LOG = 64 << 20  # bytes; a log holds what has changed since the hive was last written, a few megabytes
 # A hive has hardly a page of zeros, as every bin has a header and what is freed keeps its bytes; a log that was never
 # used is a few megabytes of them. So whoever has more of them than of others, and than this, is made of holes.
 MOST_EMPTY = 16 << 20  # bytes

@@ -68,11 +68,12 @@ class NewLog:
         if marvin32(self._data[position : position + HASHED_HEADER]) != header_hash:
             raise BadEntry(f"the header of entry {sequence} {where} does not match its hash")
         body = self._data[position + HEADER.size : position + size]
-        if marvin32(body) != data_hash:
-            raise BadEntry(f"the data of entry {sequence} {where} does not match its hash")
         if not bins_size or bins_size % PAGE:
             raise BadEntry(f"entry {sequence} {where} gives the bins a size of {bins_size} bytes")
-        return LogEntry(sequence, flags & TRANSACTION_FLAG, bins_size, size, _pages(body, count, bins_size, where))
+        pages = _pages(body, count, bins_size, where)
+        if marvin32(body) != data_hash:  # which takes longer than all else
+            raise BadEntry(f"the data of entry {sequence} {where} does not match its hash")
+        return LogEntry(sequence, flags & TRANSACTION_FLAG, bins_size, size, pages)
 
 
 def _pages(body: bytes, count: int, bins_size: int, where: str) -> list[tuple[int, bytes]]:
@@ -87,6 +88,8 @@ def _pages(body: bytes, count: int, bins_size: int, where: str) -> list[tuple[in
             raise BadEntry(f"the entry {where} has a page that lies outside of it or of the bins")
         pages.append((offset, body[start : start + size]))
         start += size
+    if len(body) - start >= PAGE or sum(len(page) for _, page in pages) > bins_size:
+        raise BadEntry(f"the entry {where} has {len(body)} bytes, more than its pages or the bins")
     return pages
 
 

@@ -182,6 +182,7 @@ class _Replay:
 
     def __init__(self, hive: HiveFile, block: BaseBlock | None, limit: int) -> None:
         self._hive = hive
+        self._stale = BINS + block.bins_size if block else hive.size  # from here on lies what is of long ago
         self._limit = limit  # bytes that the hive may grow to: what it grows by is in its logs
         self._block = block  # None: broken, and to be had from a log
         self._from: int | None = None
@@ -265,9 +266,9 @@ class _Replay:
         size = BINS + bins_size
         if size > self._limit:
             raise RecoveryError(f"a log makes the hive {size} bytes long; it and all its logs have {self._limit}")
-        end = BINS + self._block.bins_size if self._block else size
-        if stale := max(0, min(size, self._hive.size) - end):  # behind the bins there may be bytes of long ago
-            self._hive.write_at(end, bytes(stale))
+        if size > self._stale:  # to each byte of it once, however often the bins shrink and grow
+            self._hive.write_at(self._stale, bytes(max(0, min(size, self._hive.size) - self._stale)))
+            self._stale = size
         if size > self._hive.size:
             self._hive.resize(size)
         for offset, page in pages:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmrescue.disk.device import next_data
 from vmrescue.errors import RefusedError
 from vmrescue.volume import gpt_edit, mbr
 
@@ -68,11 +69,18 @@ def move_partition(device: BlockDevice, table: PartitionTable, number: int, star
     if start < partition.end:
         raise RefusedError(f"partition {number} ends at byte {partition.end}: it cannot be moved to byte {start}")
     _place(device, table, partition, start, start + partition.size)
-    for offset in range(0, partition.size, MIB):
+    offset = 0
+    while (offset := _next_written(device, partition, start, offset)) < partition.size:
         length = min(MIB, partition.size - offset)
         content = device.read_at(partition.start + offset, length)
         if content != device.read_at(start + offset, length):
             device.write_at(start + offset, content)
+        offset += length
+
+
+def _next_written(device: BlockDevice, partition: Partition, start: int, offset: int) -> int:
+    """The first byte of a partition, from `offset` on, that may be other than zero where it is or where it goes."""
+    return min(next_data(device, place + offset) - place for place in (partition.start, start))
 
 
 def _partition(table: PartitionTable, number: int) -> Partition:

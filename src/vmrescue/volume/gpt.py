@@ -149,7 +149,7 @@ def find_gpt(
         except FormatError as error:
             failures.append(error)
         else:
-            return primary, _compare_with_backup(device, primary)
+            return primary, [*_compare_with_backup(device, primary), *_outside(primary)]
     for sector_size in sector_sizes:
         for lba in _backup_places(device, sector_size, protected_lba):
             try:
@@ -158,6 +158,16 @@ def find_gpt(
                 continue
             return backup, [f"the primary GPT is broken, the backup at sector {lba} was used instead: {failures[0]}"]
     return None, [str(failures[0])]
+
+
+def _outside(copy: GptCopy) -> list[str]:
+    """Warnings for partitions where the table itself, or its backup, may lie."""
+    first, end = (lba * copy.sector_size for lba in (copy.first_usable_lba, copy.last_usable_lba + 1))
+    return [
+        f"partition {partition.number} lies outside of bytes {first} to {end}, which the GPT has for partitions"
+        for partition in copy.partitions
+        if partition.size > 0 and not first <= partition.start < partition.end <= end
+    ]
 
 
 def _has_signature(device: BlockDevice, position: int) -> bool:
