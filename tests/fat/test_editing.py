@@ -244,3 +244,23 @@ def test_extended_attributes_of_os2_beside_the_cluster_are_left_alone() -> None:
     volume.write_file("a", b"y" * 6000)
     assert volume.read_file("a") == b"y" * 6000
     assert device.data[slot + 20 : slot + 22] == b"\x34\x12"
+
+
+def test_a_file_whose_clusters_are_anothers_too_is_not_replaced_in_place() -> None:
+    device, volume = new_volume(16)
+    volume.create_directory("D")
+    volume.create_file("D/a", b"a" * 40_000)
+    volume.create_file("D/b", b"b" * 40_000)
+    size = volume.cluster_size
+    [(_, first, _)], [(_, other, count)] = volume.file_extents("D/a"), volume.file_extents("D/b")
+    volume.write_file("D/a", b"A" * 40_000)  # while they are its own
+    volume._table.set(first + 3, other + 4)  # from its fifth cluster on, the chain of a is that of b
+    volume._table.store()
+    volume._pending.commit()
+    before = bytes(device.data)
+    assert count * size >= 40_000
+    for path in ("D/a", "D/b"):
+        crossed = FatVolume(device)
+        with pytest.raises(RefusedError, match=f"'{path}' shares clusters: the chain of .* runs into that of"):
+            crossed.write_file(path, b"x" * 40_000)
+    assert device.data == before

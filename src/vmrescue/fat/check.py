@@ -34,6 +34,13 @@ def check_volume(pending: PendingWrites, boot: BootSector, table: Table) -> list
     return _Checker(pending, boot, table).run()
 
 
+def crossings(pending: PendingWrites, boot: BootSector, table: Table) -> dict[int, str]:
+    """The clusters at which a file's chain runs into that of another, and which do, in words. Reads all directories."""
+    checker = _Checker(pending, boot, table)
+    checker.tree()
+    return checker.crossings
+
+
 class _Checker:
     """Memory: four bytes for each cluster that is used, and the path of each file."""
 
@@ -44,11 +51,12 @@ class _Checker:
         self._problems: list[str] = []
         self._paths = [""]  # by owner; 0: none
         self._owners = PagedNumbers("I")  # of clusters
+        self.crossings: dict[int, str] = {}
 
     def run(self) -> list[str]:
         self._check_copies()
         self._check_boot_sectors()
-        self._check_tree()
+        self.tree()
         self._check_lost()
         self._check_info()
         return self._problems
@@ -78,7 +86,8 @@ class _Checker:
         if primary != backup:
             self._problems.append(f"the backup boot sector at byte {self._boot.backup_offset} differs from the first")
 
-    def _check_tree(self) -> None:
+    def tree(self) -> None:
+        """All chains that directories name, from the root down."""
         root = self._boot.root_cluster
         if root and self._claim("the root directory", root) is None:
             return
@@ -154,7 +163,10 @@ class _Checker:
                 for cluster in range(start, start + count):
                     if other := self._owners[cluster]:
                         verb = "loops" if other == owner else f"runs into that of {self._paths[other]}"
-                        self._problems.append(f"the chain of {what} {verb} at cluster {cluster}")
+                        problem = f"the chain of {what} {verb} at cluster {cluster}"
+                        self._problems.append(problem)
+                        if other != owner:
+                            self.crossings[cluster] = problem
                         return None
                     self._owners[cluster] = owner
                 found += count

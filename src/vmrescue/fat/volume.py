@@ -19,7 +19,7 @@ from vmrescue.disk.pending_writes import PendingWrites, write_differing
 from vmrescue.errors import FormatError, NotFoundError, RefusedError, UsageError
 from vmrescue.fat import directory as slots
 from vmrescue.fat.boot_sector import read_boot_sector
-from vmrescue.fat.check import check_volume
+from vmrescue.fat.check import check_volume, crossings
 from vmrescue.fat.directory import Directory, Record
 from vmrescue.fat.info_sector import UNKNOWN, Info, read_info, write_info
 from vmrescue.fat.names import check_name
@@ -155,7 +155,9 @@ class FatVolume:
         """
         directory, entry = self._find_file(path)
         if len(data) == entry.record.size:
-            self._write_content(self._content_runs(entry), data)
+            runs = self._content_runs(entry)
+            self._check_owned(path, entry)
+            self._write_content(runs, data)
             return
         with self._edit():
             runs = self._resize(entry, self._clusters_for(data))
@@ -163,6 +165,13 @@ class FatVolume:
             record = entry.record.with_content(first, len(data), self._boot.bits).stamped_as_written(_now())
             directory.update(entry, record)
             self._write_content(runs, data)
+
+    def _check_owned(self, path: str, entry: Entry) -> None:
+        """Raises RefusedError where clusters of the file are another's too. Reads all directories."""
+        found = crossings(self._pending, self._boot, self._table)
+        for first, count in self._all_runs(entry):
+            for cluster in found.keys() & range(first, first + count):
+                raise RefusedError(f"{path!r} shares clusters: {found[cluster]}; its content is not replaced")
 
     def create_file(self, path: str, data: bytes) -> None:
         """A new file."""
