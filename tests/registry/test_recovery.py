@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import time
+from contextlib import closing
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -11,13 +13,16 @@ import pytest
 
 from registry.judges import assert_hivexml_agrees, content_of
 from registry.samples import at_noon, windows_10_system
+from support.memory_device import MemoryDevice
 from support.real_data import corpus
+from vmrescue.disk import Overlay
 from vmrescue.errors import RefusedError, UsageError
 from vmrescue.registry import Applied, Hive, KeyNotFound, RecoveryError, ValueType, hive_state, recover
 from vmrescue.registry.base_block import BaseBlock
 from vmrescue.registry.hive_file import read_hive
 from vmrescue.registry.log_new import HEADER
 from vmrescue.registry.marvin import marvin32
+from vmrescue.registry.recovery import replay
 from vmrescue.registry.space import BIN_HEADER
 
 if TYPE_CHECKING:
@@ -217,6 +222,27 @@ def test_what_lies_behind_the_bins_does_not_become_a_part_of_them_when_they_grow
         recovered, _ = recover(data[:end] + behind, [log])
         assert recovered[end + 4096 : end + 8192] == bytes(4096)
         assert recovered[end + 8192 :] == behind[8192:]
+
+
+@pytest.mark.parametrize("sample", [new_dirty, old_dirty, system_b])
+def test_a_replay_into_an_overlay_makes_the_same_bytes_and_changes_nothing_below(
+    sample: Callable[[], tuple[bytes, list[bytes]]],
+) -> None:
+    data, logs = sample()
+    lengths = [len(data), len(data) - 4096, 8192, len(data) + 5000]
+    for hive in (data, with_broken_checksum(data)):
+        for given in (hive[:length].ljust(length, b"\xee") for length in lengths):
+            below = MemoryDevice(given)
+            with closing(Overlay(below)) as overlay:
+                try:
+                    expected, what = recover(given, logs)
+                except RecoveryError as error:
+                    with pytest.raises(RecoveryError, match=re.escape(str(error))):
+                        replay(overlay, logs)
+                    continue
+                assert replay(overlay, logs) == what
+                assert overlay.read_at(0, overlay.size) == expected
+            assert below.data == given
 
 
 def test_bins_that_shrink_and_grow_in_turn_are_written_once() -> None:

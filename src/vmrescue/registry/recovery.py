@@ -182,7 +182,8 @@ class _Replay:
 
     def __init__(self, hive: HiveFile, block: BaseBlock | None, limit: int) -> None:
         self._hive = hive
-        self._stale = BINS + block.bins_size if block else hive.size  # from here on lies what is of long ago
+        # From here on lies what is of long ago; nothing does where it is for a log to say how long the bins are.
+        self._stale = min(BINS + block.bins_size, hive.size) if block else hive.size
         self._limit = limit  # bytes that the hive may grow to: what it grows by is in its logs
         self._block = block  # None: broken, and to be had from a log
         self._from: int | None = None
