@@ -466,7 +466,7 @@ def test_a_dirty_hive_of_holes_is_diagnosed_and_neither_read_whole_nor_edited(tm
 
 def test_a_log_of_holes_is_not_read_into_memory(tmp_path: Path) -> None:
     path = dirty_hive_of_holes(tmp_path, 64 * MIB)
-    os.truncate(tmp_path / "SYSTEM.LOG1", 128 * MIB)
+    os.truncate(tmp_path / "SYSTEM.LOG1", 60 * MIB)
     with bounded(), closing(FileDevice(path)) as device:
         reason = BareHive(device, str(path)).hive.why_not_replayable()
     assert reason is not None
