@@ -63,7 +63,6 @@ def refused(output: Path) -> str:
 
 @pytest.mark.parametrize("line", LINES, ids=range(len(LINES)))
 def test_an_output_with_something_else_than_results_is_not_resumed(line: str, tmp_path: Path) -> None:
-    pytest.importorskip("pyarrow")
     for name, text, number in (
         ("r.jsonl", f"{line}\n", 1),
         ("r.html", f"{PAGE}\n{line}\n</script>\n", 2),
@@ -87,7 +86,6 @@ def test_a_table_with_something_else_than_results_is_not_resumed(line: str, tmp_
 
 
 def test_documents_that_are_no_texts_are_not_resumed(tmp_path: Path) -> None:
-    pytest.importorskip("pyarrow")
     parquet(tmp_path / "r.parquet", 1)
 
     assert "expected a result of a scan" in refused(tmp_path / "r.parquet")
@@ -122,7 +120,6 @@ def test_every_result_of_ours_is_one(gen1_broken: Path, gen2_healthy: Path, tmp_
 
 @pytest.mark.parametrize("form", ["jsonl", "html", "parquet"])
 def test_an_image_whose_name_is_not_utf_8_is_kept_and_found_again(form: str, tmp_path: Path) -> None:
-    pytest.importorskip("pyarrow")
     name = os.fsdecode(bytes(tmp_path / "a") + b"\xff.raw")
     small_image(tmp_path).rename(name)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -82,6 +83,10 @@ class Diagnosis:
         """The words of the command that mends the findings (of one check) as this diagnosis would have it."""
         choice = ("--only", check) if check else self.choice
         return ("vmrescue", "repair", *choice, *self.options, self.image)
+
+    def remedy(self, check: str | None = None) -> str:
+        """`repair_command` as it is to be typed; of an image that is only read, what is to be done first."""
+        return self.refusal or shlex.join(self.repair_command(check))
 
     def to_dict(self) -> dict[str, Any]:
         return {

@@ -34,7 +34,7 @@ def diagnosis_page(diagnosis: Diagnosis, maps: Sequence[FreeMap] = ()) -> str:
         facts=_facts(diagnosis),
         checks=[_check(diagnosis, findings) for findings in _by_check(diagnosis.findings)],
         plan_size=len(diagnosis.plan(diagnosis.only)),
-        command=_command(diagnosis),
+        command=diagnosis.remedy(),
         layout=_layout(diagnosis),
         volumes=_volumes(diagnosis),
         maps=[_drawn(each) for each in maps],
@@ -78,11 +78,6 @@ def _facts(diagnosis: Diagnosis) -> list[tuple[str, Any]]:
     return [(name, printable(value)) for name, value in facts.items() if value]
 
 
-def _command(diagnosis: Diagnosis, check: str | None = None) -> str:
-    """What is to be typed; or said, of an image that is only read."""
-    return diagnosis.refusal or shlex.join(diagnosis.repair_command(check))
-
-
 def _control_sets(windows: dict[str, Any]) -> list[str]:
     in_use = windows.get("current_control_set")
     return [f"{name} (in use)" if name == in_use else name for name in windows.get("control_sets", ())]
@@ -105,7 +100,7 @@ def _check(diagnosis: Diagnosis, findings: list[Finding]) -> dict[str, Any]:
         "severity": findings[0].severity,
         "steps": list(dict.fromkeys(finding.step for finding in findings)),
         "findings": [_finding(finding) for finding in findings],
-        "command": _command(diagnosis, check) if mended else None,
+        "command": diagnosis.remedy(check) if mended else None,
         "on_request": all(finding.on_request for finding in mended),
         "commands": list(dict.fromkeys(shlex.join(words) for finding in findings for words in finding.commands)),
     }

@@ -55,7 +55,7 @@ class VmRescuePlugin(Plugin):  # type: ignore[misc]  # dissect.target has no typ
             return
         image = str(self.target.path)
         for finding in diagnosis.findings:
-            repair = [diagnosis.refusal or shlex.join(diagnosis.repair_command(finding.check))]
+            repair = [diagnosis.remedy(finding.check)] if finding.changes else []
             yield FindingRecord(
                 check=finding.check,
                 severity=finding.severity,
@@ -64,7 +64,7 @@ class VmRescuePlugin(Plugin):  # type: ignore[misc]  # dissect.target has no typ
                 step=finding.step,
                 evidence=json.dumps(finding.evidence),
                 changes=[change.title for change in finding.changes],
-                remedies=[*(repair if finding.changes else ()), *map(shlex.join, finding.commands)],
+                remedies=[*repair, *map(shlex.join, finding.commands)],
                 source=image,
                 _target=self.target,
             )
