@@ -192,3 +192,26 @@ def test_an_interrupted_edit_does_not_show(store: Path) -> None:
     assert output_of("bcdedit", store, "/enum", "{bootmgr}") == listed
     output_of("bcdedit", store, "/timeout", "7", "--yes")
     assert "timeout                 7\n" in output_of("bcdedit", store, "/enum", "{bootmgr}")
+
+
+def begun(store: bytes) -> bytes:
+    """The store as a write that never ended has left it."""
+    data = bytearray(store)
+    data[4] ^= 1
+    data[508] ^= 1
+    return bytes(data)
+
+
+def test_a_dirty_store_without_logs_is_read_with_a_note_and_not_edited(store: Path) -> None:
+    text = output_of("bcdedit", store, "/enum", "all")
+    store.write_bytes(begun(store.read_bytes()))
+    before = sha256(store)
+
+    asked = vmrescue("bcdedit", store, "/enum", "all")
+    refused = vmrescue("bcdedit", store, "/timeout", "7", "--yes")
+
+    assert asked.out == text
+    assert f"note: the store {store} is dirty" in asked.err
+    assert refused.status == 4
+    assert f"{store.name} is dirty" in refused.err
+    assert sha256(store) == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,8 +14,10 @@ from support.command import vmrescue as vmrescue_process
 from support.images import sha256
 from support.real_data import corpus
 from vmrescue.registry import Hive
+from vmrescue.registry.base_block import checksum
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 SUCCESS = "The operation completed successfully.\n"
@@ -173,13 +176,37 @@ def test_a_link_leads_to_the_hive_and_to_its_logs(tmp_path: Path) -> None:
     assert output_of("reg", link, "query", r"HKU\x\vmrescue") == output_of("reg", hive, "query", r"HKU\x\vmrescue")
 
 
-def test_a_dirty_hive_without_its_logs_is_read_but_not_edited(tmp_path: Path) -> None:
+def of_another_generation() -> bytes:
+    """A log of the same hive whose entries were all written out long ago: they begin before its last write."""
+    log = bytearray(corpus("hives/SYSTEM_B.LOG1"))
+    struct.pack_into("<II", log, 4, 3, 3)
+    struct.pack_into("<I", log, 508, checksum(log))
+    return bytes(log)
+
+
+@pytest.mark.parametrize(
+    "log",
+    [lambda: None, lambda: bytes(4096), lambda: corpus("hives/NewDirtyHive1/NewDirtyHive.LOG1"), of_another_generation],
+    ids=["no log", "an empty log", "another hive's log", "a log of long ago"],
+)
+def test_a_dirty_hive_that_no_log_mends_is_read_with_a_note_and_not_edited(
+    log: Callable[[], bytes | None], tmp_path: Path
+) -> None:
     hive = tmp_path / "SYSTEM"
     hive.write_bytes(corpus("hives/SYSTEM_B"))
+    if content := log():
+        (tmp_path / "SYSTEM.LOG1").write_bytes(content)
     before = sha256(hive)
 
-    assert "Current    REG_DWORD" in output_of("reg", hive, "query", r"HKLM\SYSTEM\Select")
-    assert vmrescue("reg", hive, "add", r"HKLM\SYSTEM\Select", "/v", "x", "/f").status == 4
+    asked = vmrescue("reg", hive, "query", r"HKLM\SYSTEM\Select")
+    assert asked.status == 0
+    assert "Current    REG_DWORD" in asked.out
+    assert f"note: the hive {hive} is dirty" in asked.err
+    assert "newer changes may be missing" in asked.err
+    refused = vmrescue("reg", hive, "add", r"HKLM\SYSTEM\Select", "/v", "x", "/f")
+    assert refused.status == 4
+    assert "SYSTEM is dirty" in refused.err
+    assert "it is not edited" in refused.err
     assert vmrescue("reg", hive, "check", r"HKLM\SYSTEM").status == 1
     assert sha256(hive) == before
 

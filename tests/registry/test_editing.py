@@ -135,7 +135,7 @@ def test_a_dirty_hive_without_logs_is_read_but_not_edited() -> None:
     hive = Hive(bytes(data))
     assert hive.key("Select").value("Current").data == 1
     assert hive.dirty_before.dirty
-    with pytest.raises(RefusedError, match="no log to replay"):
+    with pytest.raises(RefusedError, match="no transaction log applies"):
         hive.set_value("Select", "Current", ValueType.DWORD, 2)
 
 

@@ -118,7 +118,7 @@ def test_what_only_the_logs_know_is_read_from_the_recovered_hive() -> None:
 def test_a_log_with_a_broken_base_block_is_refused_with_its_number_and_the_reason() -> None:
     data, logs = corpus("hives/BadLogHive1/BadLogHive"), [corpus("hives/BadLogHive1/BadLogHive.LOG1"), b""]
     with pytest.raises(RecoveryError) as refused:
-        Hive(data, logs)
+        recover(data, logs)
     assert str(refused.value) == (
         "no transaction log applies to the dirty hive (log 1: the checksum of its base block is 0x4c564e49, "
         "not 0x0ccbac9d; log 2: it is empty)"

@@ -57,7 +57,11 @@ def test_a_hive_whose_logs_windows_refuses_is_reported_and_not_edited(gen1_broke
     text = output_of("diagnose", gen1_broken, "--only", "hive-log", status=1)
     assert "no transaction log applies to the dirty hive" in text
     assert "repair: none that vmrescue can make" in text
+    asked = vmrescue("reg", gen1_broken, "query", r"HKLM\SAM")
+    assert asked.returncode == 0
+    assert r"note: the hive \Windows\System32\config\SAM on partition 2" in asked.stderr
     refused = vmrescue("reg", gen1_broken, "add", r"HKLM\SAM\New", "/f")
     assert refused.returncode == 4
+    assert r"config\SAM" in refused.stderr
     assert "log 1" in refused.stderr
     assert sha256(gen1_broken) == before

@@ -171,7 +171,9 @@ def examine(
 
 
 def _os_warnings(installation: Installation) -> list[str]:
-    return installation.os.warnings if installation.os else []
+    hives = [installation.boot.hive, *([installation.os.system] if installation.os else [])]
+    notes = [note for hive in hives for note in hive.notes()]
+    return [*(installation.os.warnings if installation.os else []), *notes]
 
 
 def _describe_disk(disk: Disk) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from vmrescue.cli.microsoft import (
     is_bare_hive,
     microsoft_command,
     own_words,
-    print_lines,
     print_listing,
+    print_notes,
     read_bare_hive,
 )
 from vmrescue.errors import NotFoundError, UsageError
@@ -64,7 +64,7 @@ def command(target: str, words: tuple[str, ...], options: ApplyOptions) -> None:
 
 
 def _finish(parsed: Command, outcome: Outcome, target: str, words: tuple[str, ...], options: ApplyOptions) -> None:
-    print_lines((f"note: {note}" for note in outcome.notes), err=True)
+    print_notes(outcome.notes)
     if outcome.edits:
         edit(target, "bcdedit", words, lambda disks: _changes(parsed, outcome, disks), options)
     if not (outcome.edits and (options.dry_run or options.output == "json")):
@@ -77,7 +77,7 @@ def _run_on_file(parsed: Command, target: str) -> Outcome:
 
     if parsed.store is not None:
         raise UsageError("/store names a file in an image; this is a store's file itself")
-    root = _root(*read_bare_hive(target))
+    root = _root(*read_bare_hive(target), f"the store {target}")
     if parsed.name == "import":
         return _import(parsed, root)
     with own_words():
@@ -92,9 +92,11 @@ def _run_on_image(parsed: Command, target: str) -> Outcome:
     with open_disks([target]) as disks:
         file, volumes = _store_of(disks, parsed.store)
         if parsed.name == "import":
-            return _import(parsed, _root(file.read(), file.logs()))
+            return _import(parsed, _root(file.read(), file.logs(), file.name))
         with own_words():
-            return run(parsed, Store(file.root), volumes)
+            outcome = run(parsed, Store(file.root), volumes)
+        print_notes(file.notes())
+        return outcome
 
 
 def _store_of(disks: list[Disk], name: str | None) -> tuple[RegistryFile, Volumes]:
@@ -133,7 +135,8 @@ def _import(parsed: Command, root: HiveKey) -> Outcome:
     if not is_bare_hive(source):
         raise NotFoundError(f"{source} is no store's file")
     notes = ("/clean is about the firmware's own entries, which are in no image",) if "clean" in parsed.switches else ()
-    return Outcome(f"{messages.SUCCESS}\n", tuple(imported(root, _root(*read_bare_hive(source)))), notes)
+    wanted = _root(*read_bare_hive(source), f"the store {source}")
+    return Outcome(f"{messages.SUCCESS}\n", tuple(imported(root, wanted)), notes)
 
 
 def _export(parsed: Command, target: str, options: ApplyOptions) -> None:
@@ -141,18 +144,18 @@ def _export(parsed: Command, target: str, options: ApplyOptions) -> None:
     from vmrescue.bcd.whole_store import exported
 
     if is_bare_hive(target):
-        data, logs = read_bare_hive(target)
+        root = _root(*read_bare_hive(target), f"the store {target}")
     else:
-        data, logs = _read_from_image(target, parsed.store)
-    _write_store(parsed.arguments[0], exported(_root(data, logs)), options)
+        root = _read_from_image(target, parsed.store)
+    _write_store(parsed.arguments[0], exported(root), options)
 
 
-def _read_from_image(target: str, name: str | None) -> tuple[bytes, list[bytes]]:
+def _read_from_image(target: str, name: str | None) -> HiveKey:
     from vmrescue.checks import open_disks
 
     with open_disks([target]) as disks:
         file, _ = _store_of(disks, name)
-        return file.read(), file.logs()
+        return _root(file.read(), file.logs(), file.name)
 
 
 def _create_store(parsed: Command, options: ApplyOptions) -> None:
@@ -174,8 +177,11 @@ def _write_store(path: str, edits: Iterable[Edit], options: ApplyOptions) -> Non
     print_listing([messages.SUCCESS], None, options)
 
 
-def _root(data: bytes, logs: list[bytes]) -> HiveKey:
+def _root(data: bytes, logs: list[bytes], name: str) -> HiveKey:
+    """The root key of a store; what is to be said of the hive is said."""
     from vmrescue.bcd.hive_key import HiveKey
     from vmrescue.registry import Hive
 
-    return HiveKey.root(Hive(data, logs))
+    hive = Hive(data, logs, name=name)
+    print_notes([hive.unreplayed.note] if hive.unreplayed else [])
+    return HiveKey.root(hive)

@@ -127,6 +127,11 @@ def print_lines(lines: Iterable[str], err: bool = False) -> None:
         click.echo("\n".join(shown), err=err)
 
 
+def print_notes(notes: Iterable[str]) -> None:
+    """What is to be said beside a listing, which stays as Microsoft prints it."""
+    print_lines((f"note: {note}" for note in notes), err=True)
+
+
 def print_listing(lines: Sequence[str], data: object, options: ApplyOptions) -> None:
     """A listing as Microsoft prints it, or as JSON."""
     if options.quiet:

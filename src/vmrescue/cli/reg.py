@@ -13,6 +13,7 @@ from vmrescue.cli.microsoft import (
     microsoft_command,
     own_words,
     print_listing,
+    print_notes,
     read_bare_hive,
 )
 
@@ -82,14 +83,16 @@ def _bare(target: str) -> OneHive:
     from vmrescue.registry import Hive
     from vmrescue.registry.reg_command.one_hive import OneHive
 
-    return OneHive(Hive(*read_bare_hive(target)), Path(target).name)
+    return OneHive(Hive(*read_bare_hive(target), name=f"the hive {target}"), Path(target).name)
 
 
 def _run_on_hive(parsed: Command, bare: OneHive, content: bytes) -> Outcome:
     from vmrescue.registry.reg_command import run
 
     with own_words():
-        return run(parsed, bare, content)
+        outcome = run(parsed, bare, content)
+    print_notes(bare.notes())
+    return outcome
 
 
 def _run_on_image(parsed: Command, target: str, content: bytes) -> Outcome:
@@ -101,7 +104,9 @@ def _run_on_image(parsed: Command, target: str, content: bytes) -> Outcome:
     with open_disks([target]) as disks:
         names = HiveNames(Installation(disks))
         with own_words():
-            return run(parsed, names, content)
+            outcome = run(parsed, names, content)
+        print_notes(names.notes())
+        return outcome
 
 
 def _changes(parsed: Command, outcome: Outcome, disks: list[Disk], bare: OneHive | None) -> list[Change]:

@@ -17,7 +17,7 @@ from vmrescue.registry.key import LINK_VALUE, MAX_DEPTH, Key
 from vmrescue.registry.key_node import SYM_LINK
 from vmrescue.registry.recovery import next_sequence, recover
 from vmrescue.registry.space import BIN_HEADER
-from vmrescue.registry.state import hive_state
+from vmrescue.registry.state import Unreplayed, hive_state
 from vmrescue.registry.value_names import ValueNames
 from vmrescue.registry.value_type import ValueType
 
@@ -39,30 +39,39 @@ class Hive:
     matter. An edit that raises leaves the hive as it was.
 
     A dirty hive is first made whole from its logs, in memory: `recovered` then says how, and `to_bytes` gives the clean
-    hive. One that is dirty and has no logs, or empty ones, can be read as it is (what Windows would see may differ),
-    but not edited. `dirty_before` says what state the input was in.
+    hive. One that no log mends can be read as it is, but not edited: `unreplayed` then says why. `dirty_before` says
+    what state the input was in.
 
     Args:
         data: the hive's file.
         logs: its transaction logs: LOG1 and LOG2, or the single LOG.
+        name: what messages call it.
         clock: what the last-written times are taken from.
 
     Raises:
         FormatError: the bytes are not a hive's.
         UnsupportedError: the hive's version is not 1.3 to 1.6.
-        RecoveryError: the hive is dirty, and the logs given cannot mend it.
     """
 
     def __init__(
-        self, data: bytes, logs: Sequence[bytes] = (), *, clock: Callable[[], datetime] = filetime.now
+        self,
+        data: bytes,
+        logs: Sequence[bytes] = (),
+        *,
+        name: str = "the hive",
+        clock: Callable[[], datetime] = filetime.now,
     ) -> None:
         self._input = data = bytes(data)
         self._logs = logs
         self._clock = clock
         self.dirty_before: HiveState = hive_state(data)
         self.recovered: Recovered | None = None
-        if self.dirty_before.dirty and any(log.strip(b"\0") for log in logs):
-            data, self.recovered = recover(data, logs)
+        self.unreplayed: Unreplayed | None = None
+        if self.dirty_before.dirty:
+            try:
+                data, self.recovered = recover(data, logs)
+            except RefusedError as error:
+                self.unreplayed = Unreplayed(name, self.dirty_before, str(error))
         self._base = BaseBlock.parse(data)
         self._base.check_readable()
         self._editor: Editor | None = None
@@ -114,7 +123,7 @@ class Hive:
     def check(self) -> list[Problem]:
         """All that is wrong with the hive, with the edits made here; empty if it is sound."""
         problems = check(self.cells, self.root_offset, self._base.minor)
-        if self.dirty_before.dirty and self.recovered is None:
+        if self.unreplayed:
             problems.insert(0, Problem(-BINS, "base block", self.dirty_before.reason))
         return problems
 
@@ -193,10 +202,8 @@ class Hive:
     @contextmanager
     def _editing(self) -> Iterator[tuple[Editor, int]]:
         """One edit, whole or not at all: its editor, and its time."""
-        if self.dirty_before.dirty and self.recovered is None:
-            raise RefusedError(
-                f"the hive is {self.dirty_before}, and there is no log to replay: editing it is not safe"
-            )
+        if self.unreplayed:
+            raise RefusedError(self.unreplayed.refusal)
         self._sequence = self._sequence or next_sequence(self._base, self._logs)
         when = filetime.from_datetime(self._clock())
         try:

@@ -23,6 +23,35 @@ class HiveState(NamedTuple):
 CLEAN = HiveState(False, "")
 
 
+class Unreplayed(NamedTuple):
+    """A dirty hive that no log mends: there is none, or those that there are do not belong to this state of it.
+
+    The one rule for it, on whatever way a hive is reached. Windows forces the sequence numbers to match and goes on
+    with the hive as its file has it. So it is read in the same way, and whoever reads is told. It is not edited: an
+    edit makes a hive clean, and what is missing from it could then never be had from logs that turn up.
+
+    Attributes:
+        hive: its name.
+        state: as the file has it.
+        why: what keeps each log from being replayed.
+    """
+
+    hive: str
+    state: HiveState
+    why: str
+
+    @property
+    def note(self) -> str:
+        return f"{self}: it is read as its file alone has it, and newer changes may be missing"
+
+    @property
+    def refusal(self) -> str:
+        return f"{self}: it is not edited; lay its logs beside it, or restore it from a backup"
+
+    def __str__(self) -> str:
+        return f"{self.hive} is {self.state}; {self.why}"
+
+
 def hive_state(base_block: bytes | bytearray) -> HiveState:
     """The state of the hive that begins with these bytes (512 are enough).
 

@@ -127,11 +127,14 @@ def _edit_hive(editor: VolumeEditor, file: FileRef, changes: list[Change]) -> bo
     """Returns whether the hive's file has another length than before."""
     logs = [editor.read_file(file.path + suffix) for suffix in LOG_SUFFIXES if editor.exists(file.path + suffix)]
     before = editor.read_file(file.path)
-    hive = Hive(before, logs=logs)
+    name = f"the hive {file}"
+    hive = Hive(before, logs=logs, name=name)
+    if hive.unreplayed:
+        raise RefusedError(hive.unreplayed.refusal)
     for change in changes:
         edit(change, hive)
     after = hive.to_bytes()
-    _must_be_sound(after, file, lambda: Hive(before, logs=logs).check())
+    _must_be_sound(after, file, lambda: Hive(before, logs=logs, name=name).check())
     editor.write_file(file.path, after)
     return len(after) != len(before)
 

@@ -50,8 +50,12 @@ class HiveNames:
         """The hive as our own reader has it, after the replay of its logs, and the key's path in it."""
         file, path = self.place(name, view)
         if file.ref not in self._hives:
-            self._hives[file.ref] = Hive(file.read(), file.logs())
+            self._hives[file.ref] = Hive(file.read(), file.logs(), name=file.name)
         return self._hives[file.ref], path
+
+    def notes(self) -> list[str]:
+        """What is to be said of the hives that keys were looked up in."""
+        return [hive.unreplayed.note for hive in self._hives.values() if hive.unreplayed]
 
     def place(self, name: KeyName, view: int) -> tuple[RegistryFile, str]:
         """The hive's file, and the key's path in it."""

@@ -13,7 +13,7 @@ from vmrescue.errors import FormatError, NotFoundError, VmRescueError
 from vmrescue.plan import FileRef, RegistryData
 from vmrescue.registry.base_block import LOG_SUFFIXES, SECTOR
 from vmrescue.registry.hive_file import hive_size, read_hive, read_log
-from vmrescue.registry.state import HiveState, hive_state
+from vmrescue.registry.state import HiveState, Unreplayed, hive_state
 from vmrescue.registry.upcase import upper
 from vmrescue.windows.file_system import parts_of
 from vmrescue.windows.guard import reading
@@ -154,6 +154,11 @@ class RegistryFile:
         """Why a dirty hive's logs cannot be replayed; its content is then read as the file alone has it."""
         return self._content[1]
 
+    def notes(self) -> list[str]:
+        """What is to be said of it to whoever reads it."""
+        why = self.why_not_replayable()
+        return [Unreplayed(self.name, self.state, why).note] if why else []
+
     @cached_property
     def _content(self) -> tuple[BinaryIO, str | None]:
         if not (self.state.dirty and self._replay):
@@ -169,20 +174,21 @@ class RegistryFile:
         from vmrescue.registry.recovery import replay
 
         with self.reading():
-            size = hive_size(self._stream, self._name)
-        hive = Overlay(StreamDevice(self._stream, size, self._name))
+            size = hive_size(self._stream, self.name)
+        hive = Overlay(StreamDevice(self._stream, size, self.name))
         finalize(self, hive.close)  # it may have a temporary file
         replay(hive, self.logs())
         return DeviceStream(hive)
 
     @property
-    def _name(self) -> str:
-        return f"the hive \\{self.path}"
+    def name(self) -> str:
+        """What messages call it."""
+        return f"the hive \\{self.path} on {self.volume}"
 
     def read(self) -> bytes:
         """The whole hive as it is, without its logs. Raises UnsupportedError where it is too large for that."""
         with self.reading():
-            return read_hive(self._stream, self._name)
+            return read_hive(self._stream, self.name)
 
     def logs(self) -> list[bytes]:
         """The content of the log files that lie beside the hive, in the order LOG1, LOG2, LOG."""

@@ -29,6 +29,10 @@ class OneHive:
     def locate(self, name: KeyName, view: int) -> tuple[Hive, str]:
         return self._hive, self.path(name)
 
+    def notes(self) -> list[str]:
+        """What is to be said of the hive."""
+        return [self._hive.unreplayed.note] if self._hive.unreplayed else []
+
     def path(self, name: KeyName) -> str:
         """The path in the hive of the key so called."""
         if name.root == "HKEY_CURRENT_USER":
