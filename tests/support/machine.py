@@ -43,3 +43,10 @@ def run(*command: str | Path, stdin: bytes | None = None, ok: tuple[int, ...] = 
     text = done.stdout.decode("utf-8", "replace")
     assert done.returncode in ok, f"{' '.join(map(str, command))} ended with {done.returncode}:\n{text}"
     return text
+
+
+def run_bytes(*command: str | Path) -> bytes:
+    """Runs a judge and returns what it wrote to standard output, byte for byte."""
+    done = subprocess.run([need_tool(str(command[0])), *map(str, command[1:])], capture_output=True, timeout=600)
+    assert done.returncode == 0, f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stderr!r}"
+    return done.stdout

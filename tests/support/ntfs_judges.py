@@ -29,8 +29,8 @@ def digest(content: bytes) -> str:
 
 
 @contextmanager
-def mounted(path: Path, offset: int = 0, writable: bool = False) -> Iterator[Path]:
-    """The folder in which ntfs-3g shows the volume that begins `offset` bytes into an image.
+def mounted(path: Path, offset: int = 0, writable: bool = False, more: str = "") -> Iterator[Path]:
+    """The folder in which ntfs-3g shows the volume that begins `offset` bytes into an image; `more`: further options.
 
     Only a volume at offset 0 can be had writable. On leaving, everything has been written.
     """
@@ -38,6 +38,7 @@ def mounted(path: Path, offset: int = 0, writable: bool = False) -> Iterator[Pat
     with TemporaryDirectory() as folder, _volume_at(path, offset) as source:
         tool = need_tool("ntfs-3g")
         options = f"{'rw' if writable else 'ro'},no_detach,streams_interface=none,efs_raw,locale=C.UTF-8"
+        options += f",{more}" if more else ""
         with subprocess.Popen([tool, str(source), folder, "-o", options], stderr=subprocess.PIPE) as server:
             try:
                 _wait_for_mount(folder, server)

@@ -16,18 +16,28 @@ def command(image: str, path: str, output: str) -> None:
     """List PATH of IMAGE[:VOLUME] (a partition's number or the guest's letter; else Windows' own)."""
     from vmrescue.checks import open_disks
     from vmrescue.printable import printable
-    from vmrescue.windows.file_system import Entry, parts_of
     from vmrescue.windows.places import find_place, split_image
 
     file, volume = split_image(image)
     with open_disks([file]) as (disk,):
         place, below = find_place(disk, volume, path)
-        length = place.files.size_of(below)
-        entries = place.files.entries(below) if length is None else [Entry(parts_of(below)[-1], False, length)]
+        asked = place.files.entry(below)
+        entries = [asked] if asked and not asked.is_directory else place.files.entries(below)
+    if asked and asked.is_directory and asked.is_link:
+        click.echo(f"\\{printable(below)} ({', '.join(asked.marks)}) is listed as it is on this volume", err=True)
     if output == "json":
-        rows = [{"name": entry.name, "directory": entry.is_directory, "bytes": entry.size} for entry in entries]
+        rows = [
+            {
+                "name": entry.name,
+                "directory": entry.is_directory,
+                "bytes": entry.size,
+                "marks": list(entry.marks),
+            }
+            for entry in entries
+        ]
         click.echo(json.dumps(rows, indent=2))
     else:
         for entry in entries:
             size = "<DIR>" if entry.is_directory else str(entry.size)
-            click.echo(f"{size:>15}  {printable(entry.name)}")
+            marks = f"  [{', '.join(entry.marks)}]" if entry.marks else ""
+            click.echo(f"{size:>15}  {printable(entry.name)}{marks}")

@@ -82,7 +82,8 @@ class Stream:
 
 
 def _check_sizes(attribute: Attribute, stored: int) -> None:
-    sizes = (attribute.initialized_size, attribute.data_size, stored)
-    if attribute.flags & METHOD_MASK == 0 and sorted(sizes) != list(sizes):
+    packed = attribute.flags & METHOD_MASK
+    sizes = (attribute.initialized_size, attribute.data_size, attribute.data_size if packed else stored)
+    if sorted(sizes) != list(sizes):
         expected = f"initialized and real size within the {stored} bytes of its clusters"
         raise FormatError("attribute", attribute.position + 0x30, expected, sizes[:2])

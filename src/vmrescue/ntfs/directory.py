@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from vmrescue.errors import NotFoundError
+from vmrescue.errors import NotFoundError, UsageError
 from vmrescue.ntfs.file_name import read_file_name
 from vmrescue.ntfs.index import Index
 from vmrescue.ntfs.system_files import ROOT
@@ -38,17 +38,24 @@ class Directory:
         return map(self.named, self.index.entries())
 
     def find(self, name: str) -> Named | None:
-        """The entry of that name in any case; where there are several, the one in the same case."""
+        """The entry of that name; where none is spelled so, in any case.
+
+        Raises:
+            UsageError: several fit, of different files.
+        """
         upper = self.index.collation.name_key(name)[0]
-        found: Named | None = None
+        found: list[Named] = []
         for entry in self.index.entries((upper, b"")):
             if self.index.collation.key(entry.key)[0] != upper:
                 break
             named = self.named(entry)
             if named.name.name == name:
                 return named
-            found = found or named
-        return found
+            found.append(named)
+        if len({named.reference for named in found}) > 1:
+            names = " or ".join(sorted(repr(named.name.name) for named in found))
+            raise UsageError(f"{name!r} may be {names}, which differ only in case: spell it as it is")
+        return found[0] if found else None
 
     def named(self, entry: Entry) -> Named:
         """What an entry of the directory's index says."""

@@ -35,7 +35,9 @@ def back_up(files: Iterable[FileRef], disks: list[Disk], folder: Path) -> list[d
     try:
         make_folder(folder.parent)  # for good: the undo journal may come to lie in there too
         folder.mkdir(mode=0o700, exist_ok=True)
-        rows = [_copy(file, disks, folder) for file in wanted]
+        for file in wanted:
+            find_volume(disks, file).files.open(file.path)  # what cannot be read is said before anything is written
+        rows = [_copy(file, disks, folder, local) for file, local in local_paths(wanted).items()]
         text = json.dumps({"schema": SCHEMA, "image": disks[0].path, "files": rows}, indent=2)
         with (folder / MANIFEST).open("x", encoding="utf-8") as stream:
             stream.write(text + "\n")
@@ -65,8 +67,8 @@ def _with_logs(file: FileRef, disks: list[Disk]) -> list[FileRef]:
     return [file, *(log for log in logs if files.size_of(log.path) is not None)]
 
 
-def _copy(file: FileRef, disks: list[Disk], folder: Path) -> dict[str, Any]:
-    target = folder / _local_path(file)
+def _copy(file: FileRef, disks: list[Disk], folder: Path, local: str) -> dict[str, Any]:
+    target = folder / local
     target.parent.mkdir(parents=True, exist_ok=True)
     if not target.parent.resolve().is_relative_to(folder.resolve()):
         raise RefusedError(f"{target.parent} is a link out of the backup's folder; nothing was changed")
@@ -82,7 +84,7 @@ def _copy(file: FileRef, disks: list[Disk], folder: Path) -> dict[str, Any]:
         "disk": file.disk,
         "partition": file.partition,
         "path": file.path,
-        "copy": _local_path(file),
+        "copy": local,
         "bytes": target.stat().st_size,
         "sha256": copied,
     }
@@ -92,6 +94,20 @@ def _hashed(pieces: Iterable[bytes], digest: hashlib._Hash) -> Iterator[bytes]:
     for piece in pieces:
         digest.update(piece)
         yield piece
+
+
+def local_paths(files: Iterable[FileRef]) -> dict[FileRef, str]:
+    """Where each file's copy goes in the folder: no two to names that are one where case does not matter."""
+    paths: dict[FileRef, str] = {}
+    taken: set[str] = set()
+    for file in files:
+        path = first = _local_path(file)
+        number = 2
+        while path.casefold() in taken:
+            path, number = f"{first}~{number}", number + 1
+        taken.add(path.casefold())
+        paths[file] = path
+    return paths
 
 
 def _local_path(file: FileRef) -> str:

@@ -30,6 +30,7 @@ from vmrescue.transaction.editors import open_editor
 from vmrescue.transaction.receipt import NAME, Receipt, Written
 from vmrescue.transaction.recorder import Recorder
 from vmrescue.transaction.resizing import Expansion
+from vmrescue.transaction.spelling import as_spelled
 from vmrescue.transaction.verify import verify_plan
 from vmrescue.windows.bare_hive import disk_or_hive
 
@@ -136,6 +137,7 @@ class Transaction:
             RepairFailedError: the readers do not confirm what the editors did.
         """
         self._must_be_for_this_image(plan)
+        plan = as_spelled(plan, self.disks())
         for volume in apply_plan(plan, self.disks()):
             self._must_be_sound(volume)
         before = None if isinstance(self._before, VmRescueError) else self._before

@@ -69,7 +69,8 @@ def verify_plan(plan: Plan, disks: list[Disk], policy: Policy, before: Diagnosis
 def _look_up(file: FileRef, changes: list[Change], disks: list[Disk]) -> None:
     volume = find_volume(disks, file)
     if isinstance(changes[0], DeleteFile):
-        if volume.files.size_of(file.path) is not None:
+        # another file may be left whose name differs only in case
+        if volume.files.size_of(file.path) is not None and volume.files.spelled(file.path) == file.path:
             raise RepairFailedError(f"{file} is still there")
         return
     if isinstance(changes[0], ReplayVolumeLog):

@@ -95,6 +95,13 @@ class HiveFiles:
     def open(self, path: str) -> BinaryIO:
         return DeviceStream(self._device) if path == self._path.name else BytesIO(self.read_file(path))
 
+    def entry(self, path: str) -> Entry | None:
+        size = self.size_of(path)
+        return None if size is None else Entry(path, False, size)
+
+    def spelled(self, path: str) -> str:
+        return path
+
     def entries(self, path: str) -> list[Entry]:
         names = [self._path.name, *(self._path.name + suffix for suffix in LOG_SUFFIXES)]
         return [Entry(name, False, size) for name in names if (size := self.size_of(name)) is not None]

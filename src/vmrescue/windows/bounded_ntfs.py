@@ -10,37 +10,42 @@ linux-ntfs documentation; what Windows itself makes.
 from __future__ import annotations
 
 import struct
+import sys
+from array import array
+from bisect import bisect_left
+from functools import cached_property
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from dissect.ntfs import NTFS
 from dissect.ntfs.attr import AttributeHeader
 from dissect.ntfs.c_ntfs import ATTRIBUTE_TYPE_CODE
-from dissect.ntfs.index import Index, Match, _bsearch, _cmp_filename
 from dissect.ntfs.mft import Mft, MftRecord
 
-from vmrescue.errors import FormatError
+from vmrescue.errors import FormatError, UsageError
 from vmrescue.ntfs.boot_sector import read_boot_sector
-from vmrescue.ntfs.run_list import must_be_apart
+from vmrescue.windows.ntfs_content import check_extents, content_of, title
 from vmrescue.windows.stream import DeviceStream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from dissect.ntfs.index import Index
 
     from vmrescue.disk.device import BlockDevice
 
 ATTRIBUTE_LIST, END = 0x20, 0xFFFFFFFF
-COMPRESSED = 0x00FF  # among an attribute's flags: its method
-COMPRESSION_UNITS = (0, 4)  # the powers of two of clusters that Windows compresses together
 LONGEST_LIST = 256 << 10  # bytes of an attribute list: Windows' own limit
 LIST_ENTRY = 24  # bytes of the shortest
 INDEX_BLOCKS = (512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)  # bytes
 MOST_BLOCKS = 1 << 18  # of an index: some four million names
-MOST_COMPRESSED = 1 << 24  # clusters of a compressed stream, which dissect unfolds one by one; 64 GiB as a rule
 SHORTEST_ENTRY = 16  # bytes of an index entry without a key
-DEEPEST = 32  # index nodes below each other; Windows' trees have four levels at most
+MOST_LOOKED_INTO = 64  # index nodes for one name: Windows' trees have four levels, and few names fit in any case
 FILE_NAMES = "$I30"  # the index of a directory
 DOS_NAME = 2  # a name's space: it is only the short form of another one
+UPCASE_RECORD, UPCASE_SIZE = 10, 0x20000  # $UpCase is always file record 10
+NAME_LENGTH_AT, NAME_SPACE_AT, NAME_AT = 0x40, 0x41, 0x42  # of $FILE_NAME
+IN_USE = 1  # a record's flag
 
 _HEAD = struct.Struct("<IIB")  # an attribute's type, length, whether its value lies elsewhere
 _LENGTH = struct.Struct("<H")
@@ -62,6 +67,21 @@ class BoundedNtfs(NTFS):  # type: ignore[misc]  # dissect.ntfs has no types
     def __init__(self, device: BlockDevice) -> None:
         self.clusters = read_boot_sector(device).cluster_count
         super().__init__(DeviceStream(device), sds=_Nothing(), usnjrnl=_Nothing())
+
+    @cached_property
+    def _upper_cases(self) -> array[int]:
+        """$UpCase: the upper case of each UTF-16 unit, by which this volume sorts its names."""
+        table = array("H", content_of(self.mft.get(UPCASE_RECORD)).read(UPCASE_SIZE).ljust(UPCASE_SIZE, b"\0"))
+        if sys.byteorder == "big":
+            table.byteswap()
+        return table
+
+    def sort_key(self, name: str) -> list[int]:
+        """What sorts as the name does where its case does not matter."""
+        if name.isascii():
+            return list(map(ord, name.upper()))
+        units = memoryview(name.encode("utf-16-le", "surrogatepass")).cast("B")
+        return [self._upper_cases[low | high << 8] for low, high in zip(units[::2], units[1::2], strict=True)]
 
     @property
     def mft(self) -> Any:
@@ -85,12 +105,8 @@ class BoundedMft(Mft):  # type: ignore[misc]
         """Used for the records that an attribute list names: they have none themselves."""
         record = self.get(ref, *arguments, **named)
         if any(kind == ATTRIBUTE_LIST for kind, _ in attributes_of(record)):
-            raise FormatError(_title(record), 0, "no attribute list in a record that one names", "one")
+            raise FormatError(title(record), 0, "no attribute list in a record that one names", "one")
         return record
-
-
-def _title(record: MftRecord) -> str:
-    return f"NTFS file record {record.segment}"
 
 
 def attributes_of(record: MftRecord) -> Iterator[tuple[int, int]]:
@@ -112,34 +128,14 @@ def check_record(record: MftRecord) -> None:
             _check_list(record, AttributeHeader(BytesIO(record.data), offset, record))
 
 
-def content_of(record: MftRecord) -> Any:
-    """A file's content, as a stream."""
-    _check_clusters(record, "", ATTRIBUTE_TYPE_CODE.DATA)
-    return record.open()
-
-
 def _index_of(directory: MftRecord) -> Index:
-    _check_clusters(directory, FILE_NAMES, ATTRIBUTE_TYPE_CODE.INDEX_ALLOCATION)
+    check_extents(directory, FILE_NAMES, ATTRIBUTE_TYPE_CODE.INDEX_ALLOCATION)
     return directory.index(FILE_NAMES)
-
-
-def _check_clusters(record: MftRecord, name: str, kind: Any) -> None:
-    """Raises FormatError where a stream stores a cluster twice, or is compressed and said to be longer than any."""
-    extents = [extent for extent in record.attributes.find(name, kind) if not extent.resident]
-    runs = [run for extent in extents for run in extent.dataruns()]
-    must_be_apart(((lcn, count) for lcn, count in runs if lcn is not None), 0)
-    for extent in extents:
-        if extent.header.flags & COMPRESSED and extent.header.compression_unit not in COMPRESSION_UNITS:
-            expected = f"a compression unit of {COMPRESSION_UNITS}"
-            raise FormatError(_title(record), 0, expected, extent.header.compression_unit)
-    clusters = sum(max(count, 0) for _, count in runs)
-    if clusters > MOST_COMPRESSED and any(extent.header.flags & COMPRESSED for extent in extents):
-        raise FormatError(_title(record), 0, f"at most {MOST_COMPRESSED} compressed clusters", clusters)
 
 
 def _check_list(record: MftRecord, header: Any) -> None:
     if header.size > LONGEST_LIST:
-        raise FormatError(_title(record), 0, f"an attribute list of at most {LONGEST_LIST} bytes", header.size)
+        raise FormatError(title(record), 0, f"an attribute list of at most {LONGEST_LIST} bytes", header.size)
     data = header.open().read()
     offset = 0
     while offset + LIST_ENTRY <= len(data):
@@ -147,50 +143,118 @@ def _check_list(record: MftRecord, header: Any) -> None:
         if not length:
             return
         if length < LIST_ENTRY:
-            raise FormatError(_title(record), 0, f"entries of at least {LIST_ENTRY} bytes in its list", length)
+            raise FormatError(title(record), 0, f"entries of at least {LIST_ENTRY} bytes in its list", length)
         offset += length
 
 
 def names_in(directory: MftRecord) -> Iterator[Any]:
     """The index entries of a directory, one for each name that is more than the short form of another."""
     for entry in _entries(_index_of(directory)):
-        if entry.attribute.flags != DOS_NAME:
+        if entry.key[NAME_SPACE_AT] != DOS_NAME:
             yield entry
 
 
+def name_of(entry: Any) -> str:
+    """The name in an entry of a directory. It may hold half a pair of surrogates, which dissect does not decode."""
+    key = entry.key
+    if len(key) < NAME_AT or len(key) < NAME_AT + 2 * key[NAME_LENGTH_AT]:
+        raise FormatError(title(entry.index.record), 0, "index entries with a name", f"{len(key)} bytes")
+    return str(key[NAME_AT : NAME_AT + 2 * key[NAME_LENGTH_AT]].decode("utf-16-le", "surrogatepass"))
+
+
+def target_of(entry: Any) -> MftRecord:
+    """The record that an entry of a directory leads to. Raises FormatError where that is another file's by now."""
+    record, wanted = entry.dereference(), entry.header.FileReference.SequenceNumber
+    if not record.header.Flags & IN_USE or record.header.SequenceNumber != wanted:
+        raise FormatError(title(record), 0, f"the file with sequence number {wanted}", record.header.SequenceNumber)
+    return record
+
+
+def long_name(entry: Any) -> str:
+    """The name of a directory's entry, or the long one that it is the short form of."""
+    if entry.key[NAME_SPACE_AT] == DOS_NAME:
+        for found in entry.dereference().attributes[ATTRIBUTE_TYPE_CODE.FILE_NAME]:
+            key = found.header.open().read()
+            if key[NAME_SPACE_AT] == 1 and key[:8] == entry.key[:8]:  # of Windows, in the same directory
+                return str(key[NAME_AT : NAME_AT + 2 * key[NAME_LENGTH_AT]].decode("utf-16-le", "surrogatepass"))
+    return name_of(entry)
+
+
 def find_name(directory: MftRecord, name: str) -> Any | None:
-    """The index entry of a name, in any case of letters; None where the directory has none."""
-    index = _index_of(directory)
-    size = _block_size(index)
-    wanted = name.upper()
-    node = list(_sound(index, index.root.entries()))
-    for _ in range(DEEPEST):
-        if not node:
-            raise FormatError(_title(directory), 0, "an entry in each node of its index", "none")
-        entry = _bsearch(node, wanted, _cmp_filename)
-        if not entry.is_end and _cmp_filename(entry, wanted) == Match.Equal:
+    """The index entry of a name; None where the directory has none.
+
+    The exact spelling wins. Without it any case of letters fits: names that differ only in case stand beside each
+    other where a POSIX program made them, and in folders that Windows was told to take case for real.
+
+    Raises:
+        UsageError: several fit, of different files.
+    """
+    found = list(_fitting(_index_of(directory), name))
+    for entry in found:
+        if name_of(entry) == name:
             return entry
-        if not entry.is_node:
-            return None
-        if not size:
-            raise FormatError(_title(directory), 0, "blocks for the nodes of its index", "none")
-        node = list(_sound(index, index.index_buffer(entry.node_vcn).entries()))
-    raise FormatError(_title(directory), 0, f"index nodes at most {DEEPEST} levels deep", "more")
+    if len({bytes(entry.header.FileReference.dumps()) for entry in found}) > 1:
+        raise UsageError(ambiguous(name, map(name_of, found)))
+    return found[0] if found else None
+
+
+def ambiguous(name: str, names: Iterable[str]) -> str:
+    """What is said of a name that fits several files."""
+    return f"{name!r} may be {' or '.join(sorted(map(repr, names)))}, which differ only in case: spell it as it is"
+
+
+def _fitting(index: Index, name: str) -> Iterator[Any]:
+    """The entries whose names differ from one in case at most."""
+    return _fitting_below(index, index.root.entries(), index.record.ntfs.sort_key(name), [])
+
+
+def _fitting_below(index: Index, entries: Iterator[Any], wanted: list[int], way: list[int]) -> Iterator[Any]:
+    """Those in a node and below it; `way` gathers the nodes that were looked into, each of which is there once."""
+    node = list(_sound(index, entries))
+    if not node:
+        raise FormatError(title(index.record), 0, "an entry in each node of its index", "none")
+
+    def sort_key(entry: Any) -> list[int]:
+        return list(index.record.ntfs.sort_key(name_of(entry)))
+
+    for entry in node[bisect_left(node, wanted, hi=len(node) - node[-1].is_end, key=sort_key) :]:
+        if entry.is_node:
+            yield from _fitting_below(index, _node(index, entry.node_vcn, way), wanted, way)
+        if entry.is_end or sort_key(entry) != wanted:
+            return
+        yield entry
+
+
+def _node(index: Index, vcn: int, way: list[int]) -> Iterator[Any]:
+    if not _block_size(index):
+        raise FormatError(title(index.record), 0, "blocks for the nodes of its index", "none")
+    if vcn in way or len(way) >= MOST_LOOKED_INTO:
+        expected = f"at most {MOST_LOOKED_INTO} nodes of its index for a name, each once"
+        raise FormatError(title(index.record), 0, expected, f"VCN {vcn} again" if vcn in way else "more")
+    way.append(vcn)
+    entries: Iterator[Any] = index.index_buffer(vcn).entries()
+    return entries
 
 
 def _entries(index: Any) -> Iterator[Any]:
-    """Every entry with a key: of the root, then of all blocks in their order in the file."""
+    """Every entry with a key: of the root, then of all blocks in use, in their order in the file.
+
+    A block that is not in use still holds the names that were in it last, of files that are gone or elsewhere.
+    """
     size = _block_size(index)
     yield from (entry for entry in _sound(index, index.root.entries()) if not entry.is_end)
-    step = max(size >> index._vcn_size_shift, 1) if size else 1
-    for number in range(index._index_stream.size // size if size else 0):
-        block = _block(index, number * step)
+    if not size:
+        return
+    step = max(size >> index._vcn_size_shift, 1)
+    in_use = content_of(index.record, index.name, ATTRIBUTE_TYPE_CODE.BITMAP).read(MOST_BLOCKS // 8)
+    for number in range(min(index._index_stream.size // size, 8 * len(in_use))):
+        block = _block(index, number * step) if in_use[number // 8] >> number % 8 & 1 else None
         if block is not None:
             yield from (entry for entry in _sound(index, block.entries()) if not entry.is_end)
 
 
 def _block(index: Any, vcn: int) -> Any | None:
-    """An index block; None where there is none that is sound: blocks that are not in use hold anything."""
+    """An index block; None where there is none that is sound."""
     from dissect.ntfs.exceptions import Error
 
     try:
@@ -206,9 +270,9 @@ def _block_size(index: Any) -> int:
         return 0
     size = index.root.bytes_per_index_buffer
     if size not in INDEX_BLOCKS:
-        raise FormatError(_title(record), 0, f"index blocks of {INDEX_BLOCKS[0]} to {INDEX_BLOCKS[-1]} bytes", size)
+        raise FormatError(title(record), 0, f"index blocks of {INDEX_BLOCKS[0]} to {INDEX_BLOCKS[-1]} bytes", size)
     if stream.size > size * MOST_BLOCKS:
-        raise FormatError(_title(record), 0, f"an index of at most {MOST_BLOCKS} blocks", f"{stream.size} bytes")
+        raise FormatError(title(record), 0, f"an index of at most {MOST_BLOCKS} blocks", f"{stream.size} bytes")
     return int(size)
 
 
@@ -216,6 +280,5 @@ def _sound(index: Any, entries: Iterator[Any]) -> Iterator[Any]:
     """A node's entries, of which each takes room: dissect goes on by the length that an entry gives itself."""
     for entry in entries:
         if entry.length < SHORTEST_ENTRY:
-            title = _title(index.record)
-            raise FormatError(title, 0, f"index entries of at least {SHORTEST_ENTRY} bytes", entry.length)
+            raise FormatError(title(index.record), 0, f"index entries of at least {SHORTEST_ENTRY} bytes", entry.length)
         yield entry

@@ -152,9 +152,9 @@ def removable_files(installation: Installation, categories: Collection[Category]
             continue
         for pattern in category.patterns:
             for path, entry in matches(files, parts_of(pattern.replace(WINDOWS, windows.root))):
-                if path.upper() in seen or entry.name.lower() in category.keep:
+                if path in seen or entry.name.lower() in category.keep:
                     continue
-                seen.add(path.upper())
+                seen.add(path)
                 ref = FileRef(windows.volume.disk_index, windows.volume.partition.number, path)
                 yield Removable(category.name, ref, entry.size, -(-entry.size // cluster) * cluster)
 

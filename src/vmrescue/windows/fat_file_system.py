@@ -106,6 +106,25 @@ class FatFileSystem:
                 raise NotFoundError(f"there is no file \\{path}")
             return cast("BinaryIO", GuardedStream(entry.open(), f"FAT file {path}", self._position))
 
+    def entry(self, path: str) -> Entry | None:
+        with reading(f"FAT file {path}", self._position):
+            found = self._find(path)
+            if found is None:
+                return None
+            directory = found.is_directory()
+            name = (parts_of(self.spelled(path)) or [""])[-1]
+            return Entry(name, directory, 0 if directory else int(found.size))
+
+    def spelled(self, path: str) -> str:
+        with reading(f"FAT file {path}", self._position):
+            names = parts_of(path)
+            for at in range(len(names)):
+                found = self._find("\\".join(names[: at + 1]))
+                if found is None:
+                    break
+                names[at] = str(found.name)
+            return "\\".join(names)
+
     def entries(self, path: str) -> list[Entry]:
         with reading(f"FAT directory {path}", self._position):
             directory = self._find(path)

@@ -21,6 +21,7 @@ class Entry:
     """One name in a directory; `size` is in bytes, 0 for a directory; `is_link`: it is a reparse point.
 
     `number` tells a volume's files and directories apart: two names of one of them have the same; 0 says nothing.
+    `marks` say in what its content differs from plain bytes on the disk: compressed, encrypted, elsewhere.
     """
 
     name: str
@@ -28,10 +29,15 @@ class Entry:
     size: int
     is_link: bool = False
     number: int = field(default=0, compare=False)
+    marks: tuple[str, ...] = ()
 
 
 class FileSystem(Protocol):
-    """What the rest of this room asks of a volume. Paths use backslashes and are looked up without case."""
+    """What the rest of this room asks of a volume. Paths use backslashes.
+
+    A name is looked up as it is spelled, and where there is none spelled so, without case. Where several fit then, all
+    of these raise UsageError.
+    """
 
     @property
     def cluster_size(self) -> int:
@@ -49,7 +55,18 @@ class FileSystem(Protocol):
         """A file's length in bytes; None where there is no such file (or it is a directory)."""
 
     def open(self, path: str) -> BinaryIO:
-        """The file's content. Raises NotFoundError where there is no such file."""
+        """The file's content.
+
+        Raises:
+            NotFoundError: there is no such file.
+            UnsupportedError: its content cannot be had from the disk alone.
+        """
+
+    def entry(self, path: str) -> Entry | None:
+        """What is to be said of the file or directory at a path; None where there is neither."""
+
+    def spelled(self, path: str) -> str:
+        """The path as the volume itself spells it, as far as it is there; what is not, as it was given."""
 
     def entries(self, path: str) -> list[Entry]:
         """What a directory holds, sorted by name. Raises NotFoundError where there is no such directory."""

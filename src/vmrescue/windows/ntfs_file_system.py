@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from dissect.ntfs.c_ntfs import ATTRIBUTE_TYPE_CODE
 
 from vmrescue.errors import NotFoundError, UnsupportedError
-from vmrescue.windows.bounded_ntfs import BoundedNtfs, content_of, find_name, names_in
+from vmrescue.windows.bounded_ntfs import BoundedNtfs, find_name, long_name, name_of, names_in, target_of
 from vmrescue.windows.file_system import CHUNK, Entry, parts_of
 from vmrescue.windows.free_space import FreeSpace, free_space
 from vmrescue.windows.guard import GuardedStream, reading
+from vmrescue.windows.ntfs_content import content_of
+from vmrescue.windows.ntfs_marks import marks_of, why_not_read
 
 if TYPE_CHECKING:
     from vmrescue.disk.device import BlockDevice
@@ -25,7 +27,7 @@ class NtfsFileSystem:
     def __init__(self, device: BlockDevice, position: int) -> None:
         self._position = position
         self._volume_size = device.size
-        self._directories: dict[str, Any] = {}  # by their paths in capitals
+        self._directories: dict[str, Any] = {}  # by their paths as they were asked for
         with reading("NTFS volume", position):
             self._ntfs = BoundedNtfs(device)
             self.cluster_size: int = self._ntfs.cluster_size
@@ -73,40 +75,54 @@ class NtfsFileSystem:
             record = self._record(path)
             if record is None or record.is_dir():
                 raise NotFoundError(f"there is no file \\{path}")
-            stream = content_of(record)
-            if not 0 <= stream.size <= self._volume_size:  # dissect takes sizes for signed
-                found = f"{stream.size} bytes on a volume of {self._volume_size}"
+            if (why := why_not_read(record)) is not None:
+                raise UnsupportedError(f"\\{path} {why}")
+            if not 0 <= (size := record.size()) <= self._volume_size:  # dissect takes sizes for signed
+                found = f"{size} bytes on a volume of {self._volume_size}"
                 raise UnsupportedError(f"the file \\{path} is larger than its volume, and so not read: {found}")
-            return cast("BinaryIO", GuardedStream(stream, f"NTFS file {path}", self._position))
+            return cast("BinaryIO", GuardedStream(content_of(record), f"NTFS file {path}", self._position))
 
     def entries(self, path: str) -> list[Entry]:
         with reading(f"NTFS directory {path}", self._position):
             record = self._record(path)
             if record is None or not record.is_dir():
                 raise NotFoundError(f"there is no directory \\{path}")
-            found = map(self._entry, names_in(record))
+            found = (_described(each.dereference(), name_of(each)) for each in names_in(record))
             return sorted((entry for entry in found if entry.name != "."), key=lambda entry: entry.name.upper())
 
-    def _entry(self, index_entry: Any) -> Entry:
-        target = index_entry.dereference()
-        directory = target.is_dir()
-        has_data = not directory and target.has_stream()
-        size = int(target.size()) if has_data else 0
-        name = index_entry.attribute.file_name
-        return Entry(name, directory, size, target.is_reparse_point(), int(target.segment))
+    def entry(self, path: str) -> Entry | None:
+        with reading(f"NTFS file {path}", self._position):
+            record = self._record(path)
+            return None if record is None else _described(record, (parts_of(self.spelled(path)) or [""])[-1])
+
+    def spelled(self, path: str) -> str:
+        with reading(f"NTFS file {path}", self._position):
+            record, names = self._ntfs.mft.root, parts_of(path)
+            for at, part in enumerate(names):
+                entry = find_name(record, part) if record.is_dir() else None
+                if entry is None:
+                    break
+                names[at], record = long_name(entry), target_of(entry)
+            return "\\".join(names)
 
     def _record(self, path: str) -> Any | None:
         """What lies at a path. Directories on the way are kept: most of what is asked for lies beside each other."""
         record, way = self._ntfs.mft.root, ""
         for part in parts_of(path):
-            way = f"{way}\\{part.upper()}"
+            way = f"{way}\\{part}"
             if way in self._directories:
                 record = self._directories[way]
                 continue
             entry = find_name(record, part) if record.is_dir() else None
             if entry is None:
                 return None
-            record = entry.dereference()
+            record = target_of(entry)
             if record.is_dir():
                 self._directories[way] = record
         return record
+
+
+def _described(record: Any, name: str) -> Entry:
+    directory = record.is_dir()
+    size = 0 if directory or not record.has_stream() else int(record.size())
+    return Entry(name, directory, size, record.is_reparse_point(), int(record.segment), marks_of(record))

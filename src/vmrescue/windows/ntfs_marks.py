@@ -1,0 +1,78 @@
+"""How NTFS keeps a file: marks for whoever lists it, and why its content cannot be had from the disk alone.
+
+A reparse point is handed to a driver of Windows, which may give other content than the file's own clusters hold: those
+of a file of Compact OS (WOF) are zeros. So what a driver answers for is refused by name, never read past it.
+Source: Microsoft, MS-FSCC 2.1.2.1 "Reparse Tags" and 2.6 "File Attributes".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dissect.ntfs.c_ntfs import ATTRIBUTE_TYPE_CODE
+
+from vmrescue.ntfs.reparse import WOF, title
+
+if TYPE_CHECKING:
+    from dissect.ntfs.mft import MftRecord
+
+SPARSE, OFFLINE, PACKED, ENCRYPTED, RECALL = 0x200, 0x1000, 0x800, 0x4000, 0x40_0000  # attributes of files
+DATA_PACKED, DATA_ENCRYPTED, DATA_SPARSE = 0x00FF, 0x4000, 0x8000  # flags of the data's own attribute
+ATTRIBUTES_AT = 0x20  # of $STANDARD_INFORMATION
+JUNCTION, SYMBOLIC_LINK, DEDUPLICATED = 0xA0000003, 0xA000000C, 0x80000013
+CLOUD, CLOUD_NUMBER = 0x9000001A, 0xF000  # a cloud store's tag; which of the sixteen it is
+MARKS = {WOF: "WOF", JUNCTION: "junction", SYMBOLIC_LINK: "symbolic link", DEDUPLICATED: "deduplicated", CLOUD: "cloud"}
+WHY = {
+    WOF: "is compressed by WOF (compact OS), which vmrescue does not unpack: its own clusters hold no content",
+    DEDUPLICATED: "is deduplicated: its content lies in the volume's chunk store, which vmrescue does not read",
+    SYMBOLIC_LINK: "is a symbolic link, which is not followed: offline, its target may mean something else",
+    JUNCTION: "is a junction, which is not followed: offline, its target may mean something else",
+    CLOUD: "is a placeholder: its content is with a cloud store (as OneDrive), not on this disk",
+}
+
+
+def marks_of(record: MftRecord) -> tuple[str, ...]:
+    """In what a file or directory differs from plain content on the disk."""
+    attributes, flags, tag = _attributes(record), _data_flags(record), _tag(record)
+    found = {
+        "compressed": attributes & PACKED or flags & DATA_PACKED,
+        "encrypted": attributes & ENCRYPTED or flags & DATA_ENCRYPTED,
+        "sparse": attributes & SPARSE or flags & DATA_SPARSE,
+        "offline": attributes & (OFFLINE | RECALL),
+    }
+    marks = [mark for mark, there in found.items() if there]
+    return (*marks, MARKS.get(tag, f"reparse point {tag:08X}")) if tag is not None else tuple(marks)
+
+
+def why_not_read(record: MftRecord) -> str | None:
+    """What to say of a file whose content is not what its clusters hold; None where it is."""
+    tag = _tag(record)
+    if tag == CLOUD and not _attributes(record) & (OFFLINE | RECALL):
+        tag = None  # all of it is here
+    if tag is not None:
+        why = f"is a reparse point ({title(tag)}): its content is not what its clusters hold"
+        return WHY.get(tag, why)
+    if _data_flags(record) & DATA_ENCRYPTED:
+        return "is encrypted (EFS): without its owner's key its content cannot be read"
+    return None
+
+
+def _tag(record: MftRecord) -> int | None:
+    """The tag of a reparse point, the same for all cloud stores."""
+    for found in record.attributes[ATTRIBUTE_TYPE_CODE.REPARSE_POINT]:
+        tag = int.from_bytes(found.header.open().read(4), "little")
+        return CLOUD if tag & ~CLOUD_NUMBER == CLOUD else tag
+    return None
+
+
+def _attributes(record: MftRecord) -> int:
+    for found in record.attributes[ATTRIBUTE_TYPE_CODE.STANDARD_INFORMATION]:
+        return int.from_bytes(found.header.open().read(ATTRIBUTES_AT + 4)[ATTRIBUTES_AT:], "little")
+    return 0
+
+
+def _data_flags(record: MftRecord) -> int:
+    flags = 0
+    for found in record.attributes.find("", ATTRIBUTE_TYPE_CODE.DATA):
+        flags |= int(found.header.flags)
+    return flags

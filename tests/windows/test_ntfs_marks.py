@@ -1,0 +1,147 @@
+"""Files whose content is elsewhere, or not readable from the disk alone: refused by name, and marked in lists."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from commands.here import output_of, vmrescue
+from ntfs.volumes import format_volume, opened, write_sparse
+from support.ntfs_judges import mounted
+from vmrescue.ntfs.attribute import Kind, Storage
+from vmrescue.ntfs.directory import find_file
+
+WOF = struct.pack("<IIII", 1, 2, 1, 0)  # version, provider (a file), its version, algorithm (XPRESS, 4K)
+REPARSE_POINTS = {
+    "wof.dll": (0x80000017, WOF),
+    "link": (0xA000000C, struct.pack("<HHHHI", 0, 2, 2, 0, 1) + b"x\0"),
+    "dedup": (0x80000013, bytes(16)),
+    "placeholder": (0x9000701A, bytes(16)),
+    "local": (0x9000101A, bytes(16)),
+    "unknown": (0x80000077, bytes(16)),
+    "junction": (0xA0000003, struct.pack("<HHHH", 0, 12, 14, 0) + "\\??\\C:\0".encode("utf-16-le") + bytes(2)),
+}
+MARKS = {
+    "wof.dll": ["sparse", "WOF"],
+    "link": ["symbolic link"],
+    "dedup": ["deduplicated"],
+    "placeholder": ["offline", "cloud"],
+    "local": ["cloud"],
+    "unknown": ["reparse point 80000077"],
+    "junction": ["junction"],
+    "secret": ["encrypted"],
+    "packed": ["compressed"],
+    "holes": ["sparse"],
+    "plain": [],
+    "offline": ["offline"],
+}
+WHY = {
+    "wof.dll": r"\wof.dll is compressed by WOF (compact OS), which vmrescue does not unpack",
+    "link": r"\link is a symbolic link, which is not followed",
+    "dedup": r"\dedup is deduplicated: its content lies in the volume's chunk store",
+    "placeholder": r"\placeholder is a placeholder: its content is with a cloud store (as OneDrive), not on this disk",
+    "unknown": r"\unknown is a reparse point (tag 0x80000077)",
+    "secret": r"\secret is encrypted (EFS)",
+}
+
+
+@cache
+def _volume() -> bytes:
+    with TemporaryDirectory() as folder:
+        path = format_volume(Path(folder) / "volume.img")
+        with mounted(path, writable=True, more="compression") as root:
+            for name, (tag, data) in REPARSE_POINTS.items():
+                if name == "junction":
+                    (root / name).mkdir()
+                else:
+                    (root / name).write_bytes(b"" if name == "wof.dll" else b"its own clusters" * 1000)
+                if name == "wof.dll":
+                    os.truncate(root / name, 50_000)
+                value = struct.pack("<IHH", tag, len(data), 0) + data
+                os.setxattr(root / name, "system.ntfs_reparse_data", value)
+            for name in ("plain", "offline"):
+                (root / name).write_bytes(b"plain content")
+            for name in ("placeholder", "offline"):
+                attributes = int.from_bytes(os.getxattr(root / name, "system.ntfs_attrib_be"), "big") | 0x1000
+                os.setxattr(root / name, "system.ntfs_attrib_be", attributes.to_bytes(4, "big"))
+            (root / "secret").write_bytes(b"key" * 2000)
+            (root / "packed").mkdir()
+            os.setxattr(root / "packed", "system.ntfs_attrib_be", (0x800).to_bytes(4, "big"))
+            (root / "packed" / "text").write_bytes(b"a text " * 2000)
+            with (root / "holes").open("wb") as file:
+                file.seek(200_000)
+                file.write(b"end")
+        with opened(path, writable=True) as volume, volume._store.edit():
+            find_file(volume._store, "secret").get(Kind.DATA).flags = Storage.ENCRYPTED
+        return path.read_bytes()
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    return write_sparse(_volume(), tmp_path / "volume.img")
+
+
+def test_ls_marks_what_is_more_than_plain_content(image: Path) -> None:
+    rows = {row["name"]: row["marks"] for row in json.loads(output_of("ls", image, "", "--format", "json"))}
+    assert {name: rows[name] for name in MARKS} == MARKS
+    lines = output_of("ls", image, "").splitlines()
+    assert "          50000  wof.dll  [sparse, WOF]" in lines
+    assert "wof.dll  [sparse, WOF]" in output_of("ls", image, "WOF.DLL")
+    assert "text  [compressed]" in output_of("ls", image, "packed")
+
+
+@pytest.mark.parametrize("name", WHY)
+def test_what_cannot_be_read_is_refused_by_name(name: str, image: Path, tmp_path: Path) -> None:
+    for words in (["get", image, name, tmp_path / "out"], ["cat", image, name], ["put", image, image, name, "--yes"]):
+        if words[0] == "put":
+            words[2] = write_sparse(b"new", tmp_path / "new")
+        before = image.read_bytes()
+        done = vmrescue(*words)
+        assert (done.status, done.out) == (3, "")
+        assert WHY[name] in done.err
+        assert image.read_bytes() == before
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["local", r"packed\text", "holes", "plain", "offline"])
+def test_what_is_on_the_disk_is_read_whatever_its_marks(name: str, image: Path, tmp_path: Path) -> None:
+    assert vmrescue("get", image, name, tmp_path / "out").status == 0
+    own = {"local": b"its own clusters" * 1000, r"packed\text": b"a text " * 2000, "holes": bytes(200_000) + b"end"}
+    assert (tmp_path / "out").read_bytes() == own.get(name, b"plain content")
+
+
+@pytest.mark.parametrize("flag", ["WOF", "EFS"])
+def test_a_hive_that_is_not_readable_is_an_error_that_names_it(flag: str, gen1_broken: Path, tmp_path: Path) -> None:
+    from vmrescue.disk import open_disk
+    from vmrescue.ntfs import NtfsVolume
+    from vmrescue.ntfs.attribute import Attribute
+    from vmrescue.volume import Window
+
+    path = r"Windows\System32\config\SYSTEM"
+    disk = open_disk(gen1_broken, writable=True)
+    volume = NtfsVolume(Window(disk, 33 << 20, 606 << 20))
+    with volume._store.edit():
+        file = find_file(volume._store, path)
+        if flag == "WOF":
+            value = struct.pack("<IHH", 0x80000017, len(WOF), 0) + WOF
+            file.base.add(Attribute.resident(Kind.REPARSE_POINT, "", value))
+        else:
+            file.get(Kind.DATA).flags = Storage.ENCRYPTED
+    disk.close()
+
+    why = "compressed by WOF" if flag == "WOF" else "encrypted (EFS)"
+    for words in (
+        ["reg", gen1_broken, "query", r"HKLM\SYSTEM\Select"],
+        ["backup", gen1_broken, tmp_path / "copies"],
+        ["repair", gen1_broken, "--yes", "--only", "crash-dump"],
+    ):
+        done = vmrescue(*words)
+        assert done.status == 3, (words, done)
+        assert path in done.err
+        assert why in done.err
