@@ -40,15 +40,6 @@ def test_other_volumes_are_named_by_their_oem_name(name: bytes, file_system: str
     assert identify(MemoryDevice(sector)) == file_system
 
 
-def test_bitlocker_to_go_is_not_taken_for_fat(tmp_path: Path) -> None:
-    path = blank(tmp_path / "volume.img", 64 * MIB)
-    run("mkfs.vfat", "-F", "32", path)
-    data = bytearray(path.read_bytes())
-    assert identify(MemoryDevice(data)) == "FAT32"
-    data[424:440] = bytes.fromhex("3bd667492e29d84a8399f6a339e3d001")
-    assert identify(MemoryDevice(data)) == "BitLocker"
-
-
 def test_a_volume_without_a_table_is_one_partition_over_the_whole_device(tmp_path: Path) -> None:
     fat = blank(tmp_path / "fat.img", 4 * MIB)
     run("mkfs.vfat", fat)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 from construct import Bytes, Int8ul, Int16ul, Int32ul, Padding, Struct
 
-from vmrescue.errors import FormatError
+from vmrescue.errors import FormatError, UnsupportedError
+from vmrescue.volume.bitlocker import form_of
 
 if TYPE_CHECKING:
     from construct import Container
@@ -48,6 +49,8 @@ TAIL_32 = Struct(
     "state" / Int8ul,
 )
 STRUCTURE = "FAT boot sector"
+FEWEST_OF_FAT16 = 4085  # Microsoft's specification, Linux, mtools
+FEWEST_OF_FAT16_FOR_WINDOWS = 4087  # its driver's own rule
 
 
 @dataclass(frozen=True)
@@ -100,8 +103,16 @@ class BootSector:
 
 
 def read_boot_sector(device: BlockDevice) -> BootSector:
-    """The boot sector at byte 0. Raises FormatError where no FAT volume could have it, or the device is too short."""
+    """The boot sector at byte 0.
+
+    Raises:
+        UnsupportedError: BitLocker To Go encrypts the volume, which only looks like FAT; or it is FAT12 to some systems
+            and FAT16 to others.
+        FormatError: no FAT volume could have it, or the device is too short.
+    """
     data = device.read_at(0, 512)
+    if form := form_of(data):
+        raise UnsupportedError(f"the volume is encrypted by {form}: unlock or decrypt it first")
     fields = COMMON.parse(data)
     _check_fields(data, fields)
     is_32 = fields.table_sectors_16 == 0  # as Windows's own driver decides; the cluster count tells 12 and 16 apart
@@ -116,8 +127,13 @@ def read_boot_sector(device: BlockDevice) -> BootSector:
         raise FormatError(STRUCTURE, 32, f"more sectors than the {data_start} before the first cluster", sectors)
     if sectors * sector > device.size:
         raise FormatError(STRUCTURE, 32, f"a volume inside its partition's {device.size} bytes", f"{sectors * sector}")
+    if not is_32 and FEWEST_OF_FAT16 <= clusters < FEWEST_OF_FAT16_FOR_WINDOWS:
+        raise UnsupportedError(
+            f"a FAT volume of {clusters} clusters is FAT12 to Windows and FAT16 to others: it is not "
+            "read, so as not to guess"
+        )
     boot = BootSector(
-        bits=32 if is_32 else 12 if clusters < 4085 else 16,
+        bits=32 if is_32 else 12 if clusters < FEWEST_OF_FAT16 else 16,
         sector_size=sector,
         cluster_size=sector * fields.sectors_per_cluster,
         table_offset=fields.reserved_sectors * sector,

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from construct import Const, Int8sl, Int8ul, Int16ul, Int64ul, Padding, Struct
 
 from vmrescue.errors import FormatError, UnsupportedError
+from vmrescue.volume.bitlocker import is_bitlocker
 
 if TYPE_CHECKING:
     from vmrescue.disk.device import BlockDevice
 
 BOOT_SECTOR_SIZE = 512  # of it, whatever the sector size is
 OEM_NTFS = b"NTFS    "
-OEM_BITLOCKER = b"-FVE-FS-"
 SECTOR_SIZES = (512, 1024, 2048, 4096)
 MAX_CLUSTER = 2 << 20  # bytes; the largest that Windows formats
 MAX_RECORD = 65536  # bytes; Windows uses 1024 and 4096
@@ -59,11 +59,6 @@ class BootSector:
     def clusters_for(self, size: int) -> int:
         """How many clusters hold `size` bytes."""
         return -(-size // self.cluster_size)
-
-
-def is_bitlocker(device: BlockDevice) -> bool:
-    """Whether the volume is encrypted by BitLocker."""
-    return device.size >= BOOT_SECTOR_SIZE and device.read_at(3, len(OEM_BITLOCKER)) == OEM_BITLOCKER
 
 
 def read_boot_sector(device: BlockDevice) -> BootSector:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Literal
 
 from vmrescue.errors import FormatError, NotFoundError, RefusedError
 from vmrescue.ntfs.attribute import Kind
-from vmrescue.ntfs.boot_sector import is_bitlocker
 from vmrescue.ntfs.directory import find_file
 from vmrescue.ntfs.log_state import log_reasons
 from vmrescue.ntfs.store import Store
 from vmrescue.ntfs.system_files import LOG_FILE, VOLUME
+from vmrescue.volume.bitlocker import read_bitlocker
 
 if TYPE_CHECKING:
     from vmrescue.disk.device import BlockDevice
@@ -54,8 +54,8 @@ def volume_state(device: BlockDevice) -> VolumeState:
     Raises:
         FormatError: it is neither encrypted nor a sound NTFS volume.
     """
-    if is_bitlocker(device):
-        return VolumeState("encrypted", ["BitLocker encrypts the volume"])
+    if bitlocker := read_bitlocker(device):
+        return VolumeState("encrypted", bitlocker.reasons)
     return read_state(Store(device))
 
 

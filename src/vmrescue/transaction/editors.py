@@ -36,7 +36,14 @@ class VolumeEditor(Protocol):
 
 
 def open_editor(volume: Volume) -> VolumeEditor:
-    """The editor for a volume. Raises UnsupportedError where its file system has none."""
+    """The editor for a volume.
+
+    Raises:
+        UnsupportedError: its file system has none.
+        FormatError: the reader, which is to confirm what the editor does, does not see the same volume.
+    """
+    if volume.readable:
+        _ = volume.files  # opening it compares the two
     if volume.file_system == "NTFS":
         return NtfsVolume(volume.device)
     if isinstance(volume, HiveVolume):

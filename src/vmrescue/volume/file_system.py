@@ -5,20 +5,21 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Literal
 
+from vmrescue.volume.bitlocker import form_of
+
 if TYPE_CHECKING:
     from vmrescue.disk.device import BlockDevice
 
 FileSystem = Literal["NTFS", "FAT12", "FAT16", "FAT32", "exFAT", "ReFS", "BitLocker"]
 
-# Byte 3 of the boot sector. Sources: Microsoft's exFAT specification; libbde's and libfsrefs' format documentation.
+# Byte 3 of the boot sector. Sources: Microsoft's exFAT specification; libfsrefs' format documentation.
 OEM_NAMES: dict[bytes, FileSystem] = {
     b"NTFS    ": "NTFS",
     b"EXFAT   ": "exFAT",
     b"ReFS\0\0\0\0": "ReFS",
-    b"-FVE-FS-": "BitLocker",
 }
-# A BitLocker To Go volume looks like FAT32, but for this GUID {4967d63b-2e29-4ad8-8399-f6a339e3d001} at byte 424.
-BITLOCKER_TO_GO = bytes.fromhex("3bd667492e29d84a8399f6a339e3d001")
+# Windows' own driver takes fewer clusters for FAT12; Microsoft's specification, Linux and mtools say 4085.
+FEWEST_OF_FAT16 = 4087
 
 # Bytes 11 to 35 of a FAT boot sector: bytes per sector, sectors per cluster, reserved sectors, tables, root entries,
 # sectors (16 bits), media, sectors per table (16 bits; 0 on FAT32), geometry, hidden sectors, sectors (32 bits).
@@ -31,12 +32,9 @@ def identify(device: BlockDevice) -> FileSystem | None:
     if device.size < 512:
         return None
     sector = device.read_at(0, 512)
-    known = OEM_NAMES.get(sector[3:11])
-    if known:
-        return known
-    if sector[424:440] == BITLOCKER_TO_GO:
+    if form_of(sector):  # before all others: BitLocker To Go looks like FAT32
         return "BitLocker"
-    return _fat_kind(sector)
+    return OEM_NAMES.get(sector[3:11]) or _fat_kind(sector)
 
 
 def _fat_kind(sector: bytes) -> FileSystem | None:
@@ -56,4 +54,4 @@ def _fat_kind(sector: bytes) -> FileSystem | None:
     if data <= 0:
         return None
     clusters = data // per_cluster
-    return "FAT12" if clusters < 4085 else "FAT16"
+    return "FAT12" if clusters < FEWEST_OF_FAT16 else "FAT16"

@@ -24,6 +24,7 @@ from dissect.ntfs.mft import Mft, MftRecord
 
 from vmrescue.errors import FormatError, UsageError
 from vmrescue.ntfs.boot_sector import read_boot_sector
+from vmrescue.windows.agreement import must_agree
 from vmrescue.windows.ntfs_content import check_extents, content_of, title
 from vmrescue.windows.stream import DeviceStream
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from dissect.ntfs.index import Index
 
     from vmrescue.disk.device import BlockDevice
+    from vmrescue.ntfs.boot_sector import BootSector
 
 ATTRIBUTE_LIST, END = 0x20, 0xFFFFFFFF
 LONGEST_LIST = 256 << 10  # bytes of an attribute list: Windows' own limit
@@ -57,6 +59,18 @@ class _Nothing:
     size = 0
 
 
+def _as_edited(boot: BootSector) -> dict[str, int]:
+    """What a volume is to the editor."""
+    return {
+        "sector size": boot.sector_size,
+        "cluster size": boot.cluster_size,
+        "number of clusters": boot.cluster_count,
+        "first cluster of $MFT": boot.mft_cluster,
+        "first cluster of $MFTMirr": boot.mirror_cluster,
+        "size of a file record": boot.record_size,
+    }
+
+
 class BoundedNtfs(NTFS):  # type: ignore[misc]  # dissect.ntfs has no types
     """dissect's reader of a volume whose geometry is sane.
 
@@ -65,8 +79,22 @@ class BoundedNtfs(NTFS):  # type: ignore[misc]  # dissect.ntfs has no types
     """
 
     def __init__(self, device: BlockDevice) -> None:
-        self.clusters = read_boot_sector(device).cluster_count
+        boot = read_boot_sector(device)
+        self.clusters = boot.cluster_count
         super().__init__(DeviceStream(device), sds=_Nothing(), usnjrnl=_Nothing())
+        must_agree("NTFS volume", 0, _as_edited(boot), self._as_read())
+
+    def _as_read(self) -> dict[str, int]:
+        """What the volume is to dissect; its size of index blocks is wrong in version 3.16, and not used here."""
+        sector = self.boot_sector
+        return {
+            "sector size": self.sector_size,
+            "cluster size": self.cluster_size,
+            "number of clusters": sector.NumberSectors * self.sector_size // self.cluster_size,
+            "first cluster of $MFT": sector.MftStartLcn,
+            "first cluster of $MFTMirr": sector.Mft2StartLcn,
+            "size of a file record": self._record_size,
+        }
 
     @cached_property
     def _upper_cases(self) -> array[int]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from dissect.fat import FATFS
-from dissect.fat.fat import FAT
-
-from vmrescue.errors import FormatError, NotFoundError
+from vmrescue.errors import NotFoundError
 from vmrescue.fat.boot_sector import read_boot_sector
+from vmrescue.windows.agreement import must_agree
+from vmrescue.windows.bounded_fat import BoundedFatFs, entries_of, name_of
 from vmrescue.windows.file_system import Entry, parts_of
 from vmrescue.windows.guard import GuardedStream, reading
 from vmrescue.windows.stream import DeviceStream
@@ -18,54 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmrescue.disk.device import BlockDevice
-
-SLOT = 32  # bytes of a directory's entry, or of a part of a long name
-LARGEST_DIRECTORY = 65536 * SLOT  # fatgen103: a directory has at most so many slots
-LONG_NAME = 0x0F  # the attributes that mark a part of one
-LONGEST_NAME = 20  # parts of 13 characters: 255 characters are the limit
-FIRST_END = {12: 0xFF8, 16: 0xFFF8, 32: 0x0FFFFFF8}  # entries of the table from here on end a chain
-OLD_END = 0xFF0  # as does this one on FAT12: MS-DOS 1 wrote it
-
-
-class BoundedFat(FAT):  # type: ignore[misc]  # dissect.fat has no types
-    """dissect's allocation table, without the faults of version 3.13.
-
-    A chain that loops, or that leads to a cluster with a reserved number, never ends there, and the cluster before its
-    predecessor is joined to the wrong run.
-    """
-
-    def __init__(self, table: Any) -> None:
-        self.__dict__.update(vars(table))
-
-    def chain(self, cluster: int) -> Iterator[int]:
-        """The clusters of a chain; whether it loops is seen by Brent's method, which needs no memory."""
-        mark, steps, limit = -1, 0, 1
-        while True:
-            if cluster == mark:
-                raise FormatError("FAT cluster chain", cluster, "an end", "a loop")
-            if steps == limit:
-                mark, steps, limit = cluster, 0, limit * 2
-            steps += 1
-            value = self.get(cluster)
-            yield cluster
-            if value >= FIRST_END[self.bits_per_entry] or (value == OLD_END and self.bits_per_entry == 12):
-                return
-            if not 2 <= value < self.entry_count:
-                raise FormatError("FAT cluster chain", cluster, "another cluster, or an end", value)
-            cluster = value
-
-    def runlist(self, cluster: int) -> Iterator[tuple[int, int]]:
-        """(first cluster, clusters), counted from the volume's first data cluster."""
-        start = length = 0
-        for each in self.chain(cluster):
-            if length and each - 2 == start + length:
-                length += 1
-                continue
-            if length:
-                yield start, length
-            start, length = each - 2, 1
-        if length:
-            yield start, length
+    from vmrescue.fat.boot_sector import BootSector
 
 
 class FatFileSystem:
@@ -75,10 +27,10 @@ class FatFileSystem:
         self._device = device
         self._position = position
         with reading("FAT volume", position):
-            read_boot_sector(device)  # so that dissect is given sane numbers only
-            self._fat = FATFS(DeviceStream(device))
-            self._fat.fat = BoundedFat(self._fat.fat)
+            boot = read_boot_sector(device)  # so that dissect is given sane numbers only
+            self._fat = BoundedFatFs(DeviceStream(device))
             self.cluster_size: int = self._fat.cluster_size
+        must_agree("FAT volume", position, _as_edited(boot), _as_read(self._fat))
 
     @property
     def label(self) -> str:
@@ -133,10 +85,10 @@ class FatFileSystem:
             return sorted(self._children(directory), key=lambda entry: entry.name.upper())
 
     def _children(self, directory: Any) -> Iterator[Entry]:
-        for child in _entries(directory):
+        for child in entries_of(directory):
             if not child.is_volume_id() and child.name not in (".", ".."):
                 folder = child.is_directory()
-                yield Entry(child.name, folder, 0 if folder else int(child.size), number=int(child.cluster))
+                yield Entry(name_of(child), folder, 0 if folder else int(child.size), number=int(child.cluster))
 
     def _find(self, path: str) -> Any | None:
         found = self._fat.root
@@ -144,24 +96,40 @@ class FatFileSystem:
             if not found.is_directory():
                 return None
             wanted = part.upper()
-            names = (child for child in _entries(found) if wanted in (child.name.upper(), child.short_name.upper()))
+            names = (
+                child for child in entries_of(found) if wanted in (name_of(child).upper(), child.short_name.upper())
+            )
             found = next(names, None)
             if found is None:
                 return None
         return found
 
 
-def _entries(directory: Any) -> Iterator[Any]:
-    """What a directory holds, once it is known that dissect comes to its end soon."""
-    size = directory.size
-    if size > LARGEST_DIRECTORY:
-        raise FormatError("FAT directory", 0, f"at most {LARGEST_DIRECTORY} bytes", size)
-    slots = directory.open().read()
-    parts = 0
-    for at in range(0, len(slots) - SLOT + 1, SLOT):
-        if not slots[at] and not parts:
-            break
-        parts = parts + 1 if slots[at + 11] == LONG_NAME else 0
-        if parts > LONGEST_NAME:
-            raise FormatError("FAT directory", 0, f"a name of at most {LONGEST_NAME} parts", "more")
-    yield from directory.iterdir()
+def _as_edited(boot: BootSector) -> dict[str, int | None]:
+    """What a volume is to the editor; places and sizes are in bytes."""
+    return {
+        "bits of a table's entry": boot.bits,
+        "sector size": boot.sector_size,
+        "cluster size": boot.cluster_size,
+        "number of clusters": boot.cluster_count,
+        "place of the table": boot.table_offsets[0],
+        "size of the table": boot.table_size,
+        "place of the first cluster": boot.data_offset,
+        "entries of the root directory": boot.root_entries,
+        "first cluster of the root directory": boot.root_cluster or None,
+    }
+
+
+def _as_read(fat: BoundedFatFs) -> dict[str, int | None]:
+    """The same as the reader has it."""
+    return {
+        "bits of a table's entry": fat.bits,
+        "sector size": fat.sector_size,
+        "cluster size": fat.cluster_size,
+        "number of clusters": fat.data_stream.size // fat.cluster_size,
+        "place of the table": fat.table_offset,
+        "size of the table": fat.fat.fh.size,
+        "place of the first cluster": fat.first_data_sector * fat.sector_size,
+        "entries of the root directory": fat.bpb.BPB_RootEntCnt,
+        "first cluster of the root directory": fat.root.cluster,
+    }

@@ -1,0 +1,141 @@
+"""dissect.fat within bounds, and without the faults of its version 3.13: all that we work around in it is here.
+
+- What a volume is: it goes by the number of clusters alone, so that a FAT32 volume of few is FAT16 to it. Windows and
+  Linux go by the boot sector's fields, and so does our editor.
+- It reads the first copy of the table, though a FAT32 volume without mirroring may use another.
+- It does not know the bits of an entry that say that a short name is in lower case; and takes a long name for that of
+  whatever entry comes behind it.
+- A chain that loops, or that leads to a cluster with a reserved number, never ends; and the cluster before its
+  predecessor is joined to the wrong run.
+- A directory's size, and the parts of a long name, are bounded by nothing.
+
+Nothing here is shared with the editor (`vmrescue.fat`): the reader is the second opinion on it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dissect.fat import FATFS
+from dissect.fat.c_fat import Fattype, c_fat
+from dissect.fat.fat import FAT, RootDirectory
+from dissect.util.stream import RangeStream
+
+from vmrescue.errors import FormatError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import BinaryIO
+
+SLOT = 32  # bytes of a directory's entry, or of a part of a long name
+LARGEST_DIRECTORY = 65536 * SLOT  # fatgen103: a directory has at most so many slots
+LONG_NAME = 0x0F  # the attributes that mark a part of one
+LONGEST_NAME = 20  # parts of 13 characters: 255 characters are the limit
+FIRST_END = {12: 0xFF8, 16: 0xFFF8, 32: 0x0FFFFFF8}  # entries of the table from here on end a chain
+OLD_END = 0xFF0  # as does this one on FAT12: MS-DOS 1 wrote it
+LOWER_BASE, LOWER_EXTENSION = 0x08, 0x10  # of an entry's byte 12: Windows shows that part in lower case
+NOT_MIRRORED, ACTIVE = 0x80, 0x0F  # of FAT32's flags: only the table of that number is in use
+BITS = {Fattype.FAT12: 12, Fattype.FAT16: 16, Fattype.FAT32: 32}
+
+
+class BoundedFatFs(FATFS):  # type: ignore[misc]  # dissect.fat has no types
+    """dissect's reader of a volume whose boot sector is sane.
+
+    Attributes:
+        bits: of a table's entry: 12, 16 or 32.
+        table_offset: of the table that is read, in bytes.
+    """
+
+    type: Fattype
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__(stream)
+        active = 0
+        if self.bpb.BPB_FATSz16 == 0:
+            self._be_fat32(stream)
+            flags = self.bpb_ext.BPB_ExtFlags
+            active = flags & ACTIVE if flags & NOT_MIRRORED else 0
+        self.bits = BITS[self.type]
+        self.table_offset = (self.bpb.BPB_RsvdSecCnt + active * self.fat_size) * self.sector_size
+        table = RangeStream(stream, self.table_offset, self.fat_size * self.sector_size)
+        self.fat = BoundedFat(table, self.type)
+
+    def _be_fat32(self, stream: BinaryIO) -> None:
+        if self.type == Fattype.FAT32:
+            return
+        stream.seek(len(c_fat.Bpb))
+        self.type, self.bpb_ext = Fattype.FAT32, c_fat.Bpb32(stream)
+        self.volume_label = bytes(self.bpb_ext.BS_VolLab).strip(b" ").decode(self.encoding)
+        self.volume_id = f"{self.bpb_ext.BS_VolID:x}"
+        self.root = RootDirectory(self)
+
+
+class BoundedFat(FAT):  # type: ignore[misc]  # dissect.fat has no types
+    """dissect's allocation table, whose chains end."""
+
+    def chain(self, cluster: int) -> Iterator[int]:
+        """The clusters of a chain; whether it loops is seen by Brent's method, which needs no memory."""
+        mark, steps, limit = -1, 0, 1
+        while True:
+            if cluster == mark:
+                raise FormatError("FAT cluster chain", cluster, "an end", "a loop")
+            if steps == limit:
+                mark, steps, limit = cluster, 0, limit * 2
+            steps += 1
+            value = self.get(cluster)
+            yield cluster
+            if value >= FIRST_END[self.bits_per_entry] or (value == OLD_END and self.bits_per_entry == 12):
+                return
+            if not 2 <= value < self.entry_count:
+                raise FormatError("FAT cluster chain", cluster, "another cluster, or an end", value)
+            cluster = value
+
+    def runlist(self, cluster: int) -> Iterator[tuple[int, int]]:
+        """(first cluster, clusters), counted from the volume's first data cluster."""
+        start = length = 0
+        for each in self.chain(cluster):
+            if length and each - 2 == start + length:
+                length += 1
+                continue
+            if length:
+                yield start, length
+            start, length = each - 2, 1
+        if length:
+            yield start, length
+
+
+def entries_of(directory: Any) -> Iterator[Any]:
+    """What a directory holds, once it is known that dissect comes to its end soon."""
+    size = directory.size
+    if size > LARGEST_DIRECTORY:
+        raise FormatError("FAT directory", 0, f"at most {LARGEST_DIRECTORY} bytes", size)
+    slots = directory.open().read()
+    parts = 0
+    for at in range(0, len(slots) - SLOT + 1, SLOT):
+        if not slots[at] and not parts:
+            break
+        parts = parts + 1 if slots[at + 11] == LONG_NAME else 0
+        if parts > LONGEST_NAME:
+            raise FormatError("FAT directory", 0, f"a name of at most {LONGEST_NAME} parts", "more")
+    yield from directory.iterdir()
+
+
+def name_of(entry: Any) -> str:
+    """An entry's name as Windows shows it: the long one where it is this entry's, else the short one in its case."""
+    if entry.ldirents and all(part.LDIR_Chksum == _checksum(bytes(entry.dirent.DIR_Name)) for part in entry.ldirents):
+        return str(entry.name)
+    base, dot, extension = str(entry.short_name).partition(".")
+    case = entry.dirent.DIR_NTRes
+    return (
+        (base.lower() if case & LOWER_BASE else base)
+        + dot
+        + (extension.lower() if case & LOWER_EXTENSION else extension)
+    )
+
+
+def _checksum(short: bytes) -> int:
+    """What the parts of a long name say of the short name that they stand before (fatgen103, `ChkSum`)."""
+    total = 0
+    for byte in short:
+        total = (total // 2 + total % 2 * 128 + byte) % 256
+    return total
