@@ -27,6 +27,8 @@ MEANINGS = {
     "changed. Start the VM and shut it down fully (shutdown /s /f /t 0), or turn hibernation off.",
     "encrypted": "nothing on the volume can be read or changed. Unlock it first, with its BitLocker recovery key "
     "(manage-bde -unlock on a repair VM), or decrypt it.",
+    "part of a whole": "what lies in it may be a piece of a spanned, striped or mirrored volume: it is read as if it "
+    "stood for itself, and nothing on it is changed. Edit it in a Windows that has all disks of the volume.",
     "damaged": "what cannot be read here Windows may not be able to mount either: let chkdsk look at it. Nothing on it "
     "is changed.",
 }
@@ -67,7 +69,14 @@ def _replay(volume: Volume, reasons: list[str]) -> Change:
     return ReplayVolumeLog(log, "; ".join(reasons))
 
 
+def _part(volume: Volume) -> str | None:
+    """What a volume is a part of; nothing is said of a partition that holds only what keeps the parts together."""
+    return volume.partition.part_of if volume.file_system else None
+
+
 def _state(volume: Volume) -> tuple[str, list[str]]:
+    if part_of := _part(volume):
+        return "part of a whole", [f"its partition ({volume.partition.type_name}) belongs to {part_of}"]
     try:
         return _read_state(volume)
     except (FormatError, UnsupportedError) as error:

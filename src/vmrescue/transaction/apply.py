@@ -72,6 +72,7 @@ def apply_plan(plan: Plan, disks: list[Disk]) -> set[Volume]:
         volume = find_volume(disks, file)
         if others and any(isinstance(change, WHOLE_FILE) for change in (first, *others)):
             raise RefusedError(f"the plan changes {file} as a whole and does something else to it too")
+        volume.must_be_whole()
         if isinstance(first, ReplayVolumeLog):
             _replay_volume_log(first, volume)
             restructured.add(volume)

@@ -112,6 +112,7 @@ class Defragmentation:
         try:
             self._recorder = Recorder(self.session.disk)
             self.volume = ntfs_volume(Disk(self._recorder, self.path), number)
+            self.volume.must_be_whole()
             must_be_confirmable(self.path, self.session.disk)
             self.mover = Mover(self.volume.device, self._write)
             self.store = self.mover.store
@@ -283,6 +284,7 @@ def rehearse(
     disk = open_disk(image)
     try:
         volume = ntfs_volume(Disk(disk, str(image)), number)
+        volume.must_be_whole()
         store = Mover(volume.device).store
         _must_be_sound(volume)
         keys = keys_of(store, files)

@@ -25,6 +25,12 @@ def check_editable(table: PartitionTable) -> None:
     """Raises RefusedError unless the table is one that can be rewritten without losing anything."""
     if table.style == "none":
         raise RefusedError("the image is a bare volume without a partition table: there is no partition to extend")
+    for partition in table.partitions:
+        if partition.part_of:
+            raise RefusedError(
+                f"partition {partition.number} ({partition.type_name}) makes the disk a part of {partition.part_of}, "
+                "whose own records say how long it is and what lies where: its table is not changed, nor its length"
+            )
     if table.warnings:
         raise RefusedError(f"the partition table is not in order ({'; '.join(table.warnings)}): put that right first")
 
@@ -54,6 +60,8 @@ def extend_partition(device: BlockDevice, table: PartitionTable, number: int, en
         RefusedError: there is not so much room, or the table cannot say it.
     """
     partition = _partition(table, number)
+    if partition.role != "basic data":
+        raise RefusedError(f"partition {number} ({partition.type_name}) is not extended: only basic data ones are")
     if end <= partition.end:
         raise RefusedError(f"partition {number} ends at byte {partition.end}: it cannot be extended to byte {end}")
     _place(device, table, partition, partition.start, end)
@@ -66,6 +74,8 @@ def move_partition(device: BlockDevice, table: PartitionTable, number: int, star
         RefusedError: there is no room for it, or the table cannot say it.
     """
     partition = _partition(table, number)
+    if partition.role != "recovery":
+        raise RefusedError(f"partition {number} ({partition.type_name}) is not moved: only recovery ones are")
     if start < partition.end:
         raise RefusedError(f"partition {number} ends at byte {partition.end}: it cannot be moved to byte {start}")
     _place(device, table, partition, start, start + partition.size)

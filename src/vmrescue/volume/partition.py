@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from vmrescue.volume.partition_types import describe_type
+from vmrescue.volume.partition_types import PARTS_OF, describe_type
 from vmrescue.volume.window import Window
 
 if TYPE_CHECKING:
@@ -52,6 +52,11 @@ class Partition:
     def role(self) -> Role:
         """What the partition is for, from its type alone."""
         return describe_type(self.type)[1]
+
+    @property
+    def part_of(self) -> str | None:
+        """What the partition is only a part of, in words; None where it stands for itself."""
+        return PARTS_OF.get(self.role)
 
     def open(self, device: BlockDevice) -> Window:
         """The partition as a device of its own."""

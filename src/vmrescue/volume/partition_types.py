@@ -1,7 +1,8 @@
 """What a partition's type says it is for: MBR type bytes and GPT type GUIDs, with their names and roles.
 
 Sources: Microsoft, "PARTITION_INFORMATION_GPT" and "Disk Partition Types" (winioctl); UEFI 2.10, 5.3.3; Andries
-Brouwer's list of MBR types. Only types that a Windows VM's disks have, or that its engineer must not touch, are named.
+Brouwer's list of MBR types; util-linux' lists. Only types that a Windows VM's disks have, or that its engineer must not
+touch, are named.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ Role = Literal[
     "other",
 ]
 
+# Roles of partitions that do not stand for themselves: what they are parts of.
+PARTS_OF: dict[Role, str] = {"dynamic disk": "a dynamic disk", "storage spaces": "a storage pool"}
+
 EXTENDED_TYPES = frozenset({0x05, 0x0F, 0x85})
 GPT_PROTECTIVE = 0xEE
 
@@ -35,14 +39,31 @@ MBR_TYPES: dict[int, tuple[str, Role]] = {
     0x0C: ("FAT32, LBA", "basic data"),
     0x0E: ("FAT16, LBA", "basic data"),
     0x0F: ("extended, LBA", "extended"),
+    0x11: ("hidden FAT12", "other"),
+    0x14: ("hidden FAT16 below 32 MB", "other"),
+    0x16: ("hidden FAT16", "other"),
+    0x17: ("hidden NTFS", "other"),
+    0x1B: ("hidden FAT32", "other"),
+    0x1C: ("hidden FAT32, LBA", "other"),
+    0x1E: ("hidden FAT16, LBA", "other"),
     0x27: ("Windows recovery", "recovery"),
     0x42: ("logical disk manager", "dynamic disk"),
     0x82: ("Linux swap", "Linux"),
     0x83: ("Linux file system", "Linux"),
+    0x84: ("hibernation", "other"),
     0x85: ("Linux extended", "extended"),
+    0x86: ("FAT16 of a volume set of NT", "dynamic disk"),
+    0x87: ("NTFS of a volume set of NT", "dynamic disk"),
     0x8E: ("Linux LVM", "Linux"),
+    0xA0: ("hibernation", "other"),
+    0xA5: ("FreeBSD", "other"),
+    0xA6: ("OpenBSD", "other"),
+    0xA9: ("NetBSD", "other"),
+    0xD7: ("Storage Spaces", "storage spaces"),
+    0xE7: ("Storage Spaces", "storage spaces"),
     0xEE: ("GPT protective", "GPT protective"),
     0xEF: ("EFI system", "EFI system"),
+    0xFD: ("Linux RAID", "Linux"),
 }
 
 GPT_TYPES: dict[UUID, tuple[str, Role]] = {
@@ -53,6 +74,7 @@ GPT_TYPES: dict[UUID, tuple[str, Role]] = {
     UUID("5808c8aa-7e8f-42e0-85d2-e1e90434cfb3"): ("logical disk manager metadata", "dynamic disk"),
     UUID("af9b60a0-1431-4f62-bc68-3311714a69ad"): ("logical disk manager data", "dynamic disk"),
     UUID("e75caf8f-f680-4cee-afa3-b001e56efc2d"): ("Storage Spaces", "storage spaces"),
+    UUID("e7addcb4-dc34-4539-9a76-ebbd07be6f7e"): ("Storage Spaces data", "storage spaces"),
     UUID("0fc63daf-8483-4772-8e79-3d69d8477de4"): ("Linux file system", "Linux"),
     UUID("0657fd6d-a4ab-43c4-84e5-0933c84b4f4f"): ("Linux swap", "Linux"),
     UUID("e6d6d379-f507-44c2-a23c-238f2a3df928"): ("Linux LVM", "Linux"),

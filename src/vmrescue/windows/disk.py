@@ -45,7 +45,8 @@ class Disk:
     @property
     def warnings(self) -> list[str]:
         """What was odd about the container and the partition table, though they could be read."""
-        return [*getattr(self.device, "warnings", []), *self.table.warnings]
+        parts = (volume.refusal for volume in self.volumes)
+        return [*getattr(self.device, "warnings", []), *self.table.warnings, *filter(None, parts)]
 
     @property
     def refusal(self) -> str | None:

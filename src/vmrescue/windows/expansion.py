@@ -51,6 +51,8 @@ def expansion(
     partition = volume.partition
     if disk.table.style == "MBR" and partition.number > 4:
         raise RefusedError(f"{volume} is a logical one, in an extended partition: those are not extended")
+    if partition.role != "basic data":
+        raise RefusedError(f"{volume} ({partition.type_name}) is not extended: only basic data partitions are")
     others = behind(disk.table, partition)
     _check_behind(others, volume, move_recovery)
     if volume.file_system != "NTFS":

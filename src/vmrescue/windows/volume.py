@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from vmrescue.errors import RefusedError
 from vmrescue.volume import identify
 from vmrescue.windows.file_system import FileSystem, open_file_system
 
@@ -52,6 +53,22 @@ class Volume:
     @property
     def readable(self) -> bool:
         return self.file_system in ("NTFS", "FAT12", "FAT16", "FAT32")
+
+    @property
+    def refusal(self) -> str | None:
+        """Why nothing on it is changed, whatever it holds and however sound it is; None where it may be."""
+        part_of, type_name = self.partition.part_of, self.partition.type_name
+        if part_of is None:
+            return None
+        return (
+            f"{self} ({type_name}) is a part of {part_of}: what lies in it may be a piece of a spanned, striped or "
+            "mirrored volume, so that it is read at most, and nothing in it is changed"
+        )
+
+    def must_be_whole(self) -> None:
+        """Raises RefusedError where nothing on it is changed."""
+        if self.refusal:
+            raise RefusedError(self.refusal)
 
     def __str__(self) -> str:
         disk = f" of data disk {self.disk.index}" if self.disk.index else ""
