@@ -74,7 +74,7 @@ class FatFileSystem:
                 found = self._find("\\".join(names[: at + 1]))
                 if found is None:
                     break
-                names[at] = str(found.name)
+                names[at] = name_of(found)
             return "\\".join(names)
 
     def entries(self, path: str) -> list[Entry]:
