@@ -12,8 +12,9 @@ from fuzz.layouts import Field, of_struct
 from fuzz.mutation import Seed
 from fuzz.parser import Parser, Refusals
 from support.memory_device import MemoryDevice
-from vmrescue.disk.journal_file import END, HEADER, REGION, cut_ranges, read_journal, write_journal
+from vmrescue.disk.journal_file import END, HEADER, RANGE, REGION, SIGN, cut_ranges, read_journal, write_journal
 from vmrescue.disk.overlay import Overlay
+from vmrescue.disk.signs import Sign
 from vmrescue.errors import VmRescueError
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 SIZE = 64 << 10
 HEADER_FIELDS = "magic created before after unique_id witness"
 REGION_FIELDS = "tag offset before after old new"
+SIGN_FIELDS = "tag label ranges hash"
+SIGNS = [Sign("a table", ((20_000, 3000), (30_000, 5000))), Sign("what cannot be looked at", ())]
 
 
 @functools.cache
@@ -46,7 +49,7 @@ def _seed(name: str, size: int) -> Seed:
     for at in (0, 10_000, 50_000):
         overlay.write_at(at, b"changed" * 40)
     path = _folder() / f"{name}.tmp"
-    write_journal(path, device, overlay, cut_ranges(device, overlay), bytes(16), 1_700_000_000)
+    write_journal(path, device, overlay, cut_ranges(device, overlay), bytes(16), 1_700_000_000, SIGNS)
     overlay.close()
     data = path.read_bytes()
     fields = list(of_struct(HEADER, 0, "header", HEADER_FIELDS)) * 2
@@ -55,6 +58,14 @@ def _seed(name: str, size: int) -> Seed:
         region = list(of_struct(REGION, at, "region", REGION_FIELDS))
         fields += region * 2
         at += REGION.size + Field("before", at + 12, 4).read(data)
+    while data[at : at + 4] == b"SIGN":
+        sign = list(of_struct(SIGN, at, "sign", SIGN_FIELDS))
+        label, ranges = (Field("length", at + place, 4).read(data) for place in (4, 8))
+        at += SIGN.size + label
+        for number in range(min(ranges, 3)):
+            sign += of_struct(RANGE, at + number * RANGE.size, "range", "offset length")
+        fields += sign * 2
+        at += ranges * RANGE.size
     return Seed(name, data, [*fields, *of_struct(END, at, "end", "tag regions hash")], seal)
 
 
@@ -77,6 +88,7 @@ def run(data: bytes) -> None:
             journal.check_untouched(device)
         with refused.allowed():
             journal.check_identity(device)
+        journal.compare(device)
         before = bytes(device.data)
         view = Overlay(device)
         try:

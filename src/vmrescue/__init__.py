@@ -2,7 +2,7 @@
 
     diagnosis = vmrescue.diagnose("os.vhd")     # read-only
     receipt = vmrescue.repair("os.vhd")         # backed up, journalled, verified
-    vmrescue.undo("os.vhd")                     # byte for byte as before
+    vmrescue.undo("os.vhd")                     # what it wrote becomes what it was
 
 The names below are imported when they are first used, so that importing the package costs nothing.
 """

@@ -22,7 +22,7 @@ from support.crash import crash, failing, recorded
 from support.machine import need_root, run
 from vmrescue.disk import EditSession, FileDevice, Overlay, journal_folder, journals, open_disk, pending, undo
 from vmrescue.disk.journal import commit
-from vmrescue.disk.journal_file import END, END_TAG, HEADER, MAGIC
+from vmrescue.disk.journal_file import END, END_TAG, HEADER, MAGICS
 from vmrescue.errors import NotFoundError, RefusedError, RepairFailedError
 from vmrescue.transaction import history
 
@@ -552,7 +552,7 @@ def test_what_lies_in_a_journals_place_and_is_no_file_is_refused_at_once(
 def test_a_journal_of_a_time_that_no_calendar_has_is_refused(tmp_path: Path) -> None:
     path = make_image(tmp_path, "raw")
     journal_folder(path).mkdir()
-    header = HEADER.pack(MAGIC, 1 << 63, SIZE, SIZE, bytes(16), bytes(32))
+    header = HEADER.pack(MAGICS[0], 1 << 63, SIZE, SIZE, bytes(16), bytes(32))
     end = END.pack(END_TAG, 0, hashlib.sha256(header).digest())
     (journal_folder(path) / "0001.done").write_bytes(header + end)
 

@@ -27,6 +27,7 @@ from vmrescue.disk import EditSession, journal_folder, open_disk, pending
 from vmrescue.disk.azure import MARK
 from vmrescue.errors import ReadError, RefusedError, RepairFailedError
 from vmrescue.ntfs.naming import UNIX_EPOCH
+from vmrescue.transaction import take_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -262,3 +263,71 @@ def test_a_repair_killed_between_two_pages_shows_the_old_image_and_is_rolled_bac
     output_of("undo", url)
     assert blob_sha256(service, image) == before
     assert is_left_alone(service, image)
+
+
+def write_a_page(service: Azurite, image: Path, at: int = 300 * MIB) -> str:
+    """Somebody else writes a page, where no sign of ours lies. Returns the blob's hash."""
+    service.blob(image.name).upload_page(b"t" * 512, at, 512)
+    return blob_sha256(service, image)
+
+
+def test_a_blob_to_which_somebody_else_wrote_anything_is_not_undone_unless_asked(
+    service: Azurite, tmp_path: Path, account: None
+) -> None:
+    image = tmp_path / f"{tmp_path.name}.vhd"
+    image.write_bytes(bytes(4 * MIB))
+    url = service.upload(image)
+    for offset in (4096, 8192):
+        with EditSession(url) as session:
+            session.disk.write_at(offset, b"ours")
+            session.commit()
+    assert vmrescue.undo(url) == 2
+    theirs = write_a_page(service, image, 3 * MIB + 512)
+    with pytest.raises(RefusedError, match=r"since repair 1: .* the image's version \(ETag\)"):
+        vmrescue.undo(url)
+    assert blob_sha256(service, image) == theirs
+
+    found = take_back(url, although_changed=True)
+    assert found.different == ("the image's version (ETag)",)
+    expected = bytearray(4 * MIB)
+    expected[3 * MIB + 512 : 3 * MIB + 1024] = b"t" * 512
+    assert service.blob(image.name).download_blob().readall() == expected
+
+
+def test_what_somebody_wrote_between_two_repairs_of_a_blob_is_remembered_when_the_second_is_undone(
+    service: Azurite, tmp_path: Path, account: None
+) -> None:
+    image = tmp_path / f"{tmp_path.name}.vhd"
+    image.write_bytes(bytes(4 * MIB))
+    url = service.upload(image)
+    for offset in (4096, 8192):
+        with EditSession(url) as session:
+            session.disk.write_at(offset, b"ours")
+            session.commit()
+        if offset == 4096:
+            write_a_page(service, image, 3 * MIB + 512)
+    assert vmrescue.undo(url) == 2
+    with pytest.raises(RefusedError, match="since repair 1"):
+        vmrescue.undo(url)
+
+
+def test_an_undo_of_a_blob_that_nobody_else_wrote_to_says_so(service: Azurite, image: Path, url: str) -> None:
+    before = sha256(image)
+    for check in ("bad-memory", "crash-dump"):
+        vmrescue.repair(url, only=[check])
+    for number in (2, 1):
+        found = take_back(url)
+        assert (found.number, found.different, found.not_compared) == (number, (), ())
+        assert "the image's version (ETag)" in found.compared
+    assert blob_sha256(service, image) == before
+    assert is_left_alone(service, image)
+
+
+def test_an_undo_where_the_version_is_not_known_says_what_else_it_looked_at(
+    service: Azurite, image: Path, url: str
+) -> None:
+    vmrescue.repair(url, only=["bad-memory"])
+    (journal_folder(url) / "version.json").unlink()
+    found = take_back(url)
+    assert "the image's version (ETag)" not in found.compared
+    assert "$LogFile, on partition 3" in found.compared

@@ -31,7 +31,7 @@ COMMANDS = {
     "cleanup": "Delete what Disk Cleanup would.",
     "expand": "Make the disk larger, with a partition and its volume.",
     "defrag": "Move each file to one piece, and bring free space together.",
-    "undo": "Take a repair back: the image is byte for byte as before.",
+    "undo": "Take a repair back: the bytes that it wrote become what they were.",
     "demo": "Repair a broken sample image that ships with vmrescue.",
 }
 INTERRUPTED = 130  # what shells return for a program ended by Ctrl-C

@@ -16,24 +16,28 @@ if TYPE_CHECKING:
 @click.command()
 @image_argument
 @click.option("--list", "show", is_flag=True, help="List the repairs of IMAGE; change nothing.")
+@click.option(
+    "--although-changed",
+    is_flag=True,
+    help="Even where there are signs that somebody else has written to IMAGE since: that can destroy files.",
+)
 @format_option
 @quiet_option
-def command(image: Path, show: bool, output: str, quiet: bool) -> None:
-    """Take the last repair of IMAGE back: it is byte for byte as before. Refused if it was changed since."""
-    from vmrescue.disk.remote import shown
-    from vmrescue.printable import printable
-    from vmrescue.report.receipt import history_text
-    from vmrescue.transaction import history, undo
+def command(image: Path, show: bool, although_changed: bool, output: str, quiet: bool) -> None:
+    """Take the last repair of IMAGE back: the bytes that it wrote become what they were.
+
+    Refused where one of them was changed since, or where there are signs that somebody else has written to IMAGE: that
+    Windows ran, that it was mounted or edited. What was looked at is said.
+    """
+    from vmrescue.report.receipt import history_text, undone_text
+    from vmrescue.transaction import history, take_back
 
     if show:
         repairs = history(image)
         rows = [past.to_dict() for past in repairs]
         click.echo(json.dumps(rows, indent=2) if output == "json" else history_text(repairs))
         return
-    number = undo(image)
+    undone = take_back(image, although_changed)
     if quiet:
         return
-    if output == "json":
-        click.echo(json.dumps({"image": shown(image), "undone": number}))
-    else:
-        click.echo(printable(f"{shown(image)}: repair {number} was taken back; the image is as it was before."))
+    click.echo(json.dumps(undone.to_dict()) if output == "json" else undone_text(undone))

@@ -35,6 +35,10 @@ class HeldStore(Store, Protocol):
     path: str
     unfinished: str | None
 
+    @property
+    def version(self) -> str | None:
+        """What every write changes, whoever makes it; None where nothing does that can be relied upon."""
+
     def drop_cache(self) -> None:
         """Reads show from now on what is stored, not what is remembered of it. Raises WriteError."""
 
@@ -53,6 +57,7 @@ class FileDevice:
     """
 
     unfinished: str | None = None  # a file's journals lie beside it
+    version: str | None = None  # its times can be set, have grains, and are not kept by what copies it
 
     def __init__(self, path: str | os.PathLike[str], writable: bool = False) -> None:
         self.path = os.fspath(path)

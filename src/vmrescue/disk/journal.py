@@ -16,6 +16,9 @@ The invariants, by which the code below can be checked ("synced" = on stable sto
  8. Bytes that nothing on the disk refers to may be written at any time: no invariant holds for them. Before the first
     such write an empty journal in the state `final` is made (`seal`), behind which `undo` never goes: what an older
     repair set free may be overwritten. A later commit's journal is deleted once its outcome is confirmed (`discard`).
+ 9. A journal is applied only where nothing shows that somebody else wrote to the image since it became hot, or `done`:
+    no sign (`signs`) has changed, and of a remote image not the version (`last_write`). Who names the risk has it
+    applied all the same; what invariant 6 demands must agree even then.
 
 A state is the ending of the journal's name in the folder `IMAGE.vmrescue/`, and changes by one atomic rename:
 
@@ -50,18 +53,22 @@ from urllib.parse import quote
 from vmrescue.disk.azure import address
 from vmrescue.disk.file import sync_folder
 from vmrescue.disk.journal_file import Journal, cut_ranges, read_journal, write_journal
+from vmrescue.disk.last_write import LastWrite, note_last_write, read_last_write
 from vmrescue.disk.overlay import Overlay
 from vmrescue.disk.remote import is_remote
+from vmrescue.disk.signs import Comparison
 from vmrescue.errors import NotFoundError, ReadError, RefusedError, RepairFailedError, VmRescueError, WriteError
 from vmrescue.files import kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from vmrescue.disk.file import HeldStore
+    from vmrescue.disk.signs import Sign
 
 TORN, HOT, DONE, UNDONE, FINAL = "tmp", "hot", "done", "undone", "final"
 LONGEST_NAME = 180  # characters; file systems take 255
+VERSION = "the image's version (ETag)"  # what it is called among the signs
 _NAME = re.compile(r"(\d{4,})\.(tmp|hot|done|undone|final)")
 
 
@@ -113,13 +120,16 @@ def is_hot(image: str | os.PathLike[str]) -> bool:
     return bool(_in_state(image, HOT))
 
 
-def commit(image: HeldStore, overlay: Overlay, unique_id: bytes | None = None) -> Journal | None:
+def commit(
+    image: HeldStore, overlay: Overlay, unique_id: bytes | None = None, signs: Sequence[Sign] = ()
+) -> Journal | None:
     """Makes the image what the overlay shows, or leaves it as it is.
 
     Args:
         image: open for writing and locked; it is what the overlay lies on.
         overlay: what the image is to become.
         unique_id: the container's, for the record.
+        signs: bytes of the image by which an undo sees whether somebody else has written to it.
 
     Returns:
         The journal in the state `done`; None if nothing differs.
@@ -132,13 +142,15 @@ def commit(image: HeldStore, overlay: Overlay, unique_id: bytes | None = None) -
     ranges = cut_ranges(image, overlay)
     if not ranges and overlay.size == image.size:
         return None
-    journal = _begin(image, overlay, ranges, unique_id or bytes(16))
+    journal = _begin(image, overlay, ranges, unique_id or bytes(16), signs)
     try:
+        _note_version(image, journal.number)
         image.resize(overlay.size)
         for region in journal.regions:
             if region.length_after:
                 image.write_at(region.offset, overlay.read_at(region.offset, region.length_after))
         image.flush()
+        _note_own_write(image)
         return _rename(journal, DONE)
     except BaseException as error:
         _take_back(image, journal, error)
@@ -163,15 +175,50 @@ def rollback(image: HeldStore, journal: Journal) -> Journal:
     journal = _rename(journal, HOT)
     journal.restore(image)
     image.flush()
+    _note_own_write(image)
     return _rename(journal, UNDONE)
 
 
-def undo(image: HeldStore) -> Journal:
-    """Takes the image's last commit back: byte for byte, and its size. Returns the journal, now `undone`.
+def finish(image: HeldStore, hot: Journal, although_changed: bool = False) -> Journal:
+    """Rolls back a commit that was interrupted, unless somebody else wrote to the image since, such as a VM that was
+    started. Returns the journal, now `undone`, with what was looked at.
+
+    Raises:
+        RefusedError: it shows that; or the journal isn't this image's. Nothing was written.
+        WriteError: as `rollback`.
+    """
+    hot.check_identity(image)
+    found = hot.compare(image)
+    must_be_alone(image.path, hot, found, although_changed)
+    return replace(rollback(image, hot), found=found)
+
+
+def must_be_alone(path: str, journal: Journal, found: Comparison, although_changed: bool) -> None:
+    """Raises RefusedError where signs differ, unless that is to be passed over."""
+    if not found.different or although_changed:
+        return
+    when = "after it" if journal.state == DONE else "after it was interrupted"
+    raise RefusedError(
+        f"somebody else has written to {path} since repair {journal.number}: not as they were {when} are"
+        f" {', '.join(found.different)}. Old bytes would come to lie among new ones, which can destroy files: nothing"
+        " was written. `vmrescue undo --although-changed` does it all the same"
+        + ("" if journal.state == DONE else f"; if the image is right as it is, move {journal.path} elsewhere")
+    )
+
+
+def undo(image: HeldStore, although_changed: bool = False) -> Journal:
+    """Takes the image's last commit back: the bytes that it wrote, and the image's size, become what they were.
+
+    Args:
+        although_changed: do it even where signs show that somebody else has written to the image since.
+
+    Returns:
+        The journal, now `undone`, with what was looked at.
 
     Raises:
         NotFoundError: there is none to take back.
-        RefusedError: the image has been changed since, or rearranged for good (`seal`).
+        RefusedError: what the commit wrote has been changed since, or there are signs that somebody else wrote
+            elsewhere, or the image was rearranged for good (`seal`).
         RepairFailedError: the image could not be written, so that it is still repaired, or the undo is yet to finish.
     """
     past = [path for path in _names(image.path) if path.suffix in (f".{DONE}", f".{FINAL}")]
@@ -184,8 +231,12 @@ def undo(image: HeldStore) -> Journal:
         )
     journal = read_journal(past[-1])
     journal.check_untouched(image)
+    found = _compare_version(image, journal) or journal.compare(image)
+    must_be_alone(image.path, journal, found, although_changed)
+    if found.different:
+        _break_with_the_past(image, journal.number)
     try:
-        return rollback(image, journal)
+        return replace(rollback(image, journal), found=found)
     except WriteError as error:
         raise RepairFailedError(
             f"{error}; if the undo was begun, it is finished when the image is next opened"
@@ -215,7 +266,45 @@ def drop_torn(image: str | os.PathLike[str]) -> None:
             path.unlink()
 
 
-def _begin(image: HeldStore, overlay: Overlay, ranges: list[tuple[int, int]], unique_id: bytes) -> Journal:
+def _compare_version(image: HeldStore, journal: Journal) -> Comparison | None:
+    """What the version of a remote image tells, without reading more of it; None where it is not known."""
+    last = read_last_write(journal_folder(image.path)) if image.version else None
+    if last is None:
+        return None
+    same = last.version == image.version and last.since <= journal.number
+    return Comparison(same=(VERSION,)) if same else Comparison(different=(VERSION,))
+
+
+def _note_version(image: HeldStore, number: int) -> None:
+    """Before the first write of repair `number`: the version that it found, and whether that is the one we left."""
+    if image.version:
+        folder = journal_folder(image.path)
+        last = read_last_write(folder)
+        since = last.since if last and last.version == image.version else number
+        note_last_write(folder, LastWrite(image.version, since))
+
+
+def _note_own_write(image: HeldStore) -> None:
+    """The version now is the one that we made."""
+    if image.version:
+        folder = journal_folder(image.path)
+        if last := read_last_write(folder):
+            note_last_write(folder, LastWrite(image.version, last.since))
+
+
+def _break_with_the_past(image: HeldStore, number: int) -> None:
+    """Somebody else wrote after repair `number`: those before it are no longer known to be undisturbed."""
+    if image.version:
+        note_last_write(journal_folder(image.path), LastWrite(image.version, number))
+
+
+def _begin(
+    image: HeldStore,
+    overlay: Overlay,
+    ranges: list[tuple[int, int]],
+    unique_id: bytes,
+    signs: Sequence[Sign] = (),
+) -> Journal:
     """Writes the journal and makes it hot. Raises RepairFailedError, with no journal left behind."""
     folder = journal_folder(image.path)
     written: list[Path] = []
@@ -224,7 +313,7 @@ def _begin(image: HeldStore, overlay: Overlay, ranges: list[tuple[int, int]], un
         drop_torn(image.path)
         number = max((int(path.stem) for path in _names(image.path)), default=0) + 1
         written = [folder / f"{number:04}.{state}" for state in (TORN, HOT)]
-        write_journal(written[0], image, overlay, ranges, unique_id, int(time.time()))
+        write_journal(written[0], image, overlay, ranges, unique_id, int(time.time()), signs)
         return _rename(read_journal(written[0]), HOT)
     except BaseException as error:
         for path in written:

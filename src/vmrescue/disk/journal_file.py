@@ -1,7 +1,8 @@
 """The undo journal's file: the bytes that an image had before a commit, and the hashes of those it has afterwards.
 
-Layout, little-endian: a header; then, for each region, its record and the bytes it had before; then an end record,
-without which the file is torn. Lengths before and after differ where the image itself grows or shrinks.
+Layout, little-endian: a header; then, for each region, its record and the bytes it had before; then, for each sign
+(`signs`), its record, its label and its ranges; then an end record, without which the file is torn. Lengths before and
+after differ where the image itself grows or shrinks. The first format, still read, has no signs.
 """
 
 from __future__ import annotations
@@ -15,26 +16,40 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from vmrescue.disk.overlay import differences
-from vmrescue.disk.witness import witness
+from vmrescue.disk.signs import NOTHING, Comparison, Sign, compare, digest_of
+from vmrescue.disk.witness import spread, witness
 from vmrescue.errors import ReadError, RefusedError, WriteError, bytes_text
 from vmrescue.files import open_regular
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from vmrescue.disk.device import BlockDevice
     from vmrescue.disk.file import Store
     from vmrescue.disk.overlay import Overlay
 
-MAGIC = b"vmrjrnl1"
+MAGICS = (b"vmrjrnl1", b"vmrjrnl2")
 REGION_TAG = b"REGN"
+SIGN_TAG = b"SIGN"
 END_TAG = b"DONE"
 HEADER = struct.Struct("<8sQQQ16s32s")  # magic, Unix time, size before, size after, container's unique id, witness
 REGION = struct.Struct("<4sQII32s32s")  # tag, offset, length before, length after, SHA-256 before, SHA-256 after
+SIGN = struct.Struct("<4sII32s")  # tag, bytes of the label, number of ranges, hash; label and ranges follow
+RANGE = struct.Struct("<QQ")  # offset, length
 END = struct.Struct("<4sQ32s")  # tag, number of regions, SHA-256 of everything before this record
 LATEST = 253_402_300_799  # Unix time: the last second of the year 9999, beyond which Python tells no dates
 LONGEST = 1 << 20  # bytes of a region; longer ranges are cut, so that a region always fits in memory
+LONGEST_LABEL = 1000  # bytes
+MOST_RANGES = 1 << 20  # of a sign
+MOST_SIGNS = 10_000
+
+OLDER = (
+    "whether somebody else wrote to the image since: the journal is of an older vmrescue, which kept no signs of that"
+)
+NOT_COMPARED = Comparison()
+GROWN = "what lies behind the image's old end"
+SPREAD = "pages spread over the image"
 
 
 @dataclass(frozen=True)
@@ -55,7 +70,14 @@ class Region:
 
 @dataclass(frozen=True)
 class Journal:
-    """An undo journal as its file tells it. `created` is Unix time; `unique_id` is that of the container, or zeros."""
+    """An undo journal as its file tells it.
+
+    Attributes:
+        created: Unix time.
+        unique_id: the container's, or zeros.
+        version: of the format; the first has no signs.
+        found: what was looked at when the journal was applied.
+    """
 
     path: Path
     created: int
@@ -64,6 +86,14 @@ class Journal:
     unique_id: bytes
     witness: bytes
     regions: tuple[Region, ...]
+    version: int = 2
+    signs: tuple[Sign, ...] = ()
+    found: Comparison = NOT_COMPARED
+
+    @property
+    def ranges(self) -> list[tuple[int, int]]:
+        """What the commit writes."""
+        return [region.range for region in self.regions]
 
     @property
     def number(self) -> int:
@@ -95,7 +125,7 @@ class Journal:
                 f"the undo journal {self.path} belongs to another image: that has {self.size_before} bytes"
                 f" ({self.size_after} when repaired), this one {image.size}"
             )
-        if witness(image, [region.range for region in self.regions], smaller) != self.witness:
+        if witness(image, self.ranges, smaller, samples=self.version == 1) != self.witness:
             raise RefusedError(
                 f"the undo journal {self.path} belongs to another image, or this one was changed by other means since;"
                 " if the image is right as it is, move the journal elsewhere"
@@ -114,6 +144,18 @@ class Journal:
                 )
         self.check_identity(image)
 
+    def compare(self, image: BlockDevice) -> Comparison:
+        """Looks for signs of somebody else's writing; the image may be as before the commit, half-way, or as after."""
+        if self.version == 1:
+            return Comparison(unknown=(OLDER,))
+        ranges, smaller = self.ranges, min(self.size_before, self.size_after)
+        found = compare(image, self.signs, ranges, smaller)
+        if self.size_after > self.size_before:  # what the commit didn't write there is zero
+            grown = Sign(GROWN, ((self.size_before, self.size_after - self.size_before),), NOTHING)
+            more = compare(image, [grown], ranges, self.size_after)
+            found = Comparison(found.same + more.same, found.different + more.different, found.unknown)
+        return found
+
 
 def cut_ranges(image: BlockDevice, overlay: Overlay) -> list[tuple[int, int]]:
     """All that turns the image into what the overlay shows, in ranges of `LONGEST` bytes at most."""
@@ -128,14 +170,23 @@ def cut_ranges(image: BlockDevice, overlay: Overlay) -> list[tuple[int, int]]:
 
 
 def write_journal(
-    path: Path, image: BlockDevice, overlay: Overlay, ranges: list[tuple[int, int]], unique_id: bytes, created: int
+    path: Path,
+    image: BlockDevice,
+    overlay: Overlay,
+    ranges: list[tuple[int, int]],
+    unique_id: bytes,
+    created: int,
+    signs: Sequence[Sign] = (),
 ) -> None:
     """Writes and syncs a journal for `ranges` (of `cut_ranges`). Raises WriteError, ReadError."""
-    known_by = witness(image, ranges, min(image.size, overlay.size))
+    smaller = min(image.size, overlay.size)
+    known_by = witness(image, ranges, smaller)
+    signs = [Sign(SPREAD, spread(smaller)), *signs] if ranges else []
     with _new_file(path) as append:
         digest = hashlib.sha256()
-        header = HEADER.pack(MAGIC, created, image.size, overlay.size, unique_id, known_by)
-        for piece in chain([header], _pieces(image, overlay, ranges)):
+        header = HEADER.pack(MAGICS[-1], created, image.size, overlay.size, unique_id, known_by)
+        kept = (_sign_record(sign, digest_of(image, sign.ranges, ranges, smaller)) for sign in signs)
+        for piece in chain([header], _pieces(image, overlay, ranges), kept):
             digest.update(piece)
             append(piece)
         append(END.pack(END_TAG, len(ranges), digest.digest()))
@@ -150,13 +201,19 @@ def _pieces(image: BlockDevice, overlay: Overlay, ranges: list[tuple[int, int]])
         yield REGION.pack(REGION_TAG, offset, len(old), len(new), *hashes) + old
 
 
+def _sign_record(sign: Sign, digest: bytes) -> bytes:
+    label = sign.label.encode("utf-8", "replace")[:LONGEST_LABEL]
+    ranges = b"".join(RANGE.pack(*part) for part in sign.ranges)
+    return SIGN.pack(SIGN_TAG, len(label), len(sign.ranges), digest) + label + ranges
+
+
 def read_journal(path: Path) -> Journal:
     """Reads and checks a whole journal, one region at a time. Raises RefusedError where it is damaged, ReadError."""
     with _reading(path) as file:
         reader = _Reader(path, file)
         magic, created, size_before, size_after, unique_id, known_by = HEADER.unpack(reader.take(HEADER.size))
-        if magic != MAGIC or created > LATEST:
-            raise _damaged(path, 0, f"{bytes_text(MAGIC)}, and a time before the year 10000")
+        if magic not in MAGICS or created > LATEST:
+            raise _damaged(path, 0, f"{bytes_text(MAGICS[-1])}, and a time before the year 10000")
         regions: list[Region] = []
         while (tag := reader.peek(len(REGION_TAG))) == REGION_TAG:
             _, offset, before, after, old, new = REGION.unpack(reader.take(REGION.size))
@@ -167,6 +224,10 @@ def read_journal(path: Path) -> Journal:
                 raise _damaged(path, reader.position, "a region inside the image, behind the last one")
             reader.take(before)
             regions.append(region)
+        signs: list[Sign] = []
+        while magic != MAGICS[0] and reader.peek(len(SIGN_TAG)) == SIGN_TAG and len(signs) < MOST_SIGNS:
+            signs.append(_read_sign(reader, max(size_before, size_after)))
+        tag = reader.peek(len(END_TAG))
         total = reader.digest.digest()
         end_at = reader.position
         if tag != END_TAG or END.unpack(reader.take(END.size)) != (END_TAG, len(regions), total):
@@ -174,7 +235,23 @@ def read_journal(path: Path) -> Journal:
     lost = sum(region.length_before for region in regions if region.offset >= size_after)
     if lost < size_before - size_after:
         raise _damaged(path, 0, "all the bytes that the image lost")
-    return Journal(path, created, size_before, size_after, unique_id, known_by, tuple(regions))
+    version = MAGICS.index(magic) + 1
+    return Journal(path, created, size_before, size_after, unique_id, known_by, tuple(regions), version, tuple(signs))
+
+
+def _read_sign(reader: _Reader, size: int) -> Sign:
+    at = reader.position
+    _, length, count, digest = SIGN.unpack(reader.take(SIGN.size))
+    if length > LONGEST_LABEL or count > MOST_RANGES:
+        raise _damaged(reader.path, at, f"a label of {LONGEST_LABEL} bytes and {MOST_RANGES} ranges at most")
+    label = reader.take(length).decode("utf-8", "replace")
+    ranges = tuple(RANGE.iter_unpack(reader.take(count * RANGE.size)))
+    end = 0
+    for offset, extent in ranges:
+        if offset < end or not extent or offset + extent > size:
+            raise _damaged(reader.path, at, "ranges inside the image, each behind the last one")
+        end = offset + extent
+    return Sign(label, ranges, digest)
 
 
 class _Reader:

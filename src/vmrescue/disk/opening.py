@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING, cast
 from vmrescue.disk import journal
 from vmrescue.disk.container import VirtualDisk, open_container
 from vmrescue.disk.device import check_range
+from vmrescue.disk.journal_file import MOST_RANGES
 from vmrescue.disk.overlay import Overlay
 from vmrescue.disk.recovery import half_repaired, open_for_reading, open_for_writing
 from vmrescue.disk.remote import shown
+from vmrescue.disk.signs import Sign, joined
 from vmrescue.errors import RefusedError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from types import TracebackType
 
     from vmrescue.disk.file import HeldStore, Store
     from vmrescue.disk.journal_file import Journal
+    from vmrescue.disk.vhd import VhdDynamic
 
 FLAT = ("raw image", "block device", "fixed VHD")  # a byte of the disk is at the same place of the file
 
@@ -110,9 +113,19 @@ class EditSession:
         """(offset, length) of the bytes of the image file that `commit` would write."""
         return self.overlay.changed_ranges()
 
-    def commit(self) -> Journal | None:
-        """Writes all changes to the image, or none; see `journal.commit`. Afterwards the session may go on."""
-        return journal.commit(self._file(), self.overlay, self.disk.unique_id)
+    def commit(self, signs: Iterable[Sign] = ()) -> Journal | None:
+        """Writes all changes to the image, or none; see `journal.commit`. Afterwards the session may go on.
+
+        Args:
+            signs: bytes of the disk as it is to become, by which an undo sees whether somebody else has written.
+        """
+        kept = list(signs)
+        if self.disk.format not in FLAT:
+            kept = list(_stored(kept, cast("VhdDynamic", self.disk)))
+        kept = [
+            Sign(f"{sign.label}, in too many pieces", ()) if len(sign.ranges) > MOST_RANGES else sign for sign in kept
+        ]
+        return journal.commit(self._file(), self.overlay, self.disk.unique_id, kept)
 
     def seal(self) -> None:
         """Makes all that was done to the image so far final, so that `write_unowned` may be used; see `journal`."""
@@ -161,15 +174,24 @@ class EditSession:
         self.close()
 
 
-def undo(path: str | os.PathLike[str]) -> Journal:
-    """Takes the last repair of an image back, byte for byte; or rolls back one that was interrupted.
+def _stored(signs: Iterable[Sign], disk: VhdDynamic) -> Iterator[Sign]:
+    """Signs of a disk as signs of its file. What is in no block yet can only be written by changing the table."""
+    table = Sign(f"the {disk.format}'s headers and table", joined(disk.own_ranges))
+    for sign in signs:
+        parts = joined(part for offset, length in sign.ranges for part in disk.stored(offset, length))
+        yield Sign(sign.label, parts or (sign.ranges and table.ranges))
+    yield table
+
+
+def undo(path: str | os.PathLike[str], although_changed: bool = False) -> Journal:
+    """Takes the last repair of an image back, or rolls back one that was interrupted: see `journal.undo`.
 
     Raises:
         NotFoundError: there is none to take back.
         RefusedError: the image was changed since, or is in use.
     """
-    image, interrupted = open_for_writing(path)
+    image, interrupted = open_for_writing(path, although_changed)
     try:
-        return interrupted or journal.undo(image)
+        return interrupted or journal.undo(image, although_changed)
     finally:
         image.close()

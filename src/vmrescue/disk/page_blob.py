@@ -66,6 +66,11 @@ class PageBlob:
             self._cache(properties.size)
             self._opened = opened.pop_all()
 
+    @property
+    def version(self) -> str | None:
+        """The ETag of the blob, as the last answer told."""
+        return str(self._etag)
+
     def _must_be_a_page_blob(self) -> None:
         kind = self._properties().blob_type
         if kind is None:

@@ -31,12 +31,13 @@ class _RolledBack(Overlay):
 
 def open_for_reading(path: str | os.PathLike[str]) -> tuple[Store, Journal | None]:
     """The bytes of an image; and the journal of an interrupted repair, which they don't show."""
-    image: Store = RemoteFile(os.fspath(path)) if is_remote(path) else FileDevice(path)
+    image: RemoteFile | FileDevice = RemoteFile(os.fspath(path)) if is_remote(path) else FileDevice(path)
     try:
         hot = journal.pending(path)
         if hot is None:
             return image, None
         hot.check_identity(image)
+        journal.must_be_alone(image.path, hot, hot.compare(image), although_changed=False)
         view = _RolledBack(image)
         hot.restore(view)
     except BaseException:
@@ -45,8 +46,11 @@ def open_for_reading(path: str | os.PathLike[str]) -> tuple[Store, Journal | Non
     return view, hot
 
 
-def open_for_writing(path: str | os.PathLike[str]) -> tuple[HeldStore, Journal | None]:
+def open_for_writing(path: str | os.PathLike[str], although_changed: bool = False) -> tuple[HeldStore, Journal | None]:
     """The image itself, locked and in good order; and the journal of an interrupted repair that was rolled back.
+
+    Args:
+        although_changed: roll back even where there are signs that somebody else wrote to the image since.
 
     Raises:
         RefusedError: somebody else uses it, or it may not be written.
@@ -59,7 +63,7 @@ def open_for_writing(path: str | os.PathLike[str]) -> tuple[HeldStore, Journal |
             raise RefusedError(
                 f"{image.path} is half repaired: `vmrescue undo` it first where its undo journal is, {image.unfinished}"
             )
-        return image, journal.rollback(image, hot) if hot else None
+        return image, journal.finish(image, hot, although_changed) if hot else None
     except BaseException:
         image.close()
         raise

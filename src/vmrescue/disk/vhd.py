@@ -223,6 +223,25 @@ class VhdDynamic:
             return own
         return min(own, next_data(self.parent, offset))
 
+    def stored(self, offset: int, length: int) -> Iterator[tuple[int, int]]:
+        """(offset, length) of the file's parts in which a range of the disk lies, with the bitmaps of its blocks.
+
+        What is in no block has no place yet; a write to it changes the table.
+        """
+        check_range(self.format, offset, length, self.size)
+        for start, extent in self._pieces(offset, length):
+            block, within = divmod(start, self.header.block_size)
+            if self._table[block] != NO_BLOCK:
+                at = self._table[block] * SECTOR
+                yield at, self._bitmap_size
+                yield at + self._bitmap_size + within, extent
+
+    @property
+    def own_ranges(self) -> list[tuple[int, int]]:
+        """(offset, length) of what says where the disk's bytes lie in the file: both headers and the table."""
+        header = self.footer.data_offset
+        return [(0, SECTOR), (header, HEADER_SIZE), (self.header.table_offset, 4 * len(self._table))]
+
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
         check_range(self.format, offset, len(data), self.size)
         view = memoryview(data)

@@ -19,12 +19,12 @@ class ClusterStream:
 
     def __init__(self, pending: PendingWrites, runs: RunList, cluster_size: int) -> None:
         self._pending = pending
-        self._cluster_size = cluster_size
+        self.cluster_size = cluster_size
         self.runs = runs
 
     @property
     def size(self) -> int:
-        return self.runs.clusters * self._cluster_size
+        return self.runs.clusters * self.cluster_size
 
     def position(self, offset: int) -> int:
         """The byte of the volume where a byte of the stream is; HOLE in a hole."""
@@ -52,7 +52,7 @@ class ClusterStream:
     def _pieces(self, offset: int, length: int) -> Iterator[tuple[int, int]]:
         if offset < 0 or offset + length > self.size:
             raise FormatError("stream of clusters", offset, f"{length} bytes inside its {self.size}", offset + length)
-        return self.runs.pieces(offset, length, self._cluster_size)
+        return self.runs.pieces(offset, length, self.cluster_size)
 
     def _stored_pieces(self, offset: int, length: int) -> list[tuple[int, int]]:
         pieces = list(self._pieces(offset, length))

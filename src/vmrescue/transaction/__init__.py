@@ -6,8 +6,9 @@ from vmrescue.transaction.apply import file_hash
 from vmrescue.transaction.backup import back_up, configuration_files
 from vmrescue.transaction.history import PastRepair, history
 from vmrescue.transaction.receipt import Receipt, Written
-from vmrescue.transaction.repairing import must_be_editable, repair, undo
+from vmrescue.transaction.repairing import must_be_editable, repair
 from vmrescue.transaction.transaction import Transaction
+from vmrescue.transaction.undoing import Undone, take_back, undo
 
 __all__ = [
     "PastRepair",
@@ -20,5 +21,7 @@ __all__ = [
     "history",
     "must_be_editable",
     "repair",
+    "take_back",
     "undo",
+    "Undone",
 ]

@@ -30,6 +30,7 @@ from vmrescue.transaction.recorder import Recorder
 from vmrescue.units import size_text
 from vmrescue.windows.defragmentation import SNAPSHOT_NOTE, has_shadow_copies, ntfs_volume
 from vmrescue.windows.disk import Disk
+from vmrescue.windows.signs import signs_of
 
 if TYPE_CHECKING:
     import os
@@ -215,7 +216,7 @@ class Defragmentation:
         self._commit()
 
     def _commit(self) -> None:
-        committed = self.session.commit()
+        committed = self.session.commit(signs_of(self.volume.disk, None))
         if committed is not None:
             try:
                 compare_committed(self.path, self.session.disk, self._recorder.written)

@@ -1,11 +1,10 @@
-"""Repairing an image in one call, and taking the last repair back."""
+"""Repairing an image in one call."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from vmrescue.disk import opening
 from vmrescue.errors import RefusedError, UsageError
 from vmrescue.transaction.target import child_of, copy_of
 from vmrescue.transaction.transaction import Transaction
@@ -91,13 +90,3 @@ def must_be_editable(diagnosis: Diagnosis) -> None:
         encrypted = [volume for volume in diagnosis.volumes if volume["file_system"] == "BitLocker"]
         places = ", ".join(f"partition {volume['partition']} at byte {volume['start']}" for volume in encrypted)
         raise RefusedError(f"{diagnosis.image}: the OS volume is encrypted with BitLocker ({places}): unlock it first")
-
-
-def undo(image: str | os.PathLike[str]) -> int:
-    """Takes the last repair of an image back: byte for byte as before. Returns the repair's number.
-
-    Raises:
-        NotFoundError: there is no repair to take back.
-        RefusedError: the image was changed since.
-    """
-    return opening.undo(image).number

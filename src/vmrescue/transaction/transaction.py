@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from vmrescue.checks import Policy, examine, open_disks
 from vmrescue.digests import file_sha256, sha256
 from vmrescue.disk import EditSession, journal
-from vmrescue.disk.remote import shown
+from vmrescue.disk.remote import is_remote, shown
 from vmrescue.errors import RefusedError, RepairFailedError, VmRescueError, WriteError
 from vmrescue.plan import DeleteFile, PutFile, ReplayVolumeLog
 from vmrescue.transaction.apply import apply_plan, by_file
@@ -33,6 +33,7 @@ from vmrescue.transaction.resizing import Expansion
 from vmrescue.transaction.spelling import as_spelled
 from vmrescue.transaction.verify import verify_plan
 from vmrescue.windows.bare_hive import disk_or_hive
+from vmrescue.windows.signs import signs_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
     from vmrescue.checks import Diagnosis
     from vmrescue.disk.journal_file import Journal
+    from vmrescue.disk.signs import Sign
     from vmrescue.plan import Plan
     from vmrescue.transaction.target import Origin
     from vmrescue.windows import Disk, Volume
@@ -58,6 +60,11 @@ class EditedImage:
     def disk(self) -> Disk:
         """The disk as it is now, with nothing remembered from before."""
         return disk_or_hive(self.recorder, self.name, self.index)
+
+    @property
+    def has_no_version(self) -> bool:
+        """Whether nothing but its bytes shows that somebody wrote to it: an undo then has to look at many of them."""
+        return not is_remote(self.path)
 
     def written(self) -> list[Written]:
         """What a commit would write to the file."""
@@ -194,10 +201,11 @@ class Transaction:
         name = self.started.strftime("%Y%m%dT%H%M%S.%fZ")
         folder = Path(backup_dir or _beside(self.images[0].path)) / name
         backups = self._back_up(applied, folder)
+        signs = self._signs(applied)
         done: list[tuple[EditedImage, Journal]] = []
         try:
             for image in self.images:
-                committed = image.session.commit()
+                committed = image.session.commit(signs[image])
                 if committed:
                     done.append((image, committed))
             for image, _ in done:
@@ -223,6 +231,19 @@ class Transaction:
         except OSError as error:
             raise WriteError(f"the repair was made, but its receipt cannot be written: {error.strerror}") from error
         return receipt
+
+    def _signs(self, applied: Receipt) -> dict[EditedImage, list[Sign]]:
+        """By what an undo of each image will see whether somebody else has written to it.
+
+        What has a version of its own, which every write changes, needs few: those for a repair that is interrupted.
+        """
+        with open_disks([image.path for image in self.images]) as untouched:
+            return {
+                image: list(signs_of(image.disk(), untouched[image.index] if image.has_no_version else None))
+                if image.name in applied.written
+                else []
+                for image in self.images
+            }
 
     def _back_up(self, applied: Receipt, folder: Path) -> list[dict[str, Any]]:
         """Copies of what is edited. What is deleted is in the journal: a page file would fill the backup."""

@@ -1,0 +1,84 @@
+"""What a FAT volume shows of somebody having written to it: where those bytes lie.
+
+FAT keeps no log. Whoever makes, changes or deletes a file changes the table or its directory; whoever mounts the volume
+and does not finish leaves a bit in the boot sector or in the table.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.disk.pending_writes import PendingWrites
+from vmrescue.errors import NotFoundError
+from vmrescue.fat.boot_sector import read_boot_sector
+from vmrescue.fat.table import FREE, Table
+from vmrescue.fat.volume import FatVolume
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from vmrescue.disk.device import BlockDevice
+    from vmrescue.disk.signs import Range
+
+BASE_BLOCK = 4096  # bytes at the start of a file that tell who wrote to it, where it is a hive
+MOST_DIRECTORIES = 10_000
+DEEPEST = 128
+
+Named = tuple[str, "list[Range]"]
+
+
+def signs(device: BlockDevice, files: Iterable[str], thorough: bool = True) -> Iterator[Named]:
+    """The ranges of a volume that change when it is written to.
+
+    Args:
+        files: whose first bytes tell that they were written to; those that are not there are passed over.
+        thorough: False where reading is dear: without the table and the directories.
+    """
+    boot = read_boot_sector(device)
+    volume = FatVolume(device)
+    reserved = boot.table_offset
+    if not thorough:
+        yield "the boot sector, and the start of the allocation table", [(0, reserved + boot.sector_size)]
+    else:
+        yield "the boot sector, the allocation table and the root directory", [(0, boot.data_offset)]
+        if below := list(_directories(volume)):
+            yield "the directories", below
+    for path in files:
+        try:
+            pieces = volume.file_extents(path)
+        except NotFoundError:
+            continue
+        if pieces:
+            yield f"\\{path}", [(volume.cluster_offset(pieces[0][1]), min(BASE_BLOCK, boot.cluster_size))]
+
+
+def _directories(volume: FatVolume) -> Iterator[Range]:
+    """The clusters of all directories, from the root down; each once, however damaged the volume is."""
+    seen: set[int] = set()
+    waiting = [""]
+    while waiting:
+        path = waiting.pop()
+        pieces = volume.file_extents(path)
+        first = pieces[0][1] if pieces else 0
+        if first in seen or len(seen) > MOST_DIRECTORIES:
+            continue
+        seen.add(first)
+        yield from ((volume.cluster_offset(cluster), count * volume.cluster_size) for _, cluster, count in pieces)
+        if path.count("\\") < DEEPEST:
+            waiting += [f"{path}\\{each.name}" for each in volume.list(path) if each.is_directory]
+
+
+def changed_clusters(before: BlockDevice, after: BlockDevice) -> Iterator[Range]:
+    """The ranges of a volume that became free, or stopped being free, between two states of it."""
+    boots = [read_boot_sector(device) for device in (before, after)]
+    if boots[0].cluster_size != boots[1].cluster_size or boots[0].data_offset != boots[1].data_offset:
+        return
+    tables = (
+        Table(PendingWrites(device, boot.sector_size), boot)
+        for device, boot in zip((before, after), boots, strict=True)
+    )
+    for (first, old), (_, new) in zip(*(table.pages() for table in tables), strict=False):
+        if old != new:
+            for index, (was, becomes) in enumerate(zip(old, new, strict=False)):
+                if (was == FREE) != (becomes == FREE):
+                    yield boots[1].cluster_offset(first + index), boots[1].cluster_size

@@ -1,0 +1,101 @@
+"""What an NTFS volume shows of somebody having mounted it or written to it: where those bytes lie.
+
+Whoever writes to a volume raises the update number of each file record and index block that changes, and Windows opens
+its log even where it changes nothing. So the whole file table, the map of clusters and the log's first pages are enough
+to see that a file was made, changed or deleted, and deleted files are seen too: their records keep what they were.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from vmrescue.errors import NotFoundError, VmRescueError
+from vmrescue.ntfs.attribute import Kind
+from vmrescue.ntfs.bitmap import bit_parts
+from vmrescue.ntfs.directory import find_file
+from vmrescue.ntfs.run_list import HOLE
+from vmrescue.ntfs.store import Store
+from vmrescue.ntfs.system_files import BITMAP, LOG_FILE, MFT, VOLUME
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from vmrescue.disk.device import BlockDevice
+    from vmrescue.disk.signs import Range
+    from vmrescue.ntfs.data import Stream
+
+LOG_START = 256 << 10  # bytes: restart pages, the pages that are written first, and the oldest of the others
+RESTART_PAGES = 8 << 10  # bytes
+JOURNAL_END = 64 << 10  # bytes of $UsnJrnl
+USN_JOURNAL, USN_STREAM = "$Extend\\$UsnJrnl", "$J"
+BASE_BLOCK = 4096  # bytes at the start of a file that tell who wrote to it, where it is a hive or a hive's log
+
+_CHANGED = re.compile("1++")
+
+Named = tuple[str, "list[Range]"]  # a name, and ranges of the volume; none where they cannot be told
+
+
+def signs(device: BlockDevice, files: Iterable[str], thorough: bool = True) -> Iterator[Named]:
+    """The ranges of a volume that change when it is mounted or written to.
+
+    Args:
+        files: whose first pages tell that they were written to; those that are not there are passed over.
+        thorough: False where reading is dear: without the tables, which are large.
+    """
+    store = Store(device)
+    found: dict[str, Callable[[], list[Range]]] = {
+        "$LogFile": lambda: _part(store.file(LOG_FILE).stream(Kind.DATA), 0, LOG_START if thorough else RESTART_PAGES),
+        "$Volume's flags": lambda: [(store.mft.position(VOLUME), store.boot.record_size)],
+    }
+    if thorough:
+        found["$MFT"] = lambda: _part(store.file(MFT).stream(Kind.DATA))
+        found["$Bitmap"] = lambda: _part(store.file(BITMAP).stream(Kind.DATA))
+        found["$UsnJrnl"] = lambda: _usn_journal(store)
+    for path in files:
+        found[f"\\{path}"] = lambda path=path: _start(store, path)  # type: ignore[misc]
+    for name, ranges in found.items():
+        try:
+            if known := ranges():
+                yield name, known
+        except NotFoundError:
+            continue
+        except VmRescueError as error:
+            yield f"{name} ({error})", []
+
+
+def _part(stream: Stream, first: int = 0, length: int | None = None) -> list[Range]:
+    """Where bytes of a stream lie on the volume, but for its holes."""
+    clusters = stream.clusters
+    end = clusters.size if length is None else min(first + length, clusters.size)
+    pieces = clusters.runs.pieces(first, max(0, end - first), clusters.cluster_size)
+    return [(position, size) for position, size in pieces if position != HOLE]
+
+
+def _usn_journal(store: Store) -> list[Range]:
+    stream = find_file(store, USN_JOURNAL).stream(Kind.DATA, USN_STREAM)
+    first = max(0, stream.size - JOURNAL_END)
+    return _part(stream, first, stream.size - first)
+
+
+def _start(store: Store, path: str) -> list[Range]:
+    file = find_file(store, path)
+    stream = file.stream(Kind.DATA)
+    if not stream.attribute.non_resident:
+        return [(file.base.position, store.boot.record_size)]
+    return _part(stream, 0, BASE_BLOCK)
+
+
+def changed_clusters(before: BlockDevice, after: BlockDevice) -> Iterator[Range]:
+    """The ranges of a volume that became free, or stopped being free, between two states of it."""
+    old, new = (Store(device) for device in (before, after))
+    size = new.boot.cluster_size
+    if size != old.boot.cluster_size:
+        return
+    count = min(old.boot.cluster_count, new.boot.cluster_count)
+    maps = (store.file(BITMAP).stream(Kind.DATA) for store in (old, new))
+    for (first, was, length), (_, becomes, _) in zip(*(bit_parts(bitmap, 0, count) for bitmap in maps), strict=True):
+        if was != becomes:
+            text = f"{was ^ becomes:0{length}b}"[::-1]
+            for match in _CHANGED.finditer(text):
+                yield (first + match.start()) * size, (match.end() - match.start()) * size

@@ -1,0 +1,81 @@
+"""Taking the last repair of an image back, and what was looked at before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from vmrescue.disk import journal, opening
+from vmrescue.disk.remote import shown
+
+if TYPE_CHECKING:
+    import os
+
+OWN = "all that it wrote, and the rest of the pages in which that begins or ends"
+
+
+@dataclass(frozen=True)
+class Undone:
+    """A repair that was taken back.
+
+    Attributes:
+        image: its path.
+        number: the repair's.
+        interrupted: whether the repair had been interrupted, so that it was rolled back.
+        bytes_restored: of the image's file, in the ranges that the repair wrote.
+        compared: what was looked at before, and was as the repair left it.
+        different: what was not, and was passed over because that was asked for.
+        not_compared: what could not be looked at, and why.
+    """
+
+    image: str
+    number: int
+    interrupted: bool
+    bytes_restored: int
+    compared: tuple[str, ...]
+    different: tuple[str, ...]
+    not_compared: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "image": self.image,
+            "undone": self.number,
+            "interrupted": self.interrupted,
+            "bytes_restored": self.bytes_restored,
+            "compared": list(self.compared),
+            "different": list(self.different),
+            "not_compared": list(self.not_compared),
+        }
+
+
+def take_back(image: str | os.PathLike[str], although_changed: bool = False) -> Undone:
+    """Takes the last repair of an image back: the bytes that it wrote, and the file's size, become what they were.
+
+    Before that it looks at all that it would overwrite, and for signs that somebody else has written to the image
+    since: that Windows ran, or that the image was mounted or edited. What these signs are, the answer says.
+
+    Args:
+        image: as for `repair`.
+        although_changed: take it back in spite of such signs. Old bytes then come to lie among new ones, which can
+            destroy files. What the repair wrote must still be there even then.
+
+    Raises:
+        NotFoundError: there is no repair to take back.
+        RefusedError: the image was changed since; nothing was written, and the repair can still be taken back.
+    """
+    interrupted = journal.is_hot(image)
+    undone = opening.undo(image, although_changed)
+    return Undone(
+        image=shown(image),
+        number=undone.number,
+        interrupted=interrupted,
+        bytes_restored=sum(region.length_before for region in undone.regions),
+        compared=undone.found.same if interrupted else (OWN, *undone.found.same),
+        different=undone.found.different,
+        not_compared=undone.found.unknown,
+    )
+
+
+def undo(image: str | os.PathLike[str], although_changed: bool = False) -> int:
+    """As `take_back`; returns the repair's number."""
+    return take_back(image, although_changed).number

@@ -1,0 +1,127 @@
+"""What the volumes of a disk show of a Windows that ran, or of anybody else who wrote to them, since a repair.
+
+A repair's journal keeps these bytes' hashes (`disk.signs`). An undo that finds others refuses: it would put old bytes
+among new ones.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.disk.signs import Sign, joined, sampled
+from vmrescue.errors import VmRescueError
+from vmrescue.fat import signs as fat
+from vmrescue.ntfs import NtfsVolume
+from vmrescue.ntfs import signs as ntfs
+from vmrescue.registry.base_block import LOG_SUFFIXES
+from vmrescue.units import size_text
+from vmrescue.windows.bare_hive import BareHive
+from vmrescue.windows.boot_store import BIOS_STORE, UEFI_STORE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from vmrescue.disk.signs import Range
+    from vmrescue.windows.disk import Disk
+    from vmrescue.windows.volume import Volume
+
+HIVES = ("SYSTEM", "SOFTWARE", "SAM", "SECURITY", "DEFAULT")
+CONFIG = "System32\\config"
+MOST_FOLDERS = 200  # of a volume's root, looked into for a Windows
+
+WHOLE_TABLE = 1 << 30  # bytes of $MFT, a million files, that are hashed whole
+TABLE_PIECES = 4096
+WHOLE_CONTENT = 64 << 20  # bytes of content that are hashed whole
+CONTENT_PIECES = 256
+PIECE = 64 << 10
+
+
+def signs_of(after: Disk, before: Disk | None) -> Iterator[Sign]:
+    """What is to be looked at before an edit of a disk is undone, as ranges of the disk.
+
+    Args:
+        after: the disk as it is to become.
+        before: as it was; None where reading is dear, so that only a few pages may be looked at.
+    """
+    if isinstance(after, BareHive):
+        yield Sign("the hive's file", ((0, after.device.size),))
+        return
+    for volume in after.volumes:
+        try:
+            named = list(_volume_signs(volume, before is not None))
+        except VmRescueError as error:
+            named = [(f"what is on it ({error})", [])]
+        for name, ranges in named:
+            yield from _parts(name, volume, ranges, sampled(ranges, WHOLE_TABLE, TABLE_PIECES, PIECE))
+        if before is None:
+            continue
+        if volume.readable:
+            yield from _changed_content(volume, before)
+        else:
+            what = f"what is on it ({volume.file_system or 'no known file system'})"
+            yield from _sampled(what, volume, [(0, volume.partition.size)])
+    if before is not None:
+        yield from _old_places(after, before)
+
+
+def _volume_signs(volume: Volume, thorough: bool) -> Iterator[tuple[str, list[Range]]]:
+    if volume.file_system == "NTFS":
+        yield from ntfs.signs(volume.device, _hives(volume), thorough)
+    elif volume.readable:
+        yield from fat.signs(volume.device, _boot_stores(), thorough)
+
+
+def _hives(volume: Volume) -> list[str]:
+    """The hives that may lie on an NTFS volume, and their logs; whatever the folder of its Windows is called."""
+    files = NtfsVolume(volume.device)
+    roots = [entry.name for entry in files.list() if entry.is_directory][:MOST_FOLDERS]
+    configs = [f"{root}\\{CONFIG}" for root in roots if files.exists(f"{root}\\{CONFIG}\\SYSTEM")]
+    hives = [f"{config}\\{name}" for config in configs for name in HIVES]
+    return [*(hive + suffix for hive in hives for suffix in ("", *LOG_SUFFIXES)), *_boot_stores()]
+
+
+def _boot_stores() -> list[str]:
+    return [store + suffix for store in (BIOS_STORE, UEFI_STORE) for suffix in ("", *LOG_SUFFIXES)]
+
+
+def _changed_content(volume: Volume, before: Disk) -> Iterator[Sign]:
+    """The clusters that the edit frees, which an undo gives back with what is in them, and those that it takes."""
+    old = next((each for each in before.volumes if each.partition.number == volume.partition.number), None)
+    if old is None or old.file_system != volume.file_system:
+        return
+    room = ntfs if volume.file_system == "NTFS" else fat
+    try:
+        changed = joined(room.changed_clusters(old.device, volume.device))
+    except VmRescueError as error:
+        yield _sign(f"the content of what was freed ({error})", volume, [])
+        return
+    if changed:
+        yield from _sampled("the content of the clusters that were freed or taken", volume, changed)
+
+
+def _old_places(after: Disk, before: Disk) -> Iterator[Sign]:
+    """What a partition that was moved left behind."""
+    now = {volume.position for volume in after.volumes}
+    for volume in before.volumes:
+        if volume.position not in now:
+            place = [(0, volume.partition.size)]
+            yield from _sampled(f"the place that it had, at byte {volume.position}", volume, place)
+
+
+def _sampled(name: str, volume: Volume, ranges: Iterable[Range]) -> Iterator[Sign]:
+    ranges = joined(ranges)
+    return _parts(name, volume, ranges, sampled(ranges, WHOLE_CONTENT, CONTENT_PIECES, PIECE))
+
+
+def _parts(name: str, volume: Volume, ranges: Iterable[Range], chosen: Iterable[Range]) -> Iterator[Sign]:
+    """A sign for as much of the ranges as can be read in good time, and one that says what was left out."""
+    total, taken = (sum(length for _, length in some) for some in (ranges, chosen))
+    if taken < total:
+        name = f"{name} ({size_text(taken)} in pieces spread over its {size_text(total)})"
+        yield _sign(f"the rest of {name}", volume, [])
+    yield _sign(name, volume, chosen)
+
+
+def _sign(name: str, volume: Volume, ranges: Iterable[Range]) -> Sign:
+    where = f"partition {volume.partition.number}"
+    return Sign(f"{name}, on {where}", joined((volume.position + offset, length) for offset, length in ranges))
