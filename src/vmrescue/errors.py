@@ -83,6 +83,12 @@ class RepairFailedError(VmRescueError):
     exit_status = 5
 
 
+class AfterCommitError(VmRescueError):
+    """The image was changed, confirmed and is sound, but something that comes after that failed (say, its receipt)."""
+
+    exit_status = 6
+
+
 def missing_extra(purpose: str, extra: str) -> UnsupportedError:
     """What is said where a package is not installed that comes with an extra of this one.
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 NEW_FILE = 0o666  # permissions, of which the user's mask takes some
+UNFINISHED = ".unfinished"  # ends the name of what is being written, and is not to be used
+NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)  # what file systems say that have no hard links
 
 
 def kind_of(path: str | os.PathLike[str]) -> int:
@@ -97,21 +99,39 @@ def new_file(path: Path, overwrite: bool) -> Iterator[BinaryIO]:
     Raises:
         OSError: the operating system would not take it, or there is such a file, and it may not be overwritten.
     """
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name[:40]}.", delete=False) as unfinished:
+    with NamedTemporaryFile(
+        dir=path.parent, prefix=f".{path.name[:40]}.", suffix=UNFINISHED, delete=False
+    ) as unfinished:
         try:
             yield cast("BinaryIO", unfinished)
             unfinished.flush()
             os.fsync(unfinished.fileno())
-            _name(Path(unfinished.name), path, overwrite)
+            mask = os.umask(0)
+            os.umask(mask)
+            os.fchmod(unfinished.fileno(), NEW_FILE & ~mask)
+            if overwrite:
+                Path(unfinished.name).replace(path)
+            else:
+                give_name(Path(unfinished.name), path)
         finally:
             Path(unfinished.name).unlink(missing_ok=True)
 
 
-def _name(unfinished: Path, path: Path, overwrite: bool) -> None:
-    """Gives a complete file its name, with the permissions of any new file."""
-    mask = os.umask(0)
-    os.umask(mask)
-    unfinished.chmod(NEW_FILE & ~mask)
-    if not overwrite and (path.is_symlink() or path.exists()):
+def give_name(unfinished: Path, path: Path) -> None:
+    """Gives a complete file its name, in the same folder. Nothing is replaced, be it a link that leads nowhere.
+
+    Raises:
+        FileExistsError: something has that name.
+        OSError: the operating system would not do it.
+    """
+    try:
+        os.link(unfinished, path, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+    else:
+        unfinished.unlink()
+        return
+    if os.path.lexists(path):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-    unfinished.replace(path)
+    unfinished.rename(path)

@@ -111,7 +111,10 @@ def test_microsofts_own_way_to_ask_for_help_is_answered(arguments: list[str]) ->
     assert f"vmrescue {arguments[0]} os.vhd" in output_of(*arguments)
 
 
-def test_an_interrupt_ends_with_130_and_leaves_the_image_as_it_was(gen2_broken: Path) -> None:
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_ends_a_command_with_its_own_status_and_leaves_the_image_as_it_was(
+    gen2_broken: Path, number: signal.Signals, status: int
+) -> None:
     before = sha256(gen2_broken)
     command = [*INTERRUPTIBLE, sys.executable, "-m", "vmrescue", "put", str(gen2_broken), "-", "file", "--yes"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -119,8 +122,8 @@ def test_an_interrupt_ends_with_130_and_leaves_the_image_as_it_was(gen2_broken: 
         process.stdin.write(bytes(1 << 20))  # more than a pipe holds: it reads by now
         while Path(f"/proc/{process.pid}/stat").read_text().rpartition(") ")[2][0] != "S":
             time.sleep(0.01)  # until it sleeps, waiting for the rest
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) == 130
+        process.send_signal(number)
+        assert process.wait(timeout=60) == status
         assert process.stderr is not None
         assert process.stderr.read() == b"vmrescue: interrupted\n"
     assert sha256(gen2_broken) == before
@@ -134,7 +137,8 @@ def test_the_help_says_which_checks_and_samples_there_are_and_every_exit_status(
         assert f"Run only these checks (repeatable): {', '.join(RULES)}." in told(command)
     assert f"Which sample image: {', '.join(names())}." in told("demo")
     assert "0 all well (advice alone is that too) or repaired; 1 findings of warning or critical;" in told()
-    assert "130 ended by Ctrl-C." in told()
+    assert "6 the image was changed and is sound, but something after that failed" in told()
+    assert "130 ended by Ctrl-C, 143 by SIGTERM" in told()
 
 
 def test_microsofts_pointer_to_its_help_is_how_help_is_asked_for_here(gen2_broken: Path) -> None:

@@ -8,7 +8,8 @@ import signal
 
 import pytest
 
-from vmrescue.cli.interrupts import let_it_wait, noticed_interrupts
+from vmrescue.cli.interrupts import noticed_interrupts
+from vmrescue.interrupts import checkpoint, held
 
 
 class InterruptedWhileClosed(io.RawIOBase):
@@ -34,8 +35,8 @@ def test_an_interrupt_is_raised_at_once_or_waits_as_the_command_wants() -> None:
     before = signal.getsignal(signal.SIGINT)
     with noticed_interrupts(), pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
-    with noticed_interrupts(let_it_wait) as interrupted:
+    with held():
         signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
-            interrupted()
+            checkpoint()
     assert signal.getsignal(signal.SIGINT) is before

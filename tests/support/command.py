@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
-# Before a command that is to be interrupted: a background job of a shell has its children ignore Ctrl-C.
-INTERRUPTIBLE = ("env", "--default-signal=INT")
+# Before a command that is to be interrupted: a background job of a shell has its children ignore Ctrl-C, nohup SIGHUP.
+INTERRUPTIBLE = ("env", "--default-signal=INT,HUP,TERM")
 
 
 def vmrescue(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str]:

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
+import subprocess
+import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 import pyvhdi
 
 import vmrescue
+from support.command import INTERRUPTIBLE
+from support.command import vmrescue as command
 from support.images import sha256
 from support.machine import run
-from vmrescue.disk import open_disk
+from vmrescue.disk import create_differencing, create_fixed, open_disk
+from vmrescue.samples import unpack
+from vmrescue.transaction import history
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,3 +107,105 @@ def test_what_a_refused_repair_leaves_of_the_new_file_is_deleted(gen2_broken: Pa
     with pytest.raises(vmrescue.VmRescueError, match="the plan found"):
         vmrescue.repair(gen2_broken, plan=plan, into=child)
     assert not child.exists()
+
+
+def make(way: str, image: Path, out: Path) -> None:
+    """A new image called `out`, made by each command and function that makes one."""
+    if way in ("copy_to", "into"):
+        vmrescue.repair(image, only=CHECKS, **{way: out})  # type: ignore[arg-type]
+    elif way.startswith("defrag"):
+        done = command("defrag", image, way.removeprefix("defrag "), out, "--yes", "--quiet")
+        if done.returncode:
+            raise vmrescue.VmRescueError(done.stderr)
+    elif way == "fixed":
+        create_fixed(out, 64 * MIB)
+    elif way == "differencing":
+        create_differencing(image, out)
+    else:
+        unpack("gen2-healthy", out)
+
+
+WAYS = ["copy_to", "into", "defrag --copy-to", "defrag --into", "fixed", "differencing", "sample"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_new_image_is_made_where_nothing_is_not_even_a_link_that_leads_nowhere(
+    way: str, gen2_broken: Path, tmp_path: Path
+) -> None:
+    elsewhere, place = tmp_path / "elsewhere", tmp_path / "place"
+    elsewhere.mkdir()
+    place.mkdir()
+    out = place / "out.vhd"
+    unfinished = place / "out.vhd.unfinished"
+    for planted in (out, unfinished):
+        planted.symlink_to(elsewhere / "target")
+        with pytest.raises(vmrescue.VmRescueError, match=f"{planted}.* (exists already|is there)"):
+            make(way, gen2_broken, out)
+        assert planted.is_symlink()
+        assert list(elsewhere.iterdir()) == []
+        planted.unlink()
+    assert list(place.iterdir()) == []
+    left = place / "out.vhd.vmrescue"
+    left.mkdir()  # of an earlier image of that name
+    with pytest.raises(vmrescue.VmRescueError, match="move or delete it first"):
+        make(way, gen2_broken, out)
+    assert list(place.iterdir()) == [left]
+
+
+@pytest.mark.parametrize("way", ["copy_to", "into"])
+def test_a_finished_image_has_its_journal_and_its_receipt_says_its_name(
+    way: str, gen2_broken: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.vhd"
+    receipt = vmrescue.repair(gen2_broken, only=CHECKS, **{way: out})  # type: ignore[arg-type]
+    assert {path.name for path in tmp_path.iterdir()} == {gen2_broken.name, "out.vhd", "out.vhd.vmrescue"}
+    [past] = history(out)
+    assert receipt.folder is not None
+    assert past.receipt == receipt.folder / "receipt.json"
+    said = [past.receipt.read_text(), (receipt.folder / "manifest.json").read_text()]
+    assert "unfinished" not in "".join(said)
+    document = json.loads(said[0])
+    assert document["image"] == str(out)
+    assert list(document["journals"]) == list(document["written"]) == [str(out)]
+    if way == "into":
+        shown = run("vhdiinfo", out)
+        assert "gen2-broken.vhd" in shown
+        assert "unfinished" not in shown
+    assert vmrescue.undo(out) == 1
+    assert {each.check for each in vmrescue.diagnose(out, only=CHECKS).findings} == set(CHECKS)
+
+
+def test_a_name_that_somebody_else_took_meanwhile_is_left_to_them(gen2_broken: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.vhd"
+    with pytest.raises(vmrescue.VmRescueError, match="exists already") as failure:
+        vmrescue.repair(
+            gen2_broken, only=CHECKS, copy_to=out, progress=lambda *_: out.write_bytes(b"precious") and None
+        )
+    assert failure.value.exit_status == 5
+    assert out.read_bytes() == b"precious"
+    assert {path.name for path in tmp_path.iterdir()} == {gen2_broken.name, "out.vhd"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_copy_that_is_killed_has_a_name_that_says_so_and_the_next_run_says_what_to_do(
+    number: signal.Signals, gen2_broken: Path, tmp_path: Path
+) -> None:
+    out, unfinished = tmp_path / "out.vhd", tmp_path / "out.vhd.unfinished"
+    words = ("repair", gen2_broken, "--copy-to", out, "--yes", "--quiet")
+    with subprocess.Popen([*INTERRUPTIBLE, sys.executable, "-m", "vmrescue", *map(str, words)]) as process:
+        while not unfinished.exists():
+            time.sleep(0.001)
+        process.send_signal(number)
+    if number != signal.SIGKILL:
+        assert process.returncode == 128 + number
+        assert {path.name for path in tmp_path.iterdir()} == {gen2_broken.name}
+        return
+    assert process.returncode == -number
+    assert {path.name for path in tmp_path.iterdir()} == {gen2_broken.name, unfinished.name}
+    again = command(*words)
+    assert again.returncode == 4
+    assert f"{unfinished} is there" in again.stderr
+    assert "delete what it left" in again.stderr
+    unfinished.unlink()
+    assert command(*words).returncode in (0, 1)
+    assert out.exists()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
-from vmrescue.errors import RefusedError
+from vmrescue.errors import AfterCommitError, RefusedError
+from vmrescue.interrupts import held
 from vmrescue.printable import printable
 from vmrescue.report.receipt import dry_run_text, receipt_text
 from vmrescue.report.text import plan_text
@@ -34,10 +36,12 @@ def apply_and_report(
     """
     receipt = transaction.apply(plan)
     show(plan, options)
-    if receipt.written and not options.dry_run:
-        ask(plan, receipt.image, options)
-        receipt = transaction.commit(receipt, options.backup_dir)
-    report(receipt, options)
+    if not receipt.written or options.dry_run:
+        report(receipt, options)
+        return
+    ask(plan, receipt.image, options)
+    with held():  # what was changed is said, whatever ends the command then
+        report(transaction.commit(receipt, options.backup_dir), options)
 
 
 def show(plan: Plan, options: ApplyOptions) -> None:
@@ -63,9 +67,22 @@ def confirmed(question: str) -> bool:
 def report(receipt: Receipt, options: ApplyOptions) -> None:
     """Prints a receipt, or what a dry run would have written."""
     if options.talkative:
-        click.echo(receipt_text(receipt) if receipt.committed else dry_run_text(receipt))
+        tell(receipt_text(receipt) if receipt.committed else dry_run_text(receipt), receipt.committed)
     elif not options.quiet:
-        click.echo(receipt.to_json(), nl=False)
+        tell(receipt.to_json().removesuffix("\n"), receipt.committed)
+
+
+def tell(text: str, changed: bool) -> None:
+    """Prints what was done. Raises AfterCommitError where that cannot be printed and an image was changed."""
+    try:
+        click.echo(text)
+    except OSError as error:
+        if not changed:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), sys.stdout.fileno())  # Python will try once more
+        raise AfterCommitError(
+            f"the image was changed, and that is confirmed, but what is to be said cannot be printed: {error.strerror}"
+        ) from error
 
 
 @contextmanager

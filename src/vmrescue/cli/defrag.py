@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vmrescue.cli.applying import confirmed, progress_bar
-from vmrescue.cli.interrupts import let_it_wait, noticed_interrupts
-from vmrescue.cli.main import INTERRUPTED
+from vmrescue.cli.applying import confirmed, progress_bar, tell
 from vmrescue.cli.options import format_option, image_argument, quiet_option
 from vmrescue.errors import RefusedError, UsageError
-from vmrescue.files import kind_of
+from vmrescue.interrupts import checkpoint, held
 from vmrescue.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmrescue.transaction.defragmenting import Defragmented
+    from vmrescue.transaction.target import Made
 
 NO_UNDO = "What is moved is not kept: `undo` can take back neither this nor any earlier repair of"
 
@@ -60,59 +59,62 @@ def command(
     if analyze:
         _analyze(image, number, limit, output)
         return
+    from vmrescue.disk.new_image import must_be_new
     from vmrescue.printable import printable
     from vmrescue.report.defragmentation import defragmented_text
     from vmrescue.transaction.defragmenting import rehearse
 
     if copy_to and into:
         raise UsageError("a defragmentation goes to a copy or into a child, not to both")
-    if (new := copy_to or into) and kind_of(new):
-        raise RefusedError(f"{new} exists already; it is not overwritten")
+    if new := copy_to or into:
+        must_be_new(new)
     if dry_run:
         done = rehearse(image, number, files, free_space)
     else:
         if not yes:
             _ask(printable(str(new or image)), bool(new), _shadow_note(image, number))
-        with _target(image, copy_to, into, quiet) as target:
-            done = _run(target, number, files, free_space, quiet)
+        with _made(image, copy_to, into, quiet) as made:
+            done = _run(image, made, number, files, free_space, quiet)
     if output == "json":
-        click.echo(json.dumps(done.to_dict(), indent=2))
+        tell(json.dumps(done.to_dict(), indent=2), done.committed)
     elif not quiet:
-        click.echo(defragmented_text(done))
+        tell(defragmented_text(done), done.committed)
 
 
 @contextmanager
-def _target(image: Path, copy_to: Path | None, into: Path | None, quiet: bool) -> Iterator[Path]:
-    """What is defragmented: the image, or what is made of it first; that goes again where the block raises."""
+def _made(image: Path, copy_to: Path | None, into: Path | None, quiet: bool) -> Iterator[Made | None]:
+    """What is made of the image first, and defragmented in its place; that goes again where the block raises."""
     from vmrescue.transaction.target import child_of, copy_of
 
     with ExitStack() as opened:
+        made = None
         if copy_to:
             with progress_bar("copying", quiet) as copying:
-                opened.enter_context(copy_of(image, copy_to, copying))
+                made = opened.enter_context(copy_of(image, copy_to, copying))
         elif into:
-            opened.enter_context(child_of(image, into))
-        yield copy_to or into or image
+            made = opened.enter_context(child_of(image, into))
+        yield made
 
 
-def _run(target: Path, number: int | None, files: tuple[str, ...], free_space: bool, quiet: bool) -> Defragmented:
+def _run(
+    image: Path, made: Made | None, number: int | None, files: tuple[str, ...], free_space: bool, quiet: bool
+) -> Defragmented:
     from vmrescue.transaction.defragmenting import Defragmentation
 
-    with Defragmentation(target, number) as defragmentation:
+    with Defragmentation(image, number, made) as defragmentation:
         try:
-            with noticed_interrupts(let_it_wait) as interrupted, progress_bar("moving", quiet) as show:
+            with held(), progress_bar("moving", quiet) as show:
 
                 def progress(done: int, total: int) -> None:
-                    interrupted()
+                    checkpoint()
                     if show:
                         show(done, total)
 
                 return defragmentation.run(files, free_space, progress)
-        except KeyboardInterrupt:
-            moves = counted(defragmentation.moves, "move")
-            stopped = f"Stopped after {moves}: the volume is sound, every file whole."
-            click.echo(stopped, err=True)
-            raise click.exceptions.Exit(INTERRUPTED) from None
+        except KeyboardInterrupt as error:
+            if made is None:
+                error.add_note(f"after {counted(defragmentation.moves, 'move')}: the volume is sound, every file whole")
+            raise
 
 
 def _analyze(image: Path, number: int | None, limit: int, output: str) -> None:

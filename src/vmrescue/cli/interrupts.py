@@ -1,43 +1,52 @@
-"""Ctrl-C while a command works: noticed for certain, and told where the command can end."""
+"""What ends a command from outside: noticed for certain, and answered after cleaning up."""
 
 from __future__ import annotations
 
 import signal
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from vmrescue.interrupts import ENDING, Interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-    Handler = Callable[[int, FrameType | None], None]
+
+def end_in_good_order() -> None:
+    """From here on a supervisor's SIGTERM and a closed terminal do what Ctrl-C does; what is ignored stays so."""
+    for number in ENDING:
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+            signal.signal(number, _end)
 
 
-def let_it_wait(number: int, frame: FrameType | None) -> None:
-    """For work that ends between two steps only: what a Ctrl-C does until it is asked for."""
+def _end(number: int, frame: FrameType | None) -> None:
+    raise Interrupted(number)
 
 
 @contextmanager
-def noticed_interrupts(meanwhile: Handler = signal.default_int_handler) -> Iterator[Callable[[], None]]:
-    """Notices every Ctrl-C; what is yielded raises KeyboardInterrupt if there was one.
+def noticed_interrupts() -> Iterator[Callable[[], None]]:
+    """Notices every signal that ends the command, which it does there and then; what is yielded does it if one came.
 
     Python drops a KeyboardInterrupt that comes while it closes a file of its own accord, as it does here all the time.
-
-    Args:
-        meanwhile: what a Ctrl-C does when it comes; it raises KeyboardInterrupt there and then unless given.
     """
     came: list[int] = []
+    before: dict[int, Any] = {}
 
     def notice(number: int, frame: FrameType | None) -> None:
         came.append(number)
-        meanwhile(number, frame)
+        before[number](number, frame)
 
     def interrupted() -> None:
         if came:
-            raise KeyboardInterrupt
+            before[came[0]](came[0], None)
 
-    before = signal.signal(signal.SIGINT, notice)
+    for number in map(int, ENDING):
+        if callable(handler := signal.getsignal(number)):
+            before[number] = handler
+            signal.signal(number, notice)
     try:
         yield interrupted
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -11,6 +11,7 @@ import click
 
 from vmrescue import __version__
 from vmrescue.errors import VmRescueError
+from vmrescue.interrupts import exit_status, outcome_of
 
 # name: what it does. A command's module has the same name and holds `command`; it is imported only when it is run.
 COMMANDS = {
@@ -34,7 +35,6 @@ COMMANDS = {
     "undo": "Take a repair back: the bytes that it wrote become what they were.",
     "demo": "Repair a broken sample image that ships with vmrescue.",
 }
-INTERRUPTED = 130  # what shells return for a program ended by Ctrl-C
 
 
 class LazyGroup(click.Group):
@@ -43,9 +43,11 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:  # click would make it the status of findings
-            click.echo("vmrescue: interrupted", err=True)
-            ctx.exit(INTERRUPTED)
+        except KeyboardInterrupt as error:  # click would make it the status of findings
+            from vmrescue.printable import printable
+
+            click.echo(printable(f"vmrescue: interrupted{outcome_of(error)}"), err=True)
+            ctx.exit(exit_status(error))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -66,7 +68,8 @@ class LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit status: 0 all well (advice alone is that too) or repaired; 1 findings of warning or critical; 2 wrong "
     "usage; 3 the image cannot be read or is not supported; 4 refused because it would not be safe; 5 the repair "
-    f"failed and was rolled back; {INTERRUPTED} ended by Ctrl-C.",
+    "failed and was rolled back; 6 the image was changed and is sound, but something after that failed (say, its "
+    "receipt); 130 ended by Ctrl-C, 143 by SIGTERM, each after cleaning up.",
 )
 @click.version_option(__version__, prog_name="vmrescue")
 def group() -> None:
@@ -75,6 +78,9 @@ def group() -> None:
 
 def main() -> None:
     """Entry point. Errors of ours become one sentence on stderr and their exit status."""
+    from vmrescue.cli.interrupts import end_in_good_order
+
+    end_in_good_order()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal may lack the letters of an image's names
@@ -85,6 +91,8 @@ def main() -> None:
 
         click.echo(f"vmrescue: {printable(error)}", err=True)
         sys.exit(error.exit_status)
+    except KeyboardInterrupt as error:  # at the very beginning or end
+        sys.exit(exit_status(error))
     except MemoryError:
         click.echo("vmrescue: this takes more memory than the machine gives", err=True)
         sys.exit(VmRescueError.exit_status)

@@ -16,8 +16,7 @@ from vmrescue.cli.options import (
     make_policy,
     policy_options,
 )
-from vmrescue.errors import RefusedError, UsageError
-from vmrescue.files import kind_of
+from vmrescue.errors import UsageError
 
 if TYPE_CHECKING:
     from vmrescue.cli.options import ApplyOptions
@@ -42,6 +41,7 @@ def command(
     **policy: Any,
 ) -> None:
     """Diagnose IMAGE, show the changes, ask, and make them: backed up, journalled, verified, and undone by `undo`."""
+    from vmrescue.disk.new_image import must_be_new
     from vmrescue.disk.remote import shown
     from vmrescue.transaction import Transaction, must_be_editable, repair
 
@@ -49,8 +49,8 @@ def command(
     rules = make_policy(**policy)
     if copy_to and into:
         raise UsageError("a repair goes to a copy or into a child, not to both")
-    if (target := copy_to or into) and kind_of(target):
-        raise RefusedError(f"{target} exists already; it is not overwritten")
+    if target := copy_to or into:
+        must_be_new(target)
     with Transaction(image, data_disks, rules, writable=not (options.dry_run or elsewhere)) as transaction:
         must_be_editable(transaction.before)
         plan = transaction.before.plan(only or None, skip)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vmrescue.cli.interrupts import noticed_interrupts
-from vmrescue.cli.main import INTERRUPTED
 from vmrescue.cli.options import check_options, format_option, make_policy, parent_option, policy_options, quiet_option
 from vmrescue.errors import ReadError, UsageError, missing_extra
+from vmrescue.interrupts import exit_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -94,15 +94,14 @@ def command(
         keep = kept.add if kept else _no_output if quiet else _print_json if output == "json" else _print_line
         counts, interrupted = _gather(results, keep, advance)
     if not quiet and (kept or output == "text"):
-        click.echo(_summary(counts, len(done), target, interrupted))
-    worst = UNREADABLE if counts["error"] else FINDINGS if counts["findings"] else 0
-    ctx.exit(INTERRUPTED if interrupted else worst)
+        click.echo(_summary(counts, len(done), target, bool(interrupted)))
+    ctx.exit(interrupted or (UNREADABLE if counts["error"] else FINDINGS if counts["findings"] else 0))
 
 
 def _gather(
     results: Iterator[ScanResult], keep: Callable[[dict[str, Any]], None], advance: Callable[[], None]
-) -> tuple[Counter[str], bool]:
-    """Keeps every result; how many there were of each status, and whether Ctrl-C came before the end."""
+) -> tuple[Counter[str], int]:
+    """Keeps every result; how many there were of each status, and the exit status where it was interrupted, or 0."""
     counts: Counter[str] = Counter()
     try:
         with noticed_interrupts() as interrupted:
@@ -111,9 +110,9 @@ def _gather(
                 counts[result.status] += 1
                 advance()
                 interrupted()
-    except KeyboardInterrupt:
-        return counts, True
-    return counts, False
+    except KeyboardInterrupt as error:
+        return counts, exit_status(error)
+    return counts, 0
 
 
 def _not_in(done: frozenset[str], images: Iterator[str], advance: Callable[[], None]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vmrescue.cli.applying import tell
 from vmrescue.cli.options import format_option, image_argument, quiet_option
 
 if TYPE_CHECKING:
@@ -40,4 +41,7 @@ def command(image: Path, show: bool, although_changed: bool, output: str, quiet:
     undone = take_back(image, although_changed)
     if quiet:
         return
-    click.echo(json.dumps(undone.to_dict()) if output == "json" else undone_text(undone))
+    if output == "json":
+        tell(json.dumps(undone.to_dict()), True)
+    else:
+        tell(undone_text(undone), True)

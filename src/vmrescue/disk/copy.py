@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmrescue.disk.file import SECTOR, FileDevice
-from vmrescue.disk.vhd_create import create_fixed
+from vmrescue.disk.new_image import NewImage, new_image
+from vmrescue.disk.vhd_create import fill_fixed
 from vmrescue.errors import UnsupportedError
 
 if TYPE_CHECKING:
@@ -51,22 +51,25 @@ def copy_to_fixed(
         RefusedError: the file exists, or the disk is too large for a VHD.
         WriteError, ReadError: the copy could not be finished; what there was of it is gone.
     """
+    with new_image(path) as new:
+        return fill_with_copy(new, disk, progress)
+
+
+def fill_with_copy(new: NewImage, disk: BlockDevice, progress: Callable[[int, int], None] | None = None) -> CopiedDisk:
+    """Makes a new image such a copy. Raises as `copy_to_fixed`."""
     if disk.sector_size != SECTOR:
         raise UnsupportedError(
             f"the disk has sectors of {disk.sector_size} bytes, a VHD has {SECTOR}: it can't be copied"
         )
     size = -(-disk.size // MIB) * MIB
-    create_fixed(path, size)
-    copy = FileDevice(path, writable=True)
+    fill_fixed(new, size)
+    copy = FileDevice(new.unfinished, writable=True)
     try:
         content = _copy(disk, copy, progress or (lambda done, total: None))
         file = content.copy()
         for offset in range(disk.size, copy.size, MIB):
             file.update(copy.read_at(offset, min(MIB, copy.size - offset)))
         copy.flush()
-    except BaseException:
-        Path(path).unlink()
-        raise
     finally:
         copy.close()
     return CopiedDisk(size, content.hexdigest(), file.hexdigest())

@@ -5,8 +5,8 @@ The invariants, by which the code below can be checked ("synced" = on stable sto
  1. A repair writes to the image only while a journal in the state `hot` exists whose content is synced, and whose name
     is: the folder that holds it was synced after it got that name.
  2. A hot journal holds every byte that may be written to, as it was before the first write, and the image's old size.
- 3. A journal ceases to be hot only after the image is synced: `done` when all new bytes are in it, `undone` when all
-    old bytes are in it again.
+ 3. A journal ceases to be hot only after the image is synced: `done` when all new bytes are in it and whoever commits
+    has confirmed them, `undone` when all old bytes are in it again. A signal that ends the program waits until then.
  4. Restoring what a hot journal holds gives the old image whatever part of the new bytes had been written; doing it
     twice, or crashing in the midst of it, changes nothing about that.
  5. At most one journal of an image is hot, and only the holder of the image's lock changes the state of any.
@@ -59,9 +59,10 @@ from vmrescue.disk.remote import is_remote
 from vmrescue.disk.signs import Comparison
 from vmrescue.errors import NotFoundError, ReadError, RefusedError, RepairFailedError, VmRescueError, WriteError
 from vmrescue.files import kind_of
+from vmrescue.interrupts import checkpoint, held
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from vmrescue.disk.file import HeldStore
     from vmrescue.disk.signs import Sign
@@ -121,7 +122,11 @@ def is_hot(image: str | os.PathLike[str]) -> bool:
 
 
 def commit(
-    image: HeldStore, overlay: Overlay, unique_id: bytes | None = None, signs: Sequence[Sign] = ()
+    image: HeldStore,
+    overlay: Overlay,
+    unique_id: bytes | None = None,
+    signs: Sequence[Sign] = (),
+    confirm: Callable[[], None] = lambda: None,
 ) -> Journal | None:
     """Makes the image what the overlay shows, or leaves it as it is.
 
@@ -130,6 +135,7 @@ def commit(
         overlay: what the image is to become.
         unique_id: the container's, for the record.
         signs: bytes of the image by which an undo sees whether somebody else has written to it.
+        confirm: asked when all is written and the journal is still hot; where it raises, the image is rolled back.
 
     Returns:
         The journal in the state `done`; None if nothing differs.
@@ -142,21 +148,25 @@ def commit(
     ranges = cut_ranges(image, overlay)
     if not ranges and overlay.size == image.size:
         return None
-    journal = _begin(image, overlay, ranges, unique_id or bytes(16), signs)
-    try:
-        _note_version(image, journal.number)
-        image.resize(overlay.size)
-        for region in journal.regions:
-            if region.length_after:
-                image.write_at(region.offset, overlay.read_at(region.offset, region.length_after))
-        image.flush()
-        _note_own_write(image)
-        return _rename(journal, DONE)
-    except BaseException as error:
-        _take_back(image, journal, error)
-        if isinstance(error, VmRescueError):
-            raise RepairFailedError(f"{error}; the image was rolled back to what it was before") from error
-        raise
+    with held():
+        journal = _begin(image, overlay, ranges, unique_id or bytes(16), signs)
+        try:
+            _note_version(image, journal.number)
+            image.resize(overlay.size)
+            for region in journal.regions:
+                checkpoint()
+                if region.length_after:
+                    image.write_at(region.offset, overlay.read_at(region.offset, region.length_after))
+            confirm()
+            checkpoint()
+            image.flush()
+            _note_own_write(image)
+            return _rename(journal, DONE)
+        except BaseException as error:
+            _take_back(image, journal, error)
+            if isinstance(error, VmRescueError):
+                raise RepairFailedError(f"{error}; the image was rolled back to what it was before") from error
+            raise
 
 
 def rollback(image: HeldStore, journal: Journal) -> Journal:
@@ -170,13 +180,14 @@ def rollback(image: HeldStore, journal: Journal) -> Journal:
         RefusedError: the journal isn't this image's.
         WriteError: the disk would not take it; the journal is still what it was, or hot, and nothing is lost.
     """
-    image.drop_cache()
-    journal.check_identity(image)
-    journal = _rename(journal, HOT)
-    journal.restore(image)
-    image.flush()
-    _note_own_write(image)
-    return _rename(journal, UNDONE)
+    with held():
+        image.drop_cache()
+        journal.check_identity(image)
+        journal = _rename(journal, HOT)
+        journal.restore(image)
+        image.flush()
+        _note_own_write(image)
+        return _rename(journal, UNDONE)
 
 
 def finish(image: HeldStore, hot: Journal, although_changed: bool = False) -> Journal:

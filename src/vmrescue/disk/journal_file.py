@@ -20,6 +20,7 @@ from vmrescue.disk.signs import NOTHING, Comparison, Sign, compare, digest_of
 from vmrescue.disk.witness import spread, witness
 from vmrescue.errors import ReadError, RefusedError, WriteError, bytes_text
 from vmrescue.files import open_regular
+from vmrescue.interrupts import checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -195,6 +196,7 @@ def write_journal(
 def _pieces(image: BlockDevice, overlay: Overlay, ranges: list[tuple[int, int]]) -> Iterator[bytes]:
     """The record of each range, with the bytes that the image has there."""
     for offset, length in ranges:
+        checkpoint()
         old = _read_inside(image, offset, length)
         new = _read_inside(overlay, offset, length)
         hashes = hashlib.sha256(old).digest(), hashlib.sha256(new).digest()

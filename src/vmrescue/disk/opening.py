@@ -17,7 +17,7 @@ from vmrescue.errors import RefusedError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
 
     from vmrescue.disk.file import HeldStore, Store
@@ -113,11 +113,12 @@ class EditSession:
         """(offset, length) of the bytes of the image file that `commit` would write."""
         return self.overlay.changed_ranges()
 
-    def commit(self, signs: Iterable[Sign] = ()) -> Journal | None:
+    def commit(self, signs: Iterable[Sign] = (), confirm: Callable[[], None] = lambda: None) -> Journal | None:
         """Writes all changes to the image, or none; see `journal.commit`. Afterwards the session may go on.
 
         Args:
             signs: bytes of the disk as it is to become, by which an undo sees whether somebody else has written.
+            confirm: asked when all is written; where it raises, the image is rolled back.
         """
         kept = list(signs)
         if self.disk.format not in FLAT:
@@ -125,7 +126,7 @@ class EditSession:
         kept = [
             Sign(f"{sign.label}, in too many pieces", ()) if len(sign.ranges) > MOST_RANGES else sign for sign in kept
         ]
-        return journal.commit(self._file(), self.overlay, self.disk.unique_id, kept)
+        return journal.commit(self._file(), self.overlay, self.disk.unique_id, kept, confirm)
 
     def seal(self) -> None:
         """Makes all that was done to the image so far final, so that `write_unowned` may be used; see `journal`."""

@@ -1,7 +1,7 @@
 """Making virtual hard disks: fixed, dynamic, and differencing ones over a parent.
 
-Source: Microsoft, "Virtual Hard Disk Image Format Specification", version 1.0, 2006. Each is built under its final
-name, which must not exist yet, with the footer at its end last, and synced.
+Source: Microsoft, "Virtual Hard Disk Image Format Specification", version 1.0, 2006. Each is a `NewImage`, built with
+the footer at its end last, and synced.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from pathlib import Path
 
 from vmrescue.disk import vhd_layout
 from vmrescue.disk.container import open_container
-from vmrescue.disk.file import SECTOR, FileDevice, sync_folder
+from vmrescue.disk.file import SECTOR, FileDevice
+from vmrescue.disk.new_image import NewImage, new_image
 from vmrescue.disk.vhd_layout import DIFFERENCING, DYNAMIC, FIXED, HEADER_SIZE
-from vmrescue.errors import RefusedError, UnsupportedError, WriteError
+from vmrescue.errors import RefusedError, UnsupportedError
 
 BLOCK_SIZE = 2 << 20  # bytes; what everybody uses
 HEADER_AT = SECTOR
@@ -27,14 +28,21 @@ def create_fixed(path: str | os.PathLike[str], size: int) -> None:
         RefusedError: the file exists, or the size isn't one that a VHD can have.
         WriteError: the operating system would not make it; what there was of it is gone.
     """
+    with new_image(path) as new:
+        fill_fixed(new, size)
+
+
+def fill_fixed(new: NewImage, size: int) -> None:
+    """Makes a new image such a disk. Raises as `create_fixed`."""
     _check_size(size)
-    _write_new(path, {size: vhd_layout.build_footer(FIXED, size)})
+    _fill(new, {size: vhd_layout.build_footer(FIXED, size)})
 
 
 def create_dynamic(path: str | os.PathLike[str], size: int, block_size: int = BLOCK_SIZE) -> None:
     """A new dynamic VHD, without a block in it. `block_size` in bytes, a power of two. Raises as `create_fixed`."""
     _check_size(size)
-    _create_sparse(path, vhd_layout.build_footer(DYNAMIC, size), size, block_size)
+    with new_image(path) as new:
+        _fill_sparse(new, vhd_layout.build_footer(DYNAMIC, size), size, block_size)
 
 
 def create_differencing(
@@ -49,6 +57,12 @@ def create_differencing(
         UnsupportedError: the parent is no VHD, so it has no id by which a child could know it.
         As `create_fixed`.
     """
+    with new_image(child) as new:
+        fill_differencing(new, parent, block_size)
+
+
+def fill_differencing(new: NewImage, parent: str | os.PathLike[str], block_size: int = BLOCK_SIZE) -> None:
+    """Makes a new image such a child. Raises as `create_differencing`."""
     below = FileDevice(parent)
     try:
         disk = open_container(below, below.path)
@@ -57,14 +71,14 @@ def create_differencing(
         below.close()
     if unique_id is None:
         raise UnsupportedError(f"{parent} is a {disk.format}: only a VHD can be the parent of a differencing VHD")
-    parent, child = Path(parent).resolve(), Path(child).resolve()
-    relative = os.path.relpath(parent, child.parent)
+    parent = Path(parent).resolve()
+    relative = os.path.relpath(parent, new.path.parent.resolve())
     names = {
         b"W2ru": (relative if relative.startswith("..") else "./" + relative).replace("/", "\\"),
         b"W2ku": str(parent).replace("/", "\\"),
     }
     about = (unique_id, time_stamp(parent), parent.name)
-    _create_sparse(child, vhd_layout.build_footer(DIFFERENCING, size), size, block_size, about, names)
+    _fill_sparse(new, vhd_layout.build_footer(DIFFERENCING, size), size, block_size, about, names)
 
 
 def time_stamp(path: Path) -> int:
@@ -72,8 +86,8 @@ def time_stamp(path: Path) -> int:
     return max(0, int(path.stat().st_mtime) - vhd_layout.EPOCH) & 0xFFFFFFFF
 
 
-def _create_sparse(
-    path: str | os.PathLike[str],
+def _fill_sparse(
+    new: NewImage,
     footer: bytes,
     size: int,
     block_size: int,
@@ -90,28 +104,18 @@ def _create_sparse(
         pieces[at] = encoded
         at += _whole_sectors(len(encoded))
     pieces[HEADER_AT] = vhd_layout.build_header(TABLE_AT, entries, block_size, parent, tuple(locators))
-    _write_new(path, {0: footer, **pieces, at: footer})
+    _fill(new, {0: footer, **pieces, at: footer})
 
 
-def _write_new(path: str | os.PathLike[str], pieces: dict[int, bytes]) -> None:
-    """Writes a new file of these pieces, given by their byte positions; the last ends it."""
-    try:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
-    except FileExistsError as error:
-        raise RefusedError(f"{path} exists already; it is not overwritten") from error
-    except OSError as error:
-        raise WriteError(f"cannot create {path}: {error.strerror}") from error
-    file = FileDevice(path, writable=True)
+def _fill(new: NewImage, pieces: dict[int, bytes]) -> None:
+    """Writes these pieces to a new file, given by their byte positions; the last ends it."""
+    file = FileDevice(new.unfinished, writable=True)
     try:
         last = max(pieces)
         file.resize(last + len(pieces[last]))
         for position, data in pieces.items():
             file.write_at(position, data)
         file.flush()
-        sync_folder(Path(path).absolute().parent)
-    except BaseException:
-        Path(path).unlink()
-        raise
     finally:
         file.close()
 

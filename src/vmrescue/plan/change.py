@@ -278,12 +278,15 @@ KINDS: dict[str, type[Change]] = {
 }
 
 
-def change_to_dict(change: Change) -> dict[str, Any]:
-    """A change as JSON-ready data."""
+def change_to_dict(change: Change, content: bool = True) -> dict[str, Any]:
+    """A change as JSON-ready data; without `content`, a file's is told by its size and hash."""
     document: dict[str, Any] = {"kind": change.kind}
     for field in fields(change):
         value = getattr(change, field.name)
-        document[field.name] = _plain(value)
+        if isinstance(value, bytes) and not content:
+            document |= {"bytes": len(value), "sha256": sha256([value])}
+        else:
+            document[field.name] = _plain(value)
     return document
 
 

@@ -47,12 +47,13 @@ class Plan:
     def __len__(self) -> int:
         return len(self.steps)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self, content: bool = True) -> dict[str, Any]:
+        """As JSON-ready data; without `content` it is a record: of a file's content only its size and hash."""
         return {
             "schema": SCHEMA,
             "image": {"size": self.image.size, "disk_id": self.image.disk_id},
             "steps": [
-                {"check": step.check, "reason": step.reason, "change": change_to_dict(step.change)}
+                {"check": step.check, "reason": step.reason, "change": change_to_dict(step.change, content)}
                 for step in self.steps
             ],
         }

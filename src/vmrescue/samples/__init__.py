@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import lzma
+import os
+from functools import partial
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import NotFoundError
+from vmrescue.disk.new_image import new_image
+from vmrescue.errors import NotFoundError, WriteError
+from vmrescue.files import write_sparse
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,15 +25,20 @@ def names() -> list[str]:
 
 
 def unpack(name: str, target: Path) -> Path:
-    """Unpacks a sample to a file, with holes where it is zero. Raises NotFoundError for a name that is none."""
+    """Unpacks a sample to a new file, with holes where it is zero.
+
+    Raises:
+        NotFoundError: there is no such sample.
+        RefusedError: the file exists. WriteError.
+    """
     if name not in names():
         raise NotFoundError(f"there is no sample {name!r}; there are {', '.join(names())}")
-    with files(__name__).joinpath(name + SUFFIX).open("rb") as packed, target.open("wb") as stream:
-        with lzma.open(packed) as source:
-            while chunk := source.read(CHUNK):
-                if chunk.count(0) == len(chunk):
-                    stream.seek(len(chunk), 1)
-                else:
-                    stream.write(chunk)
-        stream.truncate()
+    with files(__name__).joinpath(name + SUFFIX).open("rb") as packed, lzma.open(packed) as source:
+        try:
+            with new_image(target) as new, new.unfinished.open("wb") as stream:
+                write_sparse(stream, iter(partial(source.read, CHUNK), b""))
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError as error:
+            raise WriteError(f"cannot unpack {name} to {target}: {error.strerror}") from error
     return target

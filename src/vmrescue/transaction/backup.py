@@ -10,6 +10,7 @@ from vmrescue.digests import file_sha256
 from vmrescue.disk.journal import make_folder
 from vmrescue.errors import RefusedError, WriteError
 from vmrescue.files import write_sparse
+from vmrescue.interrupts import checkpoint
 from vmrescue.plan import FileRef
 from vmrescue.registry.base_block import LOG_SUFFIXES
 from vmrescue.transaction.apply import find_volume
@@ -26,8 +27,12 @@ MANIFEST = "manifest.json"
 SCHEMA = "vmrescue.backup/1"
 
 
-def back_up(files: Iterable[FileRef], disks: list[Disk], folder: Path) -> list[dict[str, Any]]:
+def back_up(
+    files: Iterable[FileRef], disks: list[Disk], folder: Path, image: str | None = None
+) -> list[dict[str, Any]]:
     """Copies files of the image, and the logs beside them, into `folder`, with a manifest; returns its rows.
+
+    `image` is its name for the manifest, where that is not the disk's path.
 
     Every file written is read back before it counts. Raises RefusedError where the folder cannot take them.
     """
@@ -38,7 +43,7 @@ def back_up(files: Iterable[FileRef], disks: list[Disk], folder: Path) -> list[d
         for file in wanted:
             find_volume(disks, file).files.open(file.path)  # what cannot be read is said before anything is written
         rows = [_copy(file, disks, folder, local) for file, local in local_paths(wanted).items()]
-        text = json.dumps({"schema": SCHEMA, "image": disks[0].path, "files": rows}, indent=2)
+        text = json.dumps({"schema": SCHEMA, "image": image or disks[0].path, "files": rows}, indent=2)
         with (folder / MANIFEST).open("x", encoding="utf-8") as stream:
             stream.write(text + "\n")
     except (OSError, WriteError) as error:
@@ -92,6 +97,7 @@ def _copy(file: FileRef, disks: list[Disk], folder: Path, local: str) -> dict[st
 
 def _hashed(pieces: Iterable[bytes], digest: hashlib._Hash) -> Iterator[bytes]:
     for piece in pieces:
+        checkpoint()
         digest.update(piece)
         yield piece
 

@@ -1,4 +1,4 @@
-"""After the commit: the image opened by code that is not ours, and what was written to the disk compared."""
+"""A commit confirmed: the image opened by code that is not ours, and what was written to the disk compared."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from vmrescue.disk.remote import RemoteFile, is_remote, shown
 from vmrescue.disk.vhd import FoundFooter
 from vmrescue.disk.vhd_layout import FIXED, footer_as_created
 from vmrescue.errors import FormatError, RefusedError, RepairFailedError
+from vmrescue.interrupts import checkpoint
 from vmrescue.windows.guard import reading
 from vmrescue.windows.stream import DeviceStream
 
@@ -39,6 +40,7 @@ def compare_committed(path: str, expected: VirtualDisk, ranges: Iterable[tuple[i
     with reading(f"committed image {shown(path)}", 0), opened([path, *expected.parents]) as read:
         for offset, length in ranges:
             for start in range(offset, offset + length, CHUNK):
+                checkpoint()
                 size = min(CHUNK, offset + length - start)
                 if read(start, size) != expected.read_at(start, size):
                     what = f"the {size} bytes at {start} of the disk"

@@ -15,19 +15,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from vmrescue.disk import EditSession, open_disk
+from vmrescue.disk import open_disk
 from vmrescue.disk.remote import is_remote, refusal
-from vmrescue.errors import RefusedError, RepairFailedError, VmRescueError
+from vmrescue.errors import AfterCommitError, RefusedError, RepairFailedError, VmRescueError
+from vmrescue.interrupts import held
 from vmrescue.ntfs import NtfsVolume
 from vmrescue.ntfs.defragmentation import Defragmenter, Moves
 from vmrescue.ntfs.directory import find_file
 from vmrescue.ntfs.fragmentation import Fragmentation, Fragmented, described, measure, read_fragmentation, title
 from vmrescue.ntfs.layout import TABLE, Key, read_layout
 from vmrescue.ntfs.moving import Mover, part_of
-from vmrescue.transaction.committed import compare_committed, must_be_confirmable
+from vmrescue.transaction.commit import EditedImage, commit
+from vmrescue.transaction.committed import must_be_confirmable
 from vmrescue.transaction.moved import must_see_moves
-from vmrescue.transaction.recorder import Recorder
-from vmrescue.units import size_text
+from vmrescue.units import counted, size_text
 from vmrescue.windows.defragmentation import SNAPSHOT_NOTE, has_shadow_copies, ntfs_volume
 from vmrescue.windows.disk import Disk
 from vmrescue.windows.signs import signs_of
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from vmrescue.ntfs.bitmap import Flip, Piece
     from vmrescue.ntfs.store import Store
+    from vmrescue.transaction.target import Made
     from vmrescue.windows import Volume
 
     Progress = Callable[[int, int], None]  # bytes moved, about how many there are to move
@@ -99,22 +101,22 @@ class Defragmentation:
     Args:
         image: what is defragmented: a file or a block device.
         number: the partition; that of the OS volume, or of the only volume that can be read, unless given.
+        made: what was made of the image, and is defragmented in its place.
 
     Raises:
         RefusedError: the volume's state forbids it, or it is damaged.
         NotFoundError: there is no such volume.
     """
 
-    def __init__(self, image: str | os.PathLike[str], number: int | None = None) -> None:
-        if is_remote(image):
+    def __init__(self, image: str | os.PathLike[str], number: int | None = None, made: Made | None = None) -> None:
+        if is_remote(image) and made is None:
             raise refusal(image)
-        self.path = str(image)
-        self.session = EditSession(image)
+        self._image = EditedImage(made.new.unfinished, name=made.new.path) if made else EditedImage(image)
+        self.session = self._image.session
         try:
-            self._recorder = Recorder(self.session.disk)
-            self.volume = ntfs_volume(Disk(self._recorder, self.path), number)
+            self.volume = ntfs_volume(Disk(self._image.recorder, self._image.name), number)
             self.volume.must_be_whole()
-            must_be_confirmable(self.path, self.session.disk)
+            must_be_confirmable(self._image.path, self.session.disk)
             self.mover = Mover(self.volume.device, self._write)
             self.store = self.mover.store
             _must_be_sound(self.volume)
@@ -139,7 +141,8 @@ class Defragmentation:
 
         Raises:
             NotFoundError: there is no such file; nothing was written.
-            RepairFailedError: a move could not be made or confirmed. Those before it are sound.
+            RepairFailedError: the first moves could not be made or confirmed: nothing was changed.
+            AfterCommitError: later ones could not. Those before them were made, and the volume is sound.
         """
         keys = keys_of(self.store, files)
         before = read_fragmentation(self.store, MOST_SHOWN)
@@ -148,11 +151,17 @@ class Defragmentation:
         total = planner.estimate(keys, free_space) * self.store.boot.cluster_size
         self._report = lambda: progress(min(self.bytes_moved, total), total)
         self._report()
-        planner.run(keys, free_space)
+        try:
+            planner.run(keys, free_space)
+        except VmRescueError as error:
+            if not self.commits:
+                raise
+            made = f"{counted(self.moves, 'move')} before that {'was' if self.moves == 1 else 'were'} made"
+            raise AfterCommitError(f"{error}; {made}, and the volume is sound") from error
         if problems := NtfsVolume(self.volume.device).check():
             raise RepairFailedError(f"{self.volume} is not sound after the moves: {problems[0]}")
         return Defragmented(
-            image=self.path,
+            image=self._image.name,
             partition=self.volume.partition.number,
             committed=True,
             moves=self.moves,
@@ -216,21 +225,16 @@ class Defragmentation:
         self._commit()
 
     def _commit(self) -> None:
-        committed = self.session.commit(signs_of(self.volume.disk, None))
-        if committed is not None:
-            try:
-                compare_committed(self.path, self.session.disk, self._recorder.written)
-            except VmRescueError as error:
-                self.session.rollback(committed)
-                raise RepairFailedError(f"{error}; the last moves were taken back") from error
-            self.session.discard(committed)
-            self.commits += 1
-        self._recorder.written.clear()
+        with held():
+            for image, journal in commit({self._image: signs_of(self.volume.disk, None)}):
+                self.commits += 1
+                image.session.discard(journal)
+            self._image.recorder.written.clear()
 
     def _write(self, offset: int, data: bytes) -> None:
         at = self.volume.position + offset
         self.session.write_unowned(at, data)
-        self._recorder.written.append((at, len(data)))
+        self._image.recorder.written.append((at, len(data)))
 
 
 def keys_of(store: Store, files: Iterable[str]) -> set[Key] | None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+import os
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from vmrescue.checks.rules import RULES
+from vmrescue.disk.file import sync_folder
+from vmrescue.errors import RefusedError
+from vmrescue.files import UNFINISHED
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -19,7 +24,8 @@ if TYPE_CHECKING:
 
 SCHEMA = "vmrescue.receipt/1"
 NAME = "receipt.json"
-LARGEST = 512 << 20  # bytes: its plan has the content of a file that was put, in base64
+LARGEST = 512 << 20  # bytes: a plan may hold many large registry values, in base64
+ROOM = 1 << 10  # bytes more than a receipt is expected to have
 PROGRAMS = ("vmrescue", "dissect.fat", "dissect.ntfs", "dissect.regf", "libvhdi-python")
 
 
@@ -87,7 +93,7 @@ class Receipt:
             "finished": self.finished.isoformat(),
             "versions": {program: version(program) for program in PROGRAMS},
             "found": [finding.to_dict() for finding in self.before.findings] if self.before else None,
-            "plan": self.plan.to_dict(),
+            "plan": self.plan.to_dict(content=not self.committed),  # a dry run's can be applied
             "written": {path: [vars(row) for row in rows] for path, rows in self.written.items()},
             "backups": self.backups,
             "journals": self.journals,
@@ -98,3 +104,48 @@ class Receipt:
 
     def to_json(self) -> str:
         return json.dumps(self.to_dict(), indent=2) + "\n"
+
+
+class ReceiptFile:
+    """The file of a receipt: its room is taken before an image is changed, so that a full disk is noticed then.
+
+    It lies in the folder of the repair under a name that says that it is unfinished, until it is complete.
+
+    Raises:
+        RefusedError: there is no room for it; nothing was changed.
+    """
+
+    def __init__(self, folder: Path, receipt: Receipt) -> None:
+        self._unfinished = folder / f"{NAME}{UNFINISHED}"
+        longest = replace(receipt, journals=dict.fromkeys(receipt.written, 1 << 32), sha256="0" * 64)
+        try:
+            with open(self._unfinished, "xb", buffering=0, opener=os.open) as stream:
+                _write(stream.fileno(), longest.to_json().encode() + b" " * ROOM)
+        except OSError as error:
+            self.discard()
+            raise RefusedError(
+                f"nothing was changed: no receipt can be written to {folder}: {error.strerror}"
+            ) from error
+
+    def complete(self, folder: Path, receipt: Receipt) -> None:
+        """Makes it the receipt, in the same folder, which may have got another name. Raises OSError."""
+        unfinished = folder / self._unfinished.name
+        with open(unfinished, "r+b", buffering=0, opener=os.open) as stream:
+            data = receipt.to_json().encode()
+            _write(stream.fileno(), data)
+            os.ftruncate(stream.fileno(), len(data))
+            os.fsync(stream.fileno())
+        unfinished.rename(folder / NAME)
+        sync_folder(folder)
+
+    def discard(self) -> None:
+        """The images are as they were: there is nothing to tell."""
+        with suppress(OSError):
+            self._unfinished.unlink()
+
+
+def _write(file: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(file, view) :]
+    os.fsync(file)

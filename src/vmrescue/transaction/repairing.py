@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vmrescue.checks import Diagnosis, Policy
     from vmrescue.plan import Plan
     from vmrescue.transaction.receipt import Receipt
-    from vmrescue.transaction.target import Origin, Progress
+    from vmrescue.transaction.target import Made, Progress
 
 
 def repair(
@@ -51,11 +51,12 @@ def repair(
     Raises:
         RefusedError: it would not be safe; the image is untouched.
         RepairFailedError: it could not be done or confirmed; the image is as before.
+        AfterCommitError: it was done and confirmed, but its receipt could not be written.
         VmRescueError: the image cannot be read.
     """
     with (
-        _target(image, None if dry_run else copy_to, None if dry_run else into, progress) as (target, origin),
-        Transaction(target, data_disks, policy, writable=not dry_run, origin=origin) as transaction,
+        _target(image, None if dry_run else copy_to, None if dry_run else into, progress) as made,
+        Transaction(image, data_disks, policy, writable=not dry_run, made=made) as transaction,
     ):
         must_be_editable(transaction.before)
         receipt = transaction.apply(transaction.before.plan(only, skip) if plan is None else plan)
@@ -70,18 +71,18 @@ def _target(
     copy_to: str | os.PathLike[str] | None,
     into: str | os.PathLike[str] | None,
     progress: Progress | None,
-) -> Iterator[tuple[str | os.PathLike[str], Origin | None]]:
-    """What is repaired: the image itself, or what is made of it first."""
+) -> Iterator[Made | None]:
+    """What is repaired: what is made of the image first; None for the image itself."""
     if copy_to and into:
         raise UsageError("a repair goes to a copy or into a child, not to both")
     if copy_to:
-        with copy_of(image, copy_to, progress) as origin:
-            yield copy_to, origin
+        with copy_of(image, copy_to, progress) as made:
+            yield made
     elif into:
-        with child_of(image, into) as origin:
-            yield into, origin
+        with child_of(image, into) as made:
+            yield made
     else:
-        yield image, None
+        yield None
 
 
 def must_be_editable(diagnosis: Diagnosis) -> None:

@@ -1,17 +1,17 @@
 """Other ways out of a repair than the image itself: a copy of it, or a differencing VHD over it.
 
-Either is made first, then repaired like any image. The original is only read. What a refused or failed repair leaves of
-the new file is deleted: it was ours.
+Either is made first, under a name that says that it is unfinished, then repaired like any image, and gets its own name
+when that is confirmed (`disk.new_image`). The original is only read.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vmrescue.disk import copy_to_fixed, create_differencing, open_disk
+from vmrescue.disk import open_disk
+from vmrescue.disk.new_image import NewImage, new_image
 from vmrescue.disk.remote import is_remote, shown
 from vmrescue.errors import UnsupportedError
 
@@ -37,42 +37,46 @@ class Origin:
     sha256: str | None
 
 
+@dataclass(frozen=True)
+class Made:
+    """An image that was made of another one: the file, which is unfinished until it is repaired, and its origin."""
+
+    new: NewImage
+    origin: Origin
+
+
 @contextmanager
-def copy_of(image: str | os.PathLike[str], out: str | os.PathLike[str], progress: Progress | None) -> Iterator[Origin]:
-    """An Azure-ready fixed VHD with the disk's content, deleted again where the block raises.
+def copy_of(image: str | os.PathLike[str], out: str | os.PathLike[str], progress: Progress | None) -> Iterator[Made]:
+    """An Azure-ready fixed VHD with the disk's content, deleted again where the block raises before it is finished.
 
     Raises:
-        RefusedError: `out` exists.
+        RefusedError: `out` exists, or what is left of one.
         VmRescueError: the disk cannot be read or the copy cannot be written.
     """
+    from vmrescue.disk.copy import fill_with_copy  # here, because construct is slow to import
+
     disk = open_disk(image)
     try:
-        copied = copy_to_fixed(disk, out, progress)
+        with new_image(out) as new:
+            copied = fill_with_copy(new, disk, progress)
+            disk.close()
+            yield Made(new, Origin(shown(image), "copy", copied.disk_sha256))
     finally:
         disk.close()
-    with _ours(out):
-        yield Origin(shown(image), "copy", copied.disk_sha256)
 
 
 @contextmanager
-def child_of(image: str | os.PathLike[str], child: str | os.PathLike[str]) -> Iterator[Origin]:
-    """A differencing VHD whose parent is the image, deleted again where the block raises.
+def child_of(image: str | os.PathLike[str], child: str | os.PathLike[str]) -> Iterator[Made]:
+    """A differencing VHD whose parent is the image, deleted again where the block raises before it is finished.
 
     Raises:
-        RefusedError: `child` exists.
+        RefusedError: `child` exists, or what is left of one.
         UnsupportedError: the image is no VHD, or not on this machine, so that no child can name it.
     """
+    from vmrescue.disk.vhd_create import fill_differencing  # here, because construct is slow to import
+
     if is_remote(image):
         raise UnsupportedError(f"{shown(image)} is not on this machine: repair a copy (--copy-to) or the blob itself")
-    create_differencing(image, child)
-    with _ours(child):
-        yield Origin(str(image), "child", None)
-
-
-@contextmanager
-def _ours(path: str | os.PathLike[str]) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        Path(path).unlink(missing_ok=True)
-        raise
+    with new_image(child) as new:
+        fill_differencing(new, image)
+        yield Made(new, Origin(str(image), "child", None))

@@ -4,77 +4,48 @@
                         │                   │                    │
                         └───── close: nothing was written ───────┘  (a commit that cannot be confirmed is undone)
 
-Only `Transaction.commit` writes to an image, and only through the journal (`disk.journal`): its invariants hold here.
+Only `commit.commit` writes to an image, and only through the journal (`disk.journal`): its invariants hold here.
 Every image of the transaction becomes wholly new or stays wholly old; where a later image's commit fails, the earlier
 ones are undone.
 """
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmrescue.checks import Policy, examine, open_disks
-from vmrescue.digests import file_sha256, sha256
-from vmrescue.disk import EditSession, journal
-from vmrescue.disk.remote import is_remote, shown
-from vmrescue.errors import RefusedError, RepairFailedError, VmRescueError, WriteError
+from vmrescue.digests import sha256
+from vmrescue.disk.journal import journal_folder
+from vmrescue.errors import AfterCommitError, RefusedError, RepairFailedError, VmRescueError
+from vmrescue.interrupts import checkpoint, held
 from vmrescue.plan import DeleteFile, PutFile, ReplayVolumeLog
 from vmrescue.transaction.apply import apply_plan, by_file
 from vmrescue.transaction.backup import back_up
-from vmrescue.transaction.committed import compare_committed, must_be_confirmable
+from vmrescue.transaction.commit import EditedImage, commit
+from vmrescue.transaction.committed import must_be_confirmable
 from vmrescue.transaction.editors import open_editor
-from vmrescue.transaction.receipt import NAME, Receipt, Written
-from vmrescue.transaction.recorder import Recorder
+from vmrescue.transaction.receipt import Receipt, ReceiptFile
 from vmrescue.transaction.resizing import Expansion
 from vmrescue.transaction.spelling import as_spelled
 from vmrescue.transaction.verify import verify_plan
-from vmrescue.windows.bare_hive import disk_or_hive
 from vmrescue.windows.signs import signs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    import os
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
     from vmrescue.checks import Diagnosis
-    from vmrescue.disk.journal_file import Journal
     from vmrescue.disk.signs import Sign
     from vmrescue.plan import Plan
-    from vmrescue.transaction.target import Origin
+    from vmrescue.transaction.target import Made
     from vmrescue.windows import Disk, Volume
 
-
-class EditedImage:
-    """One image of a transaction: the session that takes the changes, and which bytes of the disk were written."""
-
-    def __init__(self, path: str | os.PathLike[str], index: int, writable: bool) -> None:
-        self.path = os.fspath(path)
-        self.name = shown(path)  # for messages and receipts: a URL's secrets are not in it
-        self.index = index
-        self.session = EditSession(path, writable=writable)
-        self.recorder = Recorder(self.session.disk)
-
-    def disk(self) -> Disk:
-        """The disk as it is now, with nothing remembered from before."""
-        return disk_or_hive(self.recorder, self.name, self.index)
-
-    @property
-    def has_no_version(self) -> bool:
-        """Whether nothing but its bytes shows that somebody wrote to it: an undo then has to look at many of them."""
-        return not is_remote(self.path)
-
-    def written(self) -> list[Written]:
-        """What a commit would write to the file."""
-        image, overlay = self.session.image, self.session.overlay
-        rows = []
-        for offset, length in overlay.changed_ranges():
-            kept = max(0, min(length, image.size - offset))
-            before = image.read_at(offset, kept) if kept else b""
-            rows.append(Written(offset, length, sha256([before]), sha256([overlay.read_at(offset, length)])))
-        return rows
+PIECE = 1 << 20  # bytes of a copy hashed at a time
 
 
 class Transaction:
@@ -85,7 +56,7 @@ class Transaction:
         data_disks: further disks of the same VM, which a plan may also change.
         policy: what counts as right; Azure's unless given.
         writable: False for a dry run: the images are opened read-only, and `commit` is not possible.
-        origin: what the image was made from, for the receipt.
+        made: what was made of the image, and is repaired in its place.
     """
 
     def __init__(
@@ -94,16 +65,17 @@ class Transaction:
         data_disks: Iterable[str | os.PathLike[str]] = (),
         policy: Policy | None = None,
         writable: bool = True,
-        origin: Origin | None = None,
+        made: Made | None = None,
     ) -> None:
-        self._origin = origin
+        self._made = made
         self.policy = policy or Policy.azure()
         self.started = datetime.now(UTC)
         self._opened = ExitStack()
         self.images: list[EditedImage] = []
         try:
             for index, path in enumerate([image, *data_disks]):
-                opened = EditedImage(path, index, writable)
+                new = made.new if made and not index else None
+                opened = EditedImage(new.unfinished if new else path, index, writable, new.path if new else path)
                 self._opened.callback(opened.session.close)
                 self.images.append(opened)
             self.identity = self.disks()[0].identity
@@ -164,7 +136,7 @@ class Transaction:
             written=written,
             started=self.started,
             finished=datetime.now(UTC),
-            origin=self._origin,
+            origin=self._made.origin if self._made else None,
         )
 
     def _must_be_sound(self, volume: Volume) -> None:
@@ -194,42 +166,54 @@ class Transaction:
     def commit(self, applied: Receipt, backup_dir: str | os.PathLike[str] | None = None) -> Receipt:
         """Backs up, writes the images through their journals, and confirms them through readers that are not ours.
 
+        A signal that ends the program waits until they are, or are rolled back.
+
         Raises:
-            RefusedError: the backup cannot be written; nothing was changed.
+            RefusedError: the backup or the receipt cannot be written; nothing was changed.
             RepairFailedError: the images are as before.
+            AfterCommitError: the images are changed and confirmed, but the receipt could not be completed.
         """
+        done = None
+        try:
+            with held():
+                done = self._commit(applied, backup_dir)
+        except BaseException as error:
+            if done is not None:
+                error.add_note(f"{done.image} was changed before, which is confirmed: see {done.folder}")
+            raise
+        return done
+
+    def _commit(self, applied: Receipt, backup_dir: str | os.PathLike[str] | None) -> Receipt:
+        image = self.images[0]
         name = self.started.strftime("%Y%m%dT%H%M%S.%fZ")
-        folder = Path(backup_dir or _beside(self.images[0].path)) / name
+        folder = Path(backup_dir or _beside(image.path)) / name
+        final = Path(backup_dir or _beside(self._made.new.path)) / name if self._made else folder
         backups = self._back_up(applied, folder)
+        receipt = replace(applied, committed=True, id=name, folder=final, backups=backups)
         signs = self._signs(applied)
-        done: list[tuple[EditedImage, Journal]] = []
+        file = ReceiptFile(folder, receipt)
+        digest: list[str] = []
+
+        def finish() -> None:
+            if self._made:
+                if self._made.origin.sha256:
+                    digest.append(sha256(_pieces(self._made.new.unfinished)))
+                self._made.new.finish()
+
         try:
-            for image in self.images:
-                committed = image.session.commit(signs[image])
-                if committed:
-                    done.append((image, committed))
-            for image, _ in done:
-                compare_committed(image.path, image.session.disk, image.recorder.written)
-        except VmRescueError as error:
-            for image, committed in reversed(done):
-                image.session.rollback(committed)
-            raise RepairFailedError(f"{error}; every image is as before") from error
-        receipt = Receipt(
-            **{
-                **vars(applied),
-                "committed": True,
-                "id": name,
-                "folder": folder,
-                "backups": backups,
-                "journals": {image.name: committed.number for image, committed in done},
-                "finished": datetime.now(UTC),
-                "sha256": file_sha256(Path(self.images[0].path)) if self._origin and self._origin.sha256 else None,
-            }
-        )
+            journals = {each.name: journal.number for each, journal in commit(signs, finish)}
+        except BaseException:
+            file.discard()
+            raise
+        finished = datetime.now(UTC)
+        receipt = replace(receipt, journals=journals, finished=finished, sha256=digest[0] if digest else None)
         try:
-            (folder / NAME).write_text(receipt.to_json(), encoding="utf-8")
+            file.complete(final, receipt)
         except OSError as error:
-            raise WriteError(f"the repair was made, but its receipt cannot be written: {error.strerror}") from error
+            raise AfterCommitError(
+                f"{image.name} was changed, and that is confirmed, but its receipt cannot be written to {final}:"
+                f" {error.strerror}"
+            ) from error
         return receipt
 
     def _signs(self, applied: Receipt) -> dict[EditedImage, list[Sign]]:
@@ -254,10 +238,19 @@ class Transaction:
             if file not in new and not isinstance(first, DeleteFile | ReplayVolumeLog | Expansion)
         ]
         with open_disks([image.path for image in self.images]) as untouched:
-            return back_up(edited, untouched, folder)
+            checkpoint()
+            return back_up(edited, untouched, folder, self.images[0].name)
 
 
-def _beside(image: str) -> Path:
+def _beside(image: str | os.PathLike[str]) -> Path:
     """The folder of the image's journals, named as the image was named where that is the same place."""
-    folder, near = journal.journal_folder(image), Path(f"{image}.vmrescue")
+    folder, near = journal_folder(image), Path(f"{image}.vmrescue")
     return near if near.resolve() == folder else folder
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    """A whole file; its reading can be interrupted."""
+    with path.open("rb") as stream:
+        while piece := stream.read(PIECE):
+            checkpoint()
+            yield piece

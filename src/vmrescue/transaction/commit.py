@@ -1,0 +1,130 @@
+"""The one place in which images are committed, compared and rolled back: by repairs and by defragmentation.
+
+However it ends, by an error, a signal or the machine's, an image is confirmed or rolled back: its journal is hot until
+readers that are not ours have seen what was written (`disk.journal`), and signals wait for a step between two images.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import TYPE_CHECKING
+
+from vmrescue.digests import sha256
+from vmrescue.disk import EditSession
+from vmrescue.disk.journal import is_hot
+from vmrescue.disk.remote import is_remote, shown
+from vmrescue.errors import RepairFailedError, VmRescueError
+from vmrescue.interrupts import checkpoint, held
+from vmrescue.transaction.committed import compare_committed
+from vmrescue.transaction.receipt import Written
+from vmrescue.transaction.recorder import Recorder
+from vmrescue.windows.bare_hive import disk_or_hive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from vmrescue.disk.journal_file import Journal
+    from vmrescue.disk.signs import Sign
+    from vmrescue.windows import Disk
+
+
+class EditedImage:
+    """One image that is changed: the session that takes the changes, and which bytes of the disk were written.
+
+    Args:
+        path: where its file is.
+        index: which of the disks it is.
+        writable: False for a rehearsal.
+        name: what it is called once it is complete, if not by `path`.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        index: int = 0,
+        writable: bool = True,
+        name: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self.path = os.fspath(path)
+        self.name = shown(name or path)  # for messages and receipts: a URL's secrets are not in it
+        self.index = index
+        self.session = EditSession(path, writable=writable)
+        self.recorder = Recorder(self.session.disk)
+
+    def disk(self) -> Disk:
+        """The disk as it is now, with nothing remembered from before."""
+        return disk_or_hive(self.recorder, self.name, self.index)
+
+    @property
+    def has_no_version(self) -> bool:
+        """Whether nothing but its bytes shows that somebody wrote to it: an undo then has to look at many of them."""
+        return not is_remote(self.path)
+
+    def written(self) -> list[Written]:
+        """What a commit would write to the file."""
+        image, overlay = self.session.image, self.session.overlay
+        rows = []
+        for offset, length in overlay.changed_ranges():
+            kept = max(0, min(length, image.size - offset))
+            before = image.read_at(offset, kept) if kept else b""
+            rows.append(Written(offset, length, sha256([before]), sha256([overlay.read_at(offset, length)])))
+        return rows
+
+
+def commit(
+    edits: Mapping[EditedImage, Iterable[Sign]], then: Callable[[], None] = lambda: None
+) -> list[tuple[EditedImage, Journal]]:
+    """Makes every image what its session shows, confirmed by readers that are not ours; or leaves all as they are.
+
+    Args:
+        edits: the images in the order in which they are written, each with the bytes by which an undo will see whether
+            somebody else has written to it.
+        then: what belongs to it, and is done when all are confirmed: where it raises, they are rolled back.
+
+    Returns:
+        The journal of each image that was changed.
+
+    Raises:
+        RepairFailedError: the images are as before.
+    """
+    done: list[tuple[EditedImage, Journal]] = []
+    with held():
+        try:
+            for image, signs in edits.items():
+                checkpoint()
+                journal = image.session.commit(signs, partial(_confirm, image))
+                if journal is not None:
+                    done.append((image, journal))
+            checkpoint()
+            then()
+        except BaseException as error:
+            outcome = _take_back(edits, done)
+            if isinstance(error, VmRescueError):
+                raise RepairFailedError(f"{error}; {outcome}") from error
+            error.add_note(outcome)
+            raise
+    return done
+
+
+def _confirm(image: EditedImage) -> None:
+    compare_committed(image.path, image.session.disk, image.recorder.written)
+
+
+def _take_back(images: Iterable[EditedImage], done: list[tuple[EditedImage, Journal]]) -> str:
+    """Rolls back those that were committed, each whatever becomes of the others. Returns what is to be said of all."""
+    failed = []
+    for image, journal in reversed(done):
+        try:
+            image.session.rollback(journal)
+        except VmRescueError as error:
+            failed.append(f"{image.name} could not be rolled back: {error}")
+    failed += [f"{image.name} is rolled back once vmrescue opens it to write" for image in images if _is_hot(image)]
+    return "; ".join(failed) or "every image is as before"
+
+
+def _is_hot(image: EditedImage) -> bool:
+    try:
+        return is_hot(image.path)
+    except VmRescueError:
+        return False  # its journals cannot be looked for, which the error that led here says
