@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from defrag.volumes import fragmented, measured
 from ntfs.volumes import MIB, opened
+from support.endings import start, status_of
 from support.ntfs_judges import all_judges, dissect_tree, structure_judges
-from vmrescue.cli.main import group
 from vmrescue.disk import EditSession, journal_folder
 
 if TYPE_CHECKING:
@@ -21,18 +21,6 @@ if TYPE_CHECKING:
 ROUNDS = int(os.environ.get("VMRESCUE_KILL_ROUNDS", "5"))  # 50 in a campaign by hand
 FILES = int(os.environ.get("VMRESCUE_DEFRAG_FILES", "400"))
 WORDS = ("defrag", "--free-space", "--yes", "--quiet")
-
-
-def start(path: Path) -> int:
-    """Runs the command in a fork of this process, which has everything imported already; returns its process id."""
-    child = os.fork()
-    if child:
-        return child
-    try:
-        group((*WORDS, str(path)), standalone_mode=False)
-        os._exit(0)
-    finally:
-        os._exit(1)
 
 
 def anew(built: Path, path: Path) -> None:
@@ -59,17 +47,17 @@ def test_a_defragmentation_killed_at_any_moment_leaves_every_file_whole(quick_fo
     tree, before = dissect_tree(built), measured(built)
     anew(built, path)
     begun = time.perf_counter()
-    assert os.waitpid(start(path), 0)[1] == 0
+    assert status_of(start(*WORDS, path)) == 0
     duration = time.perf_counter() - begun
     assert measured(path).fragments < before.fragments
     chance = random.Random(20261122)
     outcomes = {"untouched": 0, "begun": 0, "finished": 0, "rolled back": 0}
     anew(built, path)
     for number in range(ROUNDS):
-        process = start(path)
+        process = start(*WORDS, path)
         wait(path, number, chance.uniform(0, duration * 0.7))
         os.kill(process, signal.SIGKILL)
-        finished = os.waitpid(process, 0)[1] == 0
+        finished = status_of(process) == 0
         hot = any(journal_folder(path).glob("*.hot"))
         EditSession(path).close()  # whoever opens it to write next rolls back what is half done
         structure_judges(path)
@@ -85,6 +73,6 @@ def test_a_defragmentation_killed_at_any_moment_leaves_every_file_whole(quick_fo
     assert sum(outcomes.values()) == ROUNDS
     assert outcomes["begun"] + outcomes["rolled back"]
 
-    assert os.waitpid(start(path), 0)[1] == 0
+    assert status_of(start(*WORDS, path)) == 0
     assert measured(path).fragments <= before.fragments * 0.01
     assert all_judges(path) == tree

@@ -6,39 +6,18 @@ import os
 import random
 import signal
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import vmrescue as library
 from expand.disks import GIB, contained, disk_with_files, expected_files, fingerprint, seen_by_judges
-from vmrescue.cli.main import group
-from vmrescue.disk import EditSession, journal_folder
+from support.endings import start, status_of, wait_for_journal
+from vmrescue.disk import EditSession
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 ROUNDS = int(os.environ.get("VMRESCUE_KILL_ROUNDS", "3"))  # 50 in a campaign by hand
-
-
-def start(image: Path) -> int:
-    """Runs the command in a fork of this process, which has everything imported already; returns its process id."""
-    child = os.fork()
-    if child:
-        return child
-    try:
-        words = ("expand", "--size", "16G", "--partition", "3", "--yes", "--quiet", str(image))
-        group(words, standalone_mode=False)
-        os._exit(0)
-    finally:
-        os._exit(1)
-
-
-def wait_for_journal(image: Path, deadline: float) -> None:
-    """Returns when the image has a journal that is being written or is hot."""
-    while time.monotonic() < deadline:
-        with suppress(FileNotFoundError):
-            if any(path.suffix in (".tmp", ".hot") for path in journal_folder(image).iterdir()):
-                return
+WORDS = ("expand", "--size", "16G", "--partition", "3", "--yes", "--quiet")
 
 
 def test_an_expansion_killed_at_any_moment_leaves_the_image_old_or_new(tmp_path: Path) -> None:
@@ -47,7 +26,7 @@ def test_an_expansion_killed_at_any_moment_leaves_the_image_old_or_new(tmp_path:
     image = contained(tmp_path / "disk.raw", "dynamic VHD")
     old = fingerprint(image)
     begun = time.perf_counter()
-    assert os.waitpid(start(image), 0)[1] == 0
+    assert status_of(start(*WORDS, image)) == 0
     duration = time.perf_counter() - begun
     assert seen_by_judges(image, "GPT").files == expected_files()
     library.undo(image)
@@ -55,7 +34,7 @@ def test_an_expansion_killed_at_any_moment_leaves_the_image_old_or_new(tmp_path:
     chance = random.Random(20261122)
     outcomes = {"old": 0, "rolled back": 0, "new": 0}
     for number in range(ROUNDS):
-        process = start(image)
+        process = start(*WORDS, image)
         if number % 3:
             wait_for_journal(image, deadline=time.monotonic() + 10 * duration)
             time.sleep(chance.uniform(0, 0.03))

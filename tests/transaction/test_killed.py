@@ -7,13 +7,11 @@ import os
 import random
 import signal
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import vmrescue
+from support.endings import start, status_of, wait_for_journal
 from support.images import sha256
-from vmrescue.cli.main import group
-from vmrescue.disk import journal_folder
 from vmrescue.disk.recovery import open_for_reading
 
 if TYPE_CHECKING:
@@ -28,37 +26,16 @@ def seen_hash(image: Path) -> str:
     """The SHA-256 of the image's file as a reader sees it: with an interrupted repair rolled back."""
     store, _ = open_for_reading(image)
     digest = hashlib.sha256()
-    for start in range(0, store.size, CHUNK):
-        digest.update(store.read_at(start, min(CHUNK, store.size - start)))
+    for offset in range(0, store.size, CHUNK):
+        digest.update(store.read_at(offset, min(CHUNK, store.size - offset)))
     store.close()
     return digest.hexdigest()
-
-
-def start(*words: str) -> int:
-    """Runs the command in a fork of this process, which has everything imported already; returns its process id."""
-    child = os.fork()
-    if child:
-        return child
-    try:
-        group(words, standalone_mode=False)
-        os._exit(0)
-    finally:
-        os._exit(1)
-
-
-def wait_for_journal(image: Path, deadline: float) -> None:
-    """Returns when the image has a journal that is being written or is hot."""
-    folder = journal_folder(image)
-    while time.monotonic() < deadline:
-        with suppress(FileNotFoundError):
-            if any(path.suffix in (".tmp", ".hot") for path in folder.iterdir()):
-                return
 
 
 def test_a_repair_killed_at_any_moment_leaves_the_image_old_or_new(gen2_broken: Path) -> None:
     old = sha256(gen2_broken)
     begun = time.perf_counter()
-    assert os.waitpid(start(*WORDS, str(gen2_broken)), 0)[1] == 0
+    assert status_of(start(*WORDS, gen2_broken)) == 0
     duration = time.perf_counter() - begun
     repaired = sha256(gen2_broken)
     assert repaired != old
@@ -66,7 +43,7 @@ def test_a_repair_killed_at_any_moment_leaves_the_image_old_or_new(gen2_broken: 
     chance = random.Random(20261122)
     outcomes = {"old": 0, "new": 0, "rolled back": 0}
     for number in range(ROUNDS):
-        process = start(*WORDS, str(gen2_broken))
+        process = start(*WORDS, gen2_broken)
         if number % 2:
             wait_for_journal(gen2_broken, deadline=time.monotonic() + 10 * duration)
             time.sleep(chance.uniform(0, 0.004))  # the commit itself takes a few milliseconds

@@ -177,10 +177,12 @@ def test_a_finished_image_has_its_journal_and_its_receipt_says_its_name(
 
 def test_a_name_that_somebody_else_took_meanwhile_is_left_to_them(gen2_broken: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.vhd"
+
+    def take(done: int, total: int) -> None:
+        out.write_bytes(b"precious")
+
     with pytest.raises(vmrescue.VmRescueError, match="exists already") as failure:
-        vmrescue.repair(
-            gen2_broken, only=CHECKS, copy_to=out, progress=lambda *_: out.write_bytes(b"precious") and None
-        )
+        vmrescue.repair(gen2_broken, only=CHECKS, copy_to=out, progress=take)
     assert failure.value.exit_status == 5
     assert out.read_bytes() == b"precious"
     assert {path.name for path in tmp_path.iterdir()} == {gen2_broken.name, "out.vhd"}

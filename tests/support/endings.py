@@ -1,0 +1,79 @@
+"""The command in a process that a test ends: by a signal, at a moment of the test's choice."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from vmrescue.cli.interrupts import end_in_good_order
+from vmrescue.cli.main import main
+from vmrescue.disk import journal_folder
+from vmrescue.disk.file import FileDevice
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PIECE = 1 << 16
+
+
+def start(*words: object, said: Path | None = None) -> int:
+    """Runs the command in a fork of this process, which has everything imported already; returns its process id.
+
+    It answers signals by then. What it says on stderr goes to `said`.
+    """
+    ready, tell = os.pipe()
+    child = os.fork()
+    if child:
+        os.close(tell)
+        os.read(ready, 1)
+        os.close(ready)
+        return child
+    status = 70  # a traceback, or no exit at all
+    try:
+        if said:
+            os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), 2)
+        sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+        sys.argv = ["vmrescue", *map(str, words)]
+        end_in_good_order()
+        os.write(tell, b"1")
+        main()
+    except SystemExit as error:
+        status = error.code if isinstance(error.code, int) else 0
+    except KeyboardInterrupt:
+        status = 130  # before the command began
+    finally:
+        os._exit(status)
+
+
+def status_of(process: int) -> int:
+    """What a process ended with; negative: the signal that ended it."""
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+
+
+def wait_for_journal(image: Path, deadline: float) -> None:
+    """Returns when the image has a journal that is being written or is hot."""
+    while time.monotonic() < deadline:
+        with suppress(FileNotFoundError):
+            if any(path.suffix in (".tmp", ".hot") for path in journal_folder(image).iterdir()):
+                return
+
+
+def fingerprint(image: Path) -> str:
+    """The SHA-256 of a file's size and of all that is not zero in it; its holes cost nothing."""
+    device = FileDevice(image)
+    digest = hashlib.sha256(str(device.size).encode())
+    try:
+        at = device.next_data(0)
+        while at < device.size:
+            start = at // PIECE * PIECE
+            piece = device.read_at(start, min(PIECE, device.size - start))
+            if piece.count(0) != len(piece):
+                digest.update(start.to_bytes(8, "little") + piece)
+            at = device.next_data(start + len(piece)) if start + len(piece) < device.size else device.size
+    finally:
+        device.close()
+    return digest.hexdigest()
