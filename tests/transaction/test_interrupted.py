@@ -169,16 +169,22 @@ def test_moves_that_were_made_are_not_said_to_be_rolled_back(quick_folder: Path)
         assert volume.check() == []
 
 
+def printing_to_a_full_disk(*words: object) -> tuple[int, str]:
+    command = [sys.executable, "-m", "vmrescue", *map(str, words)]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    return done.returncode, done.stderr
+
+
 def test_what_cannot_be_printed_of_a_change_does_not_hide_it(gen2_broken: Path) -> None:
     before = sha256(gen2_broken)
-    words = ["repair", "--yes", "--only", "bad-memory", "--format", "json", gen2_broken]
-    with open("/dev/full", "wb") as full:
-        command = [sys.executable, "-m", "vmrescue", *map(str, words)]
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
-    assert done.returncode == 6
-    assert done.stderr.count("\n") == 1
-    assert "the image was changed" in done.stderr
+    status, said = printing_to_a_full_disk("repair", "--yes", "--only", "bad-memory", "--format", "json", gen2_broken)
+    assert (status, said.count("\n")) == (6, 1)
+    assert "the image was changed" in said
     assert sha256(gen2_broken) != before
+    status, said = printing_to_a_full_disk("info", gen2_broken)
+    assert (status, said.count("\n")) == (3, 1)
+    assert "No space left" in said
 
 
 def test_a_receipt_tells_a_put_file_by_its_size_and_hash(gen2_broken: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import os
 import sys
 from typing import Any
 
@@ -93,6 +94,12 @@ def main() -> None:
         sys.exit(error.exit_status)
     except KeyboardInterrupt as error:  # at the very beginning or end
         sys.exit(exit_status(error))
+    except OSError as error:  # what is printed has no room, for example; click answers a closed pipe
+        from vmrescue.printable import printable
+
+        click.echo(f"vmrescue: the operating system refused: {printable(error)}", err=True)
+        os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), sys.stdout.fileno())  # Python will try once more
+        sys.exit(VmRescueError.exit_status)
     except MemoryError:
         click.echo("vmrescue: this takes more memory than the machine gives", err=True)
         sys.exit(VmRescueError.exit_status)

@@ -9,6 +9,7 @@ import click
 
 from vmrescue.cli.applying import tell
 from vmrescue.cli.options import format_option, image_argument, quiet_option
+from vmrescue.interrupts import held
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,10 +39,9 @@ def command(image: Path, show: bool, although_changed: bool, output: str, quiet:
         rows = [past.to_dict() for past in repairs]
         click.echo(json.dumps(rows, indent=2) if output == "json" else history_text(repairs))
         return
-    undone = take_back(image, although_changed)
-    if quiet:
-        return
-    if output == "json":
-        tell(json.dumps(undone.to_dict()), True)
-    else:
-        tell(undone_text(undone), True)
+    with held():  # what was changed is said, whatever ends the command then
+        undone = take_back(image, although_changed)
+        if output == "json" and not quiet:
+            tell(json.dumps(undone.to_dict()), True)
+        elif not quiet:
+            tell(undone_text(undone), True)

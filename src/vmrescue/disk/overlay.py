@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from vmrescue.disk.device import check_range, next_data
+from vmrescue.errors import WriteError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -132,8 +133,11 @@ class Overlay:
         return self._spool.read(PAGE)
 
     def _store(self, page: int, content: memoryview) -> None:
-        self._spool.seek(self._slots.setdefault(page, len(self._slots)) * PAGE)
-        self._spool.write(content)
+        try:
+            self._spool.seek(self._slots.setdefault(page, len(self._slots)) * PAGE)
+            self._spool.write(content)
+        except OSError as error:
+            raise WriteError(f"no room in a temporary file for what is to change: {error.strerror}") from error
 
     def _cut(self, size: int) -> None:
         """Blanks what the changed pages hold beyond `size`, so that nothing of it comes back when the view grows."""
