@@ -392,3 +392,28 @@ def test_the_list_of_repairs_says_plainly_what_a_defragmentation_ended(gen1_brok
     text = output_of("undo", "--list", gen1_broken)
     assert "a defragmentation: neither it nor what was done before it can be undone" in text
     assert "0 bytes  (no receipt)" not in text
+
+
+def test_of_a_volume_that_cannot_be_read_pieces_are_compared_and_that_is_said(gen2_raw: Path) -> None:
+    end, table = sum(GEN2_OS), GEN2_OS[0] + 4 * 4096  # where mkntfs puts $MFT
+    with gen2_raw.open("r+b") as stream:
+        stream.seek(table)
+        assert stream.read(4) == b"FILE"
+        stream.seek(table)
+        stream.write(b"GONE")
+    source = gen2_raw.with_name("source")
+    source.write_bytes(b"short")
+    before = sha256(gen2_raw)
+
+    output_of("put", f"{gen2_raw}:1", source, "new.txt", "--yes")
+    for written, refused in ((b"somebody's", True), (bytes(10), False)):
+        with gen2_raw.open("r+b") as stream:
+            stream.seek(end - 8192)
+            stream.write(written)
+        if refused:
+            with pytest.raises(RefusedError, match=r"what is on it .* in pieces spread over its .*, on partition 3"):
+                vmrescue.undo(gen2_raw)
+    found = take_back(gen2_raw)
+
+    assert any(label.startswith("the rest of what is on it") for label in found.not_compared)
+    assert sha256(gen2_raw) == before

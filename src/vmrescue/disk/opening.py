@@ -12,7 +12,7 @@ from vmrescue.disk.journal_file import MOST_RANGES
 from vmrescue.disk.overlay import Overlay
 from vmrescue.disk.recovery import half_repaired, open_for_reading, open_for_writing
 from vmrescue.disk.remote import shown
-from vmrescue.disk.signs import Sign, joined
+from vmrescue.disk.signs import Sign, clipped, joined
 from vmrescue.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class EditSession:
             signs: bytes of the disk as it is to become, by which an undo sees whether somebody else has written.
             confirm: asked when all is written; where it raises, the image is rolled back.
         """
-        kept = list(signs)
+        kept = [Sign(sign.label, clipped(sign.ranges, self.disk.size)) for sign in signs]
         if self.disk.format not in FLAT:
             kept = list(_stored(kept, cast("VhdDynamic", self.disk)))
         kept = [

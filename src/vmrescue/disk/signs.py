@@ -120,6 +120,11 @@ def joined(ranges: Iterable[Range]) -> tuple[Range, ...]:
     return tuple(found)
 
 
+def clipped(ranges: Iterable[Range], size: int) -> tuple[Range, ...]:
+    """What of the ranges lies in the first `size` bytes: a partition may claim more than its disk has."""
+    return joined((offset, min(length, size - offset)) for offset, length in ranges)
+
+
 def sampled(ranges: Iterable[Range], whole: int, pieces: int, length: int) -> tuple[Range, ...]:
     """All of the ranges where they are `whole` bytes or less; else `pieces` of `length` bytes, spread over them."""
     parts = joined(ranges)

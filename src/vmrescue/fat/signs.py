@@ -41,8 +41,7 @@ def signs(device: BlockDevice, files: Iterable[str], thorough: bool = True) -> I
         yield "the boot sector, and the start of the allocation table", [(0, reserved + boot.sector_size)]
     else:
         yield "the boot sector, the allocation table and the root directory", [(0, boot.data_offset)]
-        if below := list(_directories(volume)):
-            yield "the directories", below
+        yield from _directories(volume)
     for path in files:
         try:
             pieces = volume.file_extents(path)
@@ -52,20 +51,24 @@ def signs(device: BlockDevice, files: Iterable[str], thorough: bool = True) -> I
             yield f"\\{path}", [(volume.cluster_offset(pieces[0][1]), min(BASE_BLOCK, boot.cluster_size))]
 
 
-def _directories(volume: FatVolume) -> Iterator[Range]:
+def _directories(volume: FatVolume) -> Iterator[Named]:
     """The clusters of all directories, from the root down; each once, however damaged the volume is."""
+    found: list[Range] = []
     seen: set[int] = set()
     waiting = [""]
-    while waiting:
+    while waiting and len(seen) < MOST_DIRECTORIES:
         path = waiting.pop()
         pieces = volume.file_extents(path)
         first = pieces[0][1] if pieces else 0
-        if first in seen or len(seen) > MOST_DIRECTORIES:
+        if first in seen or path.count("\\") > DEEPEST:
             continue
         seen.add(first)
-        yield from ((volume.cluster_offset(cluster), count * volume.cluster_size) for _, cluster, count in pieces)
-        if path.count("\\") < DEEPEST:
-            waiting += [f"{path}\\{each.name}" for each in volume.list(path) if each.is_directory]
+        found += ((volume.cluster_offset(cluster), count * volume.cluster_size) for _, cluster, count in pieces)
+        waiting += [f"{path}\\{each.name}" for each in volume.list(path) if each.is_directory]
+    if found:
+        yield "the directories", found
+    if waiting:
+        yield f"the directories behind the first {MOST_DIRECTORIES}", []
 
 
 def changed_clusters(before: BlockDevice, after: BlockDevice) -> Iterator[Range]:

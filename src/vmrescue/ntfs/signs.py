@@ -8,6 +8,7 @@ to see that a file was made, changed or deleted, and deleted files are seen too:
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import NotFoundError, VmRescueError
@@ -52,16 +53,20 @@ def signs(device: BlockDevice, files: Iterable[str], thorough: bool = True) -> I
         found["$MFT"] = lambda: _part(store.file(MFT).stream(Kind.DATA))
         found["$Bitmap"] = lambda: _part(store.file(BITMAP).stream(Kind.DATA))
         found["$UsnJrnl"] = lambda: _usn_journal(store)
-    for path in files:
-        found[f"\\{path}"] = lambda path=path: _start(store, path)  # type: ignore[misc]
     for name, ranges in found.items():
-        try:
-            if known := ranges():
-                yield name, known
-        except NotFoundError:
-            continue
-        except VmRescueError as error:
-            yield f"{name} ({error})", []
+        yield from _told(name, ranges)
+    for path in files:
+        yield from _told(f"\\{path}", partial(_start, store, path))
+
+
+def _told(name: str, ranges: Callable[[], list[Range]]) -> Iterator[Named]:
+    try:
+        if known := ranges():
+            yield name, known
+    except NotFoundError:
+        return
+    except VmRescueError as error:
+        yield f"{name} ({error})", []
 
 
 def _part(stream: Stream, first: int = 0, length: int | None = None) -> list[Range]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.disk.signs import Sign, joined, sampled
-from vmrescue.errors import VmRescueError
+from vmrescue.errors import UnsupportedError, VmRescueError
 from vmrescue.fat import signs as fat
 from vmrescue.ntfs import NtfsVolume
 from vmrescue.ntfs import signs as ntfs
@@ -47,50 +47,45 @@ def signs_of(after: Disk, before: Disk | None) -> Iterator[Sign]:
         yield Sign("the hive's file", ((0, after.device.size),))
         return
     for volume in after.volumes:
-        try:
-            named = list(_volume_signs(volume, before is not None))
-        except VmRescueError as error:
-            named = [(f"what is on it ({error})", [])]
-        for name, ranges in named:
-            yield from _parts(name, volume, ranges, sampled(ranges, WHOLE_TABLE, TABLE_PIECES, PIECE))
-        if before is None:
-            continue
-        if volume.readable:
+        yield from _volume_signs(volume, before is not None)
+        if before is not None:
             yield from _changed_content(volume, before)
-        else:
-            what = f"what is on it ({volume.file_system or 'no known file system'})"
-            yield from _sampled(what, volume, [(0, volume.partition.size)])
     if before is not None:
         yield from _old_places(after, before)
 
 
-def _volume_signs(volume: Volume, thorough: bool) -> Iterator[tuple[str, list[Range]]]:
+def _volume_signs(volume: Volume, thorough: bool) -> Iterator[Sign]:
+    """Of a volume that cannot be read, or not wholly: pieces of all that is on it too, where reading is cheap."""
+    try:
+        if not volume.readable:
+            raise UnsupportedError(volume.file_system or "no known file system")
+        room = ntfs if volume.file_system == "NTFS" else fat
+        for name, ranges in room.signs(volume.device, _hives(volume), thorough):
+            yield from _parts(name, volume, ranges, sampled(ranges, WHOLE_TABLE, TABLE_PIECES, PIECE))
+    except VmRescueError as error:
+        name, place = f"what is on it ({error})", [(0, volume.partition.size)]
+        yield from _sampled(name, volume, place) if thorough else [_sign(name, volume, [])]
+
+
+def _hives(volume: Volume) -> Iterator[str]:
+    """The hives that may lie on a volume, and their logs; whatever the folder of its Windows is called."""
+    yield from (store + suffix for store in (BIOS_STORE, UEFI_STORE) for suffix in ("", *LOG_SUFFIXES))
     if volume.file_system == "NTFS":
-        yield from ntfs.signs(volume.device, _hives(volume), thorough)
-    elif volume.readable:
-        yield from fat.signs(volume.device, _boot_stores(), thorough)
-
-
-def _hives(volume: Volume) -> list[str]:
-    """The hives that may lie on an NTFS volume, and their logs; whatever the folder of its Windows is called."""
-    files = NtfsVolume(volume.device)
-    roots = [entry.name for entry in files.list() if entry.is_directory][:MOST_FOLDERS]
-    configs = [f"{root}\\{CONFIG}" for root in roots if files.exists(f"{root}\\{CONFIG}\\SYSTEM")]
-    hives = [f"{config}\\{name}" for config in configs for name in HIVES]
-    return [*(hive + suffix for hive in hives for suffix in ("", *LOG_SUFFIXES)), *_boot_stores()]
-
-
-def _boot_stores() -> list[str]:
-    return [store + suffix for store in (BIOS_STORE, UEFI_STORE) for suffix in ("", *LOG_SUFFIXES)]
+        files = NtfsVolume(volume.device)
+        for root in [entry.name for entry in files.list() if entry.is_directory][:MOST_FOLDERS]:
+            if files.exists(f"{root}\\{CONFIG}\\SYSTEM"):
+                yield from (f"{root}\\{CONFIG}\\{hive}{suffix}" for hive in HIVES for suffix in ("", *LOG_SUFFIXES))
 
 
 def _changed_content(volume: Volume, before: Disk) -> Iterator[Sign]:
     """The clusters that the edit frees, which an undo gives back with what is in them, and those that it takes."""
     old = next((each for each in before.volumes if each.partition.number == volume.partition.number), None)
-    if old is None or old.file_system != volume.file_system:
+    if old is None:
         return
-    room = ntfs if volume.file_system == "NTFS" else fat
     try:
+        if not volume.readable or old.file_system != volume.file_system:
+            return
+        room = ntfs if volume.file_system == "NTFS" else fat
         changed = joined(room.changed_clusters(old.device, volume.device))
     except VmRescueError as error:
         yield _sign(f"the content of what was freed ({error})", volume, [])
