@@ -244,7 +244,7 @@ def test_names_out_of_a_hive_cannot_move_the_cursor(tmp_path: Path) -> None:
 
     printed = output_of("reg", written(hive, tmp_path / "SYSTEM"), "query", r"HKLM\SYSTEM")
 
-    assert printed == "\nHKEY_LOCAL_MACHINE\\SYSTEM\\\\x1b[2Jclear\\nline\n"
+    assert printed == "\nHKEY_LOCAL_MACHINE\\SYSTEM\\\\\\{1b}[2Jclear\\\\{a}line\n"
 
 
 def test_an_export_does_not_overwrite_a_file_unasked(system: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from dissect.regf import regf
 
 from support.machine import need_tool, run
 from vmrescue.registry import ValueType
+from vmrescue.registry.path import split
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from vmrescue.registry import Hive
 
-# Keys by their paths below the root; in each, (type, data) by the value's name.
+# Keys by their paths below the root, as we write paths; in each, (type, data) by the value's name.
 Content = dict[str, dict[str, tuple[int, bytes]]]
 
 STRINGS = (ValueType.SZ, ValueType.EXPAND_SZ, ValueType.LINK)
@@ -42,14 +43,15 @@ def assert_judges_agree(path: Path, content: Content) -> None:
 def assert_dissect_agrees(data: bytes, content: Content) -> None:
     hive = regf.RegistryHive(io.BytesIO(data))
     found: Content = {}
-    waiting = [("", hive.root())]
+    waiting: list[tuple[list[str], Any]] = [([], hive.root())]
     while waiting:
-        path, key = waiting.pop()
+        names, key = waiting.pop()
         values = list(key.values())
-        found[path] = {value.name if value.cell.NameLength else "": (value.type, _data(value)) for value in values}
-        waiting += [(f"{path}\\{sub.name}".lstrip("\\"), sub) for sub in key.subkeys()]
+        named = {value.name if value.cell.NameLength else "": (value.type, _data(value)) for value in values}
+        found[repr(names)] = named
+        waiting += [([*names, sub.name], sub) for sub in key.subkeys()]
     expected = {
-        _as_dissect(path): {_as_dissect(name): data for name, data in values.items()}
+        repr([_as_dissect(name) for name in split(path)]): {_as_dissect(name): data for name, data in values.items()}
         for path, values in content.items()
     }
     assert_same("dissect.regf", found, expected)
@@ -63,7 +65,7 @@ def _data(value: regf.KeyValue) -> bytes:
 def _as_dissect(name: str) -> str:
     """dissect.regf tries UTF-8 first on names that are stored as Latin-1, which misreads a few of them."""
     try:
-        return "\\".join(part.encode("latin-1").decode("utf-8") for part in name.split("\\"))
+        return name.encode("latin-1").decode("utf-8")
     except UnicodeError:
         return name
 
@@ -72,12 +74,14 @@ def assert_hivexml_agrees(path: Path, content: Content) -> None:
     root = ElementTree.fromstring(run("hivexml", path)).find("node")
     assert root is not None
     found = {}
-    waiting = [("", root)]
+    waiting: list[tuple[list[str], ElementTree.Element]] = [([], root)]
     while waiting:
-        place, node = waiting.pop()
-        found[place] = {value.get("key", ""): _xml_data(value) for value in node.findall("value")}
-        waiting += [(f"{place}\\{sub.get('name')}".lstrip("\\"), sub) for sub in node.findall("node")]
-    expected = {key: {name: _as_xml(*data) for name, data in values.items()} for key, values in content.items()}
+        names, node = waiting.pop()
+        found[repr(names)] = {value.get("key", ""): _xml_data(value) for value in node.findall("value")}
+        waiting += [([*names, sub.get("name", "")], sub) for sub in node.findall("node")]
+    expected = {
+        repr(split(path)): {name: _as_xml(*data) for name, data in values.items()} for path, values in content.items()
+    }
     assert_same("hivexml", found, expected)
 
 
@@ -155,14 +159,15 @@ def assert_reglookup_agrees(path: Path, content: Content) -> None:
 
 
 def _as_stored(path: str) -> tuple[bytes, ...]:
-    return tuple(map(_stored_name, path.split("\\"))) if path else ()
+    return tuple(map(_stored_name, split(path)))
 
 
 def _stored_name(name: str) -> bytes:
+    """As reglookup prints it: a name of one byte a character only up to a NUL."""
     try:
-        return name.encode("latin-1")
+        return name.encode("latin-1").split(b"\0")[0]
     except UnicodeEncodeError:
-        return name.encode("utf-16-le")
+        return name.encode("utf-16-le", "surrogatepass")
 
 
 REGLOOKUP_TYPES = ["NONE", "SZ", "EXPAND_SZ", "BINARY", "DWORD", "DWORD_BE", "LINK", "MULTI_SZ"]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from vmrescue.bcd.edits import CreateKey, DeleteKey, SetValue
 from vmrescue.bcd.values import REG_SZ
 from vmrescue.errors import NotFoundError
+from vmrescue.registry import path as key_path
 
 if TYPE_CHECKING:
     from vmrescue.bcd.edits import Edit
@@ -59,7 +60,7 @@ def _tree(root: TreeReader, path: str) -> dict[str, tuple[str, TreeReader]]:
     waiting = [(path, root)]
     while waiting:
         above, key = waiting.pop()
-        below = [(f"{above}\\{each.name}".lstrip("\\"), each) for each in key.subkeys()]
+        below = [(key_path.below(above, each.name), each) for each in key.subkeys()]
         found |= {place.lower(): (place, each) for place, each in below}
         waiting.extend(below)
     return found
@@ -67,7 +68,7 @@ def _tree(root: TreeReader, path: str) -> dict[str, tuple[str, TreeReader]]:
 
 def _below(places: set[str]) -> set[str]:
     """Those places that lie below another one."""
-    return {place for place in places if place.rpartition("\\")[0] in places}
+    return {place for place in places if key_path.join(key_path.split(place)[:-1]) in places}
 
 
 def _contents(path: str, key: TreeReader) -> list[Edit]:

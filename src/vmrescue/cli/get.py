@@ -17,18 +17,19 @@ from vmrescue.cli.options import place_arguments, quiet_option
 @quiet_option
 def command(image: str, path: str, target: Path, force: bool, quiet: bool) -> None:
     """Copy the file PATH of IMAGE[:VOLUME] to TARGET, a file or a folder."""
+    from vmrescue import file_path
     from vmrescue.checks import open_disks
     from vmrescue.cli.new_file import write_whole
     from vmrescue.files import kind_of
     from vmrescue.printable import printable
-    from vmrescue.windows.file_system import chunks, harmless, parts_of
+    from vmrescue.windows.file_system import chunks, harmless
     from vmrescue.windows.places import find_place, split_image
 
     file, volume = split_image(image)
     with open_disks([file]) as (disk,):
         place, below = find_place(disk, volume, path)
         source = place.files.open(below)
-        out = target / harmless(parts_of(below)[-1]) if kind_of(target) == S_IFDIR else target
+        out = target / harmless(file_path.split(below)[-1]) if kind_of(target) == S_IFDIR else target
         write_whole(out, chunks(source), force)
     if not quiet:
         click.echo(printable(out))

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from vmrescue import file_path
 from vmrescue.disk.pending_writes import PendingWrites, write_differing
 from vmrescue.errors import FormatError, NotFoundError, RefusedError, UsageError
 from vmrescue.fat import directory as slots
@@ -116,7 +117,7 @@ class FatVolume:
 
     def stat(self, path: str) -> FileInfo:
         """What the directory says of a file or directory."""
-        if not _split(path):
+        if not file_path.split(path):
             return FileInfo("", "", True, 0, slots.DIRECTORY, None, None, None)
         return _describe(self._find(path)[1])
 
@@ -138,7 +139,7 @@ class FatVolume:
         """Where a file's or directory's content is: (first cluster of the file, from 0; first cluster of the volume,
         from 2; number of clusters). Empty for a fixed root directory.
         """
-        first = self._find(path)[1].first_cluster if _split(path) else self._boot.root_cluster
+        first = self._find(path)[1].first_cluster if file_path.split(path) else self._boot.root_cluster
         extents, position = [], 0
         for cluster, count in self._table.runs(first) if first else ():
             extents.append((position, cluster, count))
@@ -241,7 +242,7 @@ class FatVolume:
     def _open_directory(self, path: str) -> Directory:
         """The directory at a path; each step of it must be one."""
         directory = Directory(self._pending, self._boot, self._table, self._boot.root_cluster)
-        for part in _split(path):
+        for part in file_path.split(path):
             entry = directory.find(part)
             if entry is None:
                 raise NotFoundError(f"there is no {part!r} on the {self.kind} volume, looking for {path!r}")
@@ -252,7 +253,7 @@ class FatVolume:
 
     def _find(self, path: str) -> tuple[Directory, Entry]:
         """The entry at a path, and the directory that it is in."""
-        *parents, name = _split(path) or [""]
+        *parents, name = file_path.split(path) or [""]
         if not name:
             raise UsageError("this cannot be done to the root directory")
         directory = self._open_directory("/".join(parents))
@@ -269,7 +270,7 @@ class FatVolume:
 
     def _place_for(self, path: str) -> tuple[Directory, str]:
         """The directory in which a new entry is to be, and its name, which is free."""
-        *parents, name = _split(path) or [""]
+        *parents, name = file_path.split(path) or [""]
         check_name(name)
         directory = self._open_directory("/".join(parents))
         if directory.find(name):
@@ -318,10 +319,6 @@ class FatVolume:
             length = min(len(view), count * self.cluster_size)
             write_differing(self._device, self._boot.cluster_offset(cluster), view[:length], self._boot.sector_size)
             view = view[length:]
-
-
-def _split(path: str) -> list[str]:
-    return [part for part in path.replace("\\", "/").split("/") if part]
 
 
 def _now() -> datetime:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmrescue import file_path
 from vmrescue.errors import RefusedError
 from vmrescue.ntfs.attribute import Attribute, Kind
 from vmrescue.ntfs.content import replace_content
 from vmrescue.ntfs.deletion import remove_links
-from vmrescue.ntfs.directory import find_entry, open_directory, split_path
+from vmrescue.ntfs.directory import find_entry, open_directory
 from vmrescue.ntfs.file_name import FileAttribute, check_name, new_file_name
 from vmrescue.ntfs.index import FILE_NAMES
 from vmrescue.ntfs.index_edit import empty_root
@@ -87,7 +88,7 @@ def rename(store: Store, path: str, new: str) -> None:
 
 def _place_for(store: Store, path: str) -> tuple[Directory, FileName]:
     """The directory in which a new file is to be, and its name."""
-    *parents, text = split_path(path) or [""]
+    *parents, text = file_path.split(path) or [""]
     check_name(text)
     directory = open_directory(store, parents)
     if directory.file.number != ROOT:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from vmrescue import file_path
 from vmrescue.errors import NotFoundError, UsageError
 from vmrescue.ntfs.file_name import read_file_name
 from vmrescue.ntfs.index import Index
@@ -62,11 +63,6 @@ class Directory:
         return Named(read_file_name(entry.key, self.index.root.position), entry.reference)
 
 
-def split_path(path: str) -> list[str]:
-    """The names in a path; both slashes separate."""
-    return [part for part in path.replace("/", "\\").split("\\") if part]
-
-
 def open_directory(store: Store, names: list[str]) -> Directory:
     """The directory that a path of names leads to from the root. Raises NotFoundError where there is none.
 
@@ -87,7 +83,7 @@ def open_directory(store: Store, names: list[str]) -> Directory:
 
 def find_entry(store: Store, path: str) -> tuple[Directory, Named]:
     """The entry at a path, and the directory that it is in. Raises NotFoundError where there is none."""
-    *parents, name = split_path(path) or [""]
+    *parents, name = file_path.split(path) or [""]
     directory = open_directory(store, parents)
     named = directory.find(name) if name else None
     if named is None:
@@ -97,6 +93,6 @@ def find_entry(store: Store, path: str) -> tuple[Directory, Named]:
 
 def find_file(store: Store, path: str) -> File:
     """The file or directory at a path, which may be the root."""
-    if not split_path(path):
+    if not file_path.split(path):
         return store.file(ROOT)
     return store.referenced(find_entry(store, path)[1].reference)

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from vmrescue import file_path
 from vmrescue.errors import NotFoundError, UnsupportedError
 from vmrescue.ntfs.attribute import Kind
 from vmrescue.ntfs.check import check_volume
@@ -29,7 +30,7 @@ from vmrescue.ntfs.content import (
 )
 from vmrescue.ntfs.creation import create_directory, create_file, rename
 from vmrescue.ntfs.deletion import delete
-from vmrescue.ntfs.directory import find_entry, find_file, open_directory, split_path
+from vmrescue.ntfs.directory import find_entry, find_file, open_directory
 from vmrescue.ntfs.file_name import FileAttribute, Space, file_names
 from vmrescue.ntfs.index import FILE_NAMES
 from vmrescue.ntfs.info import FileInfo, described, listed
@@ -114,7 +115,7 @@ class NtfsVolume:
 
     def stat(self, path: str) -> FileInfo:
         """What its record says of a file or directory."""
-        if not split_path(path):
+        if not file_path.split(path):
             return described(find_file(self._store, ""), "", "")
         directory, named = find_entry(self._store, path)
         file = self._store.referenced(named.reference)
@@ -125,7 +126,7 @@ class NtfsVolume:
 
     def list(self, path: str = "") -> list[FileInfo]:
         """The files and directories in a directory, sorted as NTFS does; the system's own among those of the root."""
-        return listed(open_directory(self._store, split_path(path)).names())
+        return listed(open_directory(self._store, file_path.split(path)).names())
 
     def read_file(self, path: str) -> bytes:
         """A file's content. Raises UnsupportedError where it is compressed, encrypted, or kept elsewhere."""

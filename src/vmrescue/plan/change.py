@@ -308,7 +308,7 @@ def _file(value: Any) -> FileRef:
 
 
 def _values(value: Any) -> dict[str, RegistryData]:
-    return {schema.text(name): RegistryData.from_dict(item) for name, item in value.items()}
+    return {schema.value_name(name): RegistryData.from_dict(item) for name, item in value.items()}
 
 
 _DECODERS: dict[str, Callable[[Any], Any]] = {
@@ -321,7 +321,10 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
     "RegistryData | None": lambda value: None if value is None else RegistryData.from_dict(value),
     "dict[str, RegistryData]": _values,
 }
-_BY_NAME: dict[str, Callable[[Any], Any]] = {"key": schema.key_path}  # fields that are more than their type says
+_BY_NAME: dict[str, Callable[[Any], Any]] = {
+    "key": schema.key_path,
+    "name": schema.value_name,
+}  # fields that are more than their type says
 
 
 def change_from_dict(document: dict[str, Any]) -> Change:

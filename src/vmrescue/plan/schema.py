@@ -11,6 +11,9 @@ import json
 import re
 from typing import Any
 
+from vmrescue.errors import UsageError
+from vmrescue.registry import path as registry_path
+
 LARGEST_DOCUMENT = 64 << 20  # bytes: a plan holds the bytes that a file is given, and is read into memory
 LARGEST_NUMBER = (1 << 63) - 1  # bytes: no file system goes beyond
 LONGEST_PATH = 32767  # characters, of Windows' own paths and of a key's
@@ -56,11 +59,17 @@ def some(value: Any) -> list[Any]:
 
 def text(value: Any) -> str:
     """A text without halves of characters."""
+    found = value_name(value)
+    found.encode("utf-8")  # a lone surrogate is no text
+    return found
+
+
+def value_name(value: Any) -> str:
+    """A registry value's name: any 16-bit units, halves of characters too."""
     if not isinstance(value, str):
         raise TypeError(f"a text was expected, not {value!r:.40}")
     if len(value) > LONGEST_TEXT:
         raise ValueError(f"a text of at most {LONGEST_TEXT} characters was expected, not {len(value)}")
-    value.encode("utf-8")  # a lone surrogate is no text
     return value
 
 
@@ -90,9 +99,12 @@ def file_path(value: Any) -> str:
 
 
 def key_path(value: Any) -> str:
-    """A key's path from its hive's root; "" is the root itself."""
+    """A key's path from its hive's root (`registry.path`); "" is the root itself."""
     path = text(value)
-    names = path.split("\\") if path else []
-    if "" in names or len(names) > DEEPEST_KEY or len(path) > LONGEST_PATH:
-        raise ValueError(f"a key's path, of names joined by single backslashes, was expected, not {path!r:.60}")
+    try:
+        names = registry_path.split(path)
+    except UsageError as error:
+        raise ValueError(f"{error}"[:120]) from error
+    if len(names) > DEEPEST_KEY or len(path) > LONGEST_PATH or registry_path.join(names) != path:
+        raise ValueError(f"a key's path in its one spelling was expected, not {path!r:.60}")
     return path

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.errors import RefusedError, UsageError
 from vmrescue.registry import base_block, filetime, value_type
+from vmrescue.registry import path as key_path
 from vmrescue.registry.base_block import BaseBlock
 from vmrescue.registry.cells import BINS, PAGE, Cells
 from vmrescue.registry.check import Problem, check
@@ -35,8 +36,8 @@ DEFAULT_MINOR = 5  # hash leaves and big data, since Windows XP
 class Hive:
     """A hive in memory.
 
-    Paths are names joined by backslashes, from below the root key; the root key itself is "". Letters' case does not
-    matter. An edit that raises leaves the hive as it was.
+    Paths are names joined by backslashes, from below the root key; the root key itself is "". `registry.path` says how
+    they are written. Letters' case does not matter. An edit that raises leaves the hive as it was.
 
     A dirty hive is first made whole from its logs, in memory: `recovered` then says how, and `to_bytes` gives the clean
     hive. One that no log mends can be read as it is, but not edited: `unreplayed` then says why. `dirty_before` says
@@ -101,7 +102,7 @@ class Hive:
     def key(self, path: str) -> Key:
         """The key at `path`. Raises KeyNotFound, which names the part that is missing."""
         key = self.root
-        for part in split(path):
+        for part in key_path.split(path):
             below = key.subkey(part)
             if below is None:
                 raise KeyNotFound(part, key.path)
@@ -137,7 +138,7 @@ class Hive:
     def create_key(self, path: str, class_name: str = "") -> Key:
         """The key at `path`, created with those above it where they are missing. `class_name` is for a new one."""
         key = self.root
-        missing = split(path)
+        missing = key_path.split(path)
         while missing and (below := key.subkey(missing[0])) is not None:
             key = below
             del missing[0]
@@ -179,7 +180,7 @@ class Hive:
             raise RefusedError("the root key of a hive cannot be renamed")
         with self._editing() as (editor, when):
             editor.rename(key._offset, name, when)
-        return self.key("\\".join([*split(path)[:-1], name]))
+        return self.key(key_path.join([*key_path.split(path)[:-1], name]))
 
     def set_value(self, path: str, name: str, kind: int, data: Data) -> None:
         """Sets a value of the key at `path`, new or not; "" names the default value.
@@ -248,11 +249,3 @@ class Hive:
             else:
                 ranges.append((start, len(page)))
         return ranges
-
-
-def split(path: str) -> list[str]:
-    """The names in a path. Raises UsageError where one of them is empty."""
-    parts = path.split("\\") if path else []
-    if "" in parts:
-        raise UsageError(f"a path is names joined by single backslashes: {path!r}")
-    return parts

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError
 from vmrescue.registry import filetime, key_node, key_value, security, subkey_list, value_type
+from vmrescue.registry import path as key_path
 from vmrescue.registry.cells import BINS, NIL
 from vmrescue.registry.errors import ValueNotFound
 
@@ -73,13 +74,13 @@ class Key:
 
     @property
     def path(self) -> str:
-        """The names from below the root key down to this one; empty for the root key."""
+        """The names from below the root key down to this one, as a path; empty for the root key."""
         parts = []
         key = self
         while key._parent is not None:
             parts.append(key.name)
             key = key._parent
-        return "\\".join(reversed(parts))
+        return key_path.join(parts[::-1])
 
     @property
     def last_written(self) -> datetime:

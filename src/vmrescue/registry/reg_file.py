@@ -12,6 +12,7 @@ from io import BytesIO, StringIO
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError, UsageError
+from vmrescue.registry import path as key_path
 from vmrescue.registry import value_type
 from vmrescue.registry.errors import KeyNotFound, ValueNotFound
 from vmrescue.registry.upcase import upper
@@ -95,8 +96,9 @@ def export_reg(hive: Hive, path: str, prefix: str, name: str | None = None) -> b
 
 def _lines(hive: Hive, path: str, name: str) -> Iterator[str]:
     yield from (HEADER, "")
-    for key in hive.walk(path):
-        below = key.path[len(path) :].removeprefix("\\")
+    top = hive.key(path).path
+    for key in hive.walk(top):
+        below = key_path.relative(key.path, top)
         yield f"[{name}\\{below}]" if below else f"[{name}]"
         yield from (_value_line(value.name, value.type, value.raw) for value in key.values())
         yield ""
@@ -158,7 +160,7 @@ def _below(operation: Operation, prefix: str) -> Operation:
     parts, base = _full(operation.path), _full(prefix)
     if [upper(part) for part in parts[: len(base)]] != [upper(part) for part in base]:
         raise UsageError(f"the key {operation.path!r} does not lie in {prefix!r}")
-    path = "\\".join(parts[len(base) :])
+    path = key_path.join(parts[len(base) :])
     match operation:
         case SetValue(_, name, kind, raw):
             return SetValue(path, name, kind, raw)
@@ -169,7 +171,7 @@ def _below(operation: Operation, prefix: str) -> Operation:
 
 
 def _full(path: str) -> list[str]:
-    first, *rest = path.strip("\\").split("\\")
+    first, *rest = key_path.split(path.strip("\\")) or [""]
     return [ROOTS.get(first.upper(), first), *rest]
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from vmrescue import file_path
 from vmrescue.digests import file_sha256
 from vmrescue.disk.journal import make_folder
 from vmrescue.errors import RefusedError, WriteError
@@ -15,7 +16,7 @@ from vmrescue.plan import FileRef
 from vmrescue.registry.base_block import LOG_SUFFIXES
 from vmrescue.transaction.apply import find_volume
 from vmrescue.windows import Installation
-from vmrescue.windows.file_system import chunks, harmless, parts_of
+from vmrescue.windows.file_system import chunks, harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -119,4 +120,4 @@ def local_paths(files: Iterable[FileRef]) -> dict[FileRef, str]:
 def _local_path(file: FileRef) -> str:
     """``partition3/Windows/System32/config/SYSTEM``: the path on the volume, made of harmless names."""
     disk = f"disk{file.disk}-" if file.disk else ""
-    return "/".join([f"{disk}partition{file.partition}", *map(harmless, parts_of(file.path))])
+    return "/".join([f"{disk}partition{file.partition}", *map(harmless, file_path.split(file.path))])

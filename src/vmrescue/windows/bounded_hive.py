@@ -2,6 +2,9 @@
 
 Version 3.14 reads a cell of any size, again for each that refers to it; and follows lists of lists of keys as deep and
 as often as they are nested. No hive has use for that: each cell belongs to one thing, and lists have two levels.
+
+It also takes a name of one byte a character for UTF-8 where it can, and gives up on one with half a character in it:
+names are read here, as Windows stores them.
 """
 
 from __future__ import annotations
@@ -11,11 +14,12 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from dissect.regf import RegistryHive
-from dissect.regf.regf import IndexRoot, KeyNode
+from dissect.regf.regf import Cell, IndexRoot, KeyNode, KeyValue
 
 from vmrescue.errors import FormatError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import BinaryIO
 
 BINS = 4096  # position of the first bin in the file
@@ -23,6 +27,8 @@ LEAST_CELL = 8  # bytes
 LEAST_KEY = 80  # bytes of the smallest key's cell: no hive has more keys than fit in it
 TIMES_ITS_SIZE = 16  # how much of a hive is read, at most: one look at all of it, and a few at what is asked for often
 _SIZE = struct.Struct("<i")
+_PREDEFINED = 0x40  # flag of a key: what would be the number of its values is a handle
+_ONE_BYTE = {b"nk": 0x20, b"vk": 0x01}  # flag: the name has a byte for each character
 
 
 class BoundedHive(RegistryHive):  # type: ignore[misc]  # dissect.regf has no types
@@ -47,6 +53,42 @@ class BoundedHive(RegistryHive):  # type: ignore[misc]  # dissect.regf has no ty
         if self._left < 0:
             raise FormatError("cell", position, "a cell of its own for each key and value", "cells that many share")
         return size < 0, self.fh.read(abs(size) - _SIZE.size)
+
+    def parse_cell_data(self, data: bytes) -> Any:
+        return BoundedKey(self, data) if data[:2] == KeyNode.__signature__ else super().parse_cell_data(data)
+
+
+class BoundedKey(KeyNode):  # type: ignore[misc]
+    """dissect's key under its own name. Its class, which we have no use for, is not read."""
+
+    def __init__(self, hive: BoundedHive, data: bytes) -> None:
+        Cell.__init__(self, hive, data)
+        self._cache: dict[str, Any] = {}
+        self.name = _name(self, data)
+
+    def values(self) -> Iterator[BoundedValue]:
+        """dissect passes over what is no place in a hive, as it always has."""
+        count = 0 if int(self.cell.Flags) & _PREDEFINED else self.cell.ValueList.Count
+        places = self.hive.cell_data(self.cell.ValueList.List) if count else b""
+        for (place,) in struct.iter_unpack("<i", places[: len(places) // 4 * 4][: 4 * count]):
+            if place > 2:
+                yield BoundedValue(self.hive, self.hive.cell_data(place))
+
+
+class BoundedValue(KeyValue):  # type: ignore[misc]
+    """dissect's value under its own name; the default value has none."""
+
+    def __init__(self, hive: BoundedHive, data: bytes) -> None:
+        super().__init__(hive, data)
+        self.name = _name(self, data)
+
+
+def _name(cell: Any, data: bytes) -> str:
+    start = len(cell.__struct__)
+    raw = data[start : start + cell.cell.NameLength]
+    if int(cell.cell.Flags) & _ONE_BYTE[cell.__signature__]:
+        return raw.decode("latin-1")
+    return raw[: len(raw) & ~1].decode("utf-16-le", "surrogatepass")
 
 
 def check_key(cell: Any) -> None:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from vmrescue import file_path
 from vmrescue.errors import NotFoundError, UsageError
 from vmrescue.plan import FileRef
-from vmrescue.windows.file_system import parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -151,7 +151,7 @@ def removable_files(installation: Installation, categories: Collection[Category]
         if category.condition and not category.condition(windows):
             continue
         for pattern in category.patterns:
-            for path, entry in matches(files, parts_of(pattern.replace(WINDOWS, windows.root))):
+            for path, entry in matches(files, file_path.split(pattern.replace(WINDOWS, windows.root))):
                 if path in seen or entry.name.lower() in category.keep:
                     continue
                 seen.add(path)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from vmrescue import file_path
 from vmrescue.errors import NotFoundError
 from vmrescue.fat.boot_sector import read_boot_sector
 from vmrescue.windows.agreement import must_agree
 from vmrescue.windows.bounded_fat import BoundedFatFs, entries_of, name_of
-from vmrescue.windows.file_system import Entry, parts_of
+from vmrescue.windows.file_system import Entry
 from vmrescue.windows.guard import GuardedStream, reading
 from vmrescue.windows.stream import DeviceStream
 
@@ -64,12 +65,12 @@ class FatFileSystem:
             if found is None:
                 return None
             directory = found.is_directory()
-            name = (parts_of(self.spelled(path)) or [""])[-1]
+            name = (file_path.split(self.spelled(path)) or [""])[-1]
             return Entry(name, directory, 0 if directory else int(found.size))
 
     def spelled(self, path: str) -> str:
         with reading(f"FAT file {path}", self._position):
-            names = parts_of(path)
+            names = file_path.split(path)
             for at in range(len(names)):
                 found = self._find("\\".join(names[: at + 1]))
                 if found is None:
@@ -92,7 +93,7 @@ class FatFileSystem:
 
     def _find(self, path: str) -> Any | None:
         found = self._fat.root
-        for part in parts_of(path):
+        for part in file_path.split(path):
             if not found.is_directory():
                 return None
             wanted = part.upper()

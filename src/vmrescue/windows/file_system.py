@@ -72,11 +72,6 @@ class FileSystem(Protocol):
         """What a directory holds, sorted by name. Raises NotFoundError where there is no such directory."""
 
 
-def parts_of(path: str) -> list[str]:
-    """The names in a path; both slashes separate."""
-    return [part for part in path.replace("/", "\\").split("\\") if part]
-
-
 def harmless(name: str) -> str:
     """A name out of an image, changed where it could lead out of a folder of ours or mean something to a shell."""
     kept = "".join(character if character.isalnum() or character in "._- {}" else "_" for character in name)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.errors import NotFoundError, RefusedError, UsageError
 from vmrescue.registry import Hive
+from vmrescue.registry import path as key_path
 from vmrescue.registry.reg_command import KeyName
 from vmrescue.registry.reg_command.current_control_set import through_select
 from vmrescue.windows.installation import CURRENT_VERSION
@@ -64,7 +65,7 @@ class HiveNames:
         if name.root not in (MACHINE, USERS) or not name.path:
             raise UsageError(f"{name} lies in no hive of an image; name a user's key HKU\\<user>\\…")
         first, *rest = name.parts
-        path = "\\".join(rest)
+        path = key_path.join(rest)
         if name.root == USERS:
             return self._of_user(first), path
         file = self._of_machine(first.upper())

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from dissect.ntfs.c_ntfs import ATTRIBUTE_TYPE_CODE
 
+from vmrescue import file_path
 from vmrescue.errors import NotFoundError, UnsupportedError
 from vmrescue.windows.bounded_ntfs import BoundedNtfs, find_name, long_name, name_of, names_in, target_of
-from vmrescue.windows.file_system import CHUNK, Entry, parts_of
+from vmrescue.windows.file_system import CHUNK, Entry
 from vmrescue.windows.free_space import FreeSpace, free_space
 from vmrescue.windows.guard import GuardedStream, reading
 from vmrescue.windows.ntfs_content import content_of
@@ -93,11 +94,11 @@ class NtfsFileSystem:
     def entry(self, path: str) -> Entry | None:
         with reading(f"NTFS file {path}", self._position):
             record = self._record(path)
-            return None if record is None else _described(record, (parts_of(self.spelled(path)) or [""])[-1])
+            return None if record is None else _described(record, (file_path.split(self.spelled(path)) or [""])[-1])
 
     def spelled(self, path: str) -> str:
         with reading(f"NTFS file {path}", self._position):
-            record, names = self._ntfs.mft.root, parts_of(path)
+            record, names = self._ntfs.mft.root, file_path.split(path)
             for at, part in enumerate(names):
                 entry = find_name(record, part) if record.is_dir() else None
                 if entry is None:
@@ -108,7 +109,7 @@ class NtfsFileSystem:
     def _record(self, path: str) -> Any | None:
         """What lies at a path. Directories on the way are kept: most of what is asked for lies beside each other."""
         record, way = self._ntfs.mft.root, ""
-        for part in parts_of(path):
+        for part in file_path.split(path):
             way = f"{way}\\{part}"
             if way in self._directories:
                 record = self._directories[way]

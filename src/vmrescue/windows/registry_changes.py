@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.plan import CreateKey, DeleteKey, DeleteValue, RegistryData, SetValue
 from vmrescue.registry import Hive, KeyNotFound
+from vmrescue.registry import path as key_path
 from vmrescue.registry.reg_file import RemoveKey, apply_operation
 from vmrescue.registry.upcase import upper
 
@@ -51,10 +52,8 @@ class _EditedHive:
 
     def apply(self, operation: Operation) -> None:
         apply_operation(self._wanted, operation)
-        parts = operation.path.split("\\") if operation.path else []
         made_anew = False
-        for count in range(1, len(parts)):
-            above = "\\".join(parts[:count])
+        for above in [*key_path.upward(operation.path)][:-1]:
             made_anew = made_anew or upper(above) in self._removed
             if made_anew:
                 self._touched.setdefault(upper(above), above)
@@ -75,15 +74,13 @@ class _EditedHive:
                 others += self._values(path, before.values(), after)
                 for subkey in before.subkeys():
                     if after.subkey(subkey.name) is None:
-                        self._doom(f"{path}\\{subkey.name}".lstrip("\\"), doomed)
+                        self._doom(key_path.below(path, subkey.name), doomed)
         yield from doomed.values()
         yield from others
 
     def _doom(self, path: str, doomed: dict[str, Change]) -> None:
         """Notes that a key goes: the topmost one above it that goes too, if the file has it."""
-        parts = path.split("\\")
-        above = ("\\".join(parts[:count]) for count in range(1, len(parts) + 1))
-        top = next(each for each in above if _find(self._wanted, each) is None)
+        top = next(each for each in key_path.upward(path) if _find(self._wanted, each) is None)
         before = self._file.key(top)
         if before is not None:
             doomed.setdefault(upper(top), DeleteKey(self._file.ref, top, before.values()))

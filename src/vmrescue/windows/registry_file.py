@@ -11,11 +11,11 @@ from weakref import finalize
 
 from vmrescue.errors import FormatError, NotFoundError, VmRescueError
 from vmrescue.plan import FileRef, RegistryData
+from vmrescue.registry import path as key_path
 from vmrescue.registry.base_block import LOG_SUFFIXES, SECTOR
 from vmrescue.registry.hive_file import hive_size, read_hive, read_log
 from vmrescue.registry.state import HiveState, Unreplayed, hive_state
 from vmrescue.registry.upcase import upper
-from vmrescue.windows.file_system import parts_of
 from vmrescue.windows.guard import reading
 from vmrescue.windows.stream import DeviceStream, StreamDevice
 
@@ -60,10 +60,12 @@ class RegistryKey:
             with self._where.reading():
                 check_list(self._key)
                 try:
-                    return RegistryKey(self._key.subkey(name), self._where)
+                    found = RegistryKey(self._key.subkey(name), self._where)
                 except (RegistryKeyNotFoundError, UnicodeDecodeError):
                     # dissect compares names in `li` lists with case, and cannot read `lf` hints that are not ASCII
-                    pass
+                    found = None
+                if found and upper(found.name) == upper(name):  # dissect's lower case is not Windows' upper case
+                    return found
         return self._subkeys.get(upper(name))
 
     def value(self, name: str) -> tuple[int, bytes] | None:
@@ -82,7 +84,7 @@ class RegistryKey:
         with self._where.reading():
             if sum(value.size for value in self._values.values()) > self._where.size:
                 raise FormatError(f"key {self.name}", 0, "values that fit in their hive together", "larger ones")
-            return {_name(value): RegistryData(int(value.type), _data(value)) for value in self._values.values()}
+            return {value.name: RegistryData(int(value.type), _data(value)) for value in self._values.values()}
 
     @cached_property
     def _subkeys(self) -> dict[str, RegistryKey]:
@@ -97,12 +99,8 @@ class RegistryKey:
         """dissect's values by their upper-cased names, of two alike the first: it looks through a list for each."""
         found: dict[str, Any] = {}
         for value in self._key.values():
-            found.setdefault(upper(_name(value)), value)
+            found.setdefault(upper(value.name), value)
         return found
-
-
-def _name(value: Any) -> str:
-    return "" if value.cell.NameLength == 0 else str(value.name)
 
 
 def _data(value: Any) -> bytes:
@@ -203,7 +201,7 @@ class RegistryFile:
 
     def key(self, path: str) -> RegistryKey | None:
         """The key at `path` below the root; None where a part of it is missing."""
-        parts = parts_of(path)
+        parts = key_path.split(path)
         known = 0
         while known < min(len(parts), len(self._way)) and parts[known] == self._way[known][0]:
             known += 1

@@ -5,6 +5,8 @@ Source: Microsoft, "Registry keys affected by WOW64", for the keys that both sha
 
 from __future__ import annotations
 
+from vmrescue.registry import path as key_path
+
 NODE = "WOW6432Node"
 
 _VERSION = "Microsoft\\Windows\\CurrentVersion"
@@ -47,10 +49,10 @@ _OF_THEIR_OWN = {f"CLASSES\\{name}" for name in ("CLSID", "DIRECTSHOW", "INTERFA
 
 def seen_by_32_bit_programs(path: str) -> str:
     """Where a path below HKLM\\SOFTWARE leads such a program."""
-    parts = path.split("\\") if path else []
+    parts = key_path.split(path)
     if parts[:1] and parts[0].upper() == NODE.upper():
         return path
-    above = {"\\".join(parts[:count]).upper() for count in range(1, len(parts) + 1)}
+    above = {each.upper() for each in key_path.upward(path)}
     if above & _OF_THEIR_OWN:
-        return "\\".join((parts[0], NODE, *parts[1:]))
-    return path if above & _SHARED else "\\".join((NODE, *parts))
+        return key_path.join((parts[0], NODE, *parts[1:]))
+    return path if above & _SHARED else key_path.join((NODE, *parts))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import NotFoundError
+from vmrescue.registry import path as key_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,10 +26,10 @@ def through_select(path: str, current: Callable[[], int | None]) -> str:
 
     Raises NotFoundError where that is so, and the path asks for it.
     """
-    first, separator, rest = path.partition("\\")
+    first, *rest = key_path.split(path) or [""]
     if first.upper() != LINK:
         return path
     number = current()
     if number is None:
         raise NotFoundError(r"there is no CurrentControlSet: the hive has no number Select\Current")
-    return f"ControlSet{number:03}{separator}{rest}"
+    return key_path.join([f"ControlSet{number:03}", *rest])

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vmrescue.errors import UsageError
+from vmrescue.registry import path as key_path
 from vmrescue.registry.reg_command import messages
 from vmrescue.registry.reg_file import ROOTS
 
 
 @dataclass(frozen=True)
 class KeyName:
-    """One of the registry's roots in full, and the names below it; `path` is empty for the root itself."""
+    """One of the registry's roots in full, and the path below it (`registry.path`), empty for the root itself."""
 
     root: str
     path: str
@@ -20,17 +22,24 @@ class KeyName:
         """Raises UsageError where the text does not begin with a root, names a machine, or has an empty part."""
         root, _, path = text.removesuffix("\\").partition("\\")
         full = ROOTS.get(root.upper(), root.upper())
-        if full not in ROOTS.values() or (path and "" in path.split("\\")):
+        if full not in ROOTS.values():
             raise messages.invalid_key_name(text)
-        return cls(full, path)
+        try:
+            return cls(full, key_path.spelled(path))
+        except UsageError as error:
+            raise messages.invalid_key_name(text) from error
 
     @property
     def parts(self) -> list[str]:
-        return self.path.split("\\") if self.path else []
+        return key_path.split(self.path)
 
     def below(self, path: str) -> KeyName:
         """The key at `path` below this one."""
         return KeyName(self.root, "\\".join(part for part in (self.path, path) if part))
+
+    def subkey(self, name: str) -> KeyName:
+        """The key of that name directly below this one."""
+        return KeyName(self.root, key_path.below(self.path, name))
 
     def __str__(self) -> str:
         return f"{self.root}\\{self.path}" if self.path else self.root

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import UsageError
+from vmrescue.registry import path as key_path
 from vmrescue.registry.errors import KeyNotFound, ValueNotFound
 from vmrescue.registry.reg_command.current_control_set import through_select
 
@@ -39,7 +40,7 @@ class OneHive:
             return name.path
         if name.root not in LOADED_BELOW or not name.path:
             raise UsageError(f"{name} is no key of a hive file: name it HKLM\\{self._name}\\… or HKU\\{self._name}\\…")
-        return through_select("\\".join(name.parts[1:]), self._current)
+        return through_select(key_path.join(name.parts[1:]), self._current)
 
     def hives(self, root: str) -> list[str]:
         return [self._name] if root in LOADED_BELOW else []

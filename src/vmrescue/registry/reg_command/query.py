@@ -39,7 +39,7 @@ def query(command: Command, registry: Registry) -> Outcome:
     """Raises NotFoundError where there is no such key, or no such value."""
     name = KeyName.parse(command.arguments[0])
     if not name.path:
-        hives = [name.below(hive) for hive in registry.hives(name.root)]
+        hives = [name.subkey(hive) for hive in registry.hives(name.root)]
         return Outcome(["", *map(str, hives)], data=[_to_dict(Listed(hive, [])) for hive in hives])
     if command.switches.get("v") == "" and "f" not in command.switches:
         raise messages.invalid_syntax("query")
@@ -58,7 +58,7 @@ def query(command: Command, registry: Registry) -> Outcome:
 def _everything(command: Command, name: KeyName, hive: Hive, key: Key) -> Outcome:
     recursive = "s" in command.switches
     listed = [Listed(name.below(path), values) for path, _, values in read_tree(hive, key, recursive)]
-    below = [] if recursive else [Listed(name.below(subkey.name), []) for subkey in key.subkeys()]
+    below = [] if recursive else [Listed(name.subkey(subkey.name), []) for subkey in key.subkeys()]
     lines = _lines(command, listed if listed[0].values else listed[1:])
     return Outcome(["", *lines, *(str(each.name) for each in below)], data=list(map(_to_dict, [*listed, *below])))
 
@@ -91,7 +91,7 @@ def _search(command: Command, name: KeyName, hive: Hive, key: Key) -> Outcome:
         if found or named:
             listed.append(Listed(name.below(path), found))
     if not recursive:
-        below = [Listed(name.below(subkey.name), []) for subkey in key.subkeys() if search.is_key(subkey.name)]
+        below = [Listed(name.subkey(subkey.name), []) for subkey in key.subkeys() if search.is_key(subkey.name)]
         listed, count = listed + below, count + len(below)
     return _found(command, listed, count)
 

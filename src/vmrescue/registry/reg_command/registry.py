@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from vmrescue.errors import FormatError
+from vmrescue.registry import path as key_path
 from vmrescue.registry.cells import BINS
 from vmrescue.registry.errors import KeyNotFound
 from vmrescue.registry.key_value import LAYOUT
@@ -51,11 +52,12 @@ def read_tree(hive: Hive, top: Key, recursive: bool) -> Iterator[tuple[str, Key,
     all could take forever.
     """
     left = hive.cells.bins_size
-    for key in hive.walk(top.path) if recursive else [top]:
+    top_path = top.path
+    for key in hive.walk(top_path) if recursive else [top]:
         values = []
         for value in key.values():
             left -= value.size + LAYOUT.size
             if left < 0:
                 raise FormatError("key value", BINS + value.offset, "data of its own", "data that other values share")
             values.append(Stored(value.name, int(value.type), value.raw))
-        yield key.path[len(top.path) :].removeprefix("\\"), key, values
+        yield key_path.relative(key.path, top_path), key, values
