@@ -7,7 +7,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from vmrescue.checks import steps
 from vmrescue.checks.commands import repair_options
+from vmrescue.checks.finding import Finding
 from vmrescue.checks.policy import Policy
 from vmrescue.checks.rules import RULES, chosen
 from vmrescue.disk import open_disk
@@ -15,6 +17,7 @@ from vmrescue.disk.remote import shown
 from vmrescue.disk.target_disk import TargetDisk, each_disk
 from vmrescue.errors import FormatError, UnsupportedError
 from vmrescue.plan import ImageIdentity, Plan, Step
+from vmrescue.registry.errors import LinkError
 from vmrescue.windows import Installation
 from vmrescue.windows.bare_hive import disk_or_hive
 
@@ -24,7 +27,6 @@ if TYPE_CHECKING:
 
     from dissect.target import Target
 
-    from vmrescue.checks.finding import Finding
     from vmrescue.windows import Disk, Volume
 
 SCHEMA = "vmrescue.diagnosis/1"
@@ -153,7 +155,7 @@ def examine(
 ) -> Diagnosis:
     """The diagnosis of disks that are open already: the image first, then the data disks."""
     installation = Installation(disks)
-    findings = [finding for rule in chosen(only, skip) for finding in RULES[rule](installation, policy)]
+    findings = [finding for rule in chosen(only, skip) for finding in _findings(rule, installation, policy)]
     options, choice = repair_options(policy, disks, only, skip)
     return Diagnosis(
         image=disks[0].path,
@@ -168,6 +170,21 @@ def examine(
         only=tuple(only or ()),
         refusal=next((disk.refusal for disk in disks if disk.refusal), None),
     )
+
+
+def _findings(rule: str, installation: Installation, policy: Policy) -> Iterator[Finding]:
+    """What a rule finds; that a symbolic link hides what it asks for is a finding too, and the other rules go on."""
+    try:
+        yield from RULES[rule](installation, policy)
+    except LinkError as error:
+        yield Finding(
+            check=rule,
+            severity="warning",
+            summary=f"not checked: {error}",
+            meaning="What Windows would find there is not known, and nothing is written there.",
+            step=steps.REPAIR_VM,
+            evidence={"key": error.link, "target": error.target},
+        )
 
 
 def _os_warnings(installation: Installation) -> list[str]:

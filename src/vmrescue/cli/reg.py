@@ -81,9 +81,12 @@ def _write(path: Path, content: bytes, options: ApplyOptions) -> None:
 
 def _bare(target: str) -> OneHive:
     from vmrescue.registry import Hive
+    from vmrescue.registry.mounts import mount_of
     from vmrescue.registry.reg_command.one_hive import OneHive
 
-    return OneHive(Hive(*read_bare_hive(target), name=f"the hive {target}"), Path(target).name)
+    data, logs = read_bare_hive(target)
+    mount = mount_of(Path(target).resolve().name, data)
+    return OneHive(Hive(data, logs, name=f"the hive {target}", mount=mount), Path(target).name)
 
 
 def _run_on_hive(parsed: Command, bare: OneHive, content: bytes) -> Outcome:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import RefusedError, UsageError
-from vmrescue.registry import base_block, filetime, value_type
+from vmrescue.registry import base_block, filetime, links, value_type
 from vmrescue.registry import path as key_path
 from vmrescue.registry.base_block import BaseBlock
 from vmrescue.registry.cells import BINS, PAGE, Cells
@@ -16,6 +16,7 @@ from vmrescue.registry.edit import Editor
 from vmrescue.registry.errors import KeyNotFound
 from vmrescue.registry.key import LINK_VALUE, MAX_DEPTH, Key
 from vmrescue.registry.key_node import SYM_LINK
+from vmrescue.registry.mounts import NOWHERE, Mount
 from vmrescue.registry.recovery import next_sequence, recover
 from vmrescue.registry.space import BIN_HEADER
 from vmrescue.registry.state import Unreplayed, hive_state
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
+    from vmrescue.registry.key import Value
     from vmrescue.registry.recovery import Recovered
     from vmrescue.registry.state import HiveState
     from vmrescue.registry.value_type import Data
@@ -37,7 +39,9 @@ class Hive:
     """A hive in memory.
 
     Paths are names joined by backslashes, from below the root key; the root key itself is "". `registry.path` says how
-    they are written. Letters' case does not matter. An edit that raises leaves the hive as it was.
+    they are written. Letters' case does not matter. Symbolic links on the way to a key are followed, as Windows does; a
+    link at the end of a path is the link itself, except where a value is asked for or set that is not the link's own
+    (`links`). An edit that raises leaves the hive as it was.
 
     A dirty hive is first made whole from its logs, in memory: `recovered` then says how, and `to_bytes` gives the clean
     hive. One that no log mends can be read as it is, but not edited: `unreplayed` then says why. `dirty_before` says
@@ -47,6 +51,7 @@ class Hive:
         data: the hive's file.
         logs: its transaction logs: LOG1 and LOG2, or the single LOG.
         name: what messages call it.
+        mount: where Windows mounts it (`mounts.mount_of`): without that, every symbolic link leads out of the hive.
         clock: what the last-written times are taken from.
 
     Raises:
@@ -60,8 +65,10 @@ class Hive:
         logs: Sequence[bytes] = (),
         *,
         name: str = "the hive",
+        mount: Mount = NOWHERE,
         clock: Callable[[], datetime] = filetime.now,
     ) -> None:
+        self.mount = mount
         self._input = data = bytes(data)
         self._logs = logs
         self._clock = clock
@@ -100,21 +107,47 @@ class Hive:
     # reading
 
     def key(self, path: str) -> Key:
-        """The key at `path`. Raises KeyNotFound, which names the part that is missing."""
+        """The key at `path`, perhaps a link. Raises KeyNotFound, which names the part that is missing; LinkError."""
+        return self._found(*links.walk(self, path, through=False))
+
+    def open_key(self, path: str) -> Key:
+        """The key that whoever opens `path` gets: never a link. Raises KeyNotFound, LinkError."""
+        return self._found(*links.walk(self, path, through=True))
+
+    def value(self, path: str, name: str) -> Value:
+        """A value of the key at `path`. Raises KeyNotFound, ValueNotFound, LinkError."""
+        return self.holder(path, name).value(name)
+
+    def holder(self, path: str, name: str) -> Key:
+        """The key that has, or would have, the value `name` of `path`. Raises KeyNotFound, LinkError."""
+        return self.key(path) if links.belongs_to_link(name) else self.open_key(path)
+
+    def place(self, path: str, value_name: str | None = None) -> str:
+        """Where a key, there or not, lies or would lie: its path with the links on it followed.
+
+        `value_name` is the value that is meant, if one is: most are not a link's own. Raises LinkError.
+        """
+        through = value_name is not None and not links.belongs_to_link(value_name)
+        key, missing = links.walk(self, path, through=through)
+        return key_path.join([*key_path.split(key.path), *missing])
+
+    def _found(self, key: Key, missing: list[str]) -> Key:
+        if missing:
+            raise KeyNotFound(missing[0], key.path)
+        return key
+
+    def find(self, path: str) -> int:
+        """The cell of the key that is stored at `path`: no link is followed. Raises KeyNotFound."""
         key = self.root
         for part in key_path.split(path):
             below = key.subkey(part)
             if below is None:
                 raise KeyNotFound(part, key.path)
             key = below
-        return key
-
-    def find(self, path: str) -> int:
-        """The cell of the key at `path`. Raises KeyNotFound."""
-        return self.key(path)._offset if path else self.root_offset
+        return key._offset
 
     def walk(self, path: str = "") -> Iterator[Key]:
-        """A key and all keys below it, each before its own subkeys, sorted as Windows sorts them."""
+        """A key and all keys below it, each before its own subkeys, sorted as Windows sorts them, no link followed."""
         waiting = [self.key(path)]
         while waiting:
             key = waiting.pop()
@@ -137,11 +170,7 @@ class Hive:
 
     def create_key(self, path: str, class_name: str = "") -> Key:
         """The key at `path`, created with those above it where they are missing. `class_name` is for a new one."""
-        key = self.root
-        missing = key_path.split(path)
-        while missing and (below := key.subkey(missing[0])) is not None:
-            key = below
-            del missing[0]
+        key, missing = links.walk(self, path, through=False)
         if key.depth + len(missing) > MAX_DEPTH:
             raise UsageError(f"a key lies at most {MAX_DEPTH} levels deep")
         if missing:
@@ -185,17 +214,20 @@ class Hive:
     def set_value(self, path: str, name: str, kind: int, data: Data) -> None:
         """Sets a value of the key at `path`, new or not; "" names the default value.
 
-        `data` is a number, a string, a list of strings, as the type asks for; or bytes, stored as they are.
-        Raises KeyNotFound, and UsageError where the type cannot hold the data.
+        `data` is a number, a string, a list of strings, as the type asks for; or bytes, stored as they are. A key that
+        holds nothing becomes a link by its SymbolicLinkValue, so that a link's export makes a link again.
+        Raises KeyNotFound, LinkError, and UsageError where the type cannot hold the data.
         """
         raw = value_type.encode(kind, data)
-        key = self.key(path)
+        key = self.holder(path, name)
         with self._editing() as (editor, when):
+            if kind == ValueType.LINK and links.belongs_to_link(name) and key.is_bare:
+                editor.set_flags(key._offset, SYM_LINK)
             editor.set_value(key._offset, name, kind, raw, when)
 
     def delete_value(self, path: str, name: str) -> None:
-        """Removes a value of the key at `path`. Raises KeyNotFound and ValueNotFound."""
-        key = self.key(path)
+        """Removes a value of the key at `path`. Raises KeyNotFound, ValueNotFound and LinkError."""
+        key = self.holder(path, name)
         key.value(name)
         with self._editing() as (editor, when):
             editor.delete_value(key._offset, name, when)

@@ -98,9 +98,19 @@ class Key:
         return security.descriptor(self._hive.cells, self.node.security)
 
     @property
+    def is_link(self) -> bool:
+        """Whether it is a symbolic link: whoever opens it gets the key that it leads to."""
+        return bool(self.node.flags & key_node.SYM_LINK)
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether it holds no value and no key."""
+        return not (self.node.subkey_count or self.node.has_values or self.depth == 0)
+
+    @property
     def link_target(self) -> str | None:
         """Where a symbolic link points, as a path of the kernel (`\\Registry\\Machine\\...`); None for other keys."""
-        if not self.node.flags & key_node.SYM_LINK:
+        if not self.is_link:
             return None
         target = self.value(LINK_VALUE).data
         return target if isinstance(target, str) else None

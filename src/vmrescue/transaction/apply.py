@@ -27,6 +27,7 @@ from vmrescue.plan import (
 from vmrescue.registry import Hive, KeyNotFound, ValueNotFound
 from vmrescue.registry.base_block import LOG_SUFFIXES
 from vmrescue.registry.hive_file import LARGEST_HIVE, LARGEST_LOG, check_content
+from vmrescue.registry.mounts import mount_of
 from vmrescue.transaction.editors import open_editor
 from vmrescue.transaction.resizing import make_room
 from vmrescue.transaction.stale import stale
@@ -129,7 +130,7 @@ def _edit_hive(editor: VolumeEditor, file: FileRef, changes: list[Change]) -> bo
     logs = [editor.read_file(file.path + suffix) for suffix in LOG_SUFFIXES if editor.exists(file.path + suffix)]
     before = editor.read_file(file.path)
     name = f"the hive {file}"
-    hive = Hive(before, logs=logs, name=name)
+    hive = Hive(before, logs=logs, name=name, mount=mount_of(file.path, b"" if file.partition else before))
     if hive.unreplayed:
         raise RefusedError(hive.unreplayed.refusal)
     for change in changes:
@@ -193,7 +194,7 @@ def _(change: ReplayLog, hive: Hive) -> None:
 
 def _value(hive: Hive, key: str, name: str) -> RegistryData | None:
     try:
-        value = hive.key(key).value(name)
+        value = hive.value(key, name)
     except (KeyNotFound, ValueNotFound):
         return None
     return RegistryData(int(value.type), value.raw)

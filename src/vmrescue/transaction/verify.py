@@ -113,7 +113,7 @@ def _(change: CreateKey, hive: RegistryFile) -> bool:
 
 @is_there.register
 def _(change: DeleteKey, hive: RegistryFile) -> bool:
-    return hive.key(change.key) is None
+    return hive.stored_key(change.key) is None
 
 
 @is_there.register

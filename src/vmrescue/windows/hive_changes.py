@@ -28,7 +28,7 @@ def _change(hive: RegistryFile, edit: edits.Edit) -> Change | None:
     if isinstance(edit, edits.SetValue):
         change = set_value(hive, edit.path, edit.name, RegistryData(edit.type, edit.data))
         return None if isinstance(change, SetValue) and change.before == change.after else change
-    key = hive.key(edit.path)
+    key = hive.stored_key(edit.path)
     if isinstance(edit, edits.CreateKey):
         return None if key else CreateKey(hive.ref, edit.path)
     return DeleteKey(hive.ref, edit.path, key.values()) if key else None

@@ -15,7 +15,7 @@ from vmrescue.errors import NotFoundError, RefusedError, UsageError
 from vmrescue.registry import Hive
 from vmrescue.registry import path as key_path
 from vmrescue.registry.reg_command import KeyName
-from vmrescue.registry.reg_command.current_control_set import through_select
+from vmrescue.registry.reg_command.current_control_set import LINK, through_select
 from vmrescue.windows.installation import CURRENT_VERSION
 from vmrescue.windows.registry_file import RegistryFile
 from vmrescue.windows.wow64 import seen_by_32_bit_programs
@@ -51,7 +51,7 @@ class HiveNames:
         """The hive as our own reader has it, after the replay of its logs, and the key's path in it."""
         file, path = self.place(name, view)
         if file.ref not in self._hives:
-            self._hives[file.ref] = Hive(file.read(), file.logs(), name=file.name)
+            self._hives[file.ref] = Hive(file.read(), file.logs(), name=file.name, mount=file.mount)
         return self._hives[file.ref], path
 
     def notes(self) -> list[str]:
@@ -70,7 +70,7 @@ class HiveNames:
             return self._of_user(first), path
         file = self._of_machine(first.upper())
         if first.upper() == "SYSTEM":
-            return file, through_select(path, lambda: file.number("Select", "Current"))
+            return file, through_select(path, lambda: file.number("Select", "Current"), lambda: _stored(file))
         if first.upper() == "SOFTWARE" and view == 32:
             return file, seen_by_32_bit_programs(path)
         return file, path
@@ -134,6 +134,12 @@ class HiveNames:
                 raise NotFoundError(f"there is no hive \\{path} on {volume}")
             self._files[place] = RegistryFile(volume, path)
         return self._files[place]
+
+
+def _stored(system: RegistryFile) -> bool | None:
+    """Whether the hive holds CurrentControlSet as a link; None where, as in Windows, it does not hold it."""
+    key = system.stored_key(LINK)
+    return key.is_link if key else None
 
 
 def _folder(path: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.bcd import Boot, Device, Partition, Style
 from vmrescue.errors import FormatError, NotFoundError, UnsupportedError, VmRescueError
+from vmrescue.registry.errors import LinkError
 from vmrescue.windows.boot_store import BootStore, find_boot_store
 from vmrescue.windows.mounted_devices import drive_letters
 from vmrescue.windows.registry_file import RegistryFile
@@ -80,7 +81,11 @@ class OperatingSystem:
 
     @cached_property
     def computer_name(self) -> str | None:
-        return self.system.text(f"{self.current_control_set}\\Control\\ComputerName\\ComputerName", "ComputerName")
+        try:
+            return self.system.text(f"{self.current_control_set}\\Control\\ComputerName\\ComputerName", "ComputerName")
+        except LinkError as error:
+            self.warnings.append(f"the computer's name is not known: {error}")
+            return None
 
     @cached_property
     def product(self) -> Product:

@@ -46,11 +46,12 @@ class _EditedHive:
 
     def __init__(self, file: RegistryFile) -> None:
         self._file = file
-        self._wanted = Hive(file.read(), file.logs(), name=file.name)
+        self._wanted = Hive(file.read(), file.logs(), name=file.name, mount=file.mount)
         self._touched: dict[str, str] = {}  # upper-cased path -> path
         self._removed: set[str] = set()  # upper-cased
 
     def apply(self, operation: Operation) -> None:
+        operation = replace(operation, path=self._wanted.place(operation.path, getattr(operation, "name", None)))
         apply_operation(self._wanted, operation)
         made_anew = False
         for above in [*key_path.upward(operation.path)][:-1]:
@@ -65,7 +66,7 @@ class _EditedHive:
         doomed: dict[str, Change] = {}
         others: list[Change] = []
         for path in self._touched.values():
-            before, after = self._file.key(path), _find(self._wanted, path)
+            before, after = self._file.stored_key(path), _find(self._wanted, path)
             if after is None:
                 self._doom(path, doomed)
             elif before is None:
@@ -81,7 +82,7 @@ class _EditedHive:
     def _doom(self, path: str, doomed: dict[str, Change]) -> None:
         """Notes that a key goes: the topmost one above it that goes too, if the file has it."""
         top = next(each for each in key_path.upward(path) if _find(self._wanted, each) is None)
-        before = self._file.key(top)
+        before = self._file.stored_key(top)
         if before is not None:
             doomed.setdefault(upper(top), DeleteKey(self._file.ref, top, before.values()))
 

@@ -14,17 +14,21 @@ from vmrescue.plan import FileRef, RegistryData
 from vmrescue.registry import path as key_path
 from vmrescue.registry.base_block import LOG_SUFFIXES, SECTOR
 from vmrescue.registry.hive_file import hive_size, read_hive, read_log
+from vmrescue.registry.mounts import mount_of
 from vmrescue.registry.state import HiveState, Unreplayed, hive_state
 from vmrescue.registry.upcase import upper
 from vmrescue.windows.guard import reading
+from vmrescue.windows.registry_links import LINK_VALUE, Links
 from vmrescue.windows.stream import DeviceStream, StreamDevice
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from vmrescue.registry.mounts import Mount
     from vmrescue.windows.volume import Volume
 
 
+SYM_LINK = 0x10  # flag of a key
 FEW = 32  # lookups in a key; whoever asks for more has its whole list read, once
 
 
@@ -42,6 +46,10 @@ class RegistryKey:
     @property
     def name(self) -> str:
         return str(self._key.name)
+
+    @property
+    def is_link(self) -> bool:
+        return bool(int(self._key.cell.Flags) & SYM_LINK)
 
     def subkeys(self) -> list[RegistryKey]:
         from vmrescue.windows.bounded_hive import check_list
@@ -119,6 +127,7 @@ class RegistryFile:
         ref: which file it is, for changes.
         state: whether it is dirty, and why.
         size: the file's length in bytes.
+        mount: where Windows mounts it.
     """
 
     def __init__(self, volume: Volume, path: str, replay: bool = True) -> None:
@@ -132,6 +141,7 @@ class RegistryFile:
         if len(base_block) < SECTOR or base_block[:4] != b"regf":
             raise FormatError(f"hive \\{path} on {volume}", 0, "the signature 'regf'", bytes(base_block[:4]))
         self.state: HiveState = hive_state(base_block)
+        self.mount: Mount = mount_of(path, b"" if self.ref.partition else base_block)
         self._stream = stream
         self._replay = replay
         self._way: list[tuple[str, RegistryKey]] = []  # the last key found and those above it, by their names
@@ -200,23 +210,36 @@ class RegistryFile:
         return found
 
     def key(self, path: str) -> RegistryKey | None:
-        """The key at `path` below the root; None where a part of it is missing."""
-        parts = key_path.split(path)
+        """The key that is got by opening `path`, never a link; None where a part of it is missing. Raises LinkError."""
+        return self._open(key_path.split(path))
+
+    def stored_key(self, path: str) -> RegistryKey | None:
+        """The key at `path`, which may be a link itself; None where a part of it is missing. Raises LinkError."""
+        *above, name = key_path.split(path) or [""]
+        key = self._open(above)
+        return key.subkey(name) if key and name else key
+
+    def _open(self, names: list[str]) -> RegistryKey | None:
         known = 0
-        while known < min(len(parts), len(self._way)) and parts[known] == self._way[known][0]:
+        while known < min(len(names), len(self._way)) and names[known] == self._way[known][0]:
             known += 1
         del self._way[known:]
-        key: RegistryKey | None = self._way[-1][1] if known else self.root
-        for part in parts[known:]:
-            key = key.subkey(part) if key else None
-            if key is None:
+        key: RegistryKey = self._way[-1][1] if known else self.root
+        for count, name in enumerate(names[known:], known + 1):
+            below = key.subkey(name)
+            if below is None:
                 return None
-            self._way.append((part, key))
+            key = self._links.follow(below, key_path.join(names[:count])) if below.is_link else below
+            self._way.append((name, key))
         return key
 
+    @cached_property
+    def _links(self) -> Links:
+        return Links(self.root, self.mount)
+
     def data(self, path: str, name: str) -> RegistryData | None:
-        """The value `name` of the key at `path`; None where either is missing."""
-        key = self.key(path)
+        """The value `name` of the key at `path`; None where either is missing. Raises LinkError."""
+        key = self.stored_key(path) if upper(name) == upper(LINK_VALUE) else self.key(path)
         return key.data(name) if key else None
 
     def text(self, path: str, name: str) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import NotFoundError
+from vmrescue.errors import NotFoundError, RefusedError
 from vmrescue.registry import path as key_path
 
 if TYPE_CHECKING:
@@ -17,18 +17,30 @@ if TYPE_CHECKING:
 LINK = "CURRENTCONTROLSET"
 
 
-def through_select(path: str, current: Callable[[], int | None]) -> str:
+def through_select(path: str, current: Callable[[], int | None], stored: Callable[[], bool | None]) -> str:
     r"""A path in the SYSTEM hive with ``CurrentControlSet`` replaced by the set that it means.
 
     Args:
         path: from below the hive's root.
         current: reads ``Select\Current``; None where there is no such number.
+        stored: whether the hive holds a key of that name after all, as a link (True) or not (False); None: it does not.
+            Alone, the name then means that key, so that it can be seen and deleted.
 
-    Raises NotFoundError where that is so, and the path asks for it.
+    Raises:
+        NotFoundError: the path asks for the current set, and there is no such number.
+        RefusedError: it asks for something in it, and what is stored there is no link.
     """
     first, *rest = key_path.split(path) or [""]
     if first.upper() != LINK:
         return path
+    is_link = stored()
+    if is_link is not None and not rest:
+        return path
+    if is_link is False:
+        raise RefusedError(
+            "the hive has a key CurrentControlSet of its own, where Windows makes a link at boot: "
+            "it is not clear which is meant; name the control set, such as ControlSet001"
+        )
     number = current()
     if number is None:
         raise NotFoundError(r"there is no CurrentControlSet: the hive has no number Select\Current")

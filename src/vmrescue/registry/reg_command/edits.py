@@ -32,11 +32,12 @@ def add(command: Command, registry: Registry) -> list[Operation]:
 def delete(command: Command, registry: Registry) -> list[Operation]:
     """A value, all values (/va), or the key with all below it. Raises NotFoundError where it is not there."""
     name = _hive_or_below(command.arguments[0])
-    found = find_key(registry, name, command.view)
+    of_key = not {"v", "ve", "va"} & command.switches.keys()
+    found = find_key(registry, name, command.view, None if of_key else command.value_name or "")
     if found is None:
         raise messages.not_found()
     key = found[1]
-    if not key.path and not {"v", "ve", "va"} & command.switches.keys():
+    if not key.path and of_key:
         raise RefusedError(f"{name} is the root of a hive: Windows deletes no such key, only what is below it")
     names = [value.name for value in key.values()]
     if "va" in command.switches:

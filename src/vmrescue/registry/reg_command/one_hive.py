@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import UsageError
 from vmrescue.registry import path as key_path
 from vmrescue.registry.errors import KeyNotFound, ValueNotFound
-from vmrescue.registry.reg_command.current_control_set import through_select
+from vmrescue.registry.reg_command.current_control_set import LINK, through_select
 
 if TYPE_CHECKING:
     from vmrescue.registry.hive import Hive
@@ -40,14 +40,18 @@ class OneHive:
             return name.path
         if name.root not in LOADED_BELOW or not name.path:
             raise UsageError(f"{name} is no key of a hive file: name it HKLM\\{self._name}\\… or HKU\\{self._name}\\…")
-        return through_select(key_path.join(name.parts[1:]), self._current)
+        return through_select(key_path.join(name.parts[1:]), self._current, self._stored)
+
+    def _stored(self) -> bool | None:
+        key = self._hive.root.subkey(LINK)
+        return key.is_link if key else None
 
     def hives(self, root: str) -> list[str]:
         return [self._name] if root in LOADED_BELOW else []
 
     def _current(self) -> int | None:
         try:
-            current = self._hive.key("Select").value("Current").data
+            current = self._hive.value("Select", "Current").data
         except (KeyNotFound, ValueNotFound):
             return None
         return current if isinstance(current, int) else None

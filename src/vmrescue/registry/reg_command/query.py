@@ -45,7 +45,8 @@ def query(command: Command, registry: Registry) -> Outcome:
         raise messages.invalid_syntax("query")
     if len(command.switches.get("se", "x")) != 1:
         raise messages.invalid_syntax("query", "A separator is one character.")
-    found = find_key(registry, name, command.view)
+    one_key = "s" not in command.switches and not {"f", "t"} & command.switches.keys()
+    found = find_key(registry, name, command.view, command.value_name if one_key else None)
     if found is None:
         raise messages.not_found()
     if {"f", "t"} & command.switches.keys():

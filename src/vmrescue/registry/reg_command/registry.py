@@ -36,11 +36,14 @@ class Stored(NamedTuple):
     raw: bytes
 
 
-def find_key(registry: Registry, name: KeyName, view: int) -> tuple[Hive, Key] | None:
-    """The hive and the key; None where that hive has no such key."""
+def find_key(registry: Registry, name: KeyName, view: int, value: str | None = None) -> tuple[Hive, Key] | None:
+    """The hive and the key; None where that hive has no such key.
+
+    A symbolic link at the end of the name is the key itself, unless `value` names one that is not the link's own.
+    """
     hive, path = registry.locate(name, view)
     try:
-        return hive, hive.key(path)
+        return hive, hive.key(path) if value is None else hive.holder(path, value)
     except KeyNotFound:
         return None
 

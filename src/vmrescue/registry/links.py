@@ -1,0 +1,89 @@
+r"""Symbolic links between keys, followed as Windows follows them, inside one hive.
+
+A link is a key with a flag and a value, ``SymbolicLinkValue`` of type REG_LINK: a path of the kernel's, such as
+``\Registry\Machine\SYSTEM\ControlSet001\Services``. Whoever opens a key goes through each link on the way, also one at
+the end; only that value belongs to the link itself. Source: Microsoft, "ZwCreateKey", REG_OPTION_CREATE_LINK.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.registry import path as key_path
+from vmrescue.registry.errors import KeyNotFound, LinkError, ValueNotFound
+from vmrescue.registry.key import LINK_VALUE
+from vmrescue.registry.upcase import upper
+from vmrescue.registry.value_type import ValueType
+
+if TYPE_CHECKING:
+    from vmrescue.registry.hive import Hive
+    from vmrescue.registry.key import Key
+
+MOST = 32  # links on the way to a key
+CURRENT = "CURRENTCONTROLSET"
+
+
+def belongs_to_link(value_name: str) -> bool:
+    """Whether a value of that name is one of a link itself, not of the key that it leads to."""
+    return upper(value_name) == upper(LINK_VALUE)
+
+
+def walk(hive: Hive, path: str, *, through: bool) -> tuple[Key, list[str]]:
+    """The deepest key that there is on the way down a path, and the names that are missing below it.
+
+    Args:
+        through: whether a link at the end is followed too; those on the way always are.
+
+    Raises:
+        LinkError: a link leads out of the hive, in a circle, or to nothing.
+    """
+    key, names = hive.root, key_path.split(path)
+    link: Key | None = None
+    of_target = followed = 0  # names that are still the last link's, not the caller's; links on the way
+    while names:
+        below = key.subkey(names[0])
+        if below is None and of_target:
+            raise LinkError(link.path if link else "", _text(link) if link else None, "is not there")
+        if below is None:
+            return key, names
+        key = below
+        del names[0]
+        of_target = max(of_target - 1, 0)
+        if key.is_link and (names or through):
+            link, followed = key, followed + 1
+            if followed > MOST:
+                raise LinkError(key.path, _text(key), f"leads in a circle, or through more than {MOST} links")
+            target = _target(hive, key)
+            key, names, of_target = hive.root, [*target, *names], len(target) + of_target
+    return key, names
+
+
+def _target(hive: Hive, link: Key) -> list[str]:
+    """The names from the hive's root down to where a link leads."""
+    text = _text(link)
+    if text is None:
+        raise LinkError(link.path, None, "")
+    start, *names = text.rstrip("\\").split("\\")
+    for mount in hive.mount:
+        if not start and tuple(map(upper, names[: len(mount)])) == mount:
+            return _current(hive, names[len(mount) :])
+    raise LinkError(link.path, text, "is outside of this hive")
+
+
+def _current(hive: Hive, names: list[str]) -> list[str]:
+    """CurrentControlSet is no stored key: at boot it is made a link to the set that Select numbers."""
+    if not names or names[0].upper() != CURRENT or hive.root.subkey(names[0]) is not None:
+        return names
+    try:
+        number = hive.key("Select").value("Current").data
+    except (KeyNotFound, ValueNotFound):
+        return names
+    return [f"ControlSet{number:03}", *names[1:]] if isinstance(number, int) else names
+
+
+def _text(link: Key) -> str | None:
+    try:
+        value = link.value(LINK_VALUE)
+    except ValueNotFound:
+        return None
+    return value.data if value.type == ValueType.LINK and isinstance(value.data, str) else None

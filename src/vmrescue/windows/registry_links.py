@@ -1,0 +1,79 @@
+r"""Symbolic links between keys as the reader follows them: with its own code, so that it can tell if an editor did.
+
+A link leads to a path of the kernel's, such as ``\Registry\Machine\SYSTEM\ControlSet001\Control``; only what lies in
+the same hive is at hand.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.registry.errors import LinkError
+from vmrescue.registry.upcase import upper
+
+if TYPE_CHECKING:
+    from vmrescue.registry.mounts import Mount
+    from vmrescue.windows.registry_file import RegistryKey
+
+LINK_VALUE = "SymbolicLinkValue"
+REG_LINK = 6
+MOST = 32  # links that one may lead through; a link may name many, so that they are counted all together
+
+
+class Links:
+    """Follows the links of one hive.
+
+    Args:
+        root: the hive's root key.
+        mount: where Windows mounts the hive.
+    """
+
+    def __init__(self, root: RegistryKey, mount: Mount) -> None:
+        self._root = root
+        self._mount = mount
+        self._left = 0
+
+    def follow(self, link: RegistryKey, path: str) -> RegistryKey:
+        """The key that is got by opening the link at `path`.
+
+        Raises LinkError where it leads out of the hive, in a circle, or to nothing.
+        """
+        self._left = MOST
+        return self._follow(link, path)
+
+    def _follow(self, key: RegistryKey, path: str) -> RegistryKey:
+        if not key.is_link:
+            return key
+        self._left -= 1
+        found = key.value(LINK_VALUE)
+        if found is None or found[0] != REG_LINK:
+            raise LinkError(path, None, "")
+        raw = found[1]
+        target = raw[: len(raw) & ~1].decode("utf-16-le", "surrogatepass").partition("\0")[0]
+        if self._left < 0:
+            raise LinkError(path, target, f"leads in a circle, or through more than {MOST} links")
+        place = self._root
+        for name in self._inside(path, target):
+            below = place.subkey(name)
+            if below is None:
+                raise LinkError(path, target, "is not there")
+            place = self._follow(below, path)
+        return place
+
+    def _inside(self, path: str, target: str) -> list[str]:
+        """The names from the hive's root down to the target."""
+        names = target.strip("\\").split("\\")
+        folded = [upper(name) for name in names]
+        for mount in self._mount:
+            if target.startswith("\\") and folded[: len(mount)] == [*mount]:
+                return self._stored(names[len(mount) :])
+        raise LinkError(path, target, "is outside of this hive")
+
+    def _stored(self, names: list[str]) -> list[str]:
+        """With the control set's own name in the place of CurrentControlSet, which is not stored."""
+        if names and names[0].upper() == "CURRENTCONTROLSET" and self._root.subkey(names[0]) is None:
+            select = self._root.subkey("Select")
+            number = select.data("Current") if select else None
+            if number is not None and isinstance(number.data, int):
+                return [f"ControlSet{number.data:03}", *names[1:]]
+        return names
