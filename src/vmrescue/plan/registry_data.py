@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vmrescue.plan import schema
-from vmrescue.registry.value_type import Data, ValueType, decode, encode, type_name
+from vmrescue.registry.value_type import Data, ValueType, decode, encode, says_all, type_name
 
 TYPE_NUMBERS = {type_name(kind): int(kind) for kind in ValueType}
 SHOWN_BYTES = 32  # of a value that is only bytes, for people
@@ -55,8 +55,7 @@ class RegistryData:
     @property
     def faithful(self) -> bool:
         """Whether `data` says all that the bytes do."""
-        data = self.data
-        return not isinstance(data, bytes) and encode(self.type, data) == self.raw
+        return says_all(self.type, self.raw)
 
     def to_dict(self) -> dict[str, Any]:
         rest: dict[str, Any] = {"data": self.data} if self.faithful else {"hex": self.raw.hex()}

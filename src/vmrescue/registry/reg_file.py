@@ -107,7 +107,7 @@ def _lines(hive: Hive, path: str, name: str) -> Iterator[str]:
 def _value_line(name: str, kind: int, raw: bytes) -> str:
     start = f'"{_escaped(name)}"=' if name else "@="
     data = value_type.decode(kind, raw)
-    if kind == ValueType.SZ and isinstance(data, str) and value_type.encode(kind, data) == raw:
+    if kind == ValueType.SZ and isinstance(data, str) and value_type.says_all(kind, raw):
         return f'{start}"{_escaped(data)}"'
     if kind == ValueType.DWORD and isinstance(data, int):
         return f"{start}dword:{data:08x}"

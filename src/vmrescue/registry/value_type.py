@@ -57,6 +57,18 @@ def decode(kind: int, raw: bytes) -> Data:
     return raw
 
 
+def says_all(kind: int, raw: bytes) -> bool:
+    """Whether `decode` makes something of the bytes that `encode` makes the same bytes of again."""
+    data = decode(kind, raw)
+    return not isinstance(data, bytes) and encode(kind, data) == raw
+
+
+def all_strings(raw: bytes) -> list[str]:
+    """All of a list, with what stands behind an empty string, where Windows programs take it to end."""
+    text = _decode_text(raw).removesuffix("\0").removesuffix("\0")
+    return text.split("\0") if text else []
+
+
 def encode(kind: int, data: Data) -> bytes:
     """The bytes that Windows stores for `data`; bytes are taken as they are, for any type.
 

@@ -83,5 +83,5 @@ def shown_data(kind: int, raw: bytes, separator: str = SEPARATOR) -> str:
     if isinstance(data, int):
         return f"0x{data:x}"
     if isinstance(data, list):
-        return separator.join(data)
+        return separator.join(value_type.all_strings(raw))
     return data.hex().upper() if isinstance(data, bytes) else data

@@ -18,10 +18,8 @@ from vmrescue.registry.reg_command.registry import Stored, find_key, read_tree
 from vmrescue.registry.upcase import upper
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
-    from vmrescue.registry.hive import Hive
-    from vmrescue.registry.key import Key
     from vmrescue.registry.reg_command.command import Command
     from vmrescue.registry.reg_command.registry import Registry
 
@@ -38,41 +36,73 @@ class Listed(NamedTuple):
 def query(command: Command, registry: Registry) -> Outcome:
     """Raises NotFoundError where there is no such key, or no such value."""
     name = KeyName.parse(command.arguments[0])
-    if not name.path:
-        hives = [name.subkey(hive) for hive in registry.hives(name.root)]
-        return Outcome(["", *map(str, hives)], data=[_to_dict(Listed(hive, [])) for hive in hives])
     if command.switches.get("v") == "" and "f" not in command.switches:
         raise messages.invalid_syntax("query")
     if len(command.switches.get("se", "x")) != 1:
         raise messages.invalid_syntax("query", "A separator is one character.")
-    one_key = "s" not in command.switches and not {"f", "t"} & command.switches.keys()
-    found = find_key(registry, name, command.view, command.value_name if one_key else None)
-    if found is None:
-        raise messages.not_found()
+    top = _Top(command, registry, name) if name.path else _Root(command, registry, name)
     if {"f", "t"} & command.switches.keys():
-        return _search(command, name, *found)
+        return _search(command, top)
     if command.value_name is not None:
-        return _one_value(command, name, *found)
-    return _everything(command, name, *found)
+        return _one_value(command, name, top)
+    return _everything(command, name, top)
 
 
-def _everything(command: Command, name: KeyName, hive: Hive, key: Key) -> Outcome:
-    recursive = "s" in command.switches
-    listed = [Listed(name.below(path), values) for path, _, values in read_tree(hive, key, recursive)]
-    below = [] if recursive else [Listed(name.subkey(subkey.name), []) for subkey in key.subkeys()]
-    lines = _lines(command, listed if listed[0].values else listed[1:])
+class _Top:
+    """The key that is asked for: itself, what is below it, all keys of both.
+
+    Raises NotFoundError where there is none.
+    """
+
+    def __init__(self, command: Command, registry: Registry, name: KeyName) -> None:
+        self.recursive = "s" in command.switches
+        one_value = not self.recursive and not {"f", "t"} & command.switches.keys()
+        found = find_key(registry, name, command.view, command.value_name if one_value else None)
+        if found is None:
+            raise messages.not_found()
+        self._name = name
+        self._hive, self._key = found
+
+    def tree(self) -> Iterator[tuple[KeyName, str | None, list[Stored]]]:
+        """A key's full name, its own (None for the one that is asked for), its values; all below it if recursive."""
+        for path, key, values in read_tree(self._hive, self._key, self.recursive):
+            yield self._name.below(path), key.name if path else None, values
+
+    def below(self) -> list[tuple[KeyName, str]]:
+        """The full and the own names of the keys directly below it."""
+        return [(self._name.subkey(key.name), key.name) for key in self._key.subkeys()]
+
+
+class _Root(_Top):
+    """A root such as HKLM, which has no values: below it are the hives."""
+
+    def __init__(self, command: Command, registry: Registry, name: KeyName) -> None:
+        self.recursive = "s" in command.switches
+        self._name = name
+        self._command, self._registry = command, registry
+
+    def tree(self) -> Iterator[tuple[KeyName, str | None, list[Stored]]]:
+        for hive, own in self.below() if self.recursive else []:
+            found = find_key(self._registry, hive, self._command.view)
+            for path, key, values in read_tree(*found, recursive=True) if found else []:
+                yield hive.below(path), key.name if path else own, values
+
+    def below(self) -> list[tuple[KeyName, str]]:
+        return [(self._name.subkey(hive), hive) for hive in self._registry.hives(self._name.root)]
+
+
+def _everything(command: Command, name: KeyName, top: _Top) -> Outcome:
+    listed = [Listed(key, values) for key, _, values in top.tree()]
+    below = [] if top.recursive else [Listed(key, []) for key, _ in top.below()]
+    lines = _lines(command, [each for each in listed if each.values or each.name != name])
     return Outcome(["", *lines, *(str(each.name) for each in below)], data=list(map(_to_dict, [*listed, *below])))
 
 
-def _one_value(command: Command, name: KeyName, hive: Hive, key: Key) -> Outcome:
+def _one_value(command: Command, name: KeyName, top: _Top) -> Outcome:
     wanted = upper(command.value_name or "")
-    recursive = "s" in command.switches
-    listed = [
-        Listed(name.below(path), [value for value in values if upper(value.name) == wanted])
-        for path, _, values in read_tree(hive, key, recursive)
-    ]
+    listed = [Listed(key, [value for value in values if upper(value.name) == wanted]) for key, _, values in top.tree()]
     listed = [each for each in listed if each.values]
-    if recursive:
+    if top.recursive:
         return _found(command, listed, len(listed))
     if not listed and wanted:
         raise messages.not_found()
@@ -80,19 +110,18 @@ def _one_value(command: Command, name: KeyName, hive: Hive, key: Key) -> Outcome
     return Outcome(["", *_lines(command, listed)] if listed else unset, data=list(map(_to_dict, listed)))
 
 
-def _search(command: Command, name: KeyName, hive: Hive, key: Key) -> Outcome:
+def _search(command: Command, top: _Top) -> Outcome:
     """Every value that matches, and every key below whose name does."""
     search = _Search(command)
-    recursive = "s" in command.switches
     listed, count = [], 0
-    for path, each, values in read_tree(hive, key, recursive):
+    for key, own, values in top.tree():
         found = [value for value in values if search.is_value(value)]
-        named = bool(path) and search.is_key(each.name)
+        named = own is not None and search.is_key(own)
         count += len(found) + named
         if found or named:
-            listed.append(Listed(name.below(path), found))
-    if not recursive:
-        below = [Listed(name.subkey(subkey.name), []) for subkey in key.subkeys() if search.is_key(subkey.name)]
+            listed.append(Listed(key, found))
+    if not top.recursive:
+        below = [Listed(key, []) for key, own in top.below() if search.is_key(own)]
         listed, count = listed + below, count + len(below)
     return _found(command, listed, count)
 
@@ -175,6 +204,9 @@ def _to_dict(listed: Listed) -> dict[str, Any]:
 
 
 def _value_to_dict(value: Stored) -> dict[str, Any]:
+    """With the bytes themselves where what Windows programs make of them does not say all."""
     plain = value_type.decode(value.type, value.raw)
-    rest = {"hex": value.raw.hex()} if isinstance(plain, bytes) else {"data": plain}
+    rest: dict[str, Any] = {} if isinstance(plain, bytes) else {"data": plain}
+    if not value_type.says_all(value.type, value.raw):
+        rest["hex"] = value.raw.hex()
     return {"name": value.name, "type": value_type.type_name(value.type), **rest}
