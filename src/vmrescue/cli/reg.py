@@ -41,8 +41,9 @@ def command(target: str, words: tuple[str, ...], options: ApplyOptions) -> None:
     query, add, delete, copy, export, import, compare; check looks for damage. Keys are named as the guest sees them:
     HKLM\\SYSTEM (with CurrentControlSet), SOFTWARE, SAM, SECURITY, HKU\\.DEFAULT, HKU\\USER. A hive's file goes by any
     name below HKLM. A slash is a letter; a backslash, a line break and the like in a key's name are written \\\\{5c},
-    \\\\{a}. Symbolic links are followed, and shown, copied and deleted as links. What is written is shown, confirmed (unless /f or --yes), backed up, verified, and undone by
-    `vmrescue undo`. Exit status 1: nothing matched, the keys differ, or there is damage.
+    \\\\{a}. Symbolic links are followed; query, copy, export and delete take a link itself. What is written is shown,
+    confirmed (unless /f or --yes), backed up, verified, and undone by `vmrescue undo`. Exit status 1: nothing matched,
+    the keys differ, or there is damage.
     """
     from vmrescue.registry.reg_command import parse
 
