@@ -28,9 +28,9 @@ Content = dict[str, dict[str, tuple[int, bytes]]]
 STRINGS = (ValueType.SZ, ValueType.EXPAND_SZ, ValueType.LINK)
 
 
-def content_of(hive: Hive) -> Content:
-    """What we read."""
-    return {key.path: {value.name: (int(value.type), value.raw) for value in key.values()} for key in hive.walk()}
+def content_of(hive: Hive, top: str = "") -> Content:
+    """What we read, of a key and all below it."""
+    return {key.path: {value.name: (int(value.type), value.raw) for value in key.values()} for key in hive.walk(top)}
 
 
 def assert_judges_agree(path: Path, content: Content) -> None:
