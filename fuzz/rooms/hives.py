@@ -14,6 +14,7 @@ from fuzz.parser import Parser, Refusals, where_there
 from registry.samples import boot_store
 from registry.test_hostile import small_hive
 from support.memory_device import MemoryDevice
+from vmrescue.disk.container import RawImage
 from vmrescue.registry import Hive, ValueType, export_reg
 from vmrescue.registry.base_block import LAYOUT as BASE_BLOCK
 from vmrescue.registry.key_node import LAYOUT as KEY_NODE
@@ -132,7 +133,7 @@ def run_reader(data: bytes) -> None:
     """What a diagnosis asks, through dissect.regf."""
     refused = Refusals()
     with refused.allowed():
-        hive = BareHive(MemoryDevice(data), "/nowhere/HIVE").hive
+        hive = BareHive(RawImage(MemoryDevice(data)), "/nowhere/HIVE").hive
         _ = hive.why_not_replayable()
         waiting = [hive.root]
         for _ in range(KEYS_READ):

@@ -25,7 +25,7 @@ from registry.test_recovery import entry
 from support.machine import run
 from support.memory_device import MemoryDevice
 from vmrescue.disk import FileDevice, open_disk
-from vmrescue.disk.container import open_container
+from vmrescue.disk.container import RawImage, open_container
 from vmrescue.errors import FormatError, UnsupportedError, VmRescueError
 from vmrescue.ntfs import NtfsVolume
 from vmrescue.ntfs.attribute import Attribute, Kind, Storage
@@ -198,7 +198,7 @@ class SparseFile:
 
 
 def reader(data: bytes) -> BareHive:
-    return BareHive(MemoryDevice(data), "/nowhere/HIVE")
+    return BareHive(RawImage(MemoryDevice(data)), "/nowhere/HIVE")
 
 
 def test_a_list_of_lists_that_lists_itself_is_an_error() -> None:
@@ -394,7 +394,7 @@ def test_a_hive_file_of_gigabytes_is_not_read_into_memory(bins: str, dirty: bool
 
     with bounded():
         with closing(FileDevice(path)) as device:
-            hive = BareHive(device, str(path)).hive
+            hive = BareHive(RawImage(device), str(path)).hive
             assert hive.number("Select", "Current") == 1
             reason = hive.why_not_replayable()
         queried = vmrescue("reg", path, "query", "HKLM\\SYSTEM\\Select")
@@ -450,7 +450,7 @@ def test_a_dirty_hive_of_holes_is_diagnosed_and_neither_read_whole_nor_edited(tm
         before = stream.read(8192)
 
     with bounded(), closing(FileDevice(path)) as device:
-        hive = BareHive(device, str(path)).hive
+        hive = BareHive(RawImage(device), str(path)).hive
         assert hive.why_not_replayable() is None
         select = hive.key("Select")
         assert select is not None
@@ -468,7 +468,7 @@ def test_a_log_of_holes_is_not_read_into_memory(tmp_path: Path) -> None:
     path = dirty_hive_of_holes(tmp_path, 64 * MIB)
     os.truncate(tmp_path / "SYSTEM.LOG1", 60 * MIB)
     with bounded(), closing(FileDevice(path)) as device:
-        reason = BareHive(device, str(path)).hive.why_not_replayable()
+        reason = BareHive(RawImage(device), str(path)).hive.why_not_replayable()
     assert reason is not None
     assert "SYSTEM.LOG1 consists of holes" in reason
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from vmrescue.checks import steps
@@ -13,6 +13,7 @@ from vmrescue.checks.finding import Finding
 from vmrescue.checks.policy import Policy
 from vmrescue.checks.rules import RULES, chosen
 from vmrescue.disk import open_disk
+from vmrescue.disk.notices import tell
 from vmrescue.disk.remote import shown
 from vmrescue.disk.target_disk import TargetDisk, each_disk
 from vmrescue.errors import FormatError, UnsupportedError
@@ -20,6 +21,7 @@ from vmrescue.plan import ImageIdentity, Plan, Step
 from vmrescue.registry.errors import LinkError
 from vmrescue.windows import Installation
 from vmrescue.windows.bare_hive import disk_or_hive
+from vmrescue.windows.why_not import Obstacles
 
 if TYPE_CHECKING:
     import os
@@ -47,7 +49,7 @@ class Diagnosis:
         options: those of the command line, as words, that say what the VM is: policy, data disks, parents' folder.
         choice: those that say which checks ran, as words.
         only: the checks that were asked for by name.
-        refusal: where one of the disks is only read: why, and what makes one of it that can be repaired.
+        refusal: where nothing may be changed on these disks: why, and what to do first (`windows.why_not`).
     """
 
     image: str
@@ -70,16 +72,24 @@ class Diagnosis:
     def plan(self, only: Collection[str] | None = None, skip: Collection[str] = ()) -> Plan:
         """The changes that mend the findings (of the checks `only`, without those of `skip`).
 
-        Findings that are mended only on request count when `only` names their check.
+        Findings that are mended only on request count when `only` names their check; those whose changes are refused
+        do not.
         """
-        wanted = chosen(only, skip)
         steps = [
             Step(finding.check, finding.summary, change)
-            for finding in self.findings
-            if finding.check in wanted and (only or not finding.on_request)
+            for finding in self._wanted(only, skip)
+            if not finding.refused
             for change in finding.changes
         ]
         return Plan(ImageIdentity(self.disk["size"], self.disk["id"]), tuple(steps))
+
+    def left_out(self, only: Collection[str] | None = None, skip: Collection[str] = ()) -> list[Finding]:
+        """The findings whose changes `plan` leaves out, because they are refused."""
+        return [finding for finding in self._wanted(only, skip) if finding.refused and finding.changes]
+
+    def _wanted(self, only: Collection[str] | None, skip: Collection[str]) -> list[Finding]:
+        wanted = chosen(only, skip)
+        return [each for each in self.findings if each.check in wanted and (only or not each.on_request)]
 
     def repair_command(self, check: str | None = None) -> tuple[str, ...]:
         """The words of the command that mends the findings (of one check) as this diagnosis would have it."""
@@ -87,7 +97,7 @@ class Diagnosis:
         return ("vmrescue", "repair", *choice, *self.options, self.image)
 
     def remedy(self, check: str | None = None) -> str:
-        """`repair_command` as it is to be typed; of an image that is only read, what is to be done first."""
+        """`repair_command` as it is to be typed; where nothing may be changed, why, and what is to be done first."""
         return self.refusal or shlex.join(self.repair_command(check))
 
     def to_dict(self) -> dict[str, Any]:
@@ -104,7 +114,7 @@ class Diagnosis:
         }
 
     def _repair(self, finding: Finding) -> list[str] | None:
-        return list(self.repair_command(finding.check)) if finding.changes and not self.refusal else None
+        return list(self.repair_command(finding.check)) if finding.changes and not finding.refused else None
 
 
 def diagnose(
@@ -147,6 +157,7 @@ def open_disks(images: Iterable[str | os.PathLike[str] | Target]) -> Iterator[li
             opened.callback(device.close)
             path = image.path if isinstance(image, TargetDisk) else shown(image)
             disks.append(disk_or_hive(device, path, index))
+            tell(path, disks[-1].warnings)
         yield disks
 
 
@@ -155,7 +166,13 @@ def examine(
 ) -> Diagnosis:
     """The diagnosis of disks that are open already: the image first, then the data disks."""
     installation = Installation(disks)
-    findings = [finding for rule in chosen(only, skip) for finding in _findings(rule, installation, policy)]
+    obstacles = Obstacles(disks, installation.hives)
+    refusal = obstacles.everywhere or _locked(installation)
+    findings = [
+        _judged(finding, refusal, obstacles, installation)
+        for rule in chosen(only, skip)
+        for finding in _findings(rule, installation, policy)
+    ]
     options, choice = repair_options(policy, disks, only, skip)
     return Diagnosis(
         image=disks[0].path,
@@ -168,7 +185,7 @@ def examine(
         options=options,
         choice=choice,
         only=tuple(only or ()),
-        refusal=next((disk.refusal for disk in disks if disk.refusal), None),
+        refusal=refusal,
     )
 
 
@@ -187,6 +204,24 @@ def _findings(rule: str, installation: Installation, policy: Policy) -> Iterator
         )
 
 
+def _locked(installation: Installation) -> str | None:
+    """What boots a Windows that nobody can read is not changed: BitLocker would ask for its recovery key."""
+    if installation.os is not None:
+        return None
+    places = ", ".join(f"{volume} at byte {volume.position}" for volume in installation.encrypted)
+    return f"the OS volume is encrypted with BitLocker ({places}): unlock it first"
+
+
+def _judged(finding: Finding, refusal: str | None, obstacles: Obstacles, installation: Installation) -> Finding:
+    """A finding with why its changes, or the commands that it recommends, would be refused."""
+    if not (finding.changes or finding.commands):
+        return finding
+    why = refusal or next((why for change in finding.changes if (why := obstacles.why_not(change))), None)
+    if not why and finding.commands and installation.os:  # they delete, move or make room on the OS volume
+        why = obstacles.why_not_on(installation.os.volume)
+    return replace(finding, refused=why, commands=()) if why else finding
+
+
 def _os_warnings(installation: Installation) -> list[str]:
     hives = [installation.boot.hive, *([installation.os.system] if installation.os else [])]
     notes = [note for hive in hives for note in hive.notes()]
@@ -195,7 +230,7 @@ def _os_warnings(installation: Installation) -> list[str]:
 
 def _describe_disk(disk: Disk) -> dict[str, Any]:
     return {
-        "format": getattr(disk.device, "format", "raw image"),
+        "format": disk.device.format,
         "size": disk.device.size,
         "sector_size": disk.table.sector_size,
         "style": disk.table.style,

@@ -25,6 +25,7 @@ class Finding:
         changes: the edits that mend it; empty where vmrescue cannot.
         on_request: whether a plan holds its changes only when the check is named.
         commands: what to run, as words, where more than changes of a plan would help.
+        refused: why its changes cannot be made, or its commands would refuse, on these disks; None where they can.
     """
 
     check: str
@@ -36,6 +37,7 @@ class Finding:
     changes: tuple[Change, ...] = field(default=())
     on_request: bool = False
     commands: tuple[tuple[str, ...], ...] = field(default=())
+    refused: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -48,4 +50,5 @@ class Finding:
             "changes": [change_to_dict(change) for change in self.changes],
             "on_request": self.on_request,
             "commands": [list(words) for words in self.commands],
+            "refused": self.refused,
         }

@@ -74,11 +74,10 @@ def _growth(volume: Volume, missing: int) -> dict[str, Any]:
     size = next((size for size in DISK_SIZES if size >= disk.device.size + missing), None)
     if size is None:
         return {"growing": "the disk is as large as Azure's OS disks are"}
-    container = getattr(disk.device, "format", "raw image")
     refusal = ""
     for move_recovery in (False, True):
         try:
-            changes = expansion(disk, container, size, volume.partition.number, move_recovery)
+            changes = expansion(disk, disk.device.format, size, volume.partition.number, move_recovery)
         except VmRescueError as error:
             refusal = refusal or str(error)
             continue

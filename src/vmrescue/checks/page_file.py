@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from vmrescue.checks import steps
 from vmrescue.checks.finding import Finding
 from vmrescue.errors import FormatError, UnsupportedError
-from vmrescue.ntfs import volume_state
 from vmrescue.plan import DeleteFile, FileRef, RegistryData, SetValue
 from vmrescue.windows.page_file import MEMORY_MANAGEMENT, PageFile, parse_all
 
@@ -99,7 +98,7 @@ def _look_for(place: PageFile, installation: Installation) -> Stray:
         return Stray(place, None, None)
     ref = FileRef(volume.disk_index, volume.partition.number, place.path)
     try:
-        pending = volume.file_system == "NTFS" and volume_state(volume.device).name == "log pending"
+        pending = volume.state.name == "log pending"
         return Stray(place, ref, volume.files.size_of(place.path), deletable=not pending)
     except (FormatError, UnsupportedError):  # a damaged volume, which is a finding of its own
         return Stray(place, None, None)

@@ -6,9 +6,6 @@ from typing import TYPE_CHECKING
 
 from vmrescue.checks import steps
 from vmrescue.checks.finding import Finding
-from vmrescue.errors import FormatError, UnsupportedError
-from vmrescue.fat import FatVolume
-from vmrescue.ntfs import volume_state
 from vmrescue.plan import FileRef, ReplayVolumeLog
 
 if TYPE_CHECKING:
@@ -23,8 +20,8 @@ MEANINGS = {
     "dirty": "Windows will check the volume at its next start; values and boot entries can be repaired all the same.",
     "log pending": "NTFS's own log holds work that Windows will redo at its next start: values and boot entries can be "
     f"repaired, but no file can be created, deleted or resized until it is replayed (--only {ID}).",
-    "hibernated": "Windows is only asleep and keeps the volume's state in its memory image: nothing on it may be "
-    "changed. Start the VM and shut it down fully (shutdown /s /f /t 0), or turn hibernation off.",
+    "hibernated": "Windows is only asleep and keeps the state of all its volumes in its memory image: nothing on its "
+    "disks may be changed. Start the VM and shut it down fully (shutdown /s /f /t 0), or turn hibernation off.",
     "encrypted": "nothing on the volume can be read or changed. Unlock it first, with its BitLocker recovery key "
     "(manage-bde -unlock on a repair VM), or decrypt it.",
     "part of a whole": "what lies in it may be a piece of a spanned, striped or mirrored volume: it is read as if it "
@@ -77,17 +74,4 @@ def _part(volume: Volume) -> str | None:
 def _state(volume: Volume) -> tuple[str, list[str]]:
     if part_of := _part(volume):
         return "part of a whole", [f"its partition ({volume.partition.type_name}) belongs to {part_of}"]
-    try:
-        return _read_state(volume)
-    except (FormatError, UnsupportedError) as error:
-        return "damaged", [str(error)]
-
-
-def _read_state(volume: Volume) -> tuple[str, list[str]]:
-    if volume.file_system in ("NTFS", "BitLocker"):
-        state = volume_state(volume.device)
-        return state.name, state.reasons
-    if volume.readable:
-        fat_state = FatVolume(volume.device).state
-        return fat_state.name, fat_state.reasons
-    return "clean", []
+    return volume.state

@@ -19,6 +19,7 @@ from vmrescue.units import counted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from vmrescue.checks import Finding
     from vmrescue.cli.options import ApplyOptions
     from vmrescue.plan import Plan
     from vmrescue.transaction import Receipt, Transaction
@@ -48,6 +49,12 @@ def show(plan: Plan, options: ApplyOptions) -> None:
     """Shows every change of a plan."""
     if options.talkative:
         click.echo(plan_text(plan) or "There is nothing to change.")
+
+
+def say_left_out(findings: list[Finding]) -> None:
+    """Says on stderr which findings are not mended, and why."""
+    for finding in findings:
+        click.echo(printable(f"note: {finding.check} is left as it is: {finding.refused}"), err=True)
 
 
 def ask(plan: Plan, target: str, options: ApplyOptions) -> None:

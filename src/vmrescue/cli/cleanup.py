@@ -29,20 +29,22 @@ def command(
     options: ApplyOptions,
 ) -> None:
     """Delete what Disk Cleanup would from the Windows in IMAGE: shown first, undone by `undo`."""
+    from vmrescue.checks import open_disks
     from vmrescue.plan import DeleteFile, Plan, Step
     from vmrescue.transaction import Transaction
     from vmrescue.windows import Installation
     from vmrescue.windows.cleanup import CATEGORIES, chosen, removable_files
 
-    with Transaction(image, writable=not (options.dry_run or show)) as transaction:
-        installation = Installation(transaction.disks())
-        found = list(removable_files(installation, CATEGORIES if show else chosen(names)))
-        if show:
-            won: Counter[str] = Counter()
-            for file in found:
-                won[file.category] += file.on_disk
-            click.echo(_listing(won, Counter(file.category for file in found), options.output))
-            return
+    if show:
+        with open_disks([image]) as disks:
+            found = list(removable_files(Installation(disks), CATEGORIES))
+        won: Counter[str] = Counter()
+        for file in found:
+            won[file.category] += file.on_disk
+        click.echo(_listing(won, Counter(file.category for file in found), options.output))
+        return
+    with Transaction(image, writable=not options.dry_run) as transaction:
+        found = list(removable_files(Installation(transaction.disks()), chosen(names)))
         reasons = {category.name: category.reason for category in CATEGORIES}
         steps = [Step("cleanup", f"{file.category}: {reasons[file.category]}", DeleteFile(file.file, file.size))
                  for file in found]  # fmt: skip

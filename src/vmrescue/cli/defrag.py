@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vmrescue.cli.applying import confirmed, progress_bar, tell
-from vmrescue.cli.options import format_option, image_argument, quiet_option
+from vmrescue.cli.options import format_option, image_argument, quiet_option, risk_options
 from vmrescue.errors import RefusedError, UsageError
 from vmrescue.interrupts import checkpoint, held
 from vmrescue.units import counted
@@ -26,6 +26,7 @@ NO_UNDO = "What is moved is not kept: `undo` can take back neither this nor any 
 
 @click.command()
 @image_argument
+@risk_options
 @click.option("--analyze", is_flag=True, help="Only say how fragmented files and free space are; change nothing.")
 @click.option("--file", "files", multiple=True, metavar="PATH", help="Move only this file or directory (repeatable).")
 @click.option("--free-space", is_flag=True, help="Also bring the free space together, as defrag's /x does.")

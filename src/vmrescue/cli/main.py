@@ -38,12 +38,34 @@ COMMANDS = {
 }
 
 
+IN_THEIR_DOCUMENT = ("diagnose", "scan", "info")  # what is odd about an image these commands say themselves
+
+
+class _Notes:
+    """Prints what is odd about an image, whatever is asked of it: each thing once."""
+
+    def __init__(self, ctx: click.Context) -> None:
+        self._ctx = ctx
+        self._said: set[tuple[str, str]] = set()
+
+    def __call__(self, path: str, warning: str) -> None:
+        if self._ctx.invoked_subcommand in IN_THEIR_DOCUMENT or (path, warning) in self._said:
+            return
+        from vmrescue.printable import printable
+
+        self._said.add((path, warning))
+        click.echo(printable(f"note: {path}: {warning}"), err=True)
+
+
 class LazyGroup(click.Group):
     """Imports a command's module only when it is run, so that `--help` is quick."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        from vmrescue.disk.notices import listening
+
         try:
-            return super().invoke(ctx)
+            with listening(_Notes(ctx)):
+                return super().invoke(ctx)
         except KeyboardInterrupt as error:  # click would make it the status of findings
             from vmrescue.printable import printable
 

@@ -78,6 +78,25 @@ parent_option = click.option(
 )
 
 
+def _accept(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    """For as long as the command runs."""
+    from vmrescue.disk import accepting
+
+    if value:
+        ctx.with_resource(accepting([param.opts[0].removeprefix("--")]))
+
+
+def risk_options(command: Command) -> Command:
+    """Adds an option for each risk that can be accepted."""
+    from vmrescue.disk.risks import RISKS
+
+    flags = [
+        click.option(f"--{name}", is_flag=True, expose_value=False, callback=_accept, help=said)
+        for name, said in RISKS.items()
+    ]
+    return _decorate(command, flags)
+
+
 def image_argument(command: Command) -> Command:
     """Adds IMAGE, and where its parents may be."""
     return _decorate(command, [click.argument("image", type=ImagePath(path_type=Path)), parent_option])
@@ -86,7 +105,9 @@ def image_argument(command: Command) -> Command:
 format_option = click.option(
     "--format", "output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print."
 )
-quiet_option = click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+quiet_option = click.option(
+    "--quiet", "-q", is_flag=True, help="Print nothing but errors, and notes on what is odd about an image."
+)
 data_disk_option = click.option(
     "--data-disk",
     "data_disks",
@@ -174,7 +195,7 @@ def apply_options(command: Command) -> Command:
     ) -> Any:
         return command(*args, options=ApplyOptions(yes, dry_run, backup_dir, output, quiet), **rest)
 
-    return _decorate(bundled, [*APPLY_OPTIONS, format_option, quiet_option])
+    return risk_options(_decorate(bundled, [*APPLY_OPTIONS, format_option, quiet_option]))
 
 
 def _decorate(command: Command, options: list[Callable[[Command], Command]]) -> Command:

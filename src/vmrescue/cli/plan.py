@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmrescue.cli.options import check_options, data_disk_option, image_argument, make_policy, policy_options
+from vmrescue.cli.applying import say_left_out
+from vmrescue.cli.options import (
+    check_options,
+    data_disk_option,
+    image_argument,
+    make_policy,
+    policy_options,
+    risk_options,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,12 +25,16 @@ if TYPE_CHECKING:
 @data_disk_option
 @policy_options
 @check_options
+@risk_options
 @click.option("--output", "-o", type=click.File("w", encoding="utf-8"), default="-", help="Where to  [default: stdout]")
 def command(
     image: Path, data_disks: tuple[Path, ...], only: tuple[str, ...], skip: tuple[str, ...], output: Any, **policy: Any
 ) -> None:
     """Write the changes that a repair of IMAGE would make, as JSON to review and to `vmrescue apply`."""
     from vmrescue.checks import diagnose
+    from vmrescue.transaction import plan_of
 
     diagnosis = diagnose(image, make_policy(**policy), data_disks, only, skip)
-    output.write(diagnosis.plan(only or None, skip).to_json())
+    plan = plan_of(diagnosis, only or None, skip)
+    say_left_out(diagnosis.left_out(only or None, skip))
+    output.write(plan.to_json())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmrescue.cli.applying import apply_and_report, ask, progress_bar, report, show
+from vmrescue.cli.applying import apply_and_report, ask, progress_bar, report, say_left_out, show
 from vmrescue.cli.options import (
     apply_options,
     check_options,
@@ -43,7 +43,7 @@ def command(
     """Diagnose IMAGE, show the changes, ask, and make them: backed up, journalled, verified, and undone by `undo`."""
     from vmrescue.disk.new_image import must_be_new
     from vmrescue.disk.remote import shown
-    from vmrescue.transaction import Transaction, must_be_editable, repair
+    from vmrescue.transaction import Transaction, must_be_editable, plan_of, repair
 
     elsewhere = bool(copy_to or into) and not options.dry_run
     rules = make_policy(**policy)
@@ -53,7 +53,8 @@ def command(
         must_be_new(target)
     with Transaction(image, data_disks, rules, writable=not (options.dry_run or elsewhere)) as transaction:
         must_be_editable(transaction.before)
-        plan = transaction.before.plan(only or None, skip)
+        plan = plan_of(transaction.before, only or None, skip)
+        say_left_out(transaction.before.left_out(only or None, skip))
         if not elsewhere:
             apply_and_report(transaction, plan, options)
             return

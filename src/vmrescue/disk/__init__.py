@@ -12,6 +12,7 @@ from vmrescue.disk.journal_file import Journal, Region
 from vmrescue.disk.opening import EditSession, open_disk, undo
 from vmrescue.disk.overlay import Overlay
 from vmrescue.disk.parents import parents_in
+from vmrescue.disk.risks import RISKS, Risk, accepting
 from vmrescue.lazy import names_of
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ __all__ = [
     "Store",
     "open_container",
     "parents_in",
+    "accepting",
+    "Risk",
+    "RISKS",
     "check_range",
     "Journal",
     "Region",

@@ -11,7 +11,7 @@ import struct
 import zlib
 from typing import TYPE_CHECKING, Any
 
-from vmrescue.errors import FormatError
+from vmrescue.errors import FormatError, UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +27,10 @@ COMPRESSED = 1 << 31  # in a table's entry
 LONGEST_HEADER = 1 << 20  # bytes of an E01's case description, unpacked
 REGION_TABLES = (192 << 10, 256 << 10)  # [MS-VHDX] 2.2.3; an entry count at byte 8
 MOST_REGIONS = 2047
+VHDX_HEADERS = (64 << 10, 128 << 10)
+VHDX_HEADER_SIZE = 4096
+VHDX_HEADER = struct.Struct("<4xIQ32x16sHH")  # checksum, sequence number, log's GUID, its version, the file's version
+CASTAGNOLI = 0x82F63B78
 METADATA_REGION = bytes.fromhex("06a27c8b90479a4bb8fe575f050f886e")
 REGION = struct.Struct("<16sQI4x")  # type, place, length
 METADATA_HEAD, METADATA_ENTRY = struct.Struct("<8s2xH20x"), struct.Struct("<16sII8x")  # [MS-VHDX] 2.2.3.2
@@ -34,6 +38,12 @@ MOST_METADATA = 64  # the format defines six items
 BLOCK_SIZES = tuple(1 << bits for bits in range(20, 29))  # 1 to 256 MiB
 QCOW2_HEADER = struct.Struct(">4sIQIIQIIQ")  # QEMU, docs/interop/qcow2.rst: the fields up to the L1 table's offset
 LARGEST_L1 = 32 << 20  # bytes: QEMU's own limit
+QCOW2_FEATURES_AT = 72  # version 3: the incompatible ones, as bits
+QCOW2_KNOWN_FEATURES = 5
+QCOW2_STATES = (
+    (1, "the QCOW2 was not closed cleanly (its dirty bit is set): `qemu-img check -r all` mends it"),
+    (2, "the QCOW2 is marked as corrupt: what is read may be wrong; `qemu-img check` says more"),
+)
 QCOW2_CLUSTERS = range(9, 22)  # bits
 
 
@@ -151,12 +161,67 @@ def check_vhdx_block(block_size: int, sector_size: int) -> None:
         raise FormatError("VHDX metadata", 0, expected, f"{block_size} and {sector_size}")
 
 
-def check_qcow2(store: BlockDevice) -> None:
-    """Raises FormatError where a QCOW2's header asks for more than QEMU would read."""
-    _, _, backing, _, bits, _, _, l1_size, _ = QCOW2_HEADER.unpack(store.read_at(0, QCOW2_HEADER.size))
+def check_vhdx_headers(store: BlockDevice) -> bool:
+    """Whether a VHDX's log is in use, and so perhaps has writes that the file lacks; as [MS-VHDX] 2.2.2 says.
+
+    Raises FormatError where no header is sound, or two sound ones contradict each other: then nobody knows.
+    """
+    sound = [raw for at in VHDX_HEADERS if _is_sound_header(raw := store.read_at(at, VHDX_HEADER_SIZE))]
+    if not sound:
+        expected = "a sound header there or at the other's place, which says whether the log is to be replayed"
+        raise FormatError("VHDX header", VHDX_HEADERS[0], expected, "none")
+    numbers = [VHDX_HEADER.unpack_from(raw)[1] for raw in sound]
+    if len(set(numbers)) < len(set(sound)):
+        raise FormatError("VHDX header", VHDX_HEADERS[1], "one of the two headers to be the newer one", "two alike")
+    _, _, log, log_version, version = VHDX_HEADER.unpack_from(sound[numbers.index(max(numbers))])
+    if version != 1:
+        raise FormatError("VHDX header", VHDX_HEADERS[0] + 66, "version 1", version)
+    if any(log) and log_version:
+        raise FormatError("VHDX header", VHDX_HEADERS[0] + 64, "a log of version 0", log_version)
+    return any(log)
+
+
+def _is_sound_header(raw: bytes) -> bool:
+    checksum, *_ = VHDX_HEADER.unpack_from(raw)
+    return raw.startswith(b"head") and crc32c(raw[:4] + bytes(4) + raw[8:]) == checksum
+
+
+def crc32c(data: bytes) -> int:
+    """The checksum of Castagnoli's polynomial, which VHDX has (and zlib has not)."""
+    table = _crc32c_table()
+    value = 0xFFFFFFFF
+    for byte in data:
+        value = table[(value ^ byte) & 0xFF] ^ (value >> 8)
+    return value ^ 0xFFFFFFFF
+
+
+@functools.cache
+def _crc32c_table() -> list[int]:
+    table = []
+    for value in range(256):
+        for _ in range(8):
+            value = (value >> 1) ^ (CASTAGNOLI if value & 1 else 0)
+        table.append(value)
+    return table
+
+
+def check_qcow2(store: BlockDevice) -> tuple[str, ...]:
+    """What is odd about a QCOW2 that can be read, in sentences.
+
+    Raises:
+        FormatError: its header asks for more than QEMU would read.
+        UnsupportedError: it is encrypted, or has a feature without which it cannot be understood.
+    """
+    _, version, backing, _, bits, _, encryption, l1_size, _ = QCOW2_HEADER.unpack(store.read_at(0, QCOW2_HEADER.size))
+    if encryption:
+        raise UnsupportedError("the QCOW2 is encrypted: decrypt it first (qemu-img convert with its secret)")
+    features = int.from_bytes(store.read_at(QCOW2_FEATURES_AT, 8), "big") if version >= 3 else 0
+    if features >> QCOW2_KNOWN_FEATURES:
+        raise UnsupportedError(f"the QCOW2 has features that are not known (0x{features:x}): it is not read")
     if bits not in QCOW2_CLUSTERS:
         raise FormatError("QCOW2 header", 20, "clusters of 9 to 21 bits", bits)
     if backing >= 1 << bits:
         raise FormatError("QCOW2 header", 8, "a backing file's name in the first cluster", backing)
     if l1_size * 8 > LARGEST_L1:
         raise FormatError("QCOW2 header", 36, f"an L1 table of at most {LARGEST_L1} bytes", l1_size * 8)
+    return tuple(said for bit, said in QCOW2_STATES if features & bit)

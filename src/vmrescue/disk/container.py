@@ -6,12 +6,15 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from vmrescue.disk.device import BlockDevice, check_range, next_data
+from vmrescue.disk.device import BlockDevice, check_range, next_data, refusal_of
 from vmrescue.disk.file import SECTOR, Store, check_growth
 from vmrescue.errors import FormatError, RefusedError, UnsupportedError
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Sequence
+
+    from vmrescue.disk.risks import Risk
 
 VHD_COOKIE = b"conectix"
 
@@ -53,6 +56,14 @@ class VirtualDisk(BlockDevice, Protocol):
     def warnings(self) -> list[str]:
         """What is wrong with the container, in sentences, though it could be opened."""
 
+    @property
+    def risks(self) -> Sequence[Risk]:
+        """Why an edit may do harm that no check can see; it is refused unless these are accepted."""
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the image is only read, and what makes one of it that is written; None where it is itself."""
+
     def resize(self, size: int) -> None:
         """Makes the disk `size` bytes long; it only grows. Raises RefusedError."""
 
@@ -61,6 +72,7 @@ class RawImage:
     """A disk as it is: the bytes of the file or block device."""
 
     unique_id: bytes | None = None
+    risks: Sequence[Risk] = ()
 
     def __init__(self, store: Store, path: str | None = None) -> None:
         if store.size % SECTOR:
@@ -69,6 +81,7 @@ class RawImage:
         self.size = store.size
         self.sector_size = sector_size_of(store)
         self.format = "block device" if path is not None and Path(path).is_block_device() else "raw image"
+        self.refusal = refusal_of(store)
         self.parents: list[str] = []
         self.warnings: list[str] = []
         if path is not None and path.lower().endswith(".vhd"):
@@ -148,6 +161,7 @@ def open_container(
 
         return open_vhd(store, path, None if parent_folder is None else Path(parent_folder))
     from vmrescue.disk import foreign  # here, because most images are VHDs
+    from vmrescue.disk.vmdk_pieces import refuse_flat_piece
 
     kind = foreign.kind_of(store, path)
     if kind is not None:
@@ -156,4 +170,5 @@ def open_container(
         return foreign.open_foreign(kind, store, path)
     _refuse_unreadable(store, path or "IMAGE")
     foreign.refuse_later_piece(store, path)
+    refuse_flat_piece(store, path)
     return RawImage(store, path)

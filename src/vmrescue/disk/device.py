@@ -44,9 +44,18 @@ def next_data(device: object, offset: int) -> int:
     return device.next_data(offset) if isinstance(device, Sparse) else offset
 
 
+@runtime_checkable
+class ReadOnly(Protocol):
+    """A device that may know why it is only read."""
+
+    @property
+    def refusal(self) -> object | None:
+        """Why it is only read, and what makes one that is written; None where it is itself."""
+
+
 def refusal_of(device: object) -> str | None:
-    """Why a device, or what its bytes lie in, is only read, and what makes one that is written; None where it is."""
-    found = getattr(device, "refusal", None) or getattr(getattr(device, "store", None), "refusal", None)
+    """As `ReadOnly.refusal`, of any device, as a sentence."""
+    found = device.refusal if isinstance(device, ReadOnly) else None
     return None if found is None else str(found)
 
 

@@ -24,17 +24,20 @@ from vmrescue.disk.bounded_foreign import (
     check_qcow2,
     check_vhdx,
     check_vhdx_block,
+    check_vhdx_headers,
     unpacked,
 )
 from vmrescue.disk.container import EWF_ADVICE, QEMU_ADVICE
 from vmrescue.disk.device import check_range
 from vmrescue.disk.file import SECTOR, FileDevice
+from vmrescue.disk.vmdk_pieces import DESCRIPTOR, refuse_piece, was_left_open
 from vmrescue.errors import FormatError, NotFoundError, RefusedError, UnsupportedError, VmRescueError, missing_extra
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from vmrescue.disk.file import Store
+    from vmrescue.disk.risks import Risk
 
 UNIT = 64 << 10  # bytes read ahead of a foreign reader, which asks for its tables field by field
 BIGGEST_BLOCK = 64 << 20  # bytes; a VDI's are 1 MiB as a rule, and read whole
@@ -47,6 +50,7 @@ VMDK_HEAD = 1 << 20  # bytes in which a VMDK's descriptor lies, be it the file o
 EWF_SECTION = struct.Struct("<16sQQ")  # libewf, "Expert Witness Compression Format", 3.2: type, next section, size
 EWF_SECTION_SIZE = 76
 EWF_HEADERS = (b"header", b"header2")  # the case's description, packed
+EWF_ERRORS = b"error2"  # sectors that could not be read
 EWF_FIRST_SECTION = 13
 EWF_SEGMENT_NUMBER_AT = 9
 FIRST_PIECE = re.compile(r"(?P<stem>.+\.)(?P<number>00+[01])")
@@ -144,13 +148,14 @@ class ForeignDisk:
     """A disk in a container that vmrescue reads and does not write."""
 
     unique_id: bytes | None = None
+    risks: Sequence[Risk] = ()
 
     def __init__(self, kind: Kind, pieces: Pieces) -> None:
         self.store = pieces.first
         self.parents: list[str] = []
         self.format = f"{kind.name} image"
         self._pieces = pieces
-        self.refusal = refusal(kind, pieces.path)
+        self.refusal: str | None = str(refusal(kind, pieces.path))
         with _reading(self.format, 0):
             self._opened = kind.open(pieces)
         self.size = self._opened.size
@@ -176,10 +181,10 @@ class ForeignDisk:
         return b"".join(parts)
 
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
-        raise self.refusal
+        raise RefusedError(str(self.refusal))
 
     def resize(self, size: int) -> None:
-        raise self.refusal
+        raise RefusedError(str(self.refusal))
 
     def flush(self) -> None:
         """Nothing was written."""
@@ -191,6 +196,7 @@ class ForeignDisk:
 def _open_vhdx(pieces: Pieces) -> Opened:
     from dissect.hypervisor import vhdx
 
+    log_in_use = check_vhdx_headers(pieces.first)
     check_vhdx(pieces.first)
     try:
         disk = vhdx.VHDX(StoreStream(pieces.first))
@@ -199,7 +205,6 @@ def _open_vhdx(pieces: Pieces) -> Opened:
             raise
         raise UnsupportedError(f"{pieces.path} is a differencing VHDX: merge it with its parent first") from error
     check_vhdx_block(disk.block_size, disk.sector_size)
-    log_in_use = any(disk.header.log_guid)
     warning = "the VHDX's log was not replayed (it was not closed cleanly): what is read may be older than it should be"
     # dissect.hypervisor 3.21 reads on behind a block in the file, whatever lies there
     return Opened(disk, disk.size, disk.sector_size, disk.block_size, (warning,) if log_in_use else ())
@@ -208,14 +213,14 @@ def _open_vhdx(pieces: Pieces) -> Opened:
 def _open_qcow2(pieces: Pieces) -> Opened:
     from dissect.hypervisor.disk.qcow2 import QCow2
 
-    check_qcow2(pieces.first)
+    warnings = check_qcow2(pieces.first)
     disk = QCow2(StoreStream(pieces.first), allow_no_backing_file=True, allow_no_data_file=True)
     if disk.needs_backing_file or disk.needs_data_file:
         other = disk.auto_backing_file or disk.image_data_file
         raise UnsupportedError(f"{pieces.path} lies over another file ({other}): {_advice(QCOW2, pieces.path)}")
     if disk.has_subclusters:  # dissect.hypervisor 3.21 takes a table entry for its bitmap, and may never come to an end
         raise UnsupportedError(f"{pieces.path} is a QCOW2 with subclusters: {_advice(QCOW2, pieces.path)}")
-    return Opened(disk.open(), disk.size)
+    return Opened(disk.open(), disk.size, warnings=warnings)
 
 
 def _open_vdi(pieces: Pieces) -> Opened:
@@ -240,14 +245,21 @@ def _open_vmdk(pieces: Pieces) -> Opened:
     parent = PARENT_CID.search(head)
     if parent and parent[1].lower() != NO_PARENT:
         raise UnsupportedError(f"{pieces.path} is a VMDK snapshot, which lies over another: consolidate it first")
-    if not head.startswith(b"# Disk DescriptorFile"):
+    if not head.startswith(DESCRIPTOR):
+        refuse_piece(pieces.first, pieces.path)
         extent = _sparse_extent(pieces.first)
-        return Opened(_Joined([extent]), extent.size)
-    joined = _Joined(_vmdk_extents(pieces, head))
-    return Opened(joined, joined.size)
+        return Opened(_Joined([extent]), extent.size, warnings=_left_open([pieces.first]))
+    stores: list[Store] = []
+    joined = _Joined(_vmdk_extents(pieces, head, stores))
+    return Opened(joined, joined.size, warnings=_left_open(stores))
 
 
-def _vmdk_extents(pieces: Pieces, descriptor: bytes) -> list[_Extent]:
+def _left_open(stores: list[Store]) -> tuple[str, ...]:
+    said = "the VMDK was not closed cleanly: what was written last may be missing"
+    return (said,) if any(map(was_left_open, stores)) else ()
+
+
+def _vmdk_extents(pieces: Pieces, descriptor: bytes, stores: list[Store]) -> list[_Extent]:
     from dissect.hypervisor.disk.vmdk import DiskDescriptor
 
     extents = []
@@ -257,6 +269,8 @@ def _vmdk_extents(pieces: Pieces, descriptor: bytes) -> list[_Extent]:
         if extent.filename is None or not (flat or sparse) or (flat and extent.start_sector):
             raise UnsupportedError(f"{pieces.path} has an extent that is not read: {extent.raw}")
         store = pieces.beside(extent.filename)
+        if sparse:
+            stores.append(store)
         extents.append(_flat_extent(store, extent.sectors * SECTOR) if flat else _sparse_extent(store))
     if not extents:
         raise FormatError("VMDK descriptor", 0, "at least one extent")
@@ -275,18 +289,38 @@ def _sparse_extent(store: Store) -> _Extent:
 
 def _open_ewf(pieces: Pieces) -> Opened:
     segments = [pieces.first]
-    while (last := _check_ewf_segment(segments[-1], len(segments))) == b"next":
+    found: list[bytes] = []
+    _refuse_later_segment(pieces)
+    while (last := _check_ewf_segment(segments[-1], len(segments), found)) == b"next":
         segments.append(pieces.beside(_ewf_name(pieces.path or "", len(segments) + 1)))
     if last != b"done":
         raise FormatError("E01 image", 0, "a last section 'done' or 'next'", last)
     disk = bounded_ewf()([StoreStream(segment) for segment in segments])
     if len(disk._segments) != min(len(segments), 128):  # it leaves out segments that it cannot parse
         raise FormatError("E01 image", 0, f"{len(segments)} sound segments", f"{len(disk._segments)}")
-    return Opened(disk.open(), disk.size, disk.volume.sector_size)
+    said = "the disk could not be read everywhere when this E01 image was acquired: such places are zero in it"
+    return Opened(disk.open(), disk.size, disk.volume.sector_size, warnings=(said,) if EWF_ERRORS in found else ())
 
 
-def _check_ewf_segment(store: Store, number: int) -> bytes:
-    """The type of a segment's last section. The chain of sections must lead on: the reader would follow a circle."""
+def _refuse_later_segment(pieces: Pieces) -> None:
+    """A later segment by itself: which file is to be named instead."""
+    number = int.from_bytes(pieces.first.read_at(EWF_SEGMENT_NUMBER_AT, 2), "little")
+    if number > 1 and pieces.path:
+        own = Path(pieces.path)
+        first = own.with_name(f"{own.name[:-2]}01") if number <= 99 else own.with_suffix(f".{own.suffix[1:2]}01")
+        raise FormatError(
+            "E01 segment",
+            EWF_SEGMENT_NUMBER_AT,
+            "segment number 1",
+            f"{number}: it is a later piece of an image; name the first one, {first}",
+        )
+
+
+def _check_ewf_segment(store: Store, number: int, seen: list[bytes]) -> bytes:
+    """The type of a segment's last section; those that tell of errors are added to `seen`.
+
+    The chain of sections must lead on: the reader would follow a circle.
+    """
     found = int.from_bytes(store.read_at(EWF_SEGMENT_NUMBER_AT, 2), "little")
     if found != number:
         raise FormatError("E01 segment", EWF_SEGMENT_NUMBER_AT, f"segment number {number}", found)
@@ -295,6 +329,8 @@ def _check_ewf_segment(store: Store, number: int) -> bytes:
         raw = store.read_at(offset, EWF_SECTION_SIZE)
         kind, following, size = EWF_SECTION.unpack_from(raw)
         kind = kind.rstrip(b"\0")
+        if kind == EWF_ERRORS:
+            seen.append(kind)
         if kind in EWF_HEADERS:
             start = offset + EWF_SECTION_SIZE
             packed = store.read_at(start, min(size, store.size - start))

@@ -9,9 +9,11 @@ from vmrescue.disk import journal
 from vmrescue.disk.container import VirtualDisk, open_container
 from vmrescue.disk.device import check_range
 from vmrescue.disk.journal_file import MOST_RANGES
+from vmrescue.disk.notices import tell
 from vmrescue.disk.overlay import Overlay
 from vmrescue.disk.recovery import half_repaired, open_for_reading, open_for_writing
 from vmrescue.disk.remote import shown
+from vmrescue.disk.risks import refuse_risks
 from vmrescue.disk.signs import Sign, clipped, joined
 from vmrescue.errors import RefusedError
 
@@ -46,6 +48,7 @@ def open_disk(
         ReadError, RefusedError: the file can't be opened, or not safely.
         NotFoundError: a parent is missing.
         FormatError, UnsupportedError: it is no disk image, or of a kind that vmrescue does not read.
+        RefusedError: it is to be written to, and has a risk that is not accepted (`risks.accepting`).
     """
     store, interrupted = _open_file(path, writable)
     try:
@@ -54,6 +57,13 @@ def open_disk(
         store.close()
         raise
     disk.warnings.extend(_interruption(path, store, interrupted, writable))
+    tell(shown(path), disk.warnings)
+    try:
+        if writable:
+            refuse_risks(disk.risks, shown(path))
+    except BaseException:
+        disk.close()
+        raise
     return disk
 
 
@@ -105,8 +115,10 @@ class EditSession:
             self.overlay = Overlay(self.image)
             undo.callback(self.overlay.close)
             self.disk = open_container(self.overlay, shown(path), parent_folder, writable=True)
-            self.warnings = list(self.disk.warnings)
-            self.warnings.extend(_interruption(path, self.image, interrupted, writable))
+            self.disk.warnings.extend(_interruption(path, self.image, interrupted, writable))
+            self.warnings = self.disk.warnings
+            tell(shown(path), self.warnings)
+            refuse_risks(self.disk.risks, shown(path))
             undo.pop_all()
 
     def changed_ranges(self) -> list[tuple[int, int]]:

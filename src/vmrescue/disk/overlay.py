@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from vmrescue.disk.device import check_range, next_data
+from vmrescue.disk.device import check_range, next_data, refusal_of
 from vmrescue.errors import WriteError
 
 if TYPE_CHECKING:
@@ -35,6 +35,11 @@ class Overlay:
         from tempfile import SpooledTemporaryFile  # here, because reading a disk needs none
 
         self._spool = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 (closed in close)
+
+    @property
+    def refusal(self) -> str | None:
+        """Why what is changed here could never reach the base."""
+        return refusal_of(self.base)
 
     def read_at(self, offset: int, length: int) -> bytes:
         check_range("overlay", offset, length, self.size)

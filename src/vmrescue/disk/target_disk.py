@@ -11,8 +11,10 @@ from vmrescue.errors import FormatError, NotFoundError, RefusedError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from typing import TypeGuard
+
+    from vmrescue.disk.risks import Risk
 
 
 def is_target(image: object) -> TypeGuard[Any]:
@@ -37,9 +39,11 @@ class TargetDisk:
     """
 
     unique_id: bytes | None = None
+    risks: Sequence[Risk] = ()
 
     def __init__(self, container: Any, path: str) -> None:
         self.path = path
+        self.refusal: str | None = f"{path} was opened by dissect.target, for reading only"
         self.format = f"{container.__type__} (opened by dissect.target)"
         self.size = int(container.size)
         self.parents: list[str] = []
@@ -60,10 +64,10 @@ class TargetDisk:
         return data
 
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
-        raise RefusedError(f"{self.path} was opened by dissect.target, for reading only")
+        raise RefusedError(str(self.refusal))
 
     def resize(self, size: int) -> None:
-        raise RefusedError(f"{self.path} was opened by dissect.target, for reading only")
+        raise RefusedError(str(self.refusal))
 
     def flush(self) -> None:
         """Nothing was written."""

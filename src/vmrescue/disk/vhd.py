@@ -17,8 +17,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from vmrescue.disk import vhd_layout
-from vmrescue.disk.device import BlockDevice, check_range, next_data
+from vmrescue.disk.device import BlockDevice, check_range, next_data, refusal_of
 from vmrescue.disk.file import SECTOR, Store, check_growth
+from vmrescue.disk.risks import SAVED_STATE, Risk
 from vmrescue.disk.vhd_bitmap import bit_runs, bitmap_size, with_bits
 from vmrescue.disk.vhd_layout import HEADER_SIZE, NO_BLOCK, Header
 from vmrescue.errors import FormatError, RefusedError, UnsupportedError
@@ -47,6 +48,7 @@ class FoundFooter:
         last = store.read_at(end, length).ljust(SECTOR, b"\0")
         copy = store.read_at(0, SECTOR) if store.size >= 2 * SECTOR else b""
         self.warnings: list[str] = []
+        self.risks: list[Risk] = []
         self.position: int | None = end
         fault = _fault(last, end)
         if fault is None:
@@ -62,7 +64,9 @@ class FoundFooter:
                 raise fault
             self.warnings.append(f"{fault}; everything else in it is sound, so it is used")
         if self.footer.saved_state:
-            self.warnings.append("the VHD's footer says that its virtual machine was saved, not shut down")
+            found = "the VHD's footer says that its virtual machine was saved, not shut down"
+            self.warnings.append(found)
+            self.risks.append(Risk(SAVED_STATE, f"{found}; the memory that was saved holds parts of this disk"))
 
 
 def _fault(raw: bytes, position: int) -> FormatError | None:
@@ -86,6 +90,8 @@ class VhdFixed:
         self.size = self.footer.current_size
         self.unique_id: bytes | None = self.footer.unique_id
         self.warnings = found.warnings
+        self.risks = found.risks
+        self.refusal = refusal_of(store)
         self.parents: list[str] = []
         at = found.position
         if at is None or self.size > at:
@@ -140,6 +146,8 @@ class VhdDynamic:
         self.size = self.footer.current_size
         self.unique_id: bytes | None = self.footer.unique_id
         self.warnings = found.warnings
+        self.risks = found.risks
+        self.refusal = refusal_of(store)
         self.format = "differencing VHD" if parent else "dynamic VHD"
         self.parents: list[str] = []
         self._bitmap_size = bitmap_size(header.block_size)

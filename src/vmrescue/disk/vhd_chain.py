@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from vmrescue.disk.device import check_range
 from vmrescue.disk.parents import files_of, parent_folder
 from vmrescue.disk.recovery import open_for_reading
+from vmrescue.disk.risks import PARENT_CHANGED, Risk
 from vmrescue.disk.vhd import FoundFooter, VhdDynamic, VhdFixed, read_dynamic_header
 from vmrescue.disk.vhd_layout import DIFFERENCING, EPOCH, FIXED, Header
 from vmrescue.errors import FormatError, NotFoundError, ReadError, UnsupportedError
@@ -79,6 +80,8 @@ def _stack(chain: list[_Link]) -> VhdFixed | VhdDynamic:
         disk = _disk(link, disk)
     disk.parents = [str(link.path) for link in chain[1:]]
     disk.warnings.extend(f"{link.path}: {warning}" for link in chain[1:] for warning in link.found.warnings)
+    # Whether a parent's own machine was saved is no matter of the child's; but each link must show what it did.
+    disk.risks.extend(risk for link in chain[1:] for risk in link.found.risks if risk.name == PARENT_CHANGED)
     return disk
 
 
@@ -112,7 +115,7 @@ def _open_parent(chain: list[_Link], header: Header, folder: Path | None) -> _Li
 
 
 def _check_identity(child: _Link, header: Header, parent: _Link, path: Path) -> None:
-    """The parent has the unique id that the child knows; of another time stamp the user is warned."""
+    """The parent has the unique id that the child knows; another time stamp or size is a risk."""
     footer = parent.found.footer
     if footer.unique_id != header.parent_unique_id:
         raise FormatError(
@@ -121,11 +124,21 @@ def _check_identity(child: _Link, header: Header, parent: _Link, path: Path) -> 
             f"the unique id of the parent {path}, {footer.unique_id.hex()}",
             header.parent_unique_id.hex(),
         )
+    own = child.found.footer
+    if own.current_size != footer.current_size:
+        _parent_changed(
+            child, f"{path} has {footer.current_size} bytes now, and {child.path} over it {own.current_size}"
+        )
     known = (0, footer.time_stamp, int(path.stat().st_mtime) - EPOCH)  # some write none, or the time of creation
     if not any(abs(header.parent_time_stamp - stamp) <= STAMP_TOLERANCE for stamp in known):
-        child.found.warnings.append(
-            f"{path} was changed or copied after {child.path} was made over it: if changed, what is read is wrong"
-        )
+        _parent_changed(child, f"{path} was changed or copied after {child.path} was made over it")
+
+
+def _parent_changed(child: _Link, what: str) -> None:
+    """What shows through from a parent that was changed is not what the child was made over."""
+    found = f"{what}: if changed, what is read is wrong"
+    child.found.warnings.append(found)
+    child.found.risks.append(Risk(PARENT_CHANGED, found))
 
 
 def _find(child: _Link, header: Header, folder: Path | None) -> Path:

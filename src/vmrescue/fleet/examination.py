@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vmrescue.disk.device import refusal_of
+from vmrescue.disk.layer import Layer
 from vmrescue.disk.parents import parents_in
 from vmrescue.disk.remote import RemoteFile, shown
 from vmrescue.fleet.result import ImageError, ScanResult
@@ -19,39 +19,22 @@ if TYPE_CHECKING:
     from vmrescue.disk import VirtualDisk
 
 
-class MeteredDisk:
+class MeteredDisk(Layer):
     """A disk that counts the bytes read from it."""
 
-    def __init__(self, disk: VirtualDisk) -> None:
-        self._disk = disk
+    def __init__(self, below: VirtualDisk) -> None:
+        super().__init__(below)
         self._bytes_read = 0
-        self.size = disk.size
-        self.sector_size = disk.sector_size
-        self.format = disk.format
-        self.warnings = disk.warnings
-
-    @property
-    def refusal(self) -> str | None:
-        return refusal_of(self._disk)
 
     @property
     def bytes_read(self) -> int:
         """Of the disk, or where it comes over a network, of the file."""
-        store = getattr(self._disk, "store", None)
+        store = getattr(self.below, "store", None)
         return store.bytes_read if isinstance(store, RemoteFile) else self._bytes_read
 
     def read_at(self, offset: int, length: int) -> bytes:
         self._bytes_read += length
-        return self._disk.read_at(offset, length)
-
-    def write_at(self, offset: int, data: bytes | memoryview) -> None:
-        self._disk.write_at(offset, data)
-
-    def flush(self) -> None:
-        self._disk.flush()
-
-    def close(self) -> None:
-        self._disk.close()
+        return super().read_at(offset, length)
 
 
 @dataclass(frozen=True)

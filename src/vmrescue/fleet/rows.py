@@ -65,7 +65,8 @@ def page_row(document: dict[str, Any]) -> dict[str, Any]:
 def _in_brief(finding: dict[str, Any], refusal: str | None) -> dict[str, Any]:
     """A finding, and what is to be typed; or said, of an image that is only read."""
     repair = finding.get("repair")
-    first = [shlex.join(repair)] if repair else [refusal] if refusal and finding["changes"] else []
+    why = finding.get("refused") or (refusal if finding["changes"] else None)
+    first = [shlex.join(repair)] if repair else [why] if why else []
     return {
         **{name: finding[name] for name in ("check", "severity", "summary")},
         "commands": [*first, *map(shlex.join, finding.get("commands", ()))],

@@ -91,6 +91,7 @@ SINCE: dict[str, Check] = {  # not from the first version on
     "on_request": truth,
     "commands": list_of(list_of(text)),
     "repair": or_null(list_of(text)),
+    "refused": or_null(text),
 }
 DIAGNOSIS: dict[str, Check] = {
     "disk": fields(DISK),

@@ -35,6 +35,7 @@ def diagnosis_page(diagnosis: Diagnosis, maps: Sequence[FreeMap] = ()) -> str:
         checks=[_check(diagnosis, findings) for findings in _by_check(diagnosis.findings)],
         plan_size=len(diagnosis.plan(diagnosis.only)),
         command=diagnosis.remedy(),
+        refusal=diagnosis.refusal,
         layout=_layout(diagnosis),
         volumes=_volumes(diagnosis),
         maps=[_drawn(each) for each in maps],
@@ -94,13 +95,15 @@ def _by_check(findings: Iterable[Finding]) -> list[list[Finding]]:
 def _check(diagnosis: Diagnosis, findings: list[Finding]) -> dict[str, Any]:
     """What a check found, and the commands that help: these are the same for all its findings."""
     check = findings[0].check
-    mended = [finding for finding in findings if finding.changes]
+    mended = [finding for finding in findings if finding.changes and not finding.refused]
+    refused = list(dict.fromkeys(finding.refused for finding in findings if finding.refused))
     return {
         "check": check,
         "severity": findings[0].severity,
         "steps": list(dict.fromkeys(finding.step for finding in findings)),
         "findings": [_finding(finding) for finding in findings],
         "command": diagnosis.remedy(check) if mended else None,
+        "refused": refused,
         "on_request": all(finding.on_request for finding in mended),
         "commands": list(dict.fromkeys(shlex.join(words) for finding in findings for words in finding.commands)),
     }

@@ -66,13 +66,16 @@ def _finding_lines(finding: Finding) -> Iterator[str]:
         if value is not None and value != []:
             yield from _wrapped(f"{name.replace('_', ' ')}: {evidence_text(name, value)}")
     condition = f" (only with --only {finding.check})" if finding.on_request else ""
+    deed = "refused repair" if finding.refused else "repair"
     for change in finding.changes[:SHOWN_ITEMS]:
-        yield from _wrapped(f"repair{condition}: {change.title}: {change.before_text} -> {change.after_text}")
+        yield from _wrapped(f"{deed}{condition}: {change.title}: {change.before_text} -> {change.after_text}")
     if len(finding.changes) > SHOWN_ITEMS:
-        yield from _wrapped(f"repair{condition}: {len(finding.changes)} changes in all")
+        yield from _wrapped(f"{deed}{condition}: {len(finding.changes)} changes in all")
     for words in finding.commands:
         yield from _wrapped(f"run: {shlex.join(words)}")
-    if not finding.changes and not finding.commands:
+    if finding.refused:
+        yield from _wrapped(f"refused: {finding.refused}")
+    elif not finding.changes and not finding.commands:
         yield from _wrapped("repair: none that vmrescue can make")
 
 
@@ -116,7 +119,9 @@ def _offer(diagnosis: Diagnosis) -> str:
         return printable(f" {diagnosis.refusal}.")
     changes = len(diagnosis.plan(diagnosis.only))
     command = printable(shlex.join(diagnosis.repair_command()))
-    return f" `{command}` would make {counted(changes, 'change')}." if changes else ""
+    offer = f" `{command}` would make {counted(changes, 'change')}." if changes else ""
+    left_out = sum(len(finding.changes) for finding in diagnosis.left_out(diagnosis.only))
+    return offer + (f" {counted(left_out, 'change')} would be refused, for the reasons above." if left_out else "")
 
 
 def _boot_element(change: Change) -> Iterator[str]:

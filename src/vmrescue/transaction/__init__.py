@@ -6,7 +6,7 @@ from vmrescue.transaction.apply import file_hash
 from vmrescue.transaction.backup import back_up, configuration_files
 from vmrescue.transaction.history import PastRepair, history
 from vmrescue.transaction.receipt import Receipt, Written
-from vmrescue.transaction.repairing import must_be_editable, repair
+from vmrescue.transaction.repairing import must_be_editable, plan_of, repair
 from vmrescue.transaction.transaction import Transaction
 from vmrescue.transaction.undoing import Undone, take_back, undo
 
@@ -20,6 +20,7 @@ __all__ = [
     "file_hash",
     "history",
     "must_be_editable",
+    "plan_of",
     "repair",
     "take_back",
     "undo",

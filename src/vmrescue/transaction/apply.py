@@ -32,6 +32,7 @@ from vmrescue.transaction.editors import open_editor
 from vmrescue.transaction.resizing import make_room
 from vmrescue.transaction.stale import stale
 from vmrescue.windows.file_system import chunks
+from vmrescue.windows.why_not import Obstacles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,6 +68,7 @@ def apply_plan(plan: Plan, disks: list[Disk]) -> set[Volume]:
     Raises:
         RefusedError: something is no longer as the plan found it, or editing it would not be safe.
     """
+    refuse_obstacles(plan.changes, disks)
     editors: dict[Volume, VolumeEditor] = {}
     rest, disks, restructured = make_room(plan.changes, disks)
     for file, (first, *others) in by_file(rest).items():
@@ -83,6 +85,14 @@ def apply_plan(plan: Plan, disks: list[Disk]) -> set[Volume]:
         if _change_file(volume, editors[volume], file, [first, *others]):
             restructured.add(volume)
     return restructured
+
+
+def refuse_obstacles(changes: list[Change], disks: list[Disk]) -> None:
+    """Raises RefusedError where one of the changes cannot be made, before any is."""
+    obstacles = Obstacles(disks, replayed=changes)
+    for change in changes:
+        if why := obstacles.why_not(change):
+            raise RefusedError(f"cannot {change.title}: {why}")
 
 
 def _change_file(volume: Volume, editor: VolumeEditor, file: FileRef, changes: list[Change]) -> bool:

@@ -32,6 +32,7 @@ from vmrescue.units import counted, size_text
 from vmrescue.windows.defragmentation import SNAPSHOT_NOTE, has_shadow_copies, ntfs_volume
 from vmrescue.windows.disk import Disk
 from vmrescue.windows.signs import signs_of
+from vmrescue.windows.why_not import Obstacles
 
 if TYPE_CHECKING:
     import os
@@ -115,7 +116,7 @@ class Defragmentation:
         self.session = self._image.session
         try:
             self.volume = ntfs_volume(Disk(self._image.recorder, self._image.name), number)
-            self.volume.must_be_whole()
+            _must_be_movable(self.volume)
             must_be_confirmable(self._image.path, self.session.disk)
             self.mover = Mover(self.volume.device, self._write)
             self.store = self.mover.store
@@ -289,7 +290,7 @@ def rehearse(
     disk = open_disk(image)
     try:
         volume = ntfs_volume(Disk(disk, str(image)), number)
-        volume.must_be_whole()
+        _must_be_movable(volume)
         store = Mover(volume.device).store
         _must_be_sound(volume)
         keys = keys_of(store, files)
@@ -311,6 +312,11 @@ def rehearse(
         )
     finally:
         disk.close()
+
+
+def _must_be_movable(volume: Volume) -> None:
+    if why := Obstacles([volume.disk]).why_not_on(volume):
+        raise RefusedError(f"no file is moved: {why}")
 
 
 def _must_be_sound(volume: Volume) -> None:

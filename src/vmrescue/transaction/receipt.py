@@ -55,6 +55,7 @@ class Receipt:
         journals: the number of each changed image's undo journal.
         origin: what the image was made from, where a copy or a child was repaired.
         sha256: of a repaired copy's file.
+        warnings: what was odd about the images' containers and partition tables.
         started, finished: UTC.
     """
 
@@ -72,6 +73,7 @@ class Receipt:
     journals: dict[str, int] = field(default_factory=dict)
     origin: Origin | None = None
     sha256: str | None = None
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def mends(self) -> bool:
@@ -99,6 +101,7 @@ class Receipt:
             "journals": self.journals,
             "origin": vars(self.origin) if self.origin else None,
             "sha256": self.sha256,
+            "warnings": self.warnings,
             "remaining": [finding.to_dict() for finding in self.after.findings] if self.after else None,
         }
 

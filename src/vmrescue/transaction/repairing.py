@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from vmrescue.disk import accepting
 from vmrescue.errors import RefusedError, UsageError
 from vmrescue.transaction.target import child_of, copy_of
 from vmrescue.transaction.transaction import Transaction
@@ -32,6 +33,7 @@ def repair(
     copy_to: str | os.PathLike[str] | None = None,
     into: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
+    accept: Collection[str] = (),
 ) -> Receipt:
     """Makes the changes of a plan; without one, all that the diagnosis proposes.
 
@@ -47,6 +49,7 @@ def repair(
         copy_to: repair a copy instead, a new fixed VHD as Azure takes it; the image is only read.
         into: put the repair into a new differencing VHD over the image; the image is only read.
         progress: called while copying with the bytes done and the bytes to do.
+        accept: the names of risks that are taken (`disk.RISKS`), such as ``discard-saved-state``.
 
     Raises:
         RefusedError: it would not be safe; the image is untouched.
@@ -55,11 +58,12 @@ def repair(
         VmRescueError: the image cannot be read.
     """
     with (
+        accepting(accept),
         _target(image, None if dry_run else copy_to, None if dry_run else into, progress) as made,
         Transaction(image, data_disks, policy, writable=not dry_run, made=made) as transaction,
     ):
         must_be_editable(transaction.before)
-        receipt = transaction.apply(transaction.before.plan(only, skip) if plan is None else plan)
+        receipt = transaction.apply(plan_of(transaction.before, only, skip) if plan is None else plan)
         if dry_run or not receipt.written:
             return receipt
         return transaction.commit(receipt, backup_dir)
@@ -83,6 +87,14 @@ def _target(
             yield made
     else:
         yield None
+
+
+def plan_of(diagnosis: Diagnosis, only: Collection[str] | None = None, skip: Collection[str] = ()) -> Plan:
+    """What a repair makes of a diagnosis. Raises RefusedError where all that there is to change is refused."""
+    plan = diagnosis.plan(only, skip)
+    if not len(plan) and (left_out := diagnosis.left_out(only, skip)):
+        raise RefusedError(f"{diagnosis.image}: {left_out[0].check}: {left_out[0].refused}")
+    return plan
 
 
 def must_be_editable(diagnosis: Diagnosis) -> None:

@@ -6,13 +6,14 @@ when that is confirmed (`disk.new_image`). The original is only read.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmrescue.disk import open_disk
 from vmrescue.disk.new_image import NewImage, new_image
 from vmrescue.disk.remote import is_remote, shown
+from vmrescue.disk.risks import refuse_risks
 from vmrescue.errors import UnsupportedError
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def copy_of(image: str | os.PathLike[str], out: str | os.PathLike[str], progress
 
     disk = open_disk(image)
     try:
+        refuse_risks(disk.risks, shown(image))  # a copy of a saved machine's disk is one
         with new_image(out) as new:
             copied = fill_with_copy(new, disk, progress)
             disk.close()
@@ -77,6 +79,8 @@ def child_of(image: str | os.PathLike[str], child: str | os.PathLike[str]) -> It
 
     if is_remote(image):
         raise UnsupportedError(f"{shown(image)} is not on this machine: repair a copy (--copy-to) or the blob itself")
+    with closing(open_disk(image)) as disk:
+        refuse_risks(disk.risks, shown(image))
     with new_image(child) as new:
         fill_differencing(new, image)
         yield Made(new, Origin(str(image), "child", None))

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from vmrescue.checks import Policy, examine, open_disks
 from vmrescue.digests import sha256
 from vmrescue.disk.journal import journal_folder
+from vmrescue.disk.notices import tell
 from vmrescue.errors import AfterCommitError, RefusedError, RepairFailedError, VmRescueError
 from vmrescue.interrupts import checkpoint, held
 from vmrescue.plan import DeleteFile, PutFile, ReplayVolumeLog
@@ -78,7 +79,11 @@ class Transaction:
                 opened = EditedImage(new.unfinished if new else path, index, writable, new.path if new else path)
                 self._opened.callback(opened.session.close)
                 self.images.append(opened)
-            self.identity = self.disks()[0].identity
+            disks = self.disks()
+            for disk in disks:
+                tell(disk.path, disk.warnings)
+            self.warnings = [warning for disk in disks for warning in disk.warnings]
+            self.identity = disks[0].identity
             self._before = self._examine()
         except BaseException:
             self._opened.close()
@@ -137,6 +142,7 @@ class Transaction:
             started=self.started,
             finished=datetime.now(UTC),
             origin=self._made.origin if self._made else None,
+            warnings=self.warnings,
         )
 
     def _must_be_sound(self, volume: Volume) -> None:

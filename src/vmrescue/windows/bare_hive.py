@@ -25,14 +25,14 @@ from vmrescue.windows.stream import DeviceStream
 from vmrescue.windows.volume import Volume
 
 if TYPE_CHECKING:
-    from vmrescue.disk import Store
+    from vmrescue.disk import VirtualDisk
     from vmrescue.windows.file_system import FileSystem
 
 SIGNATURE = b"regf"
 KIND = "hive"  # in the place of a file system's name
 
 
-def disk_or_hive(device: Store, path: str, index: int = 0) -> Disk:
+def disk_or_hive(device: VirtualDisk, path: str, index: int = 0) -> Disk:
     """What lies in an opened file: a disk, or a bare hive. Raises UnsupportedError for a hive behind a URL."""
     is_hive = device.size >= len(SIGNATURE) and device.read_at(0, len(SIGNATURE)) == SIGNATURE
     if is_hive and is_remote(path):
@@ -43,7 +43,7 @@ def disk_or_hive(device: Store, path: str, index: int = 0) -> Disk:
 class BareHive(Disk):
     """A hive's file in the place of a disk."""
 
-    def __init__(self, device: Store, path: str, index: int = 0) -> None:
+    def __init__(self, device: VirtualDisk, path: str, index: int = 0) -> None:
         whole = Partition(0, 0, device.size, 0)  # 0: no partition at all
         self.device = device
         self.path = path
@@ -83,7 +83,7 @@ class HiveFiles:
     label = ""
     free_bytes = 0
 
-    def __init__(self, device: Store, path: Path) -> None:
+    def __init__(self, device: VirtualDisk, path: Path) -> None:
         self._device = device
         self._path = path
 

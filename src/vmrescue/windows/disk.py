@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.disk.device import refusal_of
 from vmrescue.plan import ImageIdentity
 from vmrescue.volume import read_partition_table
 from vmrescue.windows.volume import Volume
 
 if TYPE_CHECKING:
-    from vmrescue.disk import BlockDevice
+    from vmrescue.disk import VirtualDisk
 
 
 class Disk:
@@ -22,7 +21,7 @@ class Disk:
         index: 0 for the image that is diagnosed, then 1, 2, … for the data disks given with it.
     """
 
-    def __init__(self, device: BlockDevice, path: str, index: int = 0) -> None:
+    def __init__(self, device: VirtualDisk, path: str, index: int = 0) -> None:
         self.device = device
         self.path = path
         self.index = index
@@ -46,12 +45,12 @@ class Disk:
     def warnings(self) -> list[str]:
         """What was odd about the container and the partition table, though they could be read."""
         parts = (volume.refusal for volume in self.volumes)
-        return [*getattr(self.device, "warnings", []), *self.table.warnings, *filter(None, parts)]
+        return [*self.device.warnings, *self.table.warnings, *filter(None, parts)]
 
     @property
     def refusal(self) -> str | None:
         """Why the image is only read, and what makes one of it that is written; None where it is itself."""
-        return refusal_of(self.device)
+        return self.device.refusal
 
     def volume(self, number: int) -> Volume | None:
         """The volume on partition `number`."""

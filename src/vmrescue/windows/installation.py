@@ -145,6 +145,11 @@ class Installation:
     def volumes(self) -> list[Volume]:
         return [volume for disk in self.disks for volume in disk.volumes]
 
+    @property
+    def hives(self) -> list[RegistryFile]:
+        """Those that are open in any case: the boot store, and SYSTEM."""
+        return [self.boot.hive, *([self.os.system] if self.os else [])]
+
     def _find_os(self) -> OperatingSystem | None:
         root = self._system_root()
         named = self._os_device()

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from vmrescue.errors import RefusedError
+from vmrescue.errors import FormatError, RefusedError, UnsupportedError
 from vmrescue.volume import identify
 from vmrescue.windows.file_system import FileSystem, open_file_system
 
 if TYPE_CHECKING:
+    from vmrescue.fat.state import VolumeState as FatState
+    from vmrescue.ntfs import VolumeState as NtfsState
     from vmrescue.volume import Partition, Window
     from vmrescue.windows.disk import Disk
+
+
+class State(NamedTuple):
+    """In what state a volume is: ``clean``, ``dirty``, ``log pending``, ``hibernated``, ``encrypted``, ``damaged``."""
+
+    name: str
+    reasons: list[str]
 
 
 class Volume:
@@ -49,6 +58,26 @@ class Volume:
     def files(self) -> FileSystem:
         """Raises UnsupportedError for a file system that cannot be read."""
         return open_file_system(self.device, self.file_system, self.position)
+
+    @cached_property
+    def state(self) -> State:
+        """In what state Windows left it; what holds no known file system is clean."""
+        try:
+            found = self._read_state()
+        except (FormatError, UnsupportedError) as error:
+            return State("damaged", [str(error)])
+        return State(found.name, found.reasons) if found else State("clean", [])
+
+    def _read_state(self) -> NtfsState | FatState | None:
+        if self.file_system in ("NTFS", "BitLocker"):
+            from vmrescue.ntfs import volume_state
+
+            return volume_state(self.device)
+        if self.readable:
+            from vmrescue.fat import FatVolume
+
+            return FatVolume(self.device).state
+        return None
 
     @property
     def readable(self) -> bool:

@@ -55,7 +55,7 @@ class VmRescuePlugin(Plugin):  # type: ignore[misc]  # dissect.target has no typ
             return
         image = str(self.target.path)
         for finding in diagnosis.findings:
-            repair = [diagnosis.remedy(finding.check)] if finding.changes else []
+            repair = [finding.refused or diagnosis.remedy(finding.check)] if finding.changes or finding.refused else []
             yield FindingRecord(
                 check=finding.check,
                 severity=finding.severity,

@@ -1,0 +1,66 @@
+"""States of an image in which an edit may do harm that no check of ours can see: refused, unless the risk is accepted.
+
+A container finds them when it is opened (`VirtualDisk.risks`). Whoever knows better accepts one by its name, which is
+also the option of the command line: `accepting` holds for whatever is opened meanwhile in this thread.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vmrescue.errors import RefusedError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+SAVED_STATE = "discard-saved-state"
+PARENT_CHANGED = "although-parent-changed"
+RISKS = {  # name: what whoever accepts it says
+    SAVED_STATE: "Edit a disk whose VM was saved, not shut down: its saved state must be thrown away before it starts.",
+    PARENT_CHANGED: "Edit a differencing VHD though its parent was changed or copied since: what is read may be wrong.",
+}
+
+
+@dataclass(frozen=True)
+class Risk:
+    """One that an image has: its name in `RISKS`, and what was found, as a sentence."""
+
+    name: str
+    found: str
+
+    @property
+    def refusal(self) -> str:
+        return f"{self.found}; it is not edited unless --{self.name} says that this is wanted"
+
+
+_ACCEPTED: ContextVar[frozenset[str]] = ContextVar("accepted risks", default=frozenset())
+
+
+@contextmanager
+def accepting(names: Iterable[str]) -> Iterator[None]:
+    """While this lasts, images with these risks are edited by whatever opens them in this thread.
+
+    Raises UsageError for a name that is not one of `RISKS`.
+    """
+    wanted = frozenset(names)
+    if unknown := wanted - set(RISKS):
+        raise UsageError(f"there is no risk {min(unknown)!r} to be accepted; there are {', '.join(RISKS)}")
+    token = _ACCEPTED.set(_ACCEPTED.get() | wanted)
+    try:
+        yield
+    finally:
+        _ACCEPTED.reset(token)
+
+
+def refusal_for(risks: Iterable[Risk]) -> str | None:
+    """Why an image with these risks is not edited; None where all of them are accepted."""
+    return next((risk.refusal for risk in risks if risk.name not in _ACCEPTED.get()), None)
+
+
+def refuse_risks(risks: Iterable[Risk], path: str) -> None:
+    """Raises RefusedError where an image has a risk that is not accepted."""
+    if why := refusal_for(risks):
+        raise RefusedError(f"{path}: {why}")

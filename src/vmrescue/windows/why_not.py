@@ -1,0 +1,134 @@
+"""Why a change cannot be made on the disks at hand: asked by a diagnosis, a plan, a dry run and whoever applies one.
+
+What is promised and what is done so follow one rule. The editors refuse by themselves, too. The gravest comes first:
+
+1. An image that is only read, or that has a risk which nobody has accepted: nothing on any of the disks is changed,
+   since they are one machine's.
+2. A Windows that sleeps (hibernation, fast startup) keeps in its memory what it knows of every volume that it had
+   mounted, the EFI system partition included: nothing is changed, wherever its memory image lies.
+3. A volume that is a part of a whole, encrypted or damaged; one whose log is to be replayed, but for content in place and the replay.
+4. A dirty hive whose logs cannot be replayed.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from vmrescue.disk.risks import refusal_for
+from vmrescue.errors import VmRescueError
+from vmrescue.plan import (
+    CreateKey,
+    DeleteKey,
+    DeleteValue,
+    ExpandDisk,
+    MovePartition,
+    PutFile,
+    ReplayLog,
+    ReplayVolumeLog,
+    SetValue,
+)
+from vmrescue.windows.registry_file import RegistryFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from vmrescue.plan import Change, FileRef
+    from vmrescue.windows.disk import Disk
+    from vmrescue.windows.volume import Volume
+
+IN_A_HIVE = (SetValue, DeleteValue, CreateKey, DeleteKey, ReplayLog)
+OF_THE_DISK = (ExpandDisk, MovePartition)
+WAKE_UP = "start the VM and shut it down fully (shutdown /s /f /t 0) first"
+
+
+class Obstacles:
+    """What stands in the way of changes on these disks, as they are now: it is made anew after an edit.
+
+    Args:
+        disks: the image first, then the data disks given with it.
+        hives: those that are open already, so that none is read twice.
+        replayed: the changes of the same plan; a volume whose log one of them replays is no longer in the way.
+    """
+
+    def __init__(self, disks: list[Disk], hives: Iterable[RegistryFile] = (), replayed: Iterable[Change] = ()) -> None:
+        self._disks = disks
+        self._hives: dict[FileRef, RegistryFile | None] = {hive.ref: hive for hive in hives}
+        self._replayed = {
+            (each.file.disk, each.file.partition) for each in replayed if isinstance(each, ReplayVolumeLog)
+        }
+
+    @cached_property
+    def everywhere(self) -> str | None:
+        """Why nothing at all may be changed on these disks; None where something may."""
+        for disk in self._disks:
+            if disk.refusal:
+                return disk.refusal
+            if why := refusal_for(disk.device.risks):
+                return f"{disk.path}: {why}"
+        return next((why for disk in self._disks for volume in disk.volumes if (why := _asleep(volume))), None)
+
+    def why_not(self, change: Change) -> str | None:
+        """Why a change cannot be made, as a sentence; None where nothing is known against it."""
+        if self.everywhere:
+            return self.everywhere
+        volume = self._volume(change)
+        if volume is None or isinstance(change, OF_THE_DISK):
+            return None
+        if isinstance(change, ReplayVolumeLog):
+            return volume.refusal
+        in_place = isinstance(change, IN_A_HIVE) or _same_size(change, volume)
+        if why := self.why_not_on(volume, in_place):
+            return why
+        return self._hive(change.file, volume) if isinstance(change, IN_A_HIVE) else None
+
+    def why_not_on(self, volume: Volume, in_place: bool = False) -> str | None:
+        """Why files on a volume cannot be created, deleted, resized or moved, or (`in_place`) not even rewritten."""
+        if self.everywhere:
+            return self.everywhere
+        if volume.refusal:
+            return volume.refusal
+        name, reasons = volume.state
+        said = "; ".join(reasons)
+        if name == "encrypted":
+            return f"{volume} is encrypted ({said}): nothing on it may be changed before it is unlocked"
+        if name == "damaged":
+            return f"{volume} is damaged ({said}): nothing on it is changed before chkdsk has mended it"
+        pending = name == "log pending" and (volume.disk_index, volume.partition.number) not in self._replayed
+        if pending and not in_place:
+            return f"NTFS's log on {volume} has work to redo ({said}): only content of the same size may be written"
+        return None
+
+    def _volume(self, change: Change) -> Volume | None:
+        file = change.file
+        return self._disks[file.disk].volume(file.partition) if 0 <= file.disk < len(self._disks) else None
+
+    def _hive(self, file: FileRef, volume: Volume) -> str | None:
+        """Why a dirty hive cannot be edited; one that cannot be read is left to whoever opens it."""
+        if file not in self._hives:
+            try:
+                self._hives[file] = RegistryFile(volume, file.path)
+            except VmRescueError:
+                self._hives[file] = None
+        hive = self._hives[file]
+        if hive is None or not hive.state.dirty:
+            return None
+        why = hive.why_not_replayable()
+        return why and f"the hive \\{hive.path} is dirty, and its logs cannot be replayed: {why}"
+
+
+def why_not(change: Change, disks: list[Disk]) -> str | None:
+    """Why one change cannot be made on these disks; None where nothing is known against it."""
+    return Obstacles(disks).why_not(change)
+
+
+def _asleep(volume: Volume) -> str | None:
+    if volume.state.name != "hibernated":
+        return None
+    said = "; ".join(volume.state.reasons)
+    return f"the Windows on {volume} is hibernated ({said}): nothing on its disks may be changed; {WAKE_UP}"
+
+
+def _same_size(change: Change, volume: Volume) -> bool:
+    """Whether a file only gets other bytes where it has its own."""
+    return isinstance(change, PutFile) and volume.files.size_of(change.file.path) == len(change.data)

@@ -1,0 +1,147 @@
+"""What a diagnosis promises is what a repair does: each obstacle is known before anything is tried."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import vmrescue
+from support.command import output_of
+from support.command import vmrescue as command
+from support.images import sha256
+from support.machine import run
+from support.machine_disk import loop_device, mounted_ntfs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+MIB = 1 << 20
+GEN1_OS = 33 * MIB, 606 * MIB
+CONFIG = "Windows/System32/config"
+
+
+def hibernate(image: Path) -> Path:
+    with loop_device(image, *GEN1_OS, writable=True) as device:
+        run("ntfsfix", "--clear-dirty", device)
+    with mounted_ntfs(image, *GEN1_OS, writable=True) as root:
+        (root / "hiberfil.sys").write_bytes(b"HIBR" + bytes(65532))
+    return image
+
+
+def leave_a_log(image: Path) -> Path:
+    """As a volume that Windows 10 holds open: the version of its log is 2.0."""
+    with loop_device(image, *GEN1_OS, writable=True) as device:
+        run("ntfsfix", "--clear-dirty", device)
+        run("ntfscp", "-f", device, "/dev/null", "Windows/empty")  # a mount by ntfs-3g empties the log
+    with image.open("r+b") as stream:
+        stream.seek(GEN1_OS[0])
+        boot = stream.read(512)
+        cluster, lcn = boot[13] * 512, int.from_bytes(boot[48:56], "little")
+        stream.seek(GEN1_OS[0] + lcn * cluster + 2 * 1024)  # file record 2, $LogFile
+        record = stream.read(1024)
+        at = int.from_bytes(record[20:22], "little")
+        while int.from_bytes(record[at : at + 4], "little") != 0x80:
+            at += int.from_bytes(record[at + 4 : at + 8], "little")
+        run_at = at + int.from_bytes(record[at + 32 : at + 34], "little")
+        lengths, places = record[run_at] & 15, record[run_at] >> 4
+        start = int.from_bytes(record[run_at + 1 + lengths : run_at + 1 + lengths + places], "little")
+        stream.seek(GEN1_OS[0] + start * cluster)
+        stream.write(b"\0" * 16)  # neither empty nor a restart page
+    return image
+
+
+def spoil_a_hive(image: Path) -> Path:
+    """SYSTEM was not written out, and its logs are gone."""
+    with loop_device(image, *GEN1_OS, writable=True) as device:
+        run("ntfsfix", "--clear-dirty", device)
+    with mounted_ntfs(image, *GEN1_OS, writable=True) as root:
+        with (root / CONFIG / "SYSTEM").open("r+b") as stream:
+            stream.seek(4)
+            stream.write((int.from_bytes(stream.read(4), "little") + 1).to_bytes(4, "little"))
+        for log in (root / CONFIG).glob("SYSTEM.LOG*"):
+            log.unlink()
+    return image
+
+
+def as_qcow2(image: Path) -> Path:
+    made = image.with_suffix(".qcow2")
+    run("qemu-img", "convert", "-O", "qcow2", image, made)
+    return made
+
+
+def promised(image: Path) -> tuple[int, dict[str, Any]]:
+    """How many changes a diagnosis says that a repair would make, by its last line; and the document."""
+    said = output_of("diagnose", image, status=1).splitlines()[-1]
+    document = json.loads(output_of("diagnose", image, "--format", "json", status=1))
+    number = said.partition("would make ")[2].partition(" ")[0]
+    return int(number or 0), document
+
+
+@pytest.mark.parametrize(
+    ("obstruct", "word"),
+    [
+        (hibernate, "hibernated"),
+        (leave_a_log, "log"),
+        (spoil_a_hive, "dirty"),
+        (as_qcow2, "QCOW2 image, which is read and not written"),
+    ],
+    ids=["hibernated", "log pending", "dirty hive without logs", "read-only container"],
+)
+def test_a_repair_makes_as_many_changes_as_the_diagnosis_promises(
+    gen1_broken: Path, obstruct: Callable[[Path], Path], word: str
+) -> None:
+    image = obstruct(gen1_broken)
+    before = sha256(image)
+    number, document = promised(image)
+    refused = [finding for finding in document["findings"] if finding["refused"]]
+    makes = [
+        each for each in document["findings"] if each["changes"] and not each["refused"] and not each["on_request"]
+    ]
+    assert sum(len(finding["changes"]) for finding in makes) == number
+    assert all(finding["repair"] is None and not finding["commands"] for finding in refused)
+    assert any(word in finding["refused"] for finding in refused) or word == "log"
+    done = command("repair", image, "--yes", "--format", "json")
+    if number:
+        assert done.returncode == 0, done.stderr
+        assert len(json.loads(done.stdout)["plan"]["steps"]) == number
+        for finding in refused:
+            assert not finding["changes"] or f"{finding['check']} is left as it is" in done.stderr
+        output_of("undo", image)
+    else:
+        assert (done.returncode, word in done.stderr) == (4, True), done.stderr
+    assert sha256(image) == before
+
+
+def test_no_volume_of_a_sleeping_machine_is_changed(gen1_broken: Path, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    plan.write_text(vmrescue.diagnose(gen1_broken, only=["bad-memory"]).plan().to_json())
+    image = hibernate(gen1_broken)
+    before = sha256(image)
+    note = tmp_path / "note.txt"
+    note.write_text("x")
+    for words in (
+        ["repair", image, "--only", "bad-memory", "--yes"],  # in the boot store, on a volume of its own
+        ["repair", image, "--only", "bad-memory", "--dry-run"],
+        ["apply", plan, image, "--yes"],
+        ["bcdedit", image, "/timeout", "7", "--yes"],
+        ["put", f"{image}:1", note, "note.txt", "--yes"],
+        ["defrag", image, "--partition", "1", "--yes"],
+        ["defrag", image, "--partition", "1", "--dry-run"],
+    ):
+        done = command(*words)
+        assert (done.returncode, "hibernated" in done.stderr) == (4, True), (words, done.stderr)
+    assert sha256(image) == before
+
+
+def test_a_data_disk_of_a_sleeping_machine_is_left_alone_too(gen1_broken: Path, gen2_broken: Path) -> None:
+    hibernate(gen1_broken)
+    before = sha256(gen2_broken)
+    with pytest.raises(vmrescue.VmRescueError, match="hibernated"):
+        vmrescue.repair(gen2_broken, data_disks=[gen1_broken])
+    assert sha256(gen2_broken) == before
+    diagnosis = vmrescue.diagnose(gen2_broken, data_disks=[gen1_broken])
+    assert diagnosis.refusal is not None
+    assert not diagnosis.plan()
