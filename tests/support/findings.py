@@ -9,5 +9,5 @@ if TYPE_CHECKING:
 
 
 def told(diagnosis: Diagnosis) -> list[dict[str, Any]]:
-    """The findings, but for the commands that they advise, which name the image."""
-    return [finding.to_dict() | {"commands": None} for finding in diagnosis.findings]
+    """The findings, but for the commands that they advise and why they are refused, which name the image."""
+    return [finding.to_dict() | {"commands": None, "refused": None} for finding in diagnosis.findings]

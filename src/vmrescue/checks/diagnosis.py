@@ -223,8 +223,7 @@ def _judged(finding: Finding, refusal: str | None, obstacles: Obstacles, install
 
 
 def _os_warnings(installation: Installation) -> list[str]:
-    hives = [installation.boot.hive, *([installation.os.system] if installation.os else [])]
-    notes = [note for hive in hives for note in hive.notes()]
+    notes = [note for hive in installation.hives for note in hive.notes()]
     return [*(installation.os.warnings if installation.os else []), *notes]
 
 

@@ -39,7 +39,7 @@ def _demonstrate(sample: str) -> None:
     before = file_sha256(image)
     click.echo(f"1. A VM that does not boot ({image.name}, SHA-256 {before[:16]}…)\n")
     click.echo(summary_text(diagnose(image)))
-    click.echo("\n2. Repaired: backed up, journalled, verified by readers that share no code with the writers\n")
+    click.echo("\n2. Repaired: backed up, journalled, verified by the readers of dissect and libvhdi\n")
     click.echo(receipt_text(repair(image)))
     undo(image)
     after = file_sha256(image)

@@ -62,10 +62,11 @@ def refuse_piece(store: BlockDevice, path: str | None) -> None:
     if store.read_at(0, len(COWD)) == COWD:
         raise _piece(path, "a sparse extent of ESX")
     capacity, _, place, size, _ = HEADER.unpack(store.read_at(0, HEADER.size))
-    if not place:
-        raise _piece(path, "a sparse extent without a descriptor")
     length = min(size * SECTOR, LONGEST_DESCRIPTOR, max(0, store.size - place * SECTOR))
-    extents = extents_of(store.read_at(place * SECTOR, length))
+    own = store.read_at(place * SECTOR, length) if place and length else b""
+    if DESCRIPTOR not in own:  # QEMU leaves room for one in each extent, and puts nothing there
+        raise _piece(path, "a sparse extent without a descriptor")
+    extents = extents_of(own)
     if len(extents) > 1 or sum(extent.sectors for extent in extents) > capacity:
         others = ", ".join(dict.fromkeys(extent.name for extent in extents))
         raise UnsupportedError(f"{path} is a piece of a disk that consists of {others}: convert it with VMware's tools")

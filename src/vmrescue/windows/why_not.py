@@ -28,6 +28,7 @@ from vmrescue.plan import (
     ReplayVolumeLog,
     SetValue,
 )
+from vmrescue.registry.state import Unreplayed
 from vmrescue.windows.registry_file import RegistryFile
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ class Obstacles:
         if hive is None or not hive.state.dirty:
             return None
         why = hive.why_not_replayable()
-        return why and f"the hive \\{hive.path} is dirty, and its logs cannot be replayed: {why}"
+        return Unreplayed(hive.name, hive.state, why).refusal if why else None
 
 
 def why_not(change: Change, disks: list[Disk]) -> str | None:

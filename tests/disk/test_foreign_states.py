@@ -1,0 +1,175 @@
+"""Foreign containers that are a piece of a disk, or were not closed: refused, or said by every command."""
+
+from __future__ import annotations
+
+import re
+import struct
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.command import vmrescue
+from support.images import sample
+from support.machine import run
+from vmrescue.disk import open_disk
+from vmrescue.disk.bounded_foreign import crc32c
+from vmrescue.errors import FormatError, UnsupportedError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MIB = 1 << 20
+HEADERS = (64 << 10, 128 << 10)  # of a VHDX
+LOG = "the VHDX's log was not replayed"
+
+
+def made(folder: Path, kind: str, *options: str, size: str = "24M") -> Path:
+    image = folder / f"disk.{kind}"
+    settings = [word for option in options for word in ("-o", option)]
+    run("qemu-img", "create", "-q", "-f", kind, *settings, image, size)
+    return image
+
+
+def warnings(image: Path) -> list[str]:
+    disk = open_disk(image)
+    disk.close()
+    return disk.warnings
+
+
+def edit_header(image: Path, at: int, edit: dict[int, bytes]) -> None:
+    """Changes a VHDX's header, and makes its checksum right again."""
+    raw = bytearray(image.read_bytes())
+    header = raw[at : at + 4096]
+    for place, data in edit.items():
+        header[place : place + len(data)] = data
+    header[4:8] = bytes(4)
+    header[4:8] = crc32c(bytes(header)).to_bytes(4, "little")
+    raw[at : at + 4096] = header
+    image.write_bytes(raw)
+
+
+def newest(image: Path) -> int:
+    raw = image.read_bytes()
+    return max(HEADERS, key=lambda at: struct.unpack_from("<Q", raw, at + 8)[0])
+
+
+# -- pieces
+
+
+def test_a_piece_of_a_vmdk_is_refused_and_the_descriptor_named(tmp_path: Path) -> None:
+    image = made(tmp_path, "vmdk", "subformat=twoGbMaxExtentSparse", size="3G")
+    piece = tmp_path / "disk-s001.vmdk"
+    judged = run("qemu-img", "info", piece, ok=(0, 1))
+    assert "Could not open" in judged or "rror" in judged  # QEMU does not take it for a disk either
+    with pytest.raises(UnsupportedError, match=f"name the descriptor, {re.escape(str(image))}"):
+        open_disk(piece)
+    renamed = image.rename(tmp_path / "another name.vmdk")
+    with pytest.raises(UnsupportedError, match=re.escape(str(renamed))):
+        open_disk(piece)
+    renamed.unlink()
+    with pytest.raises(UnsupportedError, match=r"such as disk\.vmdk, which is not beside it"):
+        open_disk(piece)
+
+
+def test_a_flat_extent_of_several_is_no_disk_and_one_of_all_is(tmp_path: Path) -> None:
+    image = made(tmp_path, "vmdk", "subformat=twoGbMaxExtentFlat", size="3G")
+    piece = tmp_path / "disk-f002.vmdk"
+    with pytest.raises(UnsupportedError, match=f"name the descriptor, {re.escape(str(image))}"):
+        open_disk(piece)
+    image.unlink()
+    with pytest.raises(UnsupportedError, match="an extent, by its name, of a VMDK"):
+        open_disk(piece)
+    for each in tmp_path.iterdir():
+        each.unlink()
+    made(tmp_path, "vmdk", "subformat=monolithicFlat")
+    disk = open_disk(tmp_path / "disk-flat.vmdk")
+    assert (disk.format, disk.size) == ("raw image", 24 * MIB)
+    disk.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "head"),
+    [("disk-000001-delta.vmdk", b"COWD"), ("disk-000001-sesparse.vmdk", b"\xbe\xba\xfe\xca\0\0\0\0")],
+)
+def test_the_extent_of_a_snapshot_is_no_disk(name: str, head: bytes, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(head.ljust(MIB, b"\0"))
+    (tmp_path / "disk-000001.vmdk").write_text(f'# Disk DescriptorFile\nRW 2048 VMFSSPARSE "{name}"\n')
+    with pytest.raises(UnsupportedError, match=r"name the descriptor, .*disk-000001\.vmdk"):
+        open_disk(tmp_path / name)
+
+
+def test_a_vmdk_whose_own_descriptor_names_more_than_itself_is_refused(tmp_path: Path) -> None:
+    image = made(tmp_path, "vmdk")
+    raw = image.read_bytes()
+    line = re.search(rb'\n(RW \d+ SPARSE "[^"]+")\n', raw)
+    assert line
+    at = raw.index(b"\0" * 64, line.end())
+    more = line[0] + b'RW 49152 SPARSE "disk-s002.vmdk"\n'
+    changed = raw[: line.start()] + more + raw[line.end() : at]
+    image.write_bytes(changed.ljust(at + 64, b"\0") + raw[len(changed.ljust(at + 64, b"\0")) :])
+    with pytest.raises(UnsupportedError, match=r"consists of disk\.vmdk, disk-s002\.vmdk"):
+        open_disk(image)
+
+
+def test_a_later_segment_of_an_encase_image_leads_to_the_first(tmp_path: Path) -> None:
+    segment = tmp_path / "case.E02"
+    segment.write_bytes((b"EVF\t\r\n\xff\0\1" + (2).to_bytes(2, "little")).ljust(4096, b"\0"))
+    with pytest.raises(FormatError, match=r"name the first one, .*case\.E01"):
+        open_disk(segment)
+
+
+# -- states
+
+
+def test_a_vhdx_with_a_log_in_use_is_said_by_every_command(tmp_path: Path) -> None:
+    image = tmp_path / "os.vhdx"
+    run("qemu-img", "convert", "-O", "vhdx", sample("gen2-broken", tmp_path), image)
+    assert warnings(image) == []
+    edit_header(image, newest(image), {48: b"\7" * 16})
+    for words in (
+        ["ls", image, "Windows"],
+        ["cat", image, r"Windows\System32\config\SAM"],
+        ["get", image, r"Windows\System32\config\SAM", tmp_path / "SAM"],
+        ["reg", image, "query", r"HKLM\SYSTEM\Select"],
+        ["bcdedit", image],
+        ["ls", image, "nothing"],
+    ):
+        assert vmrescue(*words).stderr.count(LOG) == 1, words
+    assert LOG in vmrescue("diagnose", image).stdout
+
+
+def test_the_newer_sound_header_of_a_vhdx_decides(tmp_path: Path) -> None:
+    image = made(tmp_path, "vhdx")
+    older = next(at for at in HEADERS if at != newest(image))
+    edit_header(image, older, {48: b"\7" * 16})
+    assert warnings(image) == []
+    raw = bytearray(image.read_bytes())
+    raw[newest(image) + 100] ^= 1  # its checksum is no longer right: the older one counts
+    image.write_bytes(raw)
+    assert any(LOG in warning for warning in warnings(image))
+    raw[older + 100] ^= 1
+    image.write_bytes(raw)
+    with pytest.raises(FormatError, match="VHDX header"):
+        open_disk(image)
+
+
+@pytest.mark.parametrize(("bit", "word"), [(1, "dirty bit"), (2, "marked as corrupt")])
+def test_a_qcow2_that_was_not_closed_or_is_corrupt_is_said(bit: int, word: str, tmp_path: Path) -> None:
+    image = made(tmp_path, "qcow2")
+    raw = bytearray(image.read_bytes())
+    raw[79] |= bit
+    image.write_bytes(raw)
+    assert any(word in warning for warning in warnings(image))
+    raw[76] |= 1  # a feature that nobody knows: QEMU refuses it, too
+    image.write_bytes(raw)
+    with pytest.raises(UnsupportedError, match="not known"):
+        open_disk(image)
+
+
+def test_a_vmdk_that_was_not_closed_is_said(tmp_path: Path) -> None:
+    image = made(tmp_path, "vmdk")
+    assert warnings(image) == []
+    raw = bytearray(image.read_bytes())
+    raw[72] = 1
+    image.write_bytes(raw)
+    assert any("not closed cleanly" in warning for warning in warnings(image))
