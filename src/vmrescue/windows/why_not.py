@@ -6,7 +6,8 @@ What is promised and what is done so follow one rule. The editors refuse by them
    since they are one machine's.
 2. A Windows that sleeps (hibernation, fast startup) keeps in its memory what it knows of every volume that it had
    mounted, the EFI system partition included: nothing is changed, wherever its memory image lies.
-3. A volume that is a part of a whole, encrypted or damaged; one whose log is to be replayed, but for content in place and the replay.
+3. A volume that is a part of a whole, encrypted or damaged; one whose log is to be replayed, but for content in place
+   and the replay.
 4. A dirty hive whose logs cannot be replayed.
 """
 
