@@ -132,6 +132,7 @@ def _analyze(image: Path, number: int | None, limit: int, output: str) -> None:
         found = read_fragmentation(store, max(0, limit))
         watched = look_at(store, boot_files_of(disk, volume))
         drawn = free_map(volume, COLUMNS * ROWS)
+        warnings = disk.warnings
     if output == "json":
         document = {
             "schema": "vmrescue.fragmentation/1",
@@ -140,6 +141,7 @@ def _analyze(image: Path, number: int | None, limit: int, output: str) -> None:
             **found.to_dict(),
             "boot_files": [vars(each) for each in watched],
             "map": {"bytes": drawn.unit, "used": drawn.used},
+            "warnings": warnings,
         }
         click.echo(json.dumps(document, indent=2))
     else:

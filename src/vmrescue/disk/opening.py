@@ -115,6 +115,7 @@ class EditSession:
             self.overlay = Overlay(self.image)
             undo.callback(self.overlay.close)
             self.disk = open_container(self.overlay, shown(path), parent_folder, writable=True)
+            undo.callback(self.disk.close)
             self.disk.warnings.extend(_interruption(path, self.image, interrupted, writable))
             self.warnings = self.disk.warnings
             tell(shown(path), self.warnings)
