@@ -224,6 +224,37 @@ def test_check_names_the_damage(system: Path) -> None:
     assert all(row["problem"] for row in json.loads(done.out))
 
 
+@pytest.mark.parametrize("counted", [0, 1, 1000], ids=["none", "too few", "too many"])
+def test_a_hive_with_a_wrong_count_of_references_is_sound_and_edited(system: Path, counted: int) -> None:
+    data = bytearray(system.read_bytes())
+    cell = Hive(bytes(data)).root.node.security
+    struct.pack_into("<I", data, 4096 + 4 + cell + 12, counted)
+    system.write_bytes(data)
+    before = sha256(system)
+
+    printed = output_of("reg", system, "check", r"HKLM\SYSTEM")
+    output_of("reg", system, "delete", KEY, "/f")
+    output_of("reg", system, "add", r"HKLM\SYSTEM\new", "/v", "x", "/t", "REG_DWORD", "/d", "1", "/f")
+
+    assert printed.startswith("HKEY_LOCAL_MACHINE\\SYSTEM: the hive is sound.\nnote: key security at 0x")
+    assert values(system, "new") == {"x": "dword:00000001"}
+    output_of("undo", system)
+    output_of("undo", system)
+    assert sha256(system) == before
+
+
+def test_what_windows_mends_by_itself_is_said_and_does_not_stop_an_edit(system: Path) -> None:
+    data = bytearray(system.read_bytes())
+    key = Hive(bytes(data)).key("ControlSet001").offset
+    struct.pack_into("<I", data, 4096 + 4 + key + 48, 0x20)  # a class name, and no length of it
+    system.write_bytes(data)
+
+    assert "has a class name of 0 bytes at 0x20" in vmrescue("reg", system, "check", r"HKLM\SYSTEM").out
+    output_of("reg", system, "add", KEY, "/v", "NMICrashDump", "/t", "REG_DWORD", "/d", "1", "/f")
+
+    assert (values(system, CRASH_CONTROL) or {})["NMICrashDump"] == "dword:00000001"
+
+
 def test_a_listing_is_json_on_request(system: Path) -> None:
     document = json.loads(output_of("reg", system, "query", KEY, "--format", "json"))
 

@@ -13,6 +13,7 @@ from registry.samples import boot_store, hive_with_everything, windows_7_hive, w
 from support.real_data import corpus
 from vmrescue.errors import FormatError
 from vmrescue.registry import Hive, ValueType
+from vmrescue.registry.check import Weight
 from vmrescue.registry.key_value import BIG_DATA
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def wrong_parent(it: Damaged) -> str:
 
 def root_flag_elsewhere(it: Damaged) -> str:
     it.put(it.key("Classy"), 2, "H", 0x24)
-    return r"key node at 0x\w+: has the flags 0x24, a root key's or not"
+    return r"key node at 0x\w+: has the flags 0x24, a root key's"
 
 
 def no_key(it: Damaged) -> str:
@@ -270,6 +271,118 @@ def test_each_broken_rule_is_found_where_it_is_broken(rule: Callable[[Damaged], 
     expected = rule(damaged)
     problems = "\n".join(damaged.problems())
     assert re.search(expected, problems), problems
+
+
+def root_key_without_its_flags(it: Damaged) -> None:
+    it.put(it.hive.root.offset, 2, "H", 0x20)
+
+
+def count_of_references_that_is_wrong(it: Damaged) -> None:
+    it.put(it.hive.root.node.security, 12, "I", 7)
+
+
+def descriptor_with_a_part_nowhere(it: Damaged) -> None:
+    it.put(it.hive.root.node.security, 24, "I", 5000)
+
+
+def cell_that_nothing_has(it: Damaged) -> None:
+    it.put(it.key("Classy"), 48, "IIIIIIHH", 0xFFFFFFFF, 0, 100, 100, 50_000, 0, 6, 0)
+
+
+def values_alike(it: Damaged) -> None:
+    it.put(it.value("plain"), 20, "5s", b"SMALL")
+
+
+def class_name_of_no_length(it: Damaged) -> None:
+    it.put(it.key("many"), 48, "I", 0x20)
+
+
+def class_length_without_a_name(it: Damaged) -> None:
+    it.put(it.hive.root.offset, 74, "H", 12)
+
+
+def value_list_without_values(it: Damaged) -> None:
+    it.put(it.key("many"), 40, "I", 0x20)
+
+
+def access_bits_of_a_layered_key(it: Damaged) -> None:
+    it.put(it.key("many"), 12, "I", 0x100)
+
+
+def flag_of_a_mount_point(it: Damaged) -> None:
+    it.put(it.hive.root.offset, 2, "H", 0x2E)
+
+
+def not_deletable_below_the_root(it: Damaged) -> None:
+    it.put(it.key("Classy"), 2, "H", 0x28)
+
+
+def value_of_a_layered_key(it: Damaged) -> None:
+    it.put(it.value("plain"), 16, "H", 3)
+
+
+def value_name_of_half_a_character(it: Damaged) -> None:
+    it.put(it.value("plain"), 16, "H", 0)
+
+
+def no_data_in_a_cell(it: Damaged) -> None:
+    it.put(it.value("plain"), 4, "I", 0)
+
+
+def a_link_with_other_values(it: Damaged) -> None:
+    it.put(it.key("Classy"), 2, "H", 0x30)
+
+
+def root_key_that_is_a_link(it: Damaged) -> None:
+    it.put(it.hive.root.offset, 2, "H", 0x3C)
+
+
+def root_key_without_a_name(it: Damaged) -> None:
+    it.put(it.hive.root.offset, 72, "H", 0)
+
+
+def root_flags_below_the_root(it: Damaged) -> None:
+    it.put(it.key("Classy"), 2, "H", 0x24)
+
+
+def descriptor_of_another_revision(it: Damaged) -> None:
+    it.put(it.hive.root.node.security, 20, "B", 9)
+
+
+def descriptor_out_of_the_ring(it: Damaged) -> None:
+    it.put(it.hive.root.node.security, 8, "I", it.key("Classy"))
+
+
+# What Microsoft's checker (chkreg 10.0.27668) makes of each: content, repairs it, or gives up on the hive or the key.
+WEIGHTS: list[tuple[Callable[[Damaged], None], Weight]] = [
+    (root_key_without_its_flags, Weight.NOTE),
+    (count_of_references_that_is_wrong, Weight.NOTE),
+    (descriptor_with_a_part_nowhere, Weight.NOTE),
+    (cell_that_nothing_has, Weight.NOTE),
+    (values_alike, Weight.NOTE),
+    (class_name_of_no_length, Weight.FLAW),
+    (class_length_without_a_name, Weight.FLAW),
+    (value_list_without_values, Weight.FLAW),
+    (access_bits_of_a_layered_key, Weight.FLAW),
+    (flag_of_a_mount_point, Weight.FLAW),
+    (not_deletable_below_the_root, Weight.FLAW),
+    (value_of_a_layered_key, Weight.FLAW),
+    (value_name_of_half_a_character, Weight.FLAW),
+    (no_data_in_a_cell, Weight.FLAW),
+    (a_link_with_other_values, Weight.FLAW),
+    (root_key_that_is_a_link, Weight.DAMAGE),
+    (root_key_without_a_name, Weight.DAMAGE),
+    (root_flags_below_the_root, Weight.DAMAGE),
+    (descriptor_of_another_revision, Weight.DAMAGE),
+    (descriptor_out_of_the_ring, Weight.DAMAGE),
+]
+
+
+@pytest.mark.parametrize(("change", "weight"), WEIGHTS, ids=[change.__name__ for change, _ in WEIGHTS])
+def test_a_problem_weighs_what_it_weighs_for_windows(change: Callable[[Damaged], None], weight: Weight) -> None:
+    damaged = Damaged()
+    change(damaged)
+    assert max(problem.weight for problem in Hive(bytes(damaged.data)).check()) is weight
 
 
 def test_a_root_key_that_is_none_is_no_hive() -> None:

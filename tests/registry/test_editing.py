@@ -13,6 +13,7 @@ from registry.samples import NOON, at_noon, boot_store, windows_7_hive, windows_
 from support.machine import run
 from vmrescue.errors import FormatError, RefusedError, UsageError
 from vmrescue.registry import Hive, KeyNotFound, ValueNotFound, ValueType, security
+from vmrescue.registry.check import Weight
 from vmrescue.registry.value_type import encode
 
 if TYPE_CHECKING:
@@ -182,14 +183,35 @@ def test_what_windows_left_of_volatile_keys_does_not_confuse(tmp_path: Path) -> 
 def test_counts_that_cannot_be_true_stop_an_edit_and_leave_the_hive_as_it_was() -> None:
     hive = Hive.create("SYSTEM")
     hive.create_key("a\\b")
-    subkeys, references = 4 + hive.root.offset + 20, 4 + hive.root.node.security + 12
-    for place, value in [(subkeys, 0xFFFFFFFF), (references, 0xFFFFFFFF), (references, 1)]:
-        data = bytearray(hive.to_bytes())
-        struct.pack_into("<I", data, 4096 + place, value)
-        broken = Hive(bytes(data))
-        with pytest.raises(FormatError, match="count"):
-            broken.delete_key("a", recursive=True) if value == 1 else broken.create_key("new")
-        assert broken.to_bytes() == bytes(data)
+    subkeys = 4 + hive.root.offset + 20
+    data = bytearray(hive.to_bytes())
+    struct.pack_into("<I", data, 4096 + subkeys, 0xFFFFFFFF)
+    broken = Hive(bytes(data))
+    with pytest.raises(FormatError, match="count"):
+        broken.create_key("new")
+    assert broken.to_bytes() == bytes(data)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 100, 0xFFFFFFFF])
+def test_a_wrong_count_of_references_never_frees_what_others_have(count: int) -> None:
+    """Of four keys with one descriptor, two go; then a new one comes, and all below the root goes."""
+    hive = Hive.create("SYSTEM")
+    for name in ("a\\b", "c"):
+        hive.create_key(name)
+    cell = hive.root.node.security
+    descriptor = hive.root.security_descriptor
+    data = bytearray(hive.to_bytes())
+    struct.pack_into("<I", data, 4096 + 4 + cell + 12, count)
+    odd = Hive(bytes(data))
+    odd.delete_key("a", recursive=True)
+    odd.create_key("d")
+    assert odd.key("d").security_descriptor == odd.key("c").security_descriptor == descriptor
+    assert not [problem for problem in odd.check() if problem.weight > Weight.NOTE]
+    for name in "cd":
+        odd.delete_key(name)
+    assert odd.root.security_descriptor == descriptor
+    if count < 3:
+        assert security.read(odd.cells, cell).references == 1, "a count that ran out is mended"
 
 
 def test_space_is_taken_where_it_is_free_before_the_hive_grows() -> None:

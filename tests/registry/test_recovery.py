@@ -153,6 +153,15 @@ def test_a_log_that_does_not_continue_the_other_is_not_applied() -> None:
         recover(newer, [log1, log2])
 
 
+def test_a_log_of_another_hive_is_not_applied_though_its_numbers_fit() -> None:
+    data, (log1, log2) = new_dirty()
+    other = with_field(log1, 112, 0x12345678)
+    with pytest.raises(RecoveryError, match=r"log 1: it is another hive's, by the GUIDs"):
+        recover(data, [other])
+    assert [entry.sequence for entry in recover(data, [log1, with_field(log2, 112, 1)])[1].applied] == [2]
+    assert Hive(data, [other]).unreplayed
+
+
 def test_a_broken_base_block_is_taken_from_the_log_with_the_later_entries() -> None:
     data, logs = new_dirty()
     whole = recover(data, logs)[0]

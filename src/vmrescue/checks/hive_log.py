@@ -28,14 +28,23 @@ def check(installation: Installation, policy: Policy) -> Iterator[Finding]:
             check=ID,
             severity="warning",
             summary=f"the hive \\{hive.path} is dirty ({hive.state.reason})" + (f"; {problem}" if problem else ""),
-            meaning="Its file alone is not what Windows sees: the transaction logs must be replayed first."
-            if not problem
-            else "Windows goes on with its file as it is, without the changes that were not written out. vmrescue "
-            "reads it so too, and does not edit it: put its logs beside it, or restore it from a backup.",
+            meaning=_meaning(hive, problem),
             step=steps.PAGE_FILE,
             evidence={"hive": hive.path, "volume": str(hive.volume), "reason": hive.state.reason, "problem": problem},
             changes=() if problem else (ReplayLog(hive.ref, hive.state.reason),),
         )
+
+
+def _meaning(hive: RegistryFile, problem: str | None) -> str:
+    if not problem:
+        return "Its file alone is not what Windows sees: the transaction logs must be replayed first."
+    windows = (
+        "Windows cannot load it"
+        if hive.state.is_torn
+        else "Windows goes on with its file as it is, without the changes that were not written out"
+    )
+    cure = "vmrescue reads the file, and does not edit it: put its logs beside it, or restore it from a backup."
+    return f"{windows}. {cure}"
 
 
 def _hives(installation: Installation) -> Iterator[RegistryFile]:

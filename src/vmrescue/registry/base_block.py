@@ -67,6 +67,7 @@ class BaseBlock:
     root: int
     bins_size: int
     clustering: int
+    guids: bytes
     flags: int
     checksum: int
     expected_checksum: int

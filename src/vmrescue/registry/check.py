@@ -1,18 +1,21 @@
 """Whether a hive is sound: every rule that Windows' own validation and the format's description give.
 
 Every used cell belongs to exactly one thing that is reachable from the root key, and every thing says of itself and
-of what is below it what is so. Source: M. Suhanov, "Windows registry file format specification".
+of what is below it what is so. Source: M. Suhanov, "Windows registry file format specification"; what each breach of
+a rule weighs, from Microsoft's own checker: docs/hive-check.md.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from contextlib import contextmanager
+from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmrescue.errors import FormatError
 from vmrescue.registry import key_node, key_value, names, security, subkey_list
 from vmrescue.registry.cells import BINS, NIL, SIZE
+from vmrescue.registry.key import LINK_VALUE
 from vmrescue.registry.space import BIN_HEADER, LEAST, bin_at
 from vmrescue.registry.subkey_edit import Leaf
 from vmrescue.registry.upcase import upper
@@ -25,12 +28,24 @@ if TYPE_CHECKING:
     from vmrescue.registry.key_value import KeyValue
 
 
+LAYERED_MINOR = 6  # the first version that may have layered keys
+
+
+class Weight(IntEnum):
+    """What follows from a problem."""
+
+    NOTE = 0  # Windows has no objection
+    FLAW = 1  # Windows' checker finds and mends it; an edit of ours neither needs it to be right, nor makes it worse
+    DAMAGE = 2  # the hive is not edited
+
+
 class Problem(NamedTuple):
     """What is wrong, and where: a cell's or a bin's offset from the first bin (the base block lies before that)."""
 
     offset: int
     structure: str
     text: str
+    weight: Weight = Weight.DAMAGE
 
     def __str__(self) -> str:
         where = f" at 0x{self.offset:x}" if self.offset >= 0 else ""
@@ -88,20 +103,49 @@ class _Checker:
             key = waiting.pop()
             with self._noting():
                 node = key_node.read(self._cells, key)
-                if (key == root) != bool(node.flags & key_node.HIVE_ENTRY):
-                    self._report(key, "key node", f"has the flags 0x{node.flags:x}, a root key's or not")
+                self._flags(key, node, key == root)
+                self._name(key, node, key == root)
                 self._descriptors[node.security] += 1
                 self._class(key, node)
                 self._values(key, node)
                 waiting += self._subkeys(key, node)
 
+    def _flags(self, key: int, node: KeyNode, is_root: bool) -> None:
+        """A root key without the flags of one is none the worse for it; another key with them is."""
+        flags = node.flags
+        if is_root and not flags & key_node.HIVE_ENTRY:
+            self._report(key, "key node", f"has the flags 0x{flags:x}, without a root key's", Weight.NOTE)
+        if is_root and flags & (key_node.SYM_LINK | key_node.PREDEF_HANDLE):
+            self._report(key, "key node", f"has the flags 0x{flags:x}, which no root key has")
+        if not is_root and flags & key_node.HIVE_ENTRY:
+            self._report(key, "key node", f"has the flags 0x{flags:x}, a root key's")
+        wrong = key_node.HIVE_EXIT if is_root else key_node.HIVE_EXIT | key_node.NO_DELETE | key_node.PREDEF_HANDLE
+        if flags & wrong:
+            self._report(key, "key node", f"has the flags 0x{flags:x}, with 0x{flags & wrong:x}", Weight.FLAW)
+        if node.access_bits & key_node.LAYER and self._minor < LAYERED_MINOR:
+            text = f"has the access bits 0x{node.access_bits:x}, a layered key's, in version 1.{self._minor}"
+            self._report(key, "key node", text, Weight.FLAW)
+
+    def _name(self, key: int, node: KeyNode, is_root: bool) -> None:
+        name = key_node.read_name(self._cells, key, node)
+        if not name or name.startswith("\0") or "\\" in name:
+            weight = Weight.DAMAGE if is_root else Weight.FLAW
+            self._report(key, "key node", f"bears the name {name!r}, which no key has", weight)
+
     def _class(self, key: int, node: KeyNode) -> None:
+        if (node.class_name == NIL) != (not node.class_length):
+            where = "nowhere" if node.class_name == NIL else f"at 0x{node.class_name:x}"
+            text = f"has a class name of {node.class_length} bytes {where}"
+            self._report(key, "key node", text, Weight.FLAW)
         if node.class_name == NIL or not node.class_length:
             return
         if self._own(node.class_name, "key node", key):
             self._cells.find(node.class_name, "class name", node.class_length)
 
     def _values(self, key: int, node: KeyNode) -> None:
+        if not node.value_count and node.value_list != NIL:
+            text = f"has a value list at 0x{node.value_list:x}, and no values"
+            self._report(key, "key node", text, Weight.FLAW)
         if not node.has_values or not self._own(node.value_list, "key node", key):
             return
         found: set[str] = set()
@@ -113,13 +157,29 @@ class _Checker:
                 value = key_value.read(self._cells, offset)
                 name = key_value.read_name(self._cells, offset, value)
                 if upper(name) in found:
-                    self._report(offset, "key value", f"bears the name {name!r}, as another value of the key does")
+                    text = f"bears the name {name!r}, as another value of the key does"
+                    self._report(offset, "key value", text, Weight.NOTE)
+                self._value(offset, value)
+                if node.flags & key_node.SYM_LINK and upper(name) != upper(LINK_VALUE):
+                    text = f"bears the name {name!r}, in a key that is a symbolic link"
+                    self._report(offset, "key value", text, Weight.FLAW)
                 found.add(upper(name))
                 longest_name = max(longest_name, names.length(name))
                 most_data = max(most_data, value.size)
                 self._data(offset, value)
         self._largest(key, "value name", node.max_value_name, longest_name)
         self._largest(key, "value data", node.max_value_data, most_data)
+
+    def _value(self, offset: int, value: KeyValue) -> None:
+        if value.flags & key_value.TOMBSTONE:
+            text = f"has the flags 0x{value.flags:x}, with a layered value's"
+            self._report(offset, "key value", text, Weight.FLAW)
+        if value.name_length & 1 and not value.flags & key_value.COMP_NAME:
+            text = f"has a name of {value.name_length} bytes in UTF-16"
+            self._report(offset, "key value", text, Weight.FLAW)
+        if not value.stored_size and value.data != NIL:
+            text = f"has no data, but a cell for it at 0x{value.data:x}"
+            self._report(offset, "key value", text, Weight.FLAW)
 
     def _data(self, offset: int, value: KeyValue) -> None:
         cells = key_value.data_cells(self._cells, value)
@@ -181,9 +241,10 @@ class _Checker:
         if leaf.signature == b"lh" and hint != names.name_hash(name):
             expected = f"0x{names.name_hash(name):08x}"
             self._report(leaf.offset, "subkey list", f"has the hash 0x{hint:08x} for {name!r}, not {expected}")
-        if leaf.signature == b"lf" and hint & 0xFF and hint != names.name_hint(name):
+        if leaf.signature == b"lf" and hint != names.name_hint(name) and (hint & 0xFF or name[:4].isascii()):
             expected = f"0x{names.name_hint(name):08x}"
-            self._report(leaf.offset, "subkey list", f"has the hint 0x{hint:08x} for {name!r}, not {expected}")
+            weight = Weight.DAMAGE if hint & 0xFF else Weight.FLAW
+            self._report(leaf.offset, "subkey list", f"has the hint 0x{hint:08x} for {name!r}, not {expected}", weight)
 
     def _largest(self, key: int, what: str, stated: int, found: int) -> None:
         """The "largest" fields size Windows' buffers: more than needed is harmless, and common; less is not."""
@@ -212,24 +273,25 @@ class _Checker:
         here = security.read(self._cells, offset)
         if here.references != self._descriptors[offset]:
             text = f"counts {here.references} keys that have it; there are {self._descriptors[offset]}"
-            self._report(offset, "key security", text)
+            self._report(offset, "key security", text, Weight.NOTE)
         back = security.read(self._cells, here.next).previous
         if back != offset:
             self._report(here.next, "key security", f"has 0x{back:x} before it in the ring, not 0x{offset:x}")
-        fault = security.fault(security.descriptor(self._cells, offset))
-        if fault:
-            self._report(offset, "key security", fault)
+        raw = security.descriptor(self._cells, offset)
+        if fault := security.fault(raw):
+            known = raw[:1] == security.REVISION  # else Windows takes it for no descriptor
+            self._report(offset, "key security", fault, Weight.NOTE if known else Weight.DAMAGE)
         return here.next
 
     def lost_cells(self) -> None:
-        """No cell is in use that nothing reachable has.
+        """No cell is in use that nothing reachable has: room that is lost, and no more than that.
 
         Except key nodes: Windows 10 itself leaves one behind each time that it renames a key. A key that was really
         lost shows in its parent's count, in its descriptor's, and in what it had.
         """
         for offset in sorted(self._used - self._owned):
             if self._cells.data[BINS + offset + 4 : BINS + offset + 6] != b"nk":
-                self._report(offset, "cell", "is in use, but belongs to nothing")
+                self._report(offset, "cell", "is in use, but belongs to nothing", Weight.NOTE)
 
     def _own(self, offset: int, structure: str, holder: int) -> bool:
         """Notes that something has a cell for itself; False where it may not."""
@@ -253,5 +315,5 @@ class _Checker:
     def _note(self, error: FormatError) -> None:
         self._report(error.position - BINS, error.structure, str(error).split(": ", 1)[1])
 
-    def _report(self, offset: int, structure: str, text: str) -> None:
-        self.problems.append(Problem(offset, structure, text))
+    def _report(self, offset: int, structure: str, text: str, weight: Weight = Weight.DAMAGE) -> None:
+        self.problems.append(Problem(offset, structure, text, weight))

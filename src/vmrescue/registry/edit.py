@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError, RefusedError, UsageError
@@ -24,13 +25,19 @@ if TYPE_CHECKING:
 
 
 class Editor:
-    """Edits the keys of a hive. Keys are given by their cells' offsets, times as 100 ns since 1601."""
+    """Edits the keys of a hive. Keys are given by their cells' offsets, times as 100 ns since 1601.
 
-    def __init__(self, cells: Cells, minor: int, value_names: ValueNames) -> None:
+    Args:
+        root: the root key; NIL where there is none yet.
+    """
+
+    def __init__(self, cells: Cells, root: int, minor: int, value_names: ValueNames) -> None:
         self._cells = cells
+        self._root = root
         self._minor = minor
         self._value_names = value_names
         self._space = Space(cells)
+        self._users: Counter[int] | None = None  # of each descriptor, once that was asked for
 
     def create_root(self, name: str, when: int) -> int:
         """The first key of an empty hive, with a descriptor of its own."""
@@ -49,7 +56,9 @@ class Editor:
         if above.virtualization & INHERIT_VIRTUALIZATION:
             node = node._replace(virtualization=above.virtualization & 0xF)
         offset = self._new_cell(key_node.LAYOUT.pack(*node) + raw, near=parent)
-        security.retain(self._cells, above.security)
+        security.retain(self._cells, above.security, partial(self._users_of, above.security))
+        if self._users is not None:
+            self._users[above.security] += 1
         if class_name:
             text = names.utf16(class_name)
             node = node._replace(class_name=self._new_cell(text, near=offset), class_length=len(text))
@@ -65,8 +74,10 @@ class Editor:
         self._unlink(offset, node, when)
         for cell in cells:
             self._space.free(cell)
+        if self._users is not None:
+            self._users.subtract(descriptors)
         for descriptor, keys in Counter(descriptors).items():
-            security.release(self._cells, self._space, descriptor, keys)
+            security.release(self._cells, self._space, descriptor, keys, partial(self._users_of, descriptor))
 
     def rename(self, offset: int, name: str, when: int) -> None:
         """Gives a key another name."""
@@ -158,6 +169,23 @@ class Editor:
 
     def _subkeys(self, node: KeyNode) -> list[int]:
         return subkey_list.read_offsets(self._cells, node.subkey_list) if node.subkey_count else []
+
+    def _users_of(self, descriptor: int) -> int:
+        """How many keys have a descriptor, by what the keys say; all are gone through once."""
+        if self._users is None:
+            found: Counter[int] = Counter()
+            seen: set[int] = set()
+            waiting = [self._root]
+            while waiting:
+                key = waiting.pop()
+                if key in seen:
+                    raise FormatError("key node", BINS + key, "a key in one list", "one in two")
+                seen.add(key)
+                node = key_node.read(self._cells, key)
+                found[node.security] += 1
+                waiting += self._subkeys(node)
+            self._users = found
+        return self._users[descriptor]
 
     def _cells_below(self, top: int) -> tuple[list[int], list[int]]:
         """All cells that a key and the keys below it have for themselves, and the descriptors that they share."""

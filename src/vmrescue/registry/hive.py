@@ -10,8 +10,8 @@ from vmrescue.errors import RefusedError, UsageError
 from vmrescue.registry import base_block, filetime, links, value_type
 from vmrescue.registry import path as key_path
 from vmrescue.registry.base_block import BaseBlock
-from vmrescue.registry.cells import BINS, PAGE, Cells
-from vmrescue.registry.check import Problem, check
+from vmrescue.registry.cells import BINS, NIL, PAGE, Cells
+from vmrescue.registry.check import Problem, Weight, check
 from vmrescue.registry.edit import Editor
 from vmrescue.registry.errors import KeyNotFound
 from vmrescue.registry.key import LINK_VALUE, MAX_DEPTH, Key
@@ -100,7 +100,7 @@ class Hive:
         data[BINS + 32 : BINS + 36] = (PAGE - BIN_HEADER.size).to_bytes(4, "little")
         cells = Cells(data, PAGE)
         with cells.editing():
-            root = Editor(cells, minor, ValueNames(cells)).create_root(name, when)
+            root = Editor(cells, NIL, minor, ValueNames(cells)).create_root(name, when)
         data[: base_block.SECTOR] = base_block.new(root, PAGE, minor, name, when)
         return cls(bytes(data), clock=clock)
 
@@ -155,10 +155,11 @@ class Hive:
             waiting += reversed(key.subkeys())
 
     def check(self) -> list[Problem]:
-        """All that is wrong with the hive, with the edits made here; empty if it is sound."""
+        """All that is odd or wrong with the hive, with the edits made here; of a sound one nothing but notes."""
         problems = check(self.cells, self.root_offset, self._base.minor)
         if self.unreplayed:
-            problems.insert(0, Problem(-BINS, "base block", self.dirty_before.reason))
+            weight = Weight.DAMAGE if self.dirty_before.is_torn else Weight.FLAW
+            problems.insert(0, Problem(-BINS, "base block", self.dirty_before.reason, weight))
         return problems
 
     @property
@@ -242,7 +243,7 @@ class Hive:
         try:
             with self.cells.editing():
                 if self._editor is None:
-                    self._editor = Editor(self.cells, self._base.minor, self.value_names)
+                    self._editor = Editor(self.cells, self.root_offset, self._base.minor, self.value_names)
                 yield self._editor, when
         except BaseException:
             self._editor = None  # what it knew of the free cells no longer holds

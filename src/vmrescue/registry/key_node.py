@@ -20,11 +20,14 @@ _NAMED = struct.Struct("<2sH68xH")  # of these, the signature, the flags and the
 
 
 # Flags of a key node that matter to an editor.
+HIVE_EXIT = 0x02  # a mount point of another hive; never on a disk
 HIVE_ENTRY = 0x04  # the root key
 NO_DELETE = 0x08
 SYM_LINK = 0x10
 COMP_NAME = 0x20  # the name is Latin-1
 PREDEF_HANDLE = 0x40  # the number of values is a handle
+
+LAYER = 0x300  # in the access bits: what a layered key is to the one below it
 
 INHERIT_VIRTUALIZATION = 0x8  # among the virtualization flags: new subkeys get them too
 

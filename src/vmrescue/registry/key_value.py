@@ -20,6 +20,7 @@ LAYOUT = struct.Struct("<2sHIIIHH")
 BIG_DATA = struct.Struct("<2sHI")
 
 COMP_NAME = 1  # flag: the name is Latin-1
+TOMBSTONE = 2  # flag of layered keys: the value hides one of the layer below
 INLINE = 0x80000000  # in the size: the data lies in the offset field
 INLINE_MOST = 4  # bytes
 SEGMENT = 16344  # bytes of data in each segment of big data but the last; more than that is big

@@ -133,7 +133,7 @@ def replay(hive: HiveFile, logs: Sequence[bytes]) -> Recovered:
         raise UsageError("the hive is clean: there is nothing to recover")
     found = BaseBlock.parse(head)
     block = found if found.checksum_is_right else None
-    candidates = [_open(number, log) for number, log in enumerate(logs, 1)]
+    candidates = [_of_this_hive(_open(number, log), block) for number, log in enumerate(logs, 1)]
     new = [log for log in candidates if isinstance(log.log, NewLog)]
     under_way = _Replay(hive, block, limit=hive.size + sum(map(len, logs)))
     if new:
@@ -175,6 +175,13 @@ def _open(number: int, data: bytes) -> _Log:
         fault = old.fault()
         return _Log(number, data, None if fault else old, fault)
     return _Log(number, data, None, f"its base block has the file type {block.file_type}, which is no log's")
+
+
+def _of_this_hive(log: _Log, block: BaseBlock | None) -> _Log:
+    """The log; of no use where its copy of the base block bears another hive's GUIDs."""
+    if log.log and block and any(block.guids) and any(_base(log).guids) and _base(log).guids != block.guids:
+        return _Log(log.number, log.data, None, "it is another hive's, by the GUIDs in its base block")
+    return log
 
 
 class _Replay:

@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING, NamedTuple
 from vmrescue.errors import FormatError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vmrescue.registry.cells import Cells
     from vmrescue.registry.space import Space
 
 LAYOUT = struct.Struct("<2sHIIII")
 DESCRIPTOR = struct.Struct("<BxHIIII")  # revision, control, offsets of owner, group, SACL, DACL
+REVISION = b"\x01"
 SELF_RELATIVE = 0x8000
 DACL_PRESENT = 0x0004
+MOST_REFERENCES = 0xFFFFFFFF
 LEAST_PART = 8  # bytes of the smallest SID or ACL
 
 
@@ -61,20 +65,26 @@ def fault(raw: bytes) -> str:
     return f"has a descriptor of {len(raw)} bytes with a part at byte {beyond[0]}" if beyond else ""
 
 
-def retain(cells: Cells, offset: int) -> None:
-    """One more key has this descriptor."""
+def retain(cells: Cells, offset: int, users: Callable[[], int]) -> None:
+    """One more key has this descriptor, beside the `users` that the tree of keys tells: asked where the count is
+    the largest there can be, and so wrong."""
     security = read(cells, offset)
-    _store(cells, offset, security._replace(references=security.references + 1))
+    references = security.references + 1 if security.references < MOST_REFERENCES else users() + 1
+    _store(cells, offset, security._replace(references=references))
 
 
-def release(cells: Cells, space: Space, offset: int, keys: int) -> None:
-    """So many keys fewer have this descriptor; when none has it, its cell leaves the ring and is freed."""
+def release(cells: Cells, space: Space, offset: int, keys: int, users: Callable[[], int]) -> None:
+    """So many keys fewer have this descriptor; when none has it, its cell leaves the ring and is freed.
+
+    Windows itself has no objection to a wrong count. So the count alone never frees: `users`, the keys that still
+    have the descriptor as the tree of keys tells, are asked before, and then are the count.
+    """
     security = read(cells, offset)
-    if security.references < keys:
-        position = cells.find(offset, "key security")[0] + 12
-        raise FormatError("key security", position, f"a count of {keys} keys or more", security.references)
-    if security.references > keys:
-        _store(cells, offset, security._replace(references=security.references - keys))
+    left = security.references - keys
+    if left <= 0:
+        left = users()
+    if left:
+        _store(cells, offset, security._replace(references=left))
         return
     _store(cells, security.previous, read(cells, security.previous)._replace(next=security.next))
     _store(cells, security.next, read(cells, security.next)._replace(previous=security.previous))

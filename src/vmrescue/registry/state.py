@@ -11,10 +11,14 @@ from vmrescue.registry.base_block import BaseBlock
 
 
 class HiveState(NamedTuple):
-    """`reason` says in words why a hive is dirty; it is empty for a clean one."""
+    """`reason` says in words why a hive is dirty; it is empty for a clean one.
+
+    `is_torn`: the base block itself was not written whole; else only its sequence numbers differ.
+    """
 
     dirty: bool
     reason: str
+    is_torn: bool = False
 
     def __str__(self) -> str:
         return f"dirty: {self.reason}" if self.dirty else "clean"
@@ -26,9 +30,10 @@ CLEAN = HiveState(False, "")
 class Unreplayed(NamedTuple):
     """A dirty hive that no log mends: there is none, or those that there are do not belong to this state of it.
 
-    The one rule for it, on whatever way a hive is reached. Windows forces the sequence numbers to match and goes on
-    with the hive as its file has it. So it is read in the same way, and whoever reads is told. It is not edited: an
-    edit makes a hive clean, and what is missing from it could then never be had from logs that turn up.
+    The one rule for it, on whatever way a hive is reached. Where only the sequence numbers differ, Windows forces them
+    to match and goes on with the hive as its file has it; where the base block is torn, it gives the hive up. Here it
+    is read as its file has it, and whoever reads is told. It is not edited: an edit makes a hive clean, and what is
+    missing from it could then never be had from logs that turn up.
 
     Attributes:
         hive: its name.
@@ -60,7 +65,7 @@ def hive_state(base_block: bytes | bytearray) -> HiveState:
     block = BaseBlock.parse(base_block)
     if not block.checksum_is_right:
         found = f"0x{block.checksum:08x}, not 0x{block.expected_checksum:08x}"
-        return HiveState(True, f"the base block's checksum is {found}")
+        return HiveState(True, f"the base block's checksum is {found}", is_torn=True)
     block.check_readable()
     if block.primary != block.secondary:
         return HiveState(True, f"write {block.primary} was begun, but {block.secondary} was the last to be completed")

@@ -6,6 +6,7 @@ All changes to one hive are made in one go, after its transaction logs have been
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import singledispatch
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ from vmrescue.plan import (
 )
 from vmrescue.registry import Hive, KeyNotFound, ValueNotFound
 from vmrescue.registry.base_block import LOG_SUFFIXES
+from vmrescue.registry.check import Weight
 from vmrescue.registry.hive_file import LARGEST_HIVE, LARGEST_LOG, check_content
 from vmrescue.registry.mounts import mount_of
 from vmrescue.transaction.editors import open_editor
@@ -152,13 +154,24 @@ def _edit_hive(editor: VolumeEditor, file: FileRef, changes: list[Change]) -> bo
 
 
 def _must_be_sound(data: bytes, file: FileRef, problems_before: Callable[[], list[Problem]]) -> None:
-    """Looks at every cell of an edited hive; asks what was wrong before only where something is wrong now."""
-    problems = Hive(data).check()
-    if not problems:
+    """Looks at every cell of an edited hive; asks what was wrong before only where something is wrong now.
+
+    What Windows does not mind, or mends when it loads the hive, may be there after an edit as it was before.
+    """
+    after = Hive(data).check()
+    if not after:
         return
-    if damage := problems_before():
-        raise RefusedError(f"{file} was damaged before any edit: {damage[0]}; restore it from a backup")
-    raise RepairFailedError(f"{file} would not be sound after the edits: {problems[0]}")
+    before = problems_before()
+    if damage := next((problem for problem in before if problem.weight is Weight.DAMAGE), None):
+        raise RefusedError(f"{file} was damaged before any edit: {damage}; restore it from a backup")
+    more = Counter(map(_kind, after)) - Counter(map(_kind, before))
+    if worse := next((problem for problem in after if _kind(problem) in more), None):
+        raise RepairFailedError(f"{file} would not be sound after the edits: {worse}")
+
+
+def _kind(problem: Problem) -> tuple[Weight, str]:
+    """What an edit may make no more of, though it may move them, and change their numbers."""
+    return problem.weight, problem.structure
 
 
 @singledispatch

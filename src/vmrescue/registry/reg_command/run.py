@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmrescue.registry.check import Weight
 from vmrescue.registry.reg_command import edits, messages
 from vmrescue.registry.reg_command.compare import compare
 from vmrescue.registry.reg_command.key_name import KeyName
@@ -52,9 +53,19 @@ def _check(command: Command, registry: Registry) -> Outcome:
     """All that is wrong with the hive that a key lies in: not a command of reg.exe's."""
     name = KeyName.parse(command.arguments[0])
     hive, _ = registry.locate(name, command.view)
-    problems = hive.check()
-    lines = [str(problem) for problem in problems] or [f"{name}: the hive is sound."]
-    data = [{"cell": problem.offset, "structure": problem.structure, "problem": problem.text} for problem in problems]
+    found = hive.check()
+    notes = [f"note: {problem}" for problem in found if problem.weight is Weight.NOTE]
+    problems = [str(problem) for problem in found if problem.weight is not Weight.NOTE]
+    lines = [*(problems or [f"{name}: the hive is sound."]), *notes]
+    data = [
+        {
+            "cell": problem.offset,
+            "structure": problem.structure,
+            "problem": problem.text,
+            "weight": problem.weight.name.lower(),
+        }
+        for problem in found
+    ]
     return Outcome(lines, passed=not problems, data=data)
 
 
