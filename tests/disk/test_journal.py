@@ -23,6 +23,7 @@ from support.machine import need_root, run
 from vmrescue.disk import EditSession, FileDevice, Overlay, journal_folder, journals, open_disk, pending, undo
 from vmrescue.disk.journal import commit
 from vmrescue.disk.journal_file import END, END_TAG, HEADER, MAGICS
+from vmrescue.disk.signs import Sign, sampled
 from vmrescue.errors import NotFoundError, RefusedError, RepairFailedError
 from vmrescue.transaction import history
 
@@ -596,3 +597,54 @@ def test_a_pipe_or_a_terabyte_in_a_receipts_place_is_passed_over_at_once(
     (past,) = history(path)
 
     assert (past.number, past.receipt) == (1, None)
+
+
+TABLE = Sign("a table", ((300 * KIB, 200 * KIB),))
+
+
+def sparse_image(folder: Path) -> tuple[Path, bytes]:
+    """An image of holes, with a little in the midst of the table; repaired, with the table as a sign."""
+    path = folder / "disk"
+    with path.open("wb") as file:
+        file.truncate(1 << 20)
+        file.seek(400 * KIB)
+        file.write(b"content" * 100)
+    before = path.read_bytes()
+    with EditSession(path) as session:
+        session.disk.write_at(350 * KIB, b"repaired, in the midst of the table too")
+        session.commit([TABLE])
+    return path, before
+
+
+@pytest.mark.parametrize("position", [300 * KIB, 350 * KIB - 9000, 400 * KIB + 5, 500 * KIB - 1])
+def test_a_sign_that_changed_refuses_an_undo_also_in_what_was_a_hole(tmp_path: Path, position: int) -> None:
+    path, _ = sparse_image(tmp_path)
+    with path.open("r+b") as file:
+        file.seek(position)
+        file.write(b"!")
+    changed = tree(tmp_path)
+
+    with pytest.raises(RefusedError, match=r"not as they were after it are .*a table"):
+        undo(path)
+
+    assert tree(tmp_path) == changed
+
+
+def test_a_copy_whose_holes_are_filled_is_undone_with_the_journals_that_lie_beside_it(tmp_path: Path) -> None:
+    path, before = sparse_image(tmp_path)
+    copy = tmp_path / "copy"
+    copy.write_bytes(path.read_bytes())
+    shutil.copytree(journal_folder(path), journal_folder(copy))
+
+    assert undo(copy).found.same == ("pages spread over the image", "a table")
+    assert copy.read_bytes() == before
+
+
+def test_of_much_content_pieces_are_taken_from_all_over_it() -> None:
+    ranges = [(0, 5 * KIB), (20 * KIB, 3 * KIB), (100 * KIB, 900 * KIB)]
+    assert sampled(ranges, 1 << 20, 10, KIB) == tuple(ranges)
+    pieces = sampled(ranges, 100 * KIB, 10, KIB)
+    assert pieces[0] == (0, KIB)
+    assert pieces[-1] == (999 * KIB, KIB)
+    assert len(pieces) == 10
+    assert all(any(first <= at and at + size <= first + length for first, length in ranges) for at, size in pieces)
