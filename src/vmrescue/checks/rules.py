@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.checks import (
     bad_memory,
+    boot_copy,
     crash_dump,
     fragmentation,
     free_space,
@@ -28,6 +29,7 @@ RULES: dict[str, Callable[[Installation, Policy], Iterator[Finding]]] = {
     rule.ID: rule.check
     for rule in (
         volume_state,
+        boot_copy,
         hive_log,
         free_space,
         fragmentation,

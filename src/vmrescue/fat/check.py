@@ -10,6 +10,7 @@ from vmrescue.fat.directory import DOT, DOT_DOT, VOLUME_LABEL, Directory, Record
 from vmrescue.fat.info_sector import UNKNOWN, read_info
 from vmrescue.fat.names import fold
 from vmrescue.fat.table import FREE
+from vmrescue.notes import Note
 
 if TYPE_CHECKING:
     from vmrescue.disk.pending_writes import PendingWrites
@@ -30,7 +31,10 @@ class _Place(NamedTuple):
 
 
 def check_volume(pending: PendingWrites, boot: BootSector, table: Table) -> list[str]:
-    """What is wrong, in sentences: copies that differ, chains, sizes, names, lost clusters, FSInfo."""
+    """What is wrong, in sentences: copies that differ, chains, sizes, names, lost clusters, FSInfo.
+
+    A `Note` is no reason against an edit.
+    """
     return _Checker(pending, boot, table).run()
 
 
@@ -67,24 +71,21 @@ class _Checker:
             for start in range(0, self._boot.table_size, CHUNK):
                 length = min(CHUNK, self._boot.table_size - start)
                 if self._pending.read_at(first + start, length) != self._pending.read_at(other + start, length):
-                    self._problems.append(
-                        f"copy {number} of the allocation table differs from the first, between bytes {other + start} "
-                        f"and {other + start + length}"
-                    )
+                    said = f"copy {number} of the allocation table, at byte {other}, differs from the first"
+                    self._problems.append(Note(said))
                     break
 
     def _check_boot_sectors(self) -> None:
         if self._table.get(0) & 0xFF != self._boot.media:
-            self._problems.append(
-                f"the allocation table begins with {self._table.get(0) & 0xFF:02X}, not with the media byte "
-                f"{self._boot.media:02X}"
-            )
+            said = f"{self._table.get(0) & 0xFF:02X}, not with the media byte {self._boot.media:02X}"
+            self._problems.append(f"the allocation table begins with {said}")
         if self._boot.backup_offset is None:
             return
         primary, backup = (bytearray(self._pending.read_at(at, 512)) for at in (0, self._boot.backup_offset))
         primary[BOOT_STATE] = backup[BOOT_STATE] = 0
         if primary != backup:
-            self._problems.append(f"the backup boot sector at byte {self._boot.backup_offset} differs from the first")
+            said = f"the backup boot sector at byte {self._boot.backup_offset} differs from the first"
+            self._problems.append(Note(said))
 
     def tree(self) -> None:
         """All chains that directories name, from the root down."""
@@ -131,7 +132,8 @@ class _Checker:
         """Checks a file's or directory's chain against its size; whether the chain is whole and its own."""
         size = entry.record.size
         if entry.is_directory and size:
-            self._problems.append(f"the directory {path!r} has a size of {size} bytes; it must be 0")
+            said = f"the directory {path!r} has a size of {size} bytes; it must be 0"
+            self._problems.append(Note(said))
         if entry.first_cluster == 0 and not entry.is_directory:
             if size:
                 self._problems.append(f"{path!r} has {size} bytes but no clusters")
@@ -146,12 +148,11 @@ class _Checker:
         in_use = sum(len(group) for group in directory.groups())
         owned = sum(entry.last_slot - entry.first_slot + 1 for entry in directory.all_entries())
         if in_use > owned:
-            self._problems.append(
-                f"the directory {place.path!r} has {in_use - owned} slots of long names that belong to no file"
-            )
+            said = f"the directory {place.path!r} has {in_use - owned} slots of long names that belong to no file"
+            self._problems.append(Note(said))
         labels = sum(1 for entry in directory.all_entries() if entry.record.attributes & VOLUME_LABEL)
         if labels > (0 if place.path else 1):
-            self._problems.append(f"the directory {place.path!r} has {labels} volume labels")
+            self._problems.append(Note(f"the directory {place.path!r} has {labels} volume labels"))
 
     def _claim(self, what: str, first: int) -> int | None:
         """Makes `what` the owner of a chain; its length, or None where it is broken or another's."""
@@ -188,20 +189,20 @@ class _Checker:
                     led_to.add(value)
         if lost:
             chains = max(1, sum(1 for cluster in lost if cluster not in led_to))
-            self._problems.append(
-                f"{len(lost)} clusters in {chains} chains are in use but belong to no file, the first is {lost[0]}"
-            )
+            said = f"{len(lost)} clusters in {chains} chains are in use but belong to no file, the first is {lost[0]}"
+            self._problems.append(Note(said))
 
     def _check_info(self) -> None:
         if self._boot.info_offset is None:
             return
         info = read_info(self._pending, self._boot)
         if info is None:
-            self._problems.append(f"the FSInfo sector at byte {self._boot.info_offset} lacks its signatures")
+            said = f"the FSInfo sector at byte {self._boot.info_offset} lacks its signatures"
+            self._problems.append(Note(said))
             return
         if info.free_count not in (UNKNOWN, self._table.free_count):
-            self._problems.append(
-                f"FSInfo says that {info.free_count} clusters are free, but {self._table.free_count} are"
-            )
+            said = f"FSInfo says that {info.free_count} clusters are free, but {self._table.free_count} are"
+            self._problems.append(Note(said))
         if info.next_free != UNKNOWN and not self._boot.is_cluster(info.next_free):
-            self._problems.append(f"FSInfo says that the next free cluster is {info.next_free}, which is none")
+            said = f"FSInfo says that the next free cluster is {info.next_free}, which is none"
+            self._problems.append(Note(said))

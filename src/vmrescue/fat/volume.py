@@ -105,7 +105,7 @@ class FatVolume:
         return read_state(self._boot, self._table)
 
     def check(self) -> list[str]:
-        """What is wrong with the volume, in sentences; empty for a sound one. Reads all tables and directories."""
+        """What is wrong with the volume, in sentences; a `Note` is no reason against an edit. Reads all directories."""
         return check_volume(self._pending, self._boot, self._table)
 
     def exists(self, path: str) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.disk.paged import BITS, PagedBits, PagedNumbers
 from vmrescue.errors import VmRescueError
+from vmrescue.notes import Note
 from vmrescue.ntfs.attribute import Kind, Storage
 from vmrescue.ntfs.bitmap import bit_parts
 from vmrescue.ntfs.check_index import check_index
@@ -34,13 +35,14 @@ if TYPE_CHECKING:
     from vmrescue.ntfs.record import FileRecord
     from vmrescue.ntfs.store import Store
 
+USED_AT = 0x18  # of a file record: how many bytes of it are used
 CHUNK = 4096  # bytes of $MFT's bitmap looked at together
 RESERVED = range(16, 24)  # may be marked as in use without ever having been written
 RESERVED_BITS = sum(1 << number for number in RESERVED)
 
 
 def check_volume(store: Store) -> list[str]:
-    """What is wrong with the volume, in sentences."""
+    """What is wrong with the volume, in sentences; a `Note` is no reason against an edit."""
     checker = _Checker(store)
     for step in (
         checker.boot_copy,
@@ -83,15 +85,20 @@ class _Checker:
         if device.size < boot.volume_size + boot.sector_size:
             return  # a volume without the rest of its partition
         if device.read_at(0, boot.sector_size) != device.read_at(boot.volume_size, boot.sector_size):
-            self.problems.append("the copy of the boot sector behind the volume differs from it")
+            self.problems.append(Note("the copy of the boot sector behind the volume differs from it"))
 
     def mirror(self) -> None:
         copies, size = self._store.mft.mirror()
         table = self._store.file(MFT).stream(Kind.DATA)
         record_size = self._store.boot.record_size
         for start in range(0, min(size, table.size), record_size):
-            if copies.read_at(start, record_size) != table.read_at(start, record_size):
-                self.problems.append(f"file record {start // record_size} differs from its copy in $MFTMirr")
+            record, copy = table.read_at(start, record_size), copies.read_at(start, record_size)
+            if record == copy:
+                continue
+            said = f"file record {start // record_size} differs from its copy in $MFTMirr"
+            used = min(int.from_bytes(record[USED_AT : USED_AT + 4], "little"), record_size)
+            differ = record[:used] != copy[:used]
+            self.problems.append(said if differ else Note(f"{said}, behind what it uses"))
 
     # -- records
 
@@ -111,13 +118,14 @@ class _Checker:
         """No record in a part of the image that was never written is marked as in use."""
         for start, marks, _ in bit_parts(bitmap, first, end):
             if marks & ~(RESERVED_BITS >> start):
-                self.problems.append(f"file records from {start} on are free, but marked as in use")
+                said = f"file records from {start} on are free, but marked as in use"
+                self.problems.append(Note(said))
 
     def _check_record(self, number: int, marked: bool) -> None:
         record = self._store.mft.used(number)
         if record is None:
             if marked and number not in RESERVED:
-                self.problems.append(f"file record {number} is free, but marked as in use")
+                self.problems.append(Note(f"file record {number} is free, but marked as in use"))
             return
         if not marked:
             self.problems.append(f"file record {number} is in use, but marked as free")
@@ -188,7 +196,8 @@ class _Checker:
                 lost.add(first, bits & ~owned)
                 unmarked.add(first, owned & ~bits)
         if lost.count:
-            self.problems.append(f"{lost.count} clusters are in use and belong to no file, the first is {lost.first}")
+            said = f"{lost.count} clusters are in use and belong to no file, the first is {lost.first}"
+            self.problems.append(Note(said))
         if unmarked.count:
             said = f"{unmarked.count} clusters belong to files and are marked as free, the first is {unmarked.first}"
             self.problems.append(said)
@@ -218,7 +227,8 @@ class _Checker:
         size = data.size if data else 0
         if (name.size, name.allocated_size) != (size, allocated_size(file)) and not is_system(file):
             found = f"{name.size} and {name.allocated_size} bytes"
-            self.problems.append(f"{where} says {found}, its record {size} and {allocated_size(file)}")
+            said = f"{where} says {found}, its record {size} and {allocated_size(file)}"
+            self.problems.append(Note(said))
 
     def names(self) -> None:
         """Every name in a record has its entry in a directory."""
@@ -250,12 +260,13 @@ class _View:
             return
         self._count += 1
         if self._index is None or self._index.find(self._index.collation.key(self._key(file))) is None:
-            problems.append(f"{file.base.title} is missing in {self._title}")
+            problems.append(Note(f"{file.base.title} is missing in {self._title}"))
 
     def check_count(self, problems: list[str]) -> None:
         found = sum(1 for _ in self._index.entries()) if self._index else 0
         if found > self._count:
-            problems.append(f"{self._title} has {found} entries, for {self._count} files")
+            said = f"{self._title} has {found} entries, for {self._count} files"
+            problems.append(Note(said))
 
 
 class _Clusters:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmrescue.notes import Note
 from vmrescue.ntfs.attribute import Kind
 from vmrescue.ntfs.collation import SID
 
@@ -36,7 +37,8 @@ def _check_blocks(index: Index, seen: set[int], where: str, problems: list[str])
     bits = int.from_bytes(bitmap.read_all(), "little")
     used = sum(1 << vcn // index.block_vcns for vcn in seen)
     if bits & ~used:
-        problems.append(f"{where} has {(bits & ~used).bit_count()} blocks that are in use, but not in its tree")
+        said = f"{where} has {(bits & ~used).bit_count()} blocks that are in use, but not in its tree"
+        problems.append(Note(said))
     if used & ~bits:
         problems.append(f"{where} has {(used & ~bits).bit_count()} blocks in its tree that are marked as free")
 

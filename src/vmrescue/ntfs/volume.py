@@ -103,7 +103,7 @@ class NtfsVolume:
         return read_state(self._store)
 
     def check(self) -> list[str]:
-        """What is wrong with the volume, in sentences; empty for a sound one. Reads all file records and indexes."""
+        """What is wrong with the volume, in sentences; a `Note` is no reason against an edit. Reads all records."""
         return check_volume(self._store)
 
     def exists(self, path: str) -> bool:

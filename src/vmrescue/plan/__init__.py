@@ -16,6 +16,7 @@ from vmrescue.plan.change import (
     ReplayLog,
     ReplayVolumeLog,
     SetValue,
+    WriteBootCopy,
     change_from_dict,
     change_to_dict,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "ReplayVolumeLog",
     "SetValue",
     "Step",
+    "WriteBootCopy",
     "change_from_dict",
     "change_to_dict",
 ]

@@ -177,6 +177,26 @@ class ReplayVolumeLog(Change):
 
 
 @dataclass(frozen=True)
+class WriteBootCopy(Change):
+    """Put the copy of an NTFS volume's boot sector behind it. `file` is ``$Boot``; `position` a byte of the volume."""
+
+    kind = "write-boot-copy"
+    position: int
+
+    @property
+    def title(self) -> str:
+        return "write the copy of the boot sector"
+
+    @property
+    def before_text(self) -> str:
+        return f"none at byte {self.position} of the volume"
+
+    @property
+    def after_text(self) -> str:
+        return "as the boot sector"
+
+
+@dataclass(frozen=True)
 class DeleteFile(Change):
     """Delete a file of `size` bytes."""
 
@@ -271,6 +291,7 @@ KINDS: dict[str, type[Change]] = {
         DeleteFile,
         PutFile,
         ReplayVolumeLog,
+        WriteBootCopy,
         ExpandDisk,
         ExpandVolume,
         MovePartition,

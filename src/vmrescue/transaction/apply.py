@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from vmrescue.digests import sha256
 from vmrescue.errors import RefusedError, RepairFailedError
+from vmrescue.ntfs import volume_state
+from vmrescue.ntfs.boot_copy import read_boot_copy, write_boot_copy
 from vmrescue.ntfs.log_replay import replay
 from vmrescue.plan import (
     Change,
@@ -24,6 +26,7 @@ from vmrescue.plan import (
     ReplayLog,
     ReplayVolumeLog,
     SetValue,
+    WriteBootCopy,
 )
 from vmrescue.registry import Hive, KeyNotFound, ValueNotFound
 from vmrescue.registry.base_block import LOG_SUFFIXES
@@ -61,7 +64,8 @@ def by_file(changes: list[Change]) -> dict[FileRef, list[Change]]:
     return grouped
 
 
-WHOLE_FILE = (DeleteFile, PutFile, ReplayVolumeLog)  # changes after which nothing else may be done to the file
+# changes after which nothing else may be done to the file
+WHOLE_FILE = (DeleteFile, PutFile, ReplayVolumeLog, WriteBootCopy)
 
 
 def apply_plan(plan: Plan, disks: list[Disk]) -> set[Volume]:
@@ -81,6 +85,9 @@ def apply_plan(plan: Plan, disks: list[Disk]) -> set[Volume]:
         if isinstance(first, ReplayVolumeLog):
             _replay_volume_log(first, volume)
             restructured.add(volume)
+            continue
+        if isinstance(first, WriteBootCopy):
+            _write_boot_copy(first, volume)
             continue
         if volume not in editors:
             editors[volume] = open_editor(volume)
@@ -119,6 +126,13 @@ def _replay_volume_log(change: ReplayVolumeLog, volume: Volume) -> None:
     """Before any editor looks at the volume: it would remember what the replay changes."""
     if replay(volume.device) is None:
         raise stale(f"cannot {change.title}: the log of {volume} has nothing to replay any more")
+
+
+def _write_boot_copy(change: WriteBootCopy, volume: Volume) -> None:
+    volume_state(volume.device).check_content()
+    if read_boot_copy(volume.device).position != change.position:
+        raise stale(f"cannot {change.title}: {volume} has another size now")
+    write_boot_copy(volume.device)
 
 
 def _put_file(change: PutFile, volume: Volume, editor: VolumeEditor) -> None:

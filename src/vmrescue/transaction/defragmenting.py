@@ -19,6 +19,7 @@ from vmrescue.disk import open_disk
 from vmrescue.disk.remote import is_remote, refusal
 from vmrescue.errors import AfterCommitError, RefusedError, RepairFailedError, VmRescueError
 from vmrescue.interrupts import held
+from vmrescue.notes import damage_in
 from vmrescue.ntfs import NtfsVolume
 from vmrescue.ntfs.defragmentation import Defragmenter, Moves
 from vmrescue.ntfs.directory import find_file
@@ -159,7 +160,7 @@ class Defragmentation:
                 raise
             made = f"{counted(self.moves, 'move')} before that {'was' if self.moves == 1 else 'were'} made"
             raise AfterCommitError(f"{error}; {made}, and the volume is sound") from error
-        if problems := NtfsVolume(self.volume.device).check():
+        if problems := damage_in(NtfsVolume(self.volume.device).check()):
             raise RepairFailedError(f"{self.volume} is not sound after the moves: {problems[0]}")
         return Defragmented(
             image=self._image.name,
@@ -321,7 +322,7 @@ def _must_be_movable(volume: Volume) -> None:
 
 def _must_be_sound(volume: Volume) -> None:
     """A cluster that a file has and $Bitmap calls free would be written over."""
-    if problems := NtfsVolume(volume.device).check():
+    if problems := damage_in(NtfsVolume(volume.device).check()):
         raise RefusedError(f"{volume} is damaged ({problems[0]}): nothing on it is moved before chkdsk has mended it")
 
 

@@ -23,7 +23,8 @@ from vmrescue.disk.journal import journal_folder
 from vmrescue.disk.notices import tell
 from vmrescue.errors import AfterCommitError, RefusedError, RepairFailedError, VmRescueError
 from vmrescue.interrupts import checkpoint, held
-from vmrescue.plan import DeleteFile, PutFile, ReplayVolumeLog
+from vmrescue.notes import damage_in, made_by_an_edit
+from vmrescue.plan import DeleteFile, PutFile, ReplayVolumeLog, WriteBootCopy
 from vmrescue.transaction.apply import apply_plan, by_file
 from vmrescue.transaction.backup import back_up
 from vmrescue.transaction.commit import EditedImage, commit
@@ -157,13 +158,14 @@ class Transaction:
             return
         with open_disks([image.path for image in self.images]) as untouched:
             before = untouched[volume.disk_index].volume(volume.partition.number)
-            damage = open_editor(before).check() if before else []
-        if damage:
+            known = open_editor(before).check() if before else []
+        if damage := damage_in(known):
             raise RefusedError(
                 f"{volume} is damaged ({damage[0]}): no file on it is created, deleted or resized before chkdsk has "
                 "mended it; leave such changes out (--skip page-file), and the others can be made"
             )
-        raise RepairFailedError(f"{volume} would not be sound after the edits: {problems[0]}")
+        if new := made_by_an_edit(problems, known):
+            raise RepairFailedError(f"{volume} would not be sound after the edits: {new[0]}")
 
     def _must_be_for_this_image(self, plan: Plan) -> None:
         if plan.image != self.identity:
@@ -241,7 +243,7 @@ class Transaction:
         edited = [
             file
             for file, (first, *_) in by_file(applied.plan.changes).items()
-            if file not in new and not isinstance(first, DeleteFile | ReplayVolumeLog | Expansion)
+            if file not in new and not isinstance(first, DeleteFile | ReplayVolumeLog | WriteBootCopy | Expansion)
         ]
         with open_disks([image.path for image in self.images]) as untouched:
             checkpoint()

@@ -22,6 +22,7 @@ from vmrescue.plan import (
     ReplayLog,
     ReplayVolumeLog,
     SetValue,
+    WriteBootCopy,
 )
 from vmrescue.transaction.apply import by_file, file_hash, find_volume
 from vmrescue.transaction.resized import look_at_expansion
@@ -31,6 +32,8 @@ from vmrescue.windows import RegistryFile
 if TYPE_CHECKING:
     from vmrescue.checks import Diagnosis, Policy
     from vmrescue.windows import Disk
+
+SECTOR = 512  # bytes of a boot sector that count, however long the disk's sectors are
 
 
 def verify_plan(plan: Plan, disks: list[Disk], policy: Policy, before: Diagnosis | None) -> Diagnosis | None:
@@ -77,6 +80,10 @@ def _look_up(file: FileRef, changes: list[Change], disks: list[Disk]) -> None:
         state = volume_state(volume.device)
         if state.name == "log pending":
             raise RepairFailedError(f"the log of {volume} is still to be replayed: {'; '.join(state.reasons)}")
+        return
+    if isinstance(change := changes[0], WriteBootCopy):
+        if volume.device.read_at(change.position, SECTOR) != volume.device.read_at(0, SECTOR):
+            raise RepairFailedError(f"behind {volume} is no copy of its boot sector")
         return
     if isinstance(changes[0], PutFile):
         if file_hash(volume, file.path) != sha256([changes[0].data]):
