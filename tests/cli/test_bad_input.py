@@ -114,7 +114,7 @@ def test_an_image_that_cannot_be_read_is_refused_in_one_sentence(
 ) -> None:
     image = make(tmp_path)
     before = sha256(image)
-    for command in (["diagnose"], ["repair", "--yes"], ["info"], ["plan"]):
+    for command in (["diagnose"], ["repair", "--yes"], ["plan"]):
         done = vmrescue(*command, image)
         assert done.returncode == 3, done.stderr
         assert done.stdout == ""
@@ -122,8 +122,20 @@ def test_an_image_that_cannot_be_read_is_refused_in_one_sentence(
         assert done.stderr.startswith("vmrescue: ")
         assert words in done.stderr
         assert "Traceback" not in done.stderr
+    _info_shows_it_or_says_why_not(image, words)
     assert sha256(image) == before
     assert list(tmp_path.iterdir()) == [image]
+
+
+def _info_shows_it_or_says_why_not(image: Path, words: str) -> None:
+    """Only what cannot even be opened as a disk cannot be shown."""
+    done = vmrescue("info", image)
+    if done.returncode == 0:
+        assert "no Windows was found" in done.stdout
+        assert words in done.stdout
+    else:
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (3, "", 1)
+        assert words in done.stderr
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -11,25 +11,28 @@ from vmrescue.checks import steps
 from vmrescue.checks.commands import repair_options
 from vmrescue.checks.finding import Finding
 from vmrescue.checks.policy import Policy
-from vmrescue.checks.rules import RULES, chosen
+from vmrescue.checks.rules import OF_VOLUMES, RULES, chosen
 from vmrescue.disk import open_disk
 from vmrescue.disk.notices import tell
 from vmrescue.disk.remote import shown
 from vmrescue.disk.target_disk import TargetDisk, each_disk
-from vmrescue.errors import FormatError, UnsupportedError
+from vmrescue.errors import FormatError, NotFoundError, UnsupportedError, VmRescueError
 from vmrescue.plan import ImageIdentity, Plan, Step
 from vmrescue.registry.errors import LinkError
-from vmrescue.windows import Installation
+from vmrescue.volume import PartitionTable
+from vmrescue.windows import Disk, Installation
 from vmrescue.windows.bare_hive import disk_or_hive
+from vmrescue.windows.installation import WithoutWindows
 from vmrescue.windows.why_not import Obstacles
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from dissect.target import Target
 
-    from vmrescue.windows import Disk, Volume
+    from vmrescue.disk import VirtualDisk
+    from vmrescue.windows import OperatingSystem, Volume
 
 SCHEMA = "vmrescue.diagnosis/1"
 
@@ -41,8 +44,8 @@ class Diagnosis:
     Attributes:
         image: its path, as it was given.
         disk: container, size, partition style and id.
-        generation: 1 (BIOS, MBR) or 2 (UEFI, GPT).
-        windows: what the installation says of itself; None where its volume is encrypted.
+        generation: 1 (BIOS, MBR) or 2 (UEFI, GPT); None where no Windows was looked for, or none found.
+        windows: what the installation says of itself; None where its volume is encrypted, or there is none.
         volumes: every partition, in the order of the disks.
         findings: in the order of the procedure's steps.
         warnings: what was odd about the container or the partition table, though it could be read.
@@ -54,7 +57,7 @@ class Diagnosis:
 
     image: str
     disk: dict[str, Any]
-    generation: int
+    generation: int | None
     windows: dict[str, Any] | None
     volumes: list[dict[str, Any]]
     findings: list[Finding]
@@ -142,13 +145,29 @@ def diagnose(
 
 
 def inventory(image: str | os.PathLike[str], data_disks: Iterable[str | os.PathLike[str]] = ()) -> Diagnosis:
-    """What there is in an image, without any check: a diagnosis with no findings."""
-    with open_disks([image, *data_disks]) as disks:
-        return examine(disks, Policy.azure(), skip=RULES)
+    """What there is in an image, without any check: a diagnosis with no findings.
+
+    Whatever is missing or broken in the image is a warning. Raises VmRescueError where its container cannot be opened.
+    """
+    with open_disks([image, *data_disks], _whatever_there_is) as disks:
+        try:
+            return examine(disks, Policy.azure(), skip=RULES)
+        except VmRescueError as error:
+            return _without_windows(disks, Policy.azure(), warnings=[str(error)] if disks[0].volumes else [])
+
+
+def _whatever_there_is(device: VirtualDisk, path: str, index: int) -> Disk:
+    """A disk whose table cannot be read has no volumes, and says why."""
+    try:
+        return disk_or_hive(device, path, index)
+    except FormatError as error:
+        return Disk(device, path, index, PartitionTable("none", device.sector_size, None, [], [str(error)]))
 
 
 @contextmanager
-def open_disks(images: Iterable[str | os.PathLike[str] | Target]) -> Iterator[list[Disk]]:
+def open_disks(
+    images: Iterable[str | os.PathLike[str] | Target], read: Callable[[VirtualDisk, str, int], Disk] = disk_or_hive
+) -> Iterator[list[Disk]]:
     """The disks of `images`, opened read-only and closed at the end."""
     with ExitStack() as opened:
         disks = []
@@ -156,7 +175,7 @@ def open_disks(images: Iterable[str | os.PathLike[str] | Target]) -> Iterator[li
             device = image if isinstance(image, TargetDisk) else open_disk(image)
             opened.callback(device.close)
             path = image.path if isinstance(image, TargetDisk) else shown(image)
-            disks.append(disk_or_hive(device, path, index))
+            disks.append(read(device, path, index))
             tell(path, disks[-1].warnings)
         yield disks
 
@@ -164,13 +183,22 @@ def open_disks(images: Iterable[str | os.PathLike[str] | Target]) -> Iterator[li
 def examine(
     disks: list[Disk], policy: Policy, only: Collection[str] | None = None, skip: Collection[str] = ()
 ) -> Diagnosis:
-    """The diagnosis of disks that are open already: the image first, then the data disks."""
-    installation = Installation(disks)
+    """The diagnosis of disks that are open already: the image first, then the data disks.
+
+    Raises NotFoundError where there is no Windows, unless the checks that are wanted look at volumes alone.
+    """
+    wanted = chosen(only, skip)
+    try:
+        installation = Installation(disks)
+    except NotFoundError:
+        if not wanted or set(wanted) - set(OF_VOLUMES):
+            raise
+        return _without_windows(disks, policy, wanted, only, skip)
     obstacles = Obstacles(disks, installation.hives)
     refusal = obstacles.everywhere or _locked(installation)
     findings = [
-        _judged(finding, refusal, obstacles, installation)
-        for rule in chosen(only, skip)
+        _judged(finding, refusal, obstacles, installation.os)
+        for rule in wanted
         for finding in _findings(rule, installation, policy)
     ]
     options, choice = repair_options(policy, disks, only, skip)
@@ -212,14 +240,44 @@ def _locked(installation: Installation) -> str | None:
     return f"the OS volume is encrypted with BitLocker ({places}): unlock it first"
 
 
-def _judged(finding: Finding, refusal: str | None, obstacles: Obstacles, installation: Installation) -> Finding:
+def _judged(finding: Finding, refusal: str | None, obstacles: Obstacles, windows: OperatingSystem | None) -> Finding:
     """A finding with why its changes, or the commands that it recommends, would be refused."""
     if not (finding.changes or finding.commands):
         return finding
     why = refusal or next((why for change in finding.changes if (why := obstacles.why_not(change))), None)
-    if not why and finding.commands and installation.os:  # they delete, move or make room on the OS volume
-        why = obstacles.why_not_on(installation.os.volume)
+    if not why and finding.commands and windows:  # they delete, move or make room on the OS volume
+        why = obstacles.why_not_on(windows.volume)
     return replace(finding, refused=why, commands=()) if why else finding
+
+
+def _without_windows(
+    disks: list[Disk],
+    policy: Policy,
+    wanted: Collection[str] = (),
+    only: Collection[str] | None = None,
+    skip: Collection[str] = (),
+    warnings: Iterable[str] = (),
+) -> Diagnosis:
+    """What can be said of disks on which no Windows was found."""
+    found, obstacles = WithoutWindows(disks), Obstacles(disks)
+    options, choice = repair_options(policy, disks, only, skip)
+    return Diagnosis(
+        image=disks[0].path,
+        disk=_describe_disk(disks[0]),
+        generation=None,
+        windows=None,
+        volumes=[_describe_volume(volume) for volume in found.volumes],
+        findings=[
+            _judged(finding, obstacles.everywhere, obstacles, None)
+            for rule in wanted
+            for finding in OF_VOLUMES[rule](found, policy)
+        ],
+        warnings=[*(warning for disk in disks for warning in disk.warnings), *warnings],
+        options=options,
+        choice=choice,
+        only=tuple(only or ()),
+        refusal=obstacles.everywhere,
+    )
 
 
 def _os_warnings(installation: Installation) -> list[str]:
@@ -277,7 +335,7 @@ def _describe_file_system(volume: Volume) -> dict[str, Any]:
     """All None where it cannot be read: that a volume is damaged is a finding, and no reason to say nothing else."""
     described: dict[str, Any] = dict.fromkeys(("label", "cluster_size", "free"))
     if volume.readable:
-        with suppress(FormatError, UnsupportedError):
+        with suppress(FormatError, UnsupportedError, NotFoundError):
             files = volume.files
             described = {"label": files.label, "cluster_size": files.cluster_size, "free": files.free_bytes}
     return described

@@ -30,7 +30,7 @@ def check(installation: Installation, policy: Policy) -> Iterator[Finding]:
     free = volume.files.free_bytes
     if free >= policy.min_free:
         return
-    removable = list(removable_files(installation, chosen(())))
+    removable = list(removable_files(installation.os, chosen(())))
     won: Counter[str] = Counter()
     for file in removable:
         won[file.category] += file.on_disk

@@ -42,6 +42,10 @@ RULES: dict[str, Callable[[Installation, Policy], Iterator[Finding]]] = {
 }
 
 
+# Those that look at volumes alone: they say what they can of a disk without a Windows too.
+OF_VOLUMES = {volume_state.ID: volume_state.check}
+
+
 def chosen(only: Collection[str] | None, skip: Collection[str]) -> list[str]:
     """The ids of the rules to run. Raises UsageError for an id that is not one."""
     unknown = {*(only or ()), *skip} - set(RULES)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from vmrescue.checks.policy import Policy
     from vmrescue.plan import Change
     from vmrescue.windows import Installation, Volume
+    from vmrescue.windows.installation import WithoutWindows
 
 ID = "volume-state"
 MEANINGS = {
@@ -31,7 +32,7 @@ MEANINGS = {
 }
 
 
-def check(installation: Installation, policy: Policy) -> Iterator[Finding]:
+def check(installation: Installation | WithoutWindows, policy: Policy) -> Iterator[Finding]:
     for volume in installation.volumes:
         name, reasons = _state(volume)
         if name == "clean":

@@ -16,13 +16,15 @@ from vmrescue.cli.options import format_option, image_argument, quiet_option
 @format_option
 @quiet_option
 def command(image: Path, folder: Path, output: str, quiet: bool) -> None:
-    r"""Copy \Windows\System32\config and the boot store of IMAGE to FOLDER, as the procedure asks; with a manifest."""
+    r"""Copy \Windows\System32\config and the boot store of IMAGE[:VOLUME] to FOLDER, with a manifest."""
     from vmrescue.checks import open_disks
     from vmrescue.printable import printable
     from vmrescue.transaction import back_up, configuration_files
+    from vmrescue.windows.places import split_image
 
-    with open_disks([image]) as disks:
-        rows = back_up(configuration_files(disks), disks, folder)
+    file, volume = split_image(str(image))
+    with open_disks([file]) as disks:
+        rows = back_up(configuration_files(disks, volume), disks, folder)
     if output == "json":
         click.echo(json.dumps(rows, indent=2))
     elif not quiet:

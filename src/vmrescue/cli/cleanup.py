@@ -28,23 +28,24 @@ def command(
     show: bool,
     options: ApplyOptions,
 ) -> None:
-    """Delete what Disk Cleanup would from the Windows in IMAGE: shown first, undone by `undo`."""
+    """Delete what Disk Cleanup would from the Windows in IMAGE[:VOLUME]: shown first, undone by `undo`."""
     from vmrescue.checks import open_disks
     from vmrescue.plan import DeleteFile, Plan, Step
     from vmrescue.transaction import Transaction
-    from vmrescue.windows import Installation
     from vmrescue.windows.cleanup import CATEGORIES, chosen, removable_files
+    from vmrescue.windows.places import find_windows, split_image
 
+    file_name, volume = split_image(str(image))
     if show:
-        with open_disks([image]) as disks:
-            found = list(removable_files(Installation(disks), CATEGORIES))
+        with open_disks([file_name]) as (disk,):
+            found = list(removable_files(find_windows(disk, volume), CATEGORIES))
         won: Counter[str] = Counter()
         for file in found:
             won[file.category] += file.on_disk
         click.echo(_listing(won, Counter(file.category for file in found), options.output))
         return
-    with Transaction(image, writable=not options.dry_run) as transaction:
-        found = list(removable_files(Installation(transaction.disks()), chosen(names)))
+    with Transaction(file_name, writable=not options.dry_run) as transaction:
+        found = list(removable_files(find_windows(transaction.disks()[0], volume), chosen(names)))
         reasons = {category.name: category.reason for category in CATEGORIES}
         steps = [Step("cleanup", f"{file.category}: {reasons[file.category]}", DeleteFile(file.file, file.size))
                  for file in found]  # fmt: skip

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vmrescue.cli.applying import confirmed, progress_bar, tell
-from vmrescue.cli.options import format_option, image_argument, quiet_option, risk_options
+from vmrescue.cli.options import format_option, image_and_volume, image_argument, quiet_option, risk_options
 from vmrescue.errors import RefusedError, UsageError
 from vmrescue.interrupts import checkpoint, held
 from vmrescue.units import counted
@@ -52,13 +52,14 @@ def command(
     output: str,
     quiet: bool,
 ) -> None:
-    """Move each file of an NTFS volume in IMAGE to one piece.
+    """Move each file of an NTFS volume in IMAGE[:VOLUME] to one piece.
 
     Every move is a small transaction of its own: stopped at any moment, the volume is sound and every file whole. It
     cannot be undone, nor can what was done to IMAGE before: keep IMAGE as it is with --copy-to or --into.
     """
+    file, volume = image_and_volume(image, number)
     if analyze:
-        _analyze(image, number, limit, output)
+        _analyze(file, volume, limit, output)
         return
     from vmrescue.disk.new_image import must_be_new
     from vmrescue.printable import printable
@@ -70,12 +71,12 @@ def command(
     if new := copy_to or into:
         must_be_new(new)
     if dry_run:
-        done = rehearse(image, number, files, free_space)
+        done = rehearse(file, volume, files, free_space)
     else:
         if not yes:
-            _ask(printable(str(new or image)), bool(new), _shadow_note(image, number))
-        with _made(image, copy_to, into, quiet) as made:
-            done = _run(image, made, number, files, free_space, quiet)
+            _ask(printable(str(new or file)), bool(new), _shadow_note(file, volume))
+        with _made(file, copy_to, into, quiet) as made:
+            done = _run(file, made, volume, files, free_space, quiet)
     if output == "json":
         tell(json.dumps(done.to_dict(), indent=2), done.committed)
     elif not quiet:
@@ -83,7 +84,7 @@ def command(
 
 
 @contextmanager
-def _made(image: Path, copy_to: Path | None, into: Path | None, quiet: bool) -> Iterator[Made | None]:
+def _made(image: str, copy_to: Path | None, into: Path | None, quiet: bool) -> Iterator[Made | None]:
     """What is made of the image first, and defragmented in its place; that goes again where the block raises."""
     from vmrescue.transaction.target import child_of, copy_of
 
@@ -98,7 +99,7 @@ def _made(image: Path, copy_to: Path | None, into: Path | None, quiet: bool) -> 
 
 
 def _run(
-    image: Path, made: Made | None, number: int | None, files: tuple[str, ...], free_space: bool, quiet: bool
+    image: str, made: Made | None, number: int | str | None, files: tuple[str, ...], free_space: bool, quiet: bool
 ) -> Defragmented:
     from vmrescue.transaction.defragmenting import Defragmentation
 
@@ -118,7 +119,7 @@ def _run(
             raise
 
 
-def _analyze(image: Path, number: int | None, limit: int, output: str) -> None:
+def _analyze(image: str, number: int | str | None, limit: int, output: str) -> None:
     from vmrescue.checks import open_disks
     from vmrescue.ntfs.fragmentation import look_at, read_fragmentation
     from vmrescue.ntfs.store import Store
@@ -148,7 +149,7 @@ def _analyze(image: Path, number: int | None, limit: int, output: str) -> None:
         click.echo(fragmentation_text(f"{image}, {volume}", found, watched, drawn))
 
 
-def _shadow_note(image: Path, number: int | None) -> str:
+def _shadow_note(image: str, number: int | str | None) -> str:
     """What a person should know of the volume before it is too late."""
     from vmrescue.checks import open_disks
     from vmrescue.windows.defragmentation import SNAPSHOT_NOTE, has_shadow_copies, ntfs_volume

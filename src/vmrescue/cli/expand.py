@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vmrescue.cli.applying import apply_and_report
-from vmrescue.cli.options import Size, apply_options, image_argument
+from vmrescue.cli.options import Size, apply_options, image_and_volume, image_argument
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,15 +28,16 @@ def command(
     move_recovery: bool,
     options: ApplyOptions,
 ) -> None:
-    """Make the disk in IMAGE larger, with the partition table, a partition and its NTFS volume; undone by `undo`."""
+    """Make the disk in IMAGE[:VOLUME] larger, with its table, a partition and its NTFS volume; undone by `undo`."""
     from vmrescue.plan import Plan, Step
     from vmrescue.transaction import Transaction
     from vmrescue.units import size_text
     from vmrescue.windows.expansion import expansion
 
-    with Transaction(image, writable=not options.dry_run) as transaction:
+    file, volume = image_and_volume(image, number)
+    with Transaction(file, writable=not options.dry_run) as transaction:
         [edited] = transaction.images
-        changes = expansion(edited.disk(), edited.session.disk.format, size, number, move_recovery)
+        changes = expansion(edited.disk(), edited.session.disk.format, size, volume, move_recovery)
         steps = [Step("expand", f"a disk of {size_text(size)} was asked for", change) for change in changes]
         plan = Plan(transaction.identity, tuple(steps))
         apply_and_report(transaction, plan, options)

@@ -102,6 +102,19 @@ def image_argument(command: Command) -> Command:
     return _decorate(command, [click.argument("image", type=ImagePath(path_type=Path)), parent_option])
 
 
+def image_and_volume(image: str | Path, number: int | None) -> tuple[str, int | str | None]:
+    """IMAGE[:VOLUME] and --partition, which say the same: the image, and the volume if one is named.
+
+    Raises UsageError where they name two.
+    """
+    from vmrescue.windows.places import split_image
+
+    file, volume = split_image(str(image))
+    if volume is not None and number is not None and volume != str(number):
+        raise UsageError(f"which volume: {volume}, as the image says, or {number}, as --partition says?")
+    return file, volume if number is None else number
+
+
 format_option = click.option(
     "--format", "output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print."
 )

@@ -52,9 +52,10 @@ def command(
     if target := copy_to or into:
         must_be_new(target)
     with Transaction(image, data_disks, rules, writable=not (options.dry_run or elsewhere)) as transaction:
-        must_be_editable(transaction.before)
-        plan = plan_of(transaction.before, only or None, skip)
-        say_left_out(transaction.before.left_out(only or None, skip))
+        diagnosis = transaction.diagnosis(only or None, skip)
+        must_be_editable(diagnosis)
+        plan = plan_of(diagnosis, only or None, skip)
+        say_left_out(diagnosis.left_out(only or None, skip))
         if not elsewhere:
             apply_and_report(transaction, plan, options)
             return

@@ -95,7 +95,7 @@ SINCE: dict[str, Check] = {  # not from the first version on
 }
 DIAGNOSIS: dict[str, Check] = {
     "disk": fields(DISK),
-    "generation": number,
+    "generation": or_null(number),
     "windows": or_null(fields({}, WINDOWS)),
     "volumes": list_of(fields(VOLUME)),
     "findings": list_of(fields(FINDING, SINCE)),

@@ -21,18 +21,22 @@ def info_text(diagnosis: Diagnosis) -> str:
     lines = [
         headline(diagnosis),
         "",
-        *_facts(diagnosis),
-        "",
-        printable(f"{disk['style']} disk {disk['id']}, {size_text(disk['size'])}, {disk['sector_size']}-byte sectors"),
+        *([*facts, ""] if (facts := _facts(diagnosis)) else []),
+        printable(f"{_style(disk)}, {size_text(disk['size'])}, {disk['sector_size']}-byte sectors"),
         bar([volume for volume in diagnosis.volumes if volume["disk"] == 0], disk["size"]),
         "",
-        *volume_table(diagnosis.volumes),
+        *(volume_table(diagnosis.volumes) if diagnosis.volumes else ["no volumes"]),
     ]
     return "\n".join([*lines, *(f"note: {printable(warning)}" for warning in diagnosis.warnings)])
 
 
+def _style(disk: dict[str, Any]) -> str:
+    return "no partition table" if disk["style"] == "none" else f"{disk['style']} disk {disk['id']}"
+
+
 def _facts(diagnosis: Diagnosis) -> list[str]:
     windows = diagnosis.windows or {}
+    elsewhere = "on an encrypted volume" if diagnosis.generation else None
     facts = {
         "product": windows.get("product"),
         "edition": windows.get("edition"),
@@ -41,7 +45,7 @@ def _facts(diagnosis: Diagnosis) -> list[str]:
         "computer": windows.get("computer_name"),
         "generation": diagnosis.generation,
         "boot store": f"\\{windows['boot_store']} on partition {windows['boot_volume']}" if windows else None,
-        "Windows": f"\\{windows['root']} on partition {windows['os_volume']}" if windows else "on an encrypted volume",
+        "Windows": f"\\{windows['root']} on partition {windows['os_volume']}" if windows else elsewhere,
         "control sets": ", ".join(windows.get("control_sets", ())),
         "current": windows.get("current_control_set"),
     }

@@ -46,16 +46,15 @@ def headline(diagnosis: Diagnosis) -> str:
     """The image and the Windows in it, in one line."""
     windows = diagnosis.windows
     if windows is None:
-        what = "a Windows on an encrypted volume"
+        what = "a Windows on an encrypted volume" if diagnosis.generation else "no Windows was found"
     else:
         name = windows["product"] or "Windows"
         build = f" (build {windows['build']})" if windows["build"] else ""
         computer = f", computer {windows['computer_name']}" if windows["computer_name"] else ""
         what = f"{name}{build}{computer}"
     disk = diagnosis.disk
-    return printable(
-        f"{diagnosis.image}: {what}, generation {diagnosis.generation}, {disk['format']}, {size_text(disk['size'])}"
-    )
+    generation = f", generation {diagnosis.generation}" if diagnosis.generation else ""
+    return printable(f"{diagnosis.image}: {what}{generation}, {disk['format']}, {size_text(disk['size'])}")
 
 
 def _finding_lines(finding: Finding) -> Iterator[str]:

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from vmrescue import file_path
 from vmrescue.digests import file_sha256
 from vmrescue.disk.journal import make_folder
-from vmrescue.errors import RefusedError, WriteError
+from vmrescue.errors import NotFoundError, RefusedError, WriteError
 from vmrescue.files import write_sparse
 from vmrescue.interrupts import checkpoint
 from vmrescue.plan import FileRef
 from vmrescue.registry.base_block import LOG_SUFFIXES
 from vmrescue.transaction.apply import find_volume
 from vmrescue.windows import Installation
+from vmrescue.windows.boot_store import BIOS_STORE, UEFI_STORE
 from vmrescue.windows.file_system import chunks, harmless
+from vmrescue.windows.places import find_windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from vmrescue.windows import Disk
+    from vmrescue.windows import Disk, OperatingSystem
 
 MANIFEST = "manifest.json"
 SCHEMA = "vmrescue.backup/1"
@@ -53,17 +56,36 @@ def back_up(
     return rows
 
 
-def configuration_files(disks: list[Disk]) -> list[FileRef]:
-    """What the procedure copies away before anything is edited: the files of the config folder, and the boot store."""
-    installation = Installation(disks)
+def configuration_files(disks: list[Disk], name: str | None = None) -> list[FileRef]:
+    """What the procedure copies away before anything is edited: the files of the config folder, and the boot store.
+
+    Of a disk without a Windows, or where a volume is named (its number or letter): what of them lies on that volume.
+    """
+    if name is not None:
+        return _on_volume(find_windows(disks[0], name))
+    try:
+        installation = Installation(disks)
+    except NotFoundError:
+        return _on_volume(find_windows(disks[0], None))
     windows = installation.os
-    if windows is None:
-        return [installation.boot.hive.ref]
-    entries = windows.volume.files.entries(windows.config)
-    names = [entry.name for entry in entries if not entry.is_directory]
-    system = windows.system.ref
-    hives = [FileRef(system.disk, system.partition, f"{windows.config}\\{name}") for name in names]
-    return [installation.boot.hive.ref, *hives]
+    return [installation.boot.hive.ref, *(_hives(windows) if windows else ())]
+
+
+def _hives(windows: OperatingSystem) -> list[FileRef]:
+    volume = windows.volume
+    names = [entry.name for entry in volume.files.entries(windows.config) if not entry.is_directory]
+    return [FileRef(volume.disk_index, volume.partition.number, f"{windows.config}\\{name}") for name in names]
+
+
+def _on_volume(windows: OperatingSystem) -> list[FileRef]:
+    volume = windows.volume
+    stores = [path for path in (BIOS_STORE, UEFI_STORE) if volume.files.size_of(path) is not None]
+    found = [FileRef(volume.disk_index, volume.partition.number, path) for path in stores]
+    with suppress(NotFoundError):
+        found += _hives(windows)
+    if not found:
+        raise NotFoundError(f"there is nothing to back up on {volume}: no boot store, and no \\{windows.config}")
+    return found
 
 
 def _with_logs(file: FileRef, disks: list[Disk]) -> list[FileRef]:

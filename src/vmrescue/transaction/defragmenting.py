@@ -102,7 +102,7 @@ class Defragmentation:
 
     Args:
         image: what is defragmented: a file or a block device.
-        number: the partition; that of the OS volume, or of the only volume that can be read, unless given.
+        number: the partition, or its letter; the OS volume, or the only one that can be read, unless given.
         made: what was made of the image, and is defragmented in its place.
 
     Raises:
@@ -110,7 +110,9 @@ class Defragmentation:
         NotFoundError: there is no such volume.
     """
 
-    def __init__(self, image: str | os.PathLike[str], number: int | None = None, made: Made | None = None) -> None:
+    def __init__(
+        self, image: str | os.PathLike[str], number: int | str | None = None, made: Made | None = None
+    ) -> None:
         if is_remote(image) and made is None:
             raise refusal(image)
         self._image = EditedImage(made.new.unfinished, name=made.new.path) if made else EditedImage(image)
@@ -285,7 +287,7 @@ class Rehearsal:
 
 
 def rehearse(
-    image: str | os.PathLike[str], number: int | None = None, files: Iterable[str] = (), free_space: bool = False
+    image: str | os.PathLike[str], number: int | str | None = None, files: Iterable[str] = (), free_space: bool = False
 ) -> Defragmented:
     """What a defragmentation would do; nothing is written. Raises as `Defragmentation`."""
     disk = open_disk(image)

@@ -62,8 +62,9 @@ def repair(
         _target(image, None if dry_run else copy_to, None if dry_run else into, progress) as made,
         Transaction(image, data_disks, policy, writable=not dry_run, made=made) as transaction,
     ):
-        must_be_editable(transaction.before)
-        receipt = transaction.apply(plan_of(transaction.before, only, skip) if plan is None else plan)
+        diagnosis = transaction.diagnosis(only, skip)
+        must_be_editable(diagnosis)
+        receipt = transaction.apply(plan_of(diagnosis, only, skip) if plan is None else plan)
         if dry_run or not receipt.written:
             return receipt
         return transaction.commit(receipt, backup_dir)
@@ -99,7 +100,7 @@ def plan_of(diagnosis: Diagnosis, only: Collection[str] | None = None, skip: Col
 
 def must_be_editable(diagnosis: Diagnosis) -> None:
     """Raises RefusedError where the Windows itself is out of reach."""
-    if diagnosis.windows is None:
+    if diagnosis.windows is None and diagnosis.generation is not None:
         encrypted = [volume for volume in diagnosis.volumes if volume["file_system"] == "BitLocker"]
         places = ", ".join(f"partition {volume['partition']} at byte {volume['start']}" for volume in encrypted)
         raise RefusedError(f"{diagnosis.image}: the OS volume is encrypted with BitLocker ({places}): unlock it first")

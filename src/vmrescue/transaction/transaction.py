@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmrescue.checks import Policy, examine, open_disks
+from vmrescue.checks.rules import RULES
 from vmrescue.digests import sha256
 from vmrescue.disk.journal import journal_folder
 from vmrescue.disk.notices import tell
@@ -38,7 +39,7 @@ from vmrescue.windows.signs import signs_of
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from typing import Any
 
     from vmrescue.checks import Diagnosis
@@ -114,6 +115,12 @@ class Transaction:
             raise self._before
         return self._before
 
+    def diagnosis(self, only: Collection[str] | None = None, skip: Collection[str] = ()) -> Diagnosis:
+        """That from which a plan is made; of a disk without a Windows, that of its volumes if no more is wanted."""
+        if isinstance(self._before, VmRescueError):
+            return examine(self.disks(), self.policy, only, skip)
+        return self._before
+
     def apply(self, plan: Plan) -> Receipt:
         """Applies the plan in the overlays and verifies it; returns what a commit would write.
 
@@ -124,7 +131,7 @@ class Transaction:
         self._must_be_for_this_image(plan)
         plan = as_spelled(plan, self.disks())
         for volume in apply_plan(plan, self.disks()):
-            self._must_be_sound(volume)
+            self._must_be_sound(volume, plan)
         before = None if isinstance(self._before, VmRescueError) else self._before
         after = verify_plan(plan, self.disks(), self.policy, before)
         written = {image.name: rows for image in self.images if (rows := image.written())}
@@ -146,7 +153,7 @@ class Transaction:
             warnings=self.warnings,
         )
 
-    def _must_be_sound(self, volume: Volume) -> None:
+    def _must_be_sound(self, volume: Volume, plan: Plan) -> None:
         """Checks a volume whose structures were edited; looks at it as it was only where something is wrong.
 
         Raises:
@@ -162,7 +169,7 @@ class Transaction:
         if damage := damage_in(known):
             raise RefusedError(
                 f"{volume} is damaged ({damage[0]}): no file on it is created, deleted or resized before chkdsk has "
-                "mended it; leave such changes out (--skip page-file), and the others can be made"
+                f"mended it{_without_files_of(volume, plan)}"
             )
         if new := made_by_an_edit(problems, known):
             raise RepairFailedError(f"{volume} would not be sound after the edits: {new[0]}")
@@ -248,6 +255,21 @@ class Transaction:
         with open_disks([image.path for image in self.images]) as untouched:
             checkpoint()
             return back_up(edited, untouched, folder, self.images[0].name)
+
+
+def _without_files_of(volume: Volume, plan: Plan) -> str:
+    """How the changes are made that create, delete and resize no file of a volume; nothing where a plan has none."""
+    place = volume.disk_index, volume.partition.number
+    files = {
+        step.check
+        for step in plan.steps
+        if isinstance(step.change, DeleteFile | PutFile)
+        and (step.change.file.disk, step.change.file.partition) == place
+    }
+    others = {step.check for step in plan.steps} - files
+    if not others or files - set(RULES):
+        return ""
+    return f"; `vmrescue repair --skip {','.join(sorted(files))}` makes the other changes"
 
 
 def _beside(image: str | os.PathLike[str]) -> Path:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from vmrescue.windows.file_system import Entry, FileSystem
-    from vmrescue.windows.installation import Installation, OperatingSystem
+    from vmrescue.windows.installation import OperatingSystem
 
 EVERYTHING_BELOW = "**"
 DEEPEST = 128  # folders inside each other; a path of 32,767 characters has more, but Windows' own tools stop before
@@ -50,7 +50,10 @@ class Category:
 
 def hibernation_is_off(windows: OperatingSystem) -> bool:
     """Whether Windows is set not to hibernate; fast start-up needs hibernation too."""
-    return windows.system.number(f"{windows.current_control_set}\\Control\\Power", "HibernateEnabled") == 0
+    try:
+        return windows.system.number(f"{windows.current_control_set}\\Control\\Power", "HibernateEnabled") == 0
+    except NotFoundError:  # no Windows is here that could say so
+        return False
 
 
 CATEGORIES = (
@@ -140,11 +143,8 @@ def chosen(names: Collection[str]) -> list[Category]:
     return [category for category in CATEGORIES if (category.name in names if names else not category.on_request)]
 
 
-def removable_files(installation: Installation, categories: Collection[Category]) -> Iterator[Removable]:
-    """The files on the OS volume that the categories name, each once. Nothing for an encrypted volume."""
-    windows = installation.os
-    if windows is None:
-        return
+def removable_files(windows: OperatingSystem, categories: Collection[Category]) -> Iterator[Removable]:
+    """The files on the OS volume that the categories name, each once."""
     files, cluster = windows.volume.files, windows.volume.files.cluster_size
     seen: set[str] = set()
     for category in categories:

@@ -23,14 +23,14 @@ SNAPSHOT_NOTE = (
 )
 
 
-def ntfs_volume(disk: Disk, number: int | None) -> Volume:
-    """The volume on a partition; the one that Windows is on, or the only one that can be read, unless given.
+def ntfs_volume(disk: Disk, name: int | str | None) -> Volume:
+    """The volume of a number or letter; the one that Windows is on, or the only one that can be read, unless given.
 
     Raises:
         NotFoundError: there is none.
         RefusedError: it does not hold NTFS.
     """
-    volume, _ = find_place(disk, None if number is None else str(number), "")
+    volume, _ = find_place(disk, None if name is None else str(name), "")
     if volume.file_system == "BitLocker":
         raise RefusedError(f"{volume} is encrypted with BitLocker: unlock it first")
     if volume.file_system != "NTFS":

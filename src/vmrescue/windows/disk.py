@@ -10,6 +10,7 @@ from vmrescue.windows.volume import Volume
 
 if TYPE_CHECKING:
     from vmrescue.disk import VirtualDisk
+    from vmrescue.volume import PartitionTable
 
 
 class Disk:
@@ -19,13 +20,14 @@ class Disk:
         device: the virtual disk; its owner closes it.
         path: where the image lies, for reports.
         index: 0 for the image that is diagnosed, then 1, 2, … for the data disks given with it.
+        table: its partitions, where they are known; else they are read.
     """
 
-    def __init__(self, device: VirtualDisk, path: str, index: int = 0) -> None:
+    def __init__(self, device: VirtualDisk, path: str, index: int = 0, table: PartitionTable | None = None) -> None:
         self.device = device
         self.path = path
         self.index = index
-        self.table = read_partition_table(device)
+        self.table = table or read_partition_table(device)
         self.volumes = [Volume(self, partition) for partition in self.table.partitions if partition.role != "extended"]
 
     @property

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import NotFoundError, RefusedError, UsageError
+from vmrescue.errors import RefusedError, UsageError
 from vmrescue.ntfs.growth import check_growable
 from vmrescue.plan import ExpandDisk, ExpandVolume, FileRef, MovePartition
 from vmrescue.units import GIB, size_text
 from vmrescue.volume.extending import behind, check_editable, furthest_end
-from vmrescue.windows.installation import Installation
+from vmrescue.windows.places import find_place
 from vmrescue.windows.recovery_moves import references
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ DYNAMIC_LIMIT = 2040 * GIB
 
 
 def expansion(
-    disk: Disk, container: str, size: int, number: int | None = None, move_recovery: bool = False
+    disk: Disk, container: str, size: int, name: int | str | None = None, move_recovery: bool = False
 ) -> list[Change]:
     """The changes that make a disk `size` bytes long, and one of its volumes fill what is new.
 
@@ -37,7 +37,7 @@ def expansion(
         disk: the image.
         container: its format, as `VirtualDisk.format` names it.
         size: in bytes, whole MiB; the disk's own size gives the volume the room that a disk already has.
-        number: the volume's partition; the OS volume's unless given.
+        name: the volume's partition, or its letter; the OS volume, or the only one that can be read, unless given.
         move_recovery: whether recovery partitions behind the volume are moved to the disk's end, with the references
             to them; else they are in the way.
 
@@ -47,7 +47,7 @@ def expansion(
     """
     _check_size(disk, container, size)
     check_editable(disk.table)
-    volume = _volume(disk, number)
+    volume = _volume(disk, name)
     partition = volume.partition
     if disk.table.style == "MBR" and partition.number > 4:
         raise RefusedError(f"{volume} is a logical one, in an extended partition: those are not extended")
@@ -90,15 +90,8 @@ def _check_size(disk: Disk, container: str, size: int) -> None:
         raise RefusedError("a dynamic VHD holds 2040 GiB at most: make a fixed one of it first (repair --copy-to)")
 
 
-def _volume(disk: Disk, number: int | None) -> Volume:
-    if number is None:
-        windows = Installation([disk]).os
-        if windows is None:
-            raise RefusedError("the OS volume is encrypted with BitLocker: unlock it first")
-        return windows.volume
-    volume = disk.volume(number)
-    if volume is None:
-        raise NotFoundError(f"the disk has no partition {number}")
+def _volume(disk: Disk, name: int | str | None) -> Volume:
+    volume, _ = find_place(disk, None if name is None else str(name), "")
     return volume
 
 

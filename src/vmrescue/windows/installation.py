@@ -117,6 +117,17 @@ def _text(key: RegistryKey, name: str) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
+@dataclass(frozen=True)
+class WithoutWindows:
+    """Disks on which no Windows was found: what a rule needs that looks at volumes alone."""
+
+    disks: list[Disk]
+
+    @property
+    def volumes(self) -> list[Volume]:
+        return [volume for disk in self.disks for volume in disk.volumes]
+
+
 class Installation:
     """A Windows on the disks that are at hand.
 

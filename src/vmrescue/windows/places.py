@@ -2,7 +2,7 @@ r"""A file inside an image, as a person names it: ``os.vhd``, ``os.vhd:2`` or ``
 ``Windows\System32`` or ``C:\Windows\System32``.
 
 The volume is the partition's number, or the guest's own drive letter; without one it is the volume that Windows is on,
-and on a disk without a Windows the only volume that can be read.
+and on a disk without a Windows the only volume that can be read. Where that leaves a choice, it is asked for by name.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 from vmrescue.errors import NotFoundError, UsageError, VmRescueError
 from vmrescue.files import kind_of
-from vmrescue.windows.installation import Installation
+from vmrescue.units import size_text
+from vmrescue.windows.installation import DEFAULT_ROOT, Installation, OperatingSystem
 
 if TYPE_CHECKING:
     from vmrescue.windows.disk import Disk
     from vmrescue.windows.volume import Volume
 
+BITLOCKER = "BitLocker"
 IMAGE_AND_VOLUME = re.compile(r"(?P<image>.+):(?P<volume>\d{1,9}|[A-Za-z]):?")
 DRIVE = re.compile(r"(?P<letter>[A-Za-z]):[\\/]?(?P<path>.*)")
 
@@ -41,7 +43,7 @@ def find_place(disk: Disk, volume: str | None, path: str) -> tuple[Volume, str]:
 
     Raises:
         UsageError: image and path name two volumes.
-        NotFoundError: there is no such volume.
+        NotFoundError: there is no such volume, or several could be meant; it says which there are.
     """
     letter, rest = split_path(path)
     if letter and volume and letter != volume:
@@ -49,22 +51,55 @@ def find_place(disk: Disk, volume: str | None, path: str) -> tuple[Volume, str]:
     return _find_volume(disk, letter or volume), rest.strip("\\/")
 
 
+def find_windows(disk: Disk, name: str | None) -> OperatingSystem:
+    """The Windows on the volume that is meant: the one that boots, or what may lie of one on another volume."""
+    volume = _find_volume(disk, name)
+    windows = _windows(disk)
+    return windows if windows and windows.volume is volume else OperatingSystem(volume, DEFAULT_ROOT)
+
+
 def _find_volume(disk: Disk, name: str | None) -> Volume:
-    if name and name.isdigit():
-        found = disk.volume(int(name))
-    elif name:
-        found = Installation([disk]).letters.get(f"{name}:")
-    else:
-        found = _main_volume(disk)
+    if name is None:
+        return _main_volume(disk)
+    found = disk.volume(int(name)) if name.isdigit() else _volume_of_letter(disk, f"{name}:")
     if found is None:
-        raise NotFoundError(f"{disk.path} has no volume {name or 'that can be read'}")
+        what = f"no partition {name}" if name.isdigit() else f"no volume that its Windows calls {name}:"
+        raise NotFoundError(f"{disk.path} has {what}: {_choice(disk)}")
     return found
 
 
-def _main_volume(disk: Disk) -> Volume | None:
+def _volume_of_letter(disk: Disk, letter: str) -> Volume | None:
     try:
-        windows = Installation([disk]).os
-    except VmRescueError:
-        windows = None
+        return Installation([disk]).letters.get(letter)
+    except VmRescueError:  # no Windows gives letters here
+        return None
+
+
+def _main_volume(disk: Disk) -> Volume:
+    windows = _windows(disk)
+    if windows:
+        return windows.volume
     readable = [volume for volume in disk.volumes if volume.readable]
-    return windows.volume if windows else readable[0] if len(readable) == 1 else None
+    encrypted = any(volume.file_system == BITLOCKER for volume in disk.volumes)  # what is meant may lie there
+    if len(readable) == 1 and not encrypted:
+        return readable[0]
+    why = "which volume is meant" if readable else "there is no volume that can be read"
+    raise NotFoundError(f"{disk.path}: {why}: {_choice(disk)}")
+
+
+def _windows(disk: Disk) -> OperatingSystem | None:
+    """The Windows that boots from a disk; None where there is none, or it is encrypted."""
+    try:
+        return Installation([disk]).os
+    except VmRescueError:
+        return None
+
+
+def _choice(disk: Disk) -> str:
+    """Which volumes there are, as they are named on the command line, with what tells them apart."""
+    rows = [
+        f"{disk.path}:{volume.partition.number} ({volume.file_system or 'no known file system'}, "
+        f"{volume.partition.role}, {size_text(volume.partition.size)})"
+        for volume in disk.volumes
+    ]
+    return f"it has {', '.join(rows)}" if rows else "it has no volumes"
