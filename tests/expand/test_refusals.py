@@ -46,8 +46,13 @@ def test_sizes_that_cannot_be_are_refused_with_the_reason(gpt: Path) -> None:
     assert fingerprint(gpt) == old
 
 
-def test_a_disk_without_a_windows_needs_a_partition_to_be_named(gpt: Path) -> None:
-    refusal(gpt, "--size", "2G", status=NOT_FOUND)
+def test_a_disk_without_a_windows_needs_a_partition_to_be_named_where_there_is_a_choice(gpt: Path) -> None:
+    with loop_device(gpt, MIB, 100 * MIB, writable=True) as device:
+        run("mkfs.vfat", device)
+    old = fingerprint(gpt)
+    text = refusal(gpt, "--size", "2G", status=NOT_FOUND)
+    assert f"which volume is meant: it has {gpt}:1 (FAT16, EFI system, 100 MB)" in text
+    assert fingerprint(gpt) == old
 
 
 def test_an_mbr_disk_is_not_made_larger_than_its_sector_numbers_reach(mbr: Path) -> None:
