@@ -50,3 +50,8 @@ def test_the_rooms_of_formats_know_no_word_of_windows_administration() -> None:
     for room in ("disk", "volume", "ntfs", "fat", "registry"):
         for file in (SOURCE / room).rglob("*.py"):
             assert not imported_rooms(file) & {"windows", "checks", "plan", "transaction", "bcd"}, file
+
+
+def test_no_deed_asks_a_reader_which_would_remember_what_was_there_before_an_edit() -> None:
+    tree = ast.parse((SOURCE / "transaction/apply.py").read_text())
+    assert "files" not in {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}

@@ -10,9 +10,12 @@ import pytest
 
 from commands.here import vmrescue
 from hostile.disks import small_image
+from vmrescue.checks import diagnose
+from vmrescue.fleet.lines import JsonLines
 from vmrescue.fleet.outputs import open_output
+from vmrescue.fleet.result import ScanResult
 from vmrescue.fleet.rows import COLUMNS, row_of
-from vmrescue.fleet.stored import DOCUMENT, ROW, checked, parsed
+from vmrescue.fleet.stored import DOCUMENT, LONGEST, ROW, checked, parsed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -132,3 +135,23 @@ def test_an_image_whose_name_is_not_utf_8_is_kept_and_found_again(form: str, tmp
     kept = open_output(tmp_path / f"r.{form}", resume=True)
     assert list(kept.images()) == [name]
     kept.close()
+
+
+def test_a_scan_reads_back_what_it_wrote_of_the_worst_image(tmp_path: Path) -> None:
+    image = small_image(tmp_path)
+    document = ScanResult(str(image), diagnose(image), None, 0.1, 1).to_dict()
+    worst = next(finding for finding in document["diagnosis"]["findings"] if finding["changes"])
+    worst["changes"][0]["before"] = "x" * LONGEST
+    output = JsonLines(tmp_path / "results.jsonl", resume=False)
+    output.add(document)
+    output.add(GONE)
+    output.close()
+
+    again = JsonLines(tmp_path / "results.jsonl", resume=True)
+    first, second = again.documents()
+    again.close()
+
+    assert (first["image"], second["image"]) == (str(image), "x")
+    kept = [finding["check"] for finding in first["diagnosis"]["findings"]]
+    assert kept == [finding["check"] for finding in document["diagnosis"]["findings"]]
+    assert any("too long" in str(finding["evidence"]) for finding in first["diagnosis"]["findings"])

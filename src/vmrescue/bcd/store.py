@@ -15,7 +15,7 @@ from uuid import UUID
 from vmrescue.bcd import objects
 from vmrescue.bcd.elements import ElementType, Format, element_by_id, element_by_name, format_of, name_of
 from vmrescue.bcd.objects import Application, Kind, ObjectType, braced
-from vmrescue.bcd.values import Value, decode_value
+from vmrescue.bcd.values import REG_BINARY, Value, decode_value
 from vmrescue.errors import FormatError, NotFoundError
 
 if TYPE_CHECKING:
@@ -57,6 +57,22 @@ class Element:
         except FormatError as error:
             structure = f"element {self.id:08x} of BCD object {braced(self.object.guid)}"
             raise FormatError(structure, error.position, error.expected, error.found) from None
+
+    @property
+    def fault(self) -> str | None:
+        """Why its bytes mean nothing, as Windows stores such a value; None where they mean something."""
+        if self.format is Format.INTEGER_LIST and self.registry_type != REG_BINARY:
+            return f"a value of registry type {self.registry_type}, not REG_BINARY"
+        try:
+            self.value  # noqa: B018 - only whether it can be had
+        except FormatError as error:
+            return f"{error.expected} was expected, not {error.found}"
+        return None
+
+    @property
+    def sound_value(self) -> Value | None:
+        """Its value; None where its bytes mean nothing."""
+        return None if self.fault else self.value
 
 
 class BcdObject:

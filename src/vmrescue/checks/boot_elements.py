@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.bcd import edits
+from vmrescue.checks.evidence import cut_text
 from vmrescue.windows.hive_changes import boot_changes
 
 if TYPE_CHECKING:
@@ -17,11 +18,13 @@ SHOWN_ITEMS = 8  # of a long list
 
 def text_of(element: Element) -> str:
     """An element's value for a person, short; numbers in hexadecimal."""
+    if element.fault:
+        return f"{len(element.raw)} bytes that mean nothing ({element.fault})"
     value = element.value
     if isinstance(value, tuple):
         shown = " ".join(f"0x{item:x}" if isinstance(item, int) else str(item) for item in value[:SHOWN_ITEMS])
         return shown + (f" … ({len(value)} in all)" if len(value) > SHOWN_ITEMS else "")
-    return f"0x{value:x}" if isinstance(value, int) else str(value)
+    return f"0x{value:x}" if isinstance(value, int) else cut_text(str(value))
 
 
 def delete_element(installation: Installation, element: Element) -> tuple[Change, ...]:

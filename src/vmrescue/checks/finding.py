@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from vmrescue.checks.evidence import bounded, cut_text
 from vmrescue.plan import Change, change_to_dict
+
+LONGEST_LINE = 2000  # characters of a summary; ours have some hundred
 
 Severity = Literal["critical", "warning", "advice"]
 SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "advice")
@@ -38,6 +41,12 @@ class Finding:
     on_request: bool = False
     commands: tuple[tuple[str, ...], ...] = field(default=())
     refused: str | None = None
+
+    def __post_init__(self) -> None:
+        """What an image says of itself is shown, and costs no more than a line: it may say any amount."""
+        object.__setattr__(self, "evidence", bounded(self.evidence))
+        if len(self.summary) > LONGEST_LINE:
+            object.__setattr__(self, "summary", cut_text(self.summary))
 
     def to_dict(self) -> dict[str, Any]:
         return {

@@ -13,7 +13,7 @@ from vmrescue.checks import steps
 from vmrescue.checks.finding import Finding
 from vmrescue.errors import FormatError, UnsupportedError
 from vmrescue.plan import DeleteFile, FileRef, RegistryData, SetValue
-from vmrescue.windows.page_file import MEMORY_MANAGEMENT, PageFile, parse_all
+from vmrescue.windows.page_file import MEMORY_MANAGEMENT, MOST, PageFile, different, parse_all, why_no_page_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,14 +34,15 @@ MEANING = (
 class Stray:
     """A page file of the last boot that is not in its place.
 
-    `size` is None where there is no such file, `ref` where its volume is not at hand. `deletable` is False while the
-    volume's log has to be replayed first.
+    `size` is None where there is no such file, `ref` where its volume is not at hand. `number` tells a volume's files
+    apart; `why_not` says why the file stays: its volume's log has to be replayed first, or it is no page file.
     """
 
     place: PageFile
     ref: FileRef | None
     size: int | None
-    deletable: bool = True
+    number: int = 0
+    why_not: str | None = None
 
 
 def check(installation: Installation, policy: Policy) -> Iterator[Finding]:
@@ -85,21 +86,48 @@ def _configured(windows: OperatingSystem, policy: Policy) -> Iterator[Finding]:
 def _in_use(installation: Installation, windows: OperatingSystem, policy: Policy) -> Iterator[Finding]:
     key = f"{windows.current_control_set}\\{MEMORY_MANAGEMENT}"
     found = windows.system.data(key, "ExistingPageFiles")
-    places = [place for place in parse_all(found.data if found else None) if not _in_place(place, policy)]
-    for stray in (_look_for(place, installation) for place in places):
+    named = different(parse_all(found.data if found else None))
+    configured = configured_places(windows)
+    strays = [_look_for(place, installation, configured) for place in named[:MOST] if not _in_place(place, policy)]
+    for stray in _each_once(strays):
         if stray.ref is not None and stray.size is None:
             continue  # its volume is at hand and holds no such file: the value is only a memory of the last boot
         yield _stray_finding(stray, windows, key, found, policy)
+    if len(named) > MOST:
+        yield _too_many(windows, key, len(named))
 
 
-def _look_for(place: PageFile, installation: Installation) -> Stray:
+def configured_places(windows: OperatingSystem) -> list[PageFile]:
+    """Where `PagingFiles` puts page files: as many as Windows has at once."""
+    found = windows.system.data(f"{windows.current_control_set}\\{MEMORY_MANAGEMENT}", "PagingFiles")
+    return different(parse_all(found.data if found else None))[:MOST]
+
+
+def _each_once(strays: list[Stray]) -> list[Stray]:
+    """A file that is named in two ways, by a short form perhaps, is one: named so that it can go, if it can at all."""
+    found: dict[object, Stray] = {}
+    for stray in sorted(strays, key=lambda stray: stray.why_not is not None):
+        place = (stray.ref.disk, stray.ref.partition, stray.number) if stray.ref and stray.number else stray.place
+        found.setdefault(place, stray)
+    return [stray for stray in strays if any(stray is kept for kept in found.values())]
+
+
+def _look_for(place: PageFile, installation: Installation, configured: list[PageFile]) -> Stray:
     volume = installation.letters.get(place.drive)
     if volume is None or not volume.readable:
         return Stray(place, None, None)
     ref = FileRef(volume.disk_index, volume.partition.number, place.path)
     try:
-        pending = volume.state.name == "log pending"
-        return Stray(place, ref, volume.files.size_of(place.path), deletable=not pending)
+        nature = volume.files.nature(place.path)
+        if nature is None:
+            return Stray(place, ref, None)
+        paths = [each.path for each in configured if each.drive == place.drive]
+        why_not = why_no_page_file(volume.files, place.path, paths)
+        if why_not:
+            why_not = f"It is not deleted, because it is not taken for a page file: {why_not}."
+        elif volume.state.name == "log pending":
+            why_not = "It can go once the volume's log is replayed."
+        return Stray(place, ref, nature.size, nature.number, why_not)
     except (FormatError, UnsupportedError):  # a damaged volume, which is a finding of its own
         return Stray(place, None, None)
 
@@ -116,9 +144,10 @@ def _stray_finding(
         "wanted": policy.page_file_drive,
         "file": str(stray.place),
         "bytes": stray.size,
+        "why_not_deleted": stray.why_not,
     }
     changes: tuple[Change, ...] = ()
-    if stray.ref is not None and stray.size is not None and stray.deletable:
+    if stray.ref is not None and stray.size is not None and not stray.why_not:
         changes = (DeleteFile(stray.ref, stray.size),)
     where = (
         f"of {(stray.size or 0) >> 20} MB is there"
@@ -130,8 +159,19 @@ def _stray_finding(
         severity="warning" if at_hand else "advice",
         summary=f"the last boot used {stray.place}, not {policy.page_file_drive}; the file {where} "
         f"({policy.page_file_reason})",
-        meaning=MEANING if stray.deletable else f"{MEANING} It can go once the volume's log is replayed.",
+        meaning=f"{MEANING} {stray.why_not}" if stray.why_not else MEANING,
         step=steps.PAGE_FILE,
         evidence=evidence,
         changes=changes,
+    )
+
+
+def _too_many(windows: OperatingSystem, key: str, count: int) -> Finding:
+    return Finding(
+        check=ID,
+        severity="advice",
+        summary=f"ExistingPageFiles names {count} page files; Windows has {MOST} at most, and so many were looked at",
+        meaning="Windows did not write such a value; what else it names was not looked for.",
+        step=steps.PAGE_FILE,
+        evidence={"hive": windows.system.path, "key": key, "value": "ExistingPageFiles", "places": count},
     )

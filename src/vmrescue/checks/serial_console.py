@@ -92,9 +92,9 @@ def _settings(store: Store, loader: BcdObject | None, policy: Policy) -> list[_S
 
 
 def _value(entry: BcdObject | None, number: int) -> Any:
-    """The value that takes effect: the object's own, or one that it inherits."""
+    """The value that takes effect: the object's own, or one that it inherits; None for one that means nothing."""
     element = entry.inherited(number) if entry else None
-    return element.value if element else None
+    return element.sound_value if element else None
 
 
 def _summary(loader: BcdObject | None, settings: list[_Setting], found: dict[str, Any]) -> str:

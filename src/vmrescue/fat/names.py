@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 from vmrescue.errors import RefusedError, UsageError
+from vmrescue.file_names import why_no_name
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -24,7 +25,6 @@ MAX_UNITS = 255
 # Number; units 0-4; attributes; type 0; checksum of the 8.3 name; units 5-10; cluster 0; units 11-12.
 LONG_SLOT = struct.Struct("<B10sBBB12sH4s")
 
-FORBIDDEN = frozenset('"*/:<>?\\|') | frozenset(map(chr, range(32)))
 SHORT_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789$%'-_@~`!(){}^#&")
 # Letters that Python's upper() turns into other letters than Windows, which leaves them alone.
 NOT_UPPERCASED = frozenset("\u00b5\u0131\u017f")
@@ -35,10 +35,8 @@ def check_name(name: str) -> None:
     units = len(name.encode("utf-16-le", "surrogatepass")) // 2
     if not 0 < units <= MAX_UNITS:
         raise UsageError(f"a file name has 1 to {MAX_UNITS} characters, not {units}")
-    if bad := FORBIDDEN.intersection(name):
-        raise UsageError(f"a file name may not contain {sorted(bad)[0]!r}: {name!r}")
-    if name[-1] in ". ":
-        raise UsageError(f"a file name may not end with a dot or a space: {name!r}")
+    if why := why_no_name(name):
+        raise UsageError(f"{name!r} cannot be a file's name in Windows: {why}")
 
 
 def fold(name: str) -> str:

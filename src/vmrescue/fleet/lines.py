@@ -6,11 +6,13 @@ import csv
 import io
 import json
 import os
+from dataclasses import asdict
 from typing import IO, TYPE_CHECKING, Any
 
 from vmrescue.errors import FormatError, VmRescueError
 from vmrescue.files import kind_of, lines, open_regular
 from vmrescue.fleet import stored
+from vmrescue.fleet.result import ImageError
 from vmrescue.fleet.rows import COLUMNS, row_of
 from vmrescue.fleet.stored import LONGEST
 from vmrescue.printable import printable
@@ -141,7 +143,34 @@ class CsvTable:
 
 
 def json_line(document: dict[str, Any]) -> str:
-    """A document as a line of its own."""
+    """A document as a line of its own, never longer than is read back: a scan can always resume its own output.
+
+    What would make it longer is what an image says of itself, in the values that its changes replace: a line without
+    these changes says so, and a diagnosis of the image has them.
+    """
+    line = _line(document)
+    if len(line) < LONGEST:
+        return line
+    if diagnosis := document.get("diagnosis"):
+        line = _line(document | {"diagnosis": _without_changes(diagnosis)})
+    if len(line) < LONGEST:
+        return line
+    error = ImageError("UnsupportedError", f"what was found takes more than {LONGEST} characters to say")
+    return _line(document | {"diagnosis": None, "status": "error", "error": asdict(error)})
+
+
+def _without_changes(diagnosis: dict[str, Any]) -> dict[str, Any]:
+    said = "they are too long for a scan's output: see a diagnosis of the image"
+    findings = [
+        finding | {"changes": [], "evidence": finding["evidence"] | {"changes_left_out": said}}
+        if finding["changes"]
+        else finding
+        for finding in diagnosis["findings"]
+    ]
+    return diagnosis | {"findings": findings}
+
+
+def _line(document: dict[str, Any]) -> str:
     return json.dumps(document, separators=(",", ":"), ensure_ascii=True) + "\n"
 
 

@@ -10,6 +10,7 @@ from enum import IntEnum, IntFlag
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError, UsageError
+from vmrescue.file_names import why_no_name
 from vmrescue.ntfs.attribute import Kind
 from vmrescue.ntfs.fields import Number
 from vmrescue.ntfs.record import NUMBER_MASK
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 HEADER = 0x42
 MAX_NAME = 255  # UTF-16 units
 EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
-FORBIDDEN = frozenset('\\/:*?"<>|') | frozenset(map(chr, range(32)))
 
 
 class Space(IntEnum):
@@ -101,8 +101,8 @@ def new_file_name(parent: int, name: str) -> FileName:
 
 def check_name(name: str) -> None:
     """Raises UsageError where no file can have that name in Windows."""
-    if not name or name in (".", "..") or FORBIDDEN & set(name) or name[-1] in " .":
-        raise UsageError(f"{name!r} cannot be a file's name in Windows")
+    if why := why_no_name(name):
+        raise UsageError(f"{name!r} cannot be a file's name in Windows: {why}")
     if len(name.encode("utf-16-le", "surrogatepass")) // 2 > MAX_NAME:
         raise UsageError(f"a file's name has at most {MAX_NAME} characters, not {len(name)}")
 

@@ -1,7 +1,7 @@
 """The deeds: each change of a plan carried out with the editors, on whatever device the disks lie on (an overlay).
 
-Before a change is made, what the plan says was found is compared with what is there; a difference refuses the plan.
-All changes to one hive are made in one go, after its transaction logs have been replayed.
+Before the first edit, what the plan says was found is compared with what is there (`transaction.expected`); a
+difference refuses the plan. All changes to one hive are made in one go, after its transaction logs have been replayed.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ from collections import Counter
 from functools import singledispatch
 from typing import TYPE_CHECKING
 
-from vmrescue.digests import sha256
-from vmrescue.errors import RefusedError, RepairFailedError
+from vmrescue.errors import NotFoundError, RefusedError, RepairFailedError
 from vmrescue.ntfs import volume_state
 from vmrescue.ntfs.boot_copy import read_boot_copy, write_boot_copy
 from vmrescue.ntfs.log_replay import replay
@@ -31,12 +30,11 @@ from vmrescue.plan import (
 from vmrescue.registry import Hive, KeyNotFound, ValueNotFound
 from vmrescue.registry.base_block import LOG_SUFFIXES
 from vmrescue.registry.check import Weight
-from vmrescue.registry.hive_file import LARGEST_HIVE, LARGEST_LOG, check_content
 from vmrescue.registry.mounts import mount_of
 from vmrescue.transaction.editors import open_editor
-from vmrescue.transaction.resizing import make_room
+from vmrescue.transaction.expected import by_file, compare, find_volume, must_be_as_planned
+from vmrescue.transaction.resizing import Expansion, make_room
 from vmrescue.transaction.stale import stale
-from vmrescue.windows.file_system import chunks
 from vmrescue.windows.why_not import Obstacles
 
 if TYPE_CHECKING:
@@ -48,52 +46,39 @@ if TYPE_CHECKING:
     from vmrescue.windows import Disk, Volume
 
 
-def find_volume(disks: list[Disk], file: FileRef) -> Volume:
-    """The volume that a plan's file lies on. Raises RefusedError where the disks have no such partition."""
-    volume = disks[file.disk].volume(file.partition) if 0 <= file.disk < len(disks) else None
-    if volume is None:
-        raise RefusedError(f"the plan edits {file}, which is not on the disks given")
-    return volume
-
-
-def by_file(changes: list[Change]) -> dict[FileRef, list[Change]]:
-    """The changes of each file together, files and changes in the plan's order."""
-    grouped: dict[FileRef, list[Change]] = {}
-    for change in changes:
-        grouped.setdefault(change.file, []).append(change)
-    return grouped
-
-
-# changes after which nothing else may be done to the file
-WHOLE_FILE = (DeleteFile, PutFile, ReplayVolumeLog, WriteBootCopy)
+OF_THE_VOLUME = (Expansion, ReplayVolumeLog, WriteBootCopy)  # changes that look for themselves at what they find
+WHOLE_FILE = (DeleteFile, PutFile, WriteBootCopy)  # changes after which nothing else may be done to the file
 
 
 def apply_plan(plan: Plan, disks: list[Disk]) -> set[Volume]:
     """Makes every change of the plan on the disks; returns the volumes whose own structures were changed.
 
+    First what changes what the readers see of a volume as a whole, then a look at all that the plan expects, then the
+    edits of files: by editors alone, because a reader would remember what was there before them.
+
     Raises:
         RefusedError: something is no longer as the plan found it, or editing it would not be safe.
     """
     refuse_obstacles(plan.changes, disks)
-    editors: dict[Volume, VolumeEditor] = {}
     rest, disks, restructured = make_room(plan.changes, disks)
-    for file, (first, *others) in by_file(rest).items():
+    rest, replayed = _replay_volume_logs(rest, disks)
+    steps = [step for step in plan.steps if not isinstance(step.change, OF_THE_VOLUME)]
+    must_be_as_planned(steps, [disk.anew() for disk in disks])
+
+    editors: dict[Volume, VolumeEditor] = {}
+    for file, changes in by_file(rest).items():
         volume = find_volume(disks, file)
-        if others and any(isinstance(change, WHOLE_FILE) for change in (first, *others)):
+        if len(changes) > 1 and any(isinstance(change, WHOLE_FILE) for change in changes):
             raise RefusedError(f"the plan changes {file} as a whole and does something else to it too")
         volume.must_be_whole()
-        if isinstance(first, ReplayVolumeLog):
-            _replay_volume_log(first, volume)
-            restructured.add(volume)
-            continue
-        if isinstance(first, WriteBootCopy):
-            _write_boot_copy(first, volume)
+        if isinstance(changes[0], WriteBootCopy):
+            _write_boot_copy(changes[0], volume)
             continue
         if volume not in editors:
             editors[volume] = open_editor(volume)
-        if _change_file(volume, editors[volume], file, [first, *others]):
+        if _change_file(editors[volume], file, changes):
             restructured.add(volume)
-    return restructured
+    return restructured | replayed
 
 
 def refuse_obstacles(changes: list[Change], disks: list[Disk]) -> None:
@@ -104,28 +89,20 @@ def refuse_obstacles(changes: list[Change], disks: list[Disk]) -> None:
             raise RefusedError(f"cannot {change.title}: {why}")
 
 
-def _change_file(volume: Volume, editor: VolumeEditor, file: FileRef, changes: list[Change]) -> bool:
-    """Makes all changes of one file; returns whether more than clusters that it already had was changed."""
-    first = changes[0]
-    if isinstance(first, PutFile):
-        _put_file(first, volume, editor)
-        return True
-    if not editor.exists(file.path):
-        raise stale(f"the plan edits {file}, which is not there")
-    if isinstance(first, DeleteFile):
-        _compare(first, first.size, volume.files.size_of(file.path))
-        editor.delete(file.path)
-        return True
-    for path, most in [(file.path, LARGEST_HIVE), *((file.path + suffix, LARGEST_LOG) for suffix in LOG_SUFFIXES)]:
-        if editor.exists(path):
-            check_content(volume.files.open(path), f"\\{path} on {volume}", most)
-    return _edit_hive(editor, file, changes)
+def _replay_volume_logs(changes: list[Change], disks: list[Disk]) -> tuple[list[Change], set[Volume]]:
+    """Before anybody looks into the volumes: readers and editors would remember what a replay changes.
 
-
-def _replay_volume_log(change: ReplayVolumeLog, volume: Volume) -> None:
-    """Before any editor looks at the volume: it would remember what the replay changes."""
-    if replay(volume.device) is None:
-        raise stale(f"cannot {change.title}: the log of {volume} has nothing to replay any more")
+    Returns the other changes, and the volumes whose logs were replayed.
+    """
+    replays = [change for change in changes if isinstance(change, ReplayVolumeLog)]
+    volumes = set()
+    for change in replays:
+        volume = find_volume(disks, change.file)
+        volume.must_be_whole()
+        if replay(volume.device) is None:
+            raise stale(f"cannot {change.title}: the log of {volume} has nothing to replay any more")
+        volumes.add(volume)
+    return [change for change in changes if not isinstance(change, ReplayVolumeLog)], volumes
 
 
 def _write_boot_copy(change: WriteBootCopy, volume: Volume) -> None:
@@ -135,20 +112,22 @@ def _write_boot_copy(change: WriteBootCopy, volume: Volume) -> None:
     write_boot_copy(volume.device)
 
 
-def _put_file(change: PutFile, volume: Volume, editor: VolumeEditor) -> None:
-    path = change.file.path
-    _compare(change, change.before, file_hash(volume, path))
-    if change.before is None:
-        editor.create_file(path, change.data)
-    else:
-        editor.write_file(path, change.data)
-
-
-def file_hash(volume: Volume, path: str) -> str | None:
-    """The SHA-256 of a file's content, as the reader sees it; None where there is no such file."""
-    if volume.files.size_of(path) is None:
-        return None
-    return sha256(chunks(volume.files.open(path)))
+def _change_file(editor: VolumeEditor, file: FileRef, changes: list[Change]) -> bool:
+    """Makes all changes of one file; returns whether more than clusters that it already had was changed."""
+    first = changes[0]
+    if isinstance(first, PutFile) and first.before is None:
+        editor.create_file(file.path, first.data)
+        return True
+    try:
+        if isinstance(first, DeleteFile):
+            editor.delete(file.path)
+            return True
+        if isinstance(first, PutFile):
+            editor.write_file(file.path, first.data)
+            return True
+        return _edit_hive(editor, file, changes)
+    except NotFoundError as error:  # it was there before the plan's first edit: the plan itself has deleted it
+        raise stale(f"the plan edits {file}, and {error}") from error
 
 
 def _edit_hive(editor: VolumeEditor, file: FileRef, changes: list[Change]) -> bool:
@@ -196,14 +175,14 @@ def edit(change: Change, hive: Hive) -> None:
 
 @edit.register
 def _(change: SetValue, hive: Hive) -> None:
-    _compare(change, change.before, _value(hive, change.key, change.name))
+    compare(change, change.before, _value(hive, change.key, change.name))
     hive.create_key(change.key)
     hive.set_value(change.key, change.name, change.after.type, change.after.raw)
 
 
 @edit.register
 def _(change: DeleteValue, hive: Hive) -> None:
-    _compare(change, change.before, _value(hive, change.key, change.name))
+    compare(change, change.before, _value(hive, change.key, change.name))
     hive.delete_value(change.key, change.name)
 
 
@@ -219,7 +198,7 @@ def _(change: DeleteKey, hive: Hive) -> None:
     except KeyNotFound as error:
         raise stale(f"cannot {change.title}: {error}") from error
     found = {value.name: RegistryData(int(value.type), value.raw) for value in key.values()}
-    _compare(change, change.before, found)
+    compare(change, change.before, found)
     hive.delete_key(change.key, recursive=True)
 
 
@@ -235,9 +214,3 @@ def _value(hive: Hive, key: str, name: str) -> RegistryData | None:
     except (KeyNotFound, ValueNotFound):
         return None
     return RegistryData(int(value.type), value.raw)
-
-
-def _compare(change: Change, expected: object, found: object) -> None:
-    if expected != found:
-        shown = "nothing" if found is None else str(found)
-        raise stale(f"cannot {change.title}: the plan found {change.before_text}, and now there is {shown}")

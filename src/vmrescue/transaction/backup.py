@@ -15,7 +15,7 @@ from vmrescue.files import write_sparse
 from vmrescue.interrupts import checkpoint
 from vmrescue.plan import FileRef
 from vmrescue.registry.base_block import LOG_SUFFIXES
-from vmrescue.transaction.apply import find_volume
+from vmrescue.transaction.expected import find_volume
 from vmrescue.windows import Installation
 from vmrescue.windows.boot_store import BIOS_STORE, UEFI_STORE
 from vmrescue.windows.file_system import chunks, harmless

@@ -30,7 +30,7 @@ def make_room(changes: list[Change], disks: list[Disk]) -> tuple[list[Change], l
     for change in expansions:
         disk = _disk(change, disks)
         expand(change, disk)
-        disks = [Disk(each.device, each.path, each.index) if each is disk else each for each in disks]
+        disks = [each.anew() if each is disk else each for each in disks]
     volumes = [
         disks[change.file.disk].volume(change.file.partition)
         for change in expansions

@@ -26,11 +26,12 @@ from vmrescue.errors import AfterCommitError, RefusedError, RepairFailedError, V
 from vmrescue.interrupts import checkpoint, held
 from vmrescue.notes import damage_in, made_by_an_edit
 from vmrescue.plan import DeleteFile, PutFile, ReplayVolumeLog, WriteBootCopy
-from vmrescue.transaction.apply import apply_plan, by_file
+from vmrescue.transaction.apply import apply_plan
 from vmrescue.transaction.backup import back_up
 from vmrescue.transaction.commit import EditedImage, commit
 from vmrescue.transaction.committed import must_be_confirmable
 from vmrescue.transaction.editors import open_editor
+from vmrescue.transaction.expected import by_file
 from vmrescue.transaction.receipt import Receipt, ReceiptFile
 from vmrescue.transaction.resizing import Expansion
 from vmrescue.transaction.spelling import as_spelled

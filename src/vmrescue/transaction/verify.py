@@ -24,7 +24,7 @@ from vmrescue.plan import (
     SetValue,
     WriteBootCopy,
 )
-from vmrescue.transaction.apply import by_file, file_hash, find_volume
+from vmrescue.transaction.expected import by_file, file_hash, find_volume
 from vmrescue.transaction.resized import look_at_expansion
 from vmrescue.transaction.resizing import Expansion
 from vmrescue.windows import RegistryFile

@@ -20,6 +20,7 @@ from vmrescue.registry.hive_file import check_size, read_log
 from vmrescue.volume import Partition, PartitionTable
 from vmrescue.windows.disk import Disk
 from vmrescue.windows.file_system import Entry
+from vmrescue.windows.nature import Nature
 from vmrescue.windows.registry_file import RegistryFile
 from vmrescue.windows.stream import DeviceStream
 from vmrescue.windows.volume import Volume
@@ -91,6 +92,10 @@ class HiveFiles:
         if path == self._path.name:
             return self._device.size
         return self._log(path).stat().st_size if self.exists(path) else None
+
+    def nature(self, path: str) -> Nature | None:
+        size = self.size_of(path)
+        return None if size is None else Nature(size, directory=False)
 
     def open(self, path: str) -> BinaryIO:
         return DeviceStream(self._device) if path == self._path.name else BytesIO(self.read_file(path))

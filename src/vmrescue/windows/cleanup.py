@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from glob import escape
 from typing import TYPE_CHECKING
 
 from vmrescue import file_path
 from vmrescue.errors import NotFoundError, UsageError
 from vmrescue.plan import FileRef
+from vmrescue.registry.upcase import upper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -151,7 +153,7 @@ def removable_files(windows: OperatingSystem, categories: Collection[Category]) 
         if category.condition and not category.condition(windows):
             continue
         for pattern in category.patterns:
-            for path, entry in matches(files, file_path.split(pattern.replace(WINDOWS, windows.root))):
+            for path, entry in matches(files, file_path.split(pattern.replace(WINDOWS, escape(windows.root)))):
                 if path in seen or entry.name.lower() in category.keep:
                     continue
                 seen.add(path)
@@ -171,7 +173,7 @@ def matches(files: FileSystem, pattern: list[str]) -> Iterator[tuple[str, Entry]
         for entry in _entries(files, folder):
             path = f"{folder}\\{entry.name}".lstrip("\\")
             below = part == EVERYTHING_BELOW
-            if entry.is_link or not (below or fnmatchcase(entry.name.upper(), part.upper())):
+            if entry.is_link or not (below or fnmatchcase(upper(entry.name), upper(part))):
                 continue
             if entry.is_directory and (below or rest) and depth < DEEPEST and entry.number not in seen:
                 seen |= {entry.number} - {0}

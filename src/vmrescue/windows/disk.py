@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from vmrescue.plan import ImageIdentity
 from vmrescue.volume import read_partition_table
@@ -29,6 +29,10 @@ class Disk:
         self.index = index
         self.table = table or read_partition_table(device)
         self.volumes = [Volume(self, partition) for partition in self.table.partitions if partition.role != "extended"]
+
+    def anew(self) -> Self:
+        """The same disk as it is now, with nothing remembered: neither its table nor what a reader has seen."""
+        return type(self)(self.device, self.path, self.index)
 
     @property
     def id(self) -> str:

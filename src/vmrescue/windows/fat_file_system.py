@@ -12,6 +12,7 @@ from vmrescue.windows.agreement import must_agree
 from vmrescue.windows.bounded_fat import BoundedFatFs, entries_of, name_of
 from vmrescue.windows.file_system import Entry
 from vmrescue.windows.guard import GuardedStream, reading
+from vmrescue.windows.nature import Nature
 from vmrescue.windows.stream import DeviceStream
 
 if TYPE_CHECKING:
@@ -51,6 +52,14 @@ class FatFileSystem:
         with reading(f"FAT file {path}", self._position):
             entry = self._find(path)
             return None if entry is None or entry.is_directory() else int(entry.size)
+
+    def nature(self, path: str) -> Nature | None:
+        with reading(f"FAT file {path}", self._position):
+            entry = self._find(path)
+            if entry is None:
+                return None
+            directory = entry.is_directory()
+            return Nature(0 if directory else int(entry.size), directory, number=int(entry.cluster))
 
     def open(self, path: str) -> BinaryIO:
         with reading(f"FAT file {path}", self._position):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmrescue.disk.device import BlockDevice
+    from vmrescue.windows.nature import Nature
 
 CHUNK = 1 << 20  # bytes of a file held at once
 
@@ -53,6 +54,9 @@ class FileSystem(Protocol):
 
     def size_of(self, path: str) -> int | None:
         """A file's length in bytes; None where there is no such file (or it is a directory)."""
+
+    def nature(self, path: str) -> Nature | None:
+        """What kind of file or directory lies at a path; None where there is neither."""
 
     def open(self, path: str) -> BinaryIO:
         """The file's content.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from vmrescue import file_path
 from vmrescue.bcd import Boot, Device, Partition, Style
 from vmrescue.errors import FormatError, NotFoundError, UnsupportedError, VmRescueError
 from vmrescue.registry.errors import LinkError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 CURRENT_VERSION = r"Microsoft\Windows NT\CurrentVersion"
 DEFAULT_ROOT = "Windows"
 OS_LETTER = "C:"
+NOT_IN_NAMES = frozenset('<>:"|?*')  # a text with one of these is no folder of Windows
 CONTROL_SET = re.compile(r"ControlSet\d{3}", re.IGNORECASE)
 WINDOWS_11_BUILD = 22000  # from this build on a client is Windows 11, though ProductName still says 10
 
@@ -71,13 +73,24 @@ class OperatingSystem:
 
     @cached_property
     def current_control_set(self) -> str:
-        """The set that `Select\\Current` names. Raises NotFoundError where it names none that is there."""
-        number = self.system.number("Select", "Current")
-        name = f"ControlSet{number:03}" if number is not None else None
-        found = next((control_set for control_set in self.control_sets if control_set == name), None)
+        """The set that `Select\\Current` names, else the one that `Select\\Default` does, which the loader goes by.
+
+        Raises NotFoundError where neither names one that is there.
+        """
+        named = {value: self._control_set(value) for value in ("Current", "Default")}
+        found = next((name for name in named.values() if name in self.control_sets), None)
         if found is None:
-            raise NotFoundError(f"hive \\{self.system.path}: Select\\Current names {name or 'none'}, not there")
-        return found
+            said = named["Current"] or "none"
+            raise NotFoundError(f"hive \\{self.system.path}: Select\\Current names {said}, not there")
+        if found != named["Current"]:
+            said = named["Current"] or "no control set"
+            self.warnings.append(f"Select\\Current names {said}; {found}, which Select\\Default names, was looked at")
+        return str(found)
+
+    def _control_set(self, value: str) -> str | None:
+        """The set that a value of `Select` names; None where it is no number."""
+        number = self.system.number("Select", value)
+        return None if number is None else f"ControlSet{number:03}"
 
     @cached_property
     def computer_name(self) -> str | None:
@@ -182,13 +195,15 @@ class Installation:
     def _system_root(self) -> str:
         loader = self.boot.loader
         element = loader.element("systemroot") if loader else None
-        return str(element.value).strip("\\") if element else DEFAULT_ROOT
+        parts = file_path.split(str(element.sound_value or "")) if element else []
+        plain = parts and not any(part in (".", "..") or NOT_IN_NAMES & set(part) for part in parts)
+        return "\\".join(parts) if plain else DEFAULT_ROOT
 
     def _os_device(self) -> Volume | None:
         """The volume that the default loader's `osdevice` means, where it is on a disk at hand."""
         loader = self.boot.loader
         element = loader.element("osdevice") if loader else None
-        device = element.value if element else None
+        device = element.sound_value if element else None
         if not isinstance(device, Device):
             return None
         if isinstance(device.target, Boot):

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from vmrescue.disk.device import BlockDevice
 
 BITMAP_RECORD = 6  # $Bitmap is always file record 6
+ROOT_RECORD, FIRST_USER_RECORD = 5, 24  # but for the root, what comes before is NTFS's own
+SPACE_AT, DOS_NAME = 0x41, 2  # of $FILE_NAME: its name space; a name that is only the short form of another
 
 
 class NtfsFileSystem:
@@ -105,6 +107,26 @@ class NtfsFileSystem:
                     break
                 names[at], record = long_name(entry), target_of(entry)
             return "\\".join(names)
+
+    def nature(self, path: str) -> Nature | None:
+        with reading(f"NTFS file {path}", self._position):
+            parts = parts_of(path)
+            asked = (self._record("\\".join(parts[: length + 1])) for length in range(len(parts)))
+            way = [record for record in asked if record is not None]
+            if not way or len(way) < len(parts):
+                return None
+            record = way[-1]
+            directory = record.is_dir()
+            names = [each.header.open().read() for each in record.attributes[ATTRIBUTE_TYPE_CODE.FILE_NAME]]
+            return Nature(
+                size=0 if directory or not record.has_stream() else int(record.size()),
+                directory=directory,
+                own=any(each.segment < FIRST_USER_RECORD and each.segment != ROOT_RECORD for each in way),
+                link=any(each.is_reparse_point() for each in way),
+                names=sum(name[SPACE_AT] != DOS_NAME for name in names),
+                packed=marks_of(record),
+                number=int(record.segment),
+            )
 
     def _record(self, path: str) -> Any | None:
         """What lies at a path. Directories on the way are kept: most of what is asked for lies beside each other."""

@@ -9,10 +9,50 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vmrescue.registry.upcase import upper
+from vmrescue.windows.file_system import parts_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from vmrescue.windows.file_system import FileSystem
 
 MEMORY_MANAGEMENT = r"Control\Session Manager\Memory Management"
 # A size begins where blanks begin: looked for at each of many blanks, it would be looked for without end.
-LINE = re.compile(r"(?:\\\?\?\\)?(?P<drive>[A-Za-z?]:)\\(?P<path>.+?)(?:(?<! ) ++\d++){0,2}+")
+LINE = re.compile(
+    r"(?:\\\?\?\\|\\\\[?.]\\)?(?P<drive>[A-Za-z?]:)[\\/]++(?P<path>.+?)(?:(?<! ) ++\d++){0,2}+", re.DOTALL
+)
+MOST = 16  # page files that Windows has at once
+ITS_NAMES = frozenset(("PAGEFILE.SYS", "SWAPFILE.SYS"))
+SUFFIX = ".SYS"  # of a page file that was given another name
+NOT_ITS_NAMES = frozenset(("HIBERFIL.SYS", "IO.SYS", "MSDOS.SYS", "CONFIG.SYS", "DRVSPACE.SYS", "DBLSPACE.SYS"))
+# Where nobody puts a page file of another name, and where there are drivers, which are called so too.
+NOT_ITS_FOLDERS = frozenset(
+    (
+        "BOOT", "EFI", "PROGRAM FILES", "PROGRAM FILES (X86)", "PROGRAMDATA", "RECOVERY", "SYSTEM VOLUME INFORMATION",
+        "USERS", "WINDOWS", "WINDOWS.OLD", "WINNT", "$RECYCLE.BIN", "$WINDOWS.~BT", "$WINDOWS.~WS",
+    )
+)  # fmt: skip
+OTHER_CONTENT = {
+    b"regf": "a hive",
+    b"MZ": "a program or a driver",
+    b"PAGEDU64": "a memory dump, which Windows has yet to save",
+    b"PAGEDUMP": "a memory dump, which Windows has yet to save",
+    b"hibr": "a hibernated Windows",
+    b"HIBR": "a hibernated Windows",
+    b"wake": "a hibernated Windows",
+    b"WAKE": "a hibernated Windows",
+    b"RSTR": "a hibernated Windows",
+    b"PK\3\4": "an archive",
+    b"%PDF": "a document",
+    b"\xd0\xcf\x11\xe0": "a document",
+    b"SQLite": "a database",
+    b"conectix": "a virtual disk",
+    b"vhdxfile": "a virtual disk",
+}
+LONGEST_SIGNATURE = 8  # bytes
 
 
 @dataclass(frozen=True)
@@ -29,7 +69,8 @@ class PageFile:
 def parse(line: str) -> PageFile | None:
     """A line of PagingFiles or ExistingPageFiles; None where it names no drive."""
     match = LINE.fullmatch(line.strip())
-    return PageFile(match["drive"].upper(), match["path"]) if match else None
+    path = "\\".join(parts_of(match["path"])) if match else ""
+    return PageFile(match["drive"].upper(), path) if match and path else None
 
 
 def parse_all(lines: object) -> list[PageFile]:
@@ -39,3 +80,54 @@ def parse_all(lines: object) -> list[PageFile]:
     if not isinstance(lines, list):
         return []
     return [found for line in lines if (found := parse(str(line)))]
+
+
+def different(places: list[PageFile]) -> list[PageFile]:
+    """Each place once, as it is spelled first: case makes no difference."""
+    return list({(place.drive, upper(place.path)): place for place in reversed(places)}.values())[::-1]
+
+
+def why_no_page_file(files: FileSystem, path: str, configured: Collection[str]) -> str | None:
+    """Why a file that is there is not taken for a page file, and so not deleted as one; None where it is one.
+
+    The values that name page files are text out of an image: they say where to look, and never what kind of file goes.
+
+    Args:
+        files: the volume that it lies on.
+        path: from the volume's root.
+        configured: the paths at which `PagingFiles` puts page files on that volume.
+    """
+    *folders, name = map(upper, parts_of(path)) if parts_of(path) else [""]
+    return _why_not_called_so(folders, name, upper(path) in map(upper, configured)) or _why_not_its_kind(files, path)
+
+
+def _why_not_called_so(folders: list[str], name: str, configured: bool) -> str | None:
+    if any(part != part.strip(". ") or ":" in part for part in (*folders, name)):
+        return "Windows gives no file such a path"
+    if name in ITS_NAMES:
+        return None if configured or not folders else "it is neither at a volume's root nor where PagingFiles puts one"
+    if not configured:
+        return "it is not called as Windows calls its page files"
+    in_its_place = not NOT_ITS_FOLDERS & set(folders[:1]) and "~" not in "".join(folders)  # nor by a short form
+    if not in_its_place or not name.endswith(SUFFIX) or name in NOT_ITS_NAMES:
+        return "page files are not called so, or do not lie there, though PagingFiles says it"
+    return None
+
+
+def _why_not_its_kind(files: FileSystem, path: str) -> str | None:
+    nature = files.nature(path)
+    if nature is None:
+        return "it is not there"
+    if nature.own:
+        return "it is one of the file system's own files"
+    if nature.directory:
+        return "it is a directory"
+    if nature.link:
+        return "it is a reparse point, or lies below one"
+    if nature.names > 1:
+        return "it has another name too (a hard link)"
+    if nature.packed:
+        return f"it is {' and '.join(nature.packed)}, as Windows makes no page file"
+    head = files.open(path).read(LONGEST_SIGNATURE)
+    content = next((what for signature, what in OTHER_CONTENT.items() if head.startswith(signature)), None)
+    return content and f"it begins as {content} does"

@@ -1,0 +1,138 @@
+"""What a plan says was found, compared with what the readers see: of all changes, before the first edit.
+
+A reader remembers what it has read: directories, records, a part of the file table. So none is asked after an edit that
+it did not see; the deeds (`transaction.apply`) ask their editors only, and what verifies them is opened anew.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from vmrescue.checks import page_file
+from vmrescue.digests import sha256
+from vmrescue.errors import RefusedError, VmRescueError
+from vmrescue.plan import Change, DeleteFile, PutFile
+from vmrescue.registry.base_block import LOG_SUFFIXES
+from vmrescue.registry.hive_file import LARGEST_HIVE, LARGEST_LOG, check_content
+from vmrescue.transaction.stale import stale
+from vmrescue.windows import Installation
+from vmrescue.windows.file_system import chunks
+from vmrescue.windows.needed_files import NeededFiles
+from vmrescue.windows.page_file import why_no_page_file
+
+if TYPE_CHECKING:
+    from vmrescue.plan import FileRef, Step
+    from vmrescue.windows import Disk, Volume
+
+
+MANY = 16  # files of one folder: from here on it is quicker to read the whole folder once
+
+
+def find_volume(disks: list[Disk], file: FileRef) -> Volume:
+    """The volume that a plan's file lies on. Raises RefusedError where the disks have no such partition."""
+    volume = disks[file.disk].volume(file.partition) if 0 <= file.disk < len(disks) else None
+    if volume is None:
+        raise RefusedError(f"the plan edits {file}, which is not on the disks given")
+    return volume
+
+
+def by_file(changes: list[Change]) -> dict[FileRef, list[Change]]:
+    """The changes of each file together, files and changes in the plan's order."""
+    grouped: dict[FileRef, list[Change]] = {}
+    for change in changes:
+        grouped.setdefault(change.file, []).append(change)
+    return grouped
+
+
+def must_be_as_planned(steps: list[Step], disks: list[Disk]) -> None:
+    """Looks at every file that the steps edit. What is in a hive is compared where the hive is edited.
+
+    Args:
+        steps: those that change files; the layout's come before and are compared by themselves.
+        disks: nothing has been edited on them since they were opened.
+
+    Raises:
+        RefusedError: something is no longer as the plan found it, or may not be edited so.
+    """
+    deletions = _Deletions(steps, disks)
+    for file, (first, *_) in by_file([step.change for step in steps]).items():
+        volume = find_volume(disks, file)
+        if isinstance(first, PutFile):
+            compare(first, first.before, file_hash(volume, file.path))
+        elif isinstance(first, DeleteFile):
+            deletions.must_be_allowed(first, volume)
+        else:
+            _must_hold_a_hive(volume, file)
+
+
+class _Deletions:
+    """What the steps of a plan may delete, whoever made the plan.
+
+    No directory and none of the file system's own files, which the editors see to; nothing that Windows needs to start;
+    and where the check of page files asked for it, nothing but a page file.
+    """
+
+    def __init__(self, steps: list[Step], disks: list[Disk]) -> None:
+        deletions = [step for step in steps if isinstance(step.change, DeleteFile)]
+        self._page_files = {step.change.file for step in deletions if step.check == page_file.ID}
+        self._in_folder = Counter(_folder_of(step.change.file) for step in deletions)
+        self._listed: dict[tuple[int, int, str], dict[str, tuple[int, int]]] = {}
+        self._windows: Installation | None = None
+        with suppress(VmRescueError):  # a disk without a Windows is edited too
+            self._windows = Installation(disks) if deletions else None
+        self._needed = NeededFiles({self._windows.os.root} if self._windows and self._windows.os else set())
+
+    def must_be_allowed(self, change: DeleteFile, volume: Volume) -> None:
+        """Raises RefusedError where the file is not as the plan found it, or must stay."""
+        file = change.file
+        size, number = self._size_and_number(volume, file)
+        compare(change, change.size, size)
+        if what := self._needed.why_needed(volume, number):
+            raise RefusedError(f"nothing was written: {file} is {what}: it can be replaced (put), not deleted")
+        if file in self._page_files and (why := why_no_page_file(volume.files, file.path, self._configured(volume))):
+            raise RefusedError(f"nothing was written: {file} is not taken for a page file: {why}")
+
+    def _configured(self, volume: Volume) -> list[str]:
+        """Where `PagingFiles` puts page files on a volume."""
+        installation = self._windows
+        places = page_file.configured_places(installation.os) if installation and installation.os else []
+        return [place.path for place in places if installation and installation.letters.get(place.drive) is volume]
+
+    def _size_and_number(self, volume: Volume, file: FileRef) -> tuple[int | None, int]:
+        """(None, 0) where there is no such file. A folder from which many files go is read at once."""
+        folder = _folder_of(file)
+        if self._in_folder[folder] > MANY and folder not in self._listed:
+            entries = (entry for entry in volume.files.entries(folder[2]) if not entry.is_directory)
+            self._listed[folder] = {entry.name: (entry.size, entry.number) for entry in entries}
+        if found := self._listed.get(folder, {}).get(file.path.rpartition("\\")[2]):
+            return found
+        nature = volume.files.nature(file.path)
+        return (None, 0) if nature is None or nature.directory else (nature.size, nature.number)
+
+
+def _folder_of(file: FileRef) -> tuple[int, int, str]:
+    return file.disk, file.partition, file.path.rpartition("\\")[0]
+
+
+def _must_hold_a_hive(volume: Volume, file: FileRef) -> None:
+    if volume.files.size_of(file.path) is None:
+        raise stale(f"the plan edits {file}, which is not there")
+    for path, most in [(file.path, LARGEST_HIVE), *((file.path + suffix, LARGEST_LOG) for suffix in LOG_SUFFIXES)]:
+        if volume.files.size_of(path) is not None:
+            check_content(volume.files.open(path), f"\\{path} on {volume}", most)
+
+
+def file_hash(volume: Volume, path: str) -> str | None:
+    """The SHA-256 of a file's content, as the reader sees it; None where there is no such file."""
+    if volume.files.size_of(path) is None:
+        return None
+    return sha256(chunks(volume.files.open(path)))
+
+
+def compare(change: Change, expected: object, found: object) -> None:
+    """Raises RefusedError where a change did not find what its plan says."""
+    if expected != found:
+        shown = "nothing" if found is None else str(found)
+        raise stale(f"cannot {change.title}: the plan found {change.before_text}, and now there is {shown}")

@@ -1,0 +1,151 @@
+"""What an image's own text names is looked at, and no more: it never makes a file deletable that is no page file."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import vmrescue as library
+from support.command import output_of, vmrescue
+from support.images import sha256
+from support.machine_disk import mounted_ntfs
+from support.registry_values import MEMORY_MANAGEMENT, lines, merge
+from vmrescue.plan import DeleteFile, FileRef, Plan, Step
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GEN1_OS = 33 << 20, 606 << 20
+SYSTEM = "Windows/System32/config/SYSTEM"
+SOFTWARE = r"Windows\System32\config\SOFTWARE"
+STAYS = {  # path, content; each is named by ExistingPageFiles
+    "bootmgr": b"boot manager",
+    "hiberfil.sys": bytes(4096),
+    "docs/thesis.docx": b"years of work",
+    "docs/pagefile.sys": bytes(4096),  # where no page file is configured
+    "drivers/disk.sys": b"MZ" + bytes(4094),
+    "hive.sys": b"regf" + bytes(4092),
+    "Windows/own.sys": bytes(4096),
+    "swapfile.sys": bytes(4096),  # which has a second name
+}
+CONFIGURED = ["bootmgr", "hiberfil.sys", "docs/thesis.docx", "drivers/disk.sys", "hive.sys", "Windows/own.sys"]
+THERE_ALREADY = [SOFTWARE, "$MFT", "Windows", r"$Extend\$ObjId", r"Windows\..\pagefile.sys", "pagefile.sys:stream"]
+PAGE_FILES = ["pagefile.sys", "page files/my page.sys"]
+
+
+def windows_path(path: str) -> str:
+    return "C:\\" + path.replace("/", "\\")
+
+
+def name_files(image: Path, existing: list[str], configured: list[str]) -> None:
+    """Puts files on the OS volume, and their names into the two values."""
+    with mounted_ntfs(image, *GEN1_OS, writable=True) as root:
+        for path, content in {**STAYS, "page files/my page.sys": bytes(8192)}.items():
+            (root / path).parent.mkdir(exist_ok=True)
+            (root / path).write_bytes(content)
+        os.link(root / "swapfile.sys", root / "docs/other name")
+        values = {"ExistingPageFiles": lines(existing), "PagingFiles": lines(configured)}
+        merge(root / SYSTEM, MEMORY_MANAGEMENT, values)
+
+
+def there(image: Path, paths: list[str]) -> list[str]:
+    """Those of some files that ntfs-3g finds."""
+    with mounted_ntfs(image, *GEN1_OS) as root:
+        return [path for path in paths if (root / path).exists()]
+
+
+def deleted(findings: list[Any]) -> list[str]:
+    return [change.file.path for each in findings for change in each.changes if isinstance(change, DeleteFile)]
+
+
+def test_no_name_in_the_registry_makes_another_file_deletable_than_a_page_file(gen1_broken: Path) -> None:
+    existing = [rf"\??\{windows_path(path)}" for path in [*STAYS, *THERE_ALREADY, *PAGE_FILES]]
+    name_files(gen1_broken, existing, [f"{windows_path(path)} 0 0" for path in [*CONFIGURED, *PAGE_FILES]])
+    watched = [*STAYS, SOFTWARE.replace("\\", "/")]
+    assert there(gen1_broken, [*watched, *PAGE_FILES]) == [*watched, *PAGE_FILES]
+
+    findings = library.diagnose(gen1_broken, only=["page-file"]).findings
+    assert deleted(findings) == [path.replace("/", "\\") for path in PAGE_FILES]
+    said = {each.evidence["file"]: each.evidence["why_not_deleted"] for each in findings if "file" in each.evidence}
+    for path in [*STAYS, SOFTWARE, "$MFT", "Windows"]:
+        assert "not taken for a page file" in said[windows_path(path)], path
+
+    assert library.repair(gen1_broken, only=["page-file"]).committed
+    assert there(gen1_broken, [*watched, *PAGE_FILES]) == watched
+
+
+def test_one_page_file_named_in_many_spellings_is_one(gen1_broken: Path) -> None:
+    spellings = [
+        r"\??\C:\pagefile.sys",
+        r"C:\PAGEFILE.SYS",
+        "c:/PageFile.sys",
+        "C:\\pagefile.sys  ",
+        r"\\?\C:\pagefile.sys",
+    ]
+    name_files(gen1_broken, [*spellings, r"\??\C:\PAGEFI~1.SYS", r"\??\C:\$MFT"], [r"D:\pagefile.sys 0 0"])
+    with mounted_ntfs(gen1_broken, *GEN1_OS, writable=True) as root:
+        (root / "pagefile.sys").rename(root / "x")
+        (root / "x").rename(root / "pagefile.sys")
+        os.setxattr(root / "pagefile.sys", "system.ntfs_dos_name", b"PAGEFI~1.SYS")
+
+    assert deleted(library.diagnose(gen1_broken, only=["page-file"]).findings) == ["pagefile.sys"]
+
+    assert library.repair(gen1_broken, only=["page-file"]).committed
+    assert there(gen1_broken, PAGE_FILES) == ["page files/my page.sys"]
+
+
+@pytest.mark.parametrize(
+    ("check", "path", "words"),
+    [
+        ("page-file", SOFTWARE, "a hive of Windows"),
+        ("by hand", SOFTWARE, "a hive of Windows"),
+        ("page-file", r"WINDOWS\SYSTEM32\CONFIG\software", "a hive of Windows"),
+        ("by hand", r"Windows\System32\ntoskrnl.exe", "the kernel"),
+        ("page-file", r"docs\thesis.docx", "not called as Windows calls"),
+        ("page-file", r"docs\pagefile.sys", "neither at a volume's root"),
+        ("cleanup", "Windows", "now there is nothing"),
+    ],
+)
+def test_a_plan_of_any_origin_deletes_only_what_its_check_may(
+    gen1_broken: Path, tmp_path: Path, check: str, path: str, words: str
+) -> None:
+    name_files(gen1_broken, [], [])
+    with mounted_ntfs(gen1_broken, *GEN1_OS) as root:
+        found = {str(each.relative_to(root)).upper(): each for each in root.rglob("*")}
+        size = found[path.replace("\\", "/").upper()].stat().st_size
+    before = sha256(gen1_broken)
+    made = library.diagnose(gen1_broken, only=["page-file"]).plan()
+    step = Step(check, "an older version found it", DeleteFile(FileRef(0, 2, path), size))
+    plan = tmp_path / "plan.json"
+    plan.write_text(replace(made, steps=(step,)).to_json())
+    assert len(Plan.from_json(plan.read_text())) == 1
+
+    done = vmrescue("apply", plan, gen1_broken, "--yes")
+
+    assert (done.returncode, words in done.stderr) == (4, True), done.stderr
+    assert sha256(gen1_broken) == before
+
+
+def test_rm_deletes_what_a_person_names_but_not_what_windows_starts_from(gen1_broken: Path) -> None:
+    name_files(gen1_broken, [], [])
+    done = vmrescue("rm", gen1_broken, windows_path(SOFTWARE), "--yes")
+    assert (done.returncode, "it can be replaced (put)" in done.stderr) == (4, True), done.stderr
+    output_of("rm", gen1_broken, windows_path("docs/thesis.docx"), "--yes")
+    assert there(gen1_broken, [SOFTWARE.replace("\\", "/"), "docs/thesis.docx"]) == [SOFTWARE.replace("\\", "/")]
+
+
+def test_a_value_of_1500_lines_costs_no_more_than_one_of_a_few(gen1_broken: Path) -> None:
+    existing = [rf"\??\C:\{'long' * 10}{number}\pagefile.sys" for number in range(1500)]
+    existing += [rf"\??\{letter}:\{'x' * 30}{number}" for letter in "QRST" for number in range(300)]
+    name_files(gen1_broken, [*existing, r"\??\C:\pagefile.sys"], [r"D:\pagefile.sys 0 0"])
+
+    document = output_of("diagnose", gen1_broken, "--format", "json", status=1)
+
+    assert len(document) < 200_000
+    findings = [each for each in json.loads(document)["findings"] if each["check"] == "page-file"]
+    assert len(findings) < 20
+    assert any("2701 page files" in each["summary"] for each in findings)
