@@ -12,9 +12,11 @@ import pytest
 import vmrescue as library
 from support.command import output_of, vmrescue
 from support.images import sha256
+from support.machine import run
 from support.machine_disk import mounted_ntfs
 from support.registry_values import MEMORY_MANAGEMENT, lines, merge
 from vmrescue.plan import DeleteFile, FileRef, Plan, Step
+from vmrescue.registry import Hive
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -135,13 +137,24 @@ def test_rm_deletes_what_a_person_names_but_not_what_windows_starts_from(gen1_br
     done = vmrescue("rm", gen1_broken, windows_path(SOFTWARE), "--yes")
     assert (done.returncode, "it can be replaced (put)" in done.stderr) == (4, True), done.stderr
     output_of("rm", gen1_broken, windows_path("docs/thesis.docx"), "--yes")
+    with mounted_ntfs(gen1_broken, *GEN1_OS, writable=True) as root:
+        os.link(root / SOFTWARE.replace("\\", "/"), root / "docs/a second name")
+    output_of("rm", gen1_broken, windows_path("docs/a second name"), "--yes")
+    done = vmrescue("rm", gen1_broken, windows_path(SOFTWARE), "--yes")
+    assert done.returncode == 4, done.stderr
     assert there(gen1_broken, [SOFTWARE.replace("\\", "/"), "docs/thesis.docx"]) == [SOFTWARE.replace("\\", "/")]
 
 
 def test_a_value_of_1500_lines_costs_no_more_than_one_of_a_few(gen1_broken: Path) -> None:
     existing = [rf"\??\C:\{'long' * 10}{number}\pagefile.sys" for number in range(1500)]
     existing += [rf"\??\{letter}:\{'x' * 30}{number}" for letter in "QRST" for number in range(300)]
-    name_files(gen1_broken, [*existing, r"\??\C:\pagefile.sys"], [r"D:\pagefile.sys 0 0"])
+    name_files(gen1_broken, [], [r"D:\pagefile.sys 0 0"])
+    with mounted_ntfs(gen1_broken, *GEN1_OS, writable=True) as root:
+        hive = Hive((root / SYSTEM).read_bytes())  # hivex writes no value of this length as Windows does
+        text = "\0".join([*existing, r"\??\C:\pagefile.sys", "", ""])
+        hive.set_value(MEMORY_MANAGEMENT.lstrip("\\"), "ExistingPageFiles", 7, text.encode("utf-16-le"))
+        (root / SYSTEM).write_bytes(hive.to_bytes())
+        assert r"ExistingPageFiles" in run("hivexsh", root / SYSTEM, stdin=f"cd {MEMORY_MANAGEMENT}\nlsval\n".encode())
 
     document = output_of("diagnose", gen1_broken, "--format", "json", status=1)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from vmrescue.checks import steps
 from vmrescue.checks.finding import Finding
-from vmrescue.errors import FormatError, UnsupportedError
+from vmrescue.errors import FormatError, UnsupportedError, UsageError
 from vmrescue.plan import DeleteFile, FileRef, RegistryData, SetValue
 from vmrescue.windows.page_file import MEMORY_MANAGEMENT, MOST, PageFile, different, parse_all, why_no_page_file
 
@@ -128,6 +128,8 @@ def _look_for(place: PageFile, installation: Installation, configured: list[Page
         elif volume.state.name == "log pending":
             why_not = "It can go once the volume's log is replayed."
         return Stray(place, ref, nature.size, nature.number, why_not)
+    except UsageError as error:  # names that differ only in case
+        return Stray(place, ref, 0, why_not=f"It is not deleted: {error}.")
     except (FormatError, UnsupportedError):  # a damaged volume, which is a finding of its own
         return Stray(place, None, None)
 

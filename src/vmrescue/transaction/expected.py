@@ -89,7 +89,7 @@ class _Deletions:
         file = change.file
         size, number = self._size_and_number(volume, file)
         compare(change, change.size, size)
-        if what := self._needed.why_needed(volume, number):
+        if what := self._needed.why_needed(volume, file.path, number):
             raise RefusedError(f"nothing was written: {file} is {what}: it can be replaced (put), not deleted")
         if file in self._page_files and (why := why_no_page_file(volume.files, file.path, self._configured(volume))):
             raise RefusedError(f"nothing was written: {file} is not taken for a page file: {why}")

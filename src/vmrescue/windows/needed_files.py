@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from vmrescue.errors import UsageError
+from vmrescue.registry.upcase import upper
 from vmrescue.windows.boot_store import BIOS_STORE, UEFI_STORE
 from vmrescue.windows.installation import DEFAULT_ROOT
 
@@ -34,17 +37,30 @@ class NeededFiles:
 
     def __init__(self, roots: set[str]) -> None:
         self._roots = {DEFAULT_ROOT, *roots}
-        self._known: dict[Volume, dict[int, str]] = {}
+        self._known: dict[Volume, dict[int, tuple[str, str]]] = {}
 
-    def why_needed(self, volume: Volume, number: int) -> str | None:
-        """What a file is for, where Windows needs it. `number` is what tells a volume's files apart."""
+    def why_needed(self, volume: Volume, path: str, number: int) -> str | None:
+        """What the file at a path is for, where Windows needs it; another name of it (a hard link) it does not need.
+
+        `number` is what tells the volume's files apart.
+        """
         if volume not in self._known:
             self._known[volume] = self._look_at(volume)
-        return self._known[volume].get(number)
+        needed_path, what = self._known[volume].get(number, ("", ""))
+        if not what:
+            return None
+        nature, spelled = volume.files.nature(path), volume.files.spelled(path)
+        return None if nature and nature.names > 1 and upper(spelled) != needed_path else what
 
-    def _look_at(self, volume: Volume) -> dict[int, str]:
+    def _look_at(self, volume: Volume) -> dict[int, tuple[str, str]]:
+        """By the files' numbers: their paths as the volume spells them, in capitals, and what they are for."""
         paths = BOOT_FILES | {
             rf"{root}\System32\{name}": what for root in self._roots for name, what in SYSTEM_FILES.items()
         }
-        found = ((volume.files.nature(path), what) for path, what in paths.items())
-        return {nature.number: what for nature, what in found if nature and nature.number}
+        found: dict[int, tuple[str, str]] = {}
+        for path, what in paths.items():
+            with suppress(UsageError):  # names that differ only in case, of which none is spelled as Windows does
+                nature = volume.files.nature(path)
+                if nature and nature.number:
+                    found[nature.number] = upper(volume.files.spelled(path)), what
+        return found

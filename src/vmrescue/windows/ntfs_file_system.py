@@ -13,6 +13,7 @@ from vmrescue.windows.bounded_ntfs import BoundedNtfs, find_name, long_name, nam
 from vmrescue.windows.file_system import CHUNK, Entry
 from vmrescue.windows.free_space import FreeSpace, free_space
 from vmrescue.windows.guard import GuardedStream, reading
+from vmrescue.windows.nature import Nature
 from vmrescue.windows.ntfs_content import content_of
 from vmrescue.windows.ntfs_marks import marks_of, why_not_read
 
@@ -110,7 +111,7 @@ class NtfsFileSystem:
 
     def nature(self, path: str) -> Nature | None:
         with reading(f"NTFS file {path}", self._position):
-            parts = parts_of(path)
+            parts = file_path.split(path)
             asked = (self._record("\\".join(parts[: length + 1])) for length in range(len(parts)))
             way = [record for record in asked if record is not None]
             if not way or len(way) < len(parts):

@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmrescue import file_path
 from vmrescue.registry.upcase import upper
-from vmrescue.windows.file_system import parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -69,7 +69,7 @@ class PageFile:
 def parse(line: str) -> PageFile | None:
     """A line of PagingFiles or ExistingPageFiles; None where it names no drive."""
     match = LINE.fullmatch(line.strip())
-    path = "\\".join(parts_of(match["path"])) if match else ""
+    path = "\\".join(file_path.split(match["path"])) if match else ""
     return PageFile(match["drive"].upper(), path) if match and path else None
 
 
@@ -97,7 +97,7 @@ def why_no_page_file(files: FileSystem, path: str, configured: Collection[str]) 
         path: from the volume's root.
         configured: the paths at which `PagingFiles` puts page files on that volume.
     """
-    *folders, name = map(upper, parts_of(path)) if parts_of(path) else [""]
+    *folders, name = map(upper, file_path.split(path)) if file_path.split(path) else [""]
     return _why_not_called_so(folders, name, upper(path) in map(upper, configured)) or _why_not_its_kind(files, path)
 
 
