@@ -196,6 +196,7 @@ def test_a_copy_that_is_killed_has_a_name_that_says_so_and_the_next_run_says_wha
     words = ("repair", gen2_broken, "--copy-to", out, "--yes", "--quiet")
     with subprocess.Popen([*INTERRUPTIBLE, sys.executable, "-m", "vmrescue", *map(str, words)]) as process:
         while not unfinished.exists():
+            assert process.poll() is None, "it ended, and there was never an unfinished file"
             time.sleep(0.001)
         process.send_signal(number)
     if number != signal.SIGKILL:
