@@ -98,7 +98,7 @@ class Obstacles:
             return f"{volume} is damaged ({said}): nothing on it is changed before chkdsk has mended it"
         pending = name == "log pending" and (volume.disk_index, volume.partition.number) not in self._replayed
         if pending and not in_place:
-            return f"NTFS's log on {volume} has work to redo ({said}): only content of the same size may be written"
+            return f"NTFS's log has work to redo on {volume} ({said}): only content of the same size may be written"
         return None
 
     def _volume(self, change: Change) -> Volume | None:
