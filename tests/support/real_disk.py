@@ -59,13 +59,17 @@ def real_disk(folder: Path, recovered: bool = True) -> Path:
     run(
         "sgdisk",
         "-n",
-        f"2:{OS_START // 512}:{(OS_START + size) // 512 - 1}",
+        f"2:{OS_START // 512}:{(OS_START + size) // 512}",
         "-t",
         "2:0700",
         "-u",
         f"2:{OS_GUID}",
         disk,
     )
+    with volume.open("r+b") as stream:
+        boot_sector = stream.read(512)
+        stream.seek(size)
+        stream.write(boot_sector)  # the copy behind the volume, which one that was cut out of its partition lacks
     boot_store(store)
     with esp.open("wb") as stream:
         stream.truncate(ESP[1])
