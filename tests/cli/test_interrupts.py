@@ -5,11 +5,18 @@ from __future__ import annotations
 import gc
 import io
 import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
+from support.images import sha256
 from vmrescue.cli.interrupts import noticed_interrupts
 from vmrescue.interrupts import checkpoint, held
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class InterruptedWhileClosed(io.RawIOBase):
@@ -40,3 +47,26 @@ def test_an_interrupt_is_raised_at_once_or_waits_as_the_command_wants() -> None:
         with pytest.raises(KeyboardInterrupt):
             checkpoint()
     assert signal.getsignal(signal.SIGINT) is before
+
+
+END_WITHIN_THE_SPOOL = """
+import os, signal, sys
+
+def watch(frame, event, _):
+    if event == "call" and frame.f_code.co_qualname == "SpooledTemporaryFile.__init__":
+        sys.setprofile(None)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+sys.setprofile(watch)
+from vmrescue.cli.main import main
+sys.argv[0] = "vmrescue"
+main()
+"""
+
+
+def test_a_command_that_ends_while_a_temporary_file_is_half_made_prints_no_traceback(gen2_broken: Path) -> None:
+    words = ("repair", "--yes", str(gen2_broken))
+    before = sha256(gen2_broken)
+    done = subprocess.run([sys.executable, "-c", END_WITHIN_THE_SPOOL, *words], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (143, "vmrescue: interrupted\n")
+    assert sha256(gen2_broken) == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,13 @@ def end_in_good_order() -> None:
 
 
 def _end(number: int, frame: FrameType | None) -> None:
+    """Ends the command. What is torn down half-made on the way out says nothing: Python would print a traceback."""
+    sys.unraisablehook = _say_nothing
     raise Interrupted(number)
+
+
+def _say_nothing(unraisable: sys.UnraisableHookArgs, /) -> None:
+    pass
 
 
 @contextmanager
