@@ -152,6 +152,16 @@ def test_a_new_image_is_made_where_nothing_is_not_even_a_link_that_leads_nowhere
     assert list(place.iterdir()) == [left]
 
 
+@pytest.mark.parametrize("option", ["--copy-to", "--into"])
+def test_where_no_file_can_be_made_nothing_is_done(option: str, gen2_broken: Path, tmp_path: Path) -> None:
+    before = sha256(gen2_broken)
+    for out, words in [(tmp_path / "no folder" / "new.vhd", "is no folder"), (tmp_path / ("x" * 250), "cannot create")]:
+        done = command("repair", gen2_broken, option, out, "--yes")
+        assert (done.returncode, words in done.stderr) == (4, True), done.stderr
+    assert sha256(gen2_broken) == before
+    assert list(tmp_path.iterdir()) == [gen2_broken]
+
+
 @pytest.mark.parametrize("way", ["copy_to", "into"])
 def test_a_finished_image_has_its_journal_and_its_receipt_says_its_name(
     way: str, gen2_broken: Path, tmp_path: Path

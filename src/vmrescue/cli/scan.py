@@ -141,6 +141,8 @@ def _print_line(document: dict[str, Any]) -> None:
     )
     said = row["error"] or (f"{counted} ({', '.join(row['checks'])})" if counted else "nothing is wrong")
     click.echo(printable(f"{row['image']}: {row['status']}: {said}"))
+    for warning in (document["diagnosis"] or {}).get("warnings", []):
+        click.echo(printable(f"  note: {warning}"))
 
 
 def _no_output(document: dict[str, Any]) -> None:

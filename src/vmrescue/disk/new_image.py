@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 
 
 def must_be_new(path: str | os.PathLike[str]) -> None:
-    """Raises RefusedError where an image of this name is there, or what is left of one, or of an attempt to make it."""
+    """Raises RefusedError where an image of this name is there, or what is left of one, or of an attempt to make it; or
+    where no file of that name can be made.
+    """
+    if not Path(path).absolute().parent.is_dir():
+        raise RefusedError(f"{path} cannot be made: {Path(path).absolute().parent} is no folder")
     if os.path.lexists(path):
         raise RefusedError(f"{path} exists already; it is not overwritten")
     unfinished = _unfinished(path)
@@ -61,7 +65,7 @@ class NewImage:
         self._is_ours = False
 
     def begin(self) -> None:
-        """Makes an empty file. Raises RefusedError where a name is taken, WriteError."""
+        """Makes an empty file. Raises RefusedError where a name is taken, or no file can be made."""
         must_be_new(self.path)
         with held():
             try:
@@ -70,7 +74,7 @@ class NewImage:
             except FileExistsError as error:
                 raise RefusedError(f"{self.unfinished} exists already; it is not overwritten") from error
             except OSError as error:
-                raise WriteError(f"cannot create {self.unfinished}: {error.strerror}") from error
+                raise RefusedError(f"nothing was done: cannot create {self.unfinished}: {error.strerror}") from error
             self._is_ours = True
 
     def finish(self) -> None:

@@ -158,8 +158,11 @@ def _must_be_sound(data: bytes, file: FileRef, problems_before: Callable[[], lis
     if damage := next((problem for problem in before if problem.weight is Weight.DAMAGE), None):
         raise RefusedError(f"{file} was damaged before any edit: {damage}; restore it from a backup")
     more = Counter(map(_kind, after)) - Counter(map(_kind, before))
-    if worse := next((problem for problem in after if _kind(problem) in more), None):
-        raise RepairFailedError(f"{file} would not be sound after the edits: {worse}")
+    worse = [problem for problem in after if _kind(problem) in more]
+    if worse:
+        known = set(before)
+        new = next((problem for problem in worse if problem not in known), worse[0])
+        raise RepairFailedError(f"{file} would not be sound after the edits: {new}")
 
 
 def _kind(problem: Problem) -> tuple[Weight, str]:
