@@ -32,6 +32,7 @@ class NtfsFileSystem:
         self._position = position
         self._volume_size = device.size
         self._directories: dict[str, Any] = {}  # by their paths as they were asked for
+        self._spelled: dict[str, tuple[str, Any]] = {}  # the same, with their own names
         with reading("NTFS volume", position):
             self._ntfs = BoundedNtfs(device)
             self.cluster_size: int = self._ntfs.cluster_size
@@ -101,12 +102,18 @@ class NtfsFileSystem:
 
     def spelled(self, path: str) -> str:
         with reading(f"NTFS file {path}", self._position):
-            record, names = self._ntfs.mft.root, file_path.split(path)
+            record, names, way = self._ntfs.mft.root, file_path.split(path), ""
             for at, part in enumerate(names):
-                entry = find_name(record, part) if record.is_dir() else None
-                if entry is None:
-                    break
-                names[at], record = long_name(entry), target_of(entry)
+                way = f"{way}\\{part}"
+                if way not in self._spelled:
+                    entry = find_name(record, part) if record.is_dir() else None
+                    if entry is None:
+                        break
+                    names[at], record = long_name(entry), target_of(entry)
+                    if record.is_dir():
+                        self._spelled[way] = names[at], record
+                else:
+                    names[at], record = self._spelled[way]
             return "\\".join(names)
 
     def nature(self, path: str) -> Nature | None:
