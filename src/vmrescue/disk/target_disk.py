@@ -39,11 +39,11 @@ class TargetDisk:
     """
 
     unique_id: bytes | None = None
+    refusal: str | None = None  # only this way to it is read-only: the image may be repaired by its path
     risks: Sequence[Risk] = ()
 
     def __init__(self, container: Any, path: str) -> None:
         self.path = path
-        self.refusal: str | None = f"{path} was opened by dissect.target, for reading only"
         self.format = f"{container.__type__} (opened by dissect.target)"
         self.size = int(container.size)
         self.parents: list[str] = []
@@ -64,10 +64,13 @@ class TargetDisk:
         return data
 
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
-        raise RefusedError(str(self.refusal))
+        raise self._read_only()
 
     def resize(self, size: int) -> None:
-        raise RefusedError(str(self.refusal))
+        raise self._read_only()
+
+    def _read_only(self) -> RefusedError:
+        return RefusedError(f"{self.path} was opened by dissect.target, for reading only")
 
     def flush(self) -> None:
         """Nothing was written."""
