@@ -188,10 +188,11 @@ def test_the_log_of_a_data_volume_is_replayed_on_request(tmp_path: Path) -> None
 def test_what_a_damaged_volume_keeps_from_being_done_is_said_without_advice_that_is_none(tmp_path: Path) -> None:
     volume = blank(tmp_path / "fat.img", 8 * MIB)
     run("mkfs.vfat", "-F", "16", "-s", "1", volume)
+    run("mcopy", "-i", volume, "-", "::FILE", stdin=b"of four clusters" * 128)
     data = bytearray(volume.read_bytes())
     (reserved,), (sectors,) = struct.unpack_from("<H", data, 14), struct.unpack_from("<H", data, 22)
-    for copy in range(2):  # a cluster that no file has
-        struct.pack_into("<H", data, (reserved + copy * sectors) * 512 + 200, 0xFFFF)
+    for copy in range(2):  # the file's first cluster is marked as free
+        struct.pack_into("<H", data, (reserved + copy * sectors) * 512 + 2 * 2, 0)
     volume.write_bytes(data)
     source = tmp_path / "source"
     source.write_bytes(b"content")

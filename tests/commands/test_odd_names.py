@@ -19,6 +19,7 @@ from support.machine import missing, need_tool, run
 from support.real_data import CORPUS
 from vmrescue.json_text import json_text
 from vmrescue.registry import Hive, ValueType
+from vmrescue.registry.check import NAME
 from vmrescue.registry.path import join
 
 if TYPE_CHECKING:
@@ -109,7 +110,8 @@ def test_a_key_of_any_name_is_edited_copied_and_deleted(odd: Path, name: str) ->
     assert content["copy"] == {name: (1, b"t\0e\0x\0t\0\0\0"), "new": (4, b"\5\0\0\0")}
     assert join([name]) not in content
     assert len(content) == 1 + 1 + 2 * (len(ODD + SLASHES) - 1)
-    assert Hive(odd.read_bytes()).check() == []
+    # a backslash in a name is what Windows' checker objects to, and what was asked for here
+    assert {problem.structure for problem in Hive(odd.read_bytes()).check()} <= {NAME}
     assert_reglookup_agrees(odd, content)
     for _ in range(3):
         output_of("undo", odd)

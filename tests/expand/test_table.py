@@ -38,6 +38,7 @@ def partitions(path: str | Path) -> list[dict[str, Any]]:
 
 def test_the_last_partition_of_a_gpt_grows_and_nothing_else_changes(tmp_path: Path) -> None:
     path = gpt_disk(tmp_path / "disk.img")
+    run("sgdisk", "-t", "4:0700", path)
     before = partitions(path)
     lengthen(path, 100 * MIB, 4)
     after = partitions(path)
@@ -90,6 +91,7 @@ def test_a_sectors_place_in_the_old_geometry(sector: int, expected: str) -> None
 
 def test_what_would_not_fit_or_lose_something_is_refused(tmp_path: Path) -> None:
     path = gpt_disk(tmp_path / "disk.img")
+    run("sgdisk", "-t", "4:0700", path)
     device = FileDevice(path, writable=True)
     before = path.read_bytes()
     table = read_partition_table(device)

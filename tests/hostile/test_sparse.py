@@ -215,7 +215,7 @@ def test_a_file_of_holes_is_copied_out_as_holes(tmp_path: Path) -> None:
 def test_a_partition_that_was_never_written_is_moved_at_once(tmp_path: Path) -> None:
     path = tmp_path / "disk.raw"
     blank(path, 300 * GIB)
-    run("sgdisk", "-n", "1:1M:+100G", path)
+    run("sgdisk", "-n", "1:1M:+100G", "-t", "1:2700", path)
     device = FileDevice(path, writable=True)
     start, content = 150 * GIB, b"the only bytes"
     device.write_at(50 * GIB, content)  # where it is

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from vmrescue.registry.key_value import KeyValue
 
 
+NAME = "key's name"  # the structure of a problem with a name
 LAYERED_MINOR = 6  # the first version that may have layered keys
 
 
@@ -130,7 +131,7 @@ class _Checker:
         name = key_node.read_name(self._cells, key, node)
         if not name or name.startswith("\0") or "\\" in name:
             weight = Weight.DAMAGE if is_root else Weight.FLAW
-            self._report(key, "key node", f"bears the name {name!r}, which no key has", weight)
+            self._report(key, NAME, f"is {name!r}, which no key is called", weight)
 
     def _class(self, key: int, node: KeyNode) -> None:
         if (node.class_name == NIL) != (not node.class_length):

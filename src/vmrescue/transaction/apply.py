@@ -29,7 +29,7 @@ from vmrescue.plan import (
 )
 from vmrescue.registry import Hive, KeyNotFound, ValueNotFound
 from vmrescue.registry.base_block import LOG_SUFFIXES
-from vmrescue.registry.check import Weight
+from vmrescue.registry.check import NAME, Weight
 from vmrescue.registry.mounts import mount_of
 from vmrescue.transaction.editors import open_editor
 from vmrescue.transaction.expected import by_file, compare, find_volume, must_be_as_planned
@@ -158,6 +158,7 @@ def _must_be_sound(data: bytes, file: FileRef, problems_before: Callable[[], lis
     if damage := next((problem for problem in before if problem.weight is Weight.DAMAGE), None):
         raise RefusedError(f"{file} was damaged before any edit: {damage}; restore it from a backup")
     more = Counter(map(_kind, after)) - Counter(map(_kind, before))
+    more.pop((Weight.FLAW, NAME), None)  # a key has the name that was asked for
     worse = [problem for problem in after if _kind(problem) in more]
     if worse:
         known = set(before)
