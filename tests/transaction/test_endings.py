@@ -23,6 +23,7 @@ from defrag.test_crash import prepare
 from ntfs.volumes import opened, tree_of
 from support.endings import fingerprint, start, status_of, wait_for_journal
 from support.images import sample
+from support.machine import missing
 from vmrescue.disk import EditSession, journal_folder
 from vmrescue.transaction import history
 
@@ -192,7 +193,7 @@ def small_disk(folder: Path) -> Iterator[None]:
     folder.mkdir()
     made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4G", "tmpfs", str(folder)], capture_output=True)
     if made.returncode:
-        pytest.skip(f"no tmpfs can be mounted here: {made.stderr.decode().strip()}")
+        missing(f"no tmpfs can be mounted here: {made.stderr.decode().strip()}")
     try:
         yield
     finally:
