@@ -183,5 +183,5 @@ def _root(data: bytes, logs: list[bytes], name: str) -> HiveKey:
     from vmrescue.registry import Hive
 
     hive = Hive(data, logs, name=name)
-    print_notes([hive.unreplayed.note] if hive.unreplayed else [])
+    print_notes(hive.notes())
     return HiveKey.root(hive)

@@ -129,7 +129,7 @@ class _Checker:
 
     def _name(self, key: int, node: KeyNode, is_root: bool) -> None:
         name = key_node.read_name(self._cells, key, node)
-        if not name or name.startswith("\0") or "\\" in name:
+        if names.is_no_keys(name):
             weight = Weight.DAMAGE if is_root else Weight.FLAW
             self._report(key, NAME, f"is {name!r}, which no key is called", weight)
 

@@ -106,6 +106,10 @@ class Hive:
 
     # reading
 
+    def notes(self) -> list[str]:
+        """What is to be said of it to whoever reads it."""
+        return [self.unreplayed.note] if self.unreplayed else []
+
     def key(self, path: str) -> Key:
         """The key at `path`, perhaps a link. Raises KeyNotFound, which names the part that is missing; LinkError."""
         return self._found(*links.walk(self, path, through=False))

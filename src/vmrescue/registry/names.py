@@ -45,6 +45,11 @@ def order(name: str) -> bytes:
     return upper(name).encode("utf-16-be", "surrogatepass")
 
 
+def is_no_keys(name: str) -> bool:
+    """Whether Windows' own checker objects to a key of that name (docs/hive-check.md)."""
+    return not name or name.startswith("\0") or "\\" in name
+
+
 def name_hash(name: str) -> int:
     """The hash of a hash leaf (`lh`)."""
     value = 0

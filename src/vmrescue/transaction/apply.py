@@ -27,10 +27,11 @@ from vmrescue.plan import (
     SetValue,
     WriteBootCopy,
 )
-from vmrescue.registry import Hive, KeyNotFound, ValueNotFound
+from vmrescue.registry import Hive, KeyNotFound, ValueNotFound, names
 from vmrescue.registry.base_block import LOG_SUFFIXES
 from vmrescue.registry.check import NAME, Weight
 from vmrescue.registry.mounts import mount_of
+from vmrescue.registry.path import split
 from vmrescue.transaction.editors import open_editor
 from vmrescue.transaction.expected import by_file, compare, find_volume, must_be_as_planned
 from vmrescue.transaction.resizing import Expansion, make_room
@@ -141,15 +142,18 @@ def _edit_hive(editor: VolumeEditor, file: FileRef, changes: list[Change]) -> bo
     for change in changes:
         edit(change, hive)
     after = hive.to_bytes()
-    _must_be_sound(after, file, lambda: Hive(before, logs=logs, name=name).check())
+    _must_be_sound(after, file, changes, lambda: Hive(before, logs=logs, name=name).check())
     editor.write_file(file.path, after)
     return len(after) != len(before)
 
 
-def _must_be_sound(data: bytes, file: FileRef, problems_before: Callable[[], list[Problem]]) -> None:
+def _must_be_sound(
+    data: bytes, file: FileRef, changes: list[Change], problems_before: Callable[[], list[Problem]]
+) -> None:
     """Looks at every cell of an edited hive; asks what was wrong before only where something is wrong now.
 
-    What Windows does not mind, or mends when it loads the hive, may be there after an edit as it was before.
+    What Windows does not mind, or mends when it loads the hive, may be there after an edit as it was before; and a key
+    may have the name that was asked for.
     """
     after = Hive(data).check()
     if not after:
@@ -158,7 +162,9 @@ def _must_be_sound(data: bytes, file: FileRef, problems_before: Callable[[], lis
     if damage := next((problem for problem in before if problem.weight is Weight.DAMAGE), None):
         raise RefusedError(f"{file} was damaged before any edit: {damage}; restore it from a backup")
     more = Counter(map(_kind, after)) - Counter(map(_kind, before))
-    more.pop((Weight.FLAW, NAME), None)  # a key has the name that was asked for
+    made = (change.key for change in changes if isinstance(change, SetValue | CreateKey))
+    if any(names.is_no_keys(name) for key in made for name in split(key)):
+        more.pop((Weight.FLAW, NAME), None)
     worse = [problem for problem in after if _kind(problem) in more]
     if worse:
         known = set(before)

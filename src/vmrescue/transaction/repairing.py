@@ -101,6 +101,4 @@ def plan_of(diagnosis: Diagnosis, only: Collection[str] | None = None, skip: Col
 def must_be_editable(diagnosis: Diagnosis) -> None:
     """Raises RefusedError where the Windows itself is out of reach."""
     if diagnosis.windows is None and diagnosis.generation is not None:
-        encrypted = [volume for volume in diagnosis.volumes if volume["file_system"] == "BitLocker"]
-        places = ", ".join(f"partition {volume['partition']} at byte {volume['start']}" for volume in encrypted)
-        raise RefusedError(f"{diagnosis.image}: the OS volume is encrypted with BitLocker ({places}): unlock it first")
+        raise RefusedError(f"{diagnosis.image}: {diagnosis.refusal}")

@@ -56,7 +56,7 @@ class HiveNames:
 
     def notes(self) -> list[str]:
         """What is to be said of the hives that keys were looked up in."""
-        return [hive.unreplayed.note for hive in self._hives.values() if hive.unreplayed]
+        return [note for hive in self._hives.values() for note in hive.notes()]
 
     def place(self, name: KeyName, view: int) -> tuple[RegistryFile, str]:
         """The hive's file, and the key's path in it."""

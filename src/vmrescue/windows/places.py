@@ -53,8 +53,10 @@ def find_place(disk: Disk, volume: str | None, path: str) -> tuple[Volume, str]:
 
 def find_windows(disk: Disk, name: str | None) -> OperatingSystem:
     """The Windows on the volume that is meant: the one that boots, or what may lie of one on another volume."""
-    volume = _find_volume(disk, name)
     windows = _windows(disk)
+    if windows and name is None:
+        return windows
+    volume = _find_volume(disk, name)
     return windows if windows and windows.volume is volume else OperatingSystem(volume, DEFAULT_ROOT)
 
 

@@ -32,7 +32,7 @@ class OneHive:
 
     def notes(self) -> list[str]:
         """What is to be said of the hive."""
-        return [self._hive.unreplayed.note] if self._hive.unreplayed else []
+        return self._hive.notes()
 
     def path(self, name: KeyName) -> str:
         """The path in the hive of the key so called."""
