@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from vmrescue.ntfs.fields import Number
+from vmrescue.ntfs.structures.fields import Number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -47,7 +47,7 @@ def test_every_room_is_in_the_table() -> None:
 
 
 def test_the_rooms_of_formats_know_no_word_of_windows_administration() -> None:
-    for room in ("disk", "volume", "ntfs", "fat", "registry"):
+    for room in ("image", "volume", "ntfs", "fat", "registry"):
         for file in (SOURCE / room).rglob("*.py"):
             assert not imported_rooms(file) & {"windows", "checks", "plan", "transaction", "bcd"}, file
 

@@ -10,8 +10,8 @@ from fuzz.mutation import Seed, mutate
 from fuzz.parser import Parser, Refusals, where_there
 from fuzz.rooms.hives import hive_seed
 from vmrescue.bcd import Store
-from vmrescue.bcd.bcdedit import parse, run
 from vmrescue.bcd.hive_key import HiveKey
+from vmrescue.commands.bcdedit import parse, run
 from vmrescue.registry import Hive, KeyNotFound
 
 if TYPE_CHECKING:

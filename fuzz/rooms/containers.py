@@ -14,10 +14,10 @@ from fuzz.parser import Parser, Refusals, where_there
 from support.memory_device import MemoryDevice
 from support.real_data import corpus
 from vmrescue.disk import open_disk
-from vmrescue.disk.container import open_container
-from vmrescue.disk.overlay import Overlay
-from vmrescue.disk.vhd_create import create_differencing, create_dynamic, create_fixed
-from vmrescue.disk.vhd_layout import FOOTER, FOOTER_CHECKSUM_AT, HEADER, HEADER_CHECKSUM_AT, sealed
+from vmrescue.image.containers.container import open_container
+from vmrescue.image.containers.vhd_create import create_differencing, create_dynamic, create_fixed
+from vmrescue.image.containers.vhd_layout import FOOTER, FOOTER_CHECKSUM_AT, HEADER, HEADER_CHECKSUM_AT, sealed
+from vmrescue.image.overlay import Overlay
 from vmrescue.transaction.committed import compare_committed, must_be_confirmable
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from fuzz.mutation import Seed
 from fuzz.parser import Parser, Refusals
 from support.machine import need_tool, run
 from support.memory_device import MemoryDevice
-from vmrescue.disk.container import open_container
+from vmrescue.image.containers.container import open_container
 
 MIB = 1 << 20
 SIZE = 2 * MIB

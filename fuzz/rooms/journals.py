@@ -12,10 +12,10 @@ from fuzz.layouts import Field, of_struct
 from fuzz.mutation import Seed
 from fuzz.parser import Parser, Refusals
 from support.memory_device import MemoryDevice
-from vmrescue.disk.journal_file import END, HEADER, RANGE, REGION, SIGN, cut_ranges, read_journal, write_journal
-from vmrescue.disk.overlay import Overlay
-from vmrescue.disk.signs import Sign
 from vmrescue.errors import VmRescueError
+from vmrescue.image.journal_file import END, HEADER, RANGE, REGION, SIGN, cut_ranges, read_journal, write_journal
+from vmrescue.image.overlay import Overlay
+from vmrescue.image.signs import Sign
 
 if TYPE_CHECKING:
     from pathlib import Path

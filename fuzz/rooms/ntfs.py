@@ -16,13 +16,14 @@ from ntfs.volumes import MIB, formatted
 from support.memory_device import MemoryDevice
 from support.ntfs_judges import FIRST_USER_RECORD
 from vmrescue.errors import VmRescueError
-from vmrescue.ntfs import NtfsVolume, log_layout, volume_state
-from vmrescue.ntfs.attribute import Attribute
-from vmrescue.ntfs.attribute_list import _ENTRY as LIST_ENTRY
-from vmrescue.ntfs.boot_sector import BOOT_SECTOR
+from vmrescue.ntfs import NtfsVolume, volume_state
 from vmrescue.ntfs.index import _NODE as INDEX_NODE
-from vmrescue.ntfs.log_replay import pending_work, replay
-from vmrescue.ntfs.record import FileRecord
+from vmrescue.ntfs.log import layout as log_layout
+from vmrescue.ntfs.log.replay import pending_work, replay
+from vmrescue.ntfs.structures.attribute import Attribute
+from vmrescue.ntfs.structures.attribute_list import _ENTRY as LIST_ENTRY
+from vmrescue.ntfs.structures.boot_sector import BOOT_SECTOR
+from vmrescue.ntfs.structures.record import FileRecord
 from vmrescue.windows.file_system import FileSystem, chunks
 from vmrescue.windows.ntfs_file_system import NtfsFileSystem
 

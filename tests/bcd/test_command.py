@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vmrescue.bcd.bcdedit import Command, parse
+from vmrescue.commands.bcdedit import Command, parse
 from vmrescue.errors import UsageError
 
 

@@ -23,8 +23,8 @@ from bcd.stores import (
     store_of,
 )
 from vmrescue.bcd import Device, objects
-from vmrescue.bcd.bcdedit import WHOLE_STORE, Outcome, parse, run
 from vmrescue.bcd.device import Boot, File, Locate, RamDisk, Target, VirtualDisk
+from vmrescue.commands.bcdedit import WHOLE_STORE, Outcome, parse, run
 from vmrescue.errors import NotFoundError, UsageError, VmRescueError
 
 NEW = UUID("66666666-3c1d-11ef-9a77-00155d3a2b01")

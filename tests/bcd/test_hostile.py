@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bcd.stores import LOADER, SECOND_LOADER, RecipeVolumes, edited, recipe, store_of
-from vmrescue.bcd.bcdedit import parse, run
 from vmrescue.bcd.edits import CreateKey, DeleteKey, SetValue, element_path
 from vmrescue.bcd.elements import Format
 from vmrescue.bcd.values import Value, decode_value, encode_value
+from vmrescue.commands.bcdedit import parse, run
 from vmrescue.errors import FormatError, NotFoundError, UsageError, VmRescueError
 
 BOOT_MANAGER = UUID("9dea862c-5cdd-4e70-acc1-f32b344d4795")

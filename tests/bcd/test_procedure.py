@@ -11,7 +11,7 @@ from bcd.stores import LOADER, RecipeVolumes, edited, element, recipe, store_of
 from bcd.test_commands import BAD_MEMORY, EMS, ON, integer
 from support.machine import missing
 from support.real_data import CORPUS
-from vmrescue.bcd.bcdedit import Outcome, parse, run
+from vmrescue.commands.bcdedit import Outcome, parse, run
 
 REFERENCE = CORPUS.parent / "reference" / "windows-stop-error-no-memory.fr.md"
 

@@ -7,9 +7,9 @@ import pytest
 from bcd.stores import LOADER, edited, judged, recipe, store_of, uefi_hive
 from support.real_data import sdist_file
 from vmrescue.bcd import Store
-from vmrescue.bcd.bcdedit import parse, run
 from vmrescue.bcd.hive_key import HiveKey
 from vmrescue.bcd.whole_store import empty_store, exported, imported
+from vmrescue.commands.bcdedit import parse, run
 from vmrescue.errors import NotFoundError
 from vmrescue.registry import Hive
 

@@ -8,7 +8,7 @@ from commands.here import output_of
 from commands.hives import CRASH_CONTROL, system_hive, written
 from disk.test_crash import crashes
 from support.crash import recorded
-from vmrescue.disk.recovery import open_for_writing
+from vmrescue.image.recovery import open_for_writing
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from commands.here import words_of
+from vmrescue.commands.reg import KeyName, Outcome, parse, run
+from vmrescue.commands.reg.one_hive import OneHive
 from vmrescue.errors import FormatError, UsageError, VmRescueError
 from vmrescue.registry import Hive, ValueType
-from vmrescue.registry.reg_command import KeyName, Outcome, parse, run
-from vmrescue.registry.reg_command.one_hive import OneHive
 from vmrescue.registry.reg_file import AddKey, RemoveKey, RemoveValue, SetValue
 
 BASE = "HKEY_CURRENT_USER\\Wine"

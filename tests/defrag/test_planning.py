@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vmrescue.ntfs.defragmentation import Defragmenter, relocated
-from vmrescue.ntfs.free_extents import FreeExtents
-from vmrescue.ntfs.layout import Key, Placed
-from vmrescue.ntfs.moving import part_of, placed_elsewhere
-from vmrescue.ntfs.run_list import HOLE, Run, RunList
+from vmrescue.ntfs.defrag.defragmentation import Defragmenter, relocated
+from vmrescue.ntfs.defrag.free_extents import FreeExtents
+from vmrescue.ntfs.defrag.layout import Key, Placed
+from vmrescue.ntfs.defrag.moving import part_of, placed_elsewhere
+from vmrescue.ntfs.structures.run_list import HOLE, Run, RunList
 from vmrescue.transaction.defragmenting import Rehearsal
 
 if TYPE_CHECKING:

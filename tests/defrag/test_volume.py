@@ -13,8 +13,8 @@ from support.command import vmrescue
 from support.ntfs_judges import all_judges, digest, dissect_tree, structure_judges
 from vmrescue.disk import EditSession, undo
 from vmrescue.errors import RefusedError
-from vmrescue.ntfs.attribute import Kind
 from vmrescue.ntfs.directory import find_file
+from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.transaction.defragmenting import Defragmentation, Defragmented
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from ntfs.volumes import MIB, format_volume
 from support.ntfs_judges import mounted
-from vmrescue.disk.file import FileDevice
-from vmrescue.ntfs.fragmentation import Fragmentation, read_fragmentation
-from vmrescue.ntfs.layout import Placed, read_layout
+from vmrescue.image.transports.file import FileDevice
+from vmrescue.ntfs.defrag.fragmentation import Fragmentation, read_fragmentation
+from vmrescue.ntfs.defrag.layout import Placed, read_layout
 from vmrescue.ntfs.store import Store
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import random
 from typing import TYPE_CHECKING
 
 from vmrescue.disk import open_disk
-from vmrescue.disk.vhd_create import create_differencing, create_dynamic, create_fixed
+from vmrescue.image.containers.vhd_create import create_differencing, create_dynamic, create_fixed
 
 if TYPE_CHECKING:
     from pathlib import Path

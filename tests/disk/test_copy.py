@@ -11,8 +11,8 @@ from disk.images import CONTAINERS, content, make_image, tree
 from support.machine import need_root, run
 from support.vhd import libvhdi_content, qemu_content
 from vmrescue.disk import open_disk
-from vmrescue.disk.copy import copy_to_fixed
 from vmrescue.errors import RefusedError, UnsupportedError, VmRescueError
+from vmrescue.image.copy import copy_to_fixed
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,8 +12,8 @@ from support.command import vmrescue
 from support.images import sample
 from support.machine import run
 from vmrescue.disk import open_disk
-from vmrescue.disk.bounded_foreign import crc32c
 from vmrescue.errors import FormatError, UnsupportedError
+from vmrescue.image.containers.bounded_foreign import crc32c
 
 if TYPE_CHECKING:
     from pathlib import Path

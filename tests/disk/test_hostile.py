@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from disk.images import BLOCK, SIZE, make_image
 from vmrescue.disk import FileDevice, open_container
-from vmrescue.disk.vhd_layout import FOOTER_CHECKSUM_AT, HEADER_CHECKSUM_AT, sealed
 from vmrescue.errors import VmRescueError
+from vmrescue.image.containers.vhd_layout import FOOTER_CHECKSUM_AT, HEADER_CHECKSUM_AT, sealed
 
 numbers = st.integers(0, (1 << 64) - 1) | st.sampled_from([0, 1, 511, 512, 1 << 31, (1 << 32) - 1, 1 << 40, 1 << 63])
 # (first byte, length) of each number in a footer, a header and the first entries of a table

@@ -21,10 +21,10 @@ from disk.images import CONTAINERS, KIB, SIZE, change, grow, make_image, tree
 from support.crash import crash, failing, recorded
 from support.machine import need_root, run
 from vmrescue.disk import EditSession, FileDevice, Overlay, journal_folder, journals, open_disk, pending, undo
-from vmrescue.disk.journal import commit
-from vmrescue.disk.journal_file import END, END_TAG, HEADER, MAGICS
-from vmrescue.disk.signs import Sign, sampled
 from vmrescue.errors import NotFoundError, RefusedError, RepairFailedError
+from vmrescue.image.journal import commit
+from vmrescue.image.journal_file import END, END_TAG, HEADER, MAGICS
+from vmrescue.image.signs import Sign, sampled
 from vmrescue.transaction import history
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vmrescue.disk import FileDevice, Overlay
-from vmrescue.disk.overlay import GAP, IN_MEMORY, PAGE
+from vmrescue.image.overlay import GAP, IN_MEMORY, PAGE
 
 if TYPE_CHECKING:
     from pathlib import Path

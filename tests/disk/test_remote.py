@@ -18,9 +18,9 @@ from support.findings import told
 from support.machine import need_root, need_tool
 from support.range_server import serving
 from vmrescue.disk import EditSession, open_disk
-from vmrescue.disk.bounded_http import BoundedHttp
-from vmrescue.disk.remote import BLOCK, KEPT, RemoteFile, is_remote, shown
 from vmrescue.errors import FormatError, ReadError, RefusedError, UnsupportedError
+from vmrescue.image.transports.bounded_http import BoundedHttp
+from vmrescue.image.transports.remote import BLOCK, KEPT, RemoteFile, is_remote, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

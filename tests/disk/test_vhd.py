@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from support.vhd import libvhdi_content, qemu_content, qemu_vhd, qemu_write
 from vmrescue.disk import open_disk
-from vmrescue.disk.vhd_create import create_differencing
 from vmrescue.errors import FormatError, RefusedError
+from vmrescue.image.containers.vhd_create import create_differencing
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,9 +13,9 @@ from support.machine import run
 from support.real_data import corpus
 from support.vhd import libvhdi_content, qemu_content, qemu_vhd, qemu_write
 from vmrescue.disk import EditSession, open_disk, undo
-from vmrescue.disk.vhd_create import create_differencing, create_dynamic, create_fixed
-from vmrescue.disk.vhd_layout import HEADER_CHECKSUM_AT, sealed
 from vmrescue.errors import FormatError, NotFoundError, RefusedError, UnsupportedError
+from vmrescue.image.containers.vhd_create import create_differencing, create_dynamic, create_fixed
+from vmrescue.image.containers.vhd_layout import HEADER_CHECKSUM_AT, sealed
 
 if TYPE_CHECKING:
     from pathlib import Path

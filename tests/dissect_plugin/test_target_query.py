@@ -78,7 +78,7 @@ def test_an_opened_target_is_diagnosed_as_the_file_is(name: str, request: pytest
 
 
 def test_a_target_without_disks_and_writing_to_one_are_refused(tmp_path: Path, gen2_healthy: Path) -> None:
-    from vmrescue.disk.target_disk import disks_of
+    from vmrescue.image.transports.target_disk import disks_of
 
     (tmp_path / "folder" / "Windows" / "System32").mkdir(parents=True)
     with pytest.raises(NotFoundError, match="has no disks"):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from support.machine import run
-from vmrescue.disk.file import FileDevice
 from vmrescue.errors import RefusedError
+from vmrescue.image.transports.file import FileDevice
 from vmrescue.volume import read_partition_table
 from vmrescue.volume.extending import extend_partition, furthest_end, move_backup
 from vmrescue.volume.mbr import chs

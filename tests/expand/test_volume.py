@@ -13,9 +13,9 @@ from ntfs.volumes import MIB, cloud_volume, format_volume, formatted, opened, si
 from support.machine import run
 from support.memory_device import MemoryDevice
 from support.ntfs_judges import all_judges, dissect_tree, mounted, structure_judges
-from vmrescue.disk.file import FileDevice
 from vmrescue.errors import FormatError, RefusedError, VmRescueError
-from vmrescue.ntfs.growth import grow
+from vmrescue.image.transports.file import FileDevice
+from vmrescue.ntfs.edit.growth import grow
 
 if TYPE_CHECKING:
     from pathlib import Path

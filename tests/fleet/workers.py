@@ -6,7 +6,7 @@ import os
 import signal
 from pathlib import Path
 
-from vmrescue.disk import opening
+from vmrescue.image import opening
 
 
 def die_at(name: str, mark: str) -> None:

@@ -13,9 +13,9 @@ from hostile.disks import small_image
 from support.images import sha256
 from support.machine import run
 from vmrescue.disk import open_disk, parents_in
-from vmrescue.disk.vhd_create import create_differencing
-from vmrescue.disk.vhd_layout import HEADER
 from vmrescue.errors import NotFoundError, VmRescueError
+from vmrescue.image.containers.vhd_create import create_differencing
+from vmrescue.image.containers.vhd_layout import HEADER
 
 if TYPE_CHECKING:
     from pathlib import Path

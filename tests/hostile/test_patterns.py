@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from commands.here import words_of
 from hostile.test_readers import bounded
-from vmrescue.disk.foreign import PARENT_CID
+from vmrescue.commands.reg import parse
+from vmrescue.commands.reg.query import _pattern
 from vmrescue.errors import UsageError
+from vmrescue.image.containers.foreign import PARENT_CID
 from vmrescue.registry import parse_reg
-from vmrescue.registry.reg_command import parse
-from vmrescue.registry.reg_command.query import _pattern
 from vmrescue.registry.reg_file import HEADER
 from vmrescue.windows.page_file import parse as parse_line
 from vmrescue.windows.recovery_moves import LOCATION

@@ -25,14 +25,14 @@ from registry.test_recovery import entry
 from support.machine import run
 from support.memory_device import MemoryDevice
 from vmrescue.disk import FileDevice, open_disk
-from vmrescue.disk.container import RawImage, open_container
 from vmrescue.errors import FormatError, UnsupportedError, VmRescueError
+from vmrescue.image.containers.container import RawImage, open_container
 from vmrescue.ntfs import NtfsVolume
-from vmrescue.ntfs.attribute import Attribute, Kind, Storage
-from vmrescue.ntfs.boot_sector import read_boot_sector
 from vmrescue.ntfs.directory import Directory, find_file
-from vmrescue.ntfs.index_edit import IndexEditor
-from vmrescue.ntfs.run_list import HOLE, Run, encode_pairs
+from vmrescue.ntfs.edit.index_edit import IndexEditor
+from vmrescue.ntfs.structures.attribute import Attribute, Kind, Storage
+from vmrescue.ntfs.structures.boot_sector import read_boot_sector
+from vmrescue.ntfs.structures.run_list import HOLE, Run, encode_pairs
 from vmrescue.registry import Hive, ValueType
 from vmrescue.registry.base_block import BaseBlock, FileType
 from vmrescue.registry.hive_file import LARGEST_LOG
@@ -374,7 +374,7 @@ def test_a_junction_is_shown_as_one_and_what_lies_behind_it_is_nobodys_business(
 def test_a_hive_of_holes_is_not_read_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     device, volume = ntfs()
     assert whole(NtfsFileSystem(device, 0).open("one"), "one", MIB) == volume.read_file("one")
-    monkeypatch.setattr("vmrescue.ntfs.content.MOST_AT_ONCE", 19_999)  # of 2 GiB: the file has 20000 bytes
+    monkeypatch.setattr("vmrescue.ntfs.edit.content.MOST_AT_ONCE", 19_999)  # of 2 GiB: the file has 20000 bytes
 
     with pytest.raises(UnsupportedError, match="at most 19999 are read at once"):
         volume.read_file("one")

@@ -10,7 +10,7 @@ import pytest
 
 from commands.here import vmrescue
 from hostile.disks import small_image
-from vmrescue.disk.remote import shown
+from vmrescue.image.transports.remote import shown
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,17 +18,17 @@ from hostile.test_readers import bounded
 from ntfs.volumes import format_volume, formatted
 from support.machine import run
 from support.memory_device import MemoryDevice
+from vmrescue.device import next_data
 from vmrescue.disk import FileDevice, Overlay, open_disk
-from vmrescue.disk.device import next_data
-from vmrescue.disk.pending_writes import PendingWrites
 from vmrescue.errors import FormatError, RefusedError
 from vmrescue.fat import FatVolume
+from vmrescue.image.pending_writes import PendingWrites
 from vmrescue.ntfs import NtfsVolume
-from vmrescue.ntfs.attribute import Kind, Storage
+from vmrescue.ntfs.defrag.layout import read_layout
 from vmrescue.ntfs.directory import find_file
-from vmrescue.ntfs.layout import read_layout
-from vmrescue.ntfs.run_list import HOLE, Run, encode_pairs
 from vmrescue.ntfs.store import Store
+from vmrescue.ntfs.structures.attribute import Kind, Storage
+from vmrescue.ntfs.structures.run_list import HOLE, Run, encode_pairs
 from vmrescue.volume import Window, read_partition_table
 from vmrescue.volume.extending import move_partition
 from vmrescue.windows.ntfs_file_system import NtfsFileSystem

@@ -10,13 +10,13 @@ from ntfs.volumes import write_sparse
 from support.machine import run
 from support.memory_device import MemoryDevice
 from support.ntfs_judges import mounted_tree, structure_judges
-from vmrescue.ntfs.log_replay import pending_work, replay
+from vmrescue.ntfs.log.replay import pending_work, replay
 from vmrescue.ntfs.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from vmrescue.ntfs.log_replay import Replayed
+    from vmrescue.ntfs.log.replay import Replayed
 
 TRANSACTION = 0x18
 OLDER, NEWER = (1, 1), (2, 0)

@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING
 
 from ntfs.log_builder import plain
 from vmrescue.errors import FormatError
-from vmrescue.ntfs.attribute import Kind
-from vmrescue.ntfs.log_layout import RECORD_HEADER, UPDATE, TargetFlag
-from vmrescue.ntfs.log_operations import NOT_ON_PAGES
-from vmrescue.ntfs.log_pages import LogFile
-from vmrescue.ntfs.log_records import Records, read_update
-from vmrescue.ntfs.log_tables import OpenAttribute
-from vmrescue.ntfs.log_target import Target, redo_of, undo_of
+from vmrescue.ntfs.log.layout import RECORD_HEADER, UPDATE, TargetFlag
+from vmrescue.ntfs.log.operations import NOT_ON_PAGES
+from vmrescue.ntfs.log.pages import LogFile
+from vmrescue.ntfs.log.records import Records, read_update
+from vmrescue.ntfs.log.tables import OpenAttribute
+from vmrescue.ntfs.log.target import Target, redo_of, undo_of
 from vmrescue.ntfs.store import Store
-from vmrescue.ntfs.system_files import LOG_FILE
+from vmrescue.ntfs.structures.attribute import Kind
+from vmrescue.ntfs.structures.system_files import LOG_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmrescue.disk.device import BlockDevice
-    from vmrescue.ntfs.log_pages import Page
-    from vmrescue.ntfs.log_records import LogRecord, Update
+    from vmrescue.device import BlockDevice
+    from vmrescue.ntfs.log.pages import Page
+    from vmrescue.ntfs.log.records import LogRecord, Update
 
 RECORD, BLOCK = 1024, 4096
 NONE_LOST = range(0)  # and so every LSN on disk is taken for one of an older log

@@ -18,10 +18,10 @@ from ntfs.log_builder import Chain, Log, plain
 from ntfs.volumes import MIB, format_volume
 from support.memory_device import MemoryDevice
 from support.ntfs_judges import mounted
-from vmrescue.ntfs.attribute import Kind
-from vmrescue.ntfs.record import FileRecord
 from vmrescue.ntfs.store import Store
-from vmrescue.ntfs.system_files import BITMAP, LOG_FILE, MFT
+from vmrescue.ntfs.structures.attribute import Kind
+from vmrescue.ntfs.structures.record import FileRecord
+from vmrescue.ntfs.structures.system_files import BITMAP, LOG_FILE, MFT
 
 RECORD, BLOCK = 1024, 4096
 SIZE = 16 * MIB

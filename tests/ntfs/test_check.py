@@ -13,13 +13,13 @@ from ntfs.volumes import MIB, cloud_volume, formatted, new_volume, opened, size_
 from support.memory_device import MemoryDevice
 from support.ntfs_judges import mounted
 from vmrescue.ntfs import NtfsVolume
-from vmrescue.ntfs.attribute import Kind
 from vmrescue.ntfs.directory import Directory, find_entry, find_file
-from vmrescue.ntfs.file_name import FileName
+from vmrescue.ntfs.edit.index_edit import IndexEditor
+from vmrescue.ntfs.edit.views import open_view
 from vmrescue.ntfs.index import Entry
-from vmrescue.ntfs.index_edit import IndexEditor
-from vmrescue.ntfs.run_list import Run, encode_pairs
-from vmrescue.ntfs.views import open_view
+from vmrescue.ntfs.structures.attribute import Kind
+from vmrescue.ntfs.structures.file_name import FileName
+from vmrescue.ntfs.structures.run_list import Run, encode_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable

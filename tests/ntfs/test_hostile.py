@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from ntfs.test_check import sound
 from ntfs.volumes import formatted, new_volume
 from support.memory_device import MemoryDevice
-from vmrescue.disk.overlay import Overlay
 from vmrescue.errors import FormatError, UnsupportedError, VmRescueError
+from vmrescue.image.overlay import Overlay
 from vmrescue.ntfs import NtfsVolume, volume_state
-from vmrescue.ntfs.attribute import Kind
 from vmrescue.ntfs.directory import Directory, find_file
-from vmrescue.ntfs.index_edit import IndexEditor
-from vmrescue.ntfs.run_list import HOLE, Run, RunList, decode_pairs, encode_pairs
+from vmrescue.ntfs.edit.index_edit import IndexEditor
+from vmrescue.ntfs.structures.attribute import Kind
+from vmrescue.ntfs.structures.run_list import HOLE, Run, RunList, decode_pairs, encode_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable

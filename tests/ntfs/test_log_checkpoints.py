@@ -18,16 +18,16 @@ from ntfs.volumes import windows_volume, write_sparse
 from support.machine import run
 from support.memory_device import MemoryDevice
 from support.ntfs_judges import all_judges
-from vmrescue.ntfs.log_layout import RESTART, UPDATE, TargetFlag
-from vmrescue.ntfs.log_records import Records, read_update
-from vmrescue.ntfs.log_replay import replay
-from vmrescue.ntfs.log_tables import Tables, read_restart_data
+from vmrescue.ntfs.log.layout import RESTART, UPDATE, TargetFlag
+from vmrescue.ntfs.log.records import Records, read_update
+from vmrescue.ntfs.log.replay import replay
+from vmrescue.ntfs.log.tables import Tables, read_restart_data
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from vmrescue.ntfs.log_pages import LogFile
-    from vmrescue.ntfs.log_records import LogRecord, Update
+    from vmrescue.ntfs.log.pages import LogFile
+    from vmrescue.ntfs.log.records import LogRecord, Update
     from vmrescue.ntfs.store import Store
 
 COPIES = range(2, 35)  # pages for copies, and the first page, which a later session has written over

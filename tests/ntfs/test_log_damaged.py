@@ -31,7 +31,7 @@ from ntfs.log_recipe import (
 )
 from support.memory_device import MemoryDevice
 from vmrescue.errors import FormatError, RefusedError, UnsupportedError, VmRescueError
-from vmrescue.ntfs.log_replay import pending_work, replay
+from vmrescue.ntfs.log.replay import pending_work, replay
 from vmrescue.ntfs.store import Store
 
 if TYPE_CHECKING:

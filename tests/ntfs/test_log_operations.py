@@ -14,12 +14,12 @@ from ntfs.log_cases import TRANSACTION, differences, recipe_log, recovered, repl
 from ntfs.log_recipe import BLOCK, NEW, RECORD, Recipe, Scene, Spot, log_size, scene, with_log
 from support.memory_device import MemoryDevice
 from vmrescue.errors import FormatError, RefusedError
-from vmrescue.ntfs.log_layout import Operation
-from vmrescue.ntfs.log_operations import ON_FILE_RECORD, ON_INDEX_BLOCK, Step
-from vmrescue.ntfs.log_replay import replay
-from vmrescue.ntfs.record import FileRecord
+from vmrescue.ntfs.log.layout import Operation
+from vmrescue.ntfs.log.operations import ON_FILE_RECORD, ON_INDEX_BLOCK, Step
+from vmrescue.ntfs.log.replay import replay
 from vmrescue.ntfs.store import Store
-from vmrescue.ntfs.system_files import VOLUME
+from vmrescue.ntfs.structures.record import FileRecord
+from vmrescue.ntfs.structures.system_files import VOLUME
 
 if TYPE_CHECKING:
     from pathlib import Path

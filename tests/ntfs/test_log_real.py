@@ -21,9 +21,9 @@ from ntfs.volumes import cloud_volume, windows_volume
 from support.machine import run
 from support.memory_device import MemoryDevice
 from support.ntfs_judges import mounted_tree, structure_judges
-from vmrescue.disk.file import FileDevice
-from vmrescue.ntfs.log_layout import Operation
-from vmrescue.ntfs.log_replay import pending_work, replay
+from vmrescue.image.transports.file import FileDevice
+from vmrescue.ntfs.log.layout import Operation
+from vmrescue.ntfs.log.replay import pending_work, replay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

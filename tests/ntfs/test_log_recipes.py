@@ -45,7 +45,7 @@ from ntfs.log_recipe import (
 from ntfs.volumes import write_sparse
 from support.memory_device import MemoryDevice
 from support.ntfs_judges import mounted_tree, structure_judges
-from vmrescue.ntfs.log_replay import pending_work, replay
+from vmrescue.ntfs.log.replay import pending_work, replay
 from vmrescue.ntfs.store import Store
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ from support.machine import run
 from support.memory_device import MemoryDevice
 from support.ntfs_judges import FIRST_USER_RECORD, all_judges, digest
 from support.real_data import sdist_file
-from vmrescue.disk.file import FileDevice
+from vmrescue.image.transports.file import FileDevice
 from vmrescue.ntfs import NtfsVolume
-from vmrescue.ntfs.attribute import Kind
 from vmrescue.ntfs.directory import find_file
-from vmrescue.ntfs.naming import touch
-from vmrescue.ntfs.placement import set_runs, set_sizes, settle
+from vmrescue.ntfs.edit.naming import touch
+from vmrescue.ntfs.edit.placement import set_runs, set_sizes, settle
+from vmrescue.ntfs.structures.attribute import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -24,9 +24,9 @@ from support.frail_line import frail_line
 from support.images import sample, sha256
 from support.machine import run
 from vmrescue.disk import EditSession, journal_folder, open_disk, pending
-from vmrescue.disk.azure import MARK
 from vmrescue.errors import ReadError, RefusedError, RepairFailedError
-from vmrescue.ntfs.naming import UNIX_EPOCH
+from vmrescue.image.transports.azure import MARK
+from vmrescue.ntfs.edit.naming import UNIX_EPOCH
 from vmrescue.transaction import take_back
 
 if TYPE_CHECKING:

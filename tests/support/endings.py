@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from vmrescue.cli.interrupts import end_in_good_order
 from vmrescue.cli.main import main
 from vmrescue.disk import journal_folder
-from vmrescue.disk.file import FileDevice
+from vmrescue.image.transports.file import FileDevice
 
 if TYPE_CHECKING:
     from pathlib import Path

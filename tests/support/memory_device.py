@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vmrescue.disk.device import check_range
+from vmrescue.device import check_range
 
 
 class MemoryDevice:

@@ -11,7 +11,7 @@ import vmrescue
 from disk.test_crash import crashes
 from support.crash import recorded
 from support.images import sample, sha256
-from vmrescue.disk.recovery import open_for_writing
+from vmrescue.image.recovery import open_for_writing
 from vmrescue.plan import FileRef, Plan, PutFile, Step
 
 if TYPE_CHECKING:

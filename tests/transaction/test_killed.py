@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import vmrescue
 from support.endings import start, status_of, wait_for_journal
 from support.images import sha256
-from vmrescue.disk.recovery import open_for_reading
+from vmrescue.image.recovery import open_for_reading
 
 if TYPE_CHECKING:
     from pathlib import Path

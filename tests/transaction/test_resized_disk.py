@@ -10,7 +10,7 @@ import pyvhdi
 import vmrescue
 from support.images import sha256
 from support.vhd import qemu_content
-from vmrescue.disk.vhd_layout import FOOTER, FOOTER_CHECKSUM_AT, FOOTER_COOKIE, sealed
+from vmrescue.image.containers.vhd_layout import FOOTER, FOOTER_CHECKSUM_AT, FOOTER_COOKIE, sealed
 
 if TYPE_CHECKING:
     from pathlib import Path

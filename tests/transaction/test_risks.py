@@ -12,11 +12,11 @@ import vmrescue as library
 from support.command import output_of, vmrescue
 from support.images import sha256
 from support.machine import run
+from vmrescue.device import next_data
 from vmrescue.disk import EditSession, accepting, open_disk
-from vmrescue.disk.device import next_data
-from vmrescue.disk.vhd_create import create_differencing
-from vmrescue.disk.vhd_layout import FOOTER_CHECKSUM_AT, sealed
 from vmrescue.errors import RefusedError, UsageError
+from vmrescue.image.containers.vhd_create import create_differencing
+from vmrescue.image.containers.vhd_layout import FOOTER_CHECKSUM_AT, sealed
 from vmrescue.transaction import Transaction
 from vmrescue.transaction.recorder import Recorder
 

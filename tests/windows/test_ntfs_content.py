@@ -18,11 +18,11 @@ from support.machine import missing, run_bytes
 from support.memory_device import MemoryDevice
 from support.ntfs_judges import mounted, structure_judges
 from support.real_data import CORPUS
-from vmrescue.disk.file import FileDevice
 from vmrescue.errors import FormatError
+from vmrescue.image.transports.file import FileDevice
 from vmrescue.ntfs import NtfsVolume
-from vmrescue.ntfs.attribute import Attribute, Kind
 from vmrescue.ntfs.directory import find_file
+from vmrescue.ntfs.structures.attribute import Attribute, Kind
 from vmrescue.windows.ntfs_file_system import NtfsFileSystem
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ import pytest
 from commands.here import output_of, vmrescue
 from ntfs.volumes import format_volume, opened, write_sparse
 from support.ntfs_judges import mounted
-from vmrescue.ntfs.attribute import Kind, Storage
 from vmrescue.ntfs.directory import find_file
+from vmrescue.ntfs.structures.attribute import Kind, Storage
 
 WOF = struct.pack("<IIII", 1, 2, 1, 0)  # version, provider (a file), its version, algorithm (XPRESS, 4K)
 REPARSE_POINTS = {
@@ -120,7 +120,7 @@ def test_what_is_on_the_disk_is_read_whatever_its_marks(name: str, image: Path, 
 def test_a_hive_that_is_not_readable_is_an_error_that_names_it(flag: str, gen1_broken: Path, tmp_path: Path) -> None:
     from vmrescue.disk import open_disk
     from vmrescue.ntfs import NtfsVolume
-    from vmrescue.ntfs.attribute import Attribute
+    from vmrescue.ntfs.structures.attribute import Attribute
     from vmrescue.volume import Window
 
     path = r"Windows\System32\config\SYSTEM"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from vmrescue.checks import steps
 from vmrescue.checks.finding import Finding
 from vmrescue.errors import FormatError, UnsupportedError
-from vmrescue.ntfs.boot_copy import read_boot_copy
+from vmrescue.ntfs.edit.boot_copy import read_boot_copy
 from vmrescue.plan import FileRef, WriteBootCopy
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.disk.parents import parent_folder
+from vmrescue.image.containers.parents import parent_folder
 
 if TYPE_CHECKING:
     from collections.abc import Collection

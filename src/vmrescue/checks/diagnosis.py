@@ -12,11 +12,11 @@ from vmrescue.checks.commands import repair_options
 from vmrescue.checks.finding import Finding
 from vmrescue.checks.policy import Policy
 from vmrescue.checks.rules import OF_VOLUMES, RULES, chosen
-from vmrescue.disk import open_disk
-from vmrescue.disk.notices import tell
-from vmrescue.disk.remote import shown
-from vmrescue.disk.target_disk import TargetDisk, each_disk
 from vmrescue.errors import FormatError, NotFoundError, UnsupportedError, VmRescueError
+from vmrescue.image import open_disk
+from vmrescue.image.notices import tell
+from vmrescue.image.transports.remote import shown
+from vmrescue.image.transports.target_disk import TargetDisk, each_disk
 from vmrescue.plan import ImageIdentity, Plan, Step
 from vmrescue.registry.errors import LinkError
 from vmrescue.volume import PartitionTable
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from dissect.target import Target
 
-    from vmrescue.disk import VirtualDisk
+    from vmrescue.image import VirtualDisk
     from vmrescue.windows import OperatingSystem, Volume
 
 SCHEMA = "vmrescue.diagnosis/1"

@@ -19,10 +19,10 @@ from vmrescue.errors import NotFoundError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from vmrescue.bcd.bcdedit import Command, Outcome, Volumes
     from vmrescue.bcd.edits import Edit
     from vmrescue.bcd.hive_key import HiveKey
     from vmrescue.cli.options import ApplyOptions
+    from vmrescue.commands.bcdedit import Command, Outcome, Volumes
     from vmrescue.plan import Change
     from vmrescue.windows import Disk, RegistryFile
 
@@ -48,7 +48,7 @@ def command(target: str, words: tuple[str, ...], options: ApplyOptions) -> None:
     no Windows is running. /export, /import and /createstore name files of this machine. What is written is shown,
     confirmed (unless --yes), backed up, verified, and undone by `vmrescue undo`.
     """
-    from vmrescue.bcd.bcdedit import parse
+    from vmrescue.commands.bcdedit import parse
 
     if target.lower() in NEW_STORE:
         target, words = "", (target, *words)
@@ -73,7 +73,7 @@ def _finish(parsed: Command, outcome: Outcome, target: str, words: tuple[str, ..
 
 def _run_on_file(parsed: Command, target: str) -> Outcome:
     from vmrescue.bcd import Store
-    from vmrescue.bcd.bcdedit import run
+    from vmrescue.commands.bcdedit import run
 
     if parsed.store is not None:
         raise UsageError("/store names a file in an image; this is a store's file itself")
@@ -86,8 +86,8 @@ def _run_on_file(parsed: Command, target: str) -> Outcome:
 
 def _run_on_image(parsed: Command, target: str) -> Outcome:
     from vmrescue.bcd import Store
-    from vmrescue.bcd.bcdedit import run
     from vmrescue.checks import open_disks
+    from vmrescue.commands.bcdedit import run
 
     with open_disks([target]) as disks:
         file, volumes = _store_of(disks, parsed.store)
@@ -104,10 +104,10 @@ def _store_of(disks: list[Disk], name: str | None) -> tuple[RegistryFile, Volume
 
     A store that leads to no Windows is just what one may want to edit: the volumes then have no letters.
     """
-    from vmrescue.bcd.bcdedit import NoVolumes
+    from vmrescue.commands.bcdedit import NoVolumes
+    from vmrescue.commands.bcdedit.volume_names import VolumeNames
     from vmrescue.windows import Installation, find_boot_store
     from vmrescue.windows.bare_hive import BareHive
-    from vmrescue.windows.volume_names import VolumeNames
 
     if isinstance(disks[0], BareHive):
         return disks[0].hive, NoVolumes()
@@ -128,8 +128,8 @@ def _changes(parsed: Command, outcome: Outcome, disks: list[Disk]) -> list[Chang
 
 def _import(parsed: Command, root: HiveKey) -> Outcome:
     """What makes the store's objects those of the file."""
-    from vmrescue.bcd.bcdedit import Outcome, messages
     from vmrescue.bcd.whole_store import imported
+    from vmrescue.commands.bcdedit import Outcome, messages
 
     source = parsed.arguments[0]
     if not is_bare_hive(source):
@@ -166,9 +166,9 @@ def _create_store(parsed: Command, options: ApplyOptions) -> None:
 
 def _write_store(path: str, edits: Iterable[Edit], options: ApplyOptions) -> None:
     """A new store's file with what the edits make."""
-    from vmrescue.bcd.bcdedit import messages
     from vmrescue.bcd.hive_key import make
     from vmrescue.cli.new_file import write_whole
+    from vmrescue.commands.bcdedit import messages
     from vmrescue.registry import Hive
 
     hive = Hive.create(NAME_IN_BASE_BLOCK, minor=STORE_MINOR)

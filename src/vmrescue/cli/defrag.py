@@ -61,7 +61,7 @@ def command(
     if analyze:
         _analyze(file, volume, limit, output)
         return
-    from vmrescue.disk.new_image import must_be_new
+    from vmrescue.image.new_image import must_be_new
     from vmrescue.printable import printable
     from vmrescue.report.defragmentation import defragmented_text
     from vmrescue.transaction.defragmenting import rehearse
@@ -121,7 +121,7 @@ def _run(
 
 def _analyze(image: str, number: int | str | None, limit: int, output: str) -> None:
     from vmrescue.checks import open_disks
-    from vmrescue.ntfs.fragmentation import look_at, read_fragmentation
+    from vmrescue.ntfs.defrag.fragmentation import look_at, read_fragmentation
     from vmrescue.ntfs.store import Store
     from vmrescue.report.defragmentation import COLUMNS, ROWS, fragmentation_text
     from vmrescue.report.free_map import free_map

@@ -61,7 +61,7 @@ class LazyGroup(click.Group):
     """Imports a command's module only when it is run, so that `--help` is quick."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        from vmrescue.disk.notices import listening
+        from vmrescue.image.notices import listening
 
         try:
             with listening(_Notes(ctx)):

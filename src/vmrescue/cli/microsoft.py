@@ -96,7 +96,7 @@ def _read(path: Path, read: Callable[[BinaryIO, str], bytes]) -> bytes:
 
 
 def _as_journal_says(target: str) -> bytes:
-    from vmrescue.disk.recovery import open_for_reading
+    from vmrescue.image.recovery import open_for_reading
     from vmrescue.registry.hive_file import read_hive
     from vmrescue.windows.stream import DeviceStream
 

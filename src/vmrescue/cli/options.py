@@ -56,14 +56,14 @@ class ImagePath(click.Path):
     """A path; or a URL, which stays the text that it is, since a Path would drop one of its slashes."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        from vmrescue.disk.remote import is_remote
+        from vmrescue.image.transports.remote import is_remote
 
         return value if is_remote(value) else super().convert(value, param, ctx)
 
 
 def _look_for_parents(ctx: click.Context, param: click.Parameter, value: Path | None) -> None:
     """For as long as the command runs."""
-    from vmrescue.disk import parents_in
+    from vmrescue.image import parents_in
 
     if value is not None:
         ctx.with_resource(parents_in(value))
@@ -80,7 +80,7 @@ parent_option = click.option(
 
 def _accept(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     """For as long as the command runs."""
-    from vmrescue.disk import accepting
+    from vmrescue.image import accepting
 
     if value:
         ctx.with_resource(accepting([param.opts[0].removeprefix("--")]))
@@ -88,7 +88,7 @@ def _accept(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 
 def risk_options(command: Command) -> Command:
     """Adds an option for each risk that can be accepted."""
-    from vmrescue.disk.risks import RISKS
+    from vmrescue.image.risks import RISKS
 
     flags = [
         click.option(f"--{name}", is_flag=True, expose_value=False, callback=_accept, help=said)

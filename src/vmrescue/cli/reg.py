@@ -19,9 +19,9 @@ from vmrescue.cli.microsoft import (
 
 if TYPE_CHECKING:
     from vmrescue.cli.options import ApplyOptions
+    from vmrescue.commands.reg import Command, Outcome
+    from vmrescue.commands.reg.one_hive import OneHive
     from vmrescue.plan import Change
-    from vmrescue.registry.reg_command import Command, Outcome
-    from vmrescue.registry.reg_command.one_hive import OneHive
     from vmrescue.windows import Disk, RegistryFile
 
 
@@ -45,7 +45,7 @@ def command(target: str, words: tuple[str, ...], options: ApplyOptions) -> None:
     confirmed (unless /f or --yes), backed up, verified, and undone by `vmrescue undo`. Exit status 1: nothing matched,
     the keys differ, or there is damage.
     """
-    from vmrescue.registry.reg_command import parse
+    from vmrescue.commands.reg import parse
 
     with own_words():
         parsed = parse(words)
@@ -82,9 +82,9 @@ def _write(path: Path, content: bytes, options: ApplyOptions) -> None:
 
 
 def _bare(target: str) -> OneHive:
+    from vmrescue.commands.reg.one_hive import OneHive
     from vmrescue.registry import Hive
     from vmrescue.registry.mounts import mount_of
-    from vmrescue.registry.reg_command.one_hive import OneHive
 
     data, logs = read_bare_hive(target)
     mount = mount_of(Path(target).resolve().name, data)
@@ -92,7 +92,7 @@ def _bare(target: str) -> OneHive:
 
 
 def _run_on_hive(parsed: Command, bare: OneHive, content: bytes) -> Outcome:
-    from vmrescue.registry.reg_command import run
+    from vmrescue.commands.reg import run
 
     with own_words():
         outcome = run(parsed, bare, content)
@@ -102,9 +102,9 @@ def _run_on_hive(parsed: Command, bare: OneHive, content: bytes) -> Outcome:
 
 def _run_on_image(parsed: Command, target: str, content: bytes) -> Outcome:
     from vmrescue.checks import open_disks
-    from vmrescue.registry.reg_command import run
+    from vmrescue.commands.reg import run
+    from vmrescue.commands.reg.hive_names import HiveNames
     from vmrescue.windows import Installation
-    from vmrescue.windows.hive_names import HiveNames
 
     with open_disks([target]) as disks:
         names = HiveNames(Installation(disks))
@@ -116,11 +116,11 @@ def _run_on_image(parsed: Command, target: str, content: bytes) -> Outcome:
 
 def _changes(parsed: Command, outcome: Outcome, disks: list[Disk], bare: OneHive | None) -> list[Change]:
     """The operations as changes of the hives on these disks."""
-    from vmrescue.registry.reg_command import KeyName
+    from vmrescue.commands.reg import KeyName
+    from vmrescue.commands.reg.hive_names import HiveNames
+    from vmrescue.commands.reg.registry_changes import registry_changes
     from vmrescue.windows import Installation
     from vmrescue.windows.bare_hive import BareHive
-    from vmrescue.windows.hive_names import HiveNames
-    from vmrescue.windows.registry_changes import registry_changes
 
     if bare and isinstance(disks[0], BareHive):
         hive = disks[0].hive

@@ -41,8 +41,8 @@ def command(
     **policy: Any,
 ) -> None:
     """Diagnose IMAGE, show the changes, ask, and make them: backed up, journalled, verified, and undone by `undo`."""
-    from vmrescue.disk.new_image import must_be_new
-    from vmrescue.disk.remote import shown
+    from vmrescue.image.new_image import must_be_new
+    from vmrescue.image.transports.remote import shown
     from vmrescue.transaction import Transaction, must_be_editable, plan_of, repair
 
     elsewhere = bool(copy_to or into) and not options.dry_run

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from vmrescue.fleet import ScanResult
 
 FINDINGS, UNREADABLE = 1, 3  # exit statuses
-IN_EVERY_WORKER = ["vmrescue.checks", "vmrescue.disk.vhd_chain"]  # imported once, before the workers are forked
+IN_EVERY_WORKER = [
+    "vmrescue.checks",
+    "vmrescue.image.containers.vhd_chain",
+]  # imported once, before the workers are forked
 
 
 @click.command()
@@ -73,10 +76,10 @@ def command(
     Exit status: 3 where an image could not be read, else 1 where one has findings of warning or critical, else 0; of
     the images of this run, without those that --resume leaves out.
     """
-    from vmrescue.disk.remote import shown
     from vmrescue.fleet import scan
     from vmrescue.fleet.outputs import open_output
     from vmrescue.fleet.sources import STANDARD_INPUT, images
+    from vmrescue.image.transports.remote import shown
 
     if resume and target is None:
         raise UsageError("--resume needs the --output that is to be resumed")
@@ -116,8 +119,8 @@ def _gather(
 
 
 def _not_in(done: frozenset[str], images: Iterator[str], advance: Callable[[], None]) -> Iterator[str]:
-    from vmrescue.disk.remote import shown
     from vmrescue.fleet.sources import identity
+    from vmrescue.image.transports.remote import shown
 
     known = {identity(image) for image in done}
     for image in images:

@@ -16,7 +16,7 @@ from vmrescue.volume.bitlocker import form_of
 if TYPE_CHECKING:
     from construct import Container
 
-    from vmrescue.disk.device import BlockDevice
+    from vmrescue.device import BlockDevice
 
 Kind = Literal["FAT12", "FAT16", "FAT32"]
 

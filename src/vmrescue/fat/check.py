@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from vmrescue.disk.paged import PagedNumbers
 from vmrescue.errors import FormatError
 from vmrescue.fat.directory import DOT, DOT_DOT, VOLUME_LABEL, Directory, Record
 from vmrescue.fat.info_sector import UNKNOWN, read_info
 from vmrescue.fat.names import fold
 from vmrescue.fat.table import FREE
 from vmrescue.notes import Note
+from vmrescue.paged import PagedNumbers
 
 if TYPE_CHECKING:
-    from vmrescue.disk.pending_writes import PendingWrites
     from vmrescue.fat.boot_sector import BootSector
     from vmrescue.fat.directory import Entry
     from vmrescue.fat.table import Table
+    from vmrescue.image.pending_writes import PendingWrites
 
 CHUNK = 1 << 16
 BOOT_STATE = 0x41  # the only byte in which FAT32's two boot sectors may differ

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from vmrescue.disk.pending_writes import PendingWrites
     from vmrescue.fat.boot_sector import BootSector
     from vmrescue.fat.table import Table
+    from vmrescue.image.pending_writes import PendingWrites
 
 SLOT_SIZE = 32
 MAX_SLOTS = 65536  # a directory of 2 MiB

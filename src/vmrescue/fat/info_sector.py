@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from construct import Bytes, Int32ul, Padding, Struct
 
 if TYPE_CHECKING:
-    from vmrescue.disk.pending_writes import PendingWrites
     from vmrescue.fat.boot_sector import BootSector
+    from vmrescue.image.pending_writes import PendingWrites
 
 LAYOUT = Struct(
     "lead" / Bytes(4),

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.disk.pending_writes import PendingWrites
 from vmrescue.errors import NotFoundError
 from vmrescue.fat.boot_sector import read_boot_sector
 from vmrescue.fat.table import FREE, Table
 from vmrescue.fat.volume import FatVolume
+from vmrescue.image.pending_writes import PendingWrites
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from vmrescue.disk.device import BlockDevice
-    from vmrescue.disk.signs import Range
+    from vmrescue.device import BlockDevice
+    from vmrescue.image.signs import Range
 
 BASE_BLOCK = 4096  # bytes at the start of a file that tell who wrote to it, where it is a hive
 MOST_DIRECTORIES = 10_000

@@ -13,8 +13,8 @@ from vmrescue.errors import FormatError, RefusedError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from vmrescue.disk.pending_writes import PendingWrites
     from vmrescue.fat.boot_sector import BootSector
+    from vmrescue.image.pending_writes import PendingWrites
 
 Run = tuple[int, int]  # first cluster, number of clusters
 Chain = list[Run]

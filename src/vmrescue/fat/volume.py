@@ -16,7 +16,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from vmrescue import file_path
-from vmrescue.disk.pending_writes import PendingWrites, write_differing
 from vmrescue.errors import FormatError, NotFoundError, RefusedError, UsageError
 from vmrescue.fat import directory as slots
 from vmrescue.fat.boot_sector import read_boot_sector
@@ -26,11 +25,12 @@ from vmrescue.fat.info_sector import UNKNOWN, Info, read_info, write_info
 from vmrescue.fat.names import check_name
 from vmrescue.fat.state import VolumeState, read_state
 from vmrescue.fat.table import Table, after_clusters, first_clusters
+from vmrescue.image.pending_writes import PendingWrites, write_differing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmrescue.disk.device import BlockDevice
+    from vmrescue.device import BlockDevice
     from vmrescue.fat.directory import Entry
     from vmrescue.fat.table import Chain
 

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vmrescue.checks import Policy
 from vmrescue.checks.rules import chosen
-from vmrescue.disk.parents import parent_folder
-from vmrescue.disk.remote import shown
 from vmrescue.errors import UsageError
 from vmrescue.fleet.examination import Examination
 from vmrescue.fleet.result import ImageError, ScanResult
 from vmrescue.fleet.timed_pool import TimedPool
+from vmrescue.image.containers.parents import parent_folder
+from vmrescue.image.transports.remote import shown
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator

@@ -7,16 +7,16 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vmrescue.disk.layer import Layer
-from vmrescue.disk.parents import parents_in
-from vmrescue.disk.remote import RemoteFile, shown
 from vmrescue.fleet.result import ImageError, ScanResult
+from vmrescue.image.containers.parents import parents_in
+from vmrescue.image.layer import Layer
+from vmrescue.image.transports.remote import RemoteFile, shown
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from vmrescue.checks import Diagnosis, Policy
-    from vmrescue.disk import VirtualDisk
+    from vmrescue.image import VirtualDisk
 
 
 class MeteredDisk(Layer):
@@ -59,7 +59,7 @@ class Examination:
         error: ImageError | None = None
         disk: MeteredDisk | None = None
         try:
-            from vmrescue.disk import open_disk
+            from vmrescue.image import open_disk
 
             disk = MeteredDisk(open_disk(image, parent_folder=self.parents))
             diagnosis = self._examine(image, disk)

@@ -11,9 +11,9 @@ from pathlib import Path
 from stat import S_IFBLK, S_IFDIR, S_IFREG
 from typing import TYPE_CHECKING
 
-from vmrescue.disk.remote import is_remote
 from vmrescue.errors import ReadError, RefusedError, UsageError
 from vmrescue.files import kind_of, lines, open_regular
+from vmrescue.image.transports.remote import is_remote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -132,8 +132,8 @@ def _folder(folder: str, recursive: bool) -> Iterator[str]:
 
 def _has_signature(path: str) -> bool:
     """Whether a file begins or ends as an image does. One that cannot be read does not."""
-    from vmrescue.disk.container import VHD_COOKIE
-    from vmrescue.disk.foreign import SIGNATURES
+    from vmrescue.image.containers.container import VHD_COOKIE
+    from vmrescue.image.containers.foreign import SIGNATURES
 
     try:
         with open(path, "rb", opener=open_regular) as stream:

@@ -8,15 +8,15 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError, RefusedError
-from vmrescue.ntfs.attribute import Kind
-from vmrescue.ntfs.system_files import BITMAP
+from vmrescue.ntfs.structures.attribute import Kind
+from vmrescue.ntfs.structures.system_files import BITMAP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from vmrescue.ntfs.data import Stream
-    from vmrescue.ntfs.run_list import Run
     from vmrescue.ntfs.store import Store
+    from vmrescue.ntfs.structures.run_list import Run
 
 CHUNK = 1 << 16  # bytes of the bitmap looked at together
 ZONE_SIZE = 200 << 20  # bytes that Windows keeps free after $MFT, for it to grow into

@@ -9,31 +9,31 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from vmrescue.disk.paged import BITS, PagedBits, PagedNumbers
 from vmrescue.errors import VmRescueError
 from vmrescue.notes import Note
-from vmrescue.ntfs.attribute import Kind, Storage
 from vmrescue.ntfs.bitmap import bit_parts
 from vmrescue.ntfs.check_index import check_index
 from vmrescue.ntfs.data import METHOD_MASK, Stream
-from vmrescue.ntfs.deletion import stored_attributes
 from vmrescue.ntfs.directory import Directory
+from vmrescue.ntfs.edit.deletion import stored_attributes
+from vmrescue.ntfs.edit.naming import is_system
+from vmrescue.ntfs.edit.views import object_id_key, open_view, reparse_key
 from vmrescue.ntfs.file import File
-from vmrescue.ntfs.file_name import Space, file_names
 from vmrescue.ntfs.index import FILE_NAMES, Index
 from vmrescue.ntfs.info import allocated_size
-from vmrescue.ntfs.naming import is_system
-from vmrescue.ntfs.record import NUMBER_MASK
-from vmrescue.ntfs.system_files import MFT
-from vmrescue.ntfs.views import object_id_key, open_view, reparse_key
+from vmrescue.ntfs.structures.attribute import Kind, Storage
+from vmrescue.ntfs.structures.file_name import Space, file_names
+from vmrescue.ntfs.structures.record import NUMBER_MASK
+from vmrescue.ntfs.structures.system_files import MFT
+from vmrescue.paged import BITS, PagedBits, PagedNumbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from vmrescue.ntfs.file_name import FileName
     from vmrescue.ntfs.index import Entry
-    from vmrescue.ntfs.record import FileRecord
     from vmrescue.ntfs.store import Store
+    from vmrescue.ntfs.structures.file_name import FileName
+    from vmrescue.ntfs.structures.record import FileRecord
 
 USED_AT = 0x18  # of a file record: how many bytes of it are used
 CHUNK = 4096  # bytes of $MFT's bitmap looked at together

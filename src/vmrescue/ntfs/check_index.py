@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.notes import Note
-from vmrescue.ntfs.attribute import Kind
 from vmrescue.ntfs.collation import SID
+from vmrescue.ntfs.structures.attribute import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

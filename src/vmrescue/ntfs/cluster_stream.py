@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError, RefusedError
-from vmrescue.ntfs.run_list import HOLE
+from vmrescue.ntfs.structures.run_list import HOLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmrescue.disk.pending_writes import PendingWrites
-    from vmrescue.ntfs.run_list import RunList
+    from vmrescue.image.pending_writes import PendingWrites
+    from vmrescue.ntfs.structures.run_list import RunList
 
 
 class ClusterStream:

@@ -6,7 +6,7 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from vmrescue.errors import UnsupportedError
-from vmrescue.ntfs.file_name import read_file_name
+from vmrescue.ntfs.structures.file_name import read_file_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError, UnsupportedError
-from vmrescue.ntfs.attribute import Storage
 from vmrescue.ntfs.cluster_stream import ClusterStream
+from vmrescue.ntfs.structures.attribute import Storage
 
 if TYPE_CHECKING:
-    from vmrescue.ntfs.attribute import Attribute
     from vmrescue.ntfs.file import File
+    from vmrescue.ntfs.structures.attribute import Attribute
 
 METHOD_MASK = 0x00FF  # of an attribute's flags: how it is compressed
 

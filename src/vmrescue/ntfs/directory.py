@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vmrescue import file_path
 from vmrescue.errors import NotFoundError, UsageError
-from vmrescue.ntfs.file_name import read_file_name
 from vmrescue.ntfs.index import Index
-from vmrescue.ntfs.system_files import ROOT
+from vmrescue.ntfs.structures.file_name import read_file_name
+from vmrescue.ntfs.structures.system_files import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmrescue.ntfs.file import File
-    from vmrescue.ntfs.file_name import FileName
     from vmrescue.ntfs.index import Entry
-    from vmrescue.ntfs.record import Reference
     from vmrescue.ntfs.store import Store
+    from vmrescue.ntfs.structures.file_name import FileName
+    from vmrescue.ntfs.structures.record import Reference
 
 
 class Named(NamedTuple):

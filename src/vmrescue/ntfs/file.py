@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError
-from vmrescue.ntfs.attribute import Kind
-from vmrescue.ntfs.attribute_list import MAX_SIZE, ListEntry, read_list
 from vmrescue.ntfs.data import Stream
-from vmrescue.ntfs.record import NUMBER_MASK
-from vmrescue.ntfs.run_list import RunList
+from vmrescue.ntfs.structures.attribute import Kind
+from vmrescue.ntfs.structures.attribute_list import MAX_SIZE, ListEntry, read_list
+from vmrescue.ntfs.structures.record import NUMBER_MASK
+from vmrescue.ntfs.structures.run_list import RunList
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmrescue.ntfs.attribute import Attribute
-    from vmrescue.ntfs.record import FileRecord, Reference
     from vmrescue.ntfs.store import Store
+    from vmrescue.ntfs.structures.attribute import Attribute
+    from vmrescue.ntfs.structures.record import FileRecord, Reference
 
 
 class File:

@@ -11,9 +11,9 @@ import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmrescue.errors import FormatError
-from vmrescue.ntfs.attribute import Kind
 from vmrescue.ntfs.collation import Collation
-from vmrescue.ntfs.fixup import unprotect
+from vmrescue.ntfs.structures.attribute import Kind
+from vmrescue.ntfs.structures.fixup import unprotect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

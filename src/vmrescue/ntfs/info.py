@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vmrescue.ntfs.attribute import Kind, Storage
 from vmrescue.ntfs.data import METHOD_MASK
-from vmrescue.ntfs.fields import align8
-from vmrescue.ntfs.file_name import INDEX_FLAGS, FileAttribute, Space, to_datetime
-from vmrescue.ntfs.record import NUMBER_MASK
-from vmrescue.ntfs.reparse import reparse_tag
-from vmrescue.ntfs.standard_information import read_standard_information
+from vmrescue.ntfs.structures.attribute import Kind, Storage
+from vmrescue.ntfs.structures.fields import align8
+from vmrescue.ntfs.structures.file_name import INDEX_FLAGS, FileAttribute, Space, to_datetime
+from vmrescue.ntfs.structures.record import NUMBER_MASK
+from vmrescue.ntfs.structures.reparse import reparse_tag
+from vmrescue.ntfs.structures.standard_information import read_standard_information
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

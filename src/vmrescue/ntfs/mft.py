@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError
-from vmrescue.ntfs.attribute import Kind
-from vmrescue.ntfs.attribute_list import MAX_SIZE, read_list
 from vmrescue.ntfs.cluster_stream import ClusterStream
-from vmrescue.ntfs.record import SIGNATURE, FileRecord, RecordFlag, new_record, read_record
-from vmrescue.ntfs.run_list import HOLE, Run, RunList
-from vmrescue.ntfs.system_files import MFT, MFT_MIRROR
+from vmrescue.ntfs.structures.attribute import Kind
+from vmrescue.ntfs.structures.attribute_list import MAX_SIZE, read_list
+from vmrescue.ntfs.structures.record import SIGNATURE, FileRecord, RecordFlag, new_record, read_record
+from vmrescue.ntfs.structures.run_list import HOLE, Run, RunList
+from vmrescue.ntfs.structures.system_files import MFT, MFT_MIRROR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmrescue.disk.pending_writes import PendingWrites
-    from vmrescue.ntfs.attribute import Attribute
-    from vmrescue.ntfs.boot_sector import BootSector
+    from vmrescue.image.pending_writes import PendingWrites
     from vmrescue.ntfs.file import File
+    from vmrescue.ntfs.structures.attribute import Attribute
+    from vmrescue.ntfs.structures.boot_sector import BootSector
 
 
 CHUNK = 1 << 18  # bytes of the table looked at together

@@ -12,18 +12,18 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import NotFoundError, VmRescueError
-from vmrescue.ntfs.attribute import Kind
 from vmrescue.ntfs.bitmap import bit_parts
 from vmrescue.ntfs.directory import find_file
-from vmrescue.ntfs.run_list import HOLE
 from vmrescue.ntfs.store import Store
-from vmrescue.ntfs.system_files import BITMAP, LOG_FILE, MFT, VOLUME
+from vmrescue.ntfs.structures.attribute import Kind
+from vmrescue.ntfs.structures.run_list import HOLE
+from vmrescue.ntfs.structures.system_files import BITMAP, LOG_FILE, MFT, VOLUME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from vmrescue.disk.device import BlockDevice
-    from vmrescue.disk.signs import Range
+    from vmrescue.device import BlockDevice
+    from vmrescue.image.signs import Range
     from vmrescue.ntfs.data import Stream
 
 LOG_START = 256 << 10  # bytes: restart pages, the pages that are written first, and the oldest of the others

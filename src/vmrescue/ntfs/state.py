@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from vmrescue.errors import FormatError, NotFoundError, RefusedError
-from vmrescue.ntfs.attribute import Kind
 from vmrescue.ntfs.directory import find_file
-from vmrescue.ntfs.log_state import log_reasons
+from vmrescue.ntfs.log.state import log_reasons
 from vmrescue.ntfs.store import Store
-from vmrescue.ntfs.system_files import LOG_FILE, VOLUME
+from vmrescue.ntfs.structures.attribute import Kind
+from vmrescue.ntfs.structures.system_files import LOG_FILE, VOLUME
 from vmrescue.volume.bitlocker import read_bitlocker
 
 if TYPE_CHECKING:
-    from vmrescue.disk.device import BlockDevice
+    from vmrescue.device import BlockDevice
 
 StateName = Literal["clean", "dirty", "log pending", "hibernated", "encrypted"]
 DIRTY, CHKDSK_UNDERWAY = 0x0001, 0x4000  # flags of $VOLUME_INFORMATION

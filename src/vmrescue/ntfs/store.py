@@ -6,22 +6,22 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from vmrescue.disk.pending_writes import PendingWrites
 from vmrescue.errors import FormatError
-from vmrescue.ntfs.attribute import Kind
+from vmrescue.image.pending_writes import PendingWrites
 from vmrescue.ntfs.bitmap import ClusterBitmap
-from vmrescue.ntfs.boot_sector import read_boot_sector
 from vmrescue.ntfs.file import File
 from vmrescue.ntfs.mft import FileTable
-from vmrescue.ntfs.record import NUMBER_MASK
-from vmrescue.ntfs.system_files import FIRST_USER, UPCASE
-from vmrescue.ntfs.upcase import UNITS, UpCase
+from vmrescue.ntfs.structures.attribute import Kind
+from vmrescue.ntfs.structures.boot_sector import read_boot_sector
+from vmrescue.ntfs.structures.record import NUMBER_MASK
+from vmrescue.ntfs.structures.system_files import FIRST_USER, UPCASE
+from vmrescue.ntfs.structures.upcase import UNITS, UpCase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmrescue.disk.device import BlockDevice
-    from vmrescue.ntfs.record import Reference
+    from vmrescue.device import BlockDevice
+    from vmrescue.ntfs.structures.record import Reference
 
 
 class Store:

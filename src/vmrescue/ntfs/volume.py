@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 from vmrescue import file_path
 from vmrescue.errors import NotFoundError, UnsupportedError
-from vmrescue.ntfs.attribute import Kind
 from vmrescue.ntfs.check import check_volume
-from vmrescue.ntfs.content import (
+from vmrescue.ntfs.directory import find_entry, find_file, open_directory
+from vmrescue.ntfs.edit.content import (
     check_owned,
     check_rewritable,
     fits_in_place,
@@ -28,23 +28,23 @@ from vmrescue.ntfs.content import (
     replace_content,
     write_in_place,
 )
-from vmrescue.ntfs.creation import create_directory, create_file, rename
-from vmrescue.ntfs.deletion import delete
-from vmrescue.ntfs.directory import find_entry, find_file, open_directory
-from vmrescue.ntfs.file_name import FileAttribute, Space, file_names
+from vmrescue.ntfs.edit.creation import create_directory, create_file, rename
+from vmrescue.ntfs.edit.deletion import delete
+from vmrescue.ntfs.edit.naming import check_not_system, touch
+from vmrescue.ntfs.edit.views import mark_quotas_out_of_date
 from vmrescue.ntfs.index import FILE_NAMES
 from vmrescue.ntfs.info import FileInfo, described, listed
-from vmrescue.ntfs.log_state import empty_log
-from vmrescue.ntfs.naming import check_not_system, touch
+from vmrescue.ntfs.log.state import empty_log
 from vmrescue.ntfs.state import VolumeState, read_state, volume_flags
 from vmrescue.ntfs.store import Store
-from vmrescue.ntfs.system_files import LOG_FILE, VOLUME
-from vmrescue.ntfs.views import mark_quotas_out_of_date
+from vmrescue.ntfs.structures.attribute import Kind
+from vmrescue.ntfs.structures.file_name import FileAttribute, Space, file_names
+from vmrescue.ntfs.structures.system_files import LOG_FILE, VOLUME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmrescue.disk.device import BlockDevice
+    from vmrescue.device import BlockDevice
 
 NTFS_3 = 3  # the major version since Windows 2000
 

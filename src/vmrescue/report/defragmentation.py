@@ -10,7 +10,7 @@ from vmrescue.units import counted, plural, size_text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmrescue.ntfs.fragmentation import Fragmentation, Fragmented, FreeClass
+    from vmrescue.ntfs.defrag.fragmentation import Fragmentation, Fragmented, FreeClass
     from vmrescue.report.free_map import FreeMap
     from vmrescue.transaction.defragmenting import Defragmented
 

@@ -8,9 +8,9 @@ from functools import partial
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from vmrescue.disk.new_image import new_image
 from vmrescue.errors import NotFoundError, WriteError
 from vmrescue.files import write_sparse
+from vmrescue.image.new_image import new_image
 
 if TYPE_CHECKING:
     from pathlib import Path

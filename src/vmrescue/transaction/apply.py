@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from vmrescue.errors import NotFoundError, RefusedError, RepairFailedError
 from vmrescue.ntfs import volume_state
-from vmrescue.ntfs.boot_copy import read_boot_copy, write_boot_copy
-from vmrescue.ntfs.log_replay import replay
+from vmrescue.ntfs.edit.boot_copy import read_boot_copy, write_boot_copy
+from vmrescue.ntfs.log.replay import replay
 from vmrescue.plan import (
     Change,
     CreateKey,

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from vmrescue import file_path
 from vmrescue.digests import file_sha256
-from vmrescue.disk.journal import make_folder
 from vmrescue.errors import NotFoundError, RefusedError, WriteError
 from vmrescue.files import write_sparse
+from vmrescue.image.journal import make_folder
 from vmrescue.interrupts import checkpoint
 from vmrescue.plan import FileRef
 from vmrescue.registry.base_block import LOG_SUFFIXES

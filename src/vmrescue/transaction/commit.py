@@ -11,10 +11,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from vmrescue.digests import sha256
-from vmrescue.disk import EditSession
-from vmrescue.disk.journal import is_hot
-from vmrescue.disk.remote import is_remote, shown
 from vmrescue.errors import RepairFailedError, VmRescueError
+from vmrescue.image import EditSession
+from vmrescue.image.journal import is_hot
+from vmrescue.image.transports.remote import is_remote, shown
 from vmrescue.interrupts import checkpoint, held
 from vmrescue.transaction.committed import compare_committed
 from vmrescue.transaction.receipt import Written
@@ -24,8 +24,8 @@ from vmrescue.windows.bare_hive import disk_or_hive
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from vmrescue.disk.journal_file import Journal
-    from vmrescue.disk.signs import Sign
+    from vmrescue.image.journal_file import Journal
+    from vmrescue.image.signs import Sign
     from vmrescue.windows import Disk
 
 

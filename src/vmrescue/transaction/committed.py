@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from vmrescue.disk import FileDevice, Overlay
-from vmrescue.disk.remote import RemoteFile, is_remote, shown
-from vmrescue.disk.vhd import FoundFooter
-from vmrescue.disk.vhd_layout import FIXED, footer_as_created
 from vmrescue.errors import FormatError, RefusedError, RepairFailedError
+from vmrescue.image import FileDevice, Overlay
+from vmrescue.image.containers.vhd import FoundFooter
+from vmrescue.image.containers.vhd_layout import FIXED, footer_as_created
+from vmrescue.image.transports.remote import RemoteFile, is_remote, shown
 from vmrescue.interrupts import checkpoint
 from vmrescue.windows.guard import reading
 from vmrescue.windows.stream import DeviceStream
@@ -17,7 +17,7 @@ from vmrescue.windows.stream import DeviceStream
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from vmrescue.disk import BlockDevice, VirtualDisk
+    from vmrescue.image import BlockDevice, VirtualDisk
 
     Reader = Callable[[int, int], bytes]  # (offset, length) of the disk -> its bytes
 

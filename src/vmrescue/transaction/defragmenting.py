@@ -15,17 +15,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from vmrescue.disk import open_disk
-from vmrescue.disk.remote import is_remote, refusal
 from vmrescue.errors import AfterCommitError, RefusedError, RepairFailedError, VmRescueError
+from vmrescue.image import open_disk
+from vmrescue.image.transports.remote import is_remote, refusal
 from vmrescue.interrupts import held
 from vmrescue.notes import damage_in
 from vmrescue.ntfs import NtfsVolume
-from vmrescue.ntfs.defragmentation import Defragmenter, Moves
+from vmrescue.ntfs.defrag.defragmentation import Defragmenter, Moves
+from vmrescue.ntfs.defrag.fragmentation import Fragmentation, Fragmented, described, measure, read_fragmentation, title
+from vmrescue.ntfs.defrag.layout import TABLE, Key, read_layout
+from vmrescue.ntfs.defrag.moving import Mover, part_of
 from vmrescue.ntfs.directory import find_file
-from vmrescue.ntfs.fragmentation import Fragmentation, Fragmented, described, measure, read_fragmentation, title
-from vmrescue.ntfs.layout import TABLE, Key, read_layout
-from vmrescue.ntfs.moving import Mover, part_of
 from vmrescue.transaction.commit import EditedImage, commit
 from vmrescue.transaction.committed import must_be_confirmable
 from vmrescue.transaction.moved import must_see_moves

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vmrescue.disk import journal_folder, journals
-from vmrescue.disk.remote import shown
 from vmrescue.errors import VmRescueError
 from vmrescue.files import open_regular, read_whole
+from vmrescue.image import journal_folder, journals
+from vmrescue.image.transports.remote import shown
 from vmrescue.plan.schema import number
 from vmrescue.transaction.receipt import LARGEST, NAME
 

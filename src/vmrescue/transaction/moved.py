@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vmrescue.errors import RepairFailedError
-from vmrescue.ntfs.layout import joined
-from vmrescue.ntfs.moving import part_of
-from vmrescue.ntfs.run_list import HOLE, Run
+from vmrescue.ntfs.defrag.layout import joined
+from vmrescue.ntfs.defrag.moving import part_of
+from vmrescue.ntfs.structures.run_list import HOLE, Run
 from vmrescue.windows.guard import reading
 from vmrescue.windows.stream import DeviceStream
 

@@ -10,9 +10,9 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from vmrescue.checks.rules import RULES
-from vmrescue.disk.file import sync_folder
 from vmrescue.errors import RefusedError
 from vmrescue.files import UNFINISHED
+from vmrescue.image.transports.file import sync_folder
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.disk.layer import Layer
+from vmrescue.image.layer import Layer
 
 if TYPE_CHECKING:
-    from vmrescue.disk import VirtualDisk
+    from vmrescue.image import VirtualDisk
 
 
 class Recorder(Layer):

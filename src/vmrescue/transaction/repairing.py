@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from vmrescue.disk import accepting
 from vmrescue.errors import RefusedError, UsageError
+from vmrescue.image import accepting
 from vmrescue.transaction.target import child_of, copy_of
 from vmrescue.transaction.transaction import Transaction
 

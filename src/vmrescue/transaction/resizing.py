@@ -6,7 +6,7 @@ from functools import singledispatch
 from typing import TYPE_CHECKING, cast
 
 from vmrescue.errors import RefusedError, UnsupportedError
-from vmrescue.ntfs.growth import check_growable, follow_move, grow
+from vmrescue.ntfs.edit.growth import check_growable, follow_move, grow
 from vmrescue.plan import Change, ExpandDisk, ExpandVolume, MovePartition
 from vmrescue.transaction.stale import stale
 from vmrescue.volume.extending import extend_partition, move_backup, move_partition
@@ -14,7 +14,7 @@ from vmrescue.volume.window import Window
 from vmrescue.windows.disk import Disk
 
 if TYPE_CHECKING:
-    from vmrescue.disk import Store
+    from vmrescue.image import Store
     from vmrescue.windows import Volume
 
 

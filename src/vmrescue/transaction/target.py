@@ -10,11 +10,11 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vmrescue.disk import open_disk
-from vmrescue.disk.new_image import NewImage, new_image
-from vmrescue.disk.remote import is_remote, shown
-from vmrescue.disk.risks import refuse_risks
 from vmrescue.errors import UnsupportedError
+from vmrescue.image import open_disk
+from vmrescue.image.new_image import NewImage, new_image
+from vmrescue.image.risks import refuse_risks
+from vmrescue.image.transports.remote import is_remote, shown
 
 if TYPE_CHECKING:
     import os
@@ -54,7 +54,7 @@ def copy_of(image: str | os.PathLike[str], out: str | os.PathLike[str], progress
         RefusedError: `out` exists, or what is left of one.
         VmRescueError: the disk cannot be read or the copy cannot be written.
     """
-    from vmrescue.disk.copy import fill_with_copy  # here, because construct is slow to import
+    from vmrescue.image.copy import fill_with_copy  # here, because construct is slow to import
 
     disk = open_disk(image)
     try:
@@ -75,7 +75,7 @@ def child_of(image: str | os.PathLike[str], child: str | os.PathLike[str]) -> It
         RefusedError: `child` exists, or what is left of one.
         UnsupportedError: the image is no VHD, or not on this machine, so that no child can name it.
     """
-    from vmrescue.disk.vhd_create import fill_differencing  # here, because construct is slow to import
+    from vmrescue.image.containers.vhd_create import fill_differencing  # here, because construct is slow to import
 
     if is_remote(image):
         raise UnsupportedError(f"{shown(image)} is not on this machine: repair a copy (--copy-to) or the blob itself")

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 from vmrescue.checks import Policy, examine, open_disks
 from vmrescue.checks.rules import RULES
 from vmrescue.digests import sha256
-from vmrescue.disk.journal import journal_folder
-from vmrescue.disk.notices import tell
 from vmrescue.errors import AfterCommitError, RefusedError, RepairFailedError, VmRescueError
+from vmrescue.image.journal import journal_folder
+from vmrescue.image.notices import tell
 from vmrescue.interrupts import checkpoint, held
 from vmrescue.notes import damage_in, made_by_an_edit
 from vmrescue.plan import DeleteFile, PutFile, ReplayVolumeLog, WriteBootCopy
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from vmrescue.checks import Diagnosis
-    from vmrescue.disk.signs import Sign
+    from vmrescue.image.signs import Sign
     from vmrescue.plan import Plan
     from vmrescue.transaction.target import Made
     from vmrescue.windows import Disk, Volume

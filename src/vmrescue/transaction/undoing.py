@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from vmrescue.disk import journal, opening
-from vmrescue.disk.remote import shown
+from vmrescue.image import journal, opening
+from vmrescue.image.transports.remote import shown
 
 if TYPE_CHECKING:
     import os

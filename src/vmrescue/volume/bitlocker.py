@@ -14,7 +14,7 @@ from uuid import UUID
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmrescue.disk.device import BlockDevice
+    from vmrescue.device import BlockDevice
 
 SECTOR = 512
 OEM_NAME = b"-FVE-FS-"  # at byte 3 of the volume, and at the start of each copy of the metadata

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.disk.device import next_data
+from vmrescue.device import next_data
 from vmrescue.errors import RefusedError
 from vmrescue.volume import gpt_edit, mbr
 
 if TYPE_CHECKING:
-    from vmrescue.disk.device import BlockDevice
+    from vmrescue.device import BlockDevice
     from vmrescue.volume.partition import Partition, PartitionTable
 
 MIB = 1 << 20

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from vmrescue.volume.bitlocker import form_of
 
 if TYPE_CHECKING:
-    from vmrescue.disk.device import BlockDevice
+    from vmrescue.device import BlockDevice
 
 FileSystem = Literal["NTFS", "FAT12", "FAT16", "FAT32", "exFAT", "ReFS", "BitLocker"]
 

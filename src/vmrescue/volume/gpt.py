@@ -18,7 +18,7 @@ from vmrescue.volume.partition import Partition
 if TYPE_CHECKING:
     from construct import Container
 
-    from vmrescue.disk.device import BlockDevice
+    from vmrescue.device import BlockDevice
 
 SIGNATURE = b"EFI PART"
 MAX_ARRAY = 1 << 20  # bytes; the usual array of 128 entries has 16 KiB

@@ -16,7 +16,7 @@ from vmrescue.volume.partition_types import GPT_PROTECTIVE
 if TYPE_CHECKING:
     from construct import Container
 
-    from vmrescue.disk.device import BlockDevice
+    from vmrescue.device import BlockDevice
 
 MOST_SECTORS = 0xFFFFFFFF  # what the protective MBR says of a disk that has more
 _FIRST_AND_LAST = struct.Struct("<QQ")

@@ -15,7 +15,7 @@ from vmrescue.volume.partition import Partition
 from vmrescue.volume.partition_types import EXTENDED_TYPES
 
 if TYPE_CHECKING:
-    from vmrescue.disk.device import BlockDevice
+    from vmrescue.device import BlockDevice
 
 SECTOR = 512  # the table's own size, also where the disk's sectors are larger
 ENTRIES_AT = 446

@@ -11,7 +11,7 @@ from vmrescue.volume.window import Window
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from vmrescue.disk.device import BlockDevice
+    from vmrescue.device import BlockDevice
     from vmrescue.volume.partition_types import Role
 
 Style = Literal["MBR", "GPT", "none"]

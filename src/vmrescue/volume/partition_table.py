@@ -13,7 +13,7 @@ from vmrescue.volume.partition_types import GPT_PROTECTIVE
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from vmrescue.disk.device import BlockDevice
+    from vmrescue.device import BlockDevice
     from vmrescue.volume.partition import Style
 
 SECTOR_SIZES = (512, 4096)

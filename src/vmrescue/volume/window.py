@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.disk.device import check_range, next_data
+from vmrescue.device import check_range, next_data
 
 if TYPE_CHECKING:
-    from vmrescue.disk.device import BlockDevice
+    from vmrescue.device import BlockDevice
 
 
 class Window:

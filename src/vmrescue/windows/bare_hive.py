@@ -13,8 +13,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from vmrescue.disk.remote import is_remote
 from vmrescue.errors import NotFoundError, ReadError, RefusedError, UnsupportedError
+from vmrescue.image.transports.remote import is_remote
 from vmrescue.registry.base_block import LOG_SUFFIXES
 from vmrescue.registry.hive_file import check_size, read_log
 from vmrescue.volume import Partition, PartitionTable
@@ -26,7 +26,7 @@ from vmrescue.windows.stream import DeviceStream
 from vmrescue.windows.volume import Volume
 
 if TYPE_CHECKING:
-    from vmrescue.disk import VirtualDisk
+    from vmrescue.image import VirtualDisk
     from vmrescue.windows.file_system import FileSystem
 
 SIGNATURE = b"regf"

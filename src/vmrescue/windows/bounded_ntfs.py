@@ -23,7 +23,7 @@ from dissect.ntfs.c_ntfs import ATTRIBUTE_TYPE_CODE
 from dissect.ntfs.mft import Mft, MftRecord
 
 from vmrescue.errors import FormatError, UsageError
-from vmrescue.ntfs.boot_sector import read_boot_sector
+from vmrescue.ntfs.structures.boot_sector import read_boot_sector
 from vmrescue.windows.agreement import must_agree
 from vmrescue.windows.ntfs_content import check_extents, content_of, title
 from vmrescue.windows.stream import DeviceStream
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from dissect.ntfs.index import Index
 
-    from vmrescue.disk.device import BlockDevice
-    from vmrescue.ntfs.boot_sector import BootSector
+    from vmrescue.device import BlockDevice
+    from vmrescue.ntfs.structures.boot_sector import BootSector
 
 ATTRIBUTE_LIST, END = 0x20, 0xFFFFFFFF
 LONGEST_LIST = 256 << 10  # bytes of an attribute list: Windows' own limit

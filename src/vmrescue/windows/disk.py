@@ -9,7 +9,7 @@ from vmrescue.volume import read_partition_table
 from vmrescue.windows.volume import Volume
 
 if TYPE_CHECKING:
-    from vmrescue.disk import VirtualDisk
+    from vmrescue.image import VirtualDisk
     from vmrescue.volume import PartitionTable
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import RefusedError, UsageError
-from vmrescue.ntfs.growth import check_growable
+from vmrescue.ntfs.edit.growth import check_growable
 from vmrescue.plan import ExpandDisk, ExpandVolume, FileRef, MovePartition
 from vmrescue.units import GIB, size_text
 from vmrescue.volume.extending import behind, check_editable, furthest_end

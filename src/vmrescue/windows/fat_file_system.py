@@ -18,7 +18,7 @@ from vmrescue.windows.stream import DeviceStream
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmrescue.disk.device import BlockDevice
+    from vmrescue.device import BlockDevice
     from vmrescue.fat.boot_sector import BootSector
 
 

@@ -11,7 +11,7 @@ from vmrescue.errors import UnsupportedError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmrescue.disk.device import BlockDevice
+    from vmrescue.device import BlockDevice
     from vmrescue.windows.nature import Nature
 
 CHUNK = 1 << 20  # bytes of a file held at once

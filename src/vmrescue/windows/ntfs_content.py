@@ -18,7 +18,7 @@ from dissect.util.compression import lznt1
 from dissect.util.stream import AlignedStream
 
 from vmrescue.errors import FormatError
-from vmrescue.ntfs.run_list import must_be_apart
+from vmrescue.ntfs.structures.run_list import must_be_apart
 
 if TYPE_CHECKING:
     from typing import BinaryIO

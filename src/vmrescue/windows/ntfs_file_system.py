@@ -18,7 +18,7 @@ from vmrescue.windows.ntfs_content import content_of
 from vmrescue.windows.ntfs_marks import marks_of, why_not_read
 
 if TYPE_CHECKING:
-    from vmrescue.disk.device import BlockDevice
+    from vmrescue.device import BlockDevice
 
 BITMAP_RECORD = 6  # $Bitmap is always file record 6
 ROOT_RECORD, FIRST_USER_RECORD = 5, 24  # but for the root, what comes before is NTFS's own

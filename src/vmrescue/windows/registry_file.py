@@ -178,7 +178,7 @@ class RegistryFile:
 
     def _recovered(self) -> BinaryIO:
         """The hive with its logs replayed, of which only what these hold is in memory."""
-        from vmrescue.disk.overlay import Overlay
+        from vmrescue.image.overlay import Overlay
         from vmrescue.registry.recovery import replay
 
         with self.reading():

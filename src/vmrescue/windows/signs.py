@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.disk.signs import Sign, joined, sampled
 from vmrescue.errors import UnsupportedError, VmRescueError
 from vmrescue.fat import signs as fat
+from vmrescue.image.signs import Sign, joined, sampled
 from vmrescue.ntfs import NtfsVolume
 from vmrescue.ntfs import signs as ntfs
 from vmrescue.registry.base_block import LOG_SUFFIXES
@@ -21,7 +21,7 @@ from vmrescue.windows.boot_store import BIOS_STORE, UEFI_STORE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from vmrescue.disk.signs import Range
+    from vmrescue.image.signs import Range
     from vmrescue.windows.disk import Disk
     from vmrescue.windows.volume import Volume
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from dissect.util.stream import AlignedStream
 
-from vmrescue.disk.device import check_range
+from vmrescue.device import check_range
 from vmrescue.errors import RefusedError
 
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-    from vmrescue.disk.device import BlockDevice
+    from vmrescue.device import BlockDevice
 
 READ_UNIT = 4096  # one cluster of nearly every Windows volume: neighbours of a small field come with it
 

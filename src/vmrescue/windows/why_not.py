@@ -16,8 +16,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from vmrescue.disk.risks import refusal_for
 from vmrescue.errors import VmRescueError
+from vmrescue.image.risks import refusal_for
 from vmrescue.plan import (
     CreateKey,
     DeleteKey,

@@ -1,0 +1,1 @@
+"""Microsoft's own languages: bcdedit, and reg."""

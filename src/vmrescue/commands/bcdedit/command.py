@@ -1,0 +1,131 @@
+"""bcdedit's command line, taken apart.
+
+Source: Microsoft's BCDEdit reference. A switch is a word that begins with ``/`` or ``-``, in any case.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from vmrescue.commands.bcdedit import messages
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command, without deed.
+
+    Args:
+        name: without its slash, in lower case: ``enum``, ``set``.
+        arguments: the words that are no switches.
+        switches: the command's own switches, by name, each with its value or an empty string.
+        store: what followed ``/store``.
+        verbose: ``/v`` was there.
+    """
+
+    name: str
+    arguments: tuple[str, ...] = ()
+    switches: dict[str, str] = field(default_factory=dict)
+    store: str | None = None
+    verbose: bool = False
+
+
+@dataclass(frozen=True)
+class _Syntax:
+    """How many arguments a command takes, and its switches: plain, with a value, with a value or none."""
+
+    least: int
+    most: int
+    plain: frozenset[str] = frozenset()
+    valued: frozenset[str] = frozenset()
+    optional: frozenset[str] = frozenset()
+    paths: bool = False  # its arguments are paths, which may themselves begin with a slash
+
+    @property
+    def all_switches(self) -> frozenset[str]:
+        return self.plain | self.valued | self.optional
+
+
+_ANY = 1 << 16
+_PLACES = frozenset({"addfirst", "addlast", "remove"})
+_SYNTAX = {
+    "enum": _Syntax(0, 1),
+    "set": _Syntax(2, _ANY, _PLACES),
+    "deletevalue": _Syntax(1, 2),
+    "create": _Syntax(0, 1, frozenset({"device"}), frozenset({"d", "application"}), frozenset({"inherit"})),
+    "copy": _Syntax(1, 1, valued=frozenset({"d"})),
+    "delete": _Syntax(1, 1, frozenset({"f", "cleanup", "nocleanup"})),
+    "default": _Syntax(1, 1),
+    "displayorder": _Syntax(1, _ANY, _PLACES),
+    "bootsequence": _Syntax(1, _ANY, _PLACES),
+    "toolsdisplayorder": _Syntax(1, _ANY, _PLACES),
+    "timeout": _Syntax(1, 1),
+    "ems": _Syntax(1, 2),
+    "bootems": _Syntax(1, 2),
+    "debug": _Syntax(1, 2),
+    "bootdebug": _Syntax(1, 2),
+    "event": _Syntax(1, 2),
+    "emssettings": _Syntax(1, 2),
+    "dbgsettings": _Syntax(0, _ANY, frozenset({"noumex"}), frozenset({"start"})),
+    "hypervisorsettings": _Syntax(0, _ANY),
+    "export": _Syntax(1, 1, paths=True),
+    "import": _Syntax(1, 1, frozenset({"clean"}), paths=True),
+    "createstore": _Syntax(1, 1, paths=True),
+}
+# These make, or take the place of, a whole store: their one argument is a path, and `run` has no part in them.
+WHOLE_STORE = frozenset({"export", "import", "createstore"})
+
+
+def parse(words: Sequence[str]) -> Command:
+    """The command that these words of a command line give. No words at all: list the active entries.
+
+    Raises:
+        UsageError: what bcdedit says of a command, a switch or a number of arguments that it does not know.
+    """
+    rest = deque(words)
+    name, store, verbose = "", None, False
+    arguments: list[str] = []
+    switches: dict[str, str] = {}
+    while rest:
+        word = rest.popleft()
+        switch = word[1:].lower() if word[:1] in ("/", "-") else ""
+        if switch == "store":
+            store = _value(rest, word)
+        elif switch == "v":
+            verbose = True
+        elif not name:
+            name = _command_name(switch)
+        elif switch in _SYNTAX[name].all_switches:
+            switches[switch] = _switch_value(_SYNTAX[name], switch, word, rest)
+        elif word.startswith("/") and not _SYNTAX[name].paths:
+            raise messages.invalid_switch(word)
+        else:
+            arguments.append(word)
+    name = name or "enum"
+    if not _SYNTAX[name].least <= len(arguments) <= _SYNTAX[name].most:
+        raise messages.invalid_command(name)
+    return Command(name, tuple(arguments), switches, store, verbose)
+
+
+def _command_name(switch: str) -> str:
+    if switch not in _SYNTAX:
+        raise messages.unknown_command()
+    return switch
+
+
+def _switch_value(syntax: _Syntax, switch: str, word: str, rest: deque[str]) -> str:
+    if switch in syntax.valued:
+        return _value(rest, word)
+    if switch in syntax.optional and rest and rest[0][:1] not in ("/", "-", "{"):
+        return rest.popleft()
+    return ""
+
+
+def _value(rest: deque[str], word: str) -> str:
+    if not rest:
+        raise messages.invalid_switch(word)
+    return rest.popleft()

@@ -1,0 +1,68 @@
+r"""Volumes as bcdedit names them: by the guest's letter, or else ``\Device\HarddiskVolumeN``.
+
+Windows numbers the partitions of all disks in one row, as it meets them: 1 is the first partition of the first disk.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from vmrescue.bcd import Partition, Style
+from vmrescue.errors import NotFoundError
+from vmrescue.windows.registry_file import RegistryFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from vmrescue.windows.volume import Volume
+
+DEVICE = "\\Device\\HarddiskVolume"
+PLACE = re.compile(r"(?P<volume>[A-Za-z]:|\\Device\\HarddiskVolume[0-9]+(?=\\))\\?(?P<path>.+)", re.IGNORECASE)
+
+
+class VolumeNames:
+    """Satisfies `vmrescue.commands.bcdedit.Volumes` with the volumes of the disks at hand, in their order."""
+
+    def __init__(self, volumes: Iterable[Volume]) -> None:
+        self._volumes = list(volumes)
+
+    def name(self, partition: Partition) -> str | None:
+        """Its letter, or else its device path; None where no disk at hand has it."""
+        for number, volume in enumerate(self._volumes, 1):
+            if _as_partition(volume) == partition:
+                return volume.letter or f"{DEVICE}{number}"
+        return None
+
+    def partition(self, name: str) -> Partition | None:
+        """The partition with this letter or device path."""
+        volume = self.volume(name)
+        return _as_partition(volume) if volume else None
+
+    def volume(self, name: str) -> Volume | None:
+        """The volume with this letter or device path, in any case."""
+        for number, volume in enumerate(self._volumes, 1):
+            if name.upper() in (volume.letter, f"{DEVICE}{number}".upper()):
+                return volume
+        return None
+
+    def hive(self, text: str) -> RegistryFile:
+        r"""The hive at a path such as ``C:\Boot\BCD`` or ``\Device\HarddiskVolume1\Boot\BCD``.
+
+        Raises NotFoundError where there is no such volume, or no such file on it.
+        """
+        match = PLACE.fullmatch(text)
+        volume = self.volume(match["volume"]) if match else None
+        if match is None or volume is None:
+            known = ", ".join(each.letter for each in self._volumes if each.letter) or "none"
+            raise NotFoundError(f"{text} is on no volume of this Windows; its letters are {known}")
+        return RegistryFile(volume, match["path"])
+
+
+def _as_partition(volume: Volume) -> Partition | None:
+    """What a boot device says of this volume's partition; None on a bare volume, which has no such name."""
+    disk = volume.disk.table.disk_id
+    if isinstance(disk, int):
+        return Partition(Style.MBR, disk, volume.partition.start)
+    guid = volume.partition.guid
+    return Partition(Style.GPT, disk, guid) if disk is not None and guid is not None else None

@@ -1,0 +1,212 @@
+"""``reg query``: keys with their values, or a search.
+
+The layout is Windows': a blank line; each key in full; its values, indented, four blanks between name, type and data;
+a blank line after them. Source: Microsoft's "reg query"; which keys without values are shown, and where blank lines
+stand, is what Wine's tests of reg.exe record of Windows.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from vmrescue.commands.reg import data, messages
+from vmrescue.commands.reg.key_name import KeyName
+from vmrescue.commands.reg.outcome import Outcome
+from vmrescue.commands.reg.registry import Stored, find_key, read_tree
+from vmrescue.registry import value_type
+from vmrescue.registry.upcase import upper
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from vmrescue.commands.reg.command import Command
+    from vmrescue.commands.reg.registry import Registry
+
+INDENT = "    "
+
+
+class Listed(NamedTuple):
+    """A key and those of its values that are shown."""
+
+    name: KeyName
+    values: list[Stored]
+
+
+def query(command: Command, registry: Registry) -> Outcome:
+    """Raises NotFoundError where there is no such key, or no such value."""
+    name = KeyName.parse(command.arguments[0])
+    if command.switches.get("v") == "" and "f" not in command.switches:
+        raise messages.invalid_syntax("query")
+    if len(command.switches.get("se", "x")) != 1:
+        raise messages.invalid_syntax("query", "A separator is one character.")
+    top = _Top(command, registry, name) if name.path else _Root(command, registry, name)
+    if {"f", "t"} & command.switches.keys():
+        return _search(command, top)
+    if command.value_name is not None:
+        return _one_value(command, name, top)
+    return _everything(command, name, top)
+
+
+class _Top:
+    """The key that is asked for: itself, what is below it, all keys of both.
+
+    Raises NotFoundError where there is none.
+    """
+
+    def __init__(self, command: Command, registry: Registry, name: KeyName) -> None:
+        self.recursive = "s" in command.switches
+        one_value = not self.recursive and not {"f", "t"} & command.switches.keys()
+        found = find_key(registry, name, command.view, command.value_name if one_value else None)
+        if found is None:
+            raise messages.not_found()
+        self._name = name
+        self._hive, self._key = found
+
+    def tree(self) -> Iterator[tuple[KeyName, str | None, list[Stored]]]:
+        """A key's full name, its own (None for the one that is asked for), its values; all below it if recursive."""
+        for path, key, values in read_tree(self._hive, self._key, self.recursive):
+            yield self._name.below(path), key.name if path else None, values
+
+    def below(self) -> list[tuple[KeyName, str]]:
+        """The full and the own names of the keys directly below it."""
+        return [(self._name.subkey(key.name), key.name) for key in self._key.subkeys()]
+
+
+class _Root(_Top):
+    """A root such as HKLM, which has no values: below it are the hives."""
+
+    def __init__(self, command: Command, registry: Registry, name: KeyName) -> None:
+        self.recursive = "s" in command.switches
+        self._name = name
+        self._command, self._registry = command, registry
+
+    def tree(self) -> Iterator[tuple[KeyName, str | None, list[Stored]]]:
+        for hive, own in self.below() if self.recursive else []:
+            found = find_key(self._registry, hive, self._command.view)
+            for path, key, values in read_tree(*found, recursive=True) if found else []:
+                yield hive.below(path), key.name if path else own, values
+
+    def below(self) -> list[tuple[KeyName, str]]:
+        return [(self._name.subkey(hive), hive) for hive in self._registry.hives(self._name.root)]
+
+
+def _everything(command: Command, name: KeyName, top: _Top) -> Outcome:
+    listed = [Listed(key, values) for key, _, values in top.tree()]
+    below = [] if top.recursive else [Listed(key, []) for key, _ in top.below()]
+    lines = _lines(command, [each for each in listed if each.values or each.name != name])
+    return Outcome(["", *lines, *(str(each.name) for each in below)], data=list(map(_to_dict, [*listed, *below])))
+
+
+def _one_value(command: Command, name: KeyName, top: _Top) -> Outcome:
+    wanted = upper(command.value_name or "")
+    listed = [Listed(key, [value for value in values if upper(value.name) == wanted]) for key, _, values in top.tree()]
+    listed = [each for each in listed if each.values]
+    if top.recursive:
+        return _found(command, listed, len(listed))
+    if not listed and wanted:
+        raise messages.not_found()
+    unset = ["", str(name), f"{INDENT}(Default){INDENT}REG_SZ{INDENT}(value not set)", ""]
+    return Outcome(["", *_lines(command, listed)] if listed else unset, data=list(map(_to_dict, listed)))
+
+
+def _search(command: Command, top: _Top) -> Outcome:
+    """Every value that matches, and every key below whose name does."""
+    search = _Search(command)
+    listed, count = [], 0
+    for key, own, values in top.tree():
+        found = [value for value in values if search.is_value(value)]
+        named = own is not None and search.is_key(own)
+        count += len(found) + named
+        if found or named:
+            listed.append(Listed(key, found))
+    if not top.recursive:
+        below = [Listed(key, []) for key, own in top.below() if search.is_key(own)]
+        listed, count = listed + below, count + len(below)
+    return _found(command, listed, count)
+
+
+class _Search:
+    """What is looked for, and where: with /k in keys' names, /v in values' names, /d in data; else in all three.
+
+    ``/v NAME`` looks into the data of that value alone; a search by type alone (/t) is for all values of the type.
+    """
+
+    def __init__(self, command: Command) -> None:
+        switches = command.switches
+        self._matches = _pattern(command)
+        self._types = _types(command)
+        self._only = upper(switches.get("v", ""))
+        places = {"k", "v", "d"} & switches.keys() or {"k", "v", "d"}
+        self._keys = "k" in places and "f" in switches
+        self._names = "v" in places and not self._only
+        self._data = "d" in places or bool(self._only)
+
+    def is_key(self, name: str) -> bool:
+        return self._keys and self._matches(name)
+
+    def is_value(self, value: Stored) -> bool:
+        if (self._types and value.type not in self._types) or (self._only and upper(value.name) != self._only):
+            return False
+        if self._names and self._matches(value.name or "(Default)"):
+            return True
+        return self._data and self._matches(data.shown_data(value.type, value.raw))
+
+
+def _pattern(command: Command) -> Callable[[str], bool]:
+    """What /f looks for, anywhere in a text, or with /e the whole of it; ``*`` and ``?`` stand for any characters."""
+    wanted = command.switches.get("f", "")
+    first, *others = map(_piece, (wanted if "e" in command.switches else f"*{wanted}*").split("*"))
+    # A piece between two stars may as well lie at its first place: no other is tried, so that a text is read once.
+    between = "".join(f"(?>.*?{piece})" for piece in others[:-1])
+    last = f".*{others[-1]}" if others else ""
+    pattern = re.compile(first + between + last, re.DOTALL | (0 if "c" in command.switches else re.IGNORECASE))
+    return lambda text: pattern.fullmatch(text) is not None
+
+
+def _piece(text: str) -> str:
+    """The pattern of what is written between two stars."""
+    return "".join("." if mark == "?" else re.escape(mark) for mark in text)
+
+
+def _types(command: Command) -> set[int]:
+    """The types after /t; several are separated by commas or blanks."""
+    return {int(data.parse_type("query", word)) for word in re.split(r"[ ,]+", command.switches.get("t", "")) if word}
+
+
+def _found(command: Command, listed: list[Listed], count: int) -> Outcome:
+    lines = ["", *_lines(command, listed), f"End of search: {count} match(es) found."]
+    return Outcome(lines, passed=count > 0, data=list(map(_to_dict, listed)))
+
+
+def _lines(command: Command, listed: Iterable[Listed]) -> list[str]:
+    separator = command.switches.get("se", data.SEPARATOR)
+    lines = []
+    for each in listed:
+        lines.append(str(each.name))
+        lines += [value_line(value, "z" in command.switches, separator) for value in each.values]
+        lines.append("")
+    return lines
+
+
+def value_line(value: Stored, with_number: bool = False, separator: str = data.SEPARATOR) -> str:
+    """Name, type and data, four blanks before each."""
+    shown = (
+        value.name or "(Default)",
+        data.shown_type(value.type, with_number),
+        data.shown_data(value.type, value.raw, separator),
+    )
+    return "".join(INDENT + word for word in shown)
+
+
+def _to_dict(listed: Listed) -> dict[str, Any]:
+    return {"key": str(listed.name), "values": [_value_to_dict(value) for value in listed.values]}
+
+
+def _value_to_dict(value: Stored) -> dict[str, Any]:
+    """With the bytes themselves where what Windows programs make of them does not say all."""
+    plain = value_type.decode(value.type, value.raw)
+    rest: dict[str, Any] = {} if isinstance(plain, bytes) else {"data": plain}
+    if not value_type.says_all(value.type, value.raw):
+        rest["hex"] = value.raw.hex()
+    return {"name": value.name, "type": value_type.type_name(value.type), **rest}

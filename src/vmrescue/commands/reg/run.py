@@ -1,0 +1,79 @@
+"""Runs a command on a registry: a listing is printed, a writing command yields the operations that it asks for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.commands.reg import edits, messages
+from vmrescue.commands.reg.compare import compare
+from vmrescue.commands.reg.key_name import KeyName
+from vmrescue.commands.reg.outcome import Outcome
+from vmrescue.commands.reg.query import query
+from vmrescue.commands.reg.registry import find_key
+from vmrescue.registry.check import Weight
+from vmrescue.registry.reg_file import export_reg
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vmrescue.commands.reg.command import Command
+    from vmrescue.commands.reg.registry import Registry
+    from vmrescue.registry.reg_file import Operation
+
+_READERS: dict[str, Callable[[Command, Registry], Outcome]] = {"query": query, "compare": compare}
+_EDITORS: dict[str, Callable[[Command, Registry], list[Operation]]] = {
+    "add": edits.add,
+    "delete": edits.delete,
+    "copy": edits.copy,
+}
+
+
+def run(command: Command, registry: Registry, content: bytes = b"") -> Outcome:
+    """What the command prints, and the operations that it asks for; nothing is written.
+
+    Args:
+        command: from `parse`.
+        registry: the hives that its keys lie in.
+        content: of the file that ``import`` names.
+
+    Raises:
+        UsageError, NotFoundError: what reg.exe says when it will not do it.
+    """
+    if command.name in _READERS:
+        return _READERS[command.name](command, registry)
+    if command.name == "check":
+        return _check(command, registry)
+    if command.name == "export":
+        return Outcome([messages.SUCCESS], export=_export(command, registry))
+    operations = edits.imported(content) if command.name == "import" else _EDITORS[command.name](command, registry)
+    return Outcome([messages.SUCCESS], operations)
+
+
+def _check(command: Command, registry: Registry) -> Outcome:
+    """All that is wrong with the hive that a key lies in: not a command of reg.exe's."""
+    name = KeyName.parse(command.arguments[0])
+    hive, _ = registry.locate(name, command.view)
+    found = hive.check()
+    notes = [f"note: {problem}" for problem in found if problem.weight is Weight.NOTE]
+    problems = [str(problem) for problem in found if problem.weight is not Weight.NOTE]
+    lines = [*(problems or [f"{name}: the hive is sound."]), *notes]
+    data = [
+        {
+            "cell": problem.offset,
+            "structure": problem.structure,
+            "problem": problem.text,
+            "weight": problem.weight.name.lower(),
+        }
+        for problem in found
+    ]
+    return Outcome(lines, passed=not problems, data=data)
+
+
+def _export(command: Command, registry: Registry) -> bytes:
+    """The key under the name by which it was asked for; in its hive it may lie elsewhere (CurrentControlSet)."""
+    name = KeyName.parse(command.arguments[0])
+    found = find_key(registry, name, command.view) if name.path else None
+    if found is None:
+        raise messages.not_found()
+    hive, key = found
+    return export_reg(hive, key.path, name.root, str(name))

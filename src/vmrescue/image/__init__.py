@@ -1,0 +1,57 @@
+"""A virtual disk as an array of bytes: files, block devices, VHDs, copy on write, and the undo journal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.device import BlockDevice, check_range
+from vmrescue.image.containers.container import VirtualDisk, open_container
+from vmrescue.image.containers.parents import parents_in
+from vmrescue.image.journal import journal_folder, journals, pending
+from vmrescue.image.journal_file import Journal, Region
+from vmrescue.image.opening import EditSession, open_disk, undo
+from vmrescue.image.overlay import Overlay
+from vmrescue.image.risks import RISKS, Risk, accepting
+from vmrescue.image.transports.file import FileDevice, Store
+from vmrescue.lazy import names_of
+
+if TYPE_CHECKING:
+    from vmrescue.image.containers.vhd_create import create_differencing, create_dynamic, create_fixed
+    from vmrescue.image.copy import CopiedDisk, copy_to_fixed
+
+__all__ = [
+    "open_disk",
+    "EditSession",
+    "undo",
+    "VirtualDisk",
+    "BlockDevice",
+    "Overlay",
+    "FileDevice",
+    "Store",
+    "open_container",
+    "parents_in",
+    "accepting",
+    "Risk",
+    "RISKS",
+    "check_range",
+    "Journal",
+    "Region",
+    "journal_folder",
+    "journals",
+    "pending",
+    "copy_to_fixed",
+    "CopiedDisk",
+    "create_fixed",
+    "create_dynamic",
+    "create_differencing",
+]
+
+_LATER = {  # these need construct, which is slow to import
+    "copy_to_fixed": "copy",
+    "CopiedDisk": "copy",
+    "create_fixed": "containers.vhd_create",
+    "create_dynamic": "containers.vhd_create",
+    "create_differencing": "containers.vhd_create",
+}
+
+__getattr__ = names_of(__name__, _LATER)

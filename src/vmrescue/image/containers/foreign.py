@@ -1,0 +1,471 @@
+"""Containers that others make: VHDX, VMDK, QCOW2, VDI, E01 and raw images in pieces. They are read, never written.
+
+The readers are those under dissect.target: dissect.hypervisor and dissect.evidence. They get open files and no paths,
+so that an image cannot say which files of this machine are opened: further pieces are looked for in the image's own
+folder only, by their plain names, and a disk that lies over a parent (a snapshot, a backing file) is not read at all.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import struct
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PureWindowsPath
+from typing import TYPE_CHECKING, Any
+
+from dissect.util.stream import AlignedStream
+
+from vmrescue.device import check_range
+from vmrescue.errors import FormatError, NotFoundError, RefusedError, UnsupportedError, VmRescueError, missing_extra
+from vmrescue.image.containers.bounded_foreign import (
+    LONGEST_HEADER,
+    bounded_ewf,
+    bounded_sparse_disk,
+    check_qcow2,
+    check_vhdx,
+    check_vhdx_block,
+    check_vhdx_headers,
+    unpacked,
+)
+from vmrescue.image.containers.container import EWF_ADVICE, QEMU_ADVICE
+from vmrescue.image.containers.vmdk_pieces import DESCRIPTOR, refuse_piece, was_left_open
+from vmrescue.image.transports.file import SECTOR, FileDevice
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from vmrescue.image.risks import Risk
+    from vmrescue.image.transports.file import Store
+
+UNIT = 64 << 10  # bytes read ahead of a foreign reader, which asks for its tables field by field
+BIGGEST_BLOCK = 64 << 20  # bytes; a VDI's are 1 MiB as a rule, and read whole
+VDI_BLOCK_SIZE_AT = 0x178  # VirtualBox, VDICore.h: VDIHEADER1PLUS.cbBlock
+VDI_BLOCKS_AT = 0x180  # …cBlocks
+MOST_BLOCKS = 1 << 24  # 16 TiB; their map is read at once
+NO_PARENT = b"ffffffff"
+PARENT_CID = re.compile(rb'^[ \t]*+parentCID[ \t]*+=[ \t]*+"?([0-9a-fA-F]+)', re.MULTILINE)
+VMDK_HEAD = 1 << 20  # bytes in which a VMDK's descriptor lies, be it the file or embedded in a sparse one
+EWF_SECTION = struct.Struct("<16sQQ")  # libewf, "Expert Witness Compression Format", 3.2: type, next section, size
+EWF_SECTION_SIZE = 76
+EWF_HEADERS = (b"header", b"header2")  # the case's description, packed
+EWF_ERRORS = b"error2"  # sectors that could not be read
+EWF_FIRST_SECTION = 13
+EWF_SEGMENT_NUMBER_AT = 9
+FIRST_PIECE = re.compile(r"(?P<stem>.+\.)(?P<number>00+[01])")
+LATER_PIECE = re.compile(r"(?P<stem>.+\.)(?P<number>\d{3,})")
+BOOT_SIGNATURE_AT = 510  # of a partition table's sector, and of a volume's first
+BOOT_SIGNATURE = b"\x55\xaa"
+HIVE = b"regf"
+
+JOIN_ADVICE = "`cat {path} > OUT.raw` makes one raw image of its pieces"
+
+
+class StoreStream(AlignedStream):  # type: ignore[misc]  # dissect.util has no types
+    """The bytes of a file as the file-like object that the readers want."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(size=store.size, align=UNIT)
+        self._store = store
+
+    def _read(self, offset: int, length: int) -> bytes:
+        return self._store.read_at(offset, min(length, self._store.size - offset))
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A container: what it is called, how it is recognised and opened, and what to do to write to it."""
+
+    name: str
+    open: Callable[[Pieces], Opened]
+    advice: str = QEMU_ADVICE
+
+    @property
+    def described(self) -> str:
+        """``a VHDX image``, ``an E01 image``."""
+        return f"{'an' if self.name[0] in 'AEIOU' else 'a'} {self.name} image"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A reader's disk: a seekable stream of `size` bytes.
+
+    `step`: reads must not cross multiples of it; None where they may.
+    """
+
+    stream: Any
+    size: int
+    sector_size: int = SECTOR
+    step: int | None = None
+    warnings: tuple[str, ...] = ()
+
+
+class Pieces:
+    """The file of an image, and those beside it that belong to it; they are opened when they are asked for."""
+
+    def __init__(self, store: Store, path: str | None) -> None:
+        self.first = store
+        self.path = path
+        self._opened = ExitStack()
+        self._opened.callback(store.close)
+
+    @property
+    def folder(self) -> Path | None:
+        """Where further pieces are; None for an image that is no file on this machine."""
+        return Path(self.path).parent if self.path and Path(self.path).is_file() else None
+
+    def beside(self, name: str) -> Store:
+        """A file in the image's own folder. Raises NotFoundError."""
+        if self.folder is None:
+            raise UnsupportedError(f"{self.path} has further pieces, and only those of a local file can be read")
+        path = self.folder / PureWindowsPath(name).name
+        if not path.is_file() or path.resolve().parent != self.folder.resolve():
+            raise NotFoundError(f"{path}, a piece of {self.path}, is missing, or a link out of its folder")
+        store = FileDevice(path)
+        self._opened.callback(store.close)
+        return store
+
+    def close(self) -> None:
+        self._opened.close()
+
+
+@contextmanager
+def _reading(structure: str, position: int) -> Iterator[None]:
+    """Names what was read in place of a reader's own exception: damaged input makes them raise almost anything."""
+    try:
+        yield
+    except VmRescueError:
+        raise
+    except ImportError as error:
+        raise missing_extra(f"{structure}s are read with dissect's readers", "foreign") from error
+    except Exception as error:
+        found = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise FormatError(structure, position, "an intact structure", found) from error
+
+
+class ForeignDisk:
+    """A disk in a container that vmrescue reads and does not write."""
+
+    unique_id: bytes | None = None
+    risks: Sequence[Risk] = ()
+
+    def __init__(self, kind: Kind, pieces: Pieces) -> None:
+        self.store = pieces.first
+        self.parents: list[str] = []
+        self.format = f"{kind.name} image"
+        self._pieces = pieces
+        self.refusal: str | None = str(refusal(kind, pieces.path))
+        with _reading(self.format, 0):
+            self._opened = kind.open(pieces)
+        self.size = self._opened.size
+        self.sector_size = self._opened.sector_size
+        self.warnings = list(self._opened.warnings)
+        if self.size <= 0:
+            raise FormatError(self.format, 0, "a disk of some size", f"{self.size} bytes")
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        check_range(self.format, offset, length, self.size)
+        parts = []
+        end = offset + length
+        step = self._opened.step
+        with _reading(self.format, offset):
+            while offset < end:
+                count = end - offset if step is None else min(end - offset, step - offset % step)
+                self._opened.stream.seek(offset)
+                part = self._opened.stream.read(count)
+                if len(part) != count:
+                    raise FormatError(self.format, offset, f"{count} bytes of the disk", f"{len(part)}")
+                parts.append(bytes(part))
+                offset += count
+        return b"".join(parts)
+
+    def write_at(self, offset: int, data: bytes | memoryview) -> None:
+        raise RefusedError(str(self.refusal))
+
+    def resize(self, size: int) -> None:
+        raise RefusedError(str(self.refusal))
+
+    def flush(self) -> None:
+        """Nothing was written."""
+
+    def close(self) -> None:
+        self._pieces.close()
+
+
+def _open_vhdx(pieces: Pieces) -> Opened:
+    from dissect.hypervisor import vhdx
+
+    log_in_use = check_vhdx_headers(pieces.first)
+    check_vhdx(pieces.first)
+    try:
+        disk = vhdx.VHDX(StoreStream(pieces.first))
+    except AttributeError as error:
+        if error.name != "parent":  # of the path, which is not told
+            raise
+        raise UnsupportedError(f"{pieces.path} is a differencing VHDX: merge it with its parent first") from error
+    check_vhdx_block(disk.block_size, disk.sector_size)
+    warning = "the VHDX's log was not replayed (it was not closed cleanly): what is read may be older than it should be"
+    # dissect.hypervisor 3.21 reads on behind a block in the file, whatever lies there
+    return Opened(disk, disk.size, disk.sector_size, disk.block_size, (warning,) if log_in_use else ())
+
+
+def _open_qcow2(pieces: Pieces) -> Opened:
+    from dissect.hypervisor.disk.qcow2 import QCow2
+
+    warnings = check_qcow2(pieces.first)
+    disk = QCow2(StoreStream(pieces.first), allow_no_backing_file=True, allow_no_data_file=True)
+    if disk.needs_backing_file or disk.needs_data_file:
+        other = disk.auto_backing_file or disk.image_data_file
+        raise UnsupportedError(f"{pieces.path} lies over another file ({other}): {_advice(QCOW2, pieces.path)}")
+    if disk.has_subclusters:  # dissect.hypervisor 3.21 takes a table entry for its bitmap, and may never come to an end
+        raise UnsupportedError(f"{pieces.path} is a QCOW2 with subclusters: {_advice(QCOW2, pieces.path)}")
+    return Opened(disk.open(), disk.size, warnings=warnings)
+
+
+def _open_vdi(pieces: Pieces) -> Opened:
+    from dissect.hypervisor.disk.vdi import VDI
+
+    raw = pieces.first.read_at(VDI_BLOCK_SIZE_AT, 4)
+    block_size = int.from_bytes(raw, "little")
+    if not SECTOR <= block_size <= BIGGEST_BLOCK or block_size & (block_size - 1):
+        raise FormatError("VDI header", VDI_BLOCK_SIZE_AT, f"a block size up to {BIGGEST_BLOCK}", block_size)
+    blocks = int.from_bytes(pieces.first.read_at(VDI_BLOCKS_AT, 4), "little")
+    if blocks > MOST_BLOCKS:
+        raise FormatError("VDI header", VDI_BLOCKS_AT, f"at most {MOST_BLOCKS} blocks", blocks)
+    disk = VDI(StoreStream(pieces.first))
+    if int(disk.type) not in (1, 2):  # dynamic, fixed; 3 is an undo image, 4 a differencing one
+        raise UnsupportedError(f"{pieces.path} lies over another VDI: merge its snapshots first")
+    # dissect.hypervisor 3.21 takes a read of several blocks from where the first of them lies
+    return Opened(disk.open(), disk.size, step=block_size)
+
+
+def _open_vmdk(pieces: Pieces) -> Opened:
+    head = pieces.first.read_at(0, min(VMDK_HEAD, pieces.first.size))
+    parent = PARENT_CID.search(head)
+    if parent and parent[1].lower() != NO_PARENT:
+        raise UnsupportedError(f"{pieces.path} is a VMDK snapshot, which lies over another: consolidate it first")
+    if not head.startswith(DESCRIPTOR):
+        refuse_piece(pieces.first, pieces.path)
+        extent = _sparse_extent(pieces.first)
+        return Opened(_Joined([extent]), extent.size, warnings=_left_open([pieces.first]))
+    stores: list[Store] = []
+    joined = _Joined(_vmdk_extents(pieces, head, stores))
+    return Opened(joined, joined.size, warnings=_left_open(stores))
+
+
+def _left_open(stores: list[Store]) -> tuple[str, ...]:
+    said = "the VMDK was not closed cleanly: what was written last may be missing"
+    return (said,) if any(map(was_left_open, stores)) else ()
+
+
+def _vmdk_extents(pieces: Pieces, descriptor: bytes, stores: list[Store]) -> list[_Extent]:
+    from dissect.hypervisor.disk.vmdk import DiskDescriptor
+
+    extents = []
+    for extent in DiskDescriptor.parse(descriptor.decode("utf-8", "replace")).extents:
+        flat = extent.type in ("FLAT", "VMFS")
+        sparse = extent.type in ("SPARSE", "VMFSSPARSE", "SESPARSE")
+        if extent.filename is None or not (flat or sparse) or (flat and extent.start_sector):
+            raise UnsupportedError(f"{pieces.path} has an extent that is not read: {extent.raw}")
+        store = pieces.beside(extent.filename)
+        if sparse:
+            stores.append(store)
+        extents.append(_flat_extent(store, extent.sectors * SECTOR) if flat else _sparse_extent(store))
+    if not extents:
+        raise FormatError("VMDK descriptor", 0, "at least one extent")
+    return extents
+
+
+def _flat_extent(store: Store, size: int) -> _Extent:
+    check_range("VMDK extent", 0, size, store.size)
+    return _Extent(size, store.read_at)
+
+
+def _sparse_extent(store: Store) -> _Extent:
+    disk = bounded_sparse_disk()(StoreStream(store))
+    return _Extent(disk.size, lambda offset, length: disk.read_sectors(offset // SECTOR, length // SECTOR))
+
+
+def _open_ewf(pieces: Pieces) -> Opened:
+    segments = [pieces.first]
+    found: list[bytes] = []
+    _refuse_later_segment(pieces)
+    while (last := _check_ewf_segment(segments[-1], len(segments), found)) == b"next":
+        segments.append(pieces.beside(_ewf_name(pieces.path or "", len(segments) + 1)))
+    if last != b"done":
+        raise FormatError("E01 image", 0, "a last section 'done' or 'next'", last)
+    disk = bounded_ewf()([StoreStream(segment) for segment in segments])
+    if len(disk._segments) != min(len(segments), 128):  # it leaves out segments that it cannot parse
+        raise FormatError("E01 image", 0, f"{len(segments)} sound segments", f"{len(disk._segments)}")
+    said = "the disk could not be read everywhere when this E01 image was acquired: such places are zero in it"
+    return Opened(disk.open(), disk.size, disk.volume.sector_size, warnings=(said,) if EWF_ERRORS in found else ())
+
+
+def _refuse_later_segment(pieces: Pieces) -> None:
+    """A later segment by itself: which file is to be named instead."""
+    number = int.from_bytes(pieces.first.read_at(EWF_SEGMENT_NUMBER_AT, 2), "little")
+    if number > 1 and pieces.path:
+        own = Path(pieces.path)
+        first = own.with_name(f"{own.name[:-2]}01") if number <= 99 else own.with_suffix(f".{own.suffix[1:2]}01")
+        raise FormatError(
+            "E01 segment",
+            EWF_SEGMENT_NUMBER_AT,
+            "segment number 1",
+            f"{number}: it is a later piece of an image; name the first one, {first}",
+        )
+
+
+def _check_ewf_segment(store: Store, number: int, seen: list[bytes]) -> bytes:
+    """The type of a segment's last section; those that tell of errors are added to `seen`.
+
+    The chain of sections must lead on: the reader would follow a circle.
+    """
+    found = int.from_bytes(store.read_at(EWF_SEGMENT_NUMBER_AT, 2), "little")
+    if found != number:
+        raise FormatError("E01 segment", EWF_SEGMENT_NUMBER_AT, f"segment number {number}", found)
+    offset = EWF_FIRST_SECTION
+    while True:
+        raw = store.read_at(offset, EWF_SECTION_SIZE)
+        kind, following, size = EWF_SECTION.unpack_from(raw)
+        kind = kind.rstrip(b"\0")
+        if kind == EWF_ERRORS:
+            seen.append(kind)
+        if kind in EWF_HEADERS:
+            start = offset + EWF_SECTION_SIZE
+            packed = store.read_at(start, min(size, store.size - start))
+            unpacked(packed, LONGEST_HEADER, "E01 header", start)
+        if kind in (b"done", b"next"):
+            return bytes(kind)
+        if following < offset + EWF_SECTION_SIZE:
+            raise FormatError("E01 section", offset + 16, f"a next section after byte {offset}", following)
+        offset = following
+
+
+def _ewf_name(path: str, number: int) -> str:
+    """The name of a further segment: E01 … E99, EAA … EZZ, FAA … (libewf, 2.1)."""
+    stem, letter = Path(path).name[:-3], Path(path).name[-3:-2]
+    if number <= 99:
+        return f"{stem}{letter}{number:02}"
+    index = number - 100
+    first = "A" if letter.isupper() else "a"
+    letters = (ord(letter) + index // 676, ord(first) + index // 26 % 26, ord(first) + index % 26)
+    return stem + "".join(map(chr, letters))
+
+
+@dataclass(frozen=True)
+class _Extent:
+    """A part of a disk; it is read in whole sectors."""
+
+    size: int
+    read_at: Callable[[int, int], bytes]
+
+
+class _Joined(AlignedStream):  # type: ignore[misc]
+    """Parts of a disk one after the other."""
+
+    def __init__(self, extents: list[_Extent]) -> None:
+        super().__init__(size=sum(extent.size for extent in extents), align=SECTOR)
+        self._extents = extents
+
+    def _read(self, offset: int, length: int) -> bytes:
+        parts = []
+        for extent in self._extents:
+            if length > 0 and offset < extent.size:
+                count = min(length, extent.size - offset)
+                parts.append(extent.read_at(offset, count))
+                offset, length = offset + count, length - count
+            offset -= extent.size
+        return b"".join(parts)
+
+
+def _open_split(pieces: Pieces) -> Opened:
+    stores = [pieces.first, *map(pieces.beside, _piece_names(pieces))]
+    joined = _Joined([_Extent(store.size, store.read_at) for store in stores])
+    return Opened(joined, joined.size)
+
+
+def _piece_names(pieces: Pieces) -> Iterator[str]:
+    """``disk.002``, ``disk.003``, … beside ``disk.001``: as far as the last that is there, be others missing or not."""
+    match = FIRST_PIECE.fullmatch(Path(pieces.path or "").name)
+    if match is None or pieces.folder is None:
+        return
+    stem, width = match["stem"], len(match["number"])
+    later = (LATER_PIECE.fullmatch(path.name) for path in pieces.folder.iterdir())
+    numbers = [int(each["number"]) for each in later if each and each["stem"] == stem and len(each["number"]) == width]
+    for number in range(int(match["number"]) + 1, max(numbers) + 1):
+        yield f"{stem}{number:0{width}}"
+
+
+def refuse_later_piece(store: Store, path: str | None) -> None:
+    """Raises UnsupportedError for a later piece of an image by its name that is no whole image by its bytes."""
+    match = LATER_PIECE.fullmatch(Path(path or "").name)
+    if match is None or int(match["number"]) < 2 or store.size < SECTOR:
+        return
+    head = store.read_at(0, SECTOR)
+    if head[BOOT_SIGNATURE_AT:] != BOOT_SIGNATURE and not head.startswith(HIVE):
+        first = Path(path or "").with_name(f"{match['stem']}{1:0{len(match['number'])}}")
+        raise UnsupportedError(
+            f"{path} begins with neither a partition table nor a file system; its name is that of a piece of an image: "
+            f"name the first one, {first}, beside which the others are"
+        )
+
+
+VHDX = Kind("VHDX", _open_vhdx)
+QCOW2 = Kind("QCOW2", _open_qcow2)
+VMDK = Kind("VMDK", _open_vmdk)
+VDI = Kind("VDI", _open_vdi)
+E01 = Kind("E01", _open_ewf, EWF_ADVICE)
+SPLIT = Kind("split raw", _open_split, JOIN_ADVICE)
+
+# (byte position, signature). Sources: [MS-VHDX] 2.2.1; QEMU's docs/interop/qcow2.rst; VMware, "Virtual Disk Format
+# 5.0"; VirtualBox's VDICore.h; libewf, "Expert Witness Compression Format".
+SIGNATURES: tuple[tuple[int, bytes, Kind], ...] = (
+    (0, b"vhdxfile", VHDX),
+    (0, b"QFI\xfb\0\0\0\x02", QCOW2),
+    (0, b"QFI\xfb\0\0\0\x03", QCOW2),
+    (0, b"KDMV", VMDK),
+    (0, b"COWD", VMDK),
+    (0, b"# Disk DescriptorFile", VMDK),
+    (64, b"\x7f\x10\xda\xbe", VDI),
+    (0, b"EVF\t\r\n\xff\0", E01),
+)
+
+
+def kind_of(store: Store, path: str | None) -> Kind | None:
+    """Which of these containers the bytes are in, if in one."""
+    for position, signature, kind in SIGNATURES:
+        if position + len(signature) <= store.size and store.read_at(position, len(signature)) == signature:
+            return kind
+    return SPLIT if any(_piece_names(Pieces(store, path))) else None
+
+
+def open_foreign(kind: Kind, store: Store, path: str | None) -> ForeignDisk:
+    """The disk in a foreign container, for reading; closing it closes `store`.
+
+    Raises:
+        FormatError: it is damaged.
+        NotFoundError: a piece of it is missing.
+        UnsupportedError: it lies over another image, or its reader is not installed.
+    """
+    pieces = Pieces(store, path)
+    try:
+        return ForeignDisk(kind, pieces)
+    except BaseException:
+        pieces.close()
+        raise
+
+
+def refusal(kind: Kind, path: str | None) -> RefusedError:
+    """What whoever wants to write to such an image is told."""
+    name = path or "the image"
+    return RefusedError(f"{name} is {kind.described}, which is read and not written: {_advice(kind, path)}")
+
+
+def _advice(kind: Kind, path: str | None) -> str:
+    """What makes a disk of such an image that can be written to, as a command for a shell."""
+    words = shlex.quote(path or "IMAGE")
+    if kind is SPLIT and path:
+        stem, number = path.rpartition(".")[0::2]
+        words = f"{shlex.quote(stem)}.{'[0-9]' * len(number)}"
+    return kind.advice.format(path=words)

@@ -1,0 +1,354 @@
+"""Virtual hard disks (VHD 1.0), read and written: fixed, dynamic, differencing.
+
+Layout of the file (Microsoft, "Virtual Hard Disk Image Format Specification", version 1.0):
+
+    fixed                     data | footer
+    dynamic, differencing     copy of the footer | dynamic header | block allocation table | blocks | footer
+
+The table says in which sector of the file each block lies. A block is its sector bitmap, then its data. Writing to a
+block that the file lacks puts one where the footer was; the footer moves behind it.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from vmrescue.device import BlockDevice, check_range, next_data, refusal_of
+from vmrescue.errors import FormatError, RefusedError, UnsupportedError
+from vmrescue.image.containers import vhd_layout
+from vmrescue.image.containers.vhd_bitmap import bit_runs, bitmap_size, with_bits
+from vmrescue.image.containers.vhd_layout import HEADER_SIZE, NO_BLOCK, Header
+from vmrescue.image.risks import SAVED_STATE, Risk
+from vmrescue.image.transports.file import SECTOR, Store, check_growth
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Sectors are stored eight at a time, a byte of the bitmap: libvhdi takes the bits behind a set one, to the byte's end,
+# for set as well, and would show zeros where the parent has something.
+GRAIN = 8 * SECTOR
+
+
+class FoundFooter:
+    """The footer of a file, where it lies, and what was wrong on the way to it.
+
+    A dynamic disk's is there twice; the sound one counts. One whose checksum alone is wrong is used, with a warning,
+    if something else vouches for it: an equal copy, or the size of the file.
+
+    `position` is None where only the copy at byte 0 is sound.
+    """
+
+    def __init__(self, store: BlockDevice) -> None:
+        length = SECTOR - 1 if store.size % SECTOR == SECTOR - 1 else SECTOR  # very old files lack the last byte
+        check_range("VHD file", 0, length, store.size)
+        end = store.size - length
+        last = store.read_at(end, length).ljust(SECTOR, b"\0")
+        copy = store.read_at(0, SECTOR) if store.size >= 2 * SECTOR else b""
+        self.warnings: list[str] = []
+        self.risks: list[Risk] = []
+        self.position: int | None = end
+        fault = _fault(last, end)
+        if fault is None:
+            self.footer = vhd_layout.read_footer(last, end)
+        elif copy.startswith(vhd_layout.FOOTER_COOKIE) and _fault(copy, 0) is None:
+            self.warnings.append(f"{fault}; its copy at byte 0 is used")
+            self.position = None
+            self.footer = vhd_layout.read_footer(copy, 0)
+        else:
+            self.footer = vhd_layout.read_footer(last, end)
+            fits = self.footer.disk_type == vhd_layout.FIXED and self.footer.current_size == end
+            if last != copy and not fits:
+                raise fault
+            self.warnings.append(f"{fault}; everything else in it is sound, so it is used")
+        if self.footer.saved_state:
+            found = "the VHD's footer says that its virtual machine was saved, not shut down"
+            self.warnings.append(found)
+            self.risks.append(Risk(SAVED_STATE, f"{found}; the memory that was saved holds parts of this disk"))
+
+
+def _fault(raw: bytes, position: int) -> FormatError | None:
+    """Why a footer isn't to be trusted."""
+    try:
+        vhd_layout.read_footer(raw, position)
+    except FormatError as error:
+        return error
+    return vhd_layout.checksum_fault(raw, position)
+
+
+class VhdFixed:
+    """A fixed VHD: the bytes of the disk, then a footer."""
+
+    format = "fixed VHD"
+    sector_size = SECTOR
+
+    def __init__(self, store: Store, found: FoundFooter) -> None:
+        self.store = store
+        self.footer = found.footer
+        self.size = self.footer.current_size
+        self.unique_id: bytes | None = self.footer.unique_id
+        self.warnings = found.warnings
+        self.risks = found.risks
+        self.refusal = refusal_of(store)
+        self.parents: list[str] = []
+        at = found.position
+        if at is None or self.size > at:
+            where = 0 if at is None else at
+            expected = "a size of what lies before it: the file is cut short, or was put together wrongly"
+            raise FormatError("VHD footer", where + 48, expected, self.size)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        check_range(self.format, offset, length, self.size)
+        return self.store.read_at(offset, length)
+
+    def next_data(self, offset: int) -> int:
+        return min(next_data(self.store, offset), self.size)
+
+    def write_at(self, offset: int, data: bytes | memoryview) -> None:
+        check_range(self.format, offset, len(data), self.size)
+        self.store.write_at(offset, data)
+
+    def resize(self, size: int) -> None:
+        """Makes the disk `size` bytes long; the new part is zero. Raises RefusedError.
+
+        The format's limit is that of a table that fixed disks lack: Azure takes larger ones.
+        """
+        check_growth(self.size, size)
+        footer_size = self.store.size - self.size
+        if footer_size > SECTOR:
+            raise RefusedError(f"{footer_size - SECTOR} bytes lie between this VHD's disk and its footer: not resized")
+        raw = vhd_layout.resized_footer(self.footer.raw, size)
+        self.store.resize(size + SECTOR)
+        self.store.write_at(self.size, bytes(footer_size))
+        self.store.write_at(size, raw)
+        self.footer = vhd_layout.read_footer(raw, size)
+        self.size = size
+
+    def flush(self) -> None:
+        self.store.flush()
+
+    def close(self) -> None:
+        self.store.close()
+
+
+class VhdDynamic:
+    """A dynamic VHD or, with a `parent`, a differencing one: the parent shows wherever it holds nothing itself."""
+
+    sector_size = SECTOR
+
+    def __init__(self, store: Store, found: FoundFooter, header: Header, parent: BlockDevice | None = None) -> None:
+        self.store = store
+        self.footer = found.footer
+        self.header = header
+        self.parent = parent
+        self.size = self.footer.current_size
+        self.unique_id: bytes | None = self.footer.unique_id
+        self.warnings = found.warnings
+        self.risks = found.risks
+        self.refusal = refusal_of(store)
+        self.format = "differencing VHD" if parent else "dynamic VHD"
+        self.parents: list[str] = []
+        self._bitmap_size = bitmap_size(header.block_size)
+        self._stride = self._bitmap_size + header.block_size  # bytes of a whole block in the file
+        # Where the next block goes. What lies between the last block and the footer is not ours to overwrite.
+        self._end = -(-store.size // SECTOR) * SECTOR if found.position is None else found.position
+        self._table = self._read_table()
+
+    def _read_table(self) -> array[int]:
+        count = -(-self.size // self.header.block_size)
+        check_range("VHD block allocation table", self.header.table_offset, 4 * count, self.store.size)
+        table = array("I", self.store.read_at(self.header.table_offset, 4 * count))
+        if sys.byteorder == "little":
+            table.byteswap()
+        self._check_table(table)
+        return table
+
+    def _check_table(self, table: array[int]) -> None:
+        """Each block lies inside the file, behind the header, and apart from the table and from all other blocks."""
+        used = sorted(entry for entry in table if entry != NO_BLOCK)
+        if not used:
+            return
+        for entry in (used[0], used[-1]):
+            block = table.index(entry)
+            needed = min(self.header.block_size, self.size - block * self.header.block_size) + self._bitmap_size
+            if entry * SECTOR < SECTOR + HEADER_SIZE or entry * SECTOR + needed > self._end:
+                expected = f"{needed} bytes of block {block} inside the file, before byte {self._end}"
+                self._wrong_entry(table, entry, expected)
+        sectors = self._stride // SECTOR
+        for entry, following in pairwise(used):
+            if following - entry < sectors:
+                self._wrong_entry(table, entry, f"a block apart from the one in sector {following}")
+        table_end = self.header.table_offset + 4 * len(table)
+        for entry in used:
+            if entry * SECTOR < table_end and self.header.table_offset < entry * SECTOR + self._stride:
+                self._wrong_entry(table, entry, "a block apart from the table")
+
+    def _wrong_entry(self, table: array[int], entry: int, expected: str) -> None:
+        position = self.header.table_offset + 4 * table.index(entry)
+        raise FormatError("VHD block allocation table", position, expected, f"sector {entry}")
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        check_range(self.format, offset, length, self.size)
+        parts: list[bytes] = []
+        for start, extent in self._pieces(offset, length):
+            parts.extend(self._read_piece(start, extent))
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _read_piece(self, offset: int, length: int) -> Iterator[bytes]:
+        """The bytes of a range that lies inside one block."""
+        block, start = divmod(offset, self.header.block_size)
+        if self._table[block] == NO_BLOCK:
+            yield self._below(offset, length)
+            return
+        at = self._table[block] * SECTOR
+        bitmap = self.store.read_at(at, self._bitmap_size)
+        first = start // SECTOR
+        for sector, count, present in bit_runs(bitmap, first, (start + length - 1) // SECTOR + 1 - first):
+            begin = max(start, sector * SECTOR)
+            extent = min(start + length, (sector + count) * SECTOR) - begin
+            if present:
+                yield self.store.read_at(at + self._bitmap_size + begin, extent)
+            else:
+                yield self._below(offset - start + begin, extent)
+
+    def _below(self, offset: int, length: int) -> bytes:
+        """What a range reads as where this file holds nothing: the parent's bytes, or zeros."""
+        if self.parent is None:
+            return bytes(length)
+        inside = max(0, min(length, self.parent.size - offset))
+        data = self.parent.read_at(offset, inside) if inside else b""
+        return data.ljust(length, b"\0")
+
+    def next_data(self, offset: int) -> int:
+        """What is in no block, here or in a parent, was never written."""
+        block = offset // self.header.block_size
+        while block < len(self._table) and self._table[block] == NO_BLOCK:
+            block += 1
+        own = min(max(offset, block * self.header.block_size), self.size)
+        if self.parent is None or offset >= self.parent.size:
+            return own
+        return min(own, next_data(self.parent, offset))
+
+    def stored(self, offset: int, length: int) -> Iterator[tuple[int, int]]:
+        """(offset, length) of the file's parts in which a range of the disk lies, with the bitmaps of its blocks.
+
+        What is in no block has no place yet; a write to it changes the table.
+        """
+        check_range(self.format, offset, length, self.size)
+        for start, extent in self._pieces(offset, length):
+            block, within = divmod(start, self.header.block_size)
+            if self._table[block] != NO_BLOCK:
+                at = self._table[block] * SECTOR
+                yield at, self._bitmap_size
+                yield at + self._bitmap_size + within, extent
+
+    @property
+    def own_ranges(self) -> list[tuple[int, int]]:
+        """(offset, length) of what says where the disk's bytes lie in the file: both headers and the table."""
+        header = self.footer.data_offset
+        return [(0, SECTOR), (header, HEADER_SIZE), (self.header.table_offset, 4 * len(self._table))]
+
+    def write_at(self, offset: int, data: bytes | memoryview) -> None:
+        check_range(self.format, offset, len(data), self.size)
+        view = memoryview(data)
+        for start, extent in self._pieces(offset, len(view)):
+            self._write_piece(start, view[start - offset : start - offset + extent])
+
+    def _write_piece(self, offset: int, data: memoryview) -> None:
+        """Writes inside one block, in whole grains."""
+        if data == self.read_at(offset, len(data)):
+            return  # what changes nothing needs no block, and no bit in its bitmap
+        block, start = divmod(offset, self.header.block_size)
+        if self._table[block] == NO_BLOCK:
+            self._allocate(block)
+        block_end = min(self.header.block_size, self.size - block * self.header.block_size)
+        before = start % GRAIN
+        after = min(-(start + len(data)) % GRAIN, block_end - start - len(data))
+        whole = b"".join((self.read_at(offset - before, before), data, self.read_at(offset + len(data), after)))
+        at = self._table[block] * SECTOR
+        bitmap = self.store.read_at(at, self._bitmap_size)
+        marked = with_bits(bitmap, (start - before) // SECTOR, len(whole) // SECTOR)
+        self.store.write_at(at + self._bitmap_size + start - before, whole)
+        if marked != bitmap:
+            self.store.write_at(at, marked)
+
+    def _allocate(self, block: int) -> None:
+        at = self._end
+        if at // SECTOR >= NO_BLOCK:
+            raise UnsupportedError("the VHD file has no room for another block: it would pass 2 TiB")
+        self._move_footer(at + self._stride)
+        self.store.write_at(at, bytes(self._bitmap_size))  # over the old footer; what follows is new, and zero
+        self.store.write_at(self.header.table_offset + 4 * block, (at // SECTOR).to_bytes(4, "big"))
+        self._table[block] = at // SECTOR
+
+    def _move_footer(self, position: int) -> None:
+        self.store.resize(position + SECTOR)
+        self.store.write_at(position, self.footer.raw)
+        self._end = position
+
+    def resize(self, size: int) -> None:
+        """Makes the disk `size` bytes long; the new part is zero. Raises RefusedError."""
+        check_growth(self.size, size, vhd_layout.BIGGEST)
+        if self.parent is not None:
+            raise RefusedError("a differencing VHD keeps its parent's size")
+        entries = -(-size // self.header.block_size)
+        if entries > self._table_room():
+            self._move_table(entries)
+        more = array("I", [NO_BLOCK]) * (entries - len(self._table))
+        self.store.write_at(self.header.table_offset + 4 * len(self._table), more.tobytes())
+        self._table.extend(more)
+        raw = vhd_layout.resized_footer(self.footer.raw, size)
+        self.footer = vhd_layout.read_footer(raw, self._end)
+        self.store.write_at(0, raw)
+        self._move_footer(self._end)
+        self.size = size
+
+    def _table_room(self) -> int:
+        """How many entries the table can have where it is."""
+        table = self.header.table_offset
+        behind = [self.footer.data_offset, self._end, *(entry * SECTOR for entry in self._table if entry != NO_BLOCK)]
+        room = min(position for position in behind if position > table) - table
+        return min(room // 4, self.header.max_table_entries)
+
+    def _move_table(self, entries: int) -> None:
+        """Puts the table, with room for `entries`, where the footer is; the footer moves behind it."""
+        at = self._end
+        content = array("I", self._table)
+        if sys.byteorder == "little":
+            content.byteswap()
+        length = -(-4 * entries // SECTOR) * SECTOR
+        self._move_footer(at + length)
+        self.store.write_at(at, content.tobytes().ljust(length, b"\xff"))
+        raw = vhd_layout.moved_header(self.header.raw, at, entries)
+        self.store.write_at(self.footer.data_offset, raw)
+        self.header = vhd_layout.read_header(raw, self.footer.data_offset, self.size)
+
+    def _pieces(self, offset: int, length: int) -> Iterator[tuple[int, int]]:
+        """(offset, length) of the parts of a range, cut where a block ends."""
+        end = offset + length
+        while offset < end:
+            extent = min(end, (offset // self.header.block_size + 1) * self.header.block_size) - offset
+            yield offset, extent
+            offset += extent
+
+    def flush(self) -> None:
+        self.store.flush()
+
+    def close(self) -> None:
+        self.store.close()
+        if self.parent is not None:
+            self.parent.close()
+
+
+def read_dynamic_header(store: BlockDevice, found: FoundFooter) -> Header:
+    """The dynamic header to which a footer points; of a wrong checksum it warns. Raises FormatError."""
+    position = found.footer.data_offset
+    check_range("VHD dynamic header", position, HEADER_SIZE, store.size)
+    raw = store.read_at(position, HEADER_SIZE)
+    header = vhd_layout.read_header(raw, position, found.footer.current_size)
+    fault = vhd_layout.checksum_fault(raw, position)
+    if fault is not None:  # there is no copy; but each number in it is checked against the file
+        found.warnings.append(f"{fault}; everything else in it is sound, so it is used")
+    return header

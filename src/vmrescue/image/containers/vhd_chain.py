@@ -1,0 +1,178 @@
+"""The chain of files of a differencing VHD: finding each parent, and making sure that it is the right one.
+
+A parent is looked for only in the child's own folder, or in one that the user names: an image must not be able to say
+which files of this machine are opened. Of what a child says of its parent's place, only the file's name counts.
+Source: Microsoft, "Virtual Hard Disk Image Format Specification", version 1.0, "Identification of the Parent".
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vmrescue.device import check_range
+from vmrescue.errors import FormatError, NotFoundError, ReadError, UnsupportedError
+from vmrescue.image.containers.parents import files_of, parent_folder
+from vmrescue.image.containers.vhd import FoundFooter, VhdDynamic, VhdFixed, read_dynamic_header
+from vmrescue.image.containers.vhd_layout import DIFFERENCING, EPOCH, FIXED, Header
+from vmrescue.image.recovery import open_for_reading
+from vmrescue.image.risks import PARENT_CHANGED, Risk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmrescue.device import BlockDevice
+    from vmrescue.image.transports.file import Store
+
+DEEPEST = 64  # files in a chain
+LONGEST_NAME = 4096  # bytes of a parent locator
+STAMP_TOLERANCE = 2  # seconds; some file systems count in twos
+PARENT_ID_AT = 40  # in the dynamic header
+WINDOWS_NAMES = (b"W2ru", b"W2ku")  # platform codes of a relative and an absolute path, in UTF-16, little-endian
+
+
+@dataclass(frozen=True)
+class _Link:
+    """One file of the chain. Only a fixed disk's has no dynamic header."""
+
+    path: Path | None
+    store: Store
+    found: FoundFooter
+    header: Header | None
+
+
+def open_vhd(store: Store, path: str | None = None, folder: Path | None = None) -> VhdFixed | VhdDynamic:
+    """The VHD that the bytes of `store` are, with its parents, which are opened for reading.
+
+    Args:
+        store: the bytes; the disk takes them over, and closes them.
+        path: where they come from.
+        folder: where else to look for parents than beside the child; that of `parents_in` unless given.
+
+    Raises:
+        FormatError, UnsupportedError: it or a parent is no sound VHD, or the parent is another than it was.
+        NotFoundError: a parent isn't in the folder.
+    """
+    with ExitStack() as opened:
+        chain = [_link(Path(path) if path else None, store)]
+        while (header := chain[-1].header) is not None and chain[-1].found.footer.disk_type == DIFFERENCING:
+            chain.append(_open_parent(chain, header, folder))
+            opened.callback(chain[-1].store.close)
+        disk = _stack(chain)
+        opened.pop_all()
+    return disk
+
+
+def _link(path: Path | None, store: Store) -> _Link:
+    found = FoundFooter(store)
+    fixed = found.footer.disk_type == FIXED
+    return _Link(path, store, found, None if fixed else read_dynamic_header(store, found))
+
+
+def _stack(chain: list[_Link]) -> VhdFixed | VhdDynamic:
+    """The disk that the whole chain shows, built from its last parent up."""
+    base, *above = reversed(chain)
+    disk = _disk(base, None)
+    for link in above:
+        disk = _disk(link, disk)
+    disk.parents = [str(link.path) for link in chain[1:]]
+    disk.warnings.extend(f"{link.path}: {warning}" for link in chain[1:] for warning in link.found.warnings)
+    # Whether a parent's own machine was saved is no matter of the child's; but each link must show what it did.
+    disk.risks.extend(risk for link in chain[1:] for risk in link.found.risks if risk.name == PARENT_CHANGED)
+    return disk
+
+
+def _disk(link: _Link, below: BlockDevice | None) -> VhdFixed | VhdDynamic:
+    if link.header is None:
+        return VhdFixed(link.store, link.found)
+    return VhdDynamic(link.store, link.found, link.header, below)
+
+
+def _open_parent(chain: list[_Link], header: Header, folder: Path | None) -> _Link:
+    """The next link of a chain that ends in a differencing disk with this header."""
+    child = chain[-1]
+    if len(chain) == DEEPEST:
+        raise UnsupportedError(f"{chain[0].path} has more than {DEEPEST - 1} parents, one below the other")
+    path = _find(child, header, folder)
+    if any(link.path is not None and path.samefile(link.path) for link in chain):
+        position = child.found.footer.data_offset
+        raise FormatError("VHD dynamic header", position, "a parent that isn't its own child", str(path))
+    store, interrupted = open_for_reading(path)
+    with ExitStack() as opened:
+        opened.callback(store.close)
+        try:
+            parent = _link(path, store)
+        except FormatError as error:
+            raise FormatError(f"{error.structure} of {path}", error.position, error.expected, error.found) from error
+        _check_identity(child, header, parent, path)
+        opened.pop_all()
+    if interrupted:
+        parent.found.warnings.append("a repair of it was interrupted: what is read is as it was before")
+    return parent
+
+
+def _check_identity(child: _Link, header: Header, parent: _Link, path: Path) -> None:
+    """The parent has the unique id that the child knows; another time stamp or size is a risk."""
+    footer = parent.found.footer
+    if footer.unique_id != header.parent_unique_id:
+        raise FormatError(
+            "VHD dynamic header",
+            child.found.footer.data_offset + PARENT_ID_AT,
+            f"the unique id of the parent {path}, {footer.unique_id.hex()}",
+            header.parent_unique_id.hex(),
+        )
+    own = child.found.footer
+    if own.current_size != footer.current_size:
+        _parent_changed(
+            child, f"{path} has {footer.current_size} bytes now, and {child.path} over it {own.current_size}"
+        )
+    known = (0, footer.time_stamp, int(path.stat().st_mtime) - EPOCH)  # some write none, or the time of creation
+    if not any(abs(header.parent_time_stamp - stamp) <= STAMP_TOLERANCE for stamp in known):
+        _parent_changed(child, f"{path} was changed or copied after {child.path} was made over it")
+
+
+def _parent_changed(child: _Link, what: str) -> None:
+    """What shows through from a parent that was changed is not what the child was made over."""
+    found = f"{what}: if changed, what is read is wrong"
+    child.found.warnings.append(found)
+    child.found.risks.append(Risk(PARENT_CHANGED, found))
+
+
+def _find(child: _Link, header: Header, folder: Path | None) -> Path:
+    """The parent's file: in the folder that the user named, or the child's own. Case doesn't matter, as in Windows."""
+    folders = [each for each in (folder or parent_folder(), child.path and child.path.parent) if each is not None]
+    names = list(dict.fromkeys(_file_names(child, header)))
+    for place in folders:
+        there = _files(place)
+        for name in names:
+            exact = [path for path in there if path.name == name]
+            alike = [path for path in there if path.name.lower() == name.lower()]
+            if exact or alike:
+                return (exact or alike)[0]
+    raise NotFoundError(
+        f"the parent of the differencing VHD {child.path} is missing: no {' or '.join(names) or 'name is known'}"
+        f" in {' or '.join(map(str, folders)) or 'any folder'}; --parent-dir says where else to look"
+    )
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        return files_of(folder)
+    except OSError as error:
+        raise ReadError(f"cannot look for a parent in {folder}: {error.strerror}") from error
+
+
+def _file_names(child: _Link, header: Header) -> Iterator[str]:
+    """The names by which a child knows its parent's file, without the folders before them."""
+    paths = [header.parent_name]
+    for locator in header.locators:
+        if locator.platform_code in WINDOWS_NAMES and 0 < locator.length <= LONGEST_NAME:
+            check_range("VHD parent locator", locator.offset, locator.length, child.store.size)
+            paths.append(child.store.read_at(locator.offset, locator.length).decode("utf-16-le", "replace"))
+    for path in reversed(paths):
+        name = re.split(r"[\\/]", path.partition("\0")[0])[-1]
+        if name not in ("", ".", ".."):
+            yield name

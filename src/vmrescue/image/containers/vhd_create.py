@@ -1,0 +1,129 @@
+"""Making virtual hard disks: fixed, dynamic, and differencing ones over a parent.
+
+Source: Microsoft, "Virtual Hard Disk Image Format Specification", version 1.0, 2006. Each is a `NewImage`, built with
+the footer at its end last, and synced.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from vmrescue.errors import RefusedError, UnsupportedError
+from vmrescue.image.containers import vhd_layout
+from vmrescue.image.containers.container import open_container
+from vmrescue.image.containers.vhd_layout import DIFFERENCING, DYNAMIC, FIXED, HEADER_SIZE
+from vmrescue.image.new_image import NewImage, new_image
+from vmrescue.image.transports.file import SECTOR, FileDevice
+
+BLOCK_SIZE = 2 << 20  # bytes; what everybody uses
+HEADER_AT = SECTOR
+TABLE_AT = SECTOR + HEADER_SIZE
+
+
+def create_fixed(path: str | os.PathLike[str], size: int) -> None:
+    """A new fixed VHD whose disk has `size` bytes, all zero (a hole, where the file system has holes).
+
+    Raises:
+        RefusedError: the file exists, or the size isn't one that a VHD can have.
+        WriteError: the operating system would not make it; what there was of it is gone.
+    """
+    with new_image(path) as new:
+        fill_fixed(new, size)
+
+
+def fill_fixed(new: NewImage, size: int) -> None:
+    """Makes a new image such a disk. Raises as `create_fixed`."""
+    _check_size(size)
+    _fill(new, {size: vhd_layout.build_footer(FIXED, size)})
+
+
+def create_dynamic(path: str | os.PathLike[str], size: int, block_size: int = BLOCK_SIZE) -> None:
+    """A new dynamic VHD, without a block in it. `block_size` in bytes, a power of two. Raises as `create_fixed`."""
+    _check_size(size)
+    with new_image(path) as new:
+        _fill_sparse(new, vhd_layout.build_footer(DYNAMIC, size), size, block_size)
+
+
+def create_differencing(
+    parent: str | os.PathLike[str], child: str | os.PathLike[str], block_size: int = BLOCK_SIZE
+) -> None:
+    """A new differencing VHD that shows what its parent, a VHD, holds.
+
+    The parent is named by where it is now, relative to the child's folder and absolutely, in the form that Windows
+    uses, and by its unique id and time of last change: once it changes, the child is worthless.
+
+    Raises:
+        UnsupportedError: the parent is no VHD, so it has no id by which a child could know it.
+        As `create_fixed`.
+    """
+    with new_image(child) as new:
+        fill_differencing(new, parent, block_size)
+
+
+def fill_differencing(new: NewImage, parent: str | os.PathLike[str], block_size: int = BLOCK_SIZE) -> None:
+    """Makes a new image such a child. Raises as `create_differencing`."""
+    below = FileDevice(parent)
+    try:
+        disk = open_container(below, below.path)
+        size, unique_id = disk.size, disk.unique_id
+    finally:
+        below.close()
+    if unique_id is None:
+        raise UnsupportedError(f"{parent} is a {disk.format}: only a VHD can be the parent of a differencing VHD")
+    parent = Path(parent).resolve()
+    relative = os.path.relpath(parent, new.path.parent.resolve())
+    names = {
+        b"W2ru": (relative if relative.startswith("..") else "./" + relative).replace("/", "\\"),
+        b"W2ku": str(parent).replace("/", "\\"),
+    }
+    about = (unique_id, time_stamp(parent), parent.name)
+    _fill_sparse(new, vhd_layout.build_footer(DIFFERENCING, size), size, block_size, about, names)
+
+
+def time_stamp(path: Path) -> int:
+    """When a file was last changed, as a child records it of its parent: whole seconds since 2000."""
+    return max(0, int(path.stat().st_mtime) - vhd_layout.EPOCH) & 0xFFFFFFFF
+
+
+def _fill_sparse(
+    new: NewImage,
+    footer: bytes,
+    size: int,
+    block_size: int,
+    parent: tuple[bytes, int, str] | None = None,
+    parent_names: dict[bytes, str] | None = None,
+) -> None:
+    entries = -(-size // block_size)
+    at = TABLE_AT + _whole_sectors(4 * entries)
+    pieces = {TABLE_AT: b"\xff" * (at - TABLE_AT)}
+    locators = []
+    for code, name in (parent_names or {}).items():
+        encoded = name.encode("utf-16-le", "surrogatepass")
+        locators.append((code, at, len(encoded)))
+        pieces[at] = encoded
+        at += _whole_sectors(len(encoded))
+    pieces[HEADER_AT] = vhd_layout.build_header(TABLE_AT, entries, block_size, parent, tuple(locators))
+    _fill(new, {0: footer, **pieces, at: footer})
+
+
+def _fill(new: NewImage, pieces: dict[int, bytes]) -> None:
+    """Writes these pieces to a new file, given by their byte positions; the last ends it."""
+    file = FileDevice(new.unfinished, writable=True)
+    try:
+        last = max(pieces)
+        file.resize(last + len(pieces[last]))
+        for position, data in pieces.items():
+            file.write_at(position, data)
+        file.flush()
+    finally:
+        file.close()
+
+
+def _check_size(size: int) -> None:
+    if not 0 < size <= vhd_layout.BIGGEST or size % SECTOR:
+        raise RefusedError(f"a VHD can't have {size} bytes: only whole sectors, up to {vhd_layout.BIGGEST}")
+
+
+def _whole_sectors(length: int) -> int:
+    return -(-length // SECTOR) * SECTOR

@@ -1,0 +1,277 @@
+"""How a virtual hard disk (VHD 1.0) is laid out: its footer, its dynamic header, its parent locators.
+
+Source: Microsoft, "Virtual Hard Disk Image Format Specification", version 1.0, 2006. All numbers are big-endian; a
+sector is 512 bytes; a time is in seconds since 2000-01-01 00:00 UTC.
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+import uuid
+from dataclasses import dataclass
+
+from construct import Array, Bytes, Int8ub, Int16ub, Int32ub, Int64ub, Struct
+
+from vmrescue.errors import FormatError, UnsupportedError, bytes_text
+from vmrescue.image.transports.file import SECTOR
+
+FIXED, DYNAMIC, DIFFERENCING = 2, 3, 4  # disk types
+FOOTER_COOKIE = b"conectix"
+HEADER_COOKIE = b"cxsparse"
+HEADER_SIZE = 1024
+NO_BLOCK = 0xFFFFFFFF  # an entry of the block allocation table whose block is not in the file
+NOWHERE = 0xFFFFFFFFFFFFFFFF  # the data offset of a fixed disk
+BIGGEST = 2040 << 30  # bytes; the format's limit for the size of a disk
+MOST_ENTRIES = 1 << 22  # 2 TiB, the format's limit, in blocks of 512 KiB; also bounds what a hostile header can ask for
+EPOCH = 946684800  # 2000-01-01 in Unix time
+CHECKSUM = struct.Struct(">I")
+FOOTER_CHECKSUM_AT = 64
+HEADER_CHECKSUM_AT = 36
+
+FOOTER = Struct(
+    "cookie" / Bytes(8),
+    "features" / Int32ub,  # bit 1 is always set
+    "version" / Int32ub,
+    "data_offset" / Int64ub,  # of the dynamic header, in bytes
+    "time_stamp" / Int32ub,  # of creation
+    "creator_application" / Bytes(4),
+    "creator_version" / Int32ub,
+    "creator_host" / Bytes(4),
+    "original_size" / Int64ub,  # bytes
+    "current_size" / Int64ub,  # bytes: the size of the disk; the geometry is only an approximation of it
+    "cylinders" / Int16ub,
+    "heads" / Int8ub,
+    "sectors_per_track" / Int8ub,
+    "disk_type" / Int32ub,
+    "checksum" / Int32ub,
+    "unique_id" / Bytes(16),
+    "saved_state" / Int8ub,  # 1: the virtual machine was saved, not shut down
+    "reserved" / Bytes(427),
+)
+
+LOCATOR = Struct(
+    "platform_code" / Bytes(4),
+    "data_space" / Int32ub,  # bytes set aside (the specification says sectors; Windows writes bytes)
+    "data_length" / Int32ub,  # bytes
+    "reserved" / Int32ub,
+    "data_offset" / Int64ub,  # bytes from the start of the file
+)
+
+HEADER = Struct(
+    "cookie" / Bytes(8),
+    "data_offset" / Int64ub,  # unused, all ones
+    "table_offset" / Int64ub,  # of the block allocation table, in bytes
+    "version" / Int32ub,
+    "max_table_entries" / Int32ub,
+    "block_size" / Int32ub,  # bytes of data in a block, without its sector bitmap
+    "checksum" / Int32ub,
+    "parent_unique_id" / Bytes(16),
+    "parent_time_stamp" / Int32ub,
+    "reserved" / Int32ub,
+    "parent_name" / Bytes(512),  # UTF-16, big-endian
+    "locators" / Array(8, LOCATOR),
+    "padding" / Bytes(256),
+)
+
+
+@dataclass(frozen=True)
+class Footer:
+    """What a footer says, with the sizes in bytes. `raw` is the footer as it was read, 512 bytes of it."""
+
+    disk_type: int
+    current_size: int
+    data_offset: int
+    unique_id: bytes
+    time_stamp: int
+    saved_state: bool
+    raw: bytes
+
+
+@dataclass(frozen=True)
+class Locator:
+    """Where a name of the parent lies in the file, and in which form."""
+
+    platform_code: bytes
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a dynamic header says. `entries` is how many of the table's entries the disk needs."""
+
+    table_offset: int
+    max_table_entries: int
+    block_size: int
+    parent_unique_id: bytes
+    parent_time_stamp: int
+    parent_name: str
+    locators: tuple[Locator, ...]
+    raw: bytes
+
+
+def checksum(data: bytes, at: int) -> int:
+    """One's complement of the sum of all bytes but the four of the checksum itself, which lie at `at`."""
+    return ~(sum(data) - sum(data[at : at + 4])) & 0xFFFFFFFF
+
+
+def checksum_fault(raw: bytes, position: int) -> FormatError | None:
+    """What is wrong with the checksum of a footer or header that lies at `position`."""
+    structure, at = ("VHD footer", FOOTER_CHECKSUM_AT)
+    if raw.startswith(HEADER_COOKIE):
+        structure, at = ("VHD dynamic header", HEADER_CHECKSUM_AT)
+    found, right = CHECKSUM.unpack_from(raw, at)[0], checksum(raw, at)
+    return None if found == right else FormatError(structure, position + at, f"the checksum {right:#x}", hex(found))
+
+
+def read_footer(raw: bytes, position: int) -> Footer:
+    """Parses the 512 bytes that lie at `position`, without judging the checksum. Raises FormatError."""
+    if not raw.startswith(FOOTER_COOKIE):
+        raise FormatError("VHD footer", position, f"the cookie {bytes_text(FOOTER_COOKIE)}", raw[:8])
+    fields = FOOTER.parse(raw)
+    if fields.disk_type not in (FIXED, DYNAMIC, DIFFERENCING):
+        raise FormatError("VHD footer", position + 60, "the disk type 2, 3 or 4", fields.disk_type)
+    if not fields.current_size or fields.current_size % SECTOR:
+        raise FormatError("VHD footer", position + 48, "a size of whole sectors", fields.current_size)
+    return Footer(
+        disk_type=fields.disk_type,
+        current_size=fields.current_size,
+        data_offset=fields.data_offset,
+        unique_id=fields.unique_id,
+        time_stamp=fields.time_stamp,
+        saved_state=bool(fields.saved_state),
+        raw=raw,
+    )
+
+
+def read_header(raw: bytes, position: int, disk_size: int) -> Header:
+    """Parses the dynamic header of a disk of `disk_size` bytes, without judging the checksum.
+
+    Raises FormatError or UnsupportedError.
+    """
+    if not raw.startswith(HEADER_COOKIE):
+        raise FormatError("VHD dynamic header", position, f"the cookie {bytes_text(HEADER_COOKIE)}", raw[:8])
+    fields = HEADER.parse(raw)
+    block_size = fields.block_size
+    if block_size < SECTOR or block_size & (block_size - 1):
+        raise FormatError("VHD dynamic header", position + 32, "a block size that is a power of two", block_size)
+    needed = -(-disk_size // block_size)
+    if needed > MOST_ENTRIES:
+        raise UnsupportedError(f"the VHD has {needed} blocks of {block_size} bytes; {MOST_ENTRIES} are supported")
+    if fields.max_table_entries < needed:
+        expected = f"at least {needed} table entries for a disk of {disk_size} bytes"
+        raise FormatError("VHD dynamic header", position + 28, expected, fields.max_table_entries)
+    return Header(
+        table_offset=fields.table_offset,
+        max_table_entries=fields.max_table_entries,
+        block_size=block_size,
+        parent_unique_id=fields.parent_unique_id,
+        parent_time_stamp=fields.parent_time_stamp,
+        parent_name=fields.parent_name.decode("utf-16-be", "replace").partition("\0")[0],
+        locators=tuple(Locator(each.platform_code, each.data_offset, each.data_length) for each in fields.locators),
+        raw=raw,
+    )
+
+
+def build_footer(disk_type: int, size: int, unique_id: bytes | None = None) -> bytes:
+    """A footer for a disk of `size` bytes; without `unique_id` it gets a new one.
+
+    The geometry is the largest there is, so that every reader takes the size from `current_size`: some, QEMU among
+    them, believe the geometry of creators they don't know.
+    """
+    fields = {
+        "cookie": FOOTER_COOKIE,
+        "features": 2,
+        "version": 0x00010000,
+        "data_offset": NOWHERE if disk_type == FIXED else SECTOR,
+        "time_stamp": int(time.time()) - EPOCH,
+        "creator_application": b"vmrs",
+        "creator_version": 0x00010000,
+        "creator_host": b"Wi2k",
+        "original_size": size,
+        "current_size": size,
+        "cylinders": 65535,
+        "heads": 16,
+        "sectors_per_track": 255,
+        "disk_type": disk_type,
+        "checksum": 0,
+        "unique_id": unique_id or uuid.uuid4().bytes,
+        "saved_state": 0,
+        "reserved": bytes(427),
+    }
+    return sealed(FOOTER.build(fields), FOOTER_CHECKSUM_AT)
+
+
+def resized_footer(raw: bytes, size: int) -> bytes:
+    """The footer `raw` for a disk that now has `size` bytes, its geometry the largest, as in a new footer.
+
+    The original size is changed too: it is said to be informative, but libvhdi takes it for the size.
+    """
+    return _changed(raw, original_size=size, current_size=size, cylinders=65535, heads=16, sectors_per_track=255)
+
+
+def footer_as_created(raw: bytes) -> bytes:
+    """The footer `raw` of a disk that has the size with which it was created; itself where that is so."""
+    size = FOOTER.parse(raw).current_size
+    return raw if FOOTER.parse(raw).original_size == size else _changed(raw, original_size=size)
+
+
+def _changed(raw: bytes, **fields: int) -> bytes:
+    return sealed(FOOTER.build({**FOOTER.parse(raw), **fields}), FOOTER_CHECKSUM_AT)
+
+
+def build_header(
+    table_offset: int,
+    entries: int,
+    block_size: int,
+    parent: tuple[bytes, int, str] | None = None,
+    locators: tuple[tuple[bytes, int, int], ...] = (),
+) -> bytes:
+    """A dynamic header.
+
+    Args:
+        table_offset: of the block allocation table, in bytes.
+        parent: unique id, time stamp and name of a differencing disk's parent.
+        locators: of each parent locator its platform code, its offset and its length in bytes.
+    """
+    unique_id, time_stamp, name = parent or (bytes(16), 0, "")
+    unused = (bytes(4), 0, 0)
+    fields = {
+        "cookie": HEADER_COOKIE,
+        "data_offset": NOWHERE,
+        "table_offset": table_offset,
+        "version": 0x00010000,
+        "max_table_entries": entries,
+        "block_size": block_size,
+        "checksum": 0,
+        "parent_unique_id": unique_id,
+        "parent_time_stamp": time_stamp,
+        "reserved": 0,
+        "parent_name": name.encode("utf-16-be")[:510].ljust(512, b"\0"),
+        "locators": [_locator(*each) for each in (*locators, *[unused] * (8 - len(locators)))],
+        "padding": bytes(256),
+    }
+    return sealed(HEADER.build(fields), HEADER_CHECKSUM_AT)
+
+
+def moved_header(raw: bytes, table_offset: int, entries: int) -> bytes:
+    """The header `raw` with its block allocation table of `entries` entries at another place."""
+    fields = {**HEADER.parse(raw), "table_offset": table_offset, "max_table_entries": entries}
+    return sealed(HEADER.build(fields), HEADER_CHECKSUM_AT)
+
+
+def _locator(platform_code: bytes, offset: int, length: int) -> dict[str, object]:
+    space = -(-length // SECTOR) * SECTOR
+    return {
+        "platform_code": platform_code,
+        "data_space": space,
+        "data_length": length,
+        "reserved": 0,
+        "data_offset": offset,
+    }
+
+
+def sealed(raw: bytes, at: int) -> bytes:
+    """The footer or header with the right checksum at `at`."""
+    return raw[:at] + CHECKSUM.pack(checksum(raw, at)) + raw[at + 4 :]

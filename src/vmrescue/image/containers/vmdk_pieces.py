@@ -1,0 +1,131 @@
+"""Files that are a piece of a VMDK, and not the disk: which file names them, and so is to be opened in their place.
+
+A VMDK is one file with its descriptor in it, or a descriptor beside extents: sparse ones (``disk-s001.vmdk``), flat
+ones (``disk-flat.vmdk``, ``disk-f001.vmdk``), those of a snapshot (``disk-000001-delta.vmdk``). An extent by itself
+reads like a disk, of which all the rest is missing. Source: VMware, "Virtual Disk Format 5.0".
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+from pathlib import Path, PureWindowsPath
+from typing import TYPE_CHECKING
+
+from vmrescue.errors import UnsupportedError
+from vmrescue.image.containers.parents import files_of
+from vmrescue.image.transports.file import SECTOR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmrescue.device import BlockDevice
+
+DESCRIPTOR = b"# Disk DescriptorFile"
+COWD = b"COWD"
+SE_SPARSE = b"\xbe\xba\xfe\xca\0\0\0\0"  # ESXi 6.5 and later, of snapshots
+LONGEST_DESCRIPTOR = 1 << 20
+MOST_FILES = 1000  # of a folder that are looked into
+HEADER = struct.Struct("<12xQQQQ28xB")  # capacity, grain, place and size of the descriptor, unclean shutdown
+EXTENT = re.compile(
+    rb'^[ \t]*+(?:RW|RDONLY|NOACCESS)[ \t]++(\d{1,15})[ \t]++(\w++)[ \t]++"([^"\r\n]*+)"(?:[ \t]++(\d{1,15}))?',
+    re.MULTILINE,
+)
+NUMBERED = re.compile(r"(?P<stem>.+)-[sf]\d{3,}\.vmdk", re.IGNORECASE)
+NAMED = re.compile(r"(?P<stem>.+?)-(?:[sf]\d{3,}|flat|delta|sesparse)\.vmdk", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Extent:
+    """A line of a descriptor; `start` is the sector of the file at which it begins."""
+
+    sectors: int
+    kind: str
+    name: str
+    start: int
+
+
+def extents_of(descriptor: bytes) -> list[Extent]:
+    """What a descriptor says that the disk consists of."""
+    return [
+        Extent(int(sectors), kind.decode(), PureWindowsPath(name.decode("utf-8", "replace")).name, int(start or 0))
+        for sectors, kind, name, start in EXTENT.findall(descriptor)
+    ]
+
+
+def refuse_piece(store: BlockDevice, path: str | None) -> None:
+    """Raises UnsupportedError for a sparse extent that is not a whole disk.
+
+    `store` begins with the signature of one.
+    """
+    if store.read_at(0, len(COWD)) == COWD:
+        raise _piece(path, "a sparse extent of ESX")
+    capacity, _, place, size, _ = HEADER.unpack(store.read_at(0, HEADER.size))
+    length = min(size * SECTOR, LONGEST_DESCRIPTOR, max(0, store.size - place * SECTOR))
+    own = store.read_at(place * SECTOR, length) if place and length else b""
+    if DESCRIPTOR not in own:  # QEMU leaves room for one in each extent, and puts nothing there
+        raise _piece(path, "a sparse extent without a descriptor")
+    extents = extents_of(own)
+    if len(extents) > 1 or sum(extent.sectors for extent in extents) > capacity:
+        others = ", ".join(dict.fromkeys(extent.name for extent in extents))
+        raise UnsupportedError(f"{path} is a piece of a disk that consists of {others}: convert it with VMware's tools")
+
+
+def was_left_open(store: BlockDevice) -> bool:
+    """Whether a sparse extent says that it was not closed."""
+    return store.read_at(0, 4) == b"KDMV" and bool(HEADER.unpack(store.read_at(0, HEADER.size))[-1])
+
+
+def refuse_flat_piece(store: BlockDevice, path: str | None) -> None:
+    """Raises UnsupportedError for a file that looks like a raw image, and is an extent of a larger disk."""
+    if path is None or not path.lower().endswith(".vmdk"):
+        return
+    if store.read_at(0, min(len(SE_SPARSE), store.size)) == SE_SPARSE:
+        raise _piece(path, "an extent of a snapshot")
+    if owner := _owner(path):
+        _, extents = owner
+        whole = len(extents) == 1 and not extents[0].start and extents[0].sectors * SECTOR == store.size
+        if not whole:
+            raise _piece(path, "an extent")
+    elif NUMBERED.fullmatch(Path(path).name):
+        raise _piece(path, "an extent, by its name,")
+
+
+def _piece(path: str | None, what: str) -> UnsupportedError:
+    owner = _owner(path) if path else None
+    if owner:
+        advice = f"name the descriptor, {owner[0]}"
+    else:
+        match = NAMED.fullmatch(Path(path or "").name)
+        name = f", such as {match['stem']}.vmdk," if match else ""
+        advice = f"name the descriptor{name} which is not beside it"
+    return UnsupportedError(f"{path} is {what} of a VMDK, a piece and not the disk: {advice}")
+
+
+def _owner(path: str) -> tuple[Path, list[Extent]] | None:
+    """The descriptor beside a file that names it as an extent, and all that it names."""
+    own = Path(path)
+    for each in _beside(own):
+        try:
+            with each.open("rb") as stream:
+                head = stream.read(LONGEST_DESCRIPTOR) if stream.read(len(DESCRIPTOR)) == DESCRIPTOR else b""
+        except OSError:
+            continue
+        extents = extents_of(head)
+        if any(extent.name.lower() == own.name.lower() for extent in extents):
+            return each, extents
+    return None
+
+
+def _beside(own: Path) -> Iterator[Path]:
+    """Files that may be the descriptor, the likeliest first."""
+    if not own.is_file():
+        return
+    try:
+        files = [each for each in files_of(own.parent) if each.suffix.lower() == ".vmdk" and each.name != own.name]
+    except OSError:
+        return
+    match = NAMED.fullmatch(own.name)
+    likely = f"{match['stem']}.vmdk".lower() if match else ""
+    yield from sorted(files, key=lambda each: each.name.lower() != likely)[:MOST_FILES]

@@ -1,0 +1,326 @@
+"""The undo journal's file: the bytes that an image had before a commit, and the hashes of those it has afterwards.
+
+Layout, little-endian: a header; then, for each region, its record and the bytes it had before; then, for each sign
+(`signs`), its record, its label and its ranges; then an end record, without which the file is torn. Lengths before and
+after differ where the image itself grows or shrinks. The first format, still read, has no signs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from vmrescue.errors import ReadError, RefusedError, WriteError, bytes_text
+from vmrescue.files import open_regular
+from vmrescue.image.overlay import differences
+from vmrescue.image.signs import NOTHING, Comparison, Sign, compare, digest_of
+from vmrescue.image.witness import spread, witness
+from vmrescue.interrupts import checkpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from vmrescue.device import BlockDevice
+    from vmrescue.image.overlay import Overlay
+    from vmrescue.image.transports.file import Store
+
+MAGICS = (b"vmrjrnl1", b"vmrjrnl2")
+REGION_TAG = b"REGN"
+SIGN_TAG = b"SIGN"
+END_TAG = b"DONE"
+HEADER = struct.Struct("<8sQQQ16s32s")  # magic, Unix time, size before, size after, container's unique id, witness
+REGION = struct.Struct("<4sQII32s32s")  # tag, offset, length before, length after, SHA-256 before, SHA-256 after
+SIGN = struct.Struct("<4sII32s")  # tag, bytes of the label, number of ranges, hash; label and ranges follow
+RANGE = struct.Struct("<QQ")  # offset, length
+END = struct.Struct("<4sQ32s")  # tag, number of regions, SHA-256 of everything before this record
+LATEST = 253_402_300_799  # Unix time: the last second of the year 9999, beyond which Python tells no dates
+LONGEST = 1 << 20  # bytes of a region; longer ranges are cut, so that a region always fits in memory
+LONGEST_LABEL = 1000  # bytes
+MOST_RANGES = 1 << 20  # of a sign
+MOST_SIGNS = 10_000
+
+OLDER = (
+    "whether somebody else wrote to the image since: the journal is of an older vmrescue, which kept no signs of that"
+)
+NOT_COMPARED = Comparison()
+GROWN = "what lies behind the image's old end"
+SPREAD = "pages spread over the image"
+
+
+@dataclass(frozen=True)
+class Region:
+    """A range of the image that a commit changes; `position` is where its old bytes lie in the journal."""
+
+    offset: int
+    length_before: int
+    length_after: int
+    hash_before: bytes
+    hash_after: bytes
+    position: int
+
+    @property
+    def range(self) -> tuple[int, int]:
+        return self.offset, max(self.length_before, self.length_after)
+
+
+@dataclass(frozen=True)
+class Journal:
+    """An undo journal as its file tells it.
+
+    Attributes:
+        created: Unix time.
+        unique_id: the container's, or zeros.
+        version: of the format; the first has no signs.
+        found: what was looked at when the journal was applied.
+    """
+
+    path: Path
+    created: int
+    size_before: int
+    size_after: int
+    unique_id: bytes
+    witness: bytes
+    regions: tuple[Region, ...]
+    version: int = 2
+    signs: tuple[Sign, ...] = ()
+    found: Comparison = NOT_COMPARED
+
+    @property
+    def ranges(self) -> list[tuple[int, int]]:
+        """What the commit writes."""
+        return [region.range for region in self.regions]
+
+    @property
+    def number(self) -> int:
+        """1 for the image's first repair, and so on."""
+        return int(self.path.stem)
+
+    @property
+    def state(self) -> str:
+        """`hot`, `done`, `undone`; or `final`, with no regions: a line behind which no undo goes."""
+        return self.path.suffix[1:]
+
+    def restore(self, device: Store) -> None:
+        """Gives the device the size and the bytes that the image had before. What is right already isn't written."""
+        device.resize(self.size_before)
+        with _reading(self.path) as file:
+            for region in self.regions:
+                old = os.pread(file, region.length_before, region.position)
+                if hashlib.sha256(old).digest() != region.hash_before:
+                    raise _damaged(self.path, region.position, "bytes that match their checksum")
+                found = _read_inside(device, region.offset, region.length_before)
+                for start, end in differences(found, old):  # so that no hole is filled: the disk may be full
+                    device.write_at(region.offset + start, old[start:end])
+
+    def check_identity(self, image: BlockDevice) -> None:
+        """Raises RefusedError unless this may be the image for which the journal was written, in whatever state."""
+        smaller, larger = sorted((self.size_before, self.size_after))
+        if not smaller <= image.size <= larger:
+            raise RefusedError(
+                f"the undo journal {self.path} belongs to another image: that has {self.size_before} bytes"
+                f" ({self.size_after} when repaired), this one {image.size}"
+            )
+        if witness(image, self.ranges, smaller, samples=self.version == 1) != self.witness:
+            raise RefusedError(
+                f"the undo journal {self.path} belongs to another image, or this one was changed by other means since;"
+                " if the image is right as it is, move the journal elsewhere"
+            )
+
+    def check_untouched(self, image: BlockDevice) -> None:
+        """Raises RefusedError unless the image is still as the commit left it."""
+        if image.size != self.size_after:
+            raise RefusedError(f"the image has {image.size} bytes; repair {self.number} left it with {self.size_after}")
+        for region in self.regions:
+            found = _read_inside(image, region.offset, region.length_after)
+            if hashlib.sha256(found).digest() != region.hash_after:
+                raise RefusedError(
+                    f"{region.length_after} bytes at byte {region.offset} of the image were changed"
+                    f" after repair {self.number} wrote them"
+                )
+        self.check_identity(image)
+
+    def compare(self, image: BlockDevice) -> Comparison:
+        """Looks for signs of somebody else's writing; the image may be as before the commit, half-way, or as after."""
+        if self.version == 1:
+            return Comparison(unknown=(OLDER,))
+        ranges, smaller = self.ranges, min(self.size_before, self.size_after)
+        found = compare(image, self.signs, ranges, smaller)
+        if self.size_after > self.size_before:  # what the commit didn't write there is zero
+            grown = Sign(GROWN, ((self.size_before, self.size_after - self.size_before),), NOTHING)
+            more = compare(image, [grown], ranges, self.size_after)
+            found = Comparison(found.same + more.same, found.different + more.different, found.unknown)
+        return found
+
+
+def cut_ranges(image: BlockDevice, overlay: Overlay) -> list[tuple[int, int]]:
+    """All that turns the image into what the overlay shows, in ranges of `LONGEST` bytes at most."""
+    ranges = overlay.changed_ranges()
+    if overlay.size < image.size:
+        ranges.append((overlay.size, image.size - overlay.size))
+    return [
+        (at, min(LONGEST, offset + length - at))
+        for offset, length in ranges
+        for at in range(offset, offset + length, LONGEST)
+    ]
+
+
+def write_journal(
+    path: Path,
+    image: BlockDevice,
+    overlay: Overlay,
+    ranges: list[tuple[int, int]],
+    unique_id: bytes,
+    created: int,
+    signs: Sequence[Sign] = (),
+) -> None:
+    """Writes and syncs a journal for `ranges` (of `cut_ranges`). Raises WriteError, ReadError."""
+    smaller = min(image.size, overlay.size)
+    known_by = witness(image, ranges, smaller)
+    signs = [Sign(SPREAD, spread(smaller)), *signs] if ranges else []
+    with _new_file(path) as append:
+        digest = hashlib.sha256()
+        header = HEADER.pack(MAGICS[-1], created, image.size, overlay.size, unique_id, known_by)
+        kept = (_sign_record(sign, digest_of(image, sign.ranges, ranges, smaller)) for sign in signs)
+        for piece in chain([header], _pieces(image, overlay, ranges), kept):
+            digest.update(piece)
+            append(piece)
+        append(END.pack(END_TAG, len(ranges), digest.digest()))
+
+
+def _pieces(image: BlockDevice, overlay: Overlay, ranges: list[tuple[int, int]]) -> Iterator[bytes]:
+    """The record of each range, with the bytes that the image has there."""
+    for offset, length in ranges:
+        checkpoint()
+        old = _read_inside(image, offset, length)
+        new = _read_inside(overlay, offset, length)
+        hashes = hashlib.sha256(old).digest(), hashlib.sha256(new).digest()
+        yield REGION.pack(REGION_TAG, offset, len(old), len(new), *hashes) + old
+
+
+def _sign_record(sign: Sign, digest: bytes) -> bytes:
+    label = sign.label.encode("utf-8", "replace")[:LONGEST_LABEL]
+    ranges = b"".join(RANGE.pack(*part) for part in sign.ranges)
+    return SIGN.pack(SIGN_TAG, len(label), len(sign.ranges), digest) + label + ranges
+
+
+def read_journal(path: Path) -> Journal:
+    """Reads and checks a whole journal, one region at a time. Raises RefusedError where it is damaged, ReadError."""
+    with _reading(path) as file:
+        reader = _Reader(path, file)
+        magic, created, size_before, size_after, unique_id, known_by = HEADER.unpack(reader.take(HEADER.size))
+        if magic not in MAGICS or created > LATEST:
+            raise _damaged(path, 0, f"{bytes_text(MAGICS[-1])}, and a time before the year 10000")
+        regions: list[Region] = []
+        while (tag := reader.peek(len(REGION_TAG))) == REGION_TAG:
+            _, offset, before, after, old, new = REGION.unpack(reader.take(REGION.size))
+            region = Region(offset, before, after, old, new, reader.position)
+            length = max(before, after)
+            fits = (before, after) == (_clip(offset, length, size_before), _clip(offset, length, size_after))
+            if not fits or not 0 < length <= LONGEST or (regions and offset < sum(regions[-1].range)):
+                raise _damaged(path, reader.position, "a region inside the image, behind the last one")
+            reader.take(before)
+            regions.append(region)
+        signs: list[Sign] = []
+        while magic != MAGICS[0] and reader.peek(len(SIGN_TAG)) == SIGN_TAG and len(signs) < MOST_SIGNS:
+            signs.append(_read_sign(reader, max(size_before, size_after)))
+        tag = reader.peek(len(END_TAG))
+        total = reader.digest.digest()
+        end_at = reader.position
+        if tag != END_TAG or END.unpack(reader.take(END.size)) != (END_TAG, len(regions), total):
+            raise _damaged(path, end_at, "an end record that matches what precedes it")
+    lost = sum(region.length_before for region in regions if region.offset >= size_after)
+    if lost < size_before - size_after:
+        raise _damaged(path, 0, "all the bytes that the image lost")
+    version = MAGICS.index(magic) + 1
+    return Journal(path, created, size_before, size_after, unique_id, known_by, tuple(regions), version, tuple(signs))
+
+
+def _read_sign(reader: _Reader, size: int) -> Sign:
+    at = reader.position
+    _, length, count, digest = SIGN.unpack(reader.take(SIGN.size))
+    if length > LONGEST_LABEL or count > MOST_RANGES:
+        raise _damaged(reader.path, at, f"a label of {LONGEST_LABEL} bytes and {MOST_RANGES} ranges at most")
+    label = reader.take(length).decode("utf-8", "replace")
+    ranges = tuple(RANGE.iter_unpack(reader.take(count * RANGE.size)))
+    end = 0
+    for offset, extent in ranges:
+        if offset < end or not extent or offset + extent > size:
+            raise _damaged(reader.path, at, "ranges inside the image, each behind the last one")
+        end = offset + extent
+    return Sign(label, ranges, digest)
+
+
+class _Reader:
+    """Reads a journal from its start, hashing what it has taken."""
+
+    def __init__(self, path: Path, file: int) -> None:
+        self.path = path
+        self.file = file
+        self.position = 0
+        self.digest = hashlib.sha256()
+
+    def peek(self, length: int) -> bytes:
+        return os.pread(self.file, length, self.position)
+
+    def take(self, length: int) -> bytes:
+        data = self.peek(length)
+        if len(data) != length:
+            raise _damaged(self.path, self.position, f"{length} bytes")
+        self.digest.update(data)
+        self.position += length
+        return data
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[Callable[[bytes], None]]:
+    """A function that appends to a new file, which is synced and closed at the end. Raises WriteError."""
+
+    def append(data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(file, view) :]
+
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            yield append
+            os.fsync(file)
+        finally:
+            os.close(file)
+    except OSError as error:
+        raise WriteError(f"cannot write {path}: {error.strerror}") from error
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[int]:
+    try:
+        file = open_regular(path, os.O_RDONLY)
+        try:
+            yield file
+        finally:
+            os.close(file)
+    except OSError as error:
+        raise ReadError(f"cannot read the undo journal {path}: {error.strerror}") from error
+
+
+def _clip(offset: int, length: int, size: int) -> int:
+    """How many of `length` bytes from `offset` lie below `size`."""
+    return max(0, min(length, size - offset))
+
+
+def _read_inside(device: BlockDevice, offset: int, length: int) -> bytes:
+    """As many of `length` bytes from `offset` as the device has."""
+    inside = _clip(offset, length, device.size)
+    return device.read_at(offset, inside) if inside else b""
+
+
+def _damaged(path: Path, position: int, expected: str) -> RefusedError:
+    return RefusedError(
+        f"the undo journal {path} is damaged at byte {position}: expected {expected}; the image may be partly written"
+    )

@@ -1,0 +1,211 @@
+"""Opening an image: the file, then its container, and the disk in it."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, cast
+
+from vmrescue.device import check_range
+from vmrescue.errors import RefusedError
+from vmrescue.image import journal
+from vmrescue.image.containers.container import VirtualDisk, open_container
+from vmrescue.image.journal_file import MOST_RANGES
+from vmrescue.image.notices import tell
+from vmrescue.image.overlay import Overlay
+from vmrescue.image.recovery import half_repaired, open_for_reading, open_for_writing
+from vmrescue.image.risks import refuse_risks
+from vmrescue.image.signs import Sign, clipped, joined
+from vmrescue.image.transports.remote import shown
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Iterator
+    from types import TracebackType
+
+    from vmrescue.image.containers.vhd import VhdDynamic
+    from vmrescue.image.journal_file import Journal
+    from vmrescue.image.transports.file import HeldStore, Store
+
+FLAT = ("raw image", "block device", "fixed VHD")  # a byte of the disk is at the same place of the file
+
+
+def open_disk(
+    path: str | os.PathLike[str], writable: bool = False, parent_folder: str | os.PathLike[str] | None = None
+) -> VirtualDisk:
+    """The disk in an image file, on a block device or behind a URL; closing it closes the file.
+
+    If a repair of the image was interrupted, it is rolled back: in the image, where `writable`; else only in what is
+    read, and nothing is written. A writable disk writes straight through, which is for images being made; repairs
+    use an `EditSession`.
+
+    Args:
+        path: of the image or the device; or a URL that fsspec knows, which is read by ranges. Of these, only page
+            blobs of Azure's are written.
+        writable: whether it is to be written to.
+        parent_folder: where a differencing VHD's parents are, if not in its own folder.
+
+    Raises:
+        ReadError, RefusedError: the file can't be opened, or not safely.
+        NotFoundError: a parent is missing.
+        FormatError, UnsupportedError: it is no disk image, or of a kind that vmrescue does not read.
+        RefusedError: it is to be written to, and has a risk that is not accepted (`risks.accepting`).
+    """
+    store, interrupted = _open_file(path, writable)
+    try:
+        disk = open_container(store, shown(path), parent_folder, writable)
+    except BaseException:
+        store.close()
+        raise
+    disk.warnings.extend(_interruption(path, store, interrupted, writable))
+    tell(shown(path), disk.warnings)
+    try:
+        if writable:
+            refuse_risks(disk.risks, shown(path))
+    except BaseException:
+        disk.close()
+        raise
+    return disk
+
+
+def _open_file(path: str | os.PathLike[str], writable: bool) -> tuple[Store, Journal | None]:
+    """The bytes below the container, and the journal of a repair that was interrupted."""
+    return open_for_writing(path) if writable else open_for_reading(path)
+
+
+def _interruption(
+    path: str | os.PathLike[str], store: Store, interrupted: Journal | None, writable: bool
+) -> Iterator[str]:
+    """What is to be said of a repair that was interrupted, if there was one."""
+    if interrupted:
+        done = "it was rolled back" if writable else "what is read is as it was before; the next repair rolls it back"
+        yield f"a repair of {shown(path)} was interrupted: {done}"
+    elif where := half_repaired(store):
+        yield f"{shown(path)} is half repaired, and read as it is: its undo journal is {where}"
+
+
+class EditSession:
+    """An image being changed: what is written to `disk` stays in memory until `commit`.
+
+    Args:
+        path: of the image or the device.
+        parent_folder: where a differencing VHD's parents are, if not in its own folder.
+        writable: False for a rehearsal: the image is opened as for reading, and `commit` is refused.
+
+    Attributes:
+        image: the image file's bytes as they are.
+        overlay: as they are to become.
+        disk: the disk that they make up; writable.
+        warnings: what the person at the terminal should know.
+
+    Raises:
+        As `open_disk`.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        parent_folder: str | os.PathLike[str] | None = None,
+        writable: bool = True,
+    ) -> None:
+        self.image: Store
+        self._writable = writable
+        with ExitStack() as undo:
+            self.image, interrupted = _open_file(path, writable)
+            undo.callback(self.image.close)
+            self.overlay = Overlay(self.image)
+            undo.callback(self.overlay.close)
+            self.disk = open_container(self.overlay, shown(path), parent_folder, writable=True)
+            undo.callback(self.disk.close)
+            self.disk.warnings.extend(_interruption(path, self.image, interrupted, writable))
+            self.warnings = self.disk.warnings
+            tell(shown(path), self.warnings)
+            refuse_risks(self.disk.risks, shown(path))
+            undo.pop_all()
+
+    def changed_ranges(self) -> list[tuple[int, int]]:
+        """(offset, length) of the bytes of the image file that `commit` would write."""
+        return self.overlay.changed_ranges()
+
+    def commit(self, signs: Iterable[Sign] = (), confirm: Callable[[], None] = lambda: None) -> Journal | None:
+        """Writes all changes to the image, or none; see `journal.commit`. Afterwards the session may go on.
+
+        Args:
+            signs: bytes of the disk as it is to become, by which an undo sees whether somebody else has written.
+            confirm: asked when all is written; where it raises, the image is rolled back.
+        """
+        kept = [Sign(sign.label, clipped(sign.ranges, self.disk.size)) for sign in signs]
+        if self.disk.format not in FLAT:
+            kept = list(_stored(kept, cast("VhdDynamic", self.disk)))
+        kept = [
+            Sign(f"{sign.label}, in too many pieces", ()) if len(sign.ranges) > MOST_RANGES else sign for sign in kept
+        ]
+        return journal.commit(self._file(), self.overlay, self.disk.unique_id, kept, confirm)
+
+    def seal(self) -> None:
+        """Makes all that was done to the image so far final, so that `write_unowned` may be used; see `journal`."""
+        journal.seal(self._file())
+
+    def write_unowned(self, offset: int, data: bytes | memoryview) -> None:
+        """Writes bytes of the disk that nothing on it refers to: at once, and past the journal, where the container
+        keeps the disk's bytes at the same places of the file; else with the next commit. Only after `seal`.
+        """
+        if self.disk.format in FLAT:
+            check_range(self.disk.format, offset, len(data), self.disk.size)
+            self.overlay.write_through(offset, data)
+        else:
+            self.disk.write_at(offset, data)
+
+    def flush(self) -> None:
+        """Returns when what was written past the journal is on stable storage."""
+        self._file().flush()
+
+    def discard(self, committed: Journal) -> None:
+        """A commit was confirmed and is not to be undone: its journal goes, and what this session kept in memory."""
+        journal.discard(committed)
+        self.overlay.forget()
+
+    def rollback(self, committed: Journal) -> Journal:
+        """Takes back a commit of this session whose outcome was not confirmed, whatever the image holds now."""
+        return journal.rollback(self._file(), committed)
+
+    def _file(self) -> HeldStore:
+        if not self._writable:
+            raise RefusedError("this is a rehearsal: the image was opened for reading only")
+        return cast("HeldStore", self.image)
+
+    def close(self) -> None:
+        """Forgets what was not committed, and releases the image."""
+        self.disk.close()
+        self.overlay.close()
+        self.image.close()
+
+    def __enter__(self) -> EditSession:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _stored(signs: Iterable[Sign], disk: VhdDynamic) -> Iterator[Sign]:
+    """Signs of a disk as signs of its file. What is in no block yet can only be written by changing the table."""
+    table = Sign(f"the {disk.format}'s headers and table", joined(disk.own_ranges))
+    for sign in signs:
+        parts = joined(part for offset, length in sign.ranges for part in disk.stored(offset, length))
+        yield Sign(sign.label, parts or (sign.ranges and table.ranges))
+    yield table
+
+
+def undo(path: str | os.PathLike[str], although_changed: bool = False) -> Journal:
+    """Takes the last repair of an image back, or rolls back one that was interrupted: see `journal.undo`.
+
+    Raises:
+        NotFoundError: there is none to take back.
+        RefusedError: the image was changed since, or is in use.
+    """
+    image, interrupted = open_for_writing(path, although_changed)
+    try:
+        return interrupted or journal.undo(image, although_changed)
+    finally:
+        image.close()

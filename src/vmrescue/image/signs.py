@@ -1,0 +1,142 @@
+"""Signs: bytes of an image by which it shows whether somebody else has written to it.
+
+What they mean is not known here. Whoever edits an image names them (a file system's log, its tables, the content of
+clusters that became free); the journal keeps their hashes, and an undo compares them.
+
+What a commit writes is left out of the hashes: the undo compares that by itself. So a sign has the same hash before the
+commit, after it, in the midst of it, and once it was taken back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from vmrescue.device import next_data
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from vmrescue.device import BlockDevice
+
+    Range = tuple[int, int]  # (offset, length)
+
+PIECE = 1 << 18  # bytes hashed at a time
+NOTHING = hashlib.sha256().digest()  # the hash of what is zero throughout
+
+
+@dataclass(frozen=True)
+class Sign:
+    """Bytes that only somebody else would change.
+
+    Args:
+        label: what they are, in words.
+        ranges: (offset, length) of each part, ascending and apart. None: there is something that could not be looked
+            at, as the label says.
+        digest: the hash of what lies there, by `digest_of`, once it is known.
+    """
+
+    label: str
+    ranges: tuple[Range, ...]
+    digest: bytes = b""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What was looked at before an image got its old bytes back, by the labels of the signs.
+
+    Attributes:
+        same: what is as the commit left it.
+        different: what is not.
+        unknown: what could not be compared, and why.
+    """
+
+    same: tuple[str, ...] = ()
+    different: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
+def compare(image: BlockDevice, signs: Iterable[Sign], written: Sequence[Range], size: int) -> Comparison:
+    """Looks at each sign in the first `size` bytes of the image; `written` is what the commit writes."""
+    same, different, unknown = [], [], []
+    for sign in signs:
+        if not sign.ranges:
+            unknown.append(sign.label)
+        elif digest_of(image, sign.ranges, written, size) == sign.digest:
+            same.append(sign.label)
+        else:
+            different.append(sign.label)
+    return Comparison(tuple(same), tuple(different), tuple(unknown))
+
+
+def digest_of(image: BlockDevice, ranges: Iterable[Range], written: Sequence[Range], size: int) -> bytes:
+    """The SHA-256 of what lies in `ranges`, but for what lies in `written` (ascending) or behind byte `size`.
+
+    Zeros don't count, so that a hole and what is written with zeros are the same, and a hole costs nothing.
+    """
+    starts = [offset for offset, _ in written]
+    digest = hashlib.sha256()
+    for first, length in ranges:
+        at, end = first, min(first + length, size, image.size)
+        while at < end and (at := max(at, next_data(image, at))) < end:
+            start = max(first, at - at % PIECE)
+            stop = min(start - start % PIECE + PIECE, end)
+            piece = _without(image.read_at(start, stop - start), start, starts, written)
+            if piece != bytes(len(piece)):
+                digest.update(start.to_bytes(8, "little"))
+                digest.update(piece)
+            at = stop
+    return digest.digest()
+
+
+def _without(data: bytes, at: int, starts: list[int], written: Sequence[Range]) -> bytes | bytearray:
+    """The bytes from `at` on, with zeros in place of what the commit writes."""
+    blanked: bytearray | None = None
+    end = at + len(data)
+    for offset, length in islice(written, max(0, bisect_right(starts, at) - 1), None):
+        if offset >= end:
+            break
+        low, high = max(offset, at), min(offset + length, end)
+        if low < high:
+            blanked = bytearray(data) if blanked is None else blanked
+            blanked[low - at : high - at] = bytes(high - low)
+    return data if blanked is None else blanked
+
+
+def joined(ranges: Iterable[Range]) -> tuple[Range, ...]:
+    """Ranges in ascending order, those that touch or overlap as one."""
+    found: list[Range] = []
+    for offset, length in sorted(ranges):
+        if length <= 0:
+            continue
+        if found and offset <= sum(found[-1]):
+            start, before = found[-1]
+            found[-1] = start, max(before, offset + length - start)
+        else:
+            found.append((offset, length))
+    return tuple(found)
+
+
+def clipped(ranges: Iterable[Range], size: int) -> tuple[Range, ...]:
+    """What of the ranges lies in the first `size` bytes: a partition may claim more than its disk has."""
+    return joined((offset, min(length, size - offset)) for offset, length in ranges)
+
+
+def sampled(ranges: Iterable[Range], whole: int, pieces: int, length: int) -> tuple[Range, ...]:
+    """All of the ranges where they are `whole` bytes or less; else `pieces` of `length` bytes, spread over them."""
+    parts = joined(ranges)
+    total = sum(size for _, size in parts)
+    if total <= whole:
+        return parts
+    chosen: list[Range] = []
+    done = number = 0
+    for offset, size in parts:  # the pieces are at the same distance from each other, in what the ranges hold
+        while number < pieces and (at := number * (total - length) // (pieces - 1)) < done + size:
+            start = offset + max(0, at - done)
+            chosen.append((start, min(length, offset + size - start)))
+            number += 1
+        done += size
+    return joined(chosen)

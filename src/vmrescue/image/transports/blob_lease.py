@@ -1,0 +1,118 @@
+"""The lease under which a blob is written: while it lasts, the service lets nobody else write.
+
+It runs for a minute and is renewed while it is held, so that it ends soon after a process that was killed. Its id is
+kept in a file, which is locked: a process that finds the file unlocked may take over the lease of the one that died,
+and need not wait for its end. Source: Microsoft, "Lease Blob" (REST): acquiring a lease again with its own id succeeds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import uuid
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from vmrescue.errors import RefusedError, WriteError
+from vmrescue.image.journal import make_folder
+from vmrescue.image.transports.azure import reason, run, start
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LASTS = 60  # seconds; the longest that ends by itself
+RENEWED = 15  # seconds between renewals
+NAME = "lease"
+ID_LENGTH = 36  # characters of a GUID
+
+
+@contextmanager
+def lease(blob: Any, folder: Path, path: str) -> Iterator[str]:
+    """The id of a lease on a blob, released at the end.
+
+    Args:
+        blob: the SDK's client.
+        folder: where the id is kept; made if need be, and gone at the end if nothing else came to lie there.
+        path: the blob's name for messages.
+
+    Raises:
+        RefusedError: somebody else holds one, or the blob may not be written.
+    """
+    from azure.core.exceptions import AzureError
+
+    with _own_id(folder, path) as own:
+        try:
+            held = run(blob.acquire_lease(LASTS, own, retry_total=0))
+        except AzureError as error:
+            _forget_id(folder)
+            raise _refusal(blob, path, error) from None
+        renewal = start(_renew(held))
+        try:
+            yield own
+        finally:
+            renewal.cancel()
+            with suppress(AzureError):  # without a network, it ends by itself, or the next to come here takes it over
+                run(held.release(retry_total=0))
+                _forget_id(folder)
+
+
+async def _renew(held: Any) -> None:
+    """Until cancelled. What becomes of a renewal that fails shows at the next write, which demands the lease."""
+    from azure.core.exceptions import AzureError
+
+    while True:
+        await asyncio.sleep(RENEWED)
+        with suppress(AzureError):
+            await held.renew(retry_total=0)
+
+
+@contextmanager
+def _own_id(folder: Path, path: str) -> Iterator[str]:
+    """A lease id that no other process has: that of a process that died, or a new one."""
+    try:
+        make_folder(folder)
+        file = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except (OSError, WriteError) as error:
+        raise RefusedError(f"nothing was changed: the undo journal's folder cannot be made: {error}") from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        own = _read_id(file) or str(uuid.uuid4())
+        os.pwrite(file, own.encode(), 0)
+        yield own
+    except BlockingIOError as error:
+        raise RefusedError(f"{path} is being repaired by another process of this machine") from error
+    finally:
+        os.close(file)
+
+
+def _forget_id(folder: Path) -> None:
+    (folder / NAME).unlink(missing_ok=True)
+    with suppress(OSError):  # journals lie there
+        folder.rmdir()
+
+
+def _read_id(file: int) -> str | None:
+    try:
+        return str(uuid.UUID(os.pread(file, ID_LENGTH, 0).decode()))
+    except ValueError:
+        return None
+
+
+def _refusal(blob: Any, path: str, error: Exception) -> RefusedError:
+    """Who holds the lease cannot be known, but for how long can."""
+    from azure.core.exceptions import AzureError
+
+    if getattr(error, "error_code", None) != "LeaseAlreadyPresent":
+        return RefusedError(f"{path} may not be written: {reason(error)}")
+    with suppress(AzureError):
+        if run(blob.get_blob_properties(retry_total=0)).lease.duration == "fixed":
+            return RefusedError(
+                f"{path} is under somebody else's lease of a minute at most, as another machine's repair holds it:"
+                " try again when that has ended"
+            )
+    return RefusedError(
+        f"{path} is under somebody else's lease without end, as a VM holds it on its disks, even while it is stopped:"
+        " detach the disk or delete the VM (its disks stay), or repair a copy of the blob"
+    )

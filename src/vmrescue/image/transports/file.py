@@ -1,0 +1,211 @@
+"""The bytes of an image file, or of a block device: the lowest layer, the one that talks to the operating system."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+import struct
+from pathlib import Path
+from typing import NoReturn, Protocol
+
+from vmrescue.device import BlockDevice, check_range
+from vmrescue.errors import ReadError, RefusedError, WriteError
+
+SECTOR = 512
+BLKSSZGET = 0x1268  # linux/fs.h: the logical sector size of a block device, as an int
+
+
+class Store(BlockDevice, Protocol):
+    """The bytes of an image file below its container: a device whose length can change."""
+
+    def resize(self, size: int) -> None:
+        """Makes it `size` bytes long; bytes beyond the old end read as zero."""
+
+
+class HeldStore(Store, Protocol):
+    """The bytes of an image that is being changed: locked, so that nobody else writes to them until it is closed.
+
+    Attributes:
+        path: of the image, for messages and to find its journals by; a URL without secrets.
+        unfinished: where else the journal of an interrupted repair lies, if the image itself says so.
+    """
+
+    path: str
+    unfinished: str | None
+
+    @property
+    def version(self) -> str | None:
+        """What every write changes, whoever makes it; None where nothing does that can be relied upon."""
+
+    def drop_cache(self) -> None:
+        """Reads show from now on what is stored, not what is remembered of it. Raises WriteError."""
+
+    def must_be_unchanged(self) -> None:
+        """Raises RefusedError where somebody has written all the same, and that can be known."""
+
+
+class FileDevice:
+    """An image file or a block device, byte for byte. Nothing is cached here; the kernel's page cache is enough.
+
+    A block device is written in whole sectors, and opened for writing exclusively, so that no mounted one can be.
+
+    Raises:
+        ReadError: the operating system would not open it, or it is no file and no block device.
+        RefusedError: it may not be written, or is in use.
+    """
+
+    unfinished: str | None = None  # a file's journals lie beside it
+    version: str | None = None  # its times can be set, have grains, and are not kept by what copies it
+
+    def __init__(self, path: str | os.PathLike[str], writable: bool = False) -> None:
+        self.path = os.fspath(path)
+        self.writable = writable
+        self._descriptor = -1
+        self.is_block_device = _is_block_device(self.path)
+        flags = os.O_CLOEXEC | (os.O_RDWR if writable else os.O_RDONLY)
+        if writable and self.is_block_device:
+            flags |= os.O_EXCL
+        try:
+            self._descriptor = os.open(self.path, flags)
+            self.size, self.sector_size = self._measure()
+        except OSError as error:
+            self.close()
+            _cannot_open(self.path, writable, error)
+
+    def _measure(self) -> tuple[int, int]:
+        size = os.lseek(self._descriptor, 0, os.SEEK_END)
+        if not self.is_block_device:
+            return size, SECTOR
+        answer = fcntl.ioctl(self._descriptor, BLKSSZGET, struct.pack("i", 0))
+        return size, int(struct.unpack("i", answer)[0])
+
+    def fileno(self) -> int:
+        """The open file's descriptor, for locks."""
+        return self._descriptor
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        check_range(self.path, offset, length, self.size)
+        parts = []
+        while length:
+            try:
+                part = os.pread(self._descriptor, length, offset)
+            except OSError as error:
+                raise ReadError(f"cannot read {self.path} at byte {offset}: {error.strerror}") from error
+            if not part:
+                raise ReadError(f"{self.path} became shorter while it was read: it ends at byte {offset}")
+            parts.append(part)
+            offset += len(part)
+            length -= len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def next_data(self, offset: int) -> int:
+        """Holes of a sparse file are passed over, where its file system tells of them."""
+        try:
+            return os.lseek(self._descriptor, offset, os.SEEK_DATA)
+        except OSError as error:
+            return self.size if error.errno == errno.ENXIO else offset
+
+    def write_at(self, offset: int, data: bytes | memoryview) -> None:
+        check_range(self.path, offset, len(data), self.size)
+        self._must_be_writable()
+        if self.is_block_device:
+            offset, data = self._whole_sectors(offset, data)
+        view = memoryview(data)
+        while view:
+            try:
+                written = os.pwrite(self._descriptor, view, offset)
+            except OSError as error:
+                raise WriteError(f"cannot write {self.path} at byte {offset}: {error.strerror}") from error
+            offset += written
+            view = view[written:]
+
+    def _whole_sectors(self, offset: int, data: bytes | memoryview) -> tuple[int, bytes | memoryview]:
+        """The write widened to sector boundaries with what the device holds there."""
+        before = offset % self.sector_size
+        after = -(offset + len(data)) % self.sector_size
+        if not before and not after:
+            return offset, data
+        head = self.read_at(offset - before, before)
+        tail = self.read_at(offset + len(data), after)
+        return offset - before, b"".join((head, data, tail))
+
+    def resize(self, size: int) -> None:
+        """Cuts or extends the file (with a hole). Raises RefusedError for a block device."""
+        self._must_be_writable()
+        if size == self.size:
+            return
+        if self.is_block_device:
+            raise RefusedError(f"{self.path} is a block device: it cannot be made {size} bytes long")
+        try:
+            os.ftruncate(self._descriptor, size)
+        except OSError as error:
+            raise WriteError(f"cannot make {self.path} {size} bytes long: {error.strerror}") from error
+        self.size = size
+
+    def flush(self) -> None:
+        if not self.writable:
+            return
+        try:
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise WriteError(f"cannot bring {self.path} to stable storage: {error.strerror}") from error
+
+    def drop_cache(self) -> None:
+        """Forgets what the kernel keeps of the file and has already written: reads come from the disk again.
+
+        After a failed sync, Linux keeps pages that never reached the disk, and calls them clean.
+        """
+        os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
+    def must_be_unchanged(self) -> None:
+        """Nothing to ask: whoever could write was looked for when the lock was taken."""
+
+    def close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def _must_be_writable(self) -> None:
+        if not self.writable:
+            raise RefusedError(f"{self.path} was opened for reading only")
+
+
+def sync_folder(folder: str | os.PathLike[str]) -> None:
+    """Returns when the names in a folder are on stable storage. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def check_growth(old: int, new: int, biggest: int = 1 << 62) -> None:
+    """Raises RefusedError unless a disk of `old` bytes may be made `new` bytes long, `biggest` at most."""
+    if new < old or new % SECTOR or new > biggest:
+        raise RefusedError(
+            f"a disk of {old} bytes can't be made {new} bytes: only longer, in whole sectors, to {biggest}"
+        )
+
+
+def _is_block_device(path: str) -> bool:
+    try:
+        mode = Path(path).stat().st_mode
+    except OSError as error:
+        _cannot_open(path, False, error)
+    except ValueError as error:
+        raise ReadError(f"cannot open {path}: {error}") from error  # a NUL, which no path can hold
+    if stat.S_ISDIR(mode):
+        raise ReadError(f"{path} is a directory, not a disk image")
+    if not stat.S_ISREG(mode) and not stat.S_ISBLK(mode):
+        raise ReadError(f"{path} is neither a file nor a block device")
+    return stat.S_ISBLK(mode)
+
+
+def _cannot_open(path: str, writable: bool, error: OSError) -> NoReturn:
+    if writable and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        raise RefusedError(f"{path} may not be written: {error.strerror}") from error
+    if writable and error.errno in (errno.EBUSY, errno.ETXTBSY):
+        raise RefusedError(f"{path} is in use (mounted, or held by another program)") from error
+    raise ReadError(f"cannot open {path}: {error.strerror}") from error

@@ -1,0 +1,229 @@
+"""A page blob of Azure's as the bytes of an image: read, and written in place.
+
+What keeps an image whole that others can reach as well:
+
+ 1. From before the first byte is read until `close`, a lease keeps everybody else from writing (`blob_lease`).
+ 2. Every read and every write demands the ETag that the last answer told. So a write of somebody who broke the lease,
+    or one of ours whose answer was lost and which arrives late, is noticed, and not built upon.
+ 3. From the first page that a repair writes until `flush`, the blob's metadata say where the undo journal is. It lies
+    on one machine; any other is told so, and refuses to write to an image that may be half repaired.
+ 4. What a request has put into a page blob is on stable storage when it is answered.
+
+Source: Microsoft, "Put Page", "Lease Blob", "Specifying conditional headers for Blob service operations" (REST).
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from vmrescue.device import check_range
+from vmrescue.errors import ReadError, RefusedError, WriteError
+from vmrescue.image.journal import is_hot, journal_folder
+from vmrescue.image.transports.azure import MARK, blob_client, marked, reason, run, will_fail_again
+from vmrescue.image.transports.blob_lease import lease
+from vmrescue.image.transports.remote import PAUSES, RemoteFile, refusal, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+PAGE = 512  # bytes; the unit in which a page blob is written
+LARGEST = 4 << 20  # bytes in one request
+
+
+class PageBlob:
+    """The bytes of a page blob, for reading and writing; nobody else writes meanwhile.
+
+    Attributes:
+        path: its URL without secrets.
+        unfinished: where the undo journal of an interrupted repair lies; None where there is none.
+
+    Raises:
+        RefusedError: it is no page blob, may not be written, or somebody else uses it.
+        ReadError: the service cannot be reached, or has no such blob.
+    """
+
+    sector_size = PAGE
+    writable = True
+
+    def __init__(self, url: str) -> None:
+        self.path = shown(url)
+        self._blob = blob_client(url)
+        self._folder = journal_folder(url)
+        self._lease: str | None = None
+        with ExitStack() as opened:
+            opened.callback(lambda: run(self._blob.close()))
+            self._must_be_a_page_blob()
+            self._lease = opened.enter_context(lease(self._blob, self._folder, self.path))
+            properties = self._properties()  # again: only now they last
+            self._etag = properties.etag
+            self._metadata = dict(properties.metadata or {})
+            self.unfinished = marked(self._metadata)
+            self._all_answered = self.unfinished is None
+            self._cache(properties.size)
+            self._opened = opened.pop_all()
+
+    @property
+    def version(self) -> str | None:
+        """The ETag of the blob, as the last answer told."""
+        return str(self._etag)
+
+    def _must_be_a_page_blob(self) -> None:
+        kind = self._properties().blob_type
+        if kind is None:
+            raise refusal(self.path)  # a web server, not the blob service
+        if kind != "PageBlob":
+            raise RefusedError(
+                f"{self.path} is no page blob, and no other is changed in place: copy it to one (`azcopy copy"
+                " --blob-type PageBlob`), or repair a copy on this machine (--copy-to) and upload that as a page blob"
+            )
+
+    def _properties(self) -> Any:
+        from azure.core.exceptions import AzureError
+
+        try:
+            return run(self._ask())
+        except AzureError as error:
+            raise ReadError(f"cannot read {self.path}: {reason(error)}") from None
+
+    def _ask(self) -> Coroutine[Any, Any, Any]:
+        """The request for the blob's properties; once there is a lease, it is refused where that has ended."""
+        return self._blob.get_blob_properties(lease=self._lease, retry_total=0)  # type: ignore[no-any-return]
+
+    def _cache(self, size: int) -> None:
+        self.size = size
+        self._reader = RemoteFile(self.path, lambda _: _Stream(self))
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        return self._reader.read_at(offset, length)
+
+    def fetch(self, offset: int, length: int) -> bytes:
+        """Bytes as the service has them now, and not as they were kept. Raises what the SDK raises."""
+
+        async def download() -> bytes:
+            stream = await self._blob.download_blob(offset, length, **self._conditions())
+            return bytes(await stream.readall())
+
+        return run(download())  # type: ignore[no-any-return]  # what the coroutine returns
+
+    def write_at(self, offset: int, data: bytes | memoryview) -> None:
+        check_range(self.path, offset, len(data), self.size)
+        before, after = offset % PAGE, -(offset + len(data)) % PAGE
+        if before or after:
+            head, tail = self.read_at(offset - before, before), self.read_at(offset + len(data), after)
+            offset, data = offset - before, b"".join((head, data, tail))
+        self._mark()
+        for start in range(0, len(data), LARGEST):
+            self._upload(offset + start, bytes(data[start : start + LARGEST]))
+
+    def _upload(self, offset: int, pages: bytes) -> None:
+        self._reader.forget(offset, len(pages))
+        self._change(
+            f"write {self.path} at byte {offset}",
+            lambda: self._blob.upload_page(pages, offset, len(pages), validate_content=True, **self._conditions()),
+        )
+
+    def resize(self, size: int) -> None:
+        """Makes the blob `size` bytes long; new bytes are zero."""
+        if size == self.size:
+            return
+        if size % PAGE:
+            raise RefusedError(f"{self.path} cannot be made {size} bytes long: a page blob has whole pages of {PAGE}")
+        self._mark()
+        self._change(f"make {self.path} {size} bytes long", lambda: self._blob.resize_blob(size, **self._conditions()))
+        self._cache(size)
+
+    def _mark(self) -> None:
+        """Says in the metadata where the journal is, if one is hot, unless that is said already."""
+        where = quote(f"in {self._folder} on {socket.gethostname()}", safe="/ :")
+        if self._metadata.get(MARK) != where and is_hot(self.path):
+            self._set_metadata(self._metadata | {MARK: where})
+
+    def flush(self) -> None:
+        """What was written lasts already; no repair is under way any more."""
+        if MARK in self._metadata:
+            self._set_metadata({name: value for name, value in self._metadata.items() if name != MARK})
+
+    def _set_metadata(self, metadata: dict[str, str]) -> None:
+        self._change(
+            f"write the metadata of {self.path}",
+            lambda: self._blob.set_blob_metadata(metadata, **self._conditions()),
+        )
+        self._metadata = metadata
+
+    def _conditions(self) -> dict[str, Any]:
+        """What every request demands: that the lease lasts, and that the blob is as the last answer left it."""
+        from azure.core import MatchConditions
+
+        return {
+            "lease": self._lease,
+            "etag": self._etag,
+            "match_condition": MatchConditions.IfNotModified,
+            "retry_total": 0,
+        }
+
+    def _change(self, what: str, request: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        """A request that changes the blob, made again where the network stumbled, with the ETag as it is then.
+
+        The lost one may have arrived, and been made again below us: then the first answer that comes is that the ETag
+        is another. Under the lease, that was this very request, as long as all before it were answered. Once one was
+        given up, it may arrive at any time, and every unexpected ETag is final: what was read may be old.
+        """
+        from azure.core.exceptions import AzureError
+
+        for number, pause in enumerate((*PAUSES, None)):
+            try:
+                if number:
+                    self._etag = run(self._ask()).etag
+                self._etag = run(request())["etag"]
+                return
+            except AzureError as error:
+                arrived = self._all_answered and getattr(error, "error_code", None) == "ConditionNotMet"
+                if pause is None or (will_fail_again(error) and not arrived):
+                    self._all_answered = False
+                    raise WriteError(f"cannot {what}: {reason(error)}") from None
+                time.sleep(pause)
+
+    def must_be_unchanged(self) -> None:
+        """Raises RefusedError where the blob was changed since it was opened: somebody has broken the lease."""
+        try:
+            found = self._properties().etag
+        except ReadError as error:
+            raise RefusedError(f"nothing was changed: {error}") from None
+        if found != self._etag:
+            raise RefusedError(f"nothing was changed: somebody else has changed {self.path} since it was opened")
+
+    def drop_cache(self) -> None:
+        """Forgets what is kept of the blob, and takes it as it is now, provided that the lease still lasts."""
+        self._reader.forget(0, self.size)
+        try:
+            self._etag = self._properties().etag
+        except ReadError as error:
+            raise WriteError(str(error)) from None
+
+    def close(self) -> None:
+        self._opened.close()
+
+
+class _Stream:
+    """A page blob as the file that `RemoteFile` reads."""
+
+    def __init__(self, blob: PageBlob) -> None:
+        self._blob = blob
+        self._position = 0
+        self.size = blob.size
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, position: int) -> None:
+        self._position = position
+
+    def read(self, length: int) -> bytes:
+        return self._blob.fetch(self._position, length)
+
+    def close(self) -> None:
+        """The blob is closed by its owner."""

@@ -1,0 +1,233 @@
+"""An image that lies elsewhere: read by ranges through fsspec, so that only what is asked for crosses the network.
+
+Reads are rounded to blocks, which are kept. Blocks that are missing side by side come in one request; and whoever reads
+on where the last request ended gets twice as much as it brought, up to `READ_AHEAD`: a table that is read from end to
+end (a FAT, a hive) then costs a handful of requests, and a field here and there costs one block.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections import OrderedDict
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from vmrescue.device import check_range
+from vmrescue.errors import ReadError, RefusedError, UnsupportedError, VmRescueError, missing_extra
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+QUERY = re.compile(r"\?[^\s'\")]*")
+
+AZURE = ("az", "abfs", "abfss")
+CONTAINER_FIRST = ("abfs", "abfss")  # abfs://container@account.dfs.core.windows.net/name
+
+BLOCK = 32 << 10  # bytes; a request costs about as long as this takes to transfer
+READ_AHEAD = 128 << 10  # bytes that one request fetches at most where fewer were asked for
+LARGEST = 8 << 20  # bytes in one request
+KEPT = 64 << 20  # bytes of blocks held
+PAUSES = (0.2, 1.0)  # seconds before a second and a third attempt
+LASTING = (FileNotFoundError, PermissionError, ValueError, NotImplementedError)  # another attempt would fail as well
+
+
+def is_remote(path: str | os.PathLike[str]) -> bool:
+    """Whether it is a URL rather than a path on this machine."""
+    return URL.match(os.fspath(path)) is not None
+
+
+def shown(path: str | os.PathLike[str]) -> str:
+    """A path as it is; a URL without user name, password and query: a SAS URL's query opens the image to anybody."""
+    text = os.fspath(path)
+    if not is_remote(text):
+        return text
+    scheme, host, path = split_url(text)
+    return f"{scheme}://{host if scheme in CONTAINER_FIRST else host.rpartition('@')[2]}{path}"
+
+
+def split_url(url: str) -> tuple[str, str, str]:
+    """Scheme, host (with what stands before it) and path of any URL, malformed ones too, which urllib refuses."""
+    scheme, rest = url.split("://", 1)
+    host, slash, path = re.split("[?#]", rest, maxsplit=1)[0].partition("/")
+    return scheme.lower(), host, slash + path
+
+
+class RemoteFile:
+    """The bytes behind a URL, for reading only.
+
+    Args:
+        url: where they are.
+        open_file: makes a file of the URL, with `size`, `seekable`, `seek`, `read` and `close`; fsspec's unless given.
+
+    Attributes:
+        path: the URL without its secrets.
+        requests: how many requests were made, the one for the size included.
+        bytes_read: how many bytes came over the network.
+
+    Raises:
+        ReadError: the server or the network would not give it to us.
+        UnsupportedError: the server serves no ranges or tells no size, or fsspec knows no such kind of URL.
+    """
+
+    sector_size = 512
+
+    def __init__(self, url: str, open_file: Callable[[str], Any] | None = None) -> None:
+        self.path = shown(url)
+        self.requests = 0
+        self.bytes_read = 0
+        self._blocks: OrderedDict[int, bytes] = OrderedDict()
+        self._next = -1  # the block after the last request's
+        self._last = 0  # how many blocks that brought
+        self._file = self._attempt(lambda: (open_file or _open)(url))
+        if self._file.size is None or not self._file.seekable():
+            raise UnsupportedError(f"{self.path}: the server tells no size or serves no ranges; download it first")
+        self.size = int(self._file.size)
+        # A footer and a backup partition table lie at a disk's end: what is left over belongs to the block before it.
+        self._end = max(self.size // BLOCK, 1)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        check_range(self.path, offset, length, self.size)
+        if not length:
+            return b""
+        first, last = self._block_of(offset), self._block_of(offset + length - 1)
+        held = {block: data for block in range(first, last + 1) if (data := self._held(block)) is not None}
+        missing = [block for block in range(first, last + 1) if block not in held]
+        for _, run in groupby(enumerate(missing), key=lambda item: item[1] - item[0]):
+            blocks = [block for _, block in run]
+            held.update(self._fetch(blocks[0], len(blocks)))
+        data = b"".join(held[block] for block in range(first, last + 1))
+        start = offset - first * BLOCK
+        return data[start : start + length]
+
+    def forget(self, offset: int, length: int) -> None:
+        """Drops what is kept of these bytes, since they change: they are asked for anew."""
+        first, last = self._block_of(offset), self._block_of(offset + length - 1)
+        for block in [block for block in self._blocks if first <= block <= last]:
+            del self._blocks[block]
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What is kept beside the bytes under names, where the store has and tells such (Azure's)."""
+        return (getattr(self._file, "details", None) or {}).get("metadata") or {}
+
+    @property
+    def refusal(self) -> RefusedError | None:
+        """Why nothing is written to it; None where the store is Azure's, whose page blobs are repaired in place."""
+        is_blob = split_url(self.path)[0] in AZURE or getattr(self._file, "blob_type", None)
+        return None if is_blob else refusal(self.path)
+
+    def _block_of(self, offset: int) -> int:
+        return min(offset // BLOCK, self._end - 1)
+
+    def _held(self, block: int) -> bytes | None:
+        if block in self._blocks:
+            self._blocks.move_to_end(block)
+        return self._blocks.get(block)
+
+    def _fetch(self, first: int, count: int) -> dict[int, bytes]:
+        """Missing blocks that lie side by side, and perhaps some more behind them, kept for later."""
+        wanted = count
+        if first == self._next:
+            wanted = max(count, min(2 * self._last, READ_AHEAD // BLOCK))
+        end = min(first + wanted, self._end)
+        fetched: dict[int, bytes] = {}
+        for begin in range(first, end, LARGEST // BLOCK):
+            fetched.update(self._fetch_blocks(begin, min(begin + LARGEST // BLOCK, end)))
+        self._next, self._last = end, end - first
+        self._keep(fetched)
+        return fetched
+
+    def _fetch_blocks(self, first: int, end: int) -> dict[int, bytes]:
+        """Blocks [first, end) in one request."""
+        start = first * BLOCK
+        stop = self.size if end == self._end else end * BLOCK
+        data = self._request(start, stop - start)
+        blocks = {block: data[(block - first) * BLOCK : (block - first + 1) * BLOCK] for block in range(first, end - 1)}
+        blocks[end - 1] = data[(end - 1 - first) * BLOCK :]
+        return blocks
+
+    def _keep(self, fetched: dict[int, bytes]) -> None:
+        self._blocks.update(fetched)
+        while len(self._blocks) > KEPT // BLOCK:
+            self._blocks.popitem(last=False)
+
+    def _request(self, offset: int, length: int) -> bytes:
+        def read() -> bytes:
+            self._file.seek(offset)
+            return bytes(self._file.read(length))
+
+        data: bytes = self._attempt(read)
+        self.bytes_read += len(data)
+        if len(data) != length:
+            raise ReadError(f"cannot read {self.path} at byte {offset}: {len(data)} bytes came instead of {length}")
+        return data
+
+    def _attempt(self, deed: Callable[[], Any]) -> Any:
+        """Networks stumble: what fails is tried again, twice, unless it is plain that it would fail again."""
+        for pause in (*PAUSES, None):
+            self.requests += 1
+            try:
+                return deed()
+            except VmRescueError:
+                raise
+            except Exception as error:  # noqa: BLE001 - fsspec's file systems raise whatever their libraries do
+                if pause is None or isinstance(error, LASTING):
+                    self._failed(error)
+                time.sleep(pause)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _failed(self, error: Exception) -> NoReturn:
+        """Without the error itself as a cause: its text may hold the URL with its secrets."""
+        cause = error.__cause__ or error  # over HTTP, fsspec calls every failure to open a missing file
+        said = getattr(cause, "strerror", None) or str(cause)  # without the number, and the path once more
+        reason = QUERY.sub("", said).replace("\n", " ")[:300]
+        raise ReadError(f"cannot read {self.path}: {reason or type(cause).__name__}") from None
+
+    def write_at(self, offset: int, data: bytes | memoryview) -> None:
+        raise refusal(self.path)
+
+    def resize(self, size: int) -> None:
+        raise refusal(self.path)
+
+    def flush(self) -> None:
+        """Nothing was written."""
+
+    def close(self) -> None:
+        self._blocks.clear()
+        self._file.close()
+
+
+def refusal(path: str | os.PathLike[str]) -> RefusedError:
+    """What whoever wants to write to a URL is told."""
+    return RefusedError(f"{shown(path)} is read over the network and not written: download it, repair it, upload it")
+
+
+def file_system(url: str) -> tuple[Any, str]:
+    """The file system that fsspec has for a URL, and the path on it. Raises UnsupportedError."""
+    try:
+        import fsspec
+    except ImportError as error:
+        raise missing_extra("URLs are read with fsspec", "fleet") from error
+    over_http = url.lower().startswith(("http://", "https://"))
+    if split_url(url)[2].endswith("/") or ("*" in url and not over_http):
+        raise UnsupportedError(f"{shown(url)}: a container's folders and globs are not looked into: name each image")
+    try:
+        if over_http:
+            from vmrescue.image.transports.bounded_http import BoundedHttp
+
+            return BoundedHttp(), url
+        files, path = fsspec.core.url_to_fs(url)
+    except ImportError as error:
+        raise UnsupportedError(f"{shown(url)} needs a further package: {error}") from None
+    except ValueError as error:
+        raise UnsupportedError(f"{shown(url)}: {QUERY.sub('', str(error))}") from None
+    return files, path
+
+
+def _open(url: str) -> Any:
+    """The file as fsspec opens it, without a cache of its own."""
+    files, path = file_system(url)
+    return files.open(path, "rb", block_size=BLOCK, cache_type="none")

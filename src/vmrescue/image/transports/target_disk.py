@@ -1,0 +1,84 @@
+"""The disks of an opened dissect Target, as disks of ours: whatever its loader made of the image, it is only read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from vmrescue.device import check_range
+from vmrescue.errors import FormatError, NotFoundError, RefusedError
+from vmrescue.image.containers.container import sector_size_of
+from vmrescue.image.transports.file import SECTOR
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Sequence
+    from typing import TypeGuard
+
+    from vmrescue.image.risks import Risk
+
+
+def is_target(image: object) -> TypeGuard[Any]:
+    """Whether it is a dissect Target; asked without importing dissect.target, which takes half a second."""
+    return any(f"{each.__module__}.{each.__qualname__}" == "dissect.target.target.Target" for each in type(image).mro())
+
+
+def disks_of(target: Any) -> list[TargetDisk]:
+    """A Target's disks, in its order. Raises NotFoundError where it has none, such as one made from a folder."""
+    disks = [TargetDisk(container, str(target.path)) for container in target.disks]
+    if not disks:
+        raise NotFoundError(f"the target {target.path} has no disks, and vmrescue reads disks")
+    return disks
+
+
+class TargetDisk:
+    """A disk that a Target holds open, and goes on to hold.
+
+    Args:
+        container: a `dissect.target.container.Container`: a stream with a size.
+        path: of the Target, for reports.
+    """
+
+    unique_id: bytes | None = None
+    refusal: str | None = None  # only this way to it is read-only: the image may be repaired by its path
+    risks: Sequence[Risk] = ()
+
+    def __init__(self, container: Any, path: str) -> None:
+        self.path = path
+        self.format = f"{container.__type__} (opened by dissect.target)"
+        self.size = int(container.size)
+        self.parents: list[str] = []
+        self.warnings: list[str] = []
+        self._container = container
+        self.sector_size = SECTOR
+        self.sector_size = sector_size_of(self)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        check_range(self.format, offset, length, self.size)
+        try:
+            self._container.seek(offset)
+            data = bytes(self._container.read(length))
+        except Exception as error:
+            raise FormatError(self.format, offset, "an intact container", f"{type(error).__name__}: {error}") from error
+        if len(data) != length:
+            raise FormatError(self.format, offset, f"{length} bytes of the disk", f"{len(data)}")
+        return data
+
+    def write_at(self, offset: int, data: bytes | memoryview) -> None:
+        raise self._read_only()
+
+    def resize(self, size: int) -> None:
+        raise self._read_only()
+
+    def _read_only(self) -> RefusedError:
+        return RefusedError(f"{self.path} was opened by dissect.target, for reading only")
+
+    def flush(self) -> None:
+        """Nothing was written."""
+
+    def close(self) -> None:
+        """The Target goes on."""
+
+
+def each_disk(images: Iterable[str | os.PathLike[str] | Any]) -> list[str | os.PathLike[str] | TargetDisk]:
+    """Images as they are, and Targets as their disks."""
+    return [disk for image in images for disk in (disks_of(image) if is_target(image) else [image])]

@@ -1,0 +1,59 @@
+"""A hash of what a commit leaves alone, by which an image is known again while it is partly written.
+
+It covers the rest of each 4096-byte page in which a written range begins or ends, and the first and the last page of
+the image. Another disk differs in its first or last page (disk signature, disk GUID, VHD footer); another state of the
+same disk, most likely, beside the written ranges: they lie in files that Windows writes to. What changed elsewhere is
+shown by `signs`; `SAMPLES` pages spread over the image are one of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_right
+from itertools import islice
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vmrescue.device import BlockDevice
+
+PAGE = 4096
+SAMPLES = 64
+
+
+def witness(image: BlockDevice, ranges: Sequence[tuple[int, int]], size: int, samples: bool = False) -> bytes:
+    """The SHA-256 of what lies around `ranges`, (offset, length), ascending, in the first `size` bytes of the image.
+
+    With `samples` as the first format of journals has it: the pages of `spread` are in it.
+    """
+    starts = [offset for offset, _ in ranges]
+    digest = hashlib.sha256()
+    for page in sorted(_pages(ranges, size, samples)):
+        start, end = page * PAGE, min((page + 1) * PAGE, size)
+        content = bytearray(image.read_at(start, end - start))
+        for offset, length in islice(ranges, max(0, bisect_right(starts, start) - 1), None):
+            if offset >= end:
+                break
+            low, high = max(offset, start), min(offset + length, end)
+            if low < high:
+                content[low - start : high - start] = bytes(high - low)
+        digest.update(content)
+    return digest.digest()
+
+
+def spread(size: int) -> tuple[tuple[int, int], ...]:
+    """(offset, length) of pages spread over the first `size` bytes of an image."""
+    starts = sorted(page * PAGE for page in _samples((size - 1) // PAGE))
+    return tuple((start, min(PAGE, size - start)) for start in starts)
+
+
+def _samples(last: int) -> set[int]:
+    return {page for sample in range(SAMPLES + 1) if 0 <= (page := last * sample // SAMPLES) <= last}
+
+
+def _pages(ranges: Sequence[tuple[int, int]], size: int, samples: bool) -> set[int]:
+    last = (size - 1) // PAGE
+    edges = {at // PAGE for offset, length in ranges for at in (offset, offset + length - 1)}
+    inner = _samples(last) if samples else {0, last}
+    return {page for page in edges | inner if 0 <= page <= last}

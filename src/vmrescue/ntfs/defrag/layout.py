@@ -1,0 +1,145 @@
+"""What lies where on a volume: every attribute that is stored in clusters, found in one pass through $MFT.
+
+An attribute's clusters lie in pieces; holes of a sparse or compressed one part none. An attribute of one piece is not
+fragmented.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from vmrescue.errors import FormatError, NotFoundError
+from vmrescue.ntfs.directory import find_entry
+from vmrescue.ntfs.structures.attribute import Kind
+from vmrescue.ntfs.structures.file_name import HEADER, FileName
+from vmrescue.ntfs.structures.record import NUMBER_MASK, read_record
+from vmrescue.ntfs.structures.run_list import HOLE
+from vmrescue.ntfs.structures.system_files import BAD_CLUSTERS, BITMAP, BOOT, LOG_FILE, MFT, MFT_MIRROR, UPCASE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from vmrescue.ntfs.bitmap import Piece
+    from vmrescue.ntfs.store import Store
+    from vmrescue.ntfs.structures.record import FileRecord
+    from vmrescue.ntfs.structures.run_list import Run
+
+IN_USE_AT, IN_USE = 0x16, 1
+SNAPSHOTS = "System Volume Information"
+
+
+class Key(NamedTuple):
+    """Which attribute of which file."""
+
+    record: int
+    kind: int
+    name: str
+
+
+FIXED = {
+    MFT: "$MFT: the boot sector says where its first piece is",
+    MFT_MIRROR: "$MFTMirr: the boot sector says where it is",
+    LOG_FILE: "$LogFile: it is what an interrupted edit is undone from",
+    BITMAP: "$Bitmap: it is edited with every move",
+    BOOT: "$Boot: it has one place",
+    BAD_CLUSTERS: "$BadClus: its clusters are bad",
+    UPCASE: "$UpCase: every look-up needs it",
+}
+TABLE = Key(MFT, Kind.DATA, "")
+LIST = "an attribute list: it is rewritten when its file's other attributes move"
+PINNED = "System Volume Information: shadow copies know their clusters by number"
+
+
+class Placed(NamedTuple):
+    """An attribute and its pieces, in the order of its content; `fixed` says why it stays, empty where it may move."""
+
+    key: Key
+    pieces: tuple[Piece, ...]
+    fixed: str
+
+    @property
+    def clusters(self) -> int:
+        return sum(length for _, length in self.pieces)
+
+
+def joined(runs: Iterable[Run]) -> tuple[Piece, ...]:
+    """The pieces that runs make up."""
+    pieces: list[Piece] = []
+    for run in runs:
+        if run.lcn == HOLE:
+            continue
+        if pieces and sum(pieces[-1]) == run.lcn:
+            pieces[-1] = (pieces[-1][0], pieces[-1][1] + run.length)
+        else:
+            pieces.append((run.lcn, run.length))
+    return tuple(pieces)
+
+
+def read_layout(store: Store) -> Iterator[Placed]:
+    """Every attribute that has clusters. What cannot be read is passed over: the volume's check names it.
+
+    Files with several records come last; until then their runs are kept in memory.
+    """
+    return _Reader(store).read()
+
+
+class _Reader:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._snapshots = _snapshot_folder(store)
+        self._parts: dict[Key, list[tuple[int, list[Run]]]] = {}  # of files with several records
+        self._pinned: set[int] = set()  # such files, in the folder of the shadow copies
+
+    def read(self) -> Iterator[Placed]:
+        for record in self._records():
+            base = record.base & NUMBER_MASK if record.base else record.number
+            alone = not record.base and all(found.kind != Kind.ATTRIBUTE_LIST for found in record.attributes)
+            pinned = self._is_pinned(record)
+            if pinned and not alone:
+                self._pinned.add(base)
+            for attribute in record.attributes:
+                if not attribute.non_resident:
+                    continue
+                key = Key(base, attribute.kind, attribute.name)
+                try:
+                    runs = attribute.runs(self._store.boot.cluster_count)
+                except FormatError:
+                    continue
+                if not alone:
+                    self._parts.setdefault(key, []).append((attribute.lowest_vcn, runs))
+                elif pieces := joined(runs):
+                    yield Placed(key, pieces, _why_fixed(key, pinned))
+        for key, parts in self._parts.items():
+            if pieces := joined(run for _, runs in sorted(parts) for run in runs):
+                yield Placed(key, pieces, _why_fixed(key, key.record in self._pinned))
+
+    def _records(self) -> Iterator[FileRecord]:
+        size = self._store.boot.record_size
+        table = self._store.file(MFT).stream(Kind.DATA)
+        for numbers in self._store.mft.written():
+            chunk = table.read_at(numbers.start * size, len(numbers) * size)
+            for number, at in zip(numbers, range(0, len(chunk), size), strict=True):
+                if chunk[at + IN_USE_AT] & IN_USE:
+                    try:
+                        yield read_record(chunk[at : at + size], number, number * size)
+                    except FormatError:
+                        continue
+
+    def _is_pinned(self, record: FileRecord) -> bool:
+        return self._snapshots is not None and any(
+            FileName(attribute.value).parent == self._snapshots
+            for attribute in record.attributes
+            if attribute.kind == Kind.FILE_NAME and not attribute.non_resident and attribute.value_length >= HEADER
+        )
+
+
+def _why_fixed(key: Key, pinned: bool) -> str:
+    return FIXED.get(key.record, LIST if key.kind == Kind.ATTRIBUTE_LIST else PINNED if pinned else "")
+
+
+def _snapshot_folder(store: Store) -> int | None:
+    """The reference of the folder in which shadow copies are kept."""
+    try:
+        return find_entry(store, SNAPSHOTS)[1].reference
+    except NotFoundError:
+        return None

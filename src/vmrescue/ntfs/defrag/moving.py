@@ -1,0 +1,171 @@
+"""Moving clusters of a file to free ones: the content is copied, then the run list is switched and the old are freed.
+
+The order that keeps the volume sound when it is broken off anywhere, and what each step leaves to whoever calls:
+
+1. `copy` writes content to clusters that no file has. Until the run list is switched nothing refers to them.
+2. `switch`, an edit of metadata: target clusters in use, run list changed, old clusters free. It must reach the disk as
+   a whole, or not at all, and after the copy.
+3. The old clusters are written to again only when that edit is on stable storage: until then a crash brings them back.
+
+Clusters are moved as they are, so it is all one whether they are plain, compressed, encrypted or a directory's index.
+Nothing about a file changes but where it lies: no time, no size.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from vmrescue.errors import FormatError, RefusedError
+from vmrescue.ntfs.defrag.layout import TABLE, Key, joined
+from vmrescue.ntfs.edit.growth import check_growable as check_movable
+from vmrescue.ntfs.edit.placement import set_runs, settle
+from vmrescue.ntfs.log.state import empty_log
+from vmrescue.ntfs.store import Store
+from vmrescue.ntfs.structures.attribute import Kind
+from vmrescue.ntfs.structures.run_list import HOLE, Run, RunList
+from vmrescue.ntfs.structures.system_files import LOG_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from vmrescue.device import BlockDevice
+    from vmrescue.ntfs.bitmap import Flip, Piece
+    from vmrescue.ntfs.file import File
+    from vmrescue.ntfs.structures.attribute import Attribute
+
+    Write = Callable[[int, bytes], None]  # byte of the volume, data
+
+CHUNK = 1 << 20  # bytes copied together
+
+
+class Mover:
+    """Moves on the volume of a device.
+
+    Args:
+        device: the volume; metadata is written to it.
+        write: takes the content, for clusters that no file has; the device itself unless given.
+
+    Raises:
+        RefusedError: the volume's state forbids that its metadata is edited.
+        UnsupportedError: it is of a version of NTFS that is only read.
+    """
+
+    def __init__(self, device: BlockDevice, write: Write | None = None) -> None:
+        check_movable(device)
+        self.store = Store(device)
+        self._write = write or device.write_at
+
+    def empty_log(self) -> None:
+        """Before the first move: NTFS must not redo old work over what is edited."""
+        with self.store.edit():
+            empty_log(self.store.file(LOG_FILE).stream(Kind.DATA))
+
+    def pieces(self, key: Key) -> tuple[Piece, ...]:
+        """Where an attribute lies."""
+        file = self.store.file(key.record)
+        return joined(file.runs(_extents(file, key)))
+
+    def copy(self, sources: list[Piece], target: int) -> bytes:
+        """Copies clusters to those from `target` on, which no file has. Returns the content's SHA-256."""
+        size, digest = self.store.boot.cluster_size, hashlib.sha256()
+        to = target * size
+        for data in self._read(sources):
+            self._write(to, data)
+            digest.update(data)
+            to += len(data)
+        return digest.digest()
+
+    def content_hash(self, piece: Piece) -> bytes:
+        """The SHA-256 of what clusters hold now."""
+        digest = hashlib.sha256()
+        for data in self._read([piece]):
+            digest.update(data)
+        return digest.digest()
+
+    def _read(self, pieces: list[Piece]) -> Iterator[bytes]:
+        size = self.store.boot.cluster_size
+        for first, length in pieces:
+            for start in range(first * size, (first + length) * size, CHUNK):
+                yield self.store.pending.read_at(start, min(CHUNK, (first + length) * size - start))
+
+    def part(self, key: Key, start: int, count: int) -> list[Piece]:
+        """Where `count` stored clusters of an attribute lie, from its `start`th on."""
+        return part_of(self.pieces(key), start, count)
+
+    def switch(self, key: Key, start: int, count: int, target: int) -> list[Flip]:
+        """Has an attribute keep `count` of its stored clusters, from the `start`th on, at `target` instead.
+
+        Returns every change of $Bitmap, those among them that the file's own records needed.
+
+        Raises:
+            RefusedError: its run list cannot be made to fit; nothing was changed.
+            FormatError: the target is not free.
+        """
+        clusters = self.store.clusters
+        flips: list[Flip] = []
+        clusters.changes = flips
+        try:
+            with self.store.edit():
+                file = self.store.file(key.record)
+                extents = _extents(file, key)
+                runs, old = placed_elsewhere(file.runs(extents), start, count, target)
+                clusters.take([(target, count)])
+                clusters.free(old)
+                set_runs(file, extents, runs, 0)
+                if key == TABLE:
+                    self.store.mft.refresh(file)  # what else is changed in it goes to its new place
+                settle(file)
+            if key == TABLE:
+                self.store.mft.load()
+        finally:
+            clusters.changes = None
+        return flips
+
+
+def _extents(file: File, key: Key) -> list[Attribute]:
+    """The extents of an attribute in clusters; the attribute list is one that no list names."""
+    extents = file.lists if key.kind == Kind.ATTRIBUTE_LIST else file.extents(key.kind, key.name)
+    if not extents or not extents[0].non_resident:
+        expected = f"an attribute of type {key.kind:#x} named {key.name!r} in clusters"
+        raise FormatError(file.base.title, file.base.position, expected, "none")
+    return extents
+
+
+def part_of(pieces: tuple[Piece, ...], start: int, count: int) -> list[Piece]:
+    """`count` clusters of those in `pieces`, from the `start`th on."""
+    found = []
+    for first, length in pieces:
+        skipped = min(start, length)
+        taken = min(length - skipped, count)
+        if taken:
+            found.append((first + skipped, taken))
+        start, count = start - skipped, count - taken
+    if count:
+        raise RefusedError(f"{count} clusters that were to be moved are not there any more")
+    return found
+
+
+def placed_elsewhere(runs: RunList, start: int, count: int, target: int) -> tuple[RunList, list[Run]]:
+    """The run list with `count` stored clusters, from the `start`th on, at `target`; and where they were.
+
+    Holes stay where they are in the file.
+    """
+    moved, old = RunList(), []
+    seen = 0
+    for run in runs:
+        if run.lcn == HOLE:
+            moved.append(HOLE, run.length)
+            continue
+        low = min(max(start - seen, 0), run.length)
+        high = min(max(start + count - seen, 0), run.length)
+        parts = ((run.lcn, low), (target + seen + low - start, high - low), (run.lcn + high, run.length - high))
+        for lcn, length in parts:
+            if length:
+                moved.append(lcn, length)
+        if low < high:
+            old.append(Run(run.vcn + low, run.lcn + low, high - low))
+        seen += run.length
+    if sum(run.length for run in old) != count:
+        raise RefusedError(f"{count} clusters were to be moved, and the attribute has others now")
+    return moved, old

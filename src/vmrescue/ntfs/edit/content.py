@@ -1,0 +1,103 @@
+"""The content of files: read, and replaced in place.
+
+Content of the same size that lies in clusters is written to those clusters, only where it differs, and no metadata
+changes, not even the times. That is safe in every state but hibernation, because NTFS's log holds no work for a file's
+content; the smallest change is the easiest to trust; and the times stay what Windows last saw, which is evidence.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING
+
+from vmrescue.errors import RefusedError, UnsupportedError
+from vmrescue.ntfs.data import METHOD_MASK
+from vmrescue.ntfs.defrag.layout import Key, joined, read_layout
+from vmrescue.ntfs.edit.placement import settle
+from vmrescue.ntfs.edit.resize import resize
+from vmrescue.ntfs.structures.attribute import Kind, Storage
+from vmrescue.ntfs.structures.reparse import reparse_tag, title
+
+MOST_AT_ONCE = 1 << 31  # bytes: more than any hive has; what is larger may be nothing but holes
+
+if TYPE_CHECKING:
+    from vmrescue.ntfs.data import Stream
+    from vmrescue.ntfs.file import File
+    from vmrescue.ntfs.store import Store
+
+
+def open_content(file: File, path: str) -> Stream:
+    """The unnamed data of a file. Raises RefusedError for a directory."""
+    if file.is_directory:
+        raise RefusedError(f"{path!r} is a directory, not a file")
+    return file.stream(Kind.DATA)
+
+
+def read_content(file: File, path: str) -> bytes:
+    """The whole content of a file.
+
+    Raises:
+        RefusedError: it is a directory.
+        UnsupportedError: it is compressed, encrypted, or lies elsewhere (a reparse point); or it is larger than the
+            volume, because most of it is holes.
+    """
+    stream = open_content(file, path)
+    if (tag := reparse_tag(file)) is not None:
+        raise UnsupportedError(f"{path!r} is a reparse point ({title(tag)}): its content is not read here")
+    if stream.size > file.store.boot.volume_size:
+        raise UnsupportedError(f"{path!r} is sparse, with {stream.size} bytes larger than its volume")
+    if stream.size > MOST_AT_ONCE:
+        raise UnsupportedError(f"{path!r} has {stream.size} bytes: at most {MOST_AT_ONCE} are read at once")
+    return stream.read_at(0, stream.size)
+
+
+def check_rewritable(file: File, stream: Stream, path: str) -> None:
+    """Raises RefusedError where the content is not simply stored as it is read."""
+    flags = stream.attribute.flags
+    if (tag := reparse_tag(file)) is not None:
+        raise RefusedError(f"{path!r} is a reparse point ({title(tag)}): its content is not rewritten")
+    for kind, name in ((Storage.ENCRYPTED, "encrypted"), (METHOD_MASK, "compressed"), (Storage.SPARSE, "sparse")):
+        if flags & kind:
+            raise RefusedError(f"{path!r} is {name}: its content is not rewritten")
+
+
+def fits_in_place(stream: Stream, data: bytes) -> bool:
+    """Whether the content can be replaced by `data` without a change of metadata."""
+    if not stream.attribute.non_resident or len(data) != stream.size:
+        return False
+    return not any(data[stream.initialized :])  # what was never written reads as zeros, and stays so
+
+
+def check_owned(store: Store, file: File, path: str) -> None:
+    """Raises RefusedError where clusters of a file's content are another attribute's too. Reads all file records."""
+    own = Key(file.number, Kind.DATA, "")
+    pieces = sorted(joined(file.runs(file.extents(Kind.DATA)).stored))
+    starts = [first for first, _ in pieces]
+    for placed in read_layout(store):
+        for first, length in placed.pieces if placed.key != own else ():
+            before = bisect_left(starts, first + length) - 1
+            if before >= 0 and first < sum(pieces[before]):
+                raise RefusedError(
+                    f"{path!r} shares clusters with file record {placed.key.record}, {first} to {first + length - 1}: "
+                    "its content is not replaced before chkdsk has told whose they are"
+                )
+
+
+def write_in_place(stream: Stream, data: bytes) -> None:
+    """Replaces what has been initialized of a value in clusters."""
+    stream.clusters.write_content(0, memoryview(data)[: stream.initialized])
+
+
+def replace_content(file: File, data: bytes) -> None:
+    """Gives a file content of another size: in the record while it fits there, else in clusters."""
+    attribute = file.get(Kind.DATA)
+    if not attribute.non_resident:
+        attribute.value = b""
+    resize(file, Kind.DATA, "", len(data))
+    attribute = file.get(Kind.DATA)
+    stored = bool(attribute.non_resident)
+    if not stored:
+        attribute.value = data
+    settle(file)
+    if stored:
+        file.stream(Kind.DATA).clusters.write_content(0, memoryview(data))

@@ -1,0 +1,84 @@
+"""Deleting a file, or one of its names: wholly, as Windows does.
+
+With a file's last name go its entries in directories and in the system's indexes, its clusters and its records.
+The bytes in the clusters, and the attributes in the records, stay until they are used again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.errors import RefusedError
+from vmrescue.ntfs.directory import Directory, find_entry
+from vmrescue.ntfs.edit.naming import check_not_system, linked_names, remove_name, touch
+from vmrescue.ntfs.edit.placement import settle
+from vmrescue.ntfs.edit.record_bitmap import free_record
+from vmrescue.ntfs.edit.views import forget_object_id, forget_reparse_point
+from vmrescue.ntfs.structures.attribute import Kind
+from vmrescue.ntfs.structures.file_name import file_names
+from vmrescue.ntfs.structures.reparse import SELF_CONTAINED, reparse_tag, title
+
+if TYPE_CHECKING:
+    from vmrescue.ntfs.file import File
+    from vmrescue.ntfs.store import Store
+    from vmrescue.ntfs.structures.attribute import Attribute
+    from vmrescue.ntfs.structures.file_name import FileName
+
+
+def delete(store: Store, path: str) -> None:
+    """Removes the name at `path`; and the file, if it has no other.
+
+    Raises:
+        NotFoundError: there is no such name.
+        RefusedError: it is one of NTFS's own files, a directory that is not empty, or a reparse point whose content
+            another part of Windows keeps.
+    """
+    directory, named = find_entry(store, path)
+    file = store.referenced(named.reference)
+    _check_deletable(file, path)
+    gone = linked_names(file, directory, named.name.name)
+    for name in gone:
+        remove_name(directory, name)
+    if len(gone) < len(file_names(file)):
+        remove_links(file, gone)
+        touch(file, modified=False)
+    else:
+        _delete_file(file)
+    touch(directory.file)
+
+
+def _check_deletable(file: File, path: str) -> None:
+    check_not_system(file, path)
+    tag = reparse_tag(file)
+    if tag is not None and tag not in SELF_CONTAINED:
+        raise RefusedError(f"{path!r} is a reparse point ({title(tag)}) that is not understood: it is not deleted")
+    if file.is_directory and next(Directory(file).names(), None):
+        raise RefusedError(f"the directory {path!r} is not empty")
+
+
+def remove_links(file: File, gone: list[FileName]) -> None:
+    """Takes names out of a file's record."""
+    raws = [name.raw for name in gone]
+    for record in file.records():
+        for attribute in [found for found in record.attributes if found.kind == Kind.FILE_NAME]:
+            if attribute.value in raws:
+                record.remove(attribute)
+                file.base.links -= 1
+    file.relist()
+    settle(file)
+
+
+def _delete_file(file: File) -> None:
+    forget_object_id(file)
+    forget_reparse_point(file)
+    for extents in stored_attributes(file):
+        file.store.clusters.free(file.runs(extents).stored)
+    for record in file.records():
+        free_record(file.store, record)
+
+
+def stored_attributes(file: File) -> list[list[Attribute]]:
+    """The extents of every attribute that lies in clusters, the attribute list among them."""
+    keys = {(found.kind, found.name) for _, found in file.placed() if found.non_resident}
+    lists = [found for found in file.lists if file.lines and found.non_resident]
+    return [file.extents(kind, name) for kind, name in sorted(keys)] + ([lists] if lists else [])

@@ -1,0 +1,156 @@
+"""Making a volume as long as the partition that it lies in.
+
+What a longer volume needs: $Bitmap with a bit for each cluster that is new, $BadClus:$Bad with a hole over them, the
+boot sector's number of sectors, and the boot sector's copy behind the new last one. The zone that Windows keeps free
+for $MFT is nowhere on the disk: Windows works it out anew at each mount.
+Source: linux-ntfs documentation, "$Bitmap", "$BadClus", "$Boot".
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from vmrescue.errors import FormatError, RefusedError, UnsupportedError
+from vmrescue.ntfs.cluster_stream import ClusterStream
+from vmrescue.ntfs.edit.placement import set_runs, set_sizes
+from vmrescue.ntfs.log.state import empty_log
+from vmrescue.ntfs.state import read_state, volume_flags
+from vmrescue.ntfs.store import Store
+from vmrescue.ntfs.structures.attribute import Kind
+from vmrescue.ntfs.structures.fields import align8
+from vmrescue.ntfs.structures.run_list import HOLE
+from vmrescue.ntfs.structures.system_files import BAD_CLUSTERS, BITMAP, LOG_FILE
+
+if TYPE_CHECKING:
+    from vmrescue.device import BlockDevice
+    from vmrescue.ntfs.structures.boot_sector import BootSector
+
+NTFS_3 = 3  # the major version since Windows 2000
+MOST_CLUSTERS = (1 << 32) - 1  # what Windows' NTFS counts to
+BAD = "$Bad"  # the stream of $BadClus: a hole as long as the volume, but for the clusters that are bad
+SECTORS = struct.Struct("<Q")
+SECTORS_AT = 0x28
+HIDDEN = struct.Struct("<I")  # sectors of the disk before the volume, for the boot code of a BIOS
+HIDDEN_AT = 0x1C
+
+
+def check_growable(device: BlockDevice) -> None:
+    """Raises RefusedError or UnsupportedError where the volume's state or kind forbids that it is made longer."""
+    store = Store(device)
+    read_state(store).check_metadata()
+    major, minor, _ = volume_flags(store)
+    if major != NTFS_3:
+        raise UnsupportedError(f"the volume is of NTFS {major}.{minor}: it is only read")
+
+
+def grow(device: BlockDevice) -> None:
+    """Makes the volume on `device`, which has become longer, as long as that allows.
+
+    All of it is worked out first; if that fails, nothing has been written.
+
+    Raises:
+        RefusedError: the state of the volume forbids it; it would get more clusters than NTFS counts; or it is as long
+            as its partition already.
+        FormatError: its system files are not sound.
+    """
+    check_growable(device)
+    store = Store(device)
+    old = store.boot
+    new = _longer(old, device.size)
+    with store.edit():
+        store.boot = new
+        _grow_bitmap(store, old.cluster_count)
+        _grow_bad_clusters(store)
+        empty_log(store.file(LOG_FILE).stream(Kind.DATA))
+        _write_boot_sectors(store)
+
+
+def _longer(boot: BootSector, size: int) -> BootSector:
+    """The geometry on a partition of `size` bytes, whose last sector holds the boot sector's copy."""
+    sectors = size // boot.sector_size - 1
+    count = sectors * boot.sector_size // boot.cluster_size
+    if count <= boot.cluster_count:
+        raise RefusedError(f"the volume has {boot.cluster_count} clusters already, all that its partition has room for")
+    if count > MOST_CLUSTERS:
+        raise RefusedError(
+            f"the volume would have {count} clusters of {boot.cluster_size} bytes; Windows counts to {MOST_CLUSTERS}"
+        )
+    return replace(boot, volume_size=sectors * boot.sector_size, cluster_count=count)
+
+
+def _grow_bitmap(store: Store, old_count: int) -> None:
+    """Gives $Bitmap the bits of the new clusters; those that it takes itself are the first of them."""
+    boot, file = store.boot, store.file(BITMAP)
+    first = file.get(Kind.DATA)
+    extents = file.extents(Kind.DATA)
+    runs = file.runs(extents)
+    old_clusters = runs.clusters
+    if first.initialized_size * 8 < old_count:
+        at = first.position + 0x38
+        raise FormatError("$Bitmap", at, f"{old_count} bits", f"{first.initialized_size} bytes")
+    size = align8(-(-boot.cluster_count // 8))
+    taken = max(0, boot.clusters_for(size) - old_clusters)
+    if taken:
+        runs.append(old_count, taken)
+    set_sizes(file, first, runs, size)
+    if taken:
+        set_runs(file, extents, runs, old_clusters)
+    stream = ClusterStream(store.pending, runs, boot.cluster_size)
+    start = old_count // 8
+    bits = bytearray(size - start)
+    bits[0] = stream.read_at(start, 1)[0]
+    _set(bits, old_count % 8, 8, False)  # the bits behind the old end were set, as those of no cluster are
+    _set(bits, old_count - start * 8, old_count + taken - start * 8, True)
+    _set(bits, boot.cluster_count - start * 8, len(bits) * 8, True)
+    stream.write_content(start, memoryview(bits))
+
+
+def _set(bits: bytearray, first: int, end: int, value: bool) -> None:
+    """Sets or clears the bits from `first` up to `end`."""
+    low, high = first // 8, -(-end // 8)
+    mask = (1 << end - first) - 1 << first - low * 8
+    number = int.from_bytes(bits[low:high], "little")
+    bits[low:high] = (number | mask if value else number & ~mask).to_bytes(high - low, "little")
+
+
+def _grow_bad_clusters(store: Store) -> None:
+    boot, file = store.boot, store.file(BAD_CLUSTERS)
+    first = file.get(Kind.DATA, BAD)
+    extents = file.extents(Kind.DATA, BAD)
+    runs = file.runs(extents)
+    old_clusters = runs.clusters
+    if old_clusters >= boot.cluster_count:
+        at = first.position + 0x18
+        raise FormatError("$BadClus", at, f"fewer than {boot.cluster_count} clusters", old_clusters)
+    initialized = first.initialized_size == first.data_size  # so Windows has it; mkntfs says none are
+    runs.append(HOLE, boot.cluster_count - old_clusters)
+    first.allocated_size = first.data_size = boot.cluster_count * boot.cluster_size
+    if initialized:
+        first.initialized_size = first.data_size
+    set_runs(file, extents, runs, old_clusters)
+
+
+def _write_boot_sectors(store: Store) -> None:
+    boot = store.boot
+    sector = bytearray(store.pending.read_at(0, boot.sector_size))
+    SECTORS.pack_into(sector, SECTORS_AT, boot.volume_size // boot.sector_size)
+    for position in (0, boot.volume_size):
+        store.pending.write_at(position, sector)
+
+
+def follow_move(device: BlockDevice, old_start: int, new_start: int) -> None:
+    """Has the boot sector and its copy say where on the disk, in bytes, the volume begins now, if they did before."""
+    boot = Store(device).boot
+    for position in (0, boot.volume_size):
+        at = position + HIDDEN_AT
+        if position + boot.sector_size > device.size:
+            continue
+        if device.read_at(at, HIDDEN.size) == _hidden(old_start // boot.sector_size):
+            device.write_at(at, _hidden(new_start // boot.sector_size))
+
+
+def _hidden(sectors: int) -> bytes:
+    """As much of the number as the field holds: Windows keeps the lower 32 bits."""
+    return HIDDEN.pack(sectors & 0xFFFFFFFF)

@@ -1,0 +1,313 @@
+"""Changing an index: entries put in and taken out, nodes split, merged and taken back into the root.
+
+Source for the rules of the tree: linux-ntfs documentation, "Index Header"; every leaf lies equally deep.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, NamedTuple
+
+from vmrescue.errors import FormatError, NotFoundError, RefusedError
+from vmrescue.ntfs.edit.placement import add_attribute, remove_attribute, settle
+from vmrescue.ntfs.edit.resize import resize, resize_zeroed
+from vmrescue.ntfs.index import (
+    BLOCK_HEADER,
+    BLOCK_SIGNATURE,
+    ENTRY_HEADER,
+    HAS_NODES,
+    IS_LAST,
+    NODE_HEADER,
+    ROOT_HEADER,
+    Entry,
+    Index,
+    Node,
+)
+from vmrescue.ntfs.structures.attribute import Attribute, Kind
+from vmrescue.ntfs.structures.fields import align8
+from vmrescue.ntfs.structures.fixup import STRIDE, protect
+
+if TYPE_CHECKING:
+    from vmrescue.ntfs.collation import Key
+
+BITMAP_STEP = 8  # bytes
+ARRAY_OFFSET = 0x28  # of the update sequence array in blocks that are made here
+UNDERFULL = 3  # a node that is less than a third full is merged with its neighbour, if both fit in one
+_NODE = struct.Struct("<IIIB3x")
+_LAST = Entry(struct.pack("<8xHHHH", ENTRY_HEADER, 0, IS_LAST, 0))
+
+
+class Step(NamedTuple):
+    """One node on the way from the root down, and the entry in it that the way goes by."""
+
+    node: Node
+    at: int
+
+
+class IndexEditor:
+    """Changes one index of a file. Each method leaves the index whole and the file's records settled.
+
+    Raises (all methods):
+        FormatError: the index is not sound where the change has to be made.
+        RefusedError: the volume is full.
+    """
+
+    def __init__(self, index: Index) -> None:
+        self.index = index
+        self.file = index.file
+
+    def insert(self, entry: Entry) -> None:
+        """Puts an entry in its place. Raises RefusedError where its key is there already."""
+        key = self.index.collation.key(entry.key)
+        path = self._path(key)
+        if any(self._key_at(step) == key for step in path):
+            raise RefusedError("the index has an entry with that key already")
+        node, at = path[-1]
+        node.entries.insert(at, entry)
+        node.changed = True
+        self._mend(path)
+
+    def replace(self, entry: Entry) -> None:
+        """Puts an entry in the place of the one with its key, which is as long."""
+        node, at = self._find(self.index.collation.key(entry.key))[-1]
+        old = node.entries[at]
+        if len(old.body) != len(entry.body):
+            raise FormatError("index entry", self.index.root.position, f"{len(entry.body)} bytes", len(old.body))
+        node.entries[at] = entry.over(old.node)
+        self._write(node)
+        settle(self.file)
+
+    def remove(self, key: Key) -> None:
+        """Takes the entry with a key out. From an inner node, the next smaller one moves up in its place."""
+        path = self._find(key)
+        node, at = path[-1]
+        if node.is_leaf:
+            del node.entries[at]
+        else:
+            lower = self._rightmost(node.entries[at].node)
+            leaf = lower[-1].node
+            if len(leaf.entries) < 2:
+                raise FormatError("index node", self.index.root.position, "an entry in each leaf", "an empty leaf")
+            node.entries[at] = leaf.entries.pop(-2).over(node.entries[at].node)
+            leaf.changed = True
+            path += lower
+        node.changed = True
+        self._mend(path)
+
+    # -- the way down
+
+    def _path(self, key: Key) -> list[Step]:
+        """From the root to the leaf where a key belongs, or is."""
+        path = []
+        node = self.index.root_node()
+        while True:
+            at = self.index.collation.position(node.entries, key)
+            path.append(Step(node, at))
+            below = node.entries[at].node
+            if below is None:
+                return path
+            node = self._below(below, path)
+
+    def _find(self, key: Key) -> list[Step]:
+        """From the root to the node that holds a key. Raises NotFoundError where none does."""
+        path = self._path(key)
+        while path and self._key_at(path[-1]) != key:
+            path.pop()
+        if not path:
+            raise NotFoundError("the index has no such entry")
+        return path
+
+    def _rightmost(self, vcn: int | None) -> list[Step]:
+        path: list[Step] = []
+        while vcn is not None:
+            node = self._below(vcn, path)
+            path.append(Step(node, len(node.entries) - 1))
+            vcn = node.entries[-1].node
+        return path
+
+    def _below(self, vcn: int, path: list[Step]) -> Node:
+        if any(step.node.vcn == vcn for step in path):
+            raise FormatError("index entry", self.index.root.position, "a node further down", f"VCN {vcn} again")
+        return self.index.node(vcn)
+
+    def _key_at(self, step: Step) -> Key | None:
+        entry = step.node.entries[step.at]
+        return None if entry.is_last else self.index.collation.key(entry.key)
+
+    # -- the way up
+
+    def _mend(self, path: list[Step]) -> None:
+        """Writes the changed nodes of a path from the leaf up, each made to fit its place."""
+        while path:
+            node, _ = path.pop()
+            if not node.changed:
+                continue
+            if not path:
+                self._mend_root(node)
+            elif node.size > self._capacity(node):
+                self._split(node, path[-1])
+            elif (node.size - node.entries[-1].size) * UNDERFULL < self._capacity(node):
+                self._merge(node, path[-1])
+            else:
+                self._write(node)
+        settle(self.file)
+
+    def _mend_root(self, root: Node) -> None:
+        self._absorb(root)
+        while root.size > self._capacity(root) and len(root.entries) > 1:
+            block = self._new_block()
+            block.entries = root.entries
+            root.entries = [_LAST.over(block.vcn)]
+            if block.size > self._capacity(block):
+                self._split(block, Step(root, 0))
+            else:
+                self._write(block)
+        self._write(root)
+
+    def _absorb(self, root: Node) -> None:
+        """Takes an only child's entries into the root, while they fit; a root that is a leaf needs no blocks."""
+        below = root.entries[0].node
+        while below is not None and len(root.entries) == 1:
+            child = self.index.node(below)
+            if child.size > self._capacity(root):
+                return
+            root.entries = child.entries
+            self._free_block(child)
+            below = root.entries[0].node
+        if below is None and self.file.find(Kind.INDEX_ALLOCATION, self.index.name):
+            self._drop_blocks()
+
+    def _split(self, node: Node, parent: Step) -> None:
+        """Moves the lower half of a node to a new block; the entry between the halves goes up."""
+        left = self._new_block()
+        middle = self._share(node.entries, left, node)
+        parent.node.entries.insert(parent.at, middle.over(left.vcn))
+        parent.node.changed = True
+
+    def _merge(self, node: Node, parent: Step) -> None:
+        """Joins a node that has become small with a neighbour; one without entries at least gets some of them."""
+        entries = parent.node.entries
+        if len(entries) == 1:
+            self._replace_only_child(node, parent.node)
+            return
+        at = min(parent.at, len(entries) - 2)
+        left, right = (
+            node if entries[place].node == node.vcn else self._neighbour(entries[place].node, node)
+            for place in (at, at + 1)
+        )
+        both = [*left.entries[:-1], entries[at].over(left.entries[-1].node), *right.entries]
+        if sum(entry.size for entry in both) <= self._capacity(right):
+            right.entries = both
+            self._free_block(left)
+            del entries[at]
+            self._write(right)
+        elif len(node.entries) == 1:
+            entries[at] = self._share(both, left, right).over(left.vcn)
+        else:
+            self._write(node)
+            return
+        parent.node.changed = True
+
+    def _replace_only_child(self, node: Node, parent: Node) -> None:
+        """A node whose parent has no other takes its place; the root may be too small for it."""
+        if parent.vcn is None:
+            self._write(node)
+        else:
+            parent.entries = node.entries
+            self._free_block(node)
+        parent.changed = True
+
+    def _neighbour(self, vcn: int | None, node: Node) -> Node:
+        neighbour = None if vcn is None else self.index.node(vcn)
+        if neighbour is None or neighbour.is_leaf != node.is_leaf:
+            raise FormatError("index node", self.index.root.position, "leaves that lie equally deep", f"VCN {vcn}")
+        return neighbour
+
+    def _share(self, entries: list[Entry], left: Node, right: Node) -> Entry:
+        """Shares entries evenly between two nodes and writes them; returns the one in between, for their parent."""
+        half = sum(entry.size for entry in entries) // 2
+        middle, size = 1, entries[0].size + entries[1].size
+        while size < half and middle < len(entries) - 3:
+            middle += 1
+            size += entries[middle].size
+        left.entries = [*entries[:middle], _LAST.over(entries[middle].node)]
+        right.entries = entries[middle + 1 :]
+        for node in (left, right):
+            if node.size > self._capacity(node) or len(node.entries) < 2:
+                raise RefusedError(f"an index block of {self.index.block_size} bytes is too small for its entries")
+            self._write(node)
+        return entries[middle]
+
+    # -- nodes on disk
+
+    def _capacity(self, node: Node) -> int:
+        """Bytes of entries that a node can hold."""
+        room = self.file.holder(self.index.root).room if node.vcn is None else 0
+        return len(node.raw) - node.start + room
+
+    def _write(self, node: Node) -> None:
+        header = ROOT_HEADER if node.vcn is None else BLOCK_HEADER
+        first = node.start - header
+        size = first + node.size
+        entries = b"".join(entry.to_bytes() for entry in node.entries)
+        node.raw[node.start : node.start + len(entries)] = entries
+        if node.vcn is None:
+            del node.raw[node.start + len(entries) :]
+        _NODE.pack_into(node.raw, header, first, size, len(node.raw) - header, 0 if node.is_leaf else HAS_NODES)
+        if node.vcn is None:
+            self.index.root.value = bytes(node.raw)
+        else:
+            self.index.blocks.write_at(node.vcn * self.index.unit, protect(node.raw))
+
+    def _new_block(self) -> Node:
+        """A block that was free, or a new one at the end."""
+        name, index = self.index.name, self.index
+        if self.file.find(Kind.INDEX_ALLOCATION, name) is None:
+            add_attribute(self.file, Attribute.stored(Kind.INDEX_ALLOCATION, name))
+            add_attribute(self.file, Attribute.resident(Kind.BITMAP, name, bytes(BITMAP_STEP)))
+        count = index.blocks.size // index.block_size
+        bitmap = self.file.stream(Kind.BITMAP, name)
+        bits = int.from_bytes(bitmap.read_all(), "little")
+        number = (~bits & bits + 1).bit_length() - 1
+        if number >= bitmap.size * 8:
+            resize_zeroed(self.file, Kind.BITMAP, name, bitmap.size + BITMAP_STEP)
+        if number >= count:
+            resize(self.file, Kind.INDEX_ALLOCATION, name, (number + 1) * index.block_size)
+            index.forget_blocks()
+        self._flip_block(number)
+        return _empty_block(number * index.block_vcns, index.block_size)
+
+    def _free_block(self, node: Node) -> None:
+        """Gives a block back, without entries: some readers go through all blocks, whether they are in use or not."""
+        assert node.vcn is not None
+        node.entries = [_LAST]
+        self._write(node)
+        self._flip_block(node.vcn // self.index.block_vcns)
+
+    def _flip_block(self, number: int) -> None:
+        bitmap = self.file.stream(Kind.BITMAP, self.index.name)
+        byte = bitmap.read_at(number // 8, 1)[0]
+        bitmap.write_at(number // 8, bytes([byte ^ 1 << number % 8]))
+
+    def _drop_blocks(self) -> None:
+        for kind in (Kind.INDEX_ALLOCATION, Kind.BITMAP):
+            extents = self.file.extents(kind, self.index.name)
+            if extents and extents[0].non_resident:
+                self.file.store.clusters.free(self.file.runs(extents).stored)
+            remove_attribute(self.file, kind, self.index.name)
+        self.index.forget_blocks()
+
+
+def _empty_block(vcn: int, size: int) -> Node:
+    raw = bytearray(size)
+    count = size // STRIDE + 1
+    start = align8(ARRAY_OFFSET + 2 * count)
+    struct.pack_into("<4sHH", raw, 0, BLOCK_SIGNATURE, ARRAY_OFFSET, count)
+    struct.pack_into("<Q", raw, 0x10, vcn)
+    return Node(vcn, [_LAST], raw, start)
+
+
+def empty_root(like: Index) -> bytes:
+    """The value of an index root without entries, for an index of the same kind as `like`."""
+    node = _NODE.pack(NODE_HEADER, NODE_HEADER + _LAST.size, NODE_HEADER + _LAST.size, 0)
+    return like.root.value[:ROOT_HEADER] + node + _LAST.to_bytes()

@@ -1,0 +1,198 @@
+"""Where a file's attributes are: kept in the base record while they fit, moved to extension records when they do not.
+
+What moves: the longest attribute first. Data that lay in the record goes to clusters; anything else to a record with
+room, and $ATTRIBUTE_LIST then says where. A run list too long for one record is split into extents.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.errors import RefusedError
+from vmrescue.ntfs.cluster_stream import ClusterStream
+from vmrescue.ntfs.edit.record_bitmap import allocate_record, free_record
+from vmrescue.ntfs.structures.attribute import Attribute, Kind
+from vmrescue.ntfs.structures.attribute_list import MAX_SIZE, write_list
+from vmrescue.ntfs.structures.run_list import RunList, encode_pairs
+from vmrescue.ntfs.structures.system_files import MFT
+
+if TYPE_CHECKING:
+    from vmrescue.ntfs.file import File
+    from vmrescue.ntfs.structures.record import FileRecord
+
+PINNED = (Kind.STANDARD_INFORMATION, Kind.ATTRIBUTE_LIST, Kind.INDEX_ROOT)
+STORABLE = (Kind.ATTRIBUTE_LIST, Kind.SECURITY_DESCRIPTOR, Kind.DATA, Kind.EA)
+SHORT_PAIRS = 64  # bytes of mapping pairs for which a record is always made to have room
+LEAST_STORED = 0x48  # bytes: below, clusters would need a longer attribute than the value itself
+MAX_STEPS = 10_000  # far more than a file's attributes can need
+
+
+def add_attribute(file: File, attribute: Attribute) -> None:
+    """A new attribute, in the base record; `settle` sees to it that it fits."""
+    file.base.add(attribute)
+    file.relist()
+
+
+def remove_attribute(file: File, kind: int, name: str = "") -> None:
+    """Removes an attribute with all its extents; the clusters are the caller's to free."""
+    gone = file.extents(kind, name)
+    for record in file.records():
+        for attribute in gone:
+            record.remove(attribute)
+    file.relist()
+
+
+def settle(file: File) -> None:
+    """Makes every record of the file fit, drops empty ones, and brings the attribute list up to date.
+
+    Raises:
+        RefusedError: they cannot be made to fit, or there is no room for what has to move.
+    """
+    for _ in range(MAX_STEPS):
+        _drop_empty_records(file)
+        _store_list(file)
+        full = next((record for record in file.records() if record.room < 0), None)
+        if full is None:
+            return
+        _relieve(file, full)
+    raise RefusedError(f"the attributes of file record {file.number} cannot be made to fit")
+
+
+def _relieve(file: File, record: FileRecord) -> None:
+    """Takes one attribute out of a record that is too full."""
+    for attribute in sorted(record.attributes, key=lambda found: found.length, reverse=True):
+        if attribute.kind in STORABLE and not attribute.non_resident and attribute.value_length > LEAST_STORED:
+            make_stored(file, attribute)
+            return
+        if _movable(file, attribute) and len(record.attributes) > 1:
+            _move(file, record, attribute)
+            return
+    raise RefusedError(f"{record.title} has no room for its attributes")
+
+
+def _movable(file: File, attribute: Attribute) -> bool:
+    """The start of $MFT's own clusters has to be found in its first record."""
+    first_of_table = file.number == MFT and attribute.kind == Kind.DATA and attribute.lowest_vcn == 0
+    return attribute.kind not in PINNED and not first_of_table
+
+
+def _move(file: File, record: FileRecord, attribute: Attribute) -> None:
+    record.remove(attribute)
+    _record_with_room(file, attribute.length, record).add(attribute)
+    file.relist()
+
+
+def _record_with_room(file: File, size: int, besides: FileRecord) -> FileRecord:
+    """An extension record with room for `size` bytes, perhaps a new one."""
+    for record in file.records()[1:]:
+        if record is not besides and record.room >= size:
+            return record
+    return _new_extension(file)
+
+
+def _new_extension(file: File) -> FileRecord:
+    record = allocate_record(file.store, for_table=file.number == MFT)
+    record.base = file.reference
+    file.adopt(record)
+    return record
+
+
+def make_stored(file: File, attribute: Attribute) -> None:
+    """Moves the value of a resident attribute to clusters."""
+    record = file.holder(attribute)
+    value = attribute.value
+    stored = Attribute.stored(attribute.kind, attribute.name, attribute.flags)
+    stored.number = attribute.number
+    record.attributes[record.attributes.index(attribute)] = stored
+    _rewrite(file, stored, value)
+    file.relist()
+
+
+def set_sizes(file: File, first: Attribute, runs: RunList, size: int) -> None:
+    """Writes a value's sizes into its first extent; all `size` bytes will be initialized."""
+    first.allocated_size = runs.clusters * file.store.boot.cluster_size
+    first.data_size = size
+    first.initialized_size = size
+
+
+def set_runs(file: File, extents: list[Attribute], runs: RunList, old_clusters: int) -> None:
+    """Stores the runs of an attribute, of which clusters were added or cut off at the end.
+
+    Extents that end before the change stay as they are.
+    """
+    same = min(old_clusters, runs.clusters)
+    kept = [extent for extent in extents if extent.highest_vcn < same]
+    if runs.clusters >= old_clusters:
+        kept = kept[: len(extents) - 1]
+    changed = extents[len(kept) :]
+    stays = changed and (not kept or runs.clusters > changed[0].lowest_vcn)
+    for extent in changed[1 if stays else 0 :]:
+        file.holder(extent).remove(extent)
+    if stays:
+        _lay_out(file, changed[0], runs)
+    file.relist()
+
+
+def _lay_out(file: File, extent: Attribute, runs: RunList) -> None:
+    """Writes the runs from the start of `extent` on into it, and into as many new extents as they need."""
+    record = file.holder(extent)
+    rest = runs.since(extent.lowest_vcn)
+    pairs, _ = encode_pairs(rest)
+    crowded = len(pairs) > max(SHORT_PAIRS, _pairs_room(record, extent)) and len(record.attributes) > 1
+    if crowded and _movable(file, extent):
+        record.remove(extent)
+        record = _new_extension(file)
+        record.add(extent)
+    if not rest:
+        extent.set_pairs(pairs, extent.lowest_vcn)
+    while rest:
+        pairs, done = encode_pairs(rest, max(_pairs_room(record, extent), SHORT_PAIRS))
+        extent.set_pairs(pairs, rest[done - 1].next_vcn)
+        rest = rest[done:]
+        if rest:
+            extent = Attribute.stored(extent.kind, extent.name, extent.flags, rest[0].vcn)
+            record = _new_extension(file)
+            record.add(extent)
+
+
+def _pairs_room(record: FileRecord, extent: Attribute) -> int:
+    return record.room + extent.pairs_room
+
+
+def _drop_empty_records(file: File) -> None:
+    for record in file.records()[1:]:
+        if not record.attributes:
+            file.forget(record)
+            free_record(file.store, record)
+
+
+def _store_list(file: File) -> None:
+    """Makes $ATTRIBUTE_LIST say what is where; a file with one record has none."""
+    found = file.lists
+    value = write_list(file.lines) if len(file.records()) > 1 else b""
+    if len(value) > MAX_SIZE:
+        raise RefusedError(f"the attributes of file record {file.number} are too many for an attribute list")
+    for attribute in found:
+        if not value:
+            file.base.remove(attribute)
+        if attribute.non_resident:
+            _rewrite(file, attribute, value)
+        else:
+            attribute.value = value
+    if value and not found:
+        file.base.add(Attribute.resident(Kind.ATTRIBUTE_LIST, "", value))
+    file.relist()
+
+
+def _rewrite(file: File, attribute: Attribute, value: bytes) -> None:
+    """Gives a stored attribute of one extent another value, and the clusters for it."""
+    store = file.store
+    runs = file.runs([attribute])
+    needed = store.boot.clusters_for(len(value))
+    if needed > runs.clusters:
+        for first, length in store.clusters.allocate(needed - runs.clusters, runs.next_lcn):
+            runs.append(first, length)
+    store.clusters.free(runs.cut(needed))
+    set_sizes(file, attribute, runs, len(value))
+    attribute.set_pairs(encode_pairs(runs)[0], needed)
+    ClusterStream(store.pending, runs, store.boot.cluster_size).write_at(0, value)

@@ -1,0 +1,93 @@
+"""$MFT's own bitmap: which file records are in use; taking one, giving one back, and making the table longer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.errors import FormatError, RefusedError
+from vmrescue.ntfs.structures.attribute import Kind
+from vmrescue.ntfs.structures.record import RecordFlag
+from vmrescue.ntfs.structures.system_files import FIRST_USER, MFT
+
+if TYPE_CHECKING:
+    from vmrescue.ntfs.data import Stream
+    from vmrescue.ntfs.store import Store
+    from vmrescue.ntfs.structures.record import FileRecord
+
+RESERVED = range(16, 24)  # for extensions of $MFT's own record, which must lie in its first clusters
+GROWTH = 1 << 16  # bytes by which the table grows
+CHUNK = 4096  # bytes of the bitmap looked at together
+MAX_SEQUENCE = 0xFFFF
+
+
+def allocate_record(store: Store, for_table: bool = False) -> FileRecord:
+    """An empty record in use; `for_table` asks for an extension of $MFT's own record.
+
+    Raises:
+        RefusedError: the volume has no room for another one.
+    """
+    number = _free_number(store, for_table)
+    if number is None and not for_table:
+        grow_table(store)
+        number = _free_number(store)
+    if number is None:
+        raise RefusedError("no file record is left" + (" for $MFT itself" if for_table else ""))
+    _flip(_bitmap(store), number, used=True)
+    store.next_record = number + 1
+    return store.mft.create(number)
+
+
+def free_record(store: Store, record: FileRecord) -> None:
+    """Gives a record back; its next file gets another sequence number, so that references to this one show as stale."""
+    _flip(_bitmap(store), record.number, used=False)
+    record.flags &= ~RecordFlag.IN_USE
+    record.sequence = record.sequence + 1 if record.sequence < MAX_SEQUENCE else 1
+    store.next_record = min(store.next_record, record.number)
+
+
+def _bitmap(store: Store) -> Stream:
+    return store.file(MFT).stream(Kind.BITMAP)
+
+
+def _free_number(store: Store, for_table: bool = False) -> int | None:
+    """A record that is free by its bit and by what it says itself."""
+    places = RESERVED if for_table else range(max(store.next_record, FIRST_USER), store.mft.count)
+    bitmap = _bitmap(store)
+    for start in range(places.start // 8, min(-(-places.stop // 8), bitmap.size), CHUNK):
+        chunk = bitmap.read_at(start, min(CHUNK, bitmap.size - start))
+        bits = ~int.from_bytes(chunk, "little") & (1 << len(chunk) * 8) - 1
+        bits &= -1 << max(0, places.start - start * 8)
+        while bits:
+            number = start * 8 + (bits & -bits).bit_length() - 1
+            if number >= places.stop:
+                return None
+            if store.mft.is_free(number):
+                return number
+            bits &= bits - 1
+    return None
+
+
+def _flip(bitmap: Stream, number: int, used: bool) -> None:
+    byte = bitmap.read_at(number // 8, 1)[0]
+    bit = 1 << number % 8
+    if bool(byte & bit) == used:
+        at = bitmap.attribute.position
+        raise FormatError("$MFT bitmap", at, f"record {number} {'free' if used else 'in use'}", "the opposite")
+    bitmap.write_at(number // 8, bytes([byte ^ bit]))
+
+
+def grow_table(store: Store) -> None:
+    """Makes $MFT longer by some free records, and its bitmap with it."""
+    from vmrescue.ntfs.edit.placement import settle  # which may in turn need a record
+    from vmrescue.ntfs.edit.resize import resize, resize_zeroed
+
+    file, record_size = store.file(MFT), store.boot.record_size
+    old = store.mft.count
+    count = old + max(GROWTH, store.boot.cluster_size) // record_size
+    bitmap_size = -(-count // 64) * 8
+    if bitmap_size > file.get(Kind.BITMAP).size:
+        resize_zeroed(file, Kind.BITMAP, "", bitmap_size)
+    resize(file, Kind.DATA, "", count * record_size)
+    store.mft.refresh(file)
+    store.mft.blank(range(old, count))
+    settle(file)
