@@ -69,11 +69,17 @@ def test_an_identifier_that_cryptsetup_does_not_know_is_none(fat32: bytearray, p
     assert identify(MemoryDevice(fat32)) == ("FAT32" if place == 424 else "BitLocker")  # -FVE-FS- says it as well
 
 
-def test_a_volume_of_windows_vista_is_named(fat32: bytearray) -> None:
+def test_a_volume_of_windows_vista_is_named_and_its_state_said(fat32: bytearray) -> None:
     vista(fat32)
     add_metadata(fat32, ENCRYPTED, ENCRYPTED, RECOVERY_PASSWORD, version=1)
+    assert "BITLK version 1 is currently not supported" in cryptsetup_says(fat32)  # and so it is told apart
     assert identify(MemoryDevice(fat32)) == "BitLocker"
-    assert volume_state(MemoryDevice(fat32)).reasons == ["BitLocker of Windows Vista encrypts the volume"]
+    encrypts = "BitLocker of Windows Vista encrypts the volume"
+    assert volume_state(MemoryDevice(fat32)).reasons == [encrypts]
+    add_metadata(fat32, 3, DECRYPTED, CLEAR_KEY, version=1)
+    reasons = volume_state(MemoryDevice(fat32)).reasons
+    assert reasons[:2] == [encrypts, "it is paused, to be decrypted"]
+    assert "suspended" in reasons[2]
 
 
 @pytest.mark.parametrize(

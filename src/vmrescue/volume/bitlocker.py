@@ -32,7 +32,7 @@ DECRYPTED, ENCRYPTED = 1, 4
 METADATA = 65536  # bytes of one copy at most
 CLEAR_KEY = 0x0000  # the protection of a master key that lies on the disk for everyone to use
 _BLOCK = struct.Struct("<8sHHHH")  # signature, size, version, state, the state that it is to reach
-_VERSION = 2  # of the block; Vista's, 1, has no state that is known
+_VERSIONS = (1, 2)  # of the block; 1 is Vista's, in which only the unit of its size differs (dissect.fve)
 _ENTRIES_AT = 64 + 48  # behind the block's header and the metadata's
 _ENTRY = struct.Struct("<HHHH")  # size, what it is, the type of its value, version
 _MASTER_KEY = (2, 8)
@@ -99,7 +99,7 @@ def _progress(device: BlockDevice, place: int) -> list[str]:
         return []
     data = device.read_at(place, min(METADATA, device.size - place))
     signature, _, version, state, wanted = _BLOCK.unpack_from(data)
-    if signature != OEM_NAME or version != _VERSION:
+    if signature != OEM_NAME or version not in _VERSIONS:
         return []
     said = []
     if state in STATES and state != ENCRYPTED:

@@ -25,17 +25,6 @@ CHUNKS_KEPT = 16
 CHECKSUM = 4  # bytes behind a chunk that is not compressed
 COMPRESSED = 1 << 31  # in a table's entry
 LONGEST_HEADER = 1 << 20  # bytes of an E01's case description, unpacked
-REGION_TABLES = (192 << 10, 256 << 10)  # [MS-VHDX] 2.2.3; an entry count at byte 8
-MOST_REGIONS = 2047
-VHDX_HEADERS = (64 << 10, 128 << 10)
-VHDX_HEADER_SIZE = 4096
-VHDX_HEADER = struct.Struct("<4xIQ32x16sHH")  # checksum, sequence number, log's GUID, its version, the file's version
-CASTAGNOLI = 0x82F63B78
-METADATA_REGION = bytes.fromhex("06a27c8b90479a4bb8fe575f050f886e")
-REGION = struct.Struct("<16sQI4x")  # type, place, length
-METADATA_HEAD, METADATA_ENTRY = struct.Struct("<8s2xH20x"), struct.Struct("<16sII8x")  # [MS-VHDX] 2.2.3.2
-MOST_METADATA = 64  # the format defines six items
-BLOCK_SIZES = tuple(1 << bits for bits in range(20, 29))  # 1 to 256 MiB
 QCOW2_HEADER = struct.Struct(">4sIQIIQIIQ")  # QEMU, docs/interop/qcow2.rst: the fields up to the L1 table's offset
 LARGEST_L1 = 32 << 20  # bytes: QEMU's own limit
 QCOW2_FEATURES_AT = 72  # version 3: the incompatible ones, as bits
@@ -132,77 +121,6 @@ class _Chunks:
     def _place(self, entry: int) -> int:
         """The byte of the segment's file where a chunk begins."""
         return int(self._table.base_offset) + (entry & ~COMPRESSED)
-
-
-def check_vhdx(store: BlockDevice) -> None:
-    """Raises FormatError where a VHDX's tables are longer than the format allows: dissect would read all of them."""
-    for table in REGION_TABLES:
-        (count,) = struct.unpack("<8xI4x", store.read_at(table, 16))
-        if count > MOST_REGIONS:
-            raise FormatError("VHDX region table", table + 8, f"at most {MOST_REGIONS} entries", count)
-        for kind, place, _ in REGION.iter_unpack(store.read_at(table + 16, count * REGION.size)):
-            if kind == METADATA_REGION:
-                _check_metadata(store, place)
-
-
-def _check_metadata(store: BlockDevice, place: int) -> None:
-    _, count = METADATA_HEAD.unpack(store.read_at(place, METADATA_HEAD.size))
-    if count > MOST_METADATA:
-        raise FormatError("VHDX metadata table", place + 10, f"at most {MOST_METADATA} entries", count)
-    raw = store.read_at(place + METADATA_HEAD.size, count * METADATA_ENTRY.size)
-    if len({item for item, _, _ in METADATA_ENTRY.iter_unpack(raw)}) < count:
-        raise FormatError("VHDX metadata table", place, "each item once", "one twice")
-
-
-def check_vhdx_block(block_size: int, sector_size: int) -> None:
-    """Raises FormatError for sizes that the format does not know: with less than a sector dissect reads for ever."""
-    if block_size not in BLOCK_SIZES or sector_size not in (SECTOR, 4096):
-        expected = "blocks of 1 to 256 MiB, sectors of 512 or 4096 bytes"
-        raise FormatError("VHDX metadata", 0, expected, f"{block_size} and {sector_size}")
-
-
-def check_vhdx_headers(store: BlockDevice) -> bool:
-    """Whether a VHDX's log is in use, and so perhaps has writes that the file lacks; as [MS-VHDX] 2.2.2 says.
-
-    Raises FormatError where no header is sound, or two sound ones contradict each other: then nobody knows.
-    """
-    sound = [raw for at in VHDX_HEADERS if _is_sound_header(raw := store.read_at(at, VHDX_HEADER_SIZE))]
-    if not sound:
-        expected = "a sound header there or at the other's place, which says whether the log is to be replayed"
-        raise FormatError("VHDX header", VHDX_HEADERS[0], expected, "none")
-    numbers = [VHDX_HEADER.unpack_from(raw)[1] for raw in sound]
-    if len(set(numbers)) < len(set(sound)):
-        raise FormatError("VHDX header", VHDX_HEADERS[1], "one of the two headers to be the newer one", "two alike")
-    _, _, log, log_version, version = VHDX_HEADER.unpack_from(sound[numbers.index(max(numbers))])
-    if version != 1:
-        raise FormatError("VHDX header", VHDX_HEADERS[0] + 66, "version 1", version)
-    if any(log) and log_version:
-        raise FormatError("VHDX header", VHDX_HEADERS[0] + 64, "a log of version 0", log_version)
-    return any(log)
-
-
-def _is_sound_header(raw: bytes) -> bool:
-    checksum, *_ = VHDX_HEADER.unpack_from(raw)
-    return raw.startswith(b"head") and crc32c(raw[:4] + bytes(4) + raw[8:]) == checksum
-
-
-def crc32c(data: bytes) -> int:
-    """The checksum of Castagnoli's polynomial, which VHDX has (and zlib has not)."""
-    table = _crc32c_table()
-    value = 0xFFFFFFFF
-    for byte in data:
-        value = table[(value ^ byte) & 0xFF] ^ (value >> 8)
-    return value ^ 0xFFFFFFFF
-
-
-@functools.cache
-def _crc32c_table() -> list[int]:
-    table = []
-    for value in range(256):
-        for _ in range(8):
-            value = (value >> 1) ^ (CASTAGNOLI if value & 1 else 0)
-        table.append(value)
-    return table
 
 
 def check_qcow2(store: BlockDevice) -> tuple[str, ...]:

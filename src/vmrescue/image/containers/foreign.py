@@ -24,11 +24,9 @@ from vmrescue.image.containers.bounded_foreign import (
     bounded_ewf,
     bounded_sparse_disk,
     check_qcow2,
-    check_vhdx,
-    check_vhdx_block,
-    check_vhdx_headers,
     unpacked,
 )
+from vmrescue.image.containers.bounded_vhdx import VhdxCopies, check_vhdx_block
 from vmrescue.image.containers.container import EWF_ADVICE, QEMU_ADVICE
 from vmrescue.image.containers.vmdk_pieces import DESCRIPTOR, refuse_piece, was_left_open
 from vmrescue.image.transports.file import SECTOR, FileDevice
@@ -65,7 +63,7 @@ JOIN_ADVICE = "`cat {path} > OUT.raw` makes one raw image of its pieces"
 class StoreStream(AlignedStream):  # type: ignore[misc]  # dissect.util has no types
     """The bytes of a file as the file-like object that the readers want."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store | VhdxCopies) -> None:
         super().__init__(size=store.size, align=UNIT)
         self._store = store
 
@@ -196,18 +194,16 @@ class ForeignDisk:
 def _open_vhdx(pieces: Pieces) -> Opened:
     from dissect.hypervisor import vhdx
 
-    log_in_use = check_vhdx_headers(pieces.first)
-    check_vhdx(pieces.first)
+    sound = VhdxCopies(pieces.first)
     try:
-        disk = vhdx.VHDX(StoreStream(pieces.first))
+        disk = vhdx.VHDX(StoreStream(sound))
     except AttributeError as error:
         if error.name != "parent":  # of the path, which is not told
             raise
         raise UnsupportedError(f"{pieces.path} is a differencing VHDX: merge it with its parent first") from error
     check_vhdx_block(disk.block_size, disk.sector_size)
-    warning = "the VHDX's log was not replayed (it was not closed cleanly): what is read may be older than it should be"
     # dissect.hypervisor 3.21 reads on behind a block in the file, whatever lies there
-    return Opened(disk, disk.size, disk.sector_size, disk.block_size, (warning,) if log_in_use else ())
+    return Opened(disk, disk.size, disk.sector_size, disk.block_size, tuple(sound.warnings))
 
 
 def _open_qcow2(pieces: Pieces) -> Opened:
