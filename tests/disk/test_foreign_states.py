@@ -6,19 +6,16 @@ import hashlib
 import re
 import struct
 from contextlib import closing
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from support.command import vmrescue
-from support.images import sample
+from support.images import sample, sha256
 from support.machine import run
 from vmrescue.disk import open_disk
-from vmrescue.errors import FormatError, UnsupportedError
+from vmrescue.errors import FormatError, RefusedError, UnsupportedError
 from vmrescue.image.containers.bounded_vhdx import REGION_TABLES, crc32c
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 MIB = 1 << 20
 HEADERS = (64 << 10, 128 << 10)  # of a VHDX
@@ -209,3 +206,93 @@ def test_a_vmdk_that_was_not_closed_is_said(tmp_path: Path) -> None:
     raw[72] = 1
     image.write_bytes(raw)
     assert any("not closed cleanly" in warning for warning in warnings(image))
+
+
+def patched(image: Path, at: int, data: bytes) -> Path:
+    other = image.with_name(f"patched.{image.suffix}")
+    raw = bytearray(image.read_bytes())
+    raw[at : at + len(data)] = data
+    other.write_bytes(raw)
+    return other
+
+
+@pytest.mark.parametrize(
+    ("at", "data", "said"),
+    [
+        (0x44, struct.pack("<I", 0x00020000), "version 2.0"),
+        (0x4C, struct.pack("<I", 3), "lies over another VDI"),
+        (0x4C, struct.pack("<I", 4), "lies over another VDI"),
+        (0x17C, struct.pack("<I", 512), "512 bytes before each block"),
+        (0x1A8, b"\7" * 16, "lies over another VDI"),
+        (0x1B8, b"\7" * 16, "lies over another VDI"),
+    ],
+)
+@pytest.mark.parametrize("static", ["off", "on"])
+def test_a_vdi_of_a_snapshot_or_of_another_form_is_refused(
+    static: str, at: int, data: bytes, said: str, tmp_path: Path
+) -> None:
+    image = made(tmp_path, "vdi", f"static={static}")
+    assert warnings(image) == []
+    other = patched(image, at, data)
+    if at not in (0x4C, 0x17C):  # QEMU does not look at these
+        run("qemu-img", "check", other, ok=(1,))
+    with pytest.raises(UnsupportedError, match=said):
+        open_disk(other)
+
+
+def test_a_vdi_whose_map_and_count_of_blocks_differ_says_so(tmp_path: Path) -> None:
+    image = made(tmp_path, "vdi")
+    writes = [word for block in (5, 2, 9) for word in ("-c", f"write -P {block} {block}M 1M")]
+    run("qemu-io", "-f", "vdi", *writes, image)
+    assert warnings(image) == []
+    not_counted = patched(image, 0x184, struct.pack("<I", 2))
+    assert "mismatch, is 3, should be 2" in run("qemu-img", "check", not_counted, ok=(2,))
+    assert any("was not closed cleanly" in warning for warning in warnings(not_counted))
+    (table,) = struct.unpack_from("<I", image.read_bytes(), 0x154)
+    twice = patched(image, table + 4 * 9, struct.pack("<I", 0))  # the ninth lies where the fifth does
+    assert "also used by" in run("qemu-img", "check", twice, ok=(2,))
+    assert any("1 of its blocks lie where others do" in warning for warning in warnings(twice))
+
+
+# -- pieces of raw images
+
+
+def test_a_first_piece_without_any_other_is_read_with_a_note_and_not_edited(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.raw"
+    run("qemu-img", "convert", "-f", "vpc", "-O", "raw", sample("gen1-broken", tmp_path), whole)
+    piece = tmp_path / "disk.001"
+    with whole.open("rb") as source, piece.open("wb") as target:
+        target.write(source.read(300 * MIB))
+    before = sha256(piece)
+    for words in (["info", piece], ["ls", f"{piece}:1"], ["ls", f"{piece}:1", "Boot"]):
+        done = vmrescue(*words)
+        assert (done.returncode, (done.stdout + done.stderr).count("named like the first piece")) == (0, 1), words
+    for words in (["expand", piece, "--size", "2G", "--yes"], ["put", f"{piece}:1", Path(__file__), r"\new", "--yes"]):
+        done = vmrescue(*words)
+        assert done.returncode == 4, done.stderr
+        assert "if it is all of the disk, rename it first" in done.stderr
+    with pytest.raises(RefusedError, match="rename it first"):
+        open_disk(piece, writable=True)
+    assert sha256(piece) == before
+    named = whole.rename(tmp_path / "os.001")
+    assert any("first piece" in warning for warning in warnings(named)), "nothing in an MBR says where its disk ends"
+
+
+def test_a_whole_disk_named_like_a_first_piece_is_edited_where_its_end_proves_it(tmp_path: Path) -> None:
+    image = tmp_path / "os.001"
+    run("qemu-img", "convert", "-O", "raw", sample("gen2-broken", tmp_path), image)
+    assert warnings(image) == []
+    assert vmrescue("repair", image, "--yes").returncode in (0, 1)
+
+
+@pytest.mark.parametrize("form", ["dynamic", "fixed"])
+def test_a_vhd_in_pieces_is_to_be_joined(form: str, tmp_path: Path) -> None:
+    image = tmp_path / "whole.vhd"
+    run("qemu-img", "create", "-q", "-f", "vpc", "-o", f"subformat={form}", image, "12M")
+    run("qemu-io", "-f", "vpc", "-c", "write -P 7 0 12M", image)
+    run("split", "-b", "5M", "-d", "-a", "3", "--numeric-suffixes=1", image, tmp_path / "os.")
+    with pytest.raises(UnsupportedError, match=r"os\.001 is the first piece of a VHD: `cat .*os\.\[0-9\]"):
+        open_disk(tmp_path / "os.001")
+    for number in (1, 2):  # two whole ones beside each other are two
+        (tmp_path / f"kept.00{number}").write_bytes(image.read_bytes())
+    assert warnings(tmp_path / "kept.001") == []

@@ -8,6 +8,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from vmrescue.device import BlockDevice, check_range, next_data, refusal_of
 from vmrescue.errors import FormatError, RefusedError, UnsupportedError
+from vmrescue.image.containers.raw_pieces import (
+    ends_as_vhd,
+    first_piece_of_vhd,
+    later_pieces,
+    may_be_cut,
+    refuse_later_piece,
+)
 from vmrescue.image.transports.file import SECTOR, Store, check_growth
 
 if TYPE_CHECKING:
@@ -86,6 +93,9 @@ class RawImage:
         self.warnings: list[str] = []
         if path is not None and path.lower().endswith(".vhd"):
             self.warnings.append(f"{path} has no VHD footer at its end (cut short?), so it is read as a raw image")
+        if said := may_be_cut(store, path):
+            self.warnings.append(said)
+            self.refusal = self.refusal or f"{said}; it is not edited: if it is all of the disk, rename it first"
 
     def read_at(self, offset: int, length: int) -> bytes:
         check_range(self.format, offset, length, self.size)
@@ -157,6 +167,8 @@ def open_container(
     if not store.size:
         raise FormatError("disk image", 0, "a disk", "an empty file")
     if _is_vhd(store):
+        if any(later_pieces(path)) and not ends_as_vhd(store):
+            raise first_piece_of_vhd(path)
         from vmrescue.image.containers.vhd_chain import open_vhd  # here, because construct is slow to import
 
         return open_vhd(store, path, None if parent_folder is None else Path(parent_folder))
@@ -169,6 +181,9 @@ def open_container(
             raise foreign.refusal(kind, path)
         return foreign.open_foreign(kind, store, path)
     _refuse_unreadable(store, path or "IMAGE")
-    foreign.refuse_later_piece(store, path)
+    refuse_later_piece(store, path)
     refuse_flat_piece(store, path)
-    return RawImage(store, path)
+    disk = RawImage(store, path)
+    if writable and disk.refusal:
+        raise RefusedError(disk.refusal)
+    return disk

@@ -26,8 +26,10 @@ from vmrescue.image.containers.bounded_foreign import (
     check_qcow2,
     unpacked,
 )
+from vmrescue.image.containers.bounded_vdi import check_vdi
 from vmrescue.image.containers.bounded_vhdx import VhdxCopies, check_vhdx_block
 from vmrescue.image.containers.container import EWF_ADVICE, QEMU_ADVICE
+from vmrescue.image.containers.raw_pieces import ends_as_vhd, first_piece_of_vhd, join_advice, later_pieces
 from vmrescue.image.containers.vmdk_pieces import DESCRIPTOR, refuse_piece, was_left_open
 from vmrescue.image.transports.file import SECTOR, FileDevice
 
@@ -38,10 +40,6 @@ if TYPE_CHECKING:
     from vmrescue.image.transports.file import Store
 
 UNIT = 64 << 10  # bytes read ahead of a foreign reader, which asks for its tables field by field
-BIGGEST_BLOCK = 64 << 20  # bytes; a VDI's are 1 MiB as a rule, and read whole
-VDI_BLOCK_SIZE_AT = 0x178  # VirtualBox, VDICore.h: VDIHEADER1PLUS.cbBlock
-VDI_BLOCKS_AT = 0x180  # …cBlocks
-MOST_BLOCKS = 1 << 24  # 16 TiB; their map is read at once
 NO_PARENT = b"ffffffff"
 PARENT_CID = re.compile(rb'^[ \t]*+parentCID[ \t]*+=[ \t]*+"?([0-9a-fA-F]+)', re.MULTILINE)
 VMDK_HEAD = 1 << 20  # bytes in which a VMDK's descriptor lies, be it the file or embedded in a sparse one
@@ -51,13 +49,6 @@ EWF_HEADERS = (b"header", b"header2")  # the case's description, packed
 EWF_ERRORS = b"error2"  # sectors that could not be read
 EWF_FIRST_SECTION = 13
 EWF_SEGMENT_NUMBER_AT = 9
-FIRST_PIECE = re.compile(r"(?P<stem>.+\.)(?P<number>00+[01])")
-LATER_PIECE = re.compile(r"(?P<stem>.+\.)(?P<number>\d{3,})")
-BOOT_SIGNATURE_AT = 510  # of a partition table's sector, and of a volume's first
-BOOT_SIGNATURE = b"\x55\xaa"
-HIVE = b"regf"
-
-JOIN_ADVICE = "`cat {path} > OUT.raw` makes one raw image of its pieces"
 
 
 class StoreStream(AlignedStream):  # type: ignore[misc]  # dissect.util has no types
@@ -222,18 +213,10 @@ def _open_qcow2(pieces: Pieces) -> Opened:
 def _open_vdi(pieces: Pieces) -> Opened:
     from dissect.hypervisor.disk.vdi import VDI
 
-    raw = pieces.first.read_at(VDI_BLOCK_SIZE_AT, 4)
-    block_size = int.from_bytes(raw, "little")
-    if not SECTOR <= block_size <= BIGGEST_BLOCK or block_size & (block_size - 1):
-        raise FormatError("VDI header", VDI_BLOCK_SIZE_AT, f"a block size up to {BIGGEST_BLOCK}", block_size)
-    blocks = int.from_bytes(pieces.first.read_at(VDI_BLOCKS_AT, 4), "little")
-    if blocks > MOST_BLOCKS:
-        raise FormatError("VDI header", VDI_BLOCKS_AT, f"at most {MOST_BLOCKS} blocks", blocks)
+    block_size, warnings = check_vdi(pieces.first, pieces.path)
     disk = VDI(StoreStream(pieces.first))
-    if int(disk.type) not in (1, 2):  # dynamic, fixed; 3 is an undo image, 4 a differencing one
-        raise UnsupportedError(f"{pieces.path} lies over another VDI: merge its snapshots first")
     # dissect.hypervisor 3.21 takes a read of several blocks from where the first of them lies
-    return Opened(disk.open(), disk.size, step=block_size)
+    return Opened(disk.open(), disk.size, step=block_size, warnings=warnings)
 
 
 def _open_vmdk(pieces: Pieces) -> Opened:
@@ -376,35 +359,11 @@ class _Joined(AlignedStream):  # type: ignore[misc]
 
 
 def _open_split(pieces: Pieces) -> Opened:
-    stores = [pieces.first, *map(pieces.beside, _piece_names(pieces))]
+    stores = [pieces.first, *map(pieces.beside, later_pieces(pieces.path))]
+    if ends_as_vhd(stores[-1]):
+        raise first_piece_of_vhd(pieces.path)
     joined = _Joined([_Extent(store.size, store.read_at) for store in stores])
     return Opened(joined, joined.size)
-
-
-def _piece_names(pieces: Pieces) -> Iterator[str]:
-    """``disk.002``, ``disk.003``, … beside ``disk.001``: as far as the last that is there, be others missing or not."""
-    match = FIRST_PIECE.fullmatch(Path(pieces.path or "").name)
-    if match is None or pieces.folder is None:
-        return
-    stem, width = match["stem"], len(match["number"])
-    later = (LATER_PIECE.fullmatch(path.name) for path in pieces.folder.iterdir())
-    numbers = [int(each["number"]) for each in later if each and each["stem"] == stem and len(each["number"]) == width]
-    for number in range(int(match["number"]) + 1, max(numbers) + 1):
-        yield f"{stem}{number:0{width}}"
-
-
-def refuse_later_piece(store: Store, path: str | None) -> None:
-    """Raises UnsupportedError for a later piece of an image by its name that is no whole image by its bytes."""
-    match = LATER_PIECE.fullmatch(Path(path or "").name)
-    if match is None or int(match["number"]) < 2 or store.size < SECTOR:
-        return
-    head = store.read_at(0, SECTOR)
-    if head[BOOT_SIGNATURE_AT:] != BOOT_SIGNATURE and not head.startswith(HIVE):
-        first = Path(path or "").with_name(f"{match['stem']}{1:0{len(match['number'])}}")
-        raise UnsupportedError(
-            f"{path} begins with neither a partition table nor a file system; its name is that of a piece of an image: "
-            f"name the first one, {first}, beside which the others are"
-        )
 
 
 VHDX = Kind("VHDX", _open_vhdx)
@@ -412,7 +371,7 @@ QCOW2 = Kind("QCOW2", _open_qcow2)
 VMDK = Kind("VMDK", _open_vmdk)
 VDI = Kind("VDI", _open_vdi)
 E01 = Kind("E01", _open_ewf, EWF_ADVICE)
-SPLIT = Kind("split raw", _open_split, JOIN_ADVICE)
+SPLIT = Kind("split raw", _open_split)
 
 # (byte position, signature). Sources: [MS-VHDX] 2.2.1; QEMU's docs/interop/qcow2.rst; VMware, "Virtual Disk Format
 # 5.0"; VirtualBox's VDICore.h; libewf, "Expert Witness Compression Format".
@@ -433,7 +392,7 @@ def kind_of(store: Store, path: str | None) -> Kind | None:
     for position, signature, kind in SIGNATURES:
         if position + len(signature) <= store.size and store.read_at(position, len(signature)) == signature:
             return kind
-    return SPLIT if any(_piece_names(Pieces(store, path))) else None
+    return SPLIT if any(later_pieces(path)) else None
 
 
 def open_foreign(kind: Kind, store: Store, path: str | None) -> ForeignDisk:
@@ -460,8 +419,4 @@ def refusal(kind: Kind, path: str | None) -> RefusedError:
 
 def _advice(kind: Kind, path: str | None) -> str:
     """What makes a disk of such an image that can be written to, as a command for a shell."""
-    words = shlex.quote(path or "IMAGE")
-    if kind is SPLIT and path:
-        stem, number = path.rpartition(".")[0::2]
-        words = f"{shlex.quote(stem)}.{'[0-9]' * len(number)}"
-    return kind.advice.format(path=words)
+    return join_advice(path) if kind is SPLIT and path else kind.advice.format(path=shlex.quote(path or "IMAGE"))

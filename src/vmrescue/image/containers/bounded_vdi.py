@@ -1,0 +1,72 @@
+"""VDI within bounds: tables no longer than VirtualBox makes them, and what dissect.hypervisor does not look at.
+
+A VDI has no mark that says whether it was closed: its count of blocks and its map of them are compared. Sources:
+VirtualBox, VDICore.h; what is refused is what QEMU refuses (block/vdi.c), what is said is what `qemu-img check` says.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from vmrescue.errors import FormatError, UnsupportedError
+
+if TYPE_CHECKING:
+    from vmrescue.device import BlockDevice
+
+SECTOR = 512
+BIGGEST_BLOCK = 64 << 20  # bytes; they have 1 MiB as a rule, and are read whole
+MOST_BLOCKS = 1 << 24  # 16 TiB; their map is read at once
+VERSION = 0x00010001
+VERSION_AT = 0x44
+TYPES = (1, 2)  # growing, of fixed size; 3 is an undo image, 4 a differencing one
+FREE = 0xFFFFFFFE  # this and the next: a block that is all zeros, or was never written
+NOBODY = bytes(16)
+_HEADER = struct.Struct("<I4xI260xII20xQIIII32x16s16s")  # from VERSION_AT
+_SIZE_AT, _BLOCK_SIZE_AT, _EXTRA_AT, _BLOCKS_AT = 0x170, 0x178, 0x17C, 0x180
+
+
+def check_vdi(store: BlockDevice, path: str | None) -> tuple[int, tuple[str, ...]]:
+    """The size of a VDI's blocks, and what is odd about it, in sentences.
+
+    Raises:
+        FormatError: its tables are longer than those of VirtualBox, or than the disk's size tells.
+        UnsupportedError: it lies over another image, or is of a form that is not read.
+    """
+    version, kind, map_at, _, size, block_size, extra, blocks, used, link, parent = _HEADER.unpack(
+        store.read_at(VERSION_AT, _HEADER.size)
+    )
+    if version != VERSION:
+        raise UnsupportedError(f"{path} is a VDI of version {version >> 16}.{version & 0xFFFF}, only 1.1 is read")
+    if kind not in TYPES or link != NOBODY or parent != NOBODY:
+        raise UnsupportedError(f"{path} lies over another VDI: merge its snapshots first")
+    if not SECTOR <= block_size <= BIGGEST_BLOCK or block_size & (block_size - 1):
+        raise FormatError("VDI header", _BLOCK_SIZE_AT, f"a block size up to {BIGGEST_BLOCK}", block_size)
+    if extra:
+        raise UnsupportedError(f"{path} is a VDI with {extra} bytes before each block, at byte {_EXTRA_AT}: not read")
+    if blocks > MOST_BLOCKS:
+        raise FormatError("VDI header", _BLOCKS_AT, f"at most {MOST_BLOCKS} blocks", blocks)
+    if blocks * block_size < size:
+        raise FormatError("VDI header", _SIZE_AT, f"a disk within its {blocks} blocks", f"{size} bytes")
+    return block_size, tuple(_oddities(store.read_at(map_at, 4 * blocks), used))
+
+
+def _oddities(raw: bytes, used: int) -> list[str]:
+    """What is odd about the map of blocks, of which the file has `used`."""
+    seen = bytearray(used if used <= MOST_BLOCKS else 0)
+    beyond = twice = 0
+    for place in memoryview(raw).cast("I"):
+        if place >= FREE:
+            continue
+        if place >= len(seen):
+            beyond += 1
+        elif seen[place]:
+            twice += 1
+        else:
+            seen[place] = 1
+    said = []
+    if beyond:
+        said.append(f"the VDI was not closed cleanly: its map has blocks ({beyond}) that its header does not count")
+    if twice:
+        said.append(f"the VDI is damaged: {twice} of its blocks lie where others do; what is read there may be wrong")
+    return said
