@@ -6,8 +6,10 @@ Run by hand, on files that are not in the repository (hives, images, volumes fro
     python tests/public_files.py FOLDER --all            the rows on which all agree too
     python tests/public_files.py FOLDER --edit           a copy of each is edited and undone as well, before the judges
 
-Each file is looked at by a process of its own, so that one that takes too long costs only its own rows. A difference
-is a place to look, no verdict: other readers have faults too. The judges, where they are installed: hivexml, reglookup,
+Each file is looked at by a process of its own, so that one that takes too long costs only its own rows. Each row begins
+with what comes of the comparison: ``=`` both say the same, or neither can read it; ``?`` the other one cannot; ``-``
+vmrescue refuses an edit, or finds fault with what it reads, and nobody else is asked; ``!`` a difference. That is a
+place to look, no verdict: other readers have faults too. The judges, where they are installed: hivexml, reglookup,
 yarp, regipy, qemu-img, sfdisk, fsstat, fls and icat, ntfsresize, ntfsfix, fsck.vfat.
 """
 
@@ -36,7 +38,9 @@ from registry.judges import assert_dissect_agrees, assert_hivexml_agrees, assert
 from vmrescue.disk import open_disk
 from vmrescue.errors import VmRescueError
 from vmrescue.registry import Hive
+from vmrescue.registry.check import Weight
 from vmrescue.registry.hive_file import read_hive, read_log
+from vmrescue.registry.reg_file import import_reg
 from vmrescue.windows.disk import Disk
 from vmrescue.windows.guard import reading
 
@@ -50,11 +54,17 @@ SECONDS = 600  # for one file
 MOST_FILES = 5000  # of a volume whose content is compared
 MOST_BYTES = 64 << 20  # of a file whose content is compared
 LARGEST_EDITED = 2 << 30  # bytes of a copy
+LARGEST_IMPORTED = 4 << 20  # bytes of a hive whose export is imported by the command; of others by the library
+NO = "no: "  # what an answer begins with that is none
 LOGS = (".LOG1", ".LOG2", ".log1", ".log2", ".LOG", ".log")
 CONTAINERS = {b"vhdxfile": "VHDX", b"conectix": "VHD", b"QFI\xfb": "QCOW2", b"KDMV": "VMDK", b"# Disk D": "VMDK"}
 EWF = b"EVF\t\r\n\xff\0"
 METAFILES = {r"$SECURE", r"$EXTEND\$OBJID", r"$EXTEND\$QUOTA", r"$EXTEND\$REPARSE"}  # no unnamed stream: fls lists none
 PROBE = b"written by a comparison of vmrescue with other programs\n" * 40
+
+
+SOUND, EDITED, PUT = "sound", "an edit", "a file put"
+REFUSALS = (SOUND, EDITED, PUT)
 
 
 @dataclass(frozen=True)
@@ -69,8 +79,14 @@ class Row:
     theirs: str
 
     @property
-    def agrees(self) -> bool:
-        return self.ours == self.theirs
+    def outcome(self) -> str:
+        """One of the marks that are explained above."""
+        ours, theirs = self.ours.startswith(NO), self.theirs.startswith(NO)
+        if self.ours == self.theirs or (ours and theirs):
+            return "="
+        if self.judge == "-" and self.question in REFUSALS:
+            return "-"
+        return "?" if theirs else "!"
 
 
 @dataclass(frozen=True)
@@ -81,7 +97,11 @@ class Asked:
     kind: str
 
     def row(self, question: str, ours: object, judge: str, theirs: object) -> Row:
-        return Row(str(self.path), self.kind, question, str(ours), judge, str(theirs))
+        return Row(str(self.path), self.kind, question, one_line(ours), judge, one_line(theirs))
+
+
+def one_line(answer: object) -> str:
+    return " ".join(str(answer).split("\n"))
 
 
 def kind_of(path: Path) -> str:
@@ -113,8 +133,8 @@ def hive_rows(asked: Asked) -> Iterator[Row]:
     except VmRescueError as error:
         yield from unreadable_hive(asked, error)
         return
-    damage = hive.check()
-    yield asked.row("sound", "; ".join(map(str, damage[:2])) or "yes", "-", "yes")
+    faults = [str(problem) for problem in hive.check() if problem.weight > Weight.NOTE]
+    yield asked.row(SOUND, "; ".join(faults[:2]) or "yes", "-", "yes")
     with tempfile.TemporaryDirectory() as folder:
         seen = Path(folder) / "hive"
         seen.write_bytes(hive.to_bytes() if hive.recovered else asked.path.read_bytes())
@@ -127,7 +147,7 @@ def hive_rows(asked: Asked) -> Iterator[Row]:
             if judge == "dissect.regf" or shutil.which(judge):
                 yield asked.row("keys, values, data", "the same", judge, verdict(compare))
     for judge, read in (("yarp", with_yarp), ("regipy", with_regipy)):
-        if importlib.util.find_spec(judge):
+        if importlib.util.find_spec(judge) and not (judge == "regipy" and hive.recovered):  # which replays no logs
             yield asked.row("keys and values, logs replayed", counts(content), judge, attempt(read, asked.path))
     if "Objects" in content:
         yield from store_rows(asked)
@@ -162,9 +182,10 @@ def unreadable_hive(asked: Asked, error: VmRescueError) -> Iterator[Row]:
     for judge, command in {"hivexml": ["hivexml"], "reglookup": ["reglookup"]}.items():
         if shutil.which(judge):
             done = subprocess.run([*command, asked.path], capture_output=True, timeout=SECONDS)
-            yield asked.row("can be read", f"no: {error}", judge, "yes" if done.returncode == 0 else f"no: {error}")
+            said = last_line(done.stderr)
+            yield asked.row("can be read", f"{NO}{error}", judge, f"{NO}{said}" if said or done.returncode else "yes")
     if importlib.util.find_spec("yarp"):
-        yield asked.row("can be read", f"no: {error}", "yarp", attempt(with_yarp, asked.path))
+        yield asked.row("can be read", f"{NO}{error}", "yarp", attempt(with_yarp, asked.path))
 
 
 def counts(content: Content) -> str:
@@ -219,7 +240,12 @@ def exported(asked: Asked, content: Content) -> Iterator[Row]:
             text.write_bytes(
                 lines.replace(f"HKEY_LOCAL_MACHINE\\{copy.name}", "HKEY_LOCAL_MACHINE\\empty").encode("utf-16")
             )
-            status, said = vmrescue("reg", empty, "import", text, "--yes")
+            if asked.path.stat().st_size <= LARGEST_IMPORTED:
+                status, said = vmrescue("reg", empty, "import", text, "--yes")
+            else:
+                hive = Hive(empty.read_bytes())
+                import_reg(hive, text.read_bytes(), r"HKEY_LOCAL_MACHINE\empty")
+                empty.write_bytes(hive.to_bytes())
         answer = said.splitlines()[-1] if said else f"status {status}"
         if status == 0:
             again = content_of(Hive(empty.read_bytes()))
@@ -239,7 +265,7 @@ def edited_hive(asked: Asked) -> Iterator[Row]:
             "reg", copy, "add", rf"HKLM\{copy.name}\VmrescueProbe", "/v", "Probe", "/d", "probe", "--yes"
         )
         if status:
-            yield asked.row("an edit is refused, untouched", f"{status}: {said.strip()[-200:]}", "-", "made")
+            yield asked.row(EDITED, f"refused, {status}: {said.strip()[-200:]}", "-", "made")
             yield asked.row("untouched by a refusal", sha256(copy), "-", before)
             return
         content = content_of(Hive(copy.read_bytes()))
@@ -257,7 +283,7 @@ def image_rows(asked: Asked) -> Iterator[Row]:
     try:
         device = open_disk(asked.path)
     except VmRescueError as error:
-        yield asked.row("can be opened", f"no: {error}", "qemu-img", qemu_size(asked))
+        yield asked.row("can be opened", f"{NO}{error}", "qemu-img", qemu_size(asked))
         return
     with closing(device):
         if asked.kind not in ("raw", "E01") and shutil.which("qemu-img"):
@@ -284,7 +310,7 @@ def qemu_size(asked: Asked) -> str:
     if not shutil.which("qemu-img"):
         return "not installed"
     done = subprocess.run(["qemu-img", "info", "--output=json", asked.path], capture_output=True, timeout=SECONDS)
-    return str(json.loads(done.stdout)["virtual-size"]) if done.returncode == 0 else f"no: {last_line(done.stderr)}"
+    return str(json.loads(done.stdout)["virtual-size"]) if done.returncode == 0 else f"{NO}{last_line(done.stderr)}"
 
 
 def qemu_content(asked: Asked, size: int) -> str:
@@ -294,7 +320,7 @@ def qemu_content(asked: Asked, size: int) -> str:
         command = ["qemu-img", "convert", *options, "-O", "raw", str(asked.path), str(raw)]
         done = subprocess.run(command, capture_output=True, timeout=SECONDS)
         if done.returncode:
-            return f"no: {last_line(done.stderr)}"
+            return f"{NO}{last_line(done.stderr)}"
         with open(raw, "rb") as stream:
             digest = hashlib.sha256()
             for at in range(0, size, 1 << 22):
@@ -308,7 +334,7 @@ def disk_rows(asked: Asked, raw: Path, device: Any) -> Iterator[Row]:
     try:
         disk = Disk(device, str(asked.path))
     except VmRescueError as error:
-        yield asked.row("partition table", f"no: {error}", "sfdisk", sfdisk(raw))
+        yield asked.row("partition table", f"{NO}{error}", "sfdisk", sfdisk(raw))
         return
     if disk.table.style != "none":  # of a boot sector sfdisk makes partitions too
         ours = sorted((volume.partition.start, volume.partition.size) for volume in disk.volumes)
@@ -322,7 +348,7 @@ def sfdisk(raw: Path) -> str:
         return "not installed"
     done = subprocess.run(["sfdisk", "--json", raw], capture_output=True, timeout=SECONDS)
     if done.returncode:
-        return "[]"
+        return f"{NO}{last_line(done.stderr)}"
     table = json.loads(done.stdout)["partitiontable"]
     sector = table.get("sectorsize", 512)
     rows = [row for row in table.get("partitions", []) if row.get("type", "").lower() not in ("5", "f", "85")]
@@ -339,13 +365,14 @@ def volume_rows(asked: Asked, raw: Path, volume: Volume) -> Iterator[Row]:
         yield asked.row(f"{name}: file system", volume.file_system, "fsstat", found[1].decode())
     if not volume.readable:
         return
+    listed = their_files(place, raw)
     try:
         ours = dict(our_files(volume))
     except VmRescueError as error:
-        ours = {}
-        yield asked.row(f"{name}: files", f"no: {error}", "fls", "")
-    listed = their_files(place, raw)
+        yield asked.row(f"{name}: files", f"{NO}{error}", "fls", f"{NO}files" if listed is None else len(listed))
+        return
     if listed is None:
+        yield asked.row(f"{name}: files", len(ours), "fls", f"{NO}files")
         return
     shared = ours.keys() & listed.keys()
     yield asked.row(
@@ -398,7 +425,7 @@ def our_content(volume: Volume, path: str) -> str | None:
             return None
         return hashlib.sha256(volume.files.open(path).read()).hexdigest()
     except VmRescueError as error:
-        return f"no: {error}"
+        return f"{NO}{error}"
 
 
 def icat(place: list[str], raw: Path, address: str) -> str:
@@ -417,18 +444,27 @@ def edited_image(asked: Asked) -> Iterator[Row]:
         before = sha256(copy)
         try:
             with closing(open_disk(copy)) as device:
-                volumes = [(v.partition.number, v.file_system) for v in Disk(device, str(copy)).volumes]
+                disk = Disk(device, str(copy))
+                volumes = [(each.partition.number, each.file_system) for each in disk.volumes if has_files(each)]
         except VmRescueError:
             return
         for number, file_system in volumes:
             status, said = vmrescue("put", f"{copy}:{number}", probe, r"\vmrescue-probe.bin", "--yes")
             what = f"put on partition {number} ({file_system})"
             if status:
-                yield asked.row(f"{what}: refused", f"{status}: {said.strip()[-300:]}", "-", "made")
+                yield asked.row(PUT, f"on {number} refused, {status}: {said.strip()[-300:]}", "-", "made")
                 yield asked.row(f"{what}: untouched by a refusal", sha256(copy), "-", before)
                 continue
             yield from judged_edit(asked, copy, number, str(file_system), what)
             yield from undone(asked, copy, before)
+
+
+def has_files(volume: Volume) -> bool:
+    """Whether a volume's files can be listed: nobody expects an edit of another."""
+    try:
+        return volume.readable and any(True for _ in volume.files.entries(""))
+    except VmRescueError:
+        return False
 
 
 def judged_edit(asked: Asked, copy: Path, number: int, file_system: str, what: str) -> Iterator[Row]:
@@ -473,9 +509,10 @@ def verdict(compare: Callable[[], None]) -> str:
     try:
         compare()
     except AssertionError as error:
-        return f"differs: {str(error) or 'values'}"[:300]
+        said = str(error) or "values"
+        return f"{NO}{said}"[:300] if " ended with " in said.split("\n")[0] else f"differs: {said}"[:300]
     except ElementTree.ParseError as error:  # hivexml prints some characters that XML does not have
-        return f"no: {error}"
+        return f"{NO}{error}"
     return "the same"
 
 
@@ -485,7 +522,7 @@ def attempt(read: Callable[[Path], str], path: Path) -> str:
         with reading(read.__name__, 0):
             return read(path)
     except VmRescueError as error:
-        return f"no: {error}"[:200]
+        return f"{NO}{error}"[:200]
 
 
 def last_line(said: bytes) -> str:
@@ -536,13 +573,15 @@ def main() -> int:
     tally: Counter[str] = Counter()
     for path in sorted(path for path in chosen.folder.rglob("*") if path.is_file()):
         for row in one(path, chosen.edit):
-            tally["agree" if row.agrees else "differ"] += 1
-            if chosen.all or not row.agrees:
+            tally[row.outcome] += 1
+            if chosen.all or row.outcome != "=":
                 name = path.relative_to(chosen.folder)
-                mark = "=" if row.agrees else "!"
-                print(f"{mark} {name} [{row.kind}] {row.question}: {row.ours} | {row.judge}: {row.theirs}")
+                print(f"{row.outcome} {name} [{row.kind}] {row.question}: {row.ours} | {row.judge}: {row.theirs}")
                 sys.stdout.flush()
-    print(f"{tally['agree'] + tally['differ']} answers compared: {tally['agree']} agree, {tally['differ']} differ")
+    print(
+        f"{tally.total()} answers compared: {tally['=']} agree, {tally['!']} differ; of {tally['?']} the other reader "
+        f"knows nothing; {tally['-']} faults found and edits refused"
+    )
     return 0
 
 

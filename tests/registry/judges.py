@@ -125,7 +125,7 @@ def _as_xml(kind: int, raw: bytes) -> tuple[str, object]:
     named = XML_TYPES.get(ValueType(kind), "") if kind <= ValueType.QWORD else "unknown"
     if kind in STRINGS or kind == ValueType.MULTI_SZ:
         lines = raw[: len(raw) & ~1].decode("utf-16-le", "surrogatepass").split("\0")
-        shown = lines[0] if kind in STRINGS else lines[:-1] or [""]
+        shown = lines[0] if kind in STRINGS else lines[:-1] or [""] * bool(raw)
         try:
             "".join(shown).encode()
         except UnicodeEncodeError:
