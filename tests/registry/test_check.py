@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 import re
 import struct
 from typing import TYPE_CHECKING
@@ -56,8 +57,8 @@ def sound() -> Hive:
 class Damaged:
     """A copy of the sound hive, to be broken at places that are found by name."""
 
-    def __init__(self) -> None:
-        self.hive = sound()
+    def __init__(self, hive: Hive | None = None) -> None:
+        self.hive = hive or sound()
         self.data = bytearray(self.hive.to_bytes())
 
     def key(self, path: str) -> int:
@@ -309,6 +310,37 @@ def access_bits_of_a_layered_key(it: Damaged) -> None:
     it.put(it.key("many"), 12, "I", 0x100)
 
 
+def in_a_layer(it: Damaged) -> None:
+    struct.pack_into("<I", it.data, 144, 2)
+    numbers = struct.unpack_from("<127I", it.data)
+    struct.pack_into("<I", it.data, 508, functools.reduce(operator.xor, numbers))
+
+
+def hidden_key_with_values(it: Damaged) -> None:
+    in_a_layer(it)
+    it.put(it.key("Classy"), 12, "I", 0x100)
+
+
+def hidden_key_with_subkeys(it: Damaged) -> None:
+    in_a_layer(it)
+    it.put(it.key("many"), 12, "I", 0x100)
+
+
+def hidden_root(it: Damaged) -> None:
+    in_a_layer(it)
+    it.put(it.hive.root.offset, 12, "I", 0x300)
+
+
+def replaced_key_with_others_below(it: Damaged) -> None:
+    in_a_layer(it)
+    it.put(it.key("many"), 12, "I", 0x300)
+
+
+def hidden_value_with_data(it: Damaged) -> None:
+    in_a_layer(it)
+    it.put(it.value("plain"), 16, "H", 3)
+
+
 def flag_of_a_mount_point(it: Damaged) -> None:
     it.put(it.hive.root.offset, 2, "H", 0x2E)
 
@@ -364,6 +396,11 @@ WEIGHTS: list[tuple[Callable[[Damaged], None], Weight]] = [
     (class_length_without_a_name, Weight.FLAW),
     (value_list_without_values, Weight.FLAW),
     (access_bits_of_a_layered_key, Weight.FLAW),
+    (hidden_key_with_values, Weight.FLAW),
+    (hidden_key_with_subkeys, Weight.FLAW),
+    (hidden_root, Weight.FLAW),
+    (replaced_key_with_others_below, Weight.FLAW),
+    (hidden_value_with_data, Weight.FLAW),
     (flag_of_a_mount_point, Weight.FLAW),
     (not_deletable_below_the_root, Weight.FLAW),
     (value_of_a_layered_key, Weight.FLAW),
@@ -383,6 +420,22 @@ def test_a_problem_weighs_what_it_weighs_for_windows(change: Callable[[Damaged],
     damaged = Damaged()
     change(damaged)
     assert max(problem.weight for problem in Hive(bytes(damaged.data)).check()) is weight
+
+
+def test_what_a_layer_hides_is_sound_in_a_hive_that_is_one() -> None:
+    """Microsoft's checker finds nothing in such a hive, whatever its version; nor in one that Windows made."""
+    hive = Hive.create("TEST", minor=6)
+    for path in ("gone", "replaced\\whole", "merged"):
+        hive.create_key(path)
+    hive.set_value("merged", "gone", ValueType.NONE, b"")
+    it = Damaged(hive)
+    for path, bits in (("gone", 0x100), ("replaced", 0x300), (r"replaced\whole", 0x300), ("merged", 0x200)):
+        it.put(it.key(path), 12, "I", bits)
+    hidden = hive.key("merged").value("gone").offset
+    it.put(hidden, 4, "IIIH", 0, 0xFFFFFFFF, 0, 3)
+    assert {problem.weight for problem in Hive(bytes(it.data)).check()} == {Weight.FLAW}
+    in_a_layer(it)
+    assert Hive(bytes(it.data)).check() == []
 
 
 def test_a_root_key_that_is_none_is_no_hive() -> None:

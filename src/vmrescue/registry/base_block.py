@@ -50,6 +50,7 @@ class FileType(IntEnum):
 
 MEMORY_LOAD = 1  # the only file format
 TRANSACTION_FLAG = 1  # the one flag that log entries carry
+LAYER_FLAG = 2  # the hive may lie over another one, such as a container's
 READABLE_MINORS = (3, 4, 5, 6)
 
 
@@ -82,6 +83,10 @@ class BaseBlock:
         fields = LAYOUT.parse(data[:SECTOR])
         names = [name for name in cls.__dataclass_fields__ if name != "expected_checksum"]
         return cls(**{name: fields[name] for name in names}, expected_checksum=checksum(data))
+
+    @property
+    def is_layered(self) -> bool:
+        return bool(self.flags & LAYER_FLAG)
 
     @property
     def checksum_is_right(self) -> bool:

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 
 NAME = "key's name"  # the structure of a problem with a name
-LAYERED_MINOR = 6  # the first version that may have layered keys
 
 
 class Weight(IntEnum):
@@ -53,9 +52,12 @@ class Problem(NamedTuple):
         return f"{self.structure}{where}: {self.text}"
 
 
-def check(cells: Cells, root: int, minor: int) -> list[Problem]:
-    """All that is wrong with the cells of a hive of version 1.`minor`, whose root key lies at `root`."""
-    checker = _Checker(cells, minor)
+def check(cells: Cells, root: int, minor: int, *, layered: bool = False) -> list[Problem]:
+    """All that is wrong with the cells of a hive of version 1.`minor`, whose root key lies at `root`.
+
+    `layered`: its base block says that it lies over another hive, so that its keys and values may hide some of that.
+    """
+    checker = _Checker(cells, minor, layered)
     checker.bins()
     checker.keys(root)
     checker.descriptors()
@@ -64,9 +66,10 @@ def check(cells: Cells, root: int, minor: int) -> list[Problem]:
 
 
 class _Checker:
-    def __init__(self, cells: Cells, minor: int) -> None:
+    def __init__(self, cells: Cells, minor: int, layered: bool) -> None:
         self._cells = cells
         self._minor = minor
+        self._layered = layered
         self.problems: list[Problem] = []
         self._used: set[int] = set()  # cells in use, by what the bins say
         self._owned: set[int] = set()  # cells that something reachable has for itself
@@ -123,9 +126,19 @@ class _Checker:
         wrong = key_node.HIVE_EXIT if is_root else key_node.HIVE_EXIT | key_node.NO_DELETE | key_node.PREDEF_HANDLE
         if flags & wrong:
             self._report(key, "key node", f"has the flags 0x{flags:x}, with 0x{flags & wrong:x}", Weight.FLAW)
-        if node.access_bits & key_node.LAYER and self._minor < LAYERED_MINOR:
-            text = f"has the access bits 0x{node.access_bits:x}, a layered key's, in version 1.{self._minor}"
-            self._report(key, "key node", text, Weight.FLAW)
+        if why := self._wrong_layer(node, is_root):
+            self._report(key, "key node", f"has the access bits 0x{node.access_bits:x}, {why}", Weight.FLAW)
+
+    def _wrong_layer(self, node: KeyNode, is_root: bool) -> str | None:
+        """What a key may not be to the one below it; nobody describes it, and Microsoft's checker shows it."""
+        layer = node.access_bits & key_node.LAYER
+        if layer and not self._layered:
+            return "a layered key's, in a hive that is no layer"
+        if layer & key_node.HIDES and is_root:
+            return "which no root key has"
+        if layer == key_node.HIDES and (node.subkey_count or node.has_values):
+            return "of a key that is hidden, and has something"
+        return None
 
     def _name(self, key: int, node: KeyNode, is_root: bool) -> None:
         name = key_node.read_name(self._cells, key, node)
@@ -172,7 +185,8 @@ class _Checker:
         self._largest(key, "value data", node.max_value_data, most_data)
 
     def _value(self, offset: int, value: KeyValue) -> None:
-        if value.flags & key_value.TOMBSTONE:
+        is_empty = not value.stored_size and value.data == NIL and not value.type
+        if value.flags & key_value.TOMBSTONE and not (self._layered and is_empty):
             text = f"has the flags 0x{value.flags:x}, with a layered value's"
             self._report(offset, "key value", text, Weight.FLAW)
         if value.name_length & 1 and not value.flags & key_value.COMP_NAME:
@@ -203,7 +217,7 @@ class _Checker:
                 if not self._own(subkey, "subkey list", leaf.offset):
                     continue
                 with self._noting():
-                    below = self._subkey(key, subkey)
+                    below = self._subkey(key, node, subkey)
                     name = key_node.read_name(self._cells, subkey, below)
                     self._hint(leaf, name, hint)
                     order = names.order(name)
@@ -232,10 +246,14 @@ class _Checker:
                     self._report(offset, "subkey list", "has no entries")
                 yield leaf
 
-    def _subkey(self, key: int, subkey: int) -> KeyNode:
+    def _subkey(self, key: int, above: KeyNode, subkey: int) -> KeyNode:
         node = key_node.read(self._cells, subkey)
         if node.parent != key:
             self._report(subkey, "key node", f"has the parent 0x{node.parent:x}, but is in the list of 0x{key:x}")
+        replaces = self._layered and above.access_bits & key_node.LAYER == key_node.LAYER
+        if replaces and not node.access_bits & key_node.HIDES:
+            text = f"has the access bits 0x{node.access_bits:x}, below a key that replaces all that it hides"
+            self._report(subkey, "key node", text, Weight.FLAW)
         return node
 
     def _hint(self, leaf: Leaf, name: str, hint: int) -> None:

@@ -160,7 +160,7 @@ class Hive:
 
     def check(self) -> list[Problem]:
         """All that is odd or wrong with the hive, with the edits made here; of a sound one nothing but notes."""
-        problems = check(self.cells, self.root_offset, self._base.minor)
+        problems = check(self.cells, self.root_offset, self._base.minor, layered=self._base.is_layered)
         if self.unreplayed:
             weight = Weight.DAMAGE if self.dirty_before.is_torn else Weight.FLAW
             problems.insert(0, Problem(-BINS, "base block", self.dirty_before.reason, weight))

@@ -27,7 +27,8 @@ SYM_LINK = 0x10
 COMP_NAME = 0x20  # the name is Latin-1
 PREDEF_HANDLE = 0x40  # the number of values is a handle
 
-LAYER = 0x300  # in the access bits: what a layered key is to the one below it
+LAYER = 0x300  # in the access bits: what a layered key is to the one of the same path in the layer below
+HIDES = 0x100  # there is no such key; with the bit above it, this key and all below replace it
 
 INHERIT_VIRTUALIZATION = 0x8  # among the virtualization flags: new subkeys get them too
 
