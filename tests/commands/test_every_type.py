@@ -36,6 +36,8 @@ CASES: dict[str, tuple[int, str, str]] = {
     "link": (6, utf16("\\Registry\\Machine"), "REG_LINK    \\Registry\\Machine"),
     "list": (7, utf16("a\0b\0\0"), "REG_MULTI_SZ    a\\0b"),
     "list empty": (7, utf16("\0"), "REG_MULTI_SZ    "),
+    "list ended twice": (7, utf16("a\0b\0\0\0"), "REG_MULTI_SZ    a\\0b"),
+    "list of nothing but ends": (7, utf16("\0\0\0"), "REG_MULTI_SZ    "),
     "list unended": (7, utf16("a\0b\0"), "REG_MULTI_SZ    a\\0b"),
     "list with empty strings": (7, utf16("\0a\0\0b\0\0"), "REG_MULTI_SZ    \\0a\\0\\0b"),
     "resources": (8, "01", "REG_RESOURCE_LIST    01"),

@@ -81,6 +81,7 @@ def image(built: Path, tmp_path: Path) -> Path:
         (r"HKLM\SOFTWARE\WOW6432Node\Vendor /reg:32", "bits    REG_DWORD    0x20"),
         (rf"HKLM\SOFTWARE\{CURRENT_VERSION}\ProfileList /reg:32", f"ProfileList\\{ALICE}"),
         (r"HKCR\.txt", "Content Type    REG_SZ    text/plain"),
+        ("HKCR", "HKEY_CLASSES_ROOT\\.txt"),
         (r"HKLM\BCD00000000\Description", "KeyName    REG_SZ    BCD00000000"),
         ("HKLM", "HKEY_LOCAL_MACHINE\\SYSTEM"),
         ("HKU", "HKEY_USERS\\Alice"),
@@ -100,6 +101,8 @@ def test_a_key_is_found_in_its_hive(built: Path, key: str, shown: str) -> None:
         (r"HKLM\SECURITY\Policy", 3, r"no hive \Windows\System32\config\SECURITY"),
         (r"HKLM\BROKENSYSTEM\Select", 3, r"there are HKLM\BCD00000000, HKLM\SAM, HKLM\SOFTWARE, HKLM\SYSTEM"),
         (r"HKCU\Software", 2, r"HKU\<user>"),
+        ("HKCU", 2, r"HKU\<user>"),
+        ("HKCC", 2, "lies in no hive"),
     ],
 )
 def test_a_name_that_means_nothing_is_refused_with_those_that_do(

@@ -214,6 +214,28 @@ def with_link(image: Path, folder: Path, target: str) -> Path:
     return image
 
 
+BOOT_MANAGER = r"Objects\{9dea862c-5cdd-4e70-acc1-f32b344d4795}"
+
+
+@pytest.mark.parametrize("key", ["", r"\Description", r"\Elements", r"\Elements\12000004"])
+def test_a_link_in_a_boot_store_is_said_and_nothing_is_written(tmp_path: Path, key: str) -> None:
+    store = tmp_path / "BCD"
+    output_of("bcdedit", "/createstore", store)
+    output_of("bcdedit", store, "/create", "{bootmgr}", "--yes")
+    output_of("bcdedit", store, "/set", "{bootmgr}", "description", "mine", "--yes")
+    hive = Hive(store.read_bytes())
+    hive.rename_key(f"{BOOT_MANAGER}{key}", "{elsewhere}")
+    elsewhere = f"{BOOT_MANAGER}{key}".rpartition("\\")[0] + "\\{elsewhere}"
+    hive.create_link(f"{BOOT_MANAGER}{key}", f"\\Registry\\Machine\\BCD00000000\\{elsewhere}")
+    written(hive, store)
+    before = sha256(store)
+
+    for words in (["/enum", "all"], ["/set", "{bootmgr}", "timeout", "5", "--yes"]):
+        done = vmrescue("bcdedit", store, *words)
+        assert (done.status, "is a symbolic link, which no store should have" in done.err) == (3, True), words
+    assert sha256(store) == before
+
+
 def system_of(image: Path, folder: Path) -> dict[str, dict[str, str]]:
     target = folder / "now"
     output_of("get", image, "Windows/System32/config/SYSTEM", target)

@@ -99,6 +99,15 @@ def test_a_hive_goes_by_any_name_below_a_root(system: Path, name: str) -> None:
     assert printed.endswith("    CrashDumpEnabled    REG_DWORD    0x8\n\n")
 
 
+def test_a_root_that_is_the_hives_own_root_key_is_listed(system: Path) -> None:
+    keys = ["ControlSet001", "ControlSet002", "Select"]
+
+    printed = output_of("reg", system, "query", "HKCU")
+
+    assert printed.split() == [f"HKEY_CURRENT_USER\\{key}" for key in keys]
+    assert vmrescue("reg", system, "query", "HKCR").status == 2
+
+
 def test_delete_takes_a_key_with_all_below_it(system: Path) -> None:
     output_of("reg", system, "DELETE", r"HKLM\SYSTEM\CurrentControlSet", "/f")
 

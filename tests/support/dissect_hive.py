@@ -22,6 +22,10 @@ class DissectKey:
     def name(self) -> str:
         return str(self._key.name)
 
+    @property
+    def is_link(self) -> bool:
+        return bool(int(self._key.cell.Flags) & 0x10)
+
     def subkeys(self) -> Iterator[DissectKey]:
         return map(DissectKey, self._key.subkeys())
 

@@ -29,6 +29,10 @@ class HiveKey:
     def name(self) -> str:
         return self._key.name
 
+    @property
+    def is_link(self) -> bool:
+        return self._key.is_link
+
     def subkeys(self) -> Iterator[HiveKey]:
         return map(HiveKey, self._key.subkeys())
 

@@ -18,6 +18,10 @@ class KeyReader(Protocol):
     def name(self) -> str:
         """The key's own name, without its path."""
 
+    @property
+    def is_link(self) -> bool:
+        """Whether it is a symbolic link: whoever opens it gets another key."""
+
     def subkeys(self) -> Iterable[KeyReader]:
         """The keys below it, in the hive's order."""
 

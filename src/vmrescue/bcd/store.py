@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from vmrescue.bcd import objects
 from vmrescue.bcd.elements import ElementType, Format, element_by_id, element_by_name, format_of, name_of
 from vmrescue.bcd.objects import Application, Kind, ObjectType, braced
 from vmrescue.bcd.values import REG_BINARY, Value, decode_value
-from vmrescue.errors import FormatError, NotFoundError
+from vmrescue.errors import FormatError, NotFoundError, UnsupportedError
 
 if TYPE_CHECKING:
     from vmrescue.bcd.hive_reader import KeyReader
+
+Found = TypeVar("Found", "KeyReader", "KeyReader | None")
 
 INHERIT = 0x14000006
 DEFAULT_OBJECT = 0x23000003
@@ -106,7 +108,7 @@ class BcdObject:
     @cached_property
     def type(self) -> ObjectType:
         """The object's type; 0 where the store has lost it."""
-        description = self._key.subkey("Description")
+        description = _own(self._key.subkey("Description"))
         found = description.value("Type") if description else None
         return ObjectType(int.from_bytes(found[1][:4], "little") if found else 0)
 
@@ -161,9 +163,9 @@ class BcdObject:
 
     @cached_property
     def _elements(self) -> dict[int, Element]:
-        keys = self._key.subkey("Elements")
+        keys = _own(self._key.subkey("Elements"))
         found = {}
-        for key in keys.subkeys() if keys else ():
+        for key in map(_own, keys.subkeys() if keys else ()):
             identifier, value = _hexadecimal(key.name), key.value("Element")
             if identifier is not None and value is not None:
                 found[identifier] = Element(self, identifier, *value)
@@ -175,13 +177,15 @@ class Store:
 
     Raises:
         NotFoundError: the hive has no key ``Objects``, so it is not a BCD store.
+        UnsupportedError: a key of it is a symbolic link; so do its objects, where one of theirs is.
     """
 
     def __init__(self, root: KeyReader) -> None:
-        key = root.subkey("Objects")
+        key = _own(root.subkey("Objects"))
         if key is None:
             raise NotFoundError("not a BCD store: its hive has no key Objects")
-        self._objects = {guid: BcdObject(self, guid, each) for each in key.subkeys() if (guid := _guid(each.name))}
+        own = map(_own, key.subkeys())
+        self._objects = {guid: BcdObject(self, guid, each) for each in own if (guid := _guid(each.name))}
 
     def objects(self) -> list[BcdObject]:
         """All objects, in the order of their GUIDs' text, as a hive sorts them."""
@@ -204,6 +208,7 @@ class Store:
         found = self.find(guid) if guid else None
         if found is None:
             raise NotFoundError(f"the BCD store has no object {identifier}")
+        found.elements()  # whoever wants to set one without a look at it, too, is to know that it lies elsewhere
         return found
 
     @property
@@ -230,6 +235,13 @@ class Store:
         if entry is None:
             raise NotFoundError("the BCD store has no default boot loader")
         return entry
+
+
+def _own(key: Found) -> Found:
+    """The key itself. Raises UnsupportedError for a symbolic link: what Windows reads lies elsewhere."""
+    if key is not None and key.is_link:
+        raise UnsupportedError(f"the boot store's key {key.name!r} is a symbolic link, which no store should have")
+    return key
 
 
 def guid_of(identifier: str) -> UUID | None:

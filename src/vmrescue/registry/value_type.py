@@ -64,8 +64,11 @@ def says_all(kind: int, raw: bytes) -> bool:
 
 
 def all_strings(raw: bytes) -> list[str]:
-    """All of a list, with what stands behind an empty string, where Windows programs take it to end."""
-    text = _decode_text(raw).removesuffix("\0").removesuffix("\0")
+    """All of a list, with what stands behind an empty string, where Windows programs take it to end.
+
+    Behind the last one there may be any number of NULs: too many of them are no strings.
+    """
+    text = _decode_text(raw).rstrip("\0")
     return text.split("\0") if text else []
 
 

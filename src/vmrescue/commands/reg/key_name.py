@@ -9,6 +9,8 @@ from vmrescue.errors import UsageError
 from vmrescue.registry import path as key_path
 from vmrescue.registry.reg_file import ROOTS
 
+OF_HIVES = ("HKEY_LOCAL_MACHINE", "HKEY_USERS")  # the roots right below which hives are loaded
+
 
 @dataclass(frozen=True)
 class KeyName:
@@ -28,6 +30,11 @@ class KeyName:
             return cls(full, key_path.spelled(path))
         except UsageError as error:
             raise messages.invalid_key_name(text) from error
+
+    @property
+    def holds_hives(self) -> bool:
+        """Whether it is no key at all, but a root below which hives are: not so HKCR, which is a key of one of them."""
+        return not self.path and self.root in OF_HIVES
 
     @property
     def parts(self) -> list[str]:

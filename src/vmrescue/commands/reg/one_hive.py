@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.commands.reg.current_control_set import LINK, through_select
+from vmrescue.commands.reg.key_name import OF_HIVES
 from vmrescue.errors import UsageError
 from vmrescue.registry import path as key_path
 from vmrescue.registry.errors import KeyNotFound, ValueNotFound
@@ -16,8 +17,6 @@ from vmrescue.registry.errors import KeyNotFound, ValueNotFound
 if TYPE_CHECKING:
     from vmrescue.commands.reg.key_name import KeyName
     from vmrescue.registry.hive import Hive
-
-LOADED_BELOW = ("HKEY_LOCAL_MACHINE", "HKEY_USERS")
 
 
 class OneHive:
@@ -38,7 +37,7 @@ class OneHive:
         """The path in the hive of the key so called."""
         if name.root == "HKEY_CURRENT_USER":
             return name.path
-        if name.root not in LOADED_BELOW or not name.path:
+        if name.root not in OF_HIVES or not name.path:
             raise UsageError(f"{name} is no key of a hive file: name it HKLM\\{self._name}\\… or HKU\\{self._name}\\…")
         return through_select(key_path.join(name.parts[1:]), self._current, self._stored)
 
@@ -47,7 +46,7 @@ class OneHive:
         return key.is_link if key else None
 
     def hives(self, root: str) -> list[str]:
-        return [self._name] if root in LOADED_BELOW else []
+        return [self._name] if root in OF_HIVES else []
 
     def _current(self) -> int | None:
         try:

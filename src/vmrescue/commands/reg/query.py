@@ -40,7 +40,7 @@ def query(command: Command, registry: Registry) -> Outcome:
         raise messages.invalid_syntax("query")
     if len(command.switches.get("se", "x")) != 1:
         raise messages.invalid_syntax("query", "A separator is one character.")
-    top = _Top(command, registry, name) if name.path else _Root(command, registry, name)
+    top = (_Root if name.holds_hives else _Top)(command, registry, name)
     if {"f", "t"} & command.switches.keys():
         return _search(command, top)
     if command.value_name is not None:
