@@ -100,6 +100,30 @@ def test_one_page_file_named_in_many_spellings_is_one(gen1_broken: Path) -> None
     assert there(gen1_broken, PAGE_FILES) == ["page files/my page.sys"]
 
 
+def test_a_short_form_that_is_called_as_a_page_file_makes_no_page_file_of_another(gen1_broken: Path) -> None:
+    """And the rest of the repair is made: what a diagnosis promises is not refused later."""
+    name_files(
+        gen1_broken, [r"\??\C:\PAGEFILE.SYS", r"C:\DB.SYS", r"C:\PROGS\own.sys"], [r"C:\DB.SYS", r"C:\PROGS\own.sys"]
+    )
+    short = {"thesis.docx": "PAGEFILE.SYS", "database.mdf": "DB.SYS", "Program Files": "PROGS"}
+    with mounted_ntfs(gen1_broken, *GEN1_OS, writable=True) as root:
+        (root / "pagefile.sys").unlink()
+        (root / "Program Files").mkdir()
+        for name in ("thesis.docx", "database.mdf", "Program Files/own.sys"):
+            (root / name).write_bytes(b"years of work")
+        for name, form in short.items():
+            os.setxattr(root / name, "system.ntfs_dos_name", form.encode())
+
+    findings = [each for each in library.diagnose(gen1_broken).findings if each.check == "page-file"]
+    assert deleted(findings) == []
+    said = [each.evidence.get("why_not_deleted") or "" for each in findings]
+    assert sum("not taken for a page file" in each for each in said) == len(short)
+
+    assert library.repair(gen1_broken).committed
+    kept = ["thesis.docx", "database.mdf", "Program Files/own.sys"]
+    assert there(gen1_broken, kept) == kept
+
+
 @pytest.mark.parametrize(
     ("check", "path", "words"),
     [

@@ -6,7 +6,7 @@ the last boot had it. A page file on another drive takes room there, and is out 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from vmrescue.checks import steps
@@ -121,8 +121,10 @@ def _look_for(place: PageFile, installation: Installation, configured: list[Page
         nature = volume.files.nature(place.path)
         if nature is None:
             return Stray(place, ref, None)
+        # By its own name: what the value says may be the short form of any other.
+        ref = replace(ref, path=volume.files.spelled(place.path))
         paths = [each.path for each in configured if each.drive == place.drive]
-        why_not = why_no_page_file(volume.files, place.path, paths)
+        why_not = why_no_page_file(volume.files, ref.path, paths)
         if why_not:
             why_not = f"It is not deleted, because it is not taken for a page file: {why_not}."
         elif volume.state.name == "log pending":

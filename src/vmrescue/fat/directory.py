@@ -9,7 +9,7 @@ import struct
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import FormatError, RefusedError
+from vmrescue.errors import FormatError, RefusedError, UsageError
 from vmrescue.fat import names
 from vmrescue.fat.times import from_dos, to_dos
 
@@ -226,9 +226,20 @@ class Directory:
         return bytes(self._data[number * SLOT_SIZE : (number + 1) * SLOT_SIZE])
 
     def find(self, name: str) -> Entry | None:
-        """The entry whose long or 8.3 name is `name`, in any case."""
-        wanted = names.fold(name)
-        return next((e for e in self.entries() if wanted in (names.fold(e.name), names.fold(e.short_name))), None)
+        """The entry whose long or 8.3 name is `name`: the exact spelling wins, and without one any case fits.
+
+        Raises UsageError where several fit: another system, or damage, has left names that differ only in case.
+        """
+        wanted, fitting = names.fold(name), []
+        for entry in self.entries():
+            if entry.name == name:
+                return entry
+            if wanted in (names.fold(entry.name), names.fold(entry.short_name)):
+                fitting.append(entry)
+        if len(fitting) > 1:
+            found = " or ".join(sorted(repr(entry.name) for entry in fitting))
+            raise UsageError(f"{name!r} may be {found}, which differ only in case: spell it as it is")
+        return fitting[0] if fitting else None
 
     def add(self, name: str, record: Record) -> Entry:
         """A new entry: `record` under `name`, in the first slots that are free; the directory grows where it must.

@@ -25,11 +25,12 @@ from dissect.ntfs.mft import Mft, MftRecord
 from vmrescue.errors import FormatError, UsageError
 from vmrescue.ntfs.structures.boot_sector import read_boot_sector
 from vmrescue.windows.agreement import must_agree
+from vmrescue.windows.file_system import ambiguous
 from vmrescue.windows.ntfs_content import check_extents, content_of, title
 from vmrescue.windows.stream import DeviceStream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from dissect.ntfs.index import Index
 
@@ -224,11 +225,6 @@ def find_name(directory: MftRecord, name: str) -> Any | None:
     if len({bytes(entry.header.FileReference.dumps()) for entry in found}) > 1:
         raise UsageError(ambiguous(name, map(name_of, found)))
     return found[0] if found else None
-
-
-def ambiguous(name: str, names: Iterable[str]) -> str:
-    """What is said of a name that fits several files."""
-    return f"{name!r} may be {' or '.join(sorted(map(repr, names)))}, which differ only in case: spell it as it is"
 
 
 def _fitting(index: Index, name: str) -> Iterator[Any]:

@@ -6,17 +6,18 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from vmrescue import file_path
-from vmrescue.errors import NotFoundError
+from vmrescue.errors import NotFoundError, UsageError
 from vmrescue.fat.boot_sector import read_boot_sector
+from vmrescue.registry.upcase import upper
 from vmrescue.windows.agreement import must_agree
 from vmrescue.windows.bounded_fat import BoundedFatFs, entries_of, name_of
-from vmrescue.windows.file_system import Entry
+from vmrescue.windows.file_system import Entry, ambiguous
 from vmrescue.windows.guard import GuardedStream, reading
 from vmrescue.windows.nature import Nature
 from vmrescue.windows.stream import DeviceStream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from vmrescue.device import BlockDevice
     from vmrescue.fat.boot_sector import BootSector
@@ -105,14 +106,27 @@ class FatFileSystem:
         for part in file_path.split(path):
             if not found.is_directory():
                 return None
-            wanted = part.upper()
-            names = (
-                child for child in entries_of(found) if wanted in (name_of(child).upper(), child.short_name.upper())
-            )
-            found = next(names, None)
+            found = _named(entries_of(found), part)
             if found is None:
                 return None
         return found
+
+
+def _named(entries: Iterable[Any], name: str) -> Any | None:
+    """The entry of that name, long or short: the exact spelling wins, and without one any case of letters fits.
+
+    Letters are compared as Windows compares them, one by one. Raises UsageError where several entries fit.
+    """
+    wanted, fitting = upper(name), []
+    for entry in entries:
+        own = name_of(entry)
+        if own == name:
+            return entry
+        if wanted in (upper(own), upper(entry.short_name)):
+            fitting.append(entry)
+    if len(fitting) > 1:
+        raise UsageError(ambiguous(name, map(name_of, fitting)))
+    return fitting[0] if fitting else None
 
 
 def _as_edited(boot: BootSector) -> dict[str, int | None]:

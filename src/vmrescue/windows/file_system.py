@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 from vmrescue.errors import UnsupportedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from vmrescue.device import BlockDevice
     from vmrescue.windows.nature import Nature
@@ -74,6 +74,11 @@ class FileSystem(Protocol):
 
     def entries(self, path: str) -> list[Entry]:
         """What a directory holds, sorted by name. Raises NotFoundError where there is no such directory."""
+
+
+def ambiguous(name: str, names: Iterable[str]) -> str:
+    """What is said of a name that fits several files."""
+    return f"{name!r} may be {' or '.join(sorted(map(repr, names)))}, which differ only in case: spell it as it is"
 
 
 def harmless(name: str) -> str:
