@@ -37,12 +37,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from registry.judges import assert_dissect_agrees, assert_hivexml_agrees, assert_reglookup_agrees, content_of
 from vmrescue.disk import open_disk
 from vmrescue.errors import VmRescueError
+from vmrescue.readers.guard import reading
 from vmrescue.registry import Hive
 from vmrescue.registry.check import Weight
 from vmrescue.registry.hive_file import read_hive, read_log
 from vmrescue.registry.reg_file import import_reg
-from vmrescue.windows.disk import Disk
-from vmrescue.windows.guard import reading
+from vmrescue.readers.guard import reading
+from vmrescue.volumes.disk import Disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

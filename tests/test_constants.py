@@ -10,7 +10,7 @@ from dissect.ntfs.c_ntfs import IO_REPARSE_TAG
 from support.machine import run
 from support.real_data import corpus
 from vmrescue.bcd import objects
-from vmrescue.ntfs.structures.reparse import TITLES, WOF
+from vmrescue.reparse_tags import TITLES, WOF
 from vmrescue.volume.partition_types import EXTENDED_TYPES, GPT_PROTECTIVE, GPT_TYPES, MBR_TYPES, Role
 
 # What a role's types are called in util-linux' lists.

@@ -21,7 +21,7 @@ from vmrescue.fat.boot_sector import COMMON, TAIL_16, TAIL_32
 from vmrescue.fat.directory import RECORD
 from vmrescue.fat.info_sector import LAYOUT as INFO
 from vmrescue.fat.names import LONG_SLOT
-from vmrescue.windows.fat_file_system import FatFileSystem
+from vmrescue.readers.fat.file_system import FatFileSystem
 
 if TYPE_CHECKING:
     from collections.abc import Callable

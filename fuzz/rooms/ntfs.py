@@ -24,8 +24,8 @@ from vmrescue.ntfs.structures.attribute import Attribute
 from vmrescue.ntfs.structures.attribute_list import _ENTRY as LIST_ENTRY
 from vmrescue.ntfs.structures.boot_sector import BOOT_SECTOR
 from vmrescue.ntfs.structures.record import FileRecord
-from vmrescue.windows.file_system import FileSystem, chunks
-from vmrescue.windows.ntfs_file_system import NtfsFileSystem
+from vmrescue.readers.file_system import FileSystem, chunks
+from vmrescue.readers.ntfs.file_system import NtfsFileSystem
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -77,6 +77,25 @@ class RefusedError(VmRescueError):
     exit_status = 4
 
 
+class LinkError(RefusedError):
+    """A symbolic link between registry keys cannot be followed, so what a path means is not known.
+
+    Args:
+        link: the link's path in the hive.
+        target: where it leads, as the kernel names it; None where it does not say.
+        why: what is the matter with that place.
+    """
+
+    def __init__(self, link: str, target: str | None, why: str) -> None:
+        self.link = link
+        self.target = target
+        super().__init__(
+            f"the key {link!r} is a symbolic link without a target"
+            if target is None
+            else f"the key {link!r} is a symbolic link to {target!r}, which {why}"
+        )
+
+
 class RepairFailedError(VmRescueError):
     """A repair was begun, could not be completed or confirmed, and was rolled back."""
 

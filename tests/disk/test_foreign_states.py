@@ -15,7 +15,7 @@ from support.images import sample, sha256
 from support.machine import run
 from vmrescue.disk import open_disk
 from vmrescue.errors import FormatError, RefusedError, UnsupportedError
-from vmrescue.image.containers.bounded_vhdx import REGION_TABLES, crc32c
+from vmrescue.readers.vhdx import REGION_TABLES, crc32c
 
 MIB = 1 << 20
 HEADERS = (64 << 10, 128 << 10)  # of a VHDX

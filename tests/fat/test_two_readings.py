@@ -16,9 +16,9 @@ from support.real_data import CORPUS
 from vmrescue.cli.main import group
 from vmrescue.errors import FormatError, UnsupportedError
 from vmrescue.fat import FatVolume
+from vmrescue.readers.fat.file_system import FatFileSystem
 from vmrescue.volume import identify
-from vmrescue.windows.agreement import must_agree
-from vmrescue.windows.fat_file_system import FatFileSystem
+from vmrescue.volumes.file_systems import must_agree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -19,9 +19,9 @@ from support.images import sha256
 from vmrescue.disk import open_disk
 from vmrescue.ntfs import NtfsVolume
 from vmrescue.plan import Plan
+from vmrescue.readers.file_system import harmless
 from vmrescue.registry import Hive, ValueType
 from vmrescue.volume import Window, read_partition_table
-from vmrescue.windows.file_system import harmless
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -26,7 +26,7 @@ from support.machine import run
 from support.memory_device import MemoryDevice
 from vmrescue.disk import FileDevice, open_disk
 from vmrescue.errors import FormatError, UnsupportedError, VmRescueError
-from vmrescue.image.containers.bounded_vhdx import crc32c
+from vmrescue.readers.vhdx import crc32c
 from vmrescue.image.containers.container import RawImage, open_container
 from vmrescue.ntfs import NtfsVolume
 from vmrescue.ntfs.directory import Directory, find_file
@@ -34,6 +34,9 @@ from vmrescue.ntfs.edit.index_edit import IndexEditor
 from vmrescue.ntfs.structures.attribute import Attribute, Kind, Storage
 from vmrescue.ntfs.structures.boot_sector import read_boot_sector
 from vmrescue.ntfs.structures.run_list import HOLE, Run, encode_pairs
+from vmrescue.readers.fat.file_system import FatFileSystem
+from vmrescue.readers.file_system import whole
+from vmrescue.readers.ntfs.file_system import NtfsFileSystem
 from vmrescue.registry import Hive, ValueType
 from vmrescue.registry.base_block import BaseBlock, FileType
 from vmrescue.registry.hive_file import LARGEST_LOG
@@ -41,9 +44,6 @@ from vmrescue.registry.space import BIN_HEADER
 from vmrescue.volume import Window
 from vmrescue.windows.bare_hive import BareHive
 from vmrescue.windows.cleanup import matches
-from vmrescue.windows.fat_file_system import FatFileSystem
-from vmrescue.windows.file_system import whole
-from vmrescue.windows.ntfs_file_system import NtfsFileSystem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

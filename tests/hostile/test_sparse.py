@@ -29,9 +29,9 @@ from vmrescue.ntfs.directory import find_file
 from vmrescue.ntfs.store import Store
 from vmrescue.ntfs.structures.attribute import Kind, Storage
 from vmrescue.ntfs.structures.run_list import HOLE, Run, encode_pairs
+from vmrescue.readers.ntfs.file_system import NtfsFileSystem
 from vmrescue.volume import Window, read_partition_table
 from vmrescue.volume.extending import move_partition
-from vmrescue.windows.ntfs_file_system import NtfsFileSystem
 from volume.disks import blank
 
 if TYPE_CHECKING:

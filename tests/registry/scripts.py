@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from vmrescue.errors import UsageError
 from vmrescue.registry import ValueType
-from vmrescue.registry.upcase import upper
 from vmrescue.registry.value_type import encode
+from vmrescue.upcase import upper
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

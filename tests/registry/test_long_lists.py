@@ -13,7 +13,7 @@ from support.machine import run
 from vmrescue.registry import Hive
 from vmrescue.registry.cells import NIL
 from vmrescue.registry.subkey_list import header, read_root
-from vmrescue.registry.upcase import upper
+from vmrescue.upcase import upper
 
 if TYPE_CHECKING:
     from pathlib import Path

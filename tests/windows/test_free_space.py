@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vmrescue.windows.free_space import LONG, FreeSpace, free_space, longest_run
+from vmrescue.readers.free_space import LONG, FreeSpace, free_space, longest_run
 
 LENGTHS = st.integers(1, 40) | st.integers(LONG * 8 - 20, LONG * 8 + 20) | st.integers(1, 20_000)
 STRIPES = st.lists(st.tuples(st.integers(0, 1), LENGTHS), max_size=12)

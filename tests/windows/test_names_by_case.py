@@ -14,8 +14,8 @@ from support.memory_device import MemoryDevice
 from support.ntfs_judges import mounted, structure_judges
 from vmrescue.errors import UsageError
 from vmrescue.ntfs import NtfsVolume
+from vmrescue.readers.ntfs.file_system import NtfsFileSystem
 from vmrescue.windows.cleanup import matches
-from vmrescue.windows.ntfs_file_system import NtfsFileSystem
 
 FILES = {
     "d/A.TXT": b"upper",

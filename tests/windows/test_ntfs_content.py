@@ -23,7 +23,7 @@ from vmrescue.image.transports.file import FileDevice
 from vmrescue.ntfs import NtfsVolume
 from vmrescue.ntfs.directory import find_file
 from vmrescue.ntfs.structures.attribute import Attribute, Kind
-from vmrescue.windows.ntfs_file_system import NtfsFileSystem
+from vmrescue.readers.ntfs.file_system import NtfsFileSystem
 
 if TYPE_CHECKING:
     from collections.abc import Callable

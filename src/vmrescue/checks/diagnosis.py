@@ -12,13 +12,12 @@ from vmrescue.checks.commands import repair_options
 from vmrescue.checks.finding import Finding
 from vmrescue.checks.policy import Policy
 from vmrescue.checks.rules import OF_VOLUMES, RULES, chosen
-from vmrescue.errors import FormatError, NotFoundError, UnsupportedError, VmRescueError
+from vmrescue.errors import FormatError, LinkError, NotFoundError, UnsupportedError, VmRescueError
 from vmrescue.image import open_disk
 from vmrescue.image.notices import tell
 from vmrescue.image.transports.remote import shown
 from vmrescue.image.transports.target_disk import TargetDisk, each_disk
 from vmrescue.plan import ImageIdentity, Plan, Step
-from vmrescue.registry.errors import LinkError
 from vmrescue.volume import PartitionTable
 from vmrescue.windows import Disk, Installation
 from vmrescue.windows.bare_hive import disk_or_hive

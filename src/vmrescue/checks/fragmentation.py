@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from vmrescue.checks import steps
 from vmrescue.checks.commands import commands
 from vmrescue.checks.finding import Finding
+from vmrescue.readers.ntfs.file_system import NtfsFileSystem
 from vmrescue.units import counted, size_text
 from vmrescue.windows.defragmentation import boot_files
-from vmrescue.windows.ntfs_file_system import NtfsFileSystem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

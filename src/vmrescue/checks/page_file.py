@@ -13,6 +13,7 @@ from vmrescue.checks import steps
 from vmrescue.checks.finding import Finding
 from vmrescue.errors import FormatError, UnsupportedError, UsageError
 from vmrescue.plan import DeleteFile, FileRef, RegistryData, SetValue
+from vmrescue.volume.state import Allows
 from vmrescue.windows.page_file import MEMORY_MANAGEMENT, MOST, PageFile, different, parse_all, why_no_page_file
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def _look_for(place: PageFile, installation: Installation, configured: list[Page
         why_not = why_no_page_file(volume.files, ref.path, paths)
         if why_not:
             why_not = f"It is not deleted, because it is not taken for a page file: {why_not}."
-        elif volume.state.name == "log pending":
+        elif volume.state.allows is Allows.CONTENT:
             why_not = "It can go once the volume's log is replayed."
         return Stray(place, ref, nature.size, nature.number, why_not)
     except UsageError as error:  # names that differ only in case

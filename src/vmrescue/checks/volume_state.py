@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vmrescue.checks import steps
 from vmrescue.checks.finding import Finding
 from vmrescue.plan import FileRef, ReplayVolumeLog
+from vmrescue.volume.state import StateName
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,25 +18,38 @@ if TYPE_CHECKING:
     from vmrescue.windows.installation import WithoutWindows
 
 ID = "volume-state"
-MEANINGS = {
-    "dirty": "Windows will check the volume at its next start; values and boot entries can be repaired all the same.",
-    "log pending": "NTFS's own log holds work that Windows will redo at its next start: values and boot entries can be "
-    f"repaired, but no file can be created, deleted or resized until it is replayed (--only {ID}).",
-    "hibernated": "Windows is only asleep and keeps the state of all its volumes in its memory image: nothing on its "
-    "disks may be changed. Start the VM and shut it down fully (shutdown /s /f /t 0), or turn hibernation off.",
-    "encrypted": "nothing on the volume can be read or changed. Unlock it first, with its BitLocker recovery key "
-    "(manage-bde -unlock on a repair VM), or decrypt it.",
-    "part of a whole": "what lies in it may be a piece of a spanned, striped or mirrored volume: it is read as if it "
-    "stood for itself, and nothing on it is changed. Edit it in a Windows that has all disks of the volume.",
-    "damaged": "what cannot be read here Windows may not be able to mount either: let chkdsk look at it. Nothing on it "
-    "is changed.",
+PART_OF_A_WHOLE = "part of a whole"
+MEANINGS: dict[str, str] = {
+    StateName.DIRTY: (
+        "Windows will check the volume at its next start; values and boot entries can be repaired all the same."
+    ),
+    StateName.LOG_PENDING: (
+        "NTFS's own log holds work that Windows will redo at its next start: values and boot entries can be repaired, "
+        f"but no file can be created, deleted or resized until it is replayed (--only {ID})."
+    ),
+    StateName.HIBERNATED: (
+        "Windows is only asleep and keeps the state of all its volumes in its memory image: nothing on its disks may "
+        "be changed. Start the VM and shut it down fully (shutdown /s /f /t 0), or turn hibernation off."
+    ),
+    StateName.ENCRYPTED: (
+        "nothing on the volume can be read or changed. Unlock it first, with its BitLocker recovery key "
+        "(manage-bde -unlock on a repair VM), or decrypt it."
+    ),
+    PART_OF_A_WHOLE: (
+        "what lies in it may be a piece of a spanned, striped or mirrored volume: it is read as if it stood for "
+        "itself, and nothing on it is changed. Edit it in a Windows that has all disks of the volume."
+    ),
+    StateName.DAMAGED: (
+        "what cannot be read here Windows may not be able to mount either: let chkdsk look at it. Nothing on it is "
+        "changed."
+    ),
 }
 
 
 def check(installation: Installation | WithoutWindows, policy: Policy) -> Iterator[Finding]:
     for volume in installation.volumes:
         name, reasons = _state(volume)
-        if name == "clean":
+        if name == StateName.CLEAN:
             continue
         yield Finding(
             check=ID,
@@ -47,10 +61,10 @@ def check(installation: Installation | WithoutWindows, policy: Policy) -> Iterat
                 "volume": str(volume),
                 "position": volume.position,
                 "file_system": volume.file_system,
-                "state": name,
+                "state": str(name),
                 "reasons": reasons,
             },
-            changes=(_replay(volume, reasons),) if name == "log pending" else (),
+            changes=(_replay(volume, reasons),) if name == StateName.LOG_PENDING else (),
             on_request=True,
         )
 
@@ -74,5 +88,5 @@ def _part(volume: Volume) -> str | None:
 
 def _state(volume: Volume) -> tuple[str, list[str]]:
     if part_of := _part(volume):
-        return "part of a whole", [f"its partition ({volume.partition.type_name}) belongs to {part_of}"]
-    return volume.state
+        return PART_OF_A_WHOLE, [f"its partition ({volume.partition.type_name}) belongs to {part_of}"]
+    return volume.state.name, volume.state.reasons

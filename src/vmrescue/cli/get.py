@@ -22,7 +22,7 @@ def command(image: str, path: str, target: Path, force: bool, quiet: bool) -> No
     from vmrescue.cli.new_file import write_whole
     from vmrescue.files import kind_of
     from vmrescue.printable import printable
-    from vmrescue.windows.file_system import chunks, harmless
+    from vmrescue.readers.file_system import chunks, harmless
     from vmrescue.windows.places import find_place, split_image
 
     file, volume = split_image(image)

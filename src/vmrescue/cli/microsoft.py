@@ -97,8 +97,8 @@ def _read(path: Path, read: Callable[[BinaryIO, str], bytes]) -> bytes:
 
 def _as_journal_says(target: str) -> bytes:
     from vmrescue.image.recovery import open_for_reading
+    from vmrescue.readers.stream import DeviceStream
     from vmrescue.registry.hive_file import read_hive
-    from vmrescue.windows.stream import DeviceStream
 
     stored, _ = open_for_reading(target)
     try:

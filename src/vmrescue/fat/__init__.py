@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vmrescue.fat.state import VolumeState
 from vmrescue.fat.volume import FatVolume, FileInfo
+from vmrescue.volume.state import VolumeState
 
 __all__ = ["FatVolume", "FileInfo", "VolumeState"]

@@ -6,8 +6,9 @@ what Windows's own driver sets beside them (bit 0: mounted, bit 1: errors seen).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
+
+from vmrescue.volume.state import StateName, VolumeState
 
 if TYPE_CHECKING:
     from vmrescue.fat.boot_sector import BootSector
@@ -16,14 +17,6 @@ if TYPE_CHECKING:
 CLEAN_SHUTDOWN = {16: 0x8000, 32: 0x08000000}  # bits of entry 1; a 12-bit table has none
 NO_ERRORS = {16: 0x4000, 32: 0x04000000}
 BOOT_DIRTY, BOOT_ERRORS = 0x01, 0x02
-
-
-@dataclass(frozen=True)
-class VolumeState:
-    """``"clean"``, or ``"dirty"`` with the reasons, sentences for a person."""
-
-    name: Literal["clean", "dirty"]
-    reasons: list[str]
 
 
 def read_state(boot: BootSector, table: Table) -> VolumeState:
@@ -38,4 +31,4 @@ def read_state(boot: BootSector, table: Table) -> VolumeState:
         reasons.append("the boot sector says that the volume was not dismounted cleanly")
     if boot.state & BOOT_ERRORS:
         reasons.append("the boot sector asks for a test of the disk's surface")
-    return VolumeState("dirty" if reasons else "clean", reasons)
+    return VolumeState(StateName.DIRTY if reasons else StateName.CLEAN, reasons)

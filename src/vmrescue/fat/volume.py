@@ -23,9 +23,10 @@ from vmrescue.fat.check import check_volume, crossings
 from vmrescue.fat.directory import Directory, Record
 from vmrescue.fat.info_sector import UNKNOWN, Info, read_info, write_info
 from vmrescue.fat.names import check_name
-from vmrescue.fat.state import VolumeState, read_state
+from vmrescue.fat.state import read_state
 from vmrescue.fat.table import Table, after_clusters, first_clusters
 from vmrescue.image.pending_writes import PendingWrites, write_differing
+from vmrescue.volume.state import StateName
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
     from vmrescue.fat.directory import Entry
     from vmrescue.fat.table import Chain
+    from vmrescue.volume.state import VolumeState
 
 MAX_FILE = 0xFFFFFFFF
 
@@ -96,7 +98,7 @@ class FatVolume:
 
         None where nothing believable is noted. It spares reading all of the table.
         """
-        noted = self._info.free_count if self._info and self.state.name == "clean" else UNKNOWN
+        noted = self._info.free_count if self._info and self.state.name is StateName.CLEAN else UNKNOWN
         return noted if noted <= self.cluster_count else None
 
     @cached_property

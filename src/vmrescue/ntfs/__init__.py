@@ -13,8 +13,9 @@ from vmrescue.lazy import names_of
 
 if TYPE_CHECKING:
     from vmrescue.ntfs.info import FileInfo
-    from vmrescue.ntfs.state import VolumeState, volume_state
+    from vmrescue.ntfs.state import volume_state
     from vmrescue.ntfs.volume import NtfsVolume
+    from vmrescue.volume.state import VolumeState
 
 __all__ = ["NtfsVolume", "FileInfo", "VolumeState", "volume_state"]
 

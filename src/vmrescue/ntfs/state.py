@@ -1,51 +1,26 @@
-"""What may be done to a volume: whether Windows closed it, and what it left to do."""
+"""In what state Windows left an NTFS volume: whether it closed it, and what is still to be done."""
 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from vmrescue.errors import FormatError, NotFoundError, RefusedError
+from vmrescue.errors import FormatError, NotFoundError
 from vmrescue.ntfs.directory import find_file
 from vmrescue.ntfs.log.state import log_reasons
 from vmrescue.ntfs.store import Store
 from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.system_files import LOG_FILE, VOLUME
 from vmrescue.volume.bitlocker import read_bitlocker
+from vmrescue.volume.state import StateName, VolumeState
 
 if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
 
-StateName = Literal["clean", "dirty", "log pending", "hibernated", "encrypted"]
 DIRTY, CHKDSK_UNDERWAY = 0x0001, 0x4000  # flags of $VOLUME_INFORMATION
 HIBERNATION_FILE = "hiberfil.sys"
 ASLEEP = {b"HIBR": "holds a sleeping Windows", b"RSTR": "was being restored", b"WAKE": "was being woken from"}
 _INFORMATION = struct.Struct("<8xBBH")  # version, flags
-
-
-@dataclass(frozen=True)
-class VolumeState:
-    """The gravest of what was found, and every reason, in sentences.
-
-    `clean`: all edits are safe. `dirty`: Windows will check the volume; edits are safe. `log pending`: files' content
-    may be changed in place, nothing else. `hibernated`, `encrypted`: nothing may be changed.
-    """
-
-    name: StateName
-    reasons: list[str]
-
-    def check_content(self) -> None:
-        """Raises RefusedError where not even the content of a file may be changed in place."""
-        if self.name in ("hibernated", "encrypted"):
-            raise RefusedError(f"the volume is {self.name} ({'; '.join(self.reasons)}): nothing on it may be changed")
-
-    def check_metadata(self) -> None:
-        """Raises RefusedError where files may not be created, deleted or resized."""
-        self.check_content()
-        if self.name == "log pending":
-            reasons = "; ".join(self.reasons)
-            raise RefusedError(f"NTFS's log has work to redo ({reasons}): only content of the same size may be written")
 
 
 def volume_state(device: BlockDevice) -> VolumeState:
@@ -55,19 +30,19 @@ def volume_state(device: BlockDevice) -> VolumeState:
         FormatError: it is neither encrypted nor a sound NTFS volume.
     """
     if bitlocker := read_bitlocker(device):
-        return VolumeState("encrypted", bitlocker.reasons)
+        return VolumeState(StateName.ENCRYPTED, bitlocker.reasons)
     return read_state(Store(device))
 
 
 def read_state(store: Store) -> VolumeState:
     """The state of an NTFS volume; reads a few records, the log's restart pages, and a path of the root directory."""
     found: list[tuple[StateName, list[str]]] = [
-        ("hibernated", _hibernation(store)),
-        ("log pending", log_reasons(store.file(LOG_FILE).stream(Kind.DATA))),
-        ("dirty", _dirty(store)),
+        (StateName.HIBERNATED, _hibernation(store)),
+        (StateName.LOG_PENDING, log_reasons(store.file(LOG_FILE).stream(Kind.DATA))),
+        (StateName.DIRTY, _dirty(store)),
     ]
     reasons = [reason for _, some in found for reason in some]
-    return VolumeState(next((name for name, some in found if some), "clean"), reasons)
+    return VolumeState(next((name for name, some in found if some), StateName.CLEAN), reasons)
 
 
 def _hibernation(store: Store) -> list[str]:

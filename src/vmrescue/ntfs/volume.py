@@ -35,7 +35,7 @@ from vmrescue.ntfs.edit.views import mark_quotas_out_of_date
 from vmrescue.ntfs.index import FILE_NAMES
 from vmrescue.ntfs.info import FileInfo, described, listed
 from vmrescue.ntfs.log.state import empty_log
-from vmrescue.ntfs.state import VolumeState, read_state, volume_flags
+from vmrescue.ntfs.state import read_state, volume_flags
 from vmrescue.ntfs.store import Store
 from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.file_name import FileAttribute, Space, file_names
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmrescue.device import BlockDevice
+    from vmrescue.volume.state import VolumeState
 
 NTFS_3 = 3  # the major version since Windows 2000
 

@@ -18,7 +18,7 @@ from vmrescue.registry.cells import BINS, NIL, SIZE
 from vmrescue.registry.key import LINK_VALUE
 from vmrescue.registry.space import BIN_HEADER, LEAST, bin_at
 from vmrescue.registry.subkey_edit import Leaf
-from vmrescue.registry.upcase import upper
+from vmrescue.upcase import upper
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmrescue.errors import LinkError
 from vmrescue.registry import path as key_path
-from vmrescue.registry.errors import KeyNotFound, LinkError, ValueNotFound
+from vmrescue.registry.errors import KeyNotFound, ValueNotFound
 from vmrescue.registry.key import LINK_VALUE
-from vmrescue.registry.upcase import upper
 from vmrescue.registry.value_type import ValueType
+from vmrescue.upcase import upper
 
 if TYPE_CHECKING:
     from vmrescue.registry.hive import Hive

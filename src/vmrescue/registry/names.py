@@ -6,7 +6,7 @@ Source: M. Suhanov, "Windows registry file format specification", sections on ke
 from __future__ import annotations
 
 from vmrescue.errors import UsageError
-from vmrescue.registry.upcase import upper
+from vmrescue.upcase import upper
 
 MAX_KEY_NAME = 255  # in 16-bit units: Microsoft, "Registry element size limits"
 MAX_VALUE_NAME = 16383

@@ -15,8 +15,8 @@ from vmrescue.errors import FormatError, UsageError
 from vmrescue.registry import path as key_path
 from vmrescue.registry import value_type
 from vmrescue.registry.errors import KeyNotFound, ValueNotFound
-from vmrescue.registry.upcase import upper
 from vmrescue.registry.value_type import ValueType
+from vmrescue.upcase import upper
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.registry import key_value
-from vmrescue.registry.upcase import upper
+from vmrescue.upcase import upper
 
 if TYPE_CHECKING:
     from vmrescue.registry.cells import Cells

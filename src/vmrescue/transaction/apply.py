@@ -32,7 +32,6 @@ from vmrescue.registry.base_block import LOG_SUFFIXES
 from vmrescue.registry.check import NAME, Weight
 from vmrescue.registry.mounts import mount_of
 from vmrescue.registry.path import split
-from vmrescue.transaction.editors import open_editor
 from vmrescue.transaction.expected import by_file, compare, find_volume, must_be_as_planned
 from vmrescue.transaction.resizing import Expansion, make_room
 from vmrescue.transaction.stale import stale
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
 
     from vmrescue.plan import FileRef, Plan
     from vmrescue.registry.check import Problem
-    from vmrescue.transaction.editors import VolumeEditor
+    from vmrescue.volumes.file_systems import VolumeEditor
     from vmrescue.windows import Disk, Volume
 
 
@@ -76,7 +75,7 @@ def apply_plan(plan: Plan, disks: list[Disk]) -> set[Volume]:
             _write_boot_copy(changes[0], volume)
             continue
         if volume not in editors:
-            editors[volume] = open_editor(volume)
+            editors[volume] = volume.editor()
         if _change_file(editors[volume], file, changes):
             restructured.add(volume)
     return restructured | replayed

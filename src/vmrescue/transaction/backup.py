@@ -14,11 +14,11 @@ from vmrescue.files import write_sparse
 from vmrescue.image.journal import make_folder
 from vmrescue.interrupts import checkpoint
 from vmrescue.plan import FileRef
+from vmrescue.readers.file_system import chunks, harmless
 from vmrescue.registry.base_block import LOG_SUFFIXES
 from vmrescue.transaction.expected import find_volume
 from vmrescue.windows import Installation
 from vmrescue.windows.boot_store import BIOS_STORE, UEFI_STORE
-from vmrescue.windows.file_system import chunks, harmless
 from vmrescue.windows.places import find_windows
 
 if TYPE_CHECKING:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, closing, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError, RefusedError, RepairFailedError
-from vmrescue.image import FileDevice, Overlay
-from vmrescue.image.containers.vhd import FoundFooter
-from vmrescue.image.containers.vhd_layout import FIXED, footer_as_created
+from vmrescue.image import FileDevice
 from vmrescue.image.transports.remote import RemoteFile, is_remote, shown
 from vmrescue.interrupts import checkpoint
-from vmrescue.windows.guard import reading
-from vmrescue.windows.stream import DeviceStream
+from vmrescue.readers.guard import reading
+from vmrescue.readers.vhd import open_vhd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from vmrescue.image import BlockDevice, VirtualDisk
+    from vmrescue.image import VirtualDisk
 
     Reader = Callable[[int, int], bytes]  # (offset, length) of the disk -> its bytes
 
@@ -81,33 +79,8 @@ def _open_raw(paths: list[str]) -> Iterator[Reader]:
 
 @contextmanager
 def _open_vhd(paths: list[str]) -> Iterator[Reader]:
-    import pyvhdi
-
     with ExitStack() as opened:
-        below: Any = None
-        for path in reversed(paths):
-            store = opened.enter_context(closing(RemoteFile(path) if is_remote(path) else FileDevice(path)))
-            image = pyvhdi.file()
-            image.open_file_object(DeviceStream(opened.enter_context(closing(_as_created(store)))))
-            opened.callback(image.close)
-            if below is not None:
-                image.set_parent(below)
-            below = image
-        yield lambda offset, length: below.read_buffer_at_offset(length, offset)
-
-
-def _as_created(store: BlockDevice) -> BlockDevice:
-    """The file as it would be if its disk had had its size from the start.
-
-    Of the two sizes in a footer libvhdi takes the original one, which differs once a disk was resized, and would show
-    such a disk cut short, or with what lies behind it.
-    """
-    found = FoundFooter(store)
-    raw = footer_as_created(found.footer.raw)
-    shown = Overlay(store)
-    if raw != found.footer.raw:
-        if found.position is not None:
-            shown.write_at(found.position, raw[: store.size - found.position])
-        if found.footer.disk_type != FIXED:
-            shown.write_at(0, raw)
-    return shown
+        files = [
+            opened.enter_context(closing(RemoteFile(path) if is_remote(path) else FileDevice(path))) for path in paths
+        ]
+        yield opened.enter_context(open_vhd(files))

@@ -30,8 +30,8 @@ from vmrescue.transaction.commit import EditedImage, commit
 from vmrescue.transaction.committed import must_be_confirmable
 from vmrescue.transaction.moved import must_see_moves
 from vmrescue.units import counted, size_text
+from vmrescue.volumes.disk import Disk
 from vmrescue.windows.defragmentation import SNAPSHOT_NOTE, has_shadow_copies, ntfs_volume
-from vmrescue.windows.disk import Disk
 from vmrescue.windows.signs import signs_of
 from vmrescue.windows.why_not import Obstacles
 

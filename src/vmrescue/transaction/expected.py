@@ -14,11 +14,11 @@ from vmrescue.checks import page_file
 from vmrescue.digests import sha256
 from vmrescue.errors import RefusedError, VmRescueError
 from vmrescue.plan import Change, DeleteFile, PutFile
+from vmrescue.readers.file_system import chunks
 from vmrescue.registry.base_block import LOG_SUFFIXES
 from vmrescue.registry.hive_file import LARGEST_HIVE, LARGEST_LOG, check_content
 from vmrescue.transaction.stale import stale
 from vmrescue.windows import Installation
-from vmrescue.windows.file_system import chunks
 from vmrescue.windows.needed_files import NeededFiles
 from vmrescue.windows.page_file import why_no_page_file
 

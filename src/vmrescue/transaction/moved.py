@@ -1,15 +1,11 @@
-"""The second look at moves: dissect.ntfs, which shares no code with what moved them, finds each where it was put."""
+"""The second look at moves: dissect.ntfs finds each where it was put."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vmrescue.errors import RepairFailedError
-from vmrescue.ntfs.defrag.layout import joined
-from vmrescue.ntfs.defrag.moving import part_of
-from vmrescue.ntfs.structures.run_list import HOLE, Run
-from vmrescue.windows.guard import reading
-from vmrescue.windows.stream import DeviceStream
+from vmrescue.readers.ntfs.file_system import NtfsFileSystem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,21 +16,23 @@ if TYPE_CHECKING:
 
 def must_see_moves(volume: Volume, moves: Iterable[Moved]) -> None:
     """Raises RepairFailedError where an attribute's clusters are not where a move put them."""
-    from dissect.ntfs import NTFS
-
-    with reading("NTFS volume", volume.position):
-        ntfs = NTFS(DeviceStream(volume.device))
-        for moved in moves:
-            pieces = _pieces(ntfs, moved)
-            if part_of(pieces, moved.start, moved.count) != [(moved.target, moved.count)]:
-                raise RepairFailedError(
-                    f"the readers do not see that {moved.count} clusters of file record {moved.key.record} were moved"
-                )
+    files = NtfsFileSystem(volume.device, volume.position)
+    for moved in moves:
+        runs = files.runs_of(moved.key.record, moved.key.kind, moved.key.name)
+        if not _lie_at(runs, moved.start, moved.count, moved.target):
+            raise RepairFailedError(
+                f"the readers do not see that {moved.count} clusters of file record {moved.key.record} were moved"
+            )
 
 
-def _pieces(ntfs: Any, moved: Moved) -> tuple[tuple[int, int], ...]:
-    from dissect.ntfs.c_ntfs import ATTRIBUTE_TYPE_CODE
-
-    record = ntfs.mft.get(moved.key.record)
-    found = record.attributes.find(moved.key.name, ATTRIBUTE_TYPE_CODE(moved.key.kind))
-    return joined(Run(0, HOLE if lcn is None else lcn, length) for lcn, length in found.dataruns())
+def _lie_at(runs: Iterable[tuple[int, int]], start: int, count: int, target: int) -> bool:
+    """Whether `count` stored clusters, from the `start`th on, are those from `target` on."""
+    passed = seen = 0
+    for first, length in runs:
+        low, high = max(start, passed), min(start + count, passed + length)
+        if low < high:
+            if first + low - passed != target + low - start:
+                return False
+            seen += high - low
+        passed += length
+    return seen == count

@@ -1,21 +1,18 @@
-"""The second look at what was made longer: the table read anew, the volume through dissect.ntfs."""
+"""The second look at what was made longer: the table through dissect.volume, the volume through dissect.ntfs."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vmrescue.errors import RepairFailedError
 from vmrescue.plan import ExpandDisk, MovePartition
-from vmrescue.windows.guard import reading
-from vmrescue.windows.stream import DeviceStream
+from vmrescue.readers.ntfs.file_system import NtfsFileSystem
+from vmrescue.readers.partitions import partitions_of
 
 if TYPE_CHECKING:
     from vmrescue.plan import ExpandVolume
     from vmrescue.transaction.resizing import Expansion
     from vmrescue.windows import Disk, Volume
-
-BITMAP, BAD_CLUSTERS = 6, 8  # file records
-LAST_BITS = 8  # bytes of $Bitmap that are looked at
 
 
 def look_at_expansion(change: Expansion, disks: list[Disk]) -> None:
@@ -23,6 +20,7 @@ def look_at_expansion(change: Expansion, disks: list[Disk]) -> None:
     disk = disks[change.file.disk]
     if disk.table.warnings:
         raise RepairFailedError(f"the partition table is not in order any more: {'; '.join(disk.table.warnings)}")
+    _look_at_table(change, disk)
     if isinstance(change, ExpandDisk):
         _expect(change, "the disk's bytes", change.after, disk.device.size)
         return
@@ -36,32 +34,29 @@ def look_at_expansion(change: Expansion, disks: list[Disk]) -> None:
     _look_at_volume(change, volume)
 
 
+def _look_at_table(change: Expansion, disk: Disk) -> None:
+    """The reader sees each volume where the disk has it now."""
+    if disk.table.style == "none":
+        return
+    found = partitions_of(disk.device, disk.table.sector_size)
+    for volume in disk.volumes:
+        if (volume.position, volume.partition.size) not in found:
+            raise RepairFailedError(
+                f"cannot confirm: {change.title}: the readers do not see {volume} at byte {volume.position} "
+                f"with {volume.partition.size} bytes"
+            )
+
+
 def _look_at_volume(change: ExpandVolume, volume: Volume) -> None:
-    from dissect.ntfs import NTFS
-
-    with reading("NTFS volume", volume.position):
-        ntfs = NTFS(DeviceStream(volume.device))
-        sectors, sector_size = ntfs.boot_sector.NumberSectors, ntfs.sector_size
-        clusters = sectors * sector_size // ntfs.cluster_size
-        bitmap = ntfs.mft.get(BITMAP).open()
-        bad = ntfs.mft.get(BAD_CLUSTERS).size("$Bad")
-        padding = _bits_behind(bitmap, clusters)
-    device = volume.device
-    _expect(change, "the volume's bytes, with the boot sector's copy", change.after, (sectors + 1) * sector_size)
-    _expect(change, "bytes of $BadClus:$Bad", clusters * ntfs.cluster_size, bad)
-    _expect(change, "bytes of $Bitmap", -(-clusters // 64) * 8, bitmap.size)
-    _expect(change, "bits of $Bitmap that are clear behind the last cluster", 0, padding)
-    if device.read_at(sectors * sector_size, sector_size) != device.read_at(0, sector_size):
+    files = NtfsFileSystem(volume.device, volume.position)
+    extent = files.extent
+    clusters, sector = extent.clusters, extent.sector_size
+    _expect(change, "the volume's bytes, with the boot sector's copy", change.after, extent.size + sector)
+    _expect(change, "bytes of $BadClus:$Bad", clusters * files.cluster_size, extent.bad_bytes)
+    _expect(change, "bytes of $Bitmap", -(-clusters // 64) * 8, extent.bitmap_bytes)
+    _expect(change, "bits of $Bitmap that are clear behind the last cluster", 0, extent.clear_behind)
+    if volume.device.read_at(extent.size, sector) != volume.device.read_at(0, sector):
         raise RepairFailedError(f"cannot confirm: {change.title}: the boot sector's copy is not what it copies")
-
-
-def _bits_behind(bitmap: Any, clusters: int) -> int:
-    """How many bits behind the last cluster's are clear; $Bitmap has whole groups of 64."""
-    first = clusters // 64 * 8
-    bitmap.seek(first)
-    bits = int.from_bytes(bitmap.read(LAST_BITS).ljust(LAST_BITS, b"\xff"), "little")
-    behind = ~0 << clusters % 64 & (1 << 64) - 1
-    return (~bits & behind).bit_count()
 
 
 def _expect(change: Expansion, what: str, expected: int, found: int) -> None:

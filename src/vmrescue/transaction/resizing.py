@@ -11,7 +11,7 @@ from vmrescue.plan import Change, ExpandDisk, ExpandVolume, MovePartition
 from vmrescue.transaction.stale import stale
 from vmrescue.volume.extending import extend_partition, move_backup, move_partition
 from vmrescue.volume.window import Window
-from vmrescue.windows.disk import Disk
+from vmrescue.volumes.disk import Disk
 
 if TYPE_CHECKING:
     from vmrescue.image import Store

@@ -30,7 +30,6 @@ from vmrescue.transaction.apply import apply_plan
 from vmrescue.transaction.backup import back_up
 from vmrescue.transaction.commit import EditedImage, commit
 from vmrescue.transaction.committed import must_be_confirmable
-from vmrescue.transaction.editors import open_editor
 from vmrescue.transaction.expected import by_file
 from vmrescue.transaction.receipt import Receipt, ReceiptFile
 from vmrescue.transaction.resizing import Expansion
@@ -161,12 +160,12 @@ class Transaction:
             RefusedError: the volume was damaged before.
             RepairFailedError: it would be damaged by the edits.
         """
-        problems = open_editor(volume).check()
+        problems = volume.editor().check()
         if not problems:
             return
         with open_disks([image.path for image in self.images]) as untouched:
             before = untouched[volume.disk_index].volume(volume.partition.number)
-            known = open_editor(before).check() if before else []
+            known = before.editor().check() if before else []
         if damage := damage_in(known):
             raise RefusedError(
                 f"{volume} is damaged ({damage[0]}): no file on it is created, deleted or resized before chkdsk has "

@@ -9,7 +9,6 @@ from vmrescue.checks import examine
 from vmrescue.checks.rules import RULES
 from vmrescue.digests import sha256
 from vmrescue.errors import RefusedError, RepairFailedError, VmRescueError
-from vmrescue.ntfs import volume_state
 from vmrescue.plan import (
     Change,
     CreateKey,
@@ -24,10 +23,14 @@ from vmrescue.plan import (
     SetValue,
     WriteBootCopy,
 )
+from vmrescue.readers.hive.key import HiveKey
+from vmrescue.readers.hive.reader import HiveReader, why_incomplete
+from vmrescue.readers.ntfs.file_system import NtfsFileSystem
+from vmrescue.registry.mounts import mount_of
+from vmrescue.registry.path import split
 from vmrescue.transaction.expected import by_file, file_hash, find_volume
 from vmrescue.transaction.resized import look_at_expansion
 from vmrescue.transaction.resizing import Expansion
-from vmrescue.windows import RegistryFile
 
 if TYPE_CHECKING:
     from vmrescue.checks import Diagnosis, Policy
@@ -77,9 +80,8 @@ def _look_up(file: FileRef, changes: list[Change], disks: list[Disk]) -> None:
             raise RepairFailedError(f"{file} is still there")
         return
     if isinstance(changes[0], ReplayVolumeLog):
-        state = volume_state(volume.device)
-        if state.name == "log pending":
-            raise RepairFailedError(f"the log of {volume} is still to be replayed: {'; '.join(state.reasons)}")
+        if why := NtfsFileSystem(volume.device, volume.position).why_log_pending():
+            raise RepairFailedError(f"the readers see that the log of {volume} is still to be replayed: {why}")
         return
     if isinstance(change := changes[0], WriteBootCopy):
         if volume.device.read_at(change.position, SECTOR) != volume.device.read_at(0, SECTOR):
@@ -89,43 +91,46 @@ def _look_up(file: FileRef, changes: list[Change], disks: list[Disk]) -> None:
         if file_hash(volume, file.path) != sha256([changes[0].data]):
             raise RepairFailedError(f"the readers do not see in {file} what was written to it")
         return
-    hive = RegistryFile(volume, file.path)
-    if hive.state.dirty:
-        raise RepairFailedError(f"the hive {file} is dirty after the edits: {hive.state.reason}")
+    stream, name = volume.files.open(file.path), f"hive {file}"
+    if why := why_incomplete(stream, name):
+        raise RepairFailedError(f"the hive {file} is dirty after the edits: {why}")
+    stream.seek(0)
+    mount = mount_of(file.path, b"" if file.partition else stream.read(SECTOR))
+    hive = HiveReader(stream, name, mount, HiveKey)
     for change in changes:
         if not is_there(change, hive):
             raise RepairFailedError(f"the readers do not see that vmrescue did: {change.title} in {file}")
 
 
 @singledispatch
-def is_there(change: Change, hive: RegistryFile) -> bool:
+def is_there(change: Change, hive: HiveReader[HiveKey]) -> bool:
     """Whether the reader sees what the change was to do."""
     return False
 
 
 @is_there.register
-def _(change: SetValue, hive: RegistryFile) -> bool:
-    return hive.data(change.key, change.name) == change.after
+def _(change: SetValue, hive: HiveReader[HiveKey]) -> bool:
+    return hive.value(split(change.key), change.name) == (change.after.type, change.after.raw)
 
 
 @is_there.register
-def _(change: DeleteValue, hive: RegistryFile) -> bool:
-    return hive.data(change.key, change.name) is None
+def _(change: DeleteValue, hive: HiveReader[HiveKey]) -> bool:
+    return hive.value(split(change.key), change.name) is None
 
 
 @is_there.register
-def _(change: CreateKey, hive: RegistryFile) -> bool:
-    return hive.key(change.key) is not None
+def _(change: CreateKey, hive: HiveReader[HiveKey]) -> bool:
+    return hive.key(split(change.key)) is not None
 
 
 @is_there.register
-def _(change: DeleteKey, hive: RegistryFile) -> bool:
-    return hive.stored_key(change.key) is None
+def _(change: DeleteKey, hive: HiveReader[HiveKey]) -> bool:
+    return hive.stored_key(split(change.key)) is None
 
 
 @is_there.register
-def _(change: ReplayLog, hive: RegistryFile) -> bool:
-    return not hive.state.dirty
+def _(change: ReplayLog, hive: HiveReader[HiveKey]) -> bool:
+    return True  # that the hive was written completely was looked at before
 
 
 def _nothing_new(before: Diagnosis, after: Diagnosis) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from vmrescue.volumes.disk import Disk
+from vmrescue.volumes.volume import Volume
 from vmrescue.windows.boot_store import BootStore, find_boot_store
-from vmrescue.windows.disk import Disk
 from vmrescue.windows.installation import Installation, OperatingSystem, Product
 from vmrescue.windows.registry_file import RegistryFile, RegistryKey
-from vmrescue.windows.volume import Volume
 
 __all__ = [
     "BootStore",

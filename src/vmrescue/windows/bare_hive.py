@@ -11,23 +11,23 @@ from __future__ import annotations
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 from vmrescue.errors import NotFoundError, ReadError, RefusedError, UnsupportedError
 from vmrescue.image.transports.remote import is_remote
+from vmrescue.readers.file_system import Entry
+from vmrescue.readers.nature import Nature
+from vmrescue.readers.stream import DeviceStream
 from vmrescue.registry.base_block import LOG_SUFFIXES
 from vmrescue.registry.hive_file import check_size, read_log
 from vmrescue.volume import Partition, PartitionTable
-from vmrescue.windows.disk import Disk
-from vmrescue.windows.file_system import Entry
-from vmrescue.windows.nature import Nature
+from vmrescue.volumes.disk import Disk
+from vmrescue.volumes.volume import Volume
 from vmrescue.windows.registry_file import RegistryFile
-from vmrescue.windows.stream import DeviceStream
-from vmrescue.windows.volume import Volume
 
 if TYPE_CHECKING:
     from vmrescue.image import VirtualDisk
-    from vmrescue.windows.file_system import FileSystem
+    from vmrescue.readers.file_system import FileSystem
 
 SIGNATURE = b"regf"
 KIND = "hive"  # in the place of a file system's name
@@ -73,6 +73,9 @@ class HiveVolume(Volume):
     def files(self) -> FileSystem:
         return self.hive_files
 
+    def editor(self) -> HiveFiles:
+        return self.hive_files
+
     def __str__(self) -> str:
         return "this machine"
 
@@ -83,6 +86,7 @@ class HiveFiles:
     cluster_size = 4096  # the unit in which a hive grows
     label = ""
     free_bytes = 0
+    geometry: ClassVar[dict[str, int | None]] = {}
 
     def __init__(self, device: VirtualDisk, path: Path) -> None:
         self._device = device

@@ -15,8 +15,8 @@ from vmrescue.windows.registry_file import RegistryFile
 
 if TYPE_CHECKING:
     from vmrescue.bcd import BcdObject
-    from vmrescue.windows.disk import Disk
-    from vmrescue.windows.volume import Volume
+    from vmrescue.volumes.disk import Disk
+    from vmrescue.volumes.volume import Volume
 
 BIOS_STORE = r"Boot\BCD"
 UEFI_STORE = r"EFI\Microsoft\Boot\BCD"

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 from vmrescue import file_path
 from vmrescue.errors import NotFoundError, UsageError
 from vmrescue.plan import FileRef
-from vmrescue.registry.upcase import upper
+from vmrescue.upcase import upper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-    from vmrescue.windows.file_system import Entry, FileSystem
+    from vmrescue.readers.file_system import Entry, FileSystem
     from vmrescue.windows.installation import OperatingSystem
 
 EVERYTHING_BELOW = "**"

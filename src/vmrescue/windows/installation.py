@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING
 
 from vmrescue import file_path
 from vmrescue.bcd import Boot, Device, Partition, Style
-from vmrescue.errors import FormatError, NotFoundError, UnsupportedError, VmRescueError
-from vmrescue.registry.errors import LinkError
+from vmrescue.errors import FormatError, LinkError, NotFoundError, UnsupportedError, VmRescueError
 from vmrescue.windows.boot_store import BootStore, find_boot_store
 from vmrescue.windows.mounted_devices import drive_letters
 from vmrescue.windows.registry_file import RegistryFile
 
 if TYPE_CHECKING:
-    from vmrescue.windows.disk import Disk
+    from vmrescue.volumes.disk import Disk
+    from vmrescue.volumes.volume import Volume
     from vmrescue.windows.registry_file import RegistryKey
-    from vmrescue.windows.volume import Volume
 
 CURRENT_VERSION = r"Microsoft\Windows NT\CurrentVersion"
 DEFAULT_ROOT = "Windows"

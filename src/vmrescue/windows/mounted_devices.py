@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from vmrescue.plan import RegistryData
-    from vmrescue.windows.volume import Volume
+    from vmrescue.volumes.volume import Volume
 
 PREFIX = "\\DosDevices\\"
 GPT_PREFIX = b"DMIO:ID:"

@@ -6,12 +6,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import UsageError
-from vmrescue.registry.upcase import upper
+from vmrescue.upcase import upper
 from vmrescue.windows.boot_store import BIOS_STORE, UEFI_STORE
 from vmrescue.windows.installation import DEFAULT_ROOT
 
 if TYPE_CHECKING:
-    from vmrescue.windows.volume import Volume
+    from vmrescue.volumes.volume import Volume
 
 BOOT_FILES = {
     BIOS_STORE: "the boot store",

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmrescue import file_path
-from vmrescue.registry.upcase import upper
+from vmrescue.upcase import upper
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from vmrescue.windows.file_system import FileSystem
+    from vmrescue.readers.file_system import FileSystem
 
 MEMORY_MANAGEMENT = r"Control\Session Manager\Memory Management"
 # A size begins where blanks begin: looked for at each of many blanks, it would be looked for without end.

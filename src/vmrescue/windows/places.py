@@ -16,8 +16,8 @@ from vmrescue.units import size_text
 from vmrescue.windows.installation import DEFAULT_ROOT, Installation, OperatingSystem
 
 if TYPE_CHECKING:
-    from vmrescue.windows.disk import Disk
-    from vmrescue.windows.volume import Volume
+    from vmrescue.volumes.disk import Disk
+    from vmrescue.volumes.volume import Volume
 
 BITLOCKER = "BitLocker"
 IMAGE_AND_VOLUME = re.compile(r"(?P<image>.+):(?P<volume>\d{1,9}|[A-Za-z]):?")

@@ -18,7 +18,7 @@ from vmrescue.bcd.elements import Format
 from vmrescue.digests import sha256
 from vmrescue.errors import RefusedError
 from vmrescue.plan import FileRef, PutFile, RegistryData
-from vmrescue.windows.file_system import whole
+from vmrescue.readers.file_system import whole
 from vmrescue.windows.hive_changes import boot_changes, set_value
 from vmrescue.windows.installation import Installation
 from vmrescue.windows.mounted_devices import MBR_ENTRY
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmrescue.plan import Change, MovePartition
-    from vmrescue.windows.disk import Disk
-    from vmrescue.windows.volume import Volume
+    from vmrescue.volumes.disk import Disk
+    from vmrescue.volumes.volume import Volume
 
 AGENT_FILE = "ReAgent.xml"
 LARGEST_AGENT_FILE = 1 << 20  # bytes: it has one or two thousand

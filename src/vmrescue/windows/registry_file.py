@@ -6,114 +6,39 @@ Only the pages that are asked for are read, so a clean hive of any size costs a 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 from weakref import finalize
 
 from vmrescue.errors import FormatError, NotFoundError, VmRescueError
 from vmrescue.plan import FileRef, RegistryData
+from vmrescue.readers.guard import reading
+from vmrescue.readers.hive.key import HiveKey
+from vmrescue.readers.hive.reader import HiveReader
+from vmrescue.readers.stream import DeviceStream, StreamDevice
 from vmrescue.registry import path as key_path
 from vmrescue.registry.base_block import LOG_SUFFIXES, SECTOR
 from vmrescue.registry.hive_file import hive_size, read_hive, read_log
 from vmrescue.registry.mounts import mount_of
 from vmrescue.registry.state import HiveState, Unreplayed, hive_state
-from vmrescue.registry.upcase import upper
-from vmrescue.windows.guard import reading
-from vmrescue.windows.registry_links import LINK_VALUE, Links
-from vmrescue.windows.stream import DeviceStream, StreamDevice
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from vmrescue.registry.mounts import Mount
-    from vmrescue.windows.volume import Volume
+    from vmrescue.volumes.volume import Volume
 
 
-SYM_LINK = 0x10  # flag of a key
-FEW = 32  # lookups in a key; whoever asks for more has its whole list read, once
-
-
-class RegistryKey:
-    """A key as dissect.regf reads it, with the few questions that we ask. Names are compared without case."""
-
-    def __init__(self, key: Any, where: RegistryFile) -> None:
-        from vmrescue.windows.bounded_hive import check_key
-
-        check_key(key)
-        self._key = key
-        self._where = where
-        self._asked = 0
-
-    @property
-    def name(self) -> str:
-        return str(self._key.name)
-
-    @property
-    def is_link(self) -> bool:
-        return bool(int(self._key.cell.Flags) & SYM_LINK)
-
-    def subkeys(self) -> list[RegistryKey]:
-        from vmrescue.windows.bounded_hive import check_list
-
-        with self._where.reading():
-            check_list(self._key)
-            return [RegistryKey(key, self._where) for key in self._key.subkeys()]
-
-    def subkey(self, name: str) -> RegistryKey | None:
-        from dissect.regf.exceptions import RegistryKeyNotFoundError
-
-        from vmrescue.windows.bounded_hive import check_list
-
-        self._asked += 1
-        if self._asked <= FEW:
-            with self._where.reading():
-                check_list(self._key)
-                try:
-                    found = RegistryKey(self._key.subkey(name), self._where)
-                except (RegistryKeyNotFoundError, UnicodeDecodeError):
-                    # dissect compares names in `li` lists with case, and cannot read `lf` hints that are not ASCII
-                    found = None
-                if found and upper(found.name) == upper(name):  # dissect's lower case is not Windows' upper case
-                    return found
-        return self._subkeys.get(upper(name))
-
-    def value(self, name: str) -> tuple[int, bytes] | None:
-        """Type and bytes of a value; None where there is none of that name."""
-        found = self.data(name)
-        return (found.type, found.raw) if found else None
+class RegistryKey(HiveKey):
+    """A key whose values are typed data."""
 
     def data(self, name: str) -> RegistryData | None:
-        """A value's type and data; "" is the default value, which dissect calls by a name that another may have."""
-        with self._where.reading():
-            found = self._values.get(upper(name))
-            return None if found is None else RegistryData(int(found.type), _data(found))
+        """A value's type and data; "" is the default value. None where there is none of that name."""
+        found = self.value(name)
+        return None if found is None else RegistryData(*found)
 
     def values(self) -> dict[str, RegistryData]:
         """All values by name; the unnamed one as ``""``."""
-        with self._where.reading():
-            if sum(value.size for value in self._values.values()) > self._where.size:
-                raise FormatError(f"key {self.name}", 0, "values that fit in their hive together", "larger ones")
-            return {value.name: RegistryData(int(value.type), _data(value)) for value in self._values.values()}
-
-    @cached_property
-    def _subkeys(self) -> dict[str, RegistryKey]:
-        """By their upper-cased names, of two alike the first: dissect looks through a list for each."""
-        found: dict[str, RegistryKey] = {}
-        for key in self.subkeys():
-            found.setdefault(upper(key.name), key)
-        return found
-
-    @cached_property
-    def _values(self) -> dict[str, Any]:
-        """dissect's values by their upper-cased names, of two alike the first: it looks through a list for each."""
-        found: dict[str, Any] = {}
-        for value in self._key.values():
-            found.setdefault(upper(value.name), value)
-        return found
-
-
-def _data(value: Any) -> bytes:
-    """Its bytes; dissect looks for a cell even where a size of 0 says that there is none."""
-    return bytes(value.data) if value.size else b""
+        return {name: RegistryData(*found) for name, found in self.stored_values().items()}
 
 
 class RegistryFile:
@@ -144,19 +69,18 @@ class RegistryFile:
         self.mount: Mount = mount_of(path, b"" if self.ref.partition else base_block)
         self._stream = stream
         self._replay = replay
-        self._way: list[tuple[str, RegistryKey]] = []  # the last key found and those above it, by their names
 
     def reading(self) -> AbstractContextManager[None]:
         """The guard for everything that dissect.regf does with this hive."""
         return reading(f"hive \\{self.path} on {self.volume}", 0)
 
     @cached_property
-    def root(self) -> RegistryKey:
-        from vmrescue.windows.bounded_hive import BoundedHive
+    def _reader(self) -> HiveReader[RegistryKey]:
+        return HiveReader(self._content[0], f"hive \\{self.path} on {self.volume}", self.mount, RegistryKey)
 
-        content, _ = self._content
-        with self.reading():
-            return RegistryKey(BoundedHive(content).root(), self)
+    @property
+    def root(self) -> RegistryKey:
+        return self._reader.root
 
     def why_not_replayable(self) -> str | None:
         """Why a dirty hive's logs cannot be replayed; its content is then read as the file alone has it."""
@@ -211,36 +135,16 @@ class RegistryFile:
 
     def key(self, path: str) -> RegistryKey | None:
         """The key that is got by opening `path`, never a link; None where a part of it is missing. Raises LinkError."""
-        return self._open(key_path.split(path))
+        return self._reader.key(key_path.split(path))
 
     def stored_key(self, path: str) -> RegistryKey | None:
         """The key at `path`, which may be a link itself; None where a part of it is missing. Raises LinkError."""
-        *above, name = key_path.split(path) or [""]
-        key = self._open(above)
-        return key.subkey(name) if key and name else key
-
-    def _open(self, names: list[str]) -> RegistryKey | None:
-        known = 0
-        while known < min(len(names), len(self._way)) and names[known] == self._way[known][0]:
-            known += 1
-        del self._way[known:]
-        key: RegistryKey = self._way[-1][1] if known else self.root
-        for count, name in enumerate(names[known:], known + 1):
-            below = key.subkey(name)
-            if below is None:
-                return None
-            key = self._links.follow(below, key_path.join(names[:count])) if below.is_link else below
-            self._way.append((name, key))
-        return key
-
-    @cached_property
-    def _links(self) -> Links:
-        return Links(self.root, self.mount)
+        return self._reader.stored_key(key_path.split(path))
 
     def data(self, path: str, name: str) -> RegistryData | None:
         """The value `name` of the key at `path`; None where either is missing. Raises LinkError."""
-        key = self.stored_key(path) if upper(name) == upper(LINK_VALUE) else self.key(path)
-        return key.data(name) if key else None
+        found = self._reader.value(key_path.split(path), name)
+        return None if found is None else RegistryData(*found)
 
     def text(self, path: str, name: str) -> str | None:
         """A string value; None where it is missing or no string."""

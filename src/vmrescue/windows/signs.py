@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import UnsupportedError, VmRescueError
-from vmrescue.fat import signs as fat
+from vmrescue.errors import VmRescueError
 from vmrescue.image.signs import Sign, joined, sampled
 from vmrescue.ntfs import NtfsVolume
-from vmrescue.ntfs import signs as ntfs
 from vmrescue.registry.base_block import LOG_SUFFIXES
 from vmrescue.units import size_text
 from vmrescue.windows.bare_hive import BareHive
@@ -22,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from vmrescue.image.signs import Range
-    from vmrescue.windows.disk import Disk
-    from vmrescue.windows.volume import Volume
+    from vmrescue.volumes.disk import Disk
+    from vmrescue.volumes.volume import Volume
 
 HIVES = ("SYSTEM", "SOFTWARE", "SAM", "SECURITY", "DEFAULT")
 CONFIG = "System32\\config"
@@ -57,10 +55,7 @@ def signs_of(after: Disk, before: Disk | None) -> Iterator[Sign]:
 def _volume_signs(volume: Volume, thorough: bool) -> Iterator[Sign]:
     """Of a volume that cannot be read, or not wholly: pieces of all that is on it too, where reading is cheap."""
     try:
-        if not volume.readable:
-            raise UnsupportedError(volume.file_system or "no known file system")
-        room = ntfs if volume.file_system == "NTFS" else fat
-        for name, ranges in room.signs(volume.device, _hives(volume), thorough):
+        for name, ranges in volume.kind.signs(volume.device, _hives(volume), thorough):
             yield from _parts(name, volume, ranges, sampled(ranges, WHOLE_TABLE, TABLE_PIECES, PIECE))
     except VmRescueError as error:
         name, place = f"what is on it ({error})", [(0, volume.partition.size)]
@@ -85,8 +80,7 @@ def _changed_content(volume: Volume, before: Disk) -> Iterator[Sign]:
     try:
         if not volume.readable or old.file_system != volume.file_system:
             return
-        room = ntfs if volume.file_system == "NTFS" else fat
-        changed = joined(room.changed_clusters(old.device, volume.device))
+        changed = joined(volume.kind.changed_clusters(old.device, volume.device))
     except VmRescueError as error:
         yield _sign(f"the content of what was freed ({error})", volume, [])
         return

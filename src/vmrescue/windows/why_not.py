@@ -30,14 +30,15 @@ from vmrescue.plan import (
     SetValue,
 )
 from vmrescue.registry.state import Unreplayed
+from vmrescue.volume.state import Allows, StateName
 from vmrescue.windows.registry_file import RegistryFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from vmrescue.plan import Change, FileRef
-    from vmrescue.windows.disk import Disk
-    from vmrescue.windows.volume import Volume
+    from vmrescue.volumes.disk import Disk
+    from vmrescue.volumes.volume import Volume
 
 IN_A_HIVE = (SetValue, DeleteValue, CreateKey, DeleteKey, ReplayLog)
 OF_THE_DISK = (ExpandDisk, MovePartition)
@@ -90,13 +91,13 @@ class Obstacles:
             return self.everywhere
         if volume.refusal:
             return volume.refusal
-        name, reasons = volume.state
-        said = "; ".join(reasons)
-        if name == "encrypted":
+        state = volume.state
+        said = "; ".join(state.reasons)
+        if state.name is StateName.ENCRYPTED:
             return f"{volume} is encrypted ({said}): nothing on it may be changed before it is unlocked"
-        if name == "damaged":
-            return f"{volume} is damaged ({said}): nothing on it is changed before chkdsk has mended it"
-        pending = name == "log pending" and (volume.disk_index, volume.partition.number) not in self._replayed
+        if state.allows is Allows.NOTHING:
+            return f"{volume} is {state.name} ({said}): nothing on it is changed before chkdsk has mended it"
+        pending = state.allows is Allows.CONTENT and (volume.disk_index, volume.partition.number) not in self._replayed
         if pending and not in_place:
             return f"NTFS's log has work to redo on {volume} ({said}): only content of the same size may be written"
         return None
@@ -125,7 +126,7 @@ def why_not(change: Change, disks: list[Disk]) -> str | None:
 
 
 def _asleep(volume: Volume) -> str | None:
-    if volume.state.name != "hibernated":
+    if volume.state.name is not StateName.HIBERNATED:
         return None
     said = "; ".join(volume.state.reasons)
     return f"the Windows on {volume} is hibernated ({said}): nothing on its disks may be changed; {WAKE_UP}"

@@ -13,7 +13,7 @@ from vmrescue.commands.reg.key_name import KeyName
 from vmrescue.commands.reg.outcome import Outcome
 from vmrescue.commands.reg.query import value_line
 from vmrescue.commands.reg.registry import find_key, read_tree
-from vmrescue.registry.upcase import upper
+from vmrescue.upcase import upper
 
 if TYPE_CHECKING:
     from vmrescue.commands.reg.command import Command

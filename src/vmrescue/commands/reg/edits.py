@@ -9,7 +9,7 @@ from vmrescue.commands.reg.key_name import KeyName
 from vmrescue.commands.reg.registry import find_key, read_tree
 from vmrescue.errors import RefusedError
 from vmrescue.registry.reg_file import AddKey, Operation, RemoveKey, RemoveValue, SetValue, parse_reg
-from vmrescue.registry.upcase import upper
+from vmrescue.upcase import upper
 
 if TYPE_CHECKING:
     from vmrescue.commands.reg.command import Command

@@ -22,8 +22,8 @@ from vmrescue.windows.registry_file import RegistryFile
 
 if TYPE_CHECKING:
     from vmrescue.plan import FileRef
+    from vmrescue.volumes.volume import Volume
     from vmrescue.windows.installation import Installation, OperatingSystem
-    from vmrescue.windows.volume import Volume
 
 MACHINE, USERS, CLASSES = "HKEY_LOCAL_MACHINE", "HKEY_USERS", "HKEY_CLASSES_ROOT"
 CONFIG_HIVES = ("SAM", "SECURITY", "SOFTWARE", "SYSTEM")

@@ -15,7 +15,7 @@ from vmrescue.commands.reg.key_name import KeyName
 from vmrescue.commands.reg.outcome import Outcome
 from vmrescue.commands.reg.registry import Stored, find_key, read_tree
 from vmrescue.registry import value_type
-from vmrescue.registry.upcase import upper
+from vmrescue.upcase import upper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

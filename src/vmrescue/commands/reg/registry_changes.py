@@ -14,7 +14,7 @@ from vmrescue.plan import CreateKey, DeleteKey, DeleteValue, RegistryData, SetVa
 from vmrescue.registry import Hive, KeyNotFound
 from vmrescue.registry import path as key_path
 from vmrescue.registry.reg_file import RemoveKey, apply_operation
-from vmrescue.registry.upcase import upper
+from vmrescue.upcase import upper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

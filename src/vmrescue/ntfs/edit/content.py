@@ -16,7 +16,8 @@ from vmrescue.ntfs.defrag.layout import Key, joined, read_layout
 from vmrescue.ntfs.edit.placement import settle
 from vmrescue.ntfs.edit.resize import resize
 from vmrescue.ntfs.structures.attribute import Kind, Storage
-from vmrescue.ntfs.structures.reparse import reparse_tag, title
+from vmrescue.ntfs.structures.reparse import reparse_tag
+from vmrescue.reparse_tags import title
 
 MOST_AT_ONCE = 1 << 31  # bytes: more than any hive has; what is larger may be nothing but holes
 

@@ -21,10 +21,11 @@ from vmrescue.ntfs.index import FILE_NAMES
 from vmrescue.ntfs.structures.attribute import Attribute, Kind
 from vmrescue.ntfs.structures.file_name import FileAttribute, check_name, new_file_name
 from vmrescue.ntfs.structures.record import RecordFlag
-from vmrescue.ntfs.structures.reparse import reparse_tag, title
+from vmrescue.ntfs.structures.reparse import reparse_tag
 from vmrescue.ntfs.structures.security import compact
 from vmrescue.ntfs.structures.standard_information import SIZE, StandardInformation, read_standard_information
 from vmrescue.ntfs.structures.system_files import ROOT
+from vmrescue.reparse_tags import title
 
 if TYPE_CHECKING:
     from vmrescue.ntfs.directory import Directory

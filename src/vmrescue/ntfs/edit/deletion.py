@@ -16,7 +16,8 @@ from vmrescue.ntfs.edit.record_bitmap import free_record
 from vmrescue.ntfs.edit.views import forget_object_id, forget_reparse_point
 from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.file_name import file_names
-from vmrescue.ntfs.structures.reparse import SELF_CONTAINED, reparse_tag, title
+from vmrescue.ntfs.structures.reparse import SELF_CONTAINED, reparse_tag
+from vmrescue.reparse_tags import title
 
 if TYPE_CHECKING:
     from vmrescue.ntfs.file import File

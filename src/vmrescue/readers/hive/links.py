@@ -6,21 +6,26 @@ the same hive is at hand.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from vmrescue.registry.errors import LinkError
-from vmrescue.registry.upcase import upper
+from vmrescue.errors import LinkError
+from vmrescue.readers.hive.key import HiveKey
+from vmrescue.upcase import upper
 
 if TYPE_CHECKING:
-    from vmrescue.registry.mounts import Mount
-    from vmrescue.windows.registry_file import RegistryKey
+    from collections.abc import Sequence
+
+Mount = tuple[tuple[str, ...], ...]
+"""The upper-cased names of the key that a hive's root is, as the kernel sees it; some hives have two. () if unknown."""
 
 LINK_VALUE = "SymbolicLinkValue"
-REG_LINK = 6
+REG_DWORD, REG_LINK = 4, 6
 MOST = 32  # links that one may lead through; a link may name many, so that they are counted all together
 
+Key = TypeVar("Key", bound=HiveKey)
 
-class Links:
+
+class Links(Generic[Key]):
     """Follows the links of one hive.
 
     Args:
@@ -28,20 +33,20 @@ class Links:
         mount: where Windows mounts the hive.
     """
 
-    def __init__(self, root: RegistryKey, mount: Mount) -> None:
+    def __init__(self, root: Key, mount: Mount) -> None:
         self._root = root
         self._mount = mount
         self._left = 0
 
-    def follow(self, link: RegistryKey, path: str) -> RegistryKey:
-        """The key that is got by opening the link at `path`.
+    def follow(self, link: Key, names: Sequence[str]) -> Key:
+        """The key that is got by opening the link that lies at a path.
 
         Raises LinkError where it leads out of the hive, in a circle, or to nothing.
         """
         self._left = MOST
-        return self._follow(link, path)
+        return self._follow(link, "\\".join(names))
 
-    def _follow(self, key: RegistryKey, path: str) -> RegistryKey:
+    def _follow(self, key: Key, path: str) -> Key:
         if not key.is_link:
             return key
         self._left -= 1
@@ -73,7 +78,7 @@ class Links:
         """With the control set's own name in the place of CurrentControlSet, which is not stored."""
         if names and names[0].upper() == "CURRENTCONTROLSET" and self._root.subkey(names[0]) is None:
             select = self._root.subkey("Select")
-            number = select.data("Current") if select else None
-            if number is not None and isinstance(number.data, int):
-                return [f"ControlSet{number.data:03}", *names[1:]]
+            current = select.value("Current") if select else None
+            if current and current.type == REG_DWORD and len(current.raw) == 4:
+                return [f"ControlSet{int.from_bytes(current.raw, 'little'):03}", *names[1:]]
         return names

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import struct
 from io import BytesIO
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from dissect.ntfs.c_ntfs import ATTRIBUTE_TYPE_CODE
@@ -18,7 +19,6 @@ from dissect.util.compression import lznt1
 from dissect.util.stream import AlignedStream
 
 from vmrescue.errors import FormatError
-from vmrescue.ntfs.structures.run_list import must_be_apart
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -98,7 +98,11 @@ def check_extents(record: MftRecord, name: str, kind: Any) -> None:
                 raise FormatError(title(record), place_of(extent) + PAIRS_AT, "runs of one cluster or more", count)
             next_vcn += count
             runs.append((lcn, count))
-    must_be_apart(((lcn, count) for lcn, count in runs if lcn is not None), 0)
+    stored = sorted((lcn, count) for lcn, count in runs if lcn is not None)
+    for (lcn, count), (following, _) in pairwise(stored):
+        if lcn + count > following:
+            place = place_of(extents[0]) + PAIRS_AT
+            raise FormatError(title(record), place, "each cluster once in a stream", f"cluster {following} twice")
     if any(extent.header.flags & COMPRESSED for extent in extents):
         _check_compressed(record, extents[0], next_vcn)
 

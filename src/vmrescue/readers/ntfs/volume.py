@@ -23,11 +23,9 @@ from dissect.ntfs.c_ntfs import ATTRIBUTE_TYPE_CODE
 from dissect.ntfs.mft import Mft, MftRecord
 
 from vmrescue.errors import FormatError, UsageError
-from vmrescue.ntfs.structures.boot_sector import read_boot_sector
-from vmrescue.windows.agreement import must_agree
-from vmrescue.windows.file_system import ambiguous
-from vmrescue.windows.ntfs_content import check_extents, content_of, title
-from vmrescue.windows.stream import DeviceStream
+from vmrescue.readers.file_system import ambiguous
+from vmrescue.readers.ntfs.content import check_extents, content_of, title
+from vmrescue.readers.stream import DeviceStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +33,6 @@ if TYPE_CHECKING:
     from dissect.ntfs.index import Index
 
     from vmrescue.device import BlockDevice
-    from vmrescue.ntfs.structures.boot_sector import BootSector
 
 ATTRIBUTE_LIST, END = 0x20, 0xFFFFFFFF
 LONGEST_LIST = 256 << 10  # bytes of an attribute list: Windows' own limit
@@ -52,6 +49,12 @@ IN_USE = 1  # a record's flag
 
 _HEAD = struct.Struct("<IIB")  # an attribute's type, length, whether its value lies elsewhere
 _LENGTH = struct.Struct("<H")
+BOOT_SECTOR = "NTFS boot sector"
+SECTORS = (512, 1024, 2048, 4096)  # bytes
+LARGEST_CLUSTER, LARGEST_RECORD = 2 << 20, 65536  # bytes
+MOST_CLUSTERS = (1 << 32) - 1  # Windows' own limit
+# name, sector's bytes, cluster's sectors, sectors, $MFT, $MFTMirr (clusters), file record's size
+_BOOT = struct.Struct("<3x8sHB26xQQQb")
 
 
 class _Nothing:
@@ -60,16 +63,28 @@ class _Nothing:
     size = 0
 
 
-def _as_edited(boot: BootSector) -> dict[str, int]:
-    """What a volume is to the editor."""
-    return {
-        "sector size": boot.sector_size,
-        "cluster size": boot.cluster_size,
-        "number of clusters": boot.cluster_count,
-        "first cluster of $MFT": boot.mft_cluster,
-        "first cluster of $MFTMirr": boot.mirror_cluster,
-        "size of a file record": boot.record_size,
-    }
+def _clusters(device: BlockDevice) -> int:
+    """How many clusters a volume has. Raises FormatError where its boot sector has numbers of no volume."""
+    if device.size < _BOOT.size:
+        raise FormatError(BOOT_SECTOR, 0, f"a volume of {_BOOT.size} bytes or more", device.size)
+    name, sector, per_cluster, sectors, table, mirror, record = _BOOT.unpack(device.read_at(0, _BOOT.size))
+    if name != b"NTFS    ":
+        raise FormatError(BOOT_SECTOR, 3, "the name 'NTFS'", name)
+    if sector not in SECTORS:
+        raise FormatError(BOOT_SECTOR, 0x0B, f"sectors of {SECTORS} bytes", sector)
+    cluster = sector * (per_cluster if per_cluster <= 0x80 else 1 << min(256 - per_cluster, 32))
+    if cluster.bit_count() != 1 or cluster > LARGEST_CLUSTER:
+        raise FormatError(BOOT_SECTOR, 0x0D, f"clusters of at most {LARGEST_CLUSTER} bytes", cluster)
+    clusters: int = sectors * sector // cluster
+    if not 0 < clusters <= MOST_CLUSTERS or sectors * sector > device.size:
+        raise FormatError(BOOT_SECTOR, 0x28, f"a volume within its {device.size} bytes", sectors * sector)
+    for at, place in ((0x30, table), (0x38, mirror)):
+        if place >= clusters:
+            raise FormatError(BOOT_SECTOR, at, f"a cluster below {clusters}", place)
+    size = record * cluster if record > 0 else 1 << min(-record, 32)
+    if size.bit_count() != 1 or not _BOOT.size < size <= LARGEST_RECORD:
+        raise FormatError(BOOT_SECTOR, 0x40, f"file records of at most {LARGEST_RECORD} bytes", size)
+    return clusters
 
 
 class BoundedNtfs(NTFS):  # type: ignore[misc]  # dissect.ntfs has no types
@@ -80,12 +95,11 @@ class BoundedNtfs(NTFS):  # type: ignore[misc]  # dissect.ntfs has no types
     """
 
     def __init__(self, device: BlockDevice) -> None:
-        boot = read_boot_sector(device)
-        self.clusters = boot.cluster_count
+        self.clusters = _clusters(device)
         super().__init__(DeviceStream(device), sds=_Nothing(), usnjrnl=_Nothing())
-        must_agree("NTFS volume", 0, _as_edited(boot), self._as_read())
 
-    def _as_read(self) -> dict[str, int]:
+    @property
+    def geometry(self) -> dict[str, int | None]:
         """What the volume is to dissect; its size of index blocks is wrong in version 3.16, and not used here."""
         sector = self.boot_sector
         return {

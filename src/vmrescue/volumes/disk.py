@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 from vmrescue.plan import ImageIdentity
 from vmrescue.volume import read_partition_table
-from vmrescue.windows.volume import Volume
+from vmrescue.volumes.volume import Volume
 
 if TYPE_CHECKING:
     from vmrescue.image import VirtualDisk

@@ -9,11 +9,15 @@
   predecessor is joined to the wrong run.
 - A directory's size, and the parts of a long name, are bounded by nothing.
 
-Nothing here is shared with the editor (`vmrescue.fat`): the reader is the second opinion on it.
+It does not count free clusters, nor look at the sector in which FAT32 notes them.
 """
 
 from __future__ import annotations
 
+import struct
+import sys
+from array import array
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from dissect.fat import FATFS
@@ -35,6 +39,11 @@ FIRST_END = {12: 0xFF8, 16: 0xFFF8, 32: 0x0FFFFFF8}  # entries of the table from
 OLD_END = 0xFF0  # as does this one on FAT12: MS-DOS 1 wrote it
 LOWER_BASE, LOWER_EXTENSION = 0x08, 0x10  # of an entry's byte 12: Windows shows that part in lower case
 NOT_MIRRORED, ACTIVE = 0x80, 0x0F  # of FAT32's flags: only the table of that number is in use
+CLEAN = {16: 0xC000, 32: 0x0C000000}  # of the table's entry 1: dismounted cleanly, no error met
+MOUNTED_OR_BAD = 0x03  # of the boot sector's state byte
+ENTRY = 0x0FFFFFFF  # the bits of an entry of FAT32 that count
+_NOTED = struct.Struct("<4s480x4sI16s4s")  # of FSInfo: three signatures, and before the last the free clusters
+_SIGNATURES = (b"RRaA", b"rrAa", b"\0\0\x55\xaa")
 BITS = {Fattype.FAT12: 12, Fattype.FAT16: 16, Fattype.FAT32: 32}
 
 
@@ -59,6 +68,65 @@ class BoundedFatFs(FATFS):  # type: ignore[misc]  # dissect.fat has no types
         self.table_offset = (self.bpb.BPB_RsvdSecCnt + active * self.fat_size) * self.sector_size
         table = RangeStream(stream, self.table_offset, self.fat_size * self.sector_size)
         self.fat = BoundedFat(table, self.type)
+        self.clusters: int = self.data_stream.size // self.cluster_size
+        self._check_geometry(stream.size)  # type: ignore[attr-defined]  # dissect's streams have one
+
+    def _check_geometry(self, size: int) -> None:
+        """Raises FormatError where a volume of `size` bytes has no room for what its boot sector says."""
+        if self.total_sectors * self.sector_size > size or self.clusters < 1:
+            raise FormatError("FAT boot sector", 32, f"a volume within its {size} bytes", self.total_sectors)
+        if self.fat_size * self.sector_size * 8 // self.bits < self.clusters + 2:
+            raise FormatError("FAT boot sector", 22, f"tables that hold {self.clusters} clusters", self.fat_size)
+
+    @property
+    def geometry(self) -> dict[str, int | None]:
+        """What the volume is to dissect, once its faults are mended; places and sizes are in bytes."""
+        return {
+            "bits of a table's entry": self.bits,
+            "sector size": self.sector_size,
+            "cluster size": self.cluster_size,
+            "number of clusters": self.clusters,
+            "place of the table": self.table_offset,
+            "size of the table": self.fat.fh.size,
+            "place of the first cluster": self.first_data_sector * self.sector_size,
+            "entries of the root directory": self.bpb.BPB_RootEntCnt,
+            "first cluster of the root directory": self.root.cluster,
+        }
+
+    @cached_property
+    def free_clusters(self) -> int:
+        """As FSInfo notes them where whoever wrote last also closed the volume; else counted in the table."""
+        noted = self._noted_free_clusters() if self._is_clean() else None
+        return self._count_free() if noted is None or noted > self.clusters else noted
+
+    def _is_clean(self) -> bool:
+        first = self._entries(2)[1] if self.bits > 12 else 0
+        wanted = CLEAN.get(self.bits, 0)
+        return first & wanted == wanted and not self.bpb_ext.BS_Reserved1 & MOUNTED_OR_BAD
+
+    def _noted_free_clusters(self) -> int | None:
+        """None where there is no such sector, or it is not signed."""
+        if self.bits < 32 or not 0 < self.bpb_ext.BPB_FSInfo < self.bpb.BPB_RsvdSecCnt:
+            return None
+        self.fh.seek(self.bpb_ext.BPB_FSInfo * self.sector_size)
+        lead, signature, noted, _, trail = _NOTED.unpack(self.fh.read(_NOTED.size))
+        return int(noted) if (lead, signature, trail) == _SIGNATURES else None
+
+    def _count_free(self) -> int:
+        entries = self._entries(self.clusters + 2)[2:]
+        return sum(not entry & ENTRY for entry in entries) if self.bits == 32 else entries.count(0)
+
+    def _entries(self, count: int) -> array[int]:
+        """The first entries of the table that is in use."""
+        self.fat.fh.seek(0)
+        data = self.fat.fh.read(-(-count * self.bits // 8))
+        if self.bits == 12:
+            pairs = (int.from_bytes(data[at : at + 3], "little") for at in range(0, len(data), 3))
+            return array("H", [half for pair in pairs for half in (pair & 0xFFF, pair >> 12)][:count])
+        found = array("H" if self.bits == 16 else "I", data)
+        if sys.byteorder == "big":
+            found.byteswap()
+        return found
 
     def _be_fat32(self, stream: BinaryIO) -> None:
         if self.type == Fattype.FAT32:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from dissect.ntfs.c_ntfs import ATTRIBUTE_TYPE_CODE
 
-from vmrescue.ntfs.structures.reparse import WOF, title
+from vmrescue.reparse_tags import WOF, title
 
 if TYPE_CHECKING:
     from dissect.ntfs.mft import MftRecord

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError, RefusedError, UnsupportedError
 from vmrescue.volume import identify
-from vmrescue.windows.file_system import FileSystem, open_file_system
+from vmrescue.volume.bitlocker import read_bitlocker
+from vmrescue.volume.state import StateName, VolumeState
+from vmrescue.volumes.file_systems import FILE_SYSTEMS, file_system_of, open_file_system
 
 if TYPE_CHECKING:
-    from vmrescue.fat.state import VolumeState as FatState
-    from vmrescue.ntfs import VolumeState as NtfsState
+    from vmrescue.readers.file_system import FileSystem
     from vmrescue.volume import Partition, Window
-    from vmrescue.windows.disk import Disk
-
-
-class State(NamedTuple):
-    """In what state a volume is: ``clean``, ``dirty``, ``log pending``, ``hibernated``, ``encrypted``, ``damaged``."""
-
-    name: str
-    reasons: list[str]
+    from vmrescue.volumes.disk import Disk
+    from vmrescue.volumes.file_systems import FileSystemKind, VolumeEditor
 
 
 class Volume:
@@ -59,29 +54,34 @@ class Volume:
         """Raises UnsupportedError for a file system that cannot be read."""
         return open_file_system(self.device, self.file_system, self.position)
 
-    @cached_property
-    def state(self) -> State:
-        """In what state Windows left it; what holds no known file system is clean."""
-        try:
-            found = self._read_state()
-        except (FormatError, UnsupportedError) as error:
-            return State("damaged", [str(error)])
-        return State(found.name, found.reasons) if found else State("clean", [])
-
-    def _read_state(self) -> NtfsState | FatState | None:
-        if self.file_system in ("NTFS", "BitLocker"):
-            from vmrescue.ntfs import volume_state
-
-            return volume_state(self.device)
-        if self.readable:
-            from vmrescue.fat import FatVolume
-
-            return FatVolume(self.device).state
-        return None
+    @property
+    def kind(self) -> FileSystemKind:
+        """Its file system's row in the table. Raises UnsupportedError where it has none."""
+        return file_system_of(self.file_system, str(self))
 
     @property
     def readable(self) -> bool:
-        return self.file_system in ("NTFS", "FAT12", "FAT16", "FAT32")
+        return self.file_system in FILE_SYSTEMS
+
+    def editor(self) -> VolumeEditor:
+        """A new editor for the volume.
+
+        Raises:
+            UnsupportedError: its file system has none.
+            FormatError: the reader, which is to confirm what the editor does, does not see the same volume.
+        """
+        _ = self.files  # opening it compares the two
+        return self.kind.edit(self.device)
+
+    @cached_property
+    def state(self) -> VolumeState:
+        """In what state Windows left it; what holds no known file system is clean."""
+        try:
+            if self.file_system == "BitLocker" and (bitlocker := read_bitlocker(self.device)):
+                return VolumeState(StateName.ENCRYPTED, bitlocker.reasons)
+            return self.kind.state(self.device) if self.readable else VolumeState(StateName.CLEAN, [])
+        except (FormatError, UnsupportedError) as error:
+            return VolumeState(StateName.DAMAGED, [str(error)])
 
     @property
     def refusal(self) -> str | None:

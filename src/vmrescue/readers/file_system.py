@@ -1,4 +1,4 @@
-"""Reading files out of NTFS and FAT volumes, through dissect.ntfs and dissect.fat."""
+"""What is asked of the reader of a volume, whatever its file system."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 from vmrescue.errors import UnsupportedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from vmrescue.device import BlockDevice
-    from vmrescue.windows.nature import Nature
+    from vmrescue.readers.nature import Nature
 
 CHUNK = 1 << 20  # bytes of a file held at once
 
@@ -34,11 +33,15 @@ class Entry:
 
 
 class FileSystem(Protocol):
-    """What the rest of this room asks of a volume. Paths use backslashes.
+    """A volume's files. Paths use backslashes.
 
     A name is looked up as it is spelled, and where there is none spelled so, without case. Where several fit then, all
     of these raise UsageError.
     """
+
+    @property
+    def geometry(self) -> Mapping[str, int | None]:
+        """What the volume is to the reader, by the names that its file system has for such facts."""
 
     @property
     def cluster_size(self) -> int:
@@ -100,19 +103,3 @@ def chunks(stream: BinaryIO) -> Iterator[bytes]:
     """A file's content in pieces, so that its size costs no memory."""
     while chunk := stream.read(CHUNK):
         yield chunk
-
-
-def open_file_system(device: BlockDevice, kind: str | None, position: int) -> FileSystem:
-    """The reader for a volume whose file system is `kind`, as `volume.identify` names it.
-
-    `position` is the volume's first byte on its disk, for errors. Raises UnsupportedError for other kinds.
-    """
-    if kind == "NTFS":
-        from vmrescue.windows.ntfs_file_system import NtfsFileSystem
-
-        return NtfsFileSystem(device, position)
-    if kind in ("FAT12", "FAT16", "FAT32"):
-        from vmrescue.windows.fat_file_system import FatFileSystem
-
-        return FatFileSystem(device, position)
-    raise UnsupportedError(f"the volume at byte {position} holds {kind or 'no known file system'}: it cannot be read")

@@ -7,33 +7,31 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from vmrescue import file_path
 from vmrescue.errors import NotFoundError, UsageError
-from vmrescue.fat.boot_sector import read_boot_sector
-from vmrescue.registry.upcase import upper
-from vmrescue.windows.agreement import must_agree
-from vmrescue.windows.bounded_fat import BoundedFatFs, entries_of, name_of
-from vmrescue.windows.file_system import Entry, ambiguous
-from vmrescue.windows.guard import GuardedStream, reading
-from vmrescue.windows.nature import Nature
-from vmrescue.windows.stream import DeviceStream
+from vmrescue.readers.fat.volume import BoundedFatFs, entries_of, name_of
+from vmrescue.readers.file_system import Entry, ambiguous
+from vmrescue.readers.guard import GuardedStream, reading
+from vmrescue.readers.nature import Nature
+from vmrescue.readers.stream import DeviceStream
+from vmrescue.upcase import upper
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from vmrescue.device import BlockDevice
-    from vmrescue.fat.boot_sector import BootSector
 
 
 class FatFileSystem:
     """A FAT12, FAT16 or FAT32 volume."""
 
     def __init__(self, device: BlockDevice, position: int) -> None:
-        self._device = device
         self._position = position
         with reading("FAT volume", position):
-            boot = read_boot_sector(device)  # so that dissect is given sane numbers only
             self._fat = BoundedFatFs(DeviceStream(device))
             self.cluster_size: int = self._fat.cluster_size
-        must_agree("FAT volume", position, _as_edited(boot), _as_read(self._fat))
+
+    @property
+    def geometry(self) -> dict[str, int | None]:
+        return self._fat.geometry
 
     @property
     def label(self) -> str:
@@ -43,11 +41,8 @@ class FatFileSystem:
     @cached_property
     def free_bytes(self) -> int:
         """As the volume itself notes it, where that can be believed: counting takes reading the whole table."""
-        from vmrescue.fat import FatVolume
-
-        volume = FatVolume(self._device)
-        noted = volume.noted_free_clusters
-        return (volume.free_clusters if noted is None else noted) * self.cluster_size
+        with reading("FAT table", self._position):
+            return self._fat.free_clusters * self.cluster_size
 
     def size_of(self, path: str) -> int | None:
         with reading(f"FAT file {path}", self._position):
@@ -127,33 +122,3 @@ def _named(entries: Iterable[Any], name: str) -> Any | None:
     if len(fitting) > 1:
         raise UsageError(ambiguous(name, map(name_of, fitting)))
     return fitting[0] if fitting else None
-
-
-def _as_edited(boot: BootSector) -> dict[str, int | None]:
-    """What a volume is to the editor; places and sizes are in bytes."""
-    return {
-        "bits of a table's entry": boot.bits,
-        "sector size": boot.sector_size,
-        "cluster size": boot.cluster_size,
-        "number of clusters": boot.cluster_count,
-        "place of the table": boot.table_offsets[0],
-        "size of the table": boot.table_size,
-        "place of the first cluster": boot.data_offset,
-        "entries of the root directory": boot.root_entries,
-        "first cluster of the root directory": boot.root_cluster or None,
-    }
-
-
-def _as_read(fat: BoundedFatFs) -> dict[str, int | None]:
-    """The same as the reader has it."""
-    return {
-        "bits of a table's entry": fat.bits,
-        "sector size": fat.sector_size,
-        "cluster size": fat.cluster_size,
-        "number of clusters": fat.data_stream.size // fat.cluster_size,
-        "place of the table": fat.table_offset,
-        "size of the table": fat.fat.fh.size,
-        "place of the first cluster": fat.first_data_sector * fat.sector_size,
-        "entries of the root directory": fat.bpb.BPB_RootEntCnt,
-        "first cluster of the root directory": fat.root.cluster,
-    }

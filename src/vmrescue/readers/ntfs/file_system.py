@@ -2,27 +2,50 @@
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 from dissect.ntfs.c_ntfs import ATTRIBUTE_TYPE_CODE
 
 from vmrescue import file_path
 from vmrescue.errors import NotFoundError, UnsupportedError
-from vmrescue.windows.bounded_ntfs import BoundedNtfs, find_name, long_name, name_of, names_in, target_of
-from vmrescue.windows.file_system import CHUNK, Entry
-from vmrescue.windows.free_space import FreeSpace, free_space
-from vmrescue.windows.guard import GuardedStream, reading
-from vmrescue.windows.nature import Nature
-from vmrescue.windows.ntfs_content import content_of
-from vmrescue.windows.ntfs_marks import marks_of, why_not_read
+from vmrescue.readers.file_system import CHUNK, Entry
+from vmrescue.readers.free_space import FreeSpace, free_space
+from vmrescue.readers.guard import GuardedStream, reading
+from vmrescue.readers.nature import Nature
+from vmrescue.readers.ntfs.content import content_of
+from vmrescue.readers.ntfs.log import why_not_closed
+from vmrescue.readers.ntfs.marks import marks_of, why_not_read
+from vmrescue.readers.ntfs.volume import BoundedNtfs, find_name, long_name, name_of, names_in, target_of
 
 if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
 
-BITMAP_RECORD = 6  # $Bitmap is always file record 6
+LOG_RECORD, BITMAP_RECORD, BAD_CLUSTERS_RECORD = 2, 6, 8  # of $LogFile, $Bitmap, $BadClus
+BAD_STREAM = "$Bad"  # as long as the volume: what it stores are the bad clusters
 ROOT_RECORD, FIRST_USER_RECORD = 5, 24  # but for the root, what comes before is NTFS's own
 SPACE_AT, DOS_NAME = 0x41, 2  # of $FILE_NAME: its name space; a name that is only the short form of another
+
+
+class Extent(NamedTuple):
+    """How long a volume is.
+
+    Attributes:
+        size: bytes, without the boot sector's copy behind them.
+        sector_size: bytes.
+        clusters: how many.
+        bad_bytes: of $BadClus:$Bad.
+        bitmap_bytes: of $Bitmap.
+        clear_behind: bits of $Bitmap behind the last cluster's that are clear.
+    """
+
+    size: int
+    sector_size: int
+    clusters: int
+    bad_bytes: int
+    bitmap_bytes: int
+    clear_behind: int
 
 
 class NtfsFileSystem:
@@ -36,6 +59,10 @@ class NtfsFileSystem:
         with reading("NTFS volume", position):
             self._ntfs = BoundedNtfs(device)
             self.cluster_size: int = self._ntfs.cluster_size
+
+    @property
+    def geometry(self) -> dict[str, int | None]:
+        return self._ntfs.geometry
 
     @cached_property
     def label(self) -> str:
@@ -53,6 +80,36 @@ class NtfsFileSystem:
             clusters, size = self._ntfs.clusters, -(-self._ntfs.clusters // 8)
             stream = content_of(self._ntfs.mft.get(BITMAP_RECORD))
             return free_space((stream.read(min(CHUNK, size - at)) for at in range(0, size, CHUNK)), clusters)
+
+    def why_log_pending(self) -> str | None:
+        """What in the volume's log says that there is work left to do; None where there is none."""
+        with reading("NTFS $LogFile", self._position):
+            return why_not_closed(content_of(self._ntfs.mft.get(LOG_RECORD)))
+
+    def runs_of(self, record: int, kind: int, name: str) -> list[tuple[int, int]]:
+        """(first cluster, clusters) of what an attribute stores, in the order of its content; without holes."""
+        with reading(f"NTFS file record {record}", self._position):
+            found = self._ntfs.mft.get(record).attributes.find(name, ATTRIBUTE_TYPE_CODE(kind))
+            return [(int(lcn), int(length)) for lcn, length in found.dataruns() if lcn is not None]
+
+    @property
+    def extent(self) -> Extent:
+        """How long the volume is, as the boot sector and the files that stand for all clusters have it."""
+        with reading("NTFS volume", self._position):
+            sectors, sector_size = self._ntfs.boot_sector.NumberSectors, self._ntfs.sector_size
+            bitmap = content_of(self._ntfs.mft.get(BITMAP_RECORD))
+            size = bitmap.seek(0, os.SEEK_END)
+            bad = int(self._ntfs.mft.get(BAD_CLUSTERS_RECORD).size(BAD_STREAM))
+            return Extent(
+                sectors * sector_size, sector_size, self._ntfs.clusters, bad, size, self._clear_behind(bitmap)
+            )
+
+    def _clear_behind(self, bitmap: BinaryIO) -> int:
+        """How many bits behind the last cluster's are clear in $Bitmap, which has whole groups of 64."""
+        groups, rest = divmod(self._ntfs.clusters, 64)
+        bitmap.seek(groups * 8)
+        bits = int.from_bytes(bitmap.read(8).ljust(8, b"\xff"), "little") | (1 << rest) - 1
+        return 64 - bits.bit_count()
 
     def pieces_of(self, path: str) -> int | None:
         """In how many pieces a file lies on the disk, 0 where it lies in its record; None where there is none."""

@@ -1,0 +1,1 @@
+"""NTFS through dissect.ntfs."""

@@ -1,0 +1,74 @@
+"""Whether the log of a volume is closed or empty, as its restart pages have it: what confirms that it was replayed.
+
+dissect.ntfs knows nothing of $LogFile, so its pages are taken apart here. Source: linux-ntfs documentation, "$LogFile".
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+STRIDE = 512  # bytes between the places that fixups protect
+LARGEST_PAGE = 64 << 10
+RESTART, CHECKED = b"RSTR", b"CHKD"
+ERASED = b"\xff\xff\xff\xff"
+NOBODY = 0xFFFF  # in the place of the first client that has the log in use
+CLEAN = 0x0002  # flag of the restart area
+
+# signature, fixups (place, count), LSN, bytes of a page and of a log page, place of the area, version (minor, major)
+_PAGE = struct.Struct("<4sHHQII3H")
+_AREA = struct.Struct("<Q3HH")  # LSN, clients, free, in use, flags
+
+
+class _Restart(NamedTuple):
+    lsn: int
+    major: int
+    user: int
+    flags: int
+
+
+def why_not_closed(log: BinaryIO) -> str | None:
+    """What in the log says that there is work left to do; None where there is none."""
+    size = log.seek(0, os.SEEK_END)
+    places = [0, *(STRIDE << power for power in range(LARGEST_PAGE.bit_length()) if STRIDE << power <= LARGEST_PAGE)]
+    found = [page for at in places if (page := _restart(log, at, size))]
+    if not found:
+        erased = all(_read(log, at, 4) in (ERASED, b"") for at in places)
+        return None if erased else "it is not erased, and has no sound restart page"
+    newest = max(found)
+    if newest.major >= 2:
+        return f"it is of version {newest.major}: Windows holds the volume open"
+    if newest.user != NOBODY and not newest.flags & CLEAN:
+        return "its newest restart page names a client that did not close it"
+    return None
+
+
+def _read(log: BinaryIO, at: int, length: int) -> bytes:
+    log.seek(at)
+    return log.read(length)
+
+
+def _restart(log: BinaryIO, at: int, size: int) -> _Restart | None:
+    """The restart page at a place of the log; None where there is none that is whole."""
+    head = _read(log, at, _PAGE.size)
+    if len(head) < _PAGE.size or head[:4] not in (RESTART, CHECKED):
+        return None
+    signature, fixups, count, checked_lsn, length, _, area, _, major = _PAGE.unpack(head)
+    if length % STRIDE or not STRIDE <= length <= min(LARGEST_PAGE, size - at) or area + _AREA.size > length:
+        return None
+    page = bytearray(_read(log, at, length))
+    if count:
+        if count != length // STRIDE + 1 or fixups + 2 * count > STRIDE - 2:
+            return None
+        mark = page[fixups : fixups + 2]
+        for number in range(1, count):
+            end = number * STRIDE
+            if page[end - 2 : end] != mark:
+                return None  # torn
+            page[end - 2 : end] = page[fixups + 2 * number : fixups + 2 * number + 2]
+    lsn, _, _, user, flags = _AREA.unpack_from(page, area)
+    return _Restart(checked_lsn if signature == CHECKED else lsn, major, user, flags)

@@ -1,0 +1,87 @@
+"""A VHD through libvhdi: what confirms a commit.
+
+libvhdi takes the first of the two sizes in a footer, the one with which the disk was made, and so shows a disk that was
+resized since cut short, or with what lies behind it. It is given such a footer as it would be if the disk had had its
+size from the start. Source: Microsoft, "Virtual Hard Disk Image Format Specification", 1.0.
+"""
+
+from __future__ import annotations
+
+import struct
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from vmrescue.errors import RefusedError
+from vmrescue.readers.stream import DeviceStream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from vmrescue.device import BlockDevice
+
+SECTOR = 512
+COOKIE = b"conectix"
+SIZES_AT, CHECKSUM_AT = 40, 64  # two sizes of 8 bytes, first the original one; 4 bytes
+_SIZES = struct.Struct(">QQ")
+
+
+@contextmanager
+def open_vhd(files: Sequence[BlockDevice]) -> Iterator[Callable[[int, int], bytes]]:
+    """The disk in a VHD as a function of (offset, length).
+
+    Args:
+        files: the image's bytes, then its parent's, then that one's parent's.
+    """
+    import pyvhdi
+
+    with ExitStack() as opened:
+        below: Any = None
+        for file in reversed(files):
+            image = pyvhdi.file()
+            image.open_file_object(DeviceStream(_AsCreated(file)))
+            opened.callback(image.close)
+            if below is not None:
+                image.set_parent(below)
+            below = image
+        yield lambda offset, length: below.read_buffer_at_offset(length, offset)
+
+
+class _AsCreated:
+    """A VHD's file whose footers name the disk's size as the one that it was made with."""
+
+    def __init__(self, file: BlockDevice) -> None:
+        self._file = file
+        self.size = file.size
+        self.sector_size = file.sector_size
+        last = file.size - (SECTOR - 1 if file.size % SECTOR == SECTOR - 1 else SECTOR)  # very old files lack a byte
+        self._footers = {at: raw for at in {0, last} if at >= 0 and (raw := self._footer(at))}
+
+    def _footer(self, at: int) -> bytes | None:
+        """The footer that is to be seen at a place; None where there is none, or it may stay."""
+        raw = bytearray(self._file.read_at(at, min(SECTOR, self.size - at)))
+        if len(raw) < SECTOR - 1 or raw[: len(COOKIE)] != COOKIE:
+            return None
+        original, current = _SIZES.unpack_from(raw, SIZES_AT)
+        if original == current:
+            return None
+        _SIZES.pack_into(raw, SIZES_AT, current, current)
+        raw[CHECKSUM_AT : CHECKSUM_AT + 4] = bytes(4)
+        raw[CHECKSUM_AT : CHECKSUM_AT + 4] = (~sum(raw) & 0xFFFFFFFF).to_bytes(4, "big")
+        return bytes(raw)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        data = bytearray(self._file.read_at(offset, length))
+        for at, footer in self._footers.items():
+            low, high = max(at, offset), min(at + len(footer), offset + length)
+            if low < high:
+                data[low - offset : high - offset] = footer[low - at : high - at]
+        return bytes(data)
+
+    def write_at(self, offset: int, data: bytes | memoryview) -> None:
+        raise RefusedError("this view of a VHD is only read")
+
+    def flush(self) -> None:
+        """Nothing was written."""
+
+    def close(self) -> None:
+        """The file belongs to whoever opened it."""

@@ -1,0 +1,1 @@
+"""Disks, their partitions, and the volumes on these: which file systems there are, who reads and who edits each."""
