@@ -4,13 +4,35 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 PROJECT = Path(__file__).parent.parent
 SOURCE = PROJECT / "src/vmrescue"
 ROW = re.compile(r"\| (`[^|]+`) \|")
+NAMED_BY_TEXT = re.compile(r"vmrescue(?:\.\w+)+")
+EDITORS = ("image", "volume", "ntfs", "fat", "registry")
+# What stands above `readers/` in the table is no writer. dissect's own plugin is a program of its own, which it loads.
+DISSECT = {"readers", "dissect_plugin"}
+FOREIGN = "image/containers/foreign.py"  # reads what others' containers hold, at the bottom of the stack of layers
 
 
+@cache
+def modules() -> dict[str, Path]:
+    """Each module of the package by its dotted name; a package's own name stands for its `__init__`."""
+    files = SOURCE.rglob("*.py")
+    return {
+        ".".join(file.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(".__init__"): file
+        for file in files
+    }
+
+
+def room_of(module: str) -> str:
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else ""
+
+
+@cache
 def floors() -> dict[str, int]:
     """Each room's place in the table, the first counted as 0; files that stand together have one place."""
     table = (PROJECT / "docs/architecture.md").read_text().partition("| room |")[2].partition("\n\n")[0]
@@ -18,38 +40,147 @@ def floors() -> dict[str, int]:
     return {room: floor for floor, rooms in enumerate(rows) for room in rooms}
 
 
-def imported_rooms(file: Path) -> set[str]:
-    """The rooms that a file imports from anywhere in it."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            parts = node.module.split(".")
-            if parts[0] == "vmrescue":
-                found |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
-    return found
+class _Imports(ast.NodeVisitor):
+    """What a file imports in whatever form: a package or a module, under another name, by a string, in a function."""
+
+    def __init__(self, file: Path, for_types: bool) -> None:
+        self.found: set[str] = set()
+        self._package = file.relative_to(SOURCE.parent).parts[:-1]
+        self._for_types = for_types
+        self.visit(ast.parse(file.read_text()))
+
+    def visit_If(self, node: ast.If) -> None:
+        if self._for_types or not (isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"):
+            self.generic_visit(node)
+
+    def visit_Import(self, node: ast.Import) -> None:
+        self.found |= {alias.name for alias in node.names}
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        above = self._package[: len(self._package) - node.level + 1] if node.level else ()
+        module = ".".join([*above, *filter(None, [node.module])])
+        for alias in node.names:
+            full = f"{module}.{alias.name}"
+            self.found.add(full if full in modules() else module)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if name in ("import_module", "__import__") and node.args and isinstance(node.args[0], ast.Constant):
+            self.found.add(str(node.args[0].value))
+        self.generic_visit(node)
+
+
+@cache
+def imports_of(module: str, for_types: bool = True) -> frozenset[str]:
+    return frozenset(_Imports(modules()[module], for_types).found)
+
+
+def ours_of(module: str, for_types: bool = True) -> set[str]:
+    return {each for each in imports_of(module, for_types) if each in modules()}
+
+
+def test_every_form_of_import_is_seen(tmp_path: Path) -> None:
+    file = SOURCE / "checks" / "imagined.py"  # where it would lie; it is only parsed
+    text = (
+        "import vmrescue.ntfs.volume as v\nfrom vmrescue.fat import table\nfrom ..bcd import store\n"
+        "def f():\n    from vmrescue import units\n    import_module('vmrescue.plan')\n"
+    )
+    visitor = object.__new__(_Imports)
+    visitor.found, visitor._package, visitor._for_types = set(), file.relative_to(SOURCE.parent).parts[:-1], True
+    visitor.visit(ast.parse(text))
+    assert {room_of(each) for each in visitor.found} == {"ntfs", "fat", "bcd", "units", "plan"}
 
 
 def test_no_import_runs_upward() -> None:
     places = floors()
     upward = {
-        f"{file.relative_to(SOURCE)} imports {room}"
-        for file in SOURCE.rglob("*.py")
-        if (own := file.relative_to(SOURCE).parts[0].removesuffix(".py")) in places
-        for room in imported_rooms(file)
-        if room in places and places[room] > places[own]
+        f"{module} imports {other}"
+        for module in modules()
+        for other in ours_of(module)
+        if (own := room_of(module)) in places and places.get(room_of(other), -1) > places[own]
     }
     assert upward == set()
 
 
 def test_every_room_is_in_the_table() -> None:
-    rooms = {path.name for path in SOURCE.iterdir() if path.is_dir() and any(path.glob("*.py"))}
-    assert rooms <= set(floors())
+    assert {room_of(module) for module in modules()} - {"", "__main__"} <= set(floors())
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    """Imports in functions count; those for type hints do not: two things may know of each other what they are."""
+    done: set[str] = set()
+
+    def circle(module: str, way: tuple[str, ...]) -> tuple[str, ...] | None:
+        if module in way:
+            return (*way[way.index(module) :], module)
+        if module in done:
+            return None
+        found = next((c for other in sorted(ours_of(module, False)) if (c := circle(other, (*way, module)))), None)
+        done.add(module)
+        return found
+
+    circles = [found for module in sorted(modules()) if (found := circle(module, ()))]
+    assert circles == []
 
 
 def test_the_rooms_of_formats_know_no_word_of_windows_administration() -> None:
-    for room in ("image", "volume", "ntfs", "fat", "registry"):
-        for file in (SOURCE / room).rglob("*.py"):
-            assert not imported_rooms(file) & {"windows", "checks", "plan", "transaction", "bcd"}, file
+    above = {"windows", "checks", "plan", "transaction", "bcd", "commands", "volumes"}
+    found = {
+        module for module in modules() if room_of(module) in EDITORS and above & set(map(room_of, ours_of(module)))
+    }
+    assert found == set()
+
+
+def test_readers_and_writers_share_no_code() -> None:
+    """What confirms an edit imports nothing of what made it, and the other way round."""
+    readers = {module for module in modules() if room_of(module) == "readers"}
+    assert {room_of(other) for module in readers for other in ours_of(module)} & {*EDITORS, "bcd", "plan"} == set()
+    asking = {
+        str(modules()[module].relative_to(SOURCE))
+        for module in modules()
+        if room_of(module) in EDITORS and "readers" in map(room_of, ours_of(module))
+    }
+    assert asking == {FOREIGN}
+
+
+def test_dissect_and_libvhdi_are_asked_by_the_readers_only() -> None:
+    asking = {
+        str(modules()[module].relative_to(SOURCE))
+        for module in modules()
+        if room_of(module) not in DISSECT
+        and any(other.split(".")[0] in ("dissect", "pyvhdi") for other in imports_of(module, False))
+    }
+    assert asking == {FOREIGN}
+
+
+def test_what_looks_at_a_result_again_asks_no_editor() -> None:
+    """`verify`, `resized`, `moved` and `committed` are the second look: only names of a format may be shared."""
+    names = {"vmrescue.registry.mounts", "vmrescue.registry.path"}
+    for second_look in ("verify", "resized", "moved", "committed"):
+        asked = ours_of(f"vmrescue.transaction.{second_look}", False) - names
+        assert {room_of(module) for module in asked} & {"volume", "ntfs", "fat", "registry", "bcd"} == set(), (
+            second_look
+        )
+
+
+def test_only_one_module_commits() -> None:
+    """`EditSession.commit`, `rollback` and `discard` are called from `transaction/commit.py` alone."""
+    calling = set()
+    for module, file in modules().items():
+        for node in ast.walk(ast.parse(file.read_text())):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr
+                in (
+                    "commit",
+                    "rollback",
+                )
+            ):
+                target = ast.unparse(node.func.value)
+                if target.endswith(("session", "journal")) and room_of(module) != "image":
+                    calling.add(module)
+    assert calling == {"vmrescue.transaction.commit"}
 
 
 def test_no_deed_asks_a_reader_which_would_remember_what_was_there_before_an_edit() -> None:

@@ -19,8 +19,9 @@ from support.machine import need_root, need_tool
 from support.range_server import serving
 from vmrescue.disk import EditSession, open_disk
 from vmrescue.errors import FormatError, ReadError, RefusedError, UnsupportedError
+from vmrescue.image.reference import is_remote, shown
 from vmrescue.image.transports.bounded_http import BoundedHttp
-from vmrescue.image.transports.remote import BLOCK, KEPT, RemoteFile, is_remote, shown
+from vmrescue.image.transports.remote import BLOCK, KEPT, RemoteFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ import pytest
 
 from commands.here import vmrescue
 from hostile.disks import small_image
-from vmrescue.image.transports.remote import shown
+from vmrescue.image.reference import shown
 
 if TYPE_CHECKING:
     from pathlib import Path

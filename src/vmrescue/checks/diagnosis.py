@@ -15,7 +15,7 @@ from vmrescue.checks.rules import OF_VOLUMES, RULES, chosen
 from vmrescue.errors import FormatError, LinkError, NotFoundError, UnsupportedError, VmRescueError
 from vmrescue.image import open_disk
 from vmrescue.image.notices import tell
-from vmrescue.image.transports.remote import shown
+from vmrescue.image.reference import shown
 from vmrescue.image.transports.target_disk import TargetDisk, each_disk
 from vmrescue.plan import ImageIdentity, Plan, Step
 from vmrescue.volume import PartitionTable

@@ -56,7 +56,7 @@ class ImagePath(click.Path):
     """A path; or a URL, which stays the text that it is, since a Path would drop one of its slashes."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        from vmrescue.image.transports.remote import is_remote
+        from vmrescue.image.reference import is_remote
 
         return value if is_remote(value) else super().convert(value, param, ctx)
 

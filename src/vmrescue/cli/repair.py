@@ -42,7 +42,7 @@ def command(
 ) -> None:
     """Diagnose IMAGE, show the changes, ask, and make them: backed up, journalled, verified, and undone by `undo`."""
     from vmrescue.image.new_image import must_be_new
-    from vmrescue.image.transports.remote import shown
+    from vmrescue.image.reference import shown
     from vmrescue.transaction import Transaction, must_be_editable, plan_of, repair
 
     elsewhere = bool(copy_to or into) and not options.dry_run

@@ -79,7 +79,7 @@ def command(
     from vmrescue.fleet import scan
     from vmrescue.fleet.outputs import open_output
     from vmrescue.fleet.sources import STANDARD_INPUT, images
-    from vmrescue.image.transports.remote import shown
+    from vmrescue.image.reference import shown
 
     if resume and target is None:
         raise UsageError("--resume needs the --output that is to be resumed")
@@ -120,7 +120,7 @@ def _gather(
 
 def _not_in(done: frozenset[str], images: Iterator[str], advance: Callable[[], None]) -> Iterator[str]:
     from vmrescue.fleet.sources import identity
-    from vmrescue.image.transports.remote import shown
+    from vmrescue.image.reference import shown
 
     known = {identity(image) for image in done}
     for image in images:

@@ -24,7 +24,7 @@ from vmrescue.fleet.examination import Examination
 from vmrescue.fleet.result import ImageError, ScanResult
 from vmrescue.fleet.timed_pool import TimedPool
 from vmrescue.image.containers.parents import parent_folder
-from vmrescue.image.transports.remote import shown
+from vmrescue.image.reference import shown
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from vmrescue.fleet.result import ImageError, ScanResult
 from vmrescue.image.containers.parents import parents_in
 from vmrescue.image.layer import Layer
-from vmrescue.image.transports.remote import RemoteFile, shown
+from vmrescue.image.reference import shown
+from vmrescue.image.transports.remote import RemoteFile
 
 if TYPE_CHECKING:
     from pathlib import Path

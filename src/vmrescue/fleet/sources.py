@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.errors import ReadError, RefusedError, UsageError
 from vmrescue.files import kind_of, lines, open_regular
-from vmrescue.image.transports.remote import is_remote
+from vmrescue.image.reference import is_remote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.device import BlockDevice, check_range
-from vmrescue.image.containers.container import VirtualDisk, open_container
+from vmrescue.image.containers.container import open_container
 from vmrescue.image.containers.parents import parents_in
 from vmrescue.image.journal import journal_folder, journals, pending
 from vmrescue.image.journal_file import Journal, Region
@@ -13,6 +13,7 @@ from vmrescue.image.opening import EditSession, open_disk, undo
 from vmrescue.image.overlay import Overlay
 from vmrescue.image.risks import RISKS, Risk, accepting
 from vmrescue.image.transports.file import FileDevice, Store
+from vmrescue.image.virtual_disk import VirtualDisk
 from vmrescue.lazy import names_of
 
 if TYPE_CHECKING:

@@ -55,10 +55,10 @@ from vmrescue.files import kind_of
 from vmrescue.image.journal_file import Journal, cut_ranges, read_journal, write_journal
 from vmrescue.image.last_write import LastWrite, note_last_write, read_last_write
 from vmrescue.image.overlay import Overlay
+from vmrescue.image.reference import is_remote
 from vmrescue.image.signs import Comparison
 from vmrescue.image.transports.azure import address
 from vmrescue.image.transports.file import sync_folder
-from vmrescue.image.transports.remote import is_remote
 from vmrescue.interrupts import checkpoint, held
 
 if TYPE_CHECKING:

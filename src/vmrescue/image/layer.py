@@ -13,8 +13,8 @@ from vmrescue.device import next_data
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vmrescue.image.containers.container import VirtualDisk
     from vmrescue.image.risks import Risk
+    from vmrescue.image.virtual_disk import VirtualDisk
 
 
 class Layer:

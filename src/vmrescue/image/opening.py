@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, cast
 from vmrescue.device import check_range
 from vmrescue.errors import RefusedError
 from vmrescue.image import journal
-from vmrescue.image.containers.container import VirtualDisk, open_container
+from vmrescue.image.containers.container import open_container
 from vmrescue.image.journal_file import MOST_RANGES
 from vmrescue.image.notices import tell
 from vmrescue.image.overlay import Overlay
 from vmrescue.image.recovery import half_repaired, open_for_reading, open_for_writing
+from vmrescue.image.reference import shown
 from vmrescue.image.risks import refuse_risks
 from vmrescue.image.signs import Sign, clipped, joined
-from vmrescue.image.transports.remote import shown
 
 if TYPE_CHECKING:
     import os
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from vmrescue.image.containers.vhd import VhdDynamic
     from vmrescue.image.journal_file import Journal
     from vmrescue.image.transports.file import HeldStore, Store
+    from vmrescue.image.virtual_disk import VirtualDisk
 
 FLAT = ("raw image", "block device", "fixed VHD")  # a byte of the disk is at the same place of the file
 

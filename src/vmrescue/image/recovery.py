@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import RefusedError
 from vmrescue.image import journal
 from vmrescue.image.overlay import Overlay
+from vmrescue.image.reference import is_remote
 from vmrescue.image.transports.azure import marked
 from vmrescue.image.transports.file import FileDevice
 from vmrescue.image.transports.lock import refuse_mounted, take_lock
-from vmrescue.image.transports.remote import RemoteFile, is_remote
+from vmrescue.image.transports.remote import RemoteFile
 
 if TYPE_CHECKING:
     from vmrescue.image.journal_file import Journal

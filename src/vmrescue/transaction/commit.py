@@ -14,7 +14,7 @@ from vmrescue.digests import sha256
 from vmrescue.errors import RepairFailedError, VmRescueError
 from vmrescue.image import EditSession
 from vmrescue.image.journal import is_hot
-from vmrescue.image.transports.remote import is_remote, shown
+from vmrescue.image.reference import is_remote, shown
 from vmrescue.interrupts import checkpoint, held
 from vmrescue.transaction.committed import compare_committed
 from vmrescue.transaction.receipt import Written

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError, RefusedError, RepairFailedError
 from vmrescue.image import FileDevice
-from vmrescue.image.transports.remote import RemoteFile, is_remote, shown
+from vmrescue.image.reference import is_remote, shown
+from vmrescue.image.transports.remote import RemoteFile
 from vmrescue.interrupts import checkpoint
 from vmrescue.readers.guard import reading
 from vmrescue.readers.vhd import open_vhd

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from vmrescue.errors import AfterCommitError, RefusedError, RepairFailedError, VmRescueError
 from vmrescue.image import open_disk
-from vmrescue.image.transports.remote import is_remote, refusal
+from vmrescue.image.reference import is_remote
+from vmrescue.image.transports.remote import refusal
 from vmrescue.interrupts import held
 from vmrescue.notes import damage_in
 from vmrescue.ntfs import NtfsVolume

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from vmrescue.errors import VmRescueError
 from vmrescue.files import open_regular, read_whole
 from vmrescue.image import journal_folder, journals
-from vmrescue.image.transports.remote import shown
+from vmrescue.image.reference import shown
 from vmrescue.plan.schema import number
 from vmrescue.transaction.receipt import LARGEST, NAME
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import UnsupportedError
 from vmrescue.image import open_disk
 from vmrescue.image.new_image import NewImage, new_image
+from vmrescue.image.reference import is_remote, shown
 from vmrescue.image.risks import refuse_risks
-from vmrescue.image.transports.remote import is_remote, shown
 
 if TYPE_CHECKING:
     import os

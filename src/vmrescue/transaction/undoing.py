@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vmrescue.image import journal, opening
-from vmrescue.image.transports.remote import shown
+from vmrescue.image.reference import shown
 
 if TYPE_CHECKING:
     import os

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 from vmrescue.errors import NotFoundError, ReadError, RefusedError, UnsupportedError
-from vmrescue.image.transports.remote import is_remote
+from vmrescue.image.reference import is_remote
 from vmrescue.readers.file_system import Entry
 from vmrescue.readers.nature import Nature
 from vmrescue.readers.stream import DeviceStream

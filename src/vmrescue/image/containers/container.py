@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from vmrescue.device import BlockDevice, check_range, next_data, refusal_of
 from vmrescue.errors import FormatError, RefusedError, UnsupportedError
@@ -15,7 +15,9 @@ from vmrescue.image.containers.raw_pieces import (
     may_be_cut,
     refuse_later_piece,
 )
+from vmrescue.image.containers.advice import EWF_ADVICE, QEMU_ADVICE
 from vmrescue.image.transports.file import SECTOR, Store, check_growth
+from vmrescue.image.virtual_disk import VirtualDisk, sector_size_of
 
 if TYPE_CHECKING:
     import os
@@ -25,9 +27,6 @@ if TYPE_CHECKING:
 
 VHD_COOKIE = b"conectix"
 
-# What whoever wants to work on an image of another kind is told; {path} is as a shell takes it.
-QEMU_ADVICE = "`qemu-img convert -O vpc -o subformat=fixed,force_size {path} OUT.vhd` makes a VHD of it"
-EWF_ADVICE = "`ewfexport -u -t OUT -f raw {path}` (of libewf) makes a raw image of it, OUT.raw"
 _UNPACK = "unpack it first"
 
 # (byte position, signature, what it is, what to do). Sources: QEMU's docs/interop; libewf's format description; RFC
@@ -42,37 +41,6 @@ _UNREADABLE = (
     (0, b"\x28\xb5\x2f\xfd", "zstd-compressed", _UNPACK),
     (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive", _UNPACK),
 )
-
-
-class VirtualDisk(BlockDevice, Protocol):
-    """A disk as its container shows it."""
-
-    @property
-    def format(self) -> str:
-        """`fixed VHD`, `dynamic VHD`, `differencing VHD`, `raw image`, `block device`, `VHDX image`, …"""
-
-    @property
-    def unique_id(self) -> bytes | None:
-        """The 16 bytes by which a VHD's children know it; a raw image has none."""
-
-    @property
-    def parents(self) -> list[str]:
-        """The paths of the images below a differencing one, the nearest first."""
-
-    @property
-    def warnings(self) -> list[str]:
-        """What is wrong with the container, in sentences, though it could be opened."""
-
-    @property
-    def risks(self) -> Sequence[Risk]:
-        """Why an edit may do harm that no check can see; it is refused unless these are accepted."""
-
-    @property
-    def refusal(self) -> str | None:
-        """Why the image is only read, and what makes one of it that is written; None where it is itself."""
-
-    def resize(self, size: int) -> None:
-        """Makes the disk `size` bytes long; it only grows. Raises RefusedError."""
 
 
 class RawImage:
@@ -121,13 +89,6 @@ class RawImage:
 
     def close(self) -> None:
         self.store.close()
-
-
-def sector_size_of(store: BlockDevice) -> int:
-    """What the device says; for the image of a disk with 4096-byte sectors, what its GPT header's place says."""
-    if store.size >= 8192 and store.read_at(SECTOR, 8) != b"EFI PART" == store.read_at(4096, 8):
-        return 4096
-    return store.sector_size
 
 
 def _is_vhd(store: BlockDevice) -> bool:

@@ -19,7 +19,7 @@ from dissect.util.stream import AlignedStream
 
 from vmrescue.device import check_range
 from vmrescue.errors import FormatError, NotFoundError, RefusedError, UnsupportedError, VmRescueError, missing_extra
-from vmrescue.image.containers.container import EWF_ADVICE, QEMU_ADVICE
+from vmrescue.image.containers.advice import EWF_ADVICE, QEMU_ADVICE
 from vmrescue.image.containers.vmdk_pieces import DESCRIPTOR, refuse_piece, was_left_open
 from vmrescue.image.transports.file import SECTOR, FileDevice
 from vmrescue.readers.foreign import (

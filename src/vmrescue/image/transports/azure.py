@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from vmrescue.errors import missing_extra
-from vmrescue.image.transports.remote import QUERY, file_system, refusal, shown, split_url
+from vmrescue.image.reference import QUERY, shown, split_url
+from vmrescue.image.transports.remote import file_system, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

@@ -23,9 +23,10 @@ from urllib.parse import quote
 from vmrescue.device import check_range
 from vmrescue.errors import ReadError, RefusedError, WriteError
 from vmrescue.image.journal import is_hot, journal_folder
+from vmrescue.image.reference import shown
 from vmrescue.image.transports.azure import MARK, blob_client, marked, reason, run, will_fail_again
 from vmrescue.image.transports.blob_lease import lease
-from vmrescue.image.transports.remote import PAUSES, RemoteFile, refusal, shown
+from vmrescue.image.transports.remote import PAUSES, RemoteFile, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

@@ -7,8 +7,6 @@ end (a FAT, a hive) then costs a handful of requests, and a field here and there
 
 from __future__ import annotations
 
-import os
-import re
 import time
 from collections import OrderedDict
 from itertools import groupby
@@ -16,15 +14,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from vmrescue.device import check_range
 from vmrescue.errors import ReadError, RefusedError, UnsupportedError, VmRescueError, missing_extra
+from vmrescue.image.reference import AZURE, QUERY, shown, split_url
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable
-
-URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-QUERY = re.compile(r"\?[^\s'\")]*")
-
-AZURE = ("az", "abfs", "abfss")
-CONTAINER_FIRST = ("abfs", "abfss")  # abfs://container@account.dfs.core.windows.net/name
 
 BLOCK = 32 << 10  # bytes; a request costs about as long as this takes to transfer
 READ_AHEAD = 128 << 10  # bytes that one request fetches at most where fewer were asked for
@@ -32,27 +26,6 @@ LARGEST = 8 << 20  # bytes in one request
 KEPT = 64 << 20  # bytes of blocks held
 PAUSES = (0.2, 1.0)  # seconds before a second and a third attempt
 LASTING = (FileNotFoundError, PermissionError, ValueError, NotImplementedError)  # another attempt would fail as well
-
-
-def is_remote(path: str | os.PathLike[str]) -> bool:
-    """Whether it is a URL rather than a path on this machine."""
-    return URL.match(os.fspath(path)) is not None
-
-
-def shown(path: str | os.PathLike[str]) -> str:
-    """A path as it is; a URL without user name, password and query: a SAS URL's query opens the image to anybody."""
-    text = os.fspath(path)
-    if not is_remote(text):
-        return text
-    scheme, host, path = split_url(text)
-    return f"{scheme}://{host if scheme in CONTAINER_FIRST else host.rpartition('@')[2]}{path}"
-
-
-def split_url(url: str) -> tuple[str, str, str]:
-    """Scheme, host (with what stands before it) and path of any URL, malformed ones too, which urllib refuses."""
-    scheme, rest = url.split("://", 1)
-    host, slash, path = re.split("[?#]", rest, maxsplit=1)[0].partition("/")
-    return scheme.lower(), host, slash + path
 
 
 class RemoteFile:

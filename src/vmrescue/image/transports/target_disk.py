@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from vmrescue.device import check_range
 from vmrescue.errors import FormatError, NotFoundError, RefusedError
-from vmrescue.image.containers.container import sector_size_of
 from vmrescue.image.transports.file import SECTOR
+from vmrescue.image.virtual_disk import sector_size_of
 
 if TYPE_CHECKING:
     import os

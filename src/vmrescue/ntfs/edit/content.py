@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import RefusedError, UnsupportedError
 from vmrescue.ntfs.data import METHOD_MASK
 from vmrescue.ntfs.defrag.layout import Key, joined, read_layout
-from vmrescue.ntfs.edit.placement import settle
-from vmrescue.ntfs.edit.resize import resize
+from vmrescue.ntfs.edit.placement import resize, settle
 from vmrescue.ntfs.structures.attribute import Kind, Storage
 from vmrescue.ntfs.structures.reparse import reparse_tag
 from vmrescue.reparse_tags import title

@@ -15,8 +15,7 @@ from vmrescue.ntfs.edit.content import replace_content
 from vmrescue.ntfs.edit.deletion import remove_links
 from vmrescue.ntfs.edit.index_edit import empty_root
 from vmrescue.ntfs.edit.naming import add_name, check_not_system, linked_names, now, remove_name, repeat, touch
-from vmrescue.ntfs.edit.placement import add_attribute, settle
-from vmrescue.ntfs.edit.record_bitmap import allocate_record
+from vmrescue.ntfs.edit.placement import add_attribute, allocate_record, settle
 from vmrescue.ntfs.index import FILE_NAMES
 from vmrescue.ntfs.structures.attribute import Attribute, Kind
 from vmrescue.ntfs.structures.file_name import FileAttribute, check_name, new_file_name

@@ -9,8 +9,7 @@ import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmrescue.errors import FormatError, NotFoundError, RefusedError
-from vmrescue.ntfs.edit.placement import add_attribute, remove_attribute, settle
-from vmrescue.ntfs.edit.resize import resize, resize_zeroed
+from vmrescue.ntfs.edit.placement import add_attribute, remove_attribute, resize, resize_zeroed, settle
 from vmrescue.ntfs.index import (
     BLOCK_HEADER,
     BLOCK_SIGNATURE,

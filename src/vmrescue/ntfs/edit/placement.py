@@ -2,6 +2,8 @@
 
 What moves: the longest attribute first. Data that lay in the record goes to clusters; anything else to a record with
 room, and $ATTRIBUTE_LIST then says where. A run list too long for one record is split into extents.
+
+Making a value longer, taking a record and making $MFT longer are here too, since each may need the others.
 """
 
 from __future__ import annotations
@@ -10,20 +12,23 @@ from typing import TYPE_CHECKING
 
 from vmrescue.errors import RefusedError
 from vmrescue.ntfs.cluster_stream import ClusterStream
-from vmrescue.ntfs.edit.record_bitmap import allocate_record, free_record
+from vmrescue.ntfs.edit.record_bitmap import free_record, take_record
 from vmrescue.ntfs.structures.attribute import Attribute, Kind
 from vmrescue.ntfs.structures.attribute_list import MAX_SIZE, write_list
+from vmrescue.ntfs.structures.fields import align8
 from vmrescue.ntfs.structures.run_list import RunList, encode_pairs
 from vmrescue.ntfs.structures.system_files import MFT
 
 if TYPE_CHECKING:
     from vmrescue.ntfs.file import File
+    from vmrescue.ntfs.store import Store
     from vmrescue.ntfs.structures.record import FileRecord
 
 PINNED = (Kind.STANDARD_INFORMATION, Kind.ATTRIBUTE_LIST, Kind.INDEX_ROOT)
 STORABLE = (Kind.ATTRIBUTE_LIST, Kind.SECURITY_DESCRIPTOR, Kind.DATA, Kind.EA)
 SHORT_PAIRS = 64  # bytes of mapping pairs for which a record is always made to have room
 LEAST_STORED = 0x48  # bytes: below, clusters would need a longer attribute than the value itself
+TABLE_GROWTH = 1 << 16  # bytes by which $MFT is made longer
 MAX_STEPS = 10_000  # far more than a file's attributes can need
 
 
@@ -196,3 +201,74 @@ def _rewrite(file: File, attribute: Attribute, value: bytes) -> None:
     set_sizes(file, attribute, runs, len(value))
     attribute.set_pairs(encode_pairs(runs)[0], needed)
     ClusterStream(store.pending, runs, store.boot.cluster_size).write_at(0, value)
+
+
+def resize(file: File, kind: int, name: str, size: int) -> None:
+    """Makes a value `size` bytes long and takes or frees the clusters for that; the caller writes what is new in it.
+
+    A value that lies in the record stays there while there is room. One in clusters stays in clusters, as Windows
+    leaves it. The caller settles the file afterwards.
+
+    Raises:
+        RefusedError: the volume is full.
+    """
+    first = file.get(kind, name)
+    if not first.non_resident:
+        if align8(size) <= align8(first.value_length) + file.holder(first).room:
+            first.value = first.value[:size].ljust(size, b"\0")
+            return
+        make_stored(file, first)
+    _resize_stored(file, kind, name, size)
+
+
+def resize_zeroed(file: File, kind: int, name: str, size: int) -> None:
+    """Makes a value of metadata longer, by zeros."""
+    old = file.stream(kind, name).initialized
+    resize(file, kind, name, size)
+    file.stream(kind, name).write_at(old, bytes(size - old))
+
+
+def _resize_stored(file: File, kind: int, name: str, size: int) -> None:
+    clusters = file.store.clusters
+    extents = file.extents(kind, name)
+    runs = file.runs(extents)
+    old, needed = runs.clusters, file.store.boot.clusters_for(size)
+    if needed > old:
+        for first, length in clusters.allocate(needed - old, runs.next_lcn):
+            runs.append(first, length)
+    clusters.free(runs.cut(needed))
+    set_sizes(file, extents[0], runs, size)
+    if needed != old:
+        set_runs(file, extents, runs, old)
+
+
+def allocate_record(store: Store, for_table: bool = False) -> FileRecord:
+    """An empty record, now in use; where $MFT has no free one, it is made longer, which may itself need a record.
+
+    Args:
+        for_table: for an extension of $MFT's own record, which must lie in its first clusters.
+
+    Raises:
+        RefusedError: the volume has no room for another one.
+    """
+    record = take_record(store, for_table)
+    if record is None and not for_table:
+        grow_table(store)
+        record = take_record(store)
+    if record is None:
+        raise RefusedError("no file record is left" + (" for $MFT itself" if for_table else ""))
+    return record
+
+
+def grow_table(store: Store) -> None:
+    """Makes $MFT longer by some free records, and its bitmap with it."""
+    file, record_size = store.file(MFT), store.boot.record_size
+    old = store.mft.count
+    count = old + max(TABLE_GROWTH, store.boot.cluster_size) // record_size
+    bitmap_size = -(-count // 64) * 8
+    if bitmap_size > file.get(Kind.BITMAP).size:
+        resize_zeroed(file, Kind.BITMAP, "", bitmap_size)
+    resize(file, Kind.DATA, "", count * record_size)
+    store.mft.refresh(file)
+    store.mft.blank(range(old, count))
+    settle(file)

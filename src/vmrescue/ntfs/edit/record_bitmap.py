@@ -1,10 +1,10 @@
-"""$MFT's own bitmap: which file records are in use; taking one, giving one back, and making the table longer."""
+"""$MFT's own bitmap: which file records are in use; taking one, and giving one back."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import FormatError, RefusedError
+from vmrescue.errors import FormatError
 from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.record import RecordFlag
 from vmrescue.ntfs.structures.system_files import FIRST_USER, MFT
@@ -15,23 +15,18 @@ if TYPE_CHECKING:
     from vmrescue.ntfs.structures.record import FileRecord
 
 RESERVED = range(16, 24)  # for extensions of $MFT's own record, which must lie in its first clusters
-GROWTH = 1 << 16  # bytes by which the table grows
 CHUNK = 4096  # bytes of the bitmap looked at together
 MAX_SEQUENCE = 0xFFFF
 
 
-def allocate_record(store: Store, for_table: bool = False) -> FileRecord:
-    """An empty record in use; `for_table` asks for an extension of $MFT's own record.
+def take_record(store: Store, for_table: bool = False) -> FileRecord | None:
+    """An empty record, now in use; None where the table has no free one.
 
-    Raises:
-        RefusedError: the volume has no room for another one.
+    `for_table`: one for an extension of $MFT's own record.
     """
     number = _free_number(store, for_table)
-    if number is None and not for_table:
-        grow_table(store)
-        number = _free_number(store)
     if number is None:
-        raise RefusedError("no file record is left" + (" for $MFT itself" if for_table else ""))
+        return None
     _flip(_bitmap(store), number, used=True)
     store.next_record = number + 1
     return store.mft.create(number)
@@ -74,20 +69,3 @@ def _flip(bitmap: Stream, number: int, used: bool) -> None:
         at = bitmap.attribute.position
         raise FormatError("$MFT bitmap", at, f"record {number} {'free' if used else 'in use'}", "the opposite")
     bitmap.write_at(number // 8, bytes([byte ^ bit]))
-
-
-def grow_table(store: Store) -> None:
-    """Makes $MFT longer by some free records, and its bitmap with it."""
-    from vmrescue.ntfs.edit.placement import settle  # which may in turn need a record
-    from vmrescue.ntfs.edit.resize import resize, resize_zeroed
-
-    file, record_size = store.file(MFT), store.boot.record_size
-    old = store.mft.count
-    count = old + max(GROWTH, store.boot.cluster_size) // record_size
-    bitmap_size = -(-count // 64) * 8
-    if bitmap_size > file.get(Kind.BITMAP).size:
-        resize_zeroed(file, Kind.BITMAP, "", bitmap_size)
-    resize(file, Kind.DATA, "", count * record_size)
-    store.mft.refresh(file)
-    store.mft.blank(range(old, count))
-    settle(file)
