@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, fields
+from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from vmrescue.digests import sha256
@@ -44,11 +45,30 @@ class FileRef:
         return f"\\{self.path} on {where}" if self.path else where
 
 
+class Needs(Enum):
+    """What a change needs of the place where it is made."""
+
+    NOTHING = "the volume may be in any state"
+    CONTENT = "files of the volume may get other bytes where they have their own"
+    METADATA = "files of the volume may be created, deleted and resized"
+    CONTAINER = "the disk may get longer, and its partition table be changed"
+
+
+class Stage(IntEnum):
+    """When a change is made: what readers and editors see of a disk or a volume as a whole comes before its files."""
+
+    LAYOUT = 1
+    LOG = 2
+    FILES = 3
+
+
 @dataclass(frozen=True)
 class Change(ABC):
     """What all kinds of changes have in common. `before` and `after`, where a kind has them, are told by their type."""
 
     kind: ClassVar[str]
+    needs: ClassVar[Needs] = Needs.METADATA
+    stage: ClassVar[Stage] = Stage.FILES
     file: FileRef
 
     @property
@@ -75,7 +95,14 @@ def _told(value: object) -> str:
 
 
 @dataclass(frozen=True)
-class SetValue(Change):
+class HiveChange(Change):
+    """A change of what is in a hive; all those of one hive are made in one go."""
+
+    needs = Needs.CONTENT
+
+
+@dataclass(frozen=True)
+class SetValue(HiveChange):
     """Set a value in a hive, creating its key where it is missing. `before` is None where there was no such value."""
 
     kind = "set-value"
@@ -90,7 +117,7 @@ class SetValue(Change):
 
 
 @dataclass(frozen=True)
-class DeleteValue(Change):
+class DeleteValue(HiveChange):
     """Delete a value from a hive."""
 
     kind = "delete-value"
@@ -104,7 +131,7 @@ class DeleteValue(Change):
 
 
 @dataclass(frozen=True)
-class CreateKey(Change):
+class CreateKey(HiveChange):
     """Create a key, and those above it that are missing."""
 
     kind = "create-key"
@@ -120,7 +147,7 @@ class CreateKey(Change):
 
 
 @dataclass(frozen=True)
-class DeleteKey(Change):
+class DeleteKey(HiveChange):
     """Delete a key with all that is below it. `before` holds the values of the key itself, by name."""
 
     kind = "delete-key"
@@ -137,7 +164,7 @@ class DeleteKey(Change):
 
 
 @dataclass(frozen=True)
-class ReplayLog(Change):
+class ReplayLog(HiveChange):
     """Replay a dirty hive's transaction logs into it, as Windows would at its next load."""
 
     kind = "replay-log"
@@ -161,6 +188,8 @@ class ReplayVolumeLog(Change):
     """Replay the log of an NTFS volume, as Windows would at its next mount. `file` is the volume's ``$LogFile``."""
 
     kind = "replay-volume-log"
+    needs = Needs.NOTHING
+    stage = Stage.LOG
     reason: str
 
     @property
@@ -238,6 +267,8 @@ class ExpandDisk(Change):
     """Make a disk longer, its container and its partition table; sizes are in bytes. `file` has no path."""
 
     kind = "expand-disk"
+    needs = Needs.CONTAINER
+    stage = Stage.LAYOUT
     before: int
     after: int
 
@@ -251,6 +282,7 @@ class ExpandVolume(Change):
     """Make a partition longer, and the NTFS volume in it; sizes are the partition's, in bytes. `file` has no path."""
 
     kind = "expand-volume"
+    stage = Stage.LAYOUT
     before: int
     after: int
 
@@ -264,6 +296,8 @@ class MovePartition(Change):
     """Move a partition, with all that is in it, to another place; bytes of the disk. `file` has no path."""
 
     kind = "move-partition"
+    needs = Needs.CONTAINER
+    stage = Stage.LAYOUT
     before: int
     after: int
 

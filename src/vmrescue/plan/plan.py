@@ -8,7 +8,7 @@ from typing import Any
 from vmrescue.errors import UsageError
 from vmrescue.json_text import json_text
 from vmrescue.plan import schema
-from vmrescue.plan.change import Change, change_from_dict, change_to_dict
+from vmrescue.plan.change import Change, FileRef, Stage, change_from_dict, change_to_dict
 
 SCHEMA = "vmrescue.plan/1"
 
@@ -35,10 +35,16 @@ class ImageIdentity:
 
 @dataclass(frozen=True)
 class Plan:
-    """Changes in the order in which they will be made."""
+    """Changes in the order in which they are made, whatever order they were given in.
+
+    That is by stage, and within a stage as given, but for the changes of one file: they are made together.
+    """
 
     image: ImageIdentity
     steps: tuple[Step, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "steps", _in_order(self.steps))
 
     @property
     def changes(self) -> list[Change]:
@@ -78,6 +84,15 @@ class Plan:
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise UsageError(f"not a plan: {str(error)[:120]}") from error
         return cls(identity, steps)
+
+
+def _in_order(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    first: dict[FileRef, int] = {}
+    places = [
+        (stage := step.change.stage, first.setdefault(step.change.file, index) if stage == Stage.FILES else index)
+        for index, step in enumerate(steps)
+    ]
+    return tuple(step for _, step in sorted(zip(places, steps, strict=True), key=lambda each: each[0]))
 
 
 def _step(document: Any) -> Step:

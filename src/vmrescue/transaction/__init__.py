@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vmrescue.transaction.backup import back_up, configuration_files
-from vmrescue.transaction.expected import file_hash
+from vmrescue.transaction.deeds.files import file_hash
 from vmrescue.transaction.history import PastRepair, history
 from vmrescue.transaction.receipt import Receipt, Written
 from vmrescue.transaction.repairing import must_be_editable, plan_of, repair

@@ -16,7 +16,7 @@ from vmrescue.interrupts import checkpoint
 from vmrescue.plan import FileRef
 from vmrescue.readers.file_system import chunks, harmless
 from vmrescue.registry.base_block import LOG_SUFFIXES
-from vmrescue.transaction.expected import find_volume
+from vmrescue.transaction.deeds.deed import find_volume
 from vmrescue.windows import Installation
 from vmrescue.windows.boot_store import BIOS_STORE, UEFI_STORE
 from vmrescue.windows.places import find_windows

@@ -1,7 +1,7 @@
 """What a plan says was found, compared with what the readers see: of all changes, before the first edit.
 
 A reader remembers what it has read: directories, records, a part of the file table. So none is asked after an edit that
-it did not see; the deeds (`transaction.apply`) ask their editors only, and what verifies them is opened anew.
+it did not see; the deeds (`transaction.deeds`) ask their editors only, and what verifies them is opened anew.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from vmrescue.checks import page_file
-from vmrescue.digests import sha256
 from vmrescue.errors import RefusedError, VmRescueError
-from vmrescue.plan import Change, DeleteFile, PutFile
-from vmrescue.readers.file_system import chunks
+from vmrescue.plan import Change, DeleteFile, HiveChange, PutFile
 from vmrescue.registry.base_block import LOG_SUFFIXES
 from vmrescue.registry.hive_file import LARGEST_HIVE, LARGEST_LOG, check_content
-from vmrescue.transaction.stale import stale
+from vmrescue.transaction.deeds.deed import find_volume
+from vmrescue.transaction.deeds.files import file_hash
+from vmrescue.transaction.stale import compare, stale
 from vmrescue.windows import Installation
 from vmrescue.windows.needed_files import NeededFiles
 from vmrescue.windows.page_file import why_no_page_file
@@ -28,14 +28,6 @@ if TYPE_CHECKING:
 
 
 MANY = 16  # files of one folder: from here on it is quicker to read the whole folder once
-
-
-def find_volume(disks: list[Disk], file: FileRef) -> Volume:
-    """The volume that a plan's file lies on. Raises RefusedError where the disks have no such partition."""
-    volume = disks[file.disk].volume(file.partition) if 0 <= file.disk < len(disks) else None
-    if volume is None:
-        raise RefusedError(f"the plan edits {file}, which is not on the disks given")
-    return volume
 
 
 def by_file(changes: list[Change]) -> dict[FileRef, list[Change]]:
@@ -63,7 +55,7 @@ def must_be_as_planned(steps: list[Step], disks: list[Disk]) -> None:
             compare(first, first.before, file_hash(volume, file.path))
         elif isinstance(first, DeleteFile):
             deletions.must_be_allowed(first, volume)
-        else:
+        elif isinstance(first, HiveChange):
             _must_hold_a_hive(volume, file)
 
 
@@ -122,17 +114,3 @@ def _must_hold_a_hive(volume: Volume, file: FileRef) -> None:
     for path, most in [(file.path, LARGEST_HIVE), *((file.path + suffix, LARGEST_LOG) for suffix in LOG_SUFFIXES)]:
         if volume.files.size_of(path) is not None:
             check_content(volume.files.open(path), f"\\{path} on {volume}", most)
-
-
-def file_hash(volume: Volume, path: str) -> str | None:
-    """The SHA-256 of a file's content, as the reader sees it; None where there is no such file."""
-    if volume.files.size_of(path) is None:
-        return None
-    return sha256(chunks(volume.files.open(path)))
-
-
-def compare(change: Change, expected: object, found: object) -> None:
-    """Raises RefusedError where a change did not find what its plan says."""
-    if expected != found:
-        shown = "nothing" if found is None else str(found)
-        raise stale(f"cannot {change.title}: the plan found {change.before_text}, and now there is {shown}")

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import UsageError, VmRescueError
-from vmrescue.transaction.expected import find_volume
+from vmrescue.transaction.deeds.deed import find_volume
 
 if TYPE_CHECKING:
     from vmrescue.plan import Change, Plan

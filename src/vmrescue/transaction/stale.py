@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from vmrescue.errors import RefusedError
+
+if TYPE_CHECKING:
+    from vmrescue.plan import Change
 
 
 def stale(what: str) -> RefusedError:
     """What is said where the image is not what the plan has found; `what` says in which place."""
     return RefusedError(f"{what}: the plan no longer fits this image and must be made again")
+
+
+def compare(change: Change, expected: object, found: object) -> None:
+    """Raises RefusedError where a change did not find what its plan says."""
+    if expected != found:
+        shown = "nothing" if found is None else str(found)
+        raise stale(f"cannot {change.title}: the plan found {change.before_text}, and now there is {shown}")

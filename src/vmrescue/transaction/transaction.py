@@ -25,14 +25,14 @@ from vmrescue.image.journal import journal_folder
 from vmrescue.image.notices import tell
 from vmrescue.interrupts import checkpoint, held
 from vmrescue.notes import damage_in, made_by_an_edit
-from vmrescue.plan import DeleteFile, PutFile, ReplayVolumeLog, WriteBootCopy
+from vmrescue.plan import DeleteFile, PutFile
 from vmrescue.transaction.apply import apply_plan
 from vmrescue.transaction.backup import back_up
 from vmrescue.transaction.commit import EditedImage, commit
 from vmrescue.transaction.committed import must_be_confirmable
+from vmrescue.transaction.deeds import deed_of
 from vmrescue.transaction.expected import by_file
 from vmrescue.transaction.receipt import Receipt, ReceiptFile
-from vmrescue.transaction.resizing import Expansion
 from vmrescue.transaction.spelling import as_spelled
 from vmrescue.transaction.verify import verify_plan
 from vmrescue.windows.signs import signs_of
@@ -245,13 +245,9 @@ class Transaction:
             }
 
     def _back_up(self, applied: Receipt, folder: Path) -> list[dict[str, Any]]:
-        """Copies of what is edited. What is deleted is in the journal: a page file would fill the backup."""
-        new = {change.file for change in applied.plan.changes if isinstance(change, PutFile) and change.before is None}
-        edited = [
-            file
-            for file, (first, *_) in by_file(applied.plan.changes).items()
-            if file not in new and not isinstance(first, DeleteFile | ReplayVolumeLog | WriteBootCopy | Expansion)
-        ]
+        """Copies of what is edited."""
+        groups = by_file(applied.plan.changes).items()
+        edited = [file for file, changes in groups if deed_of(changes[:1]).backs_up(changes)]
         with open_disks([image.path for image in self.images]) as untouched:
             checkpoint()
             return back_up(edited, untouched, folder, self.images[0].name)

@@ -18,17 +18,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.errors import VmRescueError
 from vmrescue.image.risks import refusal_for
-from vmrescue.plan import (
-    CreateKey,
-    DeleteKey,
-    DeleteValue,
-    ExpandDisk,
-    MovePartition,
-    PutFile,
-    ReplayLog,
-    ReplayVolumeLog,
-    SetValue,
-)
+from vmrescue.plan import HiveChange, Needs, PutFile, ReplayVolumeLog
 from vmrescue.registry.state import Unreplayed
 from vmrescue.volume.state import Allows, StateName
 from vmrescue.windows.registry_file import RegistryFile
@@ -40,8 +30,6 @@ if TYPE_CHECKING:
     from vmrescue.volumes.disk import Disk
     from vmrescue.volumes.volume import Volume
 
-IN_A_HIVE = (SetValue, DeleteValue, CreateKey, DeleteKey, ReplayLog)
-OF_THE_DISK = (ExpandDisk, MovePartition)
 WAKE_UP = "start the VM and shut it down fully (shutdown /s /f /t 0) first"
 
 
@@ -76,14 +64,14 @@ class Obstacles:
         if self.everywhere:
             return self.everywhere
         volume = self._volume(change)
-        if volume is None or isinstance(change, OF_THE_DISK):
+        if volume is None or change.needs is Needs.CONTAINER:
             return None
-        if isinstance(change, ReplayVolumeLog):
+        if change.needs is Needs.NOTHING:
             return volume.refusal
-        in_place = isinstance(change, IN_A_HIVE) or _same_size(change, volume)
+        in_place = change.needs is Needs.CONTENT or _same_size(change, volume)
         if why := self.why_not_on(volume, in_place):
             return why
-        return self._hive(change.file, volume) if isinstance(change, IN_A_HIVE) else None
+        return self._hive(change.file, volume) if isinstance(change, HiveChange) else None
 
     def why_not_on(self, volume: Volume, in_place: bool = False) -> str | None:
         """Why files on a volume cannot be created, deleted, resized or moved, or (`in_place`) not even rewritten."""

@@ -1,0 +1,51 @@
+"""A deed per kind of change: how it is made, how it is seen to be made, what is copied out before.
+
+To add a kind of change: its data in `plan.change`, its deed in a module here, and a row in `DEEDS`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.errors import RefusedError
+from vmrescue.plan import (
+    CreateKey,
+    DeleteFile,
+    DeleteKey,
+    DeleteValue,
+    ExpandDisk,
+    ExpandVolume,
+    MovePartition,
+    PutFile,
+    ReplayLog,
+    ReplayVolumeLog,
+    SetValue,
+    WriteBootCopy,
+)
+from vmrescue.transaction.deeds import boot_copy, hive, volume_log
+from vmrescue.transaction.deeds.files import DELETE, PUT
+from vmrescue.transaction.deeds.layout import LAYOUT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vmrescue.plan import Change
+    from vmrescue.transaction.deeds.deed import Deed
+
+DEEDS: dict[type[Change], Deed] = {
+    **dict.fromkeys((SetValue, DeleteValue, CreateKey, DeleteKey, ReplayLog), hive.DEED),
+    DeleteFile: DELETE,
+    PutFile: PUT,
+    ReplayVolumeLog: volume_log.DEED,
+    WriteBootCopy: boot_copy.DEED,
+    **dict.fromkeys((ExpandDisk, MovePartition, ExpandVolume), LAYOUT),
+}
+
+
+def deed_of(changes: Sequence[Change]) -> Deed:
+    """The deed that makes all changes of one file. Raises RefusedError where they are not to be made together."""
+    deeds = {DEEDS[type(change)] for change in changes}
+    deed = DEEDS[type(changes[0])]
+    if len(deeds) > 1 or (deed.whole and len(changes) > 1):
+        raise RefusedError(f"the plan changes {changes[0].file} as a whole and does something else to it too")
+    return deed

@@ -1,0 +1,44 @@
+"""The copy of an NTFS volume's boot sector, behind the volume."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.errors import RepairFailedError
+from vmrescue.ntfs import volume_state
+from vmrescue.ntfs.edit.boot_copy import read_boot_copy, write_boot_copy
+from vmrescue.transaction.deeds.deed import find_volume
+from vmrescue.transaction.stale import stale
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vmrescue.plan import WriteBootCopy
+    from vmrescue.transaction.deeds.deed import Bench
+    from vmrescue.windows import Disk
+
+SECTOR = 512  # bytes of a boot sector that count, however long the disk's sectors are
+
+
+class _BootCopy:
+    whole = True
+
+    def apply(self, changes: Sequence[WriteBootCopy], bench: Bench) -> None:
+        [change] = changes
+        volume = bench.volume(change.file)
+        volume_state(volume.device).check_content()
+        if read_boot_copy(volume.device).position != change.position:
+            raise stale(f"cannot {change.title}: {volume} has another size now")
+        write_boot_copy(volume.device)
+
+    def confirm(self, changes: Sequence[WriteBootCopy], disks: list[Disk]) -> None:
+        volume = find_volume(disks, changes[0].file)
+        device = volume.device
+        if device.read_at(changes[0].position, SECTOR) != device.read_at(0, SECTOR):
+            raise RepairFailedError(f"behind {volume} is no copy of its boot sector")
+
+    def backs_up(self, changes: Sequence[WriteBootCopy]) -> bool:
+        return False
+
+
+DEED = _BootCopy()

@@ -1,0 +1,73 @@
+"""Files deleted, made, and given another content."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.digests import sha256
+from vmrescue.errors import NotFoundError, RepairFailedError
+from vmrescue.readers.file_system import chunks
+from vmrescue.transaction.deeds.deed import find_volume
+from vmrescue.transaction.stale import stale
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vmrescue.plan import DeleteFile, PutFile
+    from vmrescue.transaction.deeds.deed import Bench
+    from vmrescue.windows import Disk, Volume
+
+
+class _Delete:
+    whole = True
+
+    def apply(self, changes: Sequence[DeleteFile], bench: Bench) -> None:
+        [change] = changes
+        try:
+            bench.editor(change.file).delete(change.file.path)
+        except NotFoundError as error:  # it was there before the plan's first edit
+            raise stale(f"the plan edits {change.file}, and {error}") from error
+        bench.restructured(change.file)
+
+    def confirm(self, changes: Sequence[DeleteFile], disks: list[Disk]) -> None:
+        file = changes[0].file
+        files = find_volume(disks, file).files
+        # another file may be left whose name differs only in case
+        if files.size_of(file.path) is not None and files.spelled(file.path) == file.path:
+            raise RepairFailedError(f"{file} is still there")
+
+    def backs_up(self, changes: Sequence[DeleteFile]) -> bool:
+        return False  # what is deleted is in the journal: a page file would fill the backup
+
+
+class _Put:
+    whole = True
+
+    def apply(self, changes: Sequence[PutFile], bench: Bench) -> None:
+        [change] = changes
+        editor, path = bench.editor(change.file), change.file.path
+        try:
+            (editor.create_file if change.before is None else editor.write_file)(path, change.data)
+        except NotFoundError as error:
+            if change.before is None:
+                raise
+            raise stale(f"the plan edits {change.file}, and {error}") from error
+        bench.restructured(change.file)
+
+    def confirm(self, changes: Sequence[PutFile], disks: list[Disk]) -> None:
+        file = changes[0].file
+        if file_hash(find_volume(disks, file), file.path) != sha256([changes[0].data]):
+            raise RepairFailedError(f"the readers do not see in {file} what was written to it")
+
+    def backs_up(self, changes: Sequence[PutFile]) -> bool:
+        return changes[0].before is not None
+
+
+DELETE, PUT = _Delete(), _Put()
+
+
+def file_hash(volume: Volume, path: str) -> str | None:
+    """The SHA-256 of a file's content, as the reader sees it; None where there is no such file."""
+    if volume.files.size_of(path) is None:
+        return None
+    return sha256(chunks(volume.files.open(path)))
