@@ -153,14 +153,40 @@ def test_dissect_and_libvhdi_are_asked_by_the_readers_only() -> None:
     assert asking == {FOREIGN}
 
 
-def test_what_looks_at_a_result_again_asks_no_editor() -> None:
-    """`verify`, `resized`, `moved` and `committed` are the second look: only names of a format may be shared."""
+def used_by(file: Path, function: str) -> set[str]:
+    """The modules whose names a function of a file uses, and those that it calls in the same file."""
+    tree = ast.parse(file.read_text())
+    modules_of = {
+        alias.asname or alias.name: node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module
+        for alias in node.names
+    }
+    bodies: dict[str, list[ast.AST]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            bodies.setdefault(node.name, []).append(node)
+    waiting, seen, names = [function], {function}, set()
+    while waiting:
+        for body in bodies[waiting.pop()]:
+            found = {node.id for node in ast.walk(body) if isinstance(node, ast.Name)}
+            names |= found
+            waiting += [name for name in found & set(bodies) if name not in seen]
+            seen |= found
+    return {modules_of[name] for name in names if name in modules_of}
+
+
+def test_what_confirms_an_edit_asks_no_editor() -> None:
+    """Of the rooms that edit only names are shared: where a hive is mounted, and how a key's path is written."""
     names = {"vmrescue.registry.mounts", "vmrescue.registry.path"}
-    for second_look in ("verify", "resized", "moved", "committed"):
-        asked = ours_of(f"vmrescue.transaction.{second_look}", False) - names
-        assert {room_of(module) for module in asked} & {"volume", "ntfs", "fat", "registry", "bcd"} == set(), (
-            second_look
-        )
+    folder = SOURCE / "transaction"
+    deeds = [file for file in (folder / "deeds").glob("*.py") if file.stem not in ("__init__", "deed")]
+    looks = [(file, "confirm") for file in deeds]
+    looks += [(folder / "moved.py", "must_see_moves"), (folder / "committed.py", "compare_committed")]
+    assert len(looks) >= 7
+    for file, function in looks:
+        asked = used_by(file, function) - names
+        assert {room_of(module) for module in asked} & {*EDITORS[1:], "bcd"} == set(), file
 
 
 def test_only_one_module_commits() -> None:
@@ -184,5 +210,8 @@ def test_only_one_module_commits() -> None:
 
 
 def test_no_deed_asks_a_reader_which_would_remember_what_was_there_before_an_edit() -> None:
-    tree = ast.parse((SOURCE / "transaction/apply.py").read_text())
-    assert "files" not in {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    for file in (SOURCE / "transaction/deeds").glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.FunctionDef) and node.name == "apply":
+                asked = {each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute)}
+                assert "files" not in asked, file

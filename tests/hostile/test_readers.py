@@ -26,7 +26,6 @@ from support.machine import run
 from support.memory_device import MemoryDevice
 from vmrescue.disk import FileDevice, open_disk
 from vmrescue.errors import FormatError, UnsupportedError, VmRescueError
-from vmrescue.readers.vhdx import crc32c
 from vmrescue.image.containers.container import RawImage, open_container
 from vmrescue.ntfs import NtfsVolume
 from vmrescue.ntfs.directory import Directory, find_file
@@ -37,6 +36,7 @@ from vmrescue.ntfs.structures.run_list import HOLE, Run, encode_pairs
 from vmrescue.readers.fat.file_system import FatFileSystem
 from vmrescue.readers.file_system import whole
 from vmrescue.readers.ntfs.file_system import NtfsFileSystem
+from vmrescue.readers.vhdx import crc32c
 from vmrescue.registry import Hive, ValueType
 from vmrescue.registry.base_block import BaseBlock, FileType
 from vmrescue.registry.hive_file import LARGEST_LOG

@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 @image_argument
 @data_disk_option
 @apply_options
+@click.option("--skip-refused", is_flag=True, help="Make the other changes where one of the plan's is refused.")
 def command(
     plan: BinaryIO,
     image: Path,
     data_disks: tuple[Path, ...],
     options: ApplyOptions,
+    skip_refused: bool,
 ) -> None:
     """Apply PLAN (JSON from `vmrescue plan`; - for standard input) to IMAGE, if what it found is still so."""
     from vmrescue.plan import Plan
@@ -38,4 +40,4 @@ def command(
         raise UsageError(f"{plan.name} is not a plan (JSON from `vmrescue plan`); the order is: apply PLAN IMAGE")
     parsed = Plan.from_json(start + plan.read(LARGEST_DOCUMENT))
     with Transaction(image, data_disks, writable=not options.dry_run) as transaction:
-        apply_and_report(transaction, parsed, options)
+        apply_and_report(transaction, parsed, options, skip_refused)

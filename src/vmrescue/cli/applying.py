@@ -30,17 +30,20 @@ def apply_and_report(
     transaction: Transaction,
     plan: Plan,
     options: ApplyOptions,
+    skip_refused: bool = False,
 ) -> None:
     """Applies a plan in memory, shows it, asks unless told not to, commits, and prints the receipt.
 
     Raises RefusedError where the person says no, or where nobody can be asked.
     """
-    receipt = transaction.apply(plan)
-    show(plan, options)
+    receipt = transaction.apply(plan, skip_refused)
+    show(receipt.plan if receipt.skipped else plan, options)
+    for step in receipt.skipped:
+        click.echo(printable(f"note: this is not made: {step.title} ({step.check}): {step.because}"), err=True)
     if not receipt.written or options.dry_run:
         report(receipt, options)
         return
-    ask(plan, receipt.image, options)
+    ask(receipt.plan, receipt.image, options)
     with held():  # what was changed is said, whatever ends the command then
         report(transaction.commit(receipt, options.backup_dir), options)
 

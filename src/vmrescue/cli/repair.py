@@ -64,6 +64,7 @@ def command(
     with progress_bar("copying", options.quiet) as progress:
         receipt = repair(
             image,
+            plan,  # what was shown and agreed to, whatever a diagnosis of the copy would say
             policy=rules,
             data_disks=data_disks,
             only=only or None,

@@ -26,7 +26,7 @@ def receipt_text(receipt: Receipt) -> str:
         printable(f"Backup and receipt: {receipt.folder}"),
         printable(f"Take it back with: {shlex.join(['vmrescue', 'undo', receipt.image])}"),
     ]
-    return "\n".join(lines + _remaining(receipt, "The disk was diagnosed again"))
+    return "\n".join([*lines, *_skipped(receipt), *_remaining(receipt, "The disk was diagnosed again")])
 
 
 def dry_run_text(receipt: Receipt) -> str:
@@ -40,7 +40,12 @@ def dry_run_text(receipt: Receipt) -> str:
         if len(ranges) > SHOWN_RANGES:
             lines.append(f"  … and {len(ranges) - SHOWN_RANGES} more")
     remaining = _remaining(receipt, "With these changes") if receipt.written else []
-    return "\n".join([*lines, "Nothing was written.", *remaining])
+    return "\n".join([*lines, "Nothing was written.", *_skipped(receipt), *remaining])
+
+
+def _skipped(receipt: Receipt) -> list[str]:
+    """What of the plan was not made."""
+    return [printable(f"Not made: {step.title} ({step.check}): {step.because}") for step in receipt.skipped]
 
 
 def undone_text(undone: Undone) -> str:

@@ -8,15 +8,13 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import RefusedError
 from vmrescue.plan import Stage
 from vmrescue.transaction.deeds import deed_of
 from vmrescue.transaction.deeds.deed import Bench
 from vmrescue.transaction.expected import by_file, must_be_as_planned
-from vmrescue.windows.why_not import Obstacles
 
 if TYPE_CHECKING:
-    from vmrescue.plan import Change, Plan
+    from vmrescue.plan import Plan
     from vmrescue.windows import Disk, Volume
 
 
@@ -26,7 +24,6 @@ def apply_plan(plan: Plan, disks: list[Disk]) -> list[Volume]:
     Raises:
         RefusedError: something is no longer as the plan found it, or editing it would not be safe.
     """
-    refuse_obstacles(plan.changes, disks)
     bench = Bench(disks)
     for stage, grouped in groupby(plan.steps, key=lambda step: step.change.stage):
         steps = list(grouped)
@@ -38,11 +35,3 @@ def apply_plan(plan: Plan, disks: list[Disk]) -> list[Volume]:
         if stage != Stage.FILES:
             bench.look_anew()
     return bench.restructured_volumes()
-
-
-def refuse_obstacles(changes: list[Change], disks: list[Disk]) -> None:
-    """Raises RefusedError where one of the changes cannot be made, before any is."""
-    obstacles = Obstacles(disks, replayed=changes)
-    for change in changes:
-        if why := obstacles.why_not(change):
-            raise RefusedError(f"cannot {change.title}: {why}")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from vmrescue.checks import Diagnosis
     from vmrescue.plan import Plan
+    from vmrescue.transaction.refused import Skipped
     from vmrescue.transaction.target import Origin
 
 SCHEMA = "vmrescue.receipt/1"
@@ -56,6 +57,7 @@ class Receipt:
         origin: what the image was made from, where a copy or a child was repaired.
         sha256: of a repaired copy's file.
         warnings: what was odd about the images' containers and partition tables.
+        skipped: what of the plan was left out, because it was refused.
         started, finished: UTC.
     """
 
@@ -74,6 +76,7 @@ class Receipt:
     origin: Origin | None = None
     sha256: str | None = None
     warnings: list[str] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
 
     @property
     def mends(self) -> bool:
@@ -102,6 +105,7 @@ class Receipt:
             "origin": vars(self.origin) if self.origin else None,
             "sha256": self.sha256,
             "warnings": self.warnings,
+            "skipped": [vars(step) for step in self.skipped],
             "remaining": [finding.to_dict() for finding in self.after.findings] if self.after else None,
         }
 

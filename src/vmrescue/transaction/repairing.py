@@ -34,6 +34,7 @@ def repair(
     into: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     accept: Collection[str] = (),
+    skip_refused: bool = False,
 ) -> Receipt:
     """Makes the changes of a plan; without one, all that the diagnosis proposes.
 
@@ -49,6 +50,7 @@ def repair(
         copy_to: repair a copy instead, a new fixed VHD as Azure takes it; the image is only read.
         into: put the repair into a new differencing VHD over the image; the image is only read.
         progress: called while copying with the bytes done and the bytes to do.
+        skip_refused: make what can be made where a change of `plan` is refused; `Receipt.skipped` says which are not.
         accept: the names of risks that are taken (`disk.RISKS`), such as ``discard-saved-state``.
 
     Raises:
@@ -64,7 +66,7 @@ def repair(
     ):
         diagnosis = transaction.diagnosis(only, skip)
         must_be_editable(diagnosis)
-        receipt = transaction.apply(plan_of(diagnosis, only, skip) if plan is None else plan)
+        receipt = transaction.apply(plan_of(diagnosis, only, skip) if plan is None else plan, skip_refused)
         if dry_run or not receipt.written:
             return receipt
         return transaction.commit(receipt, backup_dir)

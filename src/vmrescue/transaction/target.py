@@ -15,10 +15,13 @@ from vmrescue.image import open_disk
 from vmrescue.image.new_image import NewImage, new_image
 from vmrescue.image.reference import is_remote, shown
 from vmrescue.image.risks import refuse_risks
+from vmrescue.windows.bare_hive import disk_or_hive
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator
+
+    from vmrescue.plan import ImageIdentity
 
     Progress = Callable[[int, int], None]  # bytes done, bytes to do
 
@@ -40,10 +43,17 @@ class Origin:
 
 @dataclass(frozen=True)
 class Made:
-    """An image that was made of another one: the file, which is unfinished until it is repaired, and its origin."""
+    """An image that was made of another one.
+
+    Attributes:
+        new: its file, which is unfinished until it is repaired.
+        origin: what it was made from.
+        identity: that of the original, for which a plan may have been made.
+    """
 
     new: NewImage
     origin: Origin
+    identity: ImageIdentity
 
 
 @contextmanager
@@ -59,10 +69,11 @@ def copy_of(image: str | os.PathLike[str], out: str | os.PathLike[str], progress
     disk = open_disk(image)
     try:
         refuse_risks(disk.risks, shown(image))  # a copy of a saved machine's disk is one
+        identity = disk_or_hive(disk, shown(image)).identity
         with new_image(out) as new:
             copied = fill_with_copy(new, disk, progress)
             disk.close()
-            yield Made(new, Origin(shown(image), "copy", copied.disk_sha256))
+            yield Made(new, Origin(shown(image), "copy", copied.disk_sha256), identity)
     finally:
         disk.close()
 
@@ -81,6 +92,7 @@ def child_of(image: str | os.PathLike[str], child: str | os.PathLike[str]) -> It
         raise UnsupportedError(f"{shown(image)} is not on this machine: repair a copy (--copy-to) or the blob itself")
     with closing(open_disk(image)) as disk:
         refuse_risks(disk.risks, shown(image))
+        identity = disk_or_hive(disk, shown(image)).identity
     with new_image(child) as new:
         fill_differencing(new, image)
-        yield Made(new, Origin(str(image), "child", None))
+        yield Made(new, Origin(str(image), "child", None), identity)

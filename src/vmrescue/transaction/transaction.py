@@ -33,6 +33,7 @@ from vmrescue.transaction.committed import must_be_confirmable
 from vmrescue.transaction.deeds import deed_of
 from vmrescue.transaction.expected import by_file
 from vmrescue.transaction.receipt import Receipt, ReceiptFile
+from vmrescue.transaction.refused import Skipped, refuse_obstacles, without_refused
 from vmrescue.transaction.spelling import as_spelled
 from vmrescue.transaction.verify import verify_plan
 from vmrescue.windows.signs import signs_of
@@ -121,15 +122,22 @@ class Transaction:
             return examine(self.disks(), self.policy, only, skip)
         return self._before
 
-    def apply(self, plan: Plan) -> Receipt:
+    def apply(self, plan: Plan, skip_refused: bool = False) -> Receipt:
         """Applies the plan in the overlays and verifies it; returns what a commit would write.
+
+        Args:
+            skip_refused: make what can be made where a change of the plan is refused; the receipt says which are not.
 
         Raises:
             RefusedError: the plan is for another image, or what it found has changed, or it would not be safe.
             RepairFailedError: the readers do not confirm what the editors did.
         """
-        self._must_be_for_this_image(plan)
-        plan = as_spelled(plan, self.disks())
+        plan = as_spelled(self._for_this_image(plan), self.disks())
+        skipped: list[Skipped] = []
+        if skip_refused:
+            plan, skipped = without_refused(plan, self.disks())
+        else:
+            refuse_obstacles(plan, self.disks())
         for volume in apply_plan(plan, self.disks()):
             self._must_be_sound(volume, plan)
         before = None if isinstance(self._before, VmRescueError) else self._before
@@ -151,6 +159,7 @@ class Transaction:
             finished=datetime.now(UTC),
             origin=self._made.origin if self._made else None,
             warnings=self.warnings,
+            skipped=skipped,
         )
 
     def _must_be_sound(self, volume: Volume, plan: Plan) -> None:
@@ -174,9 +183,11 @@ class Transaction:
         if new := made_by_an_edit(problems, known):
             raise RepairFailedError(f"{volume} would not be sound after the edits: {new[0]}")
 
-    def _must_be_for_this_image(self, plan: Plan) -> None:
-        if plan.image != self.identity:
+    def _for_this_image(self, plan: Plan) -> Plan:
+        """A plan for what this image was made of is one for it too: a copy may be longer by what rounds its size."""
+        if plan.image != self.identity and not (self._made and plan.image == self._made.identity):
             raise RefusedError(f"the plan is for {plan.image}; this one is {self.identity}")
+        return replace(plan, image=self.identity)
 
     def commit(self, applied: Receipt, backup_dir: str | os.PathLike[str] | None = None) -> Receipt:
         """Backs up, writes the images through their journals, and confirms them through readers that are not ours.

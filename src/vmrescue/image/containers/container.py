@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.device import BlockDevice, check_range, next_data, refusal_of
 from vmrescue.errors import FormatError, RefusedError, UnsupportedError
+from vmrescue.image.containers.advice import EWF_ADVICE, QEMU_ADVICE
 from vmrescue.image.containers.raw_pieces import (
     ends_as_vhd,
     first_piece_of_vhd,
@@ -15,7 +16,6 @@ from vmrescue.image.containers.raw_pieces import (
     may_be_cut,
     refuse_later_piece,
 )
-from vmrescue.image.containers.advice import EWF_ADVICE, QEMU_ADVICE
 from vmrescue.image.transports.file import SECTOR, Store, check_growth
 from vmrescue.image.virtual_disk import VirtualDisk, sector_size_of
 

@@ -20,6 +20,7 @@ from dissect.util.stream import AlignedStream
 from vmrescue.device import check_range
 from vmrescue.errors import FormatError, NotFoundError, RefusedError, UnsupportedError, VmRescueError, missing_extra
 from vmrescue.image.containers.advice import EWF_ADVICE, QEMU_ADVICE
+from vmrescue.image.containers.raw_pieces import ends_as_vhd, first_piece_of_vhd, join_advice, later_pieces
 from vmrescue.image.containers.vmdk_pieces import DESCRIPTOR, refuse_piece, was_left_open
 from vmrescue.image.transports.file import SECTOR, FileDevice
 from vmrescue.readers.foreign import (
@@ -31,10 +32,6 @@ from vmrescue.readers.foreign import (
 )
 from vmrescue.readers.vdi import check_vdi
 from vmrescue.readers.vhdx import VhdxCopies, check_vhdx_block
-from vmrescue.image.containers.container import EWF_ADVICE, QEMU_ADVICE
-from vmrescue.image.containers.raw_pieces import ends_as_vhd, first_piece_of_vhd, join_advice, later_pieces
-from vmrescue.image.containers.vmdk_pieces import DESCRIPTOR, refuse_piece, was_left_open
-from vmrescue.image.transports.file import SECTOR, FileDevice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -1,0 +1,57 @@
+"""What of a plan cannot be made on the disks at hand, and the plan without it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from vmrescue.errors import RefusedError
+from vmrescue.windows.why_not import Obstacles
+
+if TYPE_CHECKING:
+    from vmrescue.plan import Plan, Step
+    from vmrescue.windows import Disk
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A step of a plan that is not made: `because` says why, or which other step of the same finding is refused."""
+
+    check: str
+    title: str
+    because: str
+
+
+def without_refused(plan: Plan, disks: list[Disk]) -> tuple[Plan, list[Skipped]]:
+    """The plan without what is refused, and that. What one finding asks for is made together or not at all.
+
+    Raises:
+        RefusedError: all of it is refused.
+    """
+    kept, skipped = list(plan.steps), []
+    while found := _refused(kept, disks):  # a log that is not replayed may be what other steps wait for
+        titles = {_finding(step): f"{step.change.title} is refused: {why}" for step, why in reversed(found)}
+        reasons = {id(step): why for step, why in found}
+        for step in kept:
+            if _finding(step) in titles:
+                because = reasons.get(id(step), titles[_finding(step)])
+                skipped.append(Skipped(step.check, step.change.title, because))
+        kept = [step for step in kept if _finding(step) not in titles]
+    if skipped and not kept:
+        raise RefusedError(f"cannot {skipped[0].title}: {skipped[0].because}")
+    return replace(plan, steps=tuple(kept)), skipped
+
+
+def refuse_obstacles(plan: Plan, disks: list[Disk]) -> None:
+    """Raises RefusedError where one of the changes cannot be made, before any is."""
+    for step, why in _refused(list(plan.steps), disks):
+        raise RefusedError(f"cannot {step.change.title}: {why}")
+
+
+def _finding(step: Step) -> tuple[str, str]:
+    return step.check, step.reason
+
+
+def _refused(steps: list[Step], disks: list[Disk]) -> list[tuple[Step, str]]:
+    obstacles = Obstacles(disks, replayed=[step.change for step in steps])
+    return [(step, why) for step in steps if (why := obstacles.why_not(step.change))]
