@@ -16,9 +16,9 @@ from pathlib import Path
 from uuid import UUID
 
 from vmrescue.bcd import Format, ObjectType, edits, objects
-from vmrescue.bcd.hive_key import make
 from vmrescue.bcd.whole_store import empty_store
 from vmrescue.registry import Hive
+from vmrescue.registry.operations import make
 
 RUNS = 20
 GOAL = 0.25  # seconds

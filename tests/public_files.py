@@ -42,7 +42,6 @@ from vmrescue.registry import Hive
 from vmrescue.registry.check import Weight
 from vmrescue.registry.hive_file import read_hive, read_log
 from vmrescue.registry.reg_file import import_reg
-from vmrescue.readers.guard import reading
 from vmrescue.volumes.disk import Disk
 
 if TYPE_CHECKING:

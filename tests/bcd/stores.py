@@ -14,14 +14,14 @@ from support.machine import run
 from support.real_data import corpus
 from vmrescue.bcd import Partition, Store, Style
 from vmrescue.bcd.device import RamDisk, encode
-from vmrescue.bcd.edits import CreateKey, DeleteKey, SetValue
 from vmrescue.bcd.hive_key import HiveKey
 from vmrescue.registry import Hive
+from vmrescue.registry.operations import CreateKey, DeleteKey, SetValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from vmrescue.bcd.edits import Edit
+    from vmrescue.registry.operations import Operation
 
 LOADER = UUID("11111111-3c1d-11ef-9a77-00155d3a2b01")
 SECOND_LOADER = UUID("22222222-3c1d-11ef-9a77-00155d3a2b01")
@@ -195,13 +195,13 @@ def element(hive: bytes, guid: UUID | str, identifier: int) -> str | None:
     return keys.get(f"Objects\\{{{guid}}}\\Elements\\{identifier:08x}", {}).get("Element")
 
 
-def edited(hive: bytes, edits: Iterable[Edit]) -> bytes:
+def edited(hive: bytes, edits: Iterable[Operation]) -> bytes:
     """The hive after our registry room has made the edits."""
     opened = Hive(hive)
     for edit in edits:
         if isinstance(edit, SetValue):
             opened.create_key(edit.path)
-            opened.set_value(edit.path, edit.name, edit.type, edit.data)
+            opened.set_value(edit.path, edit.name, edit.type, edit.raw)
         elif isinstance(edit, CreateKey):
             opened.create_key(edit.path)
         elif isinstance(edit, DeleteKey):

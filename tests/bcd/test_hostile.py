@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bcd.stores import LOADER, SECOND_LOADER, RecipeVolumes, edited, recipe, store_of
-from vmrescue.bcd.edits import CreateKey, DeleteKey, SetValue, element_path
+from vmrescue.bcd.edits import element_path
 from vmrescue.bcd.elements import Format
 from vmrescue.bcd.values import Value, decode_value, encode_value
 from vmrescue.commands.bcdedit import parse, run
 from vmrescue.errors import FormatError, NotFoundError, UsageError, VmRescueError
+from vmrescue.registry.operations import CreateKey, DeleteKey, SetValue
 
 BOOT_MANAGER = UUID("9dea862c-5cdd-4e70-acc1-f32b344d4795")
 FORMATS = [*Format, None]

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from bcd.stores import LOADER, RecipeVolumes, edited, recipe, store_of, uefi_hive
-from vmrescue.bcd.edits import SetValue, element_path
+from vmrescue.bcd.edits import element_path
 from vmrescue.commands.bcdedit import NoVolumes, Outcome, Volumes, parse, run
 from vmrescue.errors import NotFoundError, UsageError
+from vmrescue.registry.operations import SetValue
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -18,13 +18,14 @@ from vmrescue.errors import FormatError, UnsupportedError
 from vmrescue.fat import FatVolume
 from vmrescue.readers.fat.file_system import FatFileSystem
 from vmrescue.volume import identify
-from vmrescue.volumes.file_systems import must_agree
+from vmrescue.volumes.file_systems import must_agree, open_file_system
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
 MIB = 1 << 20
+BITS = "bits of a table's entry"
 
 
 def odd(name: str) -> bytes:
@@ -105,7 +106,7 @@ def test_a_volume_that_windows_and_others_count_differently_is_not_guessed_at(
     struct.pack_into("<H", data, 19, reserved + 2 * 17 + entries * 32 // 512 + clusters)
     openers: list[Callable[[MemoryDevice], object]] = [
         lambda device: FatVolume(device).kind,
-        lambda device: f"FAT{FatFileSystem(device, 0)._fat.bits}",
+        lambda device: f"FAT{open_file_system(device, 'FAT16', 0).geometry[BITS]}",
     ]
     for kind_of in openers:
         if kind is None:

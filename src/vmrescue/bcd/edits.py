@@ -1,47 +1,19 @@
-"""Changes to a store as edits of its hive, as plain data: nothing here writes.
-
-Paths are relative to the hive's root. Whoever applies the edits creates the keys on the way to a value.
-"""
+"""Changes of a store as operations on its hive, which are plain data: nothing here writes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmrescue.bcd.objects import ObjectType, braced
-from vmrescue.bcd.values import REG_DWORD, Value, encode_value
+from vmrescue.bcd.values import Value, encode_value
+from vmrescue.registry.operations import CreateKey, DeleteKey, SetValue
+from vmrescue.registry.value_type import ValueType
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from vmrescue.bcd.elements import Format
-
-
-@dataclass(frozen=True)
-class SetValue:
-    """Give the value `name` of the key at `path` this type (REG_SZ = 1 …) and these bytes; create missing keys."""
-
-    path: str
-    name: str
-    type: int
-    data: bytes
-
-
-@dataclass(frozen=True)
-class CreateKey:
-    """Create the key at `path`, unless it is there."""
-
-    path: str
-
-
-@dataclass(frozen=True)
-class DeleteKey:
-    """Delete the key at `path`, with all below it."""
-
-    path: str
-
-
-Edit = SetValue | CreateKey | DeleteKey
+    from vmrescue.registry.operations import Operation
 
 
 def object_path(guid: UUID) -> str:
@@ -64,11 +36,11 @@ def delete_element(guid: UUID, identifier: int) -> DeleteKey:
     return DeleteKey(element_path(guid, identifier))
 
 
-def create_object(guid: UUID, object_type: ObjectType) -> list[Edit]:
+def create_object(guid: UUID, object_type: ObjectType) -> list[Operation]:
     """A new object of this type, with no elements."""
     kind = object_type.value.to_bytes(4, "little")
     return [
-        SetValue(f"{object_path(guid)}\\Description", "Type", REG_DWORD, kind),
+        SetValue(f"{object_path(guid)}\\Description", "Type", ValueType.DWORD, kind),
         CreateKey(f"{object_path(guid)}\\Elements"),
     ]
 

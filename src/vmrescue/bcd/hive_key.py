@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.bcd.edits import CreateKey, DeleteKey, SetValue
 from vmrescue.registry.errors import ValueNotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
-    from vmrescue.bcd.edits import Edit
     from vmrescue.registry import Hive, Key
 
 
@@ -49,16 +47,3 @@ class HiveKey:
 
     def values(self) -> Iterator[tuple[str, int, bytes]]:
         return ((each.name, int(each.type), each.raw) for each in self._key.values())
-
-
-def make(hive: Hive, edits: Iterable[Edit]) -> None:
-    """Carries edits of a store out on its hive."""
-    for edit in edits:
-        match edit:
-            case SetValue(path, name, kind, data):
-                hive.create_key(path)
-                hive.set_value(path, name, kind, data)
-            case CreateKey(path):
-                hive.create_key(path)
-            case DeleteKey(path):
-                hive.delete_key(path, recursive=True)

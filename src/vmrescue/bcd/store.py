@@ -15,8 +15,9 @@ from uuid import UUID
 from vmrescue.bcd import objects
 from vmrescue.bcd.elements import ElementType, Format, element_by_id, element_by_name, format_of, name_of
 from vmrescue.bcd.objects import Application, Kind, ObjectType, braced
-from vmrescue.bcd.values import REG_BINARY, Value, decode_value
+from vmrescue.bcd.values import Value, decode_value
 from vmrescue.errors import FormatError, NotFoundError, UnsupportedError
+from vmrescue.registry.value_type import ValueType
 
 if TYPE_CHECKING:
     from vmrescue.bcd.hive_reader import KeyReader
@@ -63,7 +64,7 @@ class Element:
     @property
     def fault(self) -> str | None:
         """Why its bytes mean nothing, as Windows stores such a value; None where they mean something."""
-        if self.format is Format.INTEGER_LIST and self.registry_type != REG_BINARY:
+        if self.format is Format.INTEGER_LIST and self.registry_type != ValueType.BINARY:
             return f"a value of registry type {self.registry_type}, not REG_BINARY"
         try:
             self.value  # noqa: B018 - only whether it can be had

@@ -7,18 +7,14 @@ REG_DWORD), because such stores are met; what we write is always what Windows wr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from vmrescue.bcd.device import Device, decode
 from vmrescue.bcd.elements import Format
 from vmrescue.bcd.objects import braced
 from vmrescue.errors import FormatError, UsageError
+from vmrescue.registry.value_type import ValueType, encode
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-REG_SZ, REG_BINARY, REG_DWORD, REG_MULTI_SZ = 1, 3, 4, 7
 MAX_INTEGER = (1 << 64) - 1
 
 Value = Device | str | UUID | tuple[UUID, ...] | int | bool | tuple[int, ...] | bytes
@@ -52,19 +48,19 @@ def encode_value(value_format: Format, value: Value) -> tuple[int, bytes]:
     """The registry type and bytes that Windows writes for a value. Raises UsageError for a value of another format."""
     match value_format, value:
         case Format.DEVICE, Device():
-            return REG_BINARY, value.raw
+            return ValueType.BINARY, value.raw
         case Format.STRING, str() if "\0" not in value:
-            return REG_SZ, _zero_terminated([value])
+            return ValueType.SZ, encode(ValueType.SZ, value)
         case Format.OBJECT, UUID():
-            return REG_SZ, _zero_terminated([braced(value)])
+            return ValueType.SZ, encode(ValueType.SZ, braced(value))
         case Format.OBJECT_LIST, tuple() if all(isinstance(item, UUID) for item in value):
-            return REG_MULTI_SZ, _zero_terminated([*(f"{{{item}}}" for item in value), ""])
+            return ValueType.MULTI_SZ, encode(ValueType.MULTI_SZ, [f"{{{item}}}" for item in value])
         case Format.BOOLEAN, bool():
-            return REG_BINARY, bytes([value])
+            return ValueType.BINARY, bytes([value])
         case Format.INTEGER, int() if _fits(value):
-            return REG_BINARY, value.to_bytes(8, "little")
+            return ValueType.BINARY, value.to_bytes(8, "little")
         case Format.INTEGER_LIST, tuple() if all(_fits(item) for item in value):
-            return REG_BINARY, b"".join(int(item).to_bytes(8, "little") for item in value)
+            return ValueType.BINARY, b"".join(int(item).to_bytes(8, "little") for item in value)
     raise UsageError(f"{value!r} cannot be the value of a BCD element of format {value_format.name.lower()}")
 
 
@@ -76,10 +72,6 @@ def _fits(value: object) -> bool:
 def _strings(raw: bytes) -> list[str]:
     """The zero-terminated UTF-16 strings; always at least one."""
     return raw[: len(raw) & ~1].decode("utf-16-le", "replace").removesuffix("\0").split("\0")
-
-
-def _zero_terminated(texts: Iterable[str]) -> bytes:
-    return "".join(f"{text}\0" for text in texts).encode("utf-16-le", "surrogatepass")
 
 
 def _guid(text: str) -> UUID:

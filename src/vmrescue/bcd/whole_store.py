@@ -8,30 +8,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.bcd.edits import CreateKey, DeleteKey, SetValue
-from vmrescue.bcd.values import REG_SZ
 from vmrescue.errors import NotFoundError
 from vmrescue.registry import path as key_path
+from vmrescue.registry.operations import CreateKey, DeleteKey, SetValue
+from vmrescue.registry.value_type import ValueType, encode
 
 if TYPE_CHECKING:
-    from vmrescue.bcd.edits import Edit
     from vmrescue.bcd.hive_reader import TreeReader
+    from vmrescue.registry.operations import Operation
 
 _OBJECTS = "Objects"
 
 
-def empty_store() -> list[Edit]:
+def empty_store() -> list[Operation]:
     """A store without objects. The name is the one that Windows loads a store under, and gives each new one."""
-    name = "BCD00000000\0".encode("utf-16-le")
-    return [SetValue("Description", "KeyName", REG_SZ, name), CreateKey(_OBJECTS)]
+    name = encode(ValueType.SZ, "BCD00000000")
+    return [SetValue("Description", "KeyName", ValueType.SZ, name), CreateKey(_OBJECTS)]
 
 
-def exported(root: TreeReader) -> list[Edit]:
+def exported(root: TreeReader) -> list[Operation]:
     """All of a store, for a new hive."""
     return [edit for path, key in _tree(root, "").values() for edit in _contents(path, key)]
 
 
-def imported(root: TreeReader, source: TreeReader) -> list[Edit]:
+def imported(root: TreeReader, source: TreeReader) -> list[Operation]:
     """What makes the objects of the store at `root` those of `source`, and no more than that.
 
     The hive's own description (under which name Windows loads it, and that it is the system's) stays.
@@ -44,7 +44,7 @@ def imported(root: TreeReader, source: TreeReader) -> list[Edit]:
         raise NotFoundError("not a BCD store: its hive has no key Objects")
     new, old = _tree(theirs, _OBJECTS), _tree(ours, _OBJECTS) if ours else {}
     lost = old.keys() - new.keys()
-    edits: list[Edit] = [DeleteKey(path) for place, (path, _) in old.items() if place in lost - _below(lost)]
+    edits: list[Operation] = [DeleteKey(path) for place, (path, _) in old.items() if place in lost - _below(lost)]
     for place, (path, key) in new.items():
         if place not in old:
             edits.extend(_contents(path, key))
@@ -71,6 +71,6 @@ def _below(places: set[str]) -> set[str]:
     return {place for place in places if key_path.join(key_path.split(place)[:-1]) in places}
 
 
-def _contents(path: str, key: TreeReader) -> list[Edit]:
-    values: list[Edit] = [SetValue(path, *value) for value in key.values()]
+def _contents(path: str, key: TreeReader) -> list[Operation]:
+    values: list[Operation] = [SetValue(path, *value) for value in key.values()]
     return values or [CreateKey(path)]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.bcd import edits
 from vmrescue.checks.evidence import cut_text
-from vmrescue.windows.hive_changes import boot_changes
+from vmrescue.windows.hive_changes import hive_changes
 
 if TYPE_CHECKING:
     from vmrescue.bcd import Element
@@ -29,4 +29,4 @@ def text_of(element: Element) -> str:
 
 def delete_element(installation: Installation, element: Element) -> tuple[Change, ...]:
     """Takes an element away from its object."""
-    return tuple(boot_changes(installation.boot.hive, [edits.delete_element(element.object.guid, element.id)]))
+    return tuple(hive_changes(installation.boot.hive, [edits.delete_element(element.object.guid, element.id)]))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from vmrescue.bcd import Format, ObjectType, edits, objects
 from vmrescue.checks import steps
 from vmrescue.checks.finding import Finding
-from vmrescue.windows.hive_changes import boot_changes
+from vmrescue.windows.hive_changes import hive_changes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from vmrescue.bcd import BcdObject, Store
     from vmrescue.checks.policy import Policy
+    from vmrescue.registry.operations import Operation
     from vmrescue.windows import Installation
 
 ID = "serial-console"
@@ -50,7 +51,7 @@ def check(installation: Installation, policy: Policy) -> Iterator[Finding]:
     loader = installation.boot.loader
     settings = _settings(store, loader, policy)
     found = {each.name: _value(store.find(each.guid), each.element) for each in settings}
-    wanted: list[edits.Edit] = []
+    wanted: list[Operation] = []
     if store.find(EMS_SETTINGS) is None:
         wanted += edits.create_object(EMS_SETTINGS, EMS_SETTINGS_TYPE)
     wanted += [
@@ -58,7 +59,7 @@ def check(installation: Installation, policy: Policy) -> Iterator[Finding]:
         for each in settings
         if found[each.name] != each.right
     ]
-    changes = boot_changes(installation.boot.hive, wanted)
+    changes = hive_changes(installation.boot.hive, wanted)
     if not changes:
         return
     yield Finding(

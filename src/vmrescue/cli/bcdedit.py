@@ -19,11 +19,11 @@ from vmrescue.errors import NotFoundError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from vmrescue.bcd.edits import Edit
     from vmrescue.bcd.hive_key import HiveKey
     from vmrescue.cli.options import ApplyOptions
     from vmrescue.commands.bcdedit import Command, Outcome, Volumes
     from vmrescue.plan import Change
+    from vmrescue.registry.operations import Operation
     from vmrescue.windows import Disk, RegistryFile
 
 NEW_STORE = ("/createstore", "-createstore")  # the one command that is about no store that there is
@@ -120,10 +120,10 @@ def _store_of(disks: list[Disk], name: str | None) -> tuple[RegistryFile, Volume
 
 
 def _changes(parsed: Command, outcome: Outcome, disks: list[Disk]) -> list[Change]:
-    from vmrescue.windows.hive_changes import boot_changes
+    from vmrescue.windows.hive_changes import hive_changes
 
     file, _ = _store_of(disks, parsed.store)
-    return boot_changes(file, outcome.edits)
+    return hive_changes(file, outcome.edits)
 
 
 def _import(parsed: Command, root: HiveKey) -> Outcome:
@@ -164,15 +164,15 @@ def _create_store(parsed: Command, options: ApplyOptions) -> None:
     _write_store(parsed.arguments[0], empty_store(), options)
 
 
-def _write_store(path: str, edits: Iterable[Edit], options: ApplyOptions) -> None:
-    """A new store's file with what the edits make."""
-    from vmrescue.bcd.hive_key import make
+def _write_store(path: str, operations: Iterable[Operation], options: ApplyOptions) -> None:
+    """A new store's file with what the operations make."""
     from vmrescue.cli.new_file import write_whole
     from vmrescue.commands.bcdedit import messages
     from vmrescue.registry import Hive
+    from vmrescue.registry.operations import make
 
     hive = Hive.create(NAME_IN_BASE_BLOCK, minor=STORE_MINOR)
-    make(hive, edits)
+    make(hive, operations)
     write_whole(Path(path), [hive.to_bytes()], options.yes)
     print_listing([messages.SUCCESS], None, options)
 

@@ -17,10 +17,13 @@ from vmrescue.digests import sha256
 from vmrescue.errors import UsageError
 from vmrescue.plan import schema
 from vmrescue.plan.registry_data import RegistryData
+from vmrescue.registry import operations
 from vmrescue.units import size_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from vmrescue.registry.operations import Operation
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,11 @@ class HiveChange(Change):
 
     needs = Needs.CONTENT
 
+    @property
+    def operation(self) -> Operation | None:
+        """What it does to the hive; None where that is only the replay of its logs, which any edit begins with."""
+        return None
+
 
 @dataclass(frozen=True)
 class SetValue(HiveChange):
@@ -110,6 +118,10 @@ class SetValue(HiveChange):
     name: str
     before: RegistryData | None
     after: RegistryData
+
+    @property
+    def operation(self) -> Operation:
+        return operations.SetValue(self.key, self.name, self.after.type, self.after.raw)
 
     @property
     def title(self) -> str:
@@ -126,6 +138,10 @@ class DeleteValue(HiveChange):
     before: RegistryData
 
     @property
+    def operation(self) -> Operation:
+        return operations.DeleteValue(self.key, self.name)
+
+    @property
     def title(self) -> str:
         return f"delete the value {self.key}\\{self.name}"
 
@@ -136,6 +152,10 @@ class CreateKey(HiveChange):
 
     kind = "create-key"
     key: str
+
+    @property
+    def operation(self) -> Operation:
+        return operations.CreateKey(self.key)
 
     @property
     def title(self) -> str:
@@ -153,6 +173,10 @@ class DeleteKey(HiveChange):
     kind = "delete-key"
     key: str
     before: dict[str, RegistryData]
+
+    @property
+    def operation(self) -> Operation:
+        return operations.DeleteKey(self.key)
 
     @property
     def title(self) -> str:

@@ -7,14 +7,13 @@ silent (where lines are broken, which types are numbers), files that regedit and
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from io import BytesIO, StringIO
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError, UsageError
 from vmrescue.registry import path as key_path
 from vmrescue.registry import value_type
-from vmrescue.registry.errors import KeyNotFound, ValueNotFound
+from vmrescue.registry.operations import CreateKey, DeleteKey, DeleteValue, Operation, SetValue, make
 from vmrescue.registry.value_type import ValueType
 from vmrescue.upcase import upper
 
@@ -35,41 +34,6 @@ ROOTS = {
     "HKCR": "HKEY_CLASSES_ROOT",
     "HKCC": "HKEY_CURRENT_CONFIG",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class AddKey:
-    """`[path]`: the key is created where it is missing."""
-
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class RemoveKey:
-    """`[-path]`: the key goes, with all below it, if it is there."""
-
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class SetValue:
-    """`"name"=data` below a `[path]`."""
-
-    path: str
-    name: str
-    type: int
-    raw: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class RemoveValue:
-    """`"name"=-` below a `[path]`: the value goes, if it is there."""
-
-    path: str
-    name: str
-
-
-Operation = AddKey | RemoveKey | SetValue | RemoveValue
 
 
 def export_reg(hive: Hive, path: str, prefix: str, name: str | None = None) -> bytes:
@@ -133,27 +97,7 @@ def import_reg(hive: Hive, data: bytes, prefix: str) -> None:
 
     Raises UsageError, before anything is done, where the file is malformed or reaches beyond the hive.
     """
-    for operation in [_below(operation, prefix) for operation in parse_reg(data)]:
-        apply_operation(hive, operation)
-
-
-def apply_operation(hive: Hive, operation: Operation) -> None:
-    """Does one thing; `path` is one in the hive. What is to be removed may be missing already."""
-    match operation:
-        case AddKey(path):
-            hive.create_key(path)
-        case SetValue(path, name, kind, raw):
-            hive.set_value(path, name, kind, raw)
-        case RemoveKey(path):
-            try:
-                hive.delete_key(path, recursive=True)
-            except KeyNotFound:
-                return
-        case RemoveValue(path, name):
-            try:
-                hive.delete_value(path, name)
-            except ValueNotFound:
-                return
+    make(hive, [_below(operation, prefix) for operation in parse_reg(data)])
 
 
 def _below(operation: Operation, prefix: str) -> Operation:
@@ -164,8 +108,8 @@ def _below(operation: Operation, prefix: str) -> Operation:
     match operation:
         case SetValue(_, name, kind, raw):
             return SetValue(path, name, kind, raw)
-        case RemoveValue(_, name):
-            return RemoveValue(path, name)
+        case DeleteValue(_, name):
+            return DeleteValue(path, name)
         case _:
             return type(operation)(path)
 
@@ -232,7 +176,7 @@ class _Parser:
             key = self._take(_KEY)
             if key:
                 path = key[2]
-                yield RemoveKey(path) if key[1] else AddKey(path)
+                yield DeleteKey(path) if key[1] else CreateKey(path)
             elif path is None:
                 raise self._error("a key in brackets")
             else:
@@ -243,7 +187,7 @@ class _Parser:
         if not named:
             raise self._error("a key in brackets, or a value's name and '='")
         name = _ESCAPE.sub(r"\1", named[1] or "")
-        operation = RemoveValue(path, name) if self._take(_REMOVED) else SetValue(path, name, *self._data())
+        operation = DeleteValue(path, name) if self._take(_REMOVED) else SetValue(path, name, *self._data())
         if not self._take(_END):
             raise self._error("the end of the line")
         return operation

@@ -1,16 +1,17 @@
-"""Edits of a hive as changes of a plan: what its reader sees there now becomes the change's `before`."""
+"""Operations on a hive as changes of a plan: what its reader sees there now becomes the change's `before`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.bcd import edits
-from vmrescue.plan import CreateKey, DeleteKey, RegistryData, SetValue
+from vmrescue.plan import CreateKey, DeleteKey, DeleteValue, RegistryData, SetValue
+from vmrescue.registry import operations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from vmrescue.plan import Change
+    from vmrescue.registry.operations import Operation
     from vmrescue.windows.registry_file import RegistryFile
 
 
@@ -19,16 +20,21 @@ def set_value(hive: RegistryFile, key: str, name: str, data: RegistryData) -> Ch
     return SetValue(hive.ref, key, name, hive.data(key, name), data)
 
 
-def boot_changes(hive: RegistryFile, wanted: Iterable[edits.Edit]) -> list[Change]:
-    """The changes that make these edits of a boot store. An edit that changes nothing is left out."""
-    return [change for edit in wanted if (change := _change(hive, edit))]
+def hive_changes(hive: RegistryFile, wanted: Iterable[Operation]) -> list[Change]:
+    """The changes that do these operations, each by itself. One that changes nothing is left out."""
+    return [change for operation in wanted if (change := _change(hive, operation))]
 
 
-def _change(hive: RegistryFile, edit: edits.Edit) -> Change | None:
-    if isinstance(edit, edits.SetValue):
-        change = set_value(hive, edit.path, edit.name, RegistryData(edit.type, edit.data))
-        return None if isinstance(change, SetValue) and change.before == change.after else change
-    key = hive.stored_key(edit.path)
-    if isinstance(edit, edits.CreateKey):
-        return None if key else CreateKey(hive.ref, edit.path)
-    return DeleteKey(hive.ref, edit.path, key.values()) if key else None
+def _change(hive: RegistryFile, operation: Operation) -> Change | None:
+    match operation:
+        case operations.SetValue(path, name, kind, raw):
+            before, after = hive.data(path, name), RegistryData(kind, raw)
+            return None if before == after else SetValue(hive.ref, path, name, before, after)
+        case operations.DeleteValue(path, name):
+            found = hive.data(path, name)
+            return None if found is None else DeleteValue(hive.ref, path, name, found)
+        case operations.CreateKey(path):
+            return None if hive.stored_key(path) else CreateKey(hive.ref, path)
+        case operations.DeleteKey(path):
+            key = hive.stored_key(path)
+            return DeleteKey(hive.ref, path, key.values()) if key else None

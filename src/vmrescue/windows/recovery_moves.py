@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 
 from vmrescue.bcd import Partition, Style
 from vmrescue.bcd import device as bcd_device
-from vmrescue.bcd.edits import SetValue, element_path
+from vmrescue.bcd.edits import element_path
 from vmrescue.bcd.elements import Format
 from vmrescue.digests import sha256
 from vmrescue.errors import RefusedError
 from vmrescue.plan import FileRef, PutFile, RegistryData
 from vmrescue.readers.file_system import whole
-from vmrescue.windows.hive_changes import boot_changes, set_value
+from vmrescue.registry.operations import SetValue
+from vmrescue.windows.hive_changes import hive_changes, set_value
 from vmrescue.windows.installation import Installation
 from vmrescue.windows.mounted_devices import MBR_ENTRY
 
@@ -77,7 +78,7 @@ def _boot_store(installation: Installation, signature: int, moves: list[MovePart
                 raw = raw.replace(old, new)
             path = element_path(entry.guid, element.id)
             if raw != element.raw:
-                yield from boot_changes(installation.boot.hive, [SetValue(path, "Element", element.registry_type, raw)])
+                yield from hive_changes(installation.boot.hive, [SetValue(path, "Element", element.registry_type, raw)])
 
 
 def _name(signature: int, place: int) -> bytes:

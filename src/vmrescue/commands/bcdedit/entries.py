@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from vmrescue.bcd import objects
 from vmrescue.bcd.edits import (
-    SetValue,
     create_object,
     delete_element,
     delete_object,
@@ -20,14 +19,15 @@ from vmrescue.bcd.elements import Format
 from vmrescue.bcd.objects import Application, ObjectType, braced
 from vmrescue.bcd.store import DISPLAY_ORDER
 from vmrescue.commands.bcdedit import messages
+from vmrescue.registry.operations import SetValue
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from vmrescue.bcd.edits import Edit
     from vmrescue.bcd.store import BcdObject
     from vmrescue.commands.bcdedit.command import Command
     from vmrescue.commands.bcdedit.context import Context
+    from vmrescue.registry.operations import Operation
 
 _DESCRIPTION = 0x12000004
 _RESUME_OBJECT = 0x23000003
@@ -55,7 +55,7 @@ _INHERITED = {
 _DEVICE_OPTIONS = 0x30000000
 
 
-def create(context: Context, command: Command) -> tuple[list[Edit], str]:
+def create(context: Context, command: Command) -> tuple[list[Operation], str]:
     """``/create [{id}] [/d description] [/application type | /inherit [type] | /device]``"""
     guid = context.guid(command.arguments[0]) if command.arguments else context.new_guid()
     edits = create_object(guid, _type_to_create(guid, command))
@@ -84,7 +84,7 @@ def _type_to_create(guid: UUID, command: Command) -> ObjectType:
     return ObjectType(asked[0])
 
 
-def copy(context: Context, command: Command) -> tuple[list[Edit], str]:
+def copy(context: Context, command: Command) -> tuple[list[Operation], str]:
     """``/copy {id} /d description``. The copy of an entry that the boot menu shows comes last in the menu."""
     entry = context.object(command.arguments[0])
     if "d" not in command.switches:
@@ -102,7 +102,7 @@ def copy(context: Context, command: Command) -> tuple[list[Edit], str]:
     return edits, f"The entry was successfully copied to {braced(guid)}."
 
 
-def delete(context: Context, command: Command) -> list[Edit]:
+def delete(context: Context, command: Command) -> list[Operation]:
     """``/delete {id} [/f] [/cleanup | /nocleanup]``.
 
     Unless told otherwise, what refers to the entry goes too, and with an OS loader its resume entry, where no other
@@ -127,9 +127,9 @@ def _own_resume_entry(context: Context, entry: BcdObject) -> list[UUID]:
     return [guid for guid in entry.references(_RESUME_OBJECT) if guid not in others and context.store.find(guid)]
 
 
-def _without_references(entry: BcdObject, doomed: set[UUID]) -> list[Edit]:
+def _without_references(entry: BcdObject, doomed: set[UUID]) -> list[Operation]:
     """The entry's elements that name a doomed entry, without it; gone, where nothing is left."""
-    edits: list[Edit] = []
+    edits: list[Operation] = []
     for element in entry.elements():
         named = entry.references(element.id)
         left = tuple(guid for guid in named if guid not in doomed)

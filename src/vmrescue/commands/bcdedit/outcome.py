@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vmrescue.bcd.edits import Edit
+    from vmrescue.registry.operations import Operation
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,6 @@ class Outcome:
     """
 
     text: str
-    edits: tuple[Edit, ...] = ()
+    edits: tuple[Operation, ...] = ()
     notes: tuple[str, ...] = ()
     data: list[dict[str, Any]] | None = None

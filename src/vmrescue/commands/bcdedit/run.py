@@ -15,12 +15,12 @@ from vmrescue.commands.bcdedit.volumes import NoVolumes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vmrescue.bcd.edits import Edit
     from vmrescue.bcd.store import Store
     from vmrescue.commands.bcdedit.volumes import Volumes
+    from vmrescue.registry.operations import Operation
 
 # Commands that say only that they succeeded.
-_EDITORS: dict[str, Callable[[Context, Command], list[Edit]]] = {
+_EDITORS: dict[str, Callable[[Context, Command], list[Operation]]] = {
     "set": set_values.set_value,
     "deletevalue": set_values.delete_value,
     "ems": set_values.toggle,
@@ -37,12 +37,12 @@ _EDITORS: dict[str, Callable[[Context, Command], list[Edit]]] = {
     "emssettings": settings.ems_settings,
 }
 # Commands that say what they made.
-_MAKERS: dict[str, Callable[[Context, Command], tuple[list[Edit], str]]] = {
+_MAKERS: dict[str, Callable[[Context, Command], tuple[list[Operation], str]]] = {
     "create": entries.create,
     "copy": entries.copy,
 }
 # Commands that list one object's elements when nothing follows them.
-_SETTINGS: dict[str, tuple[str, Callable[[Context, Command], tuple[list[Edit], str]]]] = {
+_SETTINGS: dict[str, tuple[str, Callable[[Context, Command], tuple[list[Operation], str]]]] = {
     "dbgsettings": ("{dbgsettings}", settings.debugger_settings),
     "hypervisorsettings": ("{hypervisorsettings}", settings.hypervisor_settings),
 }

@@ -17,13 +17,13 @@ from vmrescue.commands.bcdedit.data import parse_boolean, parse_device, parse_in
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from vmrescue.bcd.edits import Edit
     from vmrescue.bcd.store import BcdObject
     from vmrescue.bcd.values import Value
     from vmrescue.commands.bcdedit.command import Command
+    from vmrescue.registry.operations import Operation
 
 
-def set_value(context: Context, command: Command) -> list[Edit]:
+def set_value(context: Context, command: Command) -> list[Operation]:
     """``/set [{id}] datatype value …``"""
     entry, words = context.entry(command.arguments)
     if len(words) < 2:
@@ -58,7 +58,7 @@ def _item(context: Context, value_format: Format, text: str) -> UUID | int:
 
 def _set_list(
     entry: BcdObject, identifier: int, value_format: Format, given: tuple[UUID | int, ...], command: Command
-) -> list[Edit]:
+) -> list[Operation]:
     """The whole list, or one item put first, put last or taken away. A list that loses its last item goes."""
     if not command.switches:
         return [_edit(entry, identifier, value_format, given)]
@@ -76,11 +76,11 @@ def _set_list(
     return [_edit(entry, identifier, value_format, others)] if others else [delete_element(entry.guid, identifier)]
 
 
-def _edit(entry: BcdObject, identifier: int, value_format: Format, items: tuple[UUID | int, ...]) -> Edit:
+def _edit(entry: BcdObject, identifier: int, value_format: Format, items: tuple[UUID | int, ...]) -> Operation:
     return set_element(entry.guid, identifier, value_format, items)  # type: ignore[arg-type]
 
 
-def delete_value(context: Context, command: Command) -> list[Edit]:
+def delete_value(context: Context, command: Command) -> list[Operation]:
     """``/deletevalue [{id}] datatype``"""
     entry, words = context.entry(command.arguments)
     if len(words) != 1:
@@ -91,7 +91,7 @@ def delete_value(context: Context, command: Command) -> list[Edit]:
     return [delete_element(entry.guid, identifier)]
 
 
-def toggle(context: Context, command: Command) -> list[Edit]:
+def toggle(context: Context, command: Command) -> list[Operation]:
     """``/ems``, ``/bootems``, ``/debug``, ``/bootdebug``, ``/event``: ``[{id}] on|off`` for the element so called."""
     entry, words = context.entry(command.arguments)
     if len(words) != 1:
@@ -100,21 +100,21 @@ def toggle(context: Context, command: Command) -> list[Edit]:
     return [set_element(entry.guid, identifier, value_format, parse_boolean(words[0]))]
 
 
-def default(context: Context, command: Command) -> list[Edit]:
+def default(context: Context, command: Command) -> list[Operation]:
     """``/default {id}``"""
     manager, entry = context.object("{bootmgr}"), context.object(command.arguments[0])
     identifier, value_format = element_of(manager, "default")
     return [set_element(manager.guid, identifier, value_format, entry.guid)]
 
 
-def timeout(context: Context, command: Command) -> list[Edit]:
+def timeout(context: Context, command: Command) -> list[Operation]:
     """``/timeout seconds``"""
     manager = context.object("{bootmgr}")
     identifier, value_format = element_of(manager, "timeout")
     return [set_element(manager.guid, identifier, value_format, parse_integer(command.arguments[0]))]
 
 
-def order(context: Context, command: Command) -> list[Edit]:
+def order(context: Context, command: Command) -> list[Operation]:
     """``/displayorder``, ``/bootsequence``, ``/toolsdisplayorder``: ``{id} … [/addfirst | /addlast | /remove]``"""
     manager = context.object("{bootmgr}")
     identifier, value_format = element_of(manager, command.name)

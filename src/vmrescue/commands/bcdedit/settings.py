@@ -15,10 +15,10 @@ from vmrescue.commands.bcdedit.context import element_of
 from vmrescue.commands.bcdedit.data import parse_integer
 
 if TYPE_CHECKING:
-    from vmrescue.bcd.edits import Edit
     from vmrescue.bcd.store import BcdObject
     from vmrescue.commands.bcdedit.command import Command
     from vmrescue.commands.bcdedit.context import Context
+    from vmrescue.registry.operations import Operation
 
 _EMS = {"emsport": "emsport", "emsbaudrate": "emsbaudrate"}
 # What each word of the command sets, by the debugger's type.
@@ -36,7 +36,7 @@ _HYPERVISOR = {
 }
 
 
-def ems_settings(context: Context, command: Command) -> list[Edit]:
+def ems_settings(context: Context, command: Command) -> list[Operation]:
     """``/emssettings BIOS``, or ``EMSPORT:port [EMSBAUDRATE:baud]``. BIOS: the firmware says; so both elements go."""
     entry = context.object("{emssettings}")
     if [word.lower() for word in command.arguments] == ["bios"]:
@@ -45,7 +45,7 @@ def ems_settings(context: Context, command: Command) -> list[Edit]:
     return _set_words(entry, _words(command, command.arguments, _EMS))
 
 
-def debugger_settings(context: Context, command: Command) -> tuple[list[Edit], str]:
+def debugger_settings(context: Context, command: Command) -> tuple[list[Operation], str]:
     """``/dbgsettings type NAME:value … [nodhcp] [newkey] [/start policy] [/noumex]``; the text is a new key, if any."""
     entry = context.object("{dbgsettings}")
     kind, given, flags = _taken_apart(command, _DEBUGGER, {"nodhcp", "newkey"})
@@ -64,7 +64,7 @@ def debugger_settings(context: Context, command: Command) -> tuple[list[Edit], s
     return _set_words(entry, settings), text
 
 
-def hypervisor_settings(context: Context, command: Command) -> tuple[list[Edit], str]:
+def hypervisor_settings(context: Context, command: Command) -> tuple[list[Operation], str]:
     """``/hypervisorsettings type NAME:value …``; the text is a new key, if any."""
     entry = context.object("{hypervisorsettings}")
     kind, given, _ = _taken_apart(command, _HYPERVISOR, set())
@@ -118,8 +118,8 @@ def _require(command: Command, settings: dict[str, str], *names: str) -> None:
         raise messages.invalid_command(command.name)
 
 
-def _set_words(entry: BcdObject, settings: dict[str, str]) -> list[Edit]:
-    edits: list[Edit] = []
+def _set_words(entry: BcdObject, settings: dict[str, str]) -> list[Operation]:
+    edits: list[Operation] = []
     for name, text in settings.items():
         identifier, value_format = element_of(entry, name)
         known = element_by_id(entry.type, identifier)

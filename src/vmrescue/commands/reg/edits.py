@@ -8,7 +8,8 @@ from vmrescue.commands.reg import data, messages
 from vmrescue.commands.reg.key_name import KeyName
 from vmrescue.commands.reg.registry import find_key, read_tree
 from vmrescue.errors import RefusedError
-from vmrescue.registry.reg_file import AddKey, Operation, RemoveKey, RemoveValue, SetValue, parse_reg
+from vmrescue.registry.operations import CreateKey, DeleteKey, DeleteValue, Operation, SetValue
+from vmrescue.registry.reg_file import parse_reg
 from vmrescue.upcase import upper
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def add(command: Command, registry: Registry) -> list[Operation]:
     if "s" in switches and len(separator) != 1:
         raise messages.invalid_syntax("add", "A separator is one character.")
     raw = data.parse_data(kind, switches.get("d"), separator)
-    return [AddKey(str(name)), SetValue(str(name), command.value_name or "", int(kind), raw)]
+    return [CreateKey(str(name)), SetValue(str(name), command.value_name or "", int(kind), raw)]
 
 
 def delete(command: Command, registry: Registry) -> list[Operation]:
@@ -41,13 +42,13 @@ def delete(command: Command, registry: Registry) -> list[Operation]:
         raise RefusedError(f"{name} is the root of a hive: Windows deletes no such key, only what is below it")
     names = [value.name for value in key.values()]
     if "va" in command.switches:
-        return [RemoveValue(str(name), each) for each in names]
+        return [DeleteValue(str(name), each) for each in names]
     if command.value_name is None:
-        return [RemoveKey(str(name))]
+        return [DeleteKey(str(name))]
     doomed = [each for each in names if upper(each) == upper(command.value_name)]
     if not doomed:
         raise messages.not_found()
-    return [RemoveValue(str(name), each) for each in doomed]
+    return [DeleteValue(str(name), each) for each in doomed]
 
 
 def copy(command: Command, registry: Registry) -> list[Operation]:
@@ -62,7 +63,7 @@ def copy(command: Command, registry: Registry) -> list[Operation]:
     operations: list[Operation] = []
     for path, _, values in read_tree(*found, "s" in command.switches):
         place = str(target.below(path))
-        operations.append(AddKey(place))
+        operations.append(CreateKey(place))
         operations += [SetValue(place, value.name, value.type, value.raw) for value in values]
     return operations
 
@@ -77,8 +78,8 @@ def _renamed(operation: Operation) -> Operation:
     match operation:
         case SetValue(_, name, kind, raw):
             return SetValue(path, name, kind, raw)
-        case RemoveValue(_, name):
-            return RemoveValue(path, name)
+        case DeleteValue(_, name):
+            return DeleteValue(path, name)
         case _:
             return type(operation)(path)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vmrescue.registry.reg_file import Operation
+    from vmrescue.registry.operations import Operation
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vmrescue.plan import CreateKey, DeleteKey, DeleteValue, RegistryData, SetValue
-from vmrescue.registry import Hive, KeyNotFound
+from vmrescue.registry import Hive, KeyNotFound, operations
 from vmrescue.registry import path as key_path
-from vmrescue.registry.reg_file import RemoveKey, apply_operation
 from vmrescue.upcase import upper
 
 if TYPE_CHECKING:
@@ -21,19 +20,19 @@ if TYPE_CHECKING:
 
     from vmrescue.plan import Change, FileRef
     from vmrescue.registry import Key
-    from vmrescue.registry.reg_file import Operation
+    from vmrescue.registry.operations import Operation
     from vmrescue.windows.registry_file import RegistryFile
 
 
-def registry_changes(operations: Iterable[Operation], place: Callable[[str], tuple[RegistryFile, str]]) -> list[Change]:
+def registry_changes(wanted: Iterable[Operation], place: Callable[[str], tuple[RegistryFile, str]]) -> list[Change]:
     """The changes that make these operations come true. What is so already is left out.
 
     Args:
-        operations: with the registry's full names.
+        wanted: with the registry's full names.
         place: the hive that a key lies in, and its path there.
     """
     edited: dict[FileRef, _EditedHive] = {}
-    for operation in operations:
+    for operation in wanted:
         file, path = place(operation.path)
         if file.ref not in edited:
             edited[file.ref] = _EditedHive(file)
@@ -52,14 +51,14 @@ class _EditedHive:
 
     def apply(self, operation: Operation) -> None:
         operation = replace(operation, path=self._wanted.place(operation.path, getattr(operation, "name", None)))
-        apply_operation(self._wanted, operation)
+        operations.make(self._wanted, [operation])
         made_anew = False
         for above in [*key_path.upward(operation.path)][:-1]:
             made_anew = made_anew or upper(above) in self._removed
             if made_anew:
                 self._touched.setdefault(upper(above), above)
         self._touched.setdefault(upper(operation.path), operation.path)
-        if isinstance(operation, RemoveKey):
+        if isinstance(operation, operations.DeleteKey):
             self._removed.add(upper(operation.path))
 
     def changes(self) -> Iterator[Change]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from vmrescue.commands.reg.command import Command
     from vmrescue.commands.reg.registry import Registry
-    from vmrescue.registry.reg_file import Operation
+    from vmrescue.registry.operations import Operation
 
 _READERS: dict[str, Callable[[Command, Registry], Outcome]] = {"query": query, "compare": compare}
 _EDITORS: dict[str, Callable[[Command, Registry], list[Operation]]] = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import singledispatch
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import NotFoundError, RefusedError, RepairFailedError
@@ -14,6 +13,7 @@ from vmrescue.registry import Hive, KeyNotFound, ValueNotFound, names
 from vmrescue.registry.base_block import LOG_SUFFIXES
 from vmrescue.registry.check import NAME, Weight
 from vmrescue.registry.mounts import mount_of
+from vmrescue.registry.operations import make
 from vmrescue.registry.path import split
 from vmrescue.transaction.deeds.deed import find_volume
 from vmrescue.transaction.stale import compare, stale
@@ -105,45 +105,26 @@ def _kind(problem: Problem) -> tuple[Weight, str]:
     return problem.weight, problem.structure
 
 
-@singledispatch
-def edit(change: Change, hive: Hive) -> None:
+def edit(change: HiveChange, hive: Hive) -> None:
     """Makes one change in a hive. Raises RefusedError where the hive is not as the change found it."""
-    raise RefusedError(f"{change.title} is no edit of a hive")
+    _must_be_as_found(change, hive)
+    make(hive, [change.operation] if change.operation else [])
 
 
-@edit.register
-def _(change: SetValue, hive: Hive) -> None:
-    compare(change, change.before, _value(hive, change.key, change.name))
-    hive.create_key(change.key)
-    hive.set_value(change.key, change.name, change.after.type, change.after.raw)
-
-
-@edit.register
-def _(change: DeleteValue, hive: Hive) -> None:
-    compare(change, change.before, _value(hive, change.key, change.name))
-    hive.delete_value(change.key, change.name)
-
-
-@edit.register
-def _(change: CreateKey, hive: Hive) -> None:
-    hive.create_key(change.key)
-
-
-@edit.register
-def _(change: DeleteKey, hive: Hive) -> None:
-    try:
-        key = hive.key(change.key)
-    except KeyNotFound as error:
-        raise stale(f"cannot {change.title}: {error}") from error
-    found = {value.name: RegistryData(int(value.type), value.raw) for value in key.values()}
-    compare(change, change.before, found)
-    hive.delete_key(change.key, recursive=True)
-
-
-@edit.register
-def _(change: ReplayLog, hive: Hive) -> None:
-    if hive.recovered is None:
-        raise stale(f"cannot {change.title}: the hive {change.file} is no longer dirty")
+def _must_be_as_found(change: HiveChange, hive: Hive) -> None:
+    match change:
+        case SetValue() | DeleteValue():
+            compare(change, change.before, _value(hive, change.key, change.name))
+        case DeleteKey():
+            try:
+                key = hive.key(change.key)
+            except KeyNotFound as error:
+                raise stale(f"cannot {change.title}: {error}") from error
+            found = {value.name: RegistryData(int(value.type), value.raw) for value in key.values()}
+            compare(change, change.before, found)
+        case ReplayLog():
+            if hive.recovered is None:
+                raise stale(f"cannot {change.title}: the hive {change.file} is no longer dirty")
 
 
 def _value(hive: Hive, key: str, name: str) -> RegistryData | None:
@@ -154,32 +135,15 @@ def _value(hive: Hive, key: str, name: str) -> RegistryData | None:
     return RegistryData(int(value.type), value.raw)
 
 
-@singledispatch
-def is_there(change: Change, hive: HiveReader[HiveKey]) -> bool:
+def is_there(change: HiveChange, hive: HiveReader[HiveKey]) -> bool:
     """Whether the reader sees what the change was to do."""
-    return False
-
-
-@is_there.register
-def _(change: SetValue, hive: HiveReader[HiveKey]) -> bool:
-    return hive.value(split(change.key), change.name) == (change.after.type, change.after.raw)
-
-
-@is_there.register
-def _(change: DeleteValue, hive: HiveReader[HiveKey]) -> bool:
-    return hive.value(split(change.key), change.name) is None
-
-
-@is_there.register
-def _(change: CreateKey, hive: HiveReader[HiveKey]) -> bool:
-    return hive.key(split(change.key)) is not None
-
-
-@is_there.register
-def _(change: DeleteKey, hive: HiveReader[HiveKey]) -> bool:
-    return hive.stored_key(split(change.key)) is None
-
-
-@is_there.register
-def _(change: ReplayLog, hive: HiveReader[HiveKey]) -> bool:
-    return True  # that the hive was written completely was looked at before
+    match change:
+        case SetValue():
+            return hive.value(split(change.key), change.name) == (change.after.type, change.after.raw)
+        case DeleteValue():
+            return hive.value(split(change.key), change.name) is None
+        case CreateKey():
+            return hive.key(split(change.key)) is not None
+        case DeleteKey():
+            return hive.stored_key(split(change.key)) is None
+    return isinstance(change, ReplayLog)  # that the hive was written completely was looked at before
