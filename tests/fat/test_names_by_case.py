@@ -12,7 +12,7 @@ from support.machine import run
 from support.memory_device import MemoryDevice
 from vmrescue.errors import UsageError
 from vmrescue.fat import FatVolume
-from vmrescue.windows.fat_file_system import FatFileSystem
+from vmrescue.readers.fat.file_system import FatFileSystem
 
 if TYPE_CHECKING:
     from pathlib import Path
