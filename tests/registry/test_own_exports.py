@@ -5,6 +5,7 @@ What a registration file has no word for is not in it: class names, security des
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,12 +36,22 @@ def odd_hive(name: str) -> Hive:
     return Hive(path.read_bytes())
 
 
+def root_without_flags() -> Hive:
+    """As some programs make them: the root key has no flag but that of a name in Latin letters."""
+    hive = hive_with_everything(5)
+    data = bytearray(hive.to_bytes())
+    flags = 4096 + hive.root.offset + 4 + 2
+    assert struct.unpack_from("<H", data, flags) == (0x2C,)
+    struct.pack_into("<H", data, flags, 0x20)
+    return Hive(bytes(data))
+
+
 HIVES: dict[str, Callable[[], Hive]] = {
     "boot store": lambda: Hive(boot_store()),
     "dirty, of Windows 10": lambda: dirty_hive("hives/NewDirtyHive1/NewDirtyHive"),
     "dirty, of Windows 7": lambda: dirty_hive("hives/OldDirtyHive/OldDirtyHive"),
     "slashes": lambda: odd_hive("hive-slash-and-backslash-keys"),
-    "root without flags": lambda: odd_hive("hive-root-without-root-flags"),
+    "root without flags": root_without_flags,
     "everything": lambda: hive_with_everything(5),
 }
 # Parts of a SYSTEM hive, all of which takes half a minute: with slashes in names, addresses as names, long lists.
@@ -60,6 +71,17 @@ def imported(text: bytes) -> Hive:
     import_reg(hive, text, NAME)
     assert hive.check() == []
     return hive
+
+
+def test_a_hive_whose_root_key_has_no_flags_is_edited_and_its_root_left_as_it_is(tmp_path: Path) -> None:
+    hive = root_without_flags()
+    assert [str(problem.weight.name) for problem in hive.check()] == ["NOTE"]
+    hive.create_key("new")
+    hive.set_value("", "of the root", ValueType.DWORD, 7)
+    hive.delete_key(next(key.path for key in hive.root.subkeys() if key.name != "new"), recursive=True)
+    (tmp_path / "hive").write_bytes(hive.to_bytes())
+    assert_judges_agree(tmp_path / "hive", content_of(hive))
+    assert Hive(hive.to_bytes()).root.node.flags == 0x20
 
 
 @pytest.mark.parametrize("name", HIVES)
