@@ -361,7 +361,7 @@ def volume_rows(asked: Asked, raw: Path, volume: Volume) -> Iterator[Row]:
     place = ["-o", str(offset), "-b", str(sector)] if offset else []
     done = subprocess.run(["fsstat", *place, raw], capture_output=True, timeout=SECONDS)
     found = re.search(rb"File System Type: (\w+)", done.stdout)
-    if found:
+    if found and volume.file_system:  # of those of Linux we know nothing
         yield asked.row(f"{name}: file system", volume.file_system, "fsstat", found[1].decode())
     if not volume.readable:
         return

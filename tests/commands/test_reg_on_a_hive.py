@@ -99,6 +99,17 @@ def test_a_hive_goes_by_any_name_below_a_root(system: Path, name: str) -> None:
     assert printed.endswith("    CrashDumpEnabled    REG_DWORD    0x8\n\n")
 
 
+def test_a_hive_that_is_a_layer_is_read_with_a_note(system: Path) -> None:
+    data = bytearray(system.read_bytes())
+    struct.pack_into("<I", data, 144, 2)
+    struct.pack_into("<I", data, 508, checksum(data))
+    system.write_bytes(data)
+
+    done = vmrescue("reg", system, "query", r"HKLM\SYSTEM\Select")
+
+    assert (done.status, done.err.count("SYSTEM is a layer over another hive")) == (0, 1)
+
+
 def test_a_root_that_is_the_hives_own_root_key_is_listed(system: Path) -> None:
     keys = ["ControlSet001", "ControlSet002", "Select"]
 

@@ -19,7 +19,7 @@ from vmrescue.registry.key_node import SYM_LINK
 from vmrescue.registry.mounts import NOWHERE, Mount
 from vmrescue.registry.recovery import next_sequence, recover
 from vmrescue.registry.space import BIN_HEADER
-from vmrescue.registry.state import Unreplayed, hive_state
+from vmrescue.registry.state import Unreplayed, hive_state, layer_notes
 from vmrescue.registry.value_names import ValueNames
 from vmrescue.registry.value_type import ValueType
 
@@ -69,6 +69,7 @@ class Hive:
         clock: Callable[[], datetime] = filetime.now,
     ) -> None:
         self.mount = mount
+        self._name = name
         self._input = data = bytes(data)
         self._logs = logs
         self._clock = clock
@@ -108,7 +109,7 @@ class Hive:
 
     def notes(self) -> list[str]:
         """What is to be said of it to whoever reads it."""
-        return [self.unreplayed.note] if self.unreplayed else []
+        return [*([self.unreplayed.note] if self.unreplayed else []), *layer_notes(self._name, self._base)]
 
     def key(self, path: str) -> Key:
         """The key at `path`, perhaps a link. Raises KeyNotFound, which names the part that is missing; LinkError."""

@@ -57,6 +57,12 @@ class Unreplayed(NamedTuple):
         return f"{self.hive} is {self.state}; {self.why}"
 
 
+def layer_notes(hive: str, block: BaseBlock) -> list[str]:
+    """What is to be said of a hive that lies over another one, as a container's does: that other one is not at hand."""
+    said = f"{hive} is a layer over another hive: what it lacks may be in that one, and what it hides of that is shown"
+    return [said] if block.is_layered else []
+
+
 def hive_state(base_block: bytes | bytearray) -> HiveState:
     """The state of the hive that begins with these bytes (512 are enough).
 

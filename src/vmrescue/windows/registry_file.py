@@ -16,10 +16,10 @@ from vmrescue.readers.hive.key import HiveKey
 from vmrescue.readers.hive.reader import HiveReader
 from vmrescue.readers.stream import DeviceStream, StreamDevice
 from vmrescue.registry import path as key_path
-from vmrescue.registry.base_block import LOG_SUFFIXES, SECTOR
+from vmrescue.registry.base_block import LOG_SUFFIXES, SECTOR, BaseBlock
 from vmrescue.registry.hive_file import hive_size, read_hive, read_log
 from vmrescue.registry.mounts import mount_of
-from vmrescue.registry.state import HiveState, Unreplayed, hive_state
+from vmrescue.registry.state import HiveState, Unreplayed, hive_state, layer_notes
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -66,6 +66,7 @@ class RegistryFile:
         if len(base_block) < SECTOR or base_block[:4] != b"regf":
             raise FormatError(f"hive \\{path} on {volume}", 0, "the signature 'regf'", bytes(base_block[:4]))
         self.state: HiveState = hive_state(base_block)
+        self._base = BaseBlock.parse(base_block)
         self.mount: Mount = mount_of(path, b"" if self.ref.partition else base_block)
         self._stream = stream
         self._replay = replay
@@ -89,7 +90,8 @@ class RegistryFile:
     def notes(self) -> list[str]:
         """What is to be said of it to whoever reads it."""
         why = self.why_not_replayable()
-        return [Unreplayed(self.name, self.state, why).note] if why else []
+        dirty = [Unreplayed(self.name, self.state, why).note] if why else []
+        return [*dirty, *layer_notes(self.name, self._base)]
 
     @cached_property
     def _content(self) -> tuple[BinaryIO, str | None]:
