@@ -120,12 +120,13 @@ XML_TYPES = {
 
 
 def _as_xml(kind: int, raw: bytes) -> tuple[str, object]:
-    """How hivexml prints that: numbers signed, -1 for one of the wrong length; a list with its last, empty string;
-    strings that are no UTF-16 as bytes, with another name for their type."""
+    """How hivexml prints that: numbers signed, of their first bytes, -1 where these are too few; a list with its last,
+    empty string; strings that are no UTF-16 as bytes, with another name for their type."""
     named = XML_TYPES.get(ValueType(kind), "") if kind <= ValueType.QWORD else "unknown"
     if kind in STRINGS or kind == ValueType.MULTI_SZ:
         lines = raw[: len(raw) & ~1].decode("utf-16-le", "surrogatepass").split("\0")
-        shown = lines[0] if kind in STRINGS else lines[:-1] or [""] * bool(raw)
+        lists = lines if lines[-1] else lines[:-1] or [""] * bool(raw)
+        shown = lines[0] if kind in STRINGS else lists
         try:
             "".join(shown).encode()
         except UnicodeEncodeError:
@@ -134,7 +135,7 @@ def _as_xml(kind: int, raw: bytes) -> tuple[str, object]:
     formats = {ValueType.DWORD: "<i", ValueType.DWORD_BIG_ENDIAN: ">i", ValueType.QWORD: "<q"}
     if kind in formats:
         layout = struct.Struct(formats[ValueType(kind)])
-        return named, str(layout.unpack(raw)[0] if len(raw) == layout.size else -1)
+        return named, str(layout.unpack_from(raw)[0] if len(raw) >= layout.size else -1)
     return named, raw
 
 
@@ -180,8 +181,10 @@ def _may_show(kind: int, raw: bytes, shown_kind: str, shown: bytes) -> bool:
     if kind in STRINGS or kind == ValueType.MULTI_SZ:
         lines = raw[: len(raw) & ~1].decode("utf-16-le", "replace").split("\0")
         forms.add((lines[0] if kind in STRINGS else "|".join(filter(None, lines))).encode())
-    elif kind in (ValueType.DWORD, ValueType.DWORD_BIG_ENDIAN, ValueType.QWORD) and raw:
-        number = int.from_bytes(raw, "big" if kind == ValueType.DWORD_BIG_ENDIAN else "little")
-        forms = {f"0x{number:0{2 * len(raw)}X}".encode()}
+    elif kind in (ValueType.DWORD, ValueType.DWORD_BIG_ENDIAN, ValueType.QWORD):
+        size = 8 if kind == ValueType.QWORD else 4  # of longer ones the first bytes, shorter ones as they are stored
+        number = int.from_bytes(raw[:size], "big" if kind == ValueType.DWORD_BIG_ENDIAN else "little")
+        if len(raw) >= size:
+            forms = {f"0x{number:0{2 * size}X}".encode()}
     name = REGLOOKUP_TYPES[kind] if kind < len(REGLOOKUP_TYPES) else f"0x{kind:08X}"
     return shown_kind == name and shown in forms
