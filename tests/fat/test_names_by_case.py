@@ -17,7 +17,7 @@ from vmrescue.readers.fat.file_system import FatFileSystem
 if TYPE_CHECKING:
     from pathlib import Path
 
-FOLDED = ["ss.txt", "ß.txt", "ŉ.txt", "ʼn.txt"]
+FOLDED = ["ss.txt", "ß.txt", "ŉ.txt", "ʼn.txt"]  # noqa: RUF001 - the letter of its own is meant
 
 
 def put(image: Path, name: str, content: bytes) -> None:
