@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import vmrescue
-from vmrescue import checks
+from vmrescue import diagnosis
 from vmrescue.samples import unpack
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def main(count: int) -> None:
         ProcessPoolExecutor(2, get_context("spawn")) as two,
     ):
         images = copies(Path(name), count)
-        checks.diagnose(images[0])  # what is imported is not what is measured
+        diagnosis.diagnose(images[0])  # what is imported is not what is measured
         for pool in (one, two):
             spread(images[:8], pool)
         rows: dict[str, Callable[[], Cost]] = {

@@ -15,7 +15,7 @@ from fuzz.rooms.hives import hive_fields
 from fuzz.rooms.ntfs import volume_fields
 from ntfs.volumes import MIB, formatted
 from support.memory_device import MemoryDevice
-from vmrescue.checks import diagnose
+from vmrescue.diagnosis import diagnose
 from vmrescue.ntfs import NtfsVolume
 from vmrescue.registry import ValueType
 from vmrescue.report.html import diagnosis_page

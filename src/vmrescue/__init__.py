@@ -16,7 +16,8 @@ from vmrescue.lazy import names_of
 
 if TYPE_CHECKING:
     from vmrescue import disk
-    from vmrescue.checks import Diagnosis, Finding, Policy, diagnose
+    from vmrescue.checks import Finding, Policy
+    from vmrescue.diagnosis import Diagnosis, diagnose
     from vmrescue.errors import VmRescueError
     from vmrescue.fleet import ScanResult, scan
     from vmrescue.plan import Plan
@@ -39,10 +40,10 @@ __all__ = [
 ]
 
 _ROOMS = {
-    "Diagnosis": "checks",
+    "Diagnosis": "diagnosis",
     "Finding": "checks",
     "Policy": "checks",
-    "diagnose": "checks",
+    "diagnose": "diagnosis",
     "VmRescueError": "errors",
     "ScanResult": "fleet",
     "scan": "fleet",

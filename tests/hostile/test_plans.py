@@ -10,7 +10,7 @@ import pytest
 from hostile.disks import small_image
 from plan.test_plan import PLAN
 from support.images import sha256
-from vmrescue.checks import diagnose
+from vmrescue.diagnosis import diagnose
 from vmrescue.errors import RefusedError, UsageError
 from vmrescue.plan import Plan
 from vmrescue.plan.schema import LARGEST_DOCUMENT

@@ -10,7 +10,7 @@ import pytest
 
 from commands.here import vmrescue
 from hostile.disks import small_image
-from vmrescue.checks import diagnose
+from vmrescue.diagnosis import diagnose
 from vmrescue.fleet.lines import JsonLines
 from vmrescue.fleet.outputs import open_output
 from vmrescue.fleet.result import ScanResult

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from vmrescue.checks.diagnosis import Diagnosis, diagnose, examine, inventory, open_disks
 from vmrescue.checks.finding import SEVERITIES, Finding, Severity
 from vmrescue.checks.policy import Policy
 
-__all__ = ["SEVERITIES", "Diagnosis", "Finding", "Policy", "Severity", "diagnose", "examine", "inventory", "open_disks"]
+__all__ = ["SEVERITIES", "Finding", "Policy", "Severity"]

@@ -17,7 +17,7 @@ from vmrescue.cli.options import format_option, image_argument, quiet_option
 @quiet_option
 def command(image: Path, folder: Path, output: str, quiet: bool) -> None:
     r"""Copy \Windows\System32\config and the boot store of IMAGE[:VOLUME] to FOLDER, with a manifest."""
-    from vmrescue.checks import open_disks
+    from vmrescue.diagnosis import open_disks
     from vmrescue.printable import printable
     from vmrescue.transaction import back_up, configuration_files
     from vmrescue.windows.places import split_image

@@ -86,8 +86,8 @@ def _run_on_file(parsed: Command, target: str) -> Outcome:
 
 def _run_on_image(parsed: Command, target: str) -> Outcome:
     from vmrescue.bcd import Store
-    from vmrescue.checks import open_disks
     from vmrescue.commands.bcdedit import run
+    from vmrescue.diagnosis import open_disks
 
     with open_disks([target]) as disks:
         file, volumes = _store_of(disks, parsed.store)
@@ -151,7 +151,7 @@ def _export(parsed: Command, target: str, options: ApplyOptions) -> None:
 
 
 def _read_from_image(target: str, name: str | None) -> HiveKey:
-    from vmrescue.checks import open_disks
+    from vmrescue.diagnosis import open_disks
 
     with open_disks([target]) as disks:
         file, _ = _store_of(disks, name)

@@ -13,7 +13,7 @@ from vmrescue.cli.options import place_arguments
 @place_arguments
 def command(image: str, path: str) -> None:
     """Write the file PATH of IMAGE[:VOLUME] to standard output, byte for byte."""
-    from vmrescue.checks import open_disks
+    from vmrescue.diagnosis import open_disks
     from vmrescue.readers.file_system import chunks
     from vmrescue.windows.places import find_place, split_image
 

@@ -29,7 +29,7 @@ def command(
     options: ApplyOptions,
 ) -> None:
     """Delete what Disk Cleanup would from the Windows in IMAGE[:VOLUME]: shown first, undone by `undo`."""
-    from vmrescue.checks import open_disks
+    from vmrescue.diagnosis import open_disks
     from vmrescue.plan import DeleteFile, Plan, Step
     from vmrescue.transaction import Transaction
     from vmrescue.windows.cleanup import CATEGORIES, chosen, removable_files

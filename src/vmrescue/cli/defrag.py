@@ -120,7 +120,7 @@ def _run(
 
 
 def _analyze(image: str, number: int | str | None, limit: int, output: str) -> None:
-    from vmrescue.checks import open_disks
+    from vmrescue.diagnosis import open_disks
     from vmrescue.ntfs.defrag.fragmentation import look_at, read_fragmentation
     from vmrescue.ntfs.store import Store
     from vmrescue.report.defragmentation import COLUMNS, ROWS, fragmentation_text
@@ -151,7 +151,7 @@ def _analyze(image: str, number: int | str | None, limit: int, output: str) -> N
 
 def _shadow_note(image: str, number: int | str | None) -> str:
     """What a person should know of the volume before it is too late."""
-    from vmrescue.checks import open_disks
+    from vmrescue.diagnosis import open_disks
     from vmrescue.windows.defragmentation import SNAPSHOT_NOTE, has_shadow_copies, ntfs_volume
 
     with open_disks([image]) as (disk,):

@@ -27,7 +27,7 @@ def command(sample: str, keep: Path | None) -> None:
 
 def _demonstrate(sample: str) -> None:
     """In the current folder, so that what is printed is short."""
-    from vmrescue.checks import diagnose
+    from vmrescue.diagnosis import diagnose
     from vmrescue.digests import file_sha256
     from vmrescue.errors import RepairFailedError
     from vmrescue.report.receipt import receipt_text

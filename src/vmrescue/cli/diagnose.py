@@ -51,7 +51,7 @@ def command(
     **policy: Any,
 ) -> None:
     """Say what is wrong in IMAGE (a VHD, a raw image, a block device); nothing is written."""
-    from vmrescue.checks import diagnose
+    from vmrescue.diagnosis import diagnose
     from vmrescue.report.text import diagnosis_text
 
     if output == "html":

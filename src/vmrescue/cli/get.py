@@ -18,8 +18,8 @@ from vmrescue.cli.options import place_arguments, quiet_option
 def command(image: str, path: str, target: Path, force: bool, quiet: bool) -> None:
     """Copy the file PATH of IMAGE[:VOLUME] to TARGET, a file or a folder."""
     from vmrescue import file_path
-    from vmrescue.checks import open_disks
     from vmrescue.cli.new_file import write_whole
+    from vmrescue.diagnosis import open_disks
     from vmrescue.files import kind_of
     from vmrescue.printable import printable
     from vmrescue.readers.file_system import chunks, harmless

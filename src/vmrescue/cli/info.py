@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @format_option
 def command(image: Path, data_disks: tuple[Path, ...], output: str) -> None:
     """Show the disk, its volumes to scale, and the Windows in IMAGE."""
-    from vmrescue.checks import inventory
+    from vmrescue.diagnosis import inventory
     from vmrescue.report.layout import info_text
 
     diagnosis = inventory(image, data_disks)

@@ -14,7 +14,7 @@ from vmrescue.cli.options import format_option, place_arguments
 @format_option
 def command(image: str, path: str, output: str) -> None:
     """List PATH of IMAGE[:VOLUME] (a partition's number or the guest's letter; else Windows' own)."""
-    from vmrescue.checks import open_disks
+    from vmrescue.diagnosis import open_disks
     from vmrescue.printable import printable
     from vmrescue.windows.places import find_place, split_image
 

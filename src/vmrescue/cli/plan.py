@@ -31,7 +31,7 @@ def command(
     image: Path, data_disks: tuple[Path, ...], only: tuple[str, ...], skip: tuple[str, ...], output: Any, **policy: Any
 ) -> None:
     """Write the changes that a repair of IMAGE would make, as JSON to review and to `vmrescue apply`."""
-    from vmrescue.checks import diagnose
+    from vmrescue.diagnosis import diagnose
     from vmrescue.transaction import plan_of
 
     diagnosis = diagnose(image, make_policy(**policy), data_disks, only, skip)

@@ -101,9 +101,9 @@ def _run_on_hive(parsed: Command, bare: OneHive, content: bytes) -> Outcome:
 
 
 def _run_on_image(parsed: Command, target: str, content: bytes) -> Outcome:
-    from vmrescue.checks import open_disks
     from vmrescue.commands.reg import run
     from vmrescue.commands.reg.hive_names import HiveNames
+    from vmrescue.diagnosis import open_disks
     from vmrescue.windows import Installation
 
     with open_disks([target]) as disks:

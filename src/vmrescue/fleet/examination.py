@@ -16,7 +16,8 @@ from vmrescue.image.transports.remote import RemoteFile
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from vmrescue.checks import Diagnosis, Policy
+    from vmrescue.checks import Policy
+    from vmrescue.diagnosis import Diagnosis
     from vmrescue.image import VirtualDisk
 
 
@@ -70,7 +71,7 @@ class Examination:
         return ScanResult(shown(image), diagnosis, error, time.perf_counter() - begun, bytes_read)
 
     def _examine(self, image: str, disk: MeteredDisk) -> Diagnosis:
-        from vmrescue.checks import examine
+        from vmrescue.diagnosis import examine
         from vmrescue.windows import Disk
 
         with closing(disk), parents_in(self.parents):  # which the commands that findings recommend name

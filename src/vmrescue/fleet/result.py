@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from vmrescue.errors import FormatError, VmRescueError
 
 if TYPE_CHECKING:
-    from vmrescue.checks import Diagnosis, Finding
+    from vmrescue.checks import Finding
+    from vmrescue.diagnosis import Diagnosis
 
 SCHEMA = "vmrescue.scan/1"
 Status = Literal["healthy", "findings", "error"]

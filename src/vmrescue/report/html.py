@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from vmrescue.checks import examine, open_disks
 from vmrescue.checks.finding import SEVERITIES
 from vmrescue.checks.rules import chosen
+from vmrescue.diagnosis import examine, open_disks
 from vmrescue.printable import printable
 from vmrescue.report.free_map import FreeMap, free_maps
 from vmrescue.report.templating import template
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Collection, Iterable, Sequence
 
-    from vmrescue.checks import Diagnosis, Finding, Policy
+    from vmrescue.checks import Finding, Policy
+    from vmrescue.diagnosis import Diagnosis
 
 MAP_COLUMNS = 80
 COLOURS = 4  # of partitions, in turn

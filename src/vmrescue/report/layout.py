@@ -9,7 +9,7 @@ from vmrescue.report.text import headline
 from vmrescue.units import size_text
 
 if TYPE_CHECKING:
-    from vmrescue.checks import Diagnosis
+    from vmrescue.diagnosis import Diagnosis
 
 BAR_WIDTH = 96
 FREE = "."  # space that belongs to no partition

@@ -14,7 +14,8 @@ from vmrescue.units import counted, size_text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmrescue.checks import Diagnosis, Finding
+    from vmrescue.checks import Finding
+    from vmrescue.diagnosis import Diagnosis
     from vmrescue.plan import Change, Plan, RegistryData
 
 WIDTH = 110

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from vmrescue.checks import Diagnosis
+    from vmrescue.diagnosis import Diagnosis
     from vmrescue.plan import Plan
     from vmrescue.transaction.refused import Skipped
     from vmrescue.transaction.target import Origin

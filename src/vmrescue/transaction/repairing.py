@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Collection, Iterable, Iterator
 
-    from vmrescue.checks import Diagnosis, Policy
+    from vmrescue.checks import Policy
+    from vmrescue.diagnosis import Diagnosis
     from vmrescue.plan import Plan
     from vmrescue.transaction.receipt import Receipt
     from vmrescue.transaction.target import Made, Progress

@@ -17,8 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vmrescue.checks import Policy, examine, open_disks
+from vmrescue.checks import Policy
 from vmrescue.checks.rules import RULES
+from vmrescue.diagnosis import examine, open_disks
 from vmrescue.digests import sha256
 from vmrescue.errors import AfterCommitError, RefusedError, RepairFailedError, VmRescueError
 from vmrescue.image.journal import journal_folder
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
     from typing import Any
 
-    from vmrescue.checks import Diagnosis
+    from vmrescue.diagnosis import Diagnosis
     from vmrescue.image.signs import Sign
     from vmrescue.plan import Plan
     from vmrescue.transaction.target import Made

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.checks import examine
 from vmrescue.checks.rules import RULES
+from vmrescue.diagnosis import examine
 from vmrescue.errors import RefusedError, RepairFailedError, VmRescueError
 from vmrescue.transaction.deeds import deed_of
 from vmrescue.transaction.expected import by_file
 
 if TYPE_CHECKING:
-    from vmrescue.checks import Diagnosis, Policy
+    from vmrescue.checks import Policy
+    from vmrescue.diagnosis import Diagnosis
     from vmrescue.plan import Plan
     from vmrescue.windows import Disk
 

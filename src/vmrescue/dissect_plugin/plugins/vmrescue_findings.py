@@ -10,7 +10,8 @@ from dissect.target.exceptions import UnsupportedPluginError
 from dissect.target.helpers.record import TargetRecordDescriptor
 from dissect.target.plugin import Plugin, arg, export
 
-from vmrescue.checks import Policy, diagnose
+from vmrescue.checks import Policy
+from vmrescue.diagnosis import diagnose
 from vmrescue.errors import VmRescueError
 
 if TYPE_CHECKING:
