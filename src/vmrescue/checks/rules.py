@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.checks import (
-    bad_memory,
-    boot_copy,
-    crash_dump,
-    fragmentation,
-    free_space,
-    hive_log,
-    memory_limit,
-    page_file,
-    serial_console,
-    volume_state,
-)
+from vmrescue.checks.boot import serial_console
+from vmrescue.checks.memory import bad_memory, memory_limit
+from vmrescue.checks.settings import crash_dump, page_file
+from vmrescue.checks.storage import boot_copy, fragmentation, free_space, hive_log, volume_state
 from vmrescue.errors import UsageError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from vmrescue.checks import page_file
+from vmrescue.checks.settings import page_file
 from vmrescue.errors import RefusedError, VmRescueError
 from vmrescue.plan import Change, DeleteFile, HiveChange, PutFile
 from vmrescue.registry.base_block import LOG_SUFFIXES

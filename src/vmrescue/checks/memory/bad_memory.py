@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.checks import steps
-from vmrescue.checks.boot_elements import delete_element, text_of
+from vmrescue.checks.boot.boot_elements import delete_element, text_of
 from vmrescue.checks.finding import Finding
 from vmrescue.digests import sha256
 from vmrescue.units import counted

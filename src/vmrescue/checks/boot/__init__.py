@@ -1,0 +1,1 @@
+"""Checks of the boot store, and what they share."""

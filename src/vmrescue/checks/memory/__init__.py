@@ -1,0 +1,1 @@
+"""Checks of what keeps RAM from Windows."""

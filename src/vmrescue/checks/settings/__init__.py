@@ -1,0 +1,1 @@
+"""Checks of settings in the registry."""
