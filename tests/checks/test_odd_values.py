@@ -102,7 +102,7 @@ def test_the_systems_root_is_a_plain_path_or_the_usual_one(gen1_broken: Path) ->
     assert loaders
     windows = library.diagnose(gen1_broken).windows
     assert windows is not None
-    assert windows["root"] == "Windows"
+    assert windows.root == "Windows"
 
 
 def _has(hive: Path, key: str) -> bool:

@@ -9,6 +9,7 @@ import pytest
 
 import vmrescue
 from support.images import sha256
+from vmrescue.report.text import diagnosis_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,15 +58,15 @@ def test_the_installation_is_described(gen1_broken: Path, gen2_broken: Path) -> 
     assert (first.generation, second.generation) == (1, 2)
     assert first.windows is not None
     assert second.windows is not None
-    assert first.windows["product"] == "Windows Server 2019 Datacenter"
-    assert first.windows["build"] == "17763.5820"
-    assert first.windows["computer_name"] == "VM-GEN1"
-    assert first.windows["control_sets"] == ["ControlSet001", "ControlSet002"]
-    assert second.windows["control_sets"] == ["ControlSet001"]
-    assert second.windows["boot_store"] == r"EFI\Microsoft\Boot\BCD"
-    assert [volume["letter"] for volume in first.volumes] == [None, "C:"]
-    assert [volume["role"] for volume in second.volumes] == ["EFI system", "Microsoft reserved", "basic data"]
-    assert [volume["file_system"] for volume in second.volumes] == ["FAT32", None, "NTFS"]
+    assert first.windows.product == "Windows Server 2019 Datacenter"
+    assert first.windows.build == "17763.5820"
+    assert first.windows.computer_name == "VM-GEN1"
+    assert first.windows.control_sets == ("ControlSet001", "ControlSet002")
+    assert second.windows.control_sets == ("ControlSet001",)
+    assert second.windows.boot_store == r"EFI\Microsoft\Boot\BCD"
+    assert [volume.letter for volume in first.volumes] == [None, "C:"]
+    assert [volume.role for volume in second.volumes] == ["EFI system", "Microsoft reserved", "basic data"]
+    assert [volume.file_system for volume in second.volumes] == ["FAT32", None, "NTFS"]
 
 
 def test_bad_memory_is_told_with_its_page_frames_and_the_ram_they_withhold(gen1_broken: Path) -> None:
@@ -93,9 +94,11 @@ def test_the_page_file_belongs_on_c_where_the_vm_has_no_temporary_drive(gen1_bro
 
 
 def test_a_dump_that_does_not_fit_is_not_configured_on_the_os_volume(gen1_broken: Path) -> None:
-    finding = found(vmrescue.diagnose(gen1_broken, vmrescue.Policy(ram=16 << 30)), "crash-dump")
+    diagnosis = vmrescue.diagnose(gen1_broken, vmrescue.Policy(ram=16 << 30))
+    finding = found(diagnosis, "crash-dump")
     assert finding.changes == ()
-    assert "--dump-file" in finding.evidence["note"]
+    assert finding.tell == ("dump_file",)
+    assert "tell with --dump-file PATH" in diagnosis_text(diagnosis)
     elsewhere = vmrescue.Policy(ram=16 << 30, dump_file=r"F:\MEMORY.DMP")
     changes = found(vmrescue.diagnose(gen1_broken, elsewhere), "crash-dump").changes
     assert [change.name for change in changes] == ["CrashDumpEnabled", "DumpFile", "NMICrashDump"]  # type: ignore[attr-defined]

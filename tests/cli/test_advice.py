@@ -10,7 +10,7 @@ import click
 import pytest
 
 import vmrescue
-from vmrescue.checks.rules import RULES
+from vmrescue.checks.rules import CHECKS
 from vmrescue.cli.main import COMMANDS, group
 
 SOURCE = Path(vmrescue.__file__).parent
@@ -71,4 +71,4 @@ def test_the_checks_that_texts_name_with_these_options_are_checks() -> None:
     for path in SOURCE.rglob("*.py"):
         for text in messages(path):
             for names in re.findall(r"--(?:only|skip) ([a-z][a-z,-]*)", text):
-                assert set(names.split(",")) <= set(RULES), (path.name, text)
+                assert set(names.split(",")) <= set(CHECKS), (path.name, text)

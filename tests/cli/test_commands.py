@@ -13,7 +13,7 @@ import pytest
 
 from support.command import INTERRUPTIBLE, output_of, vmrescue
 from support.images import sha256
-from vmrescue.checks.rules import RULES
+from vmrescue.checks.rules import CHECKS
 from vmrescue.samples import names
 
 
@@ -134,7 +134,7 @@ def test_the_help_says_which_checks_and_samples_there_are_and_every_exit_status(
         return " ".join(output_of(*words, "--help").split()).replace("- ", "-")  # where a line was broken
 
     for command in ("diagnose", "repair", "scan", "plan"):
-        assert f"Run only these checks (repeatable): {', '.join(RULES)}." in told(command)
+        assert f"Run only these checks (repeatable): {', '.join(CHECKS)}." in told(command)
     assert f"Which sample image: {', '.join(names())}." in told("demo")
     assert "0 all well (advice alone is that too) or repaired; 1 findings of warning or critical;" in told()
     assert "6 the image was changed and is sound, but something after that failed" in told()

@@ -70,7 +70,8 @@ def test_an_opened_target_is_diagnosed_as_the_file_is(name: str, request: pytest
     own = vmrescue.diagnose(image)
     opened = target.Target.open(image)
     seen = vmrescue.diagnose(opened)
-    assert opened.hostname == (own.windows or {})["computer_name"]  # it serves as before
+    assert own.windows is not None
+    assert opened.hostname == own.windows.computer_name  # it serves as before
     assert [finding.to_dict() for finding in seen.findings] == [finding.to_dict() for finding in own.findings]
     assert (seen.volumes, seen.windows, seen.image) == (own.volumes, own.windows, own.image)
     receipt = vmrescue.repair(image, plan=seen.plan())

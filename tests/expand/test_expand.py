@@ -45,7 +45,7 @@ def test_the_os_volume_is_what_grows_and_is_no_longer_full(gen1_broken: Path) ->
 
     assert "free-space" not in text
     after = library.diagnose(gen1_broken)
-    assert after.disk["size"] == 8 * GIB
+    assert after.disk.size == 8 * GIB
     assert {found.check for found in before.findings} - {found.check for found in after.findings} == {"free-space"}
     output_of("undo", gen1_broken)
     assert fingerprint(gen1_broken) == old

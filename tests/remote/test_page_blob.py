@@ -138,7 +138,7 @@ def test_a_signature_that_allows_writing_serves_too_and_a_blob_may_grow(
     assert "sig=" not in text
     assert "yes" in output_of("reg", url, "query", key, "/v", "Judged")
     output_of("expand", url, "--size", "1G", "--yes")
-    assert vmrescue.diagnose(url).disk["size"] == 1 << 30
+    assert vmrescue.diagnose(url).disk.size == 1 << 30
     for _ in range(2):
         vmrescue.undo(url)
     assert blob_sha256(service, image) == before

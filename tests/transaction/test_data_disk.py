@@ -97,7 +97,7 @@ def test_a_damaged_volume_is_a_finding_and_the_rest_is_diagnosed_and_repaired(os
     assert [finding.check for finding in found] == ["volume-state"]
     assert "data disk 1" in found[0].summary
     assert "expected b'FILE'" in found[0].summary
-    assert [volume["free"] for volume in diagnosis.volumes if volume["disk"] == 1] == [None]
+    assert [volume.free for volume in diagnosis.volumes if volume.disk == 1] == [None]
     assert {finding.check for finding in diagnosis.findings} >= {finding.check for finding in before.findings}
 
     receipt = vmrescue.repair(os_disk, data_disks=[data])

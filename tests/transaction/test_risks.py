@@ -172,7 +172,7 @@ def test_a_diagnosis_inside_a_transaction_is_that_from_outside(saved: Path) -> N
     with accepting(["discard-saved-state"]), Transaction(saved, writable=False) as transaction:
         inside = transaction.before
     assert (inside.disk, inside.warnings) == (outside.disk, outside.warnings)
-    assert inside.disk["format"] == "fixed VHD"
+    assert inside.disk.format == "fixed VHD"
 
 
 def test_a_scan_says_what_is_odd_about_a_container_too(saved: Path) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vmrescue.digests import sha256
+
+if TYPE_CHECKING:
+    from vmrescue.checks.fact import Told
 
 SMALL = 4096  # characters of evidence as JSON, which is shown whole
 LONGEST_TEXT = 200  # characters
@@ -17,6 +20,18 @@ def bounded(evidence: dict[str, Any]) -> dict[str, Any]:
     if len(_json(evidence)) <= SMALL:
         return evidence
     return {name: _cut(value) for name, value in evidence.items()}
+
+
+def bounded_rows(facts: list[Told]) -> list[Told]:
+    """The facts as they are shown, cut in the same way."""
+    if sum(len(cell) for told in facts for row in told.rows for cell in row) <= SMALL:
+        return facts
+    return [told._replace(rows=_cut_rows(told.rows)) for told in facts]
+
+
+def _cut_rows(rows: list[list[str]]) -> list[list[str]]:
+    more = [[f"… ({len(rows)} in all)"]] if len(rows) > MOST_ITEMS else []
+    return [[cut_text(cell) for cell in row] for row in rows[:MOST_ITEMS]] + more
 
 
 def cut_text(text: str) -> str:

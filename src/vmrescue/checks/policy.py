@@ -10,7 +10,6 @@ from vmrescue.errors import UsageError
 
 DRIVE = re.compile(r"[A-Za-z]:")
 LEAST_RAM = 256 << 20  # bytes; what Windows Server Core needs at least is twice that
-SHIFTS = {"T": 40, "G": 30, "M": 20, "K": 10}
 OS_DRIVE = "C:"  # an Azure image's Windows always calls its own volume C:
 
 
@@ -52,28 +51,15 @@ class Policy:
             raise UsageError("the space that must be free cannot be negative")
         if self.ram is not None and self.ram < LEAST_RAM:
             raise UsageError(f"no Windows VM has {self.ram} bytes of memory; write 16G for 16 GB")
+        if self.max_pieces < 0 or self.min_free_extent < 0:
+            raise UsageError("neither pieces nor the length of free space can be negative")
+        if self.ems_port < 1 or self.ems_baud_rate < 1:
+            raise UsageError("a serial port's number and its speed are 1 at least")
 
     @classmethod
     def azure(cls, vm_size: str | None = None) -> Policy:
         """The default. With a VM size's name (``Standard_D4ds_v5``) the temporary drive follows from it."""
         return cls(temp_drive=temporary_drive(vm_size), vm_size=vm_size) if vm_size else cls()
-
-    @property
-    def options(self) -> tuple[str, ...]:
-        """The command line's options that make this policy, as words; what has no option is left out."""
-        usual = Policy.azure(self.vm_size)
-        words = ["--vm-size", self.vm_size] if self.vm_size else []
-        if self.temp_drive != usual.temp_drive:
-            words += ["--temp-drive", self.temp_drive] if self.temp_drive else ["--no-temp-drive"]
-        if self.ram is not None:
-            words += ["--ram", _size_option(self.ram)]
-        if self.dump_file != usual.dump_file:
-            words += ["--dump-file", self.dump_file]
-        if self.min_free != usual.min_free:
-            words += ["--min-free", _size_option(self.min_free)]
-        if self.boot_menu:
-            words.append("--with-boot-menu")
-        return tuple(words)
 
     @property
     def page_file_drive(self) -> str:
@@ -86,16 +72,10 @@ class Policy:
         if self.vm_size:
             return f"a {self.vm_size} has {'a' if self.temp_drive else 'no'} temporary drive for it"
         if self.temp_drive:
-            return f"the VM is taken to have a temporary drive {self.page_file_drive}, which --vm-size would tell"
+            return f"the VM is taken to have a temporary drive {self.page_file_drive}, since its size was not named"
         return "the VM has no temporary drive for it"
 
     @property
     def page_file(self) -> str:
         """The line wanted in PagingFiles: in its place, sized by Windows."""
         return f"{self.page_file_drive}\\pagefile.sys 0 0"
-
-
-def _size_option(size: int) -> str:
-    """``16G``: a number of bytes as the command line takes it, to the byte."""
-    unit = next((unit for unit, shift in SHIFTS.items() if size and size % (1 << shift) == 0), "")
-    return f"{size >> SHIFTS.get(unit, 0)}{unit}"

@@ -1,46 +1,60 @@
-"""Which rules there are, in the order of Microsoft's procedure."""
+"""Which checks there are. The order is that in which they run, and in which findings stand."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.checks.boot import serial_console
-from vmrescue.checks.memory import bad_memory, memory_limit
-from vmrescue.checks.settings import crash_dump, page_file
-from vmrescue.checks.storage import boot_copy, fragmentation, free_space, hive_log, volume_state
+from vmrescue.checks.boot.serial_console import serial_console
+from vmrescue.checks.memory.bad_memory import bad_memory
+from vmrescue.checks.memory.memory_limit import memory_limit
+from vmrescue.checks.settings.crash_dump import crash_dump
+from vmrescue.checks.settings.page_file import page_file
+from vmrescue.checks.storage.boot_copy import boot_copy
+from vmrescue.checks.storage.fragmentation import fragmentation
+from vmrescue.checks.storage.free_space import free_space
+from vmrescue.checks.storage.hive_log import hive_log
+from vmrescue.checks.storage.volume_state import volume_state
+from vmrescue.checks.subject import Part
 from vmrescue.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Collection
 
-    from vmrescue.checks.finding import Finding
-    from vmrescue.checks.policy import Policy
-    from vmrescue.windows import Installation
+    from vmrescue.checks.check import Check
 
-RULES: dict[str, Callable[[Installation, Policy], Iterator[Finding]]] = {
-    rule.ID: rule.check
-    for rule in (
-        volume_state,
-        boot_copy,
-        hive_log,
-        free_space,
-        fragmentation,
-        bad_memory,
-        memory_limit,
-        page_file,
-        serial_console,
-        crash_dump,
-    )
-}
+CHECKS: dict[str, Check] = {}
 
 
-# Those that look at volumes alone: they say what they can of a disk without a Windows too.
-OF_VOLUMES = {volume_state.ID: volume_state.check}
+def register(check: Check) -> None:
+    """Adds a check at the end of the table. Raises ValueError where its id is taken."""
+    if check.id in CHECKS:
+        raise ValueError(f"there are two checks {check.id!r}")
+    CHECKS[check.id] = check
 
 
-def chosen(only: Collection[str] | None, skip: Collection[str]) -> list[str]:
-    """The ids of the rules to run. Raises UsageError for an id that is not one."""
-    unknown = {*(only or ()), *skip} - set(RULES)
+for each in (
+    volume_state,
+    boot_copy,
+    hive_log,
+    free_space,
+    fragmentation,
+    bad_memory,
+    memory_limit,
+    page_file,
+    serial_console,
+    crash_dump,
+):
+    register(each)
+
+
+def chosen(only: Collection[str] | None, skip: Collection[str]) -> list[Check]:
+    """The checks to run. Raises UsageError for an id that is not one."""
+    unknown = {*(only or ()), *skip} - set(CHECKS)
     if unknown:
-        raise UsageError(f"there is no check {min(unknown)!r}; there are {', '.join(RULES)}")
-    return [rule for rule in RULES if (not only or rule in only) and rule not in skip]
+        raise UsageError(f"there is no check {min(unknown)!r}; there are {', '.join(CHECKS)}")
+    return [check for name, check in CHECKS.items() if (not only or name in only) and name not in skip]
+
+
+def of_volumes_alone(checks: Collection[Check]) -> bool:
+    """Whether all of these say what they can of a disk without a Windows too."""
+    return all(set(check.needs) <= {Part.VOLUMES} for check in checks)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from vmrescue.diagnosis.command_line import NO_TEMP_DRIVE, POLICY
 from vmrescue.errors import UsageError
 
 if TYPE_CHECKING:
@@ -139,21 +140,29 @@ class ChecksOption(click.Option):
     """An option whose help says which checks there are: they are imported when it is asked for."""
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        from vmrescue.checks.rules import RULES
+        from vmrescue.checks.rules import CHECKS
 
         record = super().get_help_record(ctx)
-        return record and (record[0], f"{record[1]}: {', '.join(RULES)}.")
+        return record and (record[0], f"{record[1]}: {', '.join(CHECKS)}.")
 
 
-POLICY_OPTIONS = [
-    click.option("--vm-size", metavar="NAME", help="The VM's size, such as Standard_D4ds_v5: has it a D: drive?"),
-    click.option("--temp-drive", metavar="D:", help="The temporary drive's letter, where the page file belongs."),
-    click.option("--no-temp-drive", is_flag=True, help="The VM has no temporary drive: the page file belongs on C:."),
-    click.option("--ram", type=Size(), help="The VM's memory, which a complete dump must fit."),
-    click.option("--dump-file", metavar="PATH", help=r"Where the dump goes  [default: %SystemRoot%\MEMORY.DMP]"),
-    click.option("--min-free", type=Size(), help="Bytes that must be free on the OS volume  [default: 300M]"),
-    click.option("--with-boot-menu", is_flag=True, help="serial-console: also show the boot menu there, for 10 s."),
-]
+def _policy_options() -> list[Callable[[Command], Command]]:
+    """An option for each field of the policy, under the field's name."""
+    kinds: dict[str, dict[str, Any]] = {
+        "text": {},
+        "size": {"type": Size()},
+        "number": {"type": int},
+        "flag": {"is_flag": True, "default": None},
+    }
+    options = [
+        click.option(each.name, field, help=each.help, metavar=each.metavar or None, **kinds[each.takes])
+        for field, each in POLICY.items()
+    ]
+    no_drive = "The VM has no temporary drive: the page file belongs on C:."
+    options.insert(2, click.option(NO_TEMP_DRIVE, "no_temp_drive", is_flag=True, help=no_drive))
+    return options
+
+
 CHECK_OPTIONS = [
     names_option("--only", cls=ChecksOption, metavar="CHECK,…", help="Run only these checks (repeatable)"),
     names_option("--skip", metavar="CHECK,…", help="Leave these checks out (repeatable)."),
@@ -176,7 +185,7 @@ def place_arguments(command: Command) -> Command:
 
 def policy_options(command: Command) -> Command:
     """Adds the options that make up a policy."""
-    return _decorate(command, POLICY_OPTIONS)
+    return _decorate(command, _policy_options())
 
 
 def check_options(command: Command) -> Command:
@@ -217,23 +226,15 @@ def _decorate(command: Command, options: list[Callable[[Command], Command]]) -> 
     return command
 
 
-def make_policy(
-    vm_size: str | None,
-    temp_drive: str | None,
-    no_temp_drive: bool,
-    ram: int | None,
-    dump_file: str | None,
-    min_free: int | None,
-    with_boot_menu: bool,
-) -> Policy:
+def make_policy(vm_size: str | None, no_temp_drive: bool, **given: Any) -> Policy:
     """The policy that the options ask for. Raises UsageError where they contradict each other."""
     from dataclasses import replace
 
     from vmrescue.checks import Policy
 
-    if temp_drive and no_temp_drive:
-        raise UsageError("--temp-drive and --no-temp-drive contradict each other")
-    given: dict[str, Any] = {"ram": ram, "dump_file": dump_file, "min_free": min_free, "temp_drive": temp_drive}
-    policy = replace(Policy.azure(vm_size), boot_menu=with_boot_menu)
-    policy = replace(policy, **{name: value for name, value in given.items() if value is not None})
-    return replace(policy, temp_drive=None) if no_temp_drive else policy
+    if given["temp_drive"] and no_temp_drive:
+        raise UsageError(f"{POLICY['temp_drive'].name} and {NO_TEMP_DRIVE} contradict each other")
+    named = {field: value for field, value in given.items() if value is not None}
+    if no_temp_drive:
+        named["temp_drive"] = None
+    return replace(Policy.azure(vm_size), **named)

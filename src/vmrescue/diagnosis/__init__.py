@@ -2,6 +2,23 @@
 
 from __future__ import annotations
 
-from vmrescue.diagnosis.diagnosis import Diagnosis, diagnose, examine, inventory, open_disks
+from typing import TYPE_CHECKING
+
+from vmrescue.lazy import names_of
+
+if TYPE_CHECKING:
+    from vmrescue.diagnosis.diagnosis import Diagnosis
+    from vmrescue.diagnosis.disks import open_disks
+    from vmrescue.diagnosis.examination import diagnose, examine, inventory
 
 __all__ = ["Diagnosis", "diagnose", "examine", "inventory", "open_disks"]
+
+_MODULES = {
+    "Diagnosis": "diagnosis",
+    "diagnose": "examination",
+    "examine": "examination",
+    "inventory": "examination",
+    "open_disks": "disks",
+}
+
+__getattr__ = names_of(__name__, _MODULES)

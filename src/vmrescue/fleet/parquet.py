@@ -35,7 +35,7 @@ def schema() -> Any:
     types = {str: pa.string(), float: pa.float64(), int: pa.int64(), list: pa.list_(pa.string())}
     finding = {name: pa.string() for name in ("check", "severity", "summary", "meaning", "step")}
     finding |= {"evidence": pa.string(), "changes": pa.string(), "on_request": pa.bool_()}
-    finding |= {"commands": pa.list_(pa.string())}
+    finding |= {"applicability": pa.string(), "commands": pa.list_(pa.string())}
     volume = {"disk": pa.int64(), "partition": pa.int64(), "start": pa.int64(), "size": pa.int64()}
     volume |= {"role": pa.string(), "letter": pa.string(), "file_system": pa.string(), "label": pa.string()}
     volume |= {"cluster_size": pa.int64(), "free": pa.int64()}

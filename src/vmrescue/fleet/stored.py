@@ -88,11 +88,13 @@ FINDING: dict[str, Check] = dict.fromkeys(("check", "severity", "summary", "mean
     "changes": anything,
 }
 SINCE: dict[str, Check] = {  # not from the first version on
+    "applicability": text,
     "on_request": truth,
     "commands": list_of(list_of(text)),
     "repair": or_null(list_of(text)),
     "refused": or_null(text),
 }
+NOT_CHECKED: dict[str, Check] = {"check": text, "because": text}
 DIAGNOSIS: dict[str, Check] = {
     "disk": fields(DISK),
     "generation": or_null(number),
@@ -100,11 +102,14 @@ DIAGNOSIS: dict[str, Check] = {
     "volumes": list_of(fields(VOLUME)),
     "findings": list_of(fields(FINDING, SINCE)),
 }
+SINCE_THEN: dict[str, Check] = {"refusal": or_null(text), "not_checked": list_of(fields(NOT_CHECKED))}
 DOCUMENT = fields(
     RESULT
     | {
         "error": or_null(fields({"message": text})),
-        "diagnosis": or_null(fields(DIAGNOSIS, {"refusal": or_null(text)})),
+        "diagnosis": or_null(
+            fields(DIAGNOSIS, {"refusal": or_null(text), "not_checked": list_of(fields(NOT_CHECKED))})
+        ),
     }
 )
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vmrescue.printable import printable
 from vmrescue.report.text import headline
 from vmrescue.units import size_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from vmrescue.diagnosis import Diagnosis
+    from vmrescue.diagnosis.described import DiskFacts, VolumeFacts
 
 BAR_WIDTH = 96
 FREE = "."  # space that belongs to no partition
@@ -22,64 +25,76 @@ def info_text(diagnosis: Diagnosis) -> str:
         headline(diagnosis),
         "",
         *([*facts, ""] if (facts := _facts(diagnosis)) else []),
-        printable(f"{_style(disk)}, {size_text(disk['size'])}, {disk['sector_size']}-byte sectors"),
-        bar([volume for volume in diagnosis.volumes if volume["disk"] == 0], disk["size"]),
+        printable(f"{_style(disk)}, {size_text(disk.size)}, {disk.sector_size}-byte sectors"),
+        bar([volume for volume in diagnosis.volumes if volume.disk == 0], disk.size),
         "",
         *(volume_table(diagnosis.volumes) if diagnosis.volumes else ["no volumes"]),
     ]
     return "\n".join([*lines, *(f"note: {printable(warning)}" for warning in diagnosis.warnings)])
 
 
-def _style(disk: dict[str, Any]) -> str:
-    return "no partition table" if disk["style"] == "none" else f"{disk['style']} disk {disk['id']}"
+def _style(disk: DiskFacts) -> str:
+    return "no partition table" if disk.style == "none" else f"{disk.style} disk {disk.id}"
 
 
 def _facts(diagnosis: Diagnosis) -> list[str]:
-    windows = diagnosis.windows or {}
-    elsewhere = "on an encrypted volume" if diagnosis.generation else None
-    facts = {
-        "product": windows.get("product"),
-        "edition": windows.get("edition"),
-        "version": windows.get("version"),
-        "build": windows.get("build"),
-        "computer": windows.get("computer_name"),
-        "generation": diagnosis.generation,
-        "boot store": f"\\{windows['boot_store']} on partition {windows['boot_volume']}" if windows else None,
-        "Windows": f"\\{windows['root']} on partition {windows['os_volume']}" if windows else elsewhere,
-        "control sets": ", ".join(windows.get("control_sets", ())),
-        "current": windows.get("current_control_set"),
-    }
-    return [printable(f"{name:12}  {value}") for name, value in facts.items() if value]
+    facts = windows_facts(diagnosis, mark_current=False)
+    current = diagnosis.windows.current_control_set if diagnosis.windows else None
+    return [printable(f"{name:12}  {value}") for name, value in (*facts, ("current", current)) if value]
 
 
-def bar(volumes: list[dict[str, Any]], size: int, width: int = BAR_WIDTH) -> str:
+def windows_facts(diagnosis: Diagnosis, mark_current: bool) -> list[tuple[str, str | int | None]]:
+    """What is known of the Windows, by name; None for what is not.
+
+    Args:
+        mark_current: whether the control set in use is marked in the list of all.
+    """
+    windows = diagnosis.windows
+    if windows is None:
+        elsewhere = "on an encrypted volume" if diagnosis.generation else None
+        return [("generation", diagnosis.generation), ("Windows", elsewhere)]
+    marks = {windows.current_control_set: " (in use)"} if mark_current else {}
+    return [
+        ("product", windows.product),
+        ("edition", windows.edition),
+        ("version", windows.version),
+        ("build", windows.build),
+        ("computer", windows.computer_name),
+        ("generation", diagnosis.generation),
+        ("boot store", f"\\{windows.boot_store} on partition {windows.boot_volume}"),
+        ("Windows", f"\\{windows.root} on partition {windows.os_volume}"),
+        ("control sets", ", ".join(f"{name}{marks.get(name, '')}" for name in windows.control_sets)),
+    ]
+
+
+def bar(volumes: Iterable[VolumeFacts], size: int, width: int = BAR_WIDTH) -> str:
     """``|1#####|2##########....|``: each partition's share of `size` bytes, at least wide enough for its number."""
     cells = [FREE] * width
-    for volume in sorted(volumes, key=lambda volume: int(volume["start"])):
-        first = volume["start"] * width // size
-        last = max(first + 2, (volume["start"] + volume["size"]) * width // size)
-        label = f"|{volume['partition']}"
+    for volume in sorted(volumes, key=lambda volume: volume.start):
+        first = volume.start * width // size
+        last = max(first + 2, (volume.start + volume.size) * width // size)
+        label = f"|{volume.partition}"
         drawn = (label + "#" * width)[: max(len(label), last - first)]
         cells[first : first + len(drawn)] = drawn
     return "[" + "".join(cells)[:width] + "]"
 
 
-def volume_table(volumes: list[dict[str, Any]]) -> list[str]:
+def volume_table(volumes: Iterable[VolumeFacts]) -> list[str]:
     """A row for each volume; sizes as Windows shows them."""
     rows = [("disk", "part", "letter", "role", "file system", "label", "size", "free", "cluster")]
     for volume in volumes:
-        active = ", active" if volume["active"] else ""
+        active = ", active" if volume.active else ""
         rows.append(
             (
-                str(volume["disk"]),
-                str(volume["partition"]),
-                volume["letter"] or "-",
-                f"{volume['role']}{active}",
-                volume["file_system"] or "-",
-                printable(volume["label"] or volume["name"] or "-"),
-                size_text(volume["size"]),
-                "-" if volume["free"] is None else size_text(volume["free"]),
-                "-" if volume["cluster_size"] is None else str(volume["cluster_size"]),
+                str(volume.disk),
+                str(volume.partition),
+                volume.letter or "-",
+                f"{volume.role}{active}",
+                volume.file_system or "-",
+                printable(volume.label or volume.name or "-"),
+                size_text(volume.size),
+                "-" if volume.free is None else size_text(volume.free),
+                "-" if volume.cluster_size is None else str(volume.cluster_size),
             )
         )
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]

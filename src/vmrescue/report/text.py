@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shlex
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vmrescue.bcd.naming import ElementKey
+from vmrescue.diagnosis.command_line import commands, only, repair_command, to_tell
 from vmrescue.plan import DeleteKey, SetValue
 from vmrescue.printable import printable
 from vmrescue.units import counted, size_text
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmrescue.checks import Finding
+    from vmrescue.checks.fact import Told
     from vmrescue.diagnosis import Diagnosis
     from vmrescue.plan import Change, Plan, RegistryData
 
@@ -29,13 +31,22 @@ def diagnosis_text(diagnosis: Diagnosis) -> str:
     lines = [headline(diagnosis)]
     lines += [f"note: {printable(warning)}" for warning in diagnosis.warnings]
     for finding in diagnosis.findings:
-        lines += ["", *_finding_lines(finding)]
-    return "\n".join([*lines, "", _verdict(diagnosis)])
+        lines += ["", *_finding_lines(diagnosis, finding)]
+    return "\n".join([*lines, "", *not_checked_lines(diagnosis), _verdict(diagnosis)])
 
 
 def summary_text(diagnosis: Diagnosis) -> str:
     """The image and each finding in a line: what a list of many images, or a demonstration, shows."""
-    return "\n".join([headline(diagnosis), *map(finding_line, diagnosis.findings), _verdict(diagnosis)])
+    findings = map(finding_line, diagnosis.findings)
+    return "\n".join([headline(diagnosis), *findings, *not_checked_lines(diagnosis), _verdict(diagnosis)])
+
+
+def not_checked_lines(diagnosis: Diagnosis) -> list[str]:
+    """Which checks could not be run, those with the same reason in one line."""
+    reasons: dict[str, list[str]] = {}
+    for each in diagnosis.not_checked:
+        reasons.setdefault(each.because, []).append(each.check)
+    return [printable(f"not checked: {', '.join(checks)}: {because}") for because, checks in reasons.items()]
 
 
 def finding_line(finding: Finding) -> str:
@@ -49,34 +60,48 @@ def headline(diagnosis: Diagnosis) -> str:
     if windows is None:
         what = "a Windows on an encrypted volume" if diagnosis.generation else "no Windows was found"
     else:
-        name = windows["product"] or "Windows"
-        build = f" (build {windows['build']})" if windows["build"] else ""
-        computer = f", computer {windows['computer_name']}" if windows["computer_name"] else ""
+        name = windows.product or "Windows"
+        build = f" (build {windows.build})" if windows.build else ""
+        computer = f", computer {windows.computer_name}" if windows.computer_name else ""
         what = f"{name}{build}{computer}"
     disk = diagnosis.disk
     generation = f", generation {diagnosis.generation}" if diagnosis.generation else ""
-    return printable(f"{diagnosis.image}: {what}{generation}, {disk['format']}, {size_text(disk['size'])}")
+    return printable(f"{diagnosis.image}: {what}{generation}, {disk.format}, {size_text(disk.size)}")
 
 
-def _finding_lines(finding: Finding) -> Iterator[str]:
+def _finding_lines(diagnosis: Diagnosis, finding: Finding) -> Iterator[str]:
     yield finding_line(finding)
     yield from _wrapped(finding.meaning)
     yield from _wrapped(f"Procedure: {finding.step}.")
-    for name, value in finding.evidence.items():
-        if value is not None and value != []:
-            yield from _wrapped(f"{name.replace('_', ' ')}: {evidence_text(name, value)}")
-    condition = f" (only with --only {finding.check})" if finding.on_request else ""
+    for told in finding.told():
+        for line in _told_lines(told):
+            yield from _wrapped(line)
+    condition = f" (only with {only(finding.check)})" if finding.applicability == "on_request" else ""
     deed = "refused repair" if finding.refused else "repair"
     for change in finding.changes[:SHOWN_ITEMS]:
         yield from _wrapped(f"{deed}{condition}: {change.title}: {change.before_text} -> {change.after_text}")
     if len(finding.changes) > SHOWN_ITEMS:
         yield from _wrapped(f"{deed}{condition}: {len(finding.changes)} changes in all")
-    for words in finding.commands:
+    run = commands(diagnosis, finding)
+    for words in run:
         yield from _wrapped(f"run: {shlex.join(words)}")
+    for option, what in to_tell(finding):
+        yield from _wrapped(f"tell with {option}: {what}")
     if finding.refused:
         yield from _wrapped(f"refused: {finding.refused}")
-    elif not finding.changes and not finding.commands:
+    elif not finding.changes and not run:
         yield from _wrapped("repair: none that vmrescue can make")
+
+
+def _told_lines(told: Told) -> Iterator[str]:
+    """A fact in lines: of a table, a line for each of its rows."""
+    if told.head:
+        for first, *rest in told.rows[:SHOWN_ITEMS]:
+            yield f"{first}: " + ", ".join(f"{name} {cell}" for name, cell in zip(told.head[1:], rest, strict=False))
+    else:
+        yield f"{told.label}: " + ", ".join(" ".join(row) for row in told.rows[:SHOWN_ITEMS])
+    if len(told.rows) > SHOWN_ITEMS:
+        yield f"{told.label}: {len(told.rows)} in all"
 
 
 def _wrapped(text: str) -> list[str]:
@@ -85,26 +110,9 @@ def _wrapped(text: str) -> list[str]:
     )
 
 
-def evidence_text(name: str, value: Any) -> str:
-    """Evidence in words: sizes with their unit, registry data as `reg query` would show it."""
-    if isinstance(value, list):
-        shown = "; ".join(evidence_text(name, item) for item in value[:SHOWN_ITEMS])
-        return shown + (f"; … ({len(value)} in all)" if len(value) > SHOWN_ITEMS else "")
-    if isinstance(value, dict) and set(value) in ({"type", "data"}, {"type", "hex"}):
-        data = value.get("data", value.get("hex"))
-        return f"{value['type']} {' | '.join(data) if isinstance(data, list) else data}"
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {evidence_text(key, item)}" for key, item in value.items())
-    if value is None:
-        return "(absent)"
-    if isinstance(value, int) and not isinstance(value, bool) and (name.startswith("bytes") or name == "ram"):
-        return f"{value} ({size_text(value)})"
-    return str(value)
-
-
 def _verdict(diagnosis: Diagnosis) -> str:
     if not diagnosis.findings:
-        return "Nothing is wrong."
+        return "Nothing is wrong in what was checked." if diagnosis.not_checked else "Nothing is wrong."
     counts = [
         f"{count} {severity}"
         for severity in ("critical", "warning", "advice")
@@ -118,7 +126,7 @@ def _offer(diagnosis: Diagnosis) -> str:
     if diagnosis.refusal:
         return printable(f" {diagnosis.refusal}.")
     changes = len(diagnosis.plan(diagnosis.only))
-    command = printable(shlex.join(diagnosis.repair_command()))
+    command = printable(shlex.join(repair_command(diagnosis)))
     offer = f" `{command}` would make {counted(changes, 'change')}." if changes else ""
     left_out = sum(len(finding.changes) for finding in diagnosis.left_out(diagnosis.only))
     return offer + (f" {counted(left_out, 'change')} would be refused, for the reasons above." if left_out else "")

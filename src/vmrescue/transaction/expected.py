@@ -68,7 +68,7 @@ class _Deletions:
 
     def __init__(self, steps: list[Step], disks: list[Disk]) -> None:
         deletions = [step for step in steps if isinstance(step.change, DeleteFile)]
-        self._page_files = {step.change.file for step in deletions if step.check == page_file.ID}
+        self._page_files = {step.change.file for step in deletions if step.check == page_file.page_file.id}
         self._in_folder = Counter(_folder_of(step.change.file) for step in deletions)
         self._listed: dict[tuple[int, int, str], dict[str, tuple[int, int]]] = {}
         self._windows: Installation | None = None

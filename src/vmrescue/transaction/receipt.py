@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from vmrescue.checks.rules import RULES
+from vmrescue.checks.rules import CHECKS
 from vmrescue.errors import RefusedError
 from vmrescue.files import UNFINISHED
 from vmrescue.image.transports.file import sync_folder
@@ -81,7 +81,7 @@ class Receipt:
     @property
     def mends(self) -> bool:
         """Whether its plan was to mend what checks found, rather than what somebody asked for."""
-        return any(step.check in RULES for step in self.plan.steps)
+        return any(step.check in CHECKS for step in self.plan.steps)
 
     @property
     def bytes_written(self) -> int:
@@ -97,7 +97,7 @@ class Receipt:
             "started": self.started.isoformat(),
             "finished": self.finished.isoformat(),
             "versions": {program: version(program) for program in PROGRAMS},
-            "found": [finding.to_dict() for finding in self.before.findings] if self.before else None,
+            "found": self.before.to_dict()["findings"] if self.before else None,
             "plan": self.plan.to_dict(content=not self.committed),  # a dry run's can be applied
             "written": {path: [vars(row) for row in rows] for path, rows in self.written.items()},
             "backups": self.backups,
@@ -106,7 +106,7 @@ class Receipt:
             "sha256": self.sha256,
             "warnings": self.warnings,
             "skipped": [vars(step) for step in self.skipped],
-            "remaining": [finding.to_dict() for finding in self.after.findings] if self.after else None,
+            "remaining": self.after.to_dict()["findings"] if self.after else None,
         }
 
     def to_json(self) -> str:

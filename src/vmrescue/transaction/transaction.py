@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmrescue.checks import Policy
-from vmrescue.checks.rules import RULES
+from vmrescue.checks.rules import CHECKS
 from vmrescue.diagnosis import examine, open_disks
 from vmrescue.digests import sha256
 from vmrescue.errors import AfterCommitError, RefusedError, RepairFailedError, VmRescueError
@@ -275,7 +275,7 @@ def _without_files_of(volume: Volume, plan: Plan) -> str:
         and (step.change.file.disk, step.change.file.partition) == place
     }
     others = {step.check for step in plan.steps} - files
-    if not others or files - set(RULES):
+    if not others or files - set(CHECKS):
         return ""
     return f"; `vmrescue repair --skip {','.join(sorted(files))}` makes the other changes"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.checks.rules import RULES
+from vmrescue.checks.rules import CHECKS
 from vmrescue.diagnosis import examine
 from vmrescue.errors import RefusedError, RepairFailedError, VmRescueError
 from vmrescue.transaction.deeds import deed_of
@@ -41,7 +41,7 @@ def verify_plan(plan: Plan, disks: list[Disk], policy: Policy, before: Diagnosis
         raise RefusedError(
             f"nothing was written: with these changes the disk could not be read any more ({error})"
         ) from error
-    if before and after and all(step.check in RULES for step in plan.steps):
+    if before and after and all(step.check in CHECKS for step in plan.steps):
         _nothing_new(before, after)
     return after
 

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from vmrescue.bcd import edits
 from vmrescue.checks.evidence import cut_text
+from vmrescue.checks.facts import BootElement
 from vmrescue.windows.hive_changes import hive_changes
 
 if TYPE_CHECKING:
-    from vmrescue.bcd import Element
+    from vmrescue.bcd import BcdObject, Element
     from vmrescue.plan import Change
-    from vmrescue.windows import Installation
+    from vmrescue.windows.boot_store import BootStore
 
 SHOWN_ITEMS = 8  # of a long list
 
@@ -27,6 +28,11 @@ def text_of(element: Element) -> str:
     return f"0x{value:x}" if isinstance(value, int) else cut_text(str(value))
 
 
-def delete_element(installation: Installation, element: Element) -> tuple[Change, ...]:
+def element_fact(entry: BcdObject, element: Element) -> BootElement:
+    """An element that is not wanted."""
+    return BootElement(str(entry.guid), entry.alias or None, element.name, text_of(element), None)
+
+
+def delete_element(boot: BootStore, element: Element) -> tuple[Change, ...]:
     """Takes an element away from its object."""
-    return tuple(hive_changes(installation.boot.hive, [edits.delete_element(element.object.guid, element.id)]))
+    return tuple(hive_changes(boot.hive, [edits.delete_element(element.object.guid, element.id)]))

@@ -10,8 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vmrescue.bcd import Format, ObjectType, edits, objects
-from vmrescue.checks import steps
-from vmrescue.checks.finding import Finding
+from vmrescue.checks.check import check
+from vmrescue.checks.fact import Choice
+from vmrescue.checks.facts import BootSettings
+from vmrescue.checks.steps import Step
+from vmrescue.checks.subject import Part
 from vmrescue.windows.hive_changes import hive_changes
 
 if TYPE_CHECKING:
@@ -19,11 +22,11 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from vmrescue.bcd import BcdObject, Store
+    from vmrescue.checks.finding import Finding
     from vmrescue.checks.policy import Policy
+    from vmrescue.checks.subject import Subject
     from vmrescue.registry.operations import Operation
-    from vmrescue.windows import Installation
 
-ID = "serial-console"
 EMS = 0x260000B0  # BcdOSLoaderBoolean_EmsEnabled
 EMS_PORT = 0x15000022  # BcdLibraryInteger_EmsPort
 EMS_BAUD_RATE = 0x15000023  # BcdLibraryInteger_EmsBaudRate
@@ -46,10 +49,22 @@ class _Setting(NamedTuple):
     right: int
 
 
-def check(installation: Installation, policy: Policy) -> Iterator[Finding]:
-    store = installation.boot.store
-    loader = installation.boot.loader
-    settings = _settings(store, loader, policy)
+@check(
+    "serial-console",
+    family="boot",
+    severity="advice",
+    title="EMS is off for the default loader, or its port or speed differ",
+    meaning="Azure's serial console, the only way in while the network is not up, would stay dark.",
+    fires="ems of the default loader is not on, or emsport and emsbaudrate of {emssettings} are not 1 and 115200 (or "
+    "what the policy says); where the policy asks for the boot menu there, that it does not show",
+    repair="set the elements",
+    source='Microsoft, "Azure Serial Console for Windows", "Enable the Windows boot menu in the serial console"',
+    step=Step.SERIAL_AND_DUMP,
+    needs=(Part.BOOT_STORE,),
+)
+def serial_console(subject: Subject) -> Iterator[Finding]:
+    store, loader = subject.boot.store, subject.boot.loader
+    settings = _settings(store, loader, subject.policy)
     found = {each.name: _value(store.find(each.guid), each.element) for each in settings}
     wanted: list[Operation] = []
     if store.find(EMS_SETTINGS) is None:
@@ -59,21 +74,14 @@ def check(installation: Installation, policy: Policy) -> Iterator[Finding]:
         for each in settings
         if found[each.name] != each.right
     ]
-    changes = hive_changes(installation.boot.hive, wanted)
+    changes = hive_changes(subject.boot.hive, wanted)
     if not changes:
         return
-    yield Finding(
-        check=ID,
-        severity="advice",
-        summary=_summary(loader, settings, found),
-        meaning="Azure's serial console, the only way in while the network is not up, would stay dark.",
-        step=steps.SERIAL_AND_DUMP,
-        evidence={
-            "loader": loader.identifier if loader else None,
-            "found": found,
-            "wanted": {each.name: each.right for each in settings},
-        },
-        changes=tuple(changes),
+    differences = tuple(Choice(each.name, found[each.name], each.right) for each in settings)
+    yield serial_console.finding(
+        _summary(loader, settings, found),
+        facts=(BootSettings(loader.identifier if loader else None, differences),),
+        changes=changes,
     )
 
 

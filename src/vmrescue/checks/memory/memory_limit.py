@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.checks import steps
-from vmrescue.checks.boot.boot_elements import delete_element, text_of
-from vmrescue.checks.finding import Finding
+from vmrescue.checks.boot.boot_elements import delete_element, element_fact, text_of
+from vmrescue.checks.check import check
+from vmrescue.checks.steps import Step
+from vmrescue.checks.subject import Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmrescue.checks.policy import Policy
-    from vmrescue.windows import Installation
+    from vmrescue.checks.finding import Finding
+    from vmrescue.checks.subject import Subject
 
-ID = "memory-limit"
 # Microsoft, BcdLibraryElementTypes and BcdOSLoaderElementTypes
 LIMITS = {
     0x15000007: "memory above this physical address is not used",
@@ -24,26 +24,28 @@ LIMITS = {
 }
 
 
-def check(installation: Installation, policy: Policy) -> Iterator[Finding]:
-    for entry in installation.boot.store.objects():
+@check(
+    "memory-limit",
+    family="memory",
+    severity="warning",
+    title="an element of the boot store withholds memory at boot",
+    meaning="Windows boots with less memory than the VM has. It is a setting for tests: if nobody wants it, it can go.",
+    fires="an object has truncatememory, relocatephysical, avoidlowmemory or removememory",
+    repair="delete the element",
+    source="Microsoft, BcdLibraryElementTypes and BcdOSLoaderElementTypes: 0x15000007, 0x1500000D, 0x1500000E, "
+    "0x25000031",
+    step=Step.BAD_MEMORY,
+    needs=(Part.BOOT_STORE,),
+    applicability="on_request",
+)
+def memory_limit(subject: Subject) -> Iterator[Finding]:
+    for entry in subject.boot.store.objects():
         for number, effect in LIMITS.items():
             element = entry.element(number)
             if element is None:
                 continue
-            yield Finding(
-                check=ID,
-                severity="warning",
-                summary=f"{entry.identifier} sets {element.name} to {text_of(element)}: {effect}",
-                meaning="Windows boots with less memory than the VM has; if nobody wanted that (it is a setting for "
-                f"tests), remove it with --only {ID}.",
-                step=steps.BAD_MEMORY,
-                evidence={
-                    "object": str(entry.guid),
-                    "alias": entry.alias or None,
-                    "element": element.name,
-                    "found": text_of(element),
-                    "wanted": None,
-                },
-                changes=delete_element(installation, element),
-                on_request=True,
+            yield memory_limit.finding(
+                f"{entry.identifier} sets {element.name} to {text_of(element)}: {effect}",
+                facts=(element_fact(entry, element),),
+                changes=delete_element(subject.boot, element),
             )

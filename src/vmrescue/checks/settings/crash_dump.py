@@ -7,28 +7,43 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.checks import steps
-from vmrescue.checks.finding import Finding
-from vmrescue.plan import RegistryData, SetValue
+from vmrescue.checks.check import check
+from vmrescue.checks.facts import DumpSpace, KeySettings
+from vmrescue.checks.settings.registry_values import differing, settings_of
+from vmrescue.checks.steps import Step
+from vmrescue.checks.subject import Part
+from vmrescue.plan import RegistryData
 from vmrescue.registry.value_type import ValueType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from vmrescue.checks.finding import Finding
     from vmrescue.checks.policy import Policy
-    from vmrescue.windows import Installation, OperatingSystem
+    from vmrescue.checks.subject import Subject
+    from vmrescue.windows import OperatingSystem
 
-ID = "crash-dump"
 CRASH_CONTROL = r"Control\CrashControl"
+NO_RAM = "the VM's RAM is not known: that the dump fits was not checked"
 
 
-def check(installation: Installation, policy: Policy) -> Iterator[Finding]:
-    if installation.os is None:
-        return
-    room = room_for_dump(installation.os, policy)
-    for control_set in installation.os.control_sets:
-        finding = _check_control_set(installation.os, f"{control_set}\\{CRASH_CONTROL}", policy, room)
-        if finding:
+@check(
+    "crash-dump",
+    family="settings",
+    severity="advice",
+    title="a control set does not ask for a complete dump, with its file and NMI",
+    meaning="If the VM stops again there will be no complete memory dump to learn from.",
+    fires="in a control set CrashDumpEnabled is not 1, DumpFile is not the policy's, or NMICrashDump is not 1",
+    repair="set the three values in every control set; nothing where the dump would not fit on the OS volume",
+    source='Microsoft, "Windows stop error: Status no memory", Control\\CrashControl',
+    step=Step.SERIAL_AND_DUMP,
+    needs=(Part.WINDOWS,),
+)
+def crash_dump(subject: Subject) -> Iterator[Finding]:
+    windows, policy = subject.windows, subject.policy
+    room = room_for_dump(windows, policy)
+    for control_set in windows.control_sets:
+        if finding := _check_control_set(windows, f"{control_set}\\{CRASH_CONTROL}", policy, room):
             yield finding
 
 
@@ -40,7 +55,7 @@ def room_for_dump(windows: OperatingSystem, policy: Policy) -> str | None:
         return None
     return (
         f"a complete dump needs more than the VM's {policy.ram >> 20} MB of RAM, and the OS volume has "
-        f"{free >> 20} MB free: name another disk with --dump-file, such as F:\\MEMORY.DMP"
+        f"{free >> 20} MB free: have it written to another disk, to F:\\MEMORY.DMP for example"
     )
 
 
@@ -60,32 +75,18 @@ def _is_right(found: RegistryData | None, wanted: RegistryData) -> bool:
 
 
 def _check_control_set(windows: OperatingSystem, key: str, policy: Policy, room: str | None) -> Finding | None:
-    hive = windows.system
-    found = {name: hive.data(key, name) for name in _wanted(policy)}
-    wrong = {name: data for name, data in _wanted(policy).items() if not _is_right(found[name], data)}
+    hive, wanted = windows.system, _wanted(policy)
+    wrong = differing(hive, key, wanted, _is_right)
     if not wrong:
         return None
-    ram = "the VM's RAM is not known (--ram): that the dump fits was not checked" if policy.ram is None else None
-    return Finding(
-        check=ID,
-        severity="advice",
-        summary=f"{key} does not ask for a complete dump ({', '.join(wrong)})" + (f"; {room}" if room else ""),
-        meaning="If the VM stops again there will be no complete memory dump to learn from.",
-        step=steps.SERIAL_AND_DUMP,
-        evidence={
-            "hive": hive.path,
-            "key": key,
-            "values": [
-                {
-                    "value": name,
-                    "found": None if (seen := found[name]) is None else seen.to_dict(),
-                    "wanted": data.to_dict(),
-                }
-                for name, data in wrong.items()
-            ],
-            "bytes_free": windows.volume.files.free_bytes,
-            "ram": policy.ram,
-            "note": room or ram,
-        },
-        changes=() if room else tuple(SetValue(hive.ref, key, name, found[name], data) for name, data in wrong.items()),
+    names = ", ".join(each.name for each in wrong)
+    note = room or (NO_RAM if policy.ram is None else None)
+    return crash_dump.finding(
+        f"{key} does not ask for a complete dump ({names})" + (f"; {room}" if room else ""),
+        facts=(
+            KeySettings(hive.path, key, tuple(wrong)),
+            DumpSpace(windows.volume.files.free_bytes, policy.ram, note),
+        ),
+        changes=() if room else settings_of(hive, key, wrong, wanted),
+        tell=["dump_file"] if room else ["ram"] if policy.ram is None else [],
     )

@@ -7,10 +7,12 @@ the last boot had it. A page file on another drive takes room there, and is out 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from vmrescue.checks import steps
-from vmrescue.checks.finding import Finding
+from vmrescue.checks.check import check
+from vmrescue.checks.facts import FileFact, Places, Setting
+from vmrescue.checks.steps import Step
+from vmrescue.checks.subject import Part
 from vmrescue.errors import FormatError, UnsupportedError, UsageError
 from vmrescue.plan import DeleteFile, FileRef, RegistryData, SetValue
 from vmrescue.volume.state import Allows
@@ -19,16 +21,12 @@ from vmrescue.windows.page_file import MEMORY_MANAGEMENT, MOST, PageFile, differ
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from vmrescue.checks.finding import Finding
     from vmrescue.checks.policy import Policy
-    from vmrescue.plan import Change
+    from vmrescue.checks.subject import Subject
     from vmrescue.windows import Installation, OperatingSystem
 
-ID = "page-file"
 WINDOWS_CHOOSES = "?:"
-MEANING = (
-    "Windows may not reach its page file at boot, or it fills the OS disk; on Azure it belongs on the temporary drive "
-    "where the VM size has one that can hold it."
-)
 
 
 @dataclass(frozen=True)
@@ -46,11 +44,24 @@ class Stray:
     why_not: str | None = None
 
 
-def check(installation: Installation, policy: Policy) -> Iterator[Finding]:
-    if installation.os is None:
-        return
-    yield from _configured(installation.os, policy)
-    yield from _in_use(installation, installation.os, policy)
+@check(
+    "page-file",
+    family="settings",
+    severity="warning",
+    title="the page file in use or configured is not where the policy puts it",
+    meaning="Windows may not reach its page file at boot, or it fills the OS disk; on Azure it belongs on the "
+    "temporary drive where the VM size has one that can hold it.",
+    fires="PagingFiles puts the page file on another drive than the policy, or ExistingPageFiles says that the last "
+    "boot had it there and the file is still there, or its volume is not at hand",
+    repair="configure its place; delete the stray file, if it is a page file by its name and kind",
+    source='Microsoft, "Windows stop error: Status no memory": page file; '
+    "Control\\Session Manager\\Memory Management, PagingFiles and ExistingPageFiles",
+    step=Step.PAGE_FILE,
+    needs=(Part.WINDOWS,),
+)
+def page_file(subject: Subject) -> Iterator[Finding]:
+    yield from _configured(subject.windows, subject.policy)
+    yield from _in_use(subject.installation, subject.windows, subject.policy)
 
 
 def _in_place(place: PageFile, policy: Policy) -> bool:
@@ -67,21 +78,17 @@ def _configured(windows: OperatingSystem, policy: Policy) -> Iterator[Finding]:
         return
     wanted = RegistryData.multi_sz([policy.page_file])
     shown = ", ".join(map(str, places)) or "nowhere"
-    yield Finding(
-        check=ID,
-        severity="warning",
-        summary=f"the page file is configured on {shown}, not on {policy.page_file_drive} ({policy.page_file_reason})",
-        meaning=MEANING,
-        step=steps.PAGE_FILE,
-        evidence={
-            "hive": windows.system.path,
-            "key": key,
-            "value": "PagingFiles",
-            "found": found.to_dict() if found else None,
-            "wanted": wanted.to_dict(),
-        },
+    yield page_file.finding(
+        f"the page file is configured on {shown}, not on {policy.page_file_drive} ({policy.page_file_reason})",
+        facts=(Setting(windows.system.path, key, "PagingFiles", found, wanted),),
         changes=(SetValue(windows.system.ref, key, "PagingFiles", found, wanted),),
+        tell=_unnamed(policy),
     )
+
+
+def _unnamed(policy: Policy) -> list[str]:
+    """The VM's size, where the temporary drive is only taken for granted."""
+    return [] if policy.vm_size or policy.temp_drive is None else ["vm_size"]
 
 
 def _in_use(installation: Installation, windows: OperatingSystem, policy: Policy) -> Iterator[Finding]:
@@ -141,42 +148,25 @@ def _stray_finding(
     stray: Stray, windows: OperatingSystem, key: str, found: RegistryData | None, policy: Policy
 ) -> Finding:
     at_hand = stray.ref is not None and stray.size is not None
-    evidence: dict[str, Any] = {
-        "hive": windows.system.path,
-        "key": key,
-        "value": "ExistingPageFiles",
-        "found": found.to_dict() if found else None,
-        "wanted": policy.page_file_drive,
-        "file": str(stray.place),
-        "bytes": stray.size,
-        "why_not_deleted": stray.why_not,
-    }
-    changes: tuple[Change, ...] = ()
-    if stray.ref is not None and stray.size is not None and not stray.why_not:
-        changes = (DeleteFile(stray.ref, stray.size),)
-    where = (
-        f"of {(stray.size or 0) >> 20} MB is there"
-        if at_hand
-        else "is on a volume that is not at hand (--data-disk), or damaged"
-    )
-    return Finding(
-        check=ID,
-        severity="warning" if at_hand else "advice",
-        summary=f"the last boot used {stray.place}, not {policy.page_file_drive}; the file {where} "
-        f"({policy.page_file_reason})",
-        meaning=f"{MEANING} {stray.why_not}" if stray.why_not else MEANING,
-        step=steps.PAGE_FILE,
-        evidence=evidence,
-        changes=changes,
+    deleted = [DeleteFile(stray.ref, stray.size)] if stray.ref and stray.size is not None and not stray.why_not else []
+    where = f"of {(stray.size or 0) >> 20} MB is there" if at_hand else "is on a volume that is not at hand, or damaged"
+    return page_file.finding(
+        f"the last boot used {stray.place}, not {policy.page_file_drive}; the file {where} ({policy.page_file_reason})",
+        severity=None if at_hand else "advice",
+        meaning=f"{page_file.meaning} {stray.why_not}" if stray.why_not else None,
+        facts=(
+            Setting(windows.system.path, key, "ExistingPageFiles", found, policy.page_file_drive),
+            FileFact(str(stray.place), stray.size, stray.why_not),
+        ),
+        changes=deleted,
+        tell=[*_unnamed(policy), *([] if at_hand else ["data_disks"])],
     )
 
 
 def _too_many(windows: OperatingSystem, key: str, count: int) -> Finding:
-    return Finding(
-        check=ID,
+    return page_file.finding(
+        f"ExistingPageFiles names {count} page files; Windows has {MOST} at most, and so many were looked at",
         severity="advice",
-        summary=f"ExistingPageFiles names {count} page files; Windows has {MOST} at most, and so many were looked at",
         meaning="Windows did not write such a value; what else it names was not looked for.",
-        step=steps.PAGE_FILE,
-        evidence={"hive": windows.system.path, "key": key, "value": "ExistingPageFiles", "places": count},
+        facts=(Places(windows.system.path, key, "ExistingPageFiles", count),),
     )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.checks import steps
-from vmrescue.checks.finding import Finding
+from vmrescue.checks.check import check
+from vmrescue.checks.facts import VolumeFact
+from vmrescue.checks.steps import Step
+from vmrescue.checks.subject import Part
 from vmrescue.errors import FormatError, UnsupportedError
 from vmrescue.ntfs.edit.boot_copy import read_boot_copy
 from vmrescue.plan import FileRef, WriteBootCopy
@@ -13,18 +15,26 @@ from vmrescue.plan import FileRef, WriteBootCopy
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmrescue.checks.policy import Policy
-    from vmrescue.windows import Installation
+    from vmrescue.checks.finding import Finding
+    from vmrescue.checks.subject import Subject
 
-ID = "boot-copy"
-MEANING = (
-    "the copy is only read where the first sector of the volume is lost: Windows starts without it, and files are "
-    "edited all the same."
+
+@check(
+    "boot-copy",
+    family="storage",
+    severity="advice",
+    title="the copy of an NTFS volume's boot sector is missing or differs",
+    meaning="the copy is only read where the first sector of the volume is lost: Windows starts without it, and files "
+    "are edited all the same.",
+    fires="the sector behind an NTFS volume's last one does not hold what its first sector does",
+    repair="write it, where nothing else is in its place",
+    source="NTFS: the copy of the boot sector lies in the sector behind the volume's last one",
+    step=Step.REPAIR_VM,
+    needs=(Part.VOLUMES,),
+    applicability="on_request",
 )
-
-
-def check(installation: Installation, policy: Policy) -> Iterator[Finding]:
-    for volume in installation.volumes:
+def boot_copy(subject: Subject) -> Iterator[Finding]:
+    for volume in subject.volumes:
         if volume.file_system != "NTFS":
             continue
         try:
@@ -40,13 +50,8 @@ def check(installation: Installation, policy: Policy) -> Iterator[Finding]:
             what = "is missing or out of date"
         else:
             what = "is not there: the sector behind the volume holds something else, and is left alone"
-        yield Finding(
-            check=ID,
-            severity="advice",
-            summary=f"the copy of the boot sector of {volume} {what}",
-            meaning=MEANING,
-            step=steps.REPAIR_VM,
-            evidence={"volume": str(volume), "position": volume.position + found.position},
+        yield boot_copy.finding(
+            f"the copy of the boot sector of {volume} {what}",
+            facts=(VolumeFact(str(volume), volume.position + found.position),),
             changes=(WriteBootCopy(place, found.position),) if found.free else (),
-            on_request=True,
         )

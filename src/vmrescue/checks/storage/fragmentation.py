@@ -5,11 +5,13 @@ Only what costs little is looked at: the records of those few files, and $Bitmap
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from vmrescue.checks import steps
-from vmrescue.checks.commands import commands
-from vmrescue.checks.finding import Finding
+from vmrescue.checks.check import check
+from vmrescue.checks.facts import Extents
+from vmrescue.checks.intents import Defragment
+from vmrescue.checks.steps import Step
+from vmrescue.checks.subject import Part
 from vmrescue.readers.ntfs.file_system import NtfsFileSystem
 from vmrescue.units import counted, size_text
 from vmrescue.windows.defragmentation import boot_files
@@ -17,51 +19,44 @@ from vmrescue.windows.defragmentation import boot_files
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmrescue.checks.policy import Policy
-    from vmrescue.windows import Installation
+    from vmrescue.checks.finding import Finding
+    from vmrescue.checks.subject import Subject
 
-ID = "fragmentation"
-MEANING = (
-    "A hive or the page file in many pieces makes the start slow, and one that has to grow finds no room in one piece; "
-    "Microsoft's procedure has the volume defragmented. `vmrescue defrag` does it to the image; it cannot be undone."
+
+@check(
+    "fragmentation",
+    family="storage",
+    severity="advice",
+    title="`$MFT`, a hive or the page file lies in many pieces, or the free space does",
+    meaning="A hive or the page file in many pieces makes the start slow, and one that has to grow finds no room in "
+    "one piece; Microsoft's procedure has the volume defragmented. That moves files, and cannot be undone.",
+    fires="a file that is read when Windows starts lies in more than 64 pieces, or no stretch of free space is as "
+    "long as 64 MB where at least 128 MB are free (both can be set)",
+    repair="none by itself: the volume can be defragmented, which is not undone",
+    source='Microsoft, "Windows stop error: Status no memory": the boot volume is full or fragmented',
+    step=Step.FREE_SPACE,
+    needs=(Part.WINDOWS,),
+    applicability="advice",
+    advises=(Defragment,),
 )
-
-
-def check(installation: Installation, policy: Policy) -> Iterator[Finding]:
-    if installation.os is None:
-        return
-    volume = installation.os.volume
+def fragmentation(subject: Subject) -> Iterator[Finding]:
+    policy, volume = subject.policy, subject.windows.volume
     files = volume.files
     if not isinstance(files, NtfsFileSystem):
         return
-    pieces = {path: files.pieces_of(path) or 0 for path in boot_files(installation, volume)}
+    pieces = {path: files.pieces_of(path) or 0 for path in boot_files(subject.installation, volume)}
     many = {path: count for path, count in pieces.items() if count > policy.max_pieces}
     space, size = files.free_space, files.cluster_size
-    largest = space.largest * size
-    scattered = largest < policy.min_free_extent and space.clusters * size >= 2 * policy.min_free_extent
+    free, longest = space.clusters * size, space.largest * size
+    scattered = longest < policy.min_free_extent and free >= 2 * policy.min_free_extent
     if not many and not scattered:
         return
     said = [f"\\{path} lies in {counted(count, 'piece')}" for path, count in many.items()]
     if scattered:
-        free = f"{size_text(space.clusters * size)} of free space in {counted(space.extents, 'extent')}"
-        said.append(f"{free}, the longest of {size_text(largest)}")
-    evidence: dict[str, Any] = {
-        "volume": str(volume),
-        "pieces": pieces,
-        "pieces_allowed": policy.max_pieces,
-        "bytes_free": space.clusters * size,
-        "free_extents": space.extents,
-        "bytes_in_longest": largest,
-        "bytes_wanted_in_longest": policy.min_free_extent,
-    }
-    named = [word for path in many for word in ("--file", path)]
-    words = ["--free-space"] if scattered else named
-    yield Finding(
-        check=ID,
-        severity="advice",
-        summary="; ".join(said),
-        meaning=MEANING,
-        step=steps.FREE_SPACE,
-        evidence=evidence,
-        commands=commands("defrag", volume.disk, *words),
+        pieces_of_it = counted(space.extents, "extent")
+        said.append(f"{size_text(free)} of free space in {pieces_of_it}, the longest of {size_text(longest)}")
+    yield fragmentation.finding(
+        "; ".join(said),
+        facts=(Extents(str(volume), pieces, policy.max_pieces, free, space.extents, longest, policy.min_free_extent),),
+        intents=(Defragment(volume.disk_index, () if scattered else tuple(many), scattered),),
     )

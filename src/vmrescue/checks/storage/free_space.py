@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from vmrescue.checks import steps
-from vmrescue.checks.commands import commands
-from vmrescue.checks.finding import Finding
+from vmrescue.checks.check import check
+from vmrescue.checks.facts import Growth, NoGrowth, Space
+from vmrescue.checks.intents import CleanUp, Expand
+from vmrescue.checks.steps import Step
+from vmrescue.checks.subject import Part
 from vmrescue.errors import VmRescueError
 from vmrescue.plan import DeleteFile, ExpandVolume
 from vmrescue.units import GIB, size_text
@@ -16,53 +18,53 @@ from vmrescue.windows.cleanup import chosen, removable_files
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmrescue.checks.policy import Policy
-    from vmrescue.windows import Installation, Volume
+    from vmrescue.checks.finding import Finding
+    from vmrescue.checks.subject import Subject
+    from vmrescue.windows import Volume
 
-ID = "free-space"
 DISK_SIZES = tuple(size * GIB for size in (32, 64, 128, 256, 512, 1024, 2048, 4095))  # in which Azure sells OS disks
 
 
-def check(installation: Installation, policy: Policy) -> Iterator[Finding]:
-    if installation.os is None:
-        return
-    volume = installation.os.volume
+@check(
+    "free-space",
+    family="storage",
+    severity="critical",
+    title="the OS volume has less than 300 MB free",
+    meaning="Windows has no room for its page file, logs and updates, and may not boot until files are removed or the "
+    "disk is made larger",
+    fires="the volume of Windows has less free than the policy wants (300 MB unless set)",
+    repair="clean up, as Disk Cleanup does; where that is not enough, a larger disk helps",
+    source='Microsoft, "Windows stop error: Status no memory": at least 300 MB free on the OS disk',
+    step=Step.FREE_SPACE,
+    needs=(Part.WINDOWS,),
+    applicability="on_request",
+    advises=(CleanUp, Expand),
+)
+def free_space(subject: Subject) -> Iterator[Finding]:
+    windows, wanted = subject.windows, subject.policy.min_free
+    volume = windows.volume
     free = volume.files.free_bytes
-    if free >= policy.min_free:
+    if free >= wanted:
         return
-    removable = list(removable_files(installation.os, chosen(())))
+    removable = list(removable_files(windows, chosen(())))
     won: Counter[str] = Counter()
     for file in removable:
         won[file.category] += file.on_disk
-    helpful = commands("cleanup", volume.disk) if removable else ()
-    enough = free + won.total() >= policy.min_free
-    growth: dict[str, Any] = {} if enough else _growth(volume, policy.min_free - free)
-    helpful += growth.pop("commands", ())
-    yield Finding(
-        check=ID,
-        severity="critical",
-        summary=f"the OS volume has {size_text(free)} free of {size_text(volume.partition.size)}; "
-        f"{size_text(policy.min_free)} are wanted, and cleaning up would win {size_text(won.total())}",
-        meaning="Windows has no room for its page file, logs and updates, and may not boot until files are removed "
-        f"(`vmrescue cleanup`, or --only {ID}) or the disk is made larger{'' if enough else _growth_text(growth)}.",
-        step=steps.FREE_SPACE,
-        evidence={
-            "volume": str(volume),
-            "bytes_free": free,
-            "bytes_wanted": policy.min_free,
-            "bytes_total": volume.partition.size,
-            "cluster_size": volume.files.cluster_size,
-            "bytes_by_cleanup": dict(won),
-            **growth,
-        },
-        changes=tuple(DeleteFile(file.file, file.size) for file in removable),
-        on_request=True,
-        commands=helpful,
+    enough = free + won.total() >= wanted
+    growth, larger = (None, None) if enough else _growth(volume, wanted - free)
+    space = Space(str(volume), free, wanted, volume.partition.size, volume.files.cluster_size, dict(won))
+    yield free_space.finding(
+        f"the OS volume has {size_text(free)} free of {size_text(volume.partition.size)}; "
+        f"{size_text(wanted)} are wanted, and cleaning up would win {size_text(won.total())}",
+        meaning=f"{free_space.meaning}{_said(growth)}.",
+        facts=(space, growth) if growth else (space,),
+        changes=[DeleteFile(file.file, file.size) for file in removable],
+        intents=[*([CleanUp(volume.disk_index)] if removable else []), *([larger] if larger else [])],
     )
 
 
-def _growth(volume: Volume, missing: int) -> dict[str, Any]:
-    """What the smallest larger disk would win whose growth is enough: evidence, and `commands`; or why none would.
+def _growth(volume: Volume, missing: int) -> tuple[Growth | NoGrowth, Expand | None]:
+    """What the smallest larger disk would win whose growth is enough; or why none would.
 
     Args:
         volume: the OS volume.
@@ -73,7 +75,7 @@ def _growth(volume: Volume, missing: int) -> dict[str, Any]:
     disk = volume.disk
     size = next((size for size in DISK_SIZES if size >= disk.device.size + missing), None)
     if size is None:
-        return {"growing": "the disk is as large as Azure's OS disks are"}
+        return NoGrowth("the disk is as large as Azure's OS disks are"), None
     refusal = ""
     for move_recovery in (False, True):
         try:
@@ -82,17 +84,13 @@ def _growth(volume: Volume, missing: int) -> dict[str, Any]:
             refusal = refusal or str(error)
             continue
         won = sum(change.after - change.before for change in changes if isinstance(change, ExpandVolume))
-        words = ("--size", f"{size // GIB}G", *(["--move-recovery"] if move_recovery else []))
-        return {
-            "bytes_by_growing": won,
-            "bytes_of_larger_disk": size,
-            "commands": commands("expand", disk, *words),
-        }
-    return {"growing": refusal}
+        return Growth(won, size), Expand(disk.index, size, move_recovery)
+    return NoGrowth(refusal), None
 
 
-def _growth_text(growth: dict[str, Any]) -> str:
-    if "growing" in growth:
-        return f"; cleaning is not enough here, and growing is refused: {growth['growing']}"
-    won, size = size_text(growth["bytes_by_growing"]), size_text(growth["bytes_of_larger_disk"])
-    return f"; cleaning is not enough here, and a disk of {size} would win {won} (`vmrescue expand`)"
+def _said(growth: Growth | NoGrowth | None) -> str:
+    if growth is None:
+        return ""
+    if isinstance(growth, NoGrowth):
+        return f"; cleaning is not enough here, and growing is refused: {growth.why}"
+    return f"; cleaning is not enough here, and a disk of {size_text(growth.disk)} would win {size_text(growth.won)}"

@@ -4,56 +4,66 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.checks import steps
-from vmrescue.checks.finding import Finding
+from vmrescue.checks.check import check
+from vmrescue.checks.facts import HiveState
+from vmrescue.checks.steps import Step
+from vmrescue.checks.subject import Part
 from vmrescue.plan import ReplayLog
 from vmrescue.windows.registry_file import RegistryFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmrescue.checks.policy import Policy
-    from vmrescue.windows import Installation
+    from vmrescue.checks.finding import Finding
+    from vmrescue.checks.subject import Subject
 
-ID = "hive-log"
 HIVES = ("SYSTEM", "SOFTWARE", "SAM", "SECURITY", "DEFAULT")
 
 
-def check(installation: Installation, policy: Policy) -> Iterator[Finding]:
-    for hive in _hives(installation):
+@check(
+    "hive-log",
+    family="storage",
+    severity="warning",
+    title="a hive is dirty",
+    meaning="Its file alone is not what Windows sees: the transaction logs must be replayed first.",
+    fires="the two sequence numbers of the boot store or of a hive in System32\\config differ, or its header's "
+    "checksum is wrong",
+    repair="replay its transaction logs, as Windows would; one that no log mends is read as it is, and not edited",
+    source="the hive's base block: primary and secondary sequence number, checksum",
+    step=Step.PAGE_FILE,
+    needs=(Part.BOOT_STORE,),
+)
+def hive_log(subject: Subject) -> Iterator[Finding]:
+    for hive in _hives(subject):
         if not hive.state.dirty:
             continue
         problem = hive.why_not_replayable()
-        yield Finding(
-            check=ID,
-            severity="warning",
-            summary=f"the hive \\{hive.path} is dirty ({hive.state.reason})" + (f"; {problem}" if problem else ""),
-            meaning=_meaning(hive, problem),
-            step=steps.PAGE_FILE,
-            evidence={"hive": hive.path, "volume": str(hive.volume), "reason": hive.state.reason, "problem": problem},
+        yield hive_log.finding(
+            f"the hive \\{hive.path} is dirty ({hive.state.reason})" + (f"; {problem}" if problem else ""),
+            meaning=_not_mended(hive) if problem else None,
+            facts=(HiveState(hive.path, str(hive.volume), hive.state.reason, problem),),
             changes=() if problem else (ReplayLog(hive.ref, hive.state.reason),),
         )
 
 
-def _meaning(hive: RegistryFile, problem: str | None) -> str:
-    if not problem:
-        return "Its file alone is not what Windows sees: the transaction logs must be replayed first."
+def _not_mended(hive: RegistryFile) -> str:
     windows = (
         "Windows cannot load it"
         if hive.state.is_torn
         else "Windows goes on with its file as it is, without the changes that were not written out"
     )
-    cure = "vmrescue reads the file, and does not edit it: put its logs beside it, or restore it from a backup."
+    cure = "It is read as it is, and not edited: put its logs beside it, or restore it from a backup."
     return f"{windows}. {cure}"
 
 
-def _hives(installation: Installation) -> Iterator[RegistryFile]:
-    yield installation.boot.hive
-    if installation.os is None:
+def _hives(subject: Subject) -> Iterator[RegistryFile]:
+    yield subject.boot.hive
+    if not subject.has(Part.WINDOWS):
         return
+    windows = subject.windows
     for name in HIVES:
-        path = f"{installation.os.config}\\{name}"
+        path = f"{windows.config}\\{name}"
         if name == "SYSTEM":
-            yield installation.os.system
-        elif installation.os.volume.files.size_of(path):
-            yield RegistryFile(installation.os.volume, path)
+            yield windows.system
+        elif windows.volume.files.size_of(path):
+            yield RegistryFile(windows.volume, path)

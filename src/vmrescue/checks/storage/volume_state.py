@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.checks import steps
-from vmrescue.checks.finding import Finding
+from vmrescue.checks.check import check
+from vmrescue.checks.facts import VolumeFact, VolumeState
+from vmrescue.checks.steps import Step
+from vmrescue.checks.subject import Part
 from vmrescue.plan import FileRef, ReplayVolumeLog
 from vmrescue.volume.state import StateName
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmrescue.checks.policy import Policy
+    from vmrescue.checks.finding import Finding
+    from vmrescue.checks.subject import Subject
     from vmrescue.plan import Change
-    from vmrescue.windows import Installation, Volume
-    from vmrescue.windows.installation import WithoutWindows
+    from vmrescue.windows import Volume
 
-ID = "volume-state"
 PART_OF_A_WHOLE = "part of a whole"
 MEANINGS: dict[str, str] = {
     StateName.DIRTY: (
@@ -25,7 +26,7 @@ MEANINGS: dict[str, str] = {
     ),
     StateName.LOG_PENDING: (
         "NTFS's own log holds work that Windows will redo at its next start: values and boot entries can be repaired, "
-        f"but no file can be created, deleted or resized until it is replayed (--only {ID})."
+        "but no file can be created, deleted or resized until it is replayed."
     ),
     StateName.HIBERNATED: (
         "Windows is only asleep and keeps the state of all its volumes in its memory image: nothing on its disks may "
@@ -46,26 +47,30 @@ MEANINGS: dict[str, str] = {
 }
 
 
-def check(installation: Installation | WithoutWindows, policy: Policy) -> Iterator[Finding]:
-    for volume in installation.volumes:
+@check(
+    "volume-state",
+    family="storage",
+    severity="warning",
+    title="dirty flag, unreplayed NTFS log, hibernation, BitLocker, damage",
+    meaning="Windows did not close the volume, or nobody can read it as it is: that decides what may be changed on it.",
+    fires="a volume is marked as dirty, its log holds work to redo, a Windows on it is asleep, it is encrypted, a part "
+    "of a dynamic disk or storage pool, or damaged",
+    repair="replay the log; otherwise none: the finding says what the state blocks, and what to do",
+    source="NTFS: the flags in $Volume, the restart areas of $LogFile; hiberfil.sys; BitLocker's signature",
+    step=Step.REPAIR_VM,
+    needs=(Part.VOLUMES,),
+    applicability="on_request",
+)
+def volume_state(subject: Subject) -> Iterator[Finding]:
+    for volume in subject.volumes:
         name, reasons = _state(volume)
         if name == StateName.CLEAN:
             continue
-        yield Finding(
-            check=ID,
-            severity="warning",
-            summary=_summary(volume, name, reasons),
+        yield volume_state.finding(
+            _summary(volume, name, reasons),
             meaning=MEANINGS[name],
-            step=steps.REPAIR_VM,
-            evidence={
-                "volume": str(volume),
-                "position": volume.position,
-                "file_system": volume.file_system,
-                "state": str(name),
-                "reasons": reasons,
-            },
+            facts=(VolumeFact(str(volume), volume.position), VolumeState(volume.file_system, str(name), tuple(reasons))),
             changes=(_replay(volume, reasons),) if name == StateName.LOG_PENDING else (),
-            on_request=True,
         )
 
 

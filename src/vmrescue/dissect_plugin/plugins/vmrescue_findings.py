@@ -12,6 +12,7 @@ from dissect.target.plugin import Plugin, arg, export
 
 from vmrescue.checks import Policy
 from vmrescue.diagnosis import diagnose
+from vmrescue.diagnosis.command_line import commands, remedy
 from vmrescue.errors import VmRescueError
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class VmRescuePlugin(Plugin):  # type: ignore[misc]  # dissect.target has no typ
             return
         image = str(self.target.path)
         for finding in diagnosis.findings:
-            repair = [finding.refused or diagnosis.remedy(finding.check)] if finding.changes or finding.refused else []
+            repair = [finding.refused or remedy(diagnosis, finding.check)] if finding.changes or finding.refused else []
             yield FindingRecord(
                 check=finding.check,
                 severity=finding.severity,
@@ -65,7 +66,7 @@ class VmRescuePlugin(Plugin):  # type: ignore[misc]  # dissect.target has no typ
                 step=finding.step,
                 evidence=json.dumps(finding.evidence),
                 changes=[change.title for change in finding.changes],
-                remedies=[*repair, *map(shlex.join, finding.commands)],
+                remedies=[*repair, *map(shlex.join, commands(diagnosis, finding))],
                 source=image,
                 _target=self.target,
             )

@@ -1,0 +1,46 @@
+"""What would help beyond the changes of a plan, as what is meant: how it is typed, the command line knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class CleanUp:
+    """Delete what Disk Cleanup would.
+
+    Args:
+        disk: 0 the image itself, then the data disks in order; so in all of these.
+    """
+
+    disk: int
+
+
+@dataclass(frozen=True)
+class Expand:
+    """Make a disk larger, with a partition and its volume.
+
+    Args:
+        size: of the disk, in bytes.
+        move_recovery: whether the recovery partition, which is in the way, has to move.
+    """
+
+    disk: int
+    size: int
+    move_recovery: bool = False
+
+
+@dataclass(frozen=True)
+class Defragment:
+    """Put files together, or bring the free space together.
+
+    Args:
+        files: paths on the volume; none where it is the free space.
+    """
+
+    disk: int
+    files: tuple[str, ...] = ()
+    free_space: bool = False
+
+
+Intent = CleanUp | Expand | Defragment

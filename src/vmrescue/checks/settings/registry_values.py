@@ -1,0 +1,66 @@
+"""What the checks of registry values share: what differs from what is wanted, as a finding with its changes.
+
+A check of one DWORD, or of how a service starts, is its declaration and one of these calls.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.checks.fact import Difference
+from vmrescue.checks.facts import Setting
+from vmrescue.plan import RegistryData, SetValue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+
+    from vmrescue.checks.check import Check
+    from vmrescue.checks.finding import Finding
+    from vmrescue.checks.subject import Subject
+    from vmrescue.plan import Change
+    from vmrescue.windows.registry_file import RegistryFile
+
+STARTS = {0: "boot", 1: "system", 2: "automatic", 3: "on demand", 4: "disabled"}  # a service's `Start`
+
+
+def differing(
+    hive: RegistryFile,
+    key: str,
+    wanted: Mapping[str, RegistryData],
+    right: Callable[[RegistryData | None, RegistryData], bool],
+) -> list[Difference]:
+    """The values of a key that are not `right`."""
+    pairs = [Difference(name, hive.data(key, name), data) for name, data in wanted.items()]
+    return [each for each in pairs if not right(each.found, wanted[each.name])]
+
+
+def settings_of(
+    hive: RegistryFile, key: str, differences: Collection[Difference], wanted: Mapping[str, RegistryData]
+) -> list[Change]:
+    """The changes that make them what is wanted."""
+    return [SetValue(hive.ref, key, each.name, hive.data(key, each.name), wanted[each.name]) for each in differences]
+
+
+def wrong_dword(check: Check, subject: Subject, path: str, name: str, right: Collection[int]) -> Iterator[Finding]:
+    """A finding for each control set in which a DWORD is there and is none of `right`, whose first is then wanted.
+
+    Args:
+        path: the key's, below the control set.
+    """
+    hive = subject.windows.system
+    for control_set in subject.windows.control_sets:
+        key = f"{control_set}\\{path}"
+        found = hive.data(key, name)
+        if found is None or found in map(RegistryData.dword, right):
+            continue
+        wanted = RegistryData.dword(next(iter(right)))
+        yield check.finding(
+            f"{key}: {name} is {found}, not {wanted}",
+            facts=(Setting(hive.path, key, name, found, wanted),),
+            changes=(SetValue(hive.ref, key, name, found, wanted),),
+        )
+
+
+def wrong_start(check: Check, subject: Subject, service: str, right: Collection[int]) -> Iterator[Finding]:
+    """The same for how a service or driver starts; `STARTS` says what the numbers mean."""
+    yield from wrong_dword(check, subject, f"Services\\{service}", "Start", right)

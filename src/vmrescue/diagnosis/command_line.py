@@ -1,0 +1,141 @@
+"""How vmrescue's command line says a policy, a choice of checks, and what a finding advises: the one place for it.
+
+`POLICY` has an option for each field of the policy. The commands are made of it, and the command that a diagnosis
+recommends spells it: so a repair finds what the diagnosis found.
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from vmrescue.checks.intents import CleanUp, Defragment, Expand
+
+if TYPE_CHECKING:
+    from vmrescue.checks import Finding, Policy
+    from vmrescue.checks.intents import Intent
+    from vmrescue.diagnosis.diagnosis import Diagnosis
+
+    Command = tuple[str, ...]  # as words
+
+SHIFTS = {"T": 40, "G": 30, "M": 20, "K": 10}
+
+
+class Option(NamedTuple):
+    """An option for a field of the policy.
+
+    Args:
+        name: as it is typed.
+        takes: what follows it; a flag takes nothing.
+        metavar: how the help shows what it takes.
+        help: a line of help.
+    """
+
+    name: str
+    takes: Literal["text", "size", "number", "flag"]
+    metavar: str
+    help: str
+
+
+POLICY = {
+    "vm_size": Option("--vm-size", "text", "NAME", "The VM's size, such as Standard_D4ds_v5: has it a D: drive?"),
+    "temp_drive": Option("--temp-drive", "text", "D:", "The temporary drive's letter, where the page file belongs."),
+    "ram": Option("--ram", "size", "SIZE", "The VM's memory, which a complete dump must fit."),
+    "dump_file": Option("--dump-file", "text", "PATH", r"Where the dump goes  [default: %SystemRoot%\MEMORY.DMP]"),
+    "min_free": Option("--min-free", "size", "SIZE", "Bytes that must be free on the OS volume  [default: 300M]"),
+    "max_pieces": Option("--max-pieces", "number", "N", "fragmentation: pieces that a file may have  [default: 64]"),
+    "min_free_extent": Option(
+        "--min-free-extent", "size", "SIZE", "fragmentation: free space wanted in one piece  [default: 64M]"
+    ),
+    "ems_port": Option("--ems-port", "number", "N", "serial-console: the serial port  [default: 1]"),
+    "ems_baud_rate": Option("--ems-baud-rate", "number", "N", "serial-console: its speed  [default: 115200]"),
+    "boot_menu": Option("--with-boot-menu", "flag", "", "serial-console: also show the boot menu there, for 10 s."),
+}
+NO_TEMP_DRIVE = "--no-temp-drive"
+DATA_DISK = Option("--data-disk", "text", "PATH", "A further disk of the same VM (repeatable).")
+COMMANDS = {CleanUp: "vmrescue cleanup", Expand: "vmrescue expand", Defragment: "vmrescue defrag"}
+
+
+def policy_options(policy: Policy) -> Command:
+    """The options that make this policy."""
+    usual = type(policy).azure(policy.vm_size)
+    words: list[str] = []
+    for field, option in POLICY.items():
+        value = getattr(policy, field)
+        if value == (None if field == "vm_size" else getattr(usual, field)):
+            continue
+        if field == "temp_drive" and value is None:
+            words.append(NO_TEMP_DRIVE)
+        else:
+            words += [option.name, *_value(option, value)]
+    return tuple(words)
+
+
+def repair_command(diagnosis: Diagnosis, check: str | None = None) -> Command:
+    """The command that mends the findings (of one check) as this diagnosis would have it."""
+    choice = ("--only", check) if check else _choice(diagnosis)
+    disks = [word for path in diagnosis.data_disks for word in (DATA_DISK.name, path)]
+    options = (*policy_options(diagnosis.policy), *disks, *_parents(diagnosis))
+    return ("vmrescue", "repair", *choice, *options, diagnosis.image)
+
+
+def remedy(diagnosis: Diagnosis, check: str | None = None) -> str:
+    """`repair_command` as it is to be typed; where nothing may be changed, why, and what is to be done first."""
+    return diagnosis.refusal or shlex.join(repair_command(diagnosis, check))
+
+
+def repair_of(diagnosis: Diagnosis, finding: Finding) -> Command | None:
+    """The command that mends a finding; None where there is nothing to mend, or it would be refused."""
+    return repair_command(diagnosis, finding.check) if finding.changes and not finding.refused else None
+
+
+def commands(diagnosis: Diagnosis, finding: Finding) -> tuple[Command, ...]:
+    """What is to be run beside a repair; nothing where it would be refused."""
+    if finding.refused:
+        return ()
+    return tuple((*_spelled(diagnosis, intent), *_parents(diagnosis)) for intent in finding.intents)
+
+
+def to_tell(finding: Finding) -> list[tuple[str, str]]:
+    """Each option by which a person may tell what the disk does not, and what it is."""
+    options = [DATA_DISK if name == "data_disks" else POLICY[name] for name in finding.tell]
+    return [(" ".join(filter(None, (option.name, option.metavar))), option.help) for option in options]
+
+
+def only(check: str) -> str:
+    """How a repair is asked for that is made on request."""
+    return f"--only {check}"
+
+
+def size_option(size: int) -> str:
+    """``16G``: a number of bytes as the command line takes it, to the byte."""
+    unit = next((unit for unit, shift in SHIFTS.items() if size and size % (1 << shift) == 0), "")
+    return f"{size >> SHIFTS.get(unit, 0)}{unit}"
+
+
+def _value(option: Option, value: Any) -> list[str]:
+    if option.takes == "flag":
+        return []
+    return [size_option(value) if option.takes == "size" else str(value)]
+
+
+def _choice(diagnosis: Diagnosis) -> Command:
+    chosen = (("--only", diagnosis.only), ("--skip", diagnosis.skip))
+    return tuple(word for name, ids in chosen if ids for word in (name, ",".join(ids)))
+
+
+def _spelled(diagnosis: Diagnosis, intent: Intent) -> Command:
+    image = (diagnosis.image, *diagnosis.data_disks)[intent.disk]
+    words = (*COMMANDS[type(intent)].split(), image)
+    match intent:
+        case Expand(size=size, move_recovery=move):
+            return (*words, "--size", size_option(size), *(["--move-recovery"] if move else []))
+        case Defragment(files=files, free_space=free_space):
+            named = [word for path in files for word in ("--file", path)]
+            return (*words, *named, *(["--free-space"] if free_space else []))
+        case CleanUp():
+            return words
+
+
+def _parents(diagnosis: Diagnosis) -> Command:
+    return ("--parent-dir", diagnosis.parents) if diagnosis.parents else ()
