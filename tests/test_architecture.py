@@ -215,3 +215,20 @@ def test_no_deed_asks_a_reader_which_would_remember_what_was_there_before_an_edi
             if isinstance(node, ast.FunctionDef) and node.name == "apply":
                 asked = {each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute)}
                 assert "files" not in asked, file
+
+
+COMMAND_LINE = re.compile(r"--|\bvmrescue ")
+
+
+def texts(file: Path) -> list[str]:
+    """The texts in a file that are no docstrings."""
+    tree = ast.parse(file.read_text())
+    said = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    constants = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in said]
+    return [node.value for node in constants if isinstance(node.value, str)]
+
+
+def test_the_checks_know_no_word_of_the_command_line() -> None:
+    spoken = {(file.name, text) for file in (SOURCE / "checks").rglob("*.py") for text in texts(file)}
+    assert len(spoken) > 300
+    assert {(file, text) for file, text in spoken if COMMAND_LINE.search(text)} == set()

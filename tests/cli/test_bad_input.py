@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -162,6 +163,11 @@ def test_an_encrypted_os_volume_is_a_finding_and_a_repair_is_refused(gen2_broken
     assert found.returncode == 1
     assert "volume-state: partition 3 is encrypted" in found.stdout
     assert "bad-memory" in found.stdout  # the store is on the EFI system partition, which is never encrypted
+    assert "not checked: free-space, fragmentation, page-file, crash-dump: the OS volume is encrypted" in found.stdout
+    document = json.loads(vmrescue("diagnose", disk, "--format", "json").stdout)
+    missing = {each["check"]: each["because"] for each in document["not_checked"]}
+    assert set(missing) == {"free-space", "fragmentation", "page-file", "crash-dump"}
+    assert all(f"at byte {GEN2_OS_START}" in because for because in missing.values())
     refused = vmrescue("repair", "--yes", disk)
     assert refused.returncode == 4
     assert f"partition 3 at byte {GEN2_OS_START}" in refused.stderr

@@ -263,6 +263,7 @@ def test_a_link_that_cannot_be_followed_ends_one_check_and_not_the_diagnosis(gen
 
     found = {finding["check"]: finding["summary"] for finding in document["findings"]}
     assert found["crash-dump"].startswith("not checked: the key ")
+    assert [each["check"] for each in document["not_checked"]] == ["crash-dump"]
     assert len(found) > 3
     assert "not checked" in vmrescue("repair", image, "--yes").out
     assert system_of(image, tmp_path)["ControlSet001\\Control\\CrashControl"].keys() == {"SymbolicLinkValue"}

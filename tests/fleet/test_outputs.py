@@ -219,7 +219,9 @@ def test_parquet_has_the_documented_columns_and_is_queried_with_duckdb(folder: P
     assert json.loads(frames[0]) == evidence["page_frames"]
     (document,) = query("SELECT document FROM RESULTS WHERE status = 'findings'")
     assert json.loads(document[0])["diagnosis"] == diagnosis.to_dict()
-    assert query("SELECT min(os_free) FROM RESULTS") == [(min(v.free or 0 for v in diagnosis.volumes if v.letter == "C:"),)]
+    assert query("SELECT min(os_free) FROM RESULTS") == [
+        (min(v.free or 0 for v in diagnosis.volumes if v.letter == "C:"),)
+    ]
 
 
 def test_the_documentation_lists_every_column() -> None:

@@ -17,6 +17,7 @@ from vmrescue.interrupts import exit_status, outcome_of
 # name: what it does. A command's module has the same name and holds `command`; it is imported only when it is run.
 COMMANDS = {
     "diagnose": "Say what is wrong in an image; nothing is written.",
+    "explain": "Say what a check looks for, or what a stop code means.",
     "scan": "Say what is wrong in many images; nothing is written to them.",
     "info": "Show the disk, its volumes and the Windows in it.",
     "ls": "List a directory inside an image.",

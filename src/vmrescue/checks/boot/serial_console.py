@@ -55,8 +55,8 @@ class _Setting(NamedTuple):
     severity="advice",
     title="EMS is off for the default loader, or its port or speed differ",
     meaning="Azure's serial console, the only way in while the network is not up, would stay dark.",
-    fires="ems of the default loader is not on, or emsport and emsbaudrate of {emssettings} are not 1 and 115200 (or "
-    "what the policy says); where the policy asks for the boot menu there, that it does not show",
+    fires="`ems` of the default loader is not on, or `emsport` and `emsbaudrate` of {emssettings} are not 1 and "
+    "115200 (or what the policy says); where the policy asks for the boot menu there, that it does not show",
     repair="set the elements",
     source='Microsoft, "Azure Serial Console for Windows", "Enable the Windows boot menu in the serial console"',
     step=Step.SERIAL_AND_DUMP,

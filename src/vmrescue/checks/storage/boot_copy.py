@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     family="storage",
     severity="advice",
     title="the copy of an NTFS volume's boot sector is missing or differs",
-    meaning="the copy is only read where the first sector of the volume is lost: Windows starts without it, and files "
+    meaning="The copy is only read where the first sector of the volume is lost: Windows starts without it, and files "
     "are edited all the same.",
     fires="the sector behind an NTFS volume's last one does not hold what its first sector does",
-    repair="write it, where nothing else is in its place",
+    repair="write it where nothing else is in its place",
     source="NTFS: the copy of the boot sector lies in the sector behind the volume's last one",
     step=Step.REPAIR_VM,
     needs=(Part.VOLUMES,),

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     "one piece; Microsoft's procedure has the volume defragmented. That moves files, and cannot be undone.",
     fires="a file that is read when Windows starts lies in more than 64 pieces, or no stretch of free space is as "
     "long as 64 MB where at least 128 MB are free (both can be set)",
-    repair="none by itself: the volume can be defragmented, which is not undone",
+    repair="none by itself: defragmentation helps, and is not undone",
     source='Microsoft, "Windows stop error: Status no memory": the boot volume is full or fragmented',
     step=Step.FREE_SPACE,
     needs=(Part.WINDOWS,),

@@ -33,7 +33,7 @@ DISK_SIZES = tuple(size * GIB for size in (32, 64, 128, 256, 512, 1024, 2048, 40
     meaning="Windows has no room for its page file, logs and updates, and may not boot until files are removed or the "
     "disk is made larger",
     fires="the volume of Windows has less free than the policy wants (300 MB unless set)",
-    repair="clean up, as Disk Cleanup does; where that is not enough, a larger disk helps",
+    repair="clean up, as Disk Cleanup does",
     source='Microsoft, "Windows stop error: Status no memory": at least 300 MB free on the OS disk',
     step=Step.FREE_SPACE,
     needs=(Part.WINDOWS,),

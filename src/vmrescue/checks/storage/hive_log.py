@@ -24,7 +24,7 @@ HIVES = ("SYSTEM", "SOFTWARE", "SAM", "SECURITY", "DEFAULT")
     "hive-log",
     family="storage",
     severity="warning",
-    title="a hive is dirty",
+    title="a hive is dirty: it was not written out when the VM stopped",
     meaning="Its file alone is not what Windows sees: the transaction logs must be replayed first.",
     fires="the two sequence numbers of the boot store or of a hive in System32\\config differ, or its header's "
     "checksum is wrong",

@@ -51,11 +51,12 @@ MEANINGS: dict[str, str] = {
     "volume-state",
     family="storage",
     severity="warning",
-    title="dirty flag, unreplayed NTFS log, hibernation, BitLocker, damage",
-    meaning="Windows did not close the volume, or nobody can read it as it is: that decides what may be changed on it.",
+    title="a volume was not closed, or cannot be read: dirty flag, unreplayed NTFS log, hibernation, BitLocker, damage",
+    meaning="Windows did not close the volume, or nobody can read it as it is. The finding says what that blocks, and "
+    "what to do about it.",
     fires="a volume is marked as dirty, its log holds work to redo, a Windows on it is asleep, it is encrypted, a part "
     "of a dynamic disk or storage pool, or damaged",
-    repair="replay the log; otherwise none: the finding says what the state blocks, and what to do",
+    repair="replay the log of an NTFS volume",
     source="NTFS: the flags in $Volume, the restart areas of $LogFile; hiberfil.sys; BitLocker's signature",
     step=Step.REPAIR_VM,
     needs=(Part.VOLUMES,),

@@ -1,0 +1,45 @@
+"""vmrescue explain"""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from vmrescue.errors import UsageError
+
+
+@click.command()
+@click.argument("name", metavar="[CHECK|CODE]", required=False)
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(["text", "json", "markdown"]),
+    default="text",
+    show_default=True,
+    help="How to print; json and markdown are of all checks and codes.",
+)
+def command(name: str | None, output: str) -> None:
+    """Say what a check looks for and what a repair does about it, or what a stop code such as 0xC0000017 means.
+
+    Without a name: all checks and all codes.
+    """
+    from vmrescue.checks.rules import CHECKS
+    from vmrescue.checks.stop_codes import STOP_CODES, stop_code
+    from vmrescue.report import explanation
+
+    if name and output != "text":
+        raise UsageError(f"--format {output} is of all checks and codes: leave {name!r} out")
+    if output == "json":
+        click.echo(json.dumps(explanation.to_dict(), indent=2))
+    elif output == "markdown":
+        click.echo(explanation.page(), nl=False)
+    elif not name:
+        click.echo(explanation.list_text())
+    elif check := CHECKS.get(name):
+        click.echo(explanation.check_text(check))
+    elif code := stop_code(name):
+        click.echo(explanation.code_text(code))
+    else:
+        there = f"the checks {', '.join(CHECKS)}; and the codes {', '.join(map(str, STOP_CODES.values()))}"
+        raise UsageError(f"there is no check and no stop code {name!r}; there are {there}")

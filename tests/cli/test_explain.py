@@ -1,0 +1,78 @@
+"""What is said of a check and of a stop code comes from one place: in `explain`, in README and in docs/checks.md."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from support.command import output_of, vmrescue
+from vmrescue.checks.rules import CHECKS
+from vmrescue.checks.stop_codes import STOP_CODES, stop_code
+from vmrescue.report import explanation
+
+PROJECT = Path(__file__).parents[2]
+
+
+def said(*words: str) -> str:
+    return " ".join(output_of("explain", *words).split())
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_a_check_is_explained_with_all_that_it_declares(name: str) -> None:
+    check, text = CHECKS[name], said(name)
+    assert text.startswith(f"{name}: {check.severity}, about {check.family} ")
+    for part in (check.meaning, check.repair, check.fires, check.source, str(check.step), *check.needs):
+        plain = part.replace("`", "").rstrip(".")
+        assert plain[1:] in text, part  # it may have got a capital
+    assert (f"--only {name}" in text) == (check.applicability == "on_request")
+
+
+def test_a_stop_code_names_the_checks_that_concern_it() -> None:
+    text = said("0xC0000017")
+    assert text.startswith("0xC0000017: shown by the boot manager There is no memory for the ramdisk")
+    assert "vmrescue diagnose IMAGE --only bad-memory,memory-limit,free-space,fragmentation" in text
+    assert said("c0000017") == said("0XC0000017") == text
+    assert "No check looks for a cause of it yet." in said("0xC000000E")
+    assert {name for code in STOP_CODES.values() for name in code.checks} <= set(CHECKS)
+    assert all(stop_code(str(code)) is code for code in STOP_CODES.values())
+
+
+@pytest.mark.parametrize("name", ["bad-memroy", "0xC0000018", "", "page_file", "0x", "123456789"])
+def test_what_there_is_not_is_wrong_usage_and_says_what_there_is(name: str) -> None:
+    done = vmrescue("explain", name or "-")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert all(check in done.stderr for check in CHECKS)
+    assert "0xC0000017" in done.stderr
+
+
+def test_without_a_name_all_are_listed() -> None:
+    text = said()
+    assert all(name in text for name in CHECKS)
+    assert all(f"{code} " in text for code in STOP_CODES.values())
+    document = json.loads(output_of("explain", "--format", "json"))
+    assert [each["check"] for each in document["checks"]] == list(CHECKS)
+    assert {each["check"]: each["codes"] for each in document["checks"]}["bad-memory"] == ["0xC0000017"]
+    assert vmrescue("explain", "bad-memory", "--format", "json").returncode == 2
+
+
+def test_the_page_of_the_checks_is_what_the_command_makes() -> None:
+    page = (PROJECT / "docs/checks.md").read_text(encoding="utf-8")
+    assert page == explanation.page(), f"{explanation.MADE} > docs/checks.md"
+
+
+def test_the_readmes_table_is_made_of_what_the_checks_declare() -> None:
+    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(
+        r"^\| (?:`|check |--- ).*\|$", readme.partition("## What it finds")[2].partition("\n## ")[0], re.M
+    )
+    assert rows == explanation.table()
+
+
+def test_an_on_request_check_says_so_in_the_table() -> None:
+    rows = dict(zip(CHECKS, explanation.table()[2:], strict=True))
+    for name, check in CHECKS.items():
+        assert (f"only with `--only {name}`" in rows[name]) == (check.applicability == "on_request")
