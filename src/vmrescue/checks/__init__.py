@@ -1,8 +1,20 @@
-"""The rules: each reads an installation and yields findings, with the changes that would mend them. None writes."""
+"""The checks: each looks at an installation and yields findings, with the changes that would mend them. None writes.
+
+`rules` is the table of them, `check` what one declares, `facts` what a finding holds, `intents` what it may advise.
+"""
 
 from __future__ import annotations
 
-from vmrescue.checks.finding import SEVERITIES, Finding, Severity
-from vmrescue.checks.policy import Policy
+from typing import TYPE_CHECKING
+
+from vmrescue.lazy import names_of
+
+if TYPE_CHECKING:
+    from vmrescue.checks.finding import SEVERITIES, Finding, Severity
+    from vmrescue.checks.policy import Policy
 
 __all__ = ["SEVERITIES", "Finding", "Policy", "Severity"]
+
+__getattr__ = names_of(
+    __name__, {"SEVERITIES": "finding", "Finding": "finding", "Policy": "policy", "Severity": "finding"}
+)

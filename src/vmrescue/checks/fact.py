@@ -41,7 +41,12 @@ class As:
         return [] if value is None else [self._text(str(value))]
 
     def _text(self, text: str) -> Told:
-        return Told(self.label or self.key.replace("_", " "), [[text]])
+        return Told(self.name, [[text]])
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return self.label or self.key.replace("_", " ")
 
 
 class Bytes(As):
@@ -81,7 +86,7 @@ class Counts(As):
     """Numbers by name."""
 
     def told(self, value: dict[str, int]) -> list[Told]:
-        return [Told(self.label, [[name, self.number(count)] for name, count in value.items()])] if value else []
+        return [Told(self.name, [[name, self.number(count)] for name, count in value.items()])] if value else []
 
     def number(self, value: int) -> str:
         return str(value)
@@ -119,7 +124,7 @@ class RegistryValues(As):
         return {self.key: rows}
 
     def told(self, value: tuple[Difference, ...]) -> list[Told]:
-        return [_compared(self.label, "value", value)]
+        return [_compared(self.name, "value", value)]
 
 
 class Choices(As):
@@ -132,7 +137,7 @@ class Choices(As):
         }
 
     def told(self, value: tuple[Choice, ...]) -> list[Told]:
-        return [_compared(self.label, "setting", value)]
+        return [_compared(self.name, "setting", value)]
 
 
 FOUND, WANTED = Data("found"), Data("wanted")
