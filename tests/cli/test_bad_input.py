@@ -168,6 +168,11 @@ def test_an_encrypted_os_volume_is_a_finding_and_a_repair_is_refused(gen2_broken
     missing = {each["check"]: each["because"] for each in document["not_checked"]}
     assert set(missing) == {"free-space", "fragmentation", "page-file", "crash-dump"}
     assert all(f"at byte {GEN2_OS_START}" in because for because in missing.values())
+    unseen = vmrescue("diagnose", disk, "--only", "page-file")
+    assert unseen.returncode == 1  # nothing was found, and nothing was looked at: that is not all well
+    assert "Nothing is wrong in what was checked." in unseen.stdout
+    assert "not checked: page-file: the OS volume is encrypted" in unseen.stdout
+    assert "not checked: page-file" in vmrescue("diagnose", disk, "--only", "page-file", "--format", "html").stdout
     refused = vmrescue("repair", "--yes", disk)
     assert refused.returncode == 4
     assert f"partition 3 at byte {GEN2_OS_START}" in refused.stderr

@@ -25,7 +25,7 @@ def command(image: Path, data_disks: tuple[Path, ...], output: str) -> None:
     diagnosis = inventory(image, data_disks)
     if output == "json":
         document = diagnosis.to_dict()
-        del document["findings"]
+        del document["findings"], document["not_checked"]
         click.echo(json.dumps(document, indent=2))
     else:
         click.echo(info_text(diagnosis))

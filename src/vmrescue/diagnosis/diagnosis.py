@@ -67,8 +67,8 @@ class Diagnosis:
 
     @property
     def healthy(self) -> bool:
-        """Whether there is nothing worse than advice."""
-        return all(finding.severity == "advice" for finding in self.findings)
+        """Whether there is nothing worse than advice, and nothing that could not be looked at."""
+        return not self.not_checked and all(finding.severity == "advice" for finding in self.findings)
 
     def plan(self, only: Collection[str] | None = None, skip: Collection[str] = ()) -> Plan:
         """The changes that mend the findings (of the checks `only`, without those of `skip`).
