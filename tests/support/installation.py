@@ -8,23 +8,24 @@ from __future__ import annotations
 
 import io
 from functools import cached_property
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 from support.hives import Keys, hive
 from support.memory_device import MemoryDevice
 from vmrescue.checks import Policy
 from vmrescue.checks.subject import Subject
 from vmrescue.errors import NotFoundError
+from vmrescue.readers.file_system import Entry
+from vmrescue.readers.nature import Nature
 from vmrescue.volume import Partition, PartitionTable
+from vmrescue.volume.state import StateName, VolumeState
+from vmrescue.volumes.volume import Volume
 from vmrescue.windows import Disk, Installation
-from vmrescue.windows.file_system import Entry
-from vmrescue.windows.nature import Nature
-from vmrescue.windows.volume import State, Volume
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from vmrescue.windows.file_system import FileSystem
+    from vmrescue.readers.file_system import FileSystem
 
 SIZE = 64 << 20  # bytes of the disk
 STORE = "Boot\\BCD"
@@ -73,8 +74,8 @@ class _MemoryVolume(Volume):
         return _MemoryFiles(self._files)
 
     @cached_property
-    def state(self) -> State:
-        return State("clean", [])
+    def state(self) -> VolumeState:
+        return VolumeState(StateName.CLEAN, [])
 
 
 class _MemoryFiles:
@@ -82,6 +83,7 @@ class _MemoryFiles:
 
     cluster_size = 4096
     label = ""
+    geometry: ClassVar[dict[str, int | None]] = {}
     free_bytes = SIZE // 2
 
     def __init__(self, files: dict[str, bytes]) -> None:

@@ -63,7 +63,7 @@ def windows_of(image: Path) -> tuple[int, int]:
     raw = image.with_suffix(".raw")
     run("qemu-img", "convert", "-f", "vpc", "-O", "raw", image, raw)
     listed = json.loads(run("sfdisk", "--json", raw))["partitiontable"]["partitions"]
-    start = max(listed, key=lambda each: each["size"])["start"]
+    start = max(listed, key=lambda each: each.size)["start"]
     inode = run("ifind", "-o", start, "-n", SYSTEM.replace("\\", "/"), raw).strip()
     status = run("istat", "-o", start, raw, inode)
     cluster = next(int(line.split()[0]) for line in status.splitlines() if line[:1].isdigit())
@@ -188,14 +188,14 @@ def new_kind(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("new_kind")
 def test_a_new_kind_of_change_is_its_data_its_deed_and_a_row_for_each(gen1_broken: Path) -> None:
     before = sha256(gen1_broken)
-    windows = max(library.diagnose(gen1_broken).volumes, key=lambda each: each["size"])
+    windows = max(library.diagnose(gen1_broken).volumes, key=lambda each: each.size)
     with EditSession(gen1_broken, writable=False) as session:
-        volume = Disk(session.disk, str(gen1_broken)).volume(windows["partition"])
+        volume = Disk(session.disk, str(gen1_broken)).volume(windows.partition)
         assert volume is not None
         start = volume.position
         serial = int.from_bytes(volume.device.read_at(SerialDeed.at, 8), "little")
         identity = Disk(session.disk, str(gen1_broken)).identity
-    change = SetSerial(FileRef(0, windows["partition"], "$Boot"), serial, 0x1122334455667788)
+    change = SetSerial(FileRef(0, windows.partition, "$Boot"), serial, 0x1122334455667788)
     plan = Plan.from_json(Plan(identity, (Step("by hand", "a test", change),)).to_json())
     receipt = library.repair(gen1_broken, plan)
     assert receipt.committed

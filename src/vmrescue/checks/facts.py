@@ -137,7 +137,7 @@ class VolumeFact(Fact):
 
 
 @dataclass(frozen=True)
-class VolumeState(Fact):
+class StateFact(Fact):
     """In what state a volume was left."""
 
     file_system: Annotated[str | None, As("file_system")]
@@ -146,7 +146,7 @@ class VolumeState(Fact):
 
 
 @dataclass(frozen=True)
-class HiveState(Fact):
+class HiveFact(Fact):
     """A hive that was not written out."""
 
     hive: Annotated[str, As("hive")]

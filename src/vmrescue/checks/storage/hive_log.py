@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.checks.check import check
-from vmrescue.checks.facts import HiveState
+from vmrescue.checks.facts import HiveFact
 from vmrescue.checks.steps import Step
 from vmrescue.checks.subject import Part
 from vmrescue.plan import ReplayLog
@@ -41,7 +41,7 @@ def hive_log(subject: Subject) -> Iterator[Finding]:
         yield hive_log.finding(
             f"the hive \\{hive.path} is dirty ({hive.state.reason})" + (f"; {problem}" if problem else ""),
             meaning=_not_mended(hive) if problem else None,
-            facts=(HiveState(hive.path, str(hive.volume), hive.state.reason, problem),),
+            facts=(HiveFact(hive.path, str(hive.volume), hive.state.reason, problem),),
             changes=() if problem else (ReplayLog(hive.ref, hive.state.reason),),
         )
 

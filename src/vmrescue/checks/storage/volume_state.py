@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.checks.check import check
-from vmrescue.checks.facts import VolumeFact, VolumeState
+from vmrescue.checks.facts import StateFact, VolumeFact
 from vmrescue.checks.steps import Step
 from vmrescue.checks.subject import Part
 from vmrescue.plan import FileRef, ReplayVolumeLog
@@ -70,7 +70,10 @@ def volume_state(subject: Subject) -> Iterator[Finding]:
         yield volume_state.finding(
             _summary(volume, name, reasons),
             meaning=MEANINGS[name],
-            facts=(VolumeFact(str(volume), volume.position), VolumeState(volume.file_system, str(name), tuple(reasons))),
+            facts=(
+                VolumeFact(str(volume), volume.position),
+                StateFact(volume.file_system, str(name), tuple(reasons)),
+            ),
             changes=(_replay(volume, reasons),) if name == StateName.LOG_PENDING else (),
         )
 
