@@ -63,7 +63,7 @@ def windows_of(image: Path) -> tuple[int, int]:
     raw = image.with_suffix(".raw")
     run("qemu-img", "convert", "-f", "vpc", "-O", "raw", image, raw)
     listed = json.loads(run("sfdisk", "--json", raw))["partitiontable"]["partitions"]
-    start = max(listed, key=lambda each: each.size)["start"]
+    start = max(listed, key=lambda each: each["size"])["start"]
     inode = run("ifind", "-o", start, "-n", SYSTEM.replace("\\", "/"), raw).strip()
     status = run("istat", "-o", start, raw, inode)
     cluster = next(int(line.split()[0]) for line in status.splitlines() if line[:1].isdigit())
