@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import socket
 import subprocess
 import sys
+import tempfile
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
 
 # Before a command that is to be interrupted: a background job of a shell has its children ignore Ctrl-C, nohup SIGHUP.
 INTERRUPTIBLE = ("env", "--default-signal=INT,HUP,TERM")
+SECONDS = 300
 
 
 def vmrescue(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    """Runs it and returns what came out, whatever the exit status."""
+    """Runs it and returns what came out, whatever the exit status.
+
+    The process is a fork of one that has imported the commands (`support.command_server`): most of a start is importing.
+    """
+    words = list(map(str, arguments))
+    with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as given:
+        given.write(stdin.encode())
+        given.seek(0)
+        request = json.dumps([words, str(Path.cwd()), dict(os.environ)]).encode()
+        server = _server()
+        socket.send_fds(server, [request], [given.fileno(), output.fileno(), said.fileno()])
+        status = _wait(server, words)
+        texts = [_text(stream.fileno()) for stream in (output, said)]
+    return subprocess.CompletedProcess(words, status, *texts)
+
+
+def vmrescue_anew(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """The same in a fresh Python, which imports only what this command asks for."""
     command = [sys.executable, "-m", "vmrescue", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, input=stdin)
+    return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, input=stdin)
 
 
 def output_of(*arguments: object, status: int = 0, stdin: str = "") -> str:
@@ -20,3 +46,34 @@ def output_of(*arguments: object, status: int = 0, stdin: str = "") -> str:
     done = vmrescue(*arguments, stdin=stdin)
     assert done.returncode == status, f"{arguments} ended with {done.returncode}: {done.stderr}"
     return done.stdout
+
+
+@cache
+def _server() -> socket.socket:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        os.set_inheritable(theirs.fileno(), True)
+        command = [sys.executable, str(Path(__file__).with_name("command_server.py")), str(theirs.fileno())]
+        _PROCESSES.append(subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL))
+    ours.settimeout(SECONDS)
+    return ours
+
+
+_PROCESSES: list[subprocess.Popen[bytes]] = []  # else Python would complain that one was forgotten
+
+
+def _wait(server: socket.socket, words: list[str]) -> int:
+    process = int(server.recv(64))
+    try:
+        return int(server.recv(64))
+    except TimeoutError:
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+        _server.cache_clear()  # its answer is still to come
+        raise subprocess.TimeoutExpired(words, SECONDS) from None
+
+
+def _text(descriptor: int) -> str:
+    with open(descriptor, closefd=False) as stream:
+        stream.seek(0)
+        return stream.read()
