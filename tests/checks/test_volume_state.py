@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import vmrescue
-from support.images import sha256
+from support.images import fingerprint
 from support.machine import run
 from support.machine_disk import loop_device, mounted_ntfs
 from support.real_disk import windows_volume
@@ -40,11 +40,11 @@ def test_nothing_is_written_to_a_hibernated_volume(gen1_broken: Path, signature:
     with mounted_ntfs(gen1_broken, *GEN1_OS, writable=True) as root:
         (root / "hiberfil.sys").write_bytes(signature + bytes(65532))
     assert "hibernated" in states(gen1_broken)
-    before = sha256(gen1_broken)
+    before = fingerprint(gen1_broken)
     with pytest.raises(vmrescue.VmRescueError, match="hibernated") as refusal:
         vmrescue.repair(gen1_broken, only=["crash-dump"])
     assert refusal.value.exit_status == 4
-    assert sha256(gen1_broken) == before
+    assert fingerprint(gen1_broken) == before
 
 
 def test_a_log_with_work_to_replay_is_reported_and_replayed_on_request(gen2_healthy: Path, tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_a_log_with_work_to_replay_is_reported_and_replayed_on_request(gen2_heal
     assert list(found) == ["log pending"]
     assert any("2.0" in reason for reason in found["log pending"])
     assert vmrescue.repair(disk).written == {}  # only on request
-    before = sha256(disk)
+    before = fingerprint(disk)
     assert vmrescue.repair(disk, only=["volume-state"]).committed
     assert states(disk) == {}
     run("dd", f"if={disk}", f"of={volume}", "bs=1M", f"skip={start // MIB}", f"count={-(-size // MIB)}", "conv=sparse")
@@ -68,4 +68,4 @@ def test_a_log_with_work_to_replay_is_reported_and_replayed_on_request(gen2_heal
     with mounted_ntfs(volume, writable=True) as root:  # ntfs-3g refuses a volume whose log is pending
         assert list(root.iterdir())
     vmrescue.undo(disk)
-    assert sha256(disk) == before
+    assert fingerprint(disk) == before

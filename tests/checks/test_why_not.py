@@ -10,7 +10,7 @@ import pytest
 import vmrescue
 from support.command import output_of
 from support.command import vmrescue as command
-from support.images import sha256
+from support.images import fingerprint
 from support.machine import run
 from support.machine_disk import loop_device, mounted_ntfs
 
@@ -94,7 +94,7 @@ def test_a_repair_makes_as_many_changes_as_the_diagnosis_promises(
     gen1_broken: Path, obstruct: Callable[[Path], Path], word: str
 ) -> None:
     image = obstruct(gen1_broken)
-    before = sha256(image)
+    before = fingerprint(image)
     number, document = promised(image)
     refused = [finding for finding in document["findings"] if finding["refused"]]
     makes = [
@@ -114,14 +114,14 @@ def test_a_repair_makes_as_many_changes_as_the_diagnosis_promises(
         output_of("undo", image)
     else:
         assert (done.returncode, word in done.stderr) == (4, True), done.stderr
-    assert sha256(image) == before
+    assert fingerprint(image) == before
 
 
 def test_no_volume_of_a_sleeping_machine_is_changed(gen1_broken: Path, tmp_path: Path) -> None:
     plan = tmp_path / "plan.json"
     plan.write_text(vmrescue.diagnose(gen1_broken, only=["bad-memory"]).plan().to_json())
     image = hibernate(gen1_broken)
-    before = sha256(image)
+    before = fingerprint(image)
     note = tmp_path / "note.txt"
     note.write_text("x")
     for words in (
@@ -135,15 +135,15 @@ def test_no_volume_of_a_sleeping_machine_is_changed(gen1_broken: Path, tmp_path:
     ):
         done = command(*words)
         assert (done.returncode, "hibernated" in done.stderr) == (4, True), (words, done.stderr)
-    assert sha256(image) == before
+    assert fingerprint(image) == before
 
 
 def test_a_data_disk_of_a_sleeping_machine_is_left_alone_too(gen1_broken: Path, gen2_broken: Path) -> None:
     hibernate(gen1_broken)
-    before = sha256(gen2_broken)
+    before = fingerprint(gen2_broken)
     with pytest.raises(vmrescue.VmRescueError, match="hibernated"):
         vmrescue.repair(gen2_broken, data_disks=[gen1_broken])
-    assert sha256(gen2_broken) == before
+    assert fingerprint(gen2_broken) == before
     diagnosis = vmrescue.diagnose(gen2_broken, data_disks=[gen1_broken])
     assert diagnosis.refusal is not None
     assert not diagnosis.plan()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.command import vmrescue
-from support.images import sample, sha256
+from support.images import fingerprint, sample
 from support.machine import need_root, run
 from support.machine_disk import mounted_ntfs
 
@@ -114,7 +114,7 @@ def test_an_image_that_cannot_be_read_is_refused_in_one_sentence(
     make: Callable[[Path], Path], words: str, tmp_path: Path
 ) -> None:
     image = make(tmp_path)
-    before = sha256(image)
+    before = fingerprint(image)
     for command in (["diagnose"], ["repair", "--yes"], ["plan"]):
         done = vmrescue(*command, image)
         assert done.returncode == 3, done.stderr
@@ -125,7 +125,7 @@ def test_an_image_that_cannot_be_read_is_refused_in_one_sentence(
         assert words in done.stderr
         assert "Traceback" not in done.stderr
     _info_shows_it_or_says_why_not(image, words)
-    assert sha256(image) == before
+    assert fingerprint(image) == before
     assert list(tmp_path.iterdir()) == [image]
 
 
@@ -158,7 +158,7 @@ def test_an_encrypted_os_volume_is_a_finding_and_a_repair_is_refused(gen2_broken
     disk = tmp_path / "disk.raw"
     run("qemu-img", "convert", "-O", "raw", gen2_broken, disk)
     overwrite(disk, GEN2_OS_START + 3, b"-FVE-FS-")
-    before = sha256(disk)
+    before = fingerprint(disk)
     found = vmrescue("diagnose", disk)
     assert found.returncode == 1
     assert "volume-state: partition 3 is encrypted" in found.stdout
@@ -176,7 +176,7 @@ def test_an_encrypted_os_volume_is_a_finding_and_a_repair_is_refused(gen2_broken
     refused = vmrescue("repair", "--yes", disk)
     assert refused.returncode == 4
     assert f"partition 3 at byte {GEN2_OS_START}" in refused.stderr
-    assert sha256(disk) == before
+    assert fingerprint(disk) == before
 
 
 @pytest.fixture
@@ -204,13 +204,13 @@ def test_an_image_that_may_not_be_written_is_diagnosed_but_not_repaired(
     folder = tmp_path / "images"
     folder.mkdir()
     image = read_only(folder) / gen2_broken.rename(folder / "os.vhd").name
-    before = sha256(image)
+    before = fingerprint(image)
     assert vmrescue("diagnose", image).returncode == 1
     assert vmrescue("repair", "--dry-run", image).returncode == 0
     refused = vmrescue("repair", "--yes", image)
     assert refused.returncode == 4
     assert "may not be written" in refused.stderr
-    assert sha256(image) == before
+    assert fingerprint(image) == before
 
 
 def test_a_full_disk_under_the_backup_refuses_the_repair(gen2_broken: Path, tmp_path: Path) -> None:
@@ -219,21 +219,21 @@ def test_a_full_disk_under_the_backup_refuses_the_repair(gen2_broken: Path, tmp_
     small.mkdir()
     run("mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", small)
     try:
-        before = sha256(gen2_broken)
+        before = fingerprint(gen2_broken)
         refused = vmrescue("repair", "--yes", "--backup-dir", small, gen2_broken)
         assert refused.returncode == 4
         assert "No space left on device" in refused.stderr
-        assert sha256(gen2_broken) == before
+        assert fingerprint(gen2_broken) == before
     finally:
         run("umount", small)
 
 
 def test_nobody_to_ask_is_a_no(gen2_broken: Path) -> None:
-    before = sha256(gen2_broken)
+    before = fingerprint(gen2_broken)
     done = vmrescue("repair", gen2_broken)
     assert done.returncode == 4
     assert "--yes" in done.stderr
-    assert sha256(gen2_broken) == before
+    assert fingerprint(gen2_broken) == before
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from support.command import INTERRUPTIBLE, output_of, vmrescue
-from support.images import sha256
+from support.command import INTERRUPTIBLE, output_of, vmrescue, vmrescue_anew
+from support.images import fingerprint
 from vmrescue.checks.rules import CHECKS
+from vmrescue.cli.main import COMMANDS
 from vmrescue.samples import names
 
 
@@ -48,22 +49,22 @@ def test_info_draws_the_disk_to_scale(gen1_broken: Path) -> None:
 
 
 def test_plan_then_apply_then_undo(gen2_broken: Path, tmp_path: Path) -> None:
-    before = sha256(gen2_broken)
+    before = fingerprint(gen2_broken)
     plan = tmp_path / "plan.json"
     output_of("plan", gen2_broken, "--only", "serial-console", "--output", plan)
     assert json.loads(plan.read_text())["schema"] == "vmrescue.plan/1"
     assert "Repaired" in output_of("apply", plan, gen2_broken, "--yes")
     assert output_of("diagnose", gen2_broken, "--only", "serial-console").endswith("Nothing is wrong.\n")
     assert "repair 1 was taken back: the" in output_of("undo", gen2_broken)
-    assert sha256(gen2_broken) == before
+    assert fingerprint(gen2_broken) == before
 
 
 def test_repair_asks_and_takes_no_for_an_answer(gen2_broken: Path) -> None:
-    before = sha256(gen2_broken)
+    before = fingerprint(gen2_broken)
     output_of("repair", gen2_broken, stdin="n\n", status=4)
-    assert sha256(gen2_broken) == before
+    assert fingerprint(gen2_broken) == before
     output_of("repair", gen2_broken, stdin="y\n")
-    assert sha256(gen2_broken) != before
+    assert fingerprint(gen2_broken) != before
 
 
 def test_a_dry_run_shows_each_change_and_each_range_of_bytes(gen2_broken: Path) -> None:
@@ -96,6 +97,38 @@ def test_help_is_quick_to_import() -> None:
     assert "diagnose" in output_of("--help")
 
 
+def test_every_command_finds_what_it_needs_in_a_python_that_has_imported_nothing_yet(
+    gen2_broken: Path, tmp_path: Path
+) -> None:
+    image, out, plan, source = (str(path) for path in (gen2_broken, tmp_path / "out", tmp_path / "plan", __file__))
+    lines: dict[str, tuple[str | tuple[int, ...], ...]] = {
+        "diagnose": (image, (1,)),
+        "scan": (image, "--jobs", "2", (1,)),
+        "info": (image,),
+        "ls": (image, r"C:\Windows"),
+        "get": (image, r"C:\Windows\System32\config\SYSTEM", out),
+        "plan": (image, "--only", "serial-console", "--output", plan),
+        "apply": (plan, image, "--yes"),
+        "repair": (image, "--only", "crash-dump", "--yes"),
+        "bcdedit": (image, "/enum", "all"),
+        "reg": (image, "query", r"HKLM\SYSTEM\Select"),
+        "put": (image, source, r"C:\new.py", "--yes"),
+        "cat": (image, r"C:\new.py"),
+        "rm": (image, r"C:\new.py", "--yes"),
+        "backup": (image, f"{out}-backup"),
+        "cleanup": (image, "--yes"),
+        "expand": (image, "--size", "1G", "--yes"),
+        "undo": (image,),
+        "defrag": (image, "--analyze"),
+        "demo": ("--sample", "gen2-broken"),
+    }
+    assert set(lines) == set(COMMANDS)
+    for name, words in lines.items():
+        statuses = [word for word in words if not isinstance(word, str)] or [(0,)]
+        done = vmrescue_anew(name, *(word for word in words if isinstance(word, str)))
+        assert done.returncode in statuses[0], f"{name} ended with {done.returncode}: {done.stderr}"
+
+
 def test_several_checks_are_named_with_commas_or_one_by_one(gen2_broken: Path) -> None:
     def found(*options: str) -> set[str]:
         findings = json.loads(output_of("diagnose", gen2_broken, "--format", "json", *options, status=1))["findings"]
@@ -115,7 +148,7 @@ def test_microsofts_own_way_to_ask_for_help_is_answered(arguments: list[str]) ->
 def test_a_signal_ends_a_command_with_its_own_status_and_leaves_the_image_as_it_was(
     gen2_broken: Path, number: signal.Signals, status: int
 ) -> None:
-    before = sha256(gen2_broken)
+    before = fingerprint(gen2_broken)
     command = [*INTERRUPTIBLE, sys.executable, "-m", "vmrescue", "put", str(gen2_broken), "-", "file", "--yes"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdin is not None
@@ -126,7 +159,7 @@ def test_a_signal_ends_a_command_with_its_own_status_and_leaves_the_image_as_it_
         assert process.wait(timeout=60) == status
         assert process.stderr is not None
         assert process.stderr.read() == b"vmrescue: interrupted\n"
-    assert sha256(gen2_broken) == before
+    assert fingerprint(gen2_broken) == before
 
 
 def test_the_help_says_which_checks_and_samples_there_are_and_every_exit_status() -> None:
@@ -152,11 +185,11 @@ def test_a_plan_that_was_applied_already_must_be_made_again(gen2_broken: Path, t
     plan = tmp_path / "plan.json"
     output_of("plan", gen2_broken, "--output", plan)
     output_of("apply", plan, gen2_broken, "--yes")
-    repaired = sha256(gen2_broken)
+    repaired = fingerprint(gen2_broken)
     again = vmrescue("apply", plan, gen2_broken, "--yes")
     assert again.returncode == 4
     assert again.stderr.endswith(": the plan no longer fits this image and must be made again\n")
-    assert sha256(gen2_broken) == repaired
+    assert fingerprint(gen2_broken) == repaired
 
 
 def test_one_of_a_thing_is_said_as_one(gen2_healthy: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from ntfs.log_cases import committed
 from ntfs.log_recipe import NEW, content_of, with_log
-from support.images import sha256
+from support.images import fingerprint
 from support.machine import run
 from vmrescue.cli.main import group
 from vmrescue.errors import NotFoundError, RefusedError, UsageError, VmRescueError
@@ -100,7 +100,7 @@ def test_info_shows_an_encrypted_disk(tmp_path: Path) -> None:
 def test_a_choice_between_volumes_is_asked_for_by_name(data_disk: Path, tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.write_bytes(b"content")
-    before = sha256(data_disk)
+    before = fingerprint(data_disk)
     for words in (
         ["ls", data_disk],
         ["cat", data_disk, "x"],
@@ -118,7 +118,7 @@ def test_a_choice_between_volumes_is_asked_for_by_name(data_disk: Path, tmp_path
         assert f"{data_disk}:3 (FAT12, basic data, 8 MB)" in text
     assert "no partition 9: it has" in refused("ls", f"{data_disk}:9")
     assert "no volume that its Windows calls C:" in refused("ls", f"{data_disk}:C")
-    assert sha256(data_disk) == before
+    assert fingerprint(data_disk) == before
 
 
 def test_every_command_on_files_works_on_the_volume_that_is_named(data_disk: Path, tmp_path: Path) -> None:
@@ -168,10 +168,10 @@ def test_what_lies_of_a_windows_on_a_volume_is_backed_up_and_cleaned(gen2_health
 def test_what_cleaning_would_win_is_listed_of_an_image_that_is_only_read(gen2_healthy: Path) -> None:
     vhdx = gen2_healthy.with_suffix(".vhdx")
     run("qemu-img", "convert", "-f", "vpc", "-O", "vhdx", gen2_healthy, vhdx)
-    before = sha256(vhdx)
+    before = fingerprint(vhdx)
     assert said("cleanup", vhdx, "--list") == said("cleanup", gen2_healthy, "--list")
     refused("cleanup", vhdx, "--yes", error=RefusedError)
-    assert sha256(vhdx) == before
+    assert fingerprint(vhdx) == before
 
 
 def test_the_log_of_a_data_volume_is_replayed_on_request(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.command import output_of, vmrescue
-from support.images import sha256
+from support.images import fingerprint, sha256
 from support.machine import run
 from support.machine_disk import loop_device, mounted_ntfs
 
@@ -46,11 +46,11 @@ def test_ls_names_the_volume_by_number_by_letter_or_not_at_all(gen1_broken: Path
     ],
 )
 def test_what_is_not_there_is_said(gen1_broken: Path, arguments: list[str], status: int) -> None:
-    before = sha256(gen1_broken)
+    before = fingerprint(gen1_broken)
     done = vmrescue(*(argument.format(gen1_broken) for argument in arguments))
     assert done.returncode == status
     assert done.stderr.count("\n") == 1
-    assert sha256(gen1_broken) == before
+    assert fingerprint(gen1_broken) == before
 
 
 def test_get_copies_a_file_out_and_overwrites_nothing(gen1_broken: Path, tmp_path: Path) -> None:
@@ -64,14 +64,14 @@ def test_get_copies_a_file_out_and_overwrites_nothing(gen1_broken: Path, tmp_pat
 
 @pytest.mark.parametrize("size", [0, 100, 5000, 3_000_000])
 def test_put_then_rm_then_undo_twice(gen1_broken: Path, tmp_path: Path, size: int) -> None:
-    before = sha256(gen1_broken)
+    before = fingerprint(gen1_broken)
     source = tmp_path / "source"
     source.write_bytes(bytes(number % 251 for number in range(size)))
     output_of("put", gen1_broken, source, r"Windows\Temp\über.bin", "--yes")
     judge(gen1_broken)
     with mounted_ntfs(gen1_broken, *GEN1_OS) as root:
         assert (root / "Windows/Temp/über.bin").read_bytes() == source.read_bytes()
-    with_file = sha256(gen1_broken)
+    with_file = fingerprint(gen1_broken)
     output_of("rm", gen1_broken, r"Windows\Temp\über.bin", "--yes")
     judge(gen1_broken)
     with mounted_ntfs(gen1_broken, *GEN1_OS) as root:
@@ -80,9 +80,9 @@ def test_put_then_rm_then_undo_twice(gen1_broken: Path, tmp_path: Path, size: in
     assert [(row["number"], row["state"]) for row in rows] == [(1, "done"), (2, "done")]
     assert all(row["receipt"] for row in rows)
     output_of("undo", gen1_broken)
-    assert sha256(gen1_broken) == with_file
+    assert fingerprint(gen1_broken) == with_file
     output_of("undo", gen1_broken)
-    assert sha256(gen1_broken) == before
+    assert fingerprint(gen1_broken) == before
     assert "undone" in output_of("undo", "--list", gen1_broken)
 
 
@@ -96,7 +96,7 @@ def test_put_replaces_what_is_there(gen1_broken: Path, tmp_path: Path) -> None:
 
 
 def test_backup_copies_the_config_folder_and_the_store(gen2_broken: Path, tmp_path: Path) -> None:
-    before = sha256(gen2_broken)
+    before = fingerprint(gen2_broken)
     folder = tmp_path / "backup"
     output_of("backup", gen2_broken, folder)
     manifest = json.loads((folder / "manifest.json").read_text())
@@ -108,7 +108,7 @@ def test_backup_copies_the_config_folder_and_the_store(gen2_broken: Path, tmp_pa
     for row in manifest["files"]:
         assert sha256(folder / row["copy"]) == row["sha256"]
         run("reglookup", folder / row["copy"])
-    assert sha256(gen2_broken) == before
+    assert fingerprint(gen2_broken) == before
 
 
 def test_ls_of_a_file_shows_that_file(gen1_broken: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from fat.volumes import new_volume as new_fat
 from ntfs.volumes import new_volume as new_ntfs
 from support.command import output_of, vmrescue
-from support.images import sha256
+from support.images import fingerprint
 from support.machine_disk import mounted_ntfs
 from vmrescue.errors import UsageError
 
@@ -50,11 +50,11 @@ def test_a_name_that_only_looks_like_a_device_is_a_name(name: str) -> None:
 
 
 def test_put_says_why_a_name_is_none(gen1_broken: Path, tmp_path: Path) -> None:
-    source, before = tmp_path / "source", sha256(gen1_broken)
+    source, before = tmp_path / "source", fingerprint(gen1_broken)
     source.write_bytes(b"x")
     done = vmrescue("put", gen1_broken, source, r"C:\Windows\con.txt", "--yes")
     assert (done.returncode, "the device CON" in done.stderr) == (2, True), done.stderr
-    assert sha256(gen1_broken) == before
+    assert fingerprint(gen1_broken) == before
 
 
 def test_what_another_system_has_called_so_is_read_and_deleted(gen1_broken: Path) -> None:

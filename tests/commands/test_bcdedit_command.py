@@ -10,7 +10,7 @@ import pytest
 from bcd.stores import recipe
 from commands.here import output_of, vmrescue
 from support.command import vmrescue as vmrescue_process
-from support.images import sha256
+from support.images import fingerprint
 from support.machine import run
 from vmrescue.registry import Hive
 
@@ -83,25 +83,25 @@ def test_current_is_the_default_entry_and_a_note_says_so(store: Path) -> None:
 
 
 def test_a_written_store_is_undone_byte_for_byte(store: Path) -> None:
-    before = sha256(store)
+    before = fingerprint(store)
 
     printed = output_of("bcdedit", store, "/deletevalue", "{badmemory}", "badmemorylist", "--yes")
     assert printed.endswith("The operation completed successfully.\n")
     assert "badmemorylist" not in output_of("bcdedit", store, "/enum", "{badmemory}")
     output_of("undo", store)
 
-    assert sha256(store) == before
+    assert fingerprint(store) == before
 
 
 def test_it_asks_and_a_dry_run_does_not(store: Path) -> None:
-    before = sha256(store)
+    before = fingerprint(store)
 
     assert vmrescue_process("bcdedit", store, "/timeout", "5", stdin="n\n").returncode == 4
     printed = output_of("bcdedit", store, "/timeout", "5", "--dry-run")
 
     assert "after   REG_BINARY 05 00 00 00 00 00 00 00\n" in printed
     assert "The operation completed" not in printed
-    assert sha256(store) == before
+    assert fingerprint(store) == before
 
 
 def test_a_minus_is_as_good_as_a_slash(store: Path) -> None:
@@ -162,14 +162,14 @@ def test_a_new_key_of_the_debugger_is_printed_and_stored(store: Path) -> None:
 def test_what_bcdedit_refuses_is_refused_in_its_words_and_nothing_is_written(
     store: Path, words: list[str], status: int, message: str
 ) -> None:
-    before = sha256(store)
+    before = fingerprint(store)
 
     done = vmrescue("bcdedit", store, *words, "--yes")
 
     assert (done.status, done.out) == (status, "")
     assert message in done.err
     assert "Traceback" not in done.err
-    assert sha256(store) == before
+    assert fingerprint(store) == before
     assert list(store.parent.iterdir()) == [store]
 
 
@@ -205,7 +205,7 @@ def begun(store: bytes) -> bytes:
 def test_a_dirty_store_without_logs_is_read_with_a_note_and_not_edited(store: Path) -> None:
     text = output_of("bcdedit", store, "/enum", "all")
     store.write_bytes(begun(store.read_bytes()))
-    before = sha256(store)
+    before = fingerprint(store)
 
     asked = vmrescue("bcdedit", store, "/enum", "all")
     refused = vmrescue("bcdedit", store, "/timeout", "7", "--yes")
@@ -214,4 +214,4 @@ def test_a_dirty_store_without_logs_is_read_with_a_note_and_not_edited(store: Pa
     assert f"note: the store {store} is dirty" in asked.err
     assert refused.status == 4
     assert f"{store.name} is dirty" in refused.err
-    assert sha256(store) == before
+    assert fingerprint(store) == before

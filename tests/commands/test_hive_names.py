@@ -9,7 +9,7 @@ import pytest
 
 from bcd.stores import judged
 from commands.here import output_of, vmrescue
-from support.images import sample, sha256
+from support.images import fingerprint, sample
 from support.machine import run
 from support.machine_disk import mounted_ntfs
 from vmrescue.registry import Hive, ValueType
@@ -115,20 +115,20 @@ def test_a_name_that_means_nothing_is_refused_with_those_that_do(
 
 
 def test_a_users_hive_is_edited_as_a_plan_and_the_edit_undone(image: Path, tmp_path: Path) -> None:
-    before = sha256(image)
+    before = fingerprint(image)
     words = ("add", r"HKU\Alice\Software\Shell", "/v", "Name", "/d", "Bob", "/f")
 
     planned = json.loads(output_of("reg", image, *words, "--dry-run", "--format", "json"))
     (step,) = planned["plan"]["steps"]
     assert step["change"]["file"] == {"disk": 0, "partition": 2, "path": r"Users\Alice\NTUSER.DAT"}
-    assert (planned["committed"], sha256(image)) == (False, before)
+    assert (planned["committed"], fingerprint(image)) == (False, before)
     output_of("reg", image, *words)
 
     with mounted_ntfs(image, *OS) as root:
         found = judged((root / "Users/Alice/NTUSER.DAT").read_bytes())
     assert found["Software\\Shell"] == {"Name": "hex(1):" + "Bob\0".encode("utf-16-le").hex(",")}
     output_of("undo", image)
-    assert sha256(image) == before
+    assert fingerprint(image) == before
 
 
 def test_one_command_may_edit_several_hives(image: Path) -> None:

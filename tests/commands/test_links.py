@@ -14,7 +14,7 @@ from bcd.stores import judged
 from commands.here import output_of, vmrescue
 from commands.hives import CRASH_CONTROL, system_hive, utf16, values, written
 from registry.judges import assert_judges_agree, content_of
-from support.images import sha256
+from support.images import fingerprint
 from vmrescue.registry import Hive, ValueType
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def flags(path: Path, key: str) -> int:
 
 
 def test_what_is_written_to_a_link_is_written_where_it_leads(system: Path) -> None:
-    before = sha256(system)
+    before = fingerprint(system)
 
     output_of("reg", system, "add", rf"HKLM\SYSTEM\{LINK}", "/v", "new", "/t", "REG_DWORD", "/d", "5", "/f")
     output_of("reg", system, "add", rf"HKLM\SYSTEM\{LINK}\deep\er", "/v", "x", "/t", "REG_DWORD", "/d", "6", "/f")
@@ -67,7 +67,7 @@ def test_what_is_written_to_a_link_is_written_where_it_leads(system: Path) -> No
     assert values(system, rf"{REAL}\deep") is None
     for _ in range(4):
         output_of("undo", system)
-    assert sha256(system) == before
+    assert fingerprint(system) == before
 
 
 def test_a_query_shows_a_link_as_a_link_and_reads_through_it(system: Path) -> None:
@@ -127,14 +127,14 @@ def test_a_copy_of_a_link_is_a_link(system: Path) -> None:
 )
 def test_a_link_to_no_key_of_the_hive_is_said_and_refused(tmp_path: Path, target: str, why: str) -> None:
     system = linked(tmp_path / "SYSTEM", target)
-    before = sha256(system)
+    before = fingerprint(system)
 
     for words in (("add", "/v", "x", "/f"), ("delete", "/va", "/f"), ("query", "/v", "x")):
         done = vmrescue("reg", system, words[0], rf"HKLM\SYSTEM\{LINK}", *words[1:])
         assert (done.status, done.out) == (4, "")
         assert why in done.err
         assert "ControlSet001\\\\Control\\\\Link" in done.err
-    assert sha256(system) == before
+    assert fingerprint(system) == before
     assert "REG_LINK" in output_of("reg", system, "query", rf"HKLM\SYSTEM\{LINK}")
     output_of("reg", system, "delete", rf"HKLM\SYSTEM\{LINK}", "/f")
     assert values(system, LINK) is None
@@ -173,11 +173,11 @@ def test_a_stored_current_control_set_is_shown_and_deleted_and_nothing_is_writte
     hive = system_hive()
     hive.set_value(hive.create_key("CurrentControlSet\\Control").path, "x", ValueType.DWORD, 1)
     system = written(hive, tmp_path / "SYSTEM")
-    before = sha256(system)
+    before = fingerprint(system)
 
     done = vmrescue("reg", system, "add", r"HKLM\SYSTEM\CurrentControlSet\Control", "/v", "y", "/f")
 
-    assert (done.status, sha256(system)) == (4, before)
+    assert (done.status, fingerprint(system)) == (4, before)
     assert "CurrentControlSet of its own" in done.err
     assert "0x1" in output_of("reg", system, "query", r"HKLM\SYSTEM\CurrentControlSet", "/s")
     output_of("reg", system, "delete", r"HKLM\SYSTEM\CurrentControlSet", "/f")
@@ -244,7 +244,7 @@ def system_of(image: Path, folder: Path) -> dict[str, dict[str, str]]:
 
 def test_a_repair_writes_where_the_link_leads(gen1_broken: Path, tmp_path: Path) -> None:
     image = with_link(gen1_broken, tmp_path, f"{MACHINE}\\CurrentControlSet\\Control\\Real")
-    before = sha256(image)
+    before = fingerprint(image)
 
     output_of("repair", image, "--only", "crash-dump", "--yes")
 
@@ -253,7 +253,7 @@ def test_a_repair_writes_where_the_link_leads(gen1_broken: Path, tmp_path: Path)
     assert after["ControlSet001\\Control\\Real"]["NMICrashDump"] == "dword:00000001"
     output_of("diagnose", image, "--only", "crash-dump")
     output_of("undo", image)
-    assert sha256(image) == before
+    assert fingerprint(image) == before
 
 
 def test_a_link_that_cannot_be_followed_ends_one_check_and_not_the_diagnosis(gen1_broken: Path, tmp_path: Path) -> None:

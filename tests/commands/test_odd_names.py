@@ -14,7 +14,7 @@ import pytest
 from commands.here import output_of
 from commands.hives import written
 from registry.judges import assert_reglookup_agrees, content_of
-from support.images import sha256
+from support.images import fingerprint
 from support.machine import missing, need_tool, run
 from support.real_data import CORPUS
 from vmrescue.json_text import json_text
@@ -49,7 +49,7 @@ def slashes(tmp_path: Path) -> Path:
 
 
 def test_a_slash_in_a_keys_name_is_a_letter(slashes: Path) -> None:
-    before = sha256(slashes)
+    before = fingerprint(slashes)
     assert {"/a%2Fb", "/a/b", "/RC4 128%2F128", "/%2F", "/%2F%2Fx"} < listed(slashes)
     for name in ("a/b", "/", "//x", "RC4 128/128"):
         there = listed(slashes)
@@ -59,7 +59,7 @@ def test_a_slash_in_a_keys_name_is_a_letter(slashes: Path) -> None:
     assert "/a/b" in listed(slashes)
     for _ in range(4):
         output_of("undo", slashes)
-    assert sha256(slashes) == before
+    assert fingerprint(slashes) == before
 
 
 def test_a_plans_before_is_of_the_key_that_it_names(slashes: Path) -> None:
@@ -97,7 +97,7 @@ def odd(tmp_path: Path) -> Path:
     "name", ["RC4 128/128", "//x", "N\0L", "half \ud800", "back\\slash", "trailing ", "Ã©", ODD[1]]
 )
 def test_a_key_of_any_name_is_edited_copied_and_deleted(odd: Path, name: str) -> None:
-    before = sha256(odd)
+    before = fingerprint(odd)
     key = "HKLM\\TEST\\" + join([name, name])
     (line,) = [line for line in output_of("reg", odd, "query", key).splitlines() if line.startswith("HKEY")]
     assert line == key.replace("HKLM", "HKEY_LOCAL_MACHINE")  # what is shown can be typed
@@ -115,7 +115,7 @@ def test_a_key_of_any_name_is_edited_copied_and_deleted(odd: Path, name: str) ->
     assert_reglookup_agrees(odd, content)
     for _ in range(3):
         output_of("undo", odd)
-    assert sha256(odd) == before
+    assert fingerprint(odd) == before
 
 
 def test_an_export_of_any_names_imports_again(odd: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from bcd.stores import judged
 from commands.here import output_of, words_of
-from support.images import sha256
+from support.images import fingerprint
 from support.machine import missing, run
 from support.machine_disk import mounted_ntfs
 from support.real_data import CORPUS
@@ -87,7 +87,7 @@ def hives_of(image: Path, generation: int) -> tuple[dict[str, dict[str, str]], d
 @pytest.mark.parametrize("generation", [1, 2])
 def test_the_procedure_does_its_work_on_a_sample_and_is_undone(generation: int, request: pytest.FixtureRequest) -> None:
     image: Path = request.getfixturevalue(f"gen{generation}_broken")
-    before = sha256(image)
+    before = fingerprint(image)
 
     printed = perform(image)
 
@@ -105,7 +105,7 @@ def test_the_procedure_does_its_work_on_a_sample_and_is_undone(generation: int, 
 
     for _ in range(printed.count("Take it back with")):
         output_of("undo", image)
-    assert sha256(image) == before
+    assert fingerprint(image) == before
 
 
 def test_on_hives_that_were_copied_out_the_lines_of_reg_work_word_for_word(gen1_broken: Path, tmp_path: Path) -> None:

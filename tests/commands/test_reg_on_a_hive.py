@@ -11,7 +11,7 @@ import pytest
 from commands.here import output_of, vmrescue
 from commands.hives import CRASH_CONTROL, system_hive, utf16, values, written
 from support.command import vmrescue as vmrescue_process
-from support.images import sha256
+from support.images import fingerprint, sha256
 from support.real_data import corpus
 from vmrescue.registry import Hive
 from vmrescue.registry.base_block import checksum
@@ -30,7 +30,7 @@ def system(tmp_path: Path) -> Path:
 
 
 def test_add_sets_a_value_and_undo_gives_the_same_bytes(system: Path) -> None:
-    before = sha256(system)
+    before = fingerprint(system)
 
     printed = output_of("reg", system, "add", KEY, "/v", "NMICrashDump", "/t", "REG_DWORD", "/d", "1", "/f")
 
@@ -42,7 +42,7 @@ def test_add_sets_a_value_and_undo_gives_the_same_bytes(system: Path) -> None:
     }
     assert Hive(system.read_bytes()).check() == []
     output_of("undo", system)
-    assert sha256(system) == before
+    assert fingerprint(system) == before
 
 
 def test_the_hive_and_its_manifest_are_backed_up_first(system: Path) -> None:
@@ -56,7 +56,7 @@ def test_the_hive_and_its_manifest_are_backed_up_first(system: Path) -> None:
 
 
 def test_a_dry_run_shows_the_change_and_writes_nothing(system: Path) -> None:
-    before = sha256(system)
+    before = fingerprint(system)
 
     printed = output_of("reg", system, "add", KEY, "/v", "CrashDumpEnabled", "/t", "REG_DWORD", "/d", "1", "--dry-run")
 
@@ -64,30 +64,30 @@ def test_a_dry_run_shows_the_change_and_writes_nothing(system: Path) -> None:
     assert "after   REG_DWORD 1\n" in printed
     assert "Nothing was written." in printed
     assert SUCCESS not in printed
-    assert sha256(system) == before
+    assert fingerprint(system) == before
     assert list(system.parent.iterdir()) == [system]
 
 
 def test_without_f_it_asks_and_takes_no_for_an_answer(system: Path) -> None:
-    before = sha256(system)
+    before = fingerprint(system)
 
     refused = vmrescue_process("reg", system, "delete", KEY, "/va", stdin="n\n")
 
     assert refused.returncode == 4
-    assert sha256(system) == before
+    assert fingerprint(system) == before
     agreed = vmrescue_process("reg", system, "delete", KEY, "/va", stdin="y\n")
     assert agreed.returncode == 0
     assert values(system, CRASH_CONTROL) == {}
 
 
 def test_what_is_so_already_is_not_written_again(system: Path) -> None:
-    before = sha256(system)
+    before = fingerprint(system)
 
     printed = output_of("reg", system, "add", KEY, "/v", "crashdumpenabled", "/t", "REG_DWORD", "/d", "7", "/f")
 
     assert "There is nothing to change." in printed
     assert printed.endswith(SUCCESS)
-    assert sha256(system) == before
+    assert fingerprint(system) == before
 
 
 @pytest.mark.parametrize("name", [r"HKLM\BROKENSYSTEM", r"HKEY_LOCAL_MACHINE\system", r"HKU\anything"])
@@ -155,7 +155,7 @@ def test_an_import_comes_to_what_it_says_whatever_was_there(system: Path, tmp_pa
 
 
 def test_an_import_that_fails_in_the_middle_writes_nothing(system: Path, tmp_path: Path) -> None:
-    before = sha256(system)
+    before = fingerprint(system)
     text = tmp_path / "text.reg"
     text.write_text("REGEDIT4\n\n[HKEY_LOCAL_MACHINE\\SYSTEM\\new]\n\n[-HKEY_LOCAL_MACHINE\\SYSTEM]\n")
 
@@ -163,7 +163,7 @@ def test_an_import_that_fails_in_the_middle_writes_nothing(system: Path, tmp_pat
 
     assert done.status == 4
     assert "root key" in done.err
-    assert sha256(system) == before
+    assert fingerprint(system) == before
 
 
 def test_a_dirty_hive_is_read_and_edited_with_its_logs_replayed(tmp_path: Path) -> None:
@@ -171,14 +171,14 @@ def test_a_dirty_hive_is_read_and_edited_with_its_logs_replayed(tmp_path: Path) 
     hive.write_bytes(corpus("hives/SYSTEM_B"))
     for suffix in ("LOG1", "LOG2"):
         hive.with_suffix(f".{suffix}").write_bytes(corpus(f"hives/SYSTEM_B.{suffix}"))
-    before = sha256(hive)
+    before = fingerprint(hive)
 
     output_of("reg", hive, "add", r"HKLM\SYSTEM\Select", "/v", "vmrescue", "/t", "REG_DWORD", "/d", "1", "/f")
 
     assert (values(hive, "Select") or {})["vmrescue"] == "dword:00000001"
     assert len(hive.read_bytes()) > 4096 + 12398592, "the logs grow the hive"
     output_of("undo", hive)
-    assert sha256(hive) == before
+    assert fingerprint(hive) == before
 
 
 def test_a_link_leads_to_the_hive_and_to_its_logs(tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_a_dirty_hive_that_no_log_mends_is_read_with_a_note_and_not_edited(
     hive.write_bytes(corpus("hives/SYSTEM_B"))
     if content := log():
         (tmp_path / "SYSTEM.LOG1").write_bytes(content)
-    before = sha256(hive)
+    before = fingerprint(hive)
 
     asked = vmrescue("reg", hive, "query", r"HKLM\SYSTEM\Select")
     assert asked.status == 0
@@ -228,7 +228,7 @@ def test_a_dirty_hive_that_no_log_mends_is_read_with_a_note_and_not_edited(
     assert "SYSTEM is dirty" in refused.err
     assert "it is not edited" in refused.err
     assert vmrescue("reg", hive, "check", r"HKLM\SYSTEM").status == 1
-    assert sha256(hive) == before
+    assert fingerprint(hive) == before
 
 
 def test_check_names_the_damage(system: Path) -> None:
@@ -250,7 +250,7 @@ def test_a_hive_with_a_wrong_count_of_references_is_sound_and_edited(system: Pat
     cell = Hive(bytes(data)).root.node.security
     struct.pack_into("<I", data, 4096 + 4 + cell + 12, counted)
     system.write_bytes(data)
-    before = sha256(system)
+    before = fingerprint(system)
 
     printed = output_of("reg", system, "check", r"HKLM\SYSTEM")
     output_of("reg", system, "delete", KEY, "/f")
@@ -260,7 +260,7 @@ def test_a_hive_with_a_wrong_count_of_references_is_sound_and_edited(system: Pat
     assert values(system, "new") == {"x": "dword:00000001"}
     output_of("undo", system)
     output_of("undo", system)
-    assert sha256(system) == before
+    assert fingerprint(system) == before
 
 
 def test_what_windows_mends_by_itself_is_said_and_does_not_stop_an_edit(system: Path) -> None:
@@ -321,11 +321,11 @@ def test_an_export_does_not_overwrite_a_file_unasked(system: Path, tmp_path: Pat
     ],
 )
 def test_errors_have_their_status_and_write_nothing(system: Path, words: list[str], status: int, message: str) -> None:
-    before = sha256(system)
+    before = fingerprint(system)
 
     done = vmrescue("reg", system, *words)
 
     assert (done.status, done.out) == (status, "")
     assert message in done.err
-    assert sha256(system) == before
+    assert fingerprint(system) == before
     assert list(system.parent.iterdir()) == [system]

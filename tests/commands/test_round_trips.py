@@ -12,7 +12,7 @@ from commands.here import output_of, vmrescue
 from commands.hives import written
 from registry.judges import assert_judges_agree, content_of
 from registry.samples import hive_with_everything
-from support.images import sha256
+from support.images import fingerprint
 from support.machine import need_tool
 from support.real_data import corpus
 from vmrescue.registry import Hive, ValueType
@@ -81,12 +81,12 @@ def test_we_import_what_hivexregedit_exports(everything: Path, empty: Path) -> N
 
 
 def test_importing_a_keys_own_export_changes_nothing(everything: Path) -> None:
-    before = sha256(everything)
+    before = fingerprint(everything)
     text = everything.with_name("text.reg")
     output_of("reg", everything, "export", ROOT, text)
 
     assert "There is nothing to change." in output_of("reg", everything, "import", text, "--yes")
-    assert sha256(everything) == before
+    assert fingerprint(everything) == before
 
 
 @pytest.fixture(params=["recipe 1", "recipe 2", "a real machine's"])
@@ -122,10 +122,10 @@ def test_a_store_is_made_of_nothing_by_import_and_of_another_again(store: Path) 
 
 
 def test_importing_a_stores_own_export_changes_nothing(store: Path) -> None:
-    before = sha256(store)
+    before = fingerprint(store)
     copy = store.with_name("copy")
     output_of("bcdedit", store, "/export", copy)
 
     output_of("bcdedit", store, "/import", copy, "--yes")
 
-    assert sha256(store) == before
+    assert fingerprint(store) == before

@@ -17,7 +17,7 @@ from defrag.volumes import fragmented, measured
 from ntfs.test_state import volume_with_log
 from ntfs.volumes import MIB, comb, format_volume, opened, windows_volume, write_sparse
 from support.command import output_of, vmrescue
-from support.images import sha256
+from support.images import fingerprint
 from support.machine import run
 from support.ntfs_judges import all_judges, dissect_tree, structure_judges
 
@@ -37,7 +37,7 @@ def small(path: Path) -> Path:
 
 
 def test_a_sample_is_analysed_and_rehearsed(gen2_broken: Path) -> None:
-    old = sha256(gen2_broken)
+    old = fingerprint(gen2_broken)
     text = output_of("defrag", gen2_broken, "--analyze", "--limit", "1")
     assert "\\Windows\\System32\\config\\SYSTEM" in text
     assert "\\Windows\\Temp\\fill.bin" in text
@@ -48,7 +48,7 @@ def test_a_sample_is_analysed_and_rehearsed(gen2_broken: Path) -> None:
     rehearsed = json.loads(output_of("defrag", gen2_broken, "--dry-run", "--free-space", "--format", "json"))
     assert rehearsed["after"]["largest_free"] > rehearsed["before"]["largest_free"]
     assert "Nothing was written" in output_of("defrag", gen2_broken, "--dry-run")
-    assert sha256(gen2_broken) == old
+    assert fingerprint(gen2_broken) == old
     assert sorted(path.name for path in gen2_broken.parent.iterdir()) == [gen2_broken.name]
 
 
@@ -59,29 +59,29 @@ def test_a_sample_is_defragmented_and_repaired_and_that_undone(gen2_healthy: Pat
     assert done["after"]["free_extents"] < done["before"]["free_extents"]
     run("qemu-img", "info", "-f", "vpc", gen2_healthy)
     assert library.diagnose(gen2_healthy).findings == []
-    old = sha256(gen2_healthy)
+    old = fingerprint(gen2_healthy)
     assert vmrescue("undo", gen2_healthy).returncode == 4
     output_of("expand", gen2_healthy, "--size", "1G", "--yes", "--quiet")
     library.undo(gen2_healthy)
-    assert sha256(gen2_healthy) == old
+    assert fingerprint(gen2_healthy) == old
 
 
 def test_where_nothing_is_to_be_moved_an_earlier_repair_can_still_be_undone(gen1_broken: Path) -> None:
-    old = sha256(gen1_broken)
+    old = fingerprint(gen1_broken)
     library.repair(gen1_broken)
-    repaired = sha256(gen1_broken)
+    repaired = fingerprint(gen1_broken)
 
     done = json.loads(output_of("defrag", gen1_broken, "--yes", "--format", "json"))
 
     assert (done["moves"], done["commits"]) == (0, 0)
-    assert sha256(gen1_broken) == repaired
+    assert fingerprint(gen1_broken) == repaired
     output_of("undo", gen1_broken)
-    assert sha256(gen1_broken) == old
+    assert fingerprint(gen1_broken) == old
 
 
 @pytest.mark.parametrize("option", ["--copy-to", "--into"])
 def test_a_copy_or_a_child_is_defragmented_and_the_image_left_alone(gen2_healthy: Path, option: str) -> None:
-    old, new = sha256(gen2_healthy), gen2_healthy.with_name("new.vhd")
+    old, new = fingerprint(gen2_healthy), gen2_healthy.with_name("new.vhd")
     done = json.loads(output_of("defrag", gen2_healthy, "--free-space", option, new, "--yes", "--format", "json"))
     assert done["image"] == str(new)
     assert done["moves"] > 0
@@ -89,7 +89,7 @@ def test_a_copy_or_a_child_is_defragmented_and_the_image_left_alone(gen2_healthy
     again = vmrescue("defrag", gen2_healthy, option, new, "--yes")
     assert again.returncode == 4
     assert "exists already" in again.stderr
-    assert sha256(gen2_healthy) == old
+    assert fingerprint(gen2_healthy) == old
 
 
 def test_only_the_files_that_are_named_are_moved(quick_folder: Path) -> None:
@@ -160,11 +160,11 @@ def test_nobody_is_asked_where_nobody_can_answer(quick_folder: Path) -> None:
 
 
 def refused(path: Path, reason: str) -> None:
-    old = sha256(path)
+    old = fingerprint(path)
     for words in (("--yes",), ("--dry-run",)):
         done = vmrescue("defrag", path, *words)
         assert (done.returncode, reason in done.stderr) == (4, True), done.stderr
-    assert sha256(path) == old
+    assert fingerprint(path) == old
 
 
 def test_a_sleeping_windows_is_not_moved_about(quick_folder: Path) -> None:

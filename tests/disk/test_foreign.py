@@ -13,7 +13,7 @@ import vmrescue
 from support.command import output_of
 from support.command import vmrescue as command
 from support.findings import told
-from support.images import sample, sha256
+from support.images import fingerprint, sample
 from support.machine import need_tool, run
 from vmrescue.disk import EditSession, open_disk
 from vmrescue.errors import FormatError, NotFoundError, RefusedError, UnsupportedError, VmRescueError
@@ -142,7 +142,7 @@ def test_a_later_piece_by_itself_leads_to_the_first(tmp_path: Path) -> None:
 def test_a_windows_in_a_foreign_container_is_diagnosed_and_not_repaired(kind: str, tmp_path: Path) -> None:
     vhd = sample("gen2-broken", tmp_path)
     image = convert(vhd, kind, [], tmp_path / f"os.{kind}")
-    before = sha256(image)
+    before = fingerprint(image)
     diagnosis = vmrescue.diagnose(image)
     assert told(diagnosis) == told(vmrescue.diagnose(vhd))
     for act in (
@@ -153,7 +153,7 @@ def test_a_windows_in_a_foreign_container_is_diagnosed_and_not_repaired(kind: st
     ):
         with pytest.raises(RefusedError, match=f"qemu-img convert .*os.{kind} OUT.vhd"):
             act()
-    assert sha256(image) == before
+    assert fingerprint(image) == before
     converted = tmp_path / "out.vhd"
     run("qemu-img", "convert", "-O", "vpc", "-o", "subformat=fixed,force_size", image, converted)
     assert vmrescue.repair(converted).written

@@ -14,7 +14,7 @@ from dissect import target
 
 import vmrescue
 from support.command import output_of
-from support.images import sha256
+from support.images import fingerprint
 from vmrescue.dissect_plugin import FOLDER
 from vmrescue.errors import NotFoundError, RefusedError
 
@@ -34,7 +34,7 @@ def target_query(*arguments: object) -> list[dict[str, Any]]:
 
 
 def test_target_query_yields_the_findings_as_records(gen2_broken: Path, gen2_healthy: Path) -> None:
-    before = sha256(gen2_broken)
+    before = fingerprint(gen2_broken)
     records = target_query(gen2_broken, gen2_healthy)
     findings = vmrescue.diagnose(gen2_broken).findings
     assert [record["summary"] for record in records] == [finding.summary for finding in findings]
@@ -44,7 +44,7 @@ def test_target_query_yields_the_findings_as_records(gen2_broken: Path, gen2_hea
         assert json.loads(record["evidence"]) == finding.evidence
         assert record["changes"] == [change.title for change in finding.changes]
         assert Path(record["source"]) == gen2_broken
-    assert sha256(gen2_broken) == before
+    assert fingerprint(gen2_broken) == before
 
     program, *words = next(record["remedies"] for record in records if record["check"] == "bad-memory")[0].split()
     assert program == "vmrescue"

@@ -23,7 +23,7 @@ from commands.hives import CRASH_CONTROL
 from fuzz.mutation import mutate
 from fuzz.rooms import PARSERS
 from fuzz.rooms.whole import START, STORE, SYSTEM, VOLUME
-from support.images import sha256
+from support.images import fingerprint
 from support.machine import need_tool
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def damaged_and_edited(kind: str, number: int, folder: Path) -> str:
     image, source = folder / "image", folder / "source"
     image.write_bytes(make().data if number == SOUND else mutate(make(), chance))
     source.write_bytes(bytes(range(256)) * 20)
-    before, verdicts = sha256(image), judge(image)
+    before, verdicts = fingerprint(image), judge(image)
 
     words = [word.format(image, source=source) for word in chance.choice(commands)]
     done = vmrescue(*words)
@@ -135,15 +135,15 @@ def damaged_and_edited(kind: str, number: int, folder: Path) -> str:
     where = f"{kind} {number}: {words}: {done}"
     assert done.status in DOCUMENTED, where
     if done.status in NOTHING_DONE:
-        assert sha256(image) == before, where
+        assert fingerprint(image) == before, where
         assert done.err, where
         return "refused"
-    if sha256(image) == before:
+    if fingerprint(image) == before:
         return "nothing to do"
     worse = {name for name, content in judge(image).items() if verdicts[name] and not content}
     assert not worse, f"{where}: {worse}"
     undone = vmrescue("undo", image)
-    assert (undone.status, sha256(image)) == (0, before), f"{where}: {undone}"
+    assert (undone.status, fingerprint(image)) == (0, before), f"{where}: {undone}"
     return "edited"
 
 

@@ -11,7 +11,7 @@ import pytest
 
 import vmrescue as library
 from support.command import output_of, vmrescue
-from support.images import sha256
+from support.images import fingerprint
 from support.machine import run
 from support.machine_disk import mounted_ntfs
 from support.registry_values import MEMORY_MANAGEMENT, lines, merge
@@ -143,7 +143,7 @@ def test_a_plan_of_any_origin_deletes_only_what_its_check_may(
     with mounted_ntfs(gen1_broken, *GEN1_OS) as root:
         found = {str(each.relative_to(root)).upper(): each for each in root.rglob("*")}
         size = found[path.replace("\\", "/").upper()].stat().st_size
-    before = sha256(gen1_broken)
+    before = fingerprint(gen1_broken)
     made = library.diagnose(gen1_broken, only=["page-file"]).plan()
     step = Step(check, "an older version found it", DeleteFile(FileRef(0, 2, path), size))
     plan = tmp_path / "plan.json"
@@ -153,7 +153,7 @@ def test_a_plan_of_any_origin_deletes_only_what_its_check_may(
     done = vmrescue("apply", plan, gen1_broken, "--yes")
 
     assert (done.returncode, words in done.stderr) == (4, True), done.stderr
-    assert sha256(gen1_broken) == before
+    assert fingerprint(gen1_broken) == before
 
 
 def test_rm_deletes_what_a_person_names_but_not_what_windows_starts_from(gen1_broken: Path) -> None:

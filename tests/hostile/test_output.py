@@ -15,7 +15,7 @@ import pytest
 from commands.here import vmrescue
 from fuzz.rooms.whole import START, SYSTEM
 from hostile.disks import small_image
-from support.images import sha256
+from support.images import fingerprint
 from vmrescue.disk import open_disk
 from vmrescue.ntfs import NtfsVolume
 from vmrescue.plan import Plan
@@ -168,7 +168,7 @@ def test_get_replaces_a_link_in_its_place_and_does_not_follow_it(tmp_path: Path)
 
 def test_backup_refuses_a_folder_in_which_a_link_leads_elsewhere(tmp_path: Path) -> None:
     image, folder, elsewhere = small_image(tmp_path), tmp_path / "out", tmp_path / "elsewhere"
-    before = sha256(image)
+    before = fingerprint(image)
     folder.mkdir()
     elsewhere.mkdir()
     (folder / "partition1").symlink_to(elsewhere)
@@ -178,7 +178,7 @@ def test_backup_refuses_a_folder_in_which_a_link_leads_elsewhere(tmp_path: Path)
     assert done.status == 4
     assert "a link out of the backup's folder" in done.err
     assert not [path for path in elsewhere.rglob("*") if path.is_file()]
-    assert sha256(image) == before
+    assert fingerprint(image) == before
 
 
 def test_a_repairs_backup_lies_in_the_folder_that_was_named(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ SECONDS = 300
 def vmrescue(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
     """Runs it and returns what came out, whatever the exit status.
 
-    The process is a fork of one that has imported the commands (`support.command_server`): most of a start is importing.
+    The process is a fork of one that has imported the commands (`support.command_server`): that is most of a start.
     """
     words = list(map(str, arguments))
     with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as given:

@@ -1,8 +1,8 @@
 """A process that has imported the whole program, and runs one in a fork of itself whenever it is asked to.
 
 A start of Python with all that the command imports costs a third of a second; a fork of a process that has done so, a
-hundredth. Each run is still a process of its own, with its own streams, folder and environment, that ends as Python ends.
-Started by `support.command`; it ends when whoever started it closes the socket.
+hundredth. Each run is still a process of its own, with its own streams, folder and environment, that ends as Python
+ends. Started by `support.command`; it ends when whoever started it closes the socket.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def import_all() -> None:
 
 
 def serve(connection: socket.socket) -> list[str] | None:
-    """Answers requests until there are no more: None. In a fork that is to run a command it returns the command's words."""
+    """Answers requests until there are no more: None. In a fork that is to run a command, the command's words."""
     while True:
         request, streams, _, _ = socket.recv_fds(connection, LIMIT, STREAMS)
         if not request:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 import time
@@ -12,12 +11,9 @@ from typing import TYPE_CHECKING
 from vmrescue.cli.interrupts import end_in_good_order
 from vmrescue.cli.main import main
 from vmrescue.disk import journal_folder
-from vmrescue.image.transports.file import FileDevice
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-PIECE = 1 << 16
 
 
 def start(*words: object, said: Path | None = None) -> int:
@@ -60,20 +56,3 @@ def wait_for_journal(image: Path, deadline: float) -> None:
         with suppress(FileNotFoundError):
             if any(path.suffix in (".tmp", ".hot") for path in journal_folder(image).iterdir()):
                 return
-
-
-def fingerprint(image: Path) -> str:
-    """The SHA-256 of a file's size and of all that is not zero in it; its holes cost nothing."""
-    device = FileDevice(image)
-    digest = hashlib.sha256(str(device.size).encode())
-    try:
-        at = device.next_data(0)
-        while at < device.size:
-            start = at // PIECE * PIECE
-            piece = device.read_at(start, min(PIECE, device.size - start))
-            if piece.count(0) != len(piece):
-                digest.update(start.to_bytes(8, "little") + piece)
-            at = device.next_data(start + len(piece)) if start + len(piece) < device.size else device.size
-    finally:
-        device.close()
-    return digest.hexdigest()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import subprocess
 import tempfile
 from pathlib import Path
 
 from vmrescue.samples import unpack
+
+PIECE = 1 << 16
 
 
 @functools.cache
@@ -25,6 +28,26 @@ def sample(name: str, folder: Path) -> Path:
 
 
 def sha256(path: Path) -> str:
-    """Of a file's content."""
+    """Of a file's content, as other programs compute it. To see whether a disk changed, `fingerprint` is quicker."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def fingerprint(path: Path) -> str:
+    """The SHA-256 of a file's size and of each piece of it that is not all zero: it tells files apart as well as theirs
+    does, and the holes of a disk, which are most of it, cost nothing.
+    """
+    size = path.stat().st_size
+    digest = hashlib.sha256(str(size).encode())
+    with path.open("rb", buffering=0) as stream:
+        at = 0
+        while at < size:
+            try:
+                at = os.lseek(stream.fileno(), at, os.SEEK_DATA) // PIECE * PIECE
+            except OSError:  # only a hole follows
+                break
+            piece = os.pread(stream.fileno(), PIECE, at)
+            if piece.count(0) != len(piece):
+                digest.update(at.to_bytes(8) + piece)
+            at += PIECE
+    return digest.hexdigest()

@@ -27,6 +27,7 @@ SDISTS = {
 }
 
 
+@functools.cache
 def corpus(name: str) -> bytes:
     """A file of the corpus, unpacked: ``corpus("hives/BCD-uefi")``."""
     path = CORPUS / f"{name}.xz"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import vmrescue
-from support.images import sha256
+from support.images import fingerprint
 from support.machine import need_tool, run
 from support.machine_disk import loop_device, mounted_ntfs
 from support.ntfs_judges import structure_judges
@@ -66,7 +66,7 @@ def test_a_page_file_on_a_data_disk_is_deleted_there_and_undone_on_both(os_disk:
     (alone,), (beside,) = stray(os_disk), stray(os_disk, data)
     assert "not at hand" in alone.summary
     assert "4 MB is there" in beside.summary
-    before = sha256(os_disk), sha256(data)
+    before = fingerprint(os_disk), fingerprint(data)
 
     receipt = vmrescue.repair(os_disk, data_disks=[data])
     assert set(receipt.written) == {str(os_disk), str(data)}
@@ -80,7 +80,7 @@ def test_a_page_file_on_a_data_disk_is_deleted_there_and_undone_on_both(os_disk:
 
     vmrescue.undo(os_disk)
     vmrescue.undo(data)
-    assert (sha256(os_disk), sha256(data)) == before
+    assert (fingerprint(os_disk), fingerprint(data)) == before
 
 
 def test_a_damaged_volume_is_a_finding_and_the_rest_is_diagnosed_and_repaired(os_disk: Path, tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_a_damaged_volume_is_a_finding_and_the_rest_is_diagnosed_and_repaired(os
         sector = file.read(512)
         file.seek(DATA[0] + int.from_bytes(sector[48:56], "little") * sector[13] * 512)  # the first cluster of $MFT
         file.write(b"\xa5" * 4096)
-    damaged, before = sha256(data), vmrescue.diagnose(os_disk)
+    damaged, before = fingerprint(data), vmrescue.diagnose(os_disk)
 
     diagnosis = vmrescue.diagnose(os_disk, data_disks=[data])
     found = [finding for finding in diagnosis.findings if finding.evidence.get("state") == "damaged"]
@@ -102,4 +102,4 @@ def test_a_damaged_volume_is_a_finding_and_the_rest_is_diagnosed_and_repaired(os
 
     receipt = vmrescue.repair(os_disk, data_disks=[data])
     assert set(receipt.written) == {str(os_disk)}
-    assert sha256(data) == damaged
+    assert fingerprint(data) == damaged

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.command import output_of, vmrescue
-from support.images import sha256
+from support.images import fingerprint
 from support.machine import run
 from support.machine_disk import loop_device, mounted_ntfs
 from support.real_data import corpus
@@ -31,7 +31,7 @@ def dirty(gen1_broken: Path) -> Path:
 
 
 def test_a_dirty_hive_is_replayed_and_edited_in_one_repair(dirty: Path) -> None:
-    before = sha256(dirty)
+    before = fingerprint(dirty)
     text = output_of("diagnose", dirty, "--only", "hive-log", "--only", "crash-dump", status=1)
     assert r"hive-log: the hive \Windows\System32\config\SYSTEM is dirty" in text
     output_of("repair", dirty, "--yes")
@@ -46,14 +46,14 @@ def test_a_dirty_hive_is_replayed_and_edited_in_one_repair(dirty: Path) -> None:
         assert '"CrashDumpEnabled"=dword:00000001' in exported
         run("reglookup", "-p", "/Select", hive)
     output_of("undo", dirty)
-    assert sha256(dirty) == before
+    assert fingerprint(dirty) == before
 
 
 def test_a_hive_whose_logs_windows_refuses_is_reported_and_not_edited(gen1_broken: Path) -> None:
     with mounted_ntfs(gen1_broken, *GEN1_OS, writable=True) as root:
         (root / CONFIG / "SAM").write_bytes(corpus("hives/BadLogHive1/BadLogHive"))
         (root / CONFIG / "SAM.LOG1").write_bytes(corpus("hives/BadLogHive1/BadLogHive.LOG1"))
-    before = sha256(gen1_broken)
+    before = fingerprint(gen1_broken)
     text = output_of("diagnose", gen1_broken, "--only", "hive-log", status=1)
     assert "no transaction log applies to the dirty hive" in text
     assert "repair: none that vmrescue can make" in text
@@ -64,4 +64,4 @@ def test_a_hive_whose_logs_windows_refuses_is_reported_and_not_edited(gen1_broke
     assert refused.returncode == 4
     assert r"config\SAM" in refused.stderr
     assert "log 1" in refused.stderr
-    assert sha256(gen1_broken) == before
+    assert fingerprint(gen1_broken) == before

@@ -21,8 +21,8 @@ import pytest
 import vmrescue
 from defrag.test_crash import prepare
 from ntfs.volumes import opened, tree_of
-from support.endings import fingerprint, start, status_of, wait_for_journal
-from support.images import sample
+from support.endings import start, status_of, wait_for_journal
+from support.images import fingerprint, sample
 from support.machine import missing
 from vmrescue.disk import EditSession, journal_folder
 from vmrescue.transaction import history

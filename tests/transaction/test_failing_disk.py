@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import vmrescue
-from support.images import sha256
+from support.images import fingerprint
 from vmrescue.disk import pending
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def test_a_disk_that_stores_something_else_is_found_out_after_the_commit(
     name: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image: Path = request.getfixturevalue(name)
-    before = sha256(image)
+    before = fingerprint(image)
     pwrite, lies = os.pwrite, iter([True])
 
     def lying_pwrite(descriptor: int, data: bytes, offset: int) -> int:
@@ -41,7 +41,7 @@ def test_a_disk_that_stores_something_else_is_found_out_after_the_commit(
     with pytest.raises(vmrescue.VmRescueError, match="not what was written") as failure:
         vmrescue.repair(image, only=CHECKS)
     assert failure.value.exit_status == 5
-    assert sha256(image) == before
+    assert fingerprint(image) == before
     assert pending(image) is None
 
 
@@ -50,7 +50,7 @@ def test_a_disk_that_stores_something_else_is_found_out_after_the_commit(
 def test_a_write_that_fails_half_way_leaves_the_image_as_before(
     gen2_broken: Path, failing: int, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = sha256(gen2_broken)
+    before = fingerprint(gen2_broken)
     pwrite, count = os.pwrite, iter(range(10_000))
 
     def failing_pwrite(descriptor: int, data: bytes, offset: int) -> int:
@@ -62,13 +62,13 @@ def test_a_write_that_fails_half_way_leaves_the_image_as_before(
     with pytest.raises(vmrescue.VmRescueError, match="rolled back") as failure:
         vmrescue.repair(gen2_broken, only=CHECKS)
     assert failure.value.exit_status == 5
-    assert sha256(gen2_broken) == before
+    assert fingerprint(gen2_broken) == before
     monkeypatch.setattr(os, "pwrite", pwrite)
     assert vmrescue.repair(gen2_broken, only=CHECKS).committed
 
 
 def test_an_image_that_another_process_holds_is_refused_with_its_name(gen2_broken: Path) -> None:
-    before = sha256(gen2_broken)
+    before = fingerprint(gen2_broken)
     code = f"held = open({str(gen2_broken)!r}, 'r+b'); print(flush=True); input()"
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
@@ -77,4 +77,4 @@ def test_an_image_that_another_process_holds_is_refused_with_its_name(gen2_broke
             vmrescue.repair(gen2_broken, only=CHECKS)
         holder.communicate(b"\n")
     assert refusal.value.exit_status == 4
-    assert sha256(gen2_broken) == before
+    assert fingerprint(gen2_broken) == before

@@ -19,7 +19,7 @@ import vmrescue
 from defrag.test_crash import prepare
 from ntfs.volumes import opened, tree_of
 from support.command import output_of
-from support.images import sha256
+from support.images import fingerprint, sha256
 from vmrescue.disk import EditSession, copy_to_fixed, journal_folder, open_disk, pending
 from vmrescue.transaction import history
 from vmrescue.transaction.defragmenting import Defragmentation
@@ -68,7 +68,7 @@ def end(number: int, frame: FrameType | None) -> None:
 def test_a_signal_while_a_commit_is_confirmed_rolls_it_back_and_a_second_one_waits(
     gen2_broken: Path, number: signal.Signals
 ) -> None:
-    before = sha256(gen2_broken)
+    before = fingerprint(gen2_broken)
     old = signal.signal(number, signal.default_int_handler if number == signal.SIGINT else end)
     try:
         with (
@@ -80,7 +80,7 @@ def test_a_signal_while_a_commit_is_confirmed_rolls_it_back_and_a_second_one_wai
         signal.signal(number, old)
     assert "confirmed" in done
     assert ended.value.__notes__ == ["every image is as before"]
-    assert sha256(gen2_broken) == before
+    assert fingerprint(gen2_broken) == before
     assert pending(gen2_broken) is None
     assert [past.state for past in history(gen2_broken)] == ["undone"]
     assert not list(journal_folder(gen2_broken).glob("*/receipt*"))
@@ -88,7 +88,7 @@ def test_a_signal_while_a_commit_is_confirmed_rolls_it_back_and_a_second_one_wai
 
 
 def test_a_kill_while_a_commit_is_confirmed_is_rolled_back_when_the_image_is_next_opened(gen2_broken: Path) -> None:
-    before = sha256(gen2_broken)
+    before = fingerprint(gen2_broken)
     child = os.fork()
     if not child:
         try:
@@ -97,10 +97,10 @@ def test_a_kill_while_a_commit_is_confirmed_is_rolled_back_when_the_image_is_nex
         finally:
             os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-    assert sha256(gen2_broken) != before
+    assert fingerprint(gen2_broken) != before
     assert {"bad-memory"} <= {finding.check for finding in vmrescue.diagnose(gen2_broken).findings}, "read as it was"
     EditSession(gen2_broken).close()
-    assert sha256(gen2_broken) == before
+    assert fingerprint(gen2_broken) == before
 
 
 def test_a_signal_while_moves_are_confirmed_leaves_them_taken_back(quick_folder: Path) -> None:
@@ -137,14 +137,14 @@ def failing_at_the_receipt() -> Iterator[None]:
 
 
 def test_a_change_without_its_receipt_is_said_to_be_made(gen2_broken: Path) -> None:
-    before = sha256(gen2_broken)
+    before = fingerprint(gen2_broken)
     with failing_at_the_receipt(), pytest.raises(vmrescue.VmRescueError, match="was changed") as failure:
         vmrescue.repair(gen2_broken, only=CHECKS)
     assert failure.value.exit_status == 6
-    assert sha256(gen2_broken) != before
+    assert fingerprint(gen2_broken) != before
     assert [past.state for past in history(gen2_broken)] == ["done"]
     vmrescue.undo(gen2_broken)
-    assert sha256(gen2_broken) == before
+    assert fingerprint(gen2_broken) == before
 
 
 def test_moves_that_were_made_are_not_said_to_be_rolled_back(quick_folder: Path) -> None:
@@ -177,11 +177,11 @@ def printing_to_a_full_disk(*words: object) -> tuple[int, str]:
 
 
 def test_what_cannot_be_printed_of_a_change_does_not_hide_it(gen2_broken: Path) -> None:
-    before = sha256(gen2_broken)
+    before = fingerprint(gen2_broken)
     status, said = printing_to_a_full_disk("repair", "--yes", "--only", "bad-memory", "--format", "json", gen2_broken)
     assert (status, said.count("\n")) == (6, 1)
     assert "the image was changed" in said
-    assert sha256(gen2_broken) != before
+    assert fingerprint(gen2_broken) != before
     status, said = printing_to_a_full_disk("info", gen2_broken)
     assert (status, said.count("\n")) == (3, 1)
     assert "No space left" in said

@@ -10,7 +10,7 @@ import pyvhdi
 
 import vmrescue
 from support.command import output_of
-from support.images import sha256
+from support.images import fingerprint
 from support.machine import run
 from support.machine_disk import mounted_ntfs
 from support.real_disk import ESP, MIB, OS_START, PAGE_FRAMES, real_disk
@@ -35,7 +35,7 @@ def image(built: Path, tmp_path: Path) -> Path:
 
 
 def test_a_real_disk_is_diagnosed_repaired_judged_and_undone(image: Path, tmp_path: Path) -> None:
-    before = sha256(image)
+    before = fingerprint(image)
     document = json.loads(output_of("diagnose", image, "--format", "json", status=1))
     assert [finding["check"] for finding in document["findings"]] == FAULTS
     (bad_memory,) = (finding for finding in document["findings"] if finding["check"] == "bad-memory")
@@ -71,18 +71,18 @@ def test_a_real_disk_is_diagnosed_repaired_judged_and_undone(image: Path, tmp_pa
     assert "1700000a" not in run("hivexregedit", "--export", tmp_path / "BCD", r"\Objects")
 
     output_of("undo", image)
-    assert sha256(image) == before
+    assert fingerprint(image) == before
 
 
 def test_the_same_from_python(image: Path) -> None:
-    before = sha256(image)
+    before = fingerprint(image)
     diagnosis = vmrescue.diagnose(image)
     assert [finding.check for finding in diagnosis.findings] == FAULTS
     receipt = vmrescue.repair(image, plan=diagnosis.plan())
     assert receipt.bytes_written < 128 << 10
     assert vmrescue.diagnose(image).healthy
     vmrescue.undo(image)
-    assert sha256(image) == before
+    assert fingerprint(image) == before
 
 
 def test_libvhdi_sees_the_same_disk_as_we_do(image: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import vmrescue as library
 from support.command import vmrescue
-from support.images import sha256
+from support.images import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ def first_change(document: dict[str, Any]) -> dict[str, Any]:
 def test_a_plan_with_odd_content_is_refused(
     gen2_broken: Path, tmp_path: Path, edit: Callable[[dict[str, Any]], object], status: int
 ) -> None:
-    before = sha256(gen2_broken)
+    before = fingerprint(gen2_broken)
     document = json.loads(library.diagnose(gen2_broken, only=["crash-dump"]).plan().to_json())
     edit(document)
     plan = tmp_path / "plan.json"
@@ -45,7 +45,7 @@ def test_a_plan_with_odd_content_is_refused(
     done = vmrescue("apply", plan, gen2_broken, "--yes")
     assert done.returncode == status, done.stderr
     assert len(done.stderr) < 1000
-    assert sha256(gen2_broken) == before
+    assert fingerprint(gen2_broken) == before
 
 
 def test_swapped_arguments_of_apply_are_recognised_at_the_first_byte(gen1_broken: Path, tmp_path: Path) -> None:
@@ -58,24 +58,24 @@ def test_swapped_arguments_of_apply_are_recognised_at_the_first_byte(gen1_broken
 
 
 def test_an_edit_after_which_there_is_no_windows_is_refused(gen2_broken: Path) -> None:
-    before = sha256(gen2_broken)
+    before = fingerprint(gen2_broken)
     done = vmrescue("rm", gen2_broken, r"C:\Windows\System32\config\SYSTEM", "--yes")
     assert done.returncode == 4
     assert "nothing was written" in done.stderr
-    assert sha256(gen2_broken) == before
+    assert fingerprint(gen2_broken) == before
 
 
 def test_an_image_that_libvhdi_cannot_open_is_refused_before_the_first_write(gen2_broken: Path) -> None:
     with gen2_broken.open("r+b") as stream:
         stream.truncate(gen2_broken.stat().st_size - 512)  # the copy of the footer at byte 0 is good
-    before = sha256(gen2_broken)
+    before = fingerprint(gen2_broken)
     for words in (["--dry-run"], ["--yes"]):
         done = vmrescue("repair", *words, gen2_broken)
         assert done.returncode == 4
         *notes, refusal = done.stderr.splitlines()  # that the footer is missing is said before
         assert all(note.startswith("note: ") for note in notes)
         assert refusal.startswith("vmrescue: libvhdi")
-    assert sha256(gen2_broken) == before
+    assert fingerprint(gen2_broken) == before
     assert list(gen2_broken.parent.iterdir()) == [gen2_broken]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import vmrescue as library
 from support.command import output_of, vmrescue
-from support.images import sha256
+from support.images import fingerprint
 from support.machine import run
 from vmrescue.device import next_data
 from vmrescue.disk import EditSession, accepting, open_disk
@@ -73,23 +73,23 @@ def saved(gen1_broken: Path, tmp_path: Path) -> Path:
 
 
 def test_the_disk_of_a_saved_machine_is_edited_by_no_command(saved: Path, tmp_path: Path) -> None:
-    before = sha256(saved)
+    before = fingerprint(saved)
     for words in edits(saved, tmp_path):
         done = vmrescue(*words)
         assert (done.returncode, SAVED in done.stderr, "--discard-saved-state" in done.stderr) == (4, True, True), (
             words,
             done.stderr,
         )
-    assert sha256(saved) == before
+    assert fingerprint(saved) == before
     assert not list(tmp_path.glob("copy*")) + list(tmp_path.glob("over*"))
 
 
 def test_whoever_throws_the_saved_state_away_may_edit(saved: Path) -> None:
-    before = sha256(saved)
+    before = fingerprint(saved)
     said = output_of("repair", saved, "--yes", "--discard-saved-state")
     assert "Repaired" in said
     output_of("undo", saved)
-    assert sha256(saved) == before
+    assert fingerprint(saved) == before
     with pytest.raises(RefusedError, match="--discard-saved-state"):
         library.repair(saved)
     assert library.repair(saved, accept=["discard-saved-state"]).committed
@@ -105,13 +105,13 @@ def test_a_child_whose_parent_was_changed_since_is_edited_by_no_command(gen1_bro
     create_differencing(gen1_broken, child)
     EditSession(child).close()
     os.utime(gen1_broken, (2_000_000_000, 2_000_000_000))
-    before = sha256(child)
+    before = fingerprint(child)
     for words in (["repair", child, "--yes"], ["bcdedit", child, "/timeout", "7", "--yes"], ["defrag", child, "--yes"]):
         done = vmrescue(*words)
         assert (done.returncode, CHANGED in done.stderr) == (4, True), (words, done.stderr)
         assert "--although-parent-changed" in done.stderr
     assert vmrescue("repair", child, "--yes", "--discard-saved-state").returncode == 4  # another risk
-    assert sha256(child) == before
+    assert fingerprint(child) == before
     assert "Changed" in output_of("bcdedit", child, "/timeout", "7", "--yes", "--although-parent-changed")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import vmrescue
-from support.images import sha256
+from support.images import fingerprint, sha256
 from support.machine import run
 from support.machine_disk import mounted_ntfs
 
@@ -37,15 +37,15 @@ def hive_value(hive: Path, key: str, name: str) -> str:
 @pytest.mark.parametrize("name", ["gen1_broken", "gen2_broken"])
 def test_repair_then_undo_gives_the_same_bytes_twice(name: str, request: pytest.FixtureRequest) -> None:
     image: Path = request.getfixturevalue(name)
-    before = sha256(image)
+    before = fingerprint(image)
     for _ in range(2):
         receipt = vmrescue.repair(image)
         assert receipt.committed
-        assert sha256(image) != before
+        assert fingerprint(image) != before
         remaining = {finding.check for finding in vmrescue.diagnose(image).findings}
         assert remaining <= REMAINING
         vmrescue.undo(image)
-        assert sha256(image) == before
+        assert fingerprint(image) == before
 
 
 def test_hivex_reads_the_wanted_values_in_both_control_sets(gen1_broken: Path) -> None:
@@ -97,10 +97,10 @@ def test_a_receipt_says_what_was_written_and_where_the_backup_is(gen2_broken: Pa
 
 
 def test_a_dry_run_writes_nothing_and_names_every_byte_range(gen2_broken: Path) -> None:
-    before = sha256(gen2_broken)
+    before = fingerprint(gen2_broken)
     planned = vmrescue.repair(gen2_broken, dry_run=True)
     assert not planned.committed
-    assert sha256(gen2_broken) == before
+    assert fingerprint(gen2_broken) == before
     assert list(gen2_broken.parent.iterdir()) == [gen2_broken]
     done = vmrescue.repair(gen2_broken)
     assert sum(map(len, planned.written.values())) > 0
@@ -112,20 +112,20 @@ def test_a_plan_from_json_is_applied_and_refused_when_the_image_has_changed(gen2
     plan = vmrescue.Plan.from_json(text)
     vmrescue.repair(gen2_broken, plan=plan)
     assert "crash-dump" not in {finding.check for finding in vmrescue.diagnose(gen2_broken).findings}
-    after = sha256(gen2_broken)
+    after = fingerprint(gen2_broken)
     with pytest.raises(vmrescue.VmRescueError, match="the plan found REG_DWORD 7") as refusal:
         vmrescue.repair(gen2_broken, plan=plan)
     assert refusal.value.exit_status == 4
-    assert sha256(gen2_broken) == after
+    assert fingerprint(gen2_broken) == after
 
 
 def test_a_plan_for_another_disk_is_refused(gen1_broken: Path, gen2_broken: Path) -> None:
     plan = vmrescue.diagnose(gen1_broken).plan()
-    before = sha256(gen2_broken)
+    before = fingerprint(gen2_broken)
     with pytest.raises(vmrescue.VmRescueError, match="the plan is for a disk") as refusal:
         vmrescue.repair(gen2_broken, plan=plan)
     assert refusal.value.exit_status == 4
-    assert sha256(gen2_broken) == before
+    assert fingerprint(gen2_broken) == before
 
 
 def test_undo_refuses_an_image_that_was_changed_since(gen1_broken: Path) -> None:
@@ -136,11 +136,11 @@ def test_undo_refuses_an_image_that_was_changed_since(gen1_broken: Path) -> None
         byte = stream.read(1)
         stream.seek(row.offset)
         stream.write(bytes([byte[0] ^ 0xFF]))
-    changed = sha256(gen1_broken)
+    changed = fingerprint(gen1_broken)
     with pytest.raises(vmrescue.VmRescueError, match="changed") as refusal:
         vmrescue.undo(gen1_broken)
     assert refusal.value.exit_status == 4
-    assert sha256(gen1_broken) == changed
+    assert fingerprint(gen1_broken) == changed
 
 
 def test_undo_without_a_repair_says_so(gen2_healthy: Path) -> None:
@@ -149,9 +149,9 @@ def test_undo_without_a_repair_says_so(gen2_healthy: Path) -> None:
 
 
 def test_a_healthy_image_is_not_touched_by_a_repair(gen2_healthy: Path) -> None:
-    before = sha256(gen2_healthy)
+    before = fingerprint(gen2_healthy)
     receipt = vmrescue.repair(gen2_healthy)
     assert not receipt.committed
     assert receipt.written == {}
-    assert sha256(gen2_healthy) == before
+    assert fingerprint(gen2_healthy) == before
     assert list(gen2_healthy.parent.iterdir()) == [gen2_healthy]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import shutil
 from base64 import b85decode
 from mmap import ACCESS_READ, mmap
@@ -15,6 +13,7 @@ import pytest
 import vmrescue
 from support.command import output_of
 from support.command import vmrescue as command
+from support.images import fingerprint
 from support.machine import need_tool, run
 from support.machine_disk import loop_device, mounted_ntfs
 from vmrescue.disk import EditSession, journal_folder, journals, open_disk, pending
@@ -26,29 +25,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MIB = 1 << 20
-PIECE = 1 << 16
 GEN1_BOOT = MIB, 32 * MIB
 GEN1_OS = 33 * MIB, 606 * MIB
 GEN2_ESP = MIB
 GEN2_OS = 57 * MIB, 580 * MIB
 MARK = b"vmrescue was here: what is freed must stay. " * 4000  # 172 KB, more than fits in a file record
-
-
-def sha256(image: Path) -> str:
-    """Of an image's size and of what it holds, holes left out: these images are almost empty."""
-    digest = hashlib.sha256(str(image.stat().st_size).encode())
-    with image.open("rb", buffering=0) as stream:
-        at = 0
-        while at < image.stat().st_size:
-            try:
-                at = os.lseek(stream.fileno(), at, os.SEEK_DATA) // PIECE * PIECE
-            except OSError:
-                break
-            data = os.pread(stream.fileno(), PIECE, at)
-            if data.strip(b"\0"):
-                digest.update(at.to_bytes(8) + data)
-            at += PIECE
-    return digest.hexdigest()
 
 
 @pytest.fixture
@@ -129,14 +110,14 @@ def test_undo_is_refused_when_somebody_else_wrote_to_any_volume(
 ) -> None:
     vmrescue.repair(gen2_raw, only=["bad-memory"])  # it writes to the ESP only
     somebody(gen2_raw)
-    theirs = sha256(gen2_raw)
+    theirs = fingerprint(gen2_raw)
 
     for _ in range(2):
         with pytest.raises(RefusedError, match="somebody else has written") as refusal:
             vmrescue.undo(gen2_raw)
         assert f"on partition {partition}" in str(refusal.value)
         assert refusal.value.exit_status == 4
-        assert sha256(gen2_raw) == theirs
+        assert fingerprint(gen2_raw) == theirs
     assert [each.state for each in journals(gen2_raw)] == ["done"]
 
 
@@ -175,12 +156,12 @@ def test_what_the_repair_wrote_must_be_there_whatever_is_asked_for(gen2_raw: Pat
         byte = stream.read(1)
         stream.seek(row.offset)
         stream.write(bytes([byte[0] ^ 0xFF]))
-    theirs = sha256(gen2_raw)
+    theirs = fingerprint(gen2_raw)
 
     for although_changed in (False, True):
         with pytest.raises(RefusedError, match=f"at byte {row.offset} of the image were changed"):
             vmrescue.undo(gen2_raw, although_changed)
-        assert sha256(gen2_raw) == theirs
+        assert fingerprint(gen2_raw) == theirs
 
 
 def overwritten(image: Path, at: int) -> None:
@@ -218,12 +199,12 @@ def test_undo_is_refused_when_what_it_would_give_back_is_not_there_any_more(
         at = content.find(MARK)
     assert at > 0, "the freed clusters still hold what the file held"
     somebody(gen1_broken, at)
-    theirs = sha256(gen1_broken)
+    theirs = fingerprint(gen1_broken)
 
     with pytest.raises(RefusedError, match=why):
         vmrescue.undo(gen1_broken)
 
-    assert sha256(gen1_broken) == theirs
+    assert fingerprint(gen1_broken) == theirs
 
 
 def edit(image: Path, folder: Path) -> list[tuple[str | Path, ...]]:
@@ -248,13 +229,13 @@ def test_where_nobody_else_wrote_every_command_is_undone_to_the_byte_one_after_t
     image: Path = request.getfixturevalue(name)
     states = []
     for arguments in edit(image, tmp_path):
-        states.append(sha256(image))
+        states.append(fingerprint(image))
         output_of(*arguments)
-        assert sha256(image) != states[-1]
+        assert fingerprint(image) != states[-1]
     for before in reversed(states):
         text = output_of("undo", image)
         assert "Found to be different" not in text
-        assert sha256(image) == before
+        assert fingerprint(image) == before
     with pytest.raises(NotFoundError, match="no repair to undo"):
         vmrescue.undo(image)
 
@@ -269,7 +250,7 @@ def test_a_child_and_what_it_holds_are_undone_too(gen2_broken: Path, tmp_path: P
 
 
 def test_an_undo_brings_back_the_signs_of_the_repair_before(gen2_raw: Path) -> None:
-    first = sha256(gen2_raw)
+    first = fingerprint(gen2_raw)
     vmrescue.repair(gen2_raw, only=["bad-memory"])
     vmrescue.repair(gen2_raw, only=["crash-dump"])
     kept = gen2_raw.with_name("kept.raw")
@@ -277,7 +258,7 @@ def test_an_undo_brings_back_the_signs_of_the_repair_before(gen2_raw: Path) -> N
     shutil.copytree(journal_folder(gen2_raw), journal_folder(kept))
 
     assert [vmrescue.undo(gen2_raw) for _ in range(2)] == [2, 1]
-    assert sha256(gen2_raw) == first
+    assert fingerprint(gen2_raw) == first
 
     assert vmrescue.undo(kept) == 2
     fifty_files(kept)
@@ -310,31 +291,31 @@ def interrupted(image: Path) -> None:
 
 
 def test_an_interrupted_repair_is_not_rolled_back_once_somebody_else_wrote(gen2_raw: Path) -> None:
-    before = sha256(gen2_raw)
+    before = fingerprint(gen2_raw)
     interrupted(gen2_raw)
     fifty_files(gen2_raw)
-    theirs = sha256(gen2_raw)
+    theirs = fingerprint(gen2_raw)
 
     for use in (open_disk, vmrescue.diagnose, vmrescue.repair, vmrescue.undo):
         with pytest.raises(RefusedError, match=r"after it was interrupted are .*\$MFT, on partition 3"):
             use(gen2_raw)
-        assert sha256(gen2_raw) == theirs
+        assert fingerprint(gen2_raw) == theirs
     assert pending(gen2_raw) is not None
 
     text = output_of("undo", "--although-changed", gen2_raw)
     assert "repair 1, which had been interrupted, was rolled back" in text
     assert "passed over, as you asked" in text
-    assert sha256(gen2_raw) not in (before, theirs)
+    assert fingerprint(gen2_raw) not in (before, theirs)
     assert "bad-memory" in {finding.check for finding in vmrescue.diagnose(gen2_raw).findings}
     with mounted_ntfs(gen2_raw, *GEN2_OS) as root:
         assert (root / "new49.txt").read_bytes() == b"x" * 5000
 
 
 def test_an_interrupted_repair_is_rolled_back_to_the_byte_where_nobody_else_wrote(gen2_raw: Path) -> None:
-    before = sha256(gen2_raw)
+    before = fingerprint(gen2_raw)
     interrupted(gen2_raw)
     assert take_back(gen2_raw).interrupted
-    assert sha256(gen2_raw) == before
+    assert fingerprint(gen2_raw) == before
 
 
 # What vmrescue wrote before journals had signs, when `repaired` was put at byte 5000 of 64 KiB, each byte of which was
@@ -366,10 +347,10 @@ def test_what_lies_behind_the_old_end_of_an_image_is_looked_at_before_it_is_cut_
     with gen1_broken.open("r+b") as stream:
         stream.seek(900 * MIB)
         stream.write(b"somebody's")
-    theirs = sha256(gen1_broken)
+    theirs = fingerprint(gen1_broken)
     with pytest.raises(RefusedError, match="what lies behind the image's old end"):
         vmrescue.undo(gen1_broken)
-    assert sha256(gen1_broken) == theirs
+    assert fingerprint(gen1_broken) == theirs
 
 
 def test_a_bare_hive_that_somebody_else_edited_is_not_undone(gen1_broken: Path, tmp_path: Path) -> None:
@@ -379,10 +360,10 @@ def test_a_bare_hive_that_somebody_else_edited_is_not_undone(gen1_broken: Path, 
     output_of("reg", hive, "add", r"HKLM\SOFTWARE\Ours", "/v", "a", "/d", "b", "--yes")
     text = b'Windows Registry Editor Version 5.00\r\n\r\n[\\Theirs]\r\n"Seen"=dword:00000001\r\n'
     run("hivexregedit", "--merge", hive, stdin=text)
-    theirs = sha256(hive)
+    theirs = fingerprint(hive)
     with pytest.raises(RefusedError, match="the image has 16384 bytes; repair 1 left it with 12288"):
         vmrescue.undo(hive)
-    assert sha256(hive) == theirs
+    assert fingerprint(hive) == theirs
 
 
 def test_the_list_of_repairs_says_plainly_what_a_defragmentation_ended(gen1_broken: Path) -> None:
@@ -403,7 +384,7 @@ def test_of_a_volume_that_cannot_be_read_pieces_are_compared_and_that_is_said(ge
         stream.write(b"GONE")
     source = gen2_raw.with_name("source")
     source.write_bytes(b"short")
-    before = sha256(gen2_raw)
+    before = fingerprint(gen2_raw)
 
     output_of("put", f"{gen2_raw}:1", source, "new.txt", "--yes")
     for written, refused in ((b"somebody's", True), (bytes(10), False)):
@@ -416,4 +397,4 @@ def test_of_a_volume_that_cannot_be_read_pieces_are_compared_and_that_is_said(ge
     found = take_back(gen2_raw)
 
     assert any(label.startswith("the rest of what is on it") for label in found.not_compared)
-    assert sha256(gen2_raw) == before
+    assert fingerprint(gen2_raw) == before

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner, Result
 
-from support.images import sha256
+from support.images import fingerprint
 from support.machine import run
 from vmrescue.cli.main import group
 from vmrescue.errors import FormatError, RefusedError
@@ -62,7 +62,7 @@ def test_nothing_is_changed_in_a_part_or_in_its_table(make, kind: str, whole: st
     image = make(tmp_path, kind)
     source = tmp_path / "source"
     source.write_bytes(b"content")
-    before = sha256(image)
+    before = fingerprint(image)
     for words in (
         ["expand", image, "--size", "64M", "--partition", "1", "--yes"],
         ["put", f"{image}:1", source, "new.txt", "--yes"],
@@ -71,7 +71,7 @@ def test_nothing_is_changed_in_a_part_or_in_its_table(make, kind: str, whole: st
         ["defrag", image, "--partition", "1", "--dry-run"],
     ):
         assert f"a part of a {whole}" in refused(vmrescue(*words)), words
-    assert sha256(image) == before
+    assert fingerprint(image) == before
 
 
 @pytest.mark.parametrize(("make", "kind", "whole"), [EVERY_PART[0], EVERY_PART[2]])
@@ -93,20 +93,20 @@ def test_a_basic_partition_of_a_dynamic_disk_is_not_extended(tmp_path: Path) -> 
     """The disk's database says how long it is; an MBR disk's lies in its last MiB."""
     script = "label: dos\nstart=4096, size=32768, type=7\nstart=40960, size=2048, type=42\n"
     image = with_ntfs(mbr_disk(tmp_path / "disk.img", script, 32 * MIB))
-    before = sha256(image)
+    before = fingerprint(image)
     done = vmrescue("expand", image, "--size", "64M", "--partition", "1", "--yes")
     assert "partition 2 (logical disk manager)" in refused(done)
-    assert sha256(image) == before
+    assert fingerprint(image) == before
 
 
 @pytest.mark.parametrize("code", ["8300", "a500", "0c01", "8e00", "ef00", "af00"])
 def test_any_partition_behind_the_one_that_grows_is_in_the_way(code: str, tmp_path: Path) -> None:
     options = ("-n1:4096:+16M", "-t1:0700", "-n2:0:+4M", f"-t2:{code}")
     image = with_ntfs(gpt_disk(tmp_path / "disk.img", *options, size=32 * MIB))
-    before = sha256(image)
+    before = fingerprint(image)
     done = vmrescue("expand", image, "--size", "64M", "--partition", "1", "--move-recovery", "--yes")
     assert "lies behind partition 1" in refused(done)
-    assert sha256(image) == before
+    assert fingerprint(image) == before
 
 
 def test_partitions_of_other_systems_before_the_one_that_grows_stay_where_they_are(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_dynamic_disk_of_a_windows_is_named_in_its_diagnosis(gen2_healthy: Pat
     said = vmrescue("diagnose", raw, "--only", "volume-state").stdout
     assert "partition 3 (C:) is part of a whole: its partition (logical disk manager data) belongs to" in said
     assert "note: partition 3 (C:) (logical disk manager data) is a part of a dynamic disk" in said
-    before = sha256(raw)
+    before = fingerprint(raw)
     done = vmrescue("reg", raw, "add", "HKLM\\SYSTEM\\Setup", "/v", "x", "/d", "1", "/f", "--yes")
     assert "a part of a dynamic disk" in refused(done)
-    assert sha256(raw) == before
+    assert fingerprint(raw) == before

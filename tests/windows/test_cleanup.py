@@ -12,7 +12,7 @@ import pytest
 
 import vmrescue
 from support.command import output_of
-from support.images import sha256
+from support.images import fingerprint
 from support.machine import run
 from support.machine_disk import loop_device, mounted_ntfs
 
@@ -95,14 +95,14 @@ def judge(image: Path) -> None:
 
 
 def test_exactly_the_declared_files_go_and_come_back(littered: Path) -> None:
-    before, digest = files(littered), sha256(littered)
+    before, digest = files(littered), fingerprint(littered)
     text = output_of("cleanup", littered, "--yes")
     assert "Changed" in text
     judge(littered)
     gone = before - files(littered)
     assert gone == set(GOING)
     vmrescue.undo(littered)
-    assert sha256(littered) == digest
+    assert fingerprint(littered) == digest
 
 
 def test_what_must_be_asked_for_goes_only_when_named(littered: Path) -> None:
