@@ -102,17 +102,20 @@ class _Checker:
         """The tree of keys, from the root down."""
         if not self._own(root, "base block", -BINS):
             return
-        waiting = [root]
+        waiting: list[tuple[int, KeyNode]] = []
+        with self._noting():
+            waiting.append((root, key_node.read(self._cells, root)))
         while waiting:
-            key = waiting.pop()
-            with self._noting():
-                node = key_node.read(self._cells, key)
+            key, node = waiting.pop()
+            try:
                 self._flags(key, node, key == root)
                 self._name(key, node, key == root)
                 self._descriptors[node.security] += 1
                 self._class(key, node)
                 self._values(key, node)
                 waiting += self._subkeys(key, node)
+            except FormatError as error:
+                self._note(error)
 
     def _flags(self, key: int, node: KeyNode, is_root: bool) -> None:
         """A root key without the flags of one is none the worse for it; another key with them is."""
@@ -167,20 +170,23 @@ class _Checker:
         for offset in key_value.list_values(self._cells, node):
             if not self._own(offset, "value list", node.value_list):
                 continue
-            with self._noting():
+            try:
                 value = key_value.read(self._cells, offset)
                 name = key_value.read_name(self._cells, offset, value)
-                if upper(name) in found:
+                folded = upper(name)
+                if folded in found:
                     text = f"bears the name {name!r}, as another value of the key does"
                     self._report(offset, "key value", text, Weight.NOTE)
                 self._value(offset, value)
-                if node.flags & key_node.SYM_LINK and upper(name) != upper(LINK_VALUE):
+                if node.flags & key_node.SYM_LINK and folded != upper(LINK_VALUE):
                     text = f"bears the name {name!r}, in a key that is a symbolic link"
                     self._report(offset, "key value", text, Weight.FLAW)
-                found.add(upper(name))
+                found.add(folded)
                 longest_name = max(longest_name, names.length(name))
                 most_data = max(most_data, value.size)
                 self._data(offset, value)
+            except FormatError as error:
+                self._note(error)
         self._largest(key, "value name", node.max_value_name, longest_name)
         self._largest(key, "value data", node.max_value_data, most_data)
 
@@ -198,25 +204,26 @@ class _Checker:
 
     def _data(self, offset: int, value: KeyValue) -> None:
         cells = key_value.data_cells(self._cells, value)
-        if all([self._own(cell, "key value", offset) for cell in cells]):  # noqa: C419 - all of them, always
+        owned = [self._own(cell, "key value", offset) for cell in cells]
+        if all(owned) and len(owned) != 1:  # that it has one cell says already that all of the data is in it
             key_value.read_data(self._cells, offset, value)
         should_be_big = value.size > key_value.SEGMENT and self._minor >= key_value.BIG_DATA_MINOR
         if (len(cells) > 1) != should_be_big:
             form = "big data" if len(cells) > 1 else "one cell"
             self._report(offset, "key value", f"has its {value.size} bytes as {form} in version 1.{self._minor}")
 
-    def _subkeys(self, key: int, node: KeyNode) -> list[int]:
+    def _subkeys(self, key: int, node: KeyNode) -> list[tuple[int, KeyNode]]:
         """The subkeys of a key that are its own, after a look at the list of them."""
         if not node.subkey_count:
             return []
-        own: list[int] = []
+        own: list[tuple[int, KeyNode]] = []
         count, last, longest, longest_class = 0, b"", 0, 0
         for leaf in self._leaves(key, node):
             for subkey, hint in zip(leaf.keys, leaf.hints, strict=True):
                 count += 1
                 if not self._own(subkey, "subkey list", leaf.offset):
                     continue
-                with self._noting():
+                try:
                     below = self._subkey(key, node, subkey)
                     name = key_node.read_name(self._cells, subkey, below)
                     self._hint(leaf, name, hint)
@@ -226,7 +233,9 @@ class _Checker:
                     last = order
                     longest = max(longest, names.length(name))
                     longest_class = max(longest_class, below.class_length)
-                    own.append(subkey)
+                    own.append((subkey, below))
+                except FormatError as error:
+                    self._note(error)
         if count != node.subkey_count:
             self._report(key, "key node", f"counts {node.subkey_count} subkeys; its list has {count}")
         self._largest(key, "subkey name", node.max_subkey_name, longest)
