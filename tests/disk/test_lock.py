@@ -88,6 +88,18 @@ def test_a_process_that_only_reads_does_not_stand_in_the_way(tmp_path: Path) -> 
     assert path.read_bytes() == b"x" + before[1:]
 
 
+def test_a_process_that_opens_and_closes_the_image_all_the_time_ends_nobody_and_hinders_nobody(tmp_path: Path) -> None:
+    path = make_image(tmp_path, "raw")
+    code = "import sys\nprint('ready', flush=True)\nwhile True: open(sys.argv[1], 'rb').close()"
+
+    with running(sys.executable, "-c", code, path) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        for _ in range(50):
+            EditSession(path).close()
+        assert process.poll() is None
+
+
 @pytest.mark.parametrize("mode", ["-r", ""])
 def test_an_image_that_qemu_holds_is_refused_even_if_qemu_only_reads(tmp_path: Path, mode: str) -> None:
     need_tool("qemu-io")

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SECTOR = 512
-
+PIECE = 1 << 16
+ZEROS = bytes(PIECE)
 
 POLICIES = ("keep", "lose", "only data", "only names", "chance", "chance again", "torn")
 
@@ -217,7 +218,18 @@ def _write_out(folder: int, contents: dict[int, bytearray], folders: dict[int, d
         if number in folders:
             _write_out(number, contents, folders, into / name)
         else:
-            (into / name).write_bytes(contents[number])
+            _write_sparse(into / name, contents[number])
+
+
+def _write_sparse(path: Path, content: bytearray) -> None:
+    """Leaves holes where it is zero: images are mostly that, and there are hundreds of crashes."""
+    with path.open("wb") as file:
+        file.truncate(len(content))
+        for start in range(0, len(content), PIECE):
+            piece = content[start : start + PIECE]
+            if piece != ZEROS[: len(piece)]:
+                file.seek(start)
+                file.write(piece)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import stat
 import struct
 from pathlib import Path
@@ -61,7 +62,7 @@ def refuse_mounted(path: str | os.PathLike[str]) -> None:
 
 def _users(image: FileDevice) -> Iterator[str]:
     status = os.fstat(image.fileno())
-    processes = list(_processes(status))
+    processes = [] if _is_ours_alone(image.fileno()) else list(_processes(status))
     for name, writes in processes:
         if writes:
             yield f"{name} has it open for writing"
@@ -71,6 +72,22 @@ def _users(image: FileDevice) -> Iterator[str]:
     for loop in sorted(SYS.glob("block/loop*/loop/backing_file")):
         if _is_same(loop, status):
             yield f"it is attached to the loop device /dev/{loop.parts[-3]}"
+
+
+def _is_ours_alone(descriptor: int) -> bool:
+    """Whether the kernel says that nobody else has the file open: then nobody has to look for who that is.
+
+    It gives a lease to write (fcntl(2), "Leases") only then, and not for a device, nor on every file system: where it
+    gives none, that says nothing. To look costs the more the more is open on the machine. The lease is given back at
+    once: whoever opens the file meanwhile waits for no time worth the name, and the signal of it does nothing.
+    """
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)  # else it were SIGIO, which ends a process
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+    except OSError:
+        return False
+    fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    return True
 
 
 def _processes(status: os.stat_result) -> Iterator[tuple[str, bool]]:
