@@ -90,7 +90,8 @@ def test_a_process_that_only_reads_does_not_stand_in_the_way(tmp_path: Path) -> 
 
 def test_a_process_that_opens_and_closes_the_image_all_the_time_ends_nobody_and_hinders_nobody(tmp_path: Path) -> None:
     path = make_image(tmp_path, "raw")
-    code = "import sys\nprint('ready', flush=True)\nwhile True: open(sys.argv[1], 'rb').close()"
+    opens = "while os.getppid() == parent: open(sys.argv[1], 'rb').close()"
+    code = f"import os, sys\nparent = os.getppid()\nprint('ready', flush=True)\n{opens}"
 
     with running(sys.executable, "-c", code, path) as process:
         assert process.stdout is not None

@@ -16,6 +16,7 @@ import pkgutil
 import socket
 import sys
 from contextlib import suppress
+from functools import cache
 from typing import NoReturn
 
 import vmrescue
@@ -25,13 +26,12 @@ LIMIT = 1 << 20  # bytes of a request: what a command line and an environment ta
 STREAMS = 3
 
 
+@cache
 def import_all() -> None:
     """What the commands would import each time anew: every module of ours, and what those stand on."""
     for module in pkgutil.walk_packages(vmrescue.__path__, "vmrescue."):
         if not module.name.endswith("__main__") and not module.name.startswith("vmrescue.dissect_plugin"):
             importlib.import_module(module.name)
-    gc.collect()
-    gc.freeze()  # what is there by now is never looked at again: the forks share its memory
 
 
 def serve(connection: socket.socket) -> list[str] | None:
@@ -76,6 +76,8 @@ def end(status: object) -> NoReturn:
 
 if __name__ == "__main__":
     import_all()
+    gc.collect()
+    gc.freeze()  # what is there by now is never looked at again: the forks share its memory
     if (words := serve(socket.socket(fileno=int(sys.argv[1])))) is not None:
         sys.argv = ["vmrescue", *words]
         try:
