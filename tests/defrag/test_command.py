@@ -16,7 +16,7 @@ import vmrescue as library
 from defrag.volumes import fragmented, measured
 from ntfs.test_state import volume_with_log
 from ntfs.volumes import MIB, comb, format_volume, opened, windows_volume, write_sparse
-from support.command import output_of, vmrescue
+from support.command import INTERRUPTIBLE, output_of, vmrescue
 from support.images import fingerprint
 from support.machine import run
 from support.ntfs_judges import all_judges, dissect_tree, structure_judges
@@ -205,7 +205,7 @@ def test_a_damaged_volume_is_refused_because_free_clusters_may_not_be_free(quick
 def test_an_interrupt_stops_between_moves_and_says_how_far_it_came(quick_folder: Path) -> None:
     path = fragmented(quick_folder / "volume.img", 24 * MIB, files=600)
     tree = all_judges(path)
-    command = [sys.executable, "-m", "vmrescue", "defrag", str(path), "--free-space", "--yes"]
+    command = [*INTERRUPTIBLE, sys.executable, "-m", "vmrescue", "defrag", str(path), "--free-space", "--yes"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         while not list(quick_folder.glob("volume.img.vmrescue/*.final")):
             time.sleep(0.01)

@@ -99,7 +99,7 @@ def stop_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"vmrescue.{module}.datetime", Stopped)
     filetime = (int(NOW.timestamp()) + UNIX_EPOCH) * 10_000_000
     for module in ("naming", "creation"):
-        monkeypatch.setattr(f"vmrescue.ntfs.{module}.now", lambda: filetime)
+        monkeypatch.setattr(f"vmrescue.ntfs.edit.{module}.now", lambda: filetime)
 
 
 def test_a_blob_is_repaired_to_the_bytes_of_a_file_and_undone(
