@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from support.command import vmrescue
-from support.images import sample, sha256
+from support.images import fingerprint, sample
 from support.machine import run
 from vmrescue.disk import open_disk
 from vmrescue.errors import FormatError, RefusedError, UnsupportedError
@@ -263,7 +263,7 @@ def test_a_first_piece_without_any_other_is_read_with_a_note_and_not_edited(tmp_
     piece = tmp_path / "disk.001"
     with whole.open("rb") as source, piece.open("wb") as target:
         target.write(source.read(300 * MIB))
-    before = sha256(piece)
+    before = fingerprint(piece)
     for words in (["info", piece], ["ls", f"{piece}:1"], ["ls", f"{piece}:1", "Boot"]):
         done = vmrescue(*words)
         assert (done.returncode, (done.stdout + done.stderr).count("named like the first piece")) == (0, 1), words
@@ -273,7 +273,7 @@ def test_a_first_piece_without_any_other_is_read_with_a_note_and_not_edited(tmp_
         assert "if it is all of the disk, rename it first" in done.stderr
     with pytest.raises(RefusedError, match="rename it first"):
         open_disk(piece, writable=True)
-    assert sha256(piece) == before
+    assert fingerprint(piece) == before
     named = whole.rename(tmp_path / "os.001")
     assert any("first piece" in warning for warning in warnings(named)), "nothing in an MBR says where its disk ends"
 

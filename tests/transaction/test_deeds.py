@@ -12,7 +12,7 @@ import pytest
 
 import vmrescue as library
 from support.command import vmrescue
-from support.images import sha256
+from support.images import fingerprint
 from support.machine import run
 from vmrescue.disk import EditSession
 from vmrescue.errors import RefusedError, RepairFailedError
@@ -100,9 +100,9 @@ def test_a_plan_of_which_a_change_is_refused_changes_nothing_unless_it_may_be_le
     plan_and_dirty_image: tuple[Path, Path],
 ) -> None:
     plan, image = plan_and_dirty_image
-    before = sha256(image)
+    before = fingerprint(image)
     done = vmrescue("apply", plan, image, "--yes")
-    assert (done.returncode, sha256(image)) == (4, before)
+    assert (done.returncode, fingerprint(image)) == (4, before)
     assert "dirty" in done.stderr
 
     done = vmrescue("apply", plan, image, "--yes", "--skip-refused", "--format", "json")
@@ -114,19 +114,19 @@ def test_a_plan_of_which_a_change_is_refused_changes_nothing_unless_it_may_be_le
     assert "note: this is not made: " in done.stderr
     assert [each.check for each in library.diagnose(image, only=["bad-memory"]).findings] == []
     vmrescue("undo", image)
-    assert sha256(image) == before
+    assert fingerprint(image) == before
 
 
 def test_a_plan_of_which_all_is_refused_is_refused_however_it_is_applied(
     plan_and_dirty_image: tuple[Path, Path],
 ) -> None:
     plan, image = plan_and_dirty_image
-    before = sha256(image)
+    before = fingerprint(image)
     document = json.loads(plan.read_text())
     document["steps"] = [step for step in document["steps"] if step["check"] == "crash-dump"]
     plan.write_text(json.dumps(document))
     done = vmrescue("apply", plan, image, "--yes", "--skip-refused")
-    assert (done.returncode, sha256(image)) == (4, before)
+    assert (done.returncode, fingerprint(image)) == (4, before)
 
 
 @pytest.mark.parametrize("way", ["--copy-to", "--into"])
@@ -187,7 +187,7 @@ def new_kind(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("new_kind")
 def test_a_new_kind_of_change_is_its_data_its_deed_and_a_row_for_each(gen1_broken: Path) -> None:
-    before = sha256(gen1_broken)
+    before = fingerprint(gen1_broken)
     windows = max(library.diagnose(gen1_broken).volumes, key=lambda each: each.size)
     with EditSession(gen1_broken, writable=False) as session:
         volume = Disk(session.disk, str(gen1_broken)).volume(windows.partition)
@@ -204,11 +204,11 @@ def test_a_new_kind_of_change_is_its_data_its_deed_and_a_row_for_each(gen1_broke
     ).stdout
     assert "Volume Serial Number: 1122334455667788" in said
     library.undo(gen1_broken)
-    assert sha256(gen1_broken) == before
+    assert fingerprint(gen1_broken) == before
 
     with pytest.raises(RefusedError, match="another one now"):
         library.repair(gen1_broken, replace(plan, steps=(Step("x", "y", replace(change, before=1)),)))
-    assert sha256(gen1_broken) == before
+    assert fingerprint(gen1_broken) == before
 
 
 def _raw(image: Path) -> Path:
@@ -218,10 +218,10 @@ def _raw(image: Path) -> Path:
 
 
 def test_two_kinds_of_change_to_one_file_are_refused(gen1_broken: Path) -> None:
-    before = sha256(gen1_broken)
+    before = fingerprint(gen1_broken)
     plan = library.diagnose(gen1_broken, only=["crash-dump"]).plan()
     file = plan.steps[0].change.file
     steps: tuple[Any, ...] = (*plan.steps, Step("x", "y", DeleteFile(file, 1)))
     with pytest.raises(RefusedError):
         library.repair(gen1_broken, replace(plan, steps=steps))
-    assert sha256(gen1_broken) == before
+    assert fingerprint(gen1_broken) == before
