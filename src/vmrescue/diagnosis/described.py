@@ -54,7 +54,7 @@ class WindowsFacts:
     computer_name: str | None
     root: str
     control_sets: tuple[str, ...]
-    current_control_set: str
+    current_control_set: str | None
     os_volume: int
     boot_volume: int
     boot_store: str
@@ -74,7 +74,7 @@ class WindowsFacts:
             computer_name=windows.computer_name,
             root=windows.root,
             control_sets=tuple(windows.control_sets),
-            current_control_set=windows.current_control_set,
+            current_control_set=windows.current_control_set_if_known,
             os_volume=windows.volume.partition.number,
             boot_volume=installation.boot.volume.partition.number,
             boot_store=installation.boot.hive.path,

@@ -14,7 +14,7 @@ from vmrescue.checks.subject import Subject
 from vmrescue.diagnosis.described import DiskFacts, VolumeFacts, WindowsFacts
 from vmrescue.diagnosis.diagnosis import Diagnosis, NotChecked
 from vmrescue.diagnosis.disks import open_disks, whatever_there_is
-from vmrescue.errors import LinkError, NotFoundError, VmRescueError
+from vmrescue.errors import LinkError, NotFoundError, UnsupportedError, UsageError, VmRescueError
 from vmrescue.image.containers.parents import parent_folder
 from vmrescue.windows import Installation
 from vmrescue.windows.installation import WithoutWindows
@@ -75,14 +75,19 @@ def examine(
     Raises NotFoundError where there is no Windows, unless the checks that are wanted look at volumes alone.
     """
     wanted = chosen(only, skip)
-    found: Installation | WithoutWindows
     try:
-        found = Installation(disks)
+        return _diagnosis(_found(disks, wanted), policy, wanted, only, skip)
+    except UsageError as error:  # a name that Windows itself asks for fits several files: nobody here can spell it
+        raise UnsupportedError(str(error)) from error
+
+
+def _found(disks: list[Disk], wanted: Collection[Check]) -> Installation | WithoutWindows:
+    try:
+        return Installation(disks)
     except NotFoundError:
         if not wanted or not of_volumes_alone(wanted):
             raise
-        found = WithoutWindows(disks)
-    return _diagnosis(found, policy, wanted, only, skip)
+        return WithoutWindows(disks)
 
 
 def _diagnosis(
@@ -128,8 +133,9 @@ def run(checks: Iterable[Check], subject: Subject) -> tuple[list[Finding], list[
         try:
             for finding in check.look(subject):
                 findings.append(finding)  # noqa: PERF402 - what is found before an error counts
-        except LinkError as error:
-            findings.append(_hidden(check, error))
+        except (LinkError, NotFoundError) as error:
+            if isinstance(error, LinkError):
+                findings.append(_hidden(check, error))
             not_checked.append(NotChecked(check.id, str(error)))
     return findings, not_checked
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 from vmrescue.plan import ImageIdentity
@@ -60,4 +61,8 @@ class Disk:
 
     def volume(self, number: int) -> Volume | None:
         """The volume on partition `number`."""
-        return next((volume for volume in self.volumes if volume.partition.number == number), None)
+        return self._by_number.get(number)
+
+    @cached_property
+    def _by_number(self) -> dict[int, Volume]:
+        return {volume.partition.number: volume for volume in reversed(self.volumes)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -10,11 +11,13 @@ from typing import TYPE_CHECKING
 from vmrescue import file_path
 from vmrescue.bcd import Boot, Device, Partition, Style
 from vmrescue.errors import FormatError, LinkError, NotFoundError, UnsupportedError, VmRescueError
+from vmrescue.upcase import upper
 from vmrescue.windows.boot_store import BootStore, find_boot_store
 from vmrescue.windows.mounted_devices import drive_letters
 from vmrescue.windows.registry_file import RegistryFile
 
 if TYPE_CHECKING:
+    from vmrescue.plan import RegistryData
     from vmrescue.volumes.disk import Disk
     from vmrescue.volumes.volume import Volume
     from vmrescue.windows.registry_file import RegistryKey
@@ -23,6 +26,7 @@ CURRENT_VERSION = r"Microsoft\Windows NT\CurrentVersion"
 DEFAULT_ROOT = "Windows"
 OS_LETTER = "C:"
 NOT_IN_NAMES = frozenset('<>:"|?*')  # a text with one of these is no folder of Windows
+LONGEST_NAME = 255  # characters
 CONTROL_SET = re.compile(r"ControlSet\d{3}", re.IGNORECASE)
 WINDOWS_11_BUILD = 22000  # from this build on a client is Windows 11, though ProductName still says 10
 
@@ -67,35 +71,65 @@ class OperatingSystem:
 
     @cached_property
     def control_sets(self) -> list[str]:
-        """The control sets that there are, e.g. ``["ControlSet001"]``."""
-        return sorted(key.name for key in self.system.root.subkeys() if CONTROL_SET.fullmatch(key.name))
+        """The control sets that there are, e.g. ``["ControlSet001"]``; one that is a link to another is that one."""
+        return sorted(set(self._control_sets.values()))
+
+    @cached_property
+    def _control_sets(self) -> dict[str, str]:
+        """By their names in capitals, those of links too: the name of each set."""
+        found: dict[object, str] = {}
+        names: dict[str, str] = {}
+        keys = [key for key in self.system.root.subkeys() if CONTROL_SET.fullmatch(key.name)]
+        for key in sorted(keys, key=lambda key: (key.is_link, key.name)):
+            place: object = key.name
+            with suppress(LinkError):  # it leads nowhere: whoever looks into it says so
+                opened = self.system.key(key.name)
+                place = opened.place if opened else place
+            names[upper(key.name)] = found.setdefault(place, key.name)
+        return names
 
     @cached_property
     def current_control_set(self) -> str:
         """The set that `Select\\Current` names, else the one that `Select\\Default` does, which the loader goes by.
 
-        Raises NotFoundError where neither names one that is there.
+        Raises NotFoundError where neither names one that is there, and there are several or none.
         """
-        named = {value: self._control_set(value) for value in ("Current", "Default")}
-        found = next((name for name in named.values() if name in self.control_sets), None)
-        if found is None:
-            said = named["Current"] or "none"
-            raise NotFoundError(f"hive \\{self.system.path}: Select\\Current names {said}, not there")
-        if found != named["Current"]:
-            said = named["Current"] or "no control set"
-            self.warnings.append(f"Select\\Current names {said}; {found}, which Select\\Default names, was looked at")
-        return str(found)
+        said: list[str] = []
+        for value in ("Current", "Default"):
+            number = self._selected(value)
+            name = None if number is None else f"ControlSet{number:03}"
+            if name and (found := self._control_sets.get(upper(name))):
+                if said:
+                    self.warnings.append(f"{said[0]}; {found}, which Select\\{value} names, was looked at")
+                return found
+            said.append(f"Select\\{value} names {name or 'no control set'}" + (", which is not there" if name else ""))
+        if len(self.control_sets) != 1:
+            known = ", ".join(self.control_sets) or "none"
+            raise NotFoundError(f"hive \\{self.system.path}: {' and '.join(said)}; the control sets there: {known}")
+        [found] = self.control_sets
+        self.warnings.append(f"{' and '.join(said)}; {found}, the only control set there, was looked at")
+        return found
 
-    def _control_set(self, value: str) -> str | None:
-        """The set that a value of `Select` names; None where it is no number."""
-        number = self.system.number("Select", value)
-        return None if number is None else f"ControlSet{number:03}"
+    @property
+    def current_control_set_if_known(self) -> str | None:
+        try:
+            return self.current_control_set
+        except NotFoundError:
+            return None
+
+    def _selected(self, value: str) -> int | None:
+        """The number that a value of `Select` holds; None where there is none, or where a link hides it."""
+        try:
+            return self.system.number("Select", value)
+        except LinkError as error:
+            self.warnings.append(str(error))
+            return None
 
     @cached_property
     def computer_name(self) -> str | None:
         try:
             return self.system.text(f"{self.current_control_set}\\Control\\ComputerName\\ComputerName", "ComputerName")
-        except LinkError as error:
+        except (LinkError, NotFoundError) as error:
             self.warnings.append(f"the computer's name is not known: {error}")
             return None
 
@@ -195,7 +229,9 @@ class Installation:
         loader = self.boot.loader
         element = loader.element("systemroot") if loader else None
         parts = file_path.split(str(element.sound_value or "")) if element else []
-        plain = parts and not any(part in (".", "..") or NOT_IN_NAMES & set(part) for part in parts)
+        plain = parts and not any(
+            part in (".", "..") or NOT_IN_NAMES & set(part) or len(part) > LONGEST_NAME for part in parts
+        )
         return "\\".join(parts) if plain else DEFAULT_ROOT
 
     def _os_device(self) -> Volume | None:
@@ -210,12 +246,22 @@ class Installation:
         return next((volume for volume in self.volumes if is_device(volume, device)), None)
 
     def _letters(self) -> dict[str, Volume]:
-        mounted = self.os.system.key("MountedDevices") if self.os else None
-        letters = drive_letters(mounted.values() if mounted else {}, self.volumes)
+        letters = drive_letters(self._mounted_devices(), self.volumes)
         if self.os and self.os.volume not in letters.values():
             # a copied disk may have a new id that the hive doesn't know; Windows calls its own volume C: all the same
             letters.setdefault(OS_LETTER, self.os.volume)
         return letters
+
+    def _mounted_devices(self) -> dict[str, RegistryData]:
+        """The values that say which letter means which volume; none where a link hides them."""
+        if self.os is None:
+            return {}
+        try:
+            key = self.os.system.key("MountedDevices")
+        except LinkError as error:
+            self.os.warnings.append(f"the letters of volumes are not known: {error}")
+            return {}
+        return key.values() if key else {}
 
 
 def is_device(volume: Volume, device: Device) -> bool:

@@ -7,37 +7,36 @@ partition of a basic disk (CD-ROM, floppy, USB).
 
 from __future__ import annotations
 
+import re
 import struct
-import uuid
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from vmrescue.plan import RegistryData
     from vmrescue.volumes.volume import Volume
 
-PREFIX = "\\DosDevices\\"
+NAME = re.compile(r"\\DosDevices\\(?P<letter>[A-Z]:)", re.IGNORECASE | re.ASCII)
 GPT_PREFIX = b"DMIO:ID:"
 MBR_ENTRY = struct.Struct("<IQ")  # disk signature, byte offset of the partition
 
 
-def is_volume(volume: Volume, data: bytes) -> bool:
-    """Whether the data of a MountedDevices value means this volume."""
-    if len(data) == MBR_ENTRY.size:
-        return MBR_ENTRY.unpack(data) == (volume.disk.table.disk_id, volume.partition.start)
-    if len(data) == 24 and data.startswith(GPT_PREFIX):
-        return uuid.UUID(bytes_le=data[8:]) == volume.partition.guid
-    return False
+def _meaning(volume: Volume) -> Iterator[bytes]:
+    """What a value says that means this volume."""
+    disk, partition = volume.disk.table.disk_id, volume.partition
+    if isinstance(disk, int):
+        yield MBR_ENTRY.pack(disk, partition.start)
+    if partition.guid:
+        yield GPT_PREFIX + partition.guid.bytes_le
 
 
 def drive_letters(values: dict[str, RegistryData], volumes: Iterable[Volume]) -> dict[str, Volume]:
     """The guest's letters (``"C:"``) for those of `volumes` that have one."""
-    letters = {}
-    at_hand = list(volumes)
-    for name, data in values.items():
-        if name.upper().startswith(PREFIX.upper()) and len(name) == len(PREFIX) + 2:
-            found = next((volume for volume in at_hand if is_volume(volume, data.raw)), None)
-            if found:
-                letters[name[-2:].upper()] = found
+    meant: dict[bytes, Volume] = {}
+    for volume in volumes:
+        for data in _meaning(volume):
+            meant.setdefault(data, volume)
+    named = ((NAME.fullmatch(name), data.raw) for name, data in values.items())
+    letters = {match["letter"].upper(): meant[raw] for match, raw in named if match and raw in meant}
     return dict(sorted(letters.items()))

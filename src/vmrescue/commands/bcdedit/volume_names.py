@@ -26,13 +26,19 @@ class VolumeNames:
 
     def __init__(self, volumes: Iterable[Volume]) -> None:
         self._volumes = list(volumes)
+        self._names: dict[Partition, str] = {}
+        self._by_name: dict[str, Volume] = {}
+        for number, volume in enumerate(self._volumes, 1):
+            path = f"{DEVICE}{number}"
+            self._by_name.setdefault(path.upper(), volume)
+            if volume.letter:
+                self._by_name.setdefault(volume.letter, volume)
+            if (partition := _as_partition(volume)) is not None:
+                self._names.setdefault(partition, volume.letter or path)
 
     def name(self, partition: Partition) -> str | None:
         """Its letter, or else its device path; None where no disk at hand has it."""
-        for number, volume in enumerate(self._volumes, 1):
-            if _as_partition(volume) == partition:
-                return volume.letter or f"{DEVICE}{number}"
-        return None
+        return self._names.get(partition)
 
     def partition(self, name: str) -> Partition | None:
         """The partition with this letter or device path."""
@@ -41,10 +47,7 @@ class VolumeNames:
 
     def volume(self, name: str) -> Volume | None:
         """The volume with this letter or device path, in any case."""
-        for number, volume in enumerate(self._volumes, 1):
-            if name.upper() in (volume.letter, f"{DEVICE}{number}".upper()):
-                return volume
-        return None
+        return self._by_name.get(name.upper())
 
     def hive(self, text: str) -> RegistryFile:
         r"""The hive at a path such as ``C:\Boot\BCD`` or ``\Device\HarddiskVolume1\Boot\BCD``.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import struct
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from dissect.regf import RegistryHive
@@ -77,6 +78,15 @@ class BoundedKey(KeyNode):  # type: ignore[misc]
 
 class BoundedValue(KeyValue):  # type: ignore[misc]
     """dissect's value under its own name; the default value has none."""
+
+    @cached_property
+    def data(self) -> bytes:
+        """Also where more than a cell of big data holds lies in one cell: older versions and hivex write it so."""
+        if self.is_big_value:
+            content: bytes = self.hive.cell_data(self.cell.Data)
+            if len(content) >= self.size:
+                return content[: self.size]
+        return bytes(super().data)
 
     def __init__(self, hive: BoundedHive, data: bytes) -> None:
         super().__init__(hive, data)

@@ -45,10 +45,19 @@ class HiveKey:
     def is_link(self) -> bool:
         return bool(int(self._key.cell.Flags) & SYM_LINK)
 
+    @property
+    def place(self) -> tuple[int, str]:
+        """What tells the keys of a hive apart, however they were come by: the cell of the key above, and the name."""
+        return int(self._key.cell.Parent), upper(self.name)
+
     def subkeys(self) -> list[Self]:
+        """Each name once, the first as Windows finds it: a damaged list may say one any number of times."""
         with self._reading():
             check_list(self._key)
-            return [type(self)(key, self._hive) for key in self._key.subkeys()]
+            found: dict[str, Any] = {}
+            for key in self._key.subkeys():
+                found.setdefault(upper(str(key.name)), key)
+            return [type(self)(key, self._hive) for key in found.values()]
 
     def subkey(self, name: str) -> Self | None:
         from dissect.regf.exceptions import RegistryKeyNotFoundError
@@ -81,11 +90,8 @@ class HiveKey:
 
     @cached_property
     def _subkeys(self) -> dict[str, Self]:
-        """By their upper-cased names, of two alike the first: dissect looks through a list for each."""
-        found: dict[str, Self] = {}
-        for key in self.subkeys():
-            found.setdefault(upper(key.name), key)
-        return found
+        """By their upper-cased names: dissect looks through a list for each."""
+        return {upper(key.name): key for key in self.subkeys()}
 
     @cached_property
     def _values(self) -> dict[str, Any]:
