@@ -49,11 +49,13 @@ def test_an_interrupt_is_raised_at_once_or_waits_as_the_command_wants() -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
-END_WITHIN_THE_SPOOL = """
+END_WITHIN = """
 import os, signal, sys
 
+WHERE = sys.argv.pop(1)
+
 def watch(frame, event, _):
-    if event == "call" and frame.f_code.co_qualname == "SpooledTemporaryFile.__init__":
+    if event == "call" and WHERE in (frame.f_code.co_qualname, frame.f_globals.get("__name__")):
         sys.setprofile(None)
         os.kill(os.getpid(), signal.SIGTERM)
 
@@ -67,6 +69,15 @@ main()
 def test_a_command_that_ends_while_a_temporary_file_is_half_made_prints_no_traceback(gen2_broken: Path) -> None:
     words = ("repair", "--yes", str(gen2_broken))
     before = fingerprint(gen2_broken)
-    done = subprocess.run([sys.executable, "-c", END_WITHIN_THE_SPOOL, *words], capture_output=True, text=True)
+    command = [sys.executable, "-c", END_WITHIN, "SpooledTemporaryFile.__init__", *words]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (143, "vmrescue: interrupted\n")
     assert fingerprint(gen2_broken) == before
+
+
+@pytest.mark.parametrize("where", ["Command.parse_args", "vmrescue.image.notices", "vmrescue.cli.info"])
+def test_a_signal_while_a_command_is_only_being_read_is_no_finding(where: str) -> None:
+    """click answers Ctrl-C with the status 1, which says that an image has findings."""
+    command = [sys.executable, "-c", END_WITHIN, where, "info", "there is no such image"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (143, "vmrescue: interrupted\n")

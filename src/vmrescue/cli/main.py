@@ -6,13 +6,17 @@ import importlib
 import io
 import os
 import sys
-from typing import Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vmrescue import __version__
 from vmrescue.errors import VmRescueError
 from vmrescue.interrupts import exit_status, outcome_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # name: what it does. A command's module has the same name and holds `command`; it is imported only when it is run.
 COMMANDS = {
@@ -58,20 +62,31 @@ class _Notes:
         click.echo(printable(f"note: {path}: {warning}"), err=True)
 
 
+@contextmanager
+def _answering_signals() -> Iterator[None]:
+    """Ends the program with a signal's own status; click would make it the status of findings."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        from vmrescue.printable import printable
+
+        click.echo(printable(f"vmrescue: interrupted{outcome_of(error)}"), err=True)
+        sys.exit(exit_status(error))
+
+
 class LazyGroup(click.Group):
     """Imports a command's module only when it is run, so that `--help` is quick."""
 
-    def invoke(self, ctx: click.Context) -> Any:
-        from vmrescue.image.notices import listening
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with _answering_signals():
+            return super().make_context(*args, **kwargs)
 
-        try:
+    def invoke(self, ctx: click.Context) -> Any:
+        with _answering_signals():
+            from vmrescue.image.notices import listening
+
             with listening(_Notes(ctx)):
                 return super().invoke(ctx)
-        except KeyboardInterrupt as error:  # click would make it the status of findings
-            from vmrescue.printable import printable
-
-            click.echo(printable(f"vmrescue: interrupted{outcome_of(error)}"), err=True)
-            ctx.exit(exit_status(error))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
