@@ -82,7 +82,7 @@ def test_a_check_of_a_services_start_value_is_ten_lines(registered: Check, start
     found, wanted = RegistryData.dword(4), RegistryData.dword(3)
     hive = r"Windows\System32\config\SYSTEM"
     assert (finding.check, finding.severity, finding.applicability) == ("remote-desktop", "warning", "safe")
-    assert finding.summary == rf"{SERVICE}: Start is REG_DWORD 4, not REG_DWORD 3"
+    assert finding.summary == rf"{SERVICE}: Start is 4 (disabled), not 3 (on demand)"
     assert finding.facts == (Setting(hive, SERVICE, "Start", found, wanted),)
     [change] = finding.changes
     assert isinstance(change, SetValue)
@@ -99,7 +99,7 @@ def test_a_check_of_a_services_start_value_is_ten_lines(registered: Check, start
 def test_a_dword_that_is_not_there_or_of_another_type(registered: Check) -> None:
     assert run([registered], subject({}))[0] == []  # no such service: nothing to say
     [finding] = run([registered], subject({SERVICE: {"Start": "4"}}))[0]
-    assert "Start is REG_SZ 4" in finding.summary
+    assert "Start is REG_SZ 4, not 3 (on demand)" in finding.summary
     key = r"ControlSet001\Control\Terminal Server"
     [finding] = run([remote_desktop_denied], subject({key: {"fDenyTSConnections": 1}}))[0]
     assert finding.applicability == "on_request"

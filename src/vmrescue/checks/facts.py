@@ -125,7 +125,7 @@ class Extents(Fact):
     free: Annotated[int, Bytes("bytes_free", "free")]
     free_extents: Annotated[int, As("free_extents")]
     longest: Annotated[int, Bytes("bytes_in_longest", "longest free extent")]
-    wanted: Annotated[int, Bytes("bytes_wanted_in_longest", "wanted of it")]
+    wanted: Annotated[int, Bytes("bytes_wanted_in_longest", "wanted in one piece")]
 
 
 @dataclass(frozen=True)

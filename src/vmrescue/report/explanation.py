@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 WIDTH = 110
 LABEL = 12  # characters before what is said
+SCHEMA = "vmrescue.checks/1"
 MADE = "vmrescue explain --format markdown"
 
 
@@ -91,7 +92,7 @@ def to_dict() -> dict[str, Any]:
         }
         for code in STOP_CODES.values()
     ]
-    return {"checks": checks, "codes": codes}
+    return {"schema": SCHEMA, "checks": checks, "codes": codes}
 
 
 def table() -> list[str]:
@@ -154,7 +155,7 @@ def _said(check: Check) -> list[tuple[str, str]]:
         ("Found when", _sentence(check.fires)),
         ("Repair", _sentence(repair_of(check))),
         ("Procedure", f"{check.step}."),
-        ("Looks at", _sentence(", ".join(check.needs))),
+        ("Needs", _sentence(", ".join(check.needs))),
     ]
     if codes := codes_of(check):
         said.append(("Stop codes", ", ".join(map(str, codes)) + "."))

@@ -12,7 +12,7 @@ from vmrescue.checks.facts import Setting
 from vmrescue.plan import RegistryData, SetValue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from vmrescue.checks.check import Check
     from vmrescue.checks.finding import Finding
@@ -41,11 +41,19 @@ def settings_of(
     return [SetValue(hive.ref, key, each.name, hive.data(key, each.name), wanted[each.name]) for each in differences]
 
 
-def wrong_dword(check: Check, subject: Subject, path: str, name: str, right: Collection[int]) -> Iterator[Finding]:
+def wrong_dword(
+    check: Check,
+    subject: Subject,
+    path: str,
+    name: str,
+    right: Sequence[int],
+    said: Callable[[RegistryData], str] = str,
+) -> Iterator[Finding]:
     """A finding for each control set in which a DWORD is there and is none of `right`, whose first is then wanted.
 
     Args:
         path: the key's, below the control set.
+        said: a value in words.
     """
     hive = subject.windows.system
     for control_set in subject.windows.control_sets:
@@ -53,14 +61,20 @@ def wrong_dword(check: Check, subject: Subject, path: str, name: str, right: Col
         found = hive.data(key, name)
         if found is None or found in map(RegistryData.dword, right):
             continue
-        wanted = RegistryData.dword(next(iter(right)))
+        wanted = RegistryData.dword(right[0])
         yield check.finding(
-            f"{key}: {name} is {found}, not {wanted}",
+            f"{key}: {name} is {said(found)}, not {said(wanted)}",
             facts=(Setting(hive.path, key, name, found, wanted),),
             changes=(SetValue(hive.ref, key, name, found, wanted),),
         )
 
 
-def wrong_start(check: Check, subject: Subject, service: str, right: Collection[int]) -> Iterator[Finding]:
-    """The same for how a service or driver starts; `STARTS` says what the numbers mean."""
-    yield from wrong_dword(check, subject, f"Services\\{service}", "Start", right)
+def wrong_start(check: Check, subject: Subject, service: str, right: Sequence[int]) -> Iterator[Finding]:
+    """The same for how a service or driver starts; one that is not there is none of its business."""
+    yield from wrong_dword(check, subject, f"Services\\{service}", "Start", right, _start)
+
+
+def _start(data: RegistryData) -> str:
+    """``4 (disabled)``; what is no number that Windows knows, as it is."""
+    number = data.data
+    return f"{number} ({STARTS[number]})" if isinstance(number, int) and number in STARTS else str(data)
