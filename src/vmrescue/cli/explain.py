@@ -36,7 +36,7 @@ def command(name: str | None, output: str) -> None:
         click.echo(explanation.page(), nl=False)
     elif not name:
         click.echo(explanation.list_text())
-    elif check := CHECKS.get(name):
+    elif check := CHECKS.get(name.lower()):
         click.echo(explanation.check_text(check))
     elif code := stop_code(name):
         click.echo(explanation.code_text(code))
