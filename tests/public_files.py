@@ -409,7 +409,7 @@ def their_files(place: list[str], raw: Path) -> dict[str, str] | None:
     rows = {}
     for line in done.stdout.decode("utf-8", "replace").splitlines():
         match = re.match(r"(\S)/(\S) (?:\* )?(\S+?)(?:\(realloc\))?:\t(.*)", line)
-        if match is None or match[1] == "d" or match[2] in "dvV":
+        if match is None or match[1] in "d-" or match[2] in "dvV":  # "-": a record that no directory has
             continue
         path = match[4].removesuffix(" (Volume Label Entry)").replace("/", "\\")
         if ":" in path or path.startswith("$OrphanFiles") or match[4].endswith("(Volume Label Entry)"):
