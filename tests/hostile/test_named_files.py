@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,20 @@ STAYS = {  # path, content; each is named by ExistingPageFiles
 CONFIGURED = ["bootmgr", "hiberfil.sys", "docs/thesis.docx", "drivers/disk.sys", "hive.sys", "Windows/own.sys"]
 THERE_ALREADY = [SOFTWARE, "$MFT", "Windows", r"$Extend\$ObjId", r"Windows\..\pagefile.sys", "pagefile.sys:stream"]
 PAGE_FILES = ["pagefile.sys", "page files/my page.sys"]
+
+
+MOUNT_POINT = struct.pack("<IHH4H", 0xA0000003, 18, 0, 0, 4, 6, 2) + "C:\0D\0".encode("utf-16-le")
+
+
+def make_what_is_not_to_go(root: Path) -> None:
+    """In folders that cleanups look into, and the logs of a hive that needs them."""
+    for folder in ("Windows.old", "Windows/Temp/link"):
+        (root / folder).mkdir()
+        (root / folder / "thesis.docx").write_bytes(b"years of work")
+    (root / f"{SYSTEM}.LOG1").write_bytes(bytes(512))
+    hive = bytearray((root / SYSTEM).read_bytes())
+    hive[508] ^= 1  # the checksum of a header that was only half written
+    (root / SYSTEM).write_bytes(hive)
 
 
 def windows_path(path: str) -> str:
@@ -134,15 +149,23 @@ def test_a_short_form_that_is_called_as_a_page_file_makes_no_page_file_of_anothe
         ("page-file", r"docs\thesis.docx", "not called as Windows calls"),
         ("page-file", r"docs\pagefile.sys", "neither at a volume's root"),
         ("cleanup", "Windows", "now there is nothing"),
+        ("cleanup", r"docs\thesis.docx", "nothing that cleanup deletes"),
+        ("free-space", r"docs\thesis.docx", "nothing that free-space deletes"),
+        ("free-space", r"Windows.old\thesis.docx", "nothing that free-space deletes"),  # on request, by its category
+        ("cleanup", r"Windows\Temp\link\thesis.docx", "a link, or lies below one"),
+        ("cleanup", "hiberfil.sys", "nothing that cleanup deletes"),  # hibernation is not off
+        ("by hand", r"Windows\System32\config\SYSTEM.LOG1", "a log that a dirty hive needs"),
     ],
 )
 def test_a_plan_of_any_origin_deletes_only_what_its_check_may(
     gen1_broken: Path, tmp_path: Path, check: str, path: str, words: str
 ) -> None:
     name_files(gen1_broken, [], [])
-    with mounted_ntfs(gen1_broken, *GEN1_OS) as root:
+    with mounted_ntfs(gen1_broken, *GEN1_OS, writable=True) as root:
+        make_what_is_not_to_go(root)
         found = {str(each.relative_to(root)).upper(): each for each in root.rglob("*")}
         size = found[path.replace("\\", "/").upper()].stat().st_size
+        os.setxattr(root / "Windows/Temp/link", "system.ntfs_reparse_data", MOUNT_POINT)
     before = fingerprint(gen1_broken)
     made = library.diagnose(gen1_broken, only=["page-file"]).plan()
     step = Step(check, "an older version found it", DeleteFile(FileRef(0, 2, path), size))

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from vmrescue.checks.settings import page_file
+from vmrescue.checks.storage import free_space
 from vmrescue.errors import RefusedError, VmRescueError
 from vmrescue.plan import Change, DeleteFile, HiveChange, PutFile
 from vmrescue.registry.base_block import LOG_SUFFIXES
@@ -19,14 +20,18 @@ from vmrescue.transaction.deeds.deed import find_volume
 from vmrescue.transaction.deeds.files import file_hash
 from vmrescue.transaction.stale import compare, stale
 from vmrescue.windows import Installation
+from vmrescue.windows.cleanup import CATEGORIES, chosen, is_named
+from vmrescue.windows.installation import DEFAULT_ROOT, OperatingSystem
 from vmrescue.windows.needed_files import NeededFiles
 from vmrescue.windows.page_file import why_no_page_file
 
 if TYPE_CHECKING:
     from vmrescue.plan import FileRef, Step
+    from vmrescue.readers.file_system import Entry
     from vmrescue.windows import Disk, Volume
 
 
+CLEANING = {"cleanup": CATEGORIES, free_space.free_space.id: chosen(())}  # by what a step says that asks for it
 MANY = 16  # files of one folder: from here on it is quicker to read the whole folder once
 
 
@@ -62,15 +67,18 @@ def must_be_as_planned(steps: list[Step], disks: list[Disk]) -> None:
 class _Deletions:
     """What the steps of a plan may delete, whoever made the plan.
 
-    No directory and none of the file system's own files, which the editors see to; nothing that Windows needs to start;
-    and where the check of page files asked for it, nothing but a page file.
+    No directory and none of the file system's own files, which the editors see to; nothing that Windows needs to start.
+    And a step is held to its word: where it is the check of page files that asks for it, nothing goes but a page file,
+    and where it is a cleanup, nothing but what its categories name and what is no link, nor below one.
     """
 
     def __init__(self, steps: list[Step], disks: list[Disk]) -> None:
         deletions = [step for step in steps if isinstance(step.change, DeleteFile)]
         self._page_files = {step.change.file for step in deletions if step.check == page_file.page_file.id}
+        self._cleaned = {step.change.file: step.check for step in deletions if step.check in CLEANING}
+        self._linked: dict[tuple[int, int, str], bool] = {}  # folders
         self._in_folder = Counter(_folder_of(step.change.file) for step in deletions)
-        self._listed: dict[tuple[int, int, str], dict[str, tuple[int, int]]] = {}
+        self._listed: dict[tuple[int, int, str], dict[str, Entry]] = {}
         self._windows: Installation | None = None
         with suppress(VmRescueError):  # a disk without a Windows is edited too
             self._windows = Installation(disks) if deletions else None
@@ -85,6 +93,20 @@ class _Deletions:
             raise RefusedError(f"nothing was written: {file} is {what}: it can be replaced (put), not deleted")
         if file in self._page_files and (why := why_no_page_file(volume.files, file.path, self._configured(volume))):
             raise RefusedError(f"nothing was written: {file} is not taken for a page file: {why}")
+        if file in self._cleaned and (why := self._why_not_cleaned(volume, file)):
+            raise RefusedError(f"nothing was written: {file} is nothing that {self._cleaned[file]} deletes: {why}")
+
+    def _why_not_cleaned(self, volume: Volume, file: FileRef) -> str | None:
+        booting = self._windows.os if self._windows else None
+        windows = booting if booting and booting.volume is volume else OperatingSystem(volume, DEFAULT_ROOT)
+        if not is_named(windows, file.path, CLEANING[self._cleaned[file]]):
+            return "it lies where none of the categories looks"
+        folder = _folder_of(file)
+        if folder not in self._linked:
+            nature = volume.files.nature(folder[2]) if folder[2] else None
+            self._linked[folder] = nature is not None and nature.link
+        entry = self._listed.get(folder, {}).get(file.path.rpartition("\\")[2]) or volume.files.entry(file.path)
+        return "it is a link, or lies below one" if self._linked[folder] or (entry and entry.is_link) else None
 
     def _configured(self, volume: Volume) -> list[str]:
         """Where `PagingFiles` puts page files on a volume."""
@@ -97,9 +119,9 @@ class _Deletions:
         folder = _folder_of(file)
         if self._in_folder[folder] > MANY and folder not in self._listed:
             entries = (entry for entry in volume.files.entries(folder[2]) if not entry.is_directory)
-            self._listed[folder] = {entry.name: (entry.size, entry.number) for entry in entries}
+            self._listed[folder] = {entry.name: entry for entry in entries}
         if found := self._listed.get(folder, {}).get(file.path.rpartition("\\")[2]):
-            return found
+            return found.size, found.number
         nature = volume.files.nature(file.path)
         return (None, 0) if nature is None or nature.directory else (nature.size, nature.number)
 

@@ -161,6 +161,28 @@ def removable_files(windows: OperatingSystem, categories: Collection[Category]) 
                 yield Removable(category.name, ref, entry.size, -(-entry.size // cluster) * cluster)
 
 
+def is_named(windows: OperatingSystem, path: str, categories: Collection[Category]) -> bool:
+    """Whether one of the categories names a path of the volume of Windows; what lies there is not looked at."""
+    names = [upper(name) for name in file_path.split(path)]
+    named = (
+        category
+        for category in categories
+        for pattern in category.patterns
+        if _fits(names, [upper(part) for part in file_path.split(pattern.replace(WINDOWS, escape(windows.root)))])
+    )
+    return any(
+        names[-1].lower() not in category.keep and (category.condition is None or category.condition(windows))
+        for category in named
+    )
+
+
+def _fits(names: list[str], pattern: list[str]) -> bool:
+    if pattern[-1] == EVERYTHING_BELOW:
+        pattern = pattern[:-1]
+        return len(names) > len(pattern) and all(map(fnmatchcase, names, pattern))
+    return len(names) == len(pattern) and all(map(fnmatchcase, names, pattern))
+
+
 def matches(files: FileSystem, pattern: list[str]) -> Iterator[tuple[str, Entry]]:
     """The files (no folders) whose path fits the pattern, with their paths from the volume's root.
 

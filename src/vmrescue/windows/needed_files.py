@@ -5,10 +5,12 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import UsageError
+from vmrescue.errors import UsageError, VmRescueError
+from vmrescue.registry.base_block import LOG_SUFFIXES
 from vmrescue.upcase import upper
 from vmrescue.windows.boot_store import BIOS_STORE, UEFI_STORE
 from vmrescue.windows.installation import DEFAULT_ROOT
+from vmrescue.windows.registry_file import RegistryFile
 
 if TYPE_CHECKING:
     from vmrescue.volumes.volume import Volume
@@ -63,4 +65,18 @@ class NeededFiles:
                 nature = volume.files.nature(path)
                 if nature and nature.number:
                     found[nature.number] = upper(volume.files.spelled(path)), what
+                    if "hive" in what or "store" in what:
+                        found |= _logs(volume, path)
         return found
+
+
+def _logs(volume: Volume, path: str) -> dict[int, tuple[str, str]]:
+    """The logs beside a dirty hive, which hold what its file does not have yet."""
+    found: dict[int, tuple[str, str]] = {}
+    with suppress(VmRescueError):  # what is no hive has no logs
+        if RegistryFile(volume, path, replay=False).state.dirty:
+            for log in (path + suffix for suffix in LOG_SUFFIXES):
+                nature = volume.files.nature(log)
+                if nature and nature.number:
+                    found[nature.number] = upper(volume.files.spelled(log)), "a log that a dirty hive needs"
+    return found
