@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,11 +15,10 @@ from support.command import output_of
 from support.command import vmrescue as command
 from support.images import fingerprint
 from support.machine import run
-from support.machine_disk import loop_device, mounted_ntfs
+from support.machine_disk import loop_device, mounted_ntfs, unmount
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 MIB = 1 << 20
 GEN1_OS = 33 * MIB, 606 * MIB
@@ -66,6 +68,21 @@ def spoil_a_hive(image: Path) -> Path:
     return image
 
 
+def compress_a_hive(image: Path) -> Path:
+    """As Windows does to whatever lies below a folder that is to be compressed."""
+    with loop_device(image, *GEN1_OS, writable=True) as device, TemporaryDirectory() as folder:
+        run("ntfs-3g", "-o", "rw,compression", device, folder)
+        try:
+            config = Path(folder) / CONFIG
+            content = (config / "SYSTEM").read_bytes()
+            (config / "SYSTEM").unlink()
+            os.setxattr(config, "system.ntfs_attrib_be", (0x810).to_bytes(4, "big"))  # directory, compressed
+            (config / "SYSTEM").write_bytes(content)
+        finally:
+            unmount(folder)
+    return image
+
+
 def as_qcow2(image: Path) -> Path:
     made = image.with_suffix(".qcow2")
     run("qemu-img", "convert", "-O", "qcow2", image, made)
@@ -86,9 +103,10 @@ def promised(image: Path) -> tuple[int, dict[str, Any]]:
         (hibernate, "hibernated"),
         (leave_a_log, "log"),
         (spoil_a_hive, "dirty"),
+        (compress_a_hive, "compressed"),
         (as_qcow2, "QCOW2 image, which is read and not written"),
     ],
-    ids=["hibernated", "log pending", "dirty hive without logs", "read-only container"],
+    ids=["hibernated", "log pending", "dirty hive without logs", "compressed hive", "read-only container"],
 )
 def test_a_repair_makes_as_many_changes_as_the_diagnosis_promises(
     gen1_broken: Path, obstruct: Callable[[Path], Path], word: str

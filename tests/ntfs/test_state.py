@@ -132,6 +132,11 @@ def test_a_hibernation_file_that_holds_no_image_forbids_nothing(tmp_path: Path) 
         (folder / "hiberfil.sys").write_bytes(bytes(MIB))
     with opened(path) as volume:
         assert volume.state.name == "clean"
+    with mounted(path, writable=True) as folder:
+        (folder / "hiberfil.sys").unlink()
+        (folder / "hiberfil.sys").mkdir()
+    with opened(path) as volume:
+        assert volume.state.name == "clean"
 
 
 def test_a_volume_encrypted_by_bitlocker_is_named_and_not_opened() -> None:

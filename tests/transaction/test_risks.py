@@ -84,6 +84,25 @@ def test_the_disk_of_a_saved_machine_is_edited_by_no_command(saved: Path, tmp_pa
     assert not list(tmp_path.glob("copy*")) + list(tmp_path.glob("over*"))
 
 
+def test_a_saved_machine_that_only_the_footers_copy_tells_of_is_one(gen2_broken: Path, gen1_broken: Path) -> None:
+    """A host may have died between the two; in a fixed VHD, byte 0 is the guest's own."""
+    mark_as_saved(gen2_broken)
+    raw = gen2_broken.read_bytes()
+    footer = sealed(raw[-512:][:SAVED_STATE_AT] + b"\0" + raw[-512:][SAVED_STATE_AT + 1 :], FOOTER_CHECKSUM_AT)
+    with gen2_broken.open("r+b") as stream:
+        stream.seek(-512, os.SEEK_END)
+        stream.write(footer)
+    before = fingerprint(gen2_broken)
+    with pytest.raises(RefusedError, match=r"copy of its footer says .* was saved"):
+        library.repair(gen2_broken)
+    assert fingerprint(gen2_broken) == before
+    assert library.repair(gen2_broken, accept=["discard-saved-state"]).committed
+
+    with gen1_broken.open("r+b") as stream:
+        stream.write(raw[:440])  # the code of the MBR, which may begin as it likes
+    assert not any("saved" in warning for warning in library.diagnose(gen1_broken).warnings)
+
+
 def test_whoever_throws_the_saved_state_away_may_edit(saved: Path) -> None:
     before = fingerprint(saved)
     said = output_of("repair", saved, "--yes", "--discard-saved-state")

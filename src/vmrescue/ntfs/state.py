@@ -47,9 +47,12 @@ def read_state(store: Store) -> VolumeState:
 
 def _hibernation(store: Store) -> list[str]:
     try:
-        stream = find_file(store, HIBERNATION_FILE).stream(Kind.DATA)
+        file = find_file(store, HIBERNATION_FILE)
     except NotFoundError:
         return []
+    if file.is_directory:
+        return []  # Windows can put no memory image there
+    stream = file.stream(Kind.DATA)
     signature = stream.read_at(0, min(4, stream.size)).upper()
     return [f"{HIBERNATION_FILE} {ASLEEP[signature]}"] if signature in ASLEEP else []
 

@@ -16,6 +16,7 @@ class Nature:
         link: whether it, or a directory on the way to it, is a reparse point.
         names: how many it has, in all directories; a short form of a name is none of its own.
         packed: how its content differs from plain clusters: sparse, compressed, encrypted, elsewhere.
+        storage: the same of the content alone, where it is not stored as it is read: no editor rewrites it.
         number: tells a volume's files apart, however they are named; 0 says nothing.
     """
 
@@ -25,4 +26,5 @@ class Nature:
     link: bool = False
     names: int = 1
     packed: tuple[str, ...] = ()
+    storage: tuple[str, ...] = ()
     number: int = 0

@@ -69,7 +69,7 @@ class Obstacles:
         if change.needs is Needs.NOTHING:
             return volume.refusal
         in_place = change.needs is Needs.CONTENT or _same_size(change, volume)
-        if why := self.why_not_on(volume, in_place):
+        if why := self.why_not_on(volume, in_place) or _why_not_rewritten(change, volume):
             return why
         return self._hive(change.file, volume) if isinstance(change, HiveChange) else None
 
@@ -118,6 +118,20 @@ def _asleep(volume: Volume) -> str | None:
         return None
     said = "; ".join(volume.state.reasons)
     return f"the Windows on {volume} is hibernated ({said}): nothing on its disks may be changed; {WAKE_UP}"
+
+
+def _why_not_rewritten(change: Change, volume: Volume) -> str | None:
+    """Why a file that is there gets no other content: it is not simply stored as it is read."""
+    if not isinstance(change, HiveChange | PutFile):
+        return None
+    try:
+        nature = volume.files.nature(change.file.path)
+    except VmRescueError:  # left to whoever opens it
+        return None
+    if nature is None or not (nature.storage or nature.link):
+        return None
+    how = " and ".join(nature.storage) or "a reparse point, or below one"
+    return f"{change.file} is {how}: its content is not rewritten"
 
 
 def _same_size(change: Change, volume: Volume) -> bool:

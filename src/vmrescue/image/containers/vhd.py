@@ -63,8 +63,10 @@ class FoundFooter:
             if last != copy and not fits:
                 raise fault
             self.warnings.append(f"{fault}; everything else in it is sound, so it is used")
-        if self.footer.saved_state:
-            found = "the VHD's footer says that its virtual machine was saved, not shut down"
+        copied = self.footer.disk_type != vhd_layout.FIXED and _fault(copy, 0) is None
+        if self.footer.saved_state or (copied and vhd_layout.read_footer(copy, 0).saved_state):
+            where = "footer" if self.footer.saved_state else "copy of its footer"
+            found = f"the VHD's {where} says that its virtual machine was saved, not shut down"
             self.warnings.append(found)
             self.risks.append(Risk(SAVED_STATE, f"{found}; the memory that was saved holds parts of this disk"))
 

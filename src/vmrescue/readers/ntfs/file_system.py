@@ -16,7 +16,7 @@ from vmrescue.readers.guard import GuardedStream, reading
 from vmrescue.readers.nature import Nature
 from vmrescue.readers.ntfs.content import content_of
 from vmrescue.readers.ntfs.log import why_not_closed
-from vmrescue.readers.ntfs.marks import marks_of, why_not_read
+from vmrescue.readers.ntfs.marks import marks_of, storage_of, why_not_read
 from vmrescue.readers.ntfs.volume import BoundedNtfs, find_name, long_name, name_of, names_in, target_of
 
 if TYPE_CHECKING:
@@ -190,6 +190,7 @@ class NtfsFileSystem:
                 link=any(each.is_reparse_point() for each in way),
                 names=sum(name[SPACE_AT] != DOS_NAME for name in names),
                 packed=marks_of(record),
+                storage=storage_of(record),
                 number=int(record.segment),
             )
 

@@ -44,6 +44,13 @@ def marks_of(record: MftRecord) -> tuple[str, ...]:
     return (*marks, MARKS.get(tag, f"reparse point {tag:08X}")) if tag is not None else tuple(marks)
 
 
+def storage_of(record: MftRecord) -> tuple[str, ...]:
+    """How the content itself is stored, where it is not stored as it is read."""
+    flags = _data_flags(record)
+    kinds = {"encrypted": DATA_ENCRYPTED, "compressed": DATA_PACKED, "sparse": DATA_SPARSE}
+    return tuple(kind for kind, flag in kinds.items() if flags & flag)
+
+
 def why_not_read(record: MftRecord) -> str | None:
     """What to say of a file whose content is not what its clusters hold; None where it is."""
     tag = _tag(record)
