@@ -14,7 +14,7 @@ from fuzz.parser import Parser, Refusals, where_there
 from registry.samples import boot_store
 from registry.test_hostile import small_hive
 from support.memory_device import MemoryDevice
-from vmrescue.image.containers.container import RawImage
+from vmrescue.image.containers.raw import RawImage
 from vmrescue.registry import Hive, ValueType, export_reg
 from vmrescue.registry.base_block import LAYOUT as BASE_BLOCK
 from vmrescue.registry.key_node import LAYOUT as KEY_NODE

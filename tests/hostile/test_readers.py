@@ -26,7 +26,8 @@ from support.machine import run
 from support.memory_device import MemoryDevice
 from vmrescue.disk import FileDevice, open_disk
 from vmrescue.errors import FormatError, UnsupportedError, VmRescueError
-from vmrescue.image.containers.container import RawImage, open_container
+from vmrescue.image.containers.container import open_container
+from vmrescue.image.containers.raw import RawImage
 from vmrescue.ntfs import NtfsVolume
 from vmrescue.ntfs.directory import Directory, find_file
 from vmrescue.ntfs.edit.index_edit import IndexEditor

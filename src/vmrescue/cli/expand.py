@@ -37,7 +37,7 @@ def command(
     file, volume = image_and_volume(image, number)
     with Transaction(file, writable=not options.dry_run) as transaction:
         [edited] = transaction.images
-        changes = expansion(edited.disk(), edited.session.disk.format, size, volume, move_recovery)
+        changes = expansion(edited.disk(), size, volume, move_recovery)
         steps = [Step("expand", f"a disk of {size_text(size)} was asked for", change) for change in changes]
         plan = Plan(transaction.identity, tuple(steps))
         apply_and_report(transaction, plan, options)

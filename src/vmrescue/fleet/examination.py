@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmrescue.fleet.result import ImageError, ScanResult
-from vmrescue.image import layer
 from vmrescue.image.containers.parents import parents_in
 from vmrescue.image.reference import shown
 from vmrescue.image.transports.remote import RemoteFile
+from vmrescue.image.virtual_disk import Layer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from vmrescue.image import VirtualDisk
 
 
-class MeteredDisk(layer.Layer):
+class MeteredDisk(Layer):
     """A disk that counts the bytes read from it."""
 
     def __init__(self, below: VirtualDisk) -> None:

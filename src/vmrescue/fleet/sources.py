@@ -132,8 +132,7 @@ def _folder(folder: str, recursive: bool) -> Iterator[str]:
 
 def _has_signature(path: str) -> bool:
     """Whether a file begins or ends as an image does. One that cannot be read does not."""
-    from vmrescue.image.containers.container import VHD_COOKIE
-    from vmrescue.image.containers.foreign import SIGNATURES
+    from vmrescue.image.containers.signatures import FOREIGN, VHD_COOKIE
 
     try:
         with open(path, "rb", opener=open_regular) as stream:
@@ -143,5 +142,5 @@ def _has_signature(path: str) -> bool:
                 return True
     except (OSError, RefusedError):
         return False
-    known = [GPT_SIGNATURE, (0, VHD_COOKIE), *((position, signature) for position, signature, _ in SIGNATURES)]
+    known = [GPT_SIGNATURE, (0, VHD_COOKIE), *(each for signatures in FOREIGN.values() for each in signatures)]
     return any(head.startswith(signature, position) for position, signature in known)

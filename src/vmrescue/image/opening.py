@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from vmrescue.image.transports.file import HeldStore, Store
     from vmrescue.image.virtual_disk import VirtualDisk
 
-FLAT = ("raw image", "block device", "fixed VHD")  # a byte of the disk is at the same place of the file
-
 
 def open_disk(
     path: str | os.PathLike[str], writable: bool = False, parent_folder: str | os.PathLike[str] | None = None
@@ -57,7 +55,7 @@ def open_disk(
     except BaseException:
         store.close()
         raise
-    disk.warnings.extend(_interruption(path, store, interrupted, writable))
+    disk.learn(notes=(*disk.facts.notes, *_interruption(path, store, interrupted, writable)))
     tell(shown(path), disk.warnings)
     try:
         if writable:
@@ -117,7 +115,8 @@ class EditSession:
             undo.callback(self.overlay.close)
             self.disk = open_container(self.overlay, shown(path), parent_folder, writable=True)
             undo.callback(self.disk.close)
-            self.disk.warnings.extend(_interruption(path, self.image, interrupted, writable))
+            notes = _interruption(path, self.image, interrupted, writable)
+            self.disk.learn(notes=(*self.disk.facts.notes, *notes))
             self.warnings = self.disk.warnings
             tell(shown(path), self.warnings)
             refuse_risks(self.disk.risks, shown(path))
@@ -135,7 +134,7 @@ class EditSession:
             confirm: asked when all is written; where it raises, the image is rolled back.
         """
         kept = [Sign(sign.label, clipped(sign.ranges, self.disk.size)) for sign in signs]
-        if self.disk.format not in FLAT:
+        if not self.disk.facts.flat:
             kept = list(_stored(kept, cast("VhdDynamic", self.disk)))
         kept = [
             Sign(f"{sign.label}, in too many pieces", ()) if len(sign.ranges) > MOST_RANGES else sign for sign in kept
@@ -150,7 +149,7 @@ class EditSession:
         """Writes bytes of the disk that nothing on it refers to: at once, and past the journal, where the container
         keeps the disk's bytes at the same places of the file; else with the next commit. Only after `seal`.
         """
-        if self.disk.format in FLAT:
+        if self.disk.facts.flat:
             check_range(self.disk.format, offset, len(data), self.disk.size)
             self.overlay.write_through(offset, data)
         else:

@@ -9,6 +9,7 @@ from vmrescue.errors import FormatError, RefusedError, RepairFailedError
 from vmrescue.image import FileDevice
 from vmrescue.image.reference import is_remote, shown
 from vmrescue.image.transports.remote import RemoteFile
+from vmrescue.image.virtual_disk import SecondOpinion
 from vmrescue.interrupts import checkpoint
 from vmrescue.readers.guard import reading
 from vmrescue.readers.vhd import open_vhd
@@ -35,7 +36,7 @@ def compare_committed(path: str, expected: VirtualDisk, ranges: Iterable[tuple[i
         RepairFailedError: they differ.
         FormatError: the image cannot be opened any more.
     """
-    opened = _open_vhd if expected.format.endswith("VHD") else _open_raw
+    opened = _OPENERS[expected.facts.second_opinion]
     with reading(f"committed image {shown(path)}", 0), opened([path, *expected.parents]) as read:
         for offset, length in ranges:
             for start in range(offset, offset + length, CHUNK):
@@ -51,7 +52,7 @@ def must_be_confirmable(path: str, disk: VirtualDisk) -> None:
 
     Raises RefusedError where that fails: what was written could not be confirmed.
     """
-    if not disk.format.endswith("VHD"):
+    if disk.facts.second_opinion is not SecondOpinion.LIBVHDI:
         return
     try:
         with reading(f"image {shown(path)}", 0), _open_vhd([path, *disk.parents]) as read:
@@ -85,3 +86,6 @@ def _open_vhd(paths: list[str]) -> Iterator[Reader]:
             opened.enter_context(closing(RemoteFile(path) if is_remote(path) else FileDevice(path))) for path in paths
         ]
         yield opened.enter_context(open_vhd(files))
+
+
+_OPENERS = {SecondOpinion.LIBVHDI: _open_vhd, SecondOpinion.FILE: _open_raw}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.image.layer import Layer
+from vmrescue.image.virtual_disk import Layer
 
 if TYPE_CHECKING:
     from vmrescue.image import VirtualDisk

@@ -25,17 +25,13 @@ if TYPE_CHECKING:
 MIB = 1 << 20
 AZURE_LIMIT = 4095 * GIB
 MBR_LIMIT = 2048 * GIB
-DYNAMIC_LIMIT = 2040 * GIB
 
 
-def expansion(
-    disk: Disk, container: str, size: int, name: int | str | None = None, move_recovery: bool = False
-) -> list[Change]:
+def expansion(disk: Disk, size: int, name: int | str | None = None, move_recovery: bool = False) -> list[Change]:
     """The changes that make a disk `size` bytes long, and one of its volumes fill what is new.
 
     Args:
         disk: the image.
-        container: its format, as `VirtualDisk.format` names it.
         size: in bytes, whole MiB; the disk's own size gives the volume the room that a disk already has.
         name: the volume's partition, or its letter; the OS volume, or the only one that can be read, unless given.
         move_recovery: whether recovery partitions behind the volume are moved to the disk's end, with the references
@@ -45,7 +41,7 @@ def expansion(
         UsageError: no disk of Azure has such a size.
         RefusedError: it cannot be done safely, with the reason and what to do instead.
     """
-    _check_size(disk, container, size)
+    _check_size(disk, size)
     check_editable(disk.table)
     volume = _volume(disk, name)
     partition = volume.partition
@@ -70,7 +66,7 @@ def expansion(
     return [*longer, *moves, grown, *references(disk, moves)]
 
 
-def _check_size(disk: Disk, container: str, size: int) -> None:
+def _check_size(disk: Disk, size: int) -> None:
     old = disk.device.size
     if size % MIB:
         raise UsageError(f"a disk of Azure has a size of whole MiB; {size} bytes are none")
@@ -78,16 +74,16 @@ def _check_size(disk: Disk, container: str, size: int) -> None:
         raise RefusedError(f"the disk has {old} bytes ({size_text(old)}): it is not made smaller")
     if size == old:
         return
-    if container == "block device":
-        raise RefusedError("a block device cannot be made longer from here: resize the disk where it is defined first")
-    if container == "differencing VHD":
-        raise RefusedError("a differencing VHD has its parent's size: merge it, or expand a copy of it")
+    facts = disk.device.facts
+    if facts.why_not_longer:
+        raise RefusedError(facts.why_not_longer)
     if size > AZURE_LIMIT:
         raise RefusedError(f"an OS disk of Azure has 4095 GiB at most, not {size_text(size)}")
     if size > MBR_LIMIT and disk.table.style == "MBR":
         raise RefusedError("an MBR's sector numbers end at 2 TiB: a larger disk needs a GPT (MBR2GPT makes one)")
-    if size > DYNAMIC_LIMIT and container == "dynamic VHD":
-        raise RefusedError("a dynamic VHD holds 2040 GiB at most: make a fixed one of it first (repair --copy-to)")
+    if facts.longest is not None and size > facts.longest:
+        most = size_text(facts.longest)
+        raise RefusedError(f"a {facts.format} holds {most} at most: make a fixed one of it first (repair --copy-to)")
 
 
 def _volume(disk: Disk, name: int | str | None) -> Volume:

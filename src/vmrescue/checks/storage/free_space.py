@@ -79,7 +79,7 @@ def _growth(volume: Volume, missing: int) -> tuple[Growth | NoGrowth, Expand | N
     refusal = ""
     for move_recovery in (False, True):
         try:
-            changes = expansion(disk, disk.device.format, size, volume.partition.number, move_recovery)
+            changes = expansion(disk, size, volume.partition.number, move_recovery)
         except VmRescueError as error:
             refusal = refusal or str(error)
             continue

@@ -1,31 +1,26 @@
-"""Which container an image is in: found by its signature, never by its name."""
+"""The table of containers: which one an image is in is found by its signature, never by its name."""
 
 from __future__ import annotations
 
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vmrescue.device import BlockDevice, check_range, next_data, refusal_of
 from vmrescue.errors import FormatError, RefusedError, UnsupportedError
 from vmrescue.image.containers.advice import EWF_ADVICE, QEMU_ADVICE
-from vmrescue.image.containers.raw_pieces import (
-    ends_as_vhd,
-    first_piece_of_vhd,
-    later_pieces,
-    may_be_cut,
-    refuse_later_piece,
-)
-from vmrescue.image.transports.file import SECTOR, Store, check_growth
-from vmrescue.image.virtual_disk import VirtualDisk, sector_size_of
+from vmrescue.image.containers.raw import open_raw
+from vmrescue.image.containers.raw_pieces import ends_as_vhd, first_piece_of_vhd, later_pieces
+from vmrescue.image.containers.signatures import FOREIGN, VHD_COOKIE, has_signature
+from vmrescue.image.transports.file import SECTOR
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
-    from vmrescue.image.risks import Risk
-
-VHD_COOKIE = b"conectix"
+    from vmrescue.device import BlockDevice
+    from vmrescue.image.transports.file import Store
+    from vmrescue.image.virtual_disk import VirtualDisk
 
 _UNPACK = "unpack it first"
 
@@ -43,54 +38,6 @@ _UNREADABLE = (
 )
 
 
-class RawImage:
-    """A disk as it is: the bytes of the file or block device."""
-
-    unique_id: bytes | None = None
-    risks: Sequence[Risk] = ()
-
-    def __init__(self, store: Store, path: str | None = None) -> None:
-        if store.size % SECTOR:
-            raise FormatError("raw image", 0, f"a size of whole sectors of {SECTOR} bytes", f"{store.size} bytes")
-        self.store = store
-        self.size = store.size
-        self.sector_size = sector_size_of(store)
-        self.format = "block device" if path is not None and Path(path).is_block_device() else "raw image"
-        self.refusal = refusal_of(store)
-        self.parents: list[str] = []
-        self.warnings: list[str] = []
-        if path is not None and path.lower().endswith(".vhd"):
-            self.warnings.append(f"{path} has no VHD footer at its end (cut short?), so it is read as a raw image")
-        if said := may_be_cut(store, path):
-            self.warnings.append(said)
-            self.refusal = self.refusal or f"{said}; it is not edited: if it is all of the disk, rename it first"
-
-    def read_at(self, offset: int, length: int) -> bytes:
-        check_range(self.format, offset, length, self.size)
-        return self.store.read_at(offset, length)
-
-    def next_data(self, offset: int) -> int:
-        return next_data(self.store, offset)
-
-    def write_at(self, offset: int, data: bytes | memoryview) -> None:
-        check_range(self.format, offset, len(data), self.size)
-        self.store.write_at(offset, data)
-
-    def resize(self, size: int) -> None:
-        """Makes the image `size` bytes long; the new part is zero. Raises RefusedError."""
-        if self.format == "block device":
-            raise RefusedError("a block device can't be resized")
-        check_growth(self.size, size)
-        self.store.resize(size)
-        self.size = size
-
-    def flush(self) -> None:
-        self.store.flush()
-
-    def close(self) -> None:
-        self.store.close()
-
-
 def _is_vhd(store: BlockDevice) -> bool:
     if store.size < SECTOR:
         return False
@@ -99,11 +46,71 @@ def _is_vhd(store: BlockDevice) -> bool:
     return VHD_COOKIE in (head, tail[: len(VHD_COOKIE)], tail[1 : 1 + len(VHD_COOKIE)])
 
 
-def _refuse_unreadable(store: BlockDevice, name: str) -> None:
+def _open_vhd(store: Store, path: str | None, parent_folder: Path | None) -> VirtualDisk:
+    if any(later_pieces(path)) and not ends_as_vhd(store):
+        raise first_piece_of_vhd(path)
+    from vmrescue.image.containers.vhd_chain import open_vhd  # here, because construct is slow to import
+
+    return open_vhd(store, path, parent_folder)
+
+
+def _unreadable(store: BlockDevice) -> tuple[str, str] | None:
+    """What a file is that is no disk image that vmrescue reads, and what to do."""
     for position, signature, what, advice in _UNREADABLE:
-        if position + len(signature) <= store.size and store.read_at(position, len(signature)) == signature:
-            how = advice.format(path=shlex.quote(name))
-            raise UnsupportedError(f"{name} is {what}, which vmrescue does not read: {how}")
+        if has_signature(store, position, signature):
+            return what, advice
+    return None
+
+
+def _refuse_unreadable(store: Store, path: str | None, parent_folder: Path | None) -> VirtualDisk:
+    what, advice = _unreadable(store) or ("", "")
+    how = advice.format(path=shlex.quote(path or "IMAGE"))
+    raise UnsupportedError(f"{path or 'IMAGE'} is {what}, which vmrescue does not read: {how}")
+
+
+@dataclass(frozen=True)
+class ContainerKind:
+    """A row of the table.
+
+    Attributes:
+        found: whether the bytes of a file are in this container; its path tells only which pieces lie beside it.
+        open: the disk in it, which takes the file over; the folder is where parents may lie.
+        refusal: for one that is only read, what whoever wants to write to it is told.
+    """
+
+    found: Callable[[Store, str | None], bool]
+    open: Callable[[Store, str | None, Path | None], VirtualDisk]
+    refusal: Callable[[str | None], RefusedError] | None = None
+
+
+def _foreign(name: str, found: Callable[[Store, str | None], bool]) -> ContainerKind:
+    """A container that others make, read by dissect's readers, which are imported where they are needed."""
+
+    def open_it(store: Store, path: str | None, parent_folder: Path | None) -> VirtualDisk:
+        from vmrescue.image.containers.foreign import KINDS, open_foreign
+
+        return open_foreign(KINDS[name], store, path)
+
+    def refused(path: str | None) -> RefusedError:
+        from vmrescue.image.containers.foreign import KINDS, refusal
+
+        return refusal(KINDS[name], path)
+
+    return ContainerKind(found, open_it, refused)
+
+
+def _signed(name: str) -> Callable[[Store, str | None], bool]:
+    return lambda store, path: any(has_signature(store, *each) for each in FOREIGN[name])
+
+
+CONTAINERS: list[ContainerKind] = [
+    ContainerKind(lambda store, path: _is_vhd(store), _open_vhd),
+    *(_foreign(name, _signed(name)) for name in FOREIGN),
+    _foreign("split raw", lambda store, path: any(later_pieces(path))),
+    ContainerKind(lambda store, path: _unreadable(store) is not None, _refuse_unreadable),
+    ContainerKind(lambda store, path: True, open_raw),
+]
+"""The first that is found is it. A new container is a module that opens it, and a row here."""
 
 
 def open_container(
@@ -127,24 +134,10 @@ def open_container(
     """
     if not store.size:
         raise FormatError("disk image", 0, "a disk", "an empty file")
-    if _is_vhd(store):
-        if any(later_pieces(path)) and not ends_as_vhd(store):
-            raise first_piece_of_vhd(path)
-        from vmrescue.image.containers.vhd_chain import open_vhd  # here, because construct is slow to import
-
-        return open_vhd(store, path, None if parent_folder is None else Path(parent_folder))
-    from vmrescue.image.containers import foreign
-    from vmrescue.image.containers.vmdk_pieces import refuse_flat_piece
-
-    kind = foreign.kind_of(store, path)
-    if kind is not None:
-        if writable:
-            raise foreign.refusal(kind, path)
-        return foreign.open_foreign(kind, store, path)
-    _refuse_unreadable(store, path or "IMAGE")
-    refuse_later_piece(store, path)
-    refuse_flat_piece(store, path)
-    disk = RawImage(store, path)
-    if writable and disk.refusal:
-        raise RefusedError(disk.refusal)
+    kind = next(each for each in CONTAINERS if each.found(store, path))
+    if writable and kind.refusal:
+        raise kind.refusal(path)
+    disk = kind.open(store, path, None if parent_folder is None else Path(parent_folder))
+    if writable and disk.facts.refusal:
+        raise RefusedError(disk.facts.refusal)
     return disk

@@ -23,6 +23,7 @@ from vmrescue.image.containers.advice import EWF_ADVICE, QEMU_ADVICE
 from vmrescue.image.containers.raw_pieces import ends_as_vhd, first_piece_of_vhd, join_advice, later_pieces
 from vmrescue.image.containers.vmdk_pieces import DESCRIPTOR, refuse_piece, was_left_open
 from vmrescue.image.transports.file import SECTOR, FileDevice
+from vmrescue.image.virtual_disk import Container, Facts
 from vmrescue.readers.foreign import (
     LONGEST_HEADER,
     bounded_ewf,
@@ -34,9 +35,8 @@ from vmrescue.readers.vdi import check_vdi
 from vmrescue.readers.vhdx import VhdxCopies, check_vhdx_block
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
-    from vmrescue.image.risks import Risk
     from vmrescue.image.transports.file import Store
 
 UNIT = 64 << 10  # bytes read ahead of a foreign reader, which asks for its tables field by field
@@ -133,23 +133,18 @@ def _reading(structure: str, position: int) -> Iterator[None]:
         raise FormatError(structure, position, "an intact structure", found) from error
 
 
-class ForeignDisk:
+class ForeignDisk(Container):
     """A disk in a container that vmrescue reads and does not write."""
 
-    unique_id: bytes | None = None
-    risks: Sequence[Risk] = ()
-
     def __init__(self, kind: Kind, pieces: Pieces) -> None:
+        super().__init__(Facts(f"{kind.name} image", refusal=str(refusal(kind, pieces.path))))
         self.store = pieces.first
-        self.parents: list[str] = []
-        self.format = f"{kind.name} image"
         self._pieces = pieces
-        self.refusal: str | None = str(refusal(kind, pieces.path))
         with _reading(self.format, 0):
             self._opened = kind.open(pieces)
-        self.size = self._opened.size
-        self.sector_size = self._opened.sector_size
-        self.warnings = list(self._opened.warnings)
+        self.size = int(self._opened.size)  # dissect's may be a number of its own type, which no pickle takes
+        self.sector_size = int(self._opened.sector_size)
+        self.learn(notes=tuple(self._opened.warnings))
         if self.size <= 0:
             raise FormatError(self.format, 0, "a disk of some size", f"{self.size} bytes")
 
@@ -366,33 +361,19 @@ def _open_split(pieces: Pieces) -> Opened:
     return Opened(joined, joined.size)
 
 
-VHDX = Kind("VHDX", _open_vhdx)
 QCOW2 = Kind("QCOW2", _open_qcow2)
-VMDK = Kind("VMDK", _open_vmdk)
-VDI = Kind("VDI", _open_vdi)
-E01 = Kind("E01", _open_ewf, EWF_ADVICE)
 SPLIT = Kind("split raw", _open_split)
-
-# (byte position, signature). Sources: [MS-VHDX] 2.2.1; QEMU's docs/interop/qcow2.rst; VMware, "Virtual Disk Format
-# 5.0"; VirtualBox's VDICore.h; libewf, "Expert Witness Compression Format".
-SIGNATURES: tuple[tuple[int, bytes, Kind], ...] = (
-    (0, b"vhdxfile", VHDX),
-    (0, b"QFI\xfb\0\0\0\x02", QCOW2),
-    (0, b"QFI\xfb\0\0\0\x03", QCOW2),
-    (0, b"KDMV", VMDK),
-    (0, b"COWD", VMDK),
-    (0, b"# Disk DescriptorFile", VMDK),
-    (64, b"\x7f\x10\xda\xbe", VDI),
-    (0, b"EVF\t\r\n\xff\0", E01),
-)
-
-
-def kind_of(store: Store, path: str | None) -> Kind | None:
-    """Which of these containers the bytes are in, if in one."""
-    for position, signature, kind in SIGNATURES:
-        if position + len(signature) <= store.size and store.read_at(position, len(signature)) == signature:
-            return kind
-    return SPLIT if any(later_pieces(path)) else None
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("VHDX", _open_vhdx),
+        QCOW2,
+        Kind("VMDK", _open_vmdk),
+        Kind("VDI", _open_vdi),
+        Kind("E01", _open_ewf, EWF_ADVICE),
+        SPLIT,
+    )
+}
 
 
 def open_foreign(kind: Kind, store: Store, path: str | None) -> ForeignDisk:

@@ -23,6 +23,7 @@ from vmrescue.image.containers.vhd_bitmap import bit_runs, bitmap_size, with_bit
 from vmrescue.image.containers.vhd_layout import HEADER_SIZE, NO_BLOCK, Header
 from vmrescue.image.risks import SAVED_STATE, Risk
 from vmrescue.image.transports.file import SECTOR, Store, check_growth
+from vmrescue.image.virtual_disk import Container, Facts, SecondOpinion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 # Sectors are stored eight at a time, a byte of the bitmap: libvhdi takes the bits behind a set one, to the byte's end,
 # for set as well, and would show zeros where the parent has something.
 GRAIN = 8 * SECTOR
+DYNAMIC_LIMIT = 2040 << 30  # bytes: the format's own
+MERGE = "a differencing VHD has its parent's size: merge it, or expand a copy of it"
 
 
 class FoundFooter:
@@ -80,21 +83,31 @@ def _fault(raw: bytes, position: int) -> FormatError | None:
     return vhd_layout.checksum_fault(raw, position)
 
 
-class VhdFixed:
+def _facts(name: str, store: Store, found: FoundFooter) -> Facts:
+    fixed = found.footer.disk_type == vhd_layout.FIXED
+    return Facts(
+        name,
+        unique_id=found.footer.unique_id,
+        notes=tuple(found.warnings),
+        risks=tuple(found.risks),
+        refusal=refusal_of(store),
+        flat=fixed,
+        second_opinion=SecondOpinion.LIBVHDI,
+        why_not_longer=MERGE if found.footer.disk_type == vhd_layout.DIFFERENCING else None,
+        longest=None if fixed else DYNAMIC_LIMIT,
+    )
+
+
+class VhdFixed(Container):
     """A fixed VHD: the bytes of the disk, then a footer."""
 
-    format = "fixed VHD"
     sector_size = SECTOR
 
     def __init__(self, store: Store, found: FoundFooter) -> None:
+        super().__init__(_facts("fixed VHD", store, found))
         self.store = store
         self.footer = found.footer
         self.size = self.footer.current_size
-        self.unique_id: bytes | None = self.footer.unique_id
-        self.warnings = found.warnings
-        self.risks = found.risks
-        self.refusal = refusal_of(store)
-        self.parents: list[str] = []
         at = found.position
         if at is None or self.size > at:
             where = 0 if at is None else at
@@ -135,23 +148,18 @@ class VhdFixed:
         self.store.close()
 
 
-class VhdDynamic:
+class VhdDynamic(Container):
     """A dynamic VHD or, with a `parent`, a differencing one: the parent shows wherever it holds nothing itself."""
 
     sector_size = SECTOR
 
     def __init__(self, store: Store, found: FoundFooter, header: Header, parent: BlockDevice | None = None) -> None:
+        super().__init__(_facts("differencing VHD" if parent else "dynamic VHD", store, found))
         self.store = store
         self.footer = found.footer
         self.header = header
         self.parent = parent
         self.size = self.footer.current_size
-        self.unique_id: bytes | None = self.footer.unique_id
-        self.warnings = found.warnings
-        self.risks = found.risks
-        self.refusal = refusal_of(store)
-        self.format = "differencing VHD" if parent else "dynamic VHD"
-        self.parents: list[str] = []
         self._bitmap_size = bitmap_size(header.block_size)
         self._stride = self._bitmap_size + header.block_size  # bytes of a whole block in the file
         # Where the next block goes. What lies between the last block and the footer is not ours to overwrite.

@@ -78,10 +78,15 @@ def _stack(chain: list[_Link]) -> VhdFixed | VhdDynamic:
     disk = _disk(base, None)
     for link in above:
         disk = _disk(link, disk)
-    disk.parents = [str(link.path) for link in chain[1:]]
-    disk.warnings.extend(f"{link.path}: {warning}" for link in chain[1:] for warning in link.found.warnings)
+    below = chain[1:]
     # Whether a parent's own machine was saved is no matter of the child's; but each link must show what it did.
-    disk.risks.extend(risk for link in chain[1:] for risk in link.found.risks if risk.name == PARENT_CHANGED)
+    risks = (risk for link in below for risk in link.found.risks if risk.name == PARENT_CHANGED)
+    notes = (f"{link.path}: {warning}" for link in below for warning in link.found.warnings)
+    disk.learn(
+        parents=tuple(str(link.path) for link in below),
+        notes=(*disk.facts.notes, *notes),
+        risks=(*disk.facts.risks, *risks),
+    )
     return disk
 
 

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 from vmrescue.device import check_range
 from vmrescue.errors import FormatError, NotFoundError, RefusedError
 from vmrescue.image.transports.file import SECTOR
-from vmrescue.image.virtual_disk import sector_size_of
+from vmrescue.image.virtual_disk import Container, Facts, sector_size_of
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from typing import TypeGuard
-
-    from vmrescue.image.risks import Risk
 
 
 def is_target(image: object) -> TypeGuard[Any]:
@@ -30,7 +28,7 @@ def disks_of(target: Any) -> list[TargetDisk]:
     return disks
 
 
-class TargetDisk:
+class TargetDisk(Container):
     """A disk that a Target holds open, and goes on to hold.
 
     Args:
@@ -38,16 +36,11 @@ class TargetDisk:
         path: of the Target, for reports.
     """
 
-    unique_id: bytes | None = None
-    refusal: str | None = None  # only this way to it is read-only: the image may be repaired by its path
-    risks: Sequence[Risk] = ()
-
     def __init__(self, container: Any, path: str) -> None:
+        # no refusal: only this way to it is read-only, and the image may be repaired by its path
+        super().__init__(Facts(f"{container.__type__} (opened by dissect.target)"))
         self.path = path
-        self.format = f"{container.__type__} (opened by dissect.target)"
         self.size = int(container.size)
-        self.parents: list[str] = []
-        self.warnings: list[str] = []
         self._container = container
         self.sector_size = SECTOR
         self.sector_size = sector_size_of(self)

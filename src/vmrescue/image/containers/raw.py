@@ -1,0 +1,77 @@
+"""A raw image: the disk as it is, in a file or on a block device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vmrescue.device import check_range, next_data, refusal_of
+from vmrescue.errors import FormatError, RefusedError
+from vmrescue.image.containers.raw_pieces import may_be_cut, refuse_later_piece
+from vmrescue.image.containers.vmdk_pieces import refuse_flat_piece
+from vmrescue.image.transports.file import SECTOR, check_growth
+from vmrescue.image.virtual_disk import Container, Facts, SecondOpinion, sector_size_of
+
+if TYPE_CHECKING:
+    from vmrescue.image.transports.file import Store
+
+DEVICE = "a block device cannot be made longer from here: resize the disk where it is defined first"
+
+
+class RawImage(Container):
+    """A disk as it is: the bytes of the file or block device."""
+
+    def __init__(self, store: Store, path: str | None = None) -> None:
+        if store.size % SECTOR:
+            raise FormatError("raw image", 0, f"a size of whole sectors of {SECTOR} bytes", f"{store.size} bytes")
+        is_device = path is not None and Path(path).is_block_device()
+        notes, refusal = [], refusal_of(store)
+        if path is not None and path.lower().endswith(".vhd"):
+            notes.append(f"{path} has no VHD footer at its end (cut short?), so it is read as a raw image")
+        if said := may_be_cut(store, path):
+            notes.append(said)
+            refusal = refusal or f"{said}; it is not edited: if it is all of the disk, rename it first"
+        facts = Facts(
+            "block device" if is_device else "raw image",
+            notes=tuple(notes),
+            refusal=refusal,
+            flat=True,
+            second_opinion=SecondOpinion.FILE,
+            why_not_longer=DEVICE if is_device else None,
+        )
+        super().__init__(facts)
+        self.store = store
+        self.size = store.size
+        self.sector_size = sector_size_of(store)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        check_range(self.facts.format, offset, length, self.size)
+        return self.store.read_at(offset, length)
+
+    def next_data(self, offset: int) -> int:
+        return next_data(self.store, offset)
+
+    def write_at(self, offset: int, data: bytes | memoryview) -> None:
+        check_range(self.facts.format, offset, len(data), self.size)
+        self.store.write_at(offset, data)
+
+    def resize(self, size: int) -> None:
+        """Makes the image `size` bytes long; the new part is zero. Raises RefusedError."""
+        if self.facts.why_not_longer:
+            raise RefusedError(self.facts.why_not_longer)
+        check_growth(self.size, size)
+        self.store.resize(size)
+        self.size = size
+
+    def flush(self) -> None:
+        self.store.flush()
+
+    def close(self) -> None:
+        self.store.close()
+
+
+def open_raw(store: Store, path: str | None, parent_folder: Path | None) -> RawImage:
+    """What is in no container: a disk as it is, unless it is a piece of one."""
+    refuse_later_piece(store, path)
+    refuse_flat_piece(store, path)
+    return RawImage(store, path)
