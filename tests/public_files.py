@@ -468,24 +468,29 @@ def has_files(volume: Volume) -> bool:
 
 
 def judged_edit(asked: Asked, copy: Path, number: int, file_system: str, what: str) -> Iterator[Row]:
-    """The judges of a volume, before and after: they may not have more to say than they had."""
+    """The judges of a volume: they may not have anything else to say after the edit than they had before."""
     checks = {"NTFS": [["ntfsfix", "-n"], ["ntfsresize", "--info", "--force"]]}.get(file_system, [["fsck.vfat", "-n"]])
-    for path, name in ((asked.path, "before"), (copy, "after")):
-        with closing(open_disk(path)) as device, tempfile.NamedTemporaryFile(dir=copy.parent) as window:
-            volume = Disk(device, str(path)).volume(number)
-            assert volume is not None
-            for at in range(0, volume.device.size, 1 << 22):
-                piece = volume.device.read_at(at, min(1 << 22, volume.device.size - at))
-                window.seek(at)
-                if any(piece):
-                    window.write(piece)
-            window.truncate(volume.device.size)
-            window.flush()
-            for check in checks:
-                if shutil.which(check[0], path="/sbin:/usr/sbin:/bin:/usr/bin"):
-                    done = subprocess.run([*check, window.name], capture_output=True, timeout=SECONDS)
-                    answer = "content" if done.returncode == 0 else f"{done.returncode}: {last_line(done.stderr)}"
-                    yield asked.row(f"{what}: {name}", answer, check[0], "content")
+    before, after = (dict(judgements(path, number, checks)) for path in (asked.path, copy))
+    for judge, answer in after.items():
+        yield asked.row(f"{what}, and as it was before", answer, judge, before[judge])
+
+
+def judgements(path: Path, number: int, checks: list[list[str]]) -> Iterator[tuple[str, str]]:
+    """What each judge says of a volume of an image: its status, and its last words where that is not 0."""
+    with closing(open_disk(path)) as device, tempfile.NamedTemporaryFile(dir=path.parent) as window:
+        volume = Disk(device, str(path)).volume(number)
+        assert volume is not None
+        for at in range(0, volume.device.size, 1 << 22):
+            piece = volume.device.read_at(at, min(1 << 22, volume.device.size - at))
+            window.seek(at)
+            if any(piece):
+                window.write(piece)
+        window.truncate(volume.device.size)
+        window.flush()
+        for check in checks:
+            if shutil.which(check[0], path="/sbin:/usr/sbin:/bin:/usr/bin"):
+                done = subprocess.run([*check, window.name], capture_output=True, timeout=SECONDS)
+                yield check[0], "content" if done.returncode == 0 else f"{done.returncode}: {last_line(done.stderr)}"
 
 
 def undone(asked: Asked, copy: Path, before: str) -> Iterator[Row]:
