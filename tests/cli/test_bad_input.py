@@ -173,6 +173,8 @@ def test_an_encrypted_os_volume_is_a_finding_and_a_repair_is_refused(gen2_broken
     assert "Nothing is wrong in what was checked." in unseen.stdout
     assert "not checked: page-file: the OS volume is encrypted" in unseen.stdout
     assert "not checked: page-file" in vmrescue("diagnose", disk, "--only", "page-file", "--format", "html").stdout
+    scanned = vmrescue("scan", disk, "--only", "page-file")
+    assert scanned.stdout.startswith(f"{disk}: findings: not checked: page-file\n")
     refused = vmrescue("repair", "--yes", disk)
     assert refused.returncode == 4
     assert f"partition 3 at byte {GEN2_OS_START}" in refused.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import vmrescue as library
 from support.command import vmrescue
 from support.images import fingerprint
+from vmrescue.plan import RegistryData, SetValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,6 +65,21 @@ def test_an_edit_after_which_there_is_no_windows_is_refused(gen2_broken: Path) -
     assert done.returncode == 4
     assert "nothing was written" in done.stderr
     assert fingerprint(gen2_broken) == before
+
+
+def test_a_repair_after_which_a_check_could_not_be_run_any_more_is_rolled_back(gen1_broken: Path) -> None:
+    """What cannot be looked at after an edit is no sign that all is well."""
+    before = fingerprint(gen1_broken)
+    plan = library.diagnose(gen1_broken, only=["crash-dump"]).plan()
+    system = plan.steps[0].change.file
+    one, nine = RegistryData.dword(1), RegistryData.dword(9)  # neither of its two control sets
+    steps = [
+        replace(plan.steps[0], change=SetValue(system, "Select", name, one, nine)) for name in ("Current", "Default")
+    ]
+    with pytest.raises(library.VmRescueError, match="page-file could not be checked any more") as failed:
+        library.repair(gen1_broken, replace(plan, steps=tuple(steps)))
+    assert failed.value.exit_status == 5
+    assert fingerprint(gen1_broken) == before
 
 
 def test_an_image_that_libvhdi_cannot_open_is_refused_before_the_first_write(gen2_broken: Path) -> None:

@@ -142,7 +142,10 @@ def _print_line(document: dict[str, Any]) -> None:
     counted = ", ".join(
         f"{row[severity]} {severity}" for severity in ("critical", "warning", "advice") if row[severity]
     )
-    said = row["error"] or (f"{counted} ({', '.join(row['checks'])})" if counted else "nothing is wrong")
+    unseen = [each["check"] for each in (document["diagnosis"] or {}).get("not_checked", [])]
+    parts = [f"{counted} ({', '.join(row['checks'])})"] if counted else []
+    parts += [f"not checked: {', '.join(unseen)}"] if unseen else []
+    said = row["error"] or "; ".join(parts) or "nothing is wrong"
     click.echo(printable(f"{row['image']}: {row['status']}: {said}"))
     for warning in (document["diagnosis"] or {}).get("warnings", []):
         click.echo(printable(f"  note: {warning}"))

@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from vmrescue.printable import printable
-from vmrescue.report.text import finding_line
+from vmrescue.report.text import finding_line, not_checked_lines
 from vmrescue.units import counted
 
 if TYPE_CHECKING:
@@ -90,8 +90,11 @@ def _remaining(receipt: Receipt, when: str) -> list[str]:
     if receipt.after is None:
         return []
     found = [f"  {finding_line(finding)}" for finding in receipt.after.findings]
+    found += [f"  {line}" for line in not_checked_lines(receipt.after)]
     if receipt.mends:
         return [f"{when}: this remains:", *found] if found else [f"{when}: nothing is wrong."]
-    known = {f"  {finding_line(finding)}" for finding in receipt.before.findings} if receipt.before else set()
+    before = receipt.before
+    known = {f"  {finding_line(finding)}" for finding in before.findings} if before else set()
+    known |= {f"  {line}" for line in not_checked_lines(before)} if before else set()
     new = [line for line in found if line not in known]
     return [f"{when}: this is new or different:", *new] if new else [f"{when}: it shows nothing new."]

@@ -52,3 +52,7 @@ def _nothing_new(before: Diagnosis, after: Diagnosis) -> None:
     for finding in after.findings:
         if finding.check not in known:
             raise RepairFailedError(f"the edits would have caused a new finding, {finding.check}: {finding.summary}")
+    missing = {each.check for each in before.not_checked}
+    for each in after.not_checked:
+        if each.check not in missing:
+            raise RepairFailedError(f"with the edits {each.check} could not be checked any more: {each.because}")
