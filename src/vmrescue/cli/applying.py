@@ -54,10 +54,11 @@ def show(plan: Plan, options: ApplyOptions) -> None:
         click.echo(plan_text(plan) or "There is nothing to change.")
 
 
-def say_left_out(findings: list[Finding]) -> None:
-    """Says on stderr which findings are not mended, and why."""
-    for finding in findings:
-        click.echo(printable(f"note: {finding.check} is left as it is: {finding.refused}"), err=True)
+def say_left_out(findings: list[Finding], unmended: list[str]) -> None:
+    """Says on stderr which findings are not mended, and why; `unmended` are sentences of a diagnosis."""
+    refused = [f"{finding.check} is left as it is: {finding.refused}" for finding in findings]
+    for sentence in dict.fromkeys([*refused, *unmended]):
+        click.echo(printable(f"note: {sentence}"), err=True)
 
 
 def ask(plan: Plan, target: str, options: ApplyOptions) -> None:

@@ -36,5 +36,5 @@ def command(
 
     diagnosis = diagnose(image, make_policy(**policy), data_disks, only, skip)
     plan = plan_of(diagnosis, only or None, skip)
-    say_left_out(diagnosis.left_out(only or None, skip))
+    say_left_out(diagnosis.left_out(only or None, skip), diagnosis.unmended(only or None, skip))
     output.write(plan.to_json())

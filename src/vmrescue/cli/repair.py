@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vmrescue.cli.applying import apply_and_report, ask, progress_bar, report, say_left_out, show
+from vmrescue.cli.diagnose import FINDINGS
 from vmrescue.cli.options import (
     apply_options,
     check_options,
@@ -30,7 +31,10 @@ if TYPE_CHECKING:
 @apply_options
 @click.option("--copy-to", type=click.Path(path_type=Path), help="Repair a copy: a new fixed VHD, ready for Azure.")
 @click.option("--into", type=click.Path(path_type=Path), help="Put the repair into a new differencing VHD over IMAGE.")
+@click.pass_context
 def command(
+    ctx: click.Context,
+    /,
     image: Path,
     data_disks: tuple[Path, ...],
     only: tuple[str, ...],
@@ -55,23 +59,26 @@ def command(
         diagnosis = transaction.diagnosis(only or None, skip)
         must_be_editable(diagnosis)
         plan = plan_of(diagnosis, only or None, skip)
-        say_left_out(diagnosis.left_out(only or None, skip))
-        if not elsewhere:
+        unmended = diagnosis.unmended(only or None, skip)
+        say_left_out(diagnosis.left_out(only or None, skip), unmended)
+        if elsewhere:
+            show(plan, options)
+            ask(plan, f"{copy_to or into}, made from {shown(image)}", options)
+        else:
             apply_and_report(transaction, plan, options)
-            return
-        show(plan, options)
-        ask(plan, f"{copy_to or into}, made from {shown(image)}", options)
-    with progress_bar("copying", options.quiet) as progress:
-        receipt = repair(
-            image,
-            plan,  # what was shown and agreed to, whatever a diagnosis of the copy would say
-            policy=rules,
-            data_disks=data_disks,
-            only=only or None,
-            skip=skip,
-            backup_dir=options.backup_dir,
-            copy_to=copy_to,
-            into=into,
-            progress=progress,
-        )
-    report(receipt, options)
+    if elsewhere:
+        with progress_bar("copying", options.quiet) as progress:
+            receipt = repair(
+                image,
+                plan,  # what was shown and agreed to, whatever a diagnosis of the copy would say
+                policy=rules,
+                data_disks=data_disks,
+                only=only or None,
+                skip=skip,
+                backup_dir=options.backup_dir,
+                copy_to=copy_to,
+                into=into,
+                progress=progress,
+            )
+        report(receipt, options)
+    ctx.exit(FINDINGS if unmended else 0)

@@ -88,6 +88,15 @@ class Diagnosis:
         """The findings whose changes `plan` leaves out, because they are refused."""
         return [finding for finding in self._wanted(only, skip) if finding.refused and finding.changes]
 
+    def unmended(self, only: Collection[str] | None = None, skip: Collection[str] = ()) -> list[str]:
+        """What is worse than advice, was to be mended, and is not by `plan`: in sentences."""
+        wanted = {check.id for check in chosen(only, skip)}
+        return [
+            f"{finding.check} is left as it is: {finding.refused or finding.summary}"
+            for finding in self._wanted(only, skip)
+            if finding.severity != "advice" and (finding.refused or not finding.changes)
+        ] + [f"{each.check} was not checked: {each.because}" for each in self.not_checked if each.check in wanted]
+
     def _wanted(self, only: Collection[str] | None, skip: Collection[str]) -> list[Finding]:
         wanted = {check.id for check in chosen(only, skip)}
         return [each for each in self.findings if each.check in wanted and (only or not each.on_request)]
