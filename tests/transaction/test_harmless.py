@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 from typing import TYPE_CHECKING
 
 import pytest
 
+import vmrescue as library
 from commands.here import output_of, vmrescue
 from fat.volumes import new_volume as new_fat
 from ntfs.test_check import (
@@ -23,9 +25,12 @@ from ntfs.test_check import (
     wrong_size_in_directory,
 )
 from ntfs.volumes import write_sparse
+from support.images import fingerprint
 from support.machine import run, run_bytes
+from support.machine_disk import mounted_ntfs
 from support.memory_device import MemoryDevice
 from support.ntfs_judges import mounted
+from vmrescue.errors import FormatError
 from vmrescue.fat import FatVolume
 from vmrescue.notes import damage_in
 from vmrescue.ntfs import NtfsVolume
@@ -160,3 +165,27 @@ def test_a_missing_copy_of_the_boot_sector_is_a_finding_and_written_on_request(t
     disk.close()
     output_of("undo", gen1_broken)
     assert gen1_broken.read_bytes() == before
+
+
+def test_a_disk_that_is_cut_by_the_last_sector_of_its_last_partition_is_repaired(gen1_broken: Path) -> None:
+    """All that is missing is the copy of the boot sector. The table is not changed: it says more than there is."""
+    image = gen1_broken.rename(gen1_broken.with_suffix(".raw"))
+    os.truncate(image, START + SIZE - SECTOR)
+    before = fingerprint(image)
+    diagnosis = library.diagnose(image)
+    assert any(f"{SECTOR} of its {SIZE} bytes are missing" in warning for warning in diagnosis.warnings)
+    assert {each.check for each in diagnosis.findings} >= {"page-file", "bad-memory", "crash-dump"}
+
+    assert library.repair(image).committed
+    with mounted_ntfs(image, START) as root:
+        assert not (root / "pagefile.sys").exists()
+    library.undo(image)
+    assert fingerprint(image) == before
+    done = vmrescue("expand", image, "--size", "1G", "--yes")
+    assert (done.status, "the partition table is not in order" in done.err) == (4, True), done.err
+
+    os.truncate(image, START + SIZE - 2 * SECTOR)
+    before = fingerprint(image)
+    with pytest.raises(FormatError, match="volume"):
+        library.repair(image)
+    assert fingerprint(image) == before

@@ -151,15 +151,19 @@ def test_a_disk_that_has_grown_is_read_and_its_backup_found_by_the_protective_mb
     assert "the backup at sector 65535 was used" in table.warnings[0]
 
 
-def test_an_image_cut_short_says_so_and_keeps_the_partitions_that_are_whole(disk: Path) -> None:
+def test_an_image_cut_short_says_so_and_keeps_the_partitions_that_begin_in_it(disk: Path) -> None:
+    """What is in a partition that ends behind the image its file system tells: the window ends with the image."""
     table = read(disk.read_bytes()[: 8 * MIB])
-    assert [p.number for p in table.partitions] == [1, 2]
-    cut_short, third, fourth = table.warnings
+    assert [p.number for p in table.partitions] == [1, 2, 3]
+    assert table.partitions[-1].end == 8 * MIB
+    cut_short, fourth, third = table.warnings
     assert cut_short.startswith(
         "the disk was 33554432 bytes long when it was partitioned, and is 8388608: it has been cut"
     )
     assert third.startswith("partition 3 ends at byte 14680064, beyond the disk's 8388608 bytes (an image cut short")
+    assert third.endswith("bytes are missing")
     assert fourth.startswith("partition 4 ends at byte 16777216, beyond")
+    assert fourth.endswith("it is left out")
 
 
 def test_a_missing_protective_mbr_is_a_warning(disk: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError
@@ -98,9 +99,15 @@ def _table(
     listed: list[Partition],
     warnings: list[str],
 ) -> PartitionTable:
-    """A table of those `listed` partitions that can be trusted with a write. Raises FormatError where none can."""
+    """A table of those `listed` partitions that can be trusted with a write. Raises FormatError where none can.
+
+    One that begins on the disk and ends behind it is there as far as the disk goes: whether what is in it is whole its
+    file system tells, and a volume of NTFS lacks nothing where only the partition's last sector is cut off.
+    """
     complaints = [text for partition in listed if (text := _misplaced(partition, device.size, sector_size))]
     placed = [partition for partition in listed if not _misplaced(partition, device.size, sector_size)]
+    complaints += [_cut_short(each, device.size) for each in placed if each.end > device.size]
+    placed = [replace(each, size=min(each.size, device.size - each.start)) for each in placed]
     overlapping: set[int] = set()
     for first, second in _overlaps(placed):
         overlapping |= {first.number, second.number}
@@ -117,12 +124,21 @@ def _misplaced(partition: Partition, disk_size: int, sector_size: int) -> str | 
         return f"partition {partition.number} has no sectors; it is left out"
     if partition.start < sector_size:
         return f"partition {partition.number} begins on the partition table itself; it is left out"
-    if partition.end > disk_size:
-        return (
-            f"partition {partition.number} ends at byte {partition.end}, beyond the disk's {disk_size} bytes "
-            "(an image cut short, or a wrong table); it is left out"
-        )
+    if partition.start >= disk_size:
+        return f"{_beyond(partition, disk_size)}; it is left out"
     return None
+
+
+def _cut_short(partition: Partition, disk_size: int) -> str:
+    lacking = partition.end - disk_size
+    return f"{_beyond(partition, disk_size)}: {lacking} of its {partition.size} bytes are missing"
+
+
+def _beyond(partition: Partition, disk_size: int) -> str:
+    return (
+        f"partition {partition.number} ends at byte {partition.end}, beyond the disk's {disk_size} bytes "
+        "(an image cut short, or a wrong table)"
+    )
 
 
 def _overlaps(partitions: list[Partition]) -> list[tuple[Partition, Partition]]:
