@@ -232,3 +232,21 @@ def test_the_checks_know_no_word_of_the_command_line() -> None:
     spoken = {(file.name, text) for file in (SOURCE / "checks").rglob("*.py") for text in texts(file)}
     assert len(spoken) > 300
     assert {(file, text) for file, text in spoken if COMMAND_LINE.search(text)} == set()
+
+
+def test_an_error_names_byte_0_only_of_what_begins_there() -> None:
+    """What has no place of its own, or one that the reader does not tell, has none in its error."""
+    found = set()
+    for module, file in modules().items():
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "FormatError" and len(node.args) > 2:
+                place, expected = node.args[1:3]
+                if isinstance(place, ast.Constant) and place.value == 0 and place.value is not False:
+                    found.add((module.removeprefix("vmrescue."), ast.unparse(expected)))
+    assert found == {
+        ("fat.boot_sector", "'a jump instruction, EB or E9'"),
+        ("readers.hive.reader", "\"the signature 'regf'\""),
+        ("registry.base_block", "f'{SECTOR} bytes'"),
+        ("registry.base_block", "\"the signature 'regf'\""),
+        ("windows.registry_file", "\"the signature 'regf'\""),
+    }

@@ -26,17 +26,19 @@ class FormatError(VmRescueError):
 
     Args:
         structure: the structure's name in the field's own words, e.g. ``"VHD footer"``.
-        position: its first byte, counted from the start of the thing being read (the image, the volume, the hive).
+        position: its first byte, counted from the start of the thing being read (the image, the volume, the hive); None
+            where it has no place of its own, or the reader does not tell it.
         expected: what the format asks for, in words.
         found: what was there instead.
     """
 
-    def __init__(self, structure: str, position: int, expected: str, found: object = None) -> None:
+    def __init__(self, structure: str, position: int | None, expected: str, found: object = None) -> None:
         self.structure = structure
         self.position = position
         self.expected = expected
         self.found = found
-        text = f"{structure} at byte {position} (0x{position:x}): expected {expected}"
+        place = "" if position is None else f" at byte {position} (0x{position:x})"
+        text = f"{structure}{place}: expected {expected}"
         if found is not None:
             text += f", found {bytes_text(found) if isinstance(found, bytes) else found}"
         super().__init__(text)

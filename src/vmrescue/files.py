@@ -76,7 +76,7 @@ def lines(stream: TextIO, name: str, longest: int) -> Iterator[tuple[int, str]]:
         if not line:
             return
         if len(line) > longest:
-            raise FormatError(f"{name}, line {number}", 0, f"a line of at most {longest} characters")
+            raise FormatError(f"{name}, line {number}", None, f"a line of at most {longest} characters")
         yield number, line
 
 

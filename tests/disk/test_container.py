@@ -78,9 +78,9 @@ def test_a_foreign_container_is_named_with_the_way_out(tmp_path: Path, form: str
 @pytest.mark.parametrize(
     ("content", "error", "message"),
     [
-        (b"", FormatError, "disk image at byte 0 .*: expected a disk, found an empty file"),
-        (b"hello\n", FormatError, "raw image at byte 0 .* whole sectors of 512 bytes, found 6 bytes"),
-        (b"conectix", FormatError, "raw image at byte 0 .* whole sectors"),
+        (b"", FormatError, "disk image: expected a disk, found an empty file"),
+        (b"hello\n", FormatError, "raw image: .* whole sectors of 512 bytes, found 6 bytes"),
+        (b"conectix", FormatError, "raw image: .* whole sectors"),
         (b"conectix" + bytes(504), FormatError, "VHD footer at byte 60 .*: expected the disk type"),
         (b"EVF2\r\n\x81\0" + bytes(1000), UnsupportedError, r"EnCase \(Ex01\).*ewfexport"),
         (b"\x1f\x8b\x08" + bytes(1000), UnsupportedError, "gzip-compressed.*unpack it first"),

@@ -94,8 +94,9 @@ def test_index_blocks_of_no_size_or_of_gigabytes_are_an_error(size: int) -> None
 
     files = NtfsFileSystem(device, 0)
     for ask in (files.entries, lambda path: files.size_of(f"{path}\\zzz")):
-        with bounded(), pytest.raises(FormatError, match="index blocks of"):
+        with bounded(), pytest.raises(FormatError, match="index blocks of") as caught:
             ask("D")
+        assert device.read_at(caught.value.position or 0, 4) == b"FILE"  # where the directory's record lies
 
 
 def test_an_index_node_below_itself_is_an_error() -> None:

@@ -75,17 +75,17 @@ def test_an_output_with_something_else_than_results_is_not_resumed(line: str, tm
         folder = tmp_path / name
         folder.mkdir()
         (folder / name).write_text(text)
-        assert f"{name}, line {number} at byte 0" in refused(folder / name.removesuffix(".partial"))
+        assert f"{name}, line {number}: expected" in refused(folder / name.removesuffix(".partial"))
     (tmp_path / "parquet").mkdir()
     parquet(tmp_path / "parquet" / "r.parquet", line)
-    assert "r.parquet, row 1 at byte 0" in refused(tmp_path / "parquet" / "r.parquet")
+    assert "r.parquet, row 1: expected" in refused(tmp_path / "parquet" / "r.parquet")
 
 
 @pytest.mark.parametrize("line", ROWS, ids=range(len(ROWS)))
 def test_a_table_with_something_else_than_results_is_not_resumed(line: str, tmp_path: Path) -> None:
     (tmp_path / "r.csv").write_text(f"{HEADER}\n{line}\n")
 
-    assert "r.csv, line 2 at byte 0" in refused(tmp_path / "r.csv")
+    assert "r.csv, line 2: expected" in refused(tmp_path / "r.csv")
 
 
 def test_documents_that_are_no_texts_are_not_resumed(tmp_path: Path) -> None:

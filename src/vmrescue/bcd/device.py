@@ -170,7 +170,7 @@ class Device:
 def decode(raw: bytes) -> Device:
     """The device that these bytes of an element mean. Raises FormatError where there is not even a descriptor."""
     if len(raw) < 16 + _HEADER.size:
-        raise FormatError("BCD device element", 0, f"at least {16 + _HEADER.size} bytes", f"{len(raw)}")
+        raise FormatError("BCD device element", None, f"at least {16 + _HEADER.size} bytes", f"{len(raw)}")
     options = UUID(bytes_le=raw[:16])
     return Device(_descriptor(raw[16:], 0), options if options.int else None, raw)
 

@@ -78,16 +78,16 @@ def _guid(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        raise FormatError("BCD element", 0, "a GUID in braces", text or "nothing") from None
+        raise FormatError("BCD element", None, "a GUID in braces", text or "nothing") from None
 
 
 def _integer(raw: bytes) -> int:
     if not 1 <= len(raw) <= 8:
-        raise FormatError("BCD element", 0, "an integer of 1 to 8 bytes", f"{len(raw)} bytes")
+        raise FormatError("BCD element", None, "an integer of 1 to 8 bytes", f"{len(raw)} bytes")
     return int.from_bytes(raw, "little")
 
 
 def _integers(raw: bytes) -> tuple[int, ...]:
     if len(raw) % 8:
-        raise FormatError("BCD element", 0, "a list of 8-byte integers", f"{len(raw)} bytes")
+        raise FormatError("BCD element", None, "a list of 8-byte integers", f"{len(raw)} bytes")
     return tuple(int.from_bytes(raw[at : at + 8], "little") for at in range(0, len(raw), 8))

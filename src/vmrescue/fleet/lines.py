@@ -131,7 +131,7 @@ class CsvTable:
         rows = self._file.lines()
         _, header = next(rows, ("", ""))
         if header.rstrip("\r\n") != ",".join(COLUMNS):
-            raise FormatError(str(self._file.path), 0, "the header of a scan's table", header[:40])
+            raise FormatError(str(self._file.path), None, "the header of a scan's table", header[:40])
         return (_row(line, where)["image"] for where, line in rows)
 
     def add(self, document: dict[str, Any]) -> None:
@@ -203,7 +203,7 @@ def _row(line: str, where: str) -> dict[str, Any]:
         (cells,) = csv.reader([line], strict=True)
         row = {name: _value(cell, COLUMNS[name]) for name, cell in zip(COLUMNS, cells, strict=True)}
     except (csv.Error, ValueError) as error:
-        raise FormatError(where, 0, "a row of a scan's table", line[:40]) from error
+        raise FormatError(where, None, "a row of a scan's table", line[:40]) from error
     return stored.checked(row, stored.ROW, where)
 
 

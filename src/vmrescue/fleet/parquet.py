@@ -62,13 +62,13 @@ def read(stream: BinaryIO) -> Iterator[dict[str, Any]]:
         # A dictionary's text that many rows share is kept once: otherwise a small file may unpack to gigabytes.
         with pa.parquet.ParquetFile(stream, read_dictionary=["document"]) as file:
             if "document" not in file.schema_arrow.names:
-                raise FormatError(stream.name, 0, "the column 'document' of a scan's results")
+                raise FormatError(stream.name, None, "the column 'document' of a scan's results")
             rows = count(1)
             for batch in file.iter_batches(ROWS_IN_GROUP, columns=["document"]):
                 for row, value in zip(rows, batch.column(0), strict=False):
                     yield parsed(value.as_py(), DOCUMENT, f"{stream.name}, row {row}")
     except (OSError, pa.ArrowException) as error:
-        raise FormatError(stream.name, 0, "a Parquet file", str(error)) from error
+        raise FormatError(stream.name, None, "a Parquet file", str(error)) from error
 
 
 def _row(document: dict[str, Any]) -> dict[str, Any]:

@@ -155,4 +155,4 @@ def _check_depth(value: Any) -> None:
 def _no_result(where: str, error: Exception) -> FormatError:
     """As a line of a file has no byte that we know, its number stands in `where`."""
     why = f"no field {error}" if isinstance(error, KeyError) else f"{error}"[:120]
-    return FormatError(where, 0, "a result of a scan", f"something else: {why}")
+    return FormatError(where, None, "a result of a scan", f"something else: {why}")

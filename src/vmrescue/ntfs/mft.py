@@ -89,7 +89,7 @@ class FileTable:
     def position(self, number: int) -> int:
         """The byte of the volume where a record begins."""
         if not 0 <= number < self.count:
-            raise FormatError("file reference", 0, f"a record below {self.count}", number)
+            raise FormatError("file reference", None, f"a record below {self.count}", number)
         return self._stream.position(number * self._boot.record_size)
 
     def read(self, number: int) -> FileRecord:

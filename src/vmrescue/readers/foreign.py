@@ -82,7 +82,7 @@ def bounded_ewf() -> Any:
             segment = super().segment(index)
             chunk = segment.volume.sector_count * segment.volume.sector_size
             if not 0 < chunk <= LARGEST_UNIT:
-                raise FormatError("E01 volume section", 0, f"chunks of up to {LARGEST_UNIT} bytes", chunk)
+                raise FormatError("E01 volume section", None, f"chunks of up to {LARGEST_UNIT} bytes", chunk)
             for table in segment.tables:
                 if not isinstance(table.read_chunk, _Chunks):
                     table.read_chunk = _Chunks(table, chunk)

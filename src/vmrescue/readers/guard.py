@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def reading(structure: str, position: int) -> Iterator[None]:
+def reading(structure: str, position: int | None) -> Iterator[None]:
     """Names `structure` and its first byte on the disk in place of a third-party reader's own exception.
 
     Damaged input makes those readers raise almost anything (EOFError, struct.error, IndexError, RecursionError, …).

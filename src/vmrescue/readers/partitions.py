@@ -23,7 +23,7 @@ def partitions_of(device: BlockDevice, sector_size: int) -> list[tuple[int, int]
     from dissect.volume.disk import Disk
     from dissect.volume.disk.schemes import GPT
 
-    with reading("partition table", 0):
+    with reading("partition table", None):
         disk = Disk(_bounded(device, sector_size), sector_size)
         is_gpt = isinstance(disk.scheme, GPT)
         return [(int(each.offset), int(each.size) + sector_size * is_gpt) for each in disk.partitions]

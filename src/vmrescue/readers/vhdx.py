@@ -101,7 +101,7 @@ def check_vhdx_block(block_size: int, sector_size: int) -> None:
     """Raises FormatError for sizes that the format does not know: with less than a sector dissect reads for ever."""
     if block_size not in BLOCK_SIZES or sector_size not in (SECTOR, 4096):
         expected = "blocks of 1 to 256 MiB, sectors of 512 or 4096 bytes"
-        raise FormatError("VHDX metadata", 0, expected, f"{block_size} and {sector_size}")
+        raise FormatError("VHDX metadata", None, expected, f"{block_size} and {sector_size}")
 
 
 def _vhdx_header(store: BlockDevice) -> tuple[bytes, bool]:

@@ -70,7 +70,7 @@ class Cells:
             del self.data[before[0] :]
             self.bins_size = before[1]
             if isinstance(error, struct.error):
-                raise FormatError("hive", 0, "counts that can be raised", str(error)) from error
+                raise FormatError("hive", None, "counts that can be raised", str(error)) from error
             raise
         finally:
             self._undo = None

@@ -341,7 +341,7 @@ class _Checker:
             self._note(error)
 
     def _note(self, error: FormatError) -> None:
-        self._report(error.position - BINS, error.structure, str(error).split(": ", 1)[1])
+        self._report((error.position or BINS) - BINS, error.structure, str(error).split(": ", 1)[1])
 
     def _report(self, offset: int, structure: str, text: str, weight: Weight = Weight.DAMAGE) -> None:
         self.problems.append(Problem(offset, structure, text, weight))

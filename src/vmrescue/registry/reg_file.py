@@ -54,7 +54,9 @@ def export_reg(hive: Hive, path: str, prefix: str, name: str | None = None) -> b
         lines.append(line)
         left -= len(line)
         if left < 0:
-            raise FormatError("hive", 0, "keys and values with cells of their own", "cells that several of them have")
+            raise FormatError(
+                "hive", None, "keys and values with cells of their own", "cells that several of them have"
+            )
     return ("\ufeff" + "\r\n".join(lines) + "\r\n").encode("utf-16-le", "surrogatepass")
 
 

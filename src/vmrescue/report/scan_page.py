@@ -103,7 +103,7 @@ def read(stream: BinaryIO) -> Iterator[Row]:
     with TextIOWrapper(stream, encoding="utf-8", errors="replace") as page:
         numbered = lines(page, stream.name, LONGEST)
         if not any(line.startswith(BEGIN) for _, line in numbered):
-            raise FormatError(stream.name, 0, "the rows of a scan's report")
+            raise FormatError(stream.name, None, "the rows of a scan's report")
         for number, line in numbered:
             if line.startswith(END):
                 return

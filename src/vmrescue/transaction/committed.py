@@ -37,7 +37,7 @@ def compare_committed(path: str, expected: VirtualDisk, ranges: Iterable[tuple[i
         FormatError: the image cannot be opened any more.
     """
     opened = _OPENERS[expected.facts.second_opinion]
-    with reading(f"committed image {shown(path)}", 0), opened([path, *expected.parents]) as read:
+    with reading(f"committed image {shown(path)}", None), opened([path, *expected.parents]) as read:
         for offset, length in ranges:
             for start in range(offset, offset + length, CHUNK):
                 checkpoint()
@@ -55,7 +55,7 @@ def must_be_confirmable(path: str, disk: VirtualDisk) -> None:
     if disk.facts.second_opinion is not SecondOpinion.LIBVHDI:
         return
     try:
-        with reading(f"image {shown(path)}", 0), _open_vhd([path, *disk.parents]) as read:
+        with reading(f"image {shown(path)}", None), _open_vhd([path, *disk.parents]) as read:
             read(0, 1)
     except FormatError as error:
         raise RefusedError(

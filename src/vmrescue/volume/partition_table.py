@@ -30,7 +30,7 @@ def read_partition_table(device: BlockDevice) -> PartitionTable:
             table lies inside the device.
     """
     if device.size < mbr.SECTOR:
-        raise FormatError("disk", 0, f"at least one sector of {mbr.SECTOR} bytes", f"{device.size} bytes")
+        raise FormatError("disk", None, f"at least one sector of {mbr.SECTOR} bytes", f"{device.size} bytes")
     sector_sizes = sorted(SECTOR_SIZES, key=lambda size: size != device.sector_size)
     record, error = _read_mbr(device)
     # Only a disk whose MBR is protective, empty or missing is a GPT disk: a converted disk may keep a stale GPT.
@@ -114,7 +114,7 @@ def _table(
         complaints.append(f"partitions {first.number} and {second.number} overlap; both are left out")
     kept = [partition for partition in placed if partition.number not in overlapping]
     if listed and not kept:
-        raise FormatError(style, 0, f"a partition inside the disk's {device.size} bytes", "; ".join(complaints))
+        raise FormatError(style, None, f"a partition inside the disk's {device.size} bytes", "; ".join(complaints))
     return PartitionTable(style, sector_size, disk_id, kept, warnings + complaints)
 
 

@@ -73,7 +73,7 @@ class RegistryFile:
 
     def reading(self) -> AbstractContextManager[None]:
         """The guard for everything that dissect.regf does with this hive."""
-        return reading(f"hive \\{self.path} on {self.volume}", 0)
+        return reading(f"hive \\{self.path} on {self.volume}", None)
 
     @cached_property
     def _reader(self) -> HiveReader[RegistryKey]:

@@ -133,7 +133,7 @@ def open_container(
         RefusedError: it is of a kind that vmrescue reads and does not write.
     """
     if not store.size:
-        raise FormatError("disk image", 0, "a disk", "an empty file")
+        raise FormatError("disk image", None, "a disk", "an empty file")
     kind = next(each for each in CONTAINERS if each.found(store, path))
     if writable and kind.refusal:
         raise kind.refusal(path)

@@ -120,7 +120,7 @@ class Pieces:
 
 
 @contextmanager
-def _reading(structure: str, position: int) -> Iterator[None]:
+def _reading(structure: str, position: int | None) -> Iterator[None]:
     """Names what was read in place of a reader's own exception: damaged input makes them raise almost anything."""
     try:
         yield
@@ -140,13 +140,13 @@ class ForeignDisk(Container):
         super().__init__(Facts(f"{kind.name} image", refusal=str(refusal(kind, pieces.path))))
         self.store = pieces.first
         self._pieces = pieces
-        with _reading(self.format, 0):
+        with _reading(self.format, None):
             self._opened = kind.open(pieces)
         self.size = int(self._opened.size)  # dissect's may be a number of its own type, which no pickle takes
         self.sector_size = int(self._opened.sector_size)
         self.learn(notes=tuple(self._opened.warnings))
         if self.size <= 0:
-            raise FormatError(self.format, 0, "a disk of some size", f"{self.size} bytes")
+            raise FormatError(self.format, None, "a disk of some size", f"{self.size} bytes")
 
     def read_at(self, offset: int, length: int) -> bytes:
         check_range(self.format, offset, length, self.size)
@@ -247,7 +247,7 @@ def _vmdk_extents(pieces: Pieces, descriptor: bytes, stores: list[Store]) -> lis
             stores.append(store)
         extents.append(_flat_extent(store, extent.sectors * SECTOR) if flat else _sparse_extent(store))
     if not extents:
-        raise FormatError("VMDK descriptor", 0, "at least one extent")
+        raise FormatError("VMDK descriptor", None, "at least one extent")
     return extents
 
 
@@ -268,10 +268,10 @@ def _open_ewf(pieces: Pieces) -> Opened:
     while (last := _check_ewf_segment(segments[-1], len(segments), found)) == b"next":
         segments.append(pieces.beside(_ewf_name(pieces.path or "", len(segments) + 1)))
     if last != b"done":
-        raise FormatError("E01 image", 0, "a last section 'done' or 'next'", last)
+        raise FormatError("E01 image", None, "a last section 'done' or 'next'", last)
     disk = bounded_ewf()([StoreStream(segment) for segment in segments])
     if len(disk._segments) != min(len(segments), 128):  # it leaves out segments that it cannot parse
-        raise FormatError("E01 image", 0, f"{len(segments)} sound segments", f"{len(disk._segments)}")
+        raise FormatError("E01 image", None, f"{len(segments)} sound segments", f"{len(disk._segments)}")
     said = "the disk could not be read everywhere when this E01 image was acquired: such places are zero in it"
     return Opened(disk.open(), disk.size, disk.volume.sector_size, warnings=(said,) if EWF_ERRORS in found else ())
 

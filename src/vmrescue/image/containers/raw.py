@@ -23,7 +23,7 @@ class RawImage(Container):
 
     def __init__(self, store: Store, path: str | None = None) -> None:
         if store.size % SECTOR:
-            raise FormatError("raw image", 0, f"a size of whole sectors of {SECTOR} bytes", f"{store.size} bytes")
+            raise FormatError("raw image", None, f"a size of whole sectors of {SECTOR} bytes", f"{store.size} bytes")
         is_device = path is not None and Path(path).is_block_device()
         notes, refusal = [], refusal_of(store)
         if path is not None and path.lower().endswith(".vhd"):

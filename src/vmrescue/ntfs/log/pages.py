@@ -52,7 +52,7 @@ class LogFile:
         self.stream = stream
         sound = restart_pages(stream)
         if not sound:
-            raise FormatError("$LogFile", 0, "a sound restart page", "none")
+            raise FormatError("$LogFile", None, "a sound restart page", "none")
         newest = max(sound, key=lambda page: page.lsn)
         self.position = newest.position
         self.version = newest.version

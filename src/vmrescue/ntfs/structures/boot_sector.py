@@ -69,7 +69,7 @@ def read_boot_sector(device: BlockDevice) -> BootSector:
         FormatError: there is no sound NTFS boot sector at byte 0, or the volume is longer than the device.
     """
     if device.size < BOOT_SECTOR_SIZE:
-        raise FormatError("NTFS boot sector", 0, f"a volume of {BOOT_SECTOR_SIZE} bytes or more", device.size)
+        raise FormatError("NTFS boot sector", None, f"a volume of {BOOT_SECTOR_SIZE} bytes or more", device.size)
     if is_bitlocker(device):
         raise UnsupportedError("the volume is encrypted by BitLocker: unlock or decrypt it first")
     raw = device.read_at(0, BOOT_SECTOR_SIZE)

@@ -27,7 +27,7 @@ def compact(descriptor: bytes) -> bytes:
         parts = [read(descriptor, at) if at else b"" for read, at in zip(readers, offsets, strict=True)]
     except (struct.error, IndexError):
         raise FormatError(
-            "security descriptor", 0, "lists and identifiers inside it", f"{len(descriptor)} bytes"
+            "security descriptor", None, "lists and identifiers inside it", f"{len(descriptor)} bytes"
         ) from None
     places = []
     end = _DESCRIPTOR.size

@@ -67,7 +67,7 @@ class BoundedFatFs(FATFS):  # type: ignore[misc]  # dissect.fat has no types
         self.bits = BITS[self.type]
         self.table_offset = (self.bpb.BPB_RsvdSecCnt + active * self.fat_size) * self.sector_size
         table = RangeStream(stream, self.table_offset, self.fat_size * self.sector_size)
-        self.fat = BoundedFat(table, self.type)
+        self.fat = BoundedFat(table, self.type, self.table_offset)
         self.clusters: int = self.data_stream.size // self.cluster_size
         self._check_geometry(stream.size)  # type: ignore[attr-defined]  # dissect's streams have one
 
@@ -139,14 +139,22 @@ class BoundedFatFs(FATFS):  # type: ignore[misc]  # dissect.fat has no types
 
 
 class BoundedFat(FAT):  # type: ignore[misc]  # dissect.fat has no types
-    """dissect's allocation table, whose chains end."""
+    """dissect's allocation table, whose chains end. `place`: its first byte on the volume."""
+
+    def __init__(self, table: BinaryIO, kind: Fattype, place: int) -> None:
+        super().__init__(table, kind)
+        self._start = place
+
+    def _place(self, cluster: int) -> int:
+        """The byte of the volume at which a cluster's entry begins."""
+        return int(self._start + cluster * self.bits_per_entry // 8)
 
     def chain(self, cluster: int) -> Iterator[int]:
         """The clusters of a chain; whether it loops is seen by Brent's method, which needs no memory."""
         mark, steps, limit = -1, 0, 1
         while True:
             if cluster == mark:
-                raise FormatError("FAT cluster chain", cluster, "an end", "a loop")
+                raise FormatError("FAT cluster chain", self._place(cluster), "an end", "a loop")
             if steps == limit:
                 mark, steps, limit = cluster, 0, limit * 2
             steps += 1
@@ -155,7 +163,7 @@ class BoundedFat(FAT):  # type: ignore[misc]  # dissect.fat has no types
             if value >= FIRST_END[self.bits_per_entry] or (value == OLD_END and self.bits_per_entry == 12):
                 return
             if not 2 <= value < self.entry_count:
-                raise FormatError("FAT cluster chain", cluster, "another cluster, or an end", value)
+                raise FormatError("FAT cluster chain", self._place(cluster), "another cluster, or an end", value)
             cluster = value
 
     def runlist(self, cluster: int) -> Iterator[tuple[int, int]]:
@@ -176,7 +184,7 @@ def entries_of(directory: Any) -> Iterator[Any]:
     """What a directory holds, once it is known that dissect comes to its end soon."""
     size = directory.size
     if size > LARGEST_DIRECTORY:
-        raise FormatError("FAT directory", 0, f"at most {LARGEST_DIRECTORY} bytes", size)
+        raise FormatError("FAT directory", None, f"at most {LARGEST_DIRECTORY} bytes", size)
     slots = directory.open().read()
     parts = 0
     for at in range(0, len(slots) - SLOT + 1, SLOT):
@@ -184,7 +192,7 @@ def entries_of(directory: Any) -> Iterator[Any]:
             break
         parts = parts + 1 if slots[at + 11] == LONG_NAME else 0
         if parts > LONGEST_NAME:
-            raise FormatError("FAT directory", 0, f"a name of at most {LONGEST_NAME} parts", "more")
+            raise FormatError("FAT directory", None, f"a name of at most {LONGEST_NAME} parts", "more")
     yield from directory.iterdir()
 
 

@@ -104,7 +104,7 @@ def _name(cell: Any, data: bytes) -> str:
 def check_key(cell: Any) -> None:
     """Raises FormatError where what a root or a list refers to as a key is something else."""
     if not isinstance(cell, KeyNode):
-        raise FormatError("key node", 0, "the signature 'nk'", repr(type(cell).__signature__))
+        raise FormatError("key node", None, "the signature 'nk'", repr(type(cell).__signature__))
 
 
 def check_list(key: Any) -> None:

@@ -35,7 +35,7 @@ class HiveKey:
 
     def _reading(self) -> AbstractContextManager[None]:
         """The guard for everything that dissect.regf does with this hive."""
-        return reading(self._hive, 0)
+        return reading(self._hive, None)
 
     @property
     def name(self) -> str:
@@ -85,7 +85,7 @@ class HiveKey:
         """All values by name; the unnamed one as ``""``."""
         with self._reading():
             if sum(value.size for value in self._values.values()) > self._key.hive.size:
-                raise FormatError(f"key {self.name}", 0, "values that fit in their hive together", "larger ones")
+                raise FormatError(f"key {self.name}", None, "values that fit in their hive together", "larger ones")
             return {value.name: Stored(int(value.type), _data(value)) for value in self._values.values()}
 
     @cached_property

@@ -48,7 +48,7 @@ class HiveReader(Generic[Key]):
 
     @cached_property
     def root(self) -> Key:
-        with reading(self._name, 0):
+        with reading(self._name, None):
             return self._key(BoundedHive(self._stream).root(), self._name)
 
     def key(self, names: Sequence[str]) -> Key | None:
@@ -91,7 +91,7 @@ def why_incomplete(stream: BinaryIO, name: str) -> str | None:
 
     Source: M. Suhanov, "Windows registry file format specification", "Base block", "Dirty state of a hive".
     """
-    with reading(name, 0):
+    with reading(name, None):
         stream.seek(0)
         block = stream.read(SECTOR)
         if len(block) < SECTOR or block[:4] != b"regf":

@@ -53,28 +53,44 @@ def content_of(record: MftRecord, name: str = "", kind: Any = ATTRIBUTE_TYPE_COD
     if not 0 <= form.ValidDataLength <= form.FileSize or (form.FileSize > stored and not packed):
         expected = f"an initialized size within a size of at most {stored} bytes"
         found = f"{form.ValidDataLength} within {form.FileSize}"
-        raise FormatError(title(record), place_of(extents[0]) + INITIALIZED_AT, expected, found)
+        raise FormatError(title(record), _at(extents[0], INITIALIZED_AT), expected, found)
     if packed:
         stream = _UnitStream(stream)
     return stream if form.ValidDataLength == form.FileSize else _InitializedStream(stream, form.ValidDataLength)
+
+
+def odd(record: MftRecord, expected: str, found: object) -> FormatError:
+    """What is said where a file record, or what it leads to, is not as it should be."""
+    return FormatError(title(record), place_of_record(record), expected, found)
 
 
 def title(record: MftRecord) -> str:
     return f"NTFS file record {record.segment}"
 
 
-def place_of(extent: Attribute) -> int:
-    """The byte of the volume at which an attribute begins; of its record only, where that is not known."""
-    record, at = extent.record, extent.header.offset
+def place_of(extent: Attribute) -> int | None:
+    """The byte of the volume at which an attribute begins; None where its record's place is not known."""
+    place = place_of_record(extent.record)
+    return None if place is None else place + int(extent.header.offset)
+
+
+def _at(extent: Attribute, offset: int) -> int | None:
+    """The byte of the volume at which a field of an attribute lies."""
+    place = place_of(extent)
+    return None if place is None else place + offset
+
+
+def place_of_record(record: MftRecord) -> int | None:
+    """The byte of the volume at which a file record begins; None where that is not known."""
     if record.offset is None:
-        return int(at)
+        return None
     table, offset = record.ntfs.mft.fh, record.offset
     for cluster, count in table.runlist:
         size = count * table.block_size
         if offset < size:
-            return int(cluster * table.block_size + offset + at)
+            return int(cluster * table.block_size + offset)
         offset -= size
-    return int(at)
+    return None
 
 
 def _extents(record: MftRecord, name: str, kind: Any) -> list[Attribute]:
@@ -95,13 +111,13 @@ def check_extents(record: MftRecord, name: str, kind: Any) -> None:
             raise FormatError(title(record), place_of(extent), f"the stream's clusters from {next_vcn} on", found)
         for lcn, count in extent.dataruns():
             if count <= 0:
-                raise FormatError(title(record), place_of(extent) + PAIRS_AT, "runs of one cluster or more", count)
+                raise FormatError(title(record), _at(extent, PAIRS_AT), "runs of one cluster or more", count)
             next_vcn += count
             runs.append((lcn, count))
     stored = sorted((lcn, count) for lcn, count in runs if lcn is not None)
     for (lcn, count), (following, _) in pairwise(stored):
         if lcn + count > following:
-            place = place_of(extents[0]) + PAIRS_AT
+            place = _at(extents[0], PAIRS_AT)
             raise FormatError(title(record), place, "each cluster once in a stream", f"cluster {following} twice")
     if any(extent.header.flags & COMPRESSED for extent in extents):
         _check_compressed(record, extents[0], next_vcn)

@@ -24,7 +24,7 @@ from dissect.ntfs.mft import Mft, MftRecord
 
 from vmrescue.errors import FormatError, UsageError
 from vmrescue.readers.file_system import ambiguous
-from vmrescue.readers.ntfs.content import check_extents, content_of, title
+from vmrescue.readers.ntfs.content import check_extents, content_of, odd
 from vmrescue.readers.stream import DeviceStream
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class _Nothing:
 def _clusters(device: BlockDevice) -> int:
     """How many clusters a volume has. Raises FormatError where its boot sector has numbers of no volume."""
     if device.size < _BOOT.size:
-        raise FormatError(BOOT_SECTOR, 0, f"a volume of {_BOOT.size} bytes or more", device.size)
+        raise FormatError(BOOT_SECTOR, None, f"a volume of {_BOOT.size} bytes or more", device.size)
     name, sector, per_cluster, sectors, table, mirror, record = _BOOT.unpack(device.read_at(0, _BOOT.size))
     if name != b"NTFS    ":
         raise FormatError(BOOT_SECTOR, 3, "the name 'NTFS'", name)
@@ -148,7 +148,7 @@ class BoundedMft(Mft):  # type: ignore[misc]
         """Used for the records that an attribute list names: they have none themselves."""
         record = self.get(ref, *arguments, **named)
         if any(kind == ATTRIBUTE_LIST for kind, _ in attributes_of(record)):
-            raise FormatError(title(record), 0, "no attribute list in a record that one names", "one")
+            raise odd(record, "no attribute list in a record that one names", "one")
         return record
 
 
@@ -178,7 +178,7 @@ def _index_of(directory: MftRecord) -> Index:
 
 def _check_list(record: MftRecord, header: Any) -> None:
     if header.size > LONGEST_LIST:
-        raise FormatError(title(record), 0, f"an attribute list of at most {LONGEST_LIST} bytes", header.size)
+        raise odd(record, f"an attribute list of at most {LONGEST_LIST} bytes", header.size)
     data = header.open().read()
     offset = 0
     while offset + LIST_ENTRY <= len(data):
@@ -186,7 +186,7 @@ def _check_list(record: MftRecord, header: Any) -> None:
         if not length:
             return
         if length < LIST_ENTRY:
-            raise FormatError(title(record), 0, f"entries of at least {LIST_ENTRY} bytes in its list", length)
+            raise odd(record, f"entries of at least {LIST_ENTRY} bytes in its list", length)
         offset += length
 
 
@@ -201,7 +201,11 @@ def name_of(entry: Any) -> str:
     """The name in an entry of a directory. It may hold half a pair of surrogates, which dissect does not decode."""
     key = entry.key
     if len(key) < NAME_AT or len(key) < NAME_AT + 2 * key[NAME_LENGTH_AT]:
-        raise FormatError(title(entry.index.record), 0, "index entries with a name", f"{len(key)} bytes")
+        raise odd(
+            entry.index.record,
+            "index entries with a name",
+            f"{len(key)} bytes",
+        )
     return str(key[NAME_AT : NAME_AT + 2 * key[NAME_LENGTH_AT]].decode("utf-16-le", "surrogatepass"))
 
 
@@ -209,7 +213,11 @@ def target_of(entry: Any) -> MftRecord:
     """The record that an entry of a directory leads to. Raises FormatError where that is another file's by now."""
     record, wanted = entry.dereference(), entry.header.FileReference.SequenceNumber
     if not record.header.Flags & IN_USE or record.header.SequenceNumber != wanted:
-        raise FormatError(title(record), 0, f"the file with sequence number {wanted}", record.header.SequenceNumber)
+        raise odd(
+            record,
+            f"the file with sequence number {wanted}",
+            record.header.SequenceNumber,
+        )
     return record
 
 
@@ -250,7 +258,7 @@ def _fitting_below(index: Index, entries: Iterator[Any], wanted: list[int], way:
     """Those in a node and below it; `way` gathers the nodes that were looked into, each of which is there once."""
     node = list(_sound(index, entries))
     if not node:
-        raise FormatError(title(index.record), 0, "an entry in each node of its index", "none")
+        raise odd(index.record, "an entry in each node of its index", "none")
 
     def sort_key(entry: Any) -> list[int]:
         return list(index.record.ntfs.sort_key(name_of(entry)))
@@ -265,10 +273,10 @@ def _fitting_below(index: Index, entries: Iterator[Any], wanted: list[int], way:
 
 def _node(index: Index, vcn: int, way: list[int]) -> Iterator[Any]:
     if not _block_size(index):
-        raise FormatError(title(index.record), 0, "blocks for the nodes of its index", "none")
+        raise odd(index.record, "blocks for the nodes of its index", "none")
     if vcn in way or len(way) >= MOST_LOOKED_INTO:
         expected = f"at most {MOST_LOOKED_INTO} nodes of its index for a name, each once"
-        raise FormatError(title(index.record), 0, expected, f"VCN {vcn} again" if vcn in way else "more")
+        raise odd(index.record, expected, f"VCN {vcn} again" if vcn in way else "more")
     way.append(vcn)
     entries: Iterator[Any] = index.index_buffer(vcn).entries()
     return entries
@@ -308,9 +316,13 @@ def _block_size(index: Any) -> int:
         return 0
     size = index.root.bytes_per_index_buffer
     if size not in INDEX_BLOCKS:
-        raise FormatError(title(record), 0, f"index blocks of {INDEX_BLOCKS[0]} to {INDEX_BLOCKS[-1]} bytes", size)
+        raise odd(
+            record,
+            f"index blocks of {INDEX_BLOCKS[0]} to {INDEX_BLOCKS[-1]} bytes",
+            size,
+        )
     if stream.size > size * MOST_BLOCKS:
-        raise FormatError(title(record), 0, f"an index of at most {MOST_BLOCKS} blocks", f"{stream.size} bytes")
+        raise odd(record, f"an index of at most {MOST_BLOCKS} blocks", f"{stream.size} bytes")
     return int(size)
 
 
@@ -318,5 +330,9 @@ def _sound(index: Any, entries: Iterator[Any]) -> Iterator[Any]:
     """A node's entries, of which each takes room: dissect goes on by the length that an entry gives itself."""
     for entry in entries:
         if entry.length < SHORTEST_ENTRY:
-            raise FormatError(title(index.record), 0, f"index entries of at least {SHORTEST_ENTRY} bytes", entry.length)
+            raise odd(
+                index.record,
+                f"index entries of at least {SHORTEST_ENTRY} bytes",
+                entry.length,
+            )
         yield entry
