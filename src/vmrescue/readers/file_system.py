@@ -22,6 +22,7 @@ class Entry:
 
     `number` tells a volume's files and directories apart: two names of one of them have the same; 0 says nothing.
     `marks` say in what its content differs from plain bytes on the disk: compressed, encrypted, elsewhere.
+    `on_disk` is how many bytes of clusters its content takes; None where that is its size in whole clusters.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Entry:
     is_link: bool = False
     number: int = field(default=0, compare=False)
     marks: tuple[str, ...] = ()
+    on_disk: int | None = field(default=None, compare=False)
 
 
 class FileSystem(Protocol):

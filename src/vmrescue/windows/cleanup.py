@@ -158,7 +158,8 @@ def removable_files(windows: OperatingSystem, categories: Collection[Category]) 
                     continue
                 seen.add(path)
                 ref = FileRef(windows.volume.disk_index, windows.volume.partition.number, path)
-                yield Removable(category.name, ref, entry.size, -(-entry.size // cluster) * cluster)
+                on_disk = -(-entry.size // cluster) * cluster if entry.on_disk is None else entry.on_disk
+                yield Removable(category.name, ref, entry.size, on_disk)
 
 
 def is_named(windows: OperatingSystem, path: str, categories: Collection[Category]) -> bool:

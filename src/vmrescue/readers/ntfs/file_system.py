@@ -16,7 +16,7 @@ from vmrescue.readers.guard import GuardedStream, reading
 from vmrescue.readers.nature import Nature
 from vmrescue.readers.ntfs.content import content_of
 from vmrescue.readers.ntfs.log import why_not_closed
-from vmrescue.readers.ntfs.marks import marks_of, storage_of, why_not_read
+from vmrescue.readers.ntfs.marks import DATA_PACKED, DATA_SPARSE, marks_of, storage_of, why_not_read
 from vmrescue.readers.ntfs.volume import BoundedNtfs, find_name, long_name, name_of, names_in, target_of
 
 if TYPE_CHECKING:
@@ -214,4 +214,15 @@ class NtfsFileSystem:
 def _described(record: Any, name: str) -> Entry:
     directory = record.is_dir()
     size = 0 if directory or not record.has_stream() else int(record.size())
-    return Entry(name, directory, size, record.is_reparse_point(), int(record.segment), marks_of(record))
+    link, stored = record.is_reparse_point(), 0 if directory else _clusters_of(record)
+    return Entry(name, directory, size, link, int(record.segment), marks_of(record), stored)
+
+
+def _clusters_of(record: Any) -> int:
+    """How many bytes of clusters a file's content takes: none in its record, less than its size where it is packed."""
+    for found in record.attributes.find("", ATTRIBUTE_TYPE_CODE.DATA):
+        place = None if found.header.resident else found.header.header.Form.Nonresident
+        if place and not place.LowestVcn:  # the first of several extents tells it for all
+            packed = int(found.header.flags) & (DATA_PACKED | DATA_SPARSE)
+            return max(int(place.TotalAllocated if packed else place.AllocatedLength), 0)
+    return 0
