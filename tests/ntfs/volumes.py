@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from support.machine import run
 from support.memory_device import MemoryDevice
 from support.ntfs_judges import FIRST_USER_RECORD, all_judges, digest
-from support.real_data import sdist_file
+from support.real_data import sdist_disk, sdist_file
 from vmrescue.image.transports.file import FileDevice
 from vmrescue.ntfs import NtfsVolume
 from vmrescue.ntfs.directory import find_file
@@ -43,23 +44,16 @@ def windows_tree() -> Tree:
         return all_judges(write_sparse(windows_volume(), Path(folder) / "volume.img"))
 
 
-@cache
-def _cloud() -> tuple[TemporaryDirectory[str], Path]:
-    folder = TemporaryDirectory()
-    path = Path(folder.name) / "ntfs-cloud.bin"
-    data = sdist_file("dissect.ntfs", "tests/_data/ntfs-cloud.bin.gz")
-    write_sparse(data, path)
-    with path.open("ab") as file:
-        file.write(data[:SECTOR])
-    return folder, path
-
-
 def cloud_volume(path: Path) -> Path:
     """A volume of Windows 11 of 1 GB, with OneDrive on it, that Windows never closed, copied to `path`.
 
     The copy of its boot sector, which a volume cut out of its partition lacks, is put back.
     """
-    run("cp", "--sparse=always", _cloud()[1], path)
+    run("cp", "--sparse=always", sdist_disk("dissect.ntfs", "tests/_data/ntfs-cloud.bin.gz"), path)
+    with path.open("r+b") as file:
+        boot_sector = file.read(SECTOR)
+        file.seek(0, os.SEEK_END)
+        file.write(boot_sector)
     return path
 
 
@@ -68,7 +62,7 @@ def write_sparse(data: bytes | bytearray, path: Path) -> Path:
     with path.open("wb") as file:
         file.truncate(len(data))
         for start in range(0, len(data), MIB):
-            part = memoryview(data)[start : start + MIB]
+            part = data[start : start + MIB]
             if part != ZEROS[: len(part)]:
                 file.seek(start)
                 file.write(part)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import gzip
 import hashlib
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from support.machine import missing
 
+ZEROS = bytes(1 << 18)
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = Path(os.environ.get("VMRESCUE_CORPUS", ROOT.parent / "shared" / "corpus"))
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "vmrescue-tests"
@@ -65,3 +67,23 @@ def sdist_file(name: str, member: str) -> bytes:
         assert stream is not None
         data = stream.read()
     return gzip.decompress(data) if member.endswith(".gz") else data
+
+
+@functools.cache
+def sdist_disk(name: str, member: str) -> Path:
+    """The same as a file with holes, unpacked once, for what is too large to be held in memory: to be copied."""
+    version, _ = SDISTS[name]
+    folder = tempfile.TemporaryDirectory(prefix="vmrescue-tests-")
+    atexit.register(folder.cleanup)
+    path = Path(folder.name) / Path(member).stem
+    with tarfile.open(sdist(name)) as archive, path.open("wb") as target:
+        packed = archive.extractfile(f"{name.replace('.', '_')}-{version}/{member}")
+        assert packed is not None
+        with gzip.open(packed) as source:
+            while piece := source.read(len(ZEROS)):
+                if piece == ZEROS[: len(piece)]:
+                    target.seek(len(piece), os.SEEK_CUR)
+                else:
+                    target.write(piece)
+        target.truncate()
+    return path

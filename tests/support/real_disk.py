@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from support.machine import run
 from support.machine_disk import mounted_ntfs
-from support.real_data import corpus, sdist_file
+from support.real_data import corpus, sdist_disk, sdist_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,16 +24,8 @@ BAD_MEMORY = r"\Objects\{5189b25c-5558-4bf2-bca4-289b11bd29e2}\Elements\1700000a
 
 def windows_volume(target: Path) -> int:
     """dissect.ntfs's `ntfs-cloud.bin`, as shipped: its log has work to replay. Returns its size in bytes."""
-    data = sdist_file("dissect.ntfs", "tests/_data/ntfs-cloud.bin.gz")
-    with target.open("wb") as stream:
-        for start in range(0, len(data), MIB):
-            piece = data[start : start + MIB]
-            if piece.count(0) == len(piece):
-                stream.seek(len(piece), 1)
-            else:
-                stream.write(piece)
-        stream.truncate(len(data))
-    return len(data)
+    run("cp", "--sparse=always", sdist_disk("dissect.ntfs", "tests/_data/ntfs-cloud.bin.gz"), target)
+    return target.stat().st_size
 
 
 def boot_store(target: Path) -> None:
