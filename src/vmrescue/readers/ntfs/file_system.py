@@ -17,7 +17,7 @@ from vmrescue.readers.nature import Nature
 from vmrescue.readers.ntfs.content import content_of
 from vmrescue.readers.ntfs.log import why_not_closed
 from vmrescue.readers.ntfs.marks import DATA_PACKED, DATA_SPARSE, marks_of, storage_of, why_not_read
-from vmrescue.readers.ntfs.volume import BoundedNtfs, find_name, long_name, name_of, names_in, target_of
+from vmrescue.readers.ntfs.volume import BoundedNtfs, Names, long_name, name_of, names_in, target_of
 
 if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
@@ -56,6 +56,7 @@ class NtfsFileSystem:
         self._volume_size = device.size
         self._directories: dict[str, Any] = {}  # by their paths as they were asked for
         self._spelled: dict[str, tuple[str, Any]] = {}  # the same, with their own names
+        self._asked: tuple[int, Names] | None = None  # the directory in which a name was looked up last
         with reading("NTFS volume", position):
             self._ntfs = BoundedNtfs(device)
             self.cluster_size: int = self._ntfs.cluster_size
@@ -163,7 +164,7 @@ class NtfsFileSystem:
             for at, part in enumerate(names):
                 way = f"{way}\\{part}"
                 if way not in self._spelled:
-                    entry = find_name(record, part) if record.is_dir() else None
+                    entry = self._names_in(record).find(part) if record.is_dir() else None
                     if entry is None:
                         break
                     names[at], record = long_name(entry), target_of(entry)
@@ -194,6 +195,12 @@ class NtfsFileSystem:
                 number=int(record.segment),
             )
 
+    def _names_in(self, directory: Any) -> Names:
+        number = int(directory.segment)
+        if self._asked is None or self._asked[0] != number:
+            self._asked = number, Names(directory)
+        return self._asked[1]
+
     def _record(self, path: str) -> Any | None:
         """What lies at a path. Directories on the way are kept: most of what is asked for lies beside each other."""
         record, way = self._ntfs.mft.root, ""
@@ -202,7 +209,7 @@ class NtfsFileSystem:
             if way in self._directories:
                 record = self._directories[way]
                 continue
-            entry = find_name(record, part) if record.is_dir() else None
+            entry = self._names_in(record).find(part) if record.is_dir() else None
             if entry is None:
                 return None
             record = target_of(entry)

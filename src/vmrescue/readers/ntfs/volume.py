@@ -41,6 +41,7 @@ INDEX_BLOCKS = (512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)  # bytes
 MOST_BLOCKS = 1 << 18  # of an index: some four million names
 SHORTEST_ENTRY = 16  # bytes of an index entry without a key
 MOST_LOOKED_INTO = 64  # index nodes for one name: Windows' trees have four levels, and few names fit in any case
+NODES_KEPT = 16  # of a directory's index, in memory
 FILE_NAMES = "$I30"  # the index of a directory
 DOS_NAME = 2  # a name's space: it is only the short form of another one
 UPCASE_RECORD, UPCASE_SIZE = 10, 0x20000  # $UpCase is always file record 10
@@ -231,55 +232,71 @@ def long_name(entry: Any) -> str:
     return name_of(entry)
 
 
-def find_name(directory: MftRecord, name: str) -> Any | None:
-    """The index entry of a name; None where the directory has none.
+class Names:
+    """The names in a directory, looked up one after the other.
 
-    The exact spelling wins. Without it any case of letters fits: names that differ only in case stand beside each
-    other where a POSIX program made them, and in folders that Windows was told to take case for real.
-
-    Raises:
-        UsageError: several fit, of different files.
+    Who goes through a folder asks for neighbours: the nodes of its index that were looked into last are kept.
     """
-    found = list(_fitting(_index_of(directory), name))
-    for entry in found:
-        if name_of(entry) == name:
-            return entry
-    if len({bytes(entry.header.FileReference.dumps()) for entry in found}) > 1:
-        raise UsageError(ambiguous(name, map(name_of, found)))
-    return found[0] if found else None
 
+    def __init__(self, directory: MftRecord) -> None:
+        self._index = _index_of(directory)
+        self._kept: dict[int | None, list[Any]] = {}  # nodes, the last one that was asked for at the end
 
-def _fitting(index: Index, name: str) -> Iterator[Any]:
-    """The entries whose names differ from one in case at most."""
-    return _fitting_below(index, index.root.entries(), index.record.ntfs.sort_key(name), [])
+    def find(self, name: str) -> Any | None:
+        """The index entry of a name; None where the directory has none.
 
+        The exact spelling wins. Without it any case of letters fits: names that differ only in case stand beside each
+        other where a POSIX program made them, and in folders that Windows was told to take case for real.
 
-def _fitting_below(index: Index, entries: Iterator[Any], wanted: list[int], way: list[int]) -> Iterator[Any]:
-    """Those in a node and below it; `way` gathers the nodes that were looked into, each of which is there once."""
-    node = list(_sound(index, entries))
-    if not node:
-        raise odd(index.record, "an entry in each node of its index", "none")
+        Raises:
+            UsageError: several fit, of different files.
+        """
+        found = list(self._fitting(None, self._index.record.ntfs.sort_key(name), []))
+        for entry in found:
+            if name_of(entry) == name:
+                return entry
+        if len({bytes(entry.header.FileReference.dumps()) for entry in found}) > 1:
+            raise UsageError(ambiguous(name, map(name_of, found)))
+        return found[0] if found else None
 
-    def sort_key(entry: Any) -> list[int]:
-        return list(index.record.ntfs.sort_key(name_of(entry)))
+    def _fitting(self, vcn: int | None, wanted: list[int], way: list[int]) -> Iterator[Any]:
+        """The entries in a node (None: the root) and below it whose names differ from one in case at most.
 
-    for entry in node[bisect_left(node, wanted, hi=len(node) - node[-1].is_end, key=sort_key) :]:
-        if entry.is_node:
-            yield from _fitting_below(index, _node(index, entry.node_vcn, way), wanted, way)
-        if entry.is_end or sort_key(entry) != wanted:
-            return
-        yield entry
+        `way` gathers the nodes that were looked into, each of which is there once.
+        """
+        index, node = self._index, self._node(vcn)
 
+        def sort_key(entry: Any) -> list[int]:
+            return list(index.record.ntfs.sort_key(name_of(entry)))
 
-def _node(index: Index, vcn: int, way: list[int]) -> Iterator[Any]:
-    if not _block_size(index):
-        raise odd(index.record, "blocks for the nodes of its index", "none")
-    if vcn in way or len(way) >= MOST_LOOKED_INTO:
-        expected = f"at most {MOST_LOOKED_INTO} nodes of its index for a name, each once"
-        raise odd(index.record, expected, f"VCN {vcn} again" if vcn in way else "more")
-    way.append(vcn)
-    entries: Iterator[Any] = index.index_buffer(vcn).entries()
-    return entries
+        for entry in node[bisect_left(node, wanted, hi=len(node) - node[-1].is_end, key=sort_key) :]:
+            if entry.is_node:
+                yield from self._fitting(self._below(entry.node_vcn, way), wanted, way)
+            if entry.is_end or sort_key(entry) != wanted:
+                return
+            yield entry
+
+    def _below(self, vcn: int, way: list[int]) -> int:
+        if not _block_size(self._index):
+            raise odd(self._index.record, "blocks for the nodes of its index", "none")
+        if vcn in way or len(way) >= MOST_LOOKED_INTO:
+            expected = f"at most {MOST_LOOKED_INTO} nodes of its index for a name, each once"
+            raise odd(self._index.record, expected, f"VCN {vcn} again" if vcn in way else "more")
+        way.append(vcn)
+        return vcn
+
+    def _node(self, vcn: int | None) -> list[Any]:
+        """A node's entries."""
+        index = self._index
+        node = self._kept.pop(vcn, None)
+        if node is None:
+            node = list(_sound(index, (index.root if vcn is None else index.index_buffer(vcn)).entries()))
+            if not node:
+                raise odd(index.record, "an entry in each node of its index", "none")
+            if len(self._kept) >= NODES_KEPT:
+                del self._kept[next(iter(self._kept))]
+        self._kept[vcn] = node
+        return node
 
 
 def _entries(index: Any) -> Iterator[Any]:
