@@ -61,6 +61,44 @@ def test_a_compressed_file_of_windows_is_deleted_and_one_with_an_object_id(tmp_p
     assert set(left) < set(ids)
 
 
+def test_many_files_are_deleted_by_one_edit_or_none_of_them_is(tmp_path: Path) -> None:
+    """With two links of one file, a folder and what was in it, and names in two folders among them."""
+    path = format_volume(tmp_path / "volume.img", 32 * MIB)
+    with mounted(path, writable=True) as folder:
+        (folder / "a" / "b").mkdir(parents=True)
+        (folder / "c").mkdir()
+        for number in range(300):
+            (folder / "c" / f"a file with a long name, number {number}").write_bytes(bytes([number % 256]) * 9000)
+        (folder / "a" / "b" / "only").write_bytes(b"only")
+        (folder / "linked").write_bytes(b"linked")
+        os.link(folder / "linked", folder / "a" / "linked too")
+        os.link(folder / "linked", folder / "c" / "linked as well")
+        (folder / "stays").write_bytes(b"stays")
+    before = path.read_bytes()
+    names = [f"c\\a file with a long name, number {number}" for number in range(300)]
+    gone = [r"a\linked too", *names[:200], r"a\b\only", r"a\b", "linked", *names[200:]]
+
+    with opened(path, writable=True) as volume:
+        free = volume.free_clusters
+        for wrong in (r"c\nothing", r"a\b\only", "$Bitmap", "c"):
+            with pytest.raises((NotFoundError, RefusedError)):
+                volume.delete(*gone, wrong)
+        assert path.read_bytes() == before
+        volume.delete(*gone)
+        assert volume.free_clusters >= free + 300 * 3
+        assert volume.check() == []
+
+    structure_judges(path)
+    with mounted(path) as folder:
+        assert {str(found.relative_to(folder)) for found in folder.rglob("*")} == {
+            "a",
+            "c",
+            "c/linked as well",
+            "stays",
+        }
+        assert (folder / "c" / "linked as well").read_bytes() == b"linked"
+
+
 def test_a_reparse_point_leaves_the_index_of_reparse_points(tmp_path: Path) -> None:
     path = format_volume(tmp_path / "volume.img")
     with mounted(path, writable=True) as folder:

@@ -16,6 +16,7 @@ from support.command import output_of
 from support.images import fingerprint
 from support.machine import run
 from support.machine_disk import loop_device, mounted_ntfs
+from vmrescue.errors import RefusedError
 from vmrescue.plan import DeleteFile, FileRef, Plan, Step
 
 if TYPE_CHECKING:
@@ -101,3 +102,17 @@ def test_what_else_a_plan_does_on_the_volume_is_done_after_its_folders_were_empt
     assert receipt.committed
     assert left(gen1_broken) == {"fill.bin"}
     assert library.diagnose(gen1_broken, only=["crash-dump"]).healthy
+
+
+def test_of_files_that_go_together_the_one_that_is_missing_is_named_and_nothing_is_written(gen1_broken: Path) -> None:
+    fill(gen1_broken, FOLDER, names(40))
+    before = fingerprint(gen1_broken)
+    made = library.diagnose(gen1_broken, only=["crash-dump"]).plan()
+    sizes = {name: len(b"temp ") + len(str(number)) for number, name in enumerate(names(40))}
+    steps = [Step("by hand", "temporary", DeleteFile(FileRef(0, 2, rf"Windows\Temp\{n}"), s)) for n, s in sizes.items()]
+    gone = Step("by hand", "temporary", DeleteFile(FileRef(0, 2, r"Windows\Temp\gone.log"), 7))
+
+    with pytest.raises(RefusedError, match=r"gone\.log"):
+        library.repair(gen1_broken, Plan(made.image, (*steps, gone)))
+
+    assert fingerprint(gen1_broken) == before

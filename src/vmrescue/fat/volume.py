@@ -197,14 +197,15 @@ class FatVolume:
             dots = slots.dot_entries(record, above, self._boot.bits)
             self._pending.write_at(self._boot.cluster_offset(cluster), dots.ljust(self.cluster_size, b"\0"))
 
-    def delete(self, path: str) -> None:
-        """Removes a file or an empty directory; its clusters become free, their bytes stay."""
+    def delete(self, *paths: str) -> None:
+        """Removes files or empty directories, all or none; their clusters become free, their bytes stay."""
         with self._edit():
-            directory, entry = self._find(path)
-            if entry.is_directory and next(self._directory(entry).entries(), None):
-                raise RefusedError(f"the directory {path!r} is not empty")
-            self._table.cut(0, self._all_runs(entry))
-            directory.remove(entry)
+            for path in paths:
+                directory, entry = self._find(path)
+                if entry.is_directory and next(self._directory(entry).entries(), None):
+                    raise RefusedError(f"the directory {path!r} is not empty")
+                self._table.cut(0, self._all_runs(entry))
+                directory.remove(entry)
 
     def rename(self, path: str, name: str) -> None:
         """Gives a file or directory another name in the same directory."""

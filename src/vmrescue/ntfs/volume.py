@@ -178,10 +178,10 @@ class NtfsVolume:
         with self._edit():
             create_directory(self._store, path)
 
-    def delete(self, path: str) -> None:
-        """Removes a name; with a file's last one, or an empty directory's, all that belongs to it."""
+    def delete(self, *paths: str) -> None:
+        """Removes names, all or none; with a file's last one, or an empty directory's, all that belongs to it."""
         with self._edit():
-            delete(self._store, path)
+            delete(self._store, paths)
 
     def rename(self, path: str, name: str) -> None:
         """Gives a file or directory another name in the same directory."""

@@ -14,7 +14,9 @@ from vmrescue.transaction.deeds.deed import Bench
 from vmrescue.transaction.expected import by_file, must_be_as_planned
 
 if TYPE_CHECKING:
-    from vmrescue.plan import Plan
+    from collections.abc import Iterable, Iterator
+
+    from vmrescue.plan import Change, Plan
     from vmrescue.windows import Disk, Volume
 
 
@@ -30,8 +32,23 @@ def apply_plan(plan: Plan, disks: list[Disk]) -> list[Volume]:
         if stage == Stage.FILES:
             must_be_as_planned(steps, [disk.anew() for disk in bench.disks])
         groups = by_file([step.change for step in steps]).values()
-        for changes in groups if stage == Stage.FILES else ([step.change] for step in steps):
-            deed_of(changes).apply(changes, bench)
+        for changes in _together(groups) if stage == Stage.FILES else ([step.change] for step in steps):
+            deed_of(changes[:1]).apply(changes, bench)
         if stage != Stage.FILES:
             bench.look_anew()
     return bench.restructured_volumes()
+
+
+def _together(groups: Iterable[list[Change]]) -> Iterator[list[Change]]:
+    """The changes of each file, those that follow each other joined where one edit of the volume makes them all."""
+    joined: list[Change] = []
+    for changes in groups:
+        deed, file = deed_of(changes), changes[0].file
+        fits = joined and deed is deed_of(joined[:1]) and len(joined) < deed.together
+        if not fits or (file.disk, file.partition) != (joined[0].file.disk, joined[0].file.partition):
+            if joined:
+                yield joined
+            joined = []
+        joined = joined + changes
+    if joined:
+        yield joined

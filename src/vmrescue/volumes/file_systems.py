@@ -35,8 +35,8 @@ class VolumeEditor(Protocol):
     def create_file(self, path: str, data: bytes) -> None:
         """Creates a file with this content, in a directory that is there."""
 
-    def delete(self, path: str) -> None:
-        """Deletes a file."""
+    def delete(self, *paths: str) -> None:
+        """Deletes files: all of them, or none."""
 
     def check(self) -> list[Any]:
         """What is wrong with the volume; empty where it is sound."""

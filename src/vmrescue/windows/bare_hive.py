@@ -139,8 +139,8 @@ class HiveFiles:
     def create_file(self, path: str, data: bytes) -> None:
         raise RefusedError(f"{path} would be a file of this machine: vmrescue creates none")
 
-    def delete(self, path: str) -> None:
-        raise RefusedError(f"{path} is a file of this machine: vmrescue deletes none")
+    def delete(self, *paths: str) -> None:
+        raise RefusedError(f"{paths[0]} is a file of this machine: vmrescue deletes none")
 
     def check(self) -> list[str]:
         """There is no file system here to be sound or not."""

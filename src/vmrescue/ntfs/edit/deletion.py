@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import RefusedError
-from vmrescue.ntfs.directory import Directory, find_entry
+from vmrescue import file_path
+from vmrescue.errors import NotFoundError, RefusedError
+from vmrescue.ntfs.directory import Directory, open_directory
 from vmrescue.ntfs.edit.naming import check_not_system, linked_names, remove_name, touch
 from vmrescue.ntfs.edit.placement import settle
 from vmrescue.ntfs.edit.record_bitmap import free_record
@@ -20,21 +21,42 @@ from vmrescue.ntfs.structures.reparse import SELF_CONTAINED, reparse_tag
 from vmrescue.reparse_tags import title
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vmrescue.ntfs.directory import Named
     from vmrescue.ntfs.file import File
     from vmrescue.ntfs.store import Store
     from vmrescue.ntfs.structures.attribute import Attribute
     from vmrescue.ntfs.structures.file_name import FileName
 
 
-def delete(store: Store, path: str) -> None:
-    """Removes the name at `path`; and the file, if it has no other.
+def delete(store: Store, paths: Sequence[str]) -> None:
+    """Removes the names at `paths`, one after the other; and each file that has no other name.
+
+    Only during an edit, in which files are shared: so the folder of many is looked for once, and touched once.
 
     Raises:
         NotFoundError: there is no such name.
         RefusedError: it is one of NTFS's own files, a directory that is not empty, or a reparse point whose content
             another part of Windows keeps.
     """
-    directory, named = find_entry(store, path)
+    folders: dict[tuple[str, ...], File] = {}
+    for path in paths:
+        *parents, name = file_path.split(path) or [""]
+        where = tuple(parents)
+        if where not in folders:
+            folders[where] = open_directory(store, parents).file
+        directory = Directory(folders[where])
+        named = directory.find(name) if name else None
+        if named is None:
+            raise NotFoundError(f"there is no {path!r} on the NTFS volume")
+        _delete(store, directory, named, path)
+    for folder in {file.number: file for file in folders.values()}.values():
+        if folder.base.in_use:  # it was not deleted too
+            touch(folder)
+
+
+def _delete(store: Store, directory: Directory, named: Named, path: str) -> None:
     file = store.referenced(named.reference)
     _check_deletable(file, path)
     gone = linked_names(file, directory, named.name.name)
@@ -45,7 +67,6 @@ def delete(store: Store, path: str) -> None:
         touch(file, modified=False)
     else:
         _delete_file(file)
-    touch(directory.file)
 
 
 def _check_deletable(file: File, path: str) -> None:

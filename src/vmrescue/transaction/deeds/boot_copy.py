@@ -22,6 +22,7 @@ SECTOR = 512  # bytes of a boot sector that count, however long the disk's secto
 
 class _BootCopy:
     whole = True
+    together = 1
 
     def apply(self, changes: Sequence[WriteBootCopy], bench: Bench) -> None:
         [change] = changes

@@ -60,11 +60,15 @@ class Bench:
 
 
 class Deed(Protocol):
-    """How the changes of one file are made; of a disk's layout, and of a volume as a whole, one change at a time."""
+    """How the changes of a file are made; of a disk's layout, and of a volume as a whole, one change at a time."""
 
     @property
     def whole(self) -> bool:
         """Whether a change is of a file as a whole, so that no other can be made to it."""
+
+    @property
+    def together(self) -> int:
+        """The changes of how many files of one volume may be handed to `apply` at once; mostly 1."""
 
     def apply(self, changes: Sequence[Any], bench: Bench) -> None:
         """Makes the changes with the editors.

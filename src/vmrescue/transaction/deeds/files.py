@@ -18,16 +18,23 @@ if TYPE_CHECKING:
     from vmrescue.windows import Disk, Volume
 
 
+MOST_TOGETHER = 64  # files deleted by one edit, which holds their records in memory
+
+
 class _Delete:
     whole = True
+    together = MOST_TOGETHER
 
     def apply(self, changes: Sequence[DeleteFile], bench: Bench) -> None:
-        [change] = changes
+        file = changes[0].file
         try:
-            bench.editor(change.file).delete(change.file.path)
+            bench.editor(file).delete(*(change.file.path for change in changes))
         except NotFoundError as error:  # it was there before the plan's first edit
-            raise stale(f"the plan edits {change.file}, and {error}") from error
-        bench.restructured(change.file)
+            if len(changes) == 1:
+                raise stale(f"the plan edits {file}, and {error}") from error
+            for change in changes:  # none was deleted: one by one they tell which is missing
+                self.apply([change], bench)
+        bench.restructured(file)
 
     def confirm(self, changes: Sequence[DeleteFile], disks: list[Disk]) -> None:
         file = changes[0].file
@@ -42,6 +49,7 @@ class _Delete:
 
 class _Put:
     whole = True
+    together = 1
 
     def apply(self, changes: Sequence[PutFile], bench: Bench) -> None:
         [change] = changes

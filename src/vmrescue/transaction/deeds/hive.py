@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 class _Hive:
     whole = False
+    together = 1
 
     def apply(self, changes: Sequence[HiveChange], bench: Bench) -> None:
         file = changes[0].file

@@ -31,6 +31,7 @@ Expansion = ExpandDisk | ExpandVolume | MovePartition
 
 class _Layout:
     whole = True
+    together = 1
 
     def apply(self, changes: Sequence[Expansion], bench: Bench) -> None:
         for change in changes:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 class _VolumeLog:
     whole = True
+    together = 1
 
     def apply(self, changes: Sequence[ReplayVolumeLog], bench: Bench) -> None:
         [change] = changes
