@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+TIMES = 5 if "VMRESCUE_CAMPAIGN" in os.environ else 1
+
+
 def leaf_kinds(hive: Hive, path: str) -> list[tuple[bytes, int]]:
     """(signature, number of entries) of the leaves of a key's list."""
     offset = hive.key(path).node.subkey_list
@@ -34,16 +38,19 @@ def shuffled(count: int) -> list[str]:
     return names
 
 
-def test_a_hundred_thousand_subkeys_are_created_and_found_and_removed(tmp_path: Path) -> None:
-    names = shuffled(100_000)
+def test_tens_of_thousands_of_subkeys_are_created_and_found_and_removed(tmp_path: Path) -> None:
+    """An index root over dozens of leaves. 100,000 in a campaign by hand: more leaves, and nothing of another kind."""
+    names = shuffled(20_000 * TIMES)
     hive = Hive.create("TEST", minor=5)
     for name in names:
         hive.create_key(f"many\\{name}")
     assert [key.name for key in hive.key("many").subkeys()] == sorted(names, key=upper)
-    assert hive.key("many").subkey("K1869C".swapcase()) is not None
+    assert "k4e1c" in names
+    assert hive.key("many").subkey("K4E1C") is not None
     kinds = leaf_kinds(hive, "many")
     assert {signature for signature, _ in kinds} == {b"lh"}
     assert max(count for _, count in kinds) <= 1012
+    assert len(kinds) > 20
     (tmp_path / "hive").write_bytes(hive.to_bytes())
     # reglookup is the judge: hivex refuses lists of more than 70,000 subkeys.
     paths = [line.split(",")[0] for line in run("reglookup", "-H", "-p", "/many", tmp_path / "hive").splitlines()]
