@@ -182,3 +182,18 @@ def test_a_repair_that_mends_not_all_it_was_asked_for_says_so_and_ends_as_a_diag
     spoil_a_hive(gen1_broken)
     done = command("repair", gen1_broken, "--only", "hive-log", "--yes")
     assert (done.returncode, "note: hive-log is left as it is" in done.stderr) == (1, True), done.stderr
+
+
+def test_a_hive_that_would_get_longer_on_a_volume_with_a_pending_log_is_not_promised(gen1_broken: Path) -> None:
+    """Where a log is to be replayed no file gets longer, and only who makes the edit knows whether one does."""
+    image = leave_a_log(gen1_broken)
+    before = fingerprint(image)
+    policy = vmrescue.Policy(dump_file="F:\\" + "x" * 6000)
+    found = {each.check: each.refused for each in vmrescue.diagnose(image, policy).findings if each.changes}
+    assert "would get longer" in (found["crash-dump"] or "")
+    assert found["page-file"] is None
+
+    assert vmrescue.repair(image, policy=policy).committed
+    assert {each.check for each in vmrescue.diagnose(image, policy).findings} >= {"crash-dump"}
+    vmrescue.undo(image)
+    assert fingerprint(image) == before

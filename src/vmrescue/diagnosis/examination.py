@@ -157,6 +157,7 @@ def _judged(finding: Finding, refusal: str | None, obstacles: Obstacles, install
     if not (finding.changes or finding.intents):
         return finding
     why = refusal or next((why for change in finding.changes if (why := obstacles.why_not(change))), None)
+    why = why or obstacles.why_too_long(finding.changes, alone=finding.on_request)
     if not why and finding.intents and installation and installation.os:  # these move or make room on its volume
         why = obstacles.why_not_on(installation.os.volume)
     return replace(finding, refused=why) if why else finding

@@ -13,12 +13,15 @@ What is promised and what is done so follow one rule. The editors refuse by them
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import VmRescueError
 from vmrescue.image.risks import refusal_for
 from vmrescue.plan import HiveChange, Needs, PutFile, ReplayVolumeLog
+from vmrescue.registry import Hive
+from vmrescue.registry.operations import make
 from vmrescue.registry.state import Unreplayed
 from vmrescue.volume.state import Allows, StateName
 from vmrescue.windows.registry_file import RegistryFile
@@ -44,6 +47,7 @@ class Obstacles:
 
     def __init__(self, disks: list[Disk], hives: Iterable[RegistryFile] = (), replayed: Iterable[Change] = ()) -> None:
         self._disks = disks
+        self._edited: dict[FileRef, bytes] = {}  # hives, as the changes asked about so far would leave them
         self._hives: dict[FileRef, RegistryFile | None] = {hive.ref: hive for hive in hives}
         self._replayed = {
             (each.file.disk, each.file.partition) for each in replayed if isinstance(each, ReplayVolumeLog)
@@ -89,6 +93,35 @@ class Obstacles:
         if pending and not in_place:
             return f"NTFS's log has work to redo on {volume} ({said}): only content of the same size may be written"
         return None
+
+    def why_too_long(self, changes: Iterable[Change], alone: bool) -> str | None:
+        """Why a hive would have to get longer, on a volume whose log allows only content of the same size.
+
+        Changes that can be made count for those that are asked about next, except in a plan of their own (`alone`).
+        """
+        edits: dict[FileRef, list[Change]] = {}
+        for change in changes:
+            if isinstance(change, HiveChange) and change.operation:
+                edits.setdefault(change.file, []).append(change)
+        for file, some in edits.items():
+            volume = self._volume(some[0])
+            if volume is None or not self.why_not_on(volume) or self.why_not_on(volume, in_place=True):
+                continue
+            with suppress(VmRescueError):  # one that cannot be edited is left to whoever edits it
+                hive = self._in_memory(file, volume)
+                make(hive, [change.operation for change in some if isinstance(change, HiveChange) and change.operation])
+                after = hive.to_bytes()
+                if len(after) != volume.files.size_of(file.path):
+                    return f"{file} would get longer: {self.why_not_on(volume)}"
+                if not alone:
+                    self._edited[file] = after
+        return None
+
+    def _in_memory(self, file: FileRef, volume: Volume) -> Hive:
+        if file in self._edited:
+            return Hive(self._edited[file])
+        hive = RegistryFile(volume, file.path)
+        return Hive(hive.read(), logs=hive.logs() if hive.state.dirty else [], name=hive.name, mount=hive.mount)
 
     def _volume(self, change: Change) -> Volume | None:
         file = change.file
