@@ -53,7 +53,7 @@ def _server() -> socket.socket:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         os.set_inheritable(theirs.fileno(), True)
-        command = [sys.executable, str(Path(__file__).with_name("command_server.py")), str(theirs.fileno())]
+        command = [sys.executable, "-P", str(Path(__file__).with_name("command_server.py")), str(theirs.fileno())]
         _PROCESSES.append(subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL))
     ours.settimeout(SECONDS)
     return ours
