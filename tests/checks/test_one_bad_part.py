@@ -179,4 +179,6 @@ def test_two_hives_of_which_neither_is_spelled_as_windows_spells_it_are_no_wrong
     with pytest.raises(UnsupportedError, match="'System' or 'system'"):
         library.diagnose(gen1_broken)
     assert vmrescue("repair", gen1_broken, "--yes").returncode == 3
+    done = vmrescue("rm", f"{gen1_broken}:2", r"Windows\System32\config\System", "--yes")
+    assert (done.returncode, "is a hive of Windows" in done.stderr) == (4, True), done.stderr
     assert sha256(gen1_broken) == before

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import UsageError, VmRescueError
+from vmrescue.errors import NotFoundError, UsageError, VmRescueError
 from vmrescue.registry.base_block import LOG_SUFFIXES
 from vmrescue.upcase import upper
 from vmrescue.windows.boot_store import BIOS_STORE, UEFI_STORE
@@ -61,13 +61,25 @@ class NeededFiles:
         }
         found: dict[int, tuple[str, str]] = {}
         for path, what in paths.items():
-            with suppress(UsageError):  # names that differ only in case, of which none is spelled as Windows does
-                nature = volume.files.nature(path)
+            for spelled in _spellings(volume, path):
+                nature = volume.files.nature(spelled)
                 if nature and nature.number:
-                    found[nature.number] = upper(volume.files.spelled(path)), what
+                    found[nature.number] = upper(volume.files.spelled(spelled)), what
                     if "hive" in what or "store" in what:
-                        found |= _logs(volume, path)
+                        found |= _logs(volume, spelled)
         return found
+
+
+def _spellings(volume: Volume, path: str) -> list[str]:
+    """The path; or, of names that differ only in case and of which none is spelled so, all: any may be Windows' own."""
+    try:
+        return [volume.files.spelled(path)]
+    except UsageError:
+        folder, _, name = path.rpartition("\\")
+        with suppress(UsageError, NotFoundError):  # folders that differ so are none of Windows'
+            names = [entry.name for entry in volume.files.entries(folder)]
+            return [f"{folder}\\{each}".lstrip("\\") for each in names if upper(each) == upper(name)]
+        return []
 
 
 def _logs(volume: Volume, path: str) -> dict[int, tuple[str, str]]:
