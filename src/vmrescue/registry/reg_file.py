@@ -7,6 +7,7 @@ silent (where lines are broken, which types are numbers), files that regedit and
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from io import BytesIO, StringIO
 from typing import TYPE_CHECKING
 
@@ -107,13 +108,7 @@ def _below(operation: Operation, prefix: str) -> Operation:
     if [upper(part) for part in parts[: len(base)]] != [upper(part) for part in base]:
         raise UsageError(f"the key {operation.path!r} does not lie in {prefix!r}")
     path = key_path.join(parts[len(base) :])
-    match operation:
-        case SetValue(_, name, kind, raw):
-            return SetValue(path, name, kind, raw)
-        case DeleteValue(_, name):
-            return DeleteValue(path, name)
-        case _:
-            return type(operation)(path)
+    return replace(operation, path=path)
 
 
 def _full(path: str) -> list[str]:

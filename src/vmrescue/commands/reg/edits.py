@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vmrescue.commands.reg import data, messages
@@ -75,13 +76,7 @@ def imported(content: bytes) -> list[Operation]:
 
 def _renamed(operation: Operation) -> Operation:
     path = str(_hive_or_below(operation.path))
-    match operation:
-        case SetValue(_, name, kind, raw):
-            return SetValue(path, name, kind, raw)
-        case DeleteValue(_, name):
-            return DeleteValue(path, name)
-        case _:
-            return type(operation)(path)
+    return replace(operation, path=path)
 
 
 def _hive_or_below(text: str) -> KeyName:
