@@ -132,7 +132,7 @@ def test_a_repair_makes_as_many_changes_as_the_diagnosis_promises(
         assert len(json.loads(done.stdout)["plan"]["steps"]) == number
         for finding in refused:
             assert (
-                not finding["changes"] or finding["on_request"] or f"{finding['check']} is left as it is" in done.stderr
+                not finding["changes"] or finding["on_request"] or f"{finding['check']}: left as it is" in done.stderr
             )
         output_of("undo", image)
     else:
@@ -175,13 +175,13 @@ def test_a_data_disk_of_a_sleeping_machine_is_left_alone_too(gen1_broken: Path, 
 def test_a_repair_that_mends_not_all_it_was_asked_for_says_so_and_ends_as_a_diagnosis_does(gen1_broken: Path) -> None:
     """The sample's volume is marked as dirty, for which there is no change."""
     done = command("repair", gen1_broken, "--only", "volume-state", "--yes")
-    assert (done.returncode, "note: volume-state is left as it is" in done.stderr) == (1, True), done.stderr
+    assert (done.returncode, "note: volume-state: left as it is" in done.stderr) == (1, True), done.stderr
     assert command("diagnose", gen1_broken, "--only", "volume-state").returncode == 1
     output_of("repair", gen1_broken, "--yes")  # what is only mended on request is none of its business
 
     spoil_a_hive(gen1_broken)
     done = command("repair", gen1_broken, "--only", "hive-log", "--yes")
-    assert (done.returncode, "note: hive-log is left as it is" in done.stderr) == (1, True), done.stderr
+    assert (done.returncode, "note: hive-log: left as it is" in done.stderr) == (1, True), done.stderr
 
 
 def test_a_hive_that_would_get_longer_on_a_volume_with_a_pending_log_is_not_promised(gen1_broken: Path) -> None:

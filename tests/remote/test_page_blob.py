@@ -226,7 +226,7 @@ def test_a_connection_lost_half_way_is_an_error_and_the_next_command_rolls_back(
 ) -> None:
     before = sha256(image)
     line.fails_at = at
-    with pytest.raises(RepairFailedError, match="once vmrescue opens it again"):
+    with pytest.raises(RepairFailedError, match="once vmrescue opens it to write"):
         vmrescue.repair(url)
     assert (blob_sha256(service, image) != before) == (at > 1)
     line.mend()

@@ -65,6 +65,11 @@ class Finding:
         """Whether a plan holds changes of this check only when it is named."""
         return self.declared == "on_request"
 
+    @property
+    def left(self) -> str:
+        """That it is left as it is: it, and not all that its check found."""
+        return f"{self.check}: left as it is: {self.summary}" + (f": {self.refused}" if self.refused else "")
+
     @cached_property
     def evidence(self) -> dict[str, Any]:
         """The facts as plain data, cut where an image makes them long."""

@@ -56,8 +56,7 @@ def show(plan: Plan, options: ApplyOptions) -> None:
 
 def say_left_out(findings: list[Finding], unmended: list[str]) -> None:
     """Says on stderr which findings are not mended, and why; `unmended` are sentences of a diagnosis."""
-    refused = [f"{finding.check} is left as it is: {finding.refused}" for finding in findings]
-    for sentence in dict.fromkeys([*refused, *unmended]):
+    for sentence in dict.fromkeys([*(finding.left for finding in findings), *unmended]):
         click.echo(printable(f"note: {sentence}"), err=True)
 
 

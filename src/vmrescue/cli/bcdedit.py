@@ -166,15 +166,15 @@ def _create_store(parsed: Command, options: ApplyOptions) -> None:
 
 def _write_store(path: str, operations: Iterable[Operation], options: ApplyOptions) -> None:
     """A new store's file with what the operations make."""
-    from vmrescue.cli.new_file import write_whole
+    from vmrescue.cli.new_file import write_unless_dry
     from vmrescue.commands.bcdedit import messages
     from vmrescue.registry import Hive
     from vmrescue.registry.operations import make
 
     hive = Hive.create(NAME_IN_BASE_BLOCK, minor=STORE_MINOR)
     make(hive, operations)
-    write_whole(Path(path), [hive.to_bytes()], options.yes)
-    print_listing([messages.SUCCESS], None, options)
+    if write_unless_dry(Path(path), hive.to_bytes(), options):
+        print_listing([messages.SUCCESS], None, options)
 
 
 def _root(data: bytes, logs: list[bytes], name: str) -> HiveKey:

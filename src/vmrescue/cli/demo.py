@@ -37,10 +37,15 @@ def _demonstrate(sample: str) -> None:
 
     image = unpack(sample, Path(f"{sample}.vhd"))
     before = file_sha256(image)
-    click.echo(f"1. A VM that does not boot ({image.name}, SHA-256 {before[:16]}…)\n")
-    click.echo(summary_text(diagnose(image)))
+    diagnosis = diagnose(image)
+    what = "A VM that may not boot" if diagnosis.findings else "A VM with nothing to repair"
+    click.echo(f"1. {what} ({image.name}, SHA-256 {before[:16]}…)\n")
+    click.echo(summary_text(diagnosis))
+    if not diagnosis.findings:
+        return
+    receipt = repair(image)
     click.echo("\n2. Repaired: backed up, journalled, verified by the readers of dissect and libvhdi\n")
-    click.echo(receipt_text(repair(image)))
+    click.echo(receipt_text(receipt))
     undo(image)
     after = file_sha256(image)
     if after != before:

@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
+import os
 from stat import S_IFREG
 from typing import TYPE_CHECKING
 
+import click
+
 from vmrescue.errors import RefusedError, WriteError
 from vmrescue.files import kind_of, new_file, write_sparse
+from vmrescue.printable import printable
+from vmrescue.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from vmrescue.cli.options import ApplyOptions
+
+
+def write_unless_dry(path: Path, content: bytes, options: ApplyOptions) -> bool:
+    """As `write_whole`; in a dry run it only says what it would write. Returns whether it has written."""
+    if not options.dry_run:
+        write_whole(path, [content], options.yes)
+        return True
+    if os.path.lexists(path) and not options.yes:
+        raise _is_there(path)
+    if options.talkative:
+        click.echo(printable(f"{path}: {counted(len(content), 'byte')} would be written."))
+        click.echo("Nothing was written.")
+    return False
+
+
+def _is_there(path: Path) -> RefusedError:
+    return RefusedError(f"{path} is there already; --yes (of get: --force) overwrites it")
 
 
 def write_whole(path: Path, content: Iterable[bytes], overwrite: bool) -> None:
@@ -31,6 +55,6 @@ def write_whole(path: Path, content: Iterable[bytes], overwrite: bool) -> None:
         with new_file(path, overwrite) as unfinished:
             write_sparse(unfinished, content)
     except FileExistsError as error:
-        raise RefusedError(f"{path} is there already; --yes (of get: --force) overwrites it") from error
+        raise _is_there(path) from error
     except OSError as error:
         raise WriteError(f"cannot write {path}: {error.strerror}") from error

@@ -120,7 +120,7 @@ format_option = click.option(
     "--format", "output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print."
 )
 quiet_option = click.option(
-    "--quiet", "-q", is_flag=True, help="Print nothing but errors, and notes on what is odd about an image."
+    "--quiet", "-q", is_flag=True, help="Print nothing but errors and notes (what is odd, what is not mended)."
 )
 data_disk_option = click.option(
     "--data-disk",

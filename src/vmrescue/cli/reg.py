@@ -45,6 +45,7 @@ def command(target: str, words: tuple[str, ...], options: ApplyOptions) -> None:
     confirmed (unless /f or --yes), backed up, verified, and undone by `vmrescue undo`. Exit status 1: nothing matched,
     the keys differ, or there is damage.
     """
+    from vmrescue.cli.new_file import write_unless_dry
     from vmrescue.commands.reg import parse
 
     with own_words():
@@ -53,11 +54,12 @@ def command(target: str, words: tuple[str, ...], options: ApplyOptions) -> None:
     content = _file_to_import(parsed)
     bare = _bare(target) if is_bare_hive(target) else None
     outcome = _run_on_hive(parsed, bare, content) if bare else _run_on_image(parsed, target, content)
+    exports = outcome.export is not None
     if outcome.export is not None:
-        _write(Path(parsed.arguments[1]), outcome.export, options)
+        write_unless_dry(Path(parsed.arguments[1]), outcome.export, options)
     if outcome.operations:
         edit(target, "reg", words, lambda disks: _changes(parsed, outcome, disks, bare), options)
-    if not (outcome.operations and (options.dry_run or options.output == "json")):
+    if not ((outcome.operations and options.output == "json") or (options.dry_run and (outcome.operations or exports))):
         print_listing(outcome.lines, outcome.data, options)
     sys.exit(0 if outcome.passed else FINDINGS)
 
@@ -73,12 +75,6 @@ def _file_to_import(parsed: Command) -> bytes:
             return read_whole(stream, LARGEST_IMPORT)
     except OSError as error:
         raise ReadError(f"cannot read {parsed.arguments[0]}: {error.strerror}") from error
-
-
-def _write(path: Path, content: bytes, options: ApplyOptions) -> None:
-    from vmrescue.cli.new_file import write_whole
-
-    write_whole(path, [content], options.yes)
 
 
 def _bare(target: str) -> OneHive:

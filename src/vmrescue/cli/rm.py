@@ -29,7 +29,9 @@ def command(image: str, path: str, options: ApplyOptions) -> None:
 def _delete(volume: Volume, ref: FileRef) -> Change:
     from vmrescue.plan import DeleteFile
 
-    size = volume.files.size_of(ref.path)
-    if size is None:
+    nature = volume.files.nature(ref.path)
+    if not ref.path or (nature and nature.directory):
+        raise NotFoundError(f"{ref if ref.path else f'the root of {volume}'} is a folder: only files are deleted")
+    if nature is None:
         raise NotFoundError(f"there is no file {ref}")
-    return DeleteFile(ref, size)
+    return DeleteFile(ref, nature.size)

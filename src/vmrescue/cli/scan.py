@@ -145,7 +145,7 @@ def _print_line(document: dict[str, Any]) -> None:
     unseen = [each["check"] for each in (document["diagnosis"] or {}).get("not_checked", [])]
     parts = [f"{counted} ({', '.join(row['checks'])})"] if counted else []
     parts += [f"not checked: {', '.join(unseen)}"] if unseen else []
-    said = row["error"] or "; ".join(parts) or "nothing is wrong"
+    said = row["error"] or "; ".join(parts) or "nothing is wrong in what was checked"
     click.echo(printable(f"{row['image']}: {row['status']}: {said}"))
     for warning in (document["diagnosis"] or {}).get("warnings", []):
         click.echo(printable(f"  note: {warning}"))

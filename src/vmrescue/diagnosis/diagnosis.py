@@ -92,7 +92,7 @@ class Diagnosis:
         """What is worse than advice, was to be mended, and is not by `plan`: in sentences."""
         wanted = {check.id for check in chosen(only, skip)}
         return [
-            f"{finding.check} is left as it is: {finding.refused or finding.summary}"
+            finding.left
             for finding in self._wanted(only, skip)
             if finding.severity != "advice" and (finding.refused or not finding.changes)
         ] + [f"{each.check} was not checked: {each.because}" for each in self.not_checked if each.check in wanted]

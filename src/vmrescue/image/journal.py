@@ -250,7 +250,7 @@ def undo(image: HeldStore, although_changed: bool = False) -> Journal:
         return replace(rollback(image, journal), found=found)
     except WriteError as error:
         raise RepairFailedError(
-            f"{error}; if the undo was begun, it is finished when the image is next opened"
+            f"{error}; if the undo was begun, it is finished when vmrescue next opens the image to write"
         ) from error
 
 
@@ -343,7 +343,7 @@ def _take_back(image: HeldStore, journal: Journal, error: BaseException) -> None
     except VmRescueError as second:
         raise RepairFailedError(
             f"{error}; rolling back failed too: {second}; the image is wholly as it was, or wholly repaired,"
-            f" once vmrescue opens it again with the journals in {journal.path.parent}"
+            f" once vmrescue opens it to write with the journals in {journal.path.parent}"
         ) from error
 
 

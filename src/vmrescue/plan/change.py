@@ -11,6 +11,7 @@ import base64
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, fields
 from enum import Enum, IntEnum
+from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from vmrescue.digests import sha256
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vmrescue.registry.operations import Operation
+
+SHOWN_VALUES = 8  # of a key that has many, for people
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,13 @@ def _told(value: object) -> str:
     if value is None:
         return "(absent)"
     return f"{value} bytes ({size_text(value)})" if isinstance(value, int) else str(value)
+
+
+def values_text(values: dict[str, RegistryData]) -> str:
+    """A key's values for a person; of many, the first."""
+    shown = [f"{name or '(default)'} = {data}" for name, data in islice(values.items(), SHOWN_VALUES)]
+    more = [f"… ({len(values)} values)"] if len(values) > SHOWN_VALUES else []
+    return "; ".join([*shown, *more]) or "(no values)"
 
 
 @dataclass(frozen=True)
@@ -184,7 +194,7 @@ class DeleteKey(HiveChange):
 
     @property
     def before_text(self) -> str:
-        return "; ".join(f"{name or '(default)'} = {data}" for name, data in self.before.items()) or "(no values)"
+        return values_text(self.before)
 
 
 @dataclass(frozen=True)

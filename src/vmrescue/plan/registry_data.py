@@ -13,6 +13,7 @@ from vmrescue.registry.value_type import Data, ValueType, decode, encode, says_a
 
 TYPE_NUMBERS = {type_name(kind): int(kind) for kind in ValueType}
 SHOWN_BYTES = 32  # of a value that is only bytes, for people
+SHOWN_TEXT = 2000  # characters of one that is text: an image may make it any length, and JSON has all of it
 
 
 @dataclass(frozen=True)
@@ -78,4 +79,5 @@ class RegistryData:
             return f"{type_name(self.type)} {self.raw[:SHOWN_BYTES].hex(' ')}{more}"
         data = self.data
         shown = (" | ".join(data) or "(empty)") if isinstance(data, list) else str(data)
-        return f"{type_name(self.type)} {shown}"
+        more = f" … ({len(shown)} characters)" if len(shown) > SHOWN_TEXT else ""
+        return f"{type_name(self.type)} {shown[:SHOWN_TEXT]}{more}"

@@ -41,6 +41,7 @@ def diagnosis_page(diagnosis: Diagnosis, maps: Sequence[FreeMap] = ()) -> str:
         command=remedy(diagnosis),
         refusal=diagnosis.refusal,
         not_checked=not_checked_lines(diagnosis),
+        in_part=bool(diagnosis.not_checked or diagnosis.only or diagnosis.skip),
         layout=_layout(diagnosis),
         volumes=_volumes(diagnosis),
         maps=[_drawn(each) for each in maps],

@@ -21,16 +21,20 @@ def receipt_text(receipt: Receipt) -> str:
     """For the person who has just had an image repaired."""
     deed = "Repaired" if receipt.mends else "Changed"
     changes = counted(len(receipt.plan), "change")
+    names = list(receipt.written)  # each has a journal of its own; a data disk's may be the only one
     lines = [
-        printable(f"{deed} {receipt.image}: {changes}, {counted(receipt.bytes_written, 'byte')} written."),
-        printable(f"Backup and receipt: {receipt.folder}"),
-        printable(f"Take it back with: {shlex.join(['vmrescue', 'undo', receipt.image])}"),
+        f"{deed} {' and '.join(names)}: {changes}, {counted(receipt.bytes_written, 'byte')} written.",
+        f"{'Backup and receipt' if receipt.backups else 'Receipt'}: {receipt.folder}",
+        *(f"Take it back with: {shlex.join(['vmrescue', 'undo', name])}" for name in names),
     ]
-    return "\n".join([*lines, *_skipped(receipt), *_remaining(receipt, "The disk was diagnosed again")])
+    when = "The disk was diagnosed again"
+    return "\n".join([*map(printable, lines), *_skipped(receipt), *_remaining(receipt, when)])
 
 
 def dry_run_text(receipt: Receipt) -> str:
     """What a repair would write, byte range by byte range."""
+    if receipt.origin:  # a copy or a child is there, though there was nothing to change in it
+        return printable(f"{receipt.image} was made of {receipt.origin.image}; nothing in it was changed.")
     lines = []
     for path, ranges in receipt.written.items():
         total = sum(row.length for row in ranges)
@@ -75,7 +79,7 @@ def _places(labels: Iterable[str]) -> list[str]:
 
 def history_text(repairs: list[PastRepair]) -> str:
     """The repairs of an image, the oldest first."""
-    return "\n".join(map(_history_line, repairs)) or "There was no repair of this image."
+    return "\n".join(map(_history_line, repairs)) or "No repair of this image is known: it has no journal of one."
 
 
 def _history_line(past: PastRepair) -> str:
@@ -92,7 +96,7 @@ def _remaining(receipt: Receipt, when: str) -> list[str]:
     found = [f"  {finding_line(finding)}" for finding in receipt.after.findings]
     found += [f"  {line}" for line in not_checked_lines(receipt.after)]
     if receipt.mends:
-        return [f"{when}: this remains:", *found] if found else [f"{when}: nothing is wrong."]
+        return [f"{when}: this remains:", *found] if found else [f"{when}: nothing is wrong."]  # all checks were run
     before = receipt.before
     known = {f"  {finding_line(finding)}" for finding in before.findings} if before else set()
     known |= {f"  {line}" for line in not_checked_lines(before)} if before else set()

@@ -112,7 +112,8 @@ def _wrapped(text: str) -> list[str]:
 
 def _verdict(diagnosis: Diagnosis) -> str:
     if not diagnosis.findings:
-        return "Nothing is wrong in what was checked." if diagnosis.not_checked else "Nothing is wrong."
+        in_part = diagnosis.not_checked or diagnosis.only or diagnosis.skip
+        return "Nothing is wrong in what was checked." if in_part else "Nothing is wrong."
     counts = [
         f"{count} {severity}"
         for severity in ("critical", "warning", "advice")

@@ -73,7 +73,9 @@ class EditedImage:
 
 
 def commit(
-    edits: Mapping[EditedImage, Iterable[Sign]], then: Callable[[], None] = lambda: None
+    edits: Mapping[EditedImage, Iterable[Sign]],
+    then: Callable[[], None] = lambda: None,
+    taken_back: str = "every image is as before",
 ) -> list[tuple[EditedImage, Journal]]:
     """Makes every image what its session shows, confirmed by readers that are not ours; or leaves all as they are.
 
@@ -81,6 +83,7 @@ def commit(
         edits: the images in the order in which they are written, each with the bytes by which an undo will see whether
             somebody else has written to it.
         then: what belongs to it, and is done when all are confirmed: where it raises, they are rolled back.
+        taken_back: what is said where all is rolled back.
 
     Returns:
         The journal of each image that was changed.
@@ -99,7 +102,7 @@ def commit(
             checkpoint()
             then()
         except BaseException as error:
-            outcome = _take_back(edits, done)
+            outcome = _take_back(edits, done) or taken_back
             if isinstance(error, VmRescueError):
                 raise RepairFailedError(f"{error}; {outcome}") from error
             error.add_note(outcome)
@@ -112,19 +115,18 @@ def _confirm(image: EditedImage) -> None:
 
 
 def _take_back(images: Iterable[EditedImage], done: list[tuple[EditedImage, Journal]]) -> str:
-    """Rolls back those that were committed, each whatever becomes of the others. Returns what is to be said of all."""
+    """Rolls back those that were committed, each whatever becomes of the others. Returns what could not be."""
     failed = []
     for image, journal in reversed(done):
         try:
             image.session.rollback(journal)
         except VmRescueError as error:
             failed.append(f"{image.name} could not be rolled back: {error}")
-    failed += [f"{image.name} is rolled back once vmrescue opens it to write" for image in images if _is_hot(image)]
-    return "; ".join(failed) or "every image is as before"
+    return "; ".join([*failed, *filter(None, map(_why_hot, images))])
 
 
-def _is_hot(image: EditedImage) -> bool:
+def _why_hot(image: EditedImage) -> str | None:
     try:
-        return is_hot(image.path)
-    except VmRescueError:
-        return False  # its journals cannot be looked for, which the error that led here says
+        return f"{image.name} is rolled back once vmrescue opens it to write" if is_hot(image.path) else None
+    except VmRescueError as error:
+        return f"whether {image.name} is as before cannot be seen: {error}"

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 STEP = 32 << 20  # bytes of content in one transaction; the longest that is moved at once
 MOST_MOVES = 256  # in one transaction
+TAKEN_BACK = "every file is where it was before this step"
 MOST_SHOWN = 20  # of the attributes in the most pieces
 
 
@@ -146,7 +147,7 @@ class Defragmentation:
 
         Raises:
             NotFoundError: there is no such file; nothing was written.
-            RepairFailedError: the first moves could not be made or confirmed: nothing was changed.
+            RepairFailedError: the first moves could not be made or confirmed: every file is where it was.
             AfterCommitError: later ones could not. Those before them were made, and the volume is sound.
         """
         keys = keys_of(self.store, files)
@@ -231,7 +232,8 @@ class Defragmentation:
 
     def _commit(self) -> None:
         with held():
-            for image, journal in commit({self._image: signs_of(self.volume.disk, None)}):
+            # Content was copied to free clusters before, which stays there: no file has it.
+            for image, journal in commit({self._image: signs_of(self.volume.disk, None)}, taken_back=TAKEN_BACK):
                 self.commits += 1
                 image.session.discard(journal)
             self._image.recorder.written.clear()

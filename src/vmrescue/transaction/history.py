@@ -27,7 +27,7 @@ class PastRepair:
 
     Attributes:
         number: 1 for the image's first.
-        state: ``done``; ``undone``: taken back; ``hot``: interrupted, and rolled back when the image is next opened;
+        state: ``done``; ``undone``: taken back; ``hot``: interrupted, and rolled back when it is next opened to write;
             ``final``: a defragmentation, which ends what can be undone.
         when: UTC.
         bytes_written: to the image's file.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import RefusedError
+from vmrescue.plan.change import values_text
 
 if TYPE_CHECKING:
     from vmrescue.plan import Change
@@ -18,5 +19,5 @@ def stale(what: str) -> RefusedError:
 def compare(change: Change, expected: object, found: object) -> None:
     """Raises RefusedError where a change did not find what its plan says."""
     if expected != found:
-        shown = "nothing" if found is None else str(found)
+        shown = "nothing" if found is None else values_text(found) if isinstance(found, dict) else str(found)
         raise stale(f"cannot {change.title}: the plan found {change.before_text}, and now there is {shown}")

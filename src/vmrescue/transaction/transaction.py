@@ -266,7 +266,7 @@ class Transaction:
 
 
 def _without_files_of(volume: Volume, plan: Plan) -> str:
-    """How the changes are made that create, delete and resize no file of a volume; nothing where a plan has none."""
+    """How the changes are left out that create, delete and resize files of a volume, where a plan has others too."""
     place = volume.disk_index, volume.partition.number
     files = {
         step.check
@@ -277,7 +277,7 @@ def _without_files_of(volume: Volume, plan: Plan) -> str:
     others = {step.check for step in plan.steps} - files
     if not others or files - set(CHECKS):
         return ""
-    return f"; `vmrescue repair --skip {','.join(sorted(files))}` makes the other changes"
+    return f"; `vmrescue repair` makes no such change with --skip {','.join(sorted(files))}"
 
 
 def _beside(image: str | os.PathLike[str]) -> Path:

@@ -1,0 +1,101 @@
+"""What a command says of what it has done is so."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import vmrescue
+from support.command import output_of
+from support.command import vmrescue as command
+from support.images import fingerprint
+from vmrescue.checks.finding import Finding
+from vmrescue.image.journal import journal_folder
+from vmrescue.plan import DeleteFile, FileRef, ImageIdentity, Plan, RegistryData, Step
+from vmrescue.report.receipt import receipt_text
+from vmrescue.transaction import Receipt, history
+from vmrescue.transaction.receipt import Written
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+KEY = r"HKLM\SYSTEM\CurrentControlSet\Control\CrashControl"
+
+
+@pytest.mark.parametrize(
+    "words", [("bcdedit", "/export", "{}"), ("bcdedit", "/createstore", "{}"), ("reg", "export", KEY, "{}")]
+)
+def test_a_dry_run_of_an_export_writes_no_file(words: Sequence[str], gen2_broken: Path, tmp_path: Path) -> None:
+    file = tmp_path / "exported"
+    name, *rest = (word.format(file) if word == "{}" else word for word in words)
+    image = [] if "/createstore" in rest else [gen2_broken]
+    said = output_of(name, *image, *rest, "--dry-run")
+    assert not file.exists()
+    assert said.endswith("would be written.\nNothing was written.\n")
+
+    file.write_text("mine")
+    assert command(name, *image, *rest, "--dry-run").returncode == 4, "as it would be without --dry-run"
+    assert file.read_text() == "mine"
+
+
+def test_a_receipt_names_each_image_that_was_changed_and_no_other() -> None:
+    """An undo of the first image would take back an earlier repair, where only a data disk was changed."""
+    row = Written(512, 2, "", "")
+    delete = Step("by hand", "", DeleteFile(FileRef(1, 1, "pagefile.sys"), 1))
+    now = datetime.now(UTC)
+    plan = Plan(ImageIdentity(1 << 20, ""), (delete,))
+    receipt = Receipt("os.vhd", True, "1", Path("data.vhd.vmrescue"), plan, None, None, {"data.vhd": [row]}, now, now)
+    assert receipt_text(receipt).split("\n") == [
+        "Changed data.vhd: 1 change, 2 bytes written.",
+        "Receipt: data.vhd.vmrescue",
+        "Take it back with: vmrescue undo data.vhd",
+    ]
+
+
+def test_a_copy_in_which_there_was_nothing_to_change_is_not_called_nothing(gen2_healthy: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.vhd"
+    said = output_of("repair", gen2_healthy, "--copy-to", copy, "--yes")
+    assert copy.is_file()
+    assert said.endswith(f"{copy} was made of {gen2_healthy}; nothing in it was changed.\n")
+
+
+def test_what_was_not_asked_is_not_said_to_be_right(gen2_broken: Path) -> None:
+    said = output_of("diagnose", gen2_broken, "--only", "hive-log")
+    assert said.endswith("Nothing is wrong in what was checked.\n")
+
+
+def test_of_two_findings_of_a_check_the_note_names_the_one_that_is_left() -> None:
+    left = Finding("page-file", "warning", "E: has one", "", "", refused="E: is encrypted")
+    assert left.left == "page-file: left as it is: E: has one: E: is encrypted"
+
+
+def test_a_sample_with_nothing_to_repair_is_not_said_to_be_repaired() -> None:
+    said = output_of("demo", "--sample", "gen2-healthy")
+    assert "1. A VM with nothing to repair" in said
+    assert "Repaired" not in said
+
+
+def test_rm_says_that_a_folder_is_one(gen2_broken: Path) -> None:
+    before = fingerprint(gen2_broken)
+    for path, named in ((r"\Windows", r"\Windows on partition"), ("", "the root of partition")):
+        done = command("rm", gen2_broken, path, "--yes")
+        assert (done.returncode, named in done.stderr, "is a folder" in done.stderr) == (3, True, True), done.stderr
+    assert fingerprint(gen2_broken) == before
+
+
+def test_a_value_of_any_length_is_cut_for_people_and_whole_in_a_plan() -> None:
+    long = RegistryData.multi_sz(["x" * 1000] * 500)
+    assert len(str(long)) < 3000
+    assert str(long).endswith("characters)")
+    assert RegistryData.from_dict(long.to_dict()) == long
+
+
+def test_without_its_journals_nobody_says_that_an_image_was_never_repaired(gen2_broken: Path) -> None:
+    vmrescue.repair(gen2_broken, only=["bad-memory"])
+    folder = journal_folder(gen2_broken)
+    folder.rename(folder.with_name("elsewhere"))
+    assert history(gen2_broken) == []
+    assert "is known" in output_of("undo", gen2_broken, "--list")
