@@ -73,8 +73,8 @@ def command(
 ) -> None:
     """Diagnose many images: files, folders, globs, URLs, and @LIST.txt (one of these a line); none is written to.
 
-    Exit status: 3 where an image could not be read, else 1 where one has findings of warning or critical, else 0; of
-    the images of this run, without those that --resume leaves out.
+    Exit status: 3 where an image could not be read, else 1 where one has findings of warning or critical, or a check
+    that could not be run, else 0; of the images of this run, without those that --resume leaves out.
     """
     from vmrescue.fleet import scan
     from vmrescue.fleet.outputs import open_output

@@ -61,14 +61,14 @@ class ScanResult:
 
     @property
     def status(self) -> Status:
-        """``error``; ``findings`` where one is worse than advice; else ``healthy``."""
+        """``error``; ``findings`` where one is worse than advice, or a check could not be run; else ``healthy``."""
         if self.diagnosis is None:
             return "error"
         return "healthy" if self.diagnosis.healthy else "findings"
 
     @property
     def healthy(self) -> bool:
-        """Whether the image was read and nothing in it is worse than advice."""
+        """Whether the image was read, nothing in it is worse than advice, and all checks could be run."""
         return self.status == "healthy"
 
     @property

@@ -33,8 +33,8 @@ A state is the ending of the journal's name in the folder `IMAGE.vmrescue/`, and
                                           image synced
 
 Opening an image with a hot journal: who means to write rolls it back first; who only reads sees the image rolled back
-through an overlay, and writes nothing. (Both in `recovery`.) A page blob can be reached by machines that don't have its
-journals: what they are told is in `page_blob`.
+through an overlay, and writes nothing; both are refused where invariant 9 forbids it. (Both in `recovery`.) A page blob
+can be reached by machines that don't have its journals: what they are told is in `page_blob`.
 """
 
 from __future__ import annotations

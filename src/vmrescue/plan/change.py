@@ -2,7 +2,7 @@
 
 A change says what is to be edited, what was found there (`before`) and what is to be there (`after`). Whoever applies
 it first checks that what was found is still so. To add a kind of change: a frozen dataclass with a `kind`, listed in
-`KINDS`; `transaction.apply` holds the deed, `transaction.verify` the look through the readers.
+`KINDS`; `transaction.deeds` holds the deed, and the look through the readers.
 """
 
 from __future__ import annotations

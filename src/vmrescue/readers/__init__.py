@@ -1,4 +1,5 @@
 """The second opinion: disks, volumes, file systems and hives as the readers of dissect and libvhdi see them.
 
-Nothing here is shared with what writes them: what confirms an edit comes from here.
+What they do not read is read here with code of its own: nothing that writes is imported, and no editor imports this.
+What confirms an edit comes from here.
 """

@@ -1,7 +1,8 @@
 """The free space of a volume as its cluster bitmap shows it: how much, in how many extents, the longest of them.
 
-Every diagnosis goes through the whole bitmap, 4 MB for a disk of 127 GB, so this is written for speed: a bitmap is
-mostly long stretches of zeros, which are skipped as bytes; the rest is done on numbers of a million bits.
+A diagnosis that asks for free space goes through the whole bitmap, 4 MB for a disk of 127 GB, so this is written for
+speed: bits are counted in numbers as long as the chunks, a MiB each; and a bitmap is mostly long stretches of zeros,
+which are skipped as bytes where the longest extent is looked for.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Copies of what a repair will edit, made before it does: the hives, the boot store, their logs, and a manifest."""
+"""Copies of what a repair will edit, made before it does: hives, the boot store, replaced files, and a manifest."""
 
 from __future__ import annotations
 

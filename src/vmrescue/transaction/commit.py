@@ -1,7 +1,8 @@
-"""The one place in which images are committed, compared and rolled back: by repairs and by defragmentation.
+"""The one place in which repairs and defragmentations commit images, have them confirmed, and roll them back.
 
-However it ends, by an error, a signal or the machine's, an image is confirmed or rolled back: its journal is hot until
-readers that are not ours have seen what was written (`disk.journal`), and signals wait for a step between two images.
+However it ends, by an error, a signal or the machine's, an image is confirmed or rolled back, after a crash by whoever
+opens it next to write: its journal is hot until libvhdi has seen what was written, or a raw image was read anew
+(`image.journal`). Signals wait for a step from which that is still possible.
 """
 
 from __future__ import annotations
@@ -77,7 +78,9 @@ def commit(
     then: Callable[[], None] = lambda: None,
     taken_back: str = "every image is as before",
 ) -> list[tuple[EditedImage, Journal]]:
-    """Makes every image what its session shows, confirmed by readers that are not ours; or leaves all as they are.
+    """Makes every image what its session shows, confirmed by `compare_committed`; or leaves all as they are.
+
+    A crash or a SIGKILL between two images leaves those before it changed: each is whole, and has its own undo.
 
     Args:
         edits: the images in the order in which they are written, each with the bytes by which an undo will see whether

@@ -1,4 +1,4 @@
-"""A commit confirmed: the image opened by code that is not ours, and what was written to the disk compared."""
+"""A commit confirmed: the image opened anew, a VHD by libvhdi, and what was written to the disk compared."""
 
 from __future__ import annotations
 

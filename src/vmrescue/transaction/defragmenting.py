@@ -2,10 +2,11 @@
 
     copy to free clusters ──sync──> hashes compared, dissect.ntfs sees the moves ──journal──> switched ──> journal gone
 
-A batch of moves is one small transaction. The content goes first, to clusters that no file has, and past the journal;
-the metadata that switches to it goes through the journal, as every edit does, and so reaches the image wholly or not
-at all. What a batch has freed is written to only after its commit. So a crash, a kill or an interrupt at any moment
-leaves each file whole, at its old place or its new one. Memory: `STEP` bytes, whatever a file's size.
+A batch of moves is one small transaction. The content goes first, to clusters that no file has, and past the journal
+(in a dynamic or differencing VHD, where it may need new blocks, through the journal with the rest); the metadata that
+switches to it goes through the journal, as every edit does, and so reaches the image wholly or not at all. What a batch
+has freed is written to only after its commit. So a crash, a kill or an interrupt at any moment leaves each file whole,
+at its old place or its new one. Memory for content: `STEP` bytes, whatever a file's size.
 
 No undo is kept: the copies of what was moved would be as large as the files. `EditSession.seal` says so to `undo`.
 """

@@ -1,4 +1,6 @@
-"""What a plan says was found, compared with what the readers see: of all changes, before the first edit.
+"""What a plan says was found, compared with what the readers see: of all files, before the first of them is edited.
+
+What is in a hive is compared where the hive is edited, and a disk's layout where that is changed (`transaction.deeds`).
 
 A reader remembers what it has read: directories, records, a part of the file table. So none is asked after an edit that
 it did not see; the deeds (`transaction.deeds`) ask their editors only, and what verifies them is opened anew.

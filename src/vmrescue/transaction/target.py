@@ -1,7 +1,7 @@
 """Other ways out of a repair than the image itself: a copy of it, or a differencing VHD over it.
 
 Either is made first, under a name that says that it is unfinished, then repaired like any image, and gets its own name
-when that is confirmed (`disk.new_image`). The original is only read.
+when that is confirmed (`image.new_image`). The original is only read.
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@
                         │                   │                    │
                         └───── close: nothing was written ───────┘  (a commit that cannot be confirmed is undone)
 
-Only `commit.commit` writes to an image, and only through the journal (`disk.journal`): its invariants hold here.
-Every image of the transaction becomes wholly new or stays wholly old; where a later image's commit fails, the earlier
-ones are undone.
+Only `commit.commit` writes to an image, and only through the journal (`image.journal`): its invariants hold here.
+Each image of the transaction becomes wholly new or stays wholly old; where a later image's commit fails, the earlier
+ones are rolled back.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def verify_plan(plan: Plan, disks: list[Disk], policy: Policy, before: Diagnosis | None) -> Diagnosis | None:
-    """Looks up every change through the dissect readers, and diagnoses the disks again.
+    """Looks up every change through code that did not make it, and diagnoses the disks again.
 
     Args:
         plan: what was applied.

@@ -35,7 +35,7 @@ SYSTEM_FILES = {  # in System32
 
 
 class NeededFiles:
-    """Which files of some disks are needed, however they are called: in another case, by a short form, a hard link."""
+    """Which files of some disks are needed, in whatever case or short form; of hard links, the name in use."""
 
     def __init__(self, roots: set[str]) -> None:
         self._roots = {DEFAULT_ROOT, *roots}

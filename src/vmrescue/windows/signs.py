@@ -1,6 +1,6 @@
 """What the volumes of a disk show of a Windows that ran, or of anybody else who wrote to them, since a repair.
 
-A repair's journal keeps these bytes' hashes (`disk.signs`). An undo that finds others refuses: it would put old bytes
+A repair's journal keeps these bytes' hashes (`image.signs`). An undo that finds others refuses: it would put old bytes
 among new ones.
 """
 
