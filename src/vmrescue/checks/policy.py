@@ -71,6 +71,8 @@ class Policy:
         """Why the page file belongs there, for a person who may know better."""
         if self.vm_size:
             return f"a {self.vm_size} has {'a' if self.temp_drive else 'no'} temporary drive for it"
+        if self.temp_drive and self.temp_drive != Policy.temp_drive:
+            return f"the VM's temporary drive was said to be {self.page_file_drive}"
         if self.temp_drive:
             return f"the VM is taken to have a temporary drive {self.page_file_drive}, since its size was not named"
         return "the VM has no temporary drive for it"

@@ -43,7 +43,7 @@ def apply_and_report(
     if not receipt.written or options.dry_run:
         report(receipt, options)
         return
-    ask(receipt.plan, receipt.image, options)
+    ask(receipt.plan, " and ".join(receipt.written), options)
     with held():  # what was changed is said, whatever ends the command then
         report(transaction.commit(receipt, options.backup_dir), options)
 
@@ -63,7 +63,7 @@ def say_left_out(findings: list[Finding], unmended: list[str]) -> None:
 def ask(plan: Plan, target: str, options: ApplyOptions) -> None:
     """Asks whether to go on. Raises RefusedError where the answer is no, or where there is nobody to ask."""
     if not (options.yes or confirmed(f"Write {counted(len(plan), 'change')} to {printable(target)}?")):
-        raise RefusedError("nothing was changed: the answer was no")
+        raise RefusedError("not done: the answer was no")
 
 
 def confirmed(question: str) -> bool:
@@ -71,7 +71,7 @@ def confirmed(question: str) -> bool:
     try:
         return click.confirm(question, err=True)
     except click.Abort as error:
-        raise RefusedError("nothing was changed: there is nobody to ask; --yes answers yes") from error
+        raise RefusedError("not done: there is nobody to ask; --yes answers yes") from error
 
 
 def report(receipt: Receipt, options: ApplyOptions) -> None:
@@ -91,7 +91,7 @@ def tell(text: str, changed: bool) -> None:
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), sys.stdout.fileno())  # Python will try once more
         raise AfterCommitError(
-            f"the image was changed, and that is confirmed, but what is to be said cannot be printed: {error.strerror}"
+            f"it was done, and an image was changed, but what is to be said cannot be printed: {error.strerror}"
         ) from error
 
 

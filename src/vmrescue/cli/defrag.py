@@ -77,10 +77,11 @@ def command(
             _ask(printable(str(new or file)), bool(new), _shadow_note(file, volume))
         with _made(file, copy_to, into, quiet) as made:
             done = _run(file, made, volume, files, free_space, quiet)
+    changed = done.committed and (done.commits > 0 or bool(new))
     if output == "json":
-        tell(json.dumps(done.to_dict(), indent=2), done.committed)
+        tell(json.dumps(done.to_dict(), indent=2), changed)
     elif not quiet:
-        tell(defragmented_text(done), done.committed)
+        tell(defragmented_text(done), changed)
 
 
 @contextmanager
@@ -162,4 +163,4 @@ def _ask(target: str, is_new: bool, note: str) -> None:
     """Raises RefusedError where the answer is no, or where there is nobody to ask."""
     warning = note + ("" if is_new else f"{NO_UNDO} {target}.\n")
     if not confirmed(f"{warning}Move files in {target}?"):
-        raise RefusedError("nothing was changed: the answer was no")
+        raise RefusedError("not done: the answer was no")

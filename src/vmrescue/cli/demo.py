@@ -38,7 +38,7 @@ def _demonstrate(sample: str) -> None:
     image = unpack(sample, Path(f"{sample}.vhd"))
     before = file_sha256(image)
     diagnosis = diagnose(image)
-    what = "A VM that may not boot" if diagnosis.findings else "A VM with nothing to repair"
+    what = "A VM that does not boot" if diagnosis.findings else "A VM with nothing to repair"
     click.echo(f"1. {what} ({image.name}, SHA-256 {before[:16]}…)\n")
     click.echo(summary_text(diagnosis))
     if not diagnosis.findings:

@@ -173,7 +173,7 @@ APPLY_OPTIONS = [
     click.option(
         "--backup-dir",
         type=click.Path(path_type=Path, file_okay=False),
-        help="Where the copies of the hives go  [default: IMAGE.vmrescue/]",
+        help="Where the copies of the hives and the receipt go  [default: IMAGE.vmrescue/]",
     ),
 ]
 

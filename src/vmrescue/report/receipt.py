@@ -86,7 +86,7 @@ def _history_line(past: PastRepair) -> str:
     start = f"{past.number:>4}  {past.when:%Y-%m-%d %H:%M:%S} UTC  {past.state:6}  "
     if past.state == "final":
         return f"{start}a defragmentation: neither it nor what was done before it can be undone"
-    return f"{start}{past.bytes_written:>10} bytes  {printable(past.receipt or '(no receipt)')}"
+    return f"{start}{past.bytes_written:>10} bytes  {printable(past.receipt or '(no receipt beside it)')}"
 
 
 def _remaining(receipt: Receipt, when: str) -> list[str]:

@@ -206,7 +206,7 @@ class Transaction:
                 done = self._commit(applied, backup_dir)
         except BaseException as error:
             if done is not None:
-                error.add_note(f"{done.image} was changed before, which is confirmed: see {done.folder}")
+                error.add_note(f"{_names(done)} changed before, which is confirmed: see {done.folder}")
             raise
         return done
 
@@ -238,7 +238,7 @@ class Transaction:
             file.complete(final, receipt)
         except OSError as error:
             raise AfterCommitError(
-                f"{image.name} was changed, and that is confirmed, but its receipt cannot be written to {final}:"
+                f"{_names(applied)} changed, and that is confirmed, but the receipt cannot be written to {final}:"
                 f" {error.strerror}"
             ) from error
         return receipt
@@ -263,6 +263,11 @@ class Transaction:
         with open_disks([image.path for image in self.images]) as untouched:
             checkpoint()
             return back_up(edited, untouched, folder, self.images[0].name)
+
+
+def _names(receipt: Receipt) -> str:
+    """Which images a receipt is about: a data disk's alone, perhaps."""
+    return f"{' and '.join(receipt.written)} {'was' if len(receipt.written) == 1 else 'were'}"
 
 
 def _without_files_of(volume: Volume, plan: Plan) -> str:
