@@ -142,7 +142,7 @@ def commit(
 
     Raises:
         RefusedError: somebody else has changed the image meanwhile; nothing was written.
-        RepairFailedError: it could not be written; the image is as before, or will be when vmrescue next opens it.
+        RepairFailedError: it could not be written; the image is as before, or will be when it is next opened to write.
     """
     image.must_be_unchanged()
     ranges = cut_ranges(image, overlay)
