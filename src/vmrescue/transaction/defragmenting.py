@@ -164,9 +164,10 @@ class Defragmentation:
             if not self.commits:
                 raise
             made = f"{counted(self.moves, 'move')} before that {'was' if self.moves == 1 else 'were'} made"
+            made = made if self.moves else "no file was moved, though the volume's log was emptied"
             raise AfterCommitError(f"{error}; {made}, and the volume is sound") from error
         if problems := damage_in(NtfsVolume(self.volume.device).check()):
-            raise RepairFailedError(f"{self.volume} is not sound after the moves: {problems[0]}")
+            raise RepairFailedError(f"{self.volume} is not sound after the moves, which were made: {problems[0]}")
         return Defragmented(
             image=self._image.name,
             partition=self.volume.partition.number,

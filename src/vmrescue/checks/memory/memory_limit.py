@@ -29,7 +29,8 @@ LIMITS = {
     family="memory",
     severity="warning",
     title="an element of the boot store withholds memory at boot",
-    meaning="Windows boots with less memory than the VM has. It is a setting for tests: if nobody wants it, it can go.",
+    meaning="Windows may boot with less memory than the VM has. It is a setting for tests: if nobody wants it, it can "
+    "go.",
     fires="an object has truncatememory, relocatephysical, avoidlowmemory or removememory",
     repair="delete the element",
     source="Microsoft, BcdLibraryElementTypes and BcdOSLoaderElementTypes: 0x15000007, 0x1500000D, 0x1500000E, "

@@ -25,8 +25,8 @@ MEANINGS: dict[str, str] = {
         "Windows will check the volume at its next start; values and boot entries can be repaired all the same."
     ),
     StateName.LOG_PENDING: (
-        "NTFS's own log holds work that Windows will redo at its next start: values and boot entries can be repaired, "
-        "but no file can be created, deleted or resized until it is replayed."
+        "NTFS's own log holds work that Windows will redo at its next start: values and boot entries can be repaired "
+        "where their hive keeps its size, but no file can be created, deleted or resized until the log is replayed."
     ),
     StateName.HIBERNATED: (
         "Windows is only asleep and keeps the state of all its volumes in its memory image: nothing on its disks may "
