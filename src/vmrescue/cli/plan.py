@@ -32,9 +32,10 @@ def command(
 ) -> None:
     """Write the changes that a repair of IMAGE would make, as JSON to review and to `vmrescue apply`."""
     from vmrescue.diagnosis import diagnose
-    from vmrescue.transaction import plan_of
+    from vmrescue.transaction import must_be_editable, plan_of
 
     diagnosis = diagnose(image, make_policy(**policy), data_disks, only, skip)
+    must_be_editable(diagnosis)
     plan = plan_of(diagnosis, only or None, skip)
     say_left_out(diagnosis.left_out(only or None, skip), diagnosis.unmended(only or None, skip))
     output.write(plan.to_json())

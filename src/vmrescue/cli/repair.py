@@ -20,7 +20,10 @@ from vmrescue.cli.options import (
 from vmrescue.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vmrescue.cli.options import ApplyOptions
+    from vmrescue.plan import Plan
 
 
 @click.command()
@@ -63,7 +66,7 @@ def command(
         say_left_out(diagnosis.left_out(only or None, skip), unmended)
         if elsewhere:
             show(plan, options)
-            ask(plan, f"{copy_to or into}, made from {shown(image)}", options)
+            ask(plan, f"{copy_to or into}, made from {shown(image)}{also_written(plan, data_disks)}", options)
         else:
             apply_and_report(transaction, plan, options)
     if elsewhere:
@@ -82,3 +85,11 @@ def command(
             )
         report(receipt, options)
     ctx.exit(FINDINGS if unmended else 0)
+
+
+def also_written(plan: Plan, data_disks: Sequence[Path]) -> str:
+    """The data disks that a plan changes: of them no copy is made."""
+    from vmrescue.image.reference import shown
+
+    changed = sorted({change.file.disk for change in plan.changes} - {0})
+    return "".join(f" and, in place, to {shown(data_disks[number - 1])}" for number in changed)

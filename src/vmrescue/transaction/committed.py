@@ -60,7 +60,7 @@ def must_be_confirmable(path: str, disk: VirtualDisk) -> None:
     except FormatError as error:
         raise RefusedError(
             f"libvhdi, which has to confirm a repair, cannot open {shown(path)}: mend the container first, for example"
-            " with `qemu-img convert -f vpc -O vpc -o subformat=fixed,force_size`, or repair a copy (--copy-to)"
+            " with `qemu-img convert -f vpc -O vpc -o subformat=fixed,force_size`, or make a copy (repair --copy-to)"
         ) from error
 
 

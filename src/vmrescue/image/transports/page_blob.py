@@ -79,7 +79,8 @@ class PageBlob:
         if kind != "PageBlob":
             raise RefusedError(
                 f"{self.path} is no page blob, and no other is changed in place: copy it to one (`azcopy copy"
-                " --blob-type PageBlob`), or repair a copy on this machine (--copy-to) and upload that as a page blob"
+                " --blob-type PageBlob`), or repair a copy on this machine (repair --copy-to) and upload that as a page"
+                " blob"
             )
 
     def _properties(self) -> Any:
