@@ -125,10 +125,11 @@ def _take_back(images: Iterable[EditedImage], done: list[tuple[EditedImage, Jour
             image.session.rollback(journal)
         except VmRescueError as error:
             failed.append(f"{image.name} could not be rolled back: {error}")
-    return "; ".join([*failed, *filter(None, map(_why_hot, images))])
+    return "; ".join([*failed, *filter(None, map(why_unsettled, images))])
 
 
-def _why_hot(image: EditedImage) -> str | None:
+def why_unsettled(image: EditedImage) -> str | None:
+    """Why an image may be half written, as a sentence; None where it is wholly old or new."""
     try:
         return f"{image.name} is rolled back once vmrescue opens it to write" if is_hot(image.path) else None
     except VmRescueError as error:

@@ -28,7 +28,7 @@ from vmrescue.ntfs.defrag.fragmentation import Fragmentation, Fragmented, descri
 from vmrescue.ntfs.defrag.layout import TABLE, Key, read_layout
 from vmrescue.ntfs.defrag.moving import Mover, part_of
 from vmrescue.ntfs.directory import find_file
-from vmrescue.transaction.commit import EditedImage, commit
+from vmrescue.transaction.commit import EditedImage, commit, why_unsettled
 from vmrescue.transaction.committed import must_be_confirmable
 from vmrescue.transaction.moved import must_see_moves
 from vmrescue.units import counted, size_text
@@ -149,7 +149,8 @@ class Defragmentation:
         Raises:
             NotFoundError: there is no such file; nothing was written.
             RepairFailedError: the first moves could not be made or confirmed: every file is where it was.
-            AfterCommitError: later ones could not. Those before them were made, and the volume is sound.
+            AfterCommitError: later ones could not. Those before them were made, and the volume is sound; or will be
+                once what was interrupted is rolled back, as the error then says.
         """
         keys = keys_of(self.store, files)
         before = read_fragmentation(self.store, MOST_SHOWN)
@@ -165,7 +166,8 @@ class Defragmentation:
                 raise
             made = f"{counted(self.moves, 'move')} before that {'was' if self.moves == 1 else 'were'} made"
             made = made if self.moves else "no file was moved, though the volume's log was emptied"
-            raise AfterCommitError(f"{error}; {made}, and the volume is sound") from error
+            sound = "" if why_unsettled(self._image) else ", and the volume is sound"
+            raise AfterCommitError(f"{error}; {made}{sound}") from error
         if problems := damage_in(NtfsVolume(self.volume.device).check()):
             raise RepairFailedError(f"{self.volume} is not sound after the moves, which were made: {problems[0]}")
         return Defragmented(
