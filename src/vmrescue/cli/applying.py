@@ -91,7 +91,7 @@ def tell(text: str, changed: bool) -> None:
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), sys.stdout.fileno())  # Python will try once more
         raise AfterCommitError(
-            f"it was done, and an image was changed, but what is to be said cannot be printed: {error.strerror}"
+            f"the image was changed, but what is to be said of that cannot be printed: {error.strerror}"
         ) from error
 
 
