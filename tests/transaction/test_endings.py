@@ -38,6 +38,8 @@ SEED = int(os.environ.get("VMRESCUE_SEED", "20261125"))
 SIGNALS = 3 * TIMES  # for each command: SIGKILL, SIGTERM and SIGINT in turn
 MORE_SIGNALS = {"repair": 12 * TIMES}  # of what is done most, and quickly
 SIZES = 3 * TIMES  # of the room that is left on the disk
+EVERY_SIZE = os.environ.get("VMRESCUE_EVERY_SIZE", "")  # by hand: room for 0 pages, 1, 2, … up to what a command needs
+PAGE = 4096  # bytes: a tmpfs has room for whole pages
 ENDED = {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: 143, signal.SIGINT: 130}
 CHECKS = ("--only", "bad-memory", "--only", "serial-console", "--only", "crash-dump")
 CHUNK = 1 << 20
@@ -224,6 +226,14 @@ def used(folder: Path) -> int:
     return (space.f_blocks - space.f_bfree) * space.f_frsize
 
 
+def sizes_up_to(needed: int, chance: random.Random) -> list[int]:
+    """Bytes of room: some at random, and some that are hardly too few; or all."""
+    every = range(0, needed + 2 * PAGE, PAGE)
+    if EVERY_SIZE:
+        return list(every)
+    return [chance.choice(every) if number % 3 else max(0, needed - PAGE * (number // 3)) for number in range(SIZES)]
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_on_a_disk_that_is_full_leaves_old_or_new_and_says_which(name: str, quick_folder: Path) -> None:
     folder = quick_folder / "disk"
@@ -233,17 +243,16 @@ def test_a_command_on_a_disk_that_is_full_leaves_old_or_new_and_says_which(name:
         begun = used(folder)
         duration_of(*on.words, ok=(0, 1))
         needed = max(used(folder) - begun, 1 << 16)
-        chance = random.Random(f"{SEED} {name}")
         outcomes: Counter[str] = Counter()
-        for number in range(SIZES):
+        rooms = sizes_up_to(needed, random.Random(f"{SEED} {name}"))
+        for room in rooms:
             with_room(folder, "4G")
             on.put_back()
-            room = chance.randrange(0, needed + 8192, 4096) if number % 3 else needed - 4096 * (number // 3)
-            with_room(folder, str(used(folder) + max(0, room)))
+            with_room(folder, str(used(folder) + room))
             status = status_of(start(*on.words, said=quick_folder / "said"))
             said = (quick_folder / "said").read_text()
             assert "Traceback" not in said
             assert status in (0, 1, 4, 5, 6), said
             with_room(folder, "4G")
             outcomes[f"{status}: {on.outcome(status)}"] += 1
-        print(f"{name}, {SIZES} sizes up to {needed} bytes: {dict(outcomes)}")
+        print(f"{name}, {len(rooms)} sizes up to {needed} bytes: {dict(outcomes)}")
