@@ -56,7 +56,7 @@ def test_a_malformed_url_cannot_be_read(url: str) -> None:
         done = vmrescue(*words)
 
         assert done.status in (0, 3, 4)
-        assert url in done.err or "no repair" in done.out
+        assert url in done.err or "No repair" in done.out
 
 
 def test_a_malformed_url_is_shown_without_its_secrets() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import hashlib
 import os
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -16,8 +18,15 @@ PIECE = 1 << 16
 
 @functools.cache
 def _unpacked(name: str) -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="vmrescue-samples-"))
-    return unpack(name, folder / f"{name}.vhd")
+    return unpack(name, _folder() / f"{name}.vhd")
+
+
+@functools.cache
+def _folder() -> Path:
+    """Gone when this process ends; not when one that was forked from it does."""
+    folder, owner = Path(tempfile.mkdtemp(prefix="vmrescue-samples-")), os.getpid()
+    atexit.register(lambda: shutil.rmtree(folder, ignore_errors=True) if os.getpid() == owner else None)
+    return folder
 
 
 def sample(name: str, folder: Path) -> Path:

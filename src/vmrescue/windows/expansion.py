@@ -82,8 +82,10 @@ def _check_size(disk: Disk, size: int) -> None:
     if size > MBR_LIMIT and disk.table.style == "MBR":
         raise RefusedError("an MBR's sector numbers end at 2 TiB: a larger disk needs a GPT (MBR2GPT makes one)")
     if facts.longest is not None and size > facts.longest:
-        most = size_text(facts.longest)
-        raise RefusedError(f"a {facts.format} holds {most} at most: make a fixed one of it first (repair --copy-to)")
+        most = facts.longest // GIB
+        raise RefusedError(
+            f"a {facts.format} holds {most} GiB at most: make a fixed one of it first (repair --copy-to)"
+        )
 
 
 def _volume(disk: Disk, name: int | str | None) -> Volume:
