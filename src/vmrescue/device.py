@@ -7,19 +7,23 @@ from typing import Protocol, runtime_checkable
 from vmrescue.errors import FormatError
 
 
-class BlockDevice(Protocol):
-    """A readable, perhaps writable, array of bytes. Offsets and lengths are bytes, and need not be aligned."""
+class Readable(Protocol):
+    """An array of bytes. Offsets and lengths are bytes, and need not be aligned."""
 
     @property
     def size(self) -> int:
         """Length in bytes."""
 
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Exactly `length` bytes from `offset`. Raises FormatError where they do not lie wholly inside the device."""
+
+
+class BlockDevice(Readable, Protocol):
+    """An array of bytes that may be writable."""
+
     @property
     def sector_size(self) -> int:
         """Bytes in a logical sector (512 or 4096): the unit in which partition tables count."""
-
-    def read_at(self, offset: int, length: int) -> bytes:
-        """Exactly `length` bytes from `offset`. Raises FormatError where they do not lie wholly inside the device."""
 
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
         """Writes all of `data` at `offset`. Raises RefusedError where the device was opened read-only."""

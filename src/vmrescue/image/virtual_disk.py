@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from vmrescue.device import next_data
 from vmrescue.image.transports.file import SECTOR
 
 if TYPE_CHECKING:
@@ -158,7 +157,7 @@ class Layer(VirtualDisk):
         return self.below.read_at(offset, length)
 
     def next_data(self, offset: int) -> int:
-        return next_data(self.below, offset)
+        return self.below.next_data(offset)
 
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
         self.below.write_at(offset, data)

@@ -12,16 +12,16 @@ from vmrescue.errors import RefusedError
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-    from vmrescue.device import BlockDevice
+    from vmrescue.device import Readable
 
 READ_UNIT = 4096  # one cluster of nearly every Windows volume: neighbours of a small field come with it
 
 
 class DeviceStream(AlignedStream):  # type: ignore[misc]  # dissect.util has no types
-    """Reads a BlockDevice in aligned units."""
+    """Reads an array of bytes in aligned units of so many."""
 
-    def __init__(self, device: BlockDevice) -> None:
-        super().__init__(size=device.size, align=READ_UNIT)
+    def __init__(self, device: Readable, unit: int = READ_UNIT) -> None:
+        super().__init__(size=device.size, align=unit)
         self._device = device
 
     def _read(self, offset: int, length: int) -> bytes:

@@ -11,13 +11,12 @@ import struct
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from vmrescue.errors import RefusedError
 from vmrescue.readers.stream import DeviceStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from vmrescue.device import BlockDevice
+    from vmrescue.device import Readable
 
 SECTOR = 512
 COOKIE = b"conectix"
@@ -26,7 +25,7 @@ _SIZES = struct.Struct(">QQ")
 
 
 @contextmanager
-def open_vhd(files: Sequence[BlockDevice]) -> Iterator[Callable[[int, int], bytes]]:
+def open_vhd(files: Sequence[Readable]) -> Iterator[Callable[[int, int], bytes]]:
     """The disk in a VHD as a function of (offset, length).
 
     Args:
@@ -49,10 +48,9 @@ def open_vhd(files: Sequence[BlockDevice]) -> Iterator[Callable[[int, int], byte
 class _AsCreated:
     """A VHD's file whose footers name the disk's size as the one that it was made with."""
 
-    def __init__(self, file: BlockDevice) -> None:
+    def __init__(self, file: Readable) -> None:
         self._file = file
         self.size = file.size
-        self.sector_size = file.sector_size
         last = file.size - (SECTOR - 1 if file.size % SECTOR == SECTOR - 1 else SECTOR)  # very old files lack a byte
         self._footers = {at: raw for at in {0, last} if at >= 0 and (raw := self._footer(at))}
 
@@ -76,12 +74,3 @@ class _AsCreated:
             if low < high:
                 data[low - offset : high - offset] = footer[low - at : high - at]
         return bytes(data)
-
-    def write_at(self, offset: int, data: bytes | memoryview) -> None:
-        raise RefusedError("this view of a VHD is only read")
-
-    def flush(self) -> None:
-        """Nothing was written."""
-
-    def close(self) -> None:
-        """The file belongs to whoever opened it."""

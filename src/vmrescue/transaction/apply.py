@@ -31,11 +31,12 @@ def apply_plan(plan: Plan, disks: list[Disk]) -> list[Volume]:
         steps = list(grouped)
         if stage == Stage.FILES:
             must_be_as_planned(steps, [disk.anew() for disk in bench.disks])
-        groups = by_file([step.change for step in steps]).values()
-        for changes in _together(groups) if stage == Stage.FILES else ([step.change] for step in steps):
-            deed_of(changes[:1]).apply(changes, bench)
-        if stage != Stage.FILES:
-            bench.look_anew()
+            for changes in _together(by_file([step.change for step in steps]).values()):
+                deed_of(changes[:1]).apply(changes, bench)
+        else:
+            for step in steps:  # each by itself: the next one finds the disks as this one leaves them
+                deed_of([step.change]).apply([step.change], bench)
+                bench.look_anew()
     return bench.restructured_volumes()
 
 

@@ -8,12 +8,18 @@ from vmrescue.errors import RefusedError
 from vmrescue.plan.change import values_text
 
 if TYPE_CHECKING:
-    from vmrescue.plan import Change
+    from vmrescue.errors import NotFoundError
+    from vmrescue.plan import Change, FileRef
 
 
 def stale(what: str) -> RefusedError:
     """What is said where the image is not what the plan has found; `what` says in which place."""
     return RefusedError(f"{what}: the plan no longer fits this image and must be made again")
+
+
+def gone(file: FileRef, error: NotFoundError) -> RefusedError:
+    """What is said of a file that was there before the plan's first edit: the plan itself has deleted it."""
+    return stale(f"the plan edits {file}, and {error}")
 
 
 def compare(change: Change, expected: object, found: object) -> None:

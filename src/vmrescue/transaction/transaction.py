@@ -135,11 +135,12 @@ class Transaction:
         """
         plan = as_spelled(self._for_this_image(plan), self.disks())
         skipped: list[Skipped] = []
+        disks = self.disks()
         if skip_refused:
-            plan, skipped = without_refused(plan, self.disks())
+            plan, skipped = without_refused(plan, disks)
         else:
-            refuse_obstacles(plan, self.disks())
-        for volume in apply_plan(plan, self.disks()):
+            refuse_obstacles(plan, disks)
+        for volume in apply_plan(plan, disks):
             self._must_be_sound(volume, plan)
         before = None if isinstance(self._before, VmRescueError) else self._before
         after = verify_plan(plan, self.disks(), self.policy, before)

@@ -31,6 +31,7 @@ from vmrescue.readers.foreign import (
     check_qcow2,
     unpacked,
 )
+from vmrescue.readers.stream import DeviceStream
 from vmrescue.readers.vdi import check_vdi
 from vmrescue.readers.vhdx import VhdxCopies, check_vhdx_block
 
@@ -49,17 +50,6 @@ EWF_HEADERS = (b"header", b"header2")  # the case's description, packed
 EWF_ERRORS = b"error2"  # sectors that could not be read
 EWF_FIRST_SECTION = 13
 EWF_SEGMENT_NUMBER_AT = 9
-
-
-class StoreStream(AlignedStream):  # type: ignore[misc]  # dissect.util has no types
-    """The bytes of a file as the file-like object that the readers want."""
-
-    def __init__(self, store: Store | VhdxCopies) -> None:
-        super().__init__(size=store.size, align=UNIT)
-        self._store = store
-
-    def _read(self, offset: int, length: int) -> bytes:
-        return self._store.read_at(offset, min(length, self._store.size - offset))
 
 
 @dataclass(frozen=True)
@@ -182,7 +172,7 @@ def _open_vhdx(pieces: Pieces) -> Opened:
 
     sound = VhdxCopies(pieces.first)
     try:
-        disk = vhdx.VHDX(StoreStream(sound))
+        disk = vhdx.VHDX(DeviceStream(sound, UNIT))
     except AttributeError as error:
         if error.name != "parent":  # of the path, which is not told
             raise
@@ -196,7 +186,7 @@ def _open_qcow2(pieces: Pieces) -> Opened:
     from dissect.hypervisor.disk.qcow2 import QCow2
 
     warnings = check_qcow2(pieces.first)
-    disk = QCow2(StoreStream(pieces.first), allow_no_backing_file=True, allow_no_data_file=True)
+    disk = QCow2(DeviceStream(pieces.first, UNIT), allow_no_backing_file=True, allow_no_data_file=True)
     if disk.needs_backing_file or disk.needs_data_file:
         other = disk.auto_backing_file or disk.image_data_file
         raise UnsupportedError(f"{pieces.path} lies over another file ({other}): {_advice(QCOW2, pieces.path)}")
@@ -209,7 +199,7 @@ def _open_vdi(pieces: Pieces) -> Opened:
     from dissect.hypervisor.disk.vdi import VDI
 
     block_size, warnings = check_vdi(pieces.first, pieces.path)
-    disk = VDI(StoreStream(pieces.first))
+    disk = VDI(DeviceStream(pieces.first, UNIT))
     # dissect.hypervisor 3.21 takes a read of several blocks from where the first of them lies
     return Opened(disk.open(), disk.size, step=block_size, warnings=warnings)
 
@@ -257,7 +247,7 @@ def _flat_extent(store: Store, size: int) -> _Extent:
 
 
 def _sparse_extent(store: Store) -> _Extent:
-    disk = bounded_sparse_disk()(StoreStream(store))
+    disk = bounded_sparse_disk()(DeviceStream(store, UNIT))
     return _Extent(disk.size, lambda offset, length: disk.read_sectors(offset // SECTOR, length // SECTOR))
 
 
@@ -269,7 +259,7 @@ def _open_ewf(pieces: Pieces) -> Opened:
         segments.append(pieces.beside(_ewf_name(pieces.path or "", len(segments) + 1)))
     if last != b"done":
         raise FormatError("E01 image", None, "a last section 'done' or 'next'", last)
-    disk = bounded_ewf()([StoreStream(segment) for segment in segments])
+    disk = bounded_ewf()([DeviceStream(segment, UNIT) for segment in segments])
     if len(disk._segments) != min(len(segments), 128):  # it leaves out segments that it cannot parse
         raise FormatError("E01 image", None, f"{len(segments)} sound segments", f"{len(disk._segments)}")
     said = "the disk could not be read everywhere when this E01 image was acquired: such places are zero in it"

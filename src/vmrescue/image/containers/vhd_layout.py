@@ -211,12 +211,6 @@ def resized_footer(raw: bytes, size: int) -> bytes:
     return _changed(raw, original_size=size, current_size=size, cylinders=65535, heads=16, sectors_per_track=255)
 
 
-def footer_as_created(raw: bytes) -> bytes:
-    """The footer `raw` of a disk that has the size with which it was created; itself where that is so."""
-    size = FOOTER.parse(raw).current_size
-    return raw if FOOTER.parse(raw).original_size == size else _changed(raw, original_size=size)
-
-
 def _changed(raw: bytes, **fields: int) -> bytes:
     return sealed(FOOTER.build({**FOOTER.parse(raw), **fields}), FOOTER_CHECKSUM_AT)
 

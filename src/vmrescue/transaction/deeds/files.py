@@ -8,7 +8,7 @@ from vmrescue.digests import sha256
 from vmrescue.errors import NotFoundError, RepairFailedError
 from vmrescue.readers.file_system import chunks
 from vmrescue.transaction.deeds.deed import find_volume
-from vmrescue.transaction.stale import stale
+from vmrescue.transaction.stale import gone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,9 +29,9 @@ class _Delete:
         file = changes[0].file
         try:
             bench.editor(file).delete(*(change.file.path for change in changes))
-        except NotFoundError as error:  # it was there before the plan's first edit
+        except NotFoundError as error:
             if len(changes) == 1:
-                raise stale(f"the plan edits {file}, and {error}") from error
+                raise gone(file, error) from error
             for change in changes:  # none was deleted: one by one they tell which is missing
                 self.apply([change], bench)
         bench.restructured(file)
@@ -59,7 +59,7 @@ class _Put:
         except NotFoundError as error:
             if change.before is None:
                 raise
-            raise stale(f"the plan edits {change.file}, and {error}") from error
+            raise gone(change.file, error) from error
         bench.restructured(change.file)
 
     def confirm(self, changes: Sequence[PutFile], disks: list[Disk]) -> None:

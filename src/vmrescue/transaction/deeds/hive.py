@@ -16,7 +16,7 @@ from vmrescue.registry.mounts import mount_of
 from vmrescue.registry.operations import make
 from vmrescue.registry.path import split
 from vmrescue.transaction.deeds.deed import find_volume
-from vmrescue.transaction.stale import compare, stale
+from vmrescue.transaction.stale import compare, gone, stale
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,8 +39,8 @@ class _Hive:
                 editor.read_file(file.path + suffix) for suffix in LOG_SUFFIXES if editor.exists(file.path + suffix)
             ]
             before = editor.read_file(file.path)
-        except NotFoundError as error:  # it was there before the plan's first edit: the plan itself has deleted it
-            raise stale(f"the plan edits {file}, and {error}") from error
+        except NotFoundError as error:
+            raise gone(file, error) from error
         name = f"the hive {file}"
         hive = Hive(before, logs=logs, name=name, mount=_mount(file, before))
         if hive.unreplayed:

@@ -34,11 +34,10 @@ class _Layout:
     together = 1
 
     def apply(self, changes: Sequence[Expansion], bench: Bench) -> None:
-        for change in changes:
-            expand(change, bench.disk(change.file))
-            bench.look_anew()
-            if isinstance(change, ExpandVolume):
-                bench.restructured(change.file)
+        [change] = changes
+        expand(change, bench.disk(change.file))
+        if isinstance(change, ExpandVolume):
+            bench.restructured(change.file)
 
     def confirm(self, changes: Sequence[Expansion], disks: list[Disk]) -> None:
         for change in changes:
