@@ -28,6 +28,16 @@ def loop_device(image: Path, offset: int = 0, size: int | None = None, writable:
         yield device
     finally:
         run("losetup", "--detach", device)
+        _wait_until_free(device)
+
+
+def _wait_until_free(device: str) -> None:
+    """A device that a mount's server still holds is detached, and its last bytes reach the file, when that lets go."""
+    backing = Path("/sys/block") / Path(device).name / "loop/backing_file"
+    for _ in range(100):
+        if not backing.exists():
+            return
+        time.sleep(0.05)
 
 
 def unmount(folder: str | Path) -> None:
