@@ -6,11 +6,11 @@ import functools
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from disk.images import BLOCK, fill, make_image
 from fuzz import scratch
 from fuzz.layouts import Field, of_construct
 from fuzz.mutation import Seed
 from fuzz.parser import Parser, Refusals, where_there
+from image.images import BLOCK, fill, make_image
 from support.memory_device import MemoryDevice
 from support.real_data import corpus
 from vmrescue.disk import open_disk

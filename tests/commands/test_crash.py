@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from commands.here import output_of
 from commands.hives import CRASH_CONTROL, system_hive, written
-from disk.test_crash import crashes
+from image.test_crash import crashes
 from support.crash import recorded
 from vmrescue.image.recovery import open_for_writing
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from commands.here import vmrescue
-from disk.test_vhd_chain import edit_header, parent_and_child, read_all
 from hostile.disks import small_image
+from image.test_vhd_chain import edit_header, parent_and_child, read_all
 from support.images import fingerprint
 from support.machine import run
 from vmrescue.disk import open_disk, parents_in

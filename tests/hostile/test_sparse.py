@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from commands.here import output_of
-from disk.images import CONTAINERS, KIB, SIZE, make_image
 from fuzz.rooms.whole import START
 from hostile.disks import small_image
 from hostile.test_readers import bounded
+from image.images import CONTAINERS, KIB, SIZE, make_image
 from ntfs.volumes import format_volume, formatted
 from support.machine import run
 from support.memory_device import MemoryDevice

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import vmrescue
-from disk.test_crash import crashes
+from image.test_crash import crashes
 from support.crash import recorded
 from support.images import fingerprint, sample
 from vmrescue.image.recovery import open_for_writing

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from disk.images import make_image
+from image.images import make_image
 from support.machine import need_root, need_tool, run
 from support.vhd import qemu_vhd
 from vmrescue.disk import EditSession, open_disk, undo

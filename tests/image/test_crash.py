@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from disk.images import CONTAINERS, change, content, grow, make_image, tree
+from image.images import CONTAINERS, change, content, grow, make_image, tree
 from support.crash import POLICIES, Recording, crash, recorded
 from vmrescue.disk import EditSession, pending, undo
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from disk.images import BLOCK, SIZE, make_image
+from image.images import BLOCK, SIZE, make_image
 from vmrescue.disk import FileDevice, open_container
 from vmrescue.errors import VmRescueError
 from vmrescue.image.containers.vhd_layout import FOOTER_CHECKSUM_AT, HEADER_CHECKSUM_AT, sealed

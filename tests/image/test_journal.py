@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from disk.images import CONTAINERS, KIB, SIZE, change, grow, make_image, tree
+from image.images import CONTAINERS, KIB, SIZE, change, grow, make_image, tree
 from support.crash import crash, failing, recorded
 from support.machine import need_root, run
 from vmrescue.disk import EditSession, FileDevice, Overlay, journal_folder, journals, open_disk, pending, undo

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from disk.images import CONTAINERS, content, make_image, tree
+from image.images import CONTAINERS, content, make_image, tree
 from support.machine import need_root, run
 from support.vhd import libvhdi_content, qemu_content
 from vmrescue.disk import open_disk
