@@ -47,7 +47,10 @@ class Part:
 
 
 def run(*command: str | Path) -> None:
-    subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL)
+    """Quiet, unless it fails: mkntfs says of every file that it is no block device."""
+    done = subprocess.run([str(word) for word in command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(map(str, command))} ended with {done.returncode}: {done.stderr}")
 
 
 @contextmanager
