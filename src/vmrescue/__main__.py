@@ -1,7 +1,20 @@
-"""``python -m vmrescue``"""
+"""``python -m vmrescue``, and the command ``vmrescue``."""
 
 from __future__ import annotations
 
-from vmrescue.cli.main import main
+import signal
 
-main()
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    # Until there is something to clean up, Ctrl-C just ends the program: Python would print a traceback of its imports.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def main() -> None:
+    """Entry point of the command; handles signals once `vmrescue.cli` is imported."""
+    from vmrescue.cli.main import main as answer
+
+    answer()
+
+
+if __name__ == "__main__":
+    main()
