@@ -104,6 +104,12 @@ class RepairFailedError(VmRescueError):
     exit_status = 5
 
 
+class UnsoundError(VmRescueError):
+    """What was made in steps stays, each step confirmed, but the check of the whole at the end finds damage."""
+
+    exit_status = 5
+
+
 class AfterCommitError(VmRescueError):
     """The image was changed, confirmed and is sound, but something that comes after that failed (say, its receipt)."""
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from vmrescue.errors import AfterCommitError, RefusedError, RepairFailedError, VmRescueError
+from vmrescue.errors import AfterCommitError, RefusedError, RepairFailedError, UnsoundError, VmRescueError
 from vmrescue.image import open_disk
 from vmrescue.image.reference import is_remote
 from vmrescue.image.transports.remote import refusal
@@ -151,6 +151,7 @@ class Defragmentation:
             RepairFailedError: the first moves could not be made or confirmed: every file is where it was.
             AfterCommitError: later ones could not. Those before them were made, and the volume is sound; or will be
                 once what was interrupted is rolled back, as the error then says.
+            UnsoundError: all moves were made and confirmed, and the check of the whole volume finds damage.
         """
         keys = keys_of(self.store, files)
         before = read_fragmentation(self.store, MOST_SHOWN)
@@ -169,7 +170,7 @@ class Defragmentation:
             sound = "" if why_unsettled(self._image) else ", and the volume is sound"
             raise AfterCommitError(f"{error}; {made}{sound}") from error
         if problems := damage_in(NtfsVolume(self.volume.device).check()):
-            raise RepairFailedError(f"{self.volume} is not sound after the moves, which were made: {problems[0]}")
+            raise UnsoundError(f"{self.volume} is not sound after the moves, which were made: {problems[0]}")
         return Defragmented(
             image=self._image.name,
             partition=self.volume.partition.number,
