@@ -14,7 +14,7 @@ from hostile.test_readers import bounded
 from vmrescue.commands.reg import parse
 from vmrescue.commands.reg.query import _pattern
 from vmrescue.errors import UsageError
-from vmrescue.image.containers.foreign import PARENT_CID
+from vmrescue.image.containers.foreign.vmdk import PARENT_CID
 from vmrescue.registry import parse_reg
 from vmrescue.registry.reg_file import HEADER
 from vmrescue.windows.page_file import parse as parse_line

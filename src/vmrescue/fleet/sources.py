@@ -132,7 +132,8 @@ def _folder(folder: str, recursive: bool) -> Iterator[str]:
 
 def _has_signature(path: str) -> bool:
     """Whether a file begins or ends as an image does. One that cannot be read does not."""
-    from vmrescue.image.containers.signatures import FOREIGN, VHD_COOKIE
+    from vmrescue.image.containers.container import SIGNATURES
+    from vmrescue.image.containers.signatures import VHD_COOKIE
 
     try:
         with open(path, "rb", opener=open_regular) as stream:
@@ -142,5 +143,4 @@ def _has_signature(path: str) -> bool:
                 return True
     except (OSError, RefusedError):
         return False
-    known = [GPT_SIGNATURE, (0, VHD_COOKIE), *(each for signatures in FOREIGN.values() for each in signatures)]
-    return any(head.startswith(signature, position) for position, signature in known)
+    return any(head.startswith(signature, position) for position, signature in (GPT_SIGNATURE, *SIGNATURES))

@@ -6,7 +6,7 @@ import io
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import FormatError, VmRescueError
+from vmrescue.errors import FormatError, VmRescueError, missing_extra
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +26,8 @@ def reading(structure: str, position: int | None) -> Iterator[None]:
         raise error.within(structure) from error
     except VmRescueError:
         raise
+    except ImportError as error:  # those that are always installed have no such error
+        raise missing_extra(f"{structure}s are read with dissect's readers", "foreign") from error
     except Exception as error:
         found = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         raise FormatError(structure, position, "an intact structure", found) from error

@@ -10,6 +10,8 @@ import struct
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError, UnsupportedError
+from vmrescue.readers.opened_disk import UNIT, OpenedDisk
+from vmrescue.readers.stream import DeviceStream
 
 if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
@@ -24,6 +26,16 @@ FREE = 0xFFFFFFFE  # this and the next: a block that is all zeros, or was never 
 NOBODY = bytes(16)
 _HEADER = struct.Struct("<I4xI260xII20xQIIII32x16s16s")  # from VERSION_AT
 _SIZE_AT, _BLOCK_SIZE_AT, _EXTRA_AT, _BLOCKS_AT = 0x170, 0x178, 0x17C, 0x180
+
+
+def open_vdi(store: BlockDevice, path: str | None) -> OpenedDisk:
+    """The disk in a VDI. `path` is for messages. Raises FormatError and UnsupportedError, as `check_vdi`."""
+    from dissect.hypervisor.disk.vdi import VDI
+
+    block_size, warnings = check_vdi(store, path)
+    disk = VDI(DeviceStream(store, UNIT))
+    # dissect.hypervisor 3.21 takes a read of several blocks from where the first of them lies
+    return OpenedDisk(disk.open(), disk.size, step=block_size, warnings=warnings)
 
 
 def check_vdi(store: BlockDevice, path: str | None) -> tuple[int, tuple[str, ...]]:

@@ -10,6 +10,8 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from vmrescue.errors import FormatError, UnsupportedError
+from vmrescue.readers.opened_disk import UNIT, OpenedDisk
+from vmrescue.readers.stream import DeviceStream
 
 if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
@@ -29,6 +31,27 @@ REGION = struct.Struct("<16sQII")  # type, place, length, and whether it must be
 METADATA_HEAD, METADATA_ENTRY = struct.Struct("<8s2xH20x"), struct.Struct("<16sII8x")  # [MS-VHDX] 2.2.3.2
 MOST_METADATA = 64  # the format defines six items
 BLOCK_SIZES = tuple(1 << bits for bits in range(20, 29))  # 1 to 256 MiB
+
+
+def open_vhdx(store: BlockDevice, path: str | None) -> OpenedDisk:
+    """The disk in a VHDX. `path` is for messages.
+
+    Raises:
+        FormatError: it is damaged.
+        UnsupportedError: it is a differencing one, or has something that must be understood and is not.
+    """
+    from dissect.hypervisor import vhdx
+
+    sound = VhdxCopies(store)
+    try:
+        disk = vhdx.VHDX(DeviceStream(sound, UNIT))
+    except AttributeError as error:
+        if error.name != "parent":  # of the path, which is not told
+            raise
+        raise UnsupportedError(f"{path} is a differencing VHDX: merge it with its parent first") from error
+    check_vhdx_block(disk.block_size, disk.sector_size)
+    # dissect.hypervisor 3.21 reads on behind a block in the file, whatever lies there
+    return OpenedDisk(disk, disk.size, disk.sector_size, disk.block_size, tuple(sound.warnings))
 
 
 class VhdxCopies:

@@ -9,9 +9,15 @@ from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError, RefusedError, UnsupportedError
 from vmrescue.image.containers.advice import EWF_ADVICE, QEMU_ADVICE
+from vmrescue.image.containers.foreign.ewf import E01
+from vmrescue.image.containers.foreign.qcow2 import QCOW2
+from vmrescue.image.containers.foreign.split import SPLIT
+from vmrescue.image.containers.foreign.vdi import VDI
+from vmrescue.image.containers.foreign.vhdx import VHDX
+from vmrescue.image.containers.foreign.vmdk import VMDK
 from vmrescue.image.containers.raw import open_raw
 from vmrescue.image.containers.raw_pieces import ends_as_vhd, first_piece_of_vhd, later_pieces
-from vmrescue.image.containers.signatures import FOREIGN, VHD_COOKIE, has_signature
+from vmrescue.image.containers.signatures import VHD_COOKIE, has_signature
 from vmrescue.image.transports.file import SECTOR
 
 if TYPE_CHECKING:
@@ -19,13 +25,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vmrescue.device import BlockDevice
+    from vmrescue.image.containers.foreign.disk import Foreign
     from vmrescue.image.transports.file import Store
     from vmrescue.image.virtual_disk import VirtualDisk
 
 _UNPACK = "unpack it first"
 
 # (byte position, signature, what it is, what to do). Sources: QEMU's docs/interop; libewf's format description; RFC
-# 1952, and the formats' magic numbers. What can be read of other makers is in `foreign`.
+# 1952, and the formats' magic numbers.
 _UNREADABLE = (
     (0, b"QFI\xfb", "a QCOW image", QEMU_ADVICE),
     (0, b"QED\0", "a QED image", QEMU_ADVICE),
@@ -83,30 +90,23 @@ class ContainerKind:
     refusal: Callable[[str | None], RefusedError] | None = None
 
 
-def _foreign(name: str, found: Callable[[Store, str | None], bool]) -> ContainerKind:
-    """A container that others make, read by dissect's readers, which are imported where they are needed."""
-
-    def open_it(store: Store, path: str | None, parent_folder: Path | None) -> VirtualDisk:
-        from vmrescue.image.containers.foreign import KINDS, open_foreign
-
-        return open_foreign(KINDS[name], store, path)
-
-    def refused(path: str | None) -> RefusedError:
-        from vmrescue.image.containers.foreign import KINDS, refusal
-
-        return refusal(KINDS[name], path)
-
-    return ContainerKind(found, open_it, refused)
+def _foreign(kind: Foreign, found: Callable[[Store, str | None], bool]) -> ContainerKind:
+    """A row for a container that others make."""
+    return ContainerKind(found, lambda store, path, parent_folder: kind.open(store, path), kind.refusal)
 
 
-def _signed(name: str) -> Callable[[Store, str | None], bool]:
-    return lambda store, path: any(has_signature(store, *each) for each in FOREIGN[name])
+def _signed(kind: Foreign) -> Callable[[Store, str | None], bool]:
+    return lambda store, path: any(has_signature(store, *each) for each in kind.signatures)
 
+
+FOREIGN = (VHDX, QCOW2, VMDK, VDI, E01)
+SIGNATURES = ((0, VHD_COOKIE), *(each for kind in FOREIGN for each in kind.signatures))
+"""(byte position, bytes) by which a file is known to be an image, but for a fixed VHD and one that is raw."""
 
 CONTAINERS: list[ContainerKind] = [
     ContainerKind(lambda store, path: _is_vhd(store), _open_vhd),
-    *(_foreign(name, _signed(name)) for name in FOREIGN),
-    _foreign("split raw", lambda store, path: any(later_pieces(path))),
+    *(_foreign(kind, _signed(kind)) for kind in FOREIGN),
+    _foreign(SPLIT, lambda store, path: any(later_pieces(path))),
     ContainerKind(lambda store, path: _unreadable(store) is not None, _refuse_unreadable),
     ContainerKind(lambda store, path: True, open_raw),
 ]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vmrescue.device import check_range
-from vmrescue.errors import FormatError, NotFoundError, RefusedError
+from vmrescue.errors import NotFoundError, RefusedError
 from vmrescue.image.transports.file import SECTOR
 from vmrescue.image.virtual_disk import Container, Facts, sector_size_of
+from vmrescue.readers.opened_disk import OpenedDisk
 
 if TYPE_CHECKING:
     import os
@@ -41,20 +41,12 @@ class TargetDisk(Container):
         super().__init__(Facts(f"{container.__type__} (opened by dissect.target)"))
         self.path = path
         self.size = int(container.size)
-        self._container = container
+        self._opened = OpenedDisk(container, self.size)
         self.sector_size = SECTOR
         self.sector_size = sector_size_of(self)
 
     def read_at(self, offset: int, length: int) -> bytes:
-        check_range(self.format, offset, length, self.size)
-        try:
-            self._container.seek(offset)
-            data = bytes(self._container.read(length))
-        except Exception as error:
-            raise FormatError(self.format, offset, "an intact container", f"{type(error).__name__}: {error}") from error
-        if len(data) != length:
-            raise FormatError(self.format, offset, f"{length} bytes of the disk", f"{len(data)}")
-        return data
+        return self._opened.read_at(self.format, offset, length)
 
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
         raise self._read_only()

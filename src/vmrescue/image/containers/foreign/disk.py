@@ -1,0 +1,99 @@
+"""A disk in a container that vmrescue reads and does not write, and what is known of each such container."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vmrescue.errors import FormatError, RefusedError
+from vmrescue.image.containers.advice import QEMU_ADVICE
+from vmrescue.image.containers.foreign.pieces import Pieces
+from vmrescue.image.virtual_disk import Container, Facts
+from vmrescue.readers.guard import reading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vmrescue.image.transports.file import Store
+    from vmrescue.readers.opened_disk import OpenedDisk
+
+
+def filled(advice: str) -> Callable[[str], str]:
+    """An advice for a path, which it holds as ``{path}``, as a shell takes it."""
+    return lambda path: advice.format(path=shlex.quote(path))
+
+
+MADE_BY_QEMU = filled(QEMU_ADVICE)
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A container that others make.
+
+    Attributes:
+        name: as people call it.
+        opened: the disk in its files.
+        signatures: (byte position, bytes), one of which is there.
+        advice: the command, for a shell, that makes an image that is written of the one at a path.
+    """
+
+    name: str
+    opened: Callable[[Pieces], OpenedDisk]
+    signatures: tuple[tuple[int, bytes], ...]
+    advice: Callable[[str], str] = MADE_BY_QEMU
+
+    def advice_for(self, path: str | None) -> str:
+        """What makes an image that is written of this one."""
+        return self.advice(path or "IMAGE")
+
+    def refusal(self, path: str | None) -> RefusedError:
+        """What whoever wants to write to such an image is told."""
+        what = f"{'an' if self.name[0] in 'AEIOU' else 'a'} {self.name} image"
+        return RefusedError(f"{path or 'the image'} is {what}, which is read and not written: {self.advice_for(path)}")
+
+    def open(self, store: Store, path: str | None) -> ForeignDisk:
+        """The disk, for reading; closing it closes `store`.
+
+        Raises:
+            FormatError: it is damaged.
+            NotFoundError: a piece of it is missing.
+            UnsupportedError: it lies over another image, or its reader is not installed.
+        """
+        pieces = Pieces(store, path)
+        try:
+            return ForeignDisk(self, pieces)
+        except BaseException:
+            pieces.close()
+            raise
+
+
+class ForeignDisk(Container):
+    """A disk in a container that vmrescue reads and does not write."""
+
+    def __init__(self, kind: Foreign, pieces: Pieces) -> None:
+        super().__init__(Facts(f"{kind.name} image", refusal=str(kind.refusal(pieces.path))))
+        self.store = pieces.first
+        self._pieces = pieces
+        with reading(self.format, None):
+            self._opened = kind.opened(pieces)
+        self.size = int(self._opened.size)  # dissect's may be a number of its own type, which no pickle takes
+        self.sector_size = int(self._opened.sector_size)
+        self.learn(notes=tuple(self._opened.warnings))
+        if self.size <= 0:
+            raise FormatError(self.format, None, "a disk of some size", f"{self.size} bytes")
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        return self._opened.read_at(self.format, offset, length)
+
+    def write_at(self, offset: int, data: bytes | memoryview) -> None:
+        raise RefusedError(str(self.refusal))
+
+    def resize(self, size: int) -> None:
+        raise RefusedError(str(self.refusal))
+
+    def flush(self) -> None:
+        """Nothing was written."""
+
+    def close(self) -> None:
+        self._pieces.close()

@@ -1,0 +1,66 @@
+"""VMDK: VMware's container, one file, or a descriptor and the extents that it names; a snapshot is not read."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from vmrescue.device import check_range
+from vmrescue.errors import FormatError, UnsupportedError
+from vmrescue.image.containers.foreign.disk import Foreign
+from vmrescue.image.containers.vmdk_pieces import DESCRIPTOR, refuse_piece, was_left_open
+from vmrescue.image.transports.file import SECTOR
+from vmrescue.readers.opened_disk import Extent, joined
+from vmrescue.readers.vmdk import extents_named, sparse_extent
+
+if TYPE_CHECKING:
+    from vmrescue.image.containers.foreign.pieces import Pieces
+    from vmrescue.image.transports.file import Store
+    from vmrescue.readers.opened_disk import OpenedDisk
+
+NO_PARENT = b"ffffffff"
+PARENT_CID = re.compile(rb'^[ \t]*+parentCID[ \t]*+=[ \t]*+"?([0-9a-fA-F]+)', re.MULTILINE)
+HEAD = 1 << 20  # bytes in which a descriptor lies, be it the file or embedded in a sparse extent
+
+
+def _open(pieces: Pieces) -> OpenedDisk:
+    head = pieces.first.read_at(0, min(HEAD, pieces.first.size))
+    parent = PARENT_CID.search(head)
+    if parent and parent[1].lower() != NO_PARENT:
+        raise UnsupportedError(f"{pieces.path} is a VMDK snapshot, which lies over another: consolidate it first")
+    if not head.startswith(DESCRIPTOR):
+        refuse_piece(pieces.first, pieces.path)
+        return joined([sparse_extent(pieces.first)], _left_open([pieces.first]))
+    stores: list[Store] = []
+    return joined(_extents(pieces, head, stores), _left_open(stores))
+
+
+def _left_open(stores: list[Store]) -> tuple[str, ...]:
+    said = "the VMDK was not closed cleanly: what was written last may be missing"
+    return (said,) if any(map(was_left_open, stores)) else ()
+
+
+def _extents(pieces: Pieces, descriptor: bytes, stores: list[Store]) -> list[Extent]:
+    """The parts of the disk; the files of sparse ones are added to `stores`."""
+    extents = []
+    for extent in extents_named(descriptor):
+        flat = extent.kind in ("FLAT", "VMFS")
+        sparse = extent.kind in ("SPARSE", "VMFSSPARSE", "SESPARSE")
+        if extent.name is None or not (flat or sparse) or (flat and extent.start):
+            raise UnsupportedError(f"{pieces.path} has an extent that is not read: {extent.line}")
+        store = pieces.beside(extent.name)
+        if sparse:
+            stores.append(store)
+        extents.append(_flat_extent(store, extent.sectors * SECTOR) if flat else sparse_extent(store))
+    if not extents:
+        raise FormatError("VMDK descriptor", None, "at least one extent")
+    return extents
+
+
+def _flat_extent(store: Store, size: int) -> Extent:
+    check_range("VMDK extent", 0, size, store.size)
+    return Extent(size, store.read_at)
+
+
+# VMware, "Virtual Disk Format 5.0"
+VMDK = Foreign("VMDK", _open, ((0, b"KDMV"), (0, b"COWD"), (0, DESCRIPTOR)))

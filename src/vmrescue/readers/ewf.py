@@ -1,0 +1,125 @@
+"""E01 images (EnCase, Expert Witness) within bounds: chunks as large as the image says, sections that lead on.
+
+dissect.evidence 3.13 unpacks whatever a chunk holds, keeps a thousand of them, follows a circle of sections, and leaves
+out segments that it cannot parse. Source: libewf, "Expert Witness Compression Format".
+"""
+
+from __future__ import annotations
+
+import functools
+import struct
+from typing import TYPE_CHECKING, Any
+
+from vmrescue.errors import FormatError
+from vmrescue.readers.opened_disk import UNIT, OpenedDisk
+from vmrescue.readers.packed import LARGEST_UNIT, unpacked
+from vmrescue.readers.stream import DeviceStream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from vmrescue.device import BlockDevice
+
+CHUNKS_KEPT = 16
+SEGMENTS_OPEN = 128  # that dissect.evidence holds at a time
+CHECKSUM = 4  # bytes behind a chunk that is not compressed
+COMPRESSED = 1 << 31  # in a table's entry
+LONGEST_HEADER = 1 << 20  # bytes of a case's description, unpacked
+SEGMENT_NUMBER_AT = 9
+_SECTION = struct.Struct("<16sQQ")  # 3.2: type, next section, size
+_SECTION_SIZE = 76
+_HEADERS = (b"header", b"header2")  # the case's description, packed
+_ERRORS = b"error2"  # sectors that could not be read
+_FIRST_SECTION = 13
+_NOT_READ = "the disk could not be read everywhere when this E01 image was acquired: such places are zero in it"
+
+
+def open_ewf(segments: Sequence[BlockDevice], sections: Sequence[bytes]) -> OpenedDisk:
+    """The disk in an E01 image, given all its segments and what `check_segment` found in them. Raises FormatError."""
+    disk = bounded_ewf()([DeviceStream(segment, UNIT) for segment in segments])
+    if len(disk._segments) != min(len(segments), SEGMENTS_OPEN):
+        raise FormatError("E01 image", None, f"{len(segments)} sound segments", f"{len(disk._segments)}")
+    said = (_NOT_READ,) if _ERRORS in sections else ()
+    return OpenedDisk(disk.open(), disk.size, disk.volume.sector_size, warnings=said)
+
+
+def segment_number(store: BlockDevice) -> int:
+    """Which piece of an image a segment says that it is, from 1 on."""
+    return int.from_bytes(store.read_at(SEGMENT_NUMBER_AT, 2), "little")
+
+
+def check_segment(store: BlockDevice, number: int, seen: list[bytes]) -> bytes:
+    """The type of a segment's last section; those that tell of errors are added to `seen`.
+
+    The chain of sections must lead on: the reader would follow a circle.
+    """
+    found = segment_number(store)
+    if found != number:
+        raise FormatError("E01 segment", SEGMENT_NUMBER_AT, f"segment number {number}", found)
+    offset = _FIRST_SECTION
+    while True:
+        raw = store.read_at(offset, _SECTION_SIZE)
+        kind, following, size = _SECTION.unpack_from(raw)
+        kind = kind.rstrip(b"\0")
+        if kind == _ERRORS:
+            seen.append(kind)
+        if kind in _HEADERS:
+            start = offset + _SECTION_SIZE
+            packed = store.read_at(start, min(size, store.size - start))
+            unpacked(packed, LONGEST_HEADER, "E01 header", start)
+        if kind in (b"done", b"next"):
+            return bytes(kind)
+        if following < offset + _SECTION_SIZE:
+            raise FormatError("E01 section", offset + 16, f"a next section after byte {offset}", following)
+        offset = following
+
+
+@functools.cache
+def bounded_ewf() -> Any:
+    """dissect's class for an E01 image, whose chunks are no larger than the image says."""
+    from dissect.evidence.ewf import EWF
+
+    class BoundedEwf(EWF):  # type: ignore[misc]
+        def segment(self, index: int) -> Any:
+            segment = super().segment(index)
+            chunk = segment.volume.sector_count * segment.volume.sector_size
+            if not 0 < chunk <= LARGEST_UNIT:
+                raise FormatError("E01 volume section", None, f"chunks of up to {LARGEST_UNIT} bytes", chunk)
+            for table in segment.tables:
+                if not isinstance(table.read_chunk, _Chunks):
+                    table.read_chunk = _Chunks(table, chunk)
+            return segment
+
+    return BoundedEwf
+
+
+class _Chunks:
+    """The chunks that a table of an E01 segment refers to. Source: libewf, "Expert Witness Compression Format", 3.9."""
+
+    def __init__(self, table: Any, size: int) -> None:
+        self._table = table
+        self._size = size
+        self._read: Callable[[int], bytes] = functools.lru_cache(CHUNKS_KEPT)(self._uncached)
+
+    def __call__(self, number: int) -> bytes:
+        return self._read(number)
+
+    def _uncached(self, number: int) -> bytes:
+        table, entry = self._table, int(self._table.entries[number])
+        start = self._place(entry)
+        if number + 1 < table.num_entries:
+            end = self._place(int(table.entries[number + 1]))
+        else:
+            section = table.section
+            end = section.offset if start < section.offset else section.offset + section.size
+        packed = bool(entry & COMPRESSED)
+        length = min(end - start - (0 if packed else CHECKSUM), 2 * self._size)
+        if length < 0:
+            raise FormatError("E01 table", table.section.offset, "chunks in their order", f"chunk {number}")
+        table.segment.fh.seek(start)
+        data = bytes(table.segment.fh.read(length))
+        return unpacked(data, self._size, "E01 chunk", start) if packed else data[: self._size]
+
+    def _place(self, entry: int) -> int:
+        """The byte of the segment's file where a chunk begins."""
+        return int(self._table.base_offset) + (entry & ~COMPRESSED)

@@ -1,0 +1,80 @@
+"""A disk as a reader of others' containers shows it: a stream with a size, read within bounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dissect.util.stream import AlignedStream
+
+from vmrescue.device import check_range
+from vmrescue.errors import FormatError
+from vmrescue.readers.guard import reading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+SECTOR = 512
+UNIT = 64 << 10  # bytes read ahead of a reader of containers, which asks for its tables field by field
+
+
+@dataclass(frozen=True)
+class OpenedDisk:
+    """A reader's disk: a seekable stream of `size` bytes.
+
+    Attributes:
+        step: bytes; reads must not cross multiples of it. None where they may.
+        warnings: what is odd about the container, in sentences.
+    """
+
+    stream: Any
+    size: int
+    sector_size: int = SECTOR
+    step: int | None = None
+    warnings: tuple[str, ...] = ()
+
+    def read_at(self, name: str, offset: int, length: int) -> bytes:
+        """Exactly `length` bytes from byte `offset` of the disk, which errors call `name`. Raises FormatError."""
+        check_range(name, offset, length, self.size)
+        parts = []
+        end = offset + length
+        while offset < end:
+            count = end - offset if self.step is None else min(end - offset, self.step - offset % self.step)
+            with reading(name, offset):
+                self.stream.seek(offset)
+                part = bytes(self.stream.read(count))
+            if len(part) != count:
+                raise FormatError(name, offset, f"{count} bytes of the disk", f"{len(part)}")
+            parts.append(part)
+            offset += count
+        return b"".join(parts)
+
+
+@dataclass(frozen=True)
+class Extent:
+    """A part of a disk, of `size` bytes; it is read in whole sectors, by (offset, length) in bytes."""
+
+    size: int
+    read_at: Callable[[int, int], bytes]
+
+
+def joined(extents: Sequence[Extent], warnings: tuple[str, ...] = ()) -> OpenedDisk:
+    """The disk that consists of parts one after the other."""
+    stream = _Joined(extents)
+    return OpenedDisk(stream, stream.size, warnings=warnings)
+
+
+class _Joined(AlignedStream):  # type: ignore[misc]  # dissect.util has no types
+    def __init__(self, extents: Sequence[Extent]) -> None:
+        super().__init__(size=sum(extent.size for extent in extents), align=SECTOR)
+        self._extents = extents
+
+    def _read(self, offset: int, length: int) -> bytes:
+        parts = []
+        for extent in self._extents:
+            if length > 0 and offset < extent.size:
+                count = min(length, extent.size - offset)
+                parts.append(extent.read_at(offset, count))
+                offset, length = offset + count, length - count
+            offset -= extent.size
+        return b"".join(parts)
