@@ -35,6 +35,7 @@ SIGNATURE = 0x5A3C17E9
 DISK_GUID = uuid.UUID("6f0d6a51-3b77-4e0c-9a53-2d1f0c5b8e01")
 ESP_GUID = uuid.UUID("6f0d6a51-3b77-4e0c-9a53-2d1f0c5b8e02")
 OS_GUID = uuid.UUID("6f0d6a51-3b77-4e0c-9a53-2d1f0c5b8e03")
+TEMPORARY_DISK = struct.pack("<IQ", 0x7E57D15C, MIB)  # the first partition of another disk, which has an MBR
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ def generation_1(folder: Path, faults: bool) -> Path:
         (root / "bootmgr").write_bytes(bytes(1024))
     insert(disk, volume, reserved)
     volume = make_volume(folder, "os", os)
-    letters = {"C:": struct.pack("<IQ", SIGNATURE, 33 * MIB), "D:": struct.pack("<IQ", 0x7E57D15C, MIB)}
+    letters = {"C:": struct.pack("<IQ", SIGNATURE, 33 * MIB), "D:": TEMPORARY_DISK}
     with mounted(volume) as root:
         write_windows(root, system("VM-GEN1", 2, letters, faults), faults)
     if faults:
@@ -153,7 +154,7 @@ def generation_2(folder: Path, faults: bool) -> Path:
     run("mcopy", "-i", volume, store, "::/EFI/Microsoft/Boot/BCD")
     insert(disk, volume, esp)
     volume = make_volume(folder, "os", os)
-    letters = {"C:": b"DMIO:ID:" + OS_GUID.bytes_le}
+    letters = {"C:": b"DMIO:ID:" + OS_GUID.bytes_le, "D:": TEMPORARY_DISK}
     with mounted(volume) as root:
         write_windows(root, system("VM-GEN2", 1, letters, faults), faults)
     if faults:

@@ -64,5 +64,6 @@ def software() -> Keys:
             "CurrentBuildNumber": "17763",
             "UBR": 5820,
             "SystemRoot": "C:\\Windows",
-        }
+        },
+        "Microsoft\\GuestAgent": {"Incarnation": "1"},  # Azure's agent has been here
     }
