@@ -18,6 +18,7 @@ from vmrescue.image.containers.container import open_container
 from vmrescue.image.containers.vhd_create import create_differencing, create_dynamic, create_fixed
 from vmrescue.image.containers.vhd_layout import FOOTER, FOOTER_CHECKSUM_AT, HEADER, HEADER_CHECKSUM_AT, sealed
 from vmrescue.image.overlay import Overlay
+from vmrescue.image.reference import Reference
 from vmrescue.transaction.committed import compare_committed, must_be_confirmable
 
 if TYPE_CHECKING:
@@ -101,10 +102,11 @@ def run_judge(data: bytes) -> None:
     """What libvhdi is asked before and after a repair, for a disk that we have opened: both ends of it, compared."""
     image = folder() / "judged"
     image.write_bytes(data)
-    with closing(open_disk(image)) as disk:
-        must_be_confirmable(str(image), disk)
+    place = Reference.of(image)
+    with closing(open_disk(place)) as disk:
+        must_be_confirmable(place, disk)
         size = min(disk.size, MOST)
-        compare_committed(str(image), disk, [(0, size), (disk.size - size, size)])
+        compare_committed(place, disk, [(0, size), (disk.size - size, size)])
 
 
 PARSERS = (Parser("vhd", run, seeds), Parser("vhd-judge", run_judge, judged_seeds))

@@ -10,7 +10,7 @@ import pytest
 
 from commands.here import vmrescue
 from hostile.disks import small_image
-from vmrescue.image.reference import shown
+from vmrescue.image.reference import Reference
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +34,7 @@ def test_a_line_that_means_no_image_is_a_result_and_the_others_are_examined(line
 
     bad, good = map(json.loads, done.out.splitlines())
     assert (done.status, done.err) == (3, "")
-    assert (bad["image"], bad["status"]) == (shown(line), "error")
+    assert (bad["image"], bad["status"]) == (Reference.of(line).shown, "error")
     assert bad["error"]["kind"] == "ReadError"
     assert (good["image"], good["error"]) == (str(image), None)
 
@@ -60,9 +60,9 @@ def test_a_malformed_url_cannot_be_read(url: str) -> None:
 
 
 def test_a_malformed_url_is_shown_without_its_secrets() -> None:
-    assert shown("https://me:word@[::1/a.vhd?sig=x#y") == "https://[::1/a.vhd"
-    assert shown("HTTPS://me:word@a]b?sig=x") == "https://a]b"
-    assert shown("abfs://container@account/a.vhd?sig=x") == "abfs://container@account/a.vhd"
+    assert Reference.of("https://me:word@[::1/a.vhd?sig=x#y").shown == "https://[::1/a.vhd"
+    assert Reference.of("HTTPS://me:word@a]b?sig=x").shown == "https://a]b"
+    assert Reference.of("abfs://container@account/a.vhd?sig=x").shown == "abfs://container@account/a.vhd"
 
 
 @pytest.mark.parametrize(

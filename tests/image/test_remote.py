@@ -19,7 +19,7 @@ from support.machine import need_root, need_tool
 from support.range_server import serving
 from vmrescue.disk import EditSession, open_disk
 from vmrescue.errors import FormatError, ReadError, RefusedError, UnsupportedError
-from vmrescue.image.reference import is_remote, shown
+from vmrescue.image.reference import Reference
 from vmrescue.image.transports.bounded_http import BoundedHttp
 from vmrescue.image.transports.remote import BLOCK, KEPT, RemoteFile
 
@@ -186,7 +186,8 @@ def test_a_missing_file_of_another_store_is_said_in_words() -> None:
 def test_folders_and_globs_of_a_container_are_not_looked_into(url: str) -> None:
     (result,) = vmrescue.scan([url])
     assert result.error is not None
-    assert result.error.message == f"{shown(url)}: a container's folders and globs are not looked into: name each image"
+    said = "a container's folders and globs are not looked into: name each image"
+    assert result.error.message == f"{Reference.of(url)}: {said}"
 
 
 def test_the_secrets_of_a_url_are_sent_and_never_shown(server: RangeServer, gen2_broken: Path) -> None:
@@ -199,9 +200,9 @@ def test_the_secrets_of_a_url_are_sent_and_never_shown(server: RangeServer, gen2
         open_disk(server.url + "no.vhd?sig=secret")
     assert "secret" not in str(raised.value)
     assert raised.value.__cause__ is None
-    assert shown("https://me:word@host/a.vhd?x=y#z") == "https://host/a.vhd"
-    assert shown("folder/a?b.vhd") == "folder/a?b.vhd"
-    assert not is_remote("C:/os.vhd")
+    assert Reference.of("https://me:word@host/a.vhd?x=y#z").shown == "https://host/a.vhd"
+    assert Reference.of("folder/a?b.vhd").shown == "folder/a?b.vhd"
+    assert not Reference.of("C:/os.vhd").is_remote
 
 
 def test_a_url_is_never_written_to(server: RangeServer, gen2_broken: Path) -> None:

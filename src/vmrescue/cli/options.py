@@ -57,9 +57,9 @@ class ImagePath(click.Path):
     """A path; or a URL, which stays the text that it is, since a Path would drop one of its slashes."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        from vmrescue.image.reference import is_remote
+        from vmrescue.image.reference import Reference
 
-        return value if is_remote(value) else super().convert(value, param, ctx)
+        return value if Reference.of(value).is_remote else super().convert(value, param, ctx)
 
 
 def _look_for_parents(ctx: click.Context, param: click.Parameter, value: Path | None) -> None:

@@ -49,7 +49,7 @@ def command(
 ) -> None:
     """Diagnose IMAGE, show the changes, ask, and make them: backed up, journalled, verified, and undone by `undo`."""
     from vmrescue.image.new_image import must_be_new
-    from vmrescue.image.reference import shown
+    from vmrescue.image.reference import Reference
     from vmrescue.transaction import Transaction, must_be_editable, plan_of, repair
 
     elsewhere = bool(copy_to or into) and not options.dry_run
@@ -66,7 +66,7 @@ def command(
         say_left_out(diagnosis.left_out(only or None, skip), unmended)
         if elsewhere:
             show(plan, options)
-            ask(plan, f"{copy_to or into}, made from {shown(image)}{also_written(plan, data_disks)}", options)
+            ask(plan, f"{copy_to or into}, made from {Reference.of(image)}{also_written(plan, data_disks)}", options)
         else:
             apply_and_report(transaction, plan, options)
     if elsewhere:
@@ -89,7 +89,7 @@ def command(
 
 def also_written(plan: Plan, data_disks: Sequence[Path]) -> str:
     """The data disks that a plan changes: of them no copy is made."""
-    from vmrescue.image.reference import shown
+    from vmrescue.image.reference import Reference
 
     changed = sorted({change.file.disk for change in plan.changes} - {0})
-    return "".join(f" and, in place, to {shown(data_disks[number - 1])}" for number in changed)
+    return "".join(f" and, in place, to {Reference.of(data_disks[number - 1])}" for number in changed)

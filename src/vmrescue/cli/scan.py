@@ -79,12 +79,12 @@ def command(
     from vmrescue.fleet import scan
     from vmrescue.fleet.outputs import open_output
     from vmrescue.fleet.sources import STANDARD_INPUT, images
-    from vmrescue.image.reference import shown
+    from vmrescue.image.reference import Reference
 
     if resume and target is None:
         raise UsageError("--resume needs the --output that is to be resumed")
     with ExitStack() as opened:
-        kept = open_output(target, resume, map(shown, paths)) if target else None
+        kept = open_output(target, resume, (Reference.of(path).shown for path in paths)) if target else None
         if kept:
             opened.callback(kept.close)
         done = frozenset(kept.images()) if kept and resume else frozenset()
@@ -120,11 +120,11 @@ def _gather(
 
 def _not_in(done: frozenset[str], images: Iterator[str], advance: Callable[[], None]) -> Iterator[str]:
     from vmrescue.fleet.sources import identity
-    from vmrescue.image.reference import shown
+    from vmrescue.image.reference import Reference
 
     known = {identity(image) for image in done}
     for image in images:
-        if identity(shown(image)) not in known:
+        if identity(Reference.of(image).shown) not in known:
             yield image
         else:
             advance()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import FormatError
 from vmrescue.image import open_disk
 from vmrescue.image.notices import tell
-from vmrescue.image.reference import shown
+from vmrescue.image.reference import Reference
 from vmrescue.image.transports.target_disk import TargetDisk, each_disk
 from vmrescue.volume import PartitionTable
 from vmrescue.windows import Disk
@@ -33,7 +33,7 @@ def open_disks(
         for index, image in enumerate(each_disk(images)):
             device = image if isinstance(image, TargetDisk) else open_disk(image)
             opened.callback(device.close)
-            path = image.path if isinstance(image, TargetDisk) else shown(image)
+            path = image.path if isinstance(image, TargetDisk) else Reference.of(image).shown
             disks.append(read(device, path, index))
             tell(path, disks[-1].warnings)
         yield disks

@@ -24,7 +24,7 @@ from vmrescue.fleet.examination import Examination
 from vmrescue.fleet.result import ImageError, ScanResult
 from vmrescue.fleet.timed_pool import TimedPool
 from vmrescue.image.containers.parents import parent_folder
-from vmrescue.image.reference import shown
+from vmrescue.image.reference import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -189,9 +189,9 @@ def _like(executor: Any, workers: int | None = None) -> ProcessPoolExecutor:
 
 def _timed_out(image: str, seconds: float) -> ScanResult:
     message = f"timed out: it was not examined within {seconds:g} s"
-    return ScanResult(shown(image), None, ImageError("TimedOut", message), seconds, 0)
+    return ScanResult(Reference.of(image).shown, None, ImageError("TimedOut", message), seconds, 0)
 
 
 def _lost(image: str, error: Exception, seconds: float) -> ScanResult:
     message = f"the process that examined it died, twice ({type(error).__name__}: {error})"
-    return ScanResult(shown(image), None, ImageError("WorkerLost", message), seconds, 0)
+    return ScanResult(Reference.of(image).shown, None, ImageError("WorkerLost", message), seconds, 0)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.fleet.result import ImageError, ScanResult
 from vmrescue.image.containers.parents import parents_in
-from vmrescue.image.reference import shown
+from vmrescue.image.reference import Reference
 from vmrescue.image.transports.remote import RemoteFile
 from vmrescue.image.virtual_disk import Layer
 
@@ -68,11 +68,11 @@ class Examination:
         except Exception as reason:  # noqa: BLE001 - one image, however odd, must not end a batch of thousands
             error = ImageError.of(reason)
         bytes_read = disk.bytes_read if disk else 0
-        return ScanResult(shown(image), diagnosis, error, time.perf_counter() - begun, bytes_read)
+        return ScanResult(Reference.of(image).shown, diagnosis, error, time.perf_counter() - begun, bytes_read)
 
     def _examine(self, image: str, disk: MeteredDisk) -> Diagnosis:
         from vmrescue.diagnosis import examine
         from vmrescue.windows import Disk
 
         with closing(disk), parents_in(self.parents):  # which the commands that findings recommend name
-            return examine([Disk(disk, shown(image))], self.policy, self.only, self.skip)
+            return examine([Disk(disk, Reference.of(image).shown)], self.policy, self.only, self.skip)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.errors import ReadError, RefusedError, UsageError
 from vmrescue.files import kind_of, lines, open_regular
-from vmrescue.image.reference import is_remote
+from vmrescue.image.reference import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -61,7 +61,7 @@ def images(arguments: Iterable[str], recursive: bool = False) -> Iterator[str]:
 
 def identity(image: str) -> str:
     """The same for all spellings of one file."""
-    return image if is_remote(image) or "\0" in image else os.path.realpath(image)
+    return image if Reference.of(image).is_remote or "\0" in image else os.path.realpath(image)
 
 
 def _named(argument: str, recursive: bool) -> Iterator[str]:
@@ -89,8 +89,9 @@ def _words(argument: str) -> Iterator[str]:
 
 
 def _expand(word: str, recursive: bool) -> Iterator[str]:
-    kind = 0 if is_remote(word) else kind_of(word)
-    if is_remote(word) or kind in (S_IFREG, S_IFBLK):
+    is_remote = Reference.of(word).is_remote
+    kind = 0 if is_remote else kind_of(word)
+    if is_remote or kind in (S_IFREG, S_IFBLK):
         yield word
     elif kind == S_IFDIR:
         yield from _some(_folder(word, recursive), f"the folder {word} holds no image")

@@ -39,84 +39,63 @@ can be reached by machines that don't have its journals: what they are told is i
 
 from __future__ import annotations
 
-import hashlib
-import os
-import re
-import stat
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
-from vmrescue.errors import NotFoundError, ReadError, RefusedError, RepairFailedError, VmRescueError, WriteError
-from vmrescue.files import kind_of
+from vmrescue.errors import NotFoundError, RefusedError, RepairFailedError, VmRescueError, WriteError
 from vmrescue.image.journal_file import Journal, cut_ranges, read_journal, write_journal
+from vmrescue.image.journal_place import (
+    DONE,
+    FINAL,
+    HOT,
+    TORN,
+    UNDONE,
+    in_state,
+    journal_files,
+    make_folder,
+    naming,
+)
 from vmrescue.image.last_write import LastWrite, note_last_write, read_last_write
 from vmrescue.image.overlay import Overlay
-from vmrescue.image.reference import is_remote
+from vmrescue.image.reference import Reference
 from vmrescue.image.signs import Comparison
-from vmrescue.image.transports.azure import address
 from vmrescue.image.transports.file import sync_folder
 from vmrescue.interrupts import checkpoint, held
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
+    from vmrescue.image.reference import Location
     from vmrescue.image.signs import Sign
     from vmrescue.image.transports.file import HeldStore
 
-TORN, HOT, DONE, UNDONE, FINAL = "tmp", "hot", "done", "undone", "final"
-LONGEST_NAME = 180  # characters; file systems take 255
 VERSION = "the image's version (ETag)"  # what it is called among the signs
-_NAME = re.compile(r"(\d{4,})\.(tmp|hot|done|undone|final)")
 
 
-def journal_folder(image: str | os.PathLike[str]) -> Path:
-    """Where the journals of an image are: beside the file itself, whatever links lead to it.
-
-    It belongs to the image: whoever moves or copies one must take the other along.
-
-    /dev does not outlive the machine's next start, so a block device's are kept among the user's state files, under
-    the most lasting of the device's names; and so are a remote image's, under its address.
+def journal_folder(image: Location) -> Path:
+    """Where the undo journals of an image are: beside the file itself; those of a block device and of a remote image
+    among the user's state files.
     """
-    if is_remote(image):
-        return _state_folder(quote(address(os.fspath(image)), safe=""))
-    path = Path(image).resolve()
-    if kind_of(path) != stat.S_IFBLK:
-        return path.with_name(path.name + ".vmrescue")
-    by_id = Path("/dev/disk/by-id")
-    names = sorted(link.name for link in by_id.iterdir() if link.resolve() == path) if by_id.is_dir() else []
-    return _state_folder((names or [path.name])[0])
+    return Reference.of(image).journal_folder
 
 
-def _state_folder(name: str) -> Path:
-    if len(name) > LONGEST_NAME:
-        name = f"{name[:LONGEST_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
-    state = os.environ.get("XDG_STATE_HOME") or Path(os.environ.get("HOME") or "/") / ".local" / "state"
-    return Path(state) / "vmrescue" / f"{name}.vmrescue"
-
-
-def _owner(image: str | os.PathLike[str]) -> int:
-    """The user to whom an image belongs; a remote one is whose journals these are."""
-    return os.geteuid() if is_remote(image) else Path(image).stat().st_uid
-
-
-def journals(image: str | os.PathLike[str]) -> list[Journal]:
+def journals(image: Location) -> list[Journal]:
     """All journals of an image, the oldest first. Raises RefusedError where one is damaged."""
     return [read_journal(path) for path in _names(image) if path.suffix != f".{TORN}"]
 
 
-def pending(image: str | os.PathLike[str]) -> Journal | None:
+def pending(image: Location) -> Journal | None:
     """The hot journal of an image, if it has one: the image may be partly written. Raises RefusedError, ReadError."""
     hot = _in_state(image, HOT)
     if len(hot) > 1:
-        raise RefusedError(f"{image} has more than one hot undo journal: {', '.join(map(str, hot))}")
+        raise RefusedError(f"{Reference.of(image)} has more than one hot undo journal: {', '.join(map(str, hot))}")
     return read_journal(hot[0]) if hot else None
 
 
-def is_hot(image: str | os.PathLike[str]) -> bool:
+def is_hot(image: Location) -> bool:
     """Whether bytes of the image are being changed under a journal, or were when a repair was interrupted."""
     return bool(_in_state(image, HOT))
 
@@ -265,15 +244,15 @@ def seal(image: HeldStore) -> None:
 
 def discard(journal: Journal) -> None:
     """Deletes the journal of a commit that is not to be undone any more. Raises WriteError."""
-    with _naming(journal.path):
+    with naming(journal.path):
         journal.path.unlink()
         sync_folder(journal.path.parent)
 
 
-def drop_torn(image: str | os.PathLike[str]) -> None:
+def drop_torn(image: Location) -> None:
     """Deletes journals that a crash left half-written; the image wasn't written to yet."""
     for path in _in_state(image, TORN):
-        with _naming(path):
+        with naming(path):
             path.unlink()
 
 
@@ -350,52 +329,18 @@ def _take_back(image: HeldStore, journal: Journal, error: BaseException) -> None
 def _rename(journal: Journal, state: str) -> Journal:
     """Changes the state of a journal, for good: its folder is synced."""
     path = journal.path.with_suffix(f".{state}")
-    with _naming(path):
+    with naming(path):
         if path != journal.path:
             journal.path.rename(path)
         sync_folder(path.parent)
     return replace(journal, path=path)
 
 
-def make_folder(folder: Path) -> None:
-    """Makes a folder, unless it is there, and those above it; its name is on stable storage, whoever made it.
-
-    Raises WriteError.
-    """
-    with _naming(folder):
-        missing = [path for path in (folder, *folder.parents) if not path.exists()]
-        for path in reversed(missing):
-            path.mkdir()
-            sync_folder(path.parent)
-        if not missing:
-            sync_folder(folder.parent)
+def _in_state(image: Location, state: str) -> list[Path]:
+    return in_state(_names(image), state)
 
 
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Turns what the operating system says to a new or changed name into a WriteError."""
-    try:
-        yield
-    except OSError as error:
-        raise WriteError(f"cannot make, rename or sync {path}: {error.strerror}") from error
-
-
-def _in_state(image: str | os.PathLike[str], state: str) -> list[Path]:
-    return [path for path in _names(image) if path.suffix == f".{state}"]
-
-
-def _names(image: str | os.PathLike[str]) -> list[Path]:
-    """The files of an image's journals, the oldest first.
-
-    A journal is written back to the image, so it must come from somebody who might write to that anyway.
-    """
-    folder = journal_folder(image)
-    try:
-        if folder.stat().st_uid not in (0, os.geteuid(), _owner(image)):
-            raise RefusedError(f"{folder} belongs to another user than {image}: its undo journals can't be trusted")
-        found = [path for path in folder.iterdir() if _NAME.fullmatch(path.name)]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        raise ReadError(f"cannot look for an undo journal in {folder}: {error.strerror}") from error
-    return sorted(found, key=lambda path: int(path.stem))
+def _names(image: Location) -> list[Path]:
+    """The files of an image's journals, the oldest first. Raises RefusedError, ReadError."""
+    place = Reference.of(image)
+    return journal_files(place.journal_folder, lambda: place.owner, place)

@@ -13,7 +13,7 @@ from vmrescue.image.journal_file import MOST_RANGES
 from vmrescue.image.notices import tell
 from vmrescue.image.overlay import Overlay
 from vmrescue.image.recovery import half_repaired, open_for_reading, open_for_writing
-from vmrescue.image.reference import shown
+from vmrescue.image.reference import Reference
 from vmrescue.image.risks import refuse_risks
 from vmrescue.image.signs import Sign, clipped, joined
 
@@ -24,12 +24,13 @@ if TYPE_CHECKING:
 
     from vmrescue.image.containers.vhd import VhdDynamic
     from vmrescue.image.journal_file import Journal
+    from vmrescue.image.reference import Location
     from vmrescue.image.transports.file import HeldStore, Store
     from vmrescue.image.virtual_disk import VirtualDisk
 
 
 def open_disk(
-    path: str | os.PathLike[str], writable: bool = False, parent_folder: str | os.PathLike[str] | None = None
+    path: Location, writable: bool = False, parent_folder: str | os.PathLike[str] | None = None
 ) -> VirtualDisk:
     """The disk in an image file, on a block device or behind a URL; closing it closes the file.
 
@@ -49,37 +50,36 @@ def open_disk(
         FormatError, UnsupportedError: it is no disk image, or of a kind that vmrescue does not read.
         RefusedError: it is to be written to, and has a risk that is not accepted (`risks.accepting`).
     """
-    store, interrupted = _open_file(path, writable)
+    place = Reference.of(path)
+    store, interrupted = _open_file(place, writable)
     try:
-        disk = open_container(store, shown(path), parent_folder, writable)
+        disk = open_container(store, place.shown, parent_folder, writable)
     except BaseException:
         store.close()
         raise
-    disk.learn(notes=(*disk.facts.notes, *_interruption(path, store, interrupted, writable)))
-    tell(shown(path), disk.warnings)
+    disk.learn(notes=(*disk.facts.notes, *_interruption(place, store, interrupted, writable)))
+    tell(place.shown, disk.warnings)
     try:
         if writable:
-            refuse_risks(disk.risks, shown(path))
+            refuse_risks(disk.risks, place.shown)
     except BaseException:
         disk.close()
         raise
     return disk
 
 
-def _open_file(path: str | os.PathLike[str], writable: bool) -> tuple[Store, Journal | None]:
+def _open_file(place: Reference, writable: bool) -> tuple[Store, Journal | None]:
     """The bytes below the container, and the journal of a repair that was interrupted."""
-    return open_for_writing(path) if writable else open_for_reading(path)
+    return open_for_writing(place) if writable else open_for_reading(place)
 
 
-def _interruption(
-    path: str | os.PathLike[str], store: Store, interrupted: Journal | None, writable: bool
-) -> Iterator[str]:
+def _interruption(place: Reference, store: Store, interrupted: Journal | None, writable: bool) -> Iterator[str]:
     """What is to be said of a repair that was interrupted, if there was one."""
     if interrupted:
         done = "it was rolled back" if writable else "what is read is as it was before; the next repair rolls it back"
-        yield f"a repair of {shown(path)} was interrupted: {done}"
+        yield f"a repair of {place} was interrupted: {done}"
     elif where := half_repaired(store):
-        yield f"{shown(path)} is half repaired, and read as it is: its undo journal is {where}"
+        yield f"{place} is half repaired, and read as it is: its undo journal is {where}"
 
 
 class EditSession:
@@ -102,24 +102,25 @@ class EditSession:
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: Location,
         parent_folder: str | os.PathLike[str] | None = None,
         writable: bool = True,
     ) -> None:
         self.image: Store
         self._writable = writable
+        place = Reference.of(path)
         with ExitStack() as undo:
-            self.image, interrupted = _open_file(path, writable)
+            self.image, interrupted = _open_file(place, writable)
             undo.callback(self.image.close)
             self.overlay = Overlay(self.image)
             undo.callback(self.overlay.close)
-            self.disk = open_container(self.overlay, shown(path), parent_folder, writable=True)
+            self.disk = open_container(self.overlay, place.shown, parent_folder, writable=True)
             undo.callback(self.disk.close)
-            notes = _interruption(path, self.image, interrupted, writable)
+            notes = _interruption(place, self.image, interrupted, writable)
             self.disk.learn(notes=(*self.disk.facts.notes, *notes))
             self.warnings = self.disk.warnings
-            tell(shown(path), self.warnings)
-            refuse_risks(self.disk.risks, shown(path))
+            tell(place.shown, self.warnings)
+            refuse_risks(self.disk.risks, place.shown)
             undo.pop_all()
 
     def changed_ranges(self) -> list[tuple[int, int]]:
@@ -197,7 +198,7 @@ def _stored(signs: Iterable[Sign], disk: VhdDynamic) -> Iterator[Sign]:
     yield table
 
 
-def undo(path: str | os.PathLike[str], although_changed: bool = False) -> Journal:
+def undo(path: Location, although_changed: bool = False) -> Journal:
     """Takes the last repair of an image back, or rolls back one that was interrupted: see `journal.undo`.
 
     Raises:

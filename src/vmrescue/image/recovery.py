@@ -5,20 +5,18 @@ The file is opened below its container; `opening` puts the container on top.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import RefusedError
 from vmrescue.image import journal
 from vmrescue.image.overlay import Overlay
-from vmrescue.image.reference import is_remote
+from vmrescue.image.reference import Reference
 from vmrescue.image.transports.azure import marked
-from vmrescue.image.transports.file import FileDevice
-from vmrescue.image.transports.lock import refuse_mounted, take_lock
 from vmrescue.image.transports.remote import RemoteFile
 
 if TYPE_CHECKING:
     from vmrescue.image.journal_file import Journal
+    from vmrescue.image.reference import Location
     from vmrescue.image.transports.file import HeldStore, Store
 
 
@@ -30,15 +28,16 @@ class _RolledBack(Overlay):
         self.base.close()
 
 
-def open_for_reading(path: str | os.PathLike[str]) -> tuple[Store, Journal | None]:
+def open_for_reading(path: Location) -> tuple[Store, Journal | None]:
     """The bytes of an image; and the journal of an interrupted repair, which they don't show."""
-    image: RemoteFile | FileDevice = RemoteFile(os.fspath(path)) if is_remote(path) else FileDevice(path)
+    place = Reference.of(path)
+    image = place.open()
     try:
-        hot = journal.pending(path)
+        hot = journal.pending(place)
         if hot is None:
             return image, None
         hot.check_identity(image)
-        journal.must_be_alone(image.path, hot, hot.compare(image), although_changed=False)
+        journal.must_be_alone(place.shown, hot, hot.compare(image), although_changed=False)
         view = _RolledBack(image)
         hot.restore(view)
     except BaseException:
@@ -47,7 +46,7 @@ def open_for_reading(path: str | os.PathLike[str]) -> tuple[Store, Journal | Non
     return view, hot
 
 
-def open_for_writing(path: str | os.PathLike[str], although_changed: bool = False) -> tuple[HeldStore, Journal | None]:
+def open_for_writing(path: Location, although_changed: bool = False) -> tuple[HeldStore, Journal | None]:
     """The image itself, locked and in good order; and the journal of an interrupted repair that was rolled back.
 
     Args:
@@ -56,10 +55,11 @@ def open_for_writing(path: str | os.PathLike[str], although_changed: bool = Fals
     Raises:
         RefusedError: somebody else uses it, or it may not be written.
     """
-    image = _held_blob(os.fspath(path)) if is_remote(path) else _locked_file(path)
+    place = Reference.of(path)
+    image = place.hold()
     try:
-        journal.drop_torn(path)
-        hot = journal.pending(path)
+        journal.drop_torn(place)
+        hot = journal.pending(place)
         if hot is None and image.unfinished:
             raise RefusedError(
                 f"{image.path} is half repaired: `vmrescue undo` it first where its undo journal is, {image.unfinished}"
@@ -68,23 +68,6 @@ def open_for_writing(path: str | os.PathLike[str], although_changed: bool = Fals
     except BaseException:
         image.close()
         raise
-
-
-def _locked_file(path: str | os.PathLike[str]) -> FileDevice:
-    refuse_mounted(path)
-    image = FileDevice(path, writable=True)
-    try:
-        take_lock(image)
-    except BaseException:
-        image.close()
-        raise
-    return image
-
-
-def _held_blob(url: str) -> HeldStore:
-    from vmrescue.image.transports.page_blob import PageBlob  # here, because what it stands on is slow to import
-
-    return PageBlob(url)
 
 
 def half_repaired(image: Store) -> str | None:

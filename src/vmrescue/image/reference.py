@@ -1,33 +1,79 @@
-"""Where an image is: a path of this machine, or a URL, and how either is shown to people."""
+"""Where an image is: a path of this machine or a URL, understood once, for all who open, name or repair it."""
 
 from __future__ import annotations
 
 import os
-import re
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import TYPE_CHECKING
 
-URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-QUERY = re.compile(r"\?[^\s'\")]*")
+from vmrescue.image.transports.transport import transport_of
+from vmrescue.image.url import scheme_of, shown
 
-AZURE = ("az", "abfs", "abfss")
-CONTAINER_FIRST = ("abfs", "abfss")  # abfs://container@account.dfs.core.windows.net/name
+if TYPE_CHECKING:
+    from pathlib import Path
 
-
-def is_remote(path: str | os.PathLike[str]) -> bool:
-    """Whether it is a URL rather than a path on this machine."""
-    return URL.match(os.fspath(path)) is not None
-
-
-def shown(path: str | os.PathLike[str]) -> str:
-    """A path as it is; a URL without user name, password and query: a SAS URL's query opens the image to anybody."""
-    text = os.fspath(path)
-    if not is_remote(text):
-        return text
-    scheme, host, path = split_url(text)
-    return f"{scheme}://{host if scheme in CONTAINER_FIRST else host.rpartition('@')[2]}{path}"
+    from vmrescue.image.transports.file import HeldStore, Store
+    from vmrescue.image.transports.transport import Transport
 
 
-def split_url(url: str) -> tuple[str, str, str]:
-    """Scheme, host (with what stands before it) and path of any URL, malformed ones too, which urllib refuses."""
-    scheme, rest = url.split("://", 1)
-    host, slash, path = re.split("[?#]", rest, maxsplit=1)[0].partition("/")
-    return scheme.lower(), host, slash + path
+@dataclass(frozen=True)
+class Reference:
+    """Where an image is. As text (`str`) it is what may be shown and written down, with no secret in it.
+
+    Attributes:
+        text: as it was given; a URL's may hold secrets.
+        shown: the path; or the URL without user name, password and query.
+        scheme: of the URL, in lower case; empty for a path.
+    """
+
+    text: str = field(repr=False)
+    shown: str
+    scheme: str
+
+    @classmethod
+    def of(cls, image: Location) -> Reference:
+        """What a path or a URL refers to; a reference is itself."""
+        if isinstance(image, Reference):
+            return image
+        text = os.fspath(image)
+        return cls(text, shown(text), scheme_of(text))
+
+    def __str__(self) -> str:
+        return self.shown
+
+    @property
+    def transport(self) -> Transport:
+        """Its row in the table of transports."""
+        return transport_of(self.scheme)
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it is a URL rather than a path of this machine."""
+        return bool(self.scheme)
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return PurePath(self.shown).name
+
+    @property
+    def journal_folder(self) -> Path:
+        """Where its undo journals lie, be there any or not."""
+        return self.transport.journal_folder(self.text)
+
+    @property
+    def owner(self) -> int:
+        """The number of the user to whom it belongs; a remote image belongs to whose journals these are."""
+        return os.geteuid() if self.is_remote else os.stat(self.text).st_uid  # noqa: PTH116 - no other use of a Path
+
+    def open(self) -> Store:
+        """Its bytes, for reading only. Raises ReadError, UnsupportedError."""
+        return self.transport.open(self.text)
+
+    def hold(self) -> HeldStore:
+        """Its bytes, for writing: nobody else writes to them until it is closed. Raises RefusedError, ReadError."""
+        return self.transport.hold(self.text)
+
+
+Location = str | os.PathLike[str] | Reference

@@ -11,7 +11,7 @@ from vmrescue import file_path
 from vmrescue.digests import file_sha256
 from vmrescue.errors import NotFoundError, RefusedError, WriteError
 from vmrescue.files import write_sparse
-from vmrescue.image.journal import make_folder
+from vmrescue.image.journal_place import make_folder
 from vmrescue.interrupts import checkpoint
 from vmrescue.plan import FileRef
 from vmrescue.readers.file_system import chunks, harmless

@@ -7,7 +7,6 @@ opens it next to write: its journal is hot until libvhdi has seen what was writt
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from vmrescue.digests import sha256
 from vmrescue.errors import RepairFailedError, VmRescueError
 from vmrescue.image import EditSession
 from vmrescue.image.journal import is_hot
-from vmrescue.image.reference import is_remote, shown
+from vmrescue.image.reference import Reference
 from vmrescue.interrupts import checkpoint, held
 from vmrescue.transaction.committed import compare_committed
 from vmrescue.transaction.receipt import Written
@@ -23,6 +22,7 @@ from vmrescue.transaction.recorder import Recorder
 from vmrescue.windows.bare_hive import disk_or_hive
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterable, Mapping
 
     from vmrescue.image.journal_file import Journal
@@ -47,10 +47,11 @@ class EditedImage:
         writable: bool = True,
         name: str | os.PathLike[str] | None = None,
     ) -> None:
-        self.path = os.fspath(path)
-        self.name = shown(name or path)  # for messages and receipts: a URL's secrets are not in it
+        self.place = Reference.of(path)
+        self.path = self.place.text
+        self.name = Reference.of(name or path).shown  # for messages and receipts: a URL's secrets are not in it
         self.index = index
-        self.session = EditSession(path, writable=writable)
+        self.session = EditSession(self.place, writable=writable)
         self.recorder = Recorder(self.session.disk)
 
     def disk(self) -> Disk:
@@ -60,7 +61,7 @@ class EditedImage:
     @property
     def has_no_version(self) -> bool:
         """Whether nothing but its bytes shows that somebody wrote to it: an undo then has to look at many of them."""
-        return not is_remote(self.path)
+        return not self.place.is_remote
 
     def written(self) -> list[Written]:
         """What a commit would write to the file."""
@@ -114,7 +115,7 @@ def commit(
 
 
 def _confirm(image: EditedImage) -> None:
-    compare_committed(image.path, image.session.disk, image.recorder.written)
+    compare_committed(image.place, image.session.disk, image.recorder.written)
 
 
 def _take_back(images: Iterable[EditedImage], done: list[tuple[EditedImage, Journal]]) -> str:
@@ -131,6 +132,6 @@ def _take_back(images: Iterable[EditedImage], done: list[tuple[EditedImage, Jour
 def why_unsettled(image: EditedImage) -> str | None:
     """Why an image may be half written, as a sentence; None where it is wholly old or new."""
     try:
-        return f"{image.name} is rolled back once vmrescue opens it to write" if is_hot(image.path) else None
+        return f"{image.name} is rolled back once vmrescue opens it to write" if is_hot(image.place) else None
     except VmRescueError as error:
         return f"whether {image.name} is as before cannot be seen: {error}"

@@ -6,9 +6,7 @@ from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError, RefusedError, RepairFailedError
-from vmrescue.image import FileDevice
-from vmrescue.image.reference import is_remote, shown
-from vmrescue.image.transports.remote import RemoteFile
+from vmrescue.image.reference import Reference
 from vmrescue.image.virtual_disk import SecondOpinion
 from vmrescue.interrupts import checkpoint
 from vmrescue.readers.guard import reading
@@ -24,11 +22,11 @@ if TYPE_CHECKING:
 CHUNK = 1 << 20  # bytes compared at a time
 
 
-def compare_committed(path: str, expected: VirtualDisk, ranges: Iterable[tuple[int, int]]) -> None:
+def compare_committed(image: Reference, expected: VirtualDisk, ranges: Iterable[tuple[int, int]]) -> None:
     """Compares the disk that libvhdi (for a raw image: the file itself) shows with what was meant to be there.
 
     Args:
-        path: the image; what is behind a URL is asked for anew.
+        image: where it is; what is behind a URL is asked for anew.
         expected: the repaired disk, as the overlay shows it.
         ranges: (offset, length) of the disk's bytes that were written.
 
@@ -37,17 +35,17 @@ def compare_committed(path: str, expected: VirtualDisk, ranges: Iterable[tuple[i
         FormatError: the image cannot be opened any more.
     """
     opened = _OPENERS[expected.facts.second_opinion]
-    with reading(f"committed image {shown(path)}", None), opened([path, *expected.parents]) as read:
+    with reading(f"committed image {image}", None), opened([image, *map(Reference.of, expected.parents)]) as read:
         for offset, length in ranges:
             for start in range(offset, offset + length, CHUNK):
                 checkpoint()
                 size = min(CHUNK, offset + length - start)
                 if read(start, size) != expected.read_at(start, size):
                     what = f"the {size} bytes at {start} of the disk"
-                    raise RepairFailedError(f"{shown(path)}: {what} are not what was written")
+                    raise RepairFailedError(f"{image}: {what} are not what was written")
 
 
-def must_be_confirmable(path: str, disk: VirtualDisk) -> None:
+def must_be_confirmable(image: Reference, disk: VirtualDisk) -> None:
     """Opens an image as the comparison after the commit will, before anything is written.
 
     Raises RefusedError where that fails: what was written could not be confirmed.
@@ -55,22 +53,22 @@ def must_be_confirmable(path: str, disk: VirtualDisk) -> None:
     if disk.facts.second_opinion is not SecondOpinion.LIBVHDI:
         return
     try:
-        with reading(f"image {shown(path)}", None), _open_vhd([path, *disk.parents]) as read:
+        with reading(f"image {image}", None), _open_vhd([image, *map(Reference.of, disk.parents)]) as read:
             read(0, 1)
     except FormatError as error:
         raise RefusedError(
-            f"libvhdi, which has to confirm a repair, cannot open {shown(path)}: mend the container first, for example"
+            f"libvhdi, which has to confirm a repair, cannot open {image}: mend the container first, for example"
             " with `qemu-img convert -f vpc -O vpc -o subformat=fixed,force_size`, or make a copy (repair --copy-to)"
         ) from error
 
 
 @contextmanager
-def _open_raw(paths: list[str]) -> Iterator[Reader]:
-    if is_remote(paths[0]):
-        with closing(RemoteFile(paths[0])) as image:
+def _open_raw(images: list[Reference]) -> Iterator[Reader]:
+    if images[0].is_remote:
+        with closing(images[0].open()) as image:
             yield image.read_at
         return
-    with open(paths[0], "rb", buffering=0) as stream:
+    with open(images[0].text, "rb", buffering=0) as stream:
 
         def read(offset: int, length: int) -> bytes:
             stream.seek(offset)
@@ -80,11 +78,9 @@ def _open_raw(paths: list[str]) -> Iterator[Reader]:
 
 
 @contextmanager
-def _open_vhd(paths: list[str]) -> Iterator[Reader]:
+def _open_vhd(images: list[Reference]) -> Iterator[Reader]:
     with ExitStack() as opened:
-        files = [
-            opened.enter_context(closing(RemoteFile(path) if is_remote(path) else FileDevice(path))) for path in paths
-        ]
+        files = [opened.enter_context(closing(image.open())) for image in images]
         yield opened.enter_context(open_vhd(files))
 
 

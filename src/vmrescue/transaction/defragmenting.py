@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from vmrescue.errors import AfterCommitError, RefusedError, RepairFailedError, UnsoundError, VmRescueError
 from vmrescue.image import open_disk
-from vmrescue.image.reference import is_remote
+from vmrescue.image.reference import Reference
 from vmrescue.image.transports.remote import refusal
 from vmrescue.interrupts import held
 from vmrescue.notes import damage_in
@@ -116,14 +116,14 @@ class Defragmentation:
     def __init__(
         self, image: str | os.PathLike[str], number: int | str | None = None, made: Made | None = None
     ) -> None:
-        if is_remote(image) and made is None:
-            raise refusal(image)
+        if made is None and Reference.of(image).is_remote:
+            raise refusal(Reference.of(image).text)
         self._image = EditedImage(made.new.unfinished, name=made.new.path) if made else EditedImage(image)
         self.session = self._image.session
         try:
             self.volume = ntfs_volume(Disk(self._image.recorder, self._image.name), number)
             _must_be_movable(self.volume)
-            must_be_confirmable(self._image.path, self.session.disk)
+            must_be_confirmable(self._image.place, self.session.disk)
             self.mover = Mover(self.volume.device, self._write)
             self.store = self.mover.store
             _must_be_sound(self.volume)

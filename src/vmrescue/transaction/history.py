@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from vmrescue.errors import VmRescueError
 from vmrescue.files import open_regular, read_whole
 from vmrescue.image import journal_folder, journals
-from vmrescue.image.reference import shown
+from vmrescue.image.reference import Reference
 from vmrescue.plan.schema import number
 from vmrescue.transaction.receipt import LARGEST, NAME
 
@@ -71,7 +71,7 @@ def _receipts(image: str | os.PathLike[str]) -> Iterator[tuple[int, Path]]:
     for path in journal_folder(image).glob(f"*/{NAME}"):
         # What is not a receipt of ours is passed over: the list is of journals, which do not need it.
         with suppress(OSError, VmRescueError, ValueError, TypeError, KeyError, RecursionError):
-            yield from _numbers(path, Path(shown(image)).name)
+            yield from _numbers(path, Reference.of(image).name)
 
 
 def _numbers(receipt: Path, name: str) -> list[tuple[int, Path]]:

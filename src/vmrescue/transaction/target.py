@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import UnsupportedError
 from vmrescue.image import open_disk
 from vmrescue.image.new_image import NewImage, new_image
-from vmrescue.image.reference import is_remote, shown
+from vmrescue.image.reference import Reference
 from vmrescue.image.risks import refuse_risks
 from vmrescue.windows.bare_hive import disk_or_hive
 
@@ -66,14 +66,15 @@ def copy_of(image: str | os.PathLike[str], out: str | os.PathLike[str], progress
     """
     from vmrescue.image.copy import fill_with_copy  # here, because construct is slow to import
 
-    disk = open_disk(image)
+    place = Reference.of(image)
+    disk = open_disk(place)
     try:
-        refuse_risks(disk.risks, shown(image))  # a copy of a saved machine's disk is one
-        identity = disk_or_hive(disk, shown(image)).identity
+        refuse_risks(disk.risks, place.shown)  # a copy of a saved machine's disk is one
+        identity = disk_or_hive(disk, place.shown).identity
         with new_image(out) as new:
             copied = fill_with_copy(new, disk, progress)
             disk.close()
-            yield Made(new, Origin(shown(image), "copy", copied.disk_sha256), identity)
+            yield Made(new, Origin(place.shown, "copy", copied.disk_sha256), identity)
     finally:
         disk.close()
 
@@ -88,11 +89,12 @@ def child_of(image: str | os.PathLike[str], child: str | os.PathLike[str]) -> It
     """
     from vmrescue.image.containers.vhd_create import fill_differencing  # here, because construct is slow to import
 
-    if is_remote(image):
-        raise UnsupportedError(f"{shown(image)} is not on this machine: repair a copy (--copy-to) or the blob itself")
-    with closing(open_disk(image)) as disk:
-        refuse_risks(disk.risks, shown(image))
-        identity = disk_or_hive(disk, shown(image)).identity
+    place = Reference.of(image)
+    if place.is_remote:
+        raise UnsupportedError(f"{place} is not on this machine: repair a copy (--copy-to) or the blob itself")
+    with closing(open_disk(place)) as disk:
+        refuse_risks(disk.risks, place.shown)
+        identity = disk_or_hive(disk, place.shown).identity
     with new_image(child) as new:
         fill_differencing(new, image)
         yield Made(new, Origin(str(image), "child", None), identity)

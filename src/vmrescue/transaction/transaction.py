@@ -147,7 +147,7 @@ class Transaction:
         written = {image.name: rows for image in self.images if (rows := image.written())}
         for image in self.images:
             if image.name in written:
-                must_be_confirmable(image.path, image.session.disk)
+                must_be_confirmable(image.place, image.session.disk)
         return Receipt(
             image=self.images[0].name,
             committed=False,

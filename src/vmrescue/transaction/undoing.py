@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vmrescue.image import journal, opening
-from vmrescue.image.reference import shown
+from vmrescue.image.reference import Reference
 
 if TYPE_CHECKING:
     import os
@@ -66,7 +66,7 @@ def take_back(image: str | os.PathLike[str], although_changed: bool = False) -> 
     interrupted = journal.is_hot(image)
     undone = opening.undo(image, although_changed)
     return Undone(
-        image=shown(image),
+        image=Reference.of(image).shown,
         number=undone.number,
         interrupted=interrupted,
         bytes_restored=sum(region.length_before for region in undone.regions),

@@ -9,11 +9,13 @@ from vmrescue.errors import FormatError, RefusedError, UnsupportedError
 from vmrescue.volume import identify
 from vmrescue.volume.bitlocker import read_bitlocker
 from vmrescue.volume.state import StateName, VolumeState
+from vmrescue.volumes.encryption import in_the_clear
 from vmrescue.volumes.file_systems import FILE_SYSTEMS, file_system_of, open_file_system
 
 if TYPE_CHECKING:
+    from vmrescue.device import BlockDevice
     from vmrescue.readers.file_system import FileSystem
-    from vmrescue.volume import Partition, Window
+    from vmrescue.volume import Partition
     from vmrescue.volumes.disk import Disk
     from vmrescue.volumes.file_systems import FileSystemKind, VolumeEditor
 
@@ -40,9 +42,9 @@ class Volume:
         return self.partition.start
 
     @cached_property
-    def device(self) -> Window:
-        """The volume's bytes."""
-        return self.partition.open(self.disk.device)
+    def device(self) -> BlockDevice:
+        """The volume's bytes, in the clear."""
+        return in_the_clear(self.partition.open(self.disk.device))
 
     @cached_property
     def file_system(self) -> str | None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 from vmrescue.errors import NotFoundError, ReadError, RefusedError, UnsupportedError
-from vmrescue.image.reference import is_remote
+from vmrescue.image.reference import Reference
 from vmrescue.readers.file_system import Entry
 from vmrescue.readers.nature import Nature
 from vmrescue.readers.stream import DeviceStream
@@ -36,7 +36,7 @@ KIND = "hive"  # in the place of a file system's name
 def disk_or_hive(device: VirtualDisk, path: str, index: int = 0) -> Disk:
     """What lies in an opened file: a disk, or a bare hive. Raises UnsupportedError for a hive behind a URL."""
     is_hive = device.size >= len(SIGNATURE) and device.read_at(0, len(SIGNATURE)) == SIGNATURE
-    if is_hive and is_remote(path):
+    if is_hive and Reference.of(path).is_remote:
         raise UnsupportedError(f"{path} is a bare hive: download it, with the transaction logs that lie beside it")
     return BareHive(device, path, index) if is_hive else Disk(device, path, index)
 

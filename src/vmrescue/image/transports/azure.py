@@ -6,20 +6,17 @@ form is used, on fsspec's own event loop, because that is the form in which adlf
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from vmrescue.errors import missing_extra
-from vmrescue.image.reference import QUERY, shown, split_url
 from vmrescue.image.transports.remote import file_system, refusal
+from vmrescue.image.url import AZURE, QUERY, WEB, scheme_of, shown, split_url
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
     from concurrent.futures import Future
 
-ACCOUNT_URL = re.compile(r"(az|abfs|abfss)://", re.IGNORECASE)  # adlfs takes the account from its settings
-WEB_URL = re.compile(r"https?://", re.IGNORECASE)  # may carry a signature (SAS)
 MARK = "vmrescue_repair"  # in a blob's metadata while its pages are being written: where the undo journal is
 BUSY = (408, 429)  # HTTP statuses that pass
 
@@ -31,11 +28,11 @@ def blob_client(url: str) -> Any:
         RefusedError: the URL can be no blob's.
         UnsupportedError: the SDK or the account's credentials are missing.
     """
-    if ACCOUNT_URL.match(url):
+    if scheme_of(url) in AZURE:
         files, path = file_system(url)
         container, blob, _ = files.split_path(path)
         return files.service_client.get_blob_client(container, blob)
-    if not WEB_URL.match(url):
+    if scheme_of(url) not in WEB:
         raise refusal(url)
     try:
         from azure.storage.blob.aio import BlobClient
@@ -49,7 +46,7 @@ def blob_client(url: str) -> Any:
 
 def address(url: str) -> str:
     """Where a remote image lies, the same by whatever URL it is reached: host and path, without scheme and secrets."""
-    _, host, path = split_url(blob_client(url).url if ACCOUNT_URL.match(url) else shown(url))
+    _, host, path = split_url(blob_client(url).url if scheme_of(url) in AZURE else shown(url))
     return unquote(host + path)
 
 

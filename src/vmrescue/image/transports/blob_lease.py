@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from vmrescue.errors import RefusedError, WriteError
-from vmrescue.image.journal import make_folder
+from vmrescue.image.journal_place import make_folder
 from vmrescue.image.transports.azure import reason, run, start
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from fsspec.asyn import sync, sync_wrapper
 from fsspec.implementations.http import HTTPFile, HTTPFileSystem
 
 from vmrescue.errors import ReadError, UnsupportedError
-from vmrescue.image.reference import shown
+from vmrescue.image.url import shown
 
 CONNECT = 30  # seconds
 SILENCE = 60  # seconds without a byte

@@ -17,15 +17,30 @@ from typing import TYPE_CHECKING
 
 from vmrescue.errors import RefusedError
 from vmrescue.files import kind_of
+from vmrescue.image.transports.file import FileDevice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmrescue.image.transports.file import FileDevice
-
 FLOCK = struct.Struct("hhqqi4x")  # struct flock of Linux: type, whence, start, length (0: to the end), process
 PROC = Path("/proc")
 SYS = Path("/sys")
+
+
+def locked_file(path: str | os.PathLike[str]) -> FileDevice:
+    """An image file or a block device, open for writing and locked until it is closed.
+
+    Raises:
+        RefusedError: somebody else uses it, or it may not be written.
+    """
+    refuse_mounted(path)
+    image = FileDevice(path, writable=True)
+    try:
+        take_lock(image)
+    except BaseException:
+        image.close()
+        raise
+    return image
 
 
 def take_lock(image: FileDevice) -> None:

@@ -14,6 +14,7 @@ Source: Microsoft, "Put Page", "Lease Blob", "Specifying conditional headers for
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from contextlib import ExitStack
@@ -22,14 +23,15 @@ from urllib.parse import quote
 
 from vmrescue.device import check_range
 from vmrescue.errors import ReadError, RefusedError, WriteError
-from vmrescue.image.journal import is_hot, journal_folder
-from vmrescue.image.reference import shown
+from vmrescue.image.journal_place import HOT, in_state, journal_files
 from vmrescue.image.transports.azure import MARK, blob_client, marked, reason, run, will_fail_again
 from vmrescue.image.transports.blob_lease import lease
 from vmrescue.image.transports.remote import PAUSES, RemoteFile, refusal
+from vmrescue.image.url import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from pathlib import Path
 
 PAGE = 512  # bytes; the unit in which a page blob is written
 LARGEST = 4 << 20  # bytes in one request
@@ -37,6 +39,10 @@ LARGEST = 4 << 20  # bytes in one request
 
 class PageBlob:
     """The bytes of a page blob, for reading and writing; nobody else writes meanwhile.
+
+    Args:
+        url: where it is.
+        folder: where its undo journals lie.
 
     Attributes:
         path: its URL without secrets.
@@ -50,10 +56,10 @@ class PageBlob:
     sector_size = PAGE
     writable = True
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, folder: Path) -> None:
         self.path = shown(url)
         self._blob = blob_client(url)
-        self._folder = journal_folder(url)
+        self._folder = folder
         self._lease: str | None = None
         with ExitStack() as opened:
             opened.callback(lambda: run(self._blob.close()))
@@ -141,7 +147,7 @@ class PageBlob:
     def _mark(self) -> None:
         """Says in the metadata where the journal is, if one is hot, unless that is said already."""
         where = quote(f"in {self._folder} on {socket.gethostname()}", safe="/ :")
-        if self._metadata.get(MARK) != where and is_hot(self.path):
+        if self._metadata.get(MARK) != where and in_state(journal_files(self._folder, os.geteuid, self.path), HOT):
             self._set_metadata(self._metadata | {MARK: where})
 
     def flush(self) -> None:

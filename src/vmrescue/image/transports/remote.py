@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from vmrescue.device import check_range
 from vmrescue.errors import ReadError, RefusedError, UnsupportedError, VmRescueError, missing_extra
-from vmrescue.image.reference import AZURE, QUERY, shown, split_url
+from vmrescue.image.url import AZURE, QUERY, WEB, scheme_of, shown, split_url
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable
 
 BLOCK = 32 << 10  # bytes; a request costs about as long as this takes to transfer
@@ -89,7 +88,7 @@ class RemoteFile:
     @property
     def refusal(self) -> RefusedError | None:
         """Why nothing is written to it; None where the store is Azure's, whose page blobs are repaired in place."""
-        is_blob = split_url(self.path)[0] in AZURE or getattr(self._file, "blob_type", None)
+        is_blob = scheme_of(self.path) in AZURE or getattr(self._file, "blob_type", None)
         return None if is_blob else refusal(self.path)
 
     def _block_of(self, offset: int) -> int:
@@ -173,9 +172,9 @@ class RemoteFile:
         self._file.close()
 
 
-def refusal(path: str | os.PathLike[str]) -> RefusedError:
+def refusal(url: str) -> RefusedError:
     """What whoever wants to write to a URL is told."""
-    return RefusedError(f"{shown(path)} is read over the network and not written: download it, repair it, upload it")
+    return RefusedError(f"{shown(url)} is read over the network and not written: download it, repair it, upload it")
 
 
 def file_system(url: str) -> tuple[Any, str]:
@@ -184,7 +183,7 @@ def file_system(url: str) -> tuple[Any, str]:
         import fsspec
     except ImportError as error:
         raise missing_extra("URLs are read with fsspec", "fleet") from error
-    over_http = url.lower().startswith(("http://", "https://"))
+    over_http = scheme_of(url) in WEB
     if split_url(url)[2].endswith("/") or ("*" in url and not over_http):
         raise UnsupportedError(f"{shown(url)}: a container's folders and globs are not looked into: name each image")
     try:

@@ -1,0 +1,94 @@
+"""Where the undo journals of an image lie, and which of them are there."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from vmrescue.errors import ReadError, RefusedError, WriteError
+from vmrescue.files import kind_of
+from vmrescue.image.transports.file import sync_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+TORN, HOT, DONE, UNDONE, FINAL = "tmp", "hot", "done", "undone", "final"
+LONGEST_NAME = 180  # characters; file systems take 255
+_NAME = re.compile(r"(\d{4,})\.(tmp|hot|done|undone|final)")
+
+
+def beside(path: str | os.PathLike[str]) -> Path:
+    """Beside the image itself, whatever links lead to it: whoever moves or copies an image must take the folder along.
+
+    /dev does not outlive the machine's next start, so a block device's are kept among the user's state files, under
+    the most lasting of the device's names.
+    """
+    path = Path(path).resolve()
+    if kind_of(path) != stat.S_IFBLK:
+        return path.with_name(path.name + ".vmrescue")
+    by_id = Path("/dev/disk/by-id")
+    names = sorted(link.name for link in by_id.iterdir() if link.resolve() == path) if by_id.is_dir() else []
+    return _state_folder((names or [path.name])[0])
+
+
+def for_address(address: str) -> Path:
+    """Those of a remote image: among the user's state files, under its address."""
+    return _state_folder(quote(address, safe=""))
+
+
+def _state_folder(name: str) -> Path:
+    if len(name) > LONGEST_NAME:
+        name = f"{name[:LONGEST_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+    state = os.environ.get("XDG_STATE_HOME") or Path(os.environ.get("HOME") or "/") / ".local" / "state"
+    return Path(state) / "vmrescue" / f"{name}.vmrescue"
+
+
+def journal_files(folder: Path, owner: Callable[[], int], image: object) -> list[Path]:
+    """The files of an image's journals, the oldest first.
+
+    A journal is written back to the image, so it must come from somebody who might write to that anyway: `owner`, this
+    user, or root. Raises RefusedError, naming `image`, where the folder is another's; ReadError.
+    """
+    try:
+        if (user := folder.stat().st_uid) not in (0, os.geteuid()) and user != owner():
+            raise RefusedError(f"{folder} belongs to another user than {image}: its undo journals can't be trusted")
+        found = [path for path in folder.iterdir() if _NAME.fullmatch(path.name)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise ReadError(f"cannot look for an undo journal in {folder}: {error.strerror}") from error
+    return sorted(found, key=lambda path: int(path.stem))
+
+
+def in_state(files: list[Path], state: str) -> list[Path]:
+    """Those of an image's journals that are in one state."""
+    return [path for path in files if path.suffix == f".{state}"]
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder, unless it is there, and those above it; its name is on stable storage, whoever made it.
+
+    Raises WriteError.
+    """
+    with naming(folder):
+        missing = [path for path in (folder, *folder.parents) if not path.exists()]
+        for path in reversed(missing):
+            path.mkdir()
+            sync_folder(path.parent)
+        if not missing:
+            sync_folder(folder.parent)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Turns what the operating system says to a new or changed name into a WriteError."""
+    try:
+        yield
+    except OSError as error:
+        raise WriteError(f"cannot make, rename or sync {path}: {error.strerror}") from error

@@ -1,0 +1,32 @@
+"""URLs as text: which texts are some, what they consist of, and how they are shown without their secrets."""
+
+from __future__ import annotations
+
+import re
+
+URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+QUERY = re.compile(r"\?[^\s'\")]*")
+
+AZURE = ("az", "abfs", "abfss")  # adlfs takes the account from its settings
+WEB = ("http", "https")
+CONTAINER_FIRST = ("abfs", "abfss")  # abfs://container@account.dfs.core.windows.net/name
+
+
+def scheme_of(text: str) -> str:
+    """The scheme of a URL, in lower case; empty for a path of this machine."""
+    return split_url(text)[0] if URL.match(text) else ""
+
+
+def shown(text: str) -> str:
+    """A path as it is; a URL without user name, password and query: a SAS URL's query opens the image to anybody."""
+    if not URL.match(text):
+        return text
+    scheme, host, path = split_url(text)
+    return f"{scheme}://{host if scheme in CONTAINER_FIRST else host.rpartition('@')[2]}{path}"
+
+
+def split_url(url: str) -> tuple[str, str, str]:
+    """Scheme, host (with what stands before it) and path of any URL, malformed ones too, which urllib refuses."""
+    scheme, rest = url.split("://", 1)
+    host, slash, path = re.split("[?#]", rest, maxsplit=1)[0].partition("/")
+    return scheme.lower(), host, slash + path
