@@ -47,6 +47,12 @@ VOLUME = {
 }
 LOADER = "{0f6f5a2e-3c1d-11ef-9a77-00155d3a2b01}"
 ON_C = {"type": "REG_MULTI_SZ", "data": [r"C:\pagefile.sys 0 0"]}
+AWAY = "an MBR disk that is not at hand (7e57d15c, byte 1048576)"
+PLACE = {
+    "letters": {"C:": "the volume of Windows", "D:": AWAY},
+    "belongs_on": "D:",
+    "because": r"D: is an MBR disk that is not at hand; Azure's agent left SOFTWARE\Microsoft\GuestAgent",
+}
 EVIDENCE: dict[str, list[dict[str, Any]]] = {  # of gen2-broken; a type stands for what a test measures elsewhere
     "volume-state": [
         {
@@ -96,6 +102,7 @@ EVIDENCE: dict[str, list[dict[str, Any]]] = {  # of gen2-broken; a type stands f
             "value": "PagingFiles",
             "found": ON_C,
             "wanted": {"type": "REG_MULTI_SZ", "data": [r"D:\pagefile.sys 0 0"]},
+            **PLACE,
         },
         {
             "hive": SYSTEM,
@@ -106,6 +113,7 @@ EVIDENCE: dict[str, list[dict[str, Any]]] = {  # of gen2-broken; a type stands f
             "file": r"C:\pagefile.sys",
             "bytes": 32 << 20,
             "why_not_deleted": None,
+            **PLACE,
         },
     ],
     "serial-console": [

@@ -29,7 +29,7 @@ from vmrescue.errors import UsageError
     ],
 )
 def test_these_sizes_have_a_temporary_drive_for_the_page_file(size: str) -> None:
-    assert temporary_drive(size) == "D:"
+    assert temporary_drive(size) is True
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_these_sizes_have_a_temporary_drive_for_the_page_file(size: str) -> None
     ],
 )
 def test_these_sizes_have_none(size: str) -> None:
-    assert temporary_drive(size) is None
+    assert temporary_drive(size) is False
     assert Policy.azure(size).page_file == r"C:\pagefile.sys 0 0"
 
 

@@ -115,7 +115,7 @@ def test_each_intent_has_a_command_that_takes_its_words(gen2_broken: Path) -> No
 def test_what_a_person_may_tell_is_said_with_its_option(gen1_broken: Path) -> None:
     diagnosis = vmrescue.diagnose(gen1_broken)
     told = {option for finding in diagnosis.findings for option, _ in to_tell(finding)}
-    assert told == {"--vm-size NAME", "--ram SIZE"}
+    assert told == {"--vm-size NAME", "--temp-drive D:", "--ram SIZE"}
     known = vmrescue.diagnose(gen1_broken, replace(Policy.azure("Standard_D4ds_v5"), ram=GIB >> 1))
     assert {finding.check: finding.tell for finding in known.findings if finding.tell} == {"crash-dump": ("dump_file",)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,10 +17,16 @@ Keys = dict[str, dict[str, Value]]
 
 def hive(keys: Keys) -> bytes:
     """A hive with these keys, and those above them. Only the empty hive, from which hivexregedit starts, is ours."""
+    return _built(_document(keys))
+
+
+@cache
+def _built(text: str) -> bytes:
+    """Many tests ask for the same, and each costs a process."""
     with TemporaryDirectory() as folder:
         path, edits = Path(folder) / "hive", Path(folder) / "keys.reg"
         path.write_bytes(Hive.create("hive").to_bytes())
-        edits.write_text(_document(keys), encoding="utf-8")
+        edits.write_text(text, encoding="utf-8")
         run("hivexregedit", "--merge", path, edits)
         return path.read_bytes()
 

@@ -99,6 +99,13 @@ class Sizes(Counts):
         return _size(value)
 
 
+class Texts(Counts):
+    """Texts by name."""
+
+    def number(self, value: Any) -> str:
+        return str(value)
+
+
 class Difference(NamedTuple):
     """A registry value by name: what was found, and what is wanted."""
 

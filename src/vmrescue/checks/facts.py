@@ -18,6 +18,7 @@ from vmrescue.checks.fact import (
     Items,
     RegistryValues,
     Sizes,
+    Texts,
 )
 from vmrescue.plan import RegistryData  # noqa: TC001 - `Fact` looks the types up
 
@@ -162,6 +163,21 @@ class FileFact(Fact):
     path: Annotated[str, As("file")]
     size: Annotated[int | None, Bytes("bytes", "size")]
     why_kept: Annotated[str | None, As("why_not_deleted")]
+
+
+@dataclass(frozen=True)
+class Letters(Fact):
+    """What each drive letter of the guest is."""
+
+    letters: Annotated[dict[str, str], Texts("letters", "drives")]
+
+
+@dataclass(frozen=True)
+class PageFilePlace(Fact):
+    """Where the page file belongs, None where that is not known, and why."""
+
+    drive: Annotated[str | None, As("belongs_on", "belongs on")]
+    because: Annotated[str, As("because")]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,9 @@ from vmrescue.errors import UsageError
 
 DRIVE = re.compile(r"[A-Za-z]:")
 LEAST_RAM = 256 << 20  # bytes; what Windows Server Core needs at least is twice that
-OS_DRIVE = "C:"  # an Azure image's Windows always calls its own volume C:
+ASK_THE_DISK = "?:"
+AZURES = "D:"  # Azure's letter for a temporary drive
+OS_DRIVE = "C:"  # what Azure's images call the volume of Windows
 
 
 @dataclass(frozen=True)
@@ -19,8 +21,9 @@ class Policy:
 
     Args:
         temp_drive: the letter of the VM's temporary drive, where the page file belongs; None where the VM has none
-            that could hold it: the page file then belongs on C:.
-        vm_size: the name of the VM's size, where the temporary drive was found by it; for the explanation only.
+            that could hold it: the page file then belongs on the volume of Windows. ``"?:"``, the default: nobody has
+            said it; the VM's size decides, where it is named, and what the disk tells.
+        vm_size: the name of the VM's size, which decides whether there is a temporary drive.
         ram: the VM's memory in bytes, which a complete dump must fit into the free space; None where it is not known.
         dump_file: where the memory dump is to be written, as Windows spells it.
         min_free: bytes that must be free on the OS volume.
@@ -31,7 +34,7 @@ class Policy:
         boot_menu: whether the boot menu is to show on the serial console too.
     """
 
-    temp_drive: str | None = "D:"
+    temp_drive: str | None = ASK_THE_DISK
     vm_size: str | None = None
     ram: int | None = None
     dump_file: str = r"%SystemRoot%\MEMORY.DMP"
@@ -45,7 +48,7 @@ class Policy:
     def __post_init__(self) -> None:
         if self.vm_size is not None:
             temporary_drive(self.vm_size)  # raises where it is no size's name
-        if self.temp_drive is not None and not DRIVE.fullmatch(self.temp_drive):
+        if self.temp_drive not in (None, ASK_THE_DISK) and not DRIVE.fullmatch(str(self.temp_drive)):
             raise UsageError(f"a drive is a letter and a colon, like D:, not {self.temp_drive!r}")
         if self.min_free < 0:
             raise UsageError("the space that must be free cannot be negative")
@@ -58,26 +61,29 @@ class Policy:
 
     @classmethod
     def azure(cls, vm_size: str | None = None) -> Policy:
-        """The default. With a VM size's name (``Standard_D4ds_v5``) the temporary drive follows from it."""
-        return cls(temp_drive=temporary_drive(vm_size), vm_size=vm_size) if vm_size else cls()
+        """The default; with a VM size's name (``Standard_D4ds_v5``) this size decides of the temporary drive."""
+        return cls(vm_size=vm_size)
+
+    @property
+    def has_temp_drive(self) -> bool | None:
+        """Whether the VM has a temporary drive, as far as it was said: by its letter, or by the VM's size."""
+        if self.temp_drive != ASK_THE_DISK:
+            return self.temp_drive is not None
+        return temporary_drive(self.vm_size) if self.vm_size else None
 
     @property
     def page_file_drive(self) -> str:
-        """Where the page file belongs: the temporary drive, or C: where there is none."""
-        return (self.temp_drive or OS_DRIVE).upper()
-
-    @property
-    def page_file_reason(self) -> str:
-        """Why the page file belongs there, for a person who may know better."""
-        if self.vm_size:
-            return f"a {self.vm_size} has {'a' if self.temp_drive else 'no'} temporary drive for it"
-        if self.temp_drive and self.temp_drive != Policy.temp_drive:
-            return f"the VM's temporary drive was said to be {self.page_file_drive}"
-        if self.temp_drive:
-            return f"the VM is taken to have a temporary drive {self.page_file_drive}, since its size was not named"
-        return "the VM has no temporary drive for it"
+        """Where the page file belongs by Azure's convention and by what was said; the check asks the disk too."""
+        if self.has_temp_drive is False:
+            return OS_DRIVE
+        return AZURES if self.temp_drive in (None, ASK_THE_DISK) else str(self.temp_drive).upper()
 
     @property
     def page_file(self) -> str:
-        """The line wanted in PagingFiles: in its place, sized by Windows."""
-        return f"{self.page_file_drive}\\pagefile.sys 0 0"
+        """The line for that drive in PagingFiles: sized by Windows."""
+        return page_file_line(self.page_file_drive)
+
+
+def page_file_line(drive: str) -> str:
+    """The line wanted in PagingFiles where the page file belongs on a drive: sized by Windows."""
+    return f"{drive}\\pagefile.sys 0 0"

@@ -59,14 +59,10 @@ RULES = (
 )
 
 
-def temporary_drive(vm_size: str) -> str | None:
-    """``"D:"`` where the size has a temporary drive that can hold a page file, otherwise None.
-
-    Raises UsageError where the text is not the name of a VM size.
-    """
+def temporary_drive(vm_size: str) -> bool | None:
     match = NAME.fullmatch(vm_size.strip())
     if match is None:
         raise UsageError(f"{vm_size!r} is not the name of an Azure VM size (they look like Standard_D4ds_v5)")
     version = int(match["version"] or 1)
     rule = next(rule for rule in RULES if rule.fits(match["family"], version, match["features"]))
-    return TEMPORARY_DRIVE if rule.usable else None
+    return rule.usable

@@ -158,7 +158,7 @@ def _policy_options() -> list[Callable[[Command], Command]]:
         click.option(each.name, field, help=each.help, metavar=each.metavar or None, **kinds[each.takes])
         for field, each in POLICY.items()
     ]
-    no_drive = "The VM has no temporary drive: the page file belongs on C:."
+    no_drive = "The VM has no temporary drive: the page file belongs on Windows' own volume."
     options.insert(2, click.option(NO_TEMP_DRIVE, "no_temp_drive", is_flag=True, help=no_drive))
     return options
 

@@ -25,7 +25,7 @@ from vmrescue.windows import Installation
 from vmrescue.windows.cleanup import CATEGORIES, chosen, is_named
 from vmrescue.windows.installation import DEFAULT_ROOT, OperatingSystem
 from vmrescue.windows.needed_files import NeededFiles
-from vmrescue.windows.page_file import why_no_page_file
+from vmrescue.windows.page_file import CONFIGURED, MOST, named_by, why_no_page_file
 
 if TYPE_CHECKING:
     from vmrescue.plan import FileRef, Step
@@ -113,8 +113,10 @@ class _Deletions:
     def _configured(self, volume: Volume) -> list[str]:
         """Where `PagingFiles` puts page files on a volume."""
         installation = self._windows
-        places = page_file.configured_places(installation.os) if installation and installation.os else []
-        return [place.path for place in places if installation and installation.letters.get(place.drive) is volume]
+        if installation is None or installation.os is None:
+            return []
+        places = named_by(installation.os, CONFIGURED)[:MOST]
+        return [place.path for place in places if installation.drives.of(place.drive).volume is volume]
 
     def _size_and_number(self, volume: Volume, file: FileRef) -> tuple[int | None, int]:
         """(None, 0) where there is no such file. A folder from which many files go is read at once."""

@@ -13,6 +13,7 @@ from vmrescue.bcd import Boot, Device, Partition, Style
 from vmrescue.errors import FormatError, LinkError, NotFoundError, UnsupportedError, VmRescueError
 from vmrescue.upcase import upper
 from vmrescue.windows.boot_store import BootStore, find_boot_store
+from vmrescue.windows.drives import Drives
 from vmrescue.windows.mounted_devices import drive_letters
 from vmrescue.windows.registry_file import RegistryFile
 
@@ -27,6 +28,7 @@ DEFAULT_ROOT = "Windows"
 OS_LETTER = "C:"
 NOT_IN_NAMES = frozenset('<>:"|?*')  # a text with one of these is no folder of Windows
 LONGEST_NAME = 255  # characters
+DRIVE = re.compile(r"[A-Za-z]:(?=[\\/])")
 CONTROL_SET = re.compile(r"ControlSet\d{3}", re.IGNORECASE)
 WINDOWS_11_BUILD = 22000  # from this build on a client is Windows 11, though ProductName still says 10
 
@@ -142,6 +144,22 @@ class OperatingSystem:
             self.warnings.append(f"the Windows version is not known: {error}")
             return Product(None, None, None, None)
 
+    @property
+    def system_drive(self) -> str | None:
+        """The letter (``"C:"``) of its own volume by `SystemRoot` of SOFTWARE; None where that says none."""
+        with suppress(VmRescueError):
+            root = self.software.text(CURRENT_VERSION, "SystemRoot") if self.software else None
+            match = DRIVE.match(root or "")
+            return match[0].upper() if match else None
+        return None
+
+    @cached_property
+    def bootable_control_sets(self) -> list[str]:
+        """The control sets that the next boot may take: the current one, and those of `Default` and `LastKnownGood`."""
+        numbers = (self._selected(value) for value in ("Default", "LastKnownGood"))
+        names = (self._control_sets.get(f"CONTROLSET{number:03}") for number in numbers if number is not None)
+        return list(dict.fromkeys([self.current_control_set, *filter(None, names)]))
+
     def _read_product(self) -> Product:
         hive = self.software
         key = hive.key(CURRENT_VERSION) if hive else None
@@ -198,6 +216,11 @@ class Installation:
     def generation(self) -> int:
         return self.boot.generation
 
+    @cached_property
+    def drives(self) -> Drives:
+        """What each letter of the guest is, at hand or not."""
+        return Drives(self)
+
     @property
     def volumes(self) -> list[Volume]:
         return [volume for disk in self.disks for volume in disk.volumes]
@@ -246,13 +269,14 @@ class Installation:
         return next((volume for volume in self.volumes if is_device(volume, device)), None)
 
     def _letters(self) -> dict[str, Volume]:
-        letters = drive_letters(self._mounted_devices(), self.volumes)
+        letters = drive_letters(self.mounted_devices, self.volumes)
         if self.os and self.os.volume not in letters.values():
-            # a copied disk may have a new id that the hive doesn't know; Windows calls its own volume C: all the same
-            letters.setdefault(OS_LETTER, self.os.volume)
+            # a copied disk may have a new id that the hive doesn't know; Windows calls its own volume as ever
+            letters.setdefault(self.os.system_drive or OS_LETTER, self.os.volume)
         return letters
 
-    def _mounted_devices(self) -> dict[str, RegistryData]:
+    @cached_property
+    def mounted_devices(self) -> dict[str, RegistryData]:
         """The values that say which letter means which volume; none where a link hides them."""
         if self.os is None:
             return {}

@@ -2,7 +2,7 @@ r"""Drive letters: the values ``\DosDevices\X:`` of the SYSTEM hive's key Mounte
 
 Their data (DOMAIN.md; observable on any Windows): 12 bytes = MBR disk signature (u32) and the partition's byte offset
 (u64); 24 bytes = ``DMIO:ID:`` and the GPT partition's GUID; anything else is the device path of something that is no
-partition of a basic disk (CD-ROM, floppy, USB).
+partition of a basic disk (CD-ROM, floppy, USB), in UTF-16. What each letter is on a VM: `windows.drives`.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ import struct
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from vmrescue.plan import RegistryData
     from vmrescue.volumes.volume import Volume
 
 NAME = re.compile(r"\\DosDevices\\(?P<letter>[A-Z]:)", re.IGNORECASE | re.ASCII)
 GPT_PREFIX = b"DMIO:ID:"
+GPT_LENGTH = len(GPT_PREFIX) + 16
 MBR_ENTRY = struct.Struct("<IQ")  # disk signature, byte offset of the partition
 
 
@@ -31,12 +32,16 @@ def _meaning(volume: Volume) -> Iterator[bytes]:
         yield GPT_PREFIX + partition.guid.bytes_le
 
 
-def drive_letters(values: dict[str, RegistryData], volumes: Iterable[Volume]) -> dict[str, Volume]:
+def letter_values(values: Mapping[str, RegistryData]) -> dict[str, bytes]:
+    """The data of each letter (``"C:"``) that has a value, in the order of the letters."""
+    named = ((NAME.fullmatch(name), data.raw) for name, data in values.items())
+    return dict(sorted((match["letter"].upper(), raw) for match, raw in named if match))
+
+
+def drive_letters(values: Mapping[str, RegistryData], volumes: Iterable[Volume]) -> dict[str, Volume]:
     """The guest's letters (``"C:"``) for those of `volumes` that have one."""
     meant: dict[bytes, Volume] = {}
     for volume in volumes:
         for data in _meaning(volume):
             meant.setdefault(data, volume)
-    named = ((NAME.fullmatch(name), data.raw) for name, data in values.items())
-    letters = {match["letter"].upper(): meant[raw] for match, raw in named if match and raw in meant}
-    return dict(sorted(letters.items()))
+    return {letter: meant[raw] for letter, raw in letter_values(values).items() if raw in meant}

@@ -1,8 +1,8 @@
 r"""Page files as the Session Manager's registry values name them.
 
 `PagingFiles`: ``D:\pagefile.sys 0 0`` (path, initial and maximum size in MB; 0 0 = managed by Windows);
-``?:\pagefile.sys`` = Windows also chooses the drive. `ExistingPageFiles`: ``\??\C:\pagefile.sys``, written by Windows
-at each boot: what that boot used.
+``?:\pagefile.sys`` = Windows also chooses the drive; ``%SystemDrive%\pagefile.sys``. `ExistingPageFiles`:
+``\??\C:\pagefile.sys``, written by Windows at each boot: what that boot used.
 """
 
 from __future__ import annotations
@@ -13,16 +13,21 @@ from typing import TYPE_CHECKING
 
 from vmrescue import file_path
 from vmrescue.upcase import upper
+from vmrescue.windows.drives import SYSTEM_DRIVE
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from vmrescue.readers.file_system import FileSystem
+    from vmrescue.windows.installation import OperatingSystem
 
 MEMORY_MANAGEMENT = r"Control\Session Manager\Memory Management"
+CONFIGURED, IN_USE = "PagingFiles", "ExistingPageFiles"
+WINDOWS_CHOOSES = "?:"
 # A size begins where blanks begin: looked for at each of many blanks, it would be looked for without end.
 LINE = re.compile(
-    r"(?:\\\?\?\\|\\\\[?.]\\)?(?P<drive>[A-Za-z?]:)[\\/]++(?P<path>.+?)(?:(?<! ) ++\d++){0,2}+", re.DOTALL
+    r"(?:\\\?\?\\|\\\\[?.]\\)?(?P<drive>[A-Za-z?]:|(?i:%SystemDrive%))[\\/]++(?P<path>.+?)(?:(?<! ) ++\d++){0,2}+",
+    re.DOTALL,
 )
 MOST = 16  # page files that Windows has at once
 ITS_NAMES = frozenset(("PAGEFILE.SYS", "SWAPFILE.SYS"))
@@ -57,7 +62,10 @@ LONGEST_SIGNATURE = 8  # bytes
 
 @dataclass(frozen=True)
 class PageFile:
-    """A page file's place: ``drive`` is ``"C:"``, or ``"?:"`` where Windows chooses; ``path`` is without the drive."""
+    """A page file's place: ``path`` is without the drive.
+
+    ``drive`` is ``"C:"``, ``"?:"`` where Windows chooses, or ``"%SystemDrive%"``.
+    """
 
     drive: str
     path: str
@@ -70,7 +78,10 @@ def parse(line: str) -> PageFile | None:
     """A line of PagingFiles or ExistingPageFiles; None where it names no drive."""
     match = LINE.fullmatch(line.strip())
     path = "\\".join(file_path.split(match["path"])) if match else ""
-    return PageFile(match["drive"].upper(), path) if match and path else None
+    if not match or not path:
+        return None
+    drive = match["drive"]
+    return PageFile(SYSTEM_DRIVE if drive.startswith("%") else drive.upper(), path)
 
 
 def parse_all(lines: object) -> list[PageFile]:
@@ -80,6 +91,17 @@ def parse_all(lines: object) -> list[PageFile]:
     if not isinstance(lines, list):
         return []
     return [found for line in lines if (found := parse(str(line)))]
+
+
+def key_of(control_set: str) -> str:
+    """The key that holds both values."""
+    return f"{control_set}\\{MEMORY_MANAGEMENT}"
+
+
+def named_by(windows: OperatingSystem, value: str) -> list[PageFile]:
+    """The places that a value (`CONFIGURED` or `IN_USE`) names in the control sets that may boot, each once."""
+    found = (windows.system.data(key_of(control_set), value) for control_set in windows.bootable_control_sets)
+    return different([place for data in found for place in parse_all(data.data if data else None)])
 
 
 def different(places: list[PageFile]) -> list[PageFile]:

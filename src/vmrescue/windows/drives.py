@@ -1,0 +1,149 @@
+r"""What each drive letter of the guest is: a volume at hand, a disk that is not at hand, an optical drive, nothing.
+
+The one place where a letter, or a path that begins with one (``D:\pagefile.sys``, ``%SystemRoot%\MEMORY.DMP``), is
+resolved. MountedDevices says what a letter meant when Windows last ran; the disks at hand say which of these are here.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from vmrescue import file_path
+from vmrescue.windows.mounted_devices import GPT_LENGTH, GPT_PREFIX, MBR_ENTRY, letter_values
+
+if TYPE_CHECKING:
+    from vmrescue.volumes.volume import Volume
+    from vmrescue.windows.installation import Installation
+
+SYSTEM_DRIVE = "%SystemDrive%"
+PATH = re.compile(
+    r"(?:\\\?\?\\|\\\\[?.]\\)?(?P<start>[A-Z]:|%SystemDrive%|%SystemRoot%|%windir%|\\SystemRoot)(?:[\\/](?P<rest>.*))?",
+    re.IGNORECASE | re.DOTALL,
+)
+# What the device path of a letter holds, as the drivers of these devices name them.
+REMOVABLE = {"#cdrom": "an optical drive", "\\fdc#": "a floppy drive"}
+
+
+class DriveKind(StrEnum):
+    """What a letter stands for."""
+
+    WINDOWS = "the volume of Windows"
+    VOLUME = "a volume at hand"
+    MBR_DISK = "an MBR disk that is not at hand"
+    GPT_DISK = "a GPT disk that is not at hand"
+    REMOVABLE = "a drive of removable media"
+    SAME_DISK = "a partition of the disk of Windows, by the id that this disk once had"
+    OTHER = "a device that is no partition of a basic disk"
+    NOTHING = "no drive that MountedDevices knows"
+
+
+@dataclass(frozen=True)
+class Drive:
+    """A letter of the guest.
+
+    Attributes:
+        letter: ``"D:"``.
+        kind: what it is.
+        volume: the volume, where it is at hand.
+        said: what it is, in words: for removable media which, for a disk that is not at hand its id.
+    """
+
+    letter: str
+    kind: DriveKind
+    said: str
+    volume: Volume | None = None
+
+    @property
+    def is_disk(self) -> bool:
+        """Whether files can lie there from boot to boot: a partition, here or not."""
+        return self.kind in (DriveKind.WINDOWS, DriveKind.VOLUME, DriveKind.MBR_DISK, DriveKind.GPT_DISK)
+
+    @property
+    def is_away(self) -> bool:
+        """Whether it is a disk that is not at hand."""
+        return self.kind in (DriveKind.MBR_DISK, DriveKind.GPT_DISK)
+
+
+class Drives:
+    """The letters of an installation."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+        self._values = letter_values(installation.mounted_devices)
+
+    @property
+    def known(self) -> bool:
+        """Whether MountedDevices gives any letter."""
+        return bool(self._values)
+
+    @cached_property
+    def all(self) -> list[Drive]:
+        """The letters that mean something, in their order."""
+        return [self.of(letter) for letter in sorted({*self._values, *self._installation.letters})]
+
+    @property
+    def windows(self) -> Drive | None:
+        """The drive that Windows is on; None where its letter is not known."""
+        return self.of(self.windows_letter) if self.windows_letter else None
+
+    @cached_property
+    def windows_letter(self) -> str | None:
+        """The letter of the volume of Windows."""
+        windows, letters = self._installation.os, self._installation.letters
+        return next((letter for letter, volume in letters.items() if windows and volume is windows.volume), None)
+
+    def of(self, letter: str) -> Drive:
+        """What a letter is; ``%SystemDrive%`` is the letter of Windows."""
+        if letter.upper() == SYSTEM_DRIVE.upper():
+            return self.windows or Drive(SYSTEM_DRIVE, DriveKind.NOTHING, "the volume of Windows, which has no letter")
+        letter = letter.upper()
+        volume = self._installation.letters.get(letter)
+        if volume is None:
+            return self._away(letter, self._values.get(letter))
+        windows = self._installation.os
+        kind = DriveKind.WINDOWS if windows and windows.volume is volume else DriveKind.VOLUME
+        return Drive(letter, kind, kind, volume)
+
+    def of_path(self, path: str) -> tuple[Drive, str] | None:
+        r"""The drive and the path on it; None where the text is no path that begins with a drive.
+
+        ``%SystemRoot%``, ``%windir%`` and ``\SystemRoot`` are the folder of Windows.
+        """
+        match = PATH.fullmatch(path.strip())
+        windows = self._installation.os
+        if match is None:
+            return None
+        start, rest = match["start"], match["rest"] or ""
+        if start.endswith(":"):
+            return self.of(start), "\\".join(file_path.split(rest))
+        root = windows.root if windows and start.upper() != SYSTEM_DRIVE.upper() else ""
+        return self.of(SYSTEM_DRIVE), "\\".join(file_path.split(f"{root}\\{rest}"))
+
+    def _away(self, letter: str, raw: bytes | None) -> Drive:
+        """A letter for which no volume is at hand."""
+        if raw is None:
+            return _drive(letter, DriveKind.NOTHING)
+        if len(raw) == MBR_ENTRY.size:
+            signature, start = MBR_ENTRY.unpack(raw)
+            if signature == self._old_signature:
+                return _drive(letter, DriveKind.SAME_DISK)
+            return Drive(letter, DriveKind.MBR_DISK, f"{DriveKind.MBR_DISK} ({signature:08x}, byte {start})")
+        if len(raw) == GPT_LENGTH and raw.startswith(GPT_PREFIX):
+            return _drive(letter, DriveKind.GPT_DISK)
+        device = raw.decode("utf-16-le", "replace").lower()
+        said = next((said for part, said in REMOVABLE.items() if part in device), None)
+        return Drive(letter, DriveKind.REMOVABLE, said) if said else _drive(letter, DriveKind.OTHER)
+
+    @cached_property
+    def _old_signature(self) -> int | None:
+        """The MBR signature that MountedDevices has for the disk of Windows: a former one, if the disk is a copy."""
+        raw = self._values.get(self.windows_letter or "", b"")
+        return int(MBR_ENTRY.unpack(raw)[0]) if len(raw) == MBR_ENTRY.size else None
+
+
+def _drive(letter: str, kind: DriveKind) -> Drive:
+    return Drive(letter, kind, kind)
