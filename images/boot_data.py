@@ -20,12 +20,17 @@ BOOTLOADERSETTINGS = "{6efb52bf-1766-41db-a6b3-0ee5eff72bd7}"
 LOADER = "{0f6f5a2e-3c1d-11ef-9a77-00155d3a2b01}"
 RESUME = "{0f6f5a2d-3c1d-11ef-9a77-00155d3a2b01}"
 
+RECOVERY = "{0f6f5a2f-3c1d-11ef-9a77-00155d3a2b01}"
+RAMDISK_OPTIONS = "{0f6f5a30-3c1d-11ef-9a77-00155d3a2b01}"
+RECOVERY_IMAGE, RAMDISK_FILE = "\\Recovery\\WindowsRE\\Winre.wim", "\\Recovery\\WindowsRE\\boot.sdi"
+
 APPLICATION_BOOTMGR = 0x10100002
 APPLICATION_LOADER = 0x10200003
 APPLICATION_RESUME = 0x10200004
 APPLICATION_MEMDIAG = 0x10200005
 INHERIT_ANY = 0x20100000
 INHERIT_LOADER = 0x20200003
+DEVICE_OPTIONS = 0x30000000
 
 PARTITION_DEVICE, GPT, MBR = 6, 0, 1
 
@@ -52,6 +57,13 @@ class Place:
             + bytes(16)
         )
 
+    def ramdisk(self, path: str, options: str) -> bytes:
+        """A device element of a disk in memory, filled from a file on this partition."""
+        inner = self.device()[16:] + (path + "\0").encode("utf-16-le")
+        file = struct.pack("<3I", 1, 12 + len(inner), 5) + inner
+        body = struct.pack("<I2QI", 3, 0, 0, 0) + file  # 3: a disk in memory; base, size and offset come later
+        return uuid.UUID(options).bytes_le + struct.pack("<4I", 0, 1, 16 + len(body), 0) + body
+
 
 def integer(number: int) -> bytes:
     return struct.pack("<Q", number)
@@ -67,6 +79,7 @@ def boot_store(boot: Place, windows: Place, uefi: bool, faults: bool) -> Keys:
         0x12000004: "Windows Server 2019",
         0x12000005: "en-US",
         0x14000006: [BOOTLOADERSETTINGS],
+        0x14000008: [RECOVERY],
         0x21000001: windows.device(),
         0x22000002: "\\Windows",
         0x23000003: RESUME,
@@ -78,7 +91,7 @@ def boot_store(boot: Place, windows: Place, uefi: bool, faults: bool) -> Keys:
         bad[0x1700000A] = struct.pack("<3Q", 0x1F3A0, 0x1F3A1, 0x7FF00)
         loader[0x15000007] = integer(0x40000000)
     else:
-        loader[0x260000B0] = b"\x01"
+        loader |= {0x260000B0: b"\x01", 0x16000009: b"\x00", 0x250000E0: integer(1)}
         ems |= {0x15000022: integer(1), 0x15000023: integer(115200)}
     objects: dict[str, tuple[int, dict[int, Value]]] = {
         BOOTMGR: (
@@ -106,6 +119,23 @@ def boot_store(boot: Place, windows: Place, uefi: bool, faults: bool) -> Keys:
                 0x21000001: windows.device(),
                 0x22000002: "\\hiberfil.sys",
             },
+        ),
+        RECOVERY: (
+            APPLICATION_LOADER,
+            {
+                0x11000001: windows.ramdisk(RECOVERY_IMAGE, RAMDISK_OPTIONS),
+                0x12000002: f"\\Windows\\system32\\winload.{suffix}",
+                0x12000004: "Windows Recovery Environment",
+                0x14000006: [BOOTLOADERSETTINGS],
+                0x21000001: windows.ramdisk(RECOVERY_IMAGE, RAMDISK_OPTIONS),
+                0x22000002: "\\Windows",
+                0x26000022: b"\x01",
+                0x46000010: b"\x01",
+            },
+        ),
+        RAMDISK_OPTIONS: (
+            DEVICE_OPTIONS,
+            {0x31000003: windows.device(), 0x32000004: RAMDISK_FILE},
         ),
         MEMDIAG: (
             APPLICATION_MEMDIAG,

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from boot_data import Place, boot_store
+from boot_path import boot_manager, write_files, write_master_code, write_volume_code
 from registry_text import Keys, reg_text
 from vmrescue.registry import Hive
-from windows_data import software, system
+from windows_data import default, sam, security, software, system
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,16 +87,34 @@ def fill(folder: Path, leave: int) -> None:
             stream.write(bytes(MIB))
 
 
-def write_windows(folder: Path, system_keys: Keys, faults: bool) -> None:
-    """The folders and files of a Windows, as far as a diagnosis looks."""
+def write_windows(folder: Path, system_keys: Keys, faults: bool, uefi: bool) -> None:
+    """The folders and files of a Windows, as far as a diagnosis looks: the boot path is whole."""
+    write_files(folder, uefi)
     config = folder / "Windows/System32/config"
     write_hive(config / "SYSTEM", system_keys)
-    write_hive(config / "SOFTWARE", software())
-    (folder / "Windows/System32/ntoskrnl.exe").write_bytes(b"MZ" + bytes(4094))
+    for name, keys in {"SOFTWARE": software(), "SAM": sam(), "SECURITY": security(), "DEFAULT": default()}.items():
+        write_hive(config / name, keys)
     if faults:
         with (folder / "pagefile.sys").open("wb") as stream:
             stream.write(bytes(PAGE_FILE))
         fill(folder, FREE_WHEN_FULL)
+
+
+def fill_esp(volume: Path, store: Path) -> None:
+    """The boot manager, under its own name and as what a firmware without an entry for it starts, and the store."""
+    run("mmd", "-i", volume, "::/EFI", "::/EFI/Microsoft", "::/EFI/Microsoft/Boot")
+    run("mcopy", "-i", volume, store, "::/EFI/Microsoft/Boot/BCD")
+    run("mmd", "-i", volume, "::/EFI/Boot")
+    with tempfile.NamedTemporaryFile() as manager:
+        manager.write(boot_manager(uefi=True))
+        manager.flush()
+        for place in ("Microsoft/Boot/bootmgfw.efi", "Boot/bootx64.efi"):
+            run("mcopy", "-i", volume, manager.name, f"::/EFI/{place}")
+
+
+def starts_at(start: int) -> tuple[str, ...]:
+    """What a boot sector says of its place, for mkntfs: sectors before it, and the geometry that Windows takes."""
+    return "-p", str(start * MIB // 512), "-H", "255", "-S", "63"
 
 
 def make_volume(folder: Path, name: str, part: Part) -> Path:
@@ -112,23 +131,25 @@ def insert(disk: Path, volume: Path, part: Part) -> None:
 
 def generation_1(folder: Path, faults: bool) -> Path:
     """MBR, an active System Reserved volume, two control sets."""
-    reserved = Part(1, 32, ("mkntfs", "-q", "-F", "-L", "System Reserved"))
-    os = Part(33, 606, ("mkntfs", "-q", "-F", "-p", str(33 * 2048)))
+    reserved = Part(1, 32, ("mkntfs", "-q", "-F", *starts_at(1), "-L", "System Reserved"))
+    os = Part(33, 606, ("mkntfs", "-q", "-F", *starts_at(33)))
     disk = folder / "disk.raw"
     with disk.open("wb") as stream:
         stream.truncate(640 * MIB)
     table = f"label: dos\nlabel-id: 0x{SIGNATURE:08x}\n1MiB,32MiB,7,*\n33MiB,606MiB,7\n"
     subprocess.run(["sfdisk", "-q", str(disk)], input=table.encode(), check=True)
+    write_master_code(disk)
     boot_place, os_place = Place(SIGNATURE, MIB), Place(SIGNATURE, 33 * MIB)
     volume = make_volume(folder, "reserved", reserved)
     with mounted(volume) as root:
         write_hive(root / "Boot/BCD", boot_store(boot_place, os_place, uefi=False, faults=faults))
-        (root / "bootmgr").write_bytes(bytes(1024))
+        (root / "bootmgr").write_bytes(boot_manager(uefi=False))
+    write_volume_code(volume)
     insert(disk, volume, reserved)
     volume = make_volume(folder, "os", os)
     letters = {"C:": struct.pack("<IQ", SIGNATURE, 33 * MIB), "D:": TEMPORARY_DISK}
     with mounted(volume) as root:
-        write_windows(root, system("VM-GEN1", 2, letters, faults), faults)
+        write_windows(root, system("VM-GEN1", 2, letters, faults), faults, uefi=False)
     if faults:
         run("ntfsfix", volume)  # leaves the volume marked dirty
     insert(disk, volume, os)
@@ -138,7 +159,7 @@ def generation_1(folder: Path, faults: bool) -> Path:
 def generation_2(folder: Path, faults: bool) -> Path:
     """GPT: EFI system partition, Microsoft reserved, OS; one control set, as newer Windows has it."""
     esp = Part(1, 40, ("mkfs.vfat", "-F", "32", "-s", "1", "-n", "SYSTEM"))
-    os = Part(57, 580, ("mkntfs", "-q", "-F", "-p", str(57 * 2048)))
+    os = Part(57, 580, ("mkntfs", "-q", "-F", *starts_at(57)))
     disk = folder / "disk.raw"
     with disk.open("wb") as stream:
         stream.truncate(640 * MIB)
@@ -150,13 +171,12 @@ def generation_2(folder: Path, faults: bool) -> Path:
     volume = make_volume(folder, "esp", esp)
     store = folder / "BCD"
     write_hive(store, boot_store(boot_place, os_place, uefi=True, faults=faults))
-    run("mmd", "-i", volume, "::/EFI", "::/EFI/Microsoft", "::/EFI/Microsoft/Boot")
-    run("mcopy", "-i", volume, store, "::/EFI/Microsoft/Boot/BCD")
+    fill_esp(volume, store)
     insert(disk, volume, esp)
     volume = make_volume(folder, "os", os)
     letters = {"C:": b"DMIO:ID:" + OS_GUID.bytes_le, "D:": TEMPORARY_DISK}
     with mounted(volume) as root:
-        write_windows(root, system("VM-GEN2", 1, letters, faults), faults)
+        write_windows(root, system("VM-GEN2", 1, letters, faults), faults, uefi=True)
     if faults:
         run("ntfsfix", volume)
     insert(disk, volume, os)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from boot_data import Place, boot_store
-from build import DISK_GUID, ESP_GUID, MIB, OS_GUID, mounted, run, write_hive, write_windows
+from build import DISK_GUID, ESP_GUID, MIB, OS_GUID, fill_esp, mounted, run, write_hive, write_windows
 from windows_data import system
 
 if TYPE_CHECKING:
@@ -55,15 +55,13 @@ def build(target: Path, files: int = 0, hive: bytes | None = None, os_guid: UUID
     write_hive(store, boot_store(Place(DISK_GUID, ESP_GUID), Place(DISK_GUID, os_guid), uefi=True, faults=True))
     with loop(target, *ESP) as volume:
         run("mkfs.vfat", "-F", "32", volume)
-        run("mmd", "-i", volume, "::/EFI", "::/EFI/Microsoft", "::/EFI/Microsoft/Boot")
-        run("mcopy", "-i", volume, store, "::/EFI/Microsoft/Boot/BCD")
+        fill_esp(volume, store)
     store.unlink()
     with loop(target, *OS) as volume:
         run("mkntfs", "-q", "-Q", "-F", "-p", str(OS_START // 512), "-H", "255", "-S", "63", volume)
         with mounted(volume) as root:
-            write_windows(
-                root, system("VM-LARGE", 1, {"C:": b"DMIO:ID:" + os_guid.bytes_le}, faults=True), faults=False
-            )
+            letters = {"C:": b"DMIO:ID:" + os_guid.bytes_le}
+            write_windows(root, system("VM-LARGE", 1, letters, faults=True), faults=False, uefi=True)
             if hive is not None:
                 (root / "Windows/System32/config/SYSTEM").write_bytes(hive)
             (root / "pagefile.sys").write_bytes(bytes(MIB))

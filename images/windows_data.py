@@ -1,8 +1,10 @@
-"""The SYSTEM and SOFTWARE hives of the samples: only what a diagnosis looks at, and its neighbours."""
+"""The hives of the samples: only what a diagnosis looks at, and its neighbours."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+import boot_path
 
 if TYPE_CHECKING:
     from registry_text import Keys
@@ -12,7 +14,7 @@ def control_set(name: str, computer: str, faults: bool) -> Keys:
     """One control set; with its faults, or with what Azure wants."""
     page_file = "C:\\pagefile.sys" if faults else "D:\\pagefile.sys"
     memory = f"{name}\\Control\\Session Manager\\Memory Management"
-    return {
+    return boot_path.control_set(name) | {
         f"{name}\\Control\\ComputerName\\ComputerName": {"ComputerName": computer},
         f"{name}\\Control\\CrashControl": (
             {"AutoReboot": 1, "CrashDumpEnabled": 7, "DumpFile": ("expand", "%SystemRoot%\\MEMORY.DMP"), "LogEvent": 1}
@@ -26,6 +28,7 @@ def control_set(name: str, computer: str, faults: bool) -> Keys:
             }
         ),
         f"{name}\\Control\\Session Manager": {
+            "BootExecute": ["autocheck autochk *"],
             "ObjectDirectories": ["\\Windows", "\\RPC Control"],
             "ProcessorControl": 2,
         },
@@ -36,7 +39,6 @@ def control_set(name: str, computer: str, faults: bool) -> Keys:
             "PagedPoolSize": 0,
         },
         f"{name}\\Services\\Tcpip\\Parameters": {"Hostname": computer, "Domain": ""},
-        f"{name}\\Services\\stornvme": {"Start": 0, "Type": 1, "ErrorControl": 1},
     }
 
 
@@ -45,7 +47,8 @@ def system(computer: str, control_sets: int, mounted: dict[str, bytes], faults: 
     keys: Keys = {
         "Select": {"Current": 1, "Default": 1, "Failed": 0, "LastKnownGood": control_sets},
         "MountedDevices": {f"\\DosDevices\\{letter}": data for letter, data in mounted.items()},
-        "Setup": {"SystemSetupInProgress": 0},
+        "Setup": {"SystemSetupInProgress": 0, "SetupType": 0, "CmdLine": "", "OOBEInProgress": 0},
+        "HardwareConfig": {"LastId": 0},
     }
     for number in range(1, control_sets + 1):
         keys |= control_set(f"ControlSet{number:03}", computer, faults)
@@ -66,4 +69,23 @@ def software() -> Keys:
             "SystemRoot": "C:\\Windows",
         },
         "Microsoft\\GuestAgent": {"Incarnation": "1"},  # Azure's agent has been here
+        "Microsoft\\Windows NT\\CurrentVersion\\Winlogon": {
+            "Shell": "explorer.exe",
+            "Userinit": "C:\\Windows\\system32\\userinit.exe,",
+        },
     }
+
+
+def sam() -> Keys:
+    """The accounts: none."""
+    return {"SAM\\Domains\\Account\\Users": {}}
+
+
+def security() -> Keys:
+    """What the local security authority keeps: nothing."""
+    return {"Policy\\Secrets": {}}
+
+
+def default() -> Keys:
+    """The profile that stands for nobody: where the logon's own settings lie."""
+    return {"Control Panel\\Desktop": {"ScreenSaveActive": "0"}, "Environment": {}}

@@ -40,7 +40,7 @@ def test_the_samples_are_not_fragmented(gen1_broken: Path, gen2_broken: Path) ->
 def test_free_space_in_short_stretches_is_a_finding_from_the_policys_threshold_on(gen2_broken: Path) -> None:
     [finding] = only(gen2_broken, "fragmentation", min_free_extent=90 * MIB)
     assert (finding.severity, finding.changes) == ("advice", ())
-    assert 79 * MIB < finding.evidence["bytes_in_longest"] < 81 * MIB
+    assert 64 * MIB < finding.evidence["bytes_in_longest"] < 90 * MIB
     assert finding.evidence["bytes_wanted_in_longest"] == 90 * MIB
     assert advised(gen2_broken, "fragmentation", min_free_extent=90 * MIB) == (
         ("vmrescue", "defrag", str(gen2_broken), "--free-space"),

@@ -29,7 +29,7 @@ def test_ls_names_the_volume_by_number_by_letter_or_not_at_all(gen1_broken: Path
     assert output_of("ls", f"{gen1_broken}:C") == output_of("ls", f"{gen1_broken}:2") == by_default
     assert "bootmgr" in output_of("ls", f"{gen1_broken}:1")
     rows = json.loads(output_of("ls", gen1_broken, r"C:\Windows\System32\config", "--format", "json"))
-    assert [row["name"] for row in rows] == ["SOFTWARE", "SYSTEM"]
+    assert [row["name"] for row in rows] == ["DEFAULT", "SAM", "SECURITY", "SOFTWARE", "SYSTEM"]
     assert all(row["bytes"] % 4096 == 0 for row in rows)
 
 
@@ -102,8 +102,7 @@ def test_backup_copies_the_config_folder_and_the_store(gen2_broken: Path, tmp_pa
     manifest = json.loads((folder / "manifest.json").read_text())
     assert {row["path"] for row in manifest["files"]} == {
         r"EFI\Microsoft\Boot\BCD",
-        r"Windows\System32\config\SOFTWARE",
-        r"Windows\System32\config\SYSTEM",
+        *(rf"Windows\System32\config\{hive}" for hive in ("DEFAULT", "SAM", "SECURITY", "SOFTWARE", "SYSTEM")),
     }
     for row in manifest["files"]:
         assert sha256(folder / row["copy"]) == row["sha256"]

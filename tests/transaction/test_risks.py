@@ -148,12 +148,12 @@ def test_a_child_whose_parent_has_another_size_is_not_edited(tmp_path: Path) -> 
 
 
 def test_every_command_says_what_is_odd_about_an_image_once(saved: Path, tmp_path: Path) -> None:
-    sam = r"Windows\System32\config\SAM"
+    components = r"Windows\System32\config\COMPONENTS"  # which is not there
     for words in (
         ["ls", saved, "Windows"],
         ["ls", saved, "Windows", "--format", "json"],
-        ["cat", saved, sam],
-        ["get", saved, sam, tmp_path / "SAM", "--quiet"],
+        ["cat", saved, components],
+        ["get", saved, components, tmp_path / "COMPONENTS", "--quiet"],
         ["reg", saved, "query", r"HKLM\SYSTEM\Select"],
         ["bcdedit", saved],
         ["backup", saved, tmp_path / "backup"],
