@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vmrescue.disk import BlockDevice
-    from vmrescue.ntfs.file import File
+    from vmrescue.ntfs.store import File
 
 MIB = 1 << 20
 GIB = 1 << 30

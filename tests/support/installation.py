@@ -19,7 +19,7 @@ from vmrescue.readers.file_system import Entry
 from vmrescue.readers.nature import Nature
 from vmrescue.volume import Partition, PartitionTable
 from vmrescue.volume.state import StateName, VolumeState
-from vmrescue.volumes.volume import Volume
+from vmrescue.volumes.disk import Volume
 from vmrescue.windows import Disk, Installation
 
 if TYPE_CHECKING:

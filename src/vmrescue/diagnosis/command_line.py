@@ -7,14 +7,13 @@ recommends spells it: so a repair finds what the diagnosis found.
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from vmrescue.checks.intents import CleanUp, Defragment, Expand
 
 if TYPE_CHECKING:
     from vmrescue.checks import Finding, Policy
     from vmrescue.checks.intents import Intent
-    from vmrescue.diagnosis.diagnosis import Diagnosis
 
     Command = tuple[str, ...]  # as words
 
@@ -56,6 +55,31 @@ DATA_DISK = Option("--data-disk", "text", "PATH", "A further disk of the same VM
 COMMANDS = {CleanUp: "vmrescue cleanup", Expand: "vmrescue expand", Defragment: "vmrescue defrag"}
 
 
+class Diagnosed(Protocol):
+    """What a command repeats of a diagnosis: see `Diagnosis`."""
+
+    @property
+    def image(self) -> str: ...
+
+    @property
+    def data_disks(self) -> tuple[str, ...]: ...
+
+    @property
+    def parents(self) -> str | None: ...
+
+    @property
+    def policy(self) -> Policy: ...
+
+    @property
+    def only(self) -> tuple[str, ...]: ...
+
+    @property
+    def skip(self) -> tuple[str, ...]: ...
+
+    @property
+    def refusal(self) -> str | None: ...
+
+
 def policy_options(policy: Policy) -> Command:
     """The options that make this policy."""
     usual = type(policy).azure(policy.vm_size)
@@ -71,7 +95,7 @@ def policy_options(policy: Policy) -> Command:
     return tuple(words)
 
 
-def repair_command(diagnosis: Diagnosis, check: str | None = None) -> Command:
+def repair_command(diagnosis: Diagnosed, check: str | None = None) -> Command:
     """The command that mends the findings (of one check) as this diagnosis would have it."""
     choice = ("--only", check) if check else _choice(diagnosis)
     disks = [word for path in diagnosis.data_disks for word in (DATA_DISK.name, path)]
@@ -79,17 +103,17 @@ def repair_command(diagnosis: Diagnosis, check: str | None = None) -> Command:
     return ("vmrescue", "repair", *choice, *options, diagnosis.image)
 
 
-def remedy(diagnosis: Diagnosis, check: str | None = None) -> str:
+def remedy(diagnosis: Diagnosed, check: str | None = None) -> str:
     """`repair_command` as it is to be typed; where nothing may be changed, why, and what is to be done first."""
     return diagnosis.refusal or shlex.join(repair_command(diagnosis, check))
 
 
-def repair_of(diagnosis: Diagnosis, finding: Finding) -> Command | None:
+def repair_of(diagnosis: Diagnosed, finding: Finding) -> Command | None:
     """The command that mends a finding; None where there is nothing to mend, or it would be refused."""
     return repair_command(diagnosis, finding.check) if finding.changes and not finding.refused else None
 
 
-def commands(diagnosis: Diagnosis, finding: Finding) -> tuple[Command, ...]:
+def commands(diagnosis: Diagnosed, finding: Finding) -> tuple[Command, ...]:
     """What is to be run beside a repair; nothing where it would be refused."""
     if finding.refused:
         return ()
@@ -119,12 +143,12 @@ def _value(option: Option, value: Any) -> list[str]:
     return [size_option(value) if option.takes == "size" else str(value)]
 
 
-def _choice(diagnosis: Diagnosis) -> Command:
+def _choice(diagnosis: Diagnosed) -> Command:
     chosen = (("--only", diagnosis.only), ("--skip", diagnosis.skip))
     return tuple(word for name, ids in chosen if ids for word in (name, ",".join(ids)))
 
 
-def _spelled(diagnosis: Diagnosis, intent: Intent) -> Command:
+def _spelled(diagnosis: Diagnosed, intent: Intent) -> Command:
     image = (diagnosis.image, *diagnosis.data_disks)[intent.disk]
     words = (*COMMANDS[type(intent)].split(), image)
     match intent:
@@ -137,5 +161,5 @@ def _spelled(diagnosis: Diagnosis, intent: Intent) -> Command:
             return words
 
 
-def _parents(diagnosis: Diagnosis) -> Command:
+def _parents(diagnosis: Diagnosed) -> Command:
     return ("--parent-dir", diagnosis.parents) if diagnosis.parents else ()

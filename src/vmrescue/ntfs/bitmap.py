@@ -8,14 +8,13 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError, RefusedError
-from vmrescue.ntfs.structures.attribute import Kind
-from vmrescue.ntfs.structures.system_files import BITMAP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from vmrescue.ntfs.data import Stream
-    from vmrescue.ntfs.store import Store
+    from vmrescue.ntfs.mft import FileTable
+    from vmrescue.ntfs.structures.boot_sector import BootSector
     from vmrescue.ntfs.structures.run_list import Run
 
 CHUNK = 1 << 16  # bytes of the bitmap looked at together
@@ -30,12 +29,19 @@ _FREE = re.compile("0+")
 
 
 class ClusterBitmap:
-    """One bit a cluster, read in parts. Changes are seen at once, and written with the edit under way."""
+    """One bit a cluster, read in parts. Changes are seen at once, and written with the edit under way.
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._count = store.boot.cluster_count
-        self._stream = store.file(BITMAP).stream(Kind.DATA)
+    Args:
+        stream: the content of $Bitmap.
+        boot: the volume's geometry.
+        mft: the file table, behind which room is left for it.
+    """
+
+    def __init__(self, stream: Stream, boot: BootSector, mft: FileTable) -> None:
+        self._stream = stream
+        self._mft = mft
+        self._count = boot.cluster_count
+        self._cluster_size = boot.cluster_size
         self._next = 0  # where the last allocation ended: the next one most likely finds room there
         self.reserved: Piece = (0, 0)  # free clusters that `allocate` leaves alone
         self.changes: list[Flip] | None = None  # what was taken and given back, where somebody wants to know
@@ -106,7 +112,7 @@ class ClusterBitmap:
         for places in (outside, ranges):
             if found := fewest(islice(self._unreserved(self._free_pieces(places)), MOST_PIECES), count):
                 return found
-        raise RefusedError(f"the volume has no {count} free clusters of {self._store.boot.cluster_size} bytes")
+        raise RefusedError(f"the volume has no {count} free clusters of {self._cluster_size} bytes")
 
     def _before_reserved(self, first: int, count: int) -> int:
         """How many of `count` clusters from `first` on lie before the reserved ones."""
@@ -123,13 +129,13 @@ class ClusterBitmap:
                     yield part, part_end - part
 
     def _zone(self) -> Piece:
-        start = self._store.mft.runs.next_lcn or 0
+        start = self._mft.runs.next_lcn or 0
         return start, start + self.zone_size
 
     @property
     def zone_size(self) -> int:
         """Clusters behind $MFT that are left to it while there are others."""
-        return min(self._count // ZONE_PART, ZONE_SIZE // self._store.boot.cluster_size)
+        return min(self._count // ZONE_PART, ZONE_SIZE // self._cluster_size)
 
     def free_pieces(self) -> Iterator[Piece]:
         """All free clusters, in pieces as long as can be, in the order of the volume.

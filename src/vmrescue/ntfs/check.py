@@ -18,9 +18,9 @@ from vmrescue.ntfs.directory import Directory
 from vmrescue.ntfs.edit.deletion import stored_attributes
 from vmrescue.ntfs.edit.naming import is_system
 from vmrescue.ntfs.edit.views import object_id_key, open_view, reparse_key
-from vmrescue.ntfs.file import File
 from vmrescue.ntfs.index import FILE_NAMES, Index
 from vmrescue.ntfs.info import allocated_size
+from vmrescue.ntfs.store import File
 from vmrescue.ntfs.structures.attribute import Kind, Storage
 from vmrescue.ntfs.structures.file_name import Space, file_names
 from vmrescue.ntfs.structures.record import NUMBER_MASK
@@ -147,7 +147,7 @@ class _Checker:
         apart = True
         for extents in stored_attributes(file):
             with self.reporting():
-                apart = self._claim(file, Stream(file, extents)) and apart
+                apart = self._claim(file, file.value(extents)) and apart
         for view in self._views:
             with self.reporting():
                 view.check(file, self.problems)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from vmrescue.errors import UnsupportedError
 from vmrescue.ntfs.structures.file_name import read_file_name
@@ -11,12 +11,18 @@ from vmrescue.ntfs.structures.file_name import read_file_name
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vmrescue.ntfs.index import Entry
     from vmrescue.ntfs.store import Store
 
 Key = Any  # anything that sorts among its kind
 
 FILE_NAME, ULONG, SID, SECURITY_HASH, ULONGS = 0x01, 0x10, 0x11, 0x12, 0x13
+
+
+class Keyed(Protocol):
+    """An entry of an index."""
+
+    @property
+    def key(self) -> bytes: ...
 
 
 class Collation:
@@ -39,7 +45,7 @@ class Collation:
         """Names sort by upper case first; those that differ only in case, which POSIX programs make, by themselves."""
         return self._store.upcase.key(name), name.encode("utf-16-be", "surrogatepass")
 
-    def position(self, entries: Sequence[Entry], key: Key) -> int:
+    def position(self, entries: Sequence[Keyed], key: Key) -> int:
         """The first of a node's entries whose key does not sort before `key`; the last entry sorts after all."""
         low, high = 0, len(entries) - 1
         while low < high:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import FormatError, UnsupportedError
 from vmrescue.ntfs.cluster_stream import ClusterStream
 from vmrescue.ntfs.structures.attribute import Storage
+from vmrescue.ntfs.structures.run_list import RunList
 
 if TYPE_CHECKING:
-    from vmrescue.ntfs.file import File
+    from vmrescue.image.pending_writes import PendingWrites
     from vmrescue.ntfs.structures.attribute import Attribute
+    from vmrescue.ntfs.structures.boot_sector import BootSector
 
 METHOD_MASK = 0x00FF  # of an attribute's flags: how it is compressed
 
@@ -18,15 +20,14 @@ METHOD_MASK = 0x00FF  # of an attribute's flags: how it is compressed
 class Stream:
     """Reads an attribute, given by its extents, and writes it in place."""
 
-    def __init__(self, file: File, extents: list[Attribute]) -> None:
+    def __init__(self, pending: PendingWrites, boot: BootSector, extents: list[Attribute]) -> None:
         self.attribute = extents[0]
         self.size = self.attribute.size
         self.initialized = self.size
-        self._limit = file.store.boot.volume_size
+        self._limit = boot.volume_size
         self._clusters: ClusterStream | None = None
         if self.attribute.non_resident:
-            boot = file.store.boot
-            self._clusters = ClusterStream(file.store.pending, file.runs(extents), boot.cluster_size)
+            self._clusters = ClusterStream(pending, runs_of(extents, boot), boot.cluster_size)
             self.initialized = self.attribute.initialized_size
             _check_sizes(self.attribute, self._clusters.size)
 
@@ -79,6 +80,19 @@ class Stream:
             raise UnsupportedError("the file is encrypted (EFS): its content cannot be read")
         if self.attribute.flags & METHOD_MASK:
             raise UnsupportedError("the file is compressed: its content is not read here")
+
+
+def runs_of(extents: list[Attribute], boot: BootSector) -> RunList:
+    """The clusters of an attribute that is not resident, given by all its extents in their order."""
+    runs = RunList()
+    for extent in extents:
+        if not extent.non_resident or extent.lowest_vcn != runs.clusters:
+            expected = f"an extent from cluster {runs.clusters} of the file on"
+            raise FormatError("attribute", extent.position, expected, extent.lowest_vcn)
+        for run in extent.runs(boot.cluster_count):
+            runs.append(run.lcn, run.length)
+    runs.check_stored(extents[0].position if extents else 0)
+    return runs
 
 
 def _check_sizes(attribute: Attribute, stored: int) -> None:

@@ -13,9 +13,8 @@ from vmrescue.ntfs.structures.system_files import ROOT
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmrescue.ntfs.file import File
     from vmrescue.ntfs.index import Entry
-    from vmrescue.ntfs.store import Store
+    from vmrescue.ntfs.store import File, Store
     from vmrescue.ntfs.structures.file_name import FileName
     from vmrescue.ntfs.structures.record import Reference
 

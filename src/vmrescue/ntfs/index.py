@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from vmrescue.ntfs.collation import Key
     from vmrescue.ntfs.data import Stream
-    from vmrescue.ntfs.file import File
+    from vmrescue.ntfs.store import File
 
 FILE_NAMES = "$I30"  # the index of a directory
 BLOCK_SIGNATURE = b"INDX"

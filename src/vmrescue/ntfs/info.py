@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from vmrescue.ntfs.directory import Named
-    from vmrescue.ntfs.file import File
+    from vmrescue.ntfs.store import File
 
 
 SHOWN_DIRECTORY = 0x10  # FILE_ATTRIBUTE_DIRECTORY

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmrescue.image.pending_writes import PendingWrites
-    from vmrescue.ntfs.file import File
     from vmrescue.ntfs.structures.attribute import Attribute
     from vmrescue.ntfs.structures.boot_sector import BootSector
 
@@ -150,11 +149,10 @@ class FileTable:
         self._held[number] = record
         return record
 
-    def refresh(self, file: File) -> None:
-        """The table has become longer; `file` is its own."""
-        extents = file.extents(Kind.DATA)
-        self.runs = file.runs(extents)
-        self.count = extents[0].data_size // self._boot.record_size
+    def refresh(self, runs: RunList, size: int) -> None:
+        """The table lies elsewhere, or is longer: its runs, and its bytes."""
+        self.runs = runs
+        self.count = size // self._boot.record_size
         self._stream = ClusterStream(self._pending, self.runs, self._boot.cluster_size)
 
     def blank(self, numbers: range) -> None:

@@ -113,11 +113,11 @@ class Hive:
 
     def key(self, path: str) -> Key:
         """The key at `path`, perhaps a link. Raises KeyNotFound, which names the part that is missing; LinkError."""
-        return self._found(*links.walk(self, path, through=False))
+        return self._found(*links.walk(self.root, self.mount, path, through=False))
 
     def open_key(self, path: str) -> Key:
         """The key that whoever opens `path` gets: never a link. Raises KeyNotFound, LinkError."""
-        return self._found(*links.walk(self, path, through=True))
+        return self._found(*links.walk(self.root, self.mount, path, through=True))
 
     def value(self, path: str, name: str) -> Value:
         """A value of the key at `path`. Raises KeyNotFound, ValueNotFound, LinkError."""
@@ -133,7 +133,7 @@ class Hive:
         `value_name` is the value that is meant, if one is: most are not a link's own. Raises LinkError.
         """
         through = value_name is not None and not links.belongs_to_link(value_name)
-        key, missing = links.walk(self, path, through=through)
+        key, missing = links.walk(self.root, self.mount, path, through=through)
         return key_path.join([*key_path.split(key.path), *missing])
 
     def _found(self, key: Key, missing: list[str]) -> Key:
@@ -176,7 +176,7 @@ class Hive:
 
     def create_key(self, path: str, class_name: str = "") -> Key:
         """The key at `path`, created with those above it where they are missing. `class_name` is for a new one."""
-        key, missing = links.walk(self, path, through=False)
+        key, missing = links.walk(self.root, self.mount, path, through=False)
         if key.depth + len(missing) > MAX_DEPTH:
             raise UsageError(f"a key lies at most {MAX_DEPTH} levels deep")
         if missing:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from vmrescue.errors import FormatError
 from vmrescue.registry import filetime, key_node, key_value, security, subkey_list, value_type
@@ -13,13 +13,25 @@ from vmrescue.registry.errors import ValueNotFound
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from vmrescue.registry.hive import Hive
+    from vmrescue.registry.cells import Cells
     from vmrescue.registry.key_node import KeyNode
     from vmrescue.registry.key_value import KeyValue
+    from vmrescue.registry.value_names import ValueNames
     from vmrescue.registry.value_type import Data, ValueType
 
 MAX_DEPTH = 512  # Microsoft, "Registry element size limits"
 LINK_VALUE = "SymbolicLinkValue"
+
+
+class HoldsKeys(Protocol):
+    """What keys and values ask of the hive that they are in: see `Hive`."""
+
+    cells: Cells
+    value_names: ValueNames
+    root_offset: int
+    edition: int
+
+    def find(self, path: str) -> int: ...
 
 
 class Key:
@@ -33,7 +45,7 @@ class Key:
 
     _offset: int
 
-    def __init__(self, hive: Hive, offset: int, parent: Key | None) -> None:
+    def __init__(self, hive: HoldsKeys, offset: int, parent: Key | None) -> None:
         self._hive = hive
         self._parent = parent
         self.depth: int = parent.depth + 1 if parent is not None else 0  # levels below the root key

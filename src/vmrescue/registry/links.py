@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 from vmrescue.errors import LinkError
 from vmrescue.registry import path as key_path
-from vmrescue.registry.errors import KeyNotFound, ValueNotFound
+from vmrescue.registry.errors import ValueNotFound
 from vmrescue.registry.key import LINK_VALUE
 from vmrescue.registry.value_type import ValueType
 from vmrescue.upcase import upper
 
 if TYPE_CHECKING:
-    from vmrescue.registry.hive import Hive
     from vmrescue.registry.key import Key
+    from vmrescue.registry.mounts import Mount
 
 MOST = 32  # links on the way to a key
 CURRENT = "CURRENTCONTROLSET"
@@ -29,16 +29,18 @@ def belongs_to_link(value_name: str) -> bool:
     return upper(value_name) == upper(LINK_VALUE)
 
 
-def walk(hive: Hive, path: str, *, through: bool) -> tuple[Key, list[str]]:
+def walk(root: Key, mount: Mount, path: str, *, through: bool) -> tuple[Key, list[str]]:
     """The deepest key that there is on the way down a path, and the names that are missing below it.
 
     Args:
+        root: of the hive.
+        mount: where Windows mounts it.
         through: whether a link at the end is followed too; those on the way always are.
 
     Raises:
         LinkError: a link leads out of the hive, in a circle, or to nothing.
     """
-    key, names = hive.root, key_path.split(path)
+    key, names = root, key_path.split(path)
     link: Key | None = None
     of_target = followed = 0  # names that are still the last link's, not the caller's; links on the way
     while names:
@@ -54,30 +56,31 @@ def walk(hive: Hive, path: str, *, through: bool) -> tuple[Key, list[str]]:
             link, followed = key, followed + 1
             if followed > MOST:
                 raise LinkError(key.path, _text(key), f"leads in a circle, or through more than {MOST} links")
-            target = _target(hive, key)
-            key, names, of_target = hive.root, [*target, *names], len(target) + of_target
+            target = _target(root, mount, key)
+            key, names, of_target = root, [*target, *names], len(target) + of_target
     return key, names
 
 
-def _target(hive: Hive, link: Key) -> list[str]:
+def _target(root: Key, mount: Mount, link: Key) -> list[str]:
     """The names from the hive's root down to where a link leads."""
     text = _text(link)
     if text is None:
         raise LinkError(link.path, None, "")
     start, *names = text.rstrip("\\").split("\\")
-    for mount in hive.mount:
-        if not start and tuple(map(upper, names[: len(mount)])) == mount:
-            return _current(hive, names[len(mount) :])
+    for place in mount:
+        if not start and tuple(map(upper, names[: len(place)])) == place:
+            return _current(root, names[len(place) :])
     raise LinkError(link.path, text, "is outside of this hive")
 
 
-def _current(hive: Hive, names: list[str]) -> list[str]:
+def _current(root: Key, names: list[str]) -> list[str]:
     """CurrentControlSet is no stored key: at boot it is made a link to the set that Select numbers."""
-    if not names or names[0].upper() != CURRENT or hive.root.subkey(names[0]) is not None:
+    if not names or names[0].upper() != CURRENT or root.subkey(names[0]) is not None:
         return names
+    select = root.subkey("Select")
     try:
-        number = hive.key("Select").value("Current").data
-    except (KeyNotFound, ValueNotFound):
+        number = select.value("Current").data if select else None
+    except ValueNotFound:
         return names
     return [f"ControlSet{number:03}", *names[1:]] if isinstance(number, int) else names
 

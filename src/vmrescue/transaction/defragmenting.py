@@ -30,7 +30,7 @@ from vmrescue.ntfs.defrag.moving import Mover, part_of
 from vmrescue.ntfs.directory import find_file
 from vmrescue.transaction.commit import EditedImage, commit, why_unsettled
 from vmrescue.transaction.committed import must_be_confirmable
-from vmrescue.transaction.moved import must_see_moves
+from vmrescue.transaction.moved import Moved, must_see_moves
 from vmrescue.units import counted, size_text
 from vmrescue.volumes.disk import Disk
 from vmrescue.windows.defragmentation import SNAPSHOT_NOTE, has_shadow_copies, ntfs_volume
@@ -52,17 +52,6 @@ STEP = 32 << 20  # bytes of content in one transaction; the longest that is move
 MOST_MOVES = 256  # in one transaction
 TAKEN_BACK = "every file is where it was before this step"
 MOST_SHOWN = 20  # of the attributes in the most pieces
-
-
-@dataclass(frozen=True)
-class Moved:
-    """A move whose content was copied and whose run list was switched in memory."""
-
-    key: Key
-    start: int
-    count: int
-    target: int
-    digest: bytes
 
 
 @dataclass(frozen=True)

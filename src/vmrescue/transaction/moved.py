@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import RepairFailedError
@@ -10,8 +11,19 @@ from vmrescue.readers.ntfs.file_system import NtfsFileSystem
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from vmrescue.transaction.defragmenting import Moved
+    from vmrescue.ntfs.defrag.layout import Key
     from vmrescue.windows import Volume
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A move whose content was copied and whose run list was switched in memory."""
+
+    key: Key
+    start: int
+    count: int
+    target: int
+    digest: bytes
 
 
 def must_see_moves(volume: Volume, moves: Iterable[Moved]) -> None:

@@ -1,17 +1,27 @@
-"""A disk that is at hand: its container, its partition table, its volumes."""
+"""A disk that is at hand, and the volumes on it: its container, its partition table, file systems read on demand.
+
+A disk knows its volumes, and a volume the disk that it is on: so both stand here.
+"""
 
 from __future__ import annotations
 
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
+from vmrescue.errors import FormatError, RefusedError, UnsupportedError
 from vmrescue.plan import ImageIdentity
-from vmrescue.volume import read_partition_table
-from vmrescue.volumes.volume import Volume
+from vmrescue.volume import identify, read_partition_table
+from vmrescue.volume.bitlocker import read_bitlocker
+from vmrescue.volume.state import StateName, VolumeState
+from vmrescue.volumes.encryption import in_the_clear
+from vmrescue.volumes.file_systems import FILE_SYSTEMS, file_system_of, open_file_system
 
 if TYPE_CHECKING:
+    from vmrescue.device import BlockDevice
     from vmrescue.image import VirtualDisk
-    from vmrescue.volume import PartitionTable
+    from vmrescue.readers.file_system import FileSystem
+    from vmrescue.volume import Partition, PartitionTable
+    from vmrescue.volumes.file_systems import FileSystemKind, VolumeEditor
 
 
 class Disk:
@@ -66,3 +76,90 @@ class Disk:
     @cached_property
     def _by_number(self) -> dict[int, Volume]:
         return {volume.partition.number: volume for volume in reversed(self.volumes)}
+
+
+class Volume:
+    """A partition of `disk` as a volume.
+
+    Attributes:
+        letter: the guest's own drive letter for it (``"C:"``), where Windows has assigned one; set by the installation.
+    """
+
+    def __init__(self, disk: Disk, partition: Partition) -> None:
+        self.disk = disk
+        self.partition = partition
+        self.letter: str | None = None
+
+    @property
+    def disk_index(self) -> int:
+        return self.disk.index
+
+    @property
+    def position(self) -> int:
+        """The first byte of the volume on its disk."""
+        return self.partition.start
+
+    @cached_property
+    def device(self) -> BlockDevice:
+        """The volume's bytes, in the clear."""
+        return in_the_clear(self.partition.open(self.disk.device))
+
+    @cached_property
+    def file_system(self) -> str | None:
+        """``NTFS``, ``FAT32``, ``BitLocker``, …; None where nothing known is there."""
+        return identify(self.device)
+
+    @cached_property
+    def files(self) -> FileSystem:
+        """Raises UnsupportedError for a file system that cannot be read."""
+        return open_file_system(self.device, self.file_system, self.position)
+
+    @property
+    def kind(self) -> FileSystemKind:
+        """Its file system's row in the table. Raises UnsupportedError where it has none."""
+        return file_system_of(self.file_system, str(self))
+
+    @property
+    def readable(self) -> bool:
+        return self.file_system in FILE_SYSTEMS
+
+    def editor(self) -> VolumeEditor:
+        """A new editor for the volume.
+
+        Raises:
+            UnsupportedError: its file system has none.
+            FormatError: the reader, which is to confirm what the editor does, does not see the same volume.
+        """
+        _ = self.files  # opening it compares the two
+        return self.kind.edit(self.device)
+
+    @cached_property
+    def state(self) -> VolumeState:
+        """In what state Windows left it; what holds no known file system is clean."""
+        try:
+            if self.file_system == "BitLocker" and (bitlocker := read_bitlocker(self.device)):
+                return VolumeState(StateName.ENCRYPTED, bitlocker.reasons)
+            return self.kind.state(self.device) if self.readable else VolumeState(StateName.CLEAN, [])
+        except (FormatError, UnsupportedError) as error:
+            return VolumeState(StateName.DAMAGED, [str(error)])
+
+    @property
+    def refusal(self) -> str | None:
+        """Why nothing on it is changed, whatever it holds and however sound it is; None where it may be."""
+        part_of, type_name = self.partition.part_of, self.partition.type_name
+        if part_of is None:
+            return None
+        return (
+            f"{self} ({type_name}) is a part of {part_of}: what lies in it may be a piece of a spanned, striped or "
+            "mirrored volume, so that it is read at most, and nothing in it is changed"
+        )
+
+    def must_be_whole(self) -> None:
+        """Raises RefusedError where nothing on it is changed."""
+        if self.refusal:
+            raise RefusedError(self.refusal)
+
+    def __str__(self) -> str:
+        disk = f" of data disk {self.disk.index}" if self.disk.index else ""
+        letter = f" ({self.letter})" if self.letter else ""
+        return f"partition {self.partition.number}{disk}{letter}"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from vmrescue.volumes.disk import Disk
-from vmrescue.volumes.volume import Volume
+from vmrescue.volumes.disk import Disk, Volume
 from vmrescue.windows.boot_store import BootStore, find_boot_store
 from vmrescue.windows.installation import Installation, OperatingSystem, Product
 from vmrescue.windows.registry_file import RegistryFile, RegistryKey

@@ -21,8 +21,7 @@ from vmrescue.readers.stream import DeviceStream
 from vmrescue.registry.base_block import LOG_SUFFIXES
 from vmrescue.registry.hive_file import check_size, read_log
 from vmrescue.volume import Partition, PartitionTable
-from vmrescue.volumes.disk import Disk
-from vmrescue.volumes.volume import Volume
+from vmrescue.volumes.disk import Disk, Volume
 from vmrescue.windows.registry_file import RegistryFile
 
 if TYPE_CHECKING:

@@ -15,8 +15,7 @@ from vmrescue.windows.registry_file import RegistryFile
 
 if TYPE_CHECKING:
     from vmrescue.bcd import BcdObject
-    from vmrescue.volumes.disk import Disk
-    from vmrescue.volumes.volume import Volume
+    from vmrescue.volumes.disk import Disk, Volume
 
 BIOS_STORE = r"Boot\BCD"
 UEFI_STORE = r"EFI\Microsoft\Boot\BCD"

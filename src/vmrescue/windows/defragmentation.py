@@ -10,8 +10,7 @@ from vmrescue.windows.installation import Installation
 from vmrescue.windows.places import find_place
 
 if TYPE_CHECKING:
-    from vmrescue.volumes.disk import Disk
-    from vmrescue.volumes.volume import Volume
+    from vmrescue.volumes.disk import Disk, Volume
 
 TABLE = "$MFT"
 PAGE_FILE = "pagefile.sys"

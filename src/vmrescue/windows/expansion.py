@@ -19,8 +19,7 @@ from vmrescue.windows.recovery_moves import references
 if TYPE_CHECKING:
     from vmrescue.plan import Change
     from vmrescue.volume import Partition
-    from vmrescue.volumes.disk import Disk
-    from vmrescue.volumes.volume import Volume
+    from vmrescue.volumes.disk import Disk, Volume
 
 MIB = 1 << 20
 AZURE_LIMIT = 4095 * GIB

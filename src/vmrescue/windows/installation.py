@@ -19,8 +19,7 @@ from vmrescue.windows.registry_file import RegistryFile
 
 if TYPE_CHECKING:
     from vmrescue.plan import RegistryData
-    from vmrescue.volumes.disk import Disk
-    from vmrescue.volumes.volume import Volume
+    from vmrescue.volumes.disk import Disk, Volume
     from vmrescue.windows.registry_file import RegistryKey
 
 CURRENT_VERSION = r"Microsoft\Windows NT\CurrentVersion"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from vmrescue.plan import RegistryData
-    from vmrescue.volumes.volume import Volume
+    from vmrescue.volumes.disk import Volume
 
 NAME = re.compile(r"\\DosDevices\\(?P<letter>[A-Z]:)", re.IGNORECASE | re.ASCII)
 GPT_PREFIX = b"DMIO:ID:"

@@ -13,7 +13,7 @@ from vmrescue.windows.installation import DEFAULT_ROOT
 from vmrescue.windows.registry_file import RegistryFile
 
 if TYPE_CHECKING:
-    from vmrescue.volumes.volume import Volume
+    from vmrescue.volumes.disk import Volume
 
 BOOT_FILES = {
     BIOS_STORE: "the boot store",

@@ -16,8 +16,7 @@ from vmrescue.units import size_text
 from vmrescue.windows.installation import DEFAULT_ROOT, Installation, OperatingSystem
 
 if TYPE_CHECKING:
-    from vmrescue.volumes.disk import Disk
-    from vmrescue.volumes.volume import Volume
+    from vmrescue.volumes.disk import Disk, Volume
 
 BITLOCKER = "BitLocker"
 IMAGE_AND_VOLUME = re.compile(r"(?P<image>.+):(?P<volume>\d{1,9}|[A-Za-z]):?")

@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmrescue.plan import Change, MovePartition
-    from vmrescue.volumes.disk import Disk
-    from vmrescue.volumes.volume import Volume
+    from vmrescue.volumes.disk import Disk, Volume
 
 AGENT_FILE = "ReAgent.xml"
 LARGEST_AGENT_FILE = 1 << 20  # bytes: it has one or two thousand

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from vmrescue.registry.mounts import Mount
-    from vmrescue.volumes.volume import Volume
+    from vmrescue.volumes.disk import Volume
 
 
 class RegistryKey(HiveKey):

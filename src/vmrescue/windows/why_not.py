@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from vmrescue.plan import Change, FileRef
-    from vmrescue.volumes.disk import Disk
-    from vmrescue.volumes.volume import Volume
+    from vmrescue.volumes.disk import Disk, Volume
 
 WAKE_UP = "start the VM and shut it down fully (shutdown /s /f /t 0) first"
 

@@ -15,7 +15,7 @@ from vmrescue.windows.registry_file import RegistryFile
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from vmrescue.volumes.volume import Volume
+    from vmrescue.volumes.disk import Volume
 
 DEVICE = "\\Device\\HarddiskVolume"
 PLACE = re.compile(r"(?P<volume>[A-Za-z]:|\\Device\\HarddiskVolume[0-9]+(?=\\))\\?(?P<path>.+)", re.IGNORECASE)

@@ -22,7 +22,7 @@ from vmrescue.windows.registry_file import RegistryFile
 
 if TYPE_CHECKING:
     from vmrescue.plan import FileRef
-    from vmrescue.volumes.volume import Volume
+    from vmrescue.volumes.disk import Volume
     from vmrescue.windows.installation import Installation, OperatingSystem
 
 MACHINE, USERS, CLASSES = "HKEY_LOCAL_MACHINE", "HKEY_USERS", "HKEY_CLASSES_ROOT"

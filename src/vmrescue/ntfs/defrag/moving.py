@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from vmrescue.device import BlockDevice
     from vmrescue.ntfs.bitmap import Flip, Piece
-    from vmrescue.ntfs.file import File
+    from vmrescue.ntfs.store import File
     from vmrescue.ntfs.structures.attribute import Attribute
 
     Write = Callable[[int, bytes], None]  # byte of the volume, data
@@ -114,7 +114,8 @@ class Mover:
                 clusters.free(old)
                 set_runs(file, extents, runs, 0)
                 if key == TABLE:
-                    self.store.mft.refresh(file)  # what else is changed in it goes to its new place
+                    now = file.extents(Kind.DATA)
+                    self.store.mft.refresh(file.runs(now), now[0].data_size)  # its other changes go to the new place
                 settle(file)
             if key == TABLE:
                 self.store.mft.load()

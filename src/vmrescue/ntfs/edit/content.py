@@ -22,8 +22,7 @@ MOST_AT_ONCE = 1 << 31  # bytes: more than any hive has; what is larger may be n
 
 if TYPE_CHECKING:
     from vmrescue.ntfs.data import Stream
-    from vmrescue.ntfs.file import File
-    from vmrescue.ntfs.store import Store
+    from vmrescue.ntfs.store import File, Store
 
 
 def open_content(file: File, path: str) -> Stream:

@@ -28,8 +28,7 @@ from vmrescue.reparse_tags import title
 
 if TYPE_CHECKING:
     from vmrescue.ntfs.directory import Directory
-    from vmrescue.ntfs.file import File
-    from vmrescue.ntfs.store import Store
+    from vmrescue.ntfs.store import File, Store
     from vmrescue.ntfs.structures.file_name import FileName
 
 

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vmrescue.ntfs.directory import Named
-    from vmrescue.ntfs.file import File
-    from vmrescue.ntfs.store import Store
+    from vmrescue.ntfs.store import File, Store
     from vmrescue.ntfs.structures.attribute import Attribute
     from vmrescue.ntfs.structures.file_name import FileName
 

@@ -18,7 +18,7 @@ from vmrescue.ntfs.structures.standard_information import read_standard_informat
 from vmrescue.ntfs.structures.system_files import FIRST_USER, ROOT
 
 if TYPE_CHECKING:
-    from vmrescue.ntfs.file import File
+    from vmrescue.ntfs.store import File
     from vmrescue.ntfs.structures.record import Reference
     from vmrescue.ntfs.structures.standard_information import StandardInformation
 

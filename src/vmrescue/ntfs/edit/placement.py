@@ -20,8 +20,7 @@ from vmrescue.ntfs.structures.run_list import RunList, encode_pairs
 from vmrescue.ntfs.structures.system_files import MFT
 
 if TYPE_CHECKING:
-    from vmrescue.ntfs.file import File
-    from vmrescue.ntfs.store import Store
+    from vmrescue.ntfs.store import File, Store
     from vmrescue.ntfs.structures.record import FileRecord
 
 PINNED = (Kind.STANDARD_INFORMATION, Kind.ATTRIBUTE_LIST, Kind.INDEX_ROOT)
@@ -269,6 +268,6 @@ def grow_table(store: Store) -> None:
     if bitmap_size > file.get(Kind.BITMAP).size:
         resize_zeroed(file, Kind.BITMAP, "", bitmap_size)
     resize(file, Kind.DATA, "", count * record_size)
-    store.mft.refresh(file)
+    store.mft.refresh(file.runs(file.extents(Kind.DATA)), count * record_size)
     store.mft.blank(range(old, count))
     settle(file)

@@ -17,8 +17,7 @@ from vmrescue.ntfs.structures.reparse import reparse_tag
 from vmrescue.ntfs.structures.system_files import EXTEND
 
 if TYPE_CHECKING:
-    from vmrescue.ntfs.file import File
-    from vmrescue.ntfs.store import Store
+    from vmrescue.ntfs.store import File, Store
 
 OBJECT_ID_SIZE = 16
 _REPARSE_KEY = struct.Struct("<IQ")  # tag, reference of the file

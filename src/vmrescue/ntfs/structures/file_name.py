@@ -16,7 +16,7 @@ from vmrescue.ntfs.structures.fields import Number
 from vmrescue.ntfs.structures.record import NUMBER_MASK
 
 if TYPE_CHECKING:
-    from vmrescue.ntfs.file import File
+    from vmrescue.ntfs.store import File
 
 HEADER = 0x42
 MAX_NAME = 255  # UTF-16 units

@@ -12,7 +12,7 @@ from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.reparse_tags import TITLES
 
 if TYPE_CHECKING:
-    from vmrescue.ntfs.file import File
+    from vmrescue.ntfs.store import File
 
 # All that these are lies in the file itself: deleting it leaves nothing behind.
 SELF_CONTAINED = frozenset(TITLES) - {0x80000013}

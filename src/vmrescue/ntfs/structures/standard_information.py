@@ -9,7 +9,7 @@ from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.fields import Number
 
 if TYPE_CHECKING:
-    from vmrescue.ntfs.file import File
+    from vmrescue.ntfs.store import File
 
 SHORT_SIZE, SIZE = 0x30, 0x48  # before NTFS 3.0, and since
 
