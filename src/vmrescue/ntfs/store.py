@@ -97,8 +97,8 @@ class Store:
 
 
 class File:
-    """A file or directory as its records describe it: the base record, and extension records with the rest of
-    its attributes. Those are read when an attribute in them is asked for.
+    """A file or directory as its records describe it: the base record, and the extension records with the
+    rest of its attributes, which are read when an attribute in them is asked for.
     """
 
     def __init__(self, store: Store, base: FileRecord) -> None:
