@@ -16,7 +16,7 @@ from vmrescue import file_path
 from vmrescue.windows.mounted_devices import GPT_LENGTH, GPT_PREFIX, MBR_ENTRY, letter_values
 
 if TYPE_CHECKING:
-    from vmrescue.volumes.volume import Volume
+    from vmrescue.volumes.disk import Volume
     from vmrescue.windows.installation import Installation
 
 SYSTEM_DRIVE = "%SystemDrive%"
