@@ -16,8 +16,8 @@ from vmrescue import file_path
 from vmrescue.windows.mounted_devices import GPT_LENGTH, GPT_PREFIX, MBR_ENTRY, letter_values
 
 if TYPE_CHECKING:
+    from vmrescue.plan import RegistryData
     from vmrescue.volumes.disk import Volume
-    from vmrescue.windows.installation import Installation
 
 SYSTEM_DRIVE = "%SystemDrive%"
 PATH = re.compile(
@@ -69,11 +69,23 @@ class Drive:
 
 
 class Drives:
-    """The letters of an installation."""
+    """The letters of an installation.
 
-    def __init__(self, installation: Installation) -> None:
-        self._installation = installation
-        self._values = letter_values(installation.mounted_devices)
+    Args:
+        mounted_devices: the values of the key MountedDevices.
+        letters: the volumes at hand by their letters.
+        windows: the volume of Windows, and its folder there; None where it is encrypted.
+    """
+
+    def __init__(
+        self,
+        mounted_devices: dict[str, RegistryData],
+        letters: dict[str, Volume],
+        windows: tuple[Volume, str] | None,
+    ) -> None:
+        self._values = letter_values(mounted_devices)
+        self._letters = letters
+        self._volume, self._root = windows or (None, "")
 
     @property
     def known(self) -> bool:
@@ -83,7 +95,7 @@ class Drives:
     @cached_property
     def all(self) -> list[Drive]:
         """The letters that mean something, in their order."""
-        return [self.of(letter) for letter in sorted({*self._values, *self._installation.letters})]
+        return [self.of(letter) for letter in sorted({*self._values, *self._letters})]
 
     @property
     def windows(self) -> Drive | None:
@@ -93,19 +105,17 @@ class Drives:
     @cached_property
     def windows_letter(self) -> str | None:
         """The letter of the volume of Windows."""
-        windows, letters = self._installation.os, self._installation.letters
-        return next((letter for letter, volume in letters.items() if windows and volume is windows.volume), None)
+        return next((letter for letter, volume in self._letters.items() if volume is self._volume), None)
 
     def of(self, letter: str) -> Drive:
         """What a letter is; ``%SystemDrive%`` is the letter of Windows."""
         if letter.upper() == SYSTEM_DRIVE.upper():
             return self.windows or Drive(SYSTEM_DRIVE, DriveKind.NOTHING, "the volume of Windows, which has no letter")
         letter = letter.upper()
-        volume = self._installation.letters.get(letter)
+        volume = self._letters.get(letter)
         if volume is None:
             return self._away(letter, self._values.get(letter))
-        windows = self._installation.os
-        kind = DriveKind.WINDOWS if windows and windows.volume is volume else DriveKind.VOLUME
+        kind = DriveKind.WINDOWS if volume is self._volume else DriveKind.VOLUME
         return Drive(letter, kind, kind, volume)
 
     def of_path(self, path: str) -> tuple[Drive, str] | None:
@@ -114,13 +124,12 @@ class Drives:
         ``%SystemRoot%``, ``%windir%`` and ``\SystemRoot`` are the folder of Windows.
         """
         match = PATH.fullmatch(path.strip())
-        windows = self._installation.os
         if match is None:
             return None
         start, rest = match["start"], match["rest"] or ""
         if start.endswith(":"):
             return self.of(start), "\\".join(file_path.split(rest))
-        root = windows.root if windows and start.upper() != SYSTEM_DRIVE.upper() else ""
+        root = self._root if start.upper() != SYSTEM_DRIVE.upper() else ""
         return self.of(SYSTEM_DRIVE), "\\".join(file_path.split(f"{root}\\{rest}"))
 
     def _away(self, letter: str, raw: bytes | None) -> Drive:

@@ -218,7 +218,8 @@ class Installation:
     @cached_property
     def drives(self) -> Drives:
         """What each letter of the guest is, at hand or not."""
-        return Drives(self)
+        windows = (self.os.volume, self.os.root) if self.os else None
+        return Drives(self.mounted_devices, self.letters, windows)
 
     @property
     def volumes(self) -> list[Volume]:
