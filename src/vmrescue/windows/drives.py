@@ -85,7 +85,8 @@ class Drives:
     ) -> None:
         self._values = letter_values(mounted_devices)
         self._letters = letters
-        self._volume, self._root = windows or (None, "")
+        self._volume = windows[0] if windows else None
+        self._root = windows[1] if windows else ""
 
     @property
     def known(self) -> bool:
