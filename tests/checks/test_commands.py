@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import vmrescue
-from support.command import output_of
+from support.command import DONE, output_of
 from support.command import vmrescue as run_vmrescue
 from support.machine import run
 from vmrescue.report.html import diagnosis_page
@@ -51,7 +51,7 @@ def test_the_repair_that_is_offered_makes_the_changes_that_were_shown(options: s
 
     command, count = offered(run_vmrescue("diagnose", image, *words).stdout)
 
-    made = json.loads(output_of(*command, "--dry-run", "--format", "json"))["plan"]["steps"]
+    made = json.loads(output_of(*command, "--dry-run", "--format", "json", status=DONE))["plan"]["steps"]
     assert made == planned
     assert len(made) == count
     if not options:
@@ -89,7 +89,7 @@ def test_the_data_disks_and_where_the_parents_are_belong_to_every_command(gen1_b
     output_of(*command, "--dry-run")
     [cleanup] = [words for finding in json.loads(said)["findings"] for words in finding["commands"]]
     assert cleanup == ["vmrescue", "cleanup", str(child), *place]
-    assert "would be written" in output_of(*cleanup[1:], "--dry-run")
+    assert "would be written" in output_of(*cleanup[1:], "--dry-run", status=1)
     [result] = json_lines(output_of("scan", child, *place, "--format", "json", status=1))
     assert cleanup in [words for finding in result["diagnosis"]["findings"] for words in finding["commands"]]
 
@@ -100,7 +100,7 @@ def json_lines(text: str) -> list[dict[str, dict[str, list[dict[str, list[list[s
 
 def test_a_receipt_names_the_undo_as_it_is_to_be_typed(gen2_broken: Path) -> None:
     image = gen2_broken.rename(gen2_broken.with_name("the disk.vhd"))
-    said = output_of("repair", image, "--yes")
+    said = output_of("repair", image, "--yes", status=1)
     assert f"Take it back with: vmrescue undo '{image}'" in said
 
 

@@ -208,7 +208,7 @@ def test_an_image_that_may_not_be_written_is_diagnosed_but_not_repaired(
     image = read_only(folder) / gen2_broken.rename(folder / "os.vhd").name
     before = fingerprint(image)
     assert vmrescue("diagnose", image).returncode == 1
-    assert vmrescue("repair", "--dry-run", image).returncode == 0
+    assert vmrescue("repair", "--dry-run", image).returncode == 1
     refused = vmrescue("repair", "--yes", image)
     assert refused.returncode == 4
     assert "may not be written" in refused.stderr

@@ -53,7 +53,7 @@ def test_plan_then_apply_then_undo(gen2_broken: Path, tmp_path: Path) -> None:
     plan = tmp_path / "plan.json"
     output_of("plan", gen2_broken, "--only", "serial-console", "--output", plan)
     assert json.loads(plan.read_text())["schema"] == "vmrescue.plan/1"
-    assert "Repaired" in output_of("apply", plan, gen2_broken, "--yes")
+    assert "Repaired" in output_of("apply", plan, gen2_broken, "--yes", status=1)
     assert "Nothing is wrong in what was checked.\n" in output_of("diagnose", gen2_broken, "--only", "serial-console")
     assert "repair 1 was taken back: the" in output_of("undo", gen2_broken)
     assert fingerprint(gen2_broken) == before
@@ -63,22 +63,22 @@ def test_repair_asks_and_takes_no_for_an_answer(gen2_broken: Path) -> None:
     before = fingerprint(gen2_broken)
     output_of("repair", gen2_broken, stdin="n\n", status=4)
     assert fingerprint(gen2_broken) == before
-    output_of("repair", gen2_broken, stdin="y\n")
+    output_of("repair", gen2_broken, stdin="y\n", status=1)
     assert fingerprint(gen2_broken) != before
 
 
 def test_a_dry_run_shows_each_change_and_each_range_of_bytes(gen2_broken: Path) -> None:
-    text = output_of("repair", "--dry-run", gen2_broken)
+    text = output_of("repair", "--dry-run", gen2_broken, status=1)
     assert "before  REG_DWORD 7" in text
     assert "after   REG_DWORD 1" in text
     assert "would be written (offset, length)" in text
-    document = json.loads(output_of("repair", "--dry-run", "--format", "json", gen2_broken))
+    document = json.loads(output_of("repair", "--dry-run", "--format", "json", gen2_broken, status=1))
     assert document["committed"] is False
     assert all(row["length"] > 0 for row in document["written"][str(gen2_broken)])
 
 
 def test_a_change_of_the_boot_store_is_told_in_bcdedits_words(gen2_broken: Path) -> None:
-    text = output_of("repair", gen2_broken, "--dry-run")
+    text = output_of("repair", gen2_broken, "--dry-run", status=1)
     assert "that is {badmemory} badmemorylist: 0x1f3a0 0x1f3a1 0x7ff00 -> (absent)" in text
     assert "that is {emssettings} emsbaudrate: (absent) -> 115200" in text
 
@@ -109,7 +109,7 @@ def test_every_command_finds_what_it_needs_in_a_python_that_has_imported_nothing
         "ls": (image, r"C:\Windows"),
         "get": (image, r"C:\Windows\System32\config\SYSTEM", out),
         "plan": (image, "--only", "serial-console", "--output", plan),
-        "apply": (plan, image, "--yes"),
+        "apply": (plan, image, "--yes", (1,)),
         "repair": (image, "--only", "crash-dump", "--yes"),
         "bcdedit": (image, "/enum", "all"),
         "reg": (image, "query", r"HKLM\SYSTEM\Select"),
@@ -117,7 +117,7 @@ def test_every_command_finds_what_it_needs_in_a_python_that_has_imported_nothing
         "cat": (image, r"C:\new.py"),
         "rm": (image, r"C:\new.py", "--yes"),
         "backup": (image, f"{out}-backup"),
-        "cleanup": (image, "--yes"),
+        "cleanup": (image, "--yes", (1,)),
         "expand": (image, "--size", "1G", "--yes"),
         "undo": (image,),
         "defrag": (image, "--analyze"),
@@ -185,7 +185,7 @@ def test_microsofts_pointer_to_its_help_is_how_help_is_asked_for_here(gen2_broke
 def test_a_plan_that_was_applied_already_must_be_made_again(gen2_broken: Path, tmp_path: Path) -> None:
     plan = tmp_path / "plan.json"
     output_of("plan", gen2_broken, "--output", plan)
-    output_of("apply", plan, gen2_broken, "--yes")
+    output_of("apply", plan, gen2_broken, "--yes", status=1)
     repaired = fingerprint(gen2_broken)
     again = vmrescue("apply", plan, gen2_broken, "--yes")
     assert again.returncode == 4

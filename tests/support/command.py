@@ -16,6 +16,7 @@ from pathlib import Path
 # Before a command that is to be interrupted: a background job of a shell has its children ignore Ctrl-C, nohup SIGHUP.
 INTERRUPTIBLE = ("env", "--default-signal=INT,HUP,TERM")
 SECONDS = 300
+DONE = (0, 1)  # of `repair`, `apply` and `cleanup`, whatever else is left that is worse than advice
 
 
 def vmrescue(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
@@ -41,10 +42,12 @@ def vmrescue_anew(*arguments: object, stdin: str = "") -> subprocess.CompletedPr
     return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, input=stdin)
 
 
-def output_of(*arguments: object, status: int = 0, stdin: str = "") -> str:
-    """What it printed, when it ended with this exit status."""
+def output_of(*arguments: object, status: int | tuple[int, ...] = 0, stdin: str = "") -> str:
+    """What it printed, when it ended with this exit status, or one of these."""
     done = vmrescue(*arguments, stdin=stdin)
-    assert done.returncode == status, f"{arguments} ended with {done.returncode}: {done.stderr}"
+    assert done.returncode in (status if isinstance(status, tuple) else (status,)), (
+        f"{arguments} ended with {done.returncode}: {done.stderr}"
+    )
     return done.stdout
 
 

@@ -106,7 +106,7 @@ def test_a_plan_of_which_a_change_is_refused_changes_nothing_unless_it_may_be_le
     assert "dirty" in done.stderr
 
     done = vmrescue("apply", plan, image, "--yes", "--skip-refused", "--format", "json")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1, done.stderr
     receipt = json.loads(done.stdout)
     assert {step["check"] for step in receipt["plan"]["steps"]} == {"bad-memory"}
     assert {step["check"] for step in receipt["skipped"]} == {"crash-dump"}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.command import output_of, vmrescue
+from support.command import DONE, output_of, vmrescue
 from support.images import fingerprint
 from support.machine import run
 from support.machine_disk import loop_device, mounted_ntfs
@@ -34,7 +34,7 @@ def test_a_dirty_hive_is_replayed_and_edited_in_one_repair(dirty: Path) -> None:
     before = fingerprint(dirty)
     text = output_of("diagnose", dirty, "--only", "hive-log", "--only", "crash-dump", status=1)
     assert r"hive-log: the hive \Windows\System32\config\SYSTEM is dirty" in text
-    output_of("repair", dirty, "--yes")
+    output_of("repair", dirty, "--yes", status=DONE)
     assert "hive-log" not in output_of("diagnose", dirty, "--only", "hive-log")
     with loop_device(dirty, *GEN1_OS) as device:
         run("ntfsresize", "--info", "--force", device)

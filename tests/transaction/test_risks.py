@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import vmrescue as library
-from support.command import output_of, vmrescue
+from support.command import DONE, output_of, vmrescue
 from support.images import fingerprint
 from support.machine import run
 from vmrescue.device import next_data
@@ -105,7 +105,7 @@ def test_a_saved_machine_that_only_the_footers_copy_tells_of_is_one(gen2_broken:
 
 def test_whoever_throws_the_saved_state_away_may_edit(saved: Path) -> None:
     before = fingerprint(saved)
-    said = output_of("repair", saved, "--yes", "--discard-saved-state")
+    said = output_of("repair", saved, "--yes", "--discard-saved-state", status=DONE)
     assert "Repaired" in said
     output_of("undo", saved)
     assert fingerprint(saved) == before

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import vmrescue
-from support.command import output_of
+from support.command import DONE, output_of
 from support.images import fingerprint
 from support.machine import run
 from support.machine_disk import loop_device, mounted_ntfs, unmount
@@ -97,7 +97,7 @@ def judge(image: Path) -> None:
 
 def test_exactly_the_declared_files_go_and_come_back(littered: Path) -> None:
     before, digest = files(littered), fingerprint(littered)
-    text = output_of("cleanup", littered, "--yes")
+    text = output_of("cleanup", littered, "--yes", status=DONE)
     assert "Changed" in text
     judge(littered)
     gone = before - files(littered)
@@ -108,7 +108,7 @@ def test_exactly_the_declared_files_go_and_come_back(littered: Path) -> None:
 
 def test_what_must_be_asked_for_goes_only_when_named(littered: Path) -> None:
     before = files(littered)
-    output_of("cleanup", littered, "--yes", "--category", "previous-windows")
+    output_of("cleanup", littered, "--yes", "--category", "previous-windows", status=DONE)
     judge(littered)
     assert before - files(littered) == set(ON_REQUEST["previous-windows"])
 
@@ -124,7 +124,7 @@ def test_the_hibernation_file_goes_only_where_hibernation_is_off(gen1_broken: Pa
         edits.write_text(f'Windows Registry Editor Version 5.00\n\n[{key}]\n"HibernateEnabled"=dword:00000000\n')
         run("hivexregedit", "--merge", root / "Windows/System32/config/SYSTEM", edits)
         edits.unlink()
-    output_of("cleanup", gen1_broken, "--yes", "--category", "hibernation")
+    output_of("cleanup", gen1_broken, "--yes", "--category", "hibernation", status=DONE)
     assert "hiberfil.sys" not in files(gen1_broken)
 
 
@@ -154,7 +154,7 @@ def test_what_a_cleanup_says_that_it_wins_it_wins(gen1_broken: Path) -> None:
     before = free()
     rows = json.loads(output_of("cleanup", gen1_broken, "--list", "--format", "json"))
     said = {row["category"]: row["bytes"] for row in rows}["windows-temp"]
-    output_of("cleanup", gen1_broken, "--yes")
+    output_of("cleanup", gen1_broken, "--yes", status=DONE)
     won = free() - before
     assert 0 <= won - said <= 64 << 10  # what the folder's own index gives back is not counted
     assert said < 4 << 20

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vmrescue.cli.applying import apply_and_report
+from vmrescue.cli.applying import apply_and_report, status_of
 from vmrescue.cli.options import apply_options, data_disk_option, image_argument
 from vmrescue.errors import UsageError
 
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 @data_disk_option
 @apply_options
 @click.option("--skip-refused", is_flag=True, help="Make the other changes where one of the plan's is refused.")
+@click.pass_context
 def command(
+    ctx: click.Context,
+    /,
     plan: BinaryIO,
     image: Path,
     data_disks: tuple[Path, ...],
@@ -40,4 +43,5 @@ def command(
         raise UsageError(f"{plan.name} is not a plan (JSON from `vmrescue plan`); the order is: apply PLAN IMAGE")
     parsed = Plan.from_json(start + plan.read(LARGEST_DOCUMENT))
     with Transaction(image, data_disks, writable=not options.dry_run) as transaction:
-        apply_and_report(transaction, parsed, options, skip_refused)
+        receipt = apply_and_report(transaction, parsed, options, skip_refused)
+    ctx.exit(status_of(receipt))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vmrescue.cli.diagnose import FINDINGS
 from vmrescue.errors import AfterCommitError, RefusedError
 from vmrescue.interrupts import held
 from vmrescue.printable import printable
@@ -17,7 +18,7 @@ from vmrescue.report.text import plan_text
 from vmrescue.units import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from vmrescue.checks import Finding
     from vmrescue.cli.options import ApplyOptions
@@ -31,8 +32,8 @@ def apply_and_report(
     plan: Plan,
     options: ApplyOptions,
     skip_refused: bool = False,
-) -> None:
-    """Applies a plan in memory, shows it, asks unless told not to, commits, and prints the receipt.
+) -> Receipt:
+    """Applies a plan in memory, shows it, asks unless told not to, commits, prints the receipt and returns it.
 
     Raises RefusedError where the person says no, or where nobody can be asked.
     """
@@ -42,10 +43,17 @@ def apply_and_report(
         click.echo(printable(f"note: this is not made: {step.title} ({step.check}): {step.because}"), err=True)
     if not receipt.written or options.dry_run:
         report(receipt, options)
-        return
+        return receipt
     ask(receipt.plan, " and ".join(receipt.written), options)
     with held():  # what was changed is said, whatever ends the command then
-        report(transaction.commit(receipt, options.backup_dir), options)
+        done = transaction.commit(receipt, options.backup_dir)
+        report(done, options)
+        return done
+
+
+def status_of(receipt: Receipt, only: Collection[str] = (), skip: Collection[str] = ()) -> int:
+    """Of a command that is to make a disk boot again: 1 while findings worse than advice are left (of these checks)."""
+    return FINDINGS if receipt.after and not receipt.after.is_healthy(only or None, skip) else 0
 
 
 def show(plan: Plan, options: ApplyOptions) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vmrescue.cli.applying import apply_and_report
+from vmrescue.cli.applying import apply_and_report, status_of
 from vmrescue.cli.options import apply_options, image_argument, names_option
 
 if TYPE_CHECKING:
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 @names_option("--category", "names", metavar="NAME,…", help="Clean these categories (repeatable); see --list.")
 @click.option("--list", "show", is_flag=True, help="List every category with what it would win; change nothing.")
 @apply_options
+@click.pass_context
 def command(
+    ctx: click.Context,
+    /,
     image: Path,
     names: tuple[str, ...],
     show: bool,
@@ -50,7 +53,8 @@ def command(
         steps = [Step("cleanup", f"{file.category}: {reasons[file.category]}", DeleteFile(file.file, file.size))
                  for file in found]  # fmt: skip
         plan = Plan(transaction.identity, tuple(steps))
-        apply_and_report(transaction, plan, options)
+        receipt = apply_and_report(transaction, plan, options)
+    ctx.exit(status_of(receipt))
 
 
 def _listing(won: Counter[str], count: Counter[str], output: str) -> str:

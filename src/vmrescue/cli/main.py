@@ -106,7 +106,7 @@ class LazyGroup(click.Group):
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit status: 0 all well (advice alone is that too) or done; 1 findings of warning or critical, or a "
-    "check that could not be run (of `repair`: where it was to be mended and is not; of `reg`: no match, a difference "
+    "check that could not be run (of `repair`, `apply` and `cleanup`: such are left; of `reg`: no match, a difference "
     "or damage); 2 wrong usage; 3 the image cannot be read or is not supported; 4 refused because it would not be "
     "safe; 5 it failed and was rolled back (where something stays, the message says what), or a file could not be "
     "written; 6 the image was changed and is sound, but "

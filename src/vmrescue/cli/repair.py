@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmrescue.cli.applying import apply_and_report, ask, progress_bar, report, say_left_out, show
-from vmrescue.cli.diagnose import FINDINGS
+from vmrescue.cli.applying import apply_and_report, ask, progress_bar, report, say_left_out, show, status_of
 from vmrescue.cli.options import (
     apply_options,
     check_options,
@@ -62,13 +61,12 @@ def command(
         diagnosis = transaction.diagnosis(only or None, skip)
         must_be_editable(diagnosis)
         plan = plan_of(diagnosis, only or None, skip)
-        unmended = diagnosis.unmended(only or None, skip)
-        say_left_out(diagnosis.left_out(only or None, skip), unmended)
+        say_left_out(diagnosis.left_out(only or None, skip), diagnosis.unmended(only or None, skip))
         if elsewhere:
             show(plan, options)
             ask(plan, f"{copy_to or into}, made from {Reference.of(image)}{also_written(plan, data_disks)}", options)
         else:
-            apply_and_report(transaction, plan, options)
+            receipt = apply_and_report(transaction, plan, options)
     if elsewhere:
         with progress_bar("copying", options.quiet) as progress:
             receipt = repair(
@@ -84,7 +82,7 @@ def command(
                 progress=progress,
             )
         report(receipt, options)
-    ctx.exit(FINDINGS if unmended else 0)
+    ctx.exit(status_of(receipt, only, skip))
 
 
 def also_written(plan: Plan, data_disks: Sequence[Path]) -> str:

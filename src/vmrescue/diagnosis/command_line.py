@@ -120,6 +120,12 @@ def commands(diagnosis: Diagnosed, finding: Finding) -> tuple[Command, ...]:
     return tuple((*_spelled(diagnosis, intent), *_parents(diagnosis)) for intent in finding.intents)
 
 
+def next_commands(diagnosis: Diagnosis, finding: Finding) -> tuple[Command, ...]:
+    """What helps with a finding that is left: what it advises, or else the repair; nothing where that is refused."""
+    repair = repair_of(diagnosis, finding)
+    return commands(diagnosis, finding) or ((repair,) if repair else ())
+
+
 def to_tell(finding: Finding) -> list[tuple[str, str]]:
     """Each option by which a person may tell what the disk does not, and what it is."""
     options = [DATA_DISK if name == "data_disks" else POLICY[name] for name in finding.tell]

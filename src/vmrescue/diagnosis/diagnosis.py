@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from vmrescue.checks.policy import Policy
 from vmrescue.checks.rules import chosen
-from vmrescue.diagnosis.command_line import commands, repair_of
+from vmrescue.diagnosis.command_line import commands, next_commands, repair_of
 from vmrescue.plan import ImageIdentity, Plan, Step
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from vmrescue.checks.finding import Finding
+    from vmrescue.diagnosis.command_line import Command
     from vmrescue.diagnosis.described import DiskFacts, VolumeFacts, WindowsFacts
 
 SCHEMA = "vmrescue.diagnosis/1"
@@ -68,7 +70,13 @@ class Diagnosis:
     @property
     def healthy(self) -> bool:
         """Whether there is nothing worse than advice, and nothing that could not be looked at."""
-        return not self.not_checked and all(finding.severity == "advice" for finding in self.findings)
+        return self.is_healthy()
+
+    def is_healthy(self, only: Collection[str] | None = None, skip: Collection[str] = ()) -> bool:
+        """As `healthy`, for the checks `only`, without those of `skip`: what the exit status 0 says."""
+        wanted = {check.id for check in chosen(only, skip)}
+        left = [each for each in self.findings if each.severity != "advice" and each.check in wanted]
+        return not left and not any(each.check in wanted for each in self.not_checked)
 
     def plan(self, only: Collection[str] | None = None, skip: Collection[str] = ()) -> Plan:
         """The changes that mend the findings (of the checks `only`, without those of `skip`).
@@ -89,13 +97,17 @@ class Diagnosis:
         return [finding for finding in self._wanted(only, skip) if finding.refused and finding.changes]
 
     def unmended(self, only: Collection[str] | None = None, skip: Collection[str] = ()) -> list[str]:
-        """What is worse than advice, was to be mended, and is not by `plan`: in sentences."""
+        """What is worse than advice and is not mended by `plan`: in sentences, with the commands that help."""
         wanted = {check.id for check in chosen(only, skip)}
         return [
-            finding.left
-            for finding in self._wanted(only, skip)
-            if finding.severity != "advice" and (finding.refused or not finding.changes)
+            f"{finding.left}{_next(next_commands(self, finding))}"
+            for finding in self.findings
+            if finding.check in wanted and finding.severity != "advice" and not self._mends(finding, only)
         ] + [f"{each.check} was not checked: {each.because}" for each in self.not_checked if each.check in wanted]
+
+    def _mends(self, finding: Finding, only: Collection[str] | None) -> bool:
+        """Whether `plan` holds changes of a finding."""
+        return bool(finding.changes) and not finding.refused and bool(only or not finding.on_request)
 
     def _wanted(self, only: Collection[str] | None, skip: Collection[str]) -> list[Finding]:
         wanted = {check.id for check in chosen(only, skip)}
@@ -123,3 +135,7 @@ class Diagnosis:
             "repair": list(repair) if repair else None,
         }
         return finding.to_dict() | typed
+
+
+def _next(commands: tuple[Command, ...]) -> str:
+    return "".join(f"; next: `{shlex.join(words)}`" for words in commands)

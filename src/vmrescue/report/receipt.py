@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from vmrescue.diagnosis.command_line import next_commands
 from vmrescue.printable import printable
 from vmrescue.report.text import finding_line, not_checked_lines
 from vmrescue.units import counted
@@ -12,6 +13,8 @@ from vmrescue.units import counted
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from vmrescue.checks import Finding
+    from vmrescue.diagnosis import Diagnosis
     from vmrescue.transaction import PastRepair, Receipt, Undone
 
 SHOWN_RANGES = 40  # of what would be written; JSON has all
@@ -89,14 +92,23 @@ def _history_line(past: PastRepair) -> str:
     return f"{start}{past.bytes_written:>10} bytes  {printable(past.receipt or '(no receipt beside it)')}"
 
 
+def _with_next(diagnosis: Diagnosis, finding: Finding) -> list[str]:
+    """A finding that is left, and what is to be typed next."""
+    following = [printable(shlex.join(words)) for words in next_commands(diagnosis, finding)]
+    nothing = "nothing that vmrescue can do" if not finding.refused else printable(f"refused: {finding.refused}")
+    return [f"  {finding_line(finding)}", *(f"      next: {words}" for words in following or [nothing])]
+
+
 def _remaining(receipt: Receipt, when: str) -> list[str]:
     """What the diagnosis of the changed disk finds: all of it after a repair, what is new after an edit by hand."""
     if receipt.after is None:
         return []
     found = [f"  {finding_line(finding)}" for finding in receipt.after.findings]
-    found += [f"  {line}" for line in not_checked_lines(receipt.after)]
+    unchecked = [f"  {line}" for line in not_checked_lines(receipt.after)]
     if receipt.mends:
-        return [f"{when}: this remains:", *found] if found else [f"{when}: nothing is wrong."]  # all checks were run
+        left = [line for finding in receipt.after.findings for line in _with_next(receipt.after, finding)] + unchecked
+        return [f"{when}: this remains:", *left] if left else [f"{when}: nothing is wrong."]  # all checks were run
+    found += unchecked
     before = receipt.before
     known = {f"  {finding_line(finding)}" for finding in before.findings} if before else set()
     known |= {f"  {line}" for line in not_checked_lines(before)} if before else set()
