@@ -86,7 +86,7 @@ def test_the_data_disks_and_where_the_parents_are_belong_to_every_command(gen1_b
     command, _ = offered(output_of("diagnose", child, *place, "--data-disk", data, status=1))
 
     assert command == ["repair", "--data-disk", str(data), *place, str(child)]
-    output_of(*command, "--dry-run")
+    output_of(*command, "--dry-run", status=1)
     [cleanup] = [words for finding in json.loads(said)["findings"] for words in finding["commands"]]
     assert cleanup == ["vmrescue", "cleanup", str(child), *place]
     assert "would be written" in output_of(*cleanup[1:], "--dry-run", status=1)
