@@ -120,7 +120,7 @@ def commands(diagnosis: Diagnosed, finding: Finding) -> tuple[Command, ...]:
     return tuple((*_spelled(diagnosis, intent), *_parents(diagnosis)) for intent in finding.intents)
 
 
-def next_commands(diagnosis: Diagnosis, finding: Finding) -> tuple[Command, ...]:
+def next_commands(diagnosis: Diagnosed, finding: Finding) -> tuple[Command, ...]:
     """What helps with a finding that is left: what it advises, or else the repair; nothing where that is refused."""
     repair = repair_of(diagnosis, finding)
     return commands(diagnosis, finding) or ((repair,) if repair else ())
