@@ -28,7 +28,8 @@ from ntfs.volumes import windows_volume
 from support.command import output_of
 from support.crash import failing
 from support.machine import run
-from support.machine_disk import loop_device
+from support.machine_disk import loop_device, mounted_ntfs
+from vmrescue.diagnosis.command_line import commands
 from vmrescue.disk import EditSession
 from vmrescue.errors import AfterCommitError
 from vmrescue.plan import Plan
@@ -155,3 +156,28 @@ def test_an_expansion_whose_writes_fail_leaves_the_old_image(gen2_healthy: Path)
     seen_by_judges(gen2_healthy, "GPT")
     library.undo(gen2_healthy)
     assert fingerprint(gen2_healthy) == old
+
+
+def test_a_volume_that_ends_before_its_partition_is_given_that_first(gen1_broken: Path) -> None:
+    """As after a copy onto a larger partition. What is said of its size is the volume's."""
+    place = 33 << 20, 606 << 20
+    with mounted_ntfs(gen1_broken, *place, writable=True) as root:
+        (root / "Windows/Temp/fill.bin").unlink()
+    with loop_device(gen1_broken, *place, writable=True) as device:
+        run("ntfsresize", "--force", "--size", "250M", device, stdin=b"y\n")
+        run("ntfsfix", "-d", device)
+    before = fingerprint(gen1_broken)
+
+    diagnosis = library.diagnose(gen1_broken, library.Policy(min_free=400 << 20), only=["free-space"])
+    [finding] = diagnosis.findings
+    assert 249_000_000 < finding.evidence["bytes_total"] < 251_000_000
+    assert 384_000_000 < finding.evidence["bytes_by_growing"] < 387_000_000
+    [command] = commands(diagnosis, finding)
+    assert command == ("vmrescue", "expand", str(gen1_broken), "--size", "640M")
+    output_of(*command[1:], "--yes", "--quiet")
+
+    assert library.diagnose(gen1_broken, library.Policy(min_free=400 << 20), only=["free-space"]).findings == []
+    with loop_device(gen1_broken, *place) as device:
+        run("ntfsresize", "--info", "--force", device)
+    library.undo(gen1_broken)
+    assert fingerprint(gen1_broken) == before

@@ -85,6 +85,7 @@ class _MemoryFiles:
     label = ""
     geometry: ClassVar[dict[str, int | None]] = {}
     free_bytes = SIZE // 2
+    total_bytes = SIZE - (1 << 20)
 
     def __init__(self, files: dict[str, bytes]) -> None:
         self._files = {path.lower(): (path, data) for path, data in files.items()}

@@ -129,7 +129,10 @@ def test_the_hibernation_file_goes_only_where_hibernation_is_off(gen1_broken: Pa
 
 
 def test_what_a_cleanup_says_that_it_wins_it_wins(gen1_broken: Path) -> None:
-    """Compressed and sparse files take less than their size; small ones lie in their records and take no cluster."""
+    """Compressed and sparse files take less than their size, small ones, in their records, no cluster.
+
+    A file that keeps another name gives nothing back; one whose names all go does so once.
+    """
     with loop_device(gen1_broken, *GEN1_OS, writable=True) as device, TemporaryDirectory() as folder:
         run("ntfs-3g", "-o", "rw,compression", device, folder)
         try:
@@ -143,6 +146,10 @@ def test_what_a_cleanup_says_that_it_wins_it_wins(gen1_broken: Path) -> None:
                 stream.write(b"x" * 5000)
             for number in range(20):
                 (temp / f"{number}.txt").write_bytes(b"small")
+            (temp / "also elsewhere").write_bytes(bytes(50 << 20))
+            os.link(temp / "also elsewhere", Path(folder) / "kept.bin")
+            (temp / "twice").write_bytes(bytes(1 << 20))
+            os.link(temp / "twice", temp / "packed" / "again")
         finally:
             unmount(folder)
 

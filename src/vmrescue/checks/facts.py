@@ -103,7 +103,7 @@ class Space(Fact):
 
 @dataclass(frozen=True)
 class Growth(Fact):
-    """What the smallest larger disk would win that is large enough."""
+    """What a disk of some size would win: its own, where it has room already, or the smallest larger one."""
 
     won: Annotated[int, Bytes("bytes_by_growing", "by growing")]
     disk: Annotated[int, Bytes("bytes_of_larger_disk", "the larger disk")]

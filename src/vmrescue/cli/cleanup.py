@@ -41,7 +41,8 @@ def command(
     file_name, volume = split_image(str(image))
     if show:
         with open_disks([file_name]) as (disk,):
-            found = list(removable_files(find_windows(disk, volume), CATEGORIES))
+            windows = find_windows(disk, volume)
+            found = [file for category in CATEGORIES for file in removable_files(windows, [category])]  # each by itself
         won: Counter[str] = Counter()
         for file in found:
             won[file.category] += file.on_disk

@@ -313,7 +313,10 @@ class ExpandDisk(Change):
 
 @dataclass(frozen=True)
 class ExpandVolume(Change):
-    """Make a partition longer, and the NTFS volume in it; sizes are the partition's, in bytes. `file` has no path."""
+    """Make a partition longer, and the NTFS volume in it; sizes are the partition's, in bytes. `file` has no path.
+
+    Where both are the same, the volume alone is made longer: as long as its partition is.
+    """
 
     kind = "expand-volume"
     stage = Stage.LAYOUT

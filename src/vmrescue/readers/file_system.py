@@ -22,7 +22,8 @@ class Entry:
 
     `number` tells a volume's files and directories apart: two names of one of them have the same; 0 says nothing.
     `marks` say in what its content differs from plain bytes on the disk: compressed, encrypted, elsewhere.
-    `on_disk` is how many bytes of clusters its content takes; None where that is its size in whole clusters.
+    `on_disk` is how many bytes of clusters go with it, with all its streams; None where that is its size in clusters.
+    `names` is how many the file has in all directories (hard links): its clusters go with the last of them.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Entry:
     number: int = field(default=0, compare=False)
     marks: tuple[str, ...] = ()
     on_disk: int | None = field(default=None, compare=False)
+    names: int = field(default=1, compare=False)
 
 
 class FileSystem(Protocol):
@@ -56,6 +58,10 @@ class FileSystem(Protocol):
     @property
     def free_bytes(self) -> int:
         """Bytes in clusters that no file owns."""
+
+    @property
+    def total_bytes(self) -> int:
+        """The volume's length in bytes, as the volume itself has it; its partition may be longer."""
 
     def size_of(self, path: str) -> int | None:
         """A file's length in bytes; None where there is no such file (or it is a directory)."""

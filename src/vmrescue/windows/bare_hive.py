@@ -85,6 +85,7 @@ class HiveFiles:
     cluster_size = 4096  # the unit in which a hive grows
     label = ""
     free_bytes = 0
+    total_bytes = 0
     geometry: ClassVar[dict[str, int | None]] = {}
 
     def __init__(self, device: VirtualDisk, path: Path) -> None:

@@ -8,6 +8,7 @@ that the handlers under ``SOFTWARE\Microsoft\Windows\CurrentVersion\Explorer\Vol
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from glob import escape
@@ -128,7 +129,11 @@ CATEGORIES = (
 
 @dataclass(frozen=True)
 class Removable:
-    """A file that a category names; `size` is its length in bytes, `on_disk` what its clusters take."""
+    """A file that a category names.
+
+    `size` is its length in bytes, `on_disk` what its clusters take that become free: nothing, as long as the file has
+    other names that stay.
+    """
 
     category: str
     file: FileRef
@@ -146,9 +151,10 @@ def chosen(names: Collection[str]) -> list[Category]:
 
 
 def removable_files(windows: OperatingSystem, categories: Collection[Category]) -> Iterator[Removable]:
-    """The files on the OS volume that the categories name, each once."""
+    """The files on the OS volume that the categories name, each once, and once for each of its names that they name."""
     files, cluster = windows.volume.files, windows.volume.files.cluster_size
     seen: set[str] = set()
+    names: Counter[int] = Counter()  # that go, by the file's number
     for category in categories:
         if category.condition and not category.condition(windows):
             continue
@@ -158,8 +164,10 @@ def removable_files(windows: OperatingSystem, categories: Collection[Category]) 
                     continue
                 seen.add(path)
                 ref = FileRef(windows.volume.disk_index, windows.volume.partition.number, path)
+                names[entry.number] += 1
                 on_disk = -(-entry.size // cluster) * cluster if entry.on_disk is None else entry.on_disk
-                yield Removable(category.name, ref, entry.size, on_disk)
+                goes = entry.names <= 1 or names[entry.number] == entry.names
+                yield Removable(category.name, ref, entry.size, on_disk if goes else 0)
 
 
 def is_named(windows: OperatingSystem, path: str, categories: Collection[Category]) -> bool:

@@ -31,7 +31,8 @@ def expansion(disk: Disk, size: int, name: int | str | None = None, move_recover
 
     Args:
         disk: the image.
-        size: in bytes, whole MiB; the disk's own size gives the volume the room that a disk already has.
+        size: in bytes, whole MiB; the disk's own size gives the volume the room that a disk already has: behind it, or,
+            where something else lies there, in its own partition.
         name: the volume's partition, or its letter; the OS volume, or the only one that can be read, unless given.
         move_recovery: whether recovery partitions behind the volume are moved to the disk's end, with the references
             to them; else they are in the way.
@@ -48,18 +49,19 @@ def expansion(disk: Disk, size: int, name: int | str | None = None, move_recover
         raise RefusedError(f"{volume} is a logical one, in an extended partition: those are not extended")
     if partition.role != "basic data":
         raise RefusedError(f"{volume} ({partition.type_name}) is not extended: only basic data partitions are")
-    others = behind(disk.table, partition)
-    _check_behind(others, volume, move_recovery)
     if volume.file_system != "NTFS":
         raise RefusedError(f"{volume} holds {volume.file_system or 'no known file system'}: only NTFS is expanded")
     check_growable(volume.device)
-    end = furthest_end(disk.table, size)
+    index, old = disk.index, disk.device.size
+    others, end = behind(disk.table, partition), furthest_end(disk.table, size)
+    if size == old and _is_short(volume) and (others or end <= partition.end):  # first of all, its own partition
+        return [ExpandVolume(FileRef(index, partition.number, ""), partition.size, partition.size)]
+    _check_behind(others, volume, move_recovery)
     moves = _moves(disk, others, end)
     if moves:
         end = moves[-1].after
     if end <= partition.end:
         raise RefusedError(f"{volume} ends at byte {partition.end} already: there is no room behind it to give it")
-    index, old = disk.index, disk.device.size
     longer = [ExpandDisk(FileRef(index, 0, ""), old, size)] if size > old else []
     grown = ExpandVolume(FileRef(index, partition.number, ""), partition.size, end - partition.start)
     return [*longer, *moves, grown, *references(disk, moves)]
@@ -85,6 +87,11 @@ def _check_size(disk: Disk, size: int) -> None:
         raise RefusedError(
             f"a {facts.format} holds {most} GiB at most: make a fixed one of it first (repair --copy-to)"
         )
+
+
+def _is_short(volume: Volume) -> bool:
+    """Whether the volume ends before its partition does, as one that was copied onto a larger partition."""
+    return volume.partition.size - volume.files.total_bytes >= MIB
 
 
 def _volume(disk: Disk, name: int | str | None) -> Volume:

@@ -1,4 +1,4 @@
-"""free-space: the OS volume is nearly full; what cleaning up would win, and what a larger disk would."""
+"""free-space: the OS volume is nearly full; what cleaning up would win, and what more room would."""
 
 from __future__ import annotations
 
@@ -52,11 +52,12 @@ def free_space(subject: Subject) -> Iterator[Finding]:
         won[file.category] += file.on_disk
     enough = free + won.total() >= wanted
     growth, larger = (None, None) if enough else _growth(volume, wanted - free)
-    space = Space(str(volume), free, wanted, volume.partition.size, volume.files.cluster_size, dict(won))
+    total = volume.files.total_bytes
+    space = Space(str(volume), free, wanted, total, volume.files.cluster_size, dict(won))
     yield free_space.finding(
-        f"the OS volume has {size_text(free)} free of {size_text(volume.partition.size)}; "
+        f"the OS volume has {size_text(free)} free of {size_text(total)}; "
         f"{size_text(wanted)} are wanted, and cleaning up would win {size_text(won.total())}",
-        meaning=f"{free_space.meaning}{_said(growth)}.",
+        meaning=f"{free_space.meaning}{_said(growth, volume.disk.device.size)}.",
         facts=(space, growth) if growth else (space,),
         changes=[DeleteFile(file.file, file.size) for file in removable],
         intents=[*([CleanUp(volume.disk_index)] if removable else []), *([larger] if larger else [])],
@@ -64,33 +65,43 @@ def free_space(subject: Subject) -> Iterator[Finding]:
 
 
 def _growth(volume: Volume, missing: int) -> tuple[Growth | NoGrowth, Expand | None]:
-    """What the smallest larger disk would win whose growth is enough; or why none would.
+    """What the room that the disk has already, or else the smallest larger disk, would win; or why none would.
 
     Args:
         volume: the OS volume.
         missing: bytes.
     """
+    disk = volume.disk
+    own, refusal = disk.device.size, ""
+    larger = next((size for size in DISK_SIZES if size >= own + missing), None)
+    for size in (own, *([larger] if larger else [])):
+        for move_recovery in (False, True):
+            try:
+                won = _won(volume, size, move_recovery)
+            except VmRescueError as error:
+                refusal = refusal if size == own else refusal or str(error)
+                continue
+            if won >= missing or size != own:
+                return Growth(won, size), Expand(disk.index, size, move_recovery)
+    return NoGrowth(refusal or "the disk is as large as Azure's OS disks are"), None
+
+
+def _won(volume: Volume, size: int, move_recovery: bool) -> int:
+    """The bytes that a volume would win on a disk of this size. Raises VmRescueError where it would be refused."""
     from vmrescue.windows.expansion import expansion  # here, because few volumes are so full
 
-    disk = volume.disk
-    size = next((size for size in DISK_SIZES if size >= disk.device.size + missing), None)
-    if size is None:
-        return NoGrowth("the disk is as large as Azure's OS disks are"), None
-    refusal = ""
-    for move_recovery in (False, True):
-        try:
-            changes = expansion(disk, size, volume.partition.number, move_recovery)
-        except VmRescueError as error:
-            refusal = refusal or str(error)
-            continue
-        won = sum(change.after - change.before for change in changes if isinstance(change, ExpandVolume))
-        return Growth(won, size), Expand(disk.index, size, move_recovery)
-    return NoGrowth(refusal), None
+    changes = expansion(volume.disk, size, volume.partition.number, move_recovery)
+    after = next(change.after for change in changes if isinstance(change, ExpandVolume))
+    return after - volume.files.total_bytes
 
 
-def _said(growth: Growth | NoGrowth | None) -> str:
+def _said(growth: Growth | NoGrowth | None, disk_size: int) -> str:
     if growth is None:
         return ""
     if isinstance(growth, NoGrowth):
         return f"; cleaning is not enough here, and growing is refused: {growth.why}"
+    if growth.disk == disk_size:
+        return (
+            f"; cleaning is not enough here, and the room that the disk has already would win {size_text(growth.won)}"
+        )
     return f"; cleaning is not enough here, and a disk of {size_text(growth.disk)} would win {size_text(growth.won)}"

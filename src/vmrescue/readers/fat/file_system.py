@@ -44,6 +44,10 @@ class FatFileSystem:
         with reading("FAT table", self._position):
             return self._fat.free_clusters * self.cluster_size
 
+    @property
+    def total_bytes(self) -> int:
+        return int(self._fat.total_sectors * self._fat.sector_size)
+
     def size_of(self, path: str) -> int | None:
         with reading(f"FAT file {path}", self._position):
             entry = self._find(path)

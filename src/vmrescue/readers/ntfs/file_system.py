@@ -74,6 +74,12 @@ class NtfsFileSystem:
     def free_bytes(self) -> int:
         return self.free_space.clusters * self.cluster_size
 
+    @property
+    def total_bytes(self) -> int:
+        """With the boot sector's copy, which lies behind the last sector that the boot sector counts."""
+        with reading("NTFS volume", self._position):
+            return int((self._ntfs.boot_sector.NumberSectors + 1) * self._ntfs.sector_size)
+
     @cached_property
     def free_space(self) -> FreeSpace:
         """Read from $Bitmap, all of it, once."""
@@ -183,13 +189,12 @@ class NtfsFileSystem:
                 return None
             record = way[-1]
             directory = record.is_dir()
-            names = [each.header.open().read() for each in record.attributes[ATTRIBUTE_TYPE_CODE.FILE_NAME]]
             return Nature(
                 size=0 if directory or not record.has_stream() else int(record.size()),
                 directory=directory,
                 own=any(each.segment < FIRST_USER_RECORD and each.segment != ROOT_RECORD for each in way),
                 link=any(each.is_reparse_point() for each in way),
-                names=sum(name[SPACE_AT] != DOS_NAME for name in names),
+                names=_names_of(record),
                 packed=marks_of(record),
                 storage=storage_of(record),
                 number=int(record.segment),
@@ -222,14 +227,24 @@ def _described(record: Any, name: str) -> Entry:
     directory = record.is_dir()
     size = 0 if directory or not record.has_stream() else int(record.size())
     link, stored = record.is_reparse_point(), 0 if directory else _clusters_of(record)
-    return Entry(name, directory, size, link, int(record.segment), marks_of(record), stored)
+    names = _names_of(record) if record.header.ReferenceCount > 1 else 1
+    return Entry(name, directory, size, link, int(record.segment), marks_of(record), stored, names)
+
+
+def _names_of(record: Any) -> int:
+    """How many names a file has, without the short forms of others."""
+    names = (each.header.open().read() for each in record.attributes[ATTRIBUTE_TYPE_CODE.FILE_NAME])
+    return sum(name[SPACE_AT] != DOS_NAME for name in names)
 
 
 def _clusters_of(record: Any) -> int:
-    """How many bytes of clusters a file's content takes: none in its record, less than its size where it is packed."""
-    for found in record.attributes.find("", ATTRIBUTE_TYPE_CODE.DATA):
-        place = None if found.header.resident else found.header.header.Form.Nonresident
-        if place and not place.LowestVcn:  # the first of several extents tells it for all
-            packed = int(found.header.flags) & (DATA_PACKED | DATA_SPARSE)
-            return max(int(place.TotalAllocated if packed else place.AllocatedLength), 0)
-    return 0
+    """How many bytes of clusters go with a file, of all its streams: none in its record, and no holes."""
+    return sum(_allocated(each.header) for each in record.attributes[ATTRIBUTE_TYPE_CODE.DATA])
+
+
+def _allocated(header: Any) -> int:
+    place = None if header.resident else header.header.Form.Nonresident
+    if not place or place.LowestVcn:  # the first of several extents tells it for all
+        return 0
+    packed = int(header.flags) & (DATA_PACKED | DATA_SPARSE)
+    return max(int(place.TotalAllocated if packed else place.AllocatedLength), 0)

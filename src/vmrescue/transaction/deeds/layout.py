@@ -84,7 +84,8 @@ def _(change: ExpandVolume, disk: Disk) -> None:
     if volume.file_system != "NTFS":
         raise UnsupportedError(f"{volume} holds {volume.file_system or 'no known file system'}: only NTFS is expanded")
     check_growable(volume.device)
-    extend_partition(disk.device, disk.table, volume.partition.number, volume.position + change.after)
+    if change.after != change.before:  # else the volume alone is shorter than its partition
+        extend_partition(disk.device, disk.table, volume.partition.number, volume.position + change.after)
     [grown] = [each for each in Disk(disk.device, disk.path).volumes if each.position == volume.position]
     grow(grown.device)
 
