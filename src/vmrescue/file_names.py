@@ -1,4 +1,4 @@
-"""Names that Windows gives no file, whatever the file system would take: no program could open such a file.
+"""Names of files: those that Windows gives none, since no program could open such a file, and names for files of ours.
 
 Source: Microsoft, "Naming Files, Paths, and Namespaces".
 """
@@ -22,3 +22,9 @@ def why_no_name(name: str) -> str | None:
     if base in DEVICES or (len(base) == 4 and base[:3] in ("COM", "LPT") and base[3] in PORTS):
         return f"Windows takes it for the device {base}"
     return None
+
+
+def harmless(name: str) -> str:
+    """A name out of an image, changed where it could lead out of a folder of ours or mean something to a shell."""
+    kept = "".join(character if character.isalnum() or character in "._- {}" else "_" for character in name)
+    return kept if kept.strip(". ") else "_"

@@ -64,7 +64,7 @@ def after(*lines: str) -> bytes:
     """The recipe's store after these command lines."""
     hive = recipe(1)
     for line in lines:
-        hive = edited(hive, outcome_of(line, hive).edits)
+        hive = edited(hive, outcome_of(line, hive).operations)
     return hive
 
 
@@ -175,7 +175,7 @@ def test_deletevalue_takes_the_element_away() -> None:
 def test_current_is_taken_as_the_default_entry_where_no_entry_is_named_and_a_note_says_so() -> None:
     outcome = outcome_of("/deletevalue truncatememory")
 
-    assert [edit.path for edit in outcome.edits] == [key_of(LOADER, 0x15000007)]
+    assert [edit.path for edit in outcome.operations] == [key_of(LOADER, 0x15000007)]
     assert outcome.notes
     assert outcome.text == "The operation completed successfully.\n"
 
@@ -224,7 +224,7 @@ def test_the_display_order_is_set_whole_or_by_one_entry(line: str, expected: lis
 
 
 def test_removing_what_is_not_listed_changes_nothing_and_the_last_entry_takes_the_list_with_it() -> None:
-    assert outcome_of(f"/bootsequence {{{LOADER}}} /remove").edits == ()
+    assert outcome_of(f"/bootsequence {{{LOADER}}} /remove").operations == ()
 
     hive = after("/toolsdisplayorder {memdiag} /remove")
 
@@ -243,7 +243,7 @@ def test_a_boot_sequence_is_set_once() -> None:
 
 def test_create_makes_an_entry_of_the_type_and_says_its_identifier() -> None:
     outcome = outcome_of('/create /d "My Windows" /application osloader')
-    hive = edited(recipe(1), outcome.edits)
+    hive = edited(recipe(1), outcome.operations)
 
     assert outcome.text == f"The entry {{{NEW}}} was successfully created.\n"
     assert judged(hive)[f"Objects\\{{{NEW}}}\\Description"] == {"Type": "dword:10200003"}
@@ -269,7 +269,7 @@ def test_create_gives_each_kind_its_type(line: str, guid: UUID, expected: str) -
 
 def test_a_copy_has_all_elements_with_the_same_bytes_and_comes_last_in_the_menu() -> None:
     outcome = outcome_of('/copy {default} /d "A copy"')
-    before, hive = judged(recipe(1)), edited(recipe(1), outcome.edits)
+    before, hive = judged(recipe(1)), edited(recipe(1), outcome.operations)
 
     assert outcome.text == f"The entry was successfully copied to {{{NEW}}}.\n"
     elements = {key: value for key, value in before.items() if f"{LOADER}}}\\Elements\\" in key}
@@ -333,7 +333,7 @@ def test_debugger_settings_of_a_serial_line() -> None:
 def test_debugger_settings_of_a_network_keep_the_key_or_make_a_new_one() -> None:
     kept = outcome_of("/dbgsettings NET HOSTIP:10.0.0.1 PORT:50001 nodhcp")
     assert kept.text == "The operation completed successfully.\n"
-    hive = edited(recipe(1), kept.edits)
+    hive = edited(recipe(1), kept.operations)
     assert element(hive, DEBUGGER, 0x1500001A) == integer(0x0A000001)
     assert element(hive, DEBUGGER, 0x1600001C) == OFF
     assert store_of(hive).object(DEBUGGER).element("key").value == "1.2.3.4"  # type: ignore[union-attr]
@@ -342,7 +342,7 @@ def test_debugger_settings_of_a_network_keep_the_key_or_make_a_new_one() -> None
 
     key = made.text.splitlines()[0].removeprefix("Key=")
     assert re.fullmatch(r"[0-9a-z]{1,13}(\.[0-9a-z]{1,13}){3}", key)
-    assert store_of(edited(recipe(1), made.edits)).object(DEBUGGER).element("key").value == key  # type: ignore[union-attr]
+    assert store_of(edited(recipe(1), made.operations)).object(DEBUGGER).element("key").value == key  # type: ignore[union-attr]
 
 
 def test_hypervisor_settings_have_their_own_elements() -> None:

@@ -46,7 +46,7 @@ def test_the_line_that_asks_for_bad_memory_shows_it() -> None:
 def test_the_line_that_deletes_the_bad_memory_list_does() -> None:
     assert element(recipe(1), BAD_MEMORY, 0x1700000A) is not None
 
-    hive = edited(recipe(1), perform("/deletevalue", recipe(1)).edits)
+    hive = edited(recipe(1), perform("/deletevalue", recipe(1)).operations)
 
     assert element(hive, BAD_MEMORY, 0x1700000A) is None
     assert perform(r"/enum \{badmemory\}", hive).text.endswith("{badmemory}\n")
@@ -63,8 +63,8 @@ def test_the_lines_that_list_the_store_give_the_loaders_identifier(generation: i
 
 
 def test_the_lines_that_turn_on_the_serial_console_do() -> None:
-    hive = edited(recipe(1), perform(r"/ems ", recipe(1)).edits)
-    hive = edited(hive, perform("/emssettings", hive).edits)
+    hive = edited(recipe(1), perform(r"/ems ", recipe(1)).operations)
+    hive = edited(hive, perform("/emssettings", hive).operations)
 
     assert element(hive, LOADER, 0x260000B0) == ON
     assert (element(hive, EMS, 0x15000022), element(hive, EMS, 0x15000023)) == (integer(1), integer(115200))

@@ -36,7 +36,7 @@ def test_an_empty_store_is_a_store_without_objects() -> None:
 def test_entries_can_be_made_in_a_new_store() -> None:
     hive = edited(new_hive(), empty_store())
     for words in (["/create", "{bootmgr}"], ["/set", "{bootmgr}", "timeout", "30"]):
-        hive = edited(hive, run(parse(words), store_of(hive)).edits)
+        hive = edited(hive, run(parse(words), store_of(hive)).operations)
 
     assert store_of(hive).boot_manager.element("timeout").value == 30  # type: ignore[union-attr]
 
@@ -54,7 +54,7 @@ def test_an_import_makes_the_objects_those_of_the_export_again_and_changes_only_
     exported_store = edited(new_hive(), exported(root(recipe(1))))
     store = recipe(1)
     for line in (f"/delete {{{LOADER}}}", "/timeout 99", "/create /inherit", "/deletevalue {badmemory} badmemorylist"):
-        store = edited(store, run(parse(line.split()), store_of(store)).edits)
+        store = edited(store, run(parse(line.split()), store_of(store)).operations)
     assert objects_of(store) != objects_of(recipe(1))
 
     edits = imported(root(store), root(exported_store))

@@ -211,13 +211,13 @@ def test_two_keys_are_compared_value_by_value() -> None:
 def test_add_stores_what_windows_stores(words: str, name: str, kind: int, raw: bytes) -> None:
     key = f"{BASE}\\new"
 
-    assert outcome(rf"add HKCU\Wine\new {words}").operations == [CreateKey(key), SetValue(key, name, kind, raw)]
+    assert outcome(rf"add HKCU\Wine\new {words}").operations == (CreateKey(key), SetValue(key, name, kind, raw))
 
 
 def test_delete_takes_a_value_all_values_or_the_key() -> None:
-    assert outcome(r"delete HKCU\wine /v test1 /f").operations == [DeleteValue("HKEY_CURRENT_USER\\wine", "Test1")]
+    assert outcome(r"delete HKCU\wine /v test1 /f").operations == (DeleteValue("HKEY_CURRENT_USER\\wine", "Test1"),)
     assert [each.name for each in outcome(r"delete HKCU\Wine /va").operations] == ["Test1", "Test2", "Wine"]  # type: ignore[union-attr]
-    assert outcome(r"delete HKCU\Wine").operations == [DeleteKey(BASE)]
+    assert outcome(r"delete HKCU\Wine").operations == (DeleteKey(BASE),)
 
 
 def test_copy_takes_the_values_and_with_s_the_keys_below() -> None:

@@ -17,9 +17,9 @@ from fuzz.rooms.whole import START, SYSTEM
 from hostile.disks import small_image
 from support.images import fingerprint
 from vmrescue.disk import open_disk
+from vmrescue.file_names import harmless
 from vmrescue.ntfs import NtfsVolume
 from vmrescue.plan import Plan
-from vmrescue.readers.file_system import harmless
 from vmrescue.registry import Hive, ValueType
 from vmrescue.volume import Window, read_partition_table
 

@@ -65,10 +65,10 @@ def command(target: str, words: tuple[str, ...], options: ApplyOptions) -> None:
 
 def _finish(parsed: Command, outcome: Outcome, target: str, words: tuple[str, ...], options: ApplyOptions) -> None:
     print_notes(outcome.notes)
-    if outcome.edits:
+    if outcome.operations:
         edit(target, "bcdedit", words, lambda disks: _changes(parsed, outcome, disks), options)
-    if not (outcome.edits and (options.dry_run or options.output == "json")):
-        print_listing(outcome.text.removesuffix("\n").split("\n"), outcome.data, options)
+    if not (outcome.operations and (options.dry_run or options.output == "json")):
+        print_listing(outcome.lines, outcome.data, options)
 
 
 def _run_on_file(parsed: Command, target: str) -> Outcome:
@@ -123,7 +123,7 @@ def _changes(parsed: Command, outcome: Outcome, disks: list[Disk]) -> list[Chang
     from vmrescue.windows.hive_changes import hive_changes
 
     file, _ = _store_of(disks, parsed.store)
-    return hive_changes(file, outcome.edits)
+    return hive_changes(file, outcome.operations)
 
 
 def _import(parsed: Command, root: HiveKey) -> Outcome:

@@ -20,9 +20,10 @@ def command(image: str, path: str, target: Path, force: bool, quiet: bool) -> No
     from vmrescue import file_path
     from vmrescue.cli.new_file import write_whole
     from vmrescue.diagnosis import open_disks
+    from vmrescue.file_names import harmless
     from vmrescue.files import kind_of
     from vmrescue.printable import printable
-    from vmrescue.readers.file_system import chunks, harmless
+    from vmrescue.readers.file_system import chunks
     from vmrescue.windows.places import find_place, split_image
 
     file, volume = split_image(image)

@@ -31,8 +31,8 @@ class MeteredDisk(Layer):
     @property
     def bytes_read(self) -> int:
         """Of the disk, or where it comes over a network, of the file."""
-        store = getattr(self.below, "store", None)
-        return store.bytes_read if isinstance(store, RemoteFile) else self._bytes_read
+        file = self.file
+        return file.bytes_read if isinstance(file, RemoteFile) else self._bytes_read
 
     def read_at(self, offset: int, length: int) -> bytes:
         self._bytes_read += length

@@ -61,6 +61,11 @@ class VirtualDisk(ABC):
 
     @property
     @abstractmethod
+    def file(self) -> BlockDevice | None:
+        """The bytes that its container lies in; None where they are not at hand (a Target's)."""
+
+    @property
+    @abstractmethod
     def facts(self) -> Facts:
         """What is known of it."""
 
@@ -121,8 +126,13 @@ class VirtualDisk(ABC):
 class Container(VirtualDisk):
     """A disk out of a container: it knows its facts itself."""
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, facts: Facts, file: BlockDevice | None = None) -> None:
         self._facts = facts
+        self._file = file
+
+    @property
+    def file(self) -> BlockDevice | None:
+        return self._file
 
     @property
     def facts(self) -> Facts:
@@ -137,6 +147,10 @@ class Layer(VirtualDisk):
 
     def __init__(self, below: VirtualDisk) -> None:
         self.below = below
+
+    @property
+    def file(self) -> BlockDevice | None:
+        return self.below.file
 
     @property
     def facts(self) -> Facts:

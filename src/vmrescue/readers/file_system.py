@@ -92,12 +92,6 @@ def ambiguous(name: str, names: Iterable[str]) -> str:
     return f"{name!r} may be {' or '.join(sorted(map(repr, names)))}, which differ only in case: spell it as it is"
 
 
-def harmless(name: str) -> str:
-    """A name out of an image, changed where it could lead out of a folder of ours or mean something to a shell."""
-    kept = "".join(character if character.isalnum() or character in "._- {}" else "_" for character in name)
-    return kept if kept.strip(". ") else "_"
-
-
 def whole(stream: BinaryIO, path: str, most: int) -> bytes:
     """All of a file. Raises UnsupportedError where that is more than `most` bytes: it may be nothing but holes."""
     size = stream.seek(0, os.SEEK_END)

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from vmrescue import file_path
 from vmrescue.digests import file_sha256
 from vmrescue.errors import NotFoundError, RefusedError, WriteError
+from vmrescue.file_names import harmless
 from vmrescue.files import write_sparse
 from vmrescue.image.journal_place import make_folder
 from vmrescue.interrupts import checkpoint
 from vmrescue.plan import FileRef
-from vmrescue.readers.file_system import chunks, harmless
+from vmrescue.readers.file_system import chunks
 from vmrescue.registry.base_block import LOG_SUFFIXES
 from vmrescue.transaction.deeds.deed import find_volume
 from vmrescue.windows import Installation

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from vmrescue.commands.bcdedit import messages
+from vmrescue.commands.syntax import ANY, Syntax
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,47 +35,30 @@ class Command:
     verbose: bool = False
 
 
-@dataclass(frozen=True)
-class _Syntax:
-    """How many arguments a command takes, and its switches: plain, with a value, with a value or none."""
-
-    least: int
-    most: int
-    plain: frozenset[str] = frozenset()
-    valued: frozenset[str] = frozenset()
-    optional: frozenset[str] = frozenset()
-    paths: bool = False  # its arguments are paths, which may themselves begin with a slash
-
-    @property
-    def all_switches(self) -> frozenset[str]:
-        return self.plain | self.valued | self.optional
-
-
-_ANY = 1 << 16
 _PLACES = frozenset({"addfirst", "addlast", "remove"})
 _SYNTAX = {
-    "enum": _Syntax(0, 1),
-    "set": _Syntax(2, _ANY, _PLACES),
-    "deletevalue": _Syntax(1, 2),
-    "create": _Syntax(0, 1, frozenset({"device"}), frozenset({"d", "application"}), frozenset({"inherit"})),
-    "copy": _Syntax(1, 1, valued=frozenset({"d"})),
-    "delete": _Syntax(1, 1, frozenset({"f", "cleanup", "nocleanup"})),
-    "default": _Syntax(1, 1),
-    "displayorder": _Syntax(1, _ANY, _PLACES),
-    "bootsequence": _Syntax(1, _ANY, _PLACES),
-    "toolsdisplayorder": _Syntax(1, _ANY, _PLACES),
-    "timeout": _Syntax(1, 1),
-    "ems": _Syntax(1, 2),
-    "bootems": _Syntax(1, 2),
-    "debug": _Syntax(1, 2),
-    "bootdebug": _Syntax(1, 2),
-    "event": _Syntax(1, 2),
-    "emssettings": _Syntax(1, 2),
-    "dbgsettings": _Syntax(0, _ANY, frozenset({"noumex"}), frozenset({"start"})),
-    "hypervisorsettings": _Syntax(0, _ANY),
-    "export": _Syntax(1, 1, paths=True),
-    "import": _Syntax(1, 1, frozenset({"clean"}), paths=True),
-    "createstore": _Syntax(1, 1, paths=True),
+    "enum": Syntax(0, 1),
+    "set": Syntax(2, ANY, _PLACES),
+    "deletevalue": Syntax(1, 2),
+    "create": Syntax(0, 1, frozenset({"device"}), frozenset({"d", "application"}), frozenset({"inherit"})),
+    "copy": Syntax(1, 1, valued=frozenset({"d"})),
+    "delete": Syntax(1, 1, frozenset({"f", "cleanup", "nocleanup"})),
+    "default": Syntax(1, 1),
+    "displayorder": Syntax(1, ANY, _PLACES),
+    "bootsequence": Syntax(1, ANY, _PLACES),
+    "toolsdisplayorder": Syntax(1, ANY, _PLACES),
+    "timeout": Syntax(1, 1),
+    "ems": Syntax(1, 2),
+    "bootems": Syntax(1, 2),
+    "debug": Syntax(1, 2),
+    "bootdebug": Syntax(1, 2),
+    "event": Syntax(1, 2),
+    "emssettings": Syntax(1, 2),
+    "dbgsettings": Syntax(0, ANY, frozenset({"noumex"}), frozenset({"start"})),
+    "hypervisorsettings": Syntax(0, ANY),
+    "export": Syntax(1, 1, paths=True),
+    "import": Syntax(1, 1, frozenset({"clean"}), paths=True),
+    "createstore": Syntax(1, 1, paths=True),
 }
 # These make, or take the place of, a whole store: their one argument is a path, and `run` has no part in them.
 WHOLE_STORE = frozenset({"export", "import", "createstore"})
@@ -99,7 +83,7 @@ def parse(words: Sequence[str]) -> Command:
             verbose = True
         elif not name:
             name = _command_name(switch)
-        elif switch in _SYNTAX[name].all_switches:
+        elif switch in _SYNTAX[name].switches:
             switches[switch] = _switch_value(_SYNTAX[name], switch, word, rest)
         elif word.startswith("/") and not _SYNTAX[name].paths:
             raise messages.invalid_switch(word)
@@ -117,7 +101,7 @@ def _command_name(switch: str) -> str:
     return switch
 
 
-def _switch_value(syntax: _Syntax, switch: str, word: str, rest: deque[str]) -> str:
+def _switch_value(syntax: Syntax, switch: str, word: str, rest: deque[str]) -> str:
     if switch in syntax.valued:
         return _value(rest, word)
     if switch in syntax.optional and rest and rest[0][:1] not in ("/", "-", "{"):

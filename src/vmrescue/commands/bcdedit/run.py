@@ -9,8 +9,8 @@ from vmrescue.commands.bcdedit import entries, messages, set_values, settings
 from vmrescue.commands.bcdedit.command import WHOLE_STORE, Command
 from vmrescue.commands.bcdedit.context import Context
 from vmrescue.commands.bcdedit.listing import Listing, select
-from vmrescue.commands.bcdedit.outcome import Outcome
 from vmrescue.commands.bcdedit.volumes import NoVolumes
+from vmrescue.commands.outcome import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable

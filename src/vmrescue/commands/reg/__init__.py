@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from vmrescue.commands.outcome import Outcome
 from vmrescue.commands.reg.command import Command, parse
 from vmrescue.commands.reg.key_name import KeyName
-from vmrescue.commands.reg.outcome import Outcome
 from vmrescue.commands.reg.registry import Registry
 from vmrescue.commands.reg.run import run
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from vmrescue.commands.reg import messages
+from vmrescue.commands.syntax import Syntax
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,31 +46,19 @@ class Command:
         return not {"f", "y"}.isdisjoint(self.switches) and self.name != "query"
 
 
-@dataclass(frozen=True)
-class _Syntax:
-    """How many words come first; the switches: plain, with a value, with a value or none; which exclude each other."""
-
-    arguments: int
-    plain: frozenset[str] = frozenset()
-    valued: frozenset[str] = frozenset()
-    optional: frozenset[str] = frozenset()
-
-    @property
-    def switches(self) -> frozenset[str]:
-        return self.plain | self.valued | self.optional
-
-
 _WHICH_VALUE = frozenset({"v", "ve", "va"})
 _OUTPUTS = frozenset({"oa", "od", "os", "on"})
 _SYNTAX = {
-    "query": _Syntax(1, frozenset({"ve", "s", "k", "d", "c", "e", "z"}), frozenset({"f", "t", "se"}), frozenset({"v"})),
-    "add": _Syntax(1, frozenset({"ve", "f"}), frozenset({"v", "t", "s", "d"})),
-    "delete": _Syntax(1, frozenset({"ve", "va", "f"}), frozenset({"v"})),
-    "copy": _Syntax(2, frozenset({"s", "f"})),
-    "export": _Syntax(2, frozenset({"y"})),
-    "import": _Syntax(1),
-    "compare": _Syntax(2, frozenset({"ve", "s"}) | _OUTPUTS, frozenset({"v"})),
-    "check": _Syntax(1),
+    "query": Syntax(
+        1, 1, frozenset({"ve", "s", "k", "d", "c", "e", "z"}), frozenset({"f", "t", "se"}), frozenset({"v"})
+    ),
+    "add": Syntax(1, 1, frozenset({"ve", "f"}), frozenset({"v", "t", "s", "d"})),
+    "delete": Syntax(1, 1, frozenset({"ve", "va", "f"}), frozenset({"v"})),
+    "copy": Syntax(2, 2, frozenset({"s", "f"})),
+    "export": Syntax(2, 2, frozenset({"y"})),
+    "import": Syntax(1, 1),
+    "compare": Syntax(2, 2, frozenset({"ve", "s"}) | _OUTPUTS, frozenset({"v"})),
+    "check": Syntax(1, 1),
 }
 _NEEDLESS = frozenset({"load", "unload", "save", "restore", "flags"})
 
@@ -82,8 +71,8 @@ def parse(words: Sequence[str]) -> Command:
     if name not in _SYNTAX:
         raise messages.invalid_syntax("")
     syntax = _SYNTAX[name]
-    arguments, rest = tuple(words[1 : 1 + syntax.arguments]), deque(words[1 + syntax.arguments :])
-    if len(arguments) < syntax.arguments:
+    arguments, rest = tuple(words[1 : 1 + syntax.most]), deque(words[1 + syntax.most :])
+    if len(arguments) < syntax.least:
         raise messages.invalid_syntax(name)
     switches: dict[str, str] = {}
     views: list[int] = []
@@ -101,7 +90,7 @@ def parse(words: Sequence[str]) -> Command:
     return Command(name, arguments, switches, views[0] if views else NATIVE_VIEW)
 
 
-def _value(command: str, syntax: _Syntax, switch: str, rest: deque[str]) -> str:
+def _value(command: str, syntax: Syntax, switch: str, rest: deque[str]) -> str:
     if switch in syntax.plain or (switch in syntax.optional and not _follows(syntax, rest)):
         return ""
     if not rest:
@@ -109,6 +98,6 @@ def _value(command: str, syntax: _Syntax, switch: str, rest: deque[str]) -> str:
     return rest.popleft()
 
 
-def _follows(syntax: _Syntax, rest: deque[str]) -> bool:
+def _follows(syntax: Syntax, rest: deque[str]) -> bool:
     """Whether the next word is a value, and no switch."""
     return bool(rest) and not (rest[0][:1] in ("/", "-") and rest[0][1:].lower() in syntax.switches)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmrescue.commands.outcome import Outcome, text_of
 from vmrescue.commands.reg import messages
 from vmrescue.commands.reg.key_name import KeyName
-from vmrescue.commands.reg.outcome import Outcome
 from vmrescue.commands.reg.query import value_line
 from vmrescue.commands.reg.registry import find_key, read_tree
 from vmrescue.upcase import upper
@@ -34,7 +34,7 @@ def compare(command: Command, registry: Registry) -> Outcome:
     same = all(symbol == "=" for symbol, _ in rows)
     lines = [f"{symbol} {line}" for symbol, line in rows if symbol in _SHOWN[output]]
     result = f"Results Compared: {'Identical' if same else 'Different'}"
-    return Outcome([*lines, "", result, "", messages.SUCCESS], passed=same)
+    return Outcome(text_of([*lines, "", result, "", messages.SUCCESS]), passed=same)
 
 
 def _content(command: Command, registry: Registry, name: KeyName) -> Content:

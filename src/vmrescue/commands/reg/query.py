@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from vmrescue.commands.outcome import Outcome, text_of
 from vmrescue.commands.reg import data, messages
 from vmrescue.commands.reg.key_name import KeyName
-from vmrescue.commands.reg.outcome import Outcome
 from vmrescue.commands.reg.registry import Stored, find_key, read_tree
 from vmrescue.registry import value_type
 from vmrescue.upcase import upper
@@ -95,7 +95,9 @@ def _everything(command: Command, name: KeyName, top: _Top) -> Outcome:
     listed = [Listed(key, values) for key, _, values in top.tree()]
     below = [] if top.recursive else [Listed(key, []) for key, _ in top.below()]
     lines = _lines(command, [each for each in listed if each.values or each.name != name])
-    return Outcome(["", *lines, *(str(each.name) for each in below)], data=list(map(_to_dict, [*listed, *below])))
+    return Outcome(
+        text_of(["", *lines, *(str(each.name) for each in below)]), data=list(map(_to_dict, [*listed, *below]))
+    )
 
 
 def _one_value(command: Command, name: KeyName, top: _Top) -> Outcome:
@@ -107,7 +109,7 @@ def _one_value(command: Command, name: KeyName, top: _Top) -> Outcome:
     if not listed and wanted:
         raise messages.not_found()
     unset = ["", str(name), f"{INDENT}(Default){INDENT}REG_SZ{INDENT}(value not set)", ""]
-    return Outcome(["", *_lines(command, listed)] if listed else unset, data=list(map(_to_dict, listed)))
+    return Outcome(text_of(["", *_lines(command, listed)] if listed else unset), data=list(map(_to_dict, listed)))
 
 
 def _search(command: Command, top: _Top) -> Outcome:
@@ -176,7 +178,7 @@ def _types(command: Command) -> set[int]:
 
 def _found(command: Command, listed: list[Listed], count: int) -> Outcome:
     lines = ["", *_lines(command, listed), f"End of search: {count} match(es) found."]
-    return Outcome(lines, passed=count > 0, data=list(map(_to_dict, listed)))
+    return Outcome(text_of(lines), passed=count > 0, data=list(map(_to_dict, listed)))
 
 
 def _lines(command: Command, listed: Iterable[Listed]) -> list[str]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmrescue.commands.outcome import Outcome, text_of
 from vmrescue.commands.reg import edits, messages
 from vmrescue.commands.reg.compare import compare
 from vmrescue.commands.reg.key_name import KeyName
-from vmrescue.commands.reg.outcome import Outcome
 from vmrescue.commands.reg.query import query
 from vmrescue.commands.reg.registry import find_key
 from vmrescue.registry.check import Weight
@@ -44,9 +44,9 @@ def run(command: Command, registry: Registry, content: bytes = b"") -> Outcome:
     if command.name == "check":
         return _check(command, registry)
     if command.name == "export":
-        return Outcome([messages.SUCCESS], export=_export(command, registry))
+        return Outcome(text_of([messages.SUCCESS]), export=_export(command, registry))
     operations = edits.imported(content) if command.name == "import" else _EDITORS[command.name](command, registry)
-    return Outcome([messages.SUCCESS], operations)
+    return Outcome(text_of([messages.SUCCESS]), tuple(operations))
 
 
 def _check(command: Command, registry: Registry) -> Outcome:
@@ -66,7 +66,7 @@ def _check(command: Command, registry: Registry) -> Outcome:
         }
         for problem in found
     ]
-    return Outcome(lines, passed=not problems, data=data)
+    return Outcome(text_of(lines), passed=not problems, data=data)
 
 
 def _export(command: Command, registry: Registry) -> bytes:

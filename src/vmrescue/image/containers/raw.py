@@ -39,7 +39,7 @@ class RawImage(Container):
             second_opinion=SecondOpinion.FILE,
             why_not_longer=DEVICE if is_device else None,
         )
-        super().__init__(facts)
+        super().__init__(facts, store)
         self.store = store
         self.size = store.size
         self.sector_size = sector_size_of(store)

@@ -104,7 +104,7 @@ class VhdFixed(Container):
     sector_size = SECTOR
 
     def __init__(self, store: Store, found: FoundFooter) -> None:
-        super().__init__(_facts("fixed VHD", store, found))
+        super().__init__(_facts("fixed VHD", store, found), store)
         self.store = store
         self.footer = found.footer
         self.size = self.footer.current_size
@@ -154,7 +154,7 @@ class VhdDynamic(Container):
     sector_size = SECTOR
 
     def __init__(self, store: Store, found: FoundFooter, header: Header, parent: BlockDevice | None = None) -> None:
-        super().__init__(_facts("differencing VHD" if parent else "dynamic VHD", store, found))
+        super().__init__(_facts("differencing VHD" if parent else "dynamic VHD", store, found), store)
         self.store = store
         self.footer = found.footer
         self.header = header

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 from dissect.ntfs.c_ntfs import ATTRIBUTE_TYPE_CODE
@@ -96,8 +97,7 @@ class NtfsFileSystem:
     def runs_of(self, record: int, kind: int, name: str) -> list[tuple[int, int]]:
         """(first cluster, clusters) of what an attribute stores, in the order of its content; without holes."""
         with reading(f"NTFS file record {record}", self._position):
-            found = self._ntfs.mft.get(record).attributes.find(name, ATTRIBUTE_TYPE_CODE(kind))
-            return [(int(lcn), int(length)) for lcn, length in found.dataruns() if lcn is not None]
+            return _stored(self._ntfs.mft.get(record).attributes.find(name, ATTRIBUTE_TYPE_CODE(kind)))
 
     @property
     def extent(self) -> Extent:
@@ -127,12 +127,8 @@ class NtfsFileSystem:
             attributes = record.attributes.find("", ATTRIBUTE_TYPE_CODE.DATA)
             if attributes.header.resident:
                 return 0
-            end, pieces = None, 0
-            for lcn, length in attributes.dataruns():
-                if lcn is not None:
-                    pieces += lcn != end
-                    end = lcn + length
-            return pieces
+            runs = _stored(attributes)
+            return sum(1 for last, run in pairwise([(-1, 0), *runs]) if sum(last) != run[0])
 
     def size_of(self, path: str) -> int | None:
         with reading(f"NTFS file {path}", self._position):
@@ -221,6 +217,11 @@ class NtfsFileSystem:
             if record.is_dir():
                 self._directories[way] = record
         return record
+
+
+def _stored(attribute: Any) -> list[tuple[int, int]]:
+    """(first cluster, clusters) of the runs of an attribute, without holes."""
+    return [(int(lcn), int(length)) for lcn, length in attribute.dataruns() if lcn is not None]
 
 
 def _described(record: Any, name: str) -> Entry:

@@ -72,8 +72,7 @@ class ForeignDisk(Container):
     """A disk in a container that vmrescue reads and does not write."""
 
     def __init__(self, kind: Foreign, pieces: Pieces) -> None:
-        super().__init__(Facts(f"{kind.name} image", refusal=str(kind.refusal(pieces.path))))
-        self.store = pieces.first
+        super().__init__(Facts(f"{kind.name} image", refusal=str(kind.refusal(pieces.path))), pieces.first)
         self._pieces = pieces
         with reading(self.format, None):
             self._opened = kind.opened(pieces)

@@ -1,0 +1,41 @@
+"""What a command of Microsoft's comes to, before anything is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vmrescue.registry.operations import Operation
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command prints and asks for.
+
+    Attributes:
+        text: what Microsoft's program prints, once the operations are done; it ends with a line's end.
+        operations: what is to be done, in order: bcdedit's paths are those of the store's hive, reg's the registry's
+            full names. None for a command that only lists.
+        notes: what the user should know besides, a sentence each.
+        data: what a listing lists, for JSON.
+        passed: False where the program ends with another status than 0: nothing was matched, two keys differ.
+        export: the registration file that `reg export` makes.
+    """
+
+    text: str
+    operations: tuple[Operation, ...] = ()
+    notes: tuple[str, ...] = ()
+    data: list[dict[str, Any]] | None = None
+    passed: bool = True
+    export: bytes | None = None
+
+    @property
+    def lines(self) -> list[str]:
+        """The text without its lines' ends."""
+        return self.text.removesuffix("\n").split("\n") if self.text else []
+
+
+def text_of(lines: list[str]) -> str:
+    """Lines as a text."""
+    return "".join(f"{line}\n" for line in lines)
