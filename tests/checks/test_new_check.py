@@ -132,7 +132,7 @@ def test_a_check_runs_on_a_built_installation_in_milliseconds() -> None:
 
 
 def test_the_checks_of_values_and_of_the_store_run_on_it_too() -> None:
-    dump = {r"ControlSet001\Control\CrashControl": {"CrashDumpEnabled": 7, "NMICrashDump": 1, "DumpFile": "C:\\dump"}}
+    dump = {r"ControlSet001\Control\CrashControl": {"CrashDumpEnabled": 7, "NMICrashDump": 1, "DumpFile": "Q:\\dump"}}
     [finding] = run([crash_dump], subject(dump))[0]  # type: ignore[arg-type]
     [setting] = [fact for fact in finding.facts if isinstance(fact, KeySettings)]
     assert setting.values[0] == Difference("CrashDumpEnabled", RegistryData.dword(7), RegistryData.dword(1))

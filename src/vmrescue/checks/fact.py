@@ -107,11 +107,11 @@ class Texts(Counts):
 
 
 class Difference(NamedTuple):
-    """A registry value by name: what was found, and what is wanted."""
+    """A registry value by name: what was found, and what is wanted; None where the value is to go."""
 
     name: str
     found: RegistryData | None
-    wanted: RegistryData
+    wanted: RegistryData | None
 
 
 class Choice(NamedTuple):

@@ -184,7 +184,7 @@ class PageFilePlace(Fact):
 class DumpSpace(Fact):
     """Whether a memory dump fits."""
 
-    free: Annotated[int, Bytes("bytes_free", "free")]
+    free: Annotated[int | None, Bytes("bytes_free", "free")]
     ram: Annotated[int | None, Bytes("ram", "RAM")]
     note: Annotated[str | None, As("note")]
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.checks.fact import Difference
 from vmrescue.checks.facts import Setting
 from vmrescue.plan import RegistryData, SetValue
 
@@ -15,23 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from vmrescue.checks.check import Check
+    from vmrescue.checks.fact import Difference
     from vmrescue.checks.finding import Finding
     from vmrescue.checks.subject import Subject
     from vmrescue.plan import Change
     from vmrescue.windows.registry_file import RegistryFile
 
 STARTS = {0: "boot", 1: "system", 2: "automatic", 3: "on demand", 4: "disabled"}  # a service's `Start`
-
-
-def differing(
-    hive: RegistryFile,
-    key: str,
-    wanted: Mapping[str, RegistryData],
-    right: Callable[[RegistryData | None, RegistryData], bool],
-) -> list[Difference]:
-    """The values of a key that are not `right`."""
-    pairs = [Difference(name, hive.data(key, name), data) for name, data in wanted.items()]
-    return [each for each in pairs if not right(each.found, wanted[each.name])]
 
 
 def settings_of(
