@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     from vmrescue.errors import VmRescueError
     from vmrescue.fleet import ScanResult, scan
     from vmrescue.plan import Plan
+    from vmrescue.procedure import Outcome, rescue
     from vmrescue.transaction import Receipt, repair, undo
 
 __version__ = "0.1.0"
 __all__ = [
     "Diagnosis",
     "Finding",
+    "Outcome",
     "Plan",
     "Policy",
     "Receipt",
@@ -34,6 +36,7 @@ __all__ = [
     "VmRescueError",
     "diagnose",
     "disk",
+    "rescue",
     "repair",
     "scan",
     "undo",
@@ -42,10 +45,12 @@ __all__ = [
 _ROOMS = {
     "Diagnosis": "diagnosis",
     "Finding": "checks",
+    "Outcome": "procedure",
     "Policy": "checks",
     "diagnose": "diagnosis",
     "VmRescueError": "errors",
     "ScanResult": "fleet",
+    "rescue": "procedure",
     "scan": "fleet",
     "Plan": "plan",
     "Receipt": "transaction",

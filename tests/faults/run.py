@@ -15,11 +15,11 @@ from pathlib import Path
 from support.fault import Fault, load, names
 
 
-def played(fault: Fault) -> str:
+def played(fault: Fault, rescue: bool) -> str:
     """An empty text, or what differs from what the recipe expects."""
     with tempfile.TemporaryDirectory(prefix="vmrescue-fault-") as folder:
         try:
-            fault.play(Path(folder))
+            fault.rescue(Path(folder)) if rescue else fault.play(Path(folder))
         except AssertionError as error:
             return str(error) or "an assertion does not hold"
     return ""
@@ -29,6 +29,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--keep", type=Path)
+    parser.add_argument("--rescue", action="store_true", help="rescue each disk instead of repairing it")
     chosen = parser.parse_args()
     wanted = chosen.names or names()
     if chosen.keep:
@@ -38,7 +39,7 @@ def main() -> int:
     for name in wanted:
         began = time.monotonic()
         fault = load(name)
-        differs = played(fault)
+        differs = played(fault, chosen.rescue)
         failed += bool(differs)
         print(
             f"{'differs' if differs else 'holds':8} {time.monotonic() - began:5.1f} s  {name}: {fault.recipe['title']}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,11 +13,19 @@ from support.machine import need_root
 if TYPE_CHECKING:
     from pathlib import Path
 
+RESCUE_ALL = os.environ.get("VMRESCUE_RESCUE_ALL", "")  # by hand: every fault, not each sixth
+
 
 @pytest.mark.parametrize("name", names())
 def test_is_found_mended_and_undone(name: str, quick_folder: Path) -> None:
     need_root()
     load(name).play(quick_folder)
+
+
+@pytest.mark.parametrize("name", names() if RESCUE_ALL else names()[::6])
+def test_is_rescued_in_one_go(name: str, quick_folder: Path) -> None:
+    need_root()
+    load(name).rescue(quick_folder)
 
 
 def test_each_names_where_it_comes_from() -> None:

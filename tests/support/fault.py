@@ -50,6 +50,33 @@ class Fault:
         disk.path.unlink()
         return image
 
+    def rescue(self, folder: Path) -> None:
+        """Makes the disk and rescues it: nothing worse is left than after a repair; once is enough; undo is exact.
+
+        Raises:
+            AssertionError: something differs.
+        """
+        image = self.make(folder)
+        first, judged = fingerprint(image), verdicts(image)
+        done = vmrescue("rescue", image, "--yes", "--format", "json", *self._options({}))
+        assert "Traceback" not in done.stderr, done.stderr
+        if done.returncode > 1:
+            assert fingerprint(image) == first, "a rescue that was not made changed the image"
+            assert self.recipe["expect"]["status"] > 1 or self.recipe.get("repair", {}).get("status", 0) > 1, (
+                done.stderr
+            )
+            return
+        left = {f"{each['check']} {each['severity']}" for each in json.loads(done.stdout)["remaining"]}
+        wanted = self.recipe.get("repair", {}).get("after", self.recipe["expect"])
+        assert left <= set(wanted.get("findings", left)), "more is left than after a repair"
+        self._is_no_worse(image, judged)
+        after = fingerprint(image)
+        again = vmrescue("rescue", image, "--yes", "--format", "json", *self._options({}))
+        assert (again.returncode, fingerprint(image)) == (done.returncode, after), "a second rescue changed something"
+        if after != first:
+            assert vmrescue("undo", image).returncode == 0
+        assert fingerprint(image) == first, "the undo did not give the first bytes back"
+
     def play(self, folder: Path) -> None:
         """Makes the disk, and holds diagnosis, repair, second run and undo to what the recipe expects.
 
@@ -67,12 +94,15 @@ class Fault:
         if done.returncode == 4:
             assert fingerprint(image) == first, "a refused repair changed the image"
             return
-        worse = [judge for judge, verdict in verdicts(image).items() if judged.get(judge) == "sound" != verdict]
-        assert not worse, f"sound before the repair and not after it, says {', '.join(worse)}"
+        self._is_no_worse(image, judged)
         self._look(image, repair["after"])
         undone = vmrescue("undo", image)
         assert undone.returncode == 0, undone.stderr
         assert fingerprint(image) == first, "the undo did not give the first bytes back"
+
+    def _is_no_worse(self, image: Path, judged: dict[str, str]) -> None:
+        worse = [judge for judge, verdict in verdicts(image).items() if judged.get(judge) == "sound" != verdict]
+        assert not worse, f"sound before and not after, says {', '.join(worse)}"
 
     def _look(self, image: Path, expected: Table) -> None:
         done = vmrescue("diagnose", image, "--format", "json", *self._options(expected))

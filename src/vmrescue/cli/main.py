@@ -29,6 +29,7 @@ COMMANDS = {
     "get": "Copy a file out of an image.",
     "plan": "Write the changes that a repair would make, as JSON to review.",
     "apply": "Apply a reviewed plan to an image.",
+    "rescue": "The whole procedure: every step that is due, as one repair.",
     "repair": "Diagnose, show the changes, ask, and make them.",
     "bcdedit": "Microsoft's bcdedit, on an image's boot store or on a store's file.",
     "reg": "Microsoft's reg, on an image's registry or on a hive's file.",

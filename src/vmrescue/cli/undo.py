@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
 
 from vmrescue.cli.applying import tell
 from vmrescue.cli.options import format_option, image_argument, quiet_option
+from vmrescue.errors import UsageError
 from vmrescue.interrupts import held
 
 if TYPE_CHECKING:
@@ -23,25 +25,32 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Even where there are signs that somebody else has written to IMAGE since: that can destroy files.",
 )
+@click.option("--all", "everything", is_flag=True, help="Take all repairs back, the last first.")
+@click.option("--to", "first", metavar="ID", help="Take back this repair, by number or id, and all that came after it.")
 @format_option
 @quiet_option
-def command(image: Path, show: bool, although_changed: bool, output: str, quiet: bool) -> None:
+def command(
+    image: Path, show: bool, although_changed: bool, everything: bool, first: str | None, output: str, quiet: bool
+) -> None:
     """Take the last repair of IMAGE back: the bytes that it wrote become what they were.
 
     Refused where one of them was changed since, or where there are signs that somebody else has written to IMAGE: that
     Windows ran, that it was mounted or edited. What was looked at is said.
     """
     from vmrescue.report.receipt import history_text, undone_text
-    from vmrescue.transaction import history, take_back
+    from vmrescue.transaction import history
+    from vmrescue.transaction.undoing import take_back_to
 
+    if everything and first:
+        raise UsageError("--all and --to name two ends")
     if show:
         repairs = history(image)
         rows = [past.to_dict() for past in repairs]
         click.echo(json.dumps(rows, indent=2) if output == "json" else history_text(repairs))
         return
     with held():  # what was changed is said, whatever ends the command then
-        undone = take_back(image, although_changed)
-        if output == "json" and not quiet:
-            tell(json.dumps(undone.to_dict()), True)
-        elif not quiet:
-            tell(undone_text(undone), True)
+        for undone in islice(take_back_to(image, first, although_changed), None if everything or first else 1):
+            if output == "json" and not quiet:
+                tell(json.dumps(undone.to_dict()), True)
+            elif not quiet:
+                tell(undone_text(undone), True)

@@ -22,6 +22,12 @@ SHOWN_RANGES = 40  # of what would be written; JSON has all
 
 def receipt_text(receipt: Receipt) -> str:
     """For the person who has just had an image repaired."""
+    when = "The disk was diagnosed again"
+    return "\n".join([*written_lines(receipt), *_skipped(receipt), *_remaining(receipt, when)])
+
+
+def written_lines(receipt: Receipt) -> list[str]:
+    """What was written, where the copies are, and how it is taken back."""
     deed = "Repaired" if receipt.mends else "Changed"
     changes = counted(len(receipt.plan), "change")
     names = list(receipt.written)  # each has a journal of its own; a data disk's may be the only one
@@ -30,8 +36,7 @@ def receipt_text(receipt: Receipt) -> str:
         f"{'Backup and receipt' if receipt.backups else 'Receipt'}: {receipt.folder}",
         *(f"Take it back with: {shlex.join(['vmrescue', 'undo', name])}" for name in names),
     ]
-    when = "The disk was diagnosed again"
-    return "\n".join([*map(printable, lines), *_skipped(receipt), *_remaining(receipt, when)])
+    return list(map(printable, lines))
 
 
 def dry_run_text(receipt: Receipt) -> str:

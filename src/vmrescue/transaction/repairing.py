@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import RefusedError, UsageError
+from vmrescue.errors import RefusedError
 from vmrescue.image import accepting
-from vmrescue.transaction.target import child_of, copy_of
+from vmrescue.transaction.target import made_of
 from vmrescue.transaction.transaction import Transaction
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable
 
     from vmrescue.checks import Policy
     from vmrescue.diagnosis import Diagnosis
     from vmrescue.plan import Plan
     from vmrescue.transaction.receipt import Receipt
-    from vmrescue.transaction.target import Made, Progress
+    from vmrescue.transaction.target import Progress
 
 
 def repair(
@@ -62,7 +61,7 @@ def repair(
     """
     with (
         accepting(accept),
-        _target(image, None if dry_run else copy_to, None if dry_run else into, progress) as made,
+        made_of(image, None if dry_run else copy_to, None if dry_run else into, progress) as made,
         Transaction(image, data_disks, policy, writable=not dry_run, made=made) as transaction,
     ):
         diagnosis = transaction.diagnosis(only, skip)
@@ -71,26 +70,6 @@ def repair(
         if dry_run or not receipt.written:
             return receipt
         return transaction.commit(receipt, backup_dir)
-
-
-@contextmanager
-def _target(
-    image: str | os.PathLike[str],
-    copy_to: str | os.PathLike[str] | None,
-    into: str | os.PathLike[str] | None,
-    progress: Progress | None,
-) -> Iterator[Made | None]:
-    """What is repaired: what is made of the image first; None for the image itself."""
-    if copy_to and into:
-        raise UsageError("a repair goes to a copy or into a child, not to both")
-    if copy_to:
-        with copy_of(image, copy_to, progress) as made:
-            yield made
-    elif into:
-        with child_of(image, into) as made:
-            yield made
-    else:
-        yield None
 
 
 def plan_of(diagnosis: Diagnosis, only: Collection[str] | None = None, skip: Collection[str] = ()) -> Plan:

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import UnsupportedError
+from vmrescue.errors import UnsupportedError, UsageError
 from vmrescue.image import open_disk
 from vmrescue.image.new_image import NewImage, new_image
 from vmrescue.image.reference import Reference
@@ -54,6 +54,26 @@ class Made:
     new: NewImage
     origin: Origin
     identity: ImageIdentity
+
+
+@contextmanager
+def made_of(
+    image: str | os.PathLike[str],
+    copy_to: str | os.PathLike[str] | None,
+    into: str | os.PathLike[str] | None,
+    progress: Progress | None,
+) -> Iterator[Made | None]:
+    """What is repaired: what is made of the image first; None for the image itself."""
+    if copy_to and into:
+        raise UsageError("a repair goes to a copy or into a child, not to both")
+    if copy_to:
+        with copy_of(image, copy_to, progress) as made:
+            yield made
+    elif into:
+        with child_of(image, into) as made:
+            yield made
+    else:
+        yield None
 
 
 @contextmanager

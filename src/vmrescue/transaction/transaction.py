@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from vmrescue.diagnosis import Diagnosis
     from vmrescue.image.signs import Sign
-    from vmrescue.plan import Plan
+    from vmrescue.plan import Plan, Step
     from vmrescue.transaction.target import Made
     from vmrescue.windows import Disk, Volume
 
@@ -89,6 +89,8 @@ class Transaction:
             self.warnings = [warning for disk in disks for warning in disk.warnings]
             self.identity = disks[0].identity
             self._before = self._examine()
+            self._latest = self._before
+            self._applied: tuple[Step, ...] = ()
         except BaseException:
             self._opened.close()
             raise
@@ -123,8 +125,18 @@ class Transaction:
             return examine(self.disks(), self.policy, only, skip)
         return self._before
 
+    @property
+    def latest(self) -> Diagnosis:
+        """The diagnosis of the disks as the plans applied so far leave them. Raises as `before`."""
+        if isinstance(self._latest, VmRescueError):
+            raise self._latest
+        return self._latest
+
     def apply(self, plan: Plan, skip_refused: bool = False) -> Receipt:
         """Applies the plan in the overlays and verifies it; returns what a commit would write.
+
+        A second plan is applied over the first: what was found then may be what the first one made. One that fails
+        leaves the overlays half done, and the transaction is to be closed.
 
         Args:
             skip_refused: make what can be made where a change of the plan is refused; the receipt says which are not.
@@ -142,8 +154,10 @@ class Transaction:
             refuse_obstacles(plan, disks)
         for volume in apply_plan(plan, disks):
             self._must_be_sound(volume, plan)
-        before = None if isinstance(self._before, VmRescueError) else self._before
-        after = verify_plan(plan, self.disks(), self.policy, before)
+        latest = None if isinstance(self._latest, VmRescueError) else self._latest
+        whole = replace(plan, steps=(*self._applied, *plan.steps))
+        after = verify_plan(whole, self.disks(), self.policy, latest)
+        self._applied, self._latest = whole.steps, after or self._latest
         written = {image.name: rows for image in self.images if (rows := image.written())}
         for image in self.images:
             if image.name in written:
@@ -153,8 +167,8 @@ class Transaction:
             committed=False,
             id="",
             folder=None,
-            plan=plan,
-            before=before,
+            plan=whole,
+            before=None if isinstance(self._before, VmRescueError) else self._before,
             after=after,
             written=written,
             started=self.started,

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from vmrescue.errors import NotFoundError
 from vmrescue.image import journal, opening
 from vmrescue.image.reference import Reference
+from vmrescue.transaction.history import PastRepair, history
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterator
 
+UNDOABLE = ("done", "hot")
 OWN = "all that it wrote, and the rest of the pages in which that begins or ends"
 
 
@@ -74,6 +78,31 @@ def take_back(image: str | os.PathLike[str], although_changed: bool = False) -> 
         different=undone.found.different,
         not_compared=undone.found.unknown,
     )
+
+
+def take_back_to(
+    image: str | os.PathLike[str], first: str | None = None, although_changed: bool = False
+) -> Iterator[Undone]:
+    """Takes repairs back, the last first: each is taken back when it is asked for.
+
+    Args:
+        image: as for `repair`.
+        first: the first repair that is taken back, by its number or its id (`history`); all of them unless given.
+        although_changed: as for `take_back`, which raises what this does.
+    """
+    numbers = [past.number for past in history(image) if past.state in UNDOABLE and (not first or _is_at(past, first))]
+    if first and not numbers:
+        raise NotFoundError(f"there is no repair {first!r} of {Reference.of(image)} that can be taken back")
+    last = min(numbers, default=0)
+    while True:
+        undone = take_back(image, although_changed)
+        yield undone
+        if undone.number <= last:
+            return
+
+
+def _is_at(past: PastRepair, name: str) -> bool:
+    return name == str(past.number) or bool(past.receipt and past.receipt.parent.name == name)
 
 
 def undo(image: str | os.PathLike[str], although_changed: bool = False) -> int:

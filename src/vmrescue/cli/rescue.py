@@ -1,0 +1,118 @@
+"""vmrescue rescue"""
+
+from __future__ import annotations
+
+import json
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vmrescue.cli.applying import confirmed, progress_bar, tell
+from vmrescue.cli.diagnose import FINDINGS
+from vmrescue.cli.options import (
+    Size,
+    apply_options,
+    data_disk_option,
+    image_argument,
+    make_policy,
+    names_option,
+    policy_options,
+)
+from vmrescue.errors import RefusedError, UsageError
+from vmrescue.printable import printable
+from vmrescue.units import counted
+
+if TYPE_CHECKING:
+    from vmrescue.cli.options import ApplyOptions
+    from vmrescue.procedure import Outcome
+
+
+class StepsOption(click.Option):
+    """An option whose help says which steps there are: they are imported when it is asked for."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        from vmrescue.procedure import STEPS
+
+        record = super().get_help_record(ctx)
+        return record and (record[0], f"{record[1]}: {', '.join(step.id for step in STEPS)}.")
+
+
+@click.command()
+@image_argument
+@data_disk_option
+@policy_options
+@names_option("--only", cls=StepsOption, metavar="STEP,…", help="Make only these steps (repeatable)")
+@names_option("--without", metavar="STEP,…", help="Leave these steps out (repeatable).")
+@click.option("--size", type=Size(), help="How large the disk may become, where cleaning up does not make enough room.")
+@apply_options
+@click.option("--copy-to", type=click.Path(path_type=Path), help="Rescue a copy: a new fixed VHD, ready for Azure.")
+@click.option("--into", type=click.Path(path_type=Path), help="Put the rescue into a new differencing VHD over IMAGE.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    image: Path,
+    data_disks: tuple[Path, ...],
+    only: tuple[str, ...],
+    without: tuple[str, ...],
+    size: int | None,
+    copy_to: Path | None,
+    into: Path | None,
+    options: ApplyOptions,
+    **policy: Any,
+) -> None:
+    """Do the whole procedure to IMAGE, each step that is due: shown first, asked, one repair, undone by `undo`.
+
+    Logs that Windows left are replayed, the bad memory list goes, the boot path, the page file, the space, the serial
+    console and the dump settings are put right. What is not due is not touched; what needs an answer that the disk
+    does not give is said, and left.
+    """
+    from vmrescue.image.new_image import must_be_new
+    from vmrescue.procedure.rescuing import carry_out, plan_rescue
+    from vmrescue.report.outcome import outcome_text, planned_text
+    from vmrescue.report.text import plan_text
+    from vmrescue.transaction.target import made_of
+
+    if copy_to and into:
+        raise UsageError("a rescue goes to a copy or into a child, not to both")
+    if out := copy_to or into:
+        must_be_new(out)
+    rules = make_policy(**policy)
+    planned = plan_rescue(image, rules, list(data_disks), only, without, size)
+    if options.talkative:
+        click.echo(planned_text(planned))
+    if options.dry_run:
+        _print(planned, "\n\n".join(map(plan_text, planned.plans)) or "Nothing is due.", options)
+        ctx.exit(_status(planned))
+    if planned.plans or out:
+        if not options.yes:
+            _ask(planned, str(out or image))
+        with (
+            progress_bar("copying", options.quiet) if out else nullcontext() as progress,
+            made_of(image, copy_to, into, progress) as made,
+        ):
+            done = carry_out(planned, image, rules, list(data_disks), made, options.backup_dir)
+        _print(done, outcome_text(done), options)
+        ctx.exit(_status(done))
+    _print(planned, "Nothing was written.", options)
+    ctx.exit(_status(planned))
+
+
+def _ask(planned: Outcome, target: str) -> None:
+    """Raises RefusedError where the answer is no, or where there is nobody to ask."""
+    changes = sum(len(plan) for plan in planned.plans)
+    if not confirmed(f"Write {counted(changes, 'change')} to {printable(target)}?"):
+        raise RefusedError("not done: the answer was no; --dry-run shows every change")
+
+
+def _print(outcome: Outcome, text: str, options: ApplyOptions) -> None:
+    if options.talkative:
+        tell(text, outcome.committed)
+    elif not options.quiet:
+        tell(json.dumps(outcome.to_dict(), indent=2), outcome.committed)
+
+
+def _status(outcome: Outcome) -> int:
+    return 0 if outcome.after.healthy else FINDINGS

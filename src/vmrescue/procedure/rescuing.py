@@ -1,0 +1,121 @@
+"""The whole procedure in one call: from a VM that does not boot to a disk to attach."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from vmrescue.checks import Policy
+from vmrescue.errors import RefusedError
+from vmrescue.image import accepting
+from vmrescue.image.reference import Reference
+from vmrescue.plan import Plan
+from vmrescue.procedure.outcome import Outcome
+from vmrescue.procedure.rounds import became_of, tried
+from vmrescue.procedure.steps import chosen_steps
+from vmrescue.transaction import Transaction, must_be_editable
+from vmrescue.transaction.target import made_of
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Collection, Iterable
+
+    from vmrescue.transaction.target import Made, Progress
+
+
+def rescue(
+    image: str | os.PathLike[str],
+    *,
+    vm_size: str | None = None,
+    ram: int | None = None,
+    policy: Policy | None = None,
+    data_disks: Iterable[str | os.PathLike[str]] = (),
+    only: Collection[str] = (),
+    without: Collection[str] = (),
+    size: int | None = None,
+    backup_dir: str | os.PathLike[str] | None = None,
+    dry_run: bool = False,
+    copy_to: str | os.PathLike[str] | None = None,
+    into: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+    accept: Collection[str] = (),
+) -> Outcome:
+    """Does each step of the procedure that is due, as one repair: backed up, journalled, verified, one thing to undo.
+
+    Args:
+        image: a virtual disk's file, a block device, or the URL of an Azure page blob.
+        vm_size: the VM's size, such as ``Standard_D4ds_v5``.
+        ram: its memory in bytes.
+        policy: what counts as right; Azure's unless given. `vm_size` and `ram` stand above what it says.
+        data_disks: further disks of the same VM.
+        only, without: the ids of the steps that are made, and are not (`STEPS`).
+        size: how large the disk may become, in bytes, where cleaning up does not make enough room.
+        backup_dir, copy_to, into, progress, accept: as for `repair`.
+        dry_run: do all in memory, and write nothing.
+
+    Raises:
+        RefusedError: it would not be safe; the image is untouched.
+        RepairFailedError: it could not be done or confirmed; the image is as before.
+        AfterCommitError: it was done and confirmed, but its receipt could not be written.
+        VmRescueError: the image cannot be read.
+    """
+    rules = with_vm(policy or Policy.azure(), vm_size, ram)
+    disks = list(data_disks)
+    with accepting(accept):
+        planned = plan_rescue(image, rules, disks, only, without, size)
+        if dry_run:
+            return planned
+        with made_of(image, copy_to, into, progress) as made:
+            return carry_out(planned, image, rules, disks, made, backup_dir)
+
+
+def with_vm(policy: Policy, vm_size: str | None, ram: int | None) -> Policy:
+    """The policy for a VM of this size and memory, where they are given."""
+    return replace(policy, vm_size=vm_size or policy.vm_size, ram=policy.ram if ram is None else ram)
+
+
+def plan_rescue(
+    image: str | os.PathLike[str],
+    policy: Policy,
+    data_disks: list[str | os.PathLike[str]],
+    only: Collection[str] = (),
+    without: Collection[str] = (),
+    size: int | None = None,
+) -> Outcome:
+    """What a rescue would do and what would be left, found in memory; nothing is written. Raises as `rescue`."""
+    steps = chosen_steps(only, without)
+
+    def open_transaction() -> Transaction:
+        transaction = Transaction(image, data_disks, policy, writable=False)
+        try:
+            must_be_editable(transaction.before)
+        except BaseException:
+            transaction.__exit__()
+            raise
+        return transaction
+
+    rounds = tried(open_transaction, steps, size)
+    if rounds.before.refusal and not rounds.plans:
+        raise RefusedError(f"{Reference.of(image)}: {rounds.before.refusal}")
+    receipts = (rounds.receipt,) if rounds.receipt else ()
+    became = became_of(rounds, steps)
+    return Outcome(Reference.of(image).shown, became, tuple(rounds.plans), receipts, rounds.before, rounds.after)
+
+
+def carry_out(
+    planned: Outcome,
+    image: str | os.PathLike[str],
+    policy: Policy,
+    data_disks: list[str | os.PathLike[str]],
+    made: Made | None = None,
+    backup_dir: str | os.PathLike[str] | None = None,
+) -> Outcome:
+    """Makes what was planned, in the image or in what was made of it. Raises as `rescue`."""
+    if not planned.plans and not made:
+        return planned
+    with Transaction(image, data_disks, policy, made=made) as transaction:
+        for plan in planned.plans or (Plan(transaction.identity, ()),):
+            receipt = transaction.apply(plan)
+        if receipt.written:
+            receipt = transaction.commit(receipt, backup_dir)
+        return replace(planned, image=receipt.image, receipts=(receipt,), after=receipt.after or planned.after)

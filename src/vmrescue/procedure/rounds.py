@@ -1,0 +1,135 @@
+"""What a rescue would do, found by doing it in memory: one plan after another, each made of what the last one leaves.
+
+     logs replayed ──> everything else mended ──> cleaned up ──> the volume made larger
+     (then a diagnosis sees what they hold)       (if it is too full still, each time)
+
+A plan that is refused, or that the readers do not confirm, leaves the overlays half done. So all is thrown away and
+begun again: first each step by itself, then without the one that fails.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from vmrescue.checks.intents import Expand
+from vmrescue.errors import VmRescueError
+from vmrescue.plan import Plan, Step
+from vmrescue.procedure.outcome import StepDone
+from vmrescue.procedure.steps import LOGS, SPACE, STEPS, checks_of, step_of
+from vmrescue.windows.expansion import expansion
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+    from vmrescue.diagnosis import Diagnosis
+    from vmrescue.procedure.steps import ProcedureStep
+    from vmrescue.transaction import Receipt, Transaction
+
+
+@dataclass
+class Rounds:
+    """The plans of a rescue.
+
+    Attributes:
+        plans: in the order in which they are applied.
+        before, after: the diagnoses of the disk as it was found, and as the plans leave it.
+        receipt: what they would write; None where nothing is due.
+        failed: the steps that were refused when they were tried, and why.
+    """
+
+    plans: list[Plan]
+    before: Diagnosis
+    after: Diagnosis
+    receipt: Receipt | None
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def tried(open_transaction: Callable[[], Transaction], steps: Collection[ProcedureStep], size: int | None) -> Rounds:
+    """Does the steps in memory.
+
+    Args:
+        open_transaction: opens the disks anew, only to read.
+        steps: those that are wanted.
+        size: how large the disk may become, in bytes; None where it stays as it is.
+    """
+    failed: dict[str, str] = {}
+    apart = False
+    while True:
+        left = [step for step in steps if step.id not in failed]
+        with open_transaction() as transaction:
+            before, plans, receipt = transaction.before, [], None
+            for members, plan in _plans(transaction, left, size, apart):
+                try:
+                    receipt = transaction.apply(plan)
+                except VmRescueError as error:
+                    if len(members) == 1:
+                        failed[members[0].id] = str(error)
+                    else:
+                        apart = True
+                    break
+                plans.append(plan)
+            else:
+                return Rounds(plans, before, transaction.latest, receipt, failed)
+
+
+def _plans(
+    transaction: Transaction, steps: Collection[ProcedureStep], size: int | None, apart: bool
+) -> Iterator[tuple[list[ProcedureStep], Plan]]:
+    """Each plan that is due, with the steps that it belongs to, once those before it are applied."""
+    others = [step for step in steps if step not in (LOGS, SPACE)]
+    groups = [[LOGS] if LOGS in steps else [], *([[step] for step in others] if apart else [others])]
+    for members in filter(None, groups):
+        plan = transaction.latest.plan(checks_of(members))
+        if len(plan):
+            yield members, plan
+    if SPACE not in steps:
+        return
+    for due in (_cleaned, _grown):
+        plan = due(transaction, size)
+        if len(plan):
+            yield [SPACE], plan
+
+
+def _cleaned(transaction: Transaction, size: int | None) -> Plan:
+    return transaction.latest.plan(SPACE.checks)
+
+
+def _grown(transaction: Transaction, size: int | None) -> Plan:
+    """The volume made larger: into the room that the disk has, or into that of a larger disk, where that is allowed."""
+    steps: list[Step] = []
+    for finding in transaction.latest.findings:
+        wanted = [intent for intent in finding.intents if isinstance(intent, Expand)]
+        if finding.check not in SPACE.checks or finding.refused or not wanted:
+            continue
+        [intent, *_] = wanted
+        disk = transaction.disks()[intent.disk]
+        if intent.size > max(size or 0, disk.device.size):
+            continue
+        changes = expansion(disk, intent.size, move_recovery=intent.move_recovery)
+        steps += [Step(finding.check, finding.summary, change) for change in changes]
+    return Plan(transaction.identity, tuple(steps))
+
+
+def became_of(rounds: Rounds, steps: Collection[ProcedureStep]) -> tuple[StepDone, ...]:
+    """Each step with what becomes of it."""
+    made = [step_of(each.check) for plan in rounds.plans for each in plan.steps]
+    return tuple(_became(step, made.count(step), rounds, wanted=step in steps) for step in STEPS)
+
+
+def _became(step: ProcedureStep, changes: int, rounds: Rounds, wanted: bool) -> StepDone:
+    if not wanted:
+        return StepDone(step, "not wanted")
+    checks = checks_of([step])
+    because = [
+        finding.left
+        for finding in rounds.after.findings
+        if finding.check in checks and (finding.severity != "advice" or finding.tell)
+    ]
+    because += [
+        f"{each.check} was not checked: {each.because}" for each in rounds.after.not_checked if each.check in checks
+    ]
+    because += [rounds.failed[step.id]] if step.id in rounds.failed else []
+    if changes:
+        return StepDone(step, "partly" if because else "done", changes, tuple(because))
+    return StepDone(step, "left" if because else "not due", 0, tuple(because))
