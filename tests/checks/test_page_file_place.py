@@ -83,6 +83,8 @@ CASES = {
     "D: or E: may be it": ({"C": OWN, "D": MBR_DISK, "E": MBR_DISK_2}, [C], [C], SIZE_WITH, PAGE, []),
     # nobody says anything
     "the last boot used D:": ({"C": OWN, "D": MBR_DISK}, [C], [D, C], ASK, PAGE, [ON_D, "pagefile.sys"]),
+    "windows chose D:": ({"C": OWN, "D": MBR_DISK}, [r"?:\pagefile.sys"], [D], ASK, {}, []),
+    "windows chose C:": ({"C": OWN, "D": MBR_DISK}, [r"?:\pagefile.sys"], [C], SIZE_WITH, PAGE, [ON_D, "pagefile.sys"]),
     "the last boot used T:": ({"C": OWN, "D": GPT_DISK, "T": MBR_DISK}, [T], [T], ASK, {}, []),
     "Azure's agent, and D: a disk with an MBR": (
         {"C": OWN, "D": MBR_DISK}, [C], [C], ASK, AGENT, [ON_D, "pagefile.sys"]

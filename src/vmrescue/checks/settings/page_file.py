@@ -118,10 +118,15 @@ class _Look:
             )
 
     def _in_place(self, place: PageFile) -> bool:
-        """Whether a page file lies where it belongs; where Windows chooses, it takes its own volume."""
-        windows = self.drives.windows
-        drive = windows if place.drive == WINDOWS_CHOOSES else self.drives.of(place.drive)
-        return drive is not None and drive.letter == self.place.drive
+        """Whether a page file lies where it belongs."""
+        drives = self._chosen() if place.drive == WINDOWS_CHOOSES else [self.drives.of(place.drive)]
+        return bool(drives) and all(drive.letter == self.place.drive for drive in drives)
+
+    def _chosen(self) -> list[Drive]:
+        """Where Windows puts the page file when it chooses: as at the last boot, or on its own volume."""
+        found = self.windows.system.data(key_of(self.windows.current_control_set), IN_USE)
+        used = [self.drives.of(place.drive) for place in parse_all(found.data if found else None)]
+        return used or list(filter(None, [self.drives.windows]))
 
     def _questions(
         self, key: str, found: Data | None, places: list[PageFile], configured: str, control_set: str
@@ -134,7 +139,7 @@ class _Look:
             said = "; ".join(dict.fromkeys(f"{drive.letter} is {drive.said}" for drive in wrong)) or "there is none"
             yield page_file.finding(
                 f"{configured} in {control_set}: {said}; where it belongs is to be said ({self.place.because})",
-                severity="warning" if wrong else "advice",
+                severity="warning" if wrong and self.drives.known else "advice",
                 facts=(fact, *self.facts),
                 tell=self.place.tell or QUESTIONS,
             )
