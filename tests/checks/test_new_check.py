@@ -18,7 +18,7 @@ from vmrescue.checks.settings.crash_dump import crash_dump
 from vmrescue.checks.settings.registry_values import wrong_dword, wrong_start
 from vmrescue.checks.steps import Step
 from vmrescue.checks.subject import Part, Subject
-from vmrescue.diagnosis.examination import run
+from vmrescue.diagnosis.running import run
 from vmrescue.plan import DeleteKey, RegistryData, SetValue
 from vmrescue.report import explanation
 

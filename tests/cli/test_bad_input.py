@@ -20,6 +20,9 @@ MIB = 1 << 20
 GEN1_RESERVED = MIB, 32 * MIB
 GEN1_OS = 33 * MIB, 606 * MIB
 GEN2_OS_START = 57 * MIB
+STORE_RULES = {"bad-memory", "memory-limit", "serial-console"}
+SYSTEM_RULES = {"page-file", "crash-dump"}
+WINDOWS_RULES = SYSTEM_RULES | {"free-space", "fragmentation"}
 
 
 def overwrite(image: Path, offset: int, data: bytes) -> None:
@@ -64,6 +67,13 @@ def zeros(folder: Path) -> Path:
 def no_windows(folder: Path) -> Path:
     image = sample("gen1-broken", folder)
     with mounted_ntfs(image, *GEN1_OS, writable=True) as root:
+        (root / "Windows/System32/config").rename(root / "config")
+    return image
+
+
+def windows_in_another_folder(folder: Path) -> Path:
+    image = sample("gen1-broken", folder)
+    with mounted_ntfs(image, *GEN1_OS, writable=True) as root:
         (root / "Windows").rename(root / "Fenster")
     return image
 
@@ -100,13 +110,8 @@ def foreign_container(folder: Path) -> Path:
     [
         (not_a_disk, "raw image"),
         (empty_file, "empty file"),
-        (fixed_vhd_cut_short, ""),
         (dynamic_vhd_cut_short, ""),
         (zeros, "partition table"),
-        (no_windows, "no Windows"),
-        (no_store, "no boot store"),
-        (store_that_is_no_hive, r"hive \Boot\BCD"),
-        (system_hive_that_is_none, "hive"),
         (foreign_container, "qemu-img convert"),
     ],
 )
@@ -140,6 +145,33 @@ def _info_shows_it_or_says_why_not(image: Path, words: str) -> None:
         assert words in done.stderr.splitlines()[-1]
 
 
+@pytest.mark.parametrize(
+    ("make", "words", "missed"),
+    [
+        (fixed_vhd_cut_short, "of its 635437056 bytes are missing", WINDOWS_RULES),
+        (no_windows, "missing-part: Windows: no Windows: there is no", WINDOWS_RULES),
+        (windows_in_another_folder, r"\Fenster on partition 2 (C:) was found on the volumes: it lies there", set()),
+        (no_store, "missing-part: the boot store: no boot store", STORE_RULES),
+        (store_that_is_no_hive, r"missing-part: the boot store \Boot\BCD on partition 1: hive", STORE_RULES),
+        (system_hive_that_is_none, r"missing-part: the hive SYSTEM of \Windows on partition 2", SYSTEM_RULES),
+    ],
+)
+def test_what_is_there_is_diagnosed_where_a_part_is_not(
+    make: Callable[[Path], Path], words: str, missed: set[str], tmp_path: Path
+) -> None:
+    image = make(tmp_path)
+    before = fingerprint(image)
+    done = vmrescue("diagnose", image)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert words in done.stdout
+    document = json.loads(vmrescue("diagnose", image, "--format", "json").stdout)
+    assert {each["check"] for each in document["not_checked"]} == missed
+    found = {each["check"] for each in document["findings"]}
+    assert ("bad-memory" in found) == (missed != STORE_RULES)
+    assert vmrescue("info", image).returncode == 0
+    assert fingerprint(image) == before
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     done = vmrescue("diagnose", tmp_path / "no.vhd")
     assert (done.returncode, done.stdout) == (3, "")
@@ -154,7 +186,7 @@ def test_a_broken_footer_with_a_good_copy_is_noted_and_the_image_is_read(gen2_br
     assert "bad-memory" in done.stdout
 
 
-def test_an_encrypted_os_volume_is_a_finding_and_a_repair_is_refused(gen2_broken: Path, tmp_path: Path) -> None:
+def test_an_encrypted_os_volume_is_a_finding_and_the_boot_store_is_repaired(gen2_broken: Path, tmp_path: Path) -> None:
     disk = tmp_path / "disk.raw"
     run("qemu-img", "convert", "-O", "raw", gen2_broken, disk)
     overwrite(disk, GEN2_OS_START + 3, b"-FVE-FS-")
@@ -170,14 +202,20 @@ def test_an_encrypted_os_volume_is_a_finding_and_a_repair_is_refused(gen2_broken
     assert all(f"at byte {GEN2_OS_START}" in because for because in missing.values())
     unseen = vmrescue("diagnose", disk, "--only", "page-file")
     assert unseen.returncode == 1  # nothing was found, and nothing was looked at: that is not all well
-    assert "Nothing is wrong in what was checked." in unseen.stdout
+    assert "not checked: " in unseen.stdout
     assert "not checked: page-file: the OS volume is encrypted" in unseen.stdout
     assert "not checked: page-file" in vmrescue("diagnose", disk, "--only", "page-file", "--format", "html").stdout
     scanned = vmrescue("scan", disk, "--only", "page-file")
     assert scanned.stdout.startswith(f"{disk}: findings: not checked: page-file\n")
-    refused = vmrescue("repair", "--yes", disk)
+    refused = vmrescue("repair", "--yes", disk, "--only", "page-file")
     assert refused.returncode == 4
     assert f"partition 3 at byte {GEN2_OS_START}" in refused.stderr
+    assert fingerprint(disk) == before
+    mended = vmrescue("repair", "--yes", disk)
+    assert mended.returncode == 1  # what lies on the encrypted volume was not looked at
+    assert "page-file was not checked: the OS volume is encrypted" in mended.stderr
+    assert "bad-memory" not in vmrescue("diagnose", disk).stdout
+    assert vmrescue("undo", disk).returncode == 0
     assert fingerprint(disk) == before
 
 

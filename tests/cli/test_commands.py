@@ -27,7 +27,7 @@ def test_diagnose_prints_json_with_the_documented_keys(gen2_broken: Path) -> Non
 
 
 def test_diagnose_of_a_healthy_image_ends_with_0(gen2_healthy: Path) -> None:
-    assert "Nothing is wrong." in output_of("diagnose", gen2_healthy)
+    assert "Nothing is wrong: none of the " in output_of("diagnose", gen2_healthy)
     assert output_of("diagnose", "--quiet", gen2_healthy) == ""
 
 
@@ -54,7 +54,9 @@ def test_plan_then_apply_then_undo(gen2_broken: Path, tmp_path: Path) -> None:
     output_of("plan", gen2_broken, "--only", "serial-console", "--output", plan)
     assert json.loads(plan.read_text())["schema"] == "vmrescue.plan/1"
     assert "Repaired" in output_of("apply", plan, gen2_broken, "--yes", status=1)
-    assert "Nothing is wrong in what was checked.\n" in output_of("diagnose", gen2_broken, "--only", "serial-console")
+    assert "Nothing is wrong in what was checked: the one check found nothing.\n" in output_of(
+        "diagnose", gen2_broken, "--only", "serial-console"
+    )
     assert "repair 1 was taken back: the" in output_of("undo", gen2_broken)
     assert fingerprint(gen2_broken) == before
 

@@ -71,7 +71,7 @@ def test_a_copy_in_which_there_was_nothing_to_change_is_not_called_nothing(gen2_
 
 def test_what_was_not_asked_is_not_said_to_be_right(gen2_broken: Path) -> None:
     said = output_of("diagnose", gen2_broken, "--only", "hive-log")
-    assert said.endswith("Nothing is wrong in what was checked.\n")
+    assert said.endswith("Nothing is wrong in what was checked: the one check found nothing.\n")
 
 
 def test_of_two_findings_of_a_check_the_note_names_the_one_that_is_left() -> None:

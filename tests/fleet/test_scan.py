@@ -122,7 +122,7 @@ def test_a_thousand_images_give_the_same_results_here_and_in_two_processes(
         there = [told(result) for result in vmrescue.scan(thousand, executor, only=CHECKS)]
     assert len(there) == THOUSAND
     assert {result["image"]: result for result in there} == expected
-    assert Counter(result["status"] for result in there) == {"healthy": 50, "findings": 50, "error": 900}
+    assert Counter(result["status"] for result in there) == {"healthy": 50, "findings": 100, "error": 850}
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ def test_a_scheduler_is_named_on_the_command_line(
 ) -> None:
     output = tmp_path / "results.jsonl"
     command = ["scan", *thousand[:20], "--only", "bad-memory", "--scheduler", cluster, "--output", output]
-    assert "20 images: 1 healthy, 1 with findings, 18 could not be read" in output_of(*command, status=3)
+    assert "20 images: 1 healthy, 2 with findings, 17 could not be read" in output_of(*command, status=3)
     there = [json.loads(line) | {"seconds": None} for line in output.read_text().splitlines()]
     assert {result["image"]: result for result in there} == {str(i): expected[str(i)] for i in thousand[:20]}
 

@@ -96,6 +96,8 @@ class _MemoryFiles:
 
     def nature(self, path: str) -> Nature | None:
         size = self.size_of(path)
+        if size is None and any(each.startswith(f"{path.lower()}\\") for each in self._files):
+            return Nature(0, directory=True)
         return None if size is None else Nature(size, directory=False)
 
     def open(self, path: str) -> BinaryIO:

@@ -195,3 +195,11 @@ class Link(Fact):
 
     key: Annotated[str, As("key")]
     target: Annotated[str | None, As("target")]
+
+
+@dataclass(frozen=True)
+class PartFact(Fact):
+    """A part that is missing or cannot be read."""
+
+    part: Annotated[str, As("part")]
+    why: Annotated[str, As("why")]

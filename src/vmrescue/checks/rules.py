@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmrescue.checks.boot.missing_part import missing_part
 from vmrescue.checks.boot.serial_console import serial_console
 from vmrescue.checks.memory.bad_memory import bad_memory
 from vmrescue.checks.memory.memory_limit import memory_limit
@@ -34,6 +35,7 @@ def register(check: Check) -> None:
 
 for each in (
     volume_state,
+    missing_part,
     boot_copy,
     hive_log,
     free_space,

@@ -6,15 +6,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import NotFoundError
-from vmrescue.windows import Installation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from vmrescue.checks.policy import Policy
-    from vmrescue.windows import OperatingSystem, Volume
+    from vmrescue.windows import Installation, OperatingSystem, Volume
     from vmrescue.windows.boot_store import BootStore
-    from vmrescue.windows.installation import WithoutWindows
 
 
 class Part(StrEnum):
@@ -22,6 +20,7 @@ class Part(StrEnum):
 
     VOLUMES = "the volumes"
     BOOT_STORE = "the boot store"
+    OS_VOLUME = "the volume of Windows"
     WINDOWS = "the volume of Windows with its SYSTEM hive"
 
 
@@ -29,24 +28,21 @@ class Subject:
     """The parts; to ask for one that is not there raises NotFoundError, so a check declares what it needs.
 
     Args:
-        found: the installation, or the disks where there is none.
+        installation: what was found.
         policy: what counts as right.
+        other: what this is a look at, in words, where it is not what boots first.
+        boots: whether it may boot.
     """
 
-    def __init__(self, found: Installation | WithoutWindows, policy: Policy) -> None:
-        self._found = found
+    def __init__(self, installation: Installation, policy: Policy, other: str = "", boots: bool = True) -> None:
+        self.installation = installation
         self.policy = policy
+        self.other = other
+        self.boots = boots
 
     @property
     def volumes(self) -> list[Volume]:
-        return self._found.volumes
-
-    @property
-    def installation(self) -> Installation:
-        """All of it: for who needs more than one part."""
-        if not isinstance(self._found, Installation):
-            raise NotFoundError("no Windows was found on these disks")
-        return self._found
+        return self.installation.volumes
 
     @property
     def boot(self) -> BootStore:
@@ -54,30 +50,41 @@ class Subject:
 
     @property
     def windows(self) -> OperatingSystem:
-        if why := self.locked:
-            raise NotFoundError(why)
-        assert self.installation.os is not None
+        if self.installation.os is None:
+            raise NotFoundError(self.installation.why_no_windows or "")
         return self.installation.os
-
-    @property
-    def locked(self) -> str | None:
-        """Why the Windows that boots is out of reach, though its boot store is there; None where it is not."""
-        if not isinstance(self._found, Installation) or self._found.os is not None:
-            return None
-        places = ", ".join(f"{volume} at byte {volume.position}" for volume in self._found.encrypted)
-        return f"the OS volume is encrypted with BitLocker ({places}): unlock it first"
 
     def has(self, part: Part) -> bool:
         return self.why_missing([part]) is None
 
     def why_missing(self, parts: Iterable[Part]) -> str | None:
-        """Why one of these parts cannot be looked at; None where all are there."""
-        try:
-            for part in parts:
-                getattr(self, ATTRIBUTES[part])
-        except NotFoundError as error:
-            return str(error)
-        return None
+        """Why one of these parts cannot be looked at; None where all can."""
+        return next((why for part in parts if (why := self._why_missing(part))), None)
 
+    def _why_missing(self, part: Part) -> str | None:
+        if part is Part.VOLUMES:
+            return None
+        if part is Part.BOOT_STORE:
+            try:
+                return self.boot.fault
+            except NotFoundError as error:
+                return str(error)
+        windows = self.installation.os
+        if windows is None:
+            return self.installation.why_no_windows
+        return windows.fault if part is Part.WINDOWS else None
 
-ATTRIBUTES = {Part.VOLUMES: "volumes", Part.BOOT_STORE: "boot", Part.WINDOWS: "windows"}
+    def others(self, parts: Iterable[Part]) -> Iterator[Subject]:
+        """The same disks with each other boot store, or each other Windows, in the place of the one that boots.
+
+        Args:
+            parts: what is to be looked at; where these are both, a store goes with the Windows that boots.
+        """
+        found, wanted = self.installation, set(parts)
+        if Part.BOOT_STORE in wanted:
+            for store in found.stores[1:]:
+                yield Subject(found.instead(store=store), self.policy, str(store), store.may_boot)
+        elif wanted & {Part.OS_VOLUME, Part.WINDOWS}:
+            for windows in found.systems:
+                if windows is not found.os:
+                    yield Subject(found.instead(windows=windows), self.policy, str(windows), boots=False)

@@ -14,6 +14,7 @@ from vmrescue.cli.microsoft import (
     print_notes,
     read_bare_hive,
 )
+from vmrescue.cli.options import choice_options
 from vmrescue.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from vmrescue.commands.bcdedit import Command, Outcome, Volumes
     from vmrescue.plan import Change
     from vmrescue.registry.operations import Operation
-    from vmrescue.windows import Disk, RegistryFile
+    from vmrescue.windows import Choice, Disk, RegistryFile
 
 NEW_STORE = ("/createstore", "-createstore")  # the one command that is about no store that there is
 NAME_IN_BASE_BLOCK = "BCD"
@@ -32,7 +33,8 @@ STORE_MINOR = 3  # of the hives' version that bcdedit itself makes
 
 
 @microsoft_command
-def command(target: str, words: tuple[str, ...], options: ApplyOptions) -> None:
+@choice_options
+def command(target: str, words: tuple[str, ...], store: str | None, windows: str | None, options: ApplyOptions) -> None:
     """Microsoft's bcdedit on the store that boots IMAGE, or on a store's file, with the same words and output.
 
     \b
@@ -49,7 +51,9 @@ def command(target: str, words: tuple[str, ...], options: ApplyOptions) -> None:
     confirmed (unless --yes), backed up, verified, and undone by `vmrescue undo`.
     """
     from vmrescue.commands.bcdedit import parse
+    from vmrescue.windows import Choice
 
+    choice = Choice(store, windows)
     if target.lower() in NEW_STORE:
         target, words = "", (target, *words)
     with own_words():
@@ -57,16 +61,18 @@ def command(target: str, words: tuple[str, ...], options: ApplyOptions) -> None:
     if parsed.name == "createstore":
         _create_store(parsed, options)
     elif parsed.name == "export":
-        _export(parsed, target, options)
+        _export(parsed, target, choice, options)
     else:
-        outcome = _run_on_file(parsed, target) if is_bare_hive(target) else _run_on_image(parsed, target)
-        _finish(parsed, outcome, target, words, options)
+        outcome = _run_on_file(parsed, target) if is_bare_hive(target) else _run_on_image(parsed, target, choice)
+        _finish(parsed, outcome, target, words, choice, options)
 
 
-def _finish(parsed: Command, outcome: Outcome, target: str, words: tuple[str, ...], options: ApplyOptions) -> None:
+def _finish(
+    parsed: Command, outcome: Outcome, target: str, words: tuple[str, ...], choice: Choice, options: ApplyOptions
+) -> None:
     print_notes(outcome.notes)
     if outcome.operations:
-        edit(target, "bcdedit", words, lambda disks: _changes(parsed, outcome, disks), options)
+        edit(target, "bcdedit", words, lambda disks: _changes(parsed, outcome, disks, choice), options)
     if not (outcome.operations and (options.dry_run or options.output == "json")):
         print_listing(outcome.lines, outcome.data, options)
 
@@ -84,13 +90,13 @@ def _run_on_file(parsed: Command, target: str) -> Outcome:
         return run(parsed, Store(root))
 
 
-def _run_on_image(parsed: Command, target: str) -> Outcome:
+def _run_on_image(parsed: Command, target: str, choice: Choice) -> Outcome:
     from vmrescue.bcd import Store
     from vmrescue.commands.bcdedit import run
     from vmrescue.diagnosis import open_disks
 
     with open_disks([target]) as disks:
-        file, volumes = _store_of(disks, parsed.store)
+        file, volumes = _store_of(disks, parsed.store, choice)
         if parsed.name == "import":
             return _import(parsed, _root(file.read(), file.logs(), file.name))
         with own_words():
@@ -99,30 +105,27 @@ def _run_on_image(parsed: Command, target: str) -> Outcome:
         return outcome
 
 
-def _store_of(disks: list[Disk], name: str | None) -> tuple[RegistryFile, Volumes]:
+def _store_of(disks: list[Disk], name: str | None, choice: Choice) -> tuple[RegistryFile, Volumes]:
     """The store that boots the disk, or the one that /store names; and the volumes that its devices mean.
 
     A store that leads to no Windows is just what one may want to edit: the volumes then have no letters.
     """
     from vmrescue.commands.bcdedit import NoVolumes
     from vmrescue.commands.bcdedit.volume_names import VolumeNames
-    from vmrescue.windows import Installation, find_boot_store
+    from vmrescue.windows import Installation
     from vmrescue.windows.bare_hive import BareHive
 
     if isinstance(disks[0], BareHive):
         return disks[0].hive, NoVolumes()
-    try:
-        boot = Installation(disks).boot
-    except NotFoundError:
-        boot = find_boot_store(disks[0])
-    volumes = VolumeNames(volume for disk in disks for volume in disk.volumes)
-    return (volumes.hive(name) if name is not None else boot.hive), volumes
+    installation = Installation(disks, choice)
+    volumes = VolumeNames(installation.volumes)
+    return (volumes.hive(name) if name is not None else installation.boot.hive), volumes
 
 
-def _changes(parsed: Command, outcome: Outcome, disks: list[Disk]) -> list[Change]:
+def _changes(parsed: Command, outcome: Outcome, disks: list[Disk], choice: Choice) -> list[Change]:
     from vmrescue.windows.hive_changes import hive_changes
 
-    file, _ = _store_of(disks, parsed.store)
+    file, _ = _store_of(disks, parsed.store, choice)
     return hive_changes(file, outcome.operations)
 
 
@@ -139,22 +142,22 @@ def _import(parsed: Command, root: HiveKey) -> Outcome:
     return Outcome(f"{messages.SUCCESS}\n", tuple(imported(root, wanted)), notes)
 
 
-def _export(parsed: Command, target: str, options: ApplyOptions) -> None:
+def _export(parsed: Command, target: str, choice: Choice, options: ApplyOptions) -> None:
     """A copy of the store, with nothing that Windows has left in the free cells of its hive."""
     from vmrescue.bcd.whole_store import exported
 
     if is_bare_hive(target):
         root = _root(*read_bare_hive(target), f"the store {target}")
     else:
-        root = _read_from_image(target, parsed.store)
+        root = _read_from_image(target, parsed.store, choice)
     _write_store(parsed.arguments[0], exported(root), options)
 
 
-def _read_from_image(target: str, name: str | None) -> HiveKey:
+def _read_from_image(target: str, name: str | None, choice: Choice) -> HiveKey:
     from vmrescue.diagnosis import open_disks
 
     with open_disks([target]) as disks:
-        file, _ = _store_of(disks, name)
+        file, _ = _store_of(disks, name, choice)
         return _root(file.read(), file.logs(), file.name)
 
 

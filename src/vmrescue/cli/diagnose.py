@@ -9,6 +9,7 @@ import click
 
 from vmrescue.cli.options import (
     check_options,
+    choice_options,
     data_disk_option,
     image_argument,
     make_policy,
@@ -34,6 +35,7 @@ FINDINGS = 1  # exit status: findings of warning or critical
 @click.command()
 @image_argument
 @data_disk_option
+@choice_options
 @policy_options
 @check_options
 @report_option
@@ -44,6 +46,8 @@ def command(
     /,
     image: Path,
     data_disks: tuple[Path, ...],
+    store: str | None,
+    windows: str | None,
     only: tuple[str, ...],
     skip: tuple[str, ...],
     output: str,
@@ -56,10 +60,12 @@ def command(
 
     if output == "html":
         from vmrescue.report.html import diagnose_as_page
+        from vmrescue.windows import Choice
 
-        diagnosis, document = diagnose_as_page(image, make_policy(**policy), data_disks, only, skip)
+        choice = Choice(store, windows)
+        diagnosis, document = diagnose_as_page(image, make_policy(**policy), data_disks, only, skip, choice)
     else:
-        diagnosis = diagnose(image, make_policy(**policy), data_disks, only, skip)
+        diagnosis = diagnose(image, make_policy(**policy), data_disks, only, skip, store=store, windows=windows)
         document = json.dumps(diagnosis.to_dict(), indent=2) if output == "json" else diagnosis_text(diagnosis)
     if not quiet:
         click.echo(document)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vmrescue.cli.options import data_disk_option, format_option, image_argument
+from vmrescue.cli.options import choice_options, data_disk_option, format_option, image_argument
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 @click.command()
 @image_argument
 @data_disk_option
+@choice_options
 @format_option
-def command(image: Path, data_disks: tuple[Path, ...], output: str) -> None:
+def command(image: Path, data_disks: tuple[Path, ...], store: str | None, windows: str | None, output: str) -> None:
     """Show the disk, its volumes to scale, and the Windows in IMAGE."""
     from vmrescue.diagnosis import inventory
     from vmrescue.report.layout import info_text
 
-    diagnosis = inventory(image, data_disks)
+    diagnosis = inventory(image, data_disks, store=store, windows=windows)
     if output == "json":
         document = diagnosis.to_dict()
         del document["findings"], document["not_checked"]

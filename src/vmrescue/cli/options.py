@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from vmrescue.diagnosis.command_line import NO_TEMP_DRIVE, POLICY
+from vmrescue.diagnosis.command_line import CHOICE, NO_TEMP_DRIVE, POLICY
 from vmrescue.errors import UsageError
 
 if TYPE_CHECKING:
@@ -186,6 +186,12 @@ def place_arguments(command: Command) -> Command:
 def policy_options(command: Command) -> Command:
     """Adds the options that make up a policy."""
     return _decorate(command, _policy_options())
+
+
+def choice_options(command: Command) -> Command:
+    """Adds --store and --windows, under the names `store` and `windows`."""
+    options = [click.option(each.name, field, metavar=each.metavar, help=each.help) for field, each in CHOICE.items()]
+    return _decorate(command, options)
 
 
 def check_options(command: Command) -> Command:

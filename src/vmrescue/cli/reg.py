@@ -16,20 +16,22 @@ from vmrescue.cli.microsoft import (
     print_notes,
     read_bare_hive,
 )
+from vmrescue.cli.options import choice_options
 
 if TYPE_CHECKING:
     from vmrescue.cli.options import ApplyOptions
     from vmrescue.commands.reg import Command, Outcome
     from vmrescue.commands.reg.one_hive import OneHive
     from vmrescue.plan import Change
-    from vmrescue.windows import Disk, RegistryFile
+    from vmrescue.windows import Choice, Disk, RegistryFile
 
 
 LARGEST_IMPORT = 512 << 20  # bytes: an export of a hive of 80 MB that is all binary values, six for each of theirs
 
 
 @microsoft_command
-def command(target: str, words: tuple[str, ...], options: ApplyOptions) -> None:
+@choice_options
+def command(target: str, words: tuple[str, ...], store: str | None, windows: str | None, options: ApplyOptions) -> None:
     """Microsoft's reg on the registry of IMAGE, or on a hive's file, with the same words and output.
 
     \b
@@ -47,18 +49,20 @@ def command(target: str, words: tuple[str, ...], options: ApplyOptions) -> None:
     """
     from vmrescue.cli.new_file import write_unless_dry
     from vmrescue.commands.reg import parse
+    from vmrescue.windows import Choice
 
+    choice = Choice(store, windows)
     with own_words():
         parsed = parse(words)
     options = options._replace(yes=options.yes or parsed.asks_nothing)
     content = _file_to_import(parsed)
     bare = _bare(target) if is_bare_hive(target) else None
-    outcome = _run_on_hive(parsed, bare, content) if bare else _run_on_image(parsed, target, content)
+    outcome = _run_on_hive(parsed, bare, content) if bare else _run_on_image(parsed, target, content, choice)
     exports = outcome.export is not None
     if outcome.export is not None:
         write_unless_dry(Path(parsed.arguments[1]), outcome.export, options)
     if outcome.operations:
-        edit(target, "reg", words, lambda disks: _changes(parsed, outcome, disks, bare), options)
+        edit(target, "reg", words, lambda disks: _changes(parsed, outcome, disks, bare, choice), options)
     if not ((outcome.operations and options.output == "json") or (options.dry_run and (outcome.operations or exports))):
         print_listing(outcome.lines, outcome.data, options)
     sys.exit(0 if outcome.passed else FINDINGS)
@@ -96,21 +100,23 @@ def _run_on_hive(parsed: Command, bare: OneHive, content: bytes) -> Outcome:
     return outcome
 
 
-def _run_on_image(parsed: Command, target: str, content: bytes) -> Outcome:
+def _run_on_image(parsed: Command, target: str, content: bytes, choice: Choice) -> Outcome:
     from vmrescue.commands.reg import run
     from vmrescue.commands.reg.hive_names import HiveNames
     from vmrescue.diagnosis import open_disks
     from vmrescue.windows import Installation
 
     with open_disks([target]) as disks:
-        names = HiveNames(Installation(disks))
+        names = HiveNames(Installation(disks, choice))
         with own_words():
             outcome = run(parsed, names, content)
         print_notes(names.notes())
         return outcome
 
 
-def _changes(parsed: Command, outcome: Outcome, disks: list[Disk], bare: OneHive | None) -> list[Change]:
+def _changes(
+    parsed: Command, outcome: Outcome, disks: list[Disk], bare: OneHive | None, choice: Choice
+) -> list[Change]:
     """The operations as changes of the hives on these disks."""
     from vmrescue.commands.reg import KeyName
     from vmrescue.commands.reg.hive_names import HiveNames
@@ -121,7 +127,7 @@ def _changes(parsed: Command, outcome: Outcome, disks: list[Disk], bare: OneHive
     if bare and isinstance(disks[0], BareHive):
         hive = disks[0].hive
         return registry_changes(outcome.operations, lambda name: (hive, bare.path(KeyName.parse(name))))
-    names = HiveNames(Installation(disks))
+    names = HiveNames(Installation(disks, choice))
 
     def place(name: str) -> tuple[RegistryFile, str]:
         return names.place(KeyName.parse(name), parsed.view)

@@ -11,6 +11,7 @@ from vmrescue.cli.applying import apply_and_report, ask, progress_bar, report, s
 from vmrescue.cli.options import (
     apply_options,
     check_options,
+    choice_options,
     data_disk_option,
     image_argument,
     make_policy,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 @click.command()
 @image_argument
 @data_disk_option
+@choice_options
 @policy_options
 @check_options
 @apply_options
@@ -39,6 +41,8 @@ def command(
     /,
     image: Path,
     data_disks: tuple[Path, ...],
+    store: str | None,
+    windows: str | None,
     only: tuple[str, ...],
     skip: tuple[str, ...],
     copy_to: Path | None,
@@ -50,16 +54,17 @@ def command(
     from vmrescue.image.new_image import must_be_new
     from vmrescue.image.reference import Reference
     from vmrescue.transaction import Transaction, must_be_editable, plan_of, repair
+    from vmrescue.windows import Choice
 
-    elsewhere = bool(copy_to or into) and not options.dry_run
+    elsewhere, writable = bool(copy_to or into) and not options.dry_run, not (options.dry_run or copy_to or into)
     rules = make_policy(**policy)
     if copy_to and into:
         raise UsageError("a repair goes to a copy or into a child, not to both")
     if target := copy_to or into:
         must_be_new(target)
-    with Transaction(image, data_disks, rules, writable=not (options.dry_run or elsewhere)) as transaction:
+    with Transaction(image, data_disks, rules, writable=writable, choice=Choice(store, windows)) as transaction:
         diagnosis = transaction.diagnosis(only or None, skip)
-        must_be_editable(diagnosis)
+        must_be_editable(diagnosis, only or None, skip)
         plan = plan_of(diagnosis, only or None, skip)
         say_left_out(diagnosis.left_out(only or None, skip), diagnosis.unmended(only or None, skip))
         if elsewhere:
@@ -80,6 +85,8 @@ def command(
                 copy_to=copy_to,
                 into=into,
                 progress=progress,
+                store=store,
+                windows=windows,
             )
         report(receipt, options)
     ctx.exit(status_of(receipt, only, skip))

@@ -14,6 +14,7 @@ from vmrescue.checks.intents import CleanUp, Defragment, Expand
 if TYPE_CHECKING:
     from vmrescue.checks import Finding, Policy
     from vmrescue.checks.intents import Intent
+    from vmrescue.windows import Choice
 
     Command = tuple[str, ...]  # as words
 
@@ -52,6 +53,10 @@ POLICY = {
 }
 NO_TEMP_DRIVE = "--no-temp-drive"
 DATA_DISK = Option("--data-disk", "text", "PATH", "A further disk of the same VM (repeatable).")
+CHOICE = {
+    "store": Option("--store", "text", "PLACE", r"The boot store that boots, by partition: 1, or 1:\Boot\BCD."),
+    "windows": Option("--windows", "text", "PLACE", r"The Windows that boots, by partition: 2, or 2:\Windows."),
+}
 COMMANDS = {CleanUp: "vmrescue cleanup", Expand: "vmrescue expand", Defragment: "vmrescue defrag"}
 
 
@@ -79,6 +84,9 @@ class Diagnosed(Protocol):
     @property
     def refusal(self) -> str | None: ...
 
+    @property
+    def choice(self) -> Choice: ...
+
 
 def policy_options(policy: Policy) -> Command:
     """The options that make this policy."""
@@ -95,11 +103,18 @@ def policy_options(policy: Policy) -> Command:
     return tuple(words)
 
 
+def choice_options(choice: Choice) -> Command:
+    """The options that say what boots."""
+    return tuple(
+        word for field, option in CHOICE.items() if (said := getattr(choice, field)) for word in (option.name, said)
+    )
+
+
 def repair_command(diagnosis: Diagnosed, check: str | None = None) -> Command:
     """The command that mends the findings (of one check) as this diagnosis would have it."""
     choice = ("--only", check) if check else _choice(diagnosis)
     disks = [word for path in diagnosis.data_disks for word in (DATA_DISK.name, path)]
-    options = (*policy_options(diagnosis.policy), *disks, *_parents(diagnosis))
+    options = (*policy_options(diagnosis.policy), *choice_options(diagnosis.choice), *disks, *_parents(diagnosis))
     return ("vmrescue", "repair", *choice, *options, diagnosis.image)
 
 

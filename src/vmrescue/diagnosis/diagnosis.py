@@ -10,13 +10,14 @@ from vmrescue.checks.policy import Policy
 from vmrescue.checks.rules import chosen
 from vmrescue.diagnosis.command_line import commands, next_commands, repair_of
 from vmrescue.plan import ImageIdentity, Plan, Step
+from vmrescue.windows.installation import Choice
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from vmrescue.checks.finding import Finding
     from vmrescue.diagnosis.command_line import Command
-    from vmrescue.diagnosis.described import DiskFacts, VolumeFacts, WindowsFacts
+    from vmrescue.diagnosis.described import DiskFacts, LoaderFacts, StoreFacts, SystemFacts, VolumeFacts, WindowsFacts
 
 SCHEMA = "vmrescue.diagnosis/1"
 
@@ -39,8 +40,10 @@ class Diagnosis:
     Attributes:
         image: its path, as it was given.
         disk: container, size, partition style and id.
-        generation: 1 (BIOS, MBR) or 2 (UEFI, GPT); None where no Windows was looked for, or none found.
-        windows: what the installation says of itself; None where its volume is encrypted, or there is none.
+        generation: 1 (BIOS, MBR) or 2 (UEFI, GPT); None where nothing of a Windows was found, or a bare volume does not
+            tell.
+        windows: what the installation that boots says of itself; None where its volume is encrypted or damaged, or
+            there is none.
         volumes: every partition, in the order of the disks.
         findings: in the order of the checks.
         not_checked: what could not be looked at.
@@ -50,6 +53,12 @@ class Diagnosis:
         parents: the folder in which a differencing VHD's parents were looked for.
         only, skip: the checks that were asked for by name, and those that were left out.
         refusal: where nothing may be changed on these disks: why, and what to do first (`windows.why_not`).
+        locked: why the Windows that boots is out of reach, where it is encrypted.
+        choice: what was said to boot.
+        stores: the boot stores of the image, the one that boots first.
+        systems: the Windows on the disks, the one that boots first.
+        loaders: what the stores would start.
+        ran: the checks that were to run, those that could not be run included.
     """
 
     image: str
@@ -66,6 +75,12 @@ class Diagnosis:
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     refusal: str | None = None
+    locked: str | None = None
+    choice: Choice = field(default_factory=Choice)
+    stores: list[StoreFacts] = field(default_factory=list)
+    systems: list[SystemFacts] = field(default_factory=list)
+    loaders: list[LoaderFacts] = field(default_factory=list)
+    ran: tuple[str, ...] = ()
 
     @property
     def healthy(self) -> bool:
@@ -120,9 +135,13 @@ class Diagnosis:
             "disk": self.disk.to_dict(),
             "generation": self.generation,
             "windows": self.windows.to_dict() if self.windows else None,
+            "stores": [store.to_dict() for store in self.stores],
+            "systems": [system.to_dict() for system in self.systems],
+            "loaders": [loader.to_dict() for loader in self.loaders],
             "volumes": [volume.to_dict() for volume in self.volumes],
             "findings": [self._finding(finding) for finding in self.findings],
             "not_checked": [each.to_dict() for each in self.not_checked],
+            "checks": list(self.ran),
             "refusal": self.refusal,
             "warnings": self.warnings,
         }

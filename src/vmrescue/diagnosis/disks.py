@@ -10,8 +10,7 @@ from vmrescue.image import open_disk
 from vmrescue.image.notices import tell
 from vmrescue.image.reference import Reference
 from vmrescue.image.transports.target_disk import TargetDisk, each_disk
-from vmrescue.volume import PartitionTable
-from vmrescue.windows import Disk
+from vmrescue.volumes.disk import DiskWithoutTable
 from vmrescue.windows.bare_hive import disk_or_hive
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from dissect.target import Target
 
     from vmrescue.image import VirtualDisk
+    from vmrescue.windows import Disk
 
 
 @contextmanager
@@ -43,5 +43,5 @@ def whatever_there_is(device: VirtualDisk, path: str, index: int) -> Disk:
     """A disk whose table cannot be read has no volumes, and says why."""
     try:
         return disk_or_hive(device, path, index)
-    except FormatError as error:
-        return Disk(device, path, index, PartitionTable("none", device.sector_size, None, [], [str(error)]))
+    except FormatError:
+        return DiskWithoutTable(device, path, index)

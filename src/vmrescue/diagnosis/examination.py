@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from vmrescue.checks.facts import Link
-from vmrescue.checks.finding import Finding
 from vmrescue.checks.policy import Policy
 from vmrescue.checks.rules import CHECKS, chosen, of_volumes_alone
-from vmrescue.checks.steps import Step
 from vmrescue.checks.subject import Subject
-from vmrescue.diagnosis.described import DiskFacts, VolumeFacts, WindowsFacts
-from vmrescue.diagnosis.diagnosis import Diagnosis, NotChecked
+from vmrescue.diagnosis.command_line import CHOICE
+from vmrescue.diagnosis.described import DiskFacts, LoaderFacts, StoreFacts, SystemFacts, VolumeFacts, WindowsFacts
+from vmrescue.diagnosis.diagnosis import Diagnosis
 from vmrescue.diagnosis.disks import open_disks, whatever_there_is
-from vmrescue.errors import LinkError, NotFoundError, UnsupportedError, UsageError, VmRescueError
+from vmrescue.diagnosis.running import run
+from vmrescue.errors import NotFoundError
 from vmrescue.image.containers.parents import parent_folder
-from vmrescue.windows import Installation
-from vmrescue.windows.installation import WithoutWindows
+from vmrescue.windows import Choice, Installation
+from vmrescue.windows.boot_store import why_no_store
+from vmrescue.windows.installation import NOTHING_SAID
 from vmrescue.windows.why_not import Obstacles
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dissect.target import Target
 
     from vmrescue.checks.check import Check
+    from vmrescue.checks.finding import Finding
     from vmrescue.windows import Disk
 
 
@@ -36,6 +37,9 @@ def diagnose(
     data_disks: Iterable[str | os.PathLike[str]] = (),
     only: Collection[str] | None = None,
     skip: Collection[str] = (),
+    *,
+    store: str | None = None,
+    windows: str | None = None,
 ) -> Diagnosis:
     """Reads an image and says what is wrong in it. Nothing is written.
 
@@ -45,127 +49,130 @@ def diagnose(
         policy: what counts as right; `Policy.azure()` unless given.
         data_disks: further disks of the same VM, for what the OS disk alone cannot tell.
         only, skip: ids of the checks to run, and not to run.
+        store, windows: which boot store and which Windows boot, where the disk does not tell: a partition's number,
+            perhaps with a path (``2``, ``2:\\Boot\\BCD``).
 
     Raises:
-        VmRescueError: the image cannot be read, or holds no Windows.
+        VmRescueError: the image cannot be read, or holds nothing of a Windows. What of one is missing or damaged is a
+            finding, and what could not be looked at for that is `not_checked`.
     """
     chosen(only, skip)  # a check that there is not is said before anything is opened
     with open_disks([image, *data_disks]) as disks:
-        return examine(disks, policy or Policy.azure(), only, skip)
+        return examine(disks, policy or Policy.azure(), only, skip, Choice(store, windows), promise=True)
 
 
-def inventory(image: str | os.PathLike[str], data_disks: Iterable[str | os.PathLike[str]] = ()) -> Diagnosis:
+def inventory(
+    image: str | os.PathLike[str],
+    data_disks: Iterable[str | os.PathLike[str]] = (),
+    *,
+    store: str | None = None,
+    windows: str | None = None,
+) -> Diagnosis:
     """What there is in an image, without any check: a diagnosis with no findings.
 
     Whatever is missing or broken in the image is a warning. Raises VmRescueError where its container cannot be opened.
     """
     with open_disks([image, *data_disks], whatever_there_is) as disks:
-        try:
-            return examine(disks, Policy.azure(), skip=CHECKS)
-        except VmRescueError as error:
-            diagnosis = _diagnosis(WithoutWindows(disks), Policy.azure(), [], None, ())
-            return replace(diagnosis, warnings=[*diagnosis.warnings, *([str(error)] if disks[0].volumes else [])])
+        installation = Installation(disks, Choice(store, windows))
+        diagnosis = _diagnosis(installation, Policy.azure(), [], None, CHECKS)
+        faults = [fault for each in installation.stores if (fault := each.fault)]
+        faults += [fault for each in installation.systems if (fault := each.fault)]
+        if disks[0].volumes and not installation.stores:
+            faults.append(why_no_store(disks[0], installation.unreadable))
+        if disks[0].volumes and installation.os is None:
+            faults.append(installation.why_no_windows or "")
+        return replace(diagnosis, warnings=[*diagnosis.warnings, *faults])
 
 
 def examine(
-    disks: list[Disk], policy: Policy, only: Collection[str] | None = None, skip: Collection[str] = ()
+    disks: list[Disk],
+    policy: Policy,
+    only: Collection[str] | None = None,
+    skip: Collection[str] = (),
+    choice: Choice = NOTHING_SAID,
+    promise: bool = False,
 ) -> Diagnosis:
     """The diagnosis of disks that are open already: the image first, then the data disks.
 
-    Raises NotFoundError where there is no Windows, unless the checks that are wanted look at volumes alone.
+    Args:
+        choice: what a person says boots.
+        promise: whether each hive that is to be changed is looked at as a whole, so that what the diagnosis says of a
+            repair is so; it costs a second for 12 MB, and nothing where no change is proposed.
+
+    Raises NotFoundError where all was looked at and there is no Windows, unless the checks that are wanted look at
+    volumes alone.
     """
     wanted = chosen(only, skip)
-    try:
-        return _diagnosis(_found(disks, wanted), policy, wanted, only, skip)
-    except UsageError as error:  # a name that Windows itself asks for fits several files: nobody here can spell it
-        raise UnsupportedError(str(error)) from error
-
-
-def _found(disks: list[Disk], wanted: Collection[Check]) -> Installation | WithoutWindows:
-    try:
-        return Installation(disks)
-    except NotFoundError:
-        if not wanted or not of_volumes_alone(wanted):
-            raise
-        return WithoutWindows(disks)
+    installation = Installation(disks, choice)
+    if installation.is_nothing and not (wanted and of_volumes_alone(wanted)):
+        raise NotFoundError(f"{why_no_store(disks[0], {})}; {installation.why_no_windows}")
+    return _diagnosis(installation, policy, wanted, only, skip, promise)
 
 
 def _diagnosis(
-    found: Installation | WithoutWindows,
+    installation: Installation,
     policy: Policy,
     wanted: Collection[Check],
     only: Collection[str] | None,
     skip: Collection[str],
+    promise: bool = False,
 ) -> Diagnosis:
-    installation = found if isinstance(found, Installation) else None
-    disks, parents = found.disks, parent_folder()
-    subject = Subject(found, policy)
-    obstacles = Obstacles(disks, installation.hives if installation else ())
-    refusal = obstacles.everywhere or subject.locked
-    findings, not_checked = run(wanted, subject)
-    windows = WindowsFacts.of(installation) if installation else None
+    disks, parents = installation.disks, parent_folder()
+    obstacles = Obstacles(disks, installation.hives, promise=promise)
+    findings, not_checked = run(wanted, Subject(installation, policy))
+    windows = WindowsFacts.of(installation)
     return Diagnosis(
         image=disks[0].path,
         disk=DiskFacts.of(disks[0]),
-        generation=installation.generation if installation else None,
+        generation=None if installation.is_nothing else installation.generation,
         windows=windows,
-        volumes=[VolumeFacts.of(volume) for volume in found.volumes],
-        findings=[_judged(finding, refusal, obstacles, installation) for finding in findings],
+        volumes=[VolumeFacts.of(volume) for volume in installation.volumes],
+        findings=[_judged(finding, obstacles, installation) for finding in findings],
         not_checked=not_checked,
-        warnings=_warnings(disks, installation),
+        warnings=_warnings(installation),
         policy=policy,
         data_disks=tuple(disk.path for disk in disks[1:]),
         parents=str(parents) if parents else None,
         only=tuple(only or ()),
         skip=tuple(skip),
-        refusal=refusal,
+        refusal=obstacles.everywhere,
+        locked=installation.locked,
+        choice=installation.choice,
+        stores=[StoreFacts.of(store) for store in installation.stores],
+        systems=[SystemFacts.of(system) for system in installation.systems],
+        loaders=[LoaderFacts.of(loader) for loader in installation.loaders],
+        ran=tuple(check.id for check in wanted),
     )
 
 
-def run(checks: Iterable[Check], subject: Subject) -> tuple[list[Finding], list[NotChecked]]:
-    """What checks find, and what could not be looked at: one that cannot be run keeps no other from it."""
-    findings: list[Finding] = []
-    not_checked: list[NotChecked] = []
-    for check in checks:
-        if because := subject.why_missing(check.needs):
-            not_checked.append(NotChecked(check.id, because))
-            continue
-        try:
-            for finding in check.look(subject):
-                findings.append(finding)  # noqa: PERF402 - what is found before an error counts
-        except (LinkError, NotFoundError) as error:
-            if isinstance(error, LinkError):
-                findings.append(_hidden(check, error))
-            not_checked.append(NotChecked(check.id, str(error)))
-    return findings, not_checked
-
-
-def _hidden(check: Check, error: LinkError) -> Finding:
-    """That a symbolic link hides what a check asks for is a finding too."""
-    return Finding(
-        check=check.id,
-        severity="warning",
-        summary=f"not checked: {error}",
-        meaning="What Windows would find there is not known, and nothing is written there.",
-        step=Step.REPAIR_VM,
-        facts=(Link(error.link, error.target),),
-    )
-
-
-def _judged(finding: Finding, refusal: str | None, obstacles: Obstacles, installation: Installation | None) -> Finding:
+def _judged(finding: Finding, obstacles: Obstacles, installation: Installation) -> Finding:
     """A finding with why its changes, or what it advises, would be refused."""
     if not (finding.changes or finding.intents):
         return finding
-    why = refusal or next((why for change in finding.changes if (why := obstacles.why_not(change))), None)
+    why = obstacles.everywhere or next((why for each in finding.changes if (why := obstacles.why_not(each))), None)
     why = why or obstacles.why_too_long(finding.changes, alone=finding.on_request)
-    if not why and finding.intents and installation and installation.os:  # these move or make room on its volume
+    if not why and finding.intents and installation.os:  # these move or make room on its volume
         why = obstacles.why_not_on(installation.os.volume)
     return replace(finding, refused=why) if why else finding
 
 
-def _warnings(disks: list[Disk], installation: Installation | None) -> list[str]:
-    warnings = [warning for disk in disks for warning in disk.warnings]
-    if installation:
-        warnings += installation.os.warnings if installation.os else []
-        warnings += [note for hive in installation.hives for note in hive.notes()]
-    return warnings
+def _warnings(installation: Installation) -> list[str]:
+    """Of the disks, each data disk by its name; then what is odd about what boots, or about how it was found."""
+    warnings = [
+        f"data disk {disk.index} ({disk.path}): {warning}" if disk.index else warning
+        for disk in installation.disks
+        for warning in disk.warnings
+    ]
+    warnings += installation.warnings
+    windows = installation.os
+    warnings += [f"the boot store {each} was found {each.way}" for each in installation.stores[:1] if each.rank]
+    if len(alike := [each for each in installation.stores if each.may_boot]) > 1:
+        said, option = ", ".join(map(str, alike[1:])), CHOICE["store"].name
+        warnings.append(
+            f"{alike[0]} is taken for the boot store that boots; {said} may as well: say which with {option}"
+        )
+    if windows is not None:
+        if windows.loader is None or not windows.loader.default:
+            warnings.append(f"{windows} was found on the volumes: {windows.way}")
+        warnings += windows.warnings
+    return warnings + [note for hive in installation.hives for note in hive.notes()]

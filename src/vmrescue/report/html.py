@@ -13,8 +13,9 @@ from vmrescue.printable import printable
 from vmrescue.report.free_map import FreeMap, free_maps
 from vmrescue.report.layout import windows_facts
 from vmrescue.report.templating import template
-from vmrescue.report.text import headline, not_checked_lines
+from vmrescue.report.text import headline, not_checked_lines, nothing_found
 from vmrescue.units import size_text
+from vmrescue.windows.installation import NOTHING_SAID
 
 if TYPE_CHECKING:
     import os
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from vmrescue.checks import Finding, Policy
     from vmrescue.diagnosis import Diagnosis
     from vmrescue.diagnosis.described import VolumeFacts
+    from vmrescue.windows import Choice
 
 MAP_COLUMNS = 80
 COLOURS = 4  # of partitions, in turn
@@ -42,6 +44,7 @@ def diagnosis_page(diagnosis: Diagnosis, maps: Sequence[FreeMap] = ()) -> str:
         refusal=diagnosis.refusal,
         not_checked=not_checked_lines(diagnosis),
         in_part=bool(diagnosis.not_checked or diagnosis.only or diagnosis.skip),
+        nothing_found=nothing_found(diagnosis),
         layout=_layout(diagnosis),
         volumes=_volumes(diagnosis),
         maps=[_drawn(each) for each in maps],
@@ -54,11 +57,12 @@ def diagnose_as_page(
     data_disks: Iterable[str | os.PathLike[str]] = (),
     only: Collection[str] | None = None,
     skip: Collection[str] = (),
+    choice: Choice = NOTHING_SAID,
 ) -> tuple[Diagnosis, str]:
     """Diagnoses an image, and makes the page with its free-space maps. Raises as `checks.diagnose`."""
     chosen(only, skip)  # a check that there is not is said before anything is opened
     with open_disks([image, *data_disks]) as disks:
-        diagnosis = examine(disks, policy, only, skip)
+        diagnosis = examine(disks, policy, only, skip, choice, promise=True)
         return diagnosis, diagnosis_page(diagnosis, free_maps(disks[0]))
 
 

@@ -51,8 +51,8 @@ def windows_facts(diagnosis: Diagnosis, mark_current: bool) -> list[tuple[str, s
     """
     windows = diagnosis.windows
     if windows is None:
-        elsewhere = "on an encrypted volume" if diagnosis.generation else None
-        return [("generation", diagnosis.generation), ("Windows", elsewhere)]
+        elsewhere = "on an encrypted volume" if diagnosis.locked and diagnosis.stores else None
+        return [("generation", diagnosis.generation), *_stores(diagnosis), ("Windows", elsewhere), *_systems(diagnosis)]
     marks = {windows.current_control_set: " (in use)"} if mark_current else {}
     return [
         ("product", windows.product),
@@ -61,10 +61,43 @@ def windows_facts(diagnosis: Diagnosis, mark_current: bool) -> list[tuple[str, s
         ("build", windows.build),
         ("computer", windows.computer_name),
         ("generation", diagnosis.generation),
-        ("boot store", f"\\{windows.boot_store} on partition {windows.boot_volume}"),
+        *_stores(diagnosis),
         ("Windows", f"\\{windows.root} on partition {windows.os_volume}"),
+        *_systems(diagnosis),
         ("control sets", ", ".join(f"{name}{marks.get(name, '')}" for name in windows.control_sets)),
     ]
+
+
+def _stores(diagnosis: Diagnosis) -> list[tuple[str, str | int | None]]:
+    """A line for each boot store, marked where there are several."""
+    several = len(diagnosis.stores) > 1
+    rows: list[tuple[str, str | int | None]] = []
+    for store in diagnosis.stores:
+        mark = (" (boots)" if store.boots else " (may boot)" if store.may_boot else "") if several else ""
+        rows.append(("boot store", f"\\{store.path} on partition {store.partition}{mark}{_damaged(store.fault)}"))
+    return rows
+
+
+def _systems(diagnosis: Diagnosis) -> list[tuple[str, str | int | None]]:
+    """A line for each Windows that does not boot, and for each loader where there are several."""
+    rows: list[tuple[str, str | int | None]] = [
+        ("another", f"\\{each.root} on {_place(each.disk, each.partition)}{_damaged(each.fault)}")
+        for each in diagnosis.systems
+        if not each.boots
+    ]
+    for loader in diagnosis.loaders if len(diagnosis.loaders) > 1 else ():
+        place = "a volume not at hand" if loader.partition is None else _place(loader.disk or 0, loader.partition)
+        default = ", the default" if loader.default else ""
+        rows.append(("loader", f"{loader.description or loader.entry} (\\{loader.root or '?'} on {place}{default})"))
+    return rows
+
+
+def _place(disk: int, partition: int) -> str:
+    return f"partition {partition}" + (f" of data disk {disk}" if disk else "")
+
+
+def _damaged(fault: str | None) -> str:
+    return ", which cannot be read" if fault else ""
 
 
 def bar(volumes: Iterable[VolumeFacts], size: int, width: int = BAR_WIDTH) -> str:

@@ -58,7 +58,7 @@ def headline(diagnosis: Diagnosis) -> str:
     """The image and the Windows in it, in one line."""
     windows = diagnosis.windows
     if windows is None:
-        what = "a Windows on an encrypted volume" if diagnosis.generation else "no Windows was found"
+        what = "a Windows on an encrypted volume" if diagnosis.locked and diagnosis.stores else "no Windows was found"
     else:
         name = windows.product or "Windows"
         build = f" (build {windows.build})" if windows.build else ""
@@ -112,8 +112,7 @@ def _wrapped(text: str) -> list[str]:
 
 def _verdict(diagnosis: Diagnosis) -> str:
     if not diagnosis.findings:
-        in_part = diagnosis.not_checked or diagnosis.only or diagnosis.skip
-        return "Nothing is wrong in what was checked." if in_part else "Nothing is wrong."
+        return printable(nothing_found(diagnosis))
     counts = [
         f"{count} {severity}"
         for severity in ("critical", "warning", "advice")
@@ -122,11 +121,25 @@ def _verdict(diagnosis: Diagnosis) -> str:
     return f"{counted(len(diagnosis.findings), 'finding')}: {', '.join(counts)}.{_offer(diagnosis)}"
 
 
+def nothing_found(diagnosis: Diagnosis) -> str:
+    """That nothing was found, of as much as was looked at."""
+    missed = [each for each in diagnosis.ran if each in {row.check for row in diagnosis.not_checked}]
+    count = len(diagnosis.ran) - len(missed)
+    found = f"none of the {count} checks found anything" if count != 1 else "the one check found nothing"
+    if missed:
+        of_some = f"{found[0].upper()}{found[1:]}" if count else "No check could be run"
+        return f"{of_some}; not checked: {', '.join(missed)}."
+    in_part = " in what was checked" if diagnosis.only or diagnosis.skip else ""
+    return f"Nothing is wrong{in_part}: {found}."
+
+
 def _offer(diagnosis: Diagnosis) -> str:
     """The command that mends what was found, or what has to be done first."""
     if diagnosis.refusal:
         return printable(f" {diagnosis.refusal}.")
     changes = len(diagnosis.plan(diagnosis.only))
+    if diagnosis.locked and not changes:
+        return printable(f" {diagnosis.locked}.")
     command = printable(shlex.join(repair_command(diagnosis)))
     offer = f" `{command}` would make {counted(changes, 'change')}." if changes else ""
     left_out = sum(len(finding.changes) for finding in diagnosis.left_out(diagnosis.only))

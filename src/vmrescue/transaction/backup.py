@@ -64,12 +64,14 @@ def configuration_files(disks: list[Disk], name: str | None = None) -> list[File
     """
     if name is not None:
         return _on_volume(find_windows(disks[0], name))
-    try:
-        installation = Installation(disks)
-    except NotFoundError:
-        return _on_volume(find_windows(disks[0], None))
+    installation = Installation(disks)
     windows = installation.os
-    return [installation.boot.hive.ref, *(_hives(windows) if windows else ())]
+    stores = [
+        FileRef(store.volume.disk_index, store.volume.partition.number, store.path) for store in installation.stores
+    ]
+    if not stores and windows is None:
+        return _on_volume(find_windows(disks[0], None))
+    return [*stores, *(_hives(windows) if windows else ())]
 
 
 def _hives(windows: OperatingSystem) -> list[FileRef]:

@@ -23,8 +23,8 @@ from vmrescue.transaction.deeds.files import file_hash
 from vmrescue.transaction.stale import compare, stale
 from vmrescue.windows import Installation
 from vmrescue.windows.cleanup import CATEGORIES, chosen, is_named
-from vmrescue.windows.installation import DEFAULT_ROOT, OperatingSystem
 from vmrescue.windows.needed_files import NeededFiles
+from vmrescue.windows.operating_system import DEFAULT_ROOT, OperatingSystem
 from vmrescue.windows.page_file import CONFIGURED, MOST, named_by, why_no_page_file
 
 if TYPE_CHECKING:

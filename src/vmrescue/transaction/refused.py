@@ -29,7 +29,7 @@ def without_refused(plan: Plan, disks: list[Disk]) -> tuple[Plan, list[Skipped]]
         RefusedError: all of it is refused.
     """
     kept, skipped = list(plan.steps), []
-    while found := _refused(kept, disks):  # a log that is not replayed may be what other steps wait for
+    while found := _refused(kept, disks, promise=True):  # a log that is not replayed may be what other steps wait for
         titles = {_finding(step): f"{step.change.title} is refused: {why}" for step, why in reversed(found)}
         reasons = {id(step): why for step, why in found}
         for step in kept:
@@ -52,6 +52,6 @@ def _finding(step: Step) -> tuple[str, str]:
     return step.check, step.reason
 
 
-def _refused(steps: list[Step], disks: list[Disk]) -> list[tuple[Step, str]]:
-    obstacles = Obstacles(disks, replayed=[step.change for step in steps])
+def _refused(steps: list[Step], disks: list[Disk], promise: bool = False) -> list[tuple[Step, str]]:
+    obstacles = Obstacles(disks, replayed=[step.change for step in steps], promise=promise)
     return [(step, why) for step in steps if (why := obstacles.why_not(step.change))]

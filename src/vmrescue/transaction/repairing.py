@@ -8,6 +8,7 @@ from vmrescue.errors import RefusedError
 from vmrescue.image import accepting
 from vmrescue.transaction.target import made_of
 from vmrescue.transaction.transaction import Transaction
+from vmrescue.windows import Choice
 
 if TYPE_CHECKING:
     import os
@@ -35,6 +36,8 @@ def repair(
     progress: Progress | None = None,
     accept: Collection[str] = (),
     skip_refused: bool = False,
+    store: str | None = None,
+    windows: str | None = None,
 ) -> Receipt:
     """Makes the changes of a plan; without one, all that the diagnosis proposes.
 
@@ -51,6 +54,7 @@ def repair(
         into: put the repair into a new differencing VHD over the image; the image is only read.
         progress: called while copying with the bytes done and the bytes to do.
         skip_refused: make what can be made where a change of `plan` is refused; `Receipt.skipped` says which are not.
+        store, windows: which boot store and which Windows boot, as for `diagnose`.
         accept: the names of risks that are taken (`disk.RISKS`), such as ``discard-saved-state``.
 
     Raises:
@@ -62,10 +66,12 @@ def repair(
     with (
         accepting(accept),
         made_of(image, None if dry_run else copy_to, None if dry_run else into, progress) as made,
-        Transaction(image, data_disks, policy, writable=not dry_run, made=made) as transaction,
+        Transaction(
+            image, data_disks, policy, writable=not dry_run, made=made, choice=Choice(store, windows)
+        ) as transaction,
     ):
         diagnosis = transaction.diagnosis(only, skip)
-        must_be_editable(diagnosis)
+        must_be_editable(diagnosis, only, skip)
         receipt = transaction.apply(plan_of(diagnosis, only, skip) if plan is None else plan, skip_refused)
         if dry_run or not receipt.written:
             return receipt
@@ -80,7 +86,7 @@ def plan_of(diagnosis: Diagnosis, only: Collection[str] | None = None, skip: Col
     return plan
 
 
-def must_be_editable(diagnosis: Diagnosis) -> None:
-    """Raises RefusedError where the Windows itself is out of reach."""
-    if diagnosis.windows is None and diagnosis.generation is not None:
-        raise RefusedError(f"{diagnosis.image}: {diagnosis.refusal}")
+def must_be_editable(diagnosis: Diagnosis, only: Collection[str] | None = None, skip: Collection[str] = ()) -> None:
+    """Raises RefusedError where the Windows itself is out of reach, and there is nothing else to mend."""
+    if diagnosis.locked and not len(diagnosis.plan(only, skip)):
+        raise RefusedError(f"{diagnosis.image}: {diagnosis.locked}")

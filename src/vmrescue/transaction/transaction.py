@@ -37,6 +37,7 @@ from vmrescue.transaction.receipt import Receipt, ReceiptFile
 from vmrescue.transaction.refused import Skipped, refuse_obstacles, without_refused
 from vmrescue.transaction.spelling import as_spelled
 from vmrescue.transaction.verify import verify_plan
+from vmrescue.windows.installation import NOTHING_SAID
 from vmrescue.windows.signs import signs_of
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from vmrescue.image.signs import Sign
     from vmrescue.plan import Plan, Step
     from vmrescue.transaction.target import Made
-    from vmrescue.windows import Disk, Volume
+    from vmrescue.windows import Choice, Disk, Volume
 
 PIECE = 1 << 20  # bytes of a copy hashed at a time
 
@@ -62,6 +63,7 @@ class Transaction:
         policy: what counts as right; Azure's unless given.
         writable: False for a dry run: the images are opened read-only, and `commit` is not possible.
         made: what was made of the image, and is repaired in its place.
+        choice: which boot store and which Windows boot, where a person says so.
     """
 
     def __init__(
@@ -71,8 +73,10 @@ class Transaction:
         policy: Policy | None = None,
         writable: bool = True,
         made: Made | None = None,
+        choice: Choice = NOTHING_SAID,
     ) -> None:
         self._made = made
+        self._choice = choice
         self.policy = policy or Policy.azure()
         self.started = datetime.now(UTC)
         self._opened = ExitStack()
@@ -108,7 +112,7 @@ class Transaction:
     def _examine(self) -> Diagnosis | VmRescueError:
         """The diagnosis, or why there is none: files can be edited on a disk without a Windows too."""
         try:
-            return examine(self.disks(), self.policy)
+            return examine(self.disks(), self.policy, choice=self._choice, promise=True)
         except VmRescueError as error:
             return error
 
@@ -122,7 +126,7 @@ class Transaction:
     def diagnosis(self, only: Collection[str] | None = None, skip: Collection[str] = ()) -> Diagnosis:
         """That from which a plan is made; of a disk without a Windows, that of its volumes if no more is wanted."""
         if isinstance(self._before, VmRescueError):
-            return examine(self.disks(), self.policy, only, skip)
+            return examine(self.disks(), self.policy, only, skip, self._choice, promise=True)
         return self._before
 
     @property
@@ -156,7 +160,7 @@ class Transaction:
             self._must_be_sound(volume, plan)
         latest = None if isinstance(self._latest, VmRescueError) else self._latest
         whole = replace(plan, steps=(*self._applied, *plan.steps))
-        after = verify_plan(whole, self.disks(), self.policy, latest)
+        after = verify_plan(whole, self.disks(), self.policy, latest, self._choice)
         self._applied, self._latest = whole.steps, after or self._latest
         written = {image.name: rows for image in self.images if (rows := image.written())}
         for image in self.images:

@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from vmrescue.checks import Policy
     from vmrescue.diagnosis import Diagnosis
     from vmrescue.plan import Plan
-    from vmrescue.windows import Disk
+    from vmrescue.windows import Choice, Disk
 
 
-def verify_plan(plan: Plan, disks: list[Disk], policy: Policy, before: Diagnosis | None) -> Diagnosis | None:
+def verify_plan(
+    plan: Plan, disks: list[Disk], policy: Policy, before: Diagnosis | None, choice: Choice
+) -> Diagnosis | None:
     """Looks up every change through code that did not make it, and diagnoses the disks again.
 
     Args:
@@ -25,6 +27,7 @@ def verify_plan(plan: Plan, disks: list[Disk], policy: Policy, before: Diagnosis
         disks: the disks as they are now, opened anew.
         policy: what counts as right.
         before: the diagnosis that the plan came from, where one could be made.
+        choice: what was said to boot.
 
     Returns the new diagnosis.
 
@@ -34,7 +37,7 @@ def verify_plan(plan: Plan, disks: list[Disk], policy: Policy, before: Diagnosis
     try:
         for changes in by_file(plan.changes).values():
             deed_of(changes[:1]).confirm(changes, disks)
-        after = examine(disks, policy) if before else None
+        after = examine(disks, policy, choice=choice, promise=True) if before else None
     except RepairFailedError:
         raise
     except VmRescueError as error:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from vmrescue.errors import FormatError, RefusedError, UnsupportedError
 from vmrescue.plan import ImageIdentity
-from vmrescue.volume import identify, read_partition_table
+from vmrescue.volume import PartitionTable, identify, read_partition_table
 from vmrescue.volume.bitlocker import read_bitlocker
 from vmrescue.volume.state import StateName, VolumeState
 from vmrescue.volumes.encryption import in_the_clear
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
     from vmrescue.image import VirtualDisk
     from vmrescue.readers.file_system import FileSystem
-    from vmrescue.volume import Partition, PartitionTable
+    from vmrescue.volume import Partition
     from vmrescue.volumes.file_systems import FileSystemKind, VolumeEditor
 
 
@@ -76,6 +76,21 @@ class Disk:
     @cached_property
     def _by_number(self) -> dict[int, Volume]:
         return {volume.partition.number: volume for volume in reversed(self.volumes)}
+
+
+class DiskWithoutTable(Disk):
+    """A disk whose partition table cannot be read, or that is blank: it has no volumes, and says why."""
+
+    def __init__(self, device: VirtualDisk, path: str, index: int = 0) -> None:
+        super().__init__(device, path, index, PartitionTable("none", device.sector_size, None, [], [_why(device)]))
+
+
+def _why(device: VirtualDisk) -> str:
+    try:
+        read_partition_table(device)
+    except FormatError as error:
+        return str(error)
+    return "its partition table was not read"
 
 
 class Volume:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from vmrescue.volumes.disk import Disk, Volume
 from vmrescue.windows.boot_store import BootStore, find_boot_store
-from vmrescue.windows.installation import Installation, OperatingSystem, Product
+from vmrescue.windows.installation import Choice, Installation
+from vmrescue.windows.loaders import Loader
+from vmrescue.windows.operating_system import OperatingSystem, Product
 from vmrescue.windows.registry_file import RegistryFile, RegistryKey
 
 __all__ = [
     "BootStore",
+    "Choice",
     "Disk",
     "Installation",
+    "Loader",
     "OperatingSystem",
     "Product",
     "RegistryFile",

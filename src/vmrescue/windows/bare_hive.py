@@ -13,7 +13,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
-from vmrescue.errors import NotFoundError, ReadError, RefusedError, UnsupportedError
+from vmrescue.errors import FormatError, NotFoundError, ReadError, RefusedError, UnsupportedError
 from vmrescue.image.reference import Reference
 from vmrescue.readers.file_system import Entry
 from vmrescue.readers.nature import Nature
@@ -21,7 +21,7 @@ from vmrescue.readers.stream import DeviceStream
 from vmrescue.registry.base_block import LOG_SUFFIXES
 from vmrescue.registry.hive_file import check_size, read_log
 from vmrescue.volume import Partition, PartitionTable
-from vmrescue.volumes.disk import Disk, Volume
+from vmrescue.volumes.disk import Disk, DiskWithoutTable, Volume
 from vmrescue.windows.registry_file import RegistryFile
 
 if TYPE_CHECKING:
@@ -33,11 +33,23 @@ KIND = "hive"  # in the place of a file system's name
 
 
 def disk_or_hive(device: VirtualDisk, path: str, index: int = 0) -> Disk:
-    """What lies in an opened file: a disk, or a bare hive. Raises UnsupportedError for a hive behind a URL."""
+    """What lies in an opened file: a disk, or a bare hive. A data disk may be blank.
+
+    Raises:
+        UnsupportedError: it is a hive behind a URL.
+        FormatError: its partition table cannot be read, and it is no data disk.
+    """
     is_hive = device.size >= len(SIGNATURE) and device.read_at(0, len(SIGNATURE)) == SIGNATURE
     if is_hive and Reference.of(path).is_remote:
         raise UnsupportedError(f"{path} is a bare hive: download it, with the transaction logs that lie beside it")
-    return BareHive(device, path, index) if is_hive else Disk(device, path, index)
+    if is_hive:
+        return BareHive(device, path, index)
+    try:
+        return Disk(device, path, index)
+    except FormatError:
+        if not index:
+            raise
+        return DiskWithoutTable(device, path, index)
 
 
 class BareHive(Disk):

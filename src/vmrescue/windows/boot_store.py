@@ -1,16 +1,18 @@
-r"""Where the boot configuration data lies, and which generation of VM boots from it.
+r"""Where the boot configuration data lies, and which of several stores boots.
 
 Generation 1 (BIOS, MBR): ``\Boot\BCD`` on the active partition. Generation 2 (UEFI, GPT): ``\EFI\Microsoft\Boot\BCD``
-on the EFI system partition. A disk may hold both stores; the partition style, which the firmware goes by, decides.
+on the EFI system partition. A disk may hold both stores, or the same one twice; the partition style and the partitions'
+types, which the firmware goes by, decide. A store that lies elsewhere is found too: a type may be what is wrong.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from vmrescue.bcd import Store
-from vmrescue.errors import NotFoundError
+from vmrescue.bcd import Store, objects
+from vmrescue.errors import NotFoundError, ReadError, UsageError, VmRescueError
+from vmrescue.windows.faults import fault_of
 from vmrescue.windows.registry_file import RegistryFile
 
 if TYPE_CHECKING:
@@ -19,16 +21,59 @@ if TYPE_CHECKING:
 
 BIOS_STORE = r"Boot\BCD"
 UEFI_STORE = r"EFI\Microsoft\Boot\BCD"
+GENERATIONS = {BIOS_STORE: 1, UEFI_STORE: 2}
+BOOT_MANAGER = objects.BY_ALIAS["bootmgr"].guid
+ATTEMPT_RESUME = 0x26000005  # BcdBootMgrBoolean_AttemptResume
+MOST = 16  # stores, and Windows: no disk has so many, and each costs reads
 
 
-@dataclass(frozen=True)
 class BootStore:
-    """The store that boots this disk."""
+    """A boot store; it is opened when something of it is asked for.
 
-    generation: int
-    volume: Volume
-    hive: RegistryFile
-    store: Store
+    Args:
+        volume, path: where its file lies.
+        rank: how likely the firmware reads it; 0 is where it looks first.
+        way: how it was found, in words.
+
+    Attributes:
+        boots: whether it is the one that boots, as far as the disk tells; set by who found it.
+        may_boot: whether the disk does not tell it apart from the one that boots.
+    """
+
+    def __init__(self, volume: Volume, path: str, rank: int = 0, way: str = "") -> None:
+        self.volume = volume
+        self.path = path
+        self.rank = rank
+        self.way = way
+        self.boots = False
+        self.may_boot = False
+
+    @property
+    def generation(self) -> int | None:
+        """Of the VMs whose firmware reads a store of this path; None where none does."""
+        return GENERATIONS.get(self.path)
+
+    @cached_property
+    def hive(self) -> RegistryFile:
+        """Raises NotFoundError where there is no such file, FormatError where it is no hive."""
+        return RegistryFile(self.volume, self.path)
+
+    @cached_property
+    def store(self) -> Store:
+        """Raises as `hive`; NotFoundError where that is no store."""
+        return Store(self.hive.root)
+
+    @cached_property
+    def fault(self) -> str | None:
+        """Why it cannot be read; None where it can."""
+        return fault_of(lambda: self.store)
+
+    @property
+    def resumes(self) -> bool:
+        """Whether the boot manager is to wake a Windows that sleeps, with this store in its memory."""
+        manager = None if self.fault else self.store.find(BOOT_MANAGER)
+        element = manager.element(ATTEMPT_RESUME) if manager else None
+        return bool(element and element.sound_value is True)
 
     @property
     def loader(self) -> BcdObject | None:
@@ -38,29 +83,77 @@ class BootStore:
         except NotFoundError:
             return None
 
+    def __str__(self) -> str:
+        return f"\\{self.path} on {self.volume}"
+
+
+def find_boot_stores(disk: Disk) -> tuple[list[BootStore], dict[Volume, VmRescueError]]:
+    """All stores of a disk, the one that boots first; and the volumes that could not be looked at, with the reasons."""
+    found: list[BootStore] = []
+    unreadable: dict[Volume, VmRescueError] = {}
+    for volume in disk.volumes:
+        for path in GENERATIONS if volume.readable else ():
+            try:
+                there = volume.files.size_of(path) is not None
+            except UsageError:  # names that differ in case only: opening it says so
+                there = True
+            except ReadError:
+                raise
+            except VmRescueError as error:
+                unreadable[volume] = error
+                break
+            if there:
+                found.append(BootStore(volume, path, *_place(disk.table.style, volume, path)))
+    found = sorted(found, key=lambda store: store.rank)[:MOST]
+    mark(found, found[:1])
+    return found, unreadable
+
+
+def mark(stores: list[BootStore], first: list[BootStore]) -> None:
+    """Says of each store whether it boots: `first` does, and those in as good a place may."""
+    best = min((store.rank for store in first), default=0)
+    for store in stores:
+        store.boots = store in first
+        store.may_boot = store.boots or store.rank == best
+
 
 def find_boot_store(disk: Disk) -> BootStore:
-    """Raises NotFoundError where the disk has no store, and what the hive's reader raises where it is no hive."""
-    generation = 2 if disk.table.style == "GPT" else 1
-    path = UEFI_STORE if generation == 2 else BIOS_STORE
-    candidates = [volume for volume in _boot_order(disk, generation) if volume.readable]
-    for volume in candidates:
-        if volume.files.size_of(path) is not None:
-            hive = RegistryFile(volume, path)
-            return BootStore(generation, volume, hive, Store(hive.root))
-    looked = ", ".join(_described(volume) for volume in _boot_order(disk, generation)) or "no partition for it"
-    raise NotFoundError(f"no boot store: there is no \\{path} (generation {generation}, {disk.table.style}; {looked})")
+    """The one that boots. Raises NotFoundError where the disk has none, and what opening it raises."""
+    stores, unreadable = find_boot_stores(disk)
+    if not stores:
+        raise NotFoundError(why_no_store(disk, unreadable))
+    stores[0].store  # noqa: B018 - that it is one
+    return stores[0]
 
 
-def _described(volume: Volume) -> str:
+def why_no_store(disk: Disk, unreadable: dict[Volume, VmRescueError]) -> str:
+    """What is said where no store was found."""
+    style = disk.table.style
+    if style == "none":
+        return "no boot store: the image is a bare volume, and has none on it"
+    path = UEFI_STORE if style == "GPT" else BIOS_STORE
+    wanted = [each for each in disk.volumes if style != "GPT" or each.partition.role == "EFI system" or each.readable]
+    looked = ", ".join(_looked(volume, unreadable) for volume in wanted) or "no partition for it"
+    return f"no boot store: there is no \\{path} (generation {GENERATIONS[path]}, {style}; {looked})"
+
+
+def _looked(volume: Volume, unreadable: dict[Volume, VmRescueError]) -> str:
+    if volume in unreadable:
+        return f"{volume} cannot be read: {unreadable[volume]}"
     return str(volume) if volume.readable else f"{volume} holds {volume.file_system or 'no known file system'}"
 
 
-def _boot_order(disk: Disk, generation: int) -> list[Volume]:
-    """The volumes on which the firmware's boot program would look, the likeliest first.
-
-    An MBR disk without an active partition cannot start, but its store can still be looked at and mended.
-    """
-    if generation == 2:
-        return [volume for volume in disk.volumes if volume.partition.role == "EFI system"]
-    return sorted(disk.volumes, key=lambda volume: not volume.partition.active)
+def _place(style: str, volume: Volume, path: str) -> tuple[int, str]:
+    """How early firmware looks there, and what speaks for it or against it, in words."""
+    partition = volume.partition
+    if style == "none":
+        return 0, "on the bare volume"
+    typed, fat = partition.role == "EFI system", volume.file_system != "NTFS"
+    if path == UEFI_STORE:
+        rank = 0 if typed and fat else 1 if fat else 3
+        way = "on the EFI system partition" if typed else f"on a partition of the type {partition.type_name}"
+        way += "" if fat else ", which is NTFS, so that firmware cannot read it"
+        return (rank, way) if style == "GPT" else (rank + 1, f"{way} of an MBR disk")
+    if style == "GPT":
+        return 4, "where a BIOS would look for it, on a disk that a BIOS does not boot from"
+    return (0, "on the active partition") if partition.active else (2, "on a partition that is not the active one")

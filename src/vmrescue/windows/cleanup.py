@@ -15,7 +15,7 @@ from glob import escape
 from typing import TYPE_CHECKING
 
 from vmrescue import file_path
-from vmrescue.errors import NotFoundError, UsageError
+from vmrescue.errors import NotFoundError, ReadError, UsageError, VmRescueError
 from vmrescue.plan import FileRef
 from vmrescue.upcase import upper
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from vmrescue.readers.file_system import Entry, FileSystem
-    from vmrescue.windows.installation import OperatingSystem
+    from vmrescue.windows.operating_system import OperatingSystem
 
 EVERYTHING_BELOW = "**"
 DEEPEST = 128  # folders inside each other; a path of 32,767 characters has more, but Windows' own tools stop before
@@ -55,7 +55,9 @@ def hibernation_is_off(windows: OperatingSystem) -> bool:
     """Whether Windows is set not to hibernate; fast start-up needs hibernation too."""
     try:
         return windows.system.number(f"{windows.current_control_set}\\Control\\Power", "HibernateEnabled") == 0
-    except NotFoundError:  # no Windows is here that could say so
+    except ReadError:
+        raise
+    except VmRescueError:  # no Windows is here that could say so
         return False
 
 

@@ -48,13 +48,13 @@ def boot_files_of(disk: Disk, volume: Volume) -> list[str]:
 def boot_files(installation: Installation, volume: Volume) -> list[str]:
     """The paths of what is read from a volume when Windows starts."""
     paths = [TABLE]
-    if _is_same(installation.boot.volume, volume):
+    if any(_is_same(store.volume, volume) for store in installation.stores[:1]):
         paths += [BOOT_MANAGER, BIOS_STORE]
     windows = installation.os
     if windows is not None and _is_same(windows.volume, volume):
         program = "winload.efi" if installation.generation == 2 else "winload.exe"
         paths += [f"{windows.root}\\System32\\{program}"]
-        paths += [windows.system.path, f"{windows.config}\\SOFTWARE", PAGE_FILE]
+        paths += [f"{windows.config}\\SYSTEM", f"{windows.config}\\SOFTWARE", PAGE_FILE]
     return paths
 
 

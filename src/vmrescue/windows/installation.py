@@ -1,219 +1,102 @@
-"""A Windows installation on a set of disks: what boots it, where it lies, and what it says of itself."""
+"""What boots on a set of disks: the boot stores, the Windows installations, and which of each is the one that boots.
+
+Neither is looked for in one way only. The Windows that boots is the one that the default loader of the boot store
+names; where that leads nowhere, what the volumes hold decides, and `OperatingSystem.way` says so. What is missing or
+damaged is a fault of that part (`BootStore.fault`, `OperatingSystem.fault`, `Installation.unreadable`), and hides
+nothing else.
+"""
 
 from __future__ import annotations
 
-import re
-from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from vmrescue import file_path
-from vmrescue.bcd import Boot, Device, Partition, Style
-from vmrescue.errors import FormatError, LinkError, NotFoundError, UnsupportedError, VmRescueError
+from vmrescue.errors import NotFoundError, ReadError, UsageError, VmRescueError
 from vmrescue.upcase import upper
-from vmrescue.windows.boot_store import BootStore, find_boot_store
+from vmrescue.windows.boot_store import MOST, BootStore, find_boot_stores, mark, why_no_store
 from vmrescue.windows.drives import Drives
+from vmrescue.windows.loaders import loaders_of
 from vmrescue.windows.mounted_devices import drive_letters
-from vmrescue.windows.registry_file import RegistryFile
+from vmrescue.windows.operating_system import CONFIG, DEFAULT_ROOT, OperatingSystem
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from vmrescue.plan import RegistryData
     from vmrescue.volumes.disk import Disk, Volume
-    from vmrescue.windows.registry_file import RegistryKey
+    from vmrescue.windows.loaders import Loader
+    from vmrescue.windows.registry_file import RegistryFile
 
-CURRENT_VERSION = r"Microsoft\Windows NT\CurrentVersion"
-DEFAULT_ROOT = "Windows"
 OS_LETTER = "C:"
-NOT_IN_NAMES = frozenset('<>:"|?*')  # a text with one of these is no folder of Windows
-LONGEST_NAME = 255  # characters
-DRIVE = re.compile(r"[A-Za-z]:(?=[\\/])")
-CONTROL_SET = re.compile(r"ControlSet\d{3}", re.IGNORECASE)
-WINDOWS_11_BUILD = 22000  # from this build on a client is Windows 11, though ProductName still says 10
+MOST_FOLDERS = 200  # of a volume's root, looked into for a Windows that is not called so
 
 
 @dataclass(frozen=True)
-class Product:
-    """What SOFTWARE says: all None where the hive is missing or lacks the value."""
-
-    name: str | None
-    edition: str | None
-    version: str | None
-    build: str | None
-
-
-class OperatingSystem:
-    r"""The volume that holds ``\Windows``, and its hives.
+class Choice:
+    r"""What a person says boots, where the disk says something else, or nothing: ``2`` or ``2:\Boot\BCD``.
 
     Args:
-        volume: the OS volume.
-        root: the Windows folder's path on it, without a leading backslash.
+        store: the partition of the boot store, perhaps with its path.
+        windows: the partition of Windows, perhaps with its folder.
     """
 
-    def __init__(self, volume: Volume, root: str) -> None:
-        self.volume = volume
-        self.root = root
-        self.warnings: list[str] = []
-
-    @property
-    def config(self) -> str:
-        """The folder of the hives."""
-        return f"{self.root}\\System32\\config"
-
-    @cached_property
-    def system(self) -> RegistryFile:
-        return RegistryFile(self.volume, f"{self.config}\\SYSTEM")
-
-    @cached_property
-    def software(self) -> RegistryFile | None:
-        """For names and versions, which no crash changes: a dirty one, often 100 MB, is not worth a replay here."""
-        path = f"{self.config}\\SOFTWARE"
-        return RegistryFile(self.volume, path, replay=False) if self.volume.files.size_of(path) else None
-
-    @cached_property
-    def control_sets(self) -> list[str]:
-        """The control sets that there are, e.g. ``["ControlSet001"]``; one that is a link to another is that one."""
-        return sorted(set(self._control_sets.values()))
-
-    @cached_property
-    def _control_sets(self) -> dict[str, str]:
-        """By their names in capitals, those of links too: the name of each set."""
-        found: dict[object, str] = {}
-        names: dict[str, str] = {}
-        keys = [key for key in self.system.root.subkeys() if CONTROL_SET.fullmatch(key.name)]
-        for key in sorted(keys, key=lambda key: (key.is_link, key.name)):
-            place: object = key.name
-            with suppress(LinkError):  # it leads nowhere: whoever looks into it says so
-                opened = self.system.key(key.name)
-                place = opened.place if opened else place
-            names[upper(key.name)] = found.setdefault(place, key.name)
-        return names
-
-    @cached_property
-    def current_control_set(self) -> str:
-        """The set that `Select\\Current` names, else the one that `Select\\Default` does, which the loader goes by.
-
-        Raises NotFoundError where neither names one that is there, and there are several or none.
-        """
-        said: list[str] = []
-        for value in ("Current", "Default"):
-            number = self._selected(value)
-            name = None if number is None else f"ControlSet{number:03}"
-            if name and (found := self._control_sets.get(upper(name))):
-                if said:
-                    self.warnings.append(f"{said[0]}; {found}, which Select\\{value} names, was looked at")
-                return found
-            said.append(f"Select\\{value} names {name or 'no control set'}" + (", which is not there" if name else ""))
-        if len(self.control_sets) != 1:
-            known = ", ".join(self.control_sets) or "none"
-            raise NotFoundError(f"hive \\{self.system.path}: {' and '.join(said)}; the control sets there: {known}")
-        [found] = self.control_sets
-        self.warnings.append(f"{' and '.join(said)}; {found}, the only control set there, was looked at")
-        return found
-
-    @property
-    def current_control_set_if_known(self) -> str | None:
-        try:
-            return self.current_control_set
-        except NotFoundError:
-            return None
-
-    def _selected(self, value: str) -> int | None:
-        """The number that a value of `Select` holds; None where there is none, or where a link hides it."""
-        try:
-            return self.system.number("Select", value)
-        except LinkError as error:
-            self.warnings.append(str(error))
-            return None
-
-    @cached_property
-    def computer_name(self) -> str | None:
-        try:
-            return self.system.text(f"{self.current_control_set}\\Control\\ComputerName\\ComputerName", "ComputerName")
-        except (LinkError, NotFoundError) as error:
-            self.warnings.append(f"the computer's name is not known: {error}")
-            return None
-
-    @cached_property
-    def product(self) -> Product:
-        """All None where SOFTWARE is missing or damaged: that keeps no VM from being diagnosed."""
-        try:
-            return self._read_product()
-        except VmRescueError as error:
-            self.warnings.append(f"the Windows version is not known: {error}")
-            return Product(None, None, None, None)
-
-    @property
-    def system_drive(self) -> str | None:
-        """The letter (``"C:"``) of its own volume by `SystemRoot` of SOFTWARE; None where that says none."""
-        with suppress(VmRescueError):
-            root = self.software.text(CURRENT_VERSION, "SystemRoot") if self.software else None
-            match = DRIVE.match(root or "")
-            return match[0].upper() if match else None
-        return None
-
-    @cached_property
-    def bootable_control_sets(self) -> list[str]:
-        """The control sets that the next boot may take: the current one, and those of `Default` and `LastKnownGood`."""
-        numbers = (self._selected(value) for value in ("Default", "LastKnownGood"))
-        names = (self._control_sets.get(f"CONTROLSET{number:03}") for number in numbers if number is not None)
-        return list(dict.fromkeys([self.current_control_set, *filter(None, names)]))
-
-    def _read_product(self) -> Product:
-        hive = self.software
-        key = hive.key(CURRENT_VERSION) if hive else None
-        if key is None:
-            return Product(None, None, None, None)
-        build = _text(key, "CurrentBuildNumber") or _text(key, "CurrentBuild")
-        revision = hive.number(CURRENT_VERSION, "UBR") if hive else None
-        name = _text(key, "ProductName")
-        if name and _text(key, "InstallationType") == "Client" and (build or "").isdigit():
-            name = name.replace("Windows 10", "Windows 11") if int(build or 0) >= WINDOWS_11_BUILD else name
-        if build and revision is not None:
-            build = f"{build}.{revision}"
-        return Product(name, _text(key, "EditionID"), _text(key, "DisplayVersion") or _text(key, "ReleaseId"), build)
+    store: str | None = None
+    windows: str | None = None
 
 
-def _text(key: RegistryKey, name: str) -> str | None:
-    data = key.data(name)
-    value = data.data if data else None
-    return value if isinstance(value, str) and value else None
-
-
-@dataclass(frozen=True)
-class WithoutWindows:
-    """Disks on which no Windows was found: what a rule needs that looks at volumes alone."""
-
-    disks: list[Disk]
-
-    @property
-    def volumes(self) -> list[Volume]:
-        return [volume for disk in self.disks for volume in disk.volumes]
+NOTHING_SAID = Choice()
 
 
 class Installation:
-    """A Windows on the disks that are at hand.
+    """A Windows on the disks that are at hand, as far as it is there.
+
+    Args:
+        disks: the image first, then the data disks given with it.
+        choice: which store and which Windows a person says boot.
 
     Attributes:
-        disks: the image first, then the data disks given with it.
-        boot: the store that boots it.
-        os: the installation that the default loader starts; None only where its volume is encrypted.
-        encrypted: the BitLocker volumes; where `os` is None, the OS volume is among them.
+        stores: every boot store of the image, the one that boots first.
+        loaders: every boot loader that they list, those of the one that boots first, and of these its default one.
+        systems: every Windows, the one that boots first, if that is at hand.
+        os: the Windows that boots; None where it is encrypted, damaged or not there.
+        encrypted: the BitLocker volumes; where `os` is None, the OS volume may be among them.
+        unreadable: the volumes that could not be looked at, with the reasons.
         letters: the guest's drive letters for the volumes at hand.
+        warnings: what was odd, though it could be read.
+
+    Raises:
+        NotFoundError: nothing is where `choice` says.
+        ReadError: the machine gave no bytes.
     """
 
-    def __init__(self, disks: list[Disk]) -> None:
+    def __init__(self, disks: list[Disk], choice: Choice = NOTHING_SAID) -> None:
         self.disks = disks
-        self.boot: BootStore = find_boot_store(disks[0])
+        self.choice = choice
         self.encrypted = [volume for volume in self.volumes if volume.file_system == "BitLocker"]
+        self.stores, self.unreadable = find_boot_stores(disks[0])
+        if choice.store is not None:
+            self._choose_store(choice.store)
+        self.warnings: list[str] = []
+        self.loaders = [loader for store in self.stores for loader in self._loaders(store)]
+        self.systems = self._find_systems()
         self.os = self._find_os()
         self.letters = self._letters()
         for letter, volume in self.letters.items():
             volume.letter = letter
 
     @property
-    def generation(self) -> int:
-        return self.boot.generation
+    def volumes(self) -> list[Volume]:
+        return [volume for disk in self.disks for volume in disk.volumes]
+
+    @property
+    def generation(self) -> int | None:
+        """By the partition style, which the firmware goes by; of a bare volume what its boot store is for."""
+        style = self.disks[0].table.style
+        if style == "none":
+            return self.stores[0].generation if self.stores else None
+        return 2 if style == "GPT" else 1
 
     @cached_property
     def drives(self) -> Drives:
@@ -222,51 +105,182 @@ class Installation:
         return Drives(self.mounted_devices, self.letters, windows)
 
     @property
-    def volumes(self) -> list[Volume]:
-        return [volume for disk in self.disks for volume in disk.volumes]
+    def boot(self) -> BootStore:
+        """The store that boots. Raises NotFoundError where there is none; one that is there may have a fault."""
+        if not self.stores:
+            raise NotFoundError(why_no_store(self.disks[0], self.unreadable))
+        return self.stores[0]
 
     @property
     def hives(self) -> list[RegistryFile]:
-        """Those that are open in any case: the boot store, and SYSTEM."""
-        return [self.boot.hive, *([self.os.system] if self.os else [])]
+        """Those that are open in any case: the boot stores, and SYSTEM; of these what can be read."""
+        stores = [store.hive for store in self.stores if not store.fault]
+        return [*stores, *([self.os.system] if self.os and not self.os.fault else [])]
+
+    @property
+    def locked(self) -> str | None:
+        """Why the Windows that boots is out of reach, where it is encrypted."""
+        meant = self.default_loader
+        if self.os is not None or not self.encrypted or (meant and meant.volume in self.unreadable):
+            return None
+        places = ", ".join(f"{volume} at byte {volume.position}" for volume in self.encrypted)
+        return f"the OS volume is encrypted with BitLocker ({places}): unlock it first"
+
+    @property
+    def why_no_windows(self) -> str | None:
+        """Why the Windows that boots is not at hand; None where it is."""
+        if self.os is not None:
+            return None
+        if self.locked:
+            return self.locked
+        meant = self.default_loader
+        if meant and meant.volume in self.unreadable:
+            return f"{meant} names {meant.volume}, which cannot be read: {self.unreadable[meant.volume]}"
+        looked = [volume for volume in self.volumes if volume.readable and volume not in self.unreadable]
+        others = [f"{volume} cannot be read: {error}" for volume, error in self.unreadable.items()]
+        others += [
+            f"{volume} holds {volume.file_system or 'no known file system'}"
+            for volume in self.volumes
+            if not volume.readable and volume.partition.role == "basic data"
+        ]
+        root = (meant.root if meant else None) or DEFAULT_ROOT
+        where = ", ".join(map(str, looked)) or "any volume"
+        return "; ".join([f"no Windows: there is no \\{root}\\{CONFIG}\\SYSTEM on {where}", *others])
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether all that is there could be looked at, and no part of a Windows is among it."""
+        unknown = any(each.partition.role == "basic data" and not each.file_system for each in self.disks[0].volumes)
+        return not (self.stores or self.systems or self.encrypted or self.unreadable or unknown)
+
+    def instead(self, store: BootStore | None = None, windows: OperatingSystem | None = None) -> Installation:
+        """The same disks as they would be if another store, or another Windows, were the one that boots."""
+        other = copy(self)
+        if store is not None:
+            other.stores = [store, *(each for each in self.stores if each is not store)]
+        if windows is not None:
+            other.os = windows
+            for remembered in ("drives", "mounted_devices"):
+                vars(other).pop(remembered, None)
+            other.letters = other._letters()
+        return other
+
+    def _choose_store(self, said: str) -> None:
+        volume, path = self._place(said)
+        found = [each for each in self.stores if each.volume is volume and path in (None, upper(each.path))]
+        if not found and path is not None:
+            found = [BootStore(volume, said.partition(":")[2].strip("\\"), way="as was said")]
+            found = found if volume.readable and volume.files.size_of(found[0].path) is not None else []
+        if not found:
+            known = ", ".join(map(str, self.stores)) or "none"
+            raise NotFoundError(f"there is no boot store at {said}; there are {known}")
+        found[0].way = "as was said"
+        self.stores = [found[0], *(each for each in self.stores if each is not found[0])]
+        mark(self.stores, found[:1])
+        for store in self.stores:
+            store.may_boot = store.boots
+
+    def _place(self, said: str) -> tuple[Volume, str | None]:
+        number, _, path = said.partition(":")
+        volume = self.disks[0].volume(int(number)) if number.isascii() and number.isdigit() else None
+        if volume is None:
+            known = ", ".join(str(each.partition.number) for each in self.disks[0].volumes)
+            raise NotFoundError(f"there is no partition {number!r:.40}; there are {known or 'none'}")
+        return volume, upper(path.strip("\\")) or None
+
+    @property
+    def default_loader(self) -> Loader | None:
+        """The default loader of the store that boots."""
+        first = self.loaders[0] if self.loaders else None
+        return first if first and first.default and first.store is self.stores[0] else None
+
+    def _loaders(self, store: BootStore) -> list[Loader]:
+        try:
+            return loaders_of(store, self.volumes)
+        except ReadError:
+            raise
+        except VmRescueError as error:
+            self.warnings.append(f"the loaders of {store} are not known: {error}")
+            return []
+
+    def _find_systems(self) -> list[OperatingSystem]:
+        """Every Windows that a loader names, or that lies in the usual folder of a volume."""
+        roots = {upper(root): root for root in [DEFAULT_ROOT, *(each.root for each in self.loaders if each.root)]}
+        found = [system for volume in self.volumes for system in self._systems_on(volume, roots.values())]
+        if not found:
+            found = [system for volume in self.volumes for system in self._systems_on(volume, self._folders(volume))]
+        for system in found:
+            system.loader = next((each for each in self.loaders if _starts(each, system)), None)
+        return found[:MOST]
+
+    def _systems_on(self, volume: Volume, roots: Iterable[str]) -> Iterator[OperatingSystem]:
+        """Those with a config folder, be there a SYSTEM hive in it or not."""
+        if not volume.readable or volume in self.unreadable:
+            return
+        for root in roots:
+            try:
+                there = volume.files.nature(f"{root}\\{CONFIG}")
+            except UsageError:  # names that differ in case only: opening its hives says so
+                yield OperatingSystem(volume, root)
+                continue
+            except ReadError:
+                raise
+            except VmRescueError as error:
+                self.unreadable[volume] = error
+                return
+            if there and there.directory:
+                yield OperatingSystem(volume, root)
+
+    def _folders(self, volume: Volume) -> list[str]:
+        """The folders in the root of a volume."""
+        if not volume.readable or volume in self.unreadable:
+            return []
+        try:
+            return [entry.name for entry in volume.files.entries("") if entry.is_directory][:MOST_FOLDERS]
+        except ReadError:
+            raise
+        except VmRescueError as error:
+            self.unreadable[volume] = error
+            return []
 
     def _find_os(self) -> OperatingSystem | None:
-        root = self._system_root()
-        named = self._os_device()
-        candidates = [named] if named else [volume for volume in self.disks[0].volumes if volume != self.boot.volume]
-        damaged: VmRescueError | None = None
-        for volume in [*candidates, self.boot.volume]:
-            try:
-                if volume.readable and volume.files.size_of(f"{root}\\System32\\config\\SYSTEM") is not None:
-                    return OperatingSystem(volume, root)
-            except (FormatError, UnsupportedError) as error:
-                damaged = damaged or error
-        if self.encrypted:
-            return None
-        if damaged:
-            raise damaged
-        looked = ", ".join(map(str, candidates or [self.boot.volume]))
-        raise NotFoundError(f"no Windows: there is no \\{root}\\System32\\config\\SYSTEM on {looked}")
+        """The Windows that boots, which is then the first of `systems`."""
+        found, way = self._said_system() if self.choice.windows is not None else self._named_system()
+        if found is not None:
+            found.way, found.boots = way, True
+            self.systems = [found, *(each for each in self.systems if each is not found)]
+        return found
 
-    def _system_root(self) -> str:
-        loader = self.boot.loader
-        element = loader.element("systemroot") if loader else None
-        parts = file_path.split(str(element.sound_value or "")) if element else []
-        plain = parts and not any(
-            part in (".", "..") or NOT_IN_NAMES & set(part) or len(part) > LONGEST_NAME for part in parts
-        )
-        return "\\".join(parts) if plain else DEFAULT_ROOT
+    def _said_system(self) -> tuple[OperatingSystem, str]:
+        said = self.choice.windows or ""
+        volume, root = self._place(said)
+        found = [each for each in self.systems if each.volume is volume and root in (None, upper(each.root))]
+        if not found and root is not None:
+            found = list(self._systems_on(volume, [said.partition(":")[2].strip("\\")]))
+        if not found:
+            raise NotFoundError(
+                f"there is no Windows at {said}; there are {', '.join(map(str, self.systems)) or 'none'}"
+            )
+        return found[0], "as was said"
 
-    def _os_device(self) -> Volume | None:
-        """The volume that the default loader's `osdevice` means, where it is on a disk at hand."""
-        loader = self.boot.loader
-        element = loader.element("osdevice") if loader else None
-        device = element.sound_value if element else None
-        if not isinstance(device, Device):
-            return None
-        if isinstance(device.target, Boot):
-            return self.boot.volume
-        return next((volume for volume in self.volumes if is_device(volume, device)), None)
+    def _named_system(self) -> tuple[OperatingSystem | None, str]:
+        """What the default loader names; where that leads nowhere, the likeliest of those that there are."""
+        meant = self.default_loader
+        if meant:
+            if found := next((each for each in self.systems if _starts(meant, each)), None):
+                return found, f"{meant} names it"
+            if meant.volume and (meant.volume in self.unreadable or meant.volume.file_system == "BitLocker"):
+                return None, ""
+        likeliest = sorted(self.systems, key=lambda each: (bool(each.fault), each.loader is None))
+        if not likeliest:
+            return None, ""
+        named = likeliest[0].loader
+        why = f"{named} names it" if named else "it lies there"
+        if meant is None:
+            fault = self.stores[0].fault if self.stores else "there is none"
+            return likeliest[0], f"{why}; the boot store does not say which boots" + (f" ({fault})" if fault else "")
+        place = f"\\{meant.root or '?'} on {meant.volume or 'a volume that is not at hand'}"
+        return likeliest[0], f"{why}; {meant} names {place}, where no Windows is"
 
     def _letters(self) -> dict[str, Volume]:
         letters = drive_letters(self.mounted_devices, self.volumes)
@@ -277,21 +291,19 @@ class Installation:
 
     @cached_property
     def mounted_devices(self) -> dict[str, RegistryData]:
-        """The values that say which letter means which volume; none where a link hides them."""
-        if self.os is None:
+        """The values that say which letter means which volume; none where a link hides them, or damage."""
+        if self.os is None or self.os.fault:
             return {}
         try:
             key = self.os.system.key("MountedDevices")
-        except LinkError as error:
+            return key.values() if key else {}
+        except ReadError:
+            raise
+        except VmRescueError as error:
             self.os.warnings.append(f"the letters of volumes are not known: {error}")
             return {}
-        return key.values() if key else {}
 
 
-def is_device(volume: Volume, device: Device) -> bool:
-    """Whether a BCD device element means this volume's partition."""
-    target = device.target
-    if not isinstance(target, Partition):
-        return False
-    place = volume.partition.guid if target.style is Style.GPT else volume.partition.start
-    return (target.disk, target.partition) == (volume.disk.table.disk_id, place)
+def _starts(loader: Loader, system: OperatingSystem) -> bool:
+    """Whether a loader starts that Windows."""
+    return loader.volume is system.volume and upper(loader.root or DEFAULT_ROOT) == upper(system.root)

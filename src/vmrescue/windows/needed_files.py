@@ -9,7 +9,7 @@ from vmrescue.errors import NotFoundError, UsageError, VmRescueError
 from vmrescue.registry.base_block import LOG_SUFFIXES
 from vmrescue.upcase import upper
 from vmrescue.windows.boot_store import BIOS_STORE, UEFI_STORE
-from vmrescue.windows.installation import DEFAULT_ROOT
+from vmrescue.windows.operating_system import DEFAULT_ROOT
 from vmrescue.windows.registry_file import RegistryFile
 
 if TYPE_CHECKING:

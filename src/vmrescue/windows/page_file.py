@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from vmrescue.readers.file_system import FileSystem
-    from vmrescue.windows.installation import OperatingSystem
+    from vmrescue.windows.operating_system import OperatingSystem
 
 MEMORY_MANAGEMENT = r"Control\Session Manager\Memory Management"
 CONFIGURED, IN_USE = "PagingFiles", "ExistingPageFiles"

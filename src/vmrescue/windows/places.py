@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import NotFoundError, UsageError, VmRescueError
 from vmrescue.files import kind_of
 from vmrescue.units import size_text
-from vmrescue.windows.installation import DEFAULT_ROOT, Installation, OperatingSystem
+from vmrescue.windows.installation import Installation
+from vmrescue.windows.operating_system import DEFAULT_ROOT, OperatingSystem
 
 if TYPE_CHECKING:
     from vmrescue.volumes.disk import Disk, Volume

@@ -16,7 +16,7 @@ from vmrescue.bcd import device as bcd_device
 from vmrescue.bcd.edits import element_path
 from vmrescue.bcd.elements import Format
 from vmrescue.digests import sha256
-from vmrescue.errors import RefusedError
+from vmrescue.errors import NotFoundError, RefusedError
 from vmrescue.plan import FileRef, PutFile, RegistryData
 from vmrescue.readers.file_system import whole
 from vmrescue.registry.operations import SetValue
@@ -43,17 +43,20 @@ def references(disk: Disk, moves: list[MovePartition]) -> list[Change]:
     """The changes by which the boot store, the registry and the recovery agent find the partitions at their new places.
 
     Raises:
-        NotFoundError: the disk has no Windows.
+        NotFoundError: the disk has no Windows, or no boot store.
         RefusedError: its volume is encrypted, or a file that names a place cannot be understood.
+        FormatError: the store or the hive that names it is damaged.
     """
     if not moves:
         return []
     installation = Installation([disk])
     windows = installation.os
-    if windows is None:
+    if installation.locked:
         raise RefusedError(
             "the OS volume is encrypted with BitLocker: what names the recovery partition is out of reach"
         )
+    if windows is None:
+        raise NotFoundError(installation.why_no_windows or "")
     changes: list[Change] = []
     signature = disk.table.disk_id
     if isinstance(signature, int):
@@ -70,14 +73,17 @@ def references(disk: Disk, moves: list[MovePartition]) -> list[Change]:
 def _boot_store(installation: Installation, signature: int, moves: list[MovePartition]) -> Iterator[Change]:
     """A partition is named by the same bytes wherever it stands in a device: alone, or as the volume of a file."""
     names = [[_name(signature, place) for place in (move.before, move.after)] for move in moves]
-    for entry in installation.boot.store.objects():
+    entries = [
+        (store, entry) for store in installation.stores or [installation.boot] for entry in store.store.objects()
+    ]
+    for store, entry in entries:
         for element in entry.elements():
             raw = element.raw
             for old, new in names if element.format is Format.DEVICE else ():
                 raw = raw.replace(old, new)
             path = element_path(entry.guid, element.id)
             if raw != element.raw:
-                yield from hive_changes(installation.boot.hive, [SetValue(path, "Element", element.registry_type, raw)])
+                yield from hive_changes(store.hive, [SetValue(path, "Element", element.registry_type, raw)])
 
 
 def _name(signature: int, place: int) -> bytes:

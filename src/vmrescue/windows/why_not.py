@@ -5,10 +5,11 @@ What is promised and what is done so follow one rule. The editors refuse by them
 1. An image that is only read, or that has a risk which nobody has accepted: nothing on any of the disks is changed,
    since they are one machine's.
 2. A Windows that sleeps (hibernation, fast startup) keeps in its memory what it knows of every volume that it had
-   mounted, the EFI system partition included: nothing is changed, wherever its memory image lies.
+   mounted, the EFI system partition included: nothing is changed, wherever its memory image lies. Where it would lie on
+   a volume that cannot be read, the boot manager's order to wake it tells.
 3. A volume that is a part of a whole, encrypted or damaged; one whose log is to be replayed, but for content in place
    and the replay.
-4. A dirty hive whose logs cannot be replayed.
+4. A dirty hive whose logs cannot be replayed, and one with damage in any of its cells.
 """
 
 from __future__ import annotations
@@ -17,13 +18,16 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import VmRescueError
+from vmrescue.errors import ReadError, VmRescueError
 from vmrescue.image.risks import refusal_for
 from vmrescue.plan import HiveChange, Needs, PutFile, ReplayVolumeLog
 from vmrescue.registry import Hive
+from vmrescue.registry.check import Weight
 from vmrescue.registry.operations import make
 from vmrescue.registry.state import Unreplayed
 from vmrescue.volume.state import Allows, StateName
+from vmrescue.windows.boot_store import find_boot_stores
+from vmrescue.windows.faults import fault_of
 from vmrescue.windows.registry_file import RegistryFile
 
 if TYPE_CHECKING:
@@ -42,10 +46,20 @@ class Obstacles:
         disks: the image first, then the data disks given with it.
         hives: those that are open already, so that none is read twice.
         replayed: the changes of the same plan; a volume whose log one of them replays is no longer in the way.
+        promise: whether every cell of a hive is looked at before a change of it is said to be possible. Whoever edits
+            a hive does so afterwards; beforehand it costs the reading of the hive, and a second for 12 MB.
     """
 
-    def __init__(self, disks: list[Disk], hives: Iterable[RegistryFile] = (), replayed: Iterable[Change] = ()) -> None:
+    def __init__(
+        self,
+        disks: list[Disk],
+        hives: Iterable[RegistryFile] = (),
+        replayed: Iterable[Change] = (),
+        promise: bool = False,
+    ) -> None:
         self._disks = disks
+        self._promise = promise
+        self._damage: dict[FileRef, str | None] = {}
         self._edited: dict[FileRef, bytes] = {}  # hives, as the changes asked about so far would leave them
         self._hives: dict[FileRef, RegistryFile | None] = {hive.ref: hive for hive in hives}
         self._replayed = {
@@ -60,7 +74,8 @@ class Obstacles:
                 return disk.refusal
             if why := refusal_for(disk.device.risks):
                 return f"{disk.path}: {why}"
-        return next((why for disk in self._disks for volume in disk.volumes if (why := _asleep(volume))), None)
+        asleep = (why for disk in self._disks for volume in disk.volumes if (why := _asleep(volume)))
+        return next(asleep, None) or next((why for disk in self._disks if (why := _to_be_woken(disk))), None)
 
     def why_not(self, change: Change) -> str | None:
         """Why a change cannot be made, as a sentence; None where nothing is known against it."""
@@ -134,10 +149,26 @@ class Obstacles:
             except VmRescueError:
                 self._hives[file] = None
         hive = self._hives[file]
-        if hive is None or not hive.state.dirty:
+        if hive is None:
             return None
-        why = hive.why_not_replayable()
-        return Unreplayed(hive.name, hive.state, why).refusal if why else None
+        if hive.state.dirty and (why := hive.why_not_replayable()):
+            return Unreplayed(hive.name, hive.state, why).refusal
+        if self._promise and file not in self._damage:
+            self._damage[file] = _damage(hive)
+        return self._damage.get(file)
+
+
+def _damage(hive: RegistryFile) -> str | None:
+    """Why no change of a hive would be kept: something in it is damaged, which a reader need not meet."""
+    try:
+        logs = hive.logs() if hive.state.dirty else []
+        problems = Hive(hive.read(), logs=logs, name=hive.name, mount=hive.mount).check()
+    except ReadError:
+        raise
+    except VmRescueError as error:
+        return f"{hive.name} cannot be edited: {error}"
+    damage = next((problem for problem in problems if problem.weight is Weight.DAMAGE), None)
+    return f"{hive.name} is damaged: {damage}; it is not edited: restore it from a backup" if damage else None
 
 
 def why_not(change: Change, disks: list[Disk]) -> str | None:
@@ -150,6 +181,16 @@ def _asleep(volume: Volume) -> str | None:
         return None
     said = "; ".join(volume.state.reasons)
     return f"the Windows on {volume} is hibernated ({said}): nothing on its disks may be changed; {WAKE_UP}"
+
+
+def _to_be_woken(disk: Disk) -> str | None:
+    """Where a volume does not tell whether a Windows sleeps on it, its boot manager does."""
+    hidden = [each for each in disk.volumes if each.state.name in (StateName.ENCRYPTED, StateName.DAMAGED)]
+    for store in find_boot_stores(disk)[0] if hidden else ():
+        if fault_of(lambda store=store: store.resumes) is None and store.resumes:  # type: ignore[misc]
+            said = f"the boot manager of {store} is to wake a hibernated Windows, and {hidden[0]} cannot be read"
+            return f"{said}: nothing on its disks may be changed; {WAKE_UP}"
+    return None
 
 
 def _why_not_rewritten(change: Change, volume: Volume) -> str | None:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     repair="none by itself: defragmentation helps, and is not undone",
     source='Microsoft, "Windows stop error: Status no memory": the boot volume is full or fragmented',
     step=Step.FREE_SPACE,
-    needs=(Part.WINDOWS,),
+    needs=(Part.OS_VOLUME,),
     applicability="advice",
     advises=(Defragment,),
 )

@@ -36,7 +36,7 @@ DISK_SIZES = tuple(size * GIB for size in (32, 64, 128, 256, 512, 1024, 2048, 40
     repair="clean up, as Disk Cleanup does",
     source='Microsoft, "Windows stop error: Status no memory": at least 300 MB free on the OS disk',
     step=Step.FREE_SPACE,
-    needs=(Part.WINDOWS,),
+    needs=(Part.OS_VOLUME,),
     applicability="on_request",
     advises=(CleanUp, Expand),
 )

@@ -9,15 +9,15 @@ from vmrescue.checks.facts import HiveFact
 from vmrescue.checks.steps import Step
 from vmrescue.checks.subject import Part
 from vmrescue.plan import ReplayLog
-from vmrescue.windows.registry_file import RegistryFile
+from vmrescue.windows.faults import fault_of
+from vmrescue.windows.operating_system import HIVES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmrescue.checks.finding import Finding
     from vmrescue.checks.subject import Subject
-
-HIVES = ("SYSTEM", "SOFTWARE", "SAM", "SECURITY", "DEFAULT")
+    from vmrescue.windows.registry_file import RegistryFile
 
 
 @check(
@@ -31,7 +31,7 @@ HIVES = ("SYSTEM", "SOFTWARE", "SAM", "SECURITY", "DEFAULT")
     repair="replay its transaction logs, as Windows would; one that no log mends is read as it is, and not edited",
     source="the hive's base block: primary and secondary sequence number, checksum",
     step=Step.PAGE_FILE,
-    needs=(Part.BOOT_STORE,),
+    needs=(Part.VOLUMES,),
 )
 def hive_log(subject: Subject) -> Iterator[Finding]:
     for hive in _hives(subject):
@@ -57,13 +57,12 @@ def _not_mended(hive: RegistryFile) -> str:
 
 
 def _hives(subject: Subject) -> Iterator[RegistryFile]:
-    yield subject.boot.hive
-    if not subject.has(Part.WINDOWS):
-        return
-    windows = subject.windows
-    for name in HIVES:
-        path = f"{windows.config}\\{name}"
-        if name == "SYSTEM":
-            yield windows.system
-        elif windows.volume.files.size_of(path):
-            yield RegistryFile(windows.volume, path)
+    """Those that are hives at all: what is none is a finding of `missing-part`."""
+    found = subject.installation
+    for store in found.stores:
+        if fault_of(lambda store=store: store.hive) is None:  # type: ignore[misc]
+            yield store.hive
+    windows = found.os
+    for name in HIVES if windows else ():
+        if windows and fault_of(lambda name=name: windows.hive(name)) is None:  # type: ignore[misc]
+            yield windows.hive(name)

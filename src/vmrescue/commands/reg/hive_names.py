@@ -17,13 +17,14 @@ from vmrescue.commands.reg.wow64 import seen_by_32_bit_programs
 from vmrescue.errors import NotFoundError, RefusedError, UsageError
 from vmrescue.registry import Hive
 from vmrescue.registry import path as key_path
-from vmrescue.windows.installation import CURRENT_VERSION
+from vmrescue.windows.operating_system import CURRENT_VERSION
 from vmrescue.windows.registry_file import RegistryFile
 
 if TYPE_CHECKING:
     from vmrescue.plan import FileRef
     from vmrescue.volumes.disk import Volume
-    from vmrescue.windows.installation import Installation, OperatingSystem
+    from vmrescue.windows.installation import Installation
+    from vmrescue.windows.operating_system import OperatingSystem
 
 MACHINE, USERS, CLASSES = "HKEY_LOCAL_MACHINE", "HKEY_USERS", "HKEY_CLASSES_ROOT"
 CONFIG_HIVES = ("SAM", "SECURITY", "SOFTWARE", "SYSTEM")
@@ -36,12 +37,13 @@ PROFILE_LIST = f"{CURRENT_VERSION}\\ProfileList"
 class HiveNames:
     """Satisfies `vmrescue.commands.reg.Registry` with the hives of an installation.
 
-    Raises RefusedError where the OS volume is encrypted, so that the hives are out of reach.
+    Raises RefusedError where the OS volume is encrypted, NotFoundError where there is none: the hives are out of reach.
     """
 
     def __init__(self, installation: Installation) -> None:
         if installation.os is None:
-            raise RefusedError("the OS volume is encrypted with BitLocker: unlock it first")
+            error = RefusedError if installation.locked else NotFoundError
+            raise error(installation.why_no_windows or "")
         self._installation = installation
         self._os: OperatingSystem = installation.os
         self._files: dict[tuple[int, str], RegistryFile] = {}

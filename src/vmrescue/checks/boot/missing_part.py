@@ -1,0 +1,115 @@
+"""missing-part: a boot store, a hive, a Windows or a disk is not there, or cannot be read.
+
+The other rules look at what is there: what they could not look at is `not_checked`, for the reason that stands here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.checks.check import check
+from vmrescue.checks.facts import PartFact
+from vmrescue.checks.steps import Step
+from vmrescue.checks.subject import Part
+from vmrescue.windows.boot_store import why_no_store
+from vmrescue.windows.faults import fault_of
+from vmrescue.windows.operating_system import HIVES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmrescue.checks.finding import Finding, Severity
+    from vmrescue.checks.subject import Subject
+    from vmrescue.windows import Installation, OperatingSystem
+
+SECRETS = ("SAM", "SECURITY", "DEFAULT")
+
+
+@check(
+    "missing-part",
+    family="boot",
+    severity="critical",
+    title="the boot store, a hive, or Windows itself is missing or cannot be read",
+    meaning="Windows does not start without it. All that is there was looked at without it.",
+    fires="there is no boot store where the firmware looks, or it is no store; no Windows is found, or none where the "
+    "default loader says; SYSTEM, SOFTWARE, SAM, SECURITY or DEFAULT is missing, empty, or no hive; a data disk has no "
+    "partition table",
+    repair="none: what is lost is restored from a backup, or made anew (bcdboot)",
+    source='Microsoft, "Troubleshoot Windows boot configuration issues": 0xC000000F, 0xC000014C, 0xC0000218',
+    step=Step.REPAIR_VM,
+    needs=(Part.VOLUMES,),
+    applicability="advice",
+)
+def missing_part(subject: Subject) -> Iterator[Finding]:
+    found = subject.installation
+    yield from _stores(found)
+    yield from _windows(found)
+    yield from _disks(found)
+
+
+def _finding(part: str, why: str, meaning: str | None = None, severity: Severity | None = None) -> Finding:
+    return missing_part.finding(f"{part}: {why}", facts=(PartFact(part, why),), meaning=meaning, severity=severity)
+
+
+def _stores(found: Installation) -> Iterator[Finding]:
+    disk = found.disks[0]
+    if not found.stores and disk.table.style != "none":
+        yield _finding("the boot store", why_no_store(disk, found.unreadable), _REBUILD)
+    for store in found.stores:
+        if store.fault and store.may_boot:
+            yield _finding(f"the boot store {store}", store.fault, _REBUILD)
+        elif store.fault:
+            yield _finding(f"the store {store}, which does not boot", store.fault, _NOT_USED, "advice")
+
+
+def _windows(found: Installation) -> Iterator[Finding]:
+    if found.os is not None:
+        for name in HIVES:
+            if why := _fault(found.os, name):
+                yield _finding(f"the hive {name} of {found.os}", why, _RESTORE)
+    elif not found.locked:
+        yield _finding("Windows", found.why_no_windows or "")
+    default = found.default_loader
+    if default and found.os and default.volume and found.os.loader is not default and found.choice.windows is None:
+        place = f"\\{default.root} on {default.volume}" if default.root else f"no folder on {default.volume}"
+        yield _finding(str(default), f"it names {place}, where no Windows is; {found.os} was looked at", _LEADS_NOWHERE)
+    for windows in found.systems:
+        if windows is not found.os and windows.fault:
+            yield _finding(f"the hive SYSTEM of {windows}, which does not boot", windows.fault, _NOT_USED, "advice")
+
+
+def _fault(windows: OperatingSystem, name: str) -> str | None:
+    """Why a hive is not there as Windows needs it."""
+    if name == "SYSTEM":
+        return windows.fault
+    why = fault_of(lambda: windows.hive(name).root)
+    if why and not windows.has(name) and not any(windows.has(each) for each in SECRETS):
+        return None  # a folder with none of these was made by hand, and for no start of Windows
+    return why
+
+
+def _disks(found: Installation) -> Iterator[Finding]:
+    for disk in found.disks[1:]:
+        if not disk.volumes:
+            why = "; ".join(disk.table.warnings) or "it has no partitions"
+            yield _finding(
+                f"data disk {disk.index} ({disk.path})",
+                why,
+                "It is blank, or its partition table is damaged: nothing on it was looked at.",
+                "advice",
+            )
+
+
+_REBUILD = (
+    "The boot manager stops with 0xC000000F or 0xC0000034. bcdboot makes a store anew (bcdboot F:\\Windows /s G: "
+    "/f UEFI, on a repair VM); what else is there was looked at without it."
+)
+_RESTORE = (
+    "Windows stops before its first process, with 0xC000014C, 0xC0000218 or a stop 0x74. Restore the hive from a "
+    "backup; what else is there was looked at without it."
+)
+_LEADS_NOWHERE = (
+    "The boot manager stops with 0xC000000E, 0xC000000F or 0xC0000225. Its device, osdevice and systemroot are to name "
+    "the volume and the folder of Windows."
+)
+_NOT_USED = "It is not what boots, as far as the disk tells."
