@@ -351,6 +351,33 @@ class MovePartition(Change):
         return f"at byte {self.after}"
 
 
+@dataclass(frozen=True)
+class SetActive(Change):
+    """Make one partition of an MBR the active one, from which a BIOS starts.
+
+    `file` has no path; `before` names the partitions that are active, by their numbers, and `after` is the one that is
+    to be.
+    """
+
+    kind = "set-active"
+    needs = Needs.CONTAINER
+    stage = Stage.LAYOUT
+    before: str
+    after: int
+
+    @property
+    def title(self) -> str:
+        return f"make partition {self.after} the active one"
+
+    @property
+    def before_text(self) -> str:
+        return f"active: {self.before}"
+
+    @property
+    def after_text(self) -> str:
+        return f"active: {self.after}"
+
+
 KINDS: dict[str, type[Change]] = {
     kind.kind: kind
     for kind in (
@@ -366,6 +393,7 @@ KINDS: dict[str, type[Change]] = {
         ExpandDisk,
         ExpandVolume,
         MovePartition,
+        SetActive,
     )
 }
 

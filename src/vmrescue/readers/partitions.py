@@ -29,6 +29,15 @@ def partitions_of(device: BlockDevice, sector_size: int) -> list[tuple[int, int]
         return [(int(each.offset), int(each.size) + sector_size * is_gpt) for each in disk.partitions]
 
 
+def active_partitions(device: BlockDevice, sector_size: int) -> list[int]:
+    """Where each partition begins that an MBR marks as active, in bytes. Raises FormatError where there is no MBR."""
+    from dissect.volume.disk.schemes import MBR
+
+    with reading("partition table", None):
+        found = MBR(_bounded(device, sector_size), sector_size).partitions
+        return [int(each.offset) for each in found if each.flags == 0x80]
+
+
 def _bounded(device: BlockDevice, sector_size: int) -> DeviceStream:
     """The disk's bytes. Raises FormatError where its GPT has more entries than any has."""
     header = device.read_at(sector_size, 92) if device.size >= 2 * sector_size else b""

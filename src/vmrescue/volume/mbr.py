@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 
 SECTOR = 512  # the table's own size, also where the disk's sectors are larger
 ENTRIES_AT = 446
+SLOTS = 4
+ACTIVE = 0x80
 HEADS, SECTORS = 255, 63  # the geometry that BIOSes and Windows take for large disks
 CYLINDERS = 1024  # what a cylinder's ten bits hold
 MAX_LOGICAL = 255  # far more than any system makes; a longer chain is a hostile one
 
 ENTRY = Struct(
-    "boot_flag" / Int8ul,  # 0x80 active, 0x00 not
+    "boot_flag" / Int8ul,  # ACTIVE, or 0
     "first_chs" / Bytes(3),
     "type" / Int8ul,
     "last_chs" / Bytes(3),
@@ -35,7 +37,7 @@ BOOT_RECORD = Struct(
     "code" / Bytes(440),
     "disk_signature" / Int32ul,
     "copy_protected" / Int16ul,
-    "entries" / Array(4, ENTRY),
+    "entries" / Array(SLOTS, ENTRY),
     "signature" / Const(b"\x55\xaa"),
 )
 
@@ -52,7 +54,7 @@ class Entry(NamedTuple):
     def to_partition(self, number: int, base: int, sector_size: int) -> Partition:
         """The partition it describes, when its start counts from sector `base`."""
         start = (base + self.start) * sector_size
-        return Partition(number, start, self.sectors * sector_size, self.type, active=self.boot_flag == 0x80)
+        return Partition(number, start, self.sectors * sector_size, self.type, active=self.boot_flag == ACTIVE)
 
 
 class BootRecord(NamedTuple):
@@ -88,6 +90,22 @@ def write_place(device: BlockDevice, slot: int, start: int, sectors: int, last_c
     device.write_at(position, ENTRY.build({**fields, **changed}))
 
 
+def active_slots(device: BlockDevice) -> list[int]:
+    """The slots whose partition is marked as active, counted from 1: one, where a BIOS is to start from the disk."""
+    return [entry.slot for entry in read_boot_record(device, 0).entries if entry.boot_flag == ACTIVE]
+
+
+def numbers_text(numbers: list[int]) -> str:
+    """``1``; ``1, 3``; ``none``."""
+    return ", ".join(map(str, numbers)) or "none"
+
+
+def write_active(device: BlockDevice, slot: int) -> None:
+    """Marks the partition in a slot of the master boot record as active, and no other."""
+    for each in range(1, SLOTS + 1):
+        device.write_at(entry_position(each), bytes([ACTIVE if each == slot else 0]))
+
+
 def chs(lba: int) -> bytes:
     """A sector's number as cylinder, head and sector; where those cannot hold it, the largest, as Windows writes it."""
     track, sector = divmod(lba, SECTORS)
@@ -101,7 +119,7 @@ def is_plausible(record: BootRecord, device_size: int) -> bool:
     """Whether this is surely a partition table, and not a boot sector's program text where the table would be."""
     runs = sorted((entry.start, entry.start + entry.sectors) for entry in record.entries)
     apart = all(end <= start for (_, end), (start, _) in pairwise(runs))
-    flags_known = all(entry.boot_flag in (0, 0x80) for entry in record.entries)
+    flags_known = all(entry.boot_flag in (0, ACTIVE) for entry in record.entries)
     inside = all(0 < start < end and end * SECTOR <= device_size for start, end in runs)
     return bool(runs) and apart and flags_known and inside
 

@@ -19,10 +19,11 @@ from vmrescue.plan import (
     PutFile,
     ReplayLog,
     ReplayVolumeLog,
+    SetActive,
     SetValue,
     WriteBootCopy,
 )
-from vmrescue.transaction.deeds import boot_copy, hive, volume_log
+from vmrescue.transaction.deeds import active_partition, boot_copy, hive, volume_log
 from vmrescue.transaction.deeds.files import DELETE, PUT
 from vmrescue.transaction.deeds.layout import LAYOUT
 
@@ -38,6 +39,7 @@ DEEDS: dict[type[Change], Deed] = {
     PutFile: PUT,
     ReplayVolumeLog: volume_log.DEED,
     WriteBootCopy: boot_copy.DEED,
+    SetActive: active_partition.DEED,
     **dict.fromkeys((ExpandDisk, MovePartition, ExpandVolume), LAYOUT),
 }
 
