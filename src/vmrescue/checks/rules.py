@@ -8,6 +8,7 @@ from vmrescue.checks.boot.missing_part import missing_part
 from vmrescue.checks.boot.serial_console import serial_console
 from vmrescue.checks.memory.bad_memory import bad_memory
 from vmrescue.checks.memory.memory_limit import memory_limit
+from vmrescue.checks.settings.control_set import control_set
 from vmrescue.checks.settings.crash_dump import crash_dump
 from vmrescue.checks.settings.page_file import page_file
 from vmrescue.checks.storage.boot_copy import boot_copy
@@ -38,6 +39,7 @@ for each in (
     missing_part,
     boot_copy,
     hive_log,
+    control_set,
     free_space,
     fragmentation,
     bad_memory,

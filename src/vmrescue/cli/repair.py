@@ -62,7 +62,8 @@ def command(
         raise UsageError("a repair goes to a copy or into a child, not to both")
     if target := copy_to or into:
         must_be_new(target)
-    with Transaction(image, data_disks, rules, writable=writable, choice=Choice(store, windows)) as transaction:
+    choice = Choice(store, windows)
+    with Transaction(image, data_disks, rules, writable, choice=choice, elsewhere=elsewhere) as transaction:
         diagnosis = transaction.diagnosis(only or None, skip)
         must_be_editable(diagnosis, only or None, skip)
         plan = plan_of(diagnosis, only or None, skip)

@@ -74,7 +74,7 @@ def inventory(
     """
     with open_disks([image, *data_disks], whatever_there_is) as disks:
         installation = Installation(disks, Choice(store, windows))
-        diagnosis = _diagnosis(installation, Policy.azure(), [], None, CHECKS)
+        diagnosis = _diagnosis(installation, Policy.azure(), [], None, CHECKS, Obstacles(disks, installation.hives))
         faults = [fault for each in installation.stores if (fault := each.fault)]
         faults += [fault for each in installation.systems if (fault := each.fault)]
         if disks[0].volumes and not installation.stores:
@@ -91,6 +91,7 @@ def examine(
     skip: Collection[str] = (),
     choice: Choice = NOTHING_SAID,
     promise: bool = False,
+    in_place: bool = True,
 ) -> Diagnosis:
     """The diagnosis of disks that are open already: the image first, then the data disks.
 
@@ -98,6 +99,7 @@ def examine(
         choice: what a person says boots.
         promise: whether each hive that is to be changed is looked at as a whole, so that what the diagnosis says of a
             repair is so; it costs a second for 12 MB, and nothing where no change is proposed.
+        in_place: whether a repair would change the image itself, and not a copy of it.
 
     Raises NotFoundError where all was looked at and there is no Windows, unless the checks that are wanted look at
     volumes alone.
@@ -106,7 +108,9 @@ def examine(
     installation = Installation(disks, choice)
     if installation.is_nothing and not (wanted and of_volumes_alone(wanted)):
         raise NotFoundError(f"{why_no_store(disks[0], {})}; {installation.why_no_windows}")
-    return _diagnosis(installation, policy, wanted, only, skip, promise)
+    return _diagnosis(
+        installation, policy, wanted, only, skip, Obstacles(disks, installation.hives, (), promise, in_place)
+    )
 
 
 def _diagnosis(
@@ -115,10 +119,9 @@ def _diagnosis(
     wanted: Collection[Check],
     only: Collection[str] | None,
     skip: Collection[str],
-    promise: bool = False,
+    obstacles: Obstacles,
 ) -> Diagnosis:
     disks, parents = installation.disks, parent_folder()
-    obstacles = Obstacles(disks, installation.hives, promise=promise)
     findings, not_checked = run(wanted, Subject(installation, policy))
     windows = WindowsFacts.of(installation)
     return Diagnosis(
@@ -175,4 +178,9 @@ def _warnings(installation: Installation) -> list[str]:
         if windows.loader is None or not windows.loader.default:
             warnings.append(f"{windows} was found on the volumes: {windows.way}")
         warnings += windows.warnings
+    if installation.locked and installation.stores:
+        warnings.append(
+            "what is changed in the boot store BitLocker may notice at the next start, and ask for its recovery key: an "
+            "undo takes it back"
+        )
     return warnings + [note for hive in installation.hives for note in hive.notes()]

@@ -39,6 +39,7 @@ class Facts:
         second_opinion: who confirms what was written.
         why_not_longer: why the disk cannot be made longer; None where it can.
         longest: bytes that it can have at most; None where the container sets no limit.
+        why_not_confirmed: why nobody would confirm what is written to this file; a copy of it can be repaired.
     """
 
     format: str
@@ -51,6 +52,7 @@ class Facts:
     second_opinion: SecondOpinion = SecondOpinion.NONE
     why_not_longer: str | None = None
     longest: int | None = None
+    why_not_confirmed: str | None = None
 
 
 class VirtualDisk(ABC):

@@ -89,4 +89,4 @@ def plan_of(diagnosis: Diagnosis, only: Collection[str] | None = None, skip: Col
 def must_be_editable(diagnosis: Diagnosis, only: Collection[str] | None = None, skip: Collection[str] = ()) -> None:
     """Raises RefusedError where the Windows itself is out of reach, and there is nothing else to mend."""
     if diagnosis.locked and not len(diagnosis.plan(only, skip)):
-        raise RefusedError(f"{diagnosis.image}: {diagnosis.locked}")
+        raise RefusedError(f"{diagnosis.image}: {diagnosis.refusal or diagnosis.locked}")

@@ -64,6 +64,7 @@ class Transaction:
         writable: False for a dry run: the images are opened read-only, and `commit` is not possible.
         made: what was made of the image, and is repaired in its place.
         choice: which boot store and which Windows boot, where a person says so.
+        elsewhere: whether the plan is for a copy that is yet to be made; nothing is committed then.
     """
 
     def __init__(
@@ -74,9 +75,11 @@ class Transaction:
         writable: bool = True,
         made: Made | None = None,
         choice: Choice = NOTHING_SAID,
+        elsewhere: bool = False,
     ) -> None:
         self._made = made
         self._choice = choice
+        self._elsewhere = elsewhere
         self.policy = policy or Policy.azure()
         self.started = datetime.now(UTC)
         self._opened = ExitStack()
@@ -112,7 +115,7 @@ class Transaction:
     def _examine(self) -> Diagnosis | VmRescueError:
         """The diagnosis, or why there is none: files can be edited on a disk without a Windows too."""
         try:
-            return examine(self.disks(), self.policy, choice=self._choice, promise=True)
+            return examine(self.disks(), self.policy, choice=self._choice, promise=True, in_place=not self._elsewhere)
         except VmRescueError as error:
             return error
 
@@ -126,7 +129,7 @@ class Transaction:
     def diagnosis(self, only: Collection[str] | None = None, skip: Collection[str] = ()) -> Diagnosis:
         """That from which a plan is made; of a disk without a Windows, that of its volumes if no more is wanted."""
         if isinstance(self._before, VmRescueError):
-            return examine(self.disks(), self.policy, only, skip, self._choice, promise=True)
+            return examine(self.disks(), self.policy, only, skip, self._choice, True, not self._elsewhere)
         return self._before
 
     @property

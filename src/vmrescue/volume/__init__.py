@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from vmrescue.volume.file_system import FileSystem, identify
+from vmrescue.volume.file_system import FileSystem, identify, lost_boot_sector, other_content
 from vmrescue.volume.partition import Partition, PartitionTable
 from vmrescue.volume.partition_table import read_partition_table
 from vmrescue.volume.window import Window
 
-__all__ = ["read_partition_table", "PartitionTable", "Partition", "Window", "identify", "FileSystem"]
+__all__ = [
+    "read_partition_table",
+    "PartitionTable",
+    "Partition",
+    "Window",
+    "identify",
+    "other_content",
+    "lost_boot_sector",
+    "FileSystem",
+]

@@ -10,7 +10,9 @@ from vmrescue.volume.bitlocker import form_of
 if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
 
-FileSystem = Literal["NTFS", "FAT12", "FAT16", "FAT32", "exFAT", "ReFS", "BitLocker"]
+FileSystem = Literal[
+    "NTFS", "FAT12", "FAT16", "FAT32", "exFAT", "ReFS", "BitLocker", "ext2/3/4", "XFS", "Btrfs", "LUKS", "LVM", "swap"
+]
 
 # Byte 3 of the boot sector. Sources: Microsoft's exFAT specification; libfsrefs' format documentation.
 OEM_NAMES: dict[bytes, FileSystem] = {
@@ -18,6 +20,16 @@ OEM_NAMES: dict[bytes, FileSystem] = {
     b"EXFAT   ": "exFAT",
     b"ReFS\0\0\0\0": "ReFS",
 }
+# What Linux has where a volume of Windows was made anew, or never was one: the byte, what stands there, its name.
+# Sources: the kernel's documentation of ext4, XFS and Btrfs; cryptsetup's of LUKS; libblkid.
+OTHERS: tuple[tuple[int, bytes, FileSystem], ...] = (
+    (1080, b"\x53\xef", "ext2/3/4"),
+    (0, b"XFSB", "XFS"),
+    (0, b"LUKS\xba\xbe", "LUKS"),
+    (512, b"LABELONE", "LVM"),
+    (4086, b"SWAPSPACE2", "swap"),
+    (65600, b"_BHRfS_M", "Btrfs"),
+)
 # Windows' own driver takes fewer clusters for FAT12; Microsoft's specification, Linux and mtools say 4085.
 FEWEST_OF_FAT16 = 4087
 
@@ -35,6 +47,28 @@ def identify(device: BlockDevice) -> FileSystem | None:
     if form_of(sector):  # before all others: BitLocker To Go looks like FAT32
         return "BitLocker"
     return OEM_NAMES.get(sector[3:11]) or _fat_kind(sector)
+
+
+def other_content(device: BlockDevice) -> FileSystem | None:
+    """What a volume holds in which Windows sees nothing; None where that is not known."""
+    for position, magic, name in OTHERS:
+        if device.size >= position + len(magic) and device.read_at(position, len(magic)) == magic:
+            return name
+    return None
+
+
+def lost_boot_sector(device: BlockDevice) -> tuple[FileSystem, int] | None:
+    """Of a volume whose first sector says nothing: the file system, and the byte, of an intact copy of its boot sector.
+
+    NTFS has one in the partition's last sector (Microsoft, "How NTFS Works"), FAT32 in the sector that the first one
+    names, which is the sixth in every volume that Windows makes.
+    """
+    for position, known in ((device.size - 512, "NTFS"), (6 * 512, "FAT32")):
+        sector = device.read_at(position, 512) if 512 <= position <= device.size - 512 else b""
+        found = sector and sector[510:] == b"\x55\xaa" and (OEM_NAMES.get(sector[3:11]) or _fat_kind(sector))
+        if found and found == known:
+            return found, position
+    return None
 
 
 def _fat_kind(sector: bytes) -> FileSystem | None:

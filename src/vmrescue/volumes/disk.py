@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from vmrescue.errors import FormatError, RefusedError, UnsupportedError
 from vmrescue.plan import ImageIdentity
-from vmrescue.volume import PartitionTable, identify, read_partition_table
+from vmrescue.volume import PartitionTable, identify, other_content, read_partition_table
 from vmrescue.volume.bitlocker import read_bitlocker
 from vmrescue.volume.state import StateName, VolumeState
 from vmrescue.volumes.encryption import in_the_clear
@@ -122,7 +122,7 @@ class Volume:
     @cached_property
     def file_system(self) -> str | None:
         """``NTFS``, ``FAT32``, ``BitLocker``, …; None where nothing known is there."""
-        return identify(self.device)
+        return identify(self.device) or other_content(self.device)
 
     @cached_property
     def files(self) -> FileSystem:

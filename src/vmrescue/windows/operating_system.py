@@ -143,6 +143,11 @@ class OperatingSystem:
         except VmRescueError:
             return None
 
+    def selected_set(self, value: str) -> str | None:
+        r"""The control set that a value of `Select` names; None where it names none that is there."""
+        number = self._selected(value)
+        return None if number is None else self._control_sets.get(f"CONTROLSET{number:03}")
+
     def _selected(self, value: str) -> int | None:
         """The number that a value of `Select` holds; None where there is none, or where a link hides it."""
         try:

@@ -48,6 +48,7 @@ class Obstacles:
         replayed: the changes of the same plan; a volume whose log one of them replays is no longer in the way.
         promise: whether every cell of a hive is looked at before a change of it is said to be possible. Whoever edits
             a hive does so afterwards; beforehand it costs the reading of the hive, and a second for 12 MB.
+        in_place: whether the image itself would be changed; else a copy of it, which has a container of its own.
     """
 
     def __init__(
@@ -56,8 +57,10 @@ class Obstacles:
         hives: Iterable[RegistryFile] = (),
         replayed: Iterable[Change] = (),
         promise: bool = False,
+        in_place: bool = True,
     ) -> None:
         self._disks = disks
+        self._in_place = in_place
         self._promise = promise
         self._damage: dict[FileRef, str | None] = {}
         self._edited: dict[FileRef, bytes] = {}  # hives, as the changes asked about so far would leave them
@@ -72,6 +75,8 @@ class Obstacles:
         for disk in self._disks:
             if disk.refusal:
                 return disk.refusal
+            if (self._in_place or disk.index) and (why := disk.device.facts.why_not_confirmed):
+                return f"{disk.path}: {why}"
             if why := refusal_for(disk.device.risks):
                 return f"{disk.path}: {why}"
         asleep = (why for disk in self._disks for volume in disk.volumes if (why := _asleep(volume)))
@@ -185,7 +190,12 @@ def _asleep(volume: Volume) -> str | None:
 
 def _to_be_woken(disk: Disk) -> str | None:
     """Where a volume does not tell whether a Windows sleeps on it, its boot manager does."""
-    hidden = [each for each in disk.volumes if each.state.name in (StateName.ENCRYPTED, StateName.DAMAGED)]
+    hidden = [
+        each
+        for each in disk.volumes
+        if each.state.name in (StateName.ENCRYPTED, StateName.DAMAGED)
+        or (not each.readable and each.partition.role == "basic data")
+    ]
     for store in find_boot_stores(disk)[0] if hidden else ():
         if fault_of(lambda store=store: store.resumes) is None and store.resumes:  # type: ignore[misc]
             said = f"the boot manager of {store} is to wake a hibernated Windows, and {hidden[0]} cannot be read"

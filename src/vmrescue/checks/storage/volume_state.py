@@ -9,6 +9,7 @@ from vmrescue.checks.facts import StateFact, VolumeFact
 from vmrescue.checks.steps import Step
 from vmrescue.checks.subject import Part
 from vmrescue.plan import FileRef, ReplayVolumeLog
+from vmrescue.volume import lost_boot_sector
 from vmrescue.volume.state import StateName
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from vmrescue.windows import Volume
 
 PART_OF_A_WHOLE = "part of a whole"
+NOT_READ, NOT_KNOWN, WITHOUT_BOOT_SECTOR = "not read", "not known", "without its boot sector"
+WANTED: tuple[str, ...] = ("basic data", "EFI system")  # roles of partitions in which a volume of Windows lies
 MEANINGS: dict[str, str] = {
     StateName.DIRTY: (
         "Windows will check the volume at its next start; values and boot entries can be repaired all the same."
@@ -40,6 +43,18 @@ MEANINGS: dict[str, str] = {
         "what lies in it may be a piece of a spanned, striped or mirrored volume: it is read as if it stood for "
         "itself, and nothing on it is changed. Edit it in a Windows that has all disks of the volume."
     ),
+    NOT_READ: (
+        "nothing on it was looked at: vmrescue reads NTFS and FAT. What Windows itself needs cannot lie there unless it "
+        "is ReFS."
+    ),
+    NOT_KNOWN: (
+        "it was never formatted, or its first sectors were overwritten: Windows would offer to format it. Nothing on "
+        "it was looked at, and nothing is changed."
+    ),
+    WITHOUT_BOOT_SECTOR: (
+        "neither firmware nor Windows finds the volume without its first sector. The copy can be put in its place with "
+        "TestDisk; nothing on the volume was looked at, and nothing is changed."
+    ),
     StateName.DAMAGED: (
         "what cannot be read here Windows may not be able to mount either: let chkdsk look at it. Nothing on it is "
         "changed."
@@ -55,7 +70,7 @@ MEANINGS: dict[str, str] = {
     meaning="Windows did not close the volume, or nobody can read it as it is. The finding says what that blocks, and "
     "what to do about it.",
     fires="a volume is marked as dirty, its log holds work to redo, a Windows on it is asleep, it is encrypted, a part "
-    "of a dynamic disk or storage pool, or damaged",
+    "of a dynamic disk or storage pool, damaged, without its boot sector, or holds what is not read",
     repair="replay the log of an NTFS volume",
     source="NTFS: the flags in $Volume, the restart areas of $LogFile; hiberfil.sys; BitLocker's signature",
     step=Step.REPAIR_VM,
@@ -70,6 +85,7 @@ def volume_state(subject: Subject) -> Iterator[Finding]:
         yield volume_state.finding(
             _summary(volume, name, reasons),
             meaning=MEANINGS[name],
+            severity="advice" if name in (NOT_READ, NOT_KNOWN) else None,
             facts=(
                 VolumeFact(str(volume), volume.position),
                 StateFact(volume.file_system, str(name), tuple(reasons)),
@@ -98,4 +114,12 @@ def _part(volume: Volume) -> str | None:
 def _state(volume: Volume) -> tuple[str, list[str]]:
     if part_of := _part(volume):
         return PART_OF_A_WHOLE, [f"its partition ({volume.partition.type_name}) belongs to {part_of}"]
-    return volume.state.name, volume.state.reasons
+    if volume.readable or volume.state.name != StateName.CLEAN or volume.partition.role not in WANTED:
+        return volume.state.name, volume.state.reasons
+    if volume.file_system:
+        return NOT_READ, [f"it holds {volume.file_system}"]
+    if lost := lost_boot_sector(volume.device):
+        return WITHOUT_BOOT_SECTOR, [
+            f"its first sector is no volume's; an intact one of {lost[0]} is at byte {lost[1]}"
+        ]
+    return NOT_KNOWN, ["its first sector is that of no file system"]

@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 # for set as well, and would show zeros where the parent has something.
 GRAIN = 8 * SECTOR
 DYNAMIC_LIMIT = 2040 << 30  # bytes: the format's own
+NO_FOOTER = (
+    "the VHD's footer at its end is damaged, and libvhdi, which has to confirm a repair, does not go by the copy: mend "
+    "the container first, for example with `qemu-img convert -f vpc -O vpc -o subformat=fixed,force_size`, or make a "
+    "copy (repair --copy-to)"
+)
 MERGE = "a differencing VHD has its parent's size: merge it, or expand a copy of it"
 
 
@@ -93,6 +98,7 @@ def _facts(name: str, store: Store, found: FoundFooter) -> Facts:
         refusal=refusal_of(store),
         flat=fixed,
         second_opinion=SecondOpinion.LIBVHDI,
+        why_not_confirmed=NO_FOOTER if found.position is None else None,
         why_not_longer=MERGE if found.footer.disk_type == vhd_layout.DIFFERENCING else None,
         longest=None if fixed else DYNAMIC_LIMIT,
     )
