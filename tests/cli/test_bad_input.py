@@ -21,7 +21,7 @@ GEN1_RESERVED = MIB, 32 * MIB
 GEN1_OS = 33 * MIB, 606 * MIB
 GEN2_OS_START = 57 * MIB
 STORE_RULES = {"bad-memory", "memory-limit", "serial-console"}
-SYSTEM_RULES = {"page-file", "crash-dump"}
+SYSTEM_RULES = {"control-set", "page-file", "crash-dump"}
 WINDOWS_RULES = SYSTEM_RULES | {"free-space", "fragmentation"}
 
 
@@ -195,10 +195,13 @@ def test_an_encrypted_os_volume_is_a_finding_and_the_boot_store_is_repaired(gen2
     assert found.returncode == 1
     assert "volume-state: partition 3 is encrypted" in found.stdout
     assert "bad-memory" in found.stdout  # the store is on the EFI system partition, which is never encrypted
-    assert "not checked: free-space, fragmentation, page-file, crash-dump: the OS volume is encrypted" in found.stdout
+    assert (
+        "not checked: control-set, free-space, fragmentation, page-file, crash-dump: the OS volume is encrypted"
+        in found.stdout
+    )
     document = json.loads(vmrescue("diagnose", disk, "--format", "json").stdout)
     missing = {each["check"]: each["because"] for each in document["not_checked"]}
-    assert set(missing) == {"free-space", "fragmentation", "page-file", "crash-dump"}
+    assert set(missing) == WINDOWS_RULES
     assert all(f"at byte {GEN2_OS_START}" in because for because in missing.values())
     unseen = vmrescue("diagnose", disk, "--only", "page-file")
     assert unseen.returncode == 1  # nothing was found, and nothing was looked at: that is not all well

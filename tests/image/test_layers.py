@@ -104,7 +104,9 @@ class Bottom(Container):
     def __init__(self) -> None:
         risk = Risk("discard-saved-state", "it was saved")
         super().__init__(
-            Facts("odd disk", b"i" * 16, ("p",), ("a note",), (risk,), "refused", True, SecondOpinion.FILE, "no", 7)
+            Facts(
+                "odd disk", b"i" * 16, ("p",), ("a note",), (risk,), "refused", True, SecondOpinion.FILE, "no", 7, "odd"
+            )
         )
         self.written: list[tuple[int, int]] = []
 

@@ -180,7 +180,6 @@ def _warnings(installation: Installation) -> list[str]:
         warnings += windows.warnings
     if installation.locked and installation.stores:
         warnings.append(
-            "what is changed in the boot store BitLocker may notice at the next start, and ask for its recovery key: an "
-            "undo takes it back"
+            "BitLocker may notice what is changed in the boot store, and ask for its recovery key at the next start"
         )
     return warnings + [note for hive in installation.hives for note in hive.notes()]

@@ -43,10 +43,7 @@ MEANINGS: dict[str, str] = {
         "what lies in it may be a piece of a spanned, striped or mirrored volume: it is read as if it stood for "
         "itself, and nothing on it is changed. Edit it in a Windows that has all disks of the volume."
     ),
-    NOT_READ: (
-        "nothing on it was looked at: vmrescue reads NTFS and FAT. What Windows itself needs cannot lie there unless it "
-        "is ReFS."
-    ),
+    NOT_READ: ("nothing on it was looked at: only NTFS and FAT are read."),
     NOT_KNOWN: (
         "it was never formatted, or its first sectors were overwritten: Windows would offer to format it. Nothing on "
         "it was looked at, and nothing is changed."
