@@ -77,9 +77,13 @@ CASES = {
     "a machine that never had one": ({"C": OWN}, [C], [C], SIZE_WITH, PAGE, [ON_D, "pagefile.sys"]),
     "T: is that disk, D: a data disk": ({"C": OWN, "D": GPT_DISK, "T": MBR_DISK}, [T], [T], SIZE_WITH, {}, []),
     "D: is the optical drive": ({"C": OWN, "D": CD_ROM}, [C], [C], SIZE_WITH, PAGE, []),
-    "D: is the optical drive, E: that disk": (
-        {"C": OWN, "D": CD_ROM, "E": MBR_DISK}, [C], [C], SIZE_WITH, PAGE, [rf"{E} 0 0", "pagefile.sys"]
+    "D: is the optical drive, E: may be it": (
+        {"C": OWN, "D": CD_ROM, "E": MBR_DISK}, [C], [C], SIZE_WITH, PAGE, []
     ),
+    "D: is the optical drive, E: was used": (
+        {"C": OWN, "D": CD_ROM, "E": MBR_DISK}, [C], [E, C], SIZE_WITH, PAGE, [rf"{E} 0 0", "pagefile.sys"]
+    ),
+    "D: is not there, E: may be a data disk": ({"C": OWN, "E": MBR_DISK}, [C], [C], SIZE_WITH, PAGE, []),
     "D: or E: may be it": ({"C": OWN, "D": MBR_DISK, "E": MBR_DISK_2}, [C], [C], SIZE_WITH, PAGE, []),
     # nobody says anything
     "the last boot used D:": ({"C": OWN, "D": MBR_DISK}, [C], [D, C], ASK, PAGE, [ON_D, "pagefile.sys"]),

@@ -19,7 +19,7 @@ from vmrescue.disk import open_disk
 if TYPE_CHECKING:
     from pathlib import Path
 
-FAULTS = ["bad-memory", "page-file", "serial-console", "crash-dump"]
+FAULTS = ["bad-memory", "serial-console", "crash-dump"]  # and no page-file: nothing here tells of a temporary drive
 
 
 @pytest.fixture(scope="module")

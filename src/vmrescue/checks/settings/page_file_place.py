@@ -74,7 +74,7 @@ def _of_size(drives: Drives, used: list[Drive], policy: Policy) -> Place:
     """The size has a temporary drive: which letter is it?"""
     because = f"a {policy.vm_size} has a temporary drive for it"
     candidates, usual = _candidates(drives), drives.of(AZURES)
-    if len(candidates) == 1:
+    if len(candidates) == 1 and (candidates == used or candidates == [usual]):
         [found] = candidates
         last = ", which the last boot used" if candidates == used else ""
         return Place(found.letter, f"{because}: {found.letter} is {found.kind}{last}", certain=True, tell=())
