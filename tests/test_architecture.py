@@ -7,6 +7,8 @@ import re
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 PROJECT = Path(__file__).parent.parent
 SOURCE = PROJECT / "src/vmrescue"
 ROW = re.compile(r"\| (`[^|]+`) \|")
@@ -249,3 +251,42 @@ def test_an_error_names_byte_0_only_of_what_begins_there() -> None:
         ("registry.base_block", "\"the signature 'regf'\""),
         ("windows.registry_file", "\"the signature 'regf'\""),
     }
+
+
+# What looks like a second declaration and is another thing.
+TWO_THINGS = {
+    "<8sHHHH": "an entry of an NTFS index; a block of BitLocker's metadata",
+    b"RSTR": "a restart page of $LogFile; the hibernation file of a Windows that was being restored",
+}
+
+
+def layouts_in(file: Path) -> set[str | tuple[str, ...] | bytes]:
+    """The layouts that a file declares or spells: formats of three fields or more, construct's structures by their
+    fields; and signatures, of four bytes or more.
+    """
+    found: set[str | tuple[str, ...] | bytes] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("struct.") and node.args:
+            form = node.args[0]
+            if isinstance(form, ast.Constant) and isinstance(form.value, str):
+                fields = re.findall(r"(\d*)([a-wyzA-Z?])", form.value)
+                if sum(1 if letter == "s" else int(count or 1) for count, letter in fields) >= 3:
+                    found.add(form.value)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("Struct", "Layout"):
+            found.add(tuple(ast.unparse(field.left) for field in node.args if isinstance(field, ast.BinOp)))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, bytes) and len(node.value.strip(b"\0 \xff")) > 3:
+            found.add(node.value)
+    return found
+
+
+@pytest.mark.parametrize("side", ["readers", "writers"])
+def test_no_structure_is_declared_twice_on_one_side(side: str) -> None:
+    """A reader may have its own declaration of what a writer declares: then neither shows the other's mistake."""
+    rooms = {"readers"} if side == "readers" else {*EDITORS, "bcd", "signatures", "security_descriptor"}
+    declared: dict[str | tuple[str, ...] | bytes, set[str]] = {}
+    for module, file in modules().items():
+        for layout in layouts_in(file) if room_of(module) in rooms else ():
+            declared.setdefault(layout, set()).add(module)
+    assert len(declared) > 10
+    twice = {layout: where for layout, where in declared.items() if len(where) > 1 and layout not in TWO_THINGS}
+    assert twice == {}

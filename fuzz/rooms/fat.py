@@ -17,11 +17,12 @@ from fuzz.rooms.ntfs import ask_reader
 from support.machine import run as run_tool
 from support.memory_device import MemoryDevice
 from vmrescue.fat import FatVolume
-from vmrescue.fat.boot_sector import COMMON, TAIL_16, TAIL_32
+from vmrescue.fat.boot_sector import TAIL_16, TAIL_32
 from vmrescue.fat.directory import RECORD
 from vmrescue.fat.info_sector import LAYOUT as INFO
 from vmrescue.fat.names import LONG_SLOT
 from vmrescue.readers.fat.file_system import FatFileSystem
+from vmrescue.volume.fat_parameters import COMMON
 
 if TYPE_CHECKING:
     from collections.abc import Callable

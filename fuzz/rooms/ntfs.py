@@ -17,7 +17,7 @@ from support.memory_device import MemoryDevice
 from support.ntfs_judges import FIRST_USER_RECORD
 from vmrescue.errors import VmRescueError
 from vmrescue.ntfs import NtfsVolume, volume_state
-from vmrescue.ntfs.index import _NODE as INDEX_NODE
+from vmrescue.ntfs.index import NODE as INDEX_NODE
 from vmrescue.ntfs.log import layout as log_layout
 from vmrescue.ntfs.log.replay import pending_work, replay
 from vmrescue.ntfs.structures.attribute import Attribute

@@ -13,6 +13,7 @@ import click
 
 from vmrescue.cli.options import apply_options, parent_option
 from vmrescue.errors import ReadError, VmRescueError
+from vmrescue.signatures import HIVE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from vmrescue.windows import Disk
 
 FINDINGS = 1  # exit status where nothing was found, or two keys differ
-SIGNATURE = b"regf"
 ASKS_FOR_HELP = ("/?", "-?")
 ASK_FOR_HELP = re.compile(r'"(bcdedit|REG)(?: \w+)? /\?"')  # in a message
 
@@ -68,7 +68,7 @@ def is_bare_hive(target: str) -> bool:
     """Whether the file is a hive itself, by its first bytes."""
     try:
         with open(target, "rb") as stream:
-            return stream.read(len(SIGNATURE)) == SIGNATURE
+            return stream.read(len(HIVE)) == HIVE
     except OSError:
         return False  # opening it as an image says what is wrong
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from construct import Bytes, Int8ul, Int16ul, Int32ul, Padding, Struct
+from construct import Int8ul, Int16ul, Int32ul, Padding, Struct
 
 from vmrescue.errors import FormatError, UnsupportedError
 from vmrescue.volume.bitlocker import form_of
+from vmrescue.volume.fat_parameters import COMMON
 
 if TYPE_CHECKING:
     from construct import Container
@@ -20,22 +21,6 @@ if TYPE_CHECKING:
 
 Kind = Literal["FAT12", "FAT16", "FAT32"]
 
-COMMON = Struct(
-    "jump" / Bytes(3),
-    "oem_name" / Bytes(8),
-    "sector_size" / Int16ul,
-    "sectors_per_cluster" / Int8ul,
-    "reserved_sectors" / Int16ul,
-    "table_count" / Int8ul,
-    "root_entries" / Int16ul,  # 0 on FAT32
-    "sectors_16" / Int16ul,  # 0 where the number is too large for it: then sectors_32
-    "media" / Int8ul,
-    "table_sectors_16" / Int16ul,  # 0 on FAT32, and only there
-    "sectors_per_track" / Int16ul,
-    "heads" / Int16ul,
-    "hidden_sectors" / Int32ul,
-    "sectors_32" / Int32ul,
-)
 TAIL_16 = Struct("drive" / Int8ul, "state" / Int8ul)
 TAIL_32 = Struct(
     "table_sectors_32" / Int32ul,

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from vmrescue.image.transports.file import SECTOR
+from vmrescue.signatures import GPT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -190,6 +191,6 @@ class Layer(VirtualDisk):
 
 def sector_size_of(store: BlockDevice) -> int:
     """What the device says; for the image of a disk with 4096-byte sectors, what its GPT header's place says."""
-    if store.size >= 8192 and store.read_at(SECTOR, 8) != b"EFI PART" == store.read_at(4096, 8):
+    if store.size >= 8192 and store.read_at(SECTOR, 8) != GPT == store.read_at(4096, 8):
         return 4096
     return store.sector_size

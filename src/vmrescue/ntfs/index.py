@@ -31,8 +31,8 @@ BLOCK_HEADER = 0x18
 NODE_HEADER = 0x10
 ENTRY_HEADER = 0x10
 _ROOT = struct.Struct("<IIIB3x")  # type of the indexed attribute, collation rule, block size, VCNs in a block
-_NODE = struct.Struct("<IIIB3x")  # first entry, end of entries, end of the node, flags; counted from this header
-_ENTRY = struct.Struct("<8sHHHH")  # reference (or place of the data), length, key's length, flags, unused
+NODE = struct.Struct("<IIIB3x")  # first entry, end of entries, end of the node, flags; counted from this header
+ENTRY = struct.Struct("<8sHHHH")  # reference (or place of the data), length, key's length, flags, unused
 
 
 class Entry(NamedTuple):
@@ -200,14 +200,14 @@ class Index:
 
 def read_node(vcn: int | None, data: bytearray, header: int, position: int) -> Node:
     """The node whose header is at `header` of `data`; `position` is that of `data`."""
-    first, end, _, _ = _NODE.unpack_from(data, header)
+    first, end, _, _ = NODE.unpack_from(data, header)
     start = at = header + first
     end += header
     if first < NODE_HEADER or end > len(data):
         raise FormatError("index node", position + header, f"entries within {len(data)} bytes", f"{at} to {end}")
     entries: list[Entry] = []
     while at + ENTRY_HEADER <= end:
-        _, length, key_length, flags, _ = _ENTRY.unpack_from(data, at)
+        _, length, key_length, flags, _ = ENTRY.unpack_from(data, at)
         below = 8 if flags & HAS_NODE else 0
         if length % 8 or at + length > end or ENTRY_HEADER + key_length + below > length:
             raise FormatError("index entry", position + at, f"an entry within {end - at} bytes", length)

@@ -13,6 +13,7 @@ from construct import Bytes, Const, Int32ul, Int64ul, Struct
 
 from vmrescue.errors import FormatError, UnsupportedError
 from vmrescue.registry.names import utf16
+from vmrescue.signatures import HIVE
 
 SIZE = 4096
 SECTOR = 512  # what a log holds of it
@@ -20,7 +21,7 @@ CHECKED = 508  # the checksum covers the bytes before itself
 LOG_SUFFIXES = (".LOG1", ".LOG2", ".LOG")  # of the files beside a hive; the single .LOG is Windows Vista's and older
 
 LAYOUT = Struct(
-    "signature" / Const(b"regf"),
+    "signature" / Const(HIVE),
     "primary" / Int32ul,  # raised when a write to the hive begins
     "secondary" / Int32ul,  # raised to the same number when it is done
     "last_written" / Int64ul,  # 100 ns since 1601; Windows 8.1 and later leave it alone
@@ -78,7 +79,7 @@ class BaseBlock:
         """The fields, whatever the checksum says. Raises FormatError where `data` is no base block at all."""
         if len(data) < SECTOR:
             raise FormatError(what, 0, f"{SECTOR} bytes", f"{len(data)} bytes")
-        if data[:4] != b"regf":
+        if data[:4] != HIVE:
             raise FormatError(what, 0, "the signature 'regf'", bytes(data[:4]))
         fields = LAYOUT.parse(data[:SECTOR])
         names = [name for name in cls.__dataclass_fields__ if name != "expected_checksum"]
@@ -121,7 +122,7 @@ def checksum(block: bytes | bytearray) -> int:
 def new(root: int, bins_size: int, minor: int, name: str, when: int) -> bytes:
     """The first 512 bytes of a new hive, completely written once."""
     fields = {
-        "signature": b"regf",
+        "signature": HIVE,
         "primary": 1,
         "secondary": 1,
         "last_written": when,

@@ -18,7 +18,7 @@ from vmrescue.registry.key import LINK_VALUE, MAX_DEPTH, Key
 from vmrescue.registry.key_node import SYM_LINK
 from vmrescue.registry.mounts import NOWHERE, Mount
 from vmrescue.registry.recovery import next_sequence, recover
-from vmrescue.registry.space import BIN_HEADER
+from vmrescue.registry.space import BIN, BIN_HEADER
 from vmrescue.registry.state import Unreplayed, hive_state, layer_notes
 from vmrescue.registry.value_names import ValueNames
 from vmrescue.registry.value_type import ValueType
@@ -97,7 +97,7 @@ class Hive:
         """A new hive of version 1.`minor` with an empty root key. `name` is what its base block says of its file."""
         when = filetime.from_datetime(clock())
         data = bytearray(BINS + PAGE)
-        data[BINS : BINS + BIN_HEADER.size] = BIN_HEADER.pack(b"hbin", 0, PAGE, when, 0)
+        data[BINS : BINS + BIN_HEADER.size] = BIN_HEADER.pack(BIN, 0, PAGE, when, 0)
         data[BINS + 32 : BINS + 36] = (PAGE - BIN_HEADER.size).to_bytes(4, "little")
         cells = Cells(data, PAGE)
         with cells.editing():

@@ -1,7 +1,6 @@
 """Security descriptors, each shared by all keys that have it: key security cells (`sk`), in a ring.
 
-Source: M. Suhanov, "Windows registry file format specification", section "Key security"; for the descriptor itself,
-Microsoft's [MS-DTYP], section 2.4.6.
+Source: M. Suhanov, "Windows registry file format specification", section "Key security".
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmrescue.errors import FormatError
+from vmrescue.security_descriptor import ACCESS, ACE, ACL, DACL_PRESENT, HEADER, SELF_RELATIVE, SID
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,10 +18,7 @@ if TYPE_CHECKING:
     from vmrescue.registry.space import Space
 
 LAYOUT = struct.Struct("<2sHIIII")
-DESCRIPTOR = struct.Struct("<BxHIIII")  # revision, control, offsets of owner, group, SACL, DACL
 REVISION = b"\x01"
-SELF_RELATIVE = 0x8000
-DACL_PRESENT = 0x0004
 MOST_REFERENCES = 0xFFFFFFFF
 LEAST_PART = 8  # bytes of the smallest SID or ACL
 
@@ -56,12 +53,12 @@ def descriptor(cells: Cells, offset: int) -> bytes:
 
 def fault(raw: bytes) -> str:
     """What is wrong with a self-relative security descriptor, in words; empty if nothing is."""
-    if len(raw) < DESCRIPTOR.size:
-        return f"has a descriptor of {len(raw)} bytes; the least is {DESCRIPTOR.size}"
-    revision, control, *offsets = DESCRIPTOR.unpack_from(raw)
+    if len(raw) < HEADER.size:
+        return f"has a descriptor of {len(raw)} bytes; the least is {HEADER.size}"
+    revision, _, control, *offsets = HEADER.unpack_from(raw)
     if revision != 1 or not control & SELF_RELATIVE:
         return f"has a descriptor of revision {revision} with the flags 0x{control:04x}, not a self-relative one"
-    beyond = [offset for offset in offsets if offset and not DESCRIPTOR.size <= offset <= len(raw) - LEAST_PART]
+    beyond = [offset for offset in offsets if offset and not HEADER.size <= offset <= len(raw) - LEAST_PART]
     return f"has a descriptor of {len(raw)} bytes with a part at byte {beyond[0]}" if beyond else ""
 
 
@@ -109,11 +106,11 @@ _INHERITED_BY_SUBKEYS = 2
 
 
 def _sid(authority: int, *parts: int) -> bytes:
-    return struct.pack("<BB", 1, len(parts)) + authority.to_bytes(6, "big") + struct.pack(f"<{len(parts)}I", *parts)
+    return SID.pack(1, len(parts), authority.to_bytes(6, "big")) + struct.pack(f"<{len(parts)}I", *parts)
 
 
 def _allow(sid: bytes, mask: int) -> bytes:
-    return struct.pack("<BBHI", 0, _INHERITED_BY_SUBKEYS, 8 + len(sid), mask) + sid
+    return ACE.pack(0, _INHERITED_BY_SUBKEYS, ACE.size + ACCESS.size + len(sid)) + ACCESS.pack(mask) + sid
 
 
 def default_descriptor() -> bytes:
@@ -126,8 +123,8 @@ def default_descriptor() -> bytes:
         _allow(_sid(3, 0), _KEY_ALL_ACCESS),  # CREATOR OWNER
     ]
     body = b"".join(entries)
-    dacl = struct.pack("<BBHHH", 2, 0, 8 + len(body), len(entries), 0) + body
-    owner = DESCRIPTOR.size + len(dacl)
+    dacl = ACL.pack(2, 0, ACL.size + len(body), len(entries), 0) + body
+    owner = HEADER.size + len(dacl)
     group = owner + len(administrators)
-    header = DESCRIPTOR.pack(1, SELF_RELATIVE | DACL_PRESENT, owner, group, 0, DESCRIPTOR.size)
+    header = HEADER.pack(1, 0, SELF_RELATIVE | DACL_PRESENT, owner, group, 0, HEADER.size)
     return header + dacl + administrators + system

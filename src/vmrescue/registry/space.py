@@ -14,6 +14,7 @@ from typing import NoReturn
 from vmrescue.errors import FormatError
 from vmrescue.registry.cells import BINS, PAGE, SIZE, Cells
 
+BIN = b"hbin"
 BIN_HEADER = struct.Struct("<4sII8xQI")  # signature, offset, size, (reserved), time stamp, spare
 LEAST = 8  # bytes of the smallest cell
 MAX_BINS_SIZE = 0x7FFFF000  # the high bit of an offset marks volatile cells
@@ -27,7 +28,7 @@ def bin_at(cells: Cells, offset: int) -> int:
 def bin_size(data: bytes | bytearray, position: int, offset: int, bins_size: int) -> int:
     """The same, where the bin's header lies at `position` of `data`."""
     signature, itself, size, _, _ = BIN_HEADER.unpack_from(data, position)
-    if signature != b"hbin":
+    if signature != BIN:
         raise FormatError("bin", BINS + offset, "the signature 'hbin'", signature)
     if itself != offset:
         raise FormatError("bin", BINS + offset, f"its own offset, 0x{offset:x}", f"0x{itself:x}")
@@ -207,7 +208,7 @@ class Space:
         length = (size + BIN_HEADER.size + PAGE - 1) // PAGE * PAGE
         if start + length > MAX_BINS_SIZE:
             raise FormatError("base block", 40, f"bins of at most {MAX_BINS_SIZE} bytes", start + length)
-        header = BIN_HEADER.pack(b"hbin", start, length, 0, 0)
+        header = BIN_HEADER.pack(BIN, start, length, 0, 0)
         cells.write(BINS + start, header.ljust(length, b"\0"))
         cells.bins_size += length
         self._starts.append(start)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import struct
 from typing import TYPE_CHECKING, Literal
 
+from vmrescue.signatures import NTFS
 from vmrescue.volume.bitlocker import form_of
+from vmrescue.volume.fat_parameters import COMMON
 
 if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
@@ -16,7 +17,7 @@ FileSystem = Literal[
 
 # Byte 3 of the boot sector. Sources: Microsoft's exFAT specification; libfsrefs' format documentation.
 OEM_NAMES: dict[bytes, FileSystem] = {
-    b"NTFS    ": "NTFS",
+    NTFS: "NTFS",
     b"EXFAT   ": "exFAT",
     b"ReFS\0\0\0\0": "ReFS",
 }
@@ -32,11 +33,6 @@ OTHERS: tuple[tuple[int, bytes, FileSystem], ...] = (
 )
 # Windows' own driver takes fewer clusters for FAT12; Microsoft's specification, Linux and mtools say 4085.
 FEWEST_OF_FAT16 = 4087
-
-# Bytes 11 to 35 of a FAT boot sector: bytes per sector, sectors per cluster, reserved sectors, tables, root entries,
-# sectors (16 bits), media, sectors per table (16 bits; 0 on FAT32), geometry, hidden sectors, sectors (32 bits).
-# Source: Microsoft, "FAT: General Overview of On-Disk Format", 1.03.
-FAT_BPB = struct.Struct("<11xHBHBHHBH8xI")
 
 
 def identify(device: BlockDevice) -> FileSystem | None:
@@ -75,16 +71,17 @@ def _fat_kind(sector: bytes) -> FileSystem | None:
     """FAT12, FAT16 or FAT32; None where no FAT volume has such fields."""
     if sector[0] not in (0xEB, 0xE9) or sector[510:] != b"\x55\xaa":
         return None
-    fields = FAT_BPB.unpack_from(sector)
-    sector_size, per_cluster, reserved, tables, root_entries, sectors16, media, table16, sectors32 = fields
+    found = COMMON.parse(sector)
+    sector_size, per_cluster, media = found.sector_size, found.sectors_per_cluster, found.media
+    reserved, tables, table16 = found.reserved_sectors, found.table_count, found.table_sectors_16
     if sector_size not in (512, 1024, 2048, 4096) or per_cluster not in (1, 2, 4, 8, 16, 32, 64, 128):
         return None
     if not reserved or not tables or (media < 0xF8 and media != 0xF0):
         return None
     if not table16:  # as Windows's own driver decides; the number of clusters tells the other two apart
         return "FAT32"
-    root_sectors = -(-root_entries * 32 // sector_size)
-    data = (sectors16 or sectors32) - reserved - tables * table16 - root_sectors
+    root_sectors = -(-found.root_entries * 32 // sector_size)
+    data = (found.sectors_16 or found.sectors_32) - reserved - tables * table16 - root_sectors
     if data <= 0:
         return None
     clusters = data // per_cluster

@@ -5,6 +5,7 @@ Source: UEFI Specification 2.10, section 5.3 (GUID Partition Table disk layout).
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -13,6 +14,7 @@ from zlib import crc32
 from construct import Bytes, Int32ul, Int64ul, Struct
 
 from vmrescue.errors import FormatError, bytes_text
+from vmrescue.signatures import GPT
 from vmrescue.volume.partition import Partition
 
 if TYPE_CHECKING:
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 
     from vmrescue.device import BlockDevice
 
-SIGNATURE = b"EFI PART"
 MAX_ARRAY = 1 << 20  # bytes; the usual array of 128 entries has 16 KiB
 
 HEADER = Struct(
@@ -48,6 +49,8 @@ ENTRY = Struct(
     "name" / Bytes(72),  # UTF-16LE, up to a zero
 )
 CRC_OFFSET = 16
+FIRST_AND_LAST = struct.Struct("<QQ")  # of an entry, from byte FIRST_AT on: first_lba, last_lba
+FIRST_AT = 32
 UNUSED = bytes(16)
 
 
@@ -93,8 +96,8 @@ def read_copy(device: BlockDevice, lba: int, sector_size: int) -> GptCopy:
     position = lba * sector_size
     sector = device.read_at(position, sector_size)
     header = HEADER.parse(sector)
-    if header.signature != SIGNATURE:
-        raise FormatError("GPT header", position, f"the signature {bytes_text(SIGNATURE)}", header.signature)
+    if header.signature != GPT:
+        raise FormatError("GPT header", position, f"the signature {bytes_text(GPT)}", header.signature)
     if not HEADER.sizeof() <= header.header_size <= sector_size:
         raise FormatError("GPT header", position + 12, f"a size of 92 to {sector_size}", header.header_size)
     covered = bytearray(sector[: header.header_size])
@@ -171,7 +174,7 @@ def _outside(copy: GptCopy) -> list[str]:
 
 
 def _has_signature(device: BlockDevice, position: int) -> bool:
-    return device.size >= position + len(SIGNATURE) and device.read_at(position, len(SIGNATURE)) == SIGNATURE
+    return device.size >= position + len(GPT) and device.read_at(position, len(GPT)) == GPT
 
 
 def _backup_places(device: BlockDevice, sector_size: int, protected_lba: int | None) -> list[int]:

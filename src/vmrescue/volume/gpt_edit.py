@@ -5,7 +5,6 @@ Source: UEFI Specification 2.10, sections 5.2.3 (protective MBR) and 5.3.
 
 from __future__ import annotations
 
-import struct
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
 
 MOST_SECTORS = 0xFFFFFFFF  # what the protective MBR says of a disk that has more
-_FIRST_AND_LAST = struct.Struct("<QQ")
-_FIRST_AT = 32  # of an entry
 
 
 def last_usable_end(device: BlockDevice, sector_size: int) -> int:
@@ -46,8 +43,8 @@ def write_table(device: BlockDevice, sector_size: int, places: dict[int, tuple[i
     header = gpt.HEADER.parse(raw)
     entries = bytearray(copy.entries)
     for number, (start, end) in places.items():
-        at = (number - 1) * copy.entry_size + _FIRST_AT
-        _FIRST_AND_LAST.pack_into(entries, at, start // sector_size, end // sector_size - 1)
+        at = (number - 1) * copy.entry_size + gpt.FIRST_AT
+        gpt.FIRST_AND_LAST.pack_into(entries, at, start // sector_size, end // sector_size - 1)
     last, array = device.size // sector_size - 1, _array_sectors(copy)
     common = {"last_usable_lba": last - array - 1, "entries_crc32": crc32(entries)}
     backup = {"my_lba": last, "alternate_lba": 1, "entries_lba": last - array}

@@ -20,6 +20,7 @@ from vmrescue.readers.nature import Nature
 from vmrescue.readers.stream import DeviceStream
 from vmrescue.registry.base_block import LOG_SUFFIXES
 from vmrescue.registry.hive_file import check_size, read_log
+from vmrescue.signatures import HIVE
 from vmrescue.volume import Partition, PartitionTable
 from vmrescue.volumes.disk import Disk, DiskWithoutTable, Volume
 from vmrescue.windows.registry_file import RegistryFile
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from vmrescue.image import VirtualDisk
     from vmrescue.readers.file_system import FileSystem
 
-SIGNATURE = b"regf"
 KIND = "hive"  # in the place of a file system's name
 
 
@@ -39,7 +39,7 @@ def disk_or_hive(device: VirtualDisk, path: str, index: int = 0) -> Disk:
         UnsupportedError: it is a hive behind a URL.
         FormatError: its partition table cannot be read, and it is no data disk.
     """
-    is_hive = device.size >= len(SIGNATURE) and device.read_at(0, len(SIGNATURE)) == SIGNATURE
+    is_hive = device.size >= len(HIVE) and device.read_at(0, len(HIVE)) == HIVE
     if is_hive and Reference.of(path).is_remote:
         raise UnsupportedError(f"{path} is a bare hive: download it, with the transaction logs that lie beside it")
     if is_hive:

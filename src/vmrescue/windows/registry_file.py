@@ -20,6 +20,7 @@ from vmrescue.registry.base_block import LOG_SUFFIXES, SECTOR, BaseBlock
 from vmrescue.registry.hive_file import hive_size, read_hive, read_log
 from vmrescue.registry.mounts import mount_of
 from vmrescue.registry.state import HiveState, Unreplayed, hive_state, layer_notes
+from vmrescue.signatures import HIVE
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -63,7 +64,7 @@ class RegistryFile:
         stream = volume.files.open(path)
         with self.reading():
             base_block = stream.read(SECTOR)
-        if len(base_block) < SECTOR or base_block[:4] != b"regf":
+        if len(base_block) < SECTOR or base_block[:4] != HIVE:
             raise FormatError(f"hive \\{path} on {volume}", 0, "the signature 'regf'", bytes(base_block[:4]))
         self.state: HiveState = hive_state(base_block)
         self._base = BaseBlock.parse(base_block)

@@ -17,8 +17,8 @@ from vmrescue.image.containers.foreign.vhdx import VHDX
 from vmrescue.image.containers.foreign.vmdk import VMDK
 from vmrescue.image.containers.raw import open_raw
 from vmrescue.image.containers.raw_pieces import ends_as_vhd, first_piece_of_vhd, later_pieces
-from vmrescue.image.containers.signatures import VHD_COOKIE, has_signature
 from vmrescue.image.transports.file import SECTOR
+from vmrescue.signatures import VHD
 
 if TYPE_CHECKING:
     import os
@@ -45,12 +45,17 @@ _UNREADABLE = (
 )
 
 
+def has_signature(store: BlockDevice, position: int, signature: bytes) -> bool:
+    """Whether these bytes lie at a place of a file."""
+    return position + len(signature) <= store.size and store.read_at(position, len(signature)) == signature
+
+
 def _is_vhd(store: BlockDevice) -> bool:
     if store.size < SECTOR:
         return False
     tail = store.read_at(store.size - SECTOR, SECTOR)
-    head = store.read_at(0, len(VHD_COOKIE))
-    return VHD_COOKIE in (head, tail[: len(VHD_COOKIE)], tail[1 : 1 + len(VHD_COOKIE)])
+    head = store.read_at(0, len(VHD))
+    return VHD in (head, tail[: len(VHD)], tail[1 : 1 + len(VHD)])
 
 
 def _open_vhd(store: Store, path: str | None, parent_folder: Path | None) -> VirtualDisk:
@@ -100,7 +105,7 @@ def _signed(kind: Foreign) -> Callable[[Store, str | None], bool]:
 
 
 FOREIGN = (VHDX, QCOW2, VMDK, VDI, E01)
-SIGNATURES = ((0, VHD_COOKIE), *(each for kind in FOREIGN for each in kind.signatures))
+SIGNATURES = ((0, VHD), *(each for kind in FOREIGN for each in kind.signatures))
 """(byte position, bytes) by which a file is known to be an image, but for a fixed VHD and one that is raw."""
 
 CONTAINERS: list[ContainerKind] = [

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.errors import UnsupportedError
 from vmrescue.image.transports.file import SECTOR
+from vmrescue.signatures import GPT, HIVE, VHD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,9 +23,6 @@ FIRST_PIECE = re.compile(r"(?P<stem>.+\.)(?P<number>00+[01])")
 LATER_PIECE = re.compile(r"(?P<stem>.+\.)(?P<number>\d{3,})")
 BOOT_SIGNATURE_AT = 510  # of a partition table's sector, and of a volume's first
 BOOT_SIGNATURE = b"\x55\xaa"
-GPT = b"EFI PART"  # the last sector of a disk that has one begins so, too
-VHD = b"conectix"
-HIVE = b"regf"
 
 
 def later_pieces(path: str | None) -> Iterator[str]:

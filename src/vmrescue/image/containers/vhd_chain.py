@@ -17,7 +17,7 @@ from vmrescue.device import check_range
 from vmrescue.errors import FormatError, NotFoundError, ReadError, UnsupportedError
 from vmrescue.image.containers.parents import files_of, parent_folder
 from vmrescue.image.containers.vhd import FoundFooter, VhdDynamic, VhdFixed, read_dynamic_header
-from vmrescue.image.containers.vhd_layout import DIFFERENCING, EPOCH, FIXED, Header
+from vmrescue.image.containers.vhd_layout import ABSOLUTE, DIFFERENCING, EPOCH, FIXED, RELATIVE, Header
 from vmrescue.image.recovery import open_for_reading
 from vmrescue.image.risks import PARENT_CHANGED, Risk
 
@@ -31,7 +31,7 @@ DEEPEST = 64  # files in a chain
 LONGEST_NAME = 4096  # bytes of a parent locator
 STAMP_TOLERANCE = 2  # seconds; some file systems count in twos
 PARENT_ID_AT = 40  # in the dynamic header
-WINDOWS_NAMES = (b"W2ru", b"W2ku")  # platform codes of a relative and an absolute path, in UTF-16, little-endian
+WINDOWS_NAMES = (RELATIVE, ABSOLUTE)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from vmrescue.errors import RefusedError, UnsupportedError
 from vmrescue.image.containers import vhd_layout
 from vmrescue.image.containers.container import open_container
-from vmrescue.image.containers.vhd_layout import DIFFERENCING, DYNAMIC, FIXED, HEADER_SIZE
+from vmrescue.image.containers.vhd_layout import ABSOLUTE, DIFFERENCING, DYNAMIC, FIXED, HEADER_SIZE, RELATIVE
 from vmrescue.image.new_image import NewImage, new_image
 from vmrescue.image.transports.file import SECTOR, FileDevice
 
@@ -74,8 +74,8 @@ def fill_differencing(new: NewImage, parent: str | os.PathLike[str], block_size:
     parent = Path(parent).resolve()
     relative = os.path.relpath(parent, new.path.parent.resolve())
     names = {
-        b"W2ru": (relative if relative.startswith("..") else "./" + relative).replace("/", "\\"),
-        b"W2ku": str(parent).replace("/", "\\"),
+        RELATIVE: (relative if relative.startswith("..") else "./" + relative).replace("/", "\\"),
+        ABSOLUTE: str(parent).replace("/", "\\"),
     }
     about = (unique_id, time_stamp(parent), parent.name)
     _fill_sparse(new, vhd_layout.build_footer(DIFFERENCING, size), size, block_size, about, names)

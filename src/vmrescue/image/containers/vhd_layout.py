@@ -15,9 +15,11 @@ from construct import Array, Bytes, Int8ub, Int16ub, Int32ub, Int64ub, Struct
 
 from vmrescue.errors import FormatError, UnsupportedError, bytes_text
 from vmrescue.image.transports.file import SECTOR
+from vmrescue.signatures import VHD
 
 FIXED, DYNAMIC, DIFFERENCING = 2, 3, 4  # disk types
-FOOTER_COOKIE = b"conectix"
+FOOTER_COOKIE = VHD
+RELATIVE, ABSOLUTE = b"W2ru", b"W2ku"  # platform codes of a parent's path, in UTF-16, little-endian
 HEADER_COOKIE = b"cxsparse"
 HEADER_SIZE = 1024
 NO_BLOCK = 0xFFFFFFFF  # an entry of the block allocation table whose block is not in the file

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
 
 DESCRIPTOR = b"# Disk DescriptorFile"
+SPARSE = b"KDMV"
 COWD = b"COWD"
 SE_SPARSE = b"\xbe\xba\xfe\xca\0\0\0\0"  # ESXi 6.5 and later, of snapshots
 LONGEST_DESCRIPTOR = 1 << 20
@@ -74,7 +75,7 @@ def refuse_piece(store: BlockDevice, path: str | None) -> None:
 
 def was_left_open(store: BlockDevice) -> bool:
     """Whether a sparse extent says that it was not closed."""
-    return store.read_at(0, 4) == b"KDMV" and bool(HEADER.unpack(store.read_at(0, HEADER.size))[-1])
+    return store.read_at(0, 4) == SPARSE and bool(HEADER.unpack(store.read_at(0, HEADER.size))[-1])
 
 
 def refuse_flat_piece(store: BlockDevice, path: str | None) -> None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmrescue.errors import RefusedError
-from vmrescue.ntfs.structures.boot_sector import OEM_NTFS, read_boot_sector
+from vmrescue.ntfs.structures.boot_sector import read_boot_sector
+from vmrescue.signatures import NTFS
 
 if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
@@ -41,7 +42,7 @@ def read_boot_copy(device: BlockDevice) -> BootCopy:
     if device.size < position + size:
         return BootCopy(position, size, fits=False, same=False, free=False)
     sector, copy = device.read_at(0, size), device.read_at(position, size)
-    return BootCopy(position, size, True, same=sector == copy, free=copy[3:11] == OEM_NTFS or not any(copy))
+    return BootCopy(position, size, True, same=sector == copy, free=copy[3:11] == NTFS or not any(copy))
 
 
 def write_boot_copy(device: BlockDevice) -> None:

@@ -19,6 +19,7 @@ from vmrescue.ntfs.log.state import empty_log
 from vmrescue.ntfs.state import read_state, volume_flags
 from vmrescue.ntfs.store import Store
 from vmrescue.ntfs.structures.attribute import Kind
+from vmrescue.ntfs.structures.boot_sector import HIDDEN_AT, MOST_CLUSTERS, SECTORS_AT
 from vmrescue.ntfs.structures.fields import align8
 from vmrescue.ntfs.structures.run_list import HOLE
 from vmrescue.ntfs.structures.system_files import BAD_CLUSTERS, BITMAP, LOG_FILE
@@ -28,12 +29,8 @@ if TYPE_CHECKING:
     from vmrescue.ntfs.structures.boot_sector import BootSector
 
 NTFS_3 = 3  # the major version since Windows 2000
-MOST_CLUSTERS = (1 << 32) - 1  # what Windows' NTFS counts to
 BAD = "$Bad"  # the stream of $BadClus: a hole as long as the volume, but for the clusters that are bad
-SECTORS = struct.Struct("<Q")
-SECTORS_AT = 0x28
-HIDDEN = struct.Struct("<I")  # sectors of the disk before the volume, for the boot code of a BIOS
-HIDDEN_AT = 0x1C
+SECTORS, HIDDEN = struct.Struct("<Q"), struct.Struct("<I")
 
 
 def check_growable(device: BlockDevice) -> None:

@@ -13,9 +13,11 @@ from vmrescue.ntfs.edit.placement import add_attribute, remove_attribute, resize
 from vmrescue.ntfs.index import (
     BLOCK_HEADER,
     BLOCK_SIGNATURE,
+    ENTRY,
     ENTRY_HEADER,
     HAS_NODES,
     IS_LAST,
+    NODE,
     NODE_HEADER,
     ROOT_HEADER,
     Entry,
@@ -24,7 +26,7 @@ from vmrescue.ntfs.index import (
 )
 from vmrescue.ntfs.structures.attribute import Attribute, Kind
 from vmrescue.ntfs.structures.fields import align8
-from vmrescue.ntfs.structures.fixup import STRIDE, protect
+from vmrescue.ntfs.structures.fixup import begin, protect
 
 if TYPE_CHECKING:
     from vmrescue.ntfs.collation import Key
@@ -32,8 +34,7 @@ if TYPE_CHECKING:
 BITMAP_STEP = 8  # bytes
 ARRAY_OFFSET = 0x28  # of the update sequence array in blocks that are made here
 UNDERFULL = 3  # a node that is less than a third full is merged with its neighbour, if both fit in one
-_NODE = struct.Struct("<IIIB3x")
-_LAST = Entry(struct.pack("<8xHHHH", ENTRY_HEADER, 0, IS_LAST, 0))
+_LAST = Entry(ENTRY.pack(bytes(8), ENTRY_HEADER, 0, IS_LAST, 0))
 
 
 class Step(NamedTuple):
@@ -252,7 +253,7 @@ class IndexEditor:
         node.raw[node.start : node.start + len(entries)] = entries
         if node.vcn is None:
             del node.raw[node.start + len(entries) :]
-        _NODE.pack_into(node.raw, header, first, size, len(node.raw) - header, 0 if node.is_leaf else HAS_NODES)
+        NODE.pack_into(node.raw, header, first, size, len(node.raw) - header, 0 if node.is_leaf else HAS_NODES)
         if node.vcn is None:
             self.index.root.value = bytes(node.raw)
         else:
@@ -299,14 +300,12 @@ class IndexEditor:
 
 def _empty_block(vcn: int, size: int) -> Node:
     raw = bytearray(size)
-    count = size // STRIDE + 1
-    start = align8(ARRAY_OFFSET + 2 * count)
-    struct.pack_into("<4sHH", raw, 0, BLOCK_SIGNATURE, ARRAY_OFFSET, count)
+    start = align8(begin(raw, BLOCK_SIGNATURE, ARRAY_OFFSET))
     struct.pack_into("<Q", raw, 0x10, vcn)
     return Node(vcn, [_LAST], raw, start)
 
 
 def empty_root(like: Index) -> bytes:
     """The value of an index root without entries, for an index of the same kind as `like`."""
-    node = _NODE.pack(NODE_HEADER, NODE_HEADER + _LAST.size, NODE_HEADER + _LAST.size, 0)
+    node = NODE.pack(NODE_HEADER, NODE_HEADER + _LAST.size, NODE_HEADER + _LAST.size, 0)
     return like.root.value[:ROOT_HEADER] + node + _LAST.to_bytes()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import struct
 import time
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError, RefusedError
 from vmrescue.ntfs.directory import Directory
 from vmrescue.ntfs.edit.index_edit import IndexEditor
-from vmrescue.ntfs.index import ENTRY_HEADER, Entry
+from vmrescue.ntfs.index import ENTRY, ENTRY_HEADER, Entry
 from vmrescue.ntfs.info import allocated_size
 from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.fields import align8
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from vmrescue.ntfs.structures.standard_information import StandardInformation
 
 UNIX_EPOCH = 11_644_473_600  # seconds from 1601 to 1970
-_ENTRY = struct.Struct("<QHHHH")
 
 
 def now() -> int:
@@ -113,5 +111,5 @@ def touch(file: File, modified: bool = True, attributes: int = 0) -> None:
 
 def _entry(name: FileName, reference: Reference) -> Entry:
     length = align8(ENTRY_HEADER + len(name.raw))
-    head = _ENTRY.pack(reference, length, len(name.raw), 0, 0)
+    head = ENTRY.pack(reference.to_bytes(8, "little"), length, len(name.raw), 0, 0)
     return Entry((head + name.raw).ljust(length, b"\0"))

@@ -12,10 +12,11 @@ from __future__ import annotations
 import struct
 from enum import IntEnum, IntFlag
 
-from construct import Bytes, Const, Int16ul, Int32ul, Int64ul, Padding
+from construct import Bytes, Int16ul, Int32ul, Int64ul, Padding
 from construct import Struct as Layout
 
 RESTART_SIGNATURE = b"RSTR"
+CHECKED_SIGNATURE = b"CHKD"  # of a restart page that chkdsk has written
 RECORD_SIGNATURE = b"RCRD"
 SECTOR = 512  # the stride of fix-ups
 
@@ -24,7 +25,7 @@ SECTOR = 512  # the stride of fix-ups
 LSN_UNIT = 8
 
 RESTART_PAGE = Layout(
-    "signature" / Const(RESTART_SIGNATURE),
+    "signature" / Bytes(4),
     "array_offset" / Int16ul,
     "array_count" / Int16ul,
     "checked_lsn" / Int64ul,  # set by chkdsk

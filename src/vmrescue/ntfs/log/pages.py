@@ -70,6 +70,8 @@ class LogFile:
             version = f"{self.version[0]}.{self.version[1]}"
             raise UnsupportedError(f"$LogFile (restart page at byte {self.position}) is of version {version}")
         self.head: Any = layout.RESTART_PAGE.parse(self._page)
+        signature = self.head.signature
+        self._expect(signature == layout.RESTART_SIGNATURE, 0, repr(layout.RESTART_SIGNATURE), signature)
         least = self.head.area_offset + layout.RESTART_AREA.sizeof()
         self._expect(least <= layout.SECTOR - 2, 0x18, "an area in the first sector", self.head.area_offset)
         self.area: Any = layout.RESTART_AREA.parse(self._page[self.head.area_offset :])
@@ -171,8 +173,14 @@ class LogFile:
         page = bytearray(self._page)
         struct.pack_into("<HH", page, 0x1A, 1, 1)  # minor, major
         area = self.head.area_offset
-        closed = (last_lsn, self.area.clients, 0, layout.NO_CLIENT, layout.CLEANLY_CLOSED)
-        struct.pack_into("<QHHHH", page, area, *closed)
-        struct.pack_into("<I", page, area + 0x20, last_length)
+        closed = {
+            **self.area,
+            "current_lsn": last_lsn,
+            "free_client": 0,
+            "used_client": layout.NO_CLIENT,
+            "flags": layout.CLEANLY_CLOSED,
+            "last_data_length": last_length,
+        }
+        page[area : area + layout.RESTART_AREA.sizeof() - 4] = layout.RESTART_AREA.build(closed)[:-4]
         struct.pack_into("<QQ", page, area + self.area.clients_offset, last_lsn, last_lsn)
         return protect(page)

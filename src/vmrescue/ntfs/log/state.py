@@ -7,11 +7,11 @@ close it.
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError
+from vmrescue.ntfs.log import layout
 from vmrescue.ntfs.structures.fixup import unprotect
 
 if TYPE_CHECKING:
@@ -21,13 +21,7 @@ if TYPE_CHECKING:
 
 SMALLEST_PAGE = 512
 EMPTY = b"\xff\xff\xff\xff"
-RESTART, CHECKED, RECORDS = b"RSTR", b"CHKD", b"RCRD"
-NO_CLIENT = 0xFFFF
-CLEANLY_CLOSED = 0x0002
 CHUNK = 1 << 20
-
-_PAGE = struct.Struct("<4sHHQIIHHH")  # signature, array, chkdsk LSN, page sizes, restart area's offset, minor, major
-_AREA = struct.Struct("<QHHHH")  # current LSN, clients, free list, list of clients in use, flags
 
 
 @dataclass(frozen=True)
@@ -44,7 +38,7 @@ class RestartPage:
     @property
     def closed(self) -> bool:
         """Whether no work is left."""
-        return self.version[0] < 2 and (self.client == NO_CLIENT or bool(self.flags & CLEANLY_CLOSED))
+        return self.version[0] < 2 and (self.client == layout.NO_CLIENT or bool(self.flags & layout.CLEANLY_CLOSED))
 
 
 def log_reasons(log: Stream) -> list[str]:
@@ -87,20 +81,22 @@ def _probes(log: Stream) -> Iterator[int]:
 def _restart_page(log: Stream, position: int) -> RestartPage | None:
     if position + SMALLEST_PAGE > log.size:
         return None
-    head = log.read_at(position, SMALLEST_PAGE)
-    signature, _, updates, chkdsk_lsn, page_size, log_page_size, offset, minor, major = _PAGE.unpack_from(head)
-    if signature not in (RESTART, CHECKED) or not _sound_sizes(log, position, page_size, log_page_size):
+    head = layout.RESTART_PAGE.parse(log.read_at(position, SMALLEST_PAGE))
+    signature, page_size, offset = head.signature, head.system_page_size, head.area_offset
+    known = signature in (layout.RESTART_SIGNATURE, layout.CHECKED_SIGNATURE)
+    if not known or not _sound_sizes(log, position, page_size, head.page_size):
         return None
     page = log.read_at(position, page_size)
-    if updates or signature == RESTART:
+    if head.array_count or signature == layout.RESTART_SIGNATURE:
         try:
             page = bytes(unprotect(page, "$LogFile restart page", position))
         except FormatError:
             return None  # torn; the other one is whole
-    if offset % 8 or offset + _AREA.size > page_size:
+    if offset % 8 or offset + layout.RESTART_AREA.sizeof() > page_size:
         return None
-    lsn, _, _, client, flags = _AREA.unpack_from(page, offset)
-    return RestartPage(position, chkdsk_lsn if signature == CHECKED else lsn, (major, minor), page_size, client, flags)
+    area = layout.RESTART_AREA.parse(page[offset:])
+    lsn = head.checked_lsn if signature == layout.CHECKED_SIGNATURE else area.current_lsn
+    return RestartPage(position, lsn, (head.major, head.minor), page_size, area.used_client, area.flags)
 
 
 def _sound_sizes(log: Stream, position: int, page_size: int, log_page_size: int) -> bool:

@@ -9,16 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from construct import Const, Int8sl, Int8ul, Int16ul, Int64ul, Padding, Struct
+from construct import Const, Int8sl, Int8ul, Int16ul, Int32ul, Int64ul, Padding, Struct
 
 from vmrescue.errors import FormatError, UnsupportedError
+from vmrescue.signatures import NTFS
 from vmrescue.volume.bitlocker import is_bitlocker
 
 if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
 
 BOOT_SECTOR_SIZE = 512  # of it, whatever the sector size is
-OEM_NTFS = b"NTFS    "
 SECTOR_SIZES = (512, 1024, 2048, 4096)
 MAX_CLUSTER = 2 << 20  # bytes; the largest that Windows formats
 MAX_RECORD = 65536  # bytes; Windows uses 1024 and 4096
@@ -26,10 +26,12 @@ MOST_CLUSTERS = (1 << 32) - 1  # Windows' own limit; without it a sparse image c
 
 BOOT_SECTOR = Struct(
     "jump" / Padding(3),
-    "oem" / Const(OEM_NTFS),
+    "oem" / Const(NTFS),
     "sector_size" / Int16ul,  # bytes
     "cluster_sectors" / Int8ul,  # above 0x80: two's complement, the negative power of two
-    "unused" / Padding(26),
+    Padding(14),
+    "hidden_sectors" / Int32ul,  # of the disk before the volume, for the boot code of a BIOS
+    Padding(8),
     "sectors" / Int64ul,  # the last sector of the partition, the boot sector's copy, is not counted
     "mft" / Int64ul,  # cluster
     "mft_mirror" / Int64ul,  # cluster
@@ -40,6 +42,7 @@ BOOT_SECTOR = Struct(
     "serial" / Int64ul,
     Padding(BOOT_SECTOR_SIZE - 0x50),
 )
+HIDDEN_AT, SECTORS_AT = 0x1C, 0x28  # of these fields
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,8 @@ def read_boot_sector(device: BlockDevice) -> BootSector:
     if is_bitlocker(device):
         raise UnsupportedError("the volume is encrypted by BitLocker: unlock or decrypt it first")
     raw = device.read_at(0, BOOT_SECTOR_SIZE)
-    if raw[3:11] != OEM_NTFS:
-        raise FormatError("NTFS boot sector", 3, repr(OEM_NTFS), raw[3:11])
+    if raw[3:11] != NTFS:
+        raise FormatError("NTFS boot sector", 3, repr(NTFS), raw[3:11])
     boot = _geometry(BOOT_SECTOR.parse(raw))
     _check_geometry(boot, device.size)
     return boot

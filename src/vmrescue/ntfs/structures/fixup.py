@@ -15,6 +15,13 @@ STRIDE = 512
 _HEAD = struct.Struct("<4sHH")  # signature; offset of the update sequence number; how many numbers, with it
 
 
+def begin(record: bytearray, signature: bytes, array_offset: int) -> int:
+    """Writes the head of a new record; the byte behind its update sequence array."""
+    count = len(record) // STRIDE + 1
+    _HEAD.pack_into(record, 0, signature, array_offset, count)
+    return array_offset + 2 * count
+
+
 def unprotect(data: bytes, structure: str, position: int) -> bytearray:
     """The record as it is meant, its fix-ups undone. Raises FormatError where it is torn or has no sound array."""
     record = bytearray(data)

@@ -8,7 +8,7 @@ from enum import IntEnum
 from vmrescue.errors import FormatError, RefusedError
 from vmrescue.ntfs.structures.attribute import Attribute, read_attribute
 from vmrescue.ntfs.structures.fields import Number, align8
-from vmrescue.ntfs.structures.fixup import STRIDE, protect, unprotect
+from vmrescue.ntfs.structures.fixup import begin, protect, unprotect
 
 SIGNATURE = b"FILE"
 ARRAY_OFFSET = 0x30  # of the update sequence array, in records that are made here
@@ -150,12 +150,11 @@ def read_record(data: bytes, number: int, position: int) -> FileRecord:
 def new_record(size: int, number: int, position: int, sequence: int = 1, updates: int = 0) -> FileRecord:
     """An empty record that is not in use; `updates` is the update sequence number that its place has reached."""
     raw = bytearray(size)
-    blocks = size // STRIDE + 1
-    struct.pack_into("<4sHH", raw, 0, SIGNATURE, ARRAY_OFFSET, blocks)
+    array_end = begin(raw, SIGNATURE, ARRAY_OFFSET)
     struct.pack_into("<H", raw, ARRAY_OFFSET, updates)
     record = FileRecord(raw, number, position)
     record.sequence = sequence
-    record.first_attribute = align8(ARRAY_OFFSET + 2 * blocks)
+    record.first_attribute = align8(array_end)
     record.own_number = number & 0xFFFFFFFF
     record.allocated = size
     _END.pack_into(raw, record.first_attribute, END, 0)

@@ -1,18 +1,11 @@
-"""Security descriptors: one that a new file can share with its directory.
-
-Source: Microsoft, MS-DTYP 2.4.4 to 2.4.6, "ACE", "ACL", "SECURITY_DESCRIPTOR".
-"""
+"""Security descriptors: one that a new file can share with its directory."""
 
 from __future__ import annotations
 
 import struct
 
 from vmrescue.errors import FormatError
-
-_DESCRIPTOR = struct.Struct("<BBHIIII")  # revision, unused, control, offsets of owner, group, system ACL, ACL
-_ACL = struct.Struct("<BBHHH")  # revision, unused, size, entries, unused
-_ENTRY = struct.Struct("<BBH")  # type, flags, size
-SID_HEADER = 8  # bytes before the sub-authorities, 4 bytes each; byte 1 is their number
+from vmrescue.security_descriptor import ACE, ACL, HEADER, SID
 
 
 def compact(descriptor: bytes) -> bytes:
@@ -22,7 +15,7 @@ def compact(descriptor: bytes) -> bytes:
         FormatError: it is not sound.
     """
     try:
-        revision, unused, control, *offsets = _DESCRIPTOR.unpack_from(descriptor)
+        revision, unused, control, *offsets = HEADER.unpack_from(descriptor)
         readers = (_sid, _sid, _acl, _acl)
         parts = [read(descriptor, at) if at else b"" for read, at in zip(readers, offsets, strict=True)]
     except (struct.error, IndexError):
@@ -30,26 +23,26 @@ def compact(descriptor: bytes) -> bytes:
             "security descriptor", None, "lists and identifiers inside it", f"{len(descriptor)} bytes"
         ) from None
     places = []
-    end = _DESCRIPTOR.size
+    end = HEADER.size
     for part in parts:
         places.append(end if part else 0)
         end += len(part)
-    return _DESCRIPTOR.pack(revision, unused, control, *places) + b"".join(parts)
+    return HEADER.pack(revision, unused, control, *places) + b"".join(parts)
 
 
 def _sid(descriptor: bytes, at: int) -> bytes:
-    size = SID_HEADER + 4 * descriptor[at + 1]
+    size = SID.size + 4 * descriptor[at + 1]
     return _inside(descriptor, at, size)
 
 
 def _acl(descriptor: bytes, at: int) -> bytes:
-    revision, unused, _, count, unused_too = _ACL.unpack_from(descriptor, at)
-    end = at + _ACL.size
+    revision, unused, _, count, unused_too = ACL.unpack_from(descriptor, at)
+    end = at + ACL.size
     for _ in range(count):
-        _, _, size = _ENTRY.unpack_from(descriptor, end)
-        end += max(size, _ENTRY.size)
-    entries = _inside(descriptor, at + _ACL.size, end - at - _ACL.size)
-    return _ACL.pack(revision, unused, end - at, count, unused_too) + entries
+        _, _, size = ACE.unpack_from(descriptor, end)
+        end += max(size, ACE.size)
+    entries = _inside(descriptor, at + ACL.size, end - at - ACL.size)
+    return ACL.pack(revision, unused, end - at, count, unused_too) + entries
 
 
 def _inside(descriptor: bytes, at: int, size: int) -> bytes:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vmrescue.device import check_range
 from vmrescue.errors import FormatError, UnsupportedError
 from vmrescue.image.containers.foreign.disk import Foreign
-from vmrescue.image.containers.vmdk_pieces import DESCRIPTOR, refuse_piece, was_left_open
+from vmrescue.image.containers.vmdk_pieces import COWD, DESCRIPTOR, SPARSE, refuse_piece, was_left_open
 from vmrescue.image.transports.file import SECTOR
 from vmrescue.readers.opened_disk import Extent, joined
 from vmrescue.readers.vmdk import extents_named, sparse_extent
@@ -63,4 +63,4 @@ def _flat_extent(store: Store, size: int) -> Extent:
 
 
 # VMware, "Virtual Disk Format 5.0"
-VMDK = Foreign("VMDK", _open, ((0, b"KDMV"), (0, b"COWD"), (0, DESCRIPTOR)))
+VMDK = Foreign("VMDK", _open, ((0, SPARSE), (0, COWD), (0, DESCRIPTOR)))

@@ -1,0 +1,25 @@
+"""The start of a FAT volume's boot sector, which all kinds of FAT have in common (the BIOS parameter block).
+
+Source: Microsoft, "FAT: General Overview of On-Disk Format" (fatgen103), 1.03.
+"""
+
+from __future__ import annotations
+
+from construct import Bytes, Int8ul, Int16ul, Int32ul, Struct
+
+COMMON = Struct(
+    "jump" / Bytes(3),
+    "oem_name" / Bytes(8),
+    "sector_size" / Int16ul,
+    "sectors_per_cluster" / Int8ul,
+    "reserved_sectors" / Int16ul,
+    "table_count" / Int8ul,
+    "root_entries" / Int16ul,  # 0 on FAT32
+    "sectors_16" / Int16ul,  # 0 where the number is too large for it: then sectors_32
+    "media" / Int8ul,
+    "table_sectors_16" / Int16ul,  # 0 on FAT32, and only there
+    "sectors_per_track" / Int16ul,
+    "heads" / Int16ul,
+    "hidden_sectors" / Int32ul,
+    "sectors_32" / Int32ul,
+)
