@@ -178,8 +178,10 @@ def used_by(file: Path, function: str) -> set[str]:
 
 
 def test_what_confirms_an_edit_asks_no_editor() -> None:
-    """Of the rooms that edit only names are shared: where a hive is mounted, and how a key's path is written."""
-    names = {"vmrescue.registry.mounts", "vmrescue.registry.path"}
+    """Of the rooms that edit only names are shared: where a hive is mounted, how a key's path is written, and the types
+    that tell a volume's clusters from a file's.
+    """
+    names = {"vmrescue.registry.mounts", "vmrescue.registry.path", "vmrescue.ntfs.structures.positions"}
     folder = SOURCE / "transaction"
     deeds = [file for file in (folder / "deeds").glob("*.py") if file.stem not in ("__init__", "deed")]
     looks = [(file, "confirm") for file in deeds]

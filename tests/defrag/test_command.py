@@ -22,6 +22,7 @@ from support.machine import run
 from support.ntfs_judges import all_judges, dissect_tree, structure_judges
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -140,7 +141,7 @@ def test_a_compressed_file_is_moved_with_its_holes(quick_folder: Path) -> None:
     assert dissect_tree(path) == tree
 
 
-def joined(extents: list[tuple[int, int, int]]) -> list[int]:
+def joined(extents: Sequence[tuple[int, int, int]]) -> list[int]:
     """Where pieces begin: extents that do not go on where the last one ended."""
     ends = [0, *(lcn + length for _, lcn, length in extents)]
     return [lcn for (_, lcn, _), end in zip(extents, ends, strict=False) if lcn != end]

@@ -11,6 +11,7 @@ from vmrescue.ntfs.defrag.defragmentation import Defragmenter, relocated
 from vmrescue.ntfs.defrag.free_extents import FreeExtents
 from vmrescue.ntfs.defrag.layout import Key, Placed
 from vmrescue.ntfs.defrag.moving import part_of, placed_elsewhere
+from vmrescue.ntfs.structures.positions import Lcn, Nth
 from vmrescue.ntfs.structures.run_list import HOLE, Run, RunList
 from vmrescue.transaction.defragmenting import Rehearsal
 
@@ -69,13 +70,13 @@ def test_a_run_list_keeps_its_holes_and_all_clusters_but_those_that_are_moved(
 ) -> None:
     runs, lcn = RunList(), 100
     for hole, length, gap in shape:
-        runs.append(HOLE if hole else lcn, length)
+        runs.append(HOLE if hole else Lcn(lcn), length)
         lcn += length + gap
     stored = clusters_of([(run.lcn, run.length) for run in runs.stored])
     start = data.draw(st.integers(0, len(stored)))
     count = data.draw(st.integers(0, len(stored) - start))
 
-    moved, old = placed_elsewhere(runs, start, count, 5000)
+    moved, old = placed_elsewhere(runs, Nth(start), count, Lcn(5000))
 
     expected = stored[:start] + list(range(5000, 5000 + count)) + stored[start + count :]
     assert clusters_of([(run.lcn, run.length) for run in moved.stored]) == expected
@@ -85,7 +86,7 @@ def test_a_run_list_keeps_its_holes_and_all_clusters_but_those_that_are_moved(
     if count:
         pieces = tuple(pieces_of_runs(runs))
         assert clusters_of(relocated(pieces, start, count, 5000)) == expected
-        assert clusters_of(part_of(pieces, start, count)) == stored[start : start + count]
+        assert clusters_of(part_of(pieces, Nth(start), count)) == stored[start : start + count]
 
 
 def _holes(runs: RunList) -> list[Run]:
@@ -103,7 +104,7 @@ class Strict(Rehearsal):
         super().__init__(largest_step=5)
         self.writable, self.freed = free, set[int]()
 
-    def move(self, key: Key, start: int, count: int, target: int) -> list[Flip]:
+    def move(self, key: Key, start: Nth, count: int, target: Lcn) -> list[Flip]:
         assert 0 < count <= self.largest_step
         touched = set(range(target, target + count))
         assert touched <= self.writable

@@ -31,8 +31,9 @@ from vmrescue.image.containers.raw import RawImage
 from vmrescue.ntfs import NtfsVolume
 from vmrescue.ntfs.directory import Directory, find_file
 from vmrescue.ntfs.edit.index_edit import IndexEditor
-from vmrescue.ntfs.structures.attribute import Attribute, Kind, Storage
+from vmrescue.ntfs.structures.attribute import FIRST, Attribute, Kind, Storage
 from vmrescue.ntfs.structures.boot_sector import read_boot_sector
+from vmrescue.ntfs.structures.positions import Vcn
 from vmrescue.ntfs.structures.run_list import HOLE, Run, encode_pairs
 from vmrescue.readers.fat.file_system import FatFileSystem
 from vmrescue.readers.file_system import whole
@@ -119,7 +120,7 @@ def test_a_sparse_file_of_16_eb_is_not_read_copied_or_printed(clusters: int, tmp
     device, volume = ntfs()
     with volume._store.edit():
         data = find_file(volume._store, "one").get(Kind.DATA)
-        data.set_pairs(encode_pairs([Run(0, HOLE, clusters)])[0], clusters)
+        data.set_pairs(encode_pairs([Run(FIRST, HOLE, clusters)])[0], Vcn(clusters))
         data.data_size = data.initialized_size = data.allocated_size = clusters * 4096
     image = tmp_path / "volume.raw"
     image.write_bytes(device.data)
@@ -139,7 +140,7 @@ def test_a_compressed_hole_of_any_length_is_an_error(unit: int, clusters: int) -
         data = find_file(volume._store, "one").get(Kind.DATA)
         data.flags = Storage.COMPRESSED
         data.compression_unit = unit
-        data.set_pairs(encode_pairs([Run(0, HOLE, clusters)])[0], clusters)
+        data.set_pairs(encode_pairs([Run(FIRST, HOLE, clusters)])[0], Vcn(clusters))
 
     with bounded(), pytest.raises(FormatError, match="compress"):
         NtfsFileSystem(device, 0).open("one").read(100)

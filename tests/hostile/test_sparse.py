@@ -27,7 +27,8 @@ from vmrescue.ntfs import NtfsVolume
 from vmrescue.ntfs.defrag.layout import read_layout
 from vmrescue.ntfs.directory import find_file
 from vmrescue.ntfs.store import Store
-from vmrescue.ntfs.structures.attribute import Kind, Storage
+from vmrescue.ntfs.structures.attribute import FIRST, Kind, Storage
+from vmrescue.ntfs.structures.positions import Lcn, Vcn
 from vmrescue.ntfs.structures.run_list import HOLE, Run, encode_pairs
 from vmrescue.readers.ntfs.file_system import NtfsFileSystem
 from vmrescue.volume import Window, read_partition_table
@@ -62,9 +63,9 @@ def volume(tmp_path: Path) -> Path:
 def give_runs(file: File, kind: Kind, pieces: list[tuple[int, int]]) -> None:
     """An attribute that says it lies in these pieces, (first cluster, clusters), whatever is there."""
     attribute = file.get(kind)
-    pairs, _ = encode_pairs(Run(0, *piece) for piece in pieces)
+    pairs, _ = encode_pairs(Run(FIRST, Lcn(first), length) for first, length in pieces)
     clusters = sum(length for _, length in pieces)
-    attribute.set_pairs(pairs, clusters)
+    attribute.set_pairs(pairs, Vcn(clusters))
     attribute.allocated_size = attribute.data_size = attribute.initialized_size = clusters * CLUSTER
 
 
@@ -195,9 +196,9 @@ def test_a_file_of_holes_is_copied_out_as_holes(tmp_path: Path) -> None:
         data = find_file(volume._store, path).get(Kind.DATA)
         (first,) = find_file(volume._store, path).stream(Kind.DATA).clusters.runs.stored
         clusters = size // volume.cluster_size
-        holes = Run(first.length, HOLE, clusters - first.length)
+        holes = Run(Vcn(first.length), HOLE, clusters - first.length)
         data.flags = Storage.SPARSE
-        data.set_pairs(encode_pairs([Run(0, first.lcn, first.length), holes])[0], clusters)
+        data.set_pairs(encode_pairs([Run(FIRST, first.lcn, first.length), holes])[0], Vcn(clusters))
         data.data_size = data.initialized_size = data.allocated_size = size
     device.close()
 
@@ -245,8 +246,8 @@ def test_a_file_whose_clusters_are_anothers_too_is_not_replaced_in_place() -> No
         with damaged._store.edit():
             data = find_file(damaged._store, "hive").get(Kind.DATA)
             [(_, own, length)] = damaged.file_extents("hive")
-            runs = [Run(0, own, length - 1), Run(length - 1, shared, 1)]
-            data.set_pairs(encode_pairs(runs)[0], length)
+            runs = [Run(FIRST, own, length - 1), Run(Vcn(length - 1), Lcn(shared), 1)]
+            data.set_pairs(encode_pairs(runs)[0], Vcn(length))
         before = bytes(changed.data)
         with pytest.raises(RefusedError, match="'hive' shares clusters with file record"):
             NtfsVolume(changed).write_file("hive", b"x" * 40_000)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vmrescue.ntfs.store import Store
+    from vmrescue.ntfs.structures.positions import Lcn
 
 SECTOR = 512
 NAMES = 120
@@ -79,7 +80,7 @@ def bitmap_at(volume: NtfsVolume, path: str = "$Bitmap") -> int:
     return volume.cluster_offset(volume.file_extents(path)[0][1])
 
 
-def first_cluster(volume: NtfsVolume, path: str) -> int:
+def first_cluster(volume: NtfsVolume, path: str) -> Lcn:
     return volume.file_extents(path)[0][1]
 
 

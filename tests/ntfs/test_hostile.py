@@ -18,7 +18,8 @@ from vmrescue.image.overlay import Overlay
 from vmrescue.ntfs import NtfsVolume, volume_state
 from vmrescue.ntfs.directory import Directory, find_file
 from vmrescue.ntfs.edit.index_edit import IndexEditor
-from vmrescue.ntfs.structures.attribute import Kind
+from vmrescue.ntfs.structures.attribute import FIRST, Kind
+from vmrescue.ntfs.structures.positions import Lcn, Vcn
 from vmrescue.ntfs.structures.run_list import HOLE, Run, RunList, decode_pairs, encode_pairs
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ def targets() -> list[int]:
     table = volume._store.mft
     found = [0, *(table.position(number) for number in [*range(30), *range(30, table.count, 7)])]
     for path in ("", "D", "Gaps"):
-        found += [volume.cluster_offset(lcn + at) for _, lcn, count in volume.file_extents(path) for at in range(count)]
+        found += [
+            volume.cluster_offset(Lcn(lcn + at)) for _, lcn, count in volume.file_extents(path) for at in range(count)
+        ]
     for path in ("$Bitmap", "$UpCase", "$LogFile", "$MFTMirr"):
         found.append(volume.cluster_offset(volume.file_extents(path)[0][1]))
     scattered = find_file(volume._store, "scattered")
@@ -91,7 +94,7 @@ def test_changed_bytes_give_errors_of_ours_only(seed: int) -> None:
 @settings(max_examples=300, deadline=None)
 def test_any_bytes_as_a_run_list_give_runs_inside_the_volume_or_an_error(pairs: bytes) -> None:
     try:
-        runs = decode_pairs(pairs, 0, 1000, 0)
+        runs = decode_pairs(pairs, FIRST, 1000, 0)
     except FormatError:
         return
     assert all(run.length > 0 for run in runs)
@@ -106,15 +109,15 @@ def test_any_bytes_as_a_run_list_give_runs_inside_the_volume_or_an_error(pairs: 
 def test_a_run_list_written_is_read_back(pieces: list[tuple[int, int]]) -> None:
     runs = RunList()
     for lcn, length in pieces:
-        runs.append(lcn, length)
+        runs.append(Lcn(lcn), length)
     pairs, count = encode_pairs(runs)
     assert count == len(runs)
-    assert decode_pairs(pairs, 0, 1 << 48, 0) == list(runs)
+    assert decode_pairs(pairs, FIRST, 1 << 48, 0) == list(runs)
 
 
 def test_a_run_list_that_claims_more_clusters_than_the_volume_has_is_an_error() -> None:
     with pytest.raises(FormatError, match="clusters below 100"):
-        decode_pairs(encode_pairs([Run(0, 90, 11)])[0], 0, 100, 0)
+        decode_pairs(encode_pairs([Run(FIRST, Lcn(90), 11)])[0], FIRST, 100, 0)
 
 
 def test_an_index_whose_nodes_lie_below_each_other_is_an_error() -> None:
@@ -168,7 +171,7 @@ def test_a_sparse_file_larger_than_its_volume_is_not_read_into_memory() -> None:
     with volume._store.edit():
         data = find_file(volume._store, "file").get(Kind.DATA)
         clusters = 1 << 40
-        data.set_pairs(encode_pairs([Run(0, HOLE, clusters)])[0], clusters)
+        data.set_pairs(encode_pairs([Run(FIRST, HOLE, clusters)])[0], Vcn(clusters))
         data.data_size = data.initialized_size = data.allocated_size = clusters * 4096
     with pytest.raises(UnsupportedError, match="larger than its volume"):
         volume.read_file("file")

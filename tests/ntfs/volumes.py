@@ -19,6 +19,7 @@ from vmrescue.ntfs.directory import find_file
 from vmrescue.ntfs.edit.naming import touch
 from vmrescue.ntfs.edit.placement import set_runs, set_sizes, settle
 from vmrescue.ntfs.structures.attribute import Kind
+from vmrescue.ntfs.structures.positions import Lcn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,7 +132,7 @@ def comb(volume: NtfsVolume) -> None:
         for first, bits, count in list(store.clusters.parts(0, volume.cluster_count)):
             for lcn in (first + at for at in range(0, count, 2) if not bits >> at & 1):
                 store.clusters._flip(lcn, 1, used=True)
-                runs.append(lcn, 1)
+                runs.append(Lcn(lcn), 1)
         set_sizes(file, extents[0], runs, runs.clusters * volume.cluster_size)
         set_runs(file, extents, runs, 1)
         settle(file)

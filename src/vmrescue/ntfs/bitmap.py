@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from vmrescue.ntfs.data import Stream
     from vmrescue.ntfs.mft import FileTable
     from vmrescue.ntfs.structures.boot_sector import BootSector
+    from vmrescue.ntfs.structures.positions import Lcn
     from vmrescue.ntfs.structures.run_list import Run
 
 CHUNK = 1 << 16  # bytes of the bitmap looked at together
@@ -22,7 +23,7 @@ ZONE_SIZE = 200 << 20  # bytes that Windows keeps free after $MFT, for it to gro
 ZONE_PART = 8  # of the volume, where that is less
 MOST_PIECES = 1 << 21  # of free clusters, looked at or kept: each is two tuples for a planner, half a gigabyte in all
 
-Piece = tuple[int, int]  # first cluster, number of clusters
+Piece = tuple[int, int]  # first cluster of the volume (LCN), number of clusters: this module knows no others
 Flip = tuple[int, int, bool]  # first cluster, number of clusters, whether they are in use now
 
 _FREE = re.compile("0+")
@@ -57,7 +58,7 @@ class ClusterBitmap:
         """(first cluster, bits as a number, clusters) of each part of a range; the lowest bit is the first's."""
         return bit_parts(self._stream, first, end, chunk)
 
-    def allocate(self, count: int, near: int | None = None) -> list[Piece]:
+    def allocate(self, count: int, near: Lcn | None = None) -> list[Piece]:
         """Takes `count` free clusters in as few pieces as can be: from `near` on, if those are free, then a piece that
         is long enough, else the longest ones. What Windows keeps for $MFT is left alone while there are others.
 

@@ -13,12 +13,13 @@ if TYPE_CHECKING:
 
     from vmrescue.ntfs.collation import Key
     from vmrescue.ntfs.index import Entry, Index
+    from vmrescue.ntfs.structures.positions import BlockVcn
 
 
 def check_index(index: Index, problems: list[str]) -> Iterator[Entry]:
     """The entries of an index in its order; adds what is wrong with that, and with its blocks, to `problems`."""
     where = f"the index {index.name} of file record {index.file.number}"
-    seen: set[int] = set()
+    seen: set[BlockVcn] = set()
     last: Key | None = None
     for entry in index.entries(seen=seen):
         key = index.collation.key(entry.key)
@@ -29,7 +30,7 @@ def check_index(index: Index, problems: list[str]) -> Iterator[Entry]:
     _check_blocks(index, seen, where, problems)
 
 
-def _check_blocks(index: Index, seen: set[int], where: str, problems: list[str]) -> None:
+def _check_blocks(index: Index, seen: set[BlockVcn], where: str, problems: list[str]) -> None:
     """The blocks that the bitmap says are in use are those of the tree."""
     if index.file.find(Kind.BITMAP, index.name) is None:
         return

@@ -14,6 +14,7 @@ from vmrescue.errors import FormatError
 from vmrescue.ntfs.collation import Collation
 from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.fixup import unprotect
+from vmrescue.ntfs.structures.positions import BlockVcn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,7 @@ class Entry(NamedTuple):
     """One entry of a node, without its node below; `node` is the VCN of that node's block."""
 
     body: bytes
-    node: int | None = None
+    node: BlockVcn | None = None
 
     @property
     def is_last(self) -> bool:
@@ -65,7 +66,7 @@ class Entry(NamedTuple):
         """Bytes on disk."""
         return len(self.body) + (8 if self.node is not None else 0)
 
-    def over(self, node: int | None) -> Entry:
+    def over(self, node: BlockVcn | None) -> Entry:
         """This entry with another node below it, or none."""
         return self._replace(node=node)
 
@@ -83,7 +84,7 @@ class Node:
     `vcn` is the block's, None for the root; `start` is where its entries begin.
     """
 
-    def __init__(self, vcn: int | None, entries: list[Entry], raw: bytearray, start: int) -> None:
+    def __init__(self, vcn: BlockVcn | None, entries: list[Entry], raw: bytearray, start: int) -> None:
         self.vcn = vcn
         self.entries = entries
         self.raw = raw
@@ -141,7 +142,7 @@ class Index:
         value = bytearray(self.root.value)
         return read_node(None, value, ROOT_HEADER, self.root.position + self.root.value_offset)
 
-    def node(self, vcn: int) -> Node:
+    def node(self, vcn: BlockVcn) -> Node:
         """The node in the block that begins at a VCN."""
         offset = vcn * self.unit
         if offset + self.block_size > self.blocks.size:
@@ -162,7 +163,7 @@ class Index:
         entry = next(self.entries(key), None)
         return entry if entry and self.collation.key(entry.key) == key else None
 
-    def entries(self, start: Key | None = None, seen: set[int] | None = None) -> Iterator[Entry]:
+    def entries(self, start: Key | None = None, seen: set[BlockVcn] | None = None) -> Iterator[Entry]:
         """All entries with a key, ascending; from the first that does not sort before `start`.
 
         `seen` gathers the VCNs of the blocks that were gone through.
@@ -180,7 +181,7 @@ class Index:
                 if below is not None:
                     self._descend(self._unseen(below, seen), None, stack, seen)
 
-    def _descend(self, node: Node, start: Key | None, stack: list[tuple[Node, int]], seen: set[int]) -> None:
+    def _descend(self, node: Node, start: Key | None, stack: list[tuple[Node, int]], seen: set[BlockVcn]) -> None:
         while True:
             at = 0 if start is None else self.collation.position(node.entries, start)
             stack.append((node, at))
@@ -189,7 +190,7 @@ class Index:
                 return
             node = self._unseen(below, seen)
 
-    def _unseen(self, vcn: int, seen: set[int]) -> Node:
+    def _unseen(self, vcn: BlockVcn, seen: set[BlockVcn]) -> Node:
         if vcn in seen:
             raise FormatError(
                 "index entry", self.root.position, "a node that is below one entry only", f"VCN {vcn} twice"
@@ -198,7 +199,7 @@ class Index:
         return self.node(vcn)
 
 
-def read_node(vcn: int | None, data: bytearray, header: int, position: int) -> Node:
+def read_node(vcn: BlockVcn | None, data: bytearray, header: int, position: int) -> Node:
     """The node whose header is at `header` of `data`; `position` is that of `data`."""
     first, end, _, _ = NODE.unpack_from(data, header)
     start = at = header + first
@@ -211,7 +212,7 @@ def read_node(vcn: int | None, data: bytearray, header: int, position: int) -> N
         below = 8 if flags & HAS_NODE else 0
         if length % 8 or at + length > end or ENTRY_HEADER + key_length + below > length:
             raise FormatError("index entry", position + at, f"an entry within {end - at} bytes", length)
-        node = int.from_bytes(data[at + length - 8 : at + length], "little") if below else None
+        node = BlockVcn(int.from_bytes(data[at + length - 8 : at + length], "little")) if below else None
         entries.append(Entry(bytes(data[at : at + length - below]), node))
         if flags & IS_LAST:
             _check_nodes(entries, position + header)

@@ -170,9 +170,7 @@ class File:
             self.lines = []
             return
         lines = [
-            ListEntry(
-                found.kind, found.name, found.lowest_vcn if found.non_resident else 0, record.reference, found.number
-            )
+            ListEntry(found.kind, found.name, found.first_vcn, record.reference, found.number)
             for record in records
             for found in record.attributes
             if found.kind != Kind.ATTRIBUTE_LIST

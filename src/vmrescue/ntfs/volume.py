@@ -39,6 +39,7 @@ from vmrescue.ntfs.state import read_state, volume_flags
 from vmrescue.ntfs.store import Store
 from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.file_name import FileAttribute, Space, file_names
+from vmrescue.ntfs.structures.positions import Lcn, Vcn
 from vmrescue.ntfs.structures.system_files import LOG_FILE, VOLUME
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 
 NTFS_3 = 3  # the major version since Windows 2000
 
-Extents = list[tuple[int, int, int]]
+Extents = list[tuple[Vcn, Lcn, int]]
 
 
 class NtfsVolume:
@@ -143,7 +144,7 @@ class NtfsVolume:
         stored = bool(extents) and bool(extents[0].non_resident)
         return [(run.vcn, run.lcn, run.length) for run in file.runs(extents).stored] if stored else []
 
-    def cluster_offset(self, cluster: int) -> int:
+    def cluster_offset(self, cluster: Lcn) -> int:
         """The byte of the volume where a cluster begins."""
         return cluster * self.cluster_size
 

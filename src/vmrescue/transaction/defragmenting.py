@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from vmrescue.ntfs.bitmap import Flip, Piece
     from vmrescue.ntfs.store import Store
+    from vmrescue.ntfs.structures.positions import Lcn, Nth
     from vmrescue.transaction.target import Made
     from vmrescue.windows import Volume
 
@@ -187,7 +188,7 @@ class Defragmentation:
     def reserve(self, first: int, count: int) -> None:
         self.store.clusters.reserved = (first, count)
 
-    def move(self, key: Key, start: int, count: int, target: int) -> list[Flip]:
+    def move(self, key: Key, start: Nth, count: int, target: Lcn) -> list[Flip]:
         if any(first < target + count and target < first + length for first, length in self._freed):
             raise RepairFailedError(f"clusters from {target} on were freed by a move that is not on the disk yet")
         if not (self.moves or self._waiting):
@@ -270,7 +271,7 @@ class Rehearsal:
         self.moves = self.clusters = 0
         self.planner: Defragmenter
 
-    def move(self, key: Key, start: int, count: int, target: int) -> list[Flip]:
+    def move(self, key: Key, start: Nth, count: int, target: Lcn) -> list[Flip]:
         self.moves += 1
         self.clusters += count
         old = part_of(self.planner.places[key], start, count)

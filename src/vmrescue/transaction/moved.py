@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from vmrescue.ntfs.defrag.layout import Key
+    from vmrescue.ntfs.structures.positions import Lcn, Nth
     from vmrescue.windows import Volume
 
 
@@ -20,9 +21,9 @@ class Moved:
     """A move whose content was copied and whose run list was switched in memory."""
 
     key: Key
-    start: int
+    start: Nth
     count: int
-    target: int
+    target: Lcn
     digest: bytes
 
 
@@ -37,7 +38,7 @@ def must_see_moves(volume: Volume, moves: Iterable[Moved]) -> None:
             )
 
 
-def _lie_at(runs: Iterable[tuple[int, int]], start: int, count: int, target: int) -> bool:
+def _lie_at(runs: Iterable[tuple[int, int]], start: Nth, count: int, target: Lcn) -> bool:
     """Whether `count` stored clusters, from the `start`th on, are those from `target` on."""
     passed = seen = 0
     for first, length in runs:

@@ -24,6 +24,7 @@ from vmrescue.ntfs.defrag.free_extents import FreeExtents
 from vmrescue.ntfs.defrag.layout import TABLE, Placed
 from vmrescue.ntfs.defrag.moving import part_of
 from vmrescue.ntfs.structures.attribute import Kind
+from vmrescue.ntfs.structures.positions import Lcn, Nth
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -50,7 +51,7 @@ class Moves(Protocol):
     def largest_step(self) -> int:
         """Clusters that one move may have at most."""
 
-    def move(self, key: Key, start: int, count: int, target: int) -> list[Flip]:
+    def move(self, key: Key, start: Nth, count: int, target: Lcn) -> list[Flip]:
         """Moves `count` stored clusters of an attribute, from the `start`th on, to `target`; returns $Bitmap's changes.
 
         Raises RefusedError where that cannot be done; nothing was changed.
@@ -408,7 +409,7 @@ class Defragmenter:
 
     def _step(self, key: Key, start: int, count: int, target: int) -> bool:
         try:
-            flips = self._moves.move(key, start, count, target)
+            flips = self._moves.move(key, Nth(start), count, Lcn(target))
         except RefusedError as error:
             self._stuck[key] = str(error)
             return False
@@ -450,7 +451,11 @@ class Defragmenter:
 def relocated(pieces: tuple[Piece, ...], start: int, count: int, target: int) -> tuple[Piece, ...]:
     """The pieces with `count` clusters, from the `start`th on, at `target`."""
     total = sum(length for _, length in pieces)
-    parts = [*part_of(pieces, 0, start), (target, count), *part_of(pieces, start + count, total - start - count)]
+    parts = [
+        *part_of(pieces, Nth(0), start),
+        (target, count),
+        *part_of(pieces, Nth(start + count), total - start - count),
+    ]
     found: list[Piece] = []
     for first, length in parts:
         if found and sum(found[-1]) == first:

@@ -23,6 +23,7 @@ from vmrescue.ntfs.edit.placement import set_runs, settle
 from vmrescue.ntfs.log.state import empty_log
 from vmrescue.ntfs.store import Store
 from vmrescue.ntfs.structures.attribute import Kind
+from vmrescue.ntfs.structures.positions import Lcn, Nth, Vcn
 from vmrescue.ntfs.structures.run_list import HOLE, Run, RunList
 from vmrescue.ntfs.structures.system_files import LOG_FILE
 
@@ -66,7 +67,7 @@ class Mover:
         file = self.store.file(key.record)
         return joined(file.runs(_extents(file, key)))
 
-    def copy(self, sources: list[Piece], target: int) -> bytes:
+    def copy(self, sources: list[Piece], target: Lcn) -> bytes:
         """Copies clusters to those from `target` on, which no file has. Returns the content's SHA-256."""
         size, digest = self.store.boot.cluster_size, hashlib.sha256()
         to = target * size
@@ -89,11 +90,11 @@ class Mover:
             for start in range(first * size, (first + length) * size, CHUNK):
                 yield self.store.pending.read_at(start, min(CHUNK, (first + length) * size - start))
 
-    def part(self, key: Key, start: int, count: int) -> list[Piece]:
+    def part(self, key: Key, start: Nth, count: int) -> list[Piece]:
         """Where `count` stored clusters of an attribute lie, from its `start`th on."""
         return part_of(self.pieces(key), start, count)
 
-    def switch(self, key: Key, start: int, count: int, target: int) -> list[Flip]:
+    def switch(self, key: Key, start: Nth, count: int, target: Lcn) -> list[Flip]:
         """Has an attribute keep `count` of its stored clusters, from the `start`th on, at `target` instead.
 
         Returns every change of $Bitmap, those among them that the file's own records needed.
@@ -133,7 +134,7 @@ def _extents(file: File, key: Key) -> list[Attribute]:
     return extents
 
 
-def part_of(pieces: tuple[Piece, ...], start: int, count: int) -> list[Piece]:
+def part_of(pieces: tuple[Piece, ...], start: Nth, count: int) -> list[Piece]:
     """`count` clusters of those in `pieces`, from the `start`th on."""
     found = []
     for first, length in pieces:
@@ -141,13 +142,13 @@ def part_of(pieces: tuple[Piece, ...], start: int, count: int) -> list[Piece]:
         taken = min(length - skipped, count)
         if taken:
             found.append((first + skipped, taken))
-        start, count = start - skipped, count - taken
+        start, count = Nth(start - skipped), count - taken
     if count:
         raise RefusedError(f"{count} clusters that were to be moved are not there any more")
     return found
 
 
-def placed_elsewhere(runs: RunList, start: int, count: int, target: int) -> tuple[RunList, list[Run]]:
+def placed_elsewhere(runs: RunList, start: Nth, count: int, target: Lcn) -> tuple[RunList, list[Run]]:
     """The run list with `count` stored clusters, from the `start`th on, at `target`; and where they were.
 
     Holes stay where they are in the file.
@@ -163,9 +164,9 @@ def placed_elsewhere(runs: RunList, start: int, count: int, target: int) -> tupl
         parts = ((run.lcn, low), (target + seen + low - start, high - low), (run.lcn + high, run.length - high))
         for lcn, length in parts:
             if length:
-                moved.append(lcn, length)
+                moved.append(Lcn(lcn), length)
         if low < high:
-            old.append(Run(run.vcn + low, run.lcn + low, high - low))
+            old.append(Run(Vcn(run.vcn + low), Lcn(run.lcn + low), high - low))
         seen += run.length
     if sum(run.length for run in old) != count:
         raise RefusedError(f"{count} clusters were to be moved, and the attribute has others now")

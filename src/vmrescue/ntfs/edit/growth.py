@@ -21,6 +21,7 @@ from vmrescue.ntfs.store import Store
 from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.boot_sector import HIDDEN_AT, MOST_CLUSTERS, SECTORS_AT
 from vmrescue.ntfs.structures.fields import align8
+from vmrescue.ntfs.structures.positions import Lcn
 from vmrescue.ntfs.structures.run_list import HOLE
 from vmrescue.ntfs.structures.system_files import BAD_CLUSTERS, BITMAP, LOG_FILE
 
@@ -90,7 +91,7 @@ def _grow_bitmap(store: Store, old_count: int) -> None:
     size = align8(-(-boot.cluster_count // 8))
     taken = max(0, boot.clusters_for(size) - old_clusters)
     if taken:
-        runs.append(old_count, taken)
+        runs.append(Lcn(old_count), taken)
     set_sizes(file, first, runs, size)
     if taken:
         set_runs(file, extents, runs, old_clusters)

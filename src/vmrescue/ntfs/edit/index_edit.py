@@ -27,6 +27,7 @@ from vmrescue.ntfs.index import (
 from vmrescue.ntfs.structures.attribute import Attribute, Kind
 from vmrescue.ntfs.structures.fields import align8
 from vmrescue.ntfs.structures.fixup import begin, protect
+from vmrescue.ntfs.structures.positions import BlockVcn
 
 if TYPE_CHECKING:
     from vmrescue.ntfs.collation import Key
@@ -117,7 +118,7 @@ class IndexEditor:
             raise NotFoundError("the index has no such entry")
         return path
 
-    def _rightmost(self, vcn: int | None) -> list[Step]:
+    def _rightmost(self, vcn: BlockVcn | None) -> list[Step]:
         path: list[Step] = []
         while vcn is not None:
             node = self._below(vcn, path)
@@ -125,7 +126,7 @@ class IndexEditor:
             vcn = node.entries[-1].node
         return path
 
-    def _below(self, vcn: int, path: list[Step]) -> Node:
+    def _below(self, vcn: BlockVcn, path: list[Step]) -> Node:
         if any(step.node.vcn == vcn for step in path):
             raise FormatError("index entry", self.index.root.position, "a node further down", f"VCN {vcn} again")
         return self.index.node(vcn)
@@ -217,7 +218,7 @@ class IndexEditor:
             self._free_block(node)
         parent.changed = True
 
-    def _neighbour(self, vcn: int | None, node: Node) -> Node:
+    def _neighbour(self, vcn: BlockVcn | None, node: Node) -> Node:
         neighbour = None if vcn is None else self.index.node(vcn)
         if neighbour is None or neighbour.is_leaf != node.is_leaf:
             raise FormatError("index node", self.index.root.position, "leaves that lie equally deep", f"VCN {vcn}")
@@ -275,7 +276,7 @@ class IndexEditor:
             resize(self.file, Kind.INDEX_ALLOCATION, name, (number + 1) * index.block_size)
             index.forget_blocks()
         self._flip_block(number)
-        return _empty_block(number * index.block_vcns, index.block_size)
+        return _empty_block(BlockVcn(number * index.block_vcns), index.block_size)
 
     def _free_block(self, node: Node) -> None:
         """Gives a block back, without entries: some readers go through all blocks, whether they are in use or not."""
@@ -298,7 +299,7 @@ class IndexEditor:
         self.index.forget_blocks()
 
 
-def _empty_block(vcn: int, size: int) -> Node:
+def _empty_block(vcn: BlockVcn, size: int) -> Node:
     raw = bytearray(size)
     start = align8(begin(raw, BLOCK_SIGNATURE, ARRAY_OFFSET))
     struct.pack_into("<Q", raw, 0x10, vcn)

@@ -16,6 +16,7 @@ from vmrescue.ntfs.edit.record_bitmap import free_record, take_record
 from vmrescue.ntfs.structures.attribute import Attribute, Kind
 from vmrescue.ntfs.structures.attribute_list import MAX_SIZE, write_list
 from vmrescue.ntfs.structures.fields import align8
+from vmrescue.ntfs.structures.positions import Lcn, Vcn
 from vmrescue.ntfs.structures.run_list import RunList, encode_pairs
 from vmrescue.ntfs.structures.system_files import MFT
 
@@ -140,7 +141,7 @@ def set_runs(file: File, extents: list[Attribute], runs: RunList, old_clusters: 
 def _lay_out(file: File, extent: Attribute, runs: RunList) -> None:
     """Writes the runs from the start of `extent` on into it, and into as many new extents as they need."""
     record = file.holder(extent)
-    rest = runs.since(extent.lowest_vcn)
+    rest = runs.since(extent.first_vcn)
     pairs, _ = encode_pairs(rest)
     crowded = len(pairs) > max(SHORT_PAIRS, _pairs_room(record, extent)) and len(record.attributes) > 1
     if crowded and _movable(file, extent):
@@ -148,7 +149,7 @@ def _lay_out(file: File, extent: Attribute, runs: RunList) -> None:
         record = _new_extension(file)
         record.add(extent)
     if not rest:
-        extent.set_pairs(pairs, extent.lowest_vcn)
+        extent.set_pairs(pairs, extent.first_vcn)
     while rest:
         pairs, done = encode_pairs(rest, max(_pairs_room(record, extent), SHORT_PAIRS))
         extent.set_pairs(pairs, rest[done - 1].next_vcn)
@@ -195,10 +196,10 @@ def _rewrite(file: File, attribute: Attribute, value: bytes) -> None:
     needed = store.boot.clusters_for(len(value))
     if needed > runs.clusters:
         for first, length in store.clusters.allocate(needed - runs.clusters, runs.next_lcn):
-            runs.append(first, length)
+            runs.append(Lcn(first), length)
     store.clusters.free(runs.cut(needed))
     set_sizes(file, attribute, runs, len(value))
-    attribute.set_pairs(encode_pairs(runs)[0], needed)
+    attribute.set_pairs(encode_pairs(runs)[0], Vcn(needed))
     ClusterStream(store.pending, runs, store.boot.cluster_size).write_at(0, value)
 
 
@@ -234,7 +235,7 @@ def _resize_stored(file: File, kind: int, name: str, size: int) -> None:
     old, needed = runs.clusters, file.store.boot.clusters_for(size)
     if needed > old:
         for first, length in clusters.allocate(needed - old, runs.next_lcn):
-            runs.append(first, length)
+            runs.append(Lcn(first), length)
     clusters.free(runs.cut(needed))
     set_sizes(file, extents[0], runs, size)
     if needed != old:

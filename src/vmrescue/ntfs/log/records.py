@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import FormatError, RefusedError
 from vmrescue.ntfs.log import layout
 from vmrescue.ntfs.structures.fields import align8
+from vmrescue.ntfs.structures.positions import Lcn, Vcn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,12 +53,12 @@ class Update:
     undo: bytes
     same_length: bool  # of redo and undo
     attribute: int  # key of the open attribute
-    lcns: tuple[int, ...]
+    lcns: tuple[Lcn, ...]
     record_offset: int  # of the attribute in its file record, or of the data in the page
     attribute_offset: int
     block_offset: int  # bytes; of the record in its cluster
     target: int  # TargetFlag
-    vcn: int
+    vcn: Vcn
 
 
 def read_update(record: LogRecord) -> Update:
@@ -81,7 +82,7 @@ def read_update(record: LogRecord) -> Update:
         _part(record, undo_operation, undo_offset, undo_length),
         redo_length == undo_length,
         attribute,
-        tuple(int.from_bytes(lcns[at : at + 8], "little") for at in range(0, len(lcns), layout.LCN_SIZE)),
+        tuple(Lcn(int.from_bytes(lcns[at : at + 8], "little")) for at in range(0, len(lcns), layout.LCN_SIZE)),
         record_offset,
         attribute_offset,
         block * layout.SECTOR,

@@ -25,6 +25,7 @@ from vmrescue.ntfs.log.target import Target, check_known, redo_of, undo_of
 from vmrescue.ntfs.state import read_state
 from vmrescue.ntfs.store import Store
 from vmrescue.ntfs.structures.attribute import Kind
+from vmrescue.ntfs.structures.positions import Lcn, Vcn
 from vmrescue.ntfs.structures.run_list import HOLE
 from vmrescue.ntfs.structures.system_files import LOG_FILE
 
@@ -172,14 +173,14 @@ class Replay:
         if lcns and lcns[0] != HOLE:
             self.redone += self._target(update, lcns).apply(redo_of(update), update.lsn)
 
-    def _dirty(self, update: Update, number: int) -> int:
+    def _dirty(self, update: Update, number: int) -> Lcn:
         """The cluster where a part of an update is to be repeated; HOLE where it need not be."""
-        cluster = self.tables.clusters.get((update.attribute, update.vcn + number))
+        cluster = self.tables.clusters.get((update.attribute, Vcn(update.vcn + number)))
         if cluster is None or cluster.lcn is None or update.lsn < cluster.oldest_lsn:
             return HOLE
         return cluster.lcn
 
-    def _target(self, update: Update, lcns: list[int]) -> Target:
+    def _target(self, update: Update, lcns: list[Lcn]) -> Target:
         for lcn in lcns:
             if lcn != HOLE and any(run.lcn <= lcn < run.next_lcn for run in self._own_runs):
                 raise RefusedError(f"$LogFile record at byte {update.position} would change the log itself")
@@ -209,9 +210,9 @@ class Replay:
                 )
             lsn = record.undo_next
 
-    def _clusters(self, update: Update) -> list[int]:
+    def _clusters(self, update: Update) -> list[Lcn]:
         """Where an update is to be taken back: where the table has its clusters, or else where they were."""
-        keys = [(update.attribute, update.vcn + number) for number in range(len(update.lcns))]
+        keys = [(update.attribute, Vcn(update.vcn + number)) for number in range(len(update.lcns))]
         known = map(self.tables.clusters.get, keys)
         return [
             cluster.lcn if cluster and cluster.lcn is not None else lcn

@@ -15,6 +15,7 @@ from vmrescue.errors import FormatError, UnsupportedError
 from vmrescue.ntfs.log import layout
 from vmrescue.ntfs.log.layout import Operation, State
 from vmrescue.ntfs.log.operations import NOT_ON_PAGES
+from vmrescue.ntfs.structures.positions import Lcn, Vcn
 from vmrescue.ntfs.structures.record import NUMBER_MASK
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class OpenAttribute:
 class DirtyCluster:
     """A cluster of an attribute with changes that may not be on disk."""
 
-    lcn: int | None  # None: it was given back since
+    lcn: Lcn | None  # None: it was given back since
     oldest_lsn: int  # of such a change
 
 
@@ -114,9 +115,9 @@ class Tables:
                 at = form.size + number * layout.LCN_SIZE
                 lcn = int.from_bytes(entry[at : at + layout.LCN_SIZE], "little")
                 if lcn:
-                    self._add_cluster(attribute, vcn + number, DirtyCluster(lcn, oldest))
+                    self._add_cluster(attribute, Vcn(vcn + number), DirtyCluster(Lcn(lcn), oldest))
 
-    def _add_cluster(self, attribute: int, vcn: int, cluster: DirtyCluster) -> None:
+    def _add_cluster(self, attribute: int, vcn: Vcn, cluster: DirtyCluster) -> None:
         """Where a table has a cluster twice, the older change counts."""
         known = self.clusters.setdefault((attribute, vcn), cluster)
         known.oldest_lsn = min(known.oldest_lsn, cluster.oldest_lsn)
@@ -152,7 +153,7 @@ class Tables:
             self._move_cluster(update)
         elif operation not in NOT_ON_PAGES:
             for number, lcn in enumerate(update.lcns):
-                self._note_cluster(update, update.vcn + number, lcn)
+                self._note_cluster(update, Vcn(update.vcn + number), lcn)
 
     def _note_transaction(self, record: LogRecord, update: Update) -> None:
         if not record.transaction:
@@ -168,7 +169,7 @@ class Tables:
         elif update.redo_operation == Operation.FORGET_TRANSACTION:
             del self.transactions[record.transaction]
 
-    def _note_cluster(self, update: Update, vcn: int, lcn: int) -> None:
+    def _note_cluster(self, update: Update, vcn: Vcn, lcn: Lcn) -> None:
         """A cluster that is another than before holds nothing that was logged before."""
         known = self.clusters.get((update.attribute, vcn))
         if known is None or known.lcn != lcn:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from vmrescue.ntfs.log.records import Update
     from vmrescue.ntfs.log.tables import OpenAttribute
     from vmrescue.ntfs.store import Store
+    from vmrescue.ntfs.structures.positions import Lcn
 
 MAX_SPAN = 1 << 20  # bytes that one record may change, where a cluster is smaller
 LSN_OFFSET = 0x08
@@ -76,7 +77,7 @@ class Target:
     """
 
     def __init__(
-        self, store: Store, update: Update, lcns: Sequence[int], attribute: OpenAttribute | None, lost: range
+        self, store: Store, update: Update, lcns: Sequence[Lcn], attribute: OpenAttribute | None, lost: range
     ) -> None:
         self.store = store
         self.update = update

@@ -11,6 +11,7 @@ from enum import IntEnum, IntFlag
 
 from vmrescue.errors import FormatError
 from vmrescue.ntfs.structures.fields import Number, align8
+from vmrescue.ntfs.structures.positions import Vcn
 from vmrescue.ntfs.structures.run_list import Run, decode_pairs
 
 RESIDENT_HEADER = 0x18
@@ -44,6 +45,9 @@ class Storage(IntFlag):
     COMPRESSED = 0x0001  # the low byte is the method; 1 is LZNT1
     ENCRYPTED = 0x4000
     SPARSE = 0x8000
+
+
+FIRST = Vcn(0)
 
 
 class Attribute:
@@ -88,7 +92,7 @@ class Attribute:
         return attribute
 
     @classmethod
-    def stored(cls, kind: int, name: str, flags: int = 0, first_vcn: int = 0) -> Attribute:
+    def stored(cls, kind: int, name: str, flags: int = 0, first_vcn: Vcn = FIRST) -> Attribute:
         """A new attribute whose value lies in clusters, as yet none."""
         text = name.encode("utf-16-le", "surrogatepass")
         header = COMPRESSED_HEADER if flags & (Storage.COMPRESSED | Storage.SPARSE) else NON_RESIDENT_HEADER
@@ -133,6 +137,11 @@ class Attribute:
         return self.data_size if self.non_resident else self.value_length
 
     @property
+    def first_vcn(self) -> Vcn:
+        """The first cluster of the file that this extent is about; of a resident attribute the first there is."""
+        return Vcn(self.lowest_vcn) if self.non_resident else FIRST
+
+    @property
     def pairs_room(self) -> int:
         """Bytes of mapping pairs that the attribute holds without growing."""
         return self.length - self.pairs_offset
@@ -140,13 +149,13 @@ class Attribute:
     def runs(self, cluster_count: int) -> list[Run]:
         """The runs of this extent, on a volume of so many clusters."""
         at = self.position + self.pairs_offset
-        runs = decode_pairs(bytes(self.raw[self.pairs_offset :]), self.lowest_vcn, cluster_count, at)
+        runs = decode_pairs(bytes(self.raw[self.pairs_offset :]), self.first_vcn, cluster_count, at)
         end = runs[-1].next_vcn if runs else self.lowest_vcn
         if end != self.highest_vcn + 1:
             raise FormatError("run list", at, f"clusters up to {self.highest_vcn}", f"clusters up to {end - 1}")
         return runs
 
-    def set_pairs(self, pairs: bytes, next_vcn: int) -> None:
+    def set_pairs(self, pairs: bytes, next_vcn: Vcn) -> None:
         """Gives this extent other mapping pairs, which end before `next_vcn`."""
         self.raw[self.pairs_offset :] = pairs.ljust(align8(len(pairs)), b"\0")
         self.highest_vcn = next_vcn - 1

@@ -15,6 +15,8 @@ from vmrescue.ntfs.structures.record import NUMBER_MASK, Reference
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from vmrescue.ntfs.structures.positions import Vcn
+
 MAX_SIZE = 256 * 1024  # bytes; Windows's limit
 _ENTRY = struct.Struct("<IHBBQQH")  # kind, length, name length and offset, lowest VCN, reference, attribute number
 
@@ -24,7 +26,7 @@ class ListEntry(NamedTuple):
 
     kind: int
     name: str
-    lowest_vcn: int
+    lowest_vcn: Vcn
     reference: Reference
     number: int
 

@@ -17,6 +17,7 @@ from vmrescue.volume.bitlocker import is_bitlocker
 
 if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
+    from vmrescue.ntfs.structures.positions import Lcn
 
 BOOT_SECTOR_SIZE = 512  # of it, whatever the sector size is
 SECTOR_SIZES = (512, 1024, 2048, 4096)
@@ -53,8 +54,8 @@ class BootSector:
     cluster_size: int
     cluster_count: int
     volume_size: int
-    mft_cluster: int
-    mirror_cluster: int
+    mft_cluster: Lcn
+    mirror_cluster: Lcn
     record_size: int
     index_block_size: int
     serial: int

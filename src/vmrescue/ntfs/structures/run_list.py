@@ -12,27 +12,28 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmrescue.errors import FormatError
+from vmrescue.ntfs.structures.positions import Lcn, Vcn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-HOLE = -1
+HOLE = Lcn(-1)
 
 
 class Run(NamedTuple):
     """`length` clusters from `vcn` on; `lcn` is HOLE where none are stored."""
 
-    vcn: int
-    lcn: int
+    vcn: Vcn
+    lcn: Lcn
     length: int
 
     @property
-    def next_vcn(self) -> int:
-        return self.vcn + self.length
+    def next_vcn(self) -> Vcn:
+        return Vcn(self.vcn + self.length)
 
     @property
-    def next_lcn(self) -> int:
-        return self.lcn + self.length
+    def next_lcn(self) -> Lcn:
+        return Lcn(self.lcn + self.length)
 
 
 class RunList:
@@ -65,14 +66,14 @@ class RunList:
         must_be_apart(((run.lcn, run.length) for run in self.stored), position)
 
     @property
-    def next_lcn(self) -> int | None:
+    def next_lcn(self) -> Lcn | None:
         """The cluster after the last stored one, where the file would best go on."""
         stored = self.stored
         return stored[-1].next_lcn if stored else None
 
-    def append(self, lcn: int, count: int) -> None:
+    def append(self, lcn: Lcn, count: int) -> None:
         """Adds clusters at the end, to the last run where they continue it."""
-        vcn = self.clusters
+        vcn = Vcn(self.clusters)
         if self._runs and self._continues(self._runs[-1], lcn):
             last = self._runs.pop()
             vcn, lcn, count = last.vcn, last.lcn, last.length + count
@@ -88,13 +89,13 @@ class RunList:
             if here:
                 kept.append(run._replace(length=here))
             if here < run.length:
-                lcn = run.lcn if run.lcn == HOLE else run.lcn + here
-                rest.append(Run(run.vcn + here, lcn, run.length - here))
+                lcn = run.lcn if run.lcn == HOLE else Lcn(run.lcn + here)
+                rest.append(Run(Vcn(run.vcn + here), lcn, run.length - here))
         self._runs = kept
         self._starts = []
         return rest
 
-    def since(self, vcn: int) -> list[Run]:
+    def since(self, vcn: Vcn) -> list[Run]:
         """The runs from a cluster of the file on."""
         whole = RunList(self._runs)
         return whole.cut(vcn)
@@ -114,11 +115,11 @@ class RunList:
             index += 1
 
     @staticmethod
-    def _continues(last: Run, lcn: int) -> bool:
+    def _continues(last: Run, lcn: Lcn) -> bool:
         return lcn == HOLE if last.lcn == HOLE else lcn == last.next_lcn
 
 
-def must_be_apart(runs: Iterable[tuple[int, int]], position: int) -> None:
+def must_be_apart(runs: Iterable[tuple[Lcn, int]], position: int) -> None:
     """Raises FormatError where two runs of an attribute share a cluster: a little data could seem to be endless.
 
     Args:
@@ -130,10 +131,11 @@ def must_be_apart(runs: Iterable[tuple[int, int]], position: int) -> None:
             raise FormatError("run list", position, "each cluster once", f"cluster {following} twice")
 
 
-def decode_pairs(pairs: bytes, first_vcn: int, limit: int, position: int) -> list[Run]:
+def decode_pairs(pairs: bytes, first_vcn: Vcn, limit: int, position: int) -> list[Run]:
     """The runs in mapping pairs; `limit` is the number of clusters of the volume, `position` that of the pairs."""
     runs = []
-    vcn, lcn, at = first_vcn, 0, 0
+    vcn: int = first_vcn
+    lcn = at = 0
     while at < len(pairs) and pairs[at]:
         count_size, lcn_size = pairs[at] & 15, pairs[at] >> 4
         start, at = at, at + 1 + count_size + lcn_size
@@ -144,7 +146,7 @@ def decode_pairs(pairs: bytes, first_vcn: int, limit: int, position: int) -> lis
             lcn += int.from_bytes(pairs[start + 1 + count_size : at], "little", signed=True)
             if lcn < 0 or lcn + count > limit:
                 raise FormatError("run list", position + start, f"clusters below {limit}", f"{count} at {lcn}")
-        runs.append(Run(vcn, lcn if lcn_size else HOLE, count))
+        runs.append(Run(Vcn(vcn), Lcn(lcn) if lcn_size else HOLE, count))
         vcn += count
     return runs
 
@@ -152,7 +154,7 @@ def decode_pairs(pairs: bytes, first_vcn: int, limit: int, position: int) -> lis
 def encode_pairs(runs: Iterable[Run], room: int | None = None) -> tuple[bytes, int]:
     """Mapping pairs, ended by a zero byte, of as many runs as fit in `room` bytes; and how many runs those are."""
     pairs = bytearray()
-    last_lcn = done = 0
+    last_lcn, done = Lcn(0), 0
     for run in runs:
         pair = _encode(run, last_lcn)
         if room is not None and len(pairs) + len(pair) + 1 > room:
@@ -163,7 +165,7 @@ def encode_pairs(runs: Iterable[Run], room: int | None = None) -> tuple[bytes, i
     return bytes(pairs) + b"\0", done
 
 
-def _encode(run: Run, last_lcn: int) -> bytes:
+def _encode(run: Run, last_lcn: Lcn) -> bytes:
     count = _shortest(run.length)
     place = b"" if run.lcn == HOLE else _shortest(run.lcn - last_lcn)
     return bytes([len(count) | len(place) << 4]) + count + place
