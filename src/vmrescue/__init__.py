@@ -17,11 +17,12 @@ from vmrescue.lazy import names_of
 if TYPE_CHECKING:
     from vmrescue import disk
     from vmrescue.checks import Finding, Policy
-    from vmrescue.diagnosis import Diagnosis, diagnose
+    from vmrescue.diagnosis import Diagnosis, diagnose, rehearse
     from vmrescue.errors import VmRescueError
     from vmrescue.fleet import ScanResult, scan
     from vmrescue.plan import Plan
     from vmrescue.procedure import Outcome, rescue
+    from vmrescue.rehearsal import Rehearsal
     from vmrescue.transaction import Receipt, repair, undo
 
 __version__ = "0.1.0"
@@ -32,10 +33,12 @@ __all__ = [
     "Plan",
     "Policy",
     "Receipt",
+    "Rehearsal",
     "ScanResult",
     "VmRescueError",
     "diagnose",
     "disk",
+    "rehearse",
     "rescue",
     "repair",
     "scan",
@@ -48,6 +51,8 @@ _ROOMS = {
     "Outcome": "procedure",
     "Policy": "checks",
     "diagnose": "diagnosis",
+    "rehearse": "diagnosis",
+    "Rehearsal": "rehearsal",
     "VmRescueError": "errors",
     "ScanResult": "fleet",
     "rescue": "procedure",

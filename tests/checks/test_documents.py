@@ -151,7 +151,7 @@ def test_a_document_has_all_that_it_had_and_no_value_has_become_another(gen2_bro
     document = vmrescue.diagnose(gen2_broken).to_dict()
 
     assert set(document) >= DOCUMENT
-    assert set(document) - DOCUMENT == {"not_checked", "stores", "systems", "loaders", "checks"}
+    assert set(document) - DOCUMENT == {"boot", "not_checked", "stores", "systems", "loaders", "checks"}
     assert {name: document["windows"][name] for name in WINDOWS} == WINDOWS
     assert set(document["windows"]) - set(WINDOWS) == {"version", "build", "computer_name", "way"}
     assert set(document["disk"]) == {"format", "size", "sector_size", "style", "id"}

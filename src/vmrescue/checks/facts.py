@@ -198,6 +198,17 @@ class Link(Fact):
 
 
 @dataclass(frozen=True)
+class StopFact(Fact):
+    """Where a start ends."""
+
+    stage: Annotated[str, As("stage")]
+    code: Annotated[str, As("code")]
+    screen: Annotated[str, As("shown")]
+    reason: Annotated[str, As("why")]
+    article: Annotated[str, As("article")]
+
+
+@dataclass(frozen=True)
 class PartFact(Fact):
     """A part that is missing or cannot be read."""
 

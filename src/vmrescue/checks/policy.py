@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from vmrescue.checks.vm_size import temporary_drive
 from vmrescue.errors import UsageError
+from vmrescue.rehearsal.platform import NAMES
 
 DRIVE = re.compile(r"[A-Za-z]:")
 LEAST_RAM = 256 << 20  # bytes; what Windows Server Core needs at least is twice that
@@ -32,6 +33,8 @@ class Policy:
         ems_port: the serial port of the console.
         ems_baud_rate: its speed, in bits a second.
         boot_menu: whether the boot menu is to show on the serial console too.
+        platform: the machine's hardware, whose drivers are needed at the start: ``azure``, ``hyper-v``, ``kvm``,
+            ``vmware``, ``nvme``; ``auto``: what the disk tells.
     """
 
     temp_drive: str | None = ASK_THE_DISK
@@ -44,8 +47,11 @@ class Policy:
     ems_port: int = 1
     ems_baud_rate: int = 115200
     boot_menu: bool = False
+    platform: str = "auto"
 
     def __post_init__(self) -> None:
+        if self.platform not in NAMES:
+            raise UsageError(f"there is no platform {self.platform!r}; there are {', '.join(NAMES)}")
         if self.vm_size is not None:
             temporary_drive(self.vm_size)  # raises where it is no size's name
         if self.temp_drive not in (None, ASK_THE_DISK) and not DRIVE.fullmatch(str(self.temp_drive)):

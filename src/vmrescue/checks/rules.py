@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmrescue.checks.boot.boot_path import boot_path
 from vmrescue.checks.boot.missing_part import missing_part
 from vmrescue.checks.boot.serial_console import serial_console
 from vmrescue.checks.memory.bad_memory import bad_memory
@@ -35,6 +36,7 @@ def register(check: Check) -> None:
 
 
 for each in (
+    boot_path,
     volume_state,
     missing_part,
     boot_copy,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import NotFoundError
+from vmrescue.rehearsal import rehearse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from vmrescue.checks.policy import Policy
+    from vmrescue.rehearsal import Rehearsal
     from vmrescue.windows import Installation, OperatingSystem, Volume
     from vmrescue.windows.boot_store import BootStore
 
@@ -39,6 +42,11 @@ class Subject:
         self.policy = policy
         self.other = other
         self.boots = boots
+
+    @cached_property
+    def rehearsal(self) -> Rehearsal:
+        """The boot path, followed when it is first asked for."""
+        return rehearse(self.installation, self.policy.platform, self.policy.ram)
 
     @property
     def volumes(self) -> list[Volume]:

@@ -39,6 +39,7 @@ FINDINGS = 1  # exit status: findings of warning or critical
 @policy_options
 @check_options
 @report_option
+@click.option("--symptom", metavar="TEXT", help="A code or words from the screen: does the boot path end so?")
 @quiet_option
 @click.pass_context
 def command(
@@ -51,6 +52,7 @@ def command(
     only: tuple[str, ...],
     skip: tuple[str, ...],
     output: str,
+    symptom: str | None,
     quiet: bool,
     **policy: Any,
 ) -> None:
@@ -66,6 +68,8 @@ def command(
         diagnosis, document = diagnose_as_page(image, make_policy(**policy), data_disks, only, skip, choice)
     else:
         diagnosis = diagnose(image, make_policy(**policy), data_disks, only, skip, store=store, windows=windows)
+        if symptom:
+            diagnosis = diagnosis.explaining(symptom)
         document = json.dumps(diagnosis.to_dict(), indent=2) if output == "json" else diagnosis_text(diagnosis)
     if not quiet:
         click.echo(document)

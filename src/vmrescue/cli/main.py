@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # name: what it does. A command's module has the same name and holds `command`; it is imported only when it is run.
 COMMANDS = {
     "diagnose": "Say what is wrong in an image; nothing is written.",
+    "rehearse": "Follow the boot path of an image, and say where it ends.",
     "explain": "Say what a check looks for, or what a stop code means.",
     "scan": "Say what is wrong in many images; nothing is written to them.",
     "info": "Show the disk, its volumes and the Windows in it.",

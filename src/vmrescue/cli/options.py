@@ -146,18 +146,21 @@ class ChecksOption(click.Option):
         return record and (record[0], f"{record[1]}: {', '.join(CHECKS)}.")
 
 
-def _policy_options() -> list[Callable[[Command], Command]]:
-    """An option for each field of the policy, under the field's name."""
+def policy_option(field: str) -> Callable[[Command], Command]:
+    """The option for a field of the policy, under the field's name."""
     kinds: dict[str, dict[str, Any]] = {
         "text": {},
         "size": {"type": Size()},
         "number": {"type": int},
         "flag": {"is_flag": True, "default": None},
     }
-    options = [
-        click.option(each.name, field, help=each.help, metavar=each.metavar or None, **kinds[each.takes])
-        for field, each in POLICY.items()
-    ]
+    each = POLICY[field]
+    return click.option(each.name, field, help=each.help, metavar=each.metavar or None, **kinds[each.takes])
+
+
+def _policy_options() -> list[Callable[[Command], Command]]:
+    """An option for each field of the policy."""
+    options = [policy_option(field) for field in POLICY]
     no_drive = "The VM has no temporary drive: the page file belongs on Windows' own volume."
     options.insert(2, click.option(NO_TEMP_DRIVE, "no_temp_drive", is_flag=True, help=no_drive))
     return options

@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from vmrescue.diagnosis.diagnosis import Diagnosis
     from vmrescue.diagnosis.disks import open_disks
     from vmrescue.diagnosis.examination import diagnose, examine, inventory
+    from vmrescue.diagnosis.rehearsing import rehearse
 
-__all__ = ["Diagnosis", "diagnose", "examine", "inventory", "open_disks"]
+__all__ = ["Diagnosis", "diagnose", "examine", "inventory", "open_disks", "rehearse"]
 
 _MODULES = {
     "Diagnosis": "diagnosis",
@@ -19,6 +20,7 @@ _MODULES = {
     "examine": "examination",
     "inventory": "examination",
     "open_disks": "disks",
+    "rehearse": "rehearsing",
 }
 
 __getattr__ = names_of(__name__, _MODULES)

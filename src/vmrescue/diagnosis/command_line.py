@@ -49,6 +49,12 @@ POLICY = {
     ),
     "ems_port": Option("--ems-port", "number", "N", "serial-console: the serial port  [default: 1]"),
     "ems_baud_rate": Option("--ems-baud-rate", "number", "N", "serial-console: its speed  [default: 115200]"),
+    "platform": Option(
+        "--platform",
+        "text",
+        "NAME",
+        "boot-path: the VM's hardware, azure, hyper-v, kvm, vmware or nvme  [default: what the disk tells]",
+    ),
     "boot_menu": Option("--with-boot-menu", "flag", "", "serial-console: also show the boot menu there, for 10 s."),
 }
 NO_TEMP_DRIVE = "--no-temp-drive"

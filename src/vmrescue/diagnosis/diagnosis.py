@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from vmrescue.checks.policy import Policy
 from vmrescue.checks.rules import chosen
 from vmrescue.diagnosis.command_line import commands, next_commands, repair_of
+from vmrescue.diagnosis.symptom import Symptom
 from vmrescue.plan import ImageIdentity, Plan, Step
 from vmrescue.windows.installation import Choice
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from vmrescue.checks.finding import Finding
     from vmrescue.diagnosis.command_line import Command
     from vmrescue.diagnosis.described import DiskFacts, LoaderFacts, StoreFacts, SystemFacts, VolumeFacts, WindowsFacts
+    from vmrescue.rehearsal import Rehearsal
 
 SCHEMA = "vmrescue.diagnosis/1"
 
@@ -59,6 +61,8 @@ class Diagnosis:
         systems: the Windows on the disks, the one that boots first.
         loaders: what the stores would start.
         ran: the checks that were to run, those that could not be run included.
+        boot: the rehearsal of a start; None where `boot-path` was not among the checks, or there is no Windows.
+        symptom: what was seen on the screen, where that was told.
     """
 
     image: str
@@ -81,6 +85,8 @@ class Diagnosis:
     systems: list[SystemFacts] = field(default_factory=list)
     loaders: list[LoaderFacts] = field(default_factory=list)
     ran: tuple[str, ...] = ()
+    boot: Rehearsal | None = None
+    symptom: Symptom | None = None
 
     @property
     def healthy(self) -> bool:
@@ -92,6 +98,11 @@ class Diagnosis:
         wanted = {check.id for check in chosen(only, skip)}
         left = [each for each in self.findings if each.severity != "advice" and each.check in wanted]
         return not left and not any(each.check in wanted for each in self.not_checked)
+
+    def explaining(self, text: str) -> Diagnosis:
+        """The same with what was seen on the screen (a code, words): the findings that explain it stand first."""
+        symptom = Symptom.of(text)
+        return replace(self, symptom=symptom, findings=symptom.first(self.findings, self.boot))
 
     def plan(self, only: Collection[str] | None = None, skip: Collection[str] = ()) -> Plan:
         """The changes that mend the findings (of the checks `only`, without those of `skip`).
@@ -140,6 +151,8 @@ class Diagnosis:
             "loaders": [loader.to_dict() for loader in self.loaders],
             "volumes": [volume.to_dict() for volume in self.volumes],
             "findings": [self._finding(finding) for finding in self.findings],
+            **({"symptom": {"text": self.symptom.text, "said": self.symptom.said(self.boot)}} if self.symptom else {}),
+            "boot": self.boot.to_dict() if self.boot else None,
             "not_checked": [each.to_dict() for each in self.not_checked],
             "checks": list(self.ran),
             "refusal": self.refusal,

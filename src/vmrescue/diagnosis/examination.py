@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from vmrescue.checks.boot.boot_path import boot_path
 from vmrescue.checks.policy import Policy
 from vmrescue.checks.rules import CHECKS, chosen, of_volumes_alone
 from vmrescue.checks.subject import Subject
@@ -122,7 +123,8 @@ def _diagnosis(
     obstacles: Obstacles,
 ) -> Diagnosis:
     disks, parents = installation.disks, parent_folder()
-    findings, not_checked = run(wanted, Subject(installation, policy))
+    subject = Subject(installation, policy)
+    findings, not_checked = run(wanted, subject)
     windows = WindowsFacts.of(installation)
     return Diagnosis(
         image=disks[0].path,
@@ -145,6 +147,7 @@ def _diagnosis(
         systems=[SystemFacts.of(system) for system in installation.systems],
         loaders=[LoaderFacts.of(loader) for loader in installation.loaders],
         ran=tuple(check.id for check in wanted),
+        boot=subject.rehearsal.plain if boot_path in wanted and not installation.is_nothing else None,
     )
 
 

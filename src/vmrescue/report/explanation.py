@@ -14,6 +14,7 @@ from vmrescue.checks.rules import CHECKS
 from vmrescue.checks.steps import PROCEDURE, Step
 from vmrescue.checks.stop_codes import STOP_CODES
 from vmrescue.diagnosis.command_line import COMMANDS, only
+from vmrescue.rehearsal.endings import stages_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +39,8 @@ def check_text(check: Check) -> str:
 def code_text(code: StopCode) -> str:
     """What a stop code means, and which checks look for a cause of it."""
     lines = [f"{code}: shown by the {code.where}", *_wrapped("", code.meaning), ""]
+    if stages := stages_of(code.number):
+        lines += [*_wrapped("", f"A rehearsal of a start may end with it in: {', '.join(stages)}."), ""]
     if code.checks:
         for name in code.checks:
             lines += _wrapped(name, CHECKS[name].title, max(map(len, code.checks)) + 2)
@@ -88,6 +91,7 @@ def to_dict() -> dict[str, Any]:
             "where": code.where,
             "meaning": code.meaning,
             "checks": list(code.checks),
+            "stages": stages_of(code.number),
             "source": code.source,
         }
         for code in STOP_CODES.values()

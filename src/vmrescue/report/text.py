@@ -30,6 +30,9 @@ def diagnosis_text(diagnosis: Diagnosis) -> str:
     """What is wrong with an image, worst news in the order of the procedure."""
     lines = [headline(diagnosis)]
     lines += [f"note: {printable(warning)}" for warning in diagnosis.warnings]
+    if diagnosis.symptom:
+        said = f"symptom {diagnosis.symptom.text}: {diagnosis.symptom.said(diagnosis.boot)}"
+        lines += textwrap.wrap(printable(said), WIDTH, subsequent_indent="  ", break_on_hyphens=False)
     for finding in diagnosis.findings:
         lines += ["", *_finding_lines(diagnosis, finding)]
     return "\n".join([*lines, "", *not_checked_lines(diagnosis), _verdict(diagnosis)])

@@ -17,6 +17,7 @@ from vmrescue.readers.hive.reader import HiveReader
 from vmrescue.readers.stream import DeviceStream, StreamDevice
 from vmrescue.registry import path as key_path
 from vmrescue.registry.base_block import LOG_SUFFIXES, SECTOR, BaseBlock
+from vmrescue.registry.base_block import SIZE as BASE_SIZE
 from vmrescue.registry.hive_file import hive_size, read_hive, read_log
 from vmrescue.registry.mounts import mount_of
 from vmrescue.registry.state import HiveState, Unreplayed, hive_state, layer_notes
@@ -71,6 +72,11 @@ class RegistryFile:
         self.mount: Mount = mount_of(path, b"" if self.ref.partition else base_block)
         self._stream = stream
         self._replay = replay
+
+    def why_cut(self) -> str | None:
+        """That the file is shorter than its base block asks for; None where it is not."""
+        wanted = self._base.bins_size + BASE_SIZE
+        return f"it has {self.size} bytes, and its base block says {wanted}" if wanted > self.size else None
 
     def reading(self) -> AbstractContextManager[None]:
         """The guard for everything that dissect.regf does with this hive."""

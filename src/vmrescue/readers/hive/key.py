@@ -42,6 +42,16 @@ class HiveKey:
         return str(self._key.name)
 
     @property
+    def node(self) -> Any:
+        """dissect's own."""
+        return self._key
+
+    @property
+    def hive(self) -> str:
+        """What errors call its hive."""
+        return self._hive
+
+    @property
     def is_link(self) -> bool:
         return bool(int(self._key.cell.Flags) & SYM_LINK)
 

@@ -1,0 +1,37 @@
+"""boot-path: a start of this Windows ends before it runs (`rehearsal`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.checks.check import check
+from vmrescue.checks.facts import StopFact
+from vmrescue.checks.steps import Step
+from vmrescue.checks.subject import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmrescue.checks.finding import Finding
+    from vmrescue.checks.subject import Subject
+
+
+@check(
+    "boot-path",
+    family="boot",
+    severity="critical",
+    title="a start of Windows ends before it runs",
+    meaning="The boot path was followed as firmware, boot manager, loader and kernel would take it, and ends there.",
+    fires="a stage of the boot path comes upon a thing that ends it: a file, an entry, a driver or a hive that is "
+    "missing or bad",
+    repair="none of its own: other checks mend what they can of it",
+    source="Microsoft's support articles on Azure VMs that do not start, each named where it applies",
+    step=Step.REPAIR_VM,
+    needs=(Part.VOLUMES,),
+    applicability="advice",
+)
+def boot_path(subject: Subject) -> Iterator[Finding]:
+    stop = subject.rehearsal.stop
+    if stop is not None and not subject.installation.is_nothing:
+        fact = StopFact(stop.stage, stop.code or "none that is known", stop.screen, stop.reason, stop.source)
+        yield boot_path.finding(str(stop), facts=(fact,))

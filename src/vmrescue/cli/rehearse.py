@@ -1,0 +1,51 @@
+"""vmrescue rehearse"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from vmrescue.cli.options import (
+    choice_options,
+    data_disk_option,
+    format_option,
+    image_argument,
+    policy_option,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STOPS = 1  # exit status: the start ends before Windows runs
+
+
+@click.command()
+@image_argument
+@data_disk_option
+@choice_options
+@policy_option("platform")
+@policy_option("ram")
+@click.option("--full", is_flag=True, help="Show all that was looked at, not only what is odd.")
+@format_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    image: Path,
+    data_disks: tuple[Path, ...],
+    store: str | None,
+    windows: str | None,
+    platform: str | None,
+    ram: int | None,
+    full: bool,
+    output: str,
+) -> None:
+    """Follow the boot path of IMAGE as firmware, boot manager, loader and kernel would take it; nothing is run."""
+    from vmrescue.diagnosis import rehearse
+    from vmrescue.report.rehearsal import rehearsal_text
+
+    found = rehearse(image, platform or "auto", ram, data_disks, store=store, windows=windows)
+    click.echo(json.dumps(found.to_dict(), indent=2) if output == "json" else rehearsal_text(found, full))
+    ctx.exit(STOPS if found.stop else 0)

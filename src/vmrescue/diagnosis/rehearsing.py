@@ -1,0 +1,48 @@
+"""A rehearsal of an image's start, by the image's path."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue import rehearsal
+from vmrescue.diagnosis.disks import open_disks
+from vmrescue.errors import NotFoundError
+from vmrescue.windows import Choice, Installation
+from vmrescue.windows.boot_store import why_no_store
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable
+
+    from dissect.target import Target
+
+    from vmrescue.rehearsal import Rehearsal
+
+
+def rehearse(
+    image: str | os.PathLike[str] | Target,
+    platform: str = "auto",
+    ram: int | None = None,
+    data_disks: Iterable[str | os.PathLike[str]] = (),
+    *,
+    store: str | None = None,
+    windows: str | None = None,
+) -> Rehearsal:
+    """Follows the boot path of an image, stage by stage, and says where it ends. Nothing is written, nothing is run.
+
+    Args:
+        image: as `diagnose` takes it.
+        platform: the VM's hardware, whose drivers are needed: ``azure``, ``hyper-v``, ``kvm``, ``vmware``, ``nvme``;
+            ``auto``: what the disk tells.
+        ram: its memory in bytes, for what is started from a disk in memory.
+        data_disks: further disks of the same VM.
+        store, windows: which boot store and which Windows boot, where the disk does not tell.
+
+    Raises:
+        VmRescueError: the image cannot be read, or holds nothing of a Windows; there is no such platform.
+    """
+    with open_disks([image, *data_disks]) as disks:
+        installation = Installation(disks, Choice(store, windows))
+        if installation.is_nothing:
+            raise NotFoundError(f"{why_no_store(disks[0], {})}; {installation.why_no_windows}")
+        return rehearsal.rehearse(installation, platform, ram).plain

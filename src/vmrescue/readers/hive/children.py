@@ -1,0 +1,170 @@
+"""A few values of each subkey of a key, in one pass over the cells: dissect.regf takes 100 ms for the 700 services.
+
+Read in place of dissect, from the same stream; `tests/readers/test_children.py` holds it to what dissect reads.
+Source: M. Suhanov, "Windows registry file format specification": key node, key value, subkeys list.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+from vmrescue.errors import FormatError
+from vmrescue.readers.guard import reading
+from vmrescue.readers.hive.bounds import BINS, LEAST_CELL, LEAST_KEY
+from vmrescue.readers.hive.key import Stored
+from vmrescue.upcase import upper
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from vmrescue.readers.hive.key import HiveKey
+
+_UNIT = 8192  # bytes that one read of the stream brings: keys made together lie together
+_SIZE = struct.Struct("<i")
+# Key node: flags, count of subkeys, their list, count of values, their list, length of the name.
+_KEY = struct.Struct("<2xH16xI4xI4xII28xH")
+# Key value: length of the name; size of the data, with the top bit set where the data stand in the next field; type.
+_VALUE = struct.Struct("<2xHIIIH2x")
+_NAME_IN_KEY, _NAME_IN_VALUE = 76, 20
+_ONE_BYTE_KEY, _ONE_BYTE_VALUE, _SYM_LINK = 0x20, 0x01, 0x10
+_INLINE = 0x80000000
+_LARGEST_IN_ONE_CELL = 16344
+_STRIDES = {b"li": 4, b"lf": 8, b"lh": 8}
+
+
+class Child(NamedTuple):
+    """A subkey: its name, whether it is a symbolic link, its own subkeys, and those values that were asked for.
+
+    Values have upper-cased names. `subkeys` are the place of a list in the hive, and how many keys it has.
+    """
+
+    name: str
+    is_link: bool
+    subkeys: tuple[int, int]
+    values: dict[str, Stored]
+
+
+def children(
+    key: HiveKey, names: Collection[str] | None = None, subkeys: tuple[int, int] | None = None
+) -> Iterator[Child]:
+    """Each subkey of a key; a name that a damaged list says twice counts once.
+
+    Args:
+        names: the values to read; None: all.
+        subkeys: those of a child of the same hive, in the place of the key's own.
+
+    Raises FormatError where a cell is none, or larger data than one cell holds is asked for.
+    """
+    node = key.node
+    pages = _Pages(node.hive.fh, node.hive.size)
+    place, count = subkeys or (int(node.cell.SubKeyLists[0]), int(node.cell.SubKeyCounts[0]))
+    wanted: dict[int, set[str]] | None = None if names is None else {}
+    for name in names or ():
+        assert wanted is not None
+        wanted.setdefault(len(name), set()).add(upper(name))
+    seen: set[str] = set()
+    with reading(key.hive, None):
+        for offset in _subkeys(pages, place, count):
+            child = _child(pages, offset, wanted)
+            if upper(child.name) not in seen:
+                seen.add(upper(child.name))
+                yield child
+
+
+class _Pages:
+    """The hive's bytes, of which what was read is kept."""
+
+    def __init__(self, stream: BinaryIO, size: int) -> None:
+        self.size = size
+        self._stream = stream
+        self._kept: dict[int, bytes] = {}
+
+    def read(self, position: int, length: int) -> bytes:
+        first, at = divmod(position, _UNIT)
+        page = self._page(first)
+        if at + length <= _UNIT:
+            return page[at : at + length]
+        last = (position + length - 1) // _UNIT
+        return b"".join(self._page(each) for each in range(first, last + 1))[at : at + length]
+
+    def _page(self, number: int) -> bytes:
+        page = self._kept.get(number)
+        if page is None:
+            self._stream.seek(number * _UNIT)
+            page = self._kept[number] = self._stream.read(min(_UNIT, self.size - number * _UNIT))
+        return page
+
+    def cell(self, offset: int, most: int = 1 << 20) -> bytes:
+        position = BINS + offset
+        first, at = divmod(position, _UNIT)
+        page = self._kept.get(first)
+        if page is not None and at + 4 <= _UNIT and 0 <= offset <= self.size - BINS - LEAST_CELL:
+            size = abs(_SIZE.unpack_from(page, at)[0])
+            if LEAST_CELL <= size <= _UNIT - at and position + size <= self.size:
+                return page[at + 4 : at + size]  # as nearly all are: small, and on a page that is here
+        if not 0 <= offset <= self.size - BINS - LEAST_CELL:
+            raise FormatError("cell", position, f"a place among the hive's {self.size} bytes", offset)
+        size = abs(_SIZE.unpack(self.read(position, 4))[0])
+        if not LEAST_CELL <= size <= min(self.size - position, most):
+            raise FormatError("cell", position, f"a size of {LEAST_CELL} to {self.size - position} bytes", size)
+        return self.read(position + 4, size - 4)
+
+
+def _subkeys(pages: _Pages, offset: int, count: int, depth: int = 0) -> Iterator[int]:
+    """Where the cells of the keys in a list are."""
+    if not count:
+        return
+    cell = pages.cell(offset)
+    kind, listed = cell[:2], int.from_bytes(cell[2:4], "little")
+    if kind == b"ri" and not depth:
+        for at in range(4, min(4 + 4 * listed, len(cell) - 3), 4):
+            yield from _subkeys(pages, int.from_bytes(cell[at : at + 4], "little"), count, depth + 1)
+        return
+    stride = _STRIDES.get(kind)
+    if stride is None or listed > pages.size // LEAST_KEY:
+        raise FormatError("subkey list", BINS + offset, "a list of keys", kind)
+    for at in range(4, min(4 + stride * listed, len(cell) - 3), stride):
+        yield int.from_bytes(cell[at : at + 4], "little")
+
+
+def _child(pages: _Pages, offset: int, wanted: dict[int, set[str]] | None) -> Child:
+    cell = pages.cell(offset)
+    if cell[:2] != b"nk" or len(cell) < _NAME_IN_KEY:
+        raise FormatError("key node", BINS + offset, "the signature 'nk'", cell[:2])
+    flags, subkeys, listed, count, values, length = _KEY.unpack_from(cell)
+    name = _name(cell, _NAME_IN_KEY, length, flags & _ONE_BYTE_KEY)
+    found: dict[str, Stored] = {}
+    if count:
+        places = pages.cell(values)
+        for at in range(0, min(4 * count, len(places) - 3), 4):
+            _add_value(pages, int.from_bytes(places[at : at + 4], "little"), wanted, found)
+    return Child(name, bool(flags & _SYM_LINK), (listed, subkeys), found)
+
+
+def _add_value(pages: _Pages, offset: int, wanted: dict[int, set[str]] | None, found: dict[str, Stored]) -> None:
+    cell = pages.cell(offset)
+    if cell[:2] != b"vk" or len(cell) < _NAME_IN_VALUE:
+        raise FormatError("key value", BINS + offset, "the signature 'vk'", cell[:2])
+    length, size, place, kind, flags = _VALUE.unpack_from(cell)
+    one_byte = flags & _ONE_BYTE_VALUE
+    names = None if wanted is None else wanted.get(length if one_byte else length // 2)
+    if wanted is not None and names is None:
+        return  # as for most values, whose names have another length
+    name = upper(_name(cell, _NAME_IN_VALUE, length, one_byte))
+    if (names is not None and name not in names) or name in found:
+        return
+    if size & _INLINE:
+        data = place.to_bytes(4, "little")[: min(size & ~_INLINE, 4)]
+    elif not size:
+        data = b""
+    elif size > _LARGEST_IN_ONE_CELL:
+        raise FormatError("key value", BINS + offset, f"at most {_LARGEST_IN_ONE_CELL} bytes of data", size)
+    else:
+        data = pages.cell(place)[:size]
+    found[name] = Stored(kind, data)
+
+
+def _name(cell: bytes, at: int, length: int, one_byte: int) -> str:
+    raw = cell[at : at + length]
+    return raw.decode("latin-1") if one_byte else raw[: len(raw) & ~1].decode("utf-16-le", "surrogatepass")

@@ -1,0 +1,92 @@
+"""What a fact is about, as data: what a check needs to mend it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from vmrescue.bcd import Device
+    from vmrescue.rehearsal.files import Fault
+    from vmrescue.volumes.disk import Volume
+
+
+@dataclass(frozen=True)
+class LostDevice:
+    """A device element that names no partition at hand.
+
+    Attributes:
+        object, element: which element of the boot store.
+        device: what it names; None where the element is missing or means nothing.
+        candidates: the partitions at hand that hold what is looked for there; one alone is surely meant.
+    """
+
+    object: UUID
+    element: int
+    device: Device | None
+    candidates: tuple[Volume, ...]
+
+
+@dataclass(frozen=True)
+class LostObject:
+    """A reference in the boot store (``default``, ``displayorder``) to an object that is not there.
+
+    Attributes:
+        element: of the boot manager's object.
+        missing: the objects that are named and are not there.
+        candidates: the loaders that there are.
+    """
+
+    element: int
+    missing: tuple[UUID, ...]
+    candidates: tuple[UUID, ...]
+
+
+@dataclass(frozen=True)
+class BadFile:
+    """A file that the path needs and that is missing or bad."""
+
+    volume: Volume
+    path: str
+    fault: Fault
+
+
+@dataclass(frozen=True)
+class BadService:
+    """A driver that is not loaded as it has to be.
+
+    Attributes:
+        control_set, name: its key below Services.
+        start: the start value that counts; None where the key or the value is missing.
+        overridden: the names of the values of StartOverride that differ from 0.
+        file: its file, where that is what is wrong.
+        critical: whether the path ends for it.
+    """
+
+    control_set: str
+    name: str
+    start: int | None
+    overridden: tuple[str, ...] = ()
+    file: BadFile | None = None
+    critical: bool = True
+
+
+@dataclass(frozen=True)
+class LostFilter:
+    """A filter of a device class that names a driver which is missing or off."""
+
+    control_set: str
+    class_guid: str
+    value: str
+    driver: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ActiveFlag:
+    """Which partitions of an MBR are active, and which have a boot manager."""
+
+    active: tuple[int, ...]
+    candidates: tuple[int, ...]

@@ -1,0 +1,233 @@
+r"""Boot manager to loader: the boot store, the entry that is started, and the loader's file.
+
+What is asked is what the boot manager asks: ``bootsequence``, ``default``, ``displayorder``; of the entry ``device``,
+``path`` and ``osdevice``. Each device is looked up among the partitions at hand.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.bcd import Partition, objects
+from vmrescue.bcd.objects import Application
+from vmrescue.errors import NotFoundError
+from vmrescue.rehearsal import endings
+from vmrescue.rehearsal.about import BadFile, LostDevice, LostObject
+from vmrescue.rehearsal.files import Kind, fault_of_file
+from vmrescue.rehearsal.stage import Fact, odd, stop, unknown
+from vmrescue.rehearsal.way import BOOT_SEQUENCE, DEFAULT, DEVICE, DISPLAY_ORDER, OS_DEVICE, PATH, SYSTEM_ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from vmrescue.bcd import BcdObject
+    from vmrescue.rehearsal.endings import Ending
+    from vmrescue.rehearsal.way import Way
+    from vmrescue.volumes.disk import Volume
+
+RECOVERY, RECOVERY_ENABLED, STATUS_POLICY = 0x14000008, 0x16000009, 0x250000E0
+TIMEOUT, SHOW_MENU, RESUME, RESUME_OBJECT = 0x25000004, 0x26000020, 0x26000005, 0x23000006
+SAFE_BOOT, DEBUG, BOOT_LOG, TEST_SIGNING = 0x25000080, 0x260000A0, 0x26000090, 0x16000049
+SAFE_MODES = {0: "minimal", 1: "network", 2: "directory services repair"}
+LEFT_ON = {BOOT_LOG: "bootlog", DEBUG: "debug", TEST_SIGNING: "testsigning"}
+OLD_NAMES = {1: ".exe", 2: ".efi"}  # the loader's file by generation
+
+
+def boot_manager(way: Way) -> Iterator[Fact]:
+    """The stage's facts."""
+    if (fact := _store(way)) is not None:
+        yield fact
+        if fact.ending:
+            return
+    yield from _sequence(way)
+    entry = yield from _entry(way)
+    if entry is not None:
+        yield from _loader(way, entry)
+        yield from _options(way, entry)
+        yield from _recovery(way, entry)
+
+
+def _store(way: Way) -> Fact | None:
+    try:
+        boot = way.boot
+    except NotFoundError as error:
+        if way.installation.unreadable:
+            return unknown("boot store", str(error))
+        return stop("boot store", str(error), endings.NO_STORE)
+    what = f"boot store {boot}"
+    if boot.rank:
+        return stop(what, f"it lies where the boot manager does not look: {boot.way}", endings.NO_STORE)
+    why = boot.fault or boot.hive.why_cut()
+    if why is None:
+        return Fact(what, "it is a store")
+    if any(boot.volume.files.size_of(boot.path + suffix) for suffix in (".LOG1", ".LOG2", ".LOG")):
+        return unknown(what, f"{why}; its logs may hold what mends it")
+    return stop(what, why, endings.NO_STORE)
+
+
+def _sequence(way: Way) -> Iterator[Fact]:
+    """What is to be started once, before the default entry."""
+    try:
+        manager = way.manager
+    except NotFoundError:
+        return
+    named = way.objects(manager, BOOT_SEQUENCE)
+    for guid, entry in named:
+        title = entry.title if entry else "which is not there"
+        lost = LostObject(BOOT_SEQUENCE, (guid,), ()) if entry is None else None
+        yield odd("bootsequence", f"{objects.identifier_of(guid)} is started next, once: {title}", lost)
+    if way.number(manager, RESUME):
+        yield odd("resume", "the boot manager is to wake a Windows that sleeps")
+
+
+def _entry(way: Way) -> Generator[Fact, None, BcdObject | None]:
+    """The entry that is started by itself; None where there is none."""
+    if way.store.find(objects.BY_ALIAS["bootmgr"].guid) is None:
+        yield stop("{bootmgr}", "the store has lost the boot manager's object", endings.NO_MANAGER_OBJECT)
+        return None
+    loaders = tuple(each.guid for each in way.store.loaders())
+    default, order = (way.objects(way.manager, element) for element in (DEFAULT, DISPLAY_ORDER))
+    missing = tuple(guid for guid, found in order if found is None)
+    if missing:
+        said = ", ".join(map(objects.identifier_of, missing))
+        yield odd("displayorder", f"it names {said}, which is not there", LostObject(DISPLAY_ORDER, missing, loaders))
+    alive = [found for _, found in (*default, *order) if found]
+    lost = LostObject(DEFAULT, tuple(guid for guid, found in default if found is None), loaders)
+    if not alive:
+        named = ", ".join(objects.identifier_of(guid) for guid, _ in default) or "nothing"
+        yield stop("default", f"it names {named}, and displayorder no entry that is there", endings.NO_ENTRY, lost)
+        return None
+    if lost.missing:
+        yield odd("default", f"it names {objects.identifier_of(lost.missing[0])}, which is not there", lost)
+    elif not default:
+        yield odd("default", "it is not set: the first of displayorder counts", lost)
+    yield Fact("entry", f"{alive[0].identifier}, {alive[0].title}")
+    return alive[0]
+
+
+def _loader(way: Way, entry: BcdObject) -> Iterator[Fact]:
+    path = way.text(entry, PATH)
+    device = way.place(entry, DEVICE)
+    volume = yield from _device(way, entry, DEVICE, "device", path)
+    if device.ramdisk is not None:
+        yield from _ramdisk(way, entry, volume, device.ramdisk)
+    elif volume is not None:
+        yield from _loader_file(way, entry, volume, path)
+    if entry.type.application is Application.OS_LOADER and device.ramdisk is None:
+        root = way.text(entry, SYSTEM_ROOT) or "\\Windows"
+        yield from _device(way, entry, OS_DEVICE, "osdevice", f"{root}\\System32\\config\\SYSTEM")
+
+
+def _device(way: Way, entry: BcdObject, element: int, name: str, file: str) -> Generator[Fact, None, Volume | None]:
+    """What a device of the entry means: the volume, where it is one at hand that can be read."""
+    place = way.place(entry, element)
+    what = f"{name} of {entry.identifier}"
+    candidates = tuple(_holding(way, file)) if place.volume is None and file else ()
+    lost = LostDevice(entry.guid, element, place.device, candidates)
+    if place.device is None:
+        ending: Ending = endings.NO_LOADER if element == DEVICE else endings.NO_OS_DEVICE
+        yield stop(what, "it is not set, or means nothing", ending, lost)
+        return None
+    if place.volume is not None:
+        yield from _volume(what, place.volume)
+        return place.volume if place.volume.readable else None
+    if place.searched:
+        yield unknown(what, f"{place.device}: only a start resolves it")
+        return None
+    if _elsewhere(way, place.device.target) and not candidates:
+        yield unknown(what, f"{place.device}: that disk is not at hand")
+        return None
+    said = f"; \\{file.lstrip(chr(92))} lies on {', '.join(map(str, candidates))}" if candidates else ""
+    yield stop(what, f"{place.device} is no partition of this disk{said}", endings.NO_DEVICE, lost)
+    return None
+
+
+def _elsewhere(way: Way, target: object) -> bool:
+    """Whether a device names a disk that is not at hand: a copy's new id, or a further disk of the machine."""
+    ids = {disk.table.disk_id for disk in way.installation.disks}
+    return isinstance(target, Partition) and target.disk not in ids
+
+
+def _volume(what: str, volume: Volume) -> Iterator[Fact]:
+    if volume.file_system == "BitLocker":
+        yield unknown(what, f"{volume} is encrypted with BitLocker")
+    elif volume.file_system is None:
+        yield stop(what, f"{volume} holds no file system that is known", endings.NO_FILE_SYSTEM)
+    elif not volume.readable:
+        yield unknown(what, f"{volume} holds {volume.file_system}, which is not read")
+    else:
+        _ = volume.files  # raises FormatError where the file system cannot be opened
+        yield Fact(what, str(volume))
+
+
+def _holding(way: Way, file: str) -> Iterator[Volume]:
+    """The volumes on which a file lies."""
+    for volume in way.installation.volumes:
+        if volume.readable and volume not in way.installation.unreadable and volume.files.size_of(file) is not None:
+            yield volume
+
+
+def _loader_file(way: Way, entry: BcdObject, volume: Volume, path: str) -> Iterator[Fact]:
+    what = f"loader {path or '(no path)'} on {volume}"
+    if not path:
+        yield stop(what, "the entry names no file", endings.NO_LOADER)
+        return
+    fault = fault_of_file(volume, path.strip("\\"), machine=way.machine if way.installation.os else None)
+    if fault is None:
+        yield Fact(what, "it is there")
+    elif fault.kind is Kind.UNKNOWN:
+        yield unknown(what, fault.said)
+    else:
+        ends = {Kind.MISSING: endings.NO_LOADER, Kind.MACHINE: endings.OTHER_MACHINE}
+        ending = ends.get(fault.kind, endings.BAD_LOADER)
+        yield stop(what, fault.said, ending, BadFile(volume, path.strip("\\"), fault))
+    usual = OLD_NAMES[way.generation]
+    if entry.type.application is Application.OS_LOADER and not path.lower().endswith(usual):
+        yield odd("path", f"{path}: a machine of generation {way.generation} takes winload{usual}")
+
+
+def _ramdisk(way: Way, entry: BcdObject, volume: Volume | None, path: str) -> Iterator[Fact]:
+    if volume is None:
+        return
+    what = f"ramdisk of {entry.identifier}: {path} on {volume}"
+    size = volume.files.size_of(path)
+    if size is None:
+        yield stop(what, "the file is not there", endings.NO_LOADER)
+    else:
+        yield odd(what, f"the start leads into a disk in memory, of {size} bytes")
+
+
+def _options(way: Way, entry: BcdObject) -> Iterator[Fact]:
+    """Settings with which Windows starts other than it usually does."""
+    if (mode := way.number(entry, SAFE_BOOT)) is not None:
+        yield odd("safeboot", f"Windows starts in safe mode ({SAFE_MODES.get(mode, mode)})")
+    for element, name in LEFT_ON.items():
+        if way.number(entry, element):
+            yield odd(name, "it is on")
+
+
+def _recovery(way: Way, entry: BcdObject) -> Iterator[Fact]:
+    """Where a start leads after two that failed."""
+    if way.number(entry, RECOVERY_ENABLED) == 0 or way.number(entry, STATUS_POLICY) == 1:
+        yield Fact("recovery", "off: a start that fails is tried again")
+        return
+    for guid, found in way.objects(entry, RECOVERY):
+        if found is None:
+            yield odd(
+                "recoverysequence", f"{objects.identifier_of(guid)} is not there", LostObject(RECOVERY, (guid,), ())
+            )
+            continue
+        place = way.place(found, DEVICE)
+        if place.device is not None and place.volume is None and not place.searched:
+            yield odd(
+                f"device of {found.identifier}",
+                f"{place.device} is no partition of this disk: recovery would not start",
+                LostDevice(found.guid, DEVICE, place.device, ()),
+            )
+        elif place.volume is not None and place.ramdisk is not None:
+            size = place.volume.files.size_of(place.ramdisk) if place.volume.readable else None
+            said = f"{place.ramdisk} on {place.volume}"
+            if size is None:
+                yield odd("recovery", f"after two starts that fail: {said}, which is not there")
+            else:
+                yield Fact("recovery", f"after two starts that fail: {said}, {size} bytes")

@@ -1,0 +1,77 @@
+"""What is the matter with a file of the boot path, as far as its size and its first page tell."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from vmrescue.errors import FormatError, NotFoundError, UnsupportedError, UsageError
+from vmrescue.rehearsal.pe import HEAD, read_program
+
+if TYPE_CHECKING:
+    from vmrescue.volumes.disk import Volume
+
+
+class Kind(StrEnum):
+    """What is wrong with a file."""
+
+    MISSING = "missing"
+    EMPTY = "empty"
+    ZEROS = "zeros"
+    NO_PROGRAM = "no program"
+    CUT = "cut"
+    MACHINE = "machine"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong, and how it is said."""
+
+    kind: Kind
+    said: str
+
+
+def fault_of_file(volume: Volume, path: str, program: bool = True, machine: str | None = None) -> Fault | None:
+    """What is wrong with a file; None where nothing is, as far as its size and its first page tell.
+
+    Args:
+        program: whether it has to be one (PE).
+        machine: for which machine; None where that is not known.
+    """
+    try:
+        stream = volume.files.open(path)
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(0)
+        head = stream.read(HEAD) if size else b""
+    except NotFoundError:
+        return Fault(Kind.MISSING, "it is not there")
+    except (FormatError, UnsupportedError, UsageError) as error:  # a name that fits several; compressed as a whole
+        return Fault(Kind.UNKNOWN, str(error))
+    if not size:
+        return Fault(Kind.EMPTY, "it is empty")
+    if not any(head):
+        return Fault(Kind.ZEROS, f"its first {len(head)} bytes are zeros")
+    return _fault_of_program(head, size, machine) if program else None
+
+
+def _fault_of_program(head: bytes, size: int, machine: str | None) -> Fault | None:
+    try:
+        found = read_program(head)
+    except FormatError as error:
+        return Fault(Kind.NO_PROGRAM, str(error))
+    if found.end > size:
+        return Fault(Kind.CUT, f"it has {size} bytes, and its headers say {found.end}")
+    if machine and found.machine != machine:
+        return Fault(Kind.MACHINE, f"it is a program for {found.machine}, not for {machine}")
+    return None
+
+
+def machine_of(volume: Volume, path: str) -> str | None:
+    """The machine that a program is for; None where it is none that can be read."""
+    try:
+        return read_program(volume.files.open(path).read(HEAD)).machine
+    except (FormatError, NotFoundError, UnsupportedError, UsageError):
+        return None

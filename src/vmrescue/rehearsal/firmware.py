@@ -1,0 +1,171 @@
+"""Firmware to boot manager: what a BIOS or UEFI looks for on the disk, and the boot manager's file.
+
+BIOS: the boot record's signature and code, its one active entry, that partition's boot sector, ``bootmgr`` in its root.
+UEFI: the EFI system partition, FAT, ``\\EFI\\Microsoft\\Boot\\bootmgfw.efi`` or, where the machine has no entry for it,
+``\\EFI\\Boot\\bootx64.efi``. Sources: UEFI 2.10, 3.5 and 5.3; Microsoft, "Damaged MBRs and Boot Sectors".
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from vmrescue.errors import FormatError, UnsupportedError, UsageError
+from vmrescue.rehearsal import endings
+from vmrescue.rehearsal.about import ActiveFlag, BadFile
+from vmrescue.rehearsal.files import Kind, fault_of_file
+from vmrescue.rehearsal.stage import Fact, odd, stop, unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmrescue.rehearsal.files import Fault
+    from vmrescue.rehearsal.way import Way
+    from vmrescue.volumes.disk import Volume
+
+SECTOR = 512
+SIGNATURE = b"\x55\xaa"
+CODE = 440  # bytes of a master boot record's program
+HIDDEN_SECTORS_AT = 0x1C  # of a boot sector: sectors before the volume
+VOLUME_CODE = slice(0x54, 510)  # the program in an NTFS volume's boot sector
+NOT_BOOTABLE = b"This is not a bootable disk"  # what Linux's programs for new file systems write there
+BIOS_MANAGER = "bootmgr"
+UEFI_MANAGER = r"EFI\Microsoft\Boot\bootmgfw.efi"
+UEFI_DEFAULTS = (r"EFI\Boot\bootx64.efi", r"EFI\Boot\bootaa64.efi")
+
+
+def firmware(way: Way) -> Iterator[Fact]:
+    """The stage's facts."""
+    yield from _uefi(way) if way.generation == 2 else _bios(way)
+
+
+def _bios(way: Way) -> Iterator[Fact]:
+    record = way.disk.device.read_at(0, SECTOR)
+    if not any(record[:CODE]):
+        yield stop("master boot record", "it has no program: its first 440 bytes are zeros", endings.NO_ACTIVE)
+    else:
+        yield Fact("master boot record", "signature and program are there")
+    primary = [volume for volume in way.disk.volumes if volume.partition.number <= 4]
+    active = [volume for volume in primary if volume.partition.active]
+    candidates = tuple(each.partition.number for each in primary if _has_manager(each))
+    about = ActiveFlag(tuple(volume.partition.number for volume in active), candidates)
+    if len(active) != 1:
+        said = "no partition is active" if not active else f"{len(active)} partitions are active"
+        yield stop("active partition", said, endings.TWO_ACTIVE if active else endings.NO_ACTIVE, about)
+        return
+    [volume] = active
+    yield Fact("active partition", str(volume))
+    yield from _boot_sector(volume)
+    yield from _manager_of_bios(volume, about)
+
+
+def _has_manager(volume: Volume) -> bool:
+    try:
+        return volume.readable and volume.files.size_of(BIOS_MANAGER) is not None
+    except (FormatError, UnsupportedError, UsageError):
+        return False
+
+
+def _boot_sector(volume: Volume) -> Iterator[Fact]:
+    sector = volume.device.read_at(0, SECTOR)
+    what = f"boot sector of {volume}"
+    if sector[510:] != SIGNATURE:
+        yield stop(what, f"it ends with {sector[510:].hex(' ')}, not with 55 aa", endings.BAD_BOOT_SECTOR)
+        return
+    if NOT_BOOTABLE in sector:
+        yield stop(what, "its program only says that the disk is not bootable", endings.FOREIGN_CODE)
+    elif volume.file_system == "NTFS" and not any(sector[VOLUME_CODE]):
+        yield stop(what, "it has no program: the bytes behind its description are zeros", endings.UNREADABLE)
+    else:
+        yield Fact(what, "signature and program are there")
+    (hidden,) = struct.unpack_from("<I", sector, HIDDEN_SECTORS_AT)
+    wanted = volume.partition.start // volume.disk.table.sector_size
+    if volume.file_system == "NTFS" and hidden != wanted:
+        yield odd("hidden sectors", f"the boot sector says that the volume begins at sector {hidden}, not {wanted}")
+
+
+def _manager_of_bios(volume: Volume, about: ActiveFlag) -> Iterator[Fact]:
+    what = f"\\{BIOS_MANAGER} on {volume}"
+    if not volume.readable:
+        yield stop(
+            what,
+            f"the active partition holds {volume.file_system or 'no known file system'}",
+            endings.NO_BOOTMGR,
+            about,
+        )
+        return
+    nature = volume.files.nature(BIOS_MANAGER)
+    if nature is None or nature.directory:
+        yield stop(what, "it is not there", endings.NO_BOOTMGR, about)
+    elif "compressed" in " ".join(nature.packed):
+        yield stop(what, "NTFS has compressed it", endings.PACKED_BOOTMGR)
+    elif fault := fault_of_file(volume, BIOS_MANAGER, program=False):
+        if fault.kind is Kind.UNKNOWN:
+            yield unknown(what, fault.said)
+        else:
+            yield stop(what, fault.said, endings.NO_BOOTMGR, BadFile(volume, BIOS_MANAGER, fault))
+    else:
+        yield Fact(what, "it is there")
+
+
+def _uefi(way: Way) -> Iterator[Fact]:
+    for warning in way.disk.table.warnings:
+        yield odd("partition table", warning)
+    typed = [volume for volume in way.disk.volumes if volume.partition.role == "EFI system"]
+    if not typed:
+        yield stop("EFI system partition", "no partition has its type", endings.NO_EFI_PROGRAM)
+        return
+    readable = [volume for volume in typed if volume.readable and volume.file_system != "NTFS"]
+    if not readable:
+        held = ", ".join(f"{volume} holds {volume.file_system or 'no known file system'}" for volume in typed)
+        yield stop("EFI system partition", f"{held}, which the firmware does not read", endings.NO_EFI_PROGRAM)
+        return
+    for volume in readable:
+        yield Fact("EFI system partition", f"{volume}, {volume.file_system}")
+    yield from _programs(readable)
+
+
+def _programs(volumes: list[Volume]) -> Iterator[Fact]:
+    """One of the two is enough: which, the machine's own memory says, and that is not at hand."""
+    missing, bad, facts, sound = [], [], [], False
+    for volume in volumes:
+        for path in (UEFI_MANAGER, *UEFI_DEFAULTS):
+            fault = fault_of_file(volume, path)
+            what = f"\\{path} on {volume}"
+            if fault is None:
+                sound = True
+                facts.append(Fact(what, "it is there"))
+            elif fault.kind is Kind.MISSING:
+                missing.append((what, fault, BadFile(volume, path, fault)))
+            else:
+                bad.append((what, fault, BadFile(volume, path, fault)))
+    yield from facts
+    for what, fault, about in bad:
+        if fault.kind is Kind.UNKNOWN:
+            yield unknown(what, fault.said)
+        elif sound:
+            yield odd(what, fault.said, about)
+        else:
+            yield stop(what, fault.said, endings.NO_EFI_PROGRAM, about)
+    if not sound and not bad:
+        what, fault, about = missing[0]
+        yield stop(what, f"{fault.said}, and neither is \\{UEFI_DEFAULTS[0]}", endings.NO_EFI_PROGRAM, about)
+    elif sound and len(volumes) == 1:
+        yield from _alone(missing)
+
+
+def _alone(missing: list[tuple[str, Fault, BadFile]]) -> Iterator[Fact]:
+    """A machine that has an entry starts the first, a new one the second."""
+    paths = {about.path: about for _, _, about in missing}
+    if UEFI_MANAGER in paths:
+        yield odd(
+            f"\\{UEFI_MANAGER}",
+            "it is not there: a machine that has an entry for it starts nothing",
+            paths[UEFI_MANAGER],
+        )
+    if all(path in paths for path in UEFI_DEFAULTS):
+        yield odd(
+            f"\\{UEFI_DEFAULTS[0]}",
+            "it is not there: a machine that is newly made of the disk starts nothing",
+            paths[UEFI_DEFAULTS[0]],
+        )

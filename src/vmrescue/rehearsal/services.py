@@ -1,0 +1,126 @@
+"""The services of a control set, read in one pass: what each is, when it starts, and what overrides that.
+
+Source: Microsoft, "HKLM\\SYSTEM\\CurrentControlSet\\Services Registry Tree"; for StartOverride what Windows 10 stores.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from vmrescue.errors import NotFoundError
+from vmrescue.plan import RegistryData
+from vmrescue.readers.hive.children import children
+from vmrescue.upcase import upper
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmrescue.readers.hive.children import Child
+    from vmrescue.windows.registry_file import RegistryFile
+
+BOOT, SYSTEM, AUTOMATIC, ON_DEMAND, DISABLED = range(5)  # Start
+IGNORED, LOGGED, SEVERE, CRITICAL = range(4)  # ErrorControl
+DRIVER_TYPES = (1, 2, 8)  # kernel driver, file system driver, recognizer of file systems
+ASKED = ("Type", "Start", "ErrorControl", "Group", "Tag", "ImagePath")
+
+
+@dataclass(frozen=True)
+class Service:
+    """A key below Services; None for a value that is missing or of another type.
+
+    Attributes:
+        subkeys: where those are, and how many; among them may be StartOverride.
+    """
+
+    name: str
+    type: int | None
+    start: int | None
+    error_control: int | None
+    group: str
+    tag: int | None
+    image: str
+    subkeys: tuple[int, int]
+
+    @property
+    def is_boot_driver(self) -> bool:
+        """Whether the loader is to load it."""
+        return self.start == BOOT and self.type in DRIVER_TYPES
+
+    @property
+    def path(self) -> str:
+        """Where its file lies, as Windows would write it; the usual place where ImagePath says nothing."""
+        return self.image or f"System32\\drivers\\{self.name}.sys"
+
+
+class Services:
+    """The services of one control set.
+
+    Raises NotFoundError where the control set has none, FormatError where they cannot be read.
+    """
+
+    def __init__(self, system: RegistryFile, control_set: str) -> None:
+        self.control_set = control_set
+        self._system = system
+        key = system.key(f"{control_set}\\Services")
+        if key is None:
+            raise NotFoundError(f"{control_set} has no key Services")
+        self._key = key
+        self._overrides: dict[str, dict[str, int]] = {}
+        found = (_service(child) for child in children(key, ASKED) if not child.is_link)
+        self._by_name = {upper(service.name): service for service in found}
+
+    def find(self, name: str) -> Service | None:
+        return self._by_name.get(upper(name))
+
+    def __iter__(self) -> Iterator[Service]:
+        return iter(self._by_name.values())
+
+    @cached_property
+    def boot_drivers(self) -> list[Service]:
+        """The drivers that the loader loads, in its order: by their groups, in a group by their tags."""
+        groups = {
+            upper(group): number for number, group in enumerate(self._lines("Control\\ServiceGroupOrder", "List"))
+        }
+        last = len(groups)
+        return sorted(
+            (service for service in self._by_name.values() if service.is_boot_driver),
+            key=lambda each: (groups.get(upper(each.group), last), each.tag if each.tag is not None else 1 << 32),
+        )
+
+    def overrides(self, service: Service) -> dict[str, int]:
+        """The start values of StartOverride by the ids of the hardware that they are for."""
+        if service.name not in self._overrides:
+            below = children(self._key, subkeys=service.subkeys) if service.subkeys[1] else ()
+            values = next((each.values for each in below if upper(each.name) == "STARTOVERRIDE"), {})
+            found = {name: RegistryData(*value).data for name, value in values.items()}
+            self._overrides[service.name] = {name: data for name, data in found.items() if isinstance(data, int)}
+        return self._overrides[service.name]
+
+    def _lines(self, key: str, value: str) -> list[str]:
+        data = self._system.data(f"{self.control_set}\\{key}", value)
+        return data.data if data and isinstance(data.data, list) else []
+
+
+def _service(child: Child) -> Service:
+    def number(name: str) -> int | None:
+        stored = child.values.get(name)
+        value = RegistryData(*stored).data if stored else None
+        return value if isinstance(value, int) else None
+
+    def text(name: str) -> str:
+        stored = child.values.get(name)
+        value = RegistryData(*stored).data if stored else ""
+        return value if isinstance(value, str) else ""
+
+    return Service(
+        child.name,
+        number("TYPE"),
+        number("START"),
+        number("ERRORCONTROL"),
+        text("GROUP"),
+        number("TAG"),
+        text("IMAGEPATH"),
+        child.subkeys,
+    )

@@ -1,0 +1,106 @@
+r"""Session manager to logon: the other hives, the first processes, and what is to be done before anybody logs on.
+
+Sources: Microsoft's support articles on Azure VMs that do not start; RepairAzVMDisk; Windows Internals.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue import file_path
+from vmrescue.errors import VmRescueError
+from vmrescue.rehearsal import endings
+from vmrescue.rehearsal.files import Kind, fault_of_file
+from vmrescue.rehearsal.loader import bad_hive, file_fact
+from vmrescue.rehearsal.stage import Fact, odd, stop, unknown
+from vmrescue.windows.registry_file import RegistryFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmrescue.rehearsal.way import Way
+
+HIVES = ("SOFTWARE", "SAM", "SECURITY", "DEFAULT")
+PROCESSES = ("csrss.exe", "wininit.exe", "winlogon.exe", "services.exe", "lsass.exe")
+SETUP_FLAGS = ("SystemSetupInProgress", "OOBEInProgress")
+AUTOCHK = "autocheck autochk *"
+WINLOGON = "Microsoft\\Windows NT\\CurrentVersion\\Winlogon"
+SESSION_MANAGER = "Control\\Session Manager"
+MOVES = "PendingFileRenameOperations"
+
+
+def session(way: Way) -> Iterator[Fact]:
+    """The stage's facts."""
+    yield from _processes(way)
+    for name in HIVES:
+        yield _hive(way, name)
+    yield from _setup(way)
+    yield from _before_logon(way)
+    yield from _logon(way)
+
+
+def _processes(way: Way) -> Iterator[Fact]:
+    for name, ending in {
+        "ntdll.dll": endings.NO_NTDLL,
+        "smss.exe": endings.NO_SMSS,
+        **dict.fromkeys(PROCESSES, endings.NO_PROCESS),
+    }.items():
+        yield file_fact(way, f"{way.system32}\\{name}", (ending, ending, ending))
+
+
+def _hive(way: Way, name: str) -> Fact:
+    windows = way.windows
+    path = f"{windows.config}\\{name}"
+    if not windows.has(name):
+        return stop(f"\\{path}", "it is not there", endings.NO_HIVE)
+    try:
+        hive = (windows.software if name == "SOFTWARE" else None) or RegistryFile(windows.volume, path, replay=False)
+        if why := hive.why_cut():
+            return bad_hive(windows, name, why, endings.NO_HIVE)
+        _ = hive.root
+    except VmRescueError as error:
+        return bad_hive(windows, name, str(error), endings.NO_HIVE)
+    return Fact(f"\\{path}", "it loads" + (f" ({hive.state})" if hive.state.dirty else ""))
+
+
+def _setup(way: Way) -> Iterator[Fact]:
+    system = way.windows.system
+    kind, command = system.number("Setup", "SetupType"), system.text("Setup", "CmdLine") or ""
+    if kind:
+        yield odd("Setup\\SetupType", f"{kind}: {command or 'nothing'} runs before anybody can log on")
+    for flag in SETUP_FLAGS:
+        if system.number("Setup", flag):
+            yield odd(f"Setup\\{flag}", "setup is not finished")
+
+
+def _before_logon(way: Way) -> Iterator[Fact]:
+    boot = way.multi(SESSION_MANAGER, "BootExecute")
+    if boot != [AUTOCHK]:
+        yield odd("BootExecute", f"{boot!r} instead of {AUTOCHK!r}")
+    if way.multi(SESSION_MANAGER, "SetupExecute"):
+        yield odd("SetupExecute", "programs of setup run before anybody can log on")
+    if moves := way.multi(SESSION_MANAGER, MOVES):
+        yield odd(MOVES, f"{len(moves)} lines: files are moved or deleted at the start")
+    if way.windows.volume.files.size_of(f"{way.windows.root}\\WinSxS\\pending.xml") is not None:
+        yield odd("pending.xml", "an update is to be finished, or undone, at the start")
+
+
+def _logon(way: Way) -> Iterator[Fact]:
+    software = way.windows.software
+    if software is None:
+        return
+    programs = {
+        "Userinit": (software.text(WINLOGON, "Userinit") or "").split(",")[0],
+        "Shell": software.text(WINLOGON, "Shell") or "",
+    }
+    for value, program in programs.items():
+        names = file_path.split(program)
+        if not names:
+            yield odd(f"Winlogon\\{value}", "it is not set: nobody gets a desktop")
+            continue
+        path = way.path_of_image(program) if len(names) > 1 else f"{way.windows.root}\\{names[0]}"
+        fault = fault_of_file(way.windows.volume, path) if path else None
+        if path is None:
+            yield unknown(f"Winlogon\\{value}", f"{program}: where that lies is not known")
+        elif fault is not None:
+            yield (unknown if fault.kind is Kind.UNKNOWN else odd)(f"Winlogon\\{value}", f"{program}: {fault.said}")

@@ -1,0 +1,147 @@
+r"""Kernel to its disk: the drivers of this machine's bus, of disks and volumes, and the filters that stand between.
+
+Where one of these does not start, the kernel stops with 0x7B. Which are needed depends on the machine: `platform`.
+Source: Microsoft, "Stop error 7B or Inaccessible_Boot_Device".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.rehearsal import endings
+from vmrescue.rehearsal.about import BadService, LostFilter
+from vmrescue.rehearsal.platform import AUTO, EVERYWHERE, PLATFORMS, platform_of
+from vmrescue.rehearsal.services import BOOT, DISABLED
+from vmrescue.rehearsal.stage import Fact, odd, stop, unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmrescue.rehearsal.way import Way
+
+# Classes of devices on the way to the disk. Those of controllers count where the machine has one of that kind.
+CLASSES = {
+    "{4d36e967-e325-11ce-bfc1-08002be10318}": "disks",
+    "{71a27cdd-812a-11d0-bec7-08002be2092f}": "volumes",
+    "{4d36e97b-e325-11ce-bfc1-08002be10318}": "SCSI controllers",
+    "{4d36e97d-e325-11ce-bfc1-08002be10318}": "buses",
+}
+FILTERS = ("UpperFilters", "LowerFilters")
+LATER_IS_ENOUGH = {"PARTMGR": 1}  # the latest start value that is known to be enough, where that is not 0
+USUAL = ("volume", "volsnap", "mountmgr", "volmgrx", "storflt", "vdrvroot")  # on a healthy disk; not all always were
+
+
+def storage(way: Way) -> Iterator[Fact]:
+    """The stage's facts."""
+    for name in EVERYWHERE:
+        if (bad := _why_not(way, name)) is not None:
+            yield stop(f"driver {name}", *bad)
+    yield from _bus(way)
+    for name in USUAL:
+        service = way.services.find(name)
+        if service is not None and (service.start == DISABLED):
+            yield odd(
+                f"driver {name}",
+                f"it is off (Start {DISABLED})",
+                BadService(way.services.control_set, service.name, DISABLED),
+            )
+    yield from _filters(way)
+
+
+def _why_not(way: Way, name: str) -> tuple[str, endings.Ending, BadService] | None:
+    """Why a driver does not run when the kernel needs it; None where it does, as far as the disk tells."""
+    service = way.services.find(name)
+    control_set = way.services.control_set
+    if service is None:
+        return f"{control_set}\\Services has no such key", endings.NO_STORAGE, BadService(control_set, name, None)
+    if service.start is None or service.start > LATER_IS_ENOUGH.get(name.upper(), BOOT):
+        said = f"it does not start with the loader: Start is {service.start}"
+        return said, endings.NO_STORAGE, BadService(control_set, service.name, service.start)
+    fault = way.fault_of(service)
+    if fault is not None and fault.kind != "unknown":
+        return f"{service.path}: {fault.said}", endings.NO_STORAGE, BadService(control_set, service.name, service.start)
+    return None
+
+
+def _bus(way: Way) -> Iterator[Fact]:
+    name = way.platform if way.platform != AUTO else platform_of(way.traces)
+    if name is None:
+        yield from _any_machine(way)
+        return
+    platform = PLATFORMS[name]
+    stacks = {stack: _broken(way, stack) for stack in platform.ways[way.generation]}
+    sound = [stack for stack, broken in stacks.items() if not broken]
+    if sound:
+        yield Fact(f"disks of {platform.title}", f"reached by {', '.join(sound[0])}")
+        for driver, (said, _, about) in {each[0]: each[1] for broken in stacks.values() for each in broken}.items():
+            if (driver in ("vmbus", "storvsc")) and way.services.find(driver):
+                yield odd(f"driver {driver}", said, about)
+        yield from _overrides(way, sound[0], strict=name == "nvme")
+        return
+    nearest = min(stacks.values(), key=len)
+    for driver, (said, ending, about) in nearest:
+        yield stop(f"driver {driver}", f"{said}: without it {platform.title} gives Windows no disk", ending, about)
+
+
+def _any_machine(way: Way) -> Iterator[Fact]:
+    """Where the disk does not tell which machine it is in: it stops where no machine's way is sound."""
+    sound = {
+        name: stack
+        for name, platform in PLATFORMS.items()
+        for stack in platform.ways[way.generation]
+        if not _broken(way, stack)
+    }
+    titles = ", ".join(PLATFORMS[name].title for name in sound)
+    if not sound:
+        yield stop("disks", "the drivers of no machine that is known are whole", endings.NO_STORAGE)
+        return
+    yield Fact("disks", f"reached on {titles}")
+    if "azure" not in sound:
+        for driver, (said, _, about) in _broken(way, PLATFORMS["azure"].ways[way.generation][0]):
+            yield odd(f"driver {driver}", f"{said}: on Azure and Hyper-V the start would end with 0x7B", about)
+
+
+def _broken(way: Way, stack: tuple[str, ...]) -> list[tuple[str, tuple[str, endings.Ending, BadService]]]:
+    return [(name, why) for name in stack if (why := _why_not(way, name)) is not None]
+
+
+def _overrides(way: Way, stack: tuple[str, ...], strict: bool) -> Iterator[Fact]:
+    """A later start for certain hardware: whether it counts on this machine, the disk does not tell."""
+    for name in stack:
+        service = way.services.find(name)
+        values = way.services.overrides(service) if service else {}
+        late = {id_: value for id_, value in values.items() if value != BOOT}
+        if service is None or not late:
+            continue
+        said = f"StartOverride has {', '.join(f'{id_}={value}' for id_, value in late.items())}"
+        about = BadService(way.services.control_set, service.name, service.start, tuple(late))
+        if strict and name == "stornvme":
+            yield stop(f"driver {name}", said, endings.NO_NVME, about)
+        else:
+            yield odd(f"driver {name}", f"{said}: on that hardware it does not start with the loader", about)
+
+
+def _filters(way: Way) -> Iterator[Fact]:
+    system, control_set = way.windows.system, way.control_set
+    for guid, title in CLASSES.items():
+        path = f"{control_set}\\Control\\Class\\{guid}"
+        if system.key(path) is None:
+            yield unknown(f"filters of {title}", f"{path} is not there")
+            continue
+        for value in FILTERS:
+            names = way.multi(f"Control\\Class\\{guid}", value)
+            for name in names:
+                if (said := _lost(way, name)) is not None:
+                    about = LostFilter(control_set, guid, value, name, tuple(names))
+                    yield stop(f"filter {name} of {title} ({value})", said, endings.NO_FILTER, about)
+
+
+def _lost(way: Way, name: str) -> str | None:
+    """Why a filter cannot be loaded; None where it can, as far as the disk tells."""
+    service = way.services.find(name)
+    if service is None:
+        return "there is no such service"
+    if service.start == DISABLED:
+        return f"it is off (Start {DISABLED})"
+    fault = way.fault_of(service)
+    return f"{service.path}: {fault.said}" if fault is not None and fault.kind != "unknown" else None

@@ -1,0 +1,53 @@
+"""A rehearsal as plain text: the stages, what is odd in each, and where the start ends."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+from vmrescue.printable import printable
+from vmrescue.rehearsal.stage import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmrescue.rehearsal import Rehearsal, Stage
+
+WIDTH = 110
+SHOWN = 12  # things of a stage, those that end the path before others
+MARKS = {State.OK: " ", State.ODD: "?", State.UNKNOWN: "-", State.STOP: "!"}
+
+
+def rehearsal_text(rehearsal: Rehearsal, full: bool = False) -> str:
+    """A line for each stage, and one for each thing in it that is not as it should be; `full`: for each thing."""
+    lines = [line for stage in rehearsal.stages for line in _stage_lines(stage, full)]
+    return "\n".join([*lines, "", *verdict_lines(rehearsal)])
+
+
+def verdict_lines(rehearsal: Rehearsal) -> list[str]:
+    """Where the start ends, or that it does not as far as could be looked."""
+    stop = rehearsal.stop
+    if stop is None:
+        return ["No stop was found." if rehearsal.known else "No stop was found in what could be looked at."]
+    said = [
+        f"The start ends in the stage {stop.stage}{f' with {stop.code}' if stop.code else ''}.",
+        f"shown:   {stop.screen}",
+        f"why:     {stop.reason}",
+        f"article: {stop.source}",
+    ]
+    return [line for text in said for line in _wrapped(text, "", " " * 9)]
+
+
+def _stage_lines(stage: Stage, full: bool) -> Iterator[str]:
+    yield f"{stage.state:8} {stage.id}: {stage.title}"
+    told = [fact for fact in stage.facts if full or fact.state is not State.OK]
+    shown = told if full else sorted(told, key=lambda fact: fact.state is not State.STOP)[:SHOWN]
+    for fact in told:
+        if fact in shown:
+            yield from _wrapped(f"{fact.what}: {fact.said}", f"       {MARKS[fact.state]} ", " " * 11)
+    if len(shown) < len(told):
+        yield f"         … {len(told) - len(shown)} more"
+
+
+def _wrapped(text: str, first: str, indent: str) -> list[str]:
+    return textwrap.wrap(printable(text), WIDTH, initial_indent=first, subsequent_indent=indent, break_on_hyphens=False)
