@@ -80,6 +80,13 @@ def test_a_dump_larger_than_its_volume_is_said_though_all_is_set() -> None:
     assert finding.tell == ("dump_file",)
 
 
+def test_a_dedicated_file_that_has_no_room_is_said() -> None:
+    values: dict[str, Value] = {"DedicatedDumpFile": r"C:\dedicated.sys", "DumpFile": r"Q:\MEMORY.DMP"}
+    [finding] = look(values, Policy(ram=SIZE * 8, dump_file=r"Q:\MEMORY.DMP"))
+    assert "DedicatedDumpFile: a complete dump needs more" in finding.summary
+    assert finding.changes == ()
+
+
 def test_no_dump_is_sent_to_an_optical_drive() -> None:
     [finding] = look({"NMICrashDump": 0}, Policy(dump_file=r"E:\MEMORY.DMP"))
     assert "a dump cannot be written to E:, an optical drive" in finding.summary

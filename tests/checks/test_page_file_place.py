@@ -130,6 +130,16 @@ def test_what_nothing_decides_is_asked(letters: dict[str, bytes], configured: li
     assert finding.evidence["belongs_on"] in (None, "C:")
 
 
+def test_a_page_file_on_a_drive_that_may_be_the_temporary_one_is_no_question() -> None:
+    two = {"C": OWN, "D": MBR_DISK, "E": MBR_DISK_2}
+    for policy in (ASK, SIZE_WITH):
+        assert look(two, [E], [C], policy, PAGE) == []
+    assert look(two, [E], [E], Policy(temp_drive="E:"), {}) == []
+    [said] = look({"C": OWN, "E": CD_ROM}, [C], [C], Policy(temp_drive="E:"), PAGE)
+    assert "was said to be E:, which is an optical drive" in said.summary
+    assert said.tell == ("temp_drive",)
+
+
 def test_every_control_set_that_may_boot_next_is_judged() -> None:
     system: Keys = {
         "Select": {"Current": 1, "Default": 2, "Failed": 0, "LastKnownGood": 3},

@@ -86,6 +86,7 @@ class _ControlSet:
         differences = self._differences()
         place = self.drives.of_path(self.file)
         room = self.why_no_room(*place) if place else None
+        room = room or self._why_no_room_for_dedicated()
         if not differences and not room:
             return None
         volume = place[0].volume if place and place[0].volume else self.windows_volume
@@ -145,6 +146,13 @@ class _ControlSet:
             for name, drive in drives.items()
             if drive and self._is_not_there(drive)
         ]
+
+    def _why_no_room_for_dedicated(self) -> str | None:
+        """The same of the file that a dump is first written to, where one is set on a volume at hand."""
+        data = self.hive.data(self.key, "DedicatedDumpFile")
+        place = self.drives.of_path(data.data) if data and isinstance(data.data, str) else None
+        why = self.why_no_room(*place) if place and place[0].volume else None
+        return f"DedicatedDumpFile: {why}" if why else None
 
     def why_no_room(self, drive: Drive, path: str) -> str | None:
         """Why a complete dump would not fit where it is to go; None where it would, or where that is not known."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.checks.check import check
 from vmrescue.checks.facts import FileFact, Letters, PageFilePlace, Places, Setting
-from vmrescue.checks.policy import page_file_line
+from vmrescue.checks.policy import ASK_THE_DISK, page_file_line
 from vmrescue.checks.settings.page_file_place import QUESTIONS, place_of_page_file
 from vmrescue.checks.steps import Step
 from vmrescue.checks.subject import Part
@@ -153,10 +153,12 @@ class _Look:
             )
 
     def _is_a_question(self, named: list[Drive]) -> bool:
-        """Whether something was said that decides nothing, or a drive that may be the temporary one is not used."""
-        away = [drive.kind is DriveKind.MBR_DISK for drive in self.drives.all]
-        used = [drive.kind is DriveKind.MBR_DISK for drive in named]
-        return self.policy.has_temp_drive is not None or (any(away) and not (used and all(used)))
+        """Whether what was said decides nothing, or there may be a temporary drive that is not made use of."""
+        if self.policy.temp_drive != ASK_THE_DISK:
+            return True
+        if named and all(drive.kind is DriveKind.MBR_DISK for drive in named):
+            return False
+        return bool(self.policy.has_temp_drive) or any(drive.kind is DriveKind.MBR_DISK for drive in self.drives.all)
 
     def in_use(self) -> Iterator[Finding]:
         """The page files of the last boot that are not where they belong, if that is known."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 QUESTIONS = ("vm_size", "temp_drive")  # what decides, if a person says it
 AGENT_KEYS = (r"Microsoft\GuestAgent", r"Microsoft\Windows Azure")  # of SOFTWARE
 AGENT_FOLDER = "WindowsAzure"
+SHOWN = 4  # drives in a sentence; the facts have all
 
 
 @dataclass(frozen=True)
@@ -114,8 +115,9 @@ def _last_used(windows: OperatingSystem, drives: Drives) -> list[Drive]:
 
 
 def _listed(drives: list[Drive], used: list[Drive]) -> str:
-    last = f"; the last boot used {', '.join(drive.letter for drive in used)}" if used else ""
-    return ("; ".join(f"{drive.letter} is {drive.said}" for drive in drives) or "there is none") + last
+    last = f"; the last boot used {', '.join(drive.letter for drive in used[:SHOWN])}" if used else ""
+    more = f"; {len(drives) - SHOWN} more" if len(drives) > SHOWN else ""
+    return ("; ".join(f"{drive.letter} is {drive.said}" for drive in drives[:SHOWN]) or "there is none") + more + last
 
 
 def _azure(windows: OperatingSystem) -> str | None:
