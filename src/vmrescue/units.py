@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-GIB = 1 << 30  # bytes
+MIB, GIB = 1 << 20, 1 << 30  # bytes
 UNITS = ("bytes", "KB", "MB", "GB", "TB", "PB", "EB")
 
 

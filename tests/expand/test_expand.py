@@ -169,6 +169,7 @@ def test_a_volume_that_ends_before_its_partition_is_given_that_first(gen1_broken
     before = fingerprint(gen1_broken)
 
     diagnosis = library.diagnose(gen1_broken, library.Policy(min_free=400 << 20), only=["free-space"])
+    assert any("has 606 MB, the volume in it 2" in warning for warning in diagnosis.warnings)
     [finding] = diagnosis.findings
     assert 249_000_000 < finding.evidence["bytes_total"] < 251_000_000
     assert 384_000_000 < finding.evidence["bytes_by_growing"] < 387_000_000

@@ -16,6 +16,7 @@ from vmrescue.diagnosis.disks import open_disks, whatever_there_is
 from vmrescue.diagnosis.running import run
 from vmrescue.errors import NotFoundError
 from vmrescue.image.containers.parents import parent_folder
+from vmrescue.units import MIB, size_text
 from vmrescue.windows import Choice, Installation
 from vmrescue.windows.boot_store import why_no_store
 from vmrescue.windows.installation import NOTHING_SAID
@@ -170,6 +171,12 @@ def _warnings(installation: Installation) -> list[str]:
         for warning in disk.warnings
     ]
     warnings += installation.warnings
+    warnings += [
+        f"{volume} has {size_text(volume.partition.size)}, the volume in it {size_text(volume.files.total_bytes)}: "
+        "an expansion gives it the rest"
+        for volume in installation.volumes
+        if volume.unused >= MIB
+    ]
     windows = installation.os
     warnings += [f"the boot store {each} was found {each.way}" for each in installation.stores[:1] if each.rank]
     if len(alike := [each for each in installation.stores if each.may_boot]) > 1:

@@ -138,6 +138,16 @@ class Volume:
     def readable(self) -> bool:
         return self.file_system in FILE_SYSTEMS
 
+    @property
+    def unused(self) -> int:
+        """Bytes at the end of its partition that an NTFS volume does not count: it was copied onto a larger one."""
+        if self.file_system != "NTFS" or self.disk.table.style == "none":
+            return 0
+        try:
+            return max(self.partition.size - self.files.total_bytes, 0)
+        except (FormatError, UnsupportedError):
+            return 0
+
     def editor(self) -> VolumeEditor:
         """A new editor for the volume.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import RefusedError, UsageError
 from vmrescue.ntfs.edit.growth import check_growable
 from vmrescue.plan import ExpandDisk, ExpandVolume, FileRef, MovePartition
-from vmrescue.units import GIB, size_text
+from vmrescue.units import GIB, MIB, size_text
 from vmrescue.volume.extending import behind, check_editable, furthest_end
 from vmrescue.windows.places import find_place
 from vmrescue.windows.recovery_moves import references
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from vmrescue.volume import Partition
     from vmrescue.volumes.disk import Disk, Volume
 
-MIB = 1 << 20
+
 AZURE_LIMIT = 4095 * GIB
 MBR_LIMIT = 2048 * GIB
 
@@ -54,7 +54,7 @@ def expansion(disk: Disk, size: int, name: int | str | None = None, move_recover
     check_growable(volume.device)
     index, old = disk.index, disk.device.size
     others, end = behind(disk.table, partition), furthest_end(disk.table, size)
-    if size == old and _is_short(volume) and (others or end <= partition.end):  # first of all, its own partition
+    if size == old and volume.unused >= MIB and (others or end <= partition.end):  # first of all, its own partition
         return [ExpandVolume(FileRef(index, partition.number, ""), partition.size, partition.size)]
     _check_behind(others, volume, move_recovery)
     moves = _moves(disk, others, end)
@@ -87,11 +87,6 @@ def _check_size(disk: Disk, size: int) -> None:
         raise RefusedError(
             f"a {facts.format} holds {most} GiB at most: make a fixed one of it first (repair --copy-to)"
         )
-
-
-def _is_short(volume: Volume) -> bool:
-    """Whether the volume ends before its partition does, as one that was copied onto a larger partition."""
-    return volume.partition.size - volume.files.total_bytes >= MIB
 
 
 def _volume(disk: Disk, name: int | str | None) -> Volume:
