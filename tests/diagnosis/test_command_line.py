@@ -32,6 +32,7 @@ OTHERS: dict[str, list[Any]] = {  # of each field, values that are not its defau
     "ems_port": [2],
     "ems_baud_rate": [9600],
     "boot_menu": [True],
+    "platform": ["nvme", "kvm"],
 }
 CASES = [(name, value) for name, values in OTHERS.items() for value in values]
 

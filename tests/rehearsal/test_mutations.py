@@ -22,7 +22,7 @@ from support.machine import need_root, run
 if TYPE_CHECKING:
     from rehearsal.mutations import Mutation
 
-COUNT = int(os.environ.get("VMRESCUE_MUTATIONS", "16"))
+COUNT = int(os.environ.get("VMRESCUE_MUTATIONS", "8"))
 SAMPLES = {1: "gen1-broken", 2: "gen2-healthy"}  # neither has a fault on the boot path
 
 

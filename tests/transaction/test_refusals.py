@@ -67,6 +67,10 @@ def test_an_edit_after_which_there_is_no_windows_is_refused(gen2_broken: Path) -
     assert fingerprint(gen2_broken) == before
 
 
+# either is enough: the rehearsal of a start comes first
+SEEN_AFTERWARDS = "page-file could not be checked any more|new finding, boot-path: .* ControlSet009 is not there"
+
+
 def test_a_repair_after_which_a_check_could_not_be_run_any_more_is_rolled_back(gen1_broken: Path) -> None:
     """What cannot be looked at after an edit is no sign that all is well."""
     before = fingerprint(gen1_broken)
@@ -76,7 +80,7 @@ def test_a_repair_after_which_a_check_could_not_be_run_any_more_is_rolled_back(g
     steps = [
         replace(plan.steps[0], change=SetValue(system, "Select", name, one, nine)) for name in ("Current", "Default")
     ]
-    with pytest.raises(library.VmRescueError, match="page-file could not be checked any more") as failed:
+    with pytest.raises(library.VmRescueError, match=SEEN_AFTERWARDS) as failed:
         library.repair(gen1_broken, replace(plan, steps=tuple(steps)))
     assert failed.value.exit_status == 5
     assert fingerprint(gen1_broken) == before

@@ -1,0 +1,79 @@
+"""What a rehearsal says of a disk, and how the commands tell it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+import stub_pe
+import vmrescue
+from support.command import output_of
+from vmrescue.diagnosis.symptom import Symptom
+from vmrescue.errors import FormatError, UsageError
+from vmrescue.rehearsal.endings import ENDINGS
+from vmrescue.rehearsal.memory import longest_run
+from vmrescue.rehearsal.pe import read_program
+from vmrescue.rehearsal.stage import State
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vmrescue.rehearsal.endings import Ending
+
+GIB = 1 << 30
+PAGE = 4096
+
+
+def test_no_sample_has_a_stop_and_all_that_was_looked_at_is_told(gen2_healthy: Path) -> None:
+    rehearsal = vmrescue.rehearse(gen2_healthy)
+    assert rehearsal.stop is None
+    assert {stage.id: stage.state for stage in rehearsal.stages} == dict.fromkeys(
+        ("firmware", "boot-manager", "memory", "loader", "drivers", "storage", "session"), State.OK
+    )
+    document = vmrescue.diagnose(gen2_healthy).to_dict()["boot"]
+    assert document == json.loads(output_of("rehearse", gen2_healthy, "--format", "json"))
+    assert "No stop was found." in output_of("rehearse", gen2_healthy)
+
+
+def test_a_machine_whose_drivers_are_missing_stops_with_7b_and_a_symptom_is_compared(gen2_healthy: Path) -> None:
+    rehearsal = vmrescue.rehearse(gen2_healthy, platform="kvm")
+    assert rehearsal.stop is not None
+    assert (rehearsal.stop.stage, rehearsal.stop.code) == ("storage", "0x7B")
+    said = output_of("diagnose", gen2_healthy, "--platform", "kvm", "--symptom", "0x7b", status=1)
+    assert "symptom 0x7b: the rehearsal agrees: the start ends in the stage storage with 0x7B" in said
+    said = output_of("diagnose", gen2_healthy, "--platform", "kvm", "--symptom", "BOOTMGR is missing", status=1)
+    assert "the rehearsal says otherwise" in said
+    assert "a start can end so in the stages firmware" in " ".join(said.split())
+    with pytest.raises(UsageError, match="there is no platform 'xen'"):
+        vmrescue.rehearse(gen2_healthy, platform="xen")
+
+
+def test_explain_tells_the_stages_that_give_a_code() -> None:
+    assert "may end with it in: boot-manager, loader." in output_of("explain", "0xc0000225")
+    assert "may end with it in: storage." in output_of("explain", "7b").replace("drivers, ", "")
+
+
+@pytest.mark.parametrize("ending", ENDINGS, ids=lambda each: f"{each.stage} {each.code} {each.screen[:20]}")
+def test_what_the_screen_shows_is_known_again(ending: Ending) -> None:
+    symptom = Symptom.of(ending.code or ending.screen)
+    assert ending.stage in symptom.stages
+
+
+def test_memory_is_what_limits_bad_pages_and_devices_leave_in_one_piece() -> None:
+    mib = 1 << 20
+    assert longest_run(2 * GIB, None, ()) == 2 * GIB - mib
+    assert longest_run(16 * GIB, None, ()) == 13 * GIB  # above the addresses of devices
+    assert longest_run(None, 0x40000000, ()) == GIB - mib
+    assert longest_run(None, 0x40000000, (GIB // 2 // PAGE,)) == GIB // 2 - PAGE
+    assert longest_run(2 * GIB, None, (GIB // PAGE, GIB // PAGE)) == GIB - PAGE
+
+
+@pytest.mark.parametrize("size", range(0, 0x1A0, 8))
+def test_a_program_that_is_cut_in_its_headers_is_none(size: int) -> None:
+    whole = stub_pe.stub("a.sys")
+    program = read_program(whole)
+    assert (program.machine, program.end) == ("x64", len(whole))
+    with pytest.raises(FormatError):
+        read_program(whole[:size])
