@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmrescue.checks.boot.active_partition import active_partition
+from vmrescue.checks.boot.boot_device import boot_device
+from vmrescue.checks.boot.boot_driver import boot_driver
+from vmrescue.checks.boot.boot_entry import boot_entry
+from vmrescue.checks.boot.boot_file import boot_file
+from vmrescue.checks.boot.boot_options import boot_options
 from vmrescue.checks.boot.boot_path import boot_path
+from vmrescue.checks.boot.class_filter import class_filter
 from vmrescue.checks.boot.missing_part import missing_part
 from vmrescue.checks.boot.serial_console import serial_console
+from vmrescue.checks.boot.start_override import start_override
 from vmrescue.checks.memory.bad_memory import bad_memory
 from vmrescue.checks.memory.memory_limit import memory_limit
 from vmrescue.checks.settings.control_set import control_set
@@ -37,6 +45,14 @@ def register(check: Check) -> None:
 
 for each in (
     boot_path,
+    active_partition,
+    boot_file,
+    boot_device,
+    boot_entry,
+    boot_options,
+    boot_driver,
+    start_override,
+    class_filter,
     volume_state,
     missing_part,
     boot_copy,

@@ -40,7 +40,7 @@ SPACE = ProcedureStep("space", "make room on the volume of Windows", ("free-spac
 STEPS = (
     LOGS,
     ProcedureStep("memory", "give Windows all its memory", ("bad-memory",), ("memory",)),
-    ProcedureStep("boot", "put the boot path right", ("boot-copy",), ("boot", "storage")),
+    ProcedureStep("boot", "put the boot path right", ("boot-copy", "boot-file"), ("boot", "storage")),
     ProcedureStep("page-file", "put the page file where it belongs", ("page-file",)),
     SPACE,
     ProcedureStep("serial-console", "switch the serial console on", ("serial-console",)),

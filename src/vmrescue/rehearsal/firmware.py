@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import FormatError, UnsupportedError, UsageError
 from vmrescue.rehearsal import endings
 from vmrescue.rehearsal.about import ActiveFlag, BadFile
-from vmrescue.rehearsal.files import Kind, fault_of_file
+from vmrescue.rehearsal.files import Fault, Kind, fault_of_file
 from vmrescue.rehearsal.stage import Fact, odd, stop, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmrescue.rehearsal.files import Fault
     from vmrescue.rehearsal.way import Way
     from vmrescue.volumes.disk import Volume
 
@@ -95,7 +94,10 @@ def _manager_of_bios(volume: Volume, about: ActiveFlag) -> Iterator[Fact]:
         )
         return
     nature = volume.files.nature(BIOS_MANAGER)
-    if nature is None or nature.directory:
+    if nature is None and not about.candidates:
+        gone = BadFile(volume, BIOS_MANAGER, Fault(Kind.MISSING, "it is not there"))
+        yield stop(what, "it is not there, and on no other partition", endings.NO_BOOTMGR, gone)
+    elif nature is None or nature.directory:
         yield stop(what, "it is not there", endings.NO_BOOTMGR, about)
     elif "compressed" in " ".join(nature.packed):
         yield stop(what, "NTFS has compressed it", endings.PACKED_BOOTMGR)
@@ -150,7 +152,8 @@ def _programs(volumes: list[Volume]) -> Iterator[Fact]:
     if not sound and not bad:
         what, fault, about = missing[0]
         yield stop(what, f"{fault.said}, and neither is \\{UEFI_DEFAULTS[0]}", endings.NO_EFI_PROGRAM, about)
-    elif sound and len(volumes) == 1:
+        missing = missing[1:]
+    if len(volumes) == 1:
         yield from _alone(missing)
 
 

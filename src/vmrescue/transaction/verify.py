@@ -51,11 +51,11 @@ def verify_plan(
 
 def _nothing_new(before: Diagnosis, after: Diagnosis) -> None:
     """A repair may leave findings, but must not cause any. What a person asks for by hand may: it is in the receipt."""
-    known = {finding.check for finding in before.findings}
+    missing = {each.check for each in before.not_checked}
+    known = {finding.check for finding in before.findings} | missing  # what could not be looked at may be looked at now
     for finding in after.findings:
         if finding.check not in known:
             raise RepairFailedError(f"the edits would have caused a new finding, {finding.check}: {finding.summary}")
-    missing = {each.check for each in before.not_checked}
     for each in after.not_checked:
         if each.check not in missing:
             raise RepairFailedError(f"with the edits {each.check} could not be checked any more: {each.because}")

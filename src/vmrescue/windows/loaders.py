@@ -80,8 +80,13 @@ def _root(entry: BcdObject) -> str | None:
 
 def is_device(volume: Volume, device: Device) -> bool:
     """Whether a BCD device element means this volume's partition."""
-    target = device.target
-    if not isinstance(target, Partition):
-        return False
-    place = volume.partition.guid if target.style is Style.GPT else volume.partition.start
-    return (target.disk, target.partition) == (volume.disk.table.disk_id, place)
+    return isinstance(device.target, Partition) and device.target == partition_of(volume)
+
+
+def partition_of(volume: Volume) -> Partition | None:
+    """What a boot device says of this volume's partition; None on a bare volume, which has no such name."""
+    disk = volume.disk.table.disk_id
+    if isinstance(disk, int):
+        return Partition(Style.MBR, disk, volume.partition.start)
+    guid = volume.partition.guid
+    return Partition(Style.GPT, disk, guid) if disk is not None and guid is not None else None

@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from vmrescue.bcd import Partition, Style
 from vmrescue.errors import NotFoundError
+from vmrescue.windows.loaders import partition_of
 from vmrescue.windows.registry_file import RegistryFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from vmrescue.bcd import Partition
     from vmrescue.volumes.disk import Volume
 
 DEVICE = "\\Device\\HarddiskVolume"
@@ -33,7 +34,7 @@ class VolumeNames:
             self._by_name.setdefault(path.upper(), volume)
             if volume.letter:
                 self._by_name.setdefault(volume.letter, volume)
-            if (partition := _as_partition(volume)) is not None:
+            if (partition := partition_of(volume)) is not None:
                 self._names.setdefault(partition, volume.letter or path)
 
     def name(self, partition: Partition) -> str | None:
@@ -43,7 +44,7 @@ class VolumeNames:
     def partition(self, name: str) -> Partition | None:
         """The partition with this letter or device path."""
         volume = self.volume(name)
-        return _as_partition(volume) if volume else None
+        return partition_of(volume) if volume else None
 
     def volume(self, name: str) -> Volume | None:
         """The volume with this letter or device path, in any case."""
@@ -60,12 +61,3 @@ class VolumeNames:
             known = ", ".join(each.letter for each in self._volumes if each.letter) or "none"
             raise NotFoundError(f"{text} is on no volume of this Windows; its letters are {known}")
         return RegistryFile(volume, match["path"])
-
-
-def _as_partition(volume: Volume) -> Partition | None:
-    """What a boot device says of this volume's partition; None on a bare volume, which has no such name."""
-    disk = volume.disk.table.disk_id
-    if isinstance(disk, int):
-        return Partition(Style.MBR, disk, volume.partition.start)
-    guid = volume.partition.guid
-    return Partition(Style.GPT, disk, guid) if disk is not None and guid is not None else None

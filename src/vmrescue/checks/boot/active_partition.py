@@ -1,0 +1,51 @@
+"""active-partition: a BIOS finds no partition to start from, or two, or one without a boot manager."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.checks.check import check
+from vmrescue.checks.facts import VolumeFact
+from vmrescue.checks.steps import Step
+from vmrescue.checks.subject import Part
+from vmrescue.plan import FileRef, SetActive
+from vmrescue.rehearsal.about import ActiveFlag
+from vmrescue.volume.mbr import numbers_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmrescue.checks.finding import Finding
+    from vmrescue.checks.subject import Subject
+
+
+@check(
+    "active-partition",
+    family="boot",
+    severity="critical",
+    title="not the one partition that has the boot manager is the active one",
+    meaning="A BIOS starts from the one active partition; where that is another one, or there are none or two, it says "
+    "that it finds no boot device, or that BOOTMGR is missing.",
+    fires="of an MBR no partition is active, or several, or one without \\bootmgr",
+    repair="make the partition active that has \\bootmgr, where exactly one has",
+    source="Microsoft, learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/os-bucket-boot-failure and "
+    "os-bootmgr-missing",
+    step=Step.REPAIR_VM,
+    needs=(Part.VOLUMES,),
+)
+def active_partition(subject: Subject) -> Iterator[Finding]:
+    for fact in subject.rehearsal.facts():
+        flag = fact.about
+        if not isinstance(flag, ActiveFlag) or not flag.candidates or flag.active == flag.candidates:
+            continue  # where there is no boot manager at all, its file is what is missing
+        wanted = flag.candidates[0] if len(flag.candidates) == 1 else None
+        change = SetActive(FileRef(0, 0, ""), numbers_text(list(flag.active)), wanted) if wanted else None
+        yield active_partition.finding(
+            f"{fact.what}: {fact.said}",
+            facts=tuple(
+                VolumeFact(str(volume), volume.position)
+                for volume in subject.volumes
+                if volume.disk_index == 0 and volume.partition.number in flag.candidates
+            ),
+            changes=(change,) if change else (),
+        )

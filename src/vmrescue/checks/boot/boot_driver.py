@@ -1,0 +1,56 @@
+"""boot-driver: a driver without which the kernel reaches no disk does not start with the loader."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.checks.check import check
+from vmrescue.checks.facts import Setting
+from vmrescue.checks.steps import Step
+from vmrescue.checks.subject import Part
+from vmrescue.plan import RegistryData, SetValue
+from vmrescue.rehearsal import endings
+from vmrescue.rehearsal.about import BadService
+from vmrescue.rehearsal.services import BOOT
+from vmrescue.rehearsal.stage import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmrescue.checks.finding import Finding
+    from vmrescue.checks.subject import Subject
+    from vmrescue.rehearsal.stage import Fact
+
+START = "Start"
+
+
+@check(
+    "boot-driver",
+    family="boot",
+    severity="critical",
+    title="a driver on the way to the disk does not start with the loader",
+    meaning="The kernel stops with 0x7B (INACCESSIBLE_BOOT_DEVICE), because nothing reads the disk for it.",
+    fires="a driver of this machine's bus, or of disks and volumes, has another Start than 0, though its file is there",
+    repair="set Start to 0",
+    source='Microsoft, "Stop error 7B or Inaccessible_Boot_Device"',
+    step=Step.REPAIR_VM,
+    needs=(Part.WINDOWS,),
+)
+def boot_driver(subject: Subject) -> Iterator[Finding]:
+    hive, wanted = subject.windows.system, RegistryData.dword(BOOT)
+    for fact, service in storage_services(subject):
+        if fact.state is State.STOP and not service.overridden and service.start not in (None, BOOT):
+            key = f"{service.control_set}\\Services\\{service.name}"
+            found = hive.data(key, START)
+            yield boot_driver.finding(
+                f"{fact.what}: {fact.said}",
+                facts=(Setting(hive.path, key, START, found, wanted),),
+                changes=(SetValue(hive.ref, key, START, found, wanted),),
+            )
+
+
+def storage_services(subject: Subject) -> Iterator[tuple[Fact, BadService]]:
+    """What the stage says of drivers whose files are there."""
+    for fact in subject.rehearsal.stage(endings.STORAGE).facts:
+        if isinstance(fact.about, BadService) and fact.about.file is None:
+            yield fact, fact.about

@@ -1,0 +1,84 @@
+"""boot-entry: the boot manager's lists, or a loader, name entries that the store does not have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.bcd import Format, edits
+from vmrescue.checks.boot.boot_elements import element_fact
+from vmrescue.checks.check import check
+from vmrescue.checks.steps import Step
+from vmrescue.checks.subject import Part
+from vmrescue.errors import NotFoundError
+from vmrescue.rehearsal.about import LostObject
+from vmrescue.rehearsal.stage import State
+from vmrescue.rehearsal.way import DEFAULT, DISPLAY_ORDER
+from vmrescue.windows.hive_changes import hive_changes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from uuid import UUID
+
+    from vmrescue.bcd import BcdObject
+    from vmrescue.checks.finding import Finding
+    from vmrescue.checks.subject import Subject
+    from vmrescue.registry.operations import Operation
+
+
+@check(
+    "boot-entry",
+    family="boot",
+    severity="critical",
+    title="the boot store names an entry that it does not have",
+    meaning="The boot manager starts another entry than the one that is meant, or none, with 0xc0000098.",
+    fires="default, displayorder or bootsequence of {bootmgr}, or recoverysequence of the entry that is started, names "
+    "an object that is not there",
+    repair="take the name away; for default, and an empty displayorder, put the loader there where the store has one "
+    "alone",
+    source="Microsoft, learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/boot-error-0xc0000034; "
+    "BcdBootMgrElementTypes",
+    step=Step.REPAIR_VM,
+    needs=(Part.BOOT_STORE,),
+)
+def boot_entry(subject: Subject) -> Iterator[Finding]:
+    boot = subject.boot
+    for fact in subject.rehearsal.facts():
+        lost = fact.about
+        owner = _owner(subject, lost) if isinstance(lost, LostObject) else None
+        if owner is None or not isinstance(lost, LostObject) or not (lost.missing or lost.element == DEFAULT):
+            continue
+        element = owner.element(lost.element)
+        yield boot_entry.finding(
+            f"{fact.what}: {fact.said}",
+            severity="critical" if fact.state is State.STOP else "warning",
+            facts=(element_fact(owner, element),) if element else (),
+            changes=hive_changes(boot.hive, _operations(owner, lost, _only_loader(subject))),
+        )
+
+
+def _owner(subject: Subject, lost: LostObject) -> BcdObject | None:
+    """Whose element it is: the boot manager's, or else that of the entry that is started."""
+    try:
+        manager = subject.boot.store.boot_manager
+    except NotFoundError:
+        return None
+    owners = [manager, *([subject.boot.loader] if subject.boot.loader else [])]
+    return next((each for each in owners if set(lost.missing) & set(each.references(lost.element))), manager)
+
+
+def _only_loader(subject: Subject) -> tuple[UUID, ...]:
+    """The one entry of the store that leads to a Windows at hand; none where there are several."""
+    loaders = (system.loader for system in subject.installation.systems)
+    found = {loader.entry.guid for loader in loaders if loader and loader.store is subject.boot}
+    return tuple(found) if len(found) == 1 else ()
+
+
+def _operations(owner: BcdObject, lost: LostObject, only: tuple[UUID, ...]) -> list[Operation]:
+    if lost.element == DEFAULT:
+        return [edits.set_element(owner.guid, DEFAULT, Format.OBJECT, guid) for guid in only]
+    left = tuple(guid for guid in owner.references(lost.element) if guid not in lost.missing)
+    if lost.element == DISPLAY_ORDER:
+        left = left or only
+    if left:
+        return [edits.set_element(owner.guid, lost.element, Format.OBJECT_LIST, left)]
+    return [edits.delete_element(owner.guid, lost.element)]

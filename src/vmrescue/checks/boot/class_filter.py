@@ -1,0 +1,67 @@
+"""class-filter: a class of devices on the way to the disk has a filter whose driver is gone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.checks.check import check
+from vmrescue.checks.facts import Setting
+from vmrescue.checks.steps import Step
+from vmrescue.checks.subject import Part
+from vmrescue.plan import RegistryData
+from vmrescue.registry.operations import DeleteValue, SetValue
+from vmrescue.rehearsal.about import LostFilter
+from vmrescue.upcase import upper
+from vmrescue.windows.hive_changes import hive_changes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmrescue.checks.finding import Finding
+    from vmrescue.checks.subject import Subject
+    from vmrescue.rehearsal.stage import Fact
+
+# Windows' own, on every healthy disk: without them it does not start either, so their names stay.
+OWN_IS_LOST = "One of Windows' own is among them: its service has to be put right."
+OWN = frozenset({"PARTMGR", "EHSTORCLASS", "VOLSNAP", "FVEVOL", "IORATE", "RDYBOOST"})
+
+
+@check(
+    "class-filter",
+    family="boot",
+    severity="critical",
+    title="a filter of disks, volumes or their controllers names a driver that is gone",
+    meaning="Windows cannot build the stack of its disk and stops with 0x7B (INACCESSIBLE_BOOT_DEVICE). So it is after "
+    "a program for backup, encryption or virus protection was not removed completely.",
+    fires="UpperFilters or LowerFilters of such a class names a driver that has no service, is off, or has no file",
+    repair="take the name out of the list, if it is none of Windows' own; delete a list that is then empty",
+    source='Microsoft, "Stop error 7B or Inaccessible_Boot_Device": UpperFilters and LowerFilters',
+    step=Step.REPAIR_VM,
+    needs=(Part.WINDOWS,),
+)
+def class_filter(subject: Subject) -> Iterator[Finding]:
+    hive = subject.windows.system
+    for (key, value), facts in _lists(subject).items():
+        lost = {upper(fact.about.driver) for fact in facts if isinstance(fact.about, LostFilter)}
+        own = lost & OWN
+        found = hive.data(key, value)
+        names = found.data if found and isinstance(found.data, list) else []
+        left = [name for name in names if upper(name) not in lost - OWN]
+        wanted = RegistryData.multi_sz(left) if left else None
+        operation = SetValue(key, value, wanted.type, wanted.raw) if wanted else DeleteValue(key, value)
+        yield class_filter.finding(
+            "; ".join(f"{fact.what}: {fact.said}" for fact in facts),
+            meaning=f"{class_filter.meaning} {OWN_IS_LOST}" if own else None,
+            facts=(Setting(hive.path, key, value, found, wanted),),
+            changes=hive_changes(hive, [operation]) if lost - OWN else (),
+        )
+
+
+def _lists(subject: Subject) -> dict[tuple[str, str], list[Fact]]:
+    """What is lost, by the value that names it: several names may stand in one."""
+    lists: dict[tuple[str, str], list[Fact]] = {}
+    for fact in subject.rehearsal.facts():
+        if isinstance(lost := fact.about, LostFilter):
+            key = f"{lost.control_set}\\Control\\Class\\{lost.class_guid}"
+            lists.setdefault((key, lost.value), []).append(fact)
+    return lists
