@@ -39,7 +39,9 @@ class Option(NamedTuple):
 
 POLICY = {
     "vm_size": Option("--vm-size", "text", "NAME", "The VM's size, such as Standard_D4ds_v5: has it a D: drive?"),
-    "temp_drive": Option("--temp-drive", "text", "D:", "The temporary drive's letter, where the page file belongs."),
+    "temp_drive": Option(
+        "--temp-drive", "text", "D:", "The temporary drive's letter, for the page file (none: --no-temp-drive)."
+    ),
     "ram": Option("--ram", "size", "SIZE", "The VM's memory, which a complete dump must fit."),
     "dump_file": Option("--dump-file", "text", "PATH", r"Where the dump goes  [default: %SystemRoot%\MEMORY.DMP]"),
     "min_free": Option("--min-free", "size", "SIZE", "Bytes that must be free on the OS volume  [default: 300M]"),
