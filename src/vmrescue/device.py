@@ -18,6 +18,19 @@ class Readable(Protocol):
         """Exactly `length` bytes from `offset`. Raises FormatError where they do not lie wholly inside the device."""
 
 
+class Held:
+    """Bytes in memory as a `Readable`."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        self.size = len(data)
+        self._data = data
+        self._name = name  # for errors
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        check_range(self._name, offset, length, self.size)
+        return self._data[offset : offset + length]
+
+
 class BlockDevice(Readable, Protocol):
     """An array of bytes that may be writable."""
 

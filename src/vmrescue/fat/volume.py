@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from vmrescue import file_path
+from vmrescue.device import Held
 from vmrescue.errors import FormatError, NotFoundError, RefusedError, UsageError
 from vmrescue.fat import directory as slots
 from vmrescue.fat.boot_sector import read_boot_sector
@@ -29,9 +30,9 @@ from vmrescue.image.pending_writes import PendingWrites, write_differing
 from vmrescue.volume.state import StateName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from vmrescue.device import BlockDevice
+    from vmrescue.device import BlockDevice, Readable
     from vmrescue.fat.directory import Entry
     from vmrescue.fat.table import Chain
     from vmrescue.volume.state import VolumeState
@@ -151,6 +152,17 @@ class FatVolume:
     def cluster_offset(self, cluster: int) -> int:
         """The byte of the volume where a cluster, as `file_extents` counts them, begins."""
         return self._boot.cluster_offset(cluster)
+
+    def open_file(self, path: str) -> Readable:
+        """A file's content."""
+        return Held(self.read_file(path), path)
+
+    def write_parts(self, path: str, parts: Iterable[tuple[int, bytes]]) -> None:
+        """Replaces bytes of a file's content: (offset in the file, bytes), all inside its size."""
+        content = bytearray(self.read_file(path))
+        for at, data in parts:
+            content[at : at + len(data)] = data
+        self.write_file(path, bytes(content))
 
     def write_file(self, path: str, data: bytes) -> None:
         """Replaces a file's content. Of the same size: in place, only the sectors that differ. Else the file grows or

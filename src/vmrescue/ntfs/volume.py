@@ -24,6 +24,8 @@ from vmrescue.ntfs.edit.content import (
     check_rewritable,
     fits_in_place,
     open_content,
+    open_readable,
+    patched,
     read_content,
     replace_content,
     write_in_place,
@@ -43,9 +45,9 @@ from vmrescue.ntfs.structures.positions import Lcn, Vcn
 from vmrescue.ntfs.structures.system_files import LOG_FILE, VOLUME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from vmrescue.device import BlockDevice
+    from vmrescue.device import BlockDevice, Readable
     from vmrescue.volume.state import VolumeState
 
 NTFS_3 = 3  # the major version since Windows 2000
@@ -147,6 +149,28 @@ class NtfsVolume:
     def cluster_offset(self, cluster: Lcn) -> int:
         """The byte of the volume where a cluster begins."""
         return cluster * self.cluster_size
+
+    def open_file(self, path: str) -> Readable:
+        """A file's content, read when it is asked for. Raises as `read_file`."""
+        return open_readable(find_file(self._store, path), path)
+
+    def write_parts(self, path: str, parts: Iterable[tuple[int, bytes]]) -> None:
+        """Replaces bytes of a file's content: (offset in the file, bytes), all inside its size. In place, only the
+        sectors that differ, and no metadata, where the content lies in clusters and has been written so far.
+        """
+        self.state.check_content()
+        file = find_file(self._store, path)
+        check_not_system(file, path)
+        stream = open_content(file, path)
+        check_rewritable(file, stream, path)
+        parts = list(parts)
+        if not stream.attribute.non_resident or any(at + len(data) > stream.initialized for at, data in parts):
+            self.write_file(path, patched(read_content(file, path), parts))
+            return
+        check_owned(self._store, file, path)
+        with self._store.edit():
+            for at, data in parts:
+                stream.clusters.write_content(at, memoryview(data))
 
     def write_file(self, path: str, data: bytes) -> None:
         """Replaces a file's content. Of the same size: in place, only the sectors that differ, and no metadata. Else

@@ -15,6 +15,8 @@ from vmrescue.errors import FormatError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from vmrescue.registry.file_bytes import FileBytes
+
 BINS = 4096  # position of the first bin in the file
 PAGE = 4096  # bins are whole pages
 NIL = 0xFFFFFFFF  # an offset that points nowhere
@@ -25,24 +27,24 @@ class Cells:
     """The bytes of a hive, seen as cells.
 
     Args:
-        data: the hive's file. It is copied when the first edit begins, never before.
+        data: the hive's file.
         bins_size: bytes of bins, as the base block has them.
     """
 
-    def __init__(self, data: bytes | bytearray, bins_size: int) -> None:
+    def __init__(self, data: FileBytes, bins_size: int) -> None:
         if not 0 < bins_size <= len(data) - BINS or bins_size % PAGE:
             there = f"{len(data) - BINS} bytes of them"
             raise FormatError("base block", 40, f"a size of bins in whole pages, and {there}", bins_size)
         self.data = data
         self.bins_size = bins_size
-        self._undo: list[tuple[int, bytes | bytearray]] | None = None
+        self._undo: list[tuple[int, bytes]] | None = None
 
     def find(self, offset: int, structure: str, least: int = 0) -> tuple[int, int]:
         """Where in the file the content of a used cell begins, and its length in bytes (at least `least`)."""
         if offset & 7 or offset + 8 > self.bins_size:
             raise FormatError(structure, BINS + offset, f"a cell's offset below {self.bins_size}", f"0x{offset:x}")
         position = offset + BINS
-        length = -SIZE.unpack_from(self.data, position)[0] - 4
+        length = -self.data.unpack(SIZE, position)[0] - 4
         if length < least or offset + length + 4 > self.bins_size:
             raise FormatError(structure, position, f"a used cell with {least} bytes or more", f"{length} bytes")
         return position + 4, length
@@ -50,7 +52,7 @@ class Cells:
     def content(self, offset: int, structure: str, length: int) -> bytes:
         """The first `length` bytes of a used cell's content."""
         position, _ = self.find(offset, structure, length)
-        return bytes(self.data[position : position + length])
+        return self.data[position : position + length]
 
     @contextmanager
     def editing(self) -> Iterator[None]:
@@ -58,16 +60,14 @@ class Cells:
 
         Raises FormatError where a count of the hive, false or true, has become too large for its field.
         """
-        if isinstance(self.data, bytes):
-            self.data = bytearray(self.data)
         before = len(self.data), self.bins_size
         self._undo = []
         try:
             yield
         except BaseException as error:
             for position, old in reversed(self._undo):
-                self.data[position : position + len(old)] = old
-            del self.data[before[0] :]
+                self.data.write(position, old)
+            self.data.cut(before[0])
             self.bins_size = before[1]
             if isinstance(error, struct.error):
                 raise FormatError("hive", None, "counts that can be raised", str(error)) from error
@@ -77,10 +77,9 @@ class Cells:
 
     def write(self, position: int, data: bytes) -> None:
         """Replaces bytes of the file from `position`; only inside `editing`."""
-        assert isinstance(self.data, bytearray)
         assert self._undo is not None
         self._undo.append((position, self.data[position : position + len(data)]))
-        self.data[position : position + len(data)] = data
+        self.data.write(position, data)
 
     def fill(self, offset: int, content: bytes) -> None:
         """Replaces a used cell's content, with zeros up to the cell's end."""

@@ -88,8 +88,9 @@ class _Checker:
             offset += size
 
     def _cells_of_bin(self, offset: int, end: int) -> None:
+        start, raw = offset, self._cells.data[BINS + offset : BINS + end]
         while offset < end:
-            size = SIZE.unpack_from(self._cells.data, BINS + offset)[0]
+            size = SIZE.unpack_from(raw, offset - start)[0]
             length = abs(size)
             if length < LEAST or length & 7 or offset + length > end:
                 self._report(offset, "cell", f"has the size {size}; {end - offset} bytes are left in its bin")

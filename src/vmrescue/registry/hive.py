@@ -14,6 +14,7 @@ from vmrescue.registry.cells import BINS, NIL, PAGE, Cells
 from vmrescue.registry.check import Problem, Weight, check
 from vmrescue.registry.edit import Editor
 from vmrescue.registry.errors import KeyNotFound
+from vmrescue.registry.file_bytes import FileBytes
 from vmrescue.registry.key import LINK_VALUE, MAX_DEPTH, Key
 from vmrescue.registry.key_node import SYM_LINK
 from vmrescue.registry.mounts import NOWHERE, Mount
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
+    from vmrescue.device import Readable
     from vmrescue.registry.key import Value
     from vmrescue.registry.recovery import Recovered
     from vmrescue.registry.state import HiveState
@@ -36,7 +38,7 @@ DEFAULT_MINOR = 5  # hash leaves and big data, since Windows XP
 
 
 class Hive:
-    """A hive in memory.
+    """A hive, in memory so far as it was looked at.
 
     Paths are names joined by backslashes, from below the root key; the root key itself is "". `registry.path` says how
     they are written. Letters' case does not matter. Symbolic links on the way to a key are followed, as Windows does; a
@@ -48,7 +50,7 @@ class Hive:
     what state the input was in.
 
     Args:
-        data: the hive's file.
+        data: the hive's file; or where it is read from, of which only what is asked for comes into memory.
         logs: its transaction logs: LOG1 and LOG2, or the single LOG.
         name: what messages call it.
         mount: where Windows mounts it (`mounts.mount_of`): without that, every symbolic link leads out of the hive.
@@ -61,7 +63,7 @@ class Hive:
 
     def __init__(
         self,
-        data: bytes,
+        data: bytes | bytearray | Readable | FileBytes,
         logs: Sequence[bytes] = (),
         *,
         name: str = "the hive",
@@ -70,24 +72,27 @@ class Hive:
     ) -> None:
         self.mount = mount
         self._name = name
-        self._input = data = bytes(data)
+        file = data if isinstance(data, FileBytes) else FileBytes(bytes(data) if isinstance(data, bytearray) else data)
+        self._input: bytes | None = None  # of a hive that was made whole from its logs
         self._logs = logs
         self._clock = clock
-        self.dirty_before: HiveState = hive_state(data)
+        self.dirty_before: HiveState = hive_state(file[: base_block.SECTOR])
         self.recovered: Recovered | None = None
         self.unreplayed: Unreplayed | None = None
         if self.dirty_before.dirty:
             try:
-                data, self.recovered = recover(data, logs)
+                self._input = file[: len(file)]
+                whole, self.recovered = recover(self._input, logs)
+                file = FileBytes(whole)
             except RefusedError as error:
                 self.unreplayed = Unreplayed(name, self.dirty_before, str(error))
-        self._base = BaseBlock.parse(data)
+        self._base = BaseBlock.parse(file[: base_block.SECTOR])
         self._base.check_readable()
         self._editor: Editor | None = None
         self._edited_at = 0  # 100 ns since 1601; the last edit
         self._sequence = 0  # the number that the edits, taken together as one write, will bear
         self.edition = 0  # raised by every edit; keys and values read before it look themselves up again
-        self.cells = Cells(data, self._base.bins_size)
+        self.cells = Cells(file, self._base.bins_size)
         self.value_names = ValueNames(self.cells)
         self.root_offset = self._base.root
         self.root = Key(self, self.root_offset, None)
@@ -99,11 +104,11 @@ class Hive:
         data = bytearray(BINS + PAGE)
         data[BINS : BINS + BIN_HEADER.size] = BIN_HEADER.pack(BIN, 0, PAGE, when, 0)
         data[BINS + 32 : BINS + 36] = (PAGE - BIN_HEADER.size).to_bytes(4, "little")
-        cells = Cells(data, PAGE)
+        cells = Cells(FileBytes(bytes(data)), PAGE)
         with cells.editing():
             root = Editor(cells, NIL, minor, ValueNames(cells)).create_root(name, when)
-        data[: base_block.SECTOR] = base_block.new(root, PAGE, minor, name, when)
-        return cls(bytes(data), clock=clock)
+        cells.data.write(0, base_block.new(root, PAGE, minor, name, when))
+        return cls(cells.data[: len(cells.data)], clock=clock)
 
     # reading
 
@@ -261,8 +266,37 @@ class Hive:
 
     def to_bytes(self) -> bytes:
         """The whole hive, clean; its sequence numbers are above all in its logs, so that none is ever replayed."""
+        self._seal()
+        return self.cells.data[: len(self.cells.data)]
+
+    def changed_ranges(self) -> list[tuple[int, int]]:
+        """(offset, length) in the file of the pages in which `to_bytes` differs from the input, in order."""
+        self._seal()
+        if self._input is None:
+            return self.cells.data.changed()
+        before = FileBytes(self._input)
+        before.write(0, self.to_bytes())
+        return before.changed()
+
+    def changed_parts(self) -> Iterator[tuple[int, bytes]]:
+        """The pages of `changed_ranges`: where each range begins, and what is to be there."""
+        for offset, length in self.changed_ranges():
+            yield offset, self.cells.data[offset : offset + length]
+
+    def reread(self) -> Hive:
+        """The hive with its edits, opened as anybody would open it, but from the same memory."""
+        self._seal()
+        return Hive(self.cells.data, name=self._name, mount=self.mount)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return len(self.cells.data)
+
+    def _seal(self) -> None:
+        """Writes the base block that goes with the edits, if there were any."""
         if not self.edition:
-            return bytes(self.cells.data)
+            return
         block = replace(
             self._base,
             primary=self._sequence,
@@ -271,19 +305,4 @@ class Hive:
             # Windows 8.1 and later leave it 0; the old logs of earlier versions are matched by it.
             last_written=self._edited_at if self._base.last_written else 0,
         )
-        return b"".join((block.store(self.cells.data), memoryview(self.cells.data)[base_block.SECTOR :]))
-
-    def changed_ranges(self) -> list[tuple[int, int]]:
-        """(offset, length) in the file of the pages in which `to_bytes` differs from the input, in order."""
-        ranges: list[tuple[int, int]] = []
-        old, new = self._input, self.to_bytes()
-        for start in range(0, len(new), PAGE):
-            page = new[start : start + PAGE]
-            if page == old[start : start + PAGE]:
-                continue
-            if ranges and sum(ranges[-1]) == start:
-                start, length = ranges.pop()
-                ranges.append((start, length + len(page)))
-            else:
-                ranges.append((start, len(page)))
-        return ranges
+        self.cells.data.write(0, block.store(self.cells.data[: base_block.SECTOR]))

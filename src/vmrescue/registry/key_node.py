@@ -67,7 +67,7 @@ class KeyNode(NamedTuple):
 def read(cells: Cells, offset: int) -> KeyNode:
     """The key node in a cell. Raises FormatError where there is none."""
     position, length = cells.find(offset, "key node", LAYOUT.size)
-    node = KeyNode._make(LAYOUT.unpack_from(cells.data, position))
+    node = KeyNode._make(cells.data.unpack(LAYOUT, position))
     if node.signature != b"nk":
         raise FormatError("key node", position, "the signature 'nk'", node.signature)
     if LAYOUT.size + node.name_length > length:
@@ -84,7 +84,7 @@ def read_name(cells: Cells, offset: int, node: KeyNode) -> str:
 def name_at(cells: Cells, offset: int) -> str:
     """The name of the key in a cell, without a look at the rest: what searching and sorting do most."""
     position, length = cells.find(offset, "key node", LAYOUT.size)
-    signature, flags, name_length = _NAMED.unpack_from(cells.data, position)
+    signature, flags, name_length = cells.data.unpack(_NAMED, position)
     if signature != b"nk" or LAYOUT.size + name_length > length:
         read(cells, offset)  # raises what is wrong
     start = position + LAYOUT.size

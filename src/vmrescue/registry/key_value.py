@@ -51,7 +51,7 @@ class KeyValue(NamedTuple):
 def read(cells: Cells, offset: int) -> KeyValue:
     """The key value in a cell. Raises FormatError where there is none."""
     position, length = cells.find(offset, "key value", LAYOUT.size)
-    value = KeyValue._make(LAYOUT.unpack_from(cells.data, position))
+    value = KeyValue._make(cells.data.unpack(LAYOUT, position))
     if value.signature != b"vk":
         raise FormatError("key value", position, "the signature 'vk'", value.signature)
     if LAYOUT.size + value.name_length > length:
@@ -70,7 +70,7 @@ def list_values(cells: Cells, node: KeyNode) -> tuple[int, ...]:
     if not node.has_values:
         return ()
     position, _ = cells.find(node.value_list, "value list", 4 * node.value_count)
-    return struct.unpack_from(f"<{node.value_count}I", cells.data, position)
+    return cells.data.unpack(struct.Struct(f"<{node.value_count}I"), position)
 
 
 def read_data(cells: Cells, offset: int, value: KeyValue) -> bytes:
@@ -86,19 +86,19 @@ def read_data(cells: Cells, offset: int, value: KeyValue) -> bytes:
         raise FormatError("key value", offset + 4100 + 4, f"at most {cells.bins_size} bytes of data", size)
     position, length = cells.find(value.data, "value data")
     if size <= length:
-        return bytes(cells.data[position : position + size])
-    return b"".join(bytes(cells.data[start:end]) for start, end in _segments(cells, value))
+        return cells.data[position : position + size]
+    return b"".join(cells.data[start:end] for start, end in _segments(cells, value))
 
 
 def big_data_cells(cells: Cells, value: KeyValue) -> tuple[int, ...]:
     """The cells of the segments of a value's big data."""
     position, _ = cells.find(value.data, "big data", BIG_DATA.size)
-    signature, count, segment_list = BIG_DATA.unpack_from(cells.data, position)
+    signature, count, segment_list = cells.data.unpack(BIG_DATA, position)
     needed = -(-value.size // SEGMENT)
     if signature != b"db" or count != needed:
         raise FormatError("big data", position, f"the signature 'db' and {needed} segments", f"{signature!r}, {count}")
     position, _ = cells.find(segment_list, "segment list", 4 * count)
-    return struct.unpack_from(f"<{count}I", cells.data, position)
+    return cells.data.unpack(struct.Struct(f"<{count}I"), position)
 
 
 def _segments(cells: Cells, value: KeyValue) -> list[tuple[int, int]]:
@@ -120,7 +120,7 @@ def data_cells(cells: Cells, value: KeyValue) -> list[int]:
     if value.size <= length:
         return [value.data]
     position, _ = cells.find(value.data, "big data", BIG_DATA.size)
-    segment_list = BIG_DATA.unpack_from(cells.data, position)[2]
+    segment_list = cells.data.unpack(BIG_DATA, position)[2]
     return [value.data, segment_list, *big_data_cells(cells, value)]
 
 

@@ -12,6 +12,7 @@ one; no applicable log, on which it "heals" the hive), the recovery is refused.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -22,14 +23,13 @@ from vmrescue.registry.cells import BINS, PAGE, SIZE
 from vmrescue.registry.errors import RecoveryError
 from vmrescue.registry.log_new import BadEntry, LogEntry, NewLog
 from vmrescue.registry.log_old import OldLog
-from vmrescue.registry.space import BIN_HEADER, bin_size
+from vmrescue.registry.space import BIN_HEADER, bins
 from vmrescue.registry.state import hive_state
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MAX_SEQUENCE = 0xFFFFFFFF
-READ_AHEAD = 1 << 20  # bytes; most bins have one page, and are looked at one after the other
 
 
 class HiveFile(Protocol):
@@ -289,21 +289,11 @@ class _Replay:
         self._hive.write_at(0, block.store(self._hive.read_at(0, SECTOR)))
         try:
             block.check_readable()
-            _check_bins(self._hive, block.bins_size)
+            deque(bins(self._hive.read_at, block.bins_size), maxlen=0)
             _check_root(self._hive, block)
         except FormatError as error:
             raise RecoveryError(f"the replayed logs do not make a sound hive: {error}") from error
         return Recovered(tuple(self.applied), self._from, self._end)
-
-
-def _check_bins(hive: HiveFile, bins_size: int) -> None:
-    """Raises FormatError unless bins follow each other up to their end."""
-    offset = start = 0
-    ahead = b""  # the bytes from `start` on
-    while offset < bins_size:
-        if offset - start + BIN_HEADER.size > len(ahead):
-            start, ahead = offset, hive.read_at(BINS + offset, min(READ_AHEAD, bins_size - offset))
-        offset += bin_size(ahead, offset - start, offset, bins_size)
 
 
 def _check_root(hive: HiveFile, block: BaseBlock) -> None:

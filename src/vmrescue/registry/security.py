@@ -37,7 +37,7 @@ class KeySecurity(NamedTuple):
 def read(cells: Cells, offset: int) -> KeySecurity:
     """The key security in a cell. Raises FormatError where there is none."""
     position, length = cells.find(offset, "key security", LAYOUT.size)
-    security = KeySecurity._make(LAYOUT.unpack_from(cells.data, position))
+    security = KeySecurity._make(cells.data.unpack(LAYOUT, position))
     if security.signature != b"sk":
         raise FormatError("key security", position, "the signature 'sk'", security.signature)
     if LAYOUT.size + security.size > length:

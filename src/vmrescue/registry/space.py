@@ -9,20 +9,24 @@ import struct
 import sys
 from array import array
 from bisect import bisect_left, bisect_right, insort
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from vmrescue.errors import FormatError
 from vmrescue.registry.cells import BINS, PAGE, SIZE, Cells
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
 BIN = b"hbin"
 BIN_HEADER = struct.Struct("<4sII8xQI")  # signature, offset, size, (reserved), time stamp, spare
+READ_AHEAD = 1 << 20  # bytes; most bins have one page, and are looked at one after the other
 LEAST = 8  # bytes of the smallest cell
 MAX_BINS_SIZE = 0x7FFFF000  # the high bit of an offset marks volatile cells
 
 
 def bin_at(cells: Cells, offset: int) -> int:
     """The size of the bin that begins at `offset`. Raises FormatError where there is none."""
-    return bin_size(cells.data, BINS + offset, offset, cells.bins_size)
+    return bin_size(cells.data[BINS + offset : BINS + offset + BIN_HEADER.size], 0, offset, cells.bins_size)
 
 
 def bin_size(data: bytes | bytearray, position: int, offset: int, bins_size: int) -> int:
@@ -37,6 +41,21 @@ def bin_size(data: bytes | bytearray, position: int, offset: int, bins_size: int
     return int(size)
 
 
+def bins(read: Callable[[int, int], bytes], bins_size: int) -> Iterator[int]:
+    """Where each bin begins. Raises FormatError where they do not follow each other up to their end.
+
+    Args:
+        read: bytes of the hive's file by their offset and length.
+    """
+    offset = start = 0
+    ahead = b""  # the bytes from `start` on
+    while offset < bins_size:
+        if offset - start + BIN_HEADER.size > len(ahead):
+            start, ahead = offset, read(BINS + offset, min(READ_AHEAD, bins_size - offset))
+        yield offset
+        offset += bin_size(ahead, offset - start, offset, bins_size)
+
+
 class Space:
     """The free and the used cells of a hive. Bins are looked through when they are first needed.
 
@@ -46,11 +65,7 @@ class Space:
 
     def __init__(self, cells: Cells) -> None:
         self._cells = cells
-        self._starts: list[int] = []
-        offset = 0
-        while offset < cells.bins_size:
-            self._starts.append(offset)
-            offset += bin_at(cells, offset)
+        self._starts = list(bins(cells.data.peek, cells.bins_size))
         # One entry for each bin, None until it is needed: the sizes of its cells by their offsets.
         self._free: list[dict[int, int] | None] = [None] * len(self._starts)
         self._used: list[dict[int, int] | None] = [None] * len(self._starts)
@@ -88,7 +103,7 @@ class Space:
         if length <= room or self._extend(offset, length):
             return offset
         moved = self.allocate(length, near)
-        self._cells.fill(moved, bytes(self._cells.data[position : position + room]))
+        self._cells.fill(moved, self._cells.data[position : position + room])
         self.free(offset)
         return moved
 
@@ -196,7 +211,7 @@ class Space:
         end = start + bin_at(self._cells, start)
         offset = start + BIN_HEADER.size
         while True:
-            size = SIZE.unpack_from(self._cells.data, BINS + offset)[0]
+            size = self._cells.data.unpack(SIZE, BINS + offset)[0]
             if not size or size & 7 or offset + abs(size) > end:
                 raise FormatError("cell", BINS + offset, f"a size of 8 to {end - offset}, by eights", size)
             offset += abs(size)

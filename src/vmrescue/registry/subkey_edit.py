@@ -39,7 +39,7 @@ class Leaf:
         signature, count, position = header(cells, offset)
         if signature == b"ri":
             raise FormatError("subkey list", BINS + offset, "a leaf under an index root", "an index root")
-        entries = struct.unpack_from(f"<{WIDTH[signature] // 4 * count}I", cells.data, position)
+        entries = cells.data.unpack(struct.Struct(f"<{WIDTH[signature] // 4 * count}I"), position)
         if signature == b"li":
             return cls(offset, signature, list(entries), [0] * count)
         return cls(offset, signature, list(entries[::2]), list(entries[1::2]))

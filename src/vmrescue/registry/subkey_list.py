@@ -28,7 +28,7 @@ def read_offsets(cells: Cells, offset: int) -> list[int]:
     signature, count, position = header(cells, offset)
     if signature == b"ri":
         found = []
-        for leaf in struct.unpack_from(f"<{count}I", cells.data, position):
+        for leaf in cells.data.unpack(struct.Struct(f"<{count}I"), position):
             found += _leaf_offsets(cells, leaf)
             if len(found) > cells.bins_size // LEAST_KEY_CELL:
                 raise FormatError("subkey list", position, "no more keys than the hive has room for", "more")
@@ -44,13 +44,13 @@ def list_cells(cells: Cells, offset: int) -> list[int]:
     signature, count, position = header(cells, offset)
     if signature != b"ri":
         return [offset]
-    return [offset, *struct.unpack_from(f"<{count}I", cells.data, position)]
+    return [offset, *cells.data.unpack(struct.Struct(f"<{count}I"), position)]
 
 
 def header(cells: Cells, offset: int) -> tuple[bytes, int, int]:
     """(signature, number of entries, where in the file they begin) of any list."""
     position, length = cells.find(offset, "subkey list", HEADER.size)
-    signature, count = HEADER.unpack_from(cells.data, position)
+    signature, count = cells.data.unpack(HEADER, position)
     width = WIDTH.get(signature)
     if width is None:
         raise FormatError("subkey list", position, "one of the signatures 'lf', 'lh', 'li', 'ri'", signature)
@@ -65,7 +65,7 @@ def _leaf_offsets(cells: Cells, offset: int) -> list[int]:
     if signature == b"ri":
         raise FormatError("subkey list", position - HEADER.size, "a leaf under an index root", "an index root")
     width = 1 if signature == b"li" else 2
-    return list(struct.unpack_from(f"<{width * count}I", cells.data, position)[::width])
+    return list(cells.data.unpack(struct.Struct(f"<{width * count}I"), position)[::width])
 
 
 def find(cells: Cells, offset: int, name: str) -> int | None:
@@ -94,7 +94,7 @@ def _find_by_hash(cells: Cells, position: int, count: int, wanted_hash: int, wan
     place = cells.data.find(pattern, position, end)
     while place >= 0:
         if (place - position) % 8 == 4:
-            offset: int = _ENTRY.unpack_from(cells.data, place - 4)[0]
+            offset: int = cells.data.unpack(_ENTRY, place - 4)[0]
             if _order_at(cells, offset) == wanted:
                 return offset
         place = cells.data.find(pattern, place + 1, end)
@@ -119,7 +119,7 @@ def bisect(cells: Cells, offsets: Sequence[int], wanted: bytes) -> int:
 
 def read_root(cells: Cells, offset: int) -> list[int]:
     _, count, position = header(cells, offset)
-    return list(struct.unpack_from(f"<{count}I", cells.data, position))
+    return list(cells.data.unpack(struct.Struct(f"<{count}I"), position))
 
 
 def leaf_for(cells: Cells, leaves: list[int], wanted: bytes) -> int:
@@ -128,7 +128,7 @@ def leaf_for(cells: Cells, leaves: list[int], wanted: bytes) -> int:
     while low < high:
         middle = (low + high) // 2
         signature, count, position = header(cells, leaves[middle])
-        last = _ENTRY.unpack_from(cells.data, position + WIDTH[signature] * (count - 1))[0]
+        last = cells.data.unpack(_ENTRY, position + WIDTH[signature] * (count - 1))[0]
         if count and _order_at(cells, last) >= wanted:
             high = middle
         else:

@@ -14,7 +14,7 @@ from vmrescue.volumes import fat, ntfs
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from vmrescue.device import BlockDevice
+    from vmrescue.device import BlockDevice, Readable
     from vmrescue.image.signs import Range
     from vmrescue.readers.file_system import FileSystem
     from vmrescue.volume.state import VolumeState
@@ -28,6 +28,12 @@ class VolumeEditor(Protocol):
 
     def read_file(self, path: str) -> bytes:
         """The whole content of a file."""
+
+    def open_file(self, path: str) -> Readable:
+        """A file's content, read when it is asked for, until the file is edited. Raises as `read_file`."""
+
+    def write_parts(self, path: str, parts: Iterable[tuple[int, bytes]]) -> None:
+        """Replaces bytes inside a file's content, given by their offsets in it; the size stays."""
 
     def write_file(self, path: str, data: bytes) -> None:
         """Gives a file this content, of the same, a smaller or a larger size."""

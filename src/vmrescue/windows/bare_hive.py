@@ -13,6 +13,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
+from vmrescue.device import Held
 from vmrescue.errors import FormatError, NotFoundError, ReadError, RefusedError, UnsupportedError
 from vmrescue.image.reference import Reference
 from vmrescue.readers.file_system import Entry
@@ -26,6 +27,9 @@ from vmrescue.volumes.disk import Disk, DiskWithoutTable, Volume
 from vmrescue.windows.registry_file import RegistryFile
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from vmrescue.device import Readable
     from vmrescue.image import VirtualDisk
     from vmrescue.readers.file_system import FileSystem
 
@@ -142,11 +146,25 @@ class HiveFiles:
         except OSError as error:
             raise ReadError(f"cannot read {self._log(path)}: {error.strerror}") from error
 
-    def write_file(self, path: str, data: bytes) -> None:
+    def open_file(self, path: str) -> Readable:
         if path != self._path.name:
-            raise RefusedError(f"{path} is not the hive {self._path.name}")
+            return Held(self.read_file(path), path)
+        check_size(path, self._device.size)
+        return self._device
+
+    def write_parts(self, path: str, parts: Iterable[tuple[int, bytes]]) -> None:
+        self._must_be_the_hive(path)
+        for at, data in parts:
+            self._device.write_at(at, data)
+
+    def write_file(self, path: str, data: bytes) -> None:
+        self._must_be_the_hive(path)
         self._device.resize(len(data))
         self._device.write_at(0, data)
+
+    def _must_be_the_hive(self, path: str) -> None:
+        if path != self._path.name:
+            raise RefusedError(f"{path} is not the hive {self._path.name}")
 
     def create_file(self, path: str, data: bytes) -> None:
         raise RefusedError(f"{path} would be a file of this machine: vmrescue creates none")

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, BinaryIO
 from weakref import finalize
 
+from vmrescue.device import Held
 from vmrescue.errors import FormatError, NotFoundError, VmRescueError
 from vmrescue.plan import FileRef, RegistryData
 from vmrescue.readers.guard import reading
@@ -26,6 +27,7 @@ from vmrescue.signatures import HIVE
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from vmrescue.device import Readable
     from vmrescue.registry.mounts import Mount
     from vmrescue.volumes.disk import Volume
 
@@ -126,6 +128,14 @@ class RegistryFile:
         """What messages call it."""
         return f"the hive \\{self.path} on {self.volume}"
 
+    def content(self) -> Readable:
+        """As `read`, but of a clean hive no more is read than is asked for. Raises UnsupportedError as `read`."""
+        if self.state.dirty:
+            return Held(self.read(), self.name)
+        with self.reading():
+            size = hive_size(self._stream, self.name)
+        return _Guarded(self, StreamDevice(self._stream, size, self.name))
+
     def read(self) -> bytes:
         """The whole hive as it is, without its logs. Raises UnsupportedError where it is too large for that."""
         with self.reading():
@@ -166,3 +176,16 @@ class RegistryFile:
         data = self.data(path, name)
         value = data.data if data else None
         return value if isinstance(value, int) else None
+
+
+class _Guarded:
+    """The bytes of a hive's file, whose reader may trip over the volume at any time."""
+
+    def __init__(self, file: RegistryFile, device: StreamDevice) -> None:
+        self.size = device.size
+        self._file = file
+        self._device = device
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        with self._file.reading():
+            return self._device.read_at(offset, length)

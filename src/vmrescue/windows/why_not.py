@@ -140,7 +140,7 @@ class Obstacles:
         if file in self._edited:
             return Hive(self._edited[file])
         hive = RegistryFile(volume, file.path)
-        return Hive(hive.read(), logs=hive.logs() if hive.state.dirty else [], name=hive.name, mount=hive.mount)
+        return Hive(hive.content(), logs=hive.logs() if hive.state.dirty else [], name=hive.name, mount=hive.mount)
 
     def _volume(self, change: Change) -> Volume | None:
         file = change.file

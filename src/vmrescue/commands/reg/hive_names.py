@@ -53,7 +53,7 @@ class HiveNames:
         """The hive as our own reader has it, after the replay of its logs, and the key's path in it."""
         file, path = self.place(name, view)
         if file.ref not in self._hives:
-            self._hives[file.ref] = Hive(file.read(), file.logs(), name=file.name, mount=file.mount)
+            self._hives[file.ref] = Hive(file.content(), file.logs(), name=file.name, mount=file.mount)
         return self._hives[file.ref], path
 
     def notes(self) -> list[str]:

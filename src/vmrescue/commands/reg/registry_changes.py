@@ -45,7 +45,7 @@ class _EditedHive:
 
     def __init__(self, file: RegistryFile) -> None:
         self._file = file
-        self._wanted = Hive(file.read(), file.logs(), name=file.name, mount=file.mount)
+        self._wanted = Hive(file.content(), file.logs(), name=file.name, mount=file.mount)
         self._touched: dict[str, str] = {}  # upper-cased path -> path
         self._removed: set[str] = set()  # upper-cased
 

@@ -21,6 +21,8 @@ from vmrescue.reparse_tags import title
 MOST_AT_ONCE = 1 << 31  # bytes: more than any hive has; what is larger may be nothing but holes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from vmrescue.ntfs.data import Stream
     from vmrescue.ntfs.store import File, Store
 
@@ -40,14 +42,32 @@ def read_content(file: File, path: str) -> bytes:
         UnsupportedError: it is compressed, encrypted, or lies elsewhere (a reparse point); or it is larger than the
             volume, because most of it is holes.
     """
-    stream = open_content(file, path)
+    stream = open_readable(file, path)
+    return stream.read_at(0, stream.size)
+
+
+def _check_readable(file: File, stream: Stream, path: str) -> None:
     if (tag := reparse_tag(file)) is not None:
         raise UnsupportedError(f"{path!r} is a reparse point ({title(tag)}): its content is not read here")
     if stream.size > file.store.boot.volume_size:
         raise UnsupportedError(f"{path!r} is sparse, with {stream.size} bytes larger than its volume")
     if stream.size > MOST_AT_ONCE:
         raise UnsupportedError(f"{path!r} has {stream.size} bytes: at most {MOST_AT_ONCE} are read at once")
-    return stream.read_at(0, stream.size)
+
+
+def open_readable(file: File, path: str) -> Stream:
+    """The content of a file, to be read in parts. Raises as `read_content`."""
+    stream = open_content(file, path)
+    _check_readable(file, stream, path)
+    return stream
+
+
+def patched(content: bytes, parts: Iterable[tuple[int, bytes]]) -> bytes:
+    """Content with other bytes at some offsets."""
+    changed = bytearray(content)
+    for at, data in parts:
+        changed[at : at + len(data)] = data
+    return bytes(changed)
 
 
 def check_rewritable(file: File, stream: Stream, path: str) -> None:

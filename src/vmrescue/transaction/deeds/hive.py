@@ -38,19 +38,20 @@ class _Hive:
             logs = [
                 editor.read_file(file.path + suffix) for suffix in LOG_SUFFIXES if editor.exists(file.path + suffix)
             ]
-            before = editor.read_file(file.path)
+            before = editor.open_file(file.path)
         except NotFoundError as error:
             raise gone(file, error) from error
         name = f"the hive {file}"
-        hive = Hive(before, logs=logs, name=name, mount=_mount(file, before))
+        hive = Hive(before, logs=logs, name=name, mount=_mount(file, before.read_at(0, min(SECTOR, before.size))))
         if hive.unreplayed:
             raise RefusedError(hive.unreplayed.refusal)
         for change in changes:
             edit(change, hive)
-        after = hive.to_bytes()
-        _must_be_sound(after, file, changes, lambda: Hive(before, logs=logs, name=name).check())
-        editor.write_file(file.path, after)
-        if len(after) != len(before):
+        _must_be_sound(hive.reread(), file, changes, lambda: Hive(before, logs=logs, name=name).check())
+        if hive.size == before.size:
+            editor.write_parts(file.path, list(hive.changed_parts()))
+        else:
+            editor.write_file(file.path, hive.to_bytes())
             bench.restructured(file)
 
     def confirm(self, changes: Sequence[HiveChange], disks: list[Disk]) -> None:
@@ -77,14 +78,14 @@ def _mount(file: FileRef, base_block: bytes) -> tuple[tuple[str, ...], ...]:
 
 
 def _must_be_sound(
-    data: bytes, file: FileRef, changes: Sequence[Change], problems_before: Callable[[], list[Problem]]
+    hive: Hive, file: FileRef, changes: Sequence[Change], problems_before: Callable[[], list[Problem]]
 ) -> None:
     """Looks at every cell of an edited hive; asks what was wrong before only where something is wrong now.
 
     What Windows does not mind, or mends when it loads the hive, may be there after an edit as it was before; and a key
     may have the name that was asked for.
     """
-    after = Hive(data).check()
+    after = hive.check()
     if not after:
         return
     before = problems_before()

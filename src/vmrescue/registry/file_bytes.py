@@ -1,0 +1,137 @@
+"""The bytes of a hive's file: read when they are first asked for, changed in memory, and what they were remembered.
+
+A hive is in memory as far as it was looked at. Of the pages that an edit changes, the old content is kept: so what
+differs is known without a second copy of the hive.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vmrescue.device import Readable
+
+PAGE = 4096  # bytes; the unit in which what differs is told
+PIECE_BITS = 16  # a piece that is read at once has 64 KiB
+WHOLE_BITS = 62  # what is in memory already is one piece
+
+
+class FileBytes:
+    """Bytes that can be read, replaced, and added at the end.
+
+    Args:
+        source: the file's bytes, which are not copied before they are changed; or where they are read from. That must
+            go on to show the file as it was, or as it is here.
+    """
+
+    def __init__(self, source: bytes | Readable) -> None:
+        self._pieces: dict[int, bytes | bytearray] = {}
+        self._before: dict[int, bytes] = {}  # page -> its content before it was first changed; shorter at the end
+        self._source: Readable | None = None
+        self._bits = WHOLE_BITS
+        if isinstance(source, bytes):
+            self._size = len(source)
+            self._pieces[0] = source
+        else:
+            self._size, self._source, self._bits = source.size, source, PIECE_BITS
+        self._mask = (1 << self._bits) - 1
+        self._first_size = self._size  # of the file
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, part: slice) -> bytes:
+        """As of `bytes`, from one place to a later one."""
+        start, end, _ = part.indices(self._size)
+        if end <= start:
+            return b""
+        first, last = start >> self._bits, (end - 1) >> self._bits
+        if first == last:
+            piece, at = self._piece(first), start & self._mask
+            whole = isinstance(piece, bytes) and not at and end - start == len(piece)
+            return bytes(piece) if whole else bytes(piece[at : at + end - start])
+        parts = [self._piece(first)[start & self._mask :], *map(self._piece, range(first + 1, last))]
+        return b"".join([*parts, self._piece(last)[: (end - 1 & self._mask) + 1]])
+
+    def unpack(self, layout: struct.Struct, position: int) -> tuple[Any, ...]:
+        """The fields that begin at a byte of the file. Raises struct.error where it ends before they do."""
+        piece = self._pieces.get(position >> self._bits)
+        if piece is not None:  # nearly always, and the check of a hive asks millions of times
+            try:
+                return layout.unpack_from(piece, position & self._mask)
+            except struct.error:
+                pass  # the fields lie in two pieces, or the file ends
+        return layout.unpack(self[position : position + layout.size])
+
+    def find(self, pattern: bytes, start: int, end: int) -> int:
+        """Where these bytes lie first within a part of the file; -1 where they do not."""
+        found = self[start:end].find(pattern)
+        return found if found < 0 else start + found
+
+    def peek(self, position: int, length: int) -> bytes:
+        """Bytes of the file, of which nothing is kept in memory on that account."""
+        end = position + length
+        if self._source is None or end > self._first_size:
+            return self[position:end]
+        found = bytearray(self._source.read_at(position, length))
+        for number in range(position >> self._bits, ((end - 1) >> self._bits) + 1):
+            if number in self._pieces:
+                start = number << self._bits
+                low, high = max(position, start), min(end, start + len(self._pieces[number]))
+                found[low - position : high - position] = self._pieces[number][low - start : high - start]
+        return bytes(found)
+
+    def _piece(self, number: int) -> bytes | bytearray:
+        piece = self._pieces.get(number)
+        if piece is None:
+            start = number << self._bits
+            length = min(self._first_size - start, 1 << self._bits)
+            piece = self._source.read_at(start, length) if self._source and length > 0 else b""
+            self._pieces[number] = piece
+        return piece
+
+    def _to_change(self, number: int) -> bytearray:
+        piece = self._piece(number)
+        if isinstance(piece, bytes):
+            piece = self._pieces[number] = bytearray(piece)
+        return piece
+
+    def write(self, position: int, data: bytes) -> None:
+        """Replaces bytes from `position` on, which is at most the end; the file becomes longer where they reach
+        behind that.
+        """
+        end = position + len(data)
+        for page in range(position // PAGE, -(-end // PAGE)):
+            if page not in self._before:
+                self._before[page] = self[page * PAGE : min((page + 1) * PAGE, self._first_size)]
+        at = position
+        while at < end:
+            number, within = at >> self._bits, at & self._mask
+            length = min(end - at, (1 << self._bits) - within)
+            self._to_change(number)[within : within + length] = data[at - position : at - position + length]
+            at += length
+        self._size = max(self._size, end)
+
+    def cut(self, size: int) -> None:
+        """Takes back what was added behind the first `size` bytes."""
+        for number in [number for number in self._pieces if number << self._bits >= size and number]:
+            del self._pieces[number]
+        last = size >> self._bits
+        if last in self._pieces and len(self._pieces[last]) > size & self._mask:
+            del self._to_change(last)[size & self._mask :]
+        self._size = size
+
+    def changed(self) -> list[tuple[int, int]]:
+        """(offset, length) of the pages that differ from the file's, in order; neighbours are one range."""
+        ranges: list[tuple[int, int]] = []
+        for page in sorted(self._before):
+            start = page * PAGE
+            now = self[start : start + PAGE]
+            if now == self._before[page]:
+                continue
+            if ranges and sum(ranges[-1]) == start:
+                ranges[-1] = (ranges[-1][0], ranges[-1][1] + len(now))
+            else:
+                ranges.append((start, len(now)))
+        return ranges
