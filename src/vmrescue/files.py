@@ -1,4 +1,4 @@
-"""Files of this machine, in folders where somebody may have put links and pipes for what is written to go elsewhere."""
+"""Files of this machine, opened and written so that a link or a pipe in a file's place is not followed."""
 
 from __future__ import annotations
 

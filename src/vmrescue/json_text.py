@@ -1,4 +1,4 @@
-"""Documents as JSON for people: letters of all scripts as they are, whatever a terminal would act on as an escape."""
+"""Documents as JSON for people: letters of all scripts as they are, control characters escaped."""
 
 from __future__ import annotations
 

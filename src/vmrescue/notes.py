@@ -1,4 +1,4 @@
-"""What a check of a volume says: problems are sentences, and a note is one that is no reason against an edit."""
+"""What a check of a volume says: problems as sentences; a note is one that is no reason not to edit the volume."""
 
 from __future__ import annotations
 

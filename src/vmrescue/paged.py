@@ -1,4 +1,4 @@
-"""Arrays as long as a volume says it is, of which only what is used takes memory: a volume may say anything."""
+"""Arrays as long as a volume says it is, of which only the used pages take memory: what a volume says may be false."""
 
 from __future__ import annotations
 

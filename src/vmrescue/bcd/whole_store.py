@@ -32,7 +32,7 @@ def exported(root: TreeReader) -> list[Operation]:
 
 
 def imported(root: TreeReader, source: TreeReader) -> list[Operation]:
-    """What makes the objects of the store at `root` those of `source`, and no more than that.
+    """The operations that make the objects of the store at `root` those of `source`.
 
     The hive's own description (under which name Windows loads it, and that it is the system's) stays.
 

@@ -67,7 +67,7 @@ class Finding:
 
     @property
     def left(self) -> str:
-        """That it is left as it is: it, and not all that its check found."""
+        """What is said of this finding where it is left unmended; others of its check may have been mended."""
         return f"{self.check}: left as it is: {self.summary}" + (f": {self.refused}" if self.refused else "")
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What would help beyond the changes of a plan, as what is meant: how it is typed, the command line knows."""
+"""What a finding advises beyond the changes of a plan, as plain data; the command line spells it."""
 
 from __future__ import annotations
 

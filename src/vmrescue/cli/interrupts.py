@@ -1,4 +1,4 @@
-"""What ends a command from outside: noticed for certain, and answered after cleaning up."""
+"""Signals that end a command: none is missed, and each ends it after it has cleaned up."""
 
 from __future__ import annotations
 

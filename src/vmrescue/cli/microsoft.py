@@ -30,7 +30,7 @@ ASK_FOR_HELP = re.compile(r'"(bcdedit|REG)(?: \w+)? /\?"')  # in a message
 
 
 class MicrosoftCommand(click.Command):
-    """A command whose own options are recognised by their whole name alone; all other words are left as they are.
+    """A command whose own options are recognised by their full names only; all other words are Microsoft's.
 
     click would take ``-set`` or ``/d -1`` apart into options of one letter.
     """
@@ -109,7 +109,7 @@ def _as_journal_says(target: str) -> bytes:
 
 @contextmanager
 def own_words() -> Iterator[None]:
-    """Microsoft's messages as they are: several lines, without our name before them; but help is asked for as here."""
+    """Prints Microsoft's messages unchanged, several lines without our name before them, and how to ask for help."""
     try:
         yield
     except VmRescueError as error:

@@ -1,4 +1,4 @@
-"""Writing a file that a command was asked for: whole or not at all, and over nothing that is there without a word."""
+"""Writing a file that a command was asked for: whole or not at all; an existing one is replaced only on request."""
 
 from __future__ import annotations
 

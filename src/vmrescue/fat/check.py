@@ -1,4 +1,4 @@
-"""Is a FAT volume sound? Every chain is followed once, every directory read once, whatever the volume claims."""
+"""Whether a FAT volume is sound. Every chain is followed and every directory read once, whatever it claims."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is odd about an image is told to whoever wants to hear it, whatever it is opened for.
+"""What is odd about an image is told by every command that opens it.
 
 Every opened image tells its warnings here; the command line listens, and shows them beside any answer.
 """

@@ -84,7 +84,7 @@ class Overlay:
                 self.write_at(start, view[start - offset : end - offset])
 
     def forget(self) -> None:
-        """Drops all that is kept: the base has it by now, or is to be seen as it is."""
+        """Drops all changes: the base has them by now, or they are not wanted."""
         self._slots.clear()
         self._spool.seek(0)
         self._spool.truncate()

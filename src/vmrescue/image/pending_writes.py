@@ -1,4 +1,4 @@
-"""What an edit means to write: held back until the edit is complete, so that one which fails has written nothing."""
+"""The writes of an edit, held back until it is complete: an edit that fails has written nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opening an image file in good order: what an interrupted repair left half done does not show.
+"""Opening an image file so that a repair that was interrupted does not show: it is rolled back, or read so.
 
 The file is opened below its container; `opening` puts the container on top.
 """

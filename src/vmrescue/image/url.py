@@ -1,4 +1,4 @@
-"""URLs as text: which texts are some, what they consist of, and how they are shown without their secrets."""
+"""URLs as text: how one is recognised, what it consists of, and how they are shown without their secrets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def scheme_of(text: str) -> str:
 
 
 def shown(text: str) -> str:
-    """A path as it is; a URL without user name, password and query: a SAS URL's query opens the image to anybody."""
+    """A path unchanged; a URL without user name, password and query: a SAS URL's query opens the image to anybody."""
     if not URL.match(text):
         return text
     scheme, host, path = split_url(text)

@@ -1,4 +1,4 @@
-"""A hash of what a commit leaves alone, by which an image is known again while it is partly written.
+"""A hash of bytes that a commit leaves alone: it shows that a journal belongs to an image that is half written.
 
 It covers the rest of each 4096-byte page in which a written range begins or ends, and the first and the last page of
 the image. Another disk differs in its first or last page (disk signature, disk GUID, VHD footer); another state of the

@@ -1,4 +1,4 @@
-"""Is a volume sound? Each record, each run and each index is gone through once, whatever the volume claims.
+"""Whether a volume is sound. Each record, each run and each index is gone through once, whatever the volume claims.
 
 What Windows itself lets lag behind counts as sound: times in names; sizes in the names of NTFS's own files, and of
 files with several names. Memory: one bit for each cluster that is used, four bytes for each file record.

@@ -1,4 +1,4 @@
-"""Is an index sound?"""
+"""Whether an index is sound."""
 
 from __future__ import annotations
 

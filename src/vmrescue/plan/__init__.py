@@ -1,4 +1,4 @@
-"""Plans: what is to be changed, as plain data that can be reviewed, stored and applied later. No deed in here."""
+"""Plans: what is to be changed, as plain data that can be reviewed, stored and applied later. Nothing here acts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Changes: one edit each, as plain data. Nothing here does anything.
+"""Changes: one edit each, as plain data. Nothing here changes an image.
 
 A change says what is to be edited, what was found there (`before`) and what is to be there (`after`). Whoever applies
 it first checks that what was found is still so. To add a kind of change: a frozen dataclass with a `kind`, listed in

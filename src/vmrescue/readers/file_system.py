@@ -81,7 +81,7 @@ class FileSystem(Protocol):
         """What is to be said of the file or directory at a path; None where there is neither."""
 
     def spelled(self, path: str) -> str:
-        """The path as the volume itself spells it, as far as it is there; what is not, as it was given."""
+        """The path as the volume spells it; parts that are not there are spelled as they were given."""
 
     def entries(self, path: str) -> list[Entry]:
         """What a directory holds, sorted by name. Raises NotFoundError where there is no such directory."""

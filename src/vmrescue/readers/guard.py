@@ -1,4 +1,4 @@
-"""The boundary to the readers of others: whatever they trip over becomes our error, with the structure's place."""
+"""Errors of the readers of others become errors of ours, with the structure and its place."""
 
 from __future__ import annotations
 

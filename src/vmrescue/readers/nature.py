@@ -1,4 +1,4 @@
-"""What kind of thing lies at a path: what decides whether it may go, whatever an image's text calls it."""
+"""What kind of file lies at a path: by this it is decided whether it may be deleted."""
 
 from __future__ import annotations
 

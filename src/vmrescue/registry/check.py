@@ -313,7 +313,7 @@ class _Checker:
         return here.next
 
     def lost_cells(self) -> None:
-        """No cell is in use that nothing reachable has: room that is lost, and no more than that.
+        """Cells in use that belong to nothing reachable: lost room, which does no harm.
 
         Except key nodes: Windows 10 itself leaves one behind each time that it renames a key. A key that was really
         lost shows in its parent's count, in its descriptor's, and in what it had.

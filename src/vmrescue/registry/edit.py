@@ -1,4 +1,4 @@
-"""The deeds: how keys and values are made, changed and removed in the cells of a hive.
+"""How keys and values are made, changed and removed in the cells of a hive.
 
 Every method leaves the hive as Windows would: counts, largest-name fields, sorted lists, shared descriptors, and the
 last-written time of the key it touches. All of them run inside `Cells.editing`, which takes a failed one back.

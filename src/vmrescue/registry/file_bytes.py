@@ -1,4 +1,4 @@
-"""The bytes of a hive's file: read when they are first asked for, changed in memory, and what they were remembered.
+"""The bytes of a hive's file: read when they are first asked for, and changed in memory.
 
 A hive is in memory as far as it was looked at. Of the pages that an edit changes, the old content is kept: so what
 differs is known without a second copy of the hive.

@@ -1,4 +1,4 @@
-"""A hive: opened from bytes, read and edited by paths, and given back as bytes."""
+"""A hive: opened from bytes or from where they lie, read and edited by paths, and given back as bytes or pages."""
 
 from __future__ import annotations
 

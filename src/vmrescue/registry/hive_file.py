@@ -1,4 +1,4 @@
-"""Hives and their logs read into memory: no more than what belongs to them, than any of them has, than there is.
+"""Hives and their logs read into memory, up to the sizes that real ones have, and unless they consist of holes.
 
 A file may say that it has gigabytes, and be nothing but holes.
 """
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 # Windows loads a SYSTEM hive of half the memory, up to 1.5 GB, and others of up to 2 GiB (Microsoft, "Registry storage
-# space"). Real ones have 10 to 300 MB; an edit holds a few copies of one.
+# space"). Real ones have 10 to 300 MB; an edit checks every cell of one, and then has it in memory.
 LARGEST_HIVE = 512 << 20  # bytes
 LARGEST_LOG = 64 << 20  # bytes; a log holds what has changed since the hive was last written, a few megabytes
 # A hive has hardly a page of zeros, as every bin has a header and what is freed keeps its bytes; a log that was never
-# used is a few megabytes of them. So whoever has more of them than of others, and than this, is made of holes.
+# used is a few megabytes of them. So a file with more of them than of others, and than this, is made of holes.
 MOST_EMPTY = 16 << 20  # bytes
 PIECE = 1 << 20  # bytes read at a time
 EMPTY_PAGE = bytes(4096)
@@ -77,7 +77,7 @@ def _read(stream: BinaryIO, name: str, size: int) -> bytes:
 
 
 def _pieces(stream: BinaryIO, name: str, size: int) -> Iterator[bytes]:
-    """The first `size` bytes, or those that there are; for no longer than they are something."""
+    """The first `size` bytes, or as many as there are. Raises UnsupportedError where most of them are empty pages."""
     stream.seek(0)
     position = empty = 0
     while piece := stream.read(min(PIECE, size - position)):

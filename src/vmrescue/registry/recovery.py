@@ -118,7 +118,7 @@ def recover(data: bytes, logs: Sequence[bytes]) -> tuple[bytes, Recovered]:
         UsageError: the hive is clean; whatever is in its logs, Windows would not apply it.
     """
     hive = HiveInMemory(data)
-    del data  # whoever keeps no copy of his own has the memory back
+    del data  # where the caller keeps no copy, its memory is free again
     recovered = replay(hive, logs)
     return bytes(hive.data), recovered
 

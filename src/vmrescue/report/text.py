@@ -1,4 +1,4 @@
-"""A diagnosis, an inventory and a plan as plain text: for a terminal at 3 a.m., and for a log file."""
+"""A diagnosis, an inventory and a plan as plain text: for a terminal or a log file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A plan's paths, spelled as the volumes spell them: so one file has one name, and what differs in case is another."""
+"""A plan's paths, spelled as the volumes spell them: one file then has one path in the plan."""
 
 from __future__ import annotations
 

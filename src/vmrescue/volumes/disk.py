@@ -170,7 +170,7 @@ class Volume:
 
     @property
     def refusal(self) -> str | None:
-        """Why nothing on it is changed, whatever it holds and however sound it is; None where it may be."""
+        """Why nothing on this volume may be changed, apart from its state; None where it may."""
         part_of, type_name = self.partition.part_of, self.partition.type_name
         if part_of is None:
             return None

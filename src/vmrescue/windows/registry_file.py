@@ -179,7 +179,7 @@ class RegistryFile:
 
 
 class _Guarded:
-    """The bytes of a hive's file, whose reader may trip over the volume at any time."""
+    """The bytes of a hive's file, read through dissect.ntfs or dissect.fat, whose errors become errors of ours."""
 
     def __init__(self, file: RegistryFile, device: StreamDevice) -> None:
         self.size = device.size

@@ -1,1 +1,1 @@
-"""Checks of what keeps RAM from Windows."""
+"""Checks of settings by which Windows uses less RAM than the VM has."""

@@ -1,4 +1,4 @@
-"""bad-memory: an object of the boot store lists page frames as bad, and Windows keeps its hands off that RAM."""
+"""bad-memory: an object of the boot store lists page frames as bad, and Windows does not use that RAM."""
 
 from __future__ import annotations
 

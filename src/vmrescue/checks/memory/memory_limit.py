@@ -29,7 +29,7 @@ LIMITS = {
     family="memory",
     severity="warning",
     title="an element of the boot store withholds memory at boot",
-    meaning="Windows may boot with less memory than the VM has. It is a setting for tests: if nobody wants it, it can "
+    meaning="Windows may boot with less memory than the VM has. It is a setting for tests: if it is not wanted, it can "
     "go.",
     fires="an object has truncatememory, relocatephysical, avoidlowmemory or removememory",
     repair="delete the element",

@@ -1,4 +1,4 @@
-"""boot-copy: an NTFS volume without the copy of its boot sector: nothing minds, but nothing would find it again."""
+"""boot-copy: an NTFS volume without the copy of its boot sector, from which a damaged one could be restored."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ MEANINGS: dict[str, str] = {
     family="storage",
     severity="warning",
     title="a volume was not closed, or cannot be read: dirty flag, unreplayed NTFS log, hibernation, BitLocker, damage",
-    meaning="Windows did not close the volume, or nobody can read it as it is. The finding says what that blocks, and "
+    meaning="Windows did not close the volume, or it cannot be read as it is. The finding says what that blocks, and "
     "what to do about it.",
     fires="a volume is marked as dirty, its log holds work to redo, a Windows on it is asleep, it is encrypted, a part "
     "of a dynamic disk or storage pool, damaged, without its boot sector, or holds what is not read",

@@ -1,4 +1,4 @@
-r"""``CurrentControlSet``: the one key of the SYSTEM hive that no file holds.
+r"""``CurrentControlSet``: a key of SYSTEM that Windows makes when it starts, and that is not stored in the hive.
 
 At boot the kernel makes it a link to the control set that ``Select\Current`` numbers. Source: Microsoft, "HKLM\SYSTEM
 \CurrentControlSet\Control" of the Windows driver documentation.

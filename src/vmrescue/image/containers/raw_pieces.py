@@ -1,4 +1,4 @@
-"""Images cut into pieces, ``disk.001``, ``disk.002``, …: which files belong together, and what a single one may be.
+"""Images cut into pieces, ``disk.001``, ``disk.002``, …: which belong together, and when one alone is a whole disk.
 
 Such pieces have no header: only their names say what they are, and so far as one looks like a disk, its content.
 """

@@ -1,4 +1,4 @@
-"""Azure's blob service: which blob a URL means, and its SDK asked from code that does not wait otherwise.
+"""Azure's blob service: which blob a URL means, and calls of its asynchronous SDK from code that is not asynchronous.
 
 The SDK is imported only where a blob is really meant: it comes with adlfs, and takes a while to load. Its asynchronous
 form is used, on fsspec's own event loop, because that is the form in which adlfs holds the account's credentials.

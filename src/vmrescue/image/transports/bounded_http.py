@@ -1,4 +1,4 @@
-"""fsspec's HTTP within bounds: a server sends the range that it was asked for, and soon, or it is given up.
+"""fsspec's HTTP within bounds: an answer that is not the range that was asked for, or comes too slowly, is an error.
 
 fsspec 2026.9 takes a partial answer for whatever its body holds, and aiohttp unpacks it: a body without end, or a small
 one that unpacks to gigabytes, would be read into memory before anybody compares its length with what was asked for.

@@ -94,7 +94,7 @@ def _is_ours_alone(descriptor: int) -> bool:
 
     It gives a lease to write (fcntl(2), "Leases") only then, and not for a device, nor on every file system: where it
     gives none, that says nothing. To look costs the more the more is open on the machine. The lease is given back at
-    once: whoever opens the file meanwhile waits for no time worth the name, and the signal of it does nothing.
+    once: whoever opens the file meanwhile waits no noticeable time, and the signal of it does nothing.
     """
     try:
         fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)  # else it were SIGIO, which ends a process

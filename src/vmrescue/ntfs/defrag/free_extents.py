@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class FreeExtents:
-    """Free clusters, each extent as long as it is there; found by place and by length.
+    """Free clusters as extents, neighbours joined; found by place and by length.
 
     Memory: two tuples for each extent.
     """

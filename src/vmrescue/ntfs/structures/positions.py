@@ -1,4 +1,4 @@
-"""What a number says a place in: a volume's clusters, a file's, those that a file stores, an index's blocks.
+"""Types for positions: clusters of a volume, of a file, of what a file stores, and blocks of an index.
 
 They are all whole numbers, and one in the place of another is a write to the wrong clusters; so each has a type of its
 own. Bytes are plain numbers, called `offset` (in a file, or what is at hand) or `position` (on the volume); lengths and

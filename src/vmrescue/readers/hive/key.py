@@ -1,4 +1,4 @@
-"""A key as dissect.regf reads it, with the few questions that we ask."""
+"""A key as dissect.regf reads it."""
 
 from __future__ import annotations
 
