@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from vmrescue.diagnosis.command_line import CHOICE, NO_TEMP_DRIVE, POLICY
+from vmrescue.diagnosis.command_line import CHOICE, NO_TEMP_DRIVE, POLICY, SHIFTS
 from vmrescue.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 SIZE = re.compile(r"0*(?P<number>\d{1,19})\s*(?P<unit>[KMGT]?)(?:i?B)?", re.IGNORECASE)
 LARGEST = (1 << 63) - 1  # bytes, of 19 digits
-SHIFTS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 
 Command = Any  # a function that click decorates
 
@@ -33,7 +32,7 @@ class Size(click.ParamType[int]):
         match = SIZE.fullmatch(str(value).strip())
         if match is None:
             self.fail(f"{value!r:.40} is not a size like 16G, 300M or 4096", param, ctx)
-        size = int(match["number"]) << SHIFTS[match["unit"].upper()]
+        size = int(match["number"]) << SHIFTS.get(match["unit"].upper(), 0)
         if size > LARGEST:
             self.fail(f"{value!r:.40} is more than any file system holds, {LARGEST} bytes", param, ctx)
         return size

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Command = tuple[str, ...]  # as words
 
-SHIFTS = {"T": 40, "G": 30, "M": 20, "K": 10}
+SHIFTS = {"T": 40, "G": 30, "M": 20, "K": 10}  # the letter of a size, and its power of two
 
 
 class Option(NamedTuple):

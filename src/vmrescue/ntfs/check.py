@@ -24,7 +24,7 @@ from vmrescue.ntfs.store import File
 from vmrescue.ntfs.structures.attribute import Kind, Storage
 from vmrescue.ntfs.structures.file_name import Space, file_names
 from vmrescue.ntfs.structures.record import NUMBER_MASK
-from vmrescue.ntfs.structures.system_files import MFT
+from vmrescue.ntfs.structures.system_files import MFT, RESERVED
 from vmrescue.paged import BITS, PagedBits, PagedNumbers
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 USED_AT = 0x18  # of a file record: how many bytes of it are used
 CHUNK = 4096  # bytes of $MFT's bitmap looked at together
-RESERVED = range(16, 24)  # may be marked as in use without ever having been written
 RESERVED_BITS = sum(1 << number for number in RESERVED)
 
 

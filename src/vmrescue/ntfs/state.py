@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 DIRTY, CHKDSK_UNDERWAY = 0x0001, 0x4000  # flags of $VOLUME_INFORMATION
 HIBERNATION_FILE = "hiberfil.sys"
 ASLEEP = {b"HIBR": "holds a sleeping Windows", b"RSTR": "was being restored", b"WAKE": "was being woken from"}
+NTFS_3 = 3  # the major version since Windows 2000
 _INFORMATION = struct.Struct("<8xBBH")  # version, flags
 
 

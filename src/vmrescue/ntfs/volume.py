@@ -37,7 +37,7 @@ from vmrescue.ntfs.edit.views import mark_quotas_out_of_date
 from vmrescue.ntfs.index import FILE_NAMES
 from vmrescue.ntfs.info import FileInfo, described, listed
 from vmrescue.ntfs.log.state import empty_log
-from vmrescue.ntfs.state import read_state, volume_flags
+from vmrescue.ntfs.state import NTFS_3, read_state, volume_flags
 from vmrescue.ntfs.store import Store
 from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.file_name import FileAttribute, Space, file_names
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
     from vmrescue.device import BlockDevice, Readable
     from vmrescue.volume.state import VolumeState
 
-NTFS_3 = 3  # the major version since Windows 2000
 
 Extents = list[tuple[Vcn, Lcn, int]]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import NotFoundError, RefusedError, VmRescueError
+from vmrescue.ntfs.defrag.layout import SNAPSHOTS
 from vmrescue.windows.boot_store import BIOS_STORE
 from vmrescue.windows.installation import Installation
 from vmrescue.windows.places import find_place
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 TABLE = "$MFT"
 PAGE_FILE = "pagefile.sys"
 BOOT_MANAGER = "bootmgr"
-SNAPSHOTS = "System Volume Information"
 SNAPSHOT_MARK = "{3808876b-c176-4e48-b7ae-04046e6cc752}"  # in the name of every file that a shadow copy is kept in
 SNAPSHOT_NOTE = (
     "shadow copies are kept on this volume: they do not survive that files are moved (or edited) without Windows"

@@ -16,7 +16,7 @@ from vmrescue.errors import FormatError, RefusedError, UnsupportedError
 from vmrescue.ntfs.cluster_stream import ClusterStream
 from vmrescue.ntfs.edit.placement import set_runs, set_sizes
 from vmrescue.ntfs.log.state import empty_log
-from vmrescue.ntfs.state import read_state, volume_flags
+from vmrescue.ntfs.state import NTFS_3, read_state, volume_flags
 from vmrescue.ntfs.store import Store
 from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.boot_sector import HIDDEN_AT, MOST_CLUSTERS, SECTORS_AT
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
     from vmrescue.ntfs.structures.boot_sector import BootSector
 
-NTFS_3 = 3  # the major version since Windows 2000
 BAD = "$Bad"  # the stream of $BadClus: a hole as long as the volume, but for the clusters that are bad
 SECTORS, HIDDEN = struct.Struct("<Q"), struct.Struct("<I")
 

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import FormatError
 from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.record import RecordFlag
-from vmrescue.ntfs.structures.system_files import FIRST_USER, MFT
+from vmrescue.ntfs.structures.system_files import FIRST_USER, MFT, RESERVED
 
 if TYPE_CHECKING:
     from vmrescue.ntfs.data import Stream
     from vmrescue.ntfs.store import Store
     from vmrescue.ntfs.structures.record import FileRecord
 
-RESERVED = range(16, 24)  # for extensions of $MFT's own record, which must lie in its first clusters
 CHUNK = 4096  # bytes of the bitmap looked at together
 MAX_SEQUENCE = 0xFFFF
 
