@@ -49,8 +49,9 @@ class FileBytes:
         first, last = start >> self._bits, (end - 1) >> self._bits
         if first == last:
             piece, at = self._piece(first), start & self._mask
-            whole = isinstance(piece, bytes) and not at and end - start == len(piece)
-            return bytes(piece) if whole else bytes(piece[at : at + end - start])
+            if isinstance(piece, bytes):
+                return piece[at : at + end - start]  # which is the piece itself, where that is all of it
+            return bytes(memoryview(piece)[at : at + end - start])
         parts = [self._piece(first)[start & self._mask :], *map(self._piece, range(first + 1, last))]
         return b"".join([*parts, self._piece(last)[: (end - 1 & self._mask) + 1]])
 
