@@ -9,7 +9,7 @@ import pytest
 
 from support.real_data import corpus, sdist_file
 from vmrescue.errors import FormatError
-from vmrescue.readers.hive.children import children
+from vmrescue.readers.hive.children import Children, children
 from vmrescue.readers.hive.key import HiveKey
 from vmrescue.readers.hive.reader import HiveReader
 from vmrescue.registry.mounts import mount_of
@@ -41,10 +41,10 @@ def test_the_services_of_a_real_hive_are_what_dissect_reads(hive: Callable[[], b
     }
     assert len(asked) > 600
     assert read == asked
-    below = {each.name for child in children(key, ()) for each in children(key, (), child.subkeys) if child.subkeys[1]}
-    assert (
-        {"Parameters", "StartOverride"} <= below == {each.name for child in key.subkeys() for each in child.subkeys()}
-    )
+    scan = Children(key)
+    below = {each.name for child in scan.read(()) if child.subkeys[1] for each in scan.read((), child.subkeys)}
+    assert below == {each.name for child in key.subkeys() for each in child.subkeys()}
+    assert {"Parameters", "StartOverride"} <= below
 
 
 def test_a_cell_that_is_no_key_is_an_error_that_names_its_place() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.errors import NotFoundError
 from vmrescue.plan import RegistryData
-from vmrescue.readers.hive.children import children
+from vmrescue.readers.hive.children import Children
 from vmrescue.upcase import upper
 
 if TYPE_CHECKING:
@@ -66,9 +66,9 @@ class Services:
         key = system.key(f"{control_set}\\Services")
         if key is None:
             raise NotFoundError(f"{control_set} has no key Services")
-        self._key = key
         self._overrides: dict[str, dict[str, int]] = {}
-        found = (_service(child) for child in children(key, ASKED) if not child.is_link)
+        self._keys = Children(key)
+        found = (_service(child) for child in self._keys.read(ASKED) if not child.is_link)
         self._by_name = {upper(service.name): service for service in found}
 
     def find(self, name: str) -> Service | None:
@@ -92,7 +92,7 @@ class Services:
     def overrides(self, service: Service) -> dict[str, int]:
         """The start values of StartOverride by the ids of the hardware that they are for."""
         if service.name not in self._overrides:
-            below = children(self._key, subkeys=service.subkeys) if service.subkeys[1] else ()
+            below = self._keys.read(subkeys=service.subkeys) if service.subkeys[1] else ()
             values = next((each.values for each in below if upper(each.name) == "STARTOVERRIDE"), {})
             found = {name: RegistryData(*value).data for name, value in values.items()}
             self._overrides[service.name] = {name: data for name, data in found.items() if isinstance(data, int)}

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from vmrescue.readers.hive.key import HiveKey
 
-_UNIT = 8192  # bytes that one read of the stream brings: keys made together lie together
+_UNIT = 4096
+_GAP = 4  # units between two that are wanted, which are read rather than passed over: a read costs as much
+_MOST_AT_ONCE = 256  # units
 _SIZE = struct.Struct("<i")
 # Key node: flags, count of subkeys, their list, count of values, their list, length of the name.
 _KEY = struct.Struct("<2xH16xI4xI4xII28xH")
@@ -45,31 +47,42 @@ class Child(NamedTuple):
     values: dict[str, Stored]
 
 
-def children(
-    key: HiveKey, names: Collection[str] | None = None, subkeys: tuple[int, int] | None = None
-) -> Iterator[Child]:
-    """Each subkey of a key; a name that a damaged list says twice counts once.
+class Children:
+    """The subkeys of a key. What was read of the hive is kept for as long as this object."""
 
-    Args:
-        names: the values to read; None: all.
-        subkeys: those of a child of the same hive, in the place of the key's own.
+    def __init__(self, key: HiveKey) -> None:
+        node = key.node
+        self._hive = key.hive
+        self._pages = _Pages(node.hive.fh, node.hive.size)
+        self._own = int(node.cell.SubKeyLists[0]), int(node.cell.SubKeyCounts[0])
 
-    Raises FormatError where a cell is none, or larger data than one cell holds is asked for.
-    """
-    node = key.node
-    pages = _Pages(node.hive.fh, node.hive.size)
-    place, count = subkeys or (int(node.cell.SubKeyLists[0]), int(node.cell.SubKeyCounts[0]))
-    wanted: dict[int, set[str]] | None = None if names is None else {}
-    for name in names or ():
-        assert wanted is not None
-        wanted.setdefault(len(name), set()).add(upper(name))
-    seen: set[str] = set()
-    with reading(key.hive, None):
-        for offset in _subkeys(pages, place, count):
-            child = _child(pages, offset, wanted)
-            if upper(child.name) not in seen:
-                seen.add(upper(child.name))
-                yield child
+    def read(self, names: Collection[str] | None = None, subkeys: tuple[int, int] | None = None) -> Iterator[Child]:
+        """Each subkey; a name that a damaged list says twice counts once.
+
+        Args:
+            names: the values to read; None: all.
+            subkeys: those of a child of the same hive, in the place of the key's own.
+
+        Raises FormatError where a cell is none, or larger data than one cell holds is asked for.
+        """
+        wanted: dict[int, set[str]] | None = None if names is None else {}
+        for name in names or ():
+            assert wanted is not None
+            wanted.setdefault(len(name), set()).add(upper(name))
+        seen: set[str] = set()
+        with reading(self._hive, None):
+            places = list(_subkeys(self._pages, *(subkeys or self._own)))
+            self._pages.fetch(places)
+            for offset in places:
+                child = _child(self._pages, offset, wanted)
+                if upper(child.name) not in seen:
+                    seen.add(upper(child.name))
+                    yield child
+
+
+def children(key: HiveKey, names: Collection[str] | None = None) -> Iterator[Child]:
+    """Each subkey of a key with its values called `names`. Raises FormatError."""
+    return Children(key).read(names)
 
 
 class _Pages:
@@ -87,6 +100,22 @@ class _Pages:
             return page[at : at + length]
         last = (position + length - 1) // _UNIT
         return b"".join(self._page(each) for each in range(first, last + 1))[at : at + length]
+
+    def fetch(self, offsets: list[int]) -> None:
+        """Reads the units in which these cells begin, those near each other at once."""
+        last = self.size // _UNIT
+        wanted = sorted({min((BINS + offset) // _UNIT, last) for offset in offsets} - self._kept.keys())
+        runs: list[list[int]] = []
+        for number in wanted:
+            if runs and number - runs[-1][1] <= _GAP and number - runs[-1][0] < _MOST_AT_ONCE:
+                runs[-1][1] = number
+            else:
+                runs.append([number, number])
+        for first, end in runs:
+            self._stream.seek(first * _UNIT)
+            data = self._stream.read(min((end + 1) * _UNIT, self.size) - first * _UNIT)
+            for number in range(first, end + 1):
+                self._kept.setdefault(number, data[(number - first) * _UNIT : (number - first + 1) * _UNIT])
 
     def _page(self, number: int) -> bytes:
         page = self._kept.get(number)
