@@ -202,3 +202,36 @@ def test_what_a_damaged_volume_keeps_from_being_done_is_said_without_advice_that
     assert "before chkdsk has mended it" in text
     assert "--skip" not in text
     assert volume.read_bytes() == bytes(data)
+
+
+def test_a_blank_data_disk_is_named_and_ends_nothing(gen2_healthy: Path, tmp_path: Path) -> None:
+    data = blank(tmp_path / "data.img", MIB)
+    text = said("diagnose", gen2_healthy, "--data-disk", data)
+    assert f"advice    missing-part: data disk 1 ({data}): partition table at byte 510" in text
+    assert "no volumes" not in said("info", gen2_healthy, "--data-disk", data)
+    assert "There is nothing to change" in said("repair", gen2_healthy, "--data-disk", data, "--yes")
+
+
+def test_a_store_and_a_windows_are_chosen_by_their_places(gen2_healthy: Path) -> None:
+    document = json.loads(said("info", gen2_healthy, "--format", "json", "--store", r"1:\EFI\Microsoft\Boot\BCD"))
+    assert [(each["partition"], each["boots"]) for each in document["stores"]] == [(1, True)]
+    assert document["windows"]["way"].endswith("of \\EFI\\Microsoft\\Boot\\BCD on partition 1 names it")
+    assert (
+        json.loads(said("info", gen2_healthy, "--format", "json", "--windows", "3"))["windows"]["way"] == "as was said"
+    )
+    assert "no boot store at 3; there are \\EFI" in refused("diagnose", gen2_healthy, "--store", "3")
+    assert "no Windows at 1; there are \\Windows on partition 3" in refused("diagnose", gen2_healthy, "--windows", "1")
+    assert "no partition 'C'" in refused("repair", gen2_healthy, "--windows", "C")
+    said("diagnose", gen2_healthy, "--windows", r"3:\windows", "--only", "page-file")
+    said("bcdedit", gen2_healthy, "--store", "1")
+    said("reg", gen2_healthy, "--windows", "3", "query", r"HKLM\SYSTEM\Select")
+
+
+def test_what_is_odd_about_an_image_is_said_where_it_cannot_be_diagnosed(data_disk: Path) -> None:
+    with data_disk.open("r+b") as stream:
+        stream.seek(32 * MIB - 512)
+        stream.write(bytes(512))
+    done = CliRunner().invoke(group, ["diagnose", str(data_disk)])
+    assert isinstance(done.exception, NotFoundError)
+    assert "note: " in done.stderr
+    assert "the backup GPT is broken" in done.stderr

@@ -33,9 +33,11 @@ def verdicts(image: Path) -> dict[str, str]:
 
 def _verdicts(raw: Path) -> Iterator[tuple[str, str]]:
     table = _answer("sfdisk", "--json", str(raw))
-    if table is None:
+    parts = json.loads(table[table.index("{") :])["partitiontable"] if table else {}  # warnings come first
+    if not parts.get("partitions"):  # a bare volume
+        with loop_device(raw) as device:
+            yield from _of_volume(device)
         return
-    parts = json.loads(table)["partitiontable"]
     if parts["label"] == "gpt":
         said = _answer("sgdisk", "--verify", str(raw)) or ""
         yield "sgdisk", SOUND if "No problems found" in said else UNSOUND

@@ -12,12 +12,12 @@ from vmrescue.checks.boot.boot_file import boot_file
 from vmrescue.checks.boot.boot_options import boot_options
 from vmrescue.checks.boot.boot_path import boot_path
 from vmrescue.checks.boot.class_filter import class_filter
+from vmrescue.checks.boot.control_set import control_set
 from vmrescue.checks.boot.missing_part import missing_part
 from vmrescue.checks.boot.serial_console import serial_console
 from vmrescue.checks.boot.start_override import start_override
 from vmrescue.checks.memory.bad_memory import bad_memory
 from vmrescue.checks.memory.memory_limit import memory_limit
-from vmrescue.checks.settings.control_set import control_set
 from vmrescue.checks.settings.crash_dump import crash_dump
 from vmrescue.checks.settings.page_file import page_file
 from vmrescue.checks.storage.boot_copy import boot_copy

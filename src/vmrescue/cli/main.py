@@ -54,13 +54,25 @@ class _Notes:
     def __init__(self, ctx: click.Context) -> None:
         self._ctx = ctx
         self._said: set[tuple[str, str]] = set()
+        self._kept: list[tuple[str, str]] = []
 
     def __call__(self, path: str, warning: str) -> None:
-        if self._ctx.invoked_subcommand in IN_THEIR_DOCUMENT or (path, warning) in self._said:
+        if (path, warning) in self._said:
             return
+        self._said.add((path, warning))
+        if self._ctx.invoked_subcommand in IN_THEIR_DOCUMENT:
+            self._kept.append((path, warning))
+        else:
+            self._print(path, warning)
+
+    def without_document(self) -> None:
+        """Prints what a command would have said in its document, which it could not make."""
+        for path, warning in self._kept:
+            self._print(path, warning)
+
+    def _print(self, path: str, warning: str) -> None:
         from vmrescue.printable import printable
 
-        self._said.add((path, warning))
         click.echo(printable(f"note: {path}: {warning}"), err=True)
 
 
@@ -87,8 +99,13 @@ class LazyGroup(click.Group):
         with _answering_signals():
             from vmrescue.image.notices import listening
 
-            with listening(_Notes(ctx)):
-                return super().invoke(ctx)
+            notes = _Notes(ctx)
+            try:
+                with listening(notes):
+                    return super().invoke(ctx)
+            except VmRescueError:
+                notes.without_document()
+                raise
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)

@@ -14,6 +14,7 @@ from vmrescue.cli.diagnose import FINDINGS
 from vmrescue.cli.options import (
     Size,
     apply_options,
+    choice_options,
     data_disk_option,
     image_argument,
     make_policy,
@@ -42,6 +43,7 @@ class StepsOption(click.Option):
 @click.command()
 @image_argument
 @data_disk_option
+@choice_options
 @policy_options
 @names_option("--only", cls=StepsOption, metavar="STEP,…", help="Make only these steps (repeatable)")
 @names_option("--without", metavar="STEP,…", help="Leave these steps out (repeatable).")
@@ -55,6 +57,8 @@ def command(
     /,
     image: Path,
     data_disks: tuple[Path, ...],
+    store: str | None,
+    windows: str | None,
     only: tuple[str, ...],
     without: tuple[str, ...],
     size: int | None,
@@ -74,13 +78,14 @@ def command(
     from vmrescue.report.outcome import outcome_text, planned_text
     from vmrescue.report.text import plan_text
     from vmrescue.transaction.target import made_of
+    from vmrescue.windows import Choice
 
     if copy_to and into:
         raise UsageError("a rescue goes to a copy or into a child, not to both")
     if out := copy_to or into:
         must_be_new(out)
-    rules = make_policy(**policy)
-    planned = plan_rescue(image, rules, list(data_disks), only, without, size)
+    rules, choice = make_policy(**policy), Choice(store, windows)
+    planned = plan_rescue(image, rules, list(data_disks), only, without, size, choice)
     if options.talkative:
         click.echo(planned_text(planned))
     if options.dry_run:
@@ -93,7 +98,7 @@ def command(
             progress_bar("copying", options.quiet) if out else nullcontext() as progress,
             made_of(image, copy_to, into, progress) as made,
         ):
-            done = carry_out(planned, image, rules, list(data_disks), made, options.backup_dir)
+            done = carry_out(planned, image, rules, list(data_disks), made, options.backup_dir, choice)
         _print(done, outcome_text(done), options)
         ctx.exit(_status(done))
     _print(planned, "Nothing was written.", options)

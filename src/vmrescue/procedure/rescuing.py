@@ -13,8 +13,10 @@ from vmrescue.plan import Plan
 from vmrescue.procedure.outcome import Outcome
 from vmrescue.procedure.rounds import became_of, tried
 from vmrescue.procedure.steps import chosen_steps
-from vmrescue.transaction import Transaction, must_be_editable
+from vmrescue.transaction import Transaction
 from vmrescue.transaction.target import made_of
+from vmrescue.windows import Choice
+from vmrescue.windows.installation import NOTHING_SAID
 
 if TYPE_CHECKING:
     import os
@@ -39,6 +41,8 @@ def rescue(
     into: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     accept: Collection[str] = (),
+    store: str | None = None,
+    windows: str | None = None,
 ) -> Outcome:
     """Does each step of the procedure that is due, as one repair: backed up, journalled, verified, one thing to undo.
 
@@ -52,6 +56,7 @@ def rescue(
         size: how large the disk may become, in bytes, where cleaning up does not make enough room.
         backup_dir, copy_to, into, progress, accept: as for `repair`.
         dry_run: do all in memory, and write nothing.
+        store, windows: which boot store and which Windows boot, as for `diagnose`.
 
     Raises:
         RefusedError: it would not be safe; the image is untouched.
@@ -60,13 +65,13 @@ def rescue(
         VmRescueError: the image cannot be read.
     """
     rules = with_vm(policy or Policy.azure(), vm_size, ram)
-    disks = list(data_disks)
+    disks, choice = list(data_disks), Choice(store, windows)
     with accepting(accept):
-        planned = plan_rescue(image, rules, disks, only, without, size)
+        planned = plan_rescue(image, rules, disks, only, without, size, choice)
         if dry_run:
             return planned
         with made_of(image, copy_to, into, progress) as made:
-            return carry_out(planned, image, rules, disks, made, backup_dir)
+            return carry_out(planned, image, rules, disks, made, backup_dir, choice)
 
 
 def with_vm(policy: Policy, vm_size: str | None, ram: int | None) -> Policy:
@@ -81,14 +86,15 @@ def plan_rescue(
     only: Collection[str] = (),
     without: Collection[str] = (),
     size: int | None = None,
+    choice: Choice = NOTHING_SAID,
 ) -> Outcome:
     """What a rescue would do and what would be left, found in memory; nothing is written. Raises as `rescue`."""
     steps = chosen_steps(only, without)
 
     def open_transaction() -> Transaction:
-        transaction = Transaction(image, data_disks, policy, writable=False)
+        transaction = Transaction(image, data_disks, policy, writable=False, choice=choice)
         try:
-            must_be_editable(transaction.before)
+            transaction.before  # noqa: B018 - raises where there is nothing to rescue
         except BaseException:
             transaction.__exit__()
             raise
@@ -109,11 +115,12 @@ def carry_out(
     data_disks: list[str | os.PathLike[str]],
     made: Made | None = None,
     backup_dir: str | os.PathLike[str] | None = None,
+    choice: Choice = NOTHING_SAID,
 ) -> Outcome:
     """Makes what was planned, in the image or in what was made of it. Raises as `rescue`."""
     if not planned.plans and not made:
         return planned
-    with Transaction(image, data_disks, policy, made=made) as transaction:
+    with Transaction(image, data_disks, policy, made=made, choice=choice) as transaction:
         for plan in planned.plans or (Plan(transaction.identity, ()),):
             receipt = transaction.apply(plan)
         if receipt.written:

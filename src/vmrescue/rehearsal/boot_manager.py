@@ -51,7 +51,7 @@ def _store(way: Way) -> Fact | None:
     try:
         boot = way.boot
     except NotFoundError as error:
-        if way.installation.unreadable:
+        if way.installation.unreadable or way.disk.table.style == "none":
             return unknown("boot store", str(error))
         return stop("boot store", str(error), endings.NO_STORE)
     what = f"boot store {boot}"

@@ -39,6 +39,16 @@ class Loader:
     root: str | None
 
     @property
+    def fault(self) -> str | None:
+        """Why it starts no Windows, wherever one is; None where its elements mean something."""
+        element = self.entry.element("osdevice")
+        if element is None:
+            return "it has no osdevice"
+        if element.fault or not isinstance(element.sound_value, Device):
+            return f"its osdevice means nothing ({element.fault or 'no device'})"
+        return None if self.root else "its systemroot is missing, or no folder's path"
+
+    @property
     def description(self) -> str:
         """What the boot menu calls it; perhaps empty."""
         element = self.entry.element(DESCRIPTION)

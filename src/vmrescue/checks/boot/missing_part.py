@@ -16,7 +16,7 @@ from vmrescue.windows.faults import fault_of
 from vmrescue.windows.operating_system import HIVES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from vmrescue.checks.finding import Finding, Severity
     from vmrescue.checks.subject import Subject
@@ -47,8 +47,12 @@ def missing_part(subject: Subject) -> Iterator[Finding]:
     yield from _disks(found)
 
 
-def _finding(part: str, why: str, meaning: str | None = None, severity: Severity | None = None) -> Finding:
-    return missing_part.finding(f"{part}: {why}", facts=(PartFact(part, why),), meaning=meaning, severity=severity)
+def _finding(
+    part: str, why: str, meaning: str | None = None, severity: Severity | None = None, tell: Sequence[str] = ()
+) -> Finding:
+    return missing_part.finding(
+        f"{part}: {why}", facts=(PartFact(part, why),), meaning=meaning, severity=severity, tell=tell
+    )
 
 
 def _stores(found: Installation) -> Iterator[Finding]:
@@ -69,13 +73,31 @@ def _windows(found: Installation) -> Iterator[Finding]:
                 yield _finding(f"the hive {name} of {found.os}", why, _RESTORE)
     elif not found.locked:
         yield _finding("Windows", found.why_no_windows or "")
-    default = found.default_loader
-    if default and found.os and default.volume and found.os.loader is not default and found.choice.windows is None:
-        place = f"\\{default.root} on {default.volume}" if default.root else f"no folder on {default.volume}"
-        yield _finding(str(default), f"it names {place}, where no Windows is; {found.os} was looked at", _LEADS_NOWHERE)
+    yield from _default_loader(found)
     for windows in found.systems:
         if windows is not found.os and windows.fault:
             yield _finding(f"the hive SYSTEM of {windows}, which does not boot", windows.fault, _NOT_USED, "advice")
+
+
+def _default_loader(found: Installation) -> Iterator[Finding]:
+    """Where it leads to, if not to the Windows that was looked at; one on a disk that was not given is a warning."""
+    default = found.default_loader
+    if default is None or found.os is None or found.os.loader is default or found.choice.windows is not None:
+        return
+    looked = f"{found.os} was looked at"
+    if default.fault:
+        yield _finding(str(default), f"{default.fault}; {looked}", _LEADS_NOWHERE)
+    elif default.volume:
+        place = f"\\{default.root} on {default.volume}, where no Windows is"
+        yield _finding(str(default), f"it names {place}; {looked}", _LEADS_NOWHERE)
+    else:
+        yield _finding(
+            str(default),
+            f"its osdevice is on none of the disks given; {looked}",
+            _LEADS_NOWHERE,
+            "warning",
+            ["data_disks"],
+        )
 
 
 def _fault(windows: OperatingSystem, name: str) -> str | None:

@@ -27,7 +27,7 @@ OTHERS = {"Default": "Current", "Current": "Default"}
 
 @check(
     "control-set",
-    family="settings",
+    family="boot",
     severity="warning",
     title="`Select` names no control set that is there, as the current one or as the one to start with",
     meaning="The loader starts Windows with the control set that Default names, and stops where there is none.",
