@@ -7,6 +7,8 @@ not start. The faults are made by tools of others: ntfs-3g, mtools, hivexregedit
 from __future__ import annotations
 
 import tempfile
+import uuid
+import zlib
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import boot_data
 import boot_path
+import build
 from stub_pe import stub
 from support.machine import run
 from support.machine_disk import mounted_ntfs
@@ -136,10 +139,13 @@ def _values(generation: int) -> Iterator[Mutation]:
 def _elements(generation: int) -> Iterator[Mutation]:
     loader, manager = boot_data.LOADER, boot_data.BOOTMGR
     dead = "{0f6f5aff-3c1d-11ef-9a77-00155d3a2b01}"
-    elsewhere = boot_data.Place(0x11111111, 1 << 30).device()
-    for element, fatal in {0x11000001: True, 0x21000001: True}.items():
-        yield _element(generation, loader, element, f"hex:{_hex(elsewhere)}", fatal)
-        yield _registry(generation, f"{loader} without {element:08x}", f"[-{_key(loader, element)}]", fatal, "BCD")
+    here = build.SIGNATURE if generation == 1 else build.DISK_GUID
+    lost = boot_data.Place(here, 1 << 30 if generation == 1 else uuid.UUID(int=7)).device()
+    away = boot_data.Place(0x11111111, 1 << 30).device()  # a disk that is not at hand
+    for element in (0x11000001, 0x21000001):
+        yield _element(generation, loader, element, f"hex:{_hex(lost)}", True)
+        yield _element(generation, loader, element, f"hex:{_hex(away)}", False)
+        yield _registry(generation, f"{loader} without {element:08x}", f"[-{_key(loader, element)}]", True, "BCD")
     yield _element(generation, loader, 0x12000002, _text("\\Windows\\system32\\none.efi"), True)
     yield _element(generation, loader, 0x22000002, _text("\\Nowhere"), False)
     yield _element(generation, manager, 0x23000003, _text(dead), False)
@@ -233,7 +239,9 @@ def _registry(generation: int, title: str, text: str, fatal: bool, hive: str = "
 
 def _element(generation: int, identifier: str, element: int, value: str, fatal: bool) -> Mutation:
     text = f'[{_key(identifier, element)}]\n"Element"={value}'
-    return _registry(generation, f"{identifier} {element:08x} is {value[:60]}", text, fatal, "BCD")
+    return _registry(
+        generation, f"{identifier} {element:08x} is {value[:20]}… {zlib.crc32(value.encode()):08x}", text, fatal, "BCD"
+    )
 
 
 def _key(identifier: str, element: int) -> str:

@@ -134,7 +134,7 @@ def _device(way: Way, entry: BcdObject, element: int, name: str, file: str) -> G
     if place.searched:
         yield unknown(what, f"{place.device}: only a start resolves it")
         return None
-    if _elsewhere(way, place.device.target) and not candidates:
+    if _elsewhere(way, place.device.target) and not (candidates and _has_new_id(way)):
         yield unknown(what, f"{place.device}: that disk is not at hand")
         return None
     said = f"; \\{file.lstrip(chr(92))} lies on {', '.join(map(str, candidates))}" if candidates else ""
@@ -146,6 +146,15 @@ def _elsewhere(way: Way, target: object) -> bool:
     """Whether a device names a disk that is not at hand: a copy's new id, or a further disk of the machine."""
     ids = {disk.table.disk_id for disk in way.installation.disks}
     return isinstance(target, Partition) and target.disk not in ids
+
+
+def _has_new_id(way: Way) -> bool:
+    """Whether this disk has another id than the boot manager's own device names: a copy, or one that was initialized.
+
+    Where the boot manager's device is here, a device on another disk is a further disk of the machine.
+    """
+    place = way.place(way.manager, DEVICE)
+    return place.device is not None and place.volume is None and _elsewhere(way, place.device.target)
 
 
 def _volume(what: str, volume: Volume) -> Iterator[Fact]:
@@ -172,7 +181,9 @@ def _loader_file(way: Way, entry: BcdObject, volume: Volume, path: str) -> Itera
     if not path:
         yield stop(what, "the entry names no file", endings.NO_LOADER)
         return
-    fault = fault_of_file(volume, path.strip("\\"), machine=way.machine if way.installation.os else None)
+    windows = entry.type.application in (Application.OS_LOADER, Application.RESUME)  # others are older than programs
+    machine = way.machine if windows and way.installation.os else None
+    fault = fault_of_file(volume, path.strip("\\"), program=windows, machine=machine)
     if fault is None:
         yield Fact(what, "it is there")
     elif fault.kind is Kind.UNKNOWN:

@@ -48,6 +48,11 @@ def _bios(way: Way) -> Iterator[Fact]:
     active = [volume for volume in primary if volume.partition.active]
     candidates = tuple(each.partition.number for each in primary if _has_manager(each))
     about = ActiveFlag(tuple(volume.partition.number for volume in active), candidates)
+    if not active and any(volume.partition.role == "EFI system" for volume in way.disk.volumes):
+        yield unknown(
+            "active partition", "none, but there is an EFI system partition: whether a UEFI starts it is not known"
+        )
+        return
     if len(active) != 1:
         said = "no partition is active" if not active else f"{len(active)} partitions are active"
         yield stop("active partition", said, endings.TWO_ACTIVE if active else endings.NO_ACTIVE, about)

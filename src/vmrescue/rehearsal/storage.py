@@ -26,6 +26,7 @@ CLASSES = {
     "{4d36e97b-e325-11ce-bfc1-08002be10318}": "SCSI controllers",
     "{4d36e97d-e325-11ce-bfc1-08002be10318}": "buses",
 }
+HYPER_V = ("azure", "hyper-v")  # whose disk is always reached in the same way
 FILTERS = ("UpperFilters", "LowerFilters")
 LATER_IS_ENOUGH = {"PARTMGR": 1}  # the latest start value that is known to be enough, where that is not 0
 USUAL = ("volume", "volsnap", "mountmgr", "volmgrx", "storflt", "vdrvroot")  # on a healthy disk; not all always were
@@ -65,8 +66,8 @@ def _why_not(way: Way, name: str) -> tuple[str, endings.Ending, BadService] | No
 
 def _bus(way: Way) -> Iterator[Fact]:
     name = way.platform if way.platform != AUTO else platform_of(way.traces)
-    if name is None:
-        yield from _any_machine(way)
+    if name is None or (way.platform == AUTO and name not in HYPER_V):
+        yield from _any_machine(way)  # others have disks of several kinds
         return
     platform = PLATFORMS[name]
     stacks = {stack: _broken(way, stack) for stack in platform.ways[way.generation]}
