@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import NotFoundError
 from vmrescue.plan import RegistryData
 from vmrescue.readers.hive.children import Children
+from vmrescue.registry.value_type import ValueType
 from vmrescue.upcase import upper
 
 if TYPE_CHECKING:
@@ -104,15 +105,20 @@ class Services:
 
 
 def _service(child: Child) -> Service:
+    """Its values as what they are for nearly all; `RegistryData` tells for the others."""
+
     def number(name: str) -> int | None:
         stored = child.values.get(name)
-        value = RegistryData(*stored).data if stored else None
+        if stored is None or (stored.type == ValueType.DWORD and len(stored.raw) == 4):
+            return stored and int.from_bytes(stored.raw, "little")
+        value = RegistryData(*stored).data
         return value if isinstance(value, int) else None
 
     def text(name: str) -> str:
         stored = child.values.get(name)
-        value = RegistryData(*stored).data if stored else ""
-        return value if isinstance(value, str) else ""
+        if stored is None or stored.type not in (ValueType.SZ, ValueType.EXPAND_SZ):
+            return ""
+        return stored.raw[: len(stored.raw) & ~1].decode("utf-16-le", "replace").partition("\0")[0]
 
     return Service(
         child.name,
