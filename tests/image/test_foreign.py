@@ -210,6 +210,17 @@ def test_an_image_that_lies_over_another_is_refused_and_the_other_never_opened(t
             whole.close()
 
 
+def test_a_qcow2_with_clusters_packed_by_zstd_is_read(tmp_path: Path) -> None:
+    content = disk_with_holes(tmp_path / "disk.raw")
+    image = tmp_path / "image"
+    run("qemu-img", "convert", "-O", "qcow2", "-c", "-o", "compression_type=zstd", tmp_path / "disk.raw", image)
+    disk = open_disk(image)
+    try:
+        assert everything(disk) == content
+    finally:
+        disk.close()
+
+
 def test_a_qcow2_with_subclusters_is_refused(tmp_path: Path) -> None:
     disk_with_holes(tmp_path / "disk.raw")
     image = convert(tmp_path / "disk.raw", "qcow2", ["extended_l2=on"], tmp_path / "image")
