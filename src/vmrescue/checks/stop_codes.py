@@ -61,13 +61,14 @@ STOP_CODES = {
             "boot manager",
             "The boot store, the loader or a boot driver is missing or damaged.",
             _page("boot-error-0xc000000f"),
-            ("hive-log",),
+            ("boot-path", "missing-part", "boot-device", "boot-file", "boot-driver", "hive-log"),
         ),
         StopCode(
             0xC000000E,
             "boot manager",
             "A device in the boot store names no partition of this disk.",
             _page("error-code-0xc000000e"),
+            ("boot-path", "boot-device"),
         ),
         StopCode(
             0xC0000034,
@@ -80,7 +81,7 @@ STOP_CODES = {
             "boot manager",
             "A device that the start needs is not set, or the SYSTEM hive or a boot driver is missing or damaged.",
             _page("boot-error-status-not-found"),
-            ("hive-log",),
+            ("boot-path", "boot-device", "missing-part", "hive-log"),
         ),
         StopCode(
             0xC0000001,
@@ -100,13 +101,14 @@ STOP_CODES = {
             "loader",
             "The SYSTEM hive is empty, damaged or was not written out.",
             _page("0xc000014c"),
-            ("hive-log",),
+            ("boot-path", "missing-part", "hive-log"),
         ),
         StopCode(
             0xC0000098,
             "loader",
             "A driver is of another build than the rest of Windows, or the boot store has no valid entry.",
             f"{_page('0xc0000098')}; {TOOL}",
+            ("boot-path", "boot-entry"),
         ),
         StopCode(0xC0000011, "loader", "A driver is of another build than the rest of Windows.", _page("0xc0000098")),
         StopCode(
@@ -134,6 +136,7 @@ STOP_CODES = {
             "kernel",
             "The kernel cannot reach its disk: a storage driver is off or missing, or a filter has no driver.",
             _page('"Stop error 7B or Inaccessible_Boot_Device"'),
+            ("boot-path", "boot-driver", "class-filter", "start-override"),
         ),
         StopCode(
             0xED,
@@ -163,7 +166,7 @@ STOP_CODES = {
             "session manager",
             "A hive cannot be loaded: SOFTWARE, SAM, SECURITY or DEFAULT is damaged.",
             f"{TOOL}, {SCRIPTS}",
-            ("hive-log",),
+            ("boot-path", "missing-part", "hive-log"),
         ),
         *(StopCode(number, "session manager", PROCESS_ENDED, SUPPORT) for number in (0xC000021A, 0xEF)),
         *(StopCode(number, "session manager", NO_DIRECTORY, SUPPORT) for number in (0xC00002E1, 0xC00002E2)),

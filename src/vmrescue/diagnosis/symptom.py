@@ -66,7 +66,7 @@ class Symptom:
     def first(self, findings: list[Finding], rehearsal: Rehearsal | None) -> list[Finding]:
         """The findings, those that explain it before the others."""
         agrees = rehearsal is not None and rehearsal.stop is not None and self.is_that_of(rehearsal.stop)
-        explaining = {*self.checks, *([BOOT_PATH] if agrees else [])}
+        explaining = {*self.checks} - {BOOT_PATH} | ({BOOT_PATH} if agrees else set())
         return sorted(findings, key=lambda finding: finding.check not in explaining)
 
 

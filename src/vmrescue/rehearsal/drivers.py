@@ -66,9 +66,11 @@ def _file_system(way: Way) -> Iterator[Fact]:
     """The loader loads the file system of Windows' volume whatever its start value says, unless it is off."""
     service = way.services.find(FILE_SYSTEM)
     if service is None:
-        yield stop("file system driver", f"there is no service {FILE_SYSTEM}", endings.NO_STORAGE)
+        yield stop("file system driver", f"there is no service {FILE_SYSTEM}", endings.NO_FILE_SYSTEM_DRIVER)
     elif service.start == DISABLED:
         about = BadService(way.services.control_set, service.name, service.start)
-        yield stop("file system driver", f"{FILE_SYSTEM} is off (Start {DISABLED})", endings.NO_STORAGE, about)
+        yield stop(
+            "file system driver", f"{FILE_SYSTEM} is off (Start {DISABLED})", endings.NO_FILE_SYSTEM_DRIVER, about
+        )
     elif not service.is_boot_driver and (path := way.path_of(service)):
         yield file_fact(way, path, ENDS)

@@ -79,6 +79,7 @@ BAD_DRIVER = Ending(DRIVERS, "0xc00000ba", _status("0xc00000ba"), _page("boot-er
 DRIVER_OF_OTHER_MACHINE = Ending(DRIVERS, "0xc0000359", _status("0xc0000359"), _page("boot-error-0xc0000359"))
 
 _7B = _blue("0x7B", "INACCESSIBLE_BOOT_DEVICE")
+NO_FILE_SYSTEM_DRIVER = Ending(DRIVERS, "0x7B", _7B, SEVEN_B)
 NO_STORAGE = Ending(STORAGE, "0x7B", _7B, SEVEN_B)
 NO_FILTER = Ending(STORAGE, "0x7B", _7B, SEVEN_B)
 NO_NVME = Ending(STORAGE, "0x7B", _7B, "learn.microsoft.com/azure/virtual-machines/enable-nvme-interface")
