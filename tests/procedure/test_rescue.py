@@ -45,6 +45,8 @@ def test_a_disk_that_does_not_boot_is_one_repair_away_from_one_to_attach(gen1_br
     assert {step for step, state in states(outcome).items() if state == "done"} == DONE
     assert {finding.check for finding in outcome.remaining} == LEFT
     assert {each.check for each in vmrescue.diagnose(gen1_broken).findings} == LEFT
+    assert outcome.rehearsal is not None
+    assert outcome.rehearsal.stop is None
     assert verdicts(gen1_broken) == judged
     assert [past.state for past in history(gen1_broken)] == ["done"], "one thing to undo"
 
@@ -137,6 +139,7 @@ def test_the_command_says_what_is_done_asks_and_ends_with_what_is_left(gen2_brok
     assert done.returncode == 1, "warnings are left"
     assert f"Take it back with: vmrescue undo {gen2_broken}" in done.stdout
     assert f"next: vmrescue repair --only memory-limit {gen2_broken}" in done.stdout
+    assert done.stdout.endswith("on the disk as it is now:\nNo stop was found.\n")
     document = json.loads(output_of("rescue", gen2_broken, "--format", "json", "--yes", status=1))
     assert [step["state"] for step in document["steps"] if step["step"] == "memory"] == ["not due"]
     assert "there is no step 'space-ship'" in command("rescue", gen2_broken, "--only", "space-ship").stderr

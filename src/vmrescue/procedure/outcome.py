@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from vmrescue.diagnosis import Diagnosis
     from vmrescue.plan import Plan
     from vmrescue.procedure.steps import ProcedureStep
+    from vmrescue.rehearsal import Rehearsal
     from vmrescue.transaction import Receipt
 
 State = Literal["done", "partly", "left", "not due", "not wanted"]
@@ -74,6 +75,11 @@ class Outcome:
         """What is left that is worse than advice."""
         return [finding for finding in self.after.findings if finding.severity != "advice"]
 
+    @property
+    def rehearsal(self) -> Rehearsal | None:
+        """The boot path of the disk as it is left; None where it could not be followed."""
+        return self.after.boot
+
     def next_of(self, finding: Finding) -> list[str]:
         """The commands that help with what is left."""
         return [shlex.join(words) for words in next_commands(self.after, finding)]
@@ -88,4 +94,5 @@ class Outcome:
             "receipts": [receipt.to_dict() for receipt in self.receipts],
             "remaining": [finding for finding in after["findings"] if finding["severity"] != "advice"],
             "not_checked": after["not_checked"],
+            "boot": after["boot"],
         }

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.printable import printable
 from vmrescue.report.receipt import written_lines
+from vmrescue.report.rehearsal import verdict_lines
 from vmrescue.report.text import finding_line, headline, not_checked_lines
 from vmrescue.units import counted
 
@@ -25,7 +26,14 @@ def planned_text(outcome: Outcome) -> str:
 def outcome_text(outcome: Outcome) -> str:
     """After it: what was written, how it is taken back, what is left."""
     lines = [line for receipt in outcome.receipts if receipt.committed for line in written_lines(receipt)]
-    return "\n".join([*lines, *_left(outcome, "is left")])
+    return "\n".join([*lines, *_left(outcome, "is left"), *_rehearsed(outcome)])
+
+
+def _rehearsed(outcome: Outcome) -> list[str]:
+    """Where a start of the disk as it is now would end."""
+    if outcome.rehearsal is None:
+        return []
+    return ["The boot path was followed again, on the disk as it is now:", *verdict_lines(outcome.rehearsal)]
 
 
 def _steps(outcome: Outcome) -> Iterator[str]:
