@@ -11,6 +11,7 @@ from vmrescue.checks.boot.boot_entry import boot_entry
 from vmrescue.checks.boot.boot_file import boot_file
 from vmrescue.checks.boot.boot_options import boot_options
 from vmrescue.checks.boot.boot_path import boot_path
+from vmrescue.checks.boot.boot_sector import boot_sector
 from vmrescue.checks.boot.class_filter import class_filter
 from vmrescue.checks.boot.control_set import control_set
 from vmrescue.checks.boot.missing_part import missing_part
@@ -46,6 +47,7 @@ def register(check: Check) -> None:
 for each in (
     boot_path,
     active_partition,
+    boot_sector,
     boot_file,
     boot_device,
     boot_entry,

@@ -260,6 +260,32 @@ class WriteBootCopy(Change):
 
 
 @dataclass(frozen=True)
+class RestoreBootSector(Change):
+    """Put the copy of an NTFS volume's boot sector in the place of the first one. `file` has no path.
+
+    `before` is the SHA-256 of the first sector, `after` that of the copy.
+    """
+
+    kind = "restore-boot-sector"
+    needs = Needs.NOTHING
+    stage = Stage.LAYOUT
+    before: str
+    after: str
+
+    @property
+    def title(self) -> str:
+        return "write the boot sector from its copy"
+
+    @property
+    def before_text(self) -> str:
+        return f"SHA-256 {self.before}"
+
+    @property
+    def after_text(self) -> str:
+        return f"SHA-256 {self.after}"
+
+
+@dataclass(frozen=True)
 class DeleteFile(Change):
     """Delete a file of `size` bytes."""
 
@@ -390,6 +416,7 @@ KINDS: dict[str, type[Change]] = {
         PutFile,
         ReplayVolumeLog,
         WriteBootCopy,
+        RestoreBootSector,
         ExpandDisk,
         ExpandVolume,
         MovePartition,

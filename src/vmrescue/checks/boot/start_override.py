@@ -25,7 +25,7 @@ OVERRIDE = "StartOverride"
 @check(
     "start-override",
     family="boot",
-    severity="warning",
+    severity="critical",
     title="StartOverride keeps a driver on the way to the disk from starting",
     meaning="On the hardware that the value is for, the driver does not start with the loader, and the kernel may stop "
     "with 0x7B: so it is on a VM that was moved to another host or to a size with NVMe disks.",
@@ -45,7 +45,7 @@ def start_override(subject: Subject) -> Iterator[Finding]:
         changes = hive_changes(hive, [DeleteValue(key, name) for name in service.overridden])
         yield start_override.finding(
             f"{fact.what}: {fact.said}",
-            severity="critical" if fact.state is State.STOP else None,
+            severity="critical" if fact.state is State.STOP else "advice",  # whether it counts, the disk does not tell
             facts=tuple(Setting(hive.path, key, name, hive.data(key, name), None) for name in service.overridden),
             changes=changes,
         )

@@ -10,6 +10,7 @@ from vmrescue.checks.steps import Step
 from vmrescue.checks.subject import Part
 from vmrescue.errors import FormatError, UnsupportedError
 from vmrescue.ntfs.edit.boot_copy import read_boot_copy
+from vmrescue.ntfs.edit.boot_restore import spare_boot_sector
 from vmrescue.plan import FileRef, WriteBootCopy
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ def boot_copy(subject: Subject) -> Iterator[Finding]:
             found = read_boot_copy(volume.device)
         except (FormatError, UnsupportedError):
             continue  # volume-state says so
-        if found.same:
-            continue
+        if found.same or spare_boot_sector(volume.device):
+            continue  # where the copy is the better one, `boot-sector` says so
         place = FileRef(volume.disk_index, volume.partition.number, "$Boot")
         if not found.fits:
             what = "is missing: the partition ends with the volume"

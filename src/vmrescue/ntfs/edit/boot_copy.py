@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmrescue.errors import RefusedError
+from vmrescue.ntfs.edit.boot_restore import spare_boot_sector
 from vmrescue.ntfs.structures.boot_sector import read_boot_sector
 from vmrescue.signatures import NTFS
 
@@ -48,6 +49,8 @@ def read_boot_copy(device: BlockDevice) -> BootCopy:
 def write_boot_copy(device: BlockDevice) -> None:
     """Puts the copy where it belongs. Raises RefusedError where something else is there, or no room."""
     found = read_boot_copy(device)
+    if spare_boot_sector(device):
+        raise RefusedError(f"the sector at byte {found.position} behind the volume is better than the first: it stays")
     if not found.free:
         why = "holds something else" if found.fits else "is not in the partition"
         raise RefusedError(f"the sector at byte {found.position} behind the volume {why}: it is not written")

@@ -76,11 +76,15 @@ def read_boot_sector(device: BlockDevice) -> BootSector:
         raise FormatError("NTFS boot sector", None, f"a volume of {BOOT_SECTOR_SIZE} bytes or more", device.size)
     if is_bitlocker(device):
         raise UnsupportedError("the volume is encrypted by BitLocker: unlock or decrypt it first")
-    raw = device.read_at(0, BOOT_SECTOR_SIZE)
+    return parse_boot_sector(device.read_at(0, BOOT_SECTOR_SIZE), device.size)
+
+
+def parse_boot_sector(raw: bytes, device_size: int) -> BootSector:
+    """The geometry that a boot sector tells, wherever it was read. Raises FormatError as `read_boot_sector`."""
     if raw[3:11] != NTFS:
         raise FormatError("NTFS boot sector", 3, repr(NTFS), raw[3:11])
     boot = _geometry(BOOT_SECTOR.parse(raw))
-    _check_geometry(boot, device.size)
+    _check_geometry(boot, device_size)
     return boot
 
 

@@ -19,11 +19,12 @@ from vmrescue.plan import (
     PutFile,
     ReplayLog,
     ReplayVolumeLog,
+    RestoreBootSector,
     SetActive,
     SetValue,
     WriteBootCopy,
 )
-from vmrescue.transaction.deeds import active_partition, boot_copy, hive, volume_log
+from vmrescue.transaction.deeds import active_partition, boot_copy, boot_sector, hive, volume_log
 from vmrescue.transaction.deeds.files import DELETE, PUT
 from vmrescue.transaction.deeds.layout import LAYOUT
 
@@ -40,6 +41,7 @@ DEEDS: dict[type[Change], Deed] = {
     ReplayVolumeLog: volume_log.DEED,
     WriteBootCopy: boot_copy.DEED,
     SetActive: active_partition.DEED,
+    RestoreBootSector: boot_sector.DEED,
     **dict.fromkeys((ExpandDisk, MovePartition, ExpandVolume), LAYOUT),
 }
 

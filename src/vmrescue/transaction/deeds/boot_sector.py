@@ -1,0 +1,55 @@
+"""The boot sector of an NTFS volume, written from its copy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.digests import sha256
+from vmrescue.errors import RefusedError, RepairFailedError, VmRescueError
+from vmrescue.ntfs.edit.boot_restore import restore_boot_sector, spare_boot_sector
+from vmrescue.readers.ntfs.file_system import NtfsFileSystem
+from vmrescue.transaction.deeds.deed import find_volume
+from vmrescue.transaction.stale import compare
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vmrescue.plan import RestoreBootSector
+    from vmrescue.transaction.deeds.deed import Bench
+    from vmrescue.windows import Disk
+
+SECTOR = 512  # bytes of a boot sector that count, however long the disk's sectors are
+
+
+class _BootSector:
+    whole = True
+    together = 1
+
+    def apply(self, changes: Sequence[RestoreBootSector], bench: Bench) -> None:
+        [change] = changes
+        volume = bench.volume(change.file)
+        spare = spare_boot_sector(volume.device)
+        if spare is None:
+            raise RefusedError(f"cannot {change.title}: {volume} has no copy that is better than its first sector")
+        compare(change, change.before, sha256([spare.first]))
+        compare(change, change.after, sha256([spare.copy]))
+        restore_boot_sector(volume.device)
+
+    def confirm(self, changes: Sequence[RestoreBootSector], disks: list[Disk]) -> None:
+        [change] = changes
+        volume = find_volume(disks, change.file)
+        try:
+            files = NtfsFileSystem(volume.device, volume.position)
+            files.entries("")
+        except VmRescueError as error:
+            raise RepairFailedError(
+                f"cannot confirm: {change.title}: the readers do not open {volume}: {error}"
+            ) from error
+        if sha256([volume.device.read_at(0, files.extent.sector_size)]) != change.after:
+            raise RepairFailedError(f"cannot confirm: {change.title}: the first sector of {volume} is another one")
+
+    def backs_up(self, changes: Sequence[RestoreBootSector]) -> bool:
+        return False
+
+
+DEED = _BootSector()
