@@ -181,5 +181,10 @@ def _wrapped(label: str, text: str, width: int = LABEL, before: str = "") -> lis
     indent = " " * (width if label else 0)
     first = f"{before}{label}".ljust(width) if label else ""
     return textwrap.wrap(
-        text.replace("`", ""), WIDTH, initial_indent=first, subsequent_indent=indent, break_on_hyphens=False
+        text.replace("`", ""),
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+        break_long_words=False,  # an address is of use as a whole only
     )

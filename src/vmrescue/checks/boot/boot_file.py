@@ -81,7 +81,7 @@ def boot_file(subject: Subject) -> Iterator[Finding]:
 def _spare_of(windows: OperatingSystem, bad: BadFile) -> tuple[str, bytes] | None:
     """The path and the content of a whole copy for the same machine; None where there is none."""
     name = next((end for end in SPARES if upper(f"\\{bad.path}").endswith(f"\\{end}")), None)
-    if name is None:
+    if name is None or not _has_folder(bad):
         return None
     path = f"{windows.root}\\{SPARES[name]}"
     program = name not in NO_PROGRAMS
@@ -92,6 +92,13 @@ def _spare_of(windows: OperatingSystem, bad: BadFile) -> tuple[str, bytes] | Non
         return path, _content(windows.volume, path)
     except (FormatError, NotFoundError, UnsupportedError, UsageError):
         return None
+
+
+def _has_folder(bad: BadFile) -> bool:
+    """Whether the folder of the file is there: else it is not the file alone that is missing."""
+    folder = bad.path.rpartition("\\")[0]
+    found = bad.volume.files.nature(folder) if folder else None
+    return not folder or bool(found and found.directory)
 
 
 def _content(volume: Volume, path: str) -> bytes:
