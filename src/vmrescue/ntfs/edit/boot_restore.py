@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vmrescue.errors import FormatError, RefusedError
 from vmrescue.ntfs.structures.boot_sector import BOOT_SECTOR_SIZE, SECTOR_SIZES, parse_boot_sector
+from vmrescue.ntfs.structures.record import SIGNATURE
 from vmrescue.signatures import NTFS
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ END = b"\x55\xaa"
 DESCRIPTION = slice(3, 0x54)  # of a boot sector: what it says of the volume
 PROGRAM = slice(0x54, 510)
 NOT_BOOTABLE = b"This is not a bootable disk"  # what Linux's programs for new file systems write there
-RECORD = b"FILE"  # the first bytes of the file table
 
 
 class SpareBootSector(NamedTuple):
@@ -53,7 +53,7 @@ def spare_boot_sector(device: BlockDevice) -> SpareBootSector | None:
         if not (is_lost or starts(copy)):
             continue
         is_same = first[3:11] != NTFS or first[DESCRIPTION] == copy[DESCRIPTION]
-        if is_same and device.read_at(boot.mft_cluster * boot.cluster_size, len(RECORD)) == RECORD:
+        if is_same and device.read_at(boot.mft_cluster * boot.cluster_size, len(SIGNATURE)) == SIGNATURE:
             return SpareBootSector(position, size, device.read_at(0, size), device.read_at(position, size))
     return None
 
