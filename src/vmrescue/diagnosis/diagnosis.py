@@ -61,6 +61,7 @@ class Diagnosis:
         systems: the Windows on the disks, the one that boots first.
         loaders: what the stores would start.
         ran: the checks that were to run, those that could not be run included.
+        promised: whether each hive that is to be changed was looked at as a whole; of an image far away it was not.
         boot: the rehearsal of a start; None where `boot-path` was not among the checks, or there is no Windows.
         symptom: what was seen on the screen, where that was told.
     """
@@ -85,6 +86,7 @@ class Diagnosis:
     systems: list[SystemFacts] = field(default_factory=list)
     loaders: list[LoaderFacts] = field(default_factory=list)
     ran: tuple[str, ...] = ()
+    promised: bool = False
     boot: Rehearsal | None = None
     symptom: Symptom | None = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from vmrescue.diagnosis.disks import open_disks, whatever_there_is
 from vmrescue.diagnosis.running import run
 from vmrescue.errors import NotFoundError
 from vmrescue.image.containers.parents import parent_folder
+from vmrescue.image.reference import Reference
 from vmrescue.units import MIB, size_text
 from vmrescue.windows import Choice, Installation
 from vmrescue.windows.boot_store import why_no_store
@@ -23,7 +25,6 @@ from vmrescue.windows.installation import NOTHING_SAID
 from vmrescue.windows.why_not import Obstacles
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Collection, Iterable
 
     from dissect.target import Target
@@ -56,11 +57,14 @@ def diagnose(
 
     Raises:
         VmRescueError: the image cannot be read, or holds nothing of a Windows. What of one is missing or damaged is a
-            finding, and what could not be looked at for that is `not_checked`.
+            finding, and what could not be looked at for that is `not_checked`. Of an image behind a URL the hives are
+            not read as a whole (`Diagnosis.promised`).
     """
     chosen(only, skip)  # a check that there is not is said before anything is opened
-    with open_disks([image, *data_disks]) as disks:
-        return examine(disks, policy or Policy.azure(), only, skip, Choice(store, windows), promise=True)
+    paths = [image, *data_disks]
+    near = not any(isinstance(path, str | os.PathLike) and Reference.of(path).is_remote for path in paths)
+    with open_disks(paths) as disks:
+        return examine(disks, policy or Policy.azure(), only, skip, Choice(store, windows), promise=near)
 
 
 def inventory(
@@ -148,6 +152,7 @@ def _diagnosis(
         systems=[SystemFacts.of(system) for system in installation.systems],
         loaders=[LoaderFacts.of(loader) for loader in installation.loaders],
         ran=tuple(check.id for check in wanted),
+        promised=obstacles.promise,
         boot=subject.rehearsal.plain if boot_path in wanted and not installation.is_nothing else None,
     )
 

@@ -144,7 +144,8 @@ def _offer(diagnosis: Diagnosis) -> str:
     if diagnosis.locked and not changes:
         return printable(f" {diagnosis.locked}.")
     command = printable(shlex.join(repair_command(diagnosis)))
-    offer = f" `{command}` would make {counted(changes, 'change')}." if changes else ""
+    unless = "" if diagnosis.promised else ", unless a hive that they change is damaged, which it looks at first"
+    offer = f" `{command}` would make {counted(changes, 'change')}{unless}." if changes else ""
     left_out = sum(len(finding.changes) for finding in diagnosis.left_out(diagnosis.only))
     return offer + (f" {counted(left_out, 'change')} would be refused, for the reasons above." if left_out else "")
 

@@ -61,7 +61,7 @@ class Obstacles:
     ) -> None:
         self._disks = disks
         self._in_place = in_place
-        self._promise = promise
+        self.promise = promise
         self._damage: dict[FileRef, str | None] = {}
         self._edited: dict[FileRef, bytes] = {}  # hives, as the changes asked about so far would leave them
         self._hives: dict[FileRef, RegistryFile | None] = {hive.ref: hive for hive in hives}
@@ -158,7 +158,7 @@ class Obstacles:
             return None
         if hive.state.dirty and (why := hive.why_not_replayable()):
             return Unreplayed(hive.name, hive.state, why).refusal
-        if self._promise and file not in self._damage:
+        if self.promise and file not in self._damage:
             self._damage[file] = _damage(hive)
         return self._damage.get(file)
 
