@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from boot_data import Place, boot_store
-from build import DISK_GUID, ESP_GUID, MIB, OS_GUID, fill_esp, mounted, run, write_hive, write_windows
+from build import DISK_GUID, ESP_GUID, MIB, OS_GUID, TEMPORARY_DISK, fill_esp, mounted, run, write_hive, write_windows
 from windows_data import system
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def build(target: Path, files: int = 0, hive: bytes | None = None, os_guid: UUID
     with loop(target, *OS) as volume:
         run("mkntfs", "-q", "-Q", "-F", "-p", str(OS_START // 512), "-H", "255", "-S", "63", volume)
         with mounted(volume) as root:
-            letters = {"C:": b"DMIO:ID:" + os_guid.bytes_le}
+            letters = {"C:": b"DMIO:ID:" + os_guid.bytes_le, "D:": TEMPORARY_DISK}
             write_windows(root, system("VM-LARGE", 1, letters, faults=True), faults=False, uefi=True)
             if hive is not None:
                 (root / "Windows/System32/config/SYSTEM").write_bytes(hive)
