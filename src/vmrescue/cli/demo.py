@@ -15,7 +15,7 @@ from vmrescue.samples import names
 @click.option("--sample", default="gen1-broken", show_default=True, help=f"Which sample image: {', '.join(names())}.")
 @click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Leave the image in this folder.")
 def command(sample: str, keep: Path | None) -> None:
-    """Unpack a broken sample image, diagnose it, repair it, diagnose it again, and undo the repair."""
+    """Unpack a broken sample image, rescue it, take the rescue back, and rescue it again: with --keep it stays there."""
     if keep:
         keep.mkdir(parents=True, exist_ok=True)
         with chdir(keep):
@@ -30,10 +30,11 @@ def _demonstrate(sample: str) -> None:
     from vmrescue.diagnosis import diagnose
     from vmrescue.digests import file_sha256
     from vmrescue.errors import RepairFailedError
-    from vmrescue.report.receipt import receipt_text
+    from vmrescue.procedure import rescue
+    from vmrescue.report.outcome import outcome_text
     from vmrescue.report.text import summary_text
     from vmrescue.samples import unpack
-    from vmrescue.transaction import repair, undo
+    from vmrescue.transaction import undo
 
     image = unpack(sample, Path(f"{sample}.vhd"))
     before = file_sha256(image)
@@ -43,11 +44,13 @@ def _demonstrate(sample: str) -> None:
     click.echo(summary_text(diagnosis))
     if not diagnosis.findings:
         return
-    receipt = repair(image)
-    click.echo("\n2. Repaired: backed up, journalled, verified by the readers of dissect and libvhdi\n")
-    click.echo(receipt_text(receipt))
+    outcome = rescue(image)
+    click.echo("\n2. Rescued: backed up, journalled, verified by the readers of dissect and libvhdi\n")
+    click.echo(outcome_text(outcome))
     undo(image)
     after = file_sha256(image)
     if after != before:
         raise RepairFailedError(f"{image} is not as it was before: SHA-256 {after}")
     click.echo(f"\n3. Taken back: byte for byte as before (SHA-256 {after[:16]}…)")
+    if rescue(image).committed:
+        click.echo(f"\n4. Rescued again: {image.name} is the disk to attach")
