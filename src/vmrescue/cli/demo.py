@@ -15,7 +15,7 @@ from vmrescue.samples import names
 @click.option("--sample", default="gen1-broken", show_default=True, help=f"Which sample image: {', '.join(names())}.")
 @click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Leave the image in this folder.")
 def command(sample: str, keep: Path | None) -> None:
-    """Unpack a broken sample image, rescue it, take the rescue back, and rescue it again: with --keep it stays there."""
+    """Unpack a broken sample image, rescue it, take that back, and rescue it again: with --keep it stays there."""
     if keep:
         keep.mkdir(parents=True, exist_ok=True)
         with chdir(keep):
