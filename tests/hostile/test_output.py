@@ -104,7 +104,7 @@ def test_no_command_prints_what_a_terminal_would_act_on(words: list[str], form: 
 def test_a_plan_says_in_escapes_what_would_hide_in_it_and_is_read_back_the_same(tmp_path: Path) -> None:
     image = evil_image(tmp_path)
 
-    text = vmrescue("plan", image).out
+    text = vmrescue("plan", image, "--temp-drive", "D:").out
 
     assert "\\u202e" in text
     assert is_text(text)
