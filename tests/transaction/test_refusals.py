@@ -95,7 +95,8 @@ def test_an_image_that_libvhdi_cannot_open_is_refused_before_the_first_write(gen
         assert done.returncode == 4
         *notes, refusal = done.stderr.splitlines()  # that the footer is missing is said before
         assert all(note.startswith("note: ") for note in notes)
-        assert refusal.startswith("vmrescue: libvhdi")
+        assert refusal.startswith("vmrescue: ")
+        assert "libvhdi, which has to confirm a repair" in refusal
     assert fingerprint(gen2_broken) == before
     assert list(gen2_broken.parent.iterdir()) == [gen2_broken]
 
