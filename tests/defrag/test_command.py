@@ -44,7 +44,7 @@ def test_a_sample_is_analysed_and_rehearsed(gen2_broken: Path) -> None:
     assert "\\Windows\\Temp\\fill.bin" in text
     assert "the largest has" in text
     said = json.loads(output_of("defrag", gen2_broken, "--analyze", "--format", "json"))
-    assert [row["path"] for row in said["worst"]] == ["\\Windows\\Temp\\fill.bin"]
+    assert said["worst"][0]["path"] == "\\Windows\\Temp\\fill.bin"
     assert {row["path"] for row in said["boot_files"]} >= {"\\$MFT", "\\pagefile.sys"}
     rehearsed = json.loads(output_of("defrag", gen2_broken, "--dry-run", "--free-space", "--format", "json"))
     assert rehearsed["after"]["largest_free"] > rehearsed["before"]["largest_free"]
@@ -68,6 +68,7 @@ def test_a_sample_is_defragmented_and_repaired_and_that_undone(gen2_healthy: Pat
 
 
 def test_where_nothing_is_to_be_moved_an_earlier_repair_can_still_be_undone(gen1_broken: Path) -> None:
+    output_of("defrag", gen1_broken, "--yes", "--quiet")
     old = fingerprint(gen1_broken)
     library.repair(gen1_broken)
     repaired = fingerprint(gen1_broken)

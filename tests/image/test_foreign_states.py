@@ -127,8 +127,8 @@ def test_a_vhdx_with_a_log_in_use_is_said_by_every_command(tmp_path: Path) -> No
     edit_header(image, newest(image), {48: b"\7" * 16})
     for words in (
         ["ls", image, "Windows"],
-        ["cat", image, r"Windows\System32\config\SAM"],
-        ["get", image, r"Windows\System32\config\SAM", tmp_path / "SAM"],
+        ["cat", image, r"Windows\System32\config\NONE"],
+        ["get", image, r"Windows\System32\config\NONE", tmp_path / "SAM"],
         ["reg", image, "query", r"HKLM\SYSTEM\Select"],
         ["bcdedit", image],
         ["ls", image, "nothing"],

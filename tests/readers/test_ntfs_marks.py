@@ -142,6 +142,6 @@ def test_a_hive_that_is_not_readable_is_an_error_that_names_it(flag: str, gen1_b
         ["repair", gen1_broken, "--yes", "--only", "crash-dump"],
     ):
         done = vmrescue(*words)
-        assert done.status == 3, (words, done)
+        assert done.status == (1 if "repair" in words else 3), (words, done)  # to a repair it is a part that is missing
         assert path in done.err
         assert why in done.err

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 TIMES = int(os.environ.get("VMRESCUE_CAMPAIGN", "1"))
 SEED = int(os.environ.get("VMRESCUE_SEED", "20261125"))
 SIGNALS = 3 * TIMES  # for each command: SIGKILL, SIGTERM and SIGINT in turn
-MORE_SIGNALS = {"repair": 12 * TIMES}  # of what is done most, and quickly
-SIZES = 3 * TIMES  # of the room that is left on the disk
+MORE_SIGNALS = {"repair": 6 * TIMES}  # of what is done most, and quickly
+SIZES = 2 * TIMES  # of the room that is left on the disk
 EVERY_SIZE = os.environ.get("VMRESCUE_EVERY_SIZE", "")  # by hand: room for 0 pages, 1, 2, … up to what a command needs
 PAGE = 4096  # bytes: a tmpfs has room for whole pages
 ENDED = {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: 143, signal.SIGINT: 130}

@@ -34,7 +34,8 @@ OWN = frozenset({"PARTMGR", "EHSTORCLASS", "VOLSNAP", "FVEVOL", "IORATE", "RDYBO
     meaning="Windows cannot build the stack of its disk and stops with 0x7B (INACCESSIBLE_BOOT_DEVICE). So it is after "
     "a program for backup, encryption or virus protection was not removed completely.",
     fires="UpperFilters or LowerFilters of such a class names a driver that has no service, is off, or has no file",
-    repair="take the name out of the list, if it is none of Windows' own; delete a list that is then empty",
+    repair="take the name out of the list, and delete a list that is then empty; nothing where one of Windows' own is "
+    "lost too",
     source='Microsoft, "Stop error 7B or Inaccessible_Boot_Device": UpperFilters and LowerFilters',
     step=Step.REPAIR_VM,
     needs=(Part.WINDOWS,),
@@ -46,14 +47,14 @@ def class_filter(subject: Subject) -> Iterator[Finding]:
         own = lost & OWN
         found = hive.data(key, value)
         names = found.data if found and isinstance(found.data, list) else []
-        left = [name for name in names if upper(name) not in lost - OWN]
+        left = [name for name in names if upper(name) not in lost]
         wanted = RegistryData.multi_sz(left) if left else None
         operation = SetValue(key, value, wanted.type, wanted.raw) if wanted else DeleteValue(key, value)
         yield class_filter.finding(
             "; ".join(f"{fact.what}: {fact.said}" for fact in facts),
             meaning=f"{class_filter.meaning} {OWN_IS_LOST}" if own else None,
             facts=(Setting(hive.path, key, value, found, wanted),),
-            changes=hive_changes(hive, [operation]) if lost - OWN else (),
+            changes=hive_changes(hive, [operation]) if not own else (),
         )
 
 
