@@ -144,18 +144,19 @@ def test_a_scheduler_is_named_on_the_command_line(
     assert {result["image"]: result for result in there} == {str(i): expected[str(i)] for i in thousand[:20]}
 
 
-def test_a_thousand_images_on_a_dask_cluster_whose_worker_is_killed(
+def test_images_on_a_dask_cluster_whose_worker_is_killed(
     cluster: str, thousand: list[Path], expected: dict[str, dict[str, Any]]
 ) -> None:
     from distributed import Client
 
     with Client(cluster) as client:
-        results = vmrescue.scan(thousand, client.get_executor(), only=CHECKS)
+        some = thousand[:400]
+        results = vmrescue.scan(some, client.get_executor(), only=CHECKS)
         there = [told(result) for result in itertools.islice(results, 100)]
         os.kill(next(iter(client.run(os.getpid).values())), signal.SIGKILL)
         there += map(told, results)
-    assert len(there) == THOUSAND
-    assert {result["image"]: result for result in there} == expected
+    assert len(there) == len(some)
+    assert {result["image"]: result for result in there} == {str(path): expected[str(path)] for path in some}
 
 
 def test_a_worker_killed_from_outside_loses_no_image(thousand: list[Path], expected: dict[str, dict[str, Any]]) -> None:

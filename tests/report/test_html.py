@@ -345,8 +345,11 @@ def test_a_row_opens_to_show_its_findings_and_their_commands(driver: WebDriver, 
     assert driver.get_log("browser") == []
 
 
-def test_on_paper_a_scan_of_1000_images_is_whole_and_repeats_its_header(driver: WebDriver, large_scan: Path) -> None:
-    show(driver, large_scan)
+def test_on_paper_a_scan_of_250_images_is_whole_and_repeats_its_header(driver: WebDriver, tmp_path: Path) -> None:
+    page = tmp_path / "scan.html"
+    with page.open("wb") as stream:  # a thousand take Chromium half a minute, and say no more
+        scan_page.write(map(large_row, range(250)), stream, scan_page.Scan(("/srv/evidence",)))
+    show(driver, page)
     with paper(driver, 980, 740):  # Letter, landscape
         assert driver.execute_script(CUT) == [False, []]
         assert not driver.find_element(By.TAG_NAME, "form").is_displayed()
@@ -354,7 +357,7 @@ def test_on_paper_a_scan_of_1000_images_is_whole_and_repeats_its_header(driver: 
         assert driver.execute_script(style) == ["table-header-group", "avoid"]
         button = driver.find_element(By.CSS_SELECTOR, "#images th button")
         assert button.value_of_css_property("display") == "contents"  # else Chromium prints the header only once
-    assert pages(printed(driver)) <= 60
+    assert 3 <= pages(printed(driver)) <= 20
 
 
 def test_a_scan_of_no_image_is_a_page_too(driver: WebDriver, tmp_path: Path) -> None:
