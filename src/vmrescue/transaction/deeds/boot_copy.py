@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import RepairFailedError
 from vmrescue.ntfs import volume_state
 from vmrescue.ntfs.edit.boot_copy import read_boot_copy, write_boot_copy
+from vmrescue.readers.ntfs.file_system import NtfsFileSystem
 from vmrescue.transaction.deeds.deed import find_volume
 from vmrescue.transaction.stale import stale
 
@@ -35,7 +36,8 @@ class _BootCopy:
     def confirm(self, changes: Sequence[WriteBootCopy], disks: list[Disk]) -> None:
         volume = find_volume(disks, changes[0].file)
         device = volume.device
-        if device.read_at(changes[0].position, SECTOR) != device.read_at(0, SECTOR):
+        end = NtfsFileSystem(device, volume.position).extent.size  # a later change may have made the volume longer
+        if device.read_at(end, SECTOR) != device.read_at(0, SECTOR):
             raise RepairFailedError(f"behind {volume} is no copy of its boot sector")
 
     def backs_up(self, changes: Sequence[WriteBootCopy]) -> bool:
