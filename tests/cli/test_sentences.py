@@ -13,7 +13,7 @@ from support.command import output_of
 from support.command import vmrescue as command
 from support.images import fingerprint
 from vmrescue.checks.finding import Finding
-from vmrescue.cli.repair import also_written
+from vmrescue.cli.applying import also_written
 from vmrescue.image.journal import journal_folder
 from vmrescue.plan import DeleteFile, FileRef, ImageIdentity, Plan, RegistryData, Step
 from vmrescue.report.receipt import receipt_text
@@ -59,7 +59,7 @@ def test_a_receipt_names_each_image_that_was_changed_and_no_other() -> None:
 def test_a_question_about_a_copy_names_the_data_disk_that_is_changed_in_place() -> None:
     change = DeleteFile(FileRef(1, 1, "pagefile.sys"), 1)
     plan = Plan(ImageIdentity(1 << 20, ""), (Step("page-file", "", change),))
-    assert also_written(plan, [Path("data.vhd")]) == " and, in place, to data.vhd"
+    assert also_written(plan.changes, [Path("data.vhd")]) == " and, in place, to data.vhd"
 
 
 def test_a_copy_in_which_there_was_nothing_to_change_is_not_called_nothing(gen2_healthy: Path, tmp_path: Path) -> None:

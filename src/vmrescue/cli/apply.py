@@ -44,4 +44,4 @@ def command(
     parsed = Plan.from_json(start + plan.read(LARGEST_DOCUMENT))
     with Transaction(image, data_disks, writable=not options.dry_run) as transaction:
         receipt = apply_and_report(transaction, parsed, options, skip_refused)
-    ctx.exit(status_of(receipt))
+    ctx.exit(status_of(receipt.after))

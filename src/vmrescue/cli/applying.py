@@ -18,11 +18,13 @@ from vmrescue.report.text import plan_text
 from vmrescue.units import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from vmrescue.checks import Finding
     from vmrescue.cli.options import ApplyOptions
-    from vmrescue.plan import Plan
+    from vmrescue.diagnosis import Diagnosis
+    from vmrescue.plan import Change, Plan
     from vmrescue.transaction import Receipt, Transaction
     from vmrescue.transaction.target import Progress
 
@@ -44,16 +46,16 @@ def apply_and_report(
     if not receipt.written or options.dry_run:
         report(receipt, options)
         return receipt
-    ask(receipt.plan, " and ".join(receipt.written), options)
+    ask(len(receipt.plan), " and ".join(receipt.written), options)
     with held():  # what was changed is said, whatever ends the command then
         done = transaction.commit(receipt, options.backup_dir)
         report(done, options)
         return done
 
 
-def status_of(receipt: Receipt, only: Collection[str] = (), skip: Collection[str] = ()) -> int:
+def status_of(after: Diagnosis | None, only: Collection[str] = (), skip: Collection[str] = ()) -> int:
     """Of a command that is to make a disk boot again: 1 while findings worse than advice are left (of these checks)."""
-    return FINDINGS if receipt.after and not receipt.after.is_healthy(only or None, skip) else 0
+    return FINDINGS if after and not after.is_healthy(only or None, skip) else 0
 
 
 def show(plan: Plan, options: ApplyOptions) -> None:
@@ -68,10 +70,18 @@ def say_left_out(findings: list[Finding], unmended: list[str]) -> None:
         click.echo(printable(f"note: {sentence}"), err=True)
 
 
-def ask(plan: Plan, target: str, options: ApplyOptions) -> None:
+def ask(changes: int, target: str, options: ApplyOptions, hint: str = "") -> None:
     """Asks whether to go on. Raises RefusedError where the answer is no, or where there is nobody to ask."""
-    if not (options.yes or confirmed(f"Write {counted(len(plan), 'change')} to {printable(target)}?")):
-        raise RefusedError("not done: the answer was no")
+    if not (options.yes or confirmed(f"Write {counted(changes, 'change')} to {printable(target)}?")):
+        raise RefusedError(f"not done: the answer was no{hint}")
+
+
+def also_written(changes: Iterable[Change], data_disks: Sequence[Path]) -> str:
+    """The data disks that are changed: of them no copy is made."""
+    from vmrescue.image.reference import Reference
+
+    changed = sorted({change.file.disk for change in changes} - {0})
+    return "".join(f" and, in place, to {Reference.of(data_disks[number - 1])}" for number in changed)
 
 
 def confirmed(question: str) -> bool:

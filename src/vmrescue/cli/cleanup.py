@@ -55,7 +55,7 @@ def command(
                  for file in found]  # fmt: skip
         plan = Plan(transaction.identity, tuple(steps))
         receipt = apply_and_report(transaction, plan, options)
-    ctx.exit(status_of(receipt))
+    ctx.exit(status_of(receipt.after))
 
 
 def _listing(won: Counter[str], count: Counter[str], output: str) -> str:

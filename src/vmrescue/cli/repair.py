@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmrescue.cli.applying import apply_and_report, ask, progress_bar, report, say_left_out, show, status_of
+from vmrescue.cli.applying import (
+    also_written,
+    apply_and_report,
+    ask,
+    progress_bar,
+    report,
+    say_left_out,
+    show,
+    status_of,
+)
 from vmrescue.cli.options import (
     apply_options,
     check_options,
@@ -20,10 +29,7 @@ from vmrescue.cli.options import (
 from vmrescue.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from vmrescue.cli.options import ApplyOptions
-    from vmrescue.plan import Plan
 
 
 @click.command()
@@ -70,7 +76,8 @@ def command(
         say_left_out(diagnosis.left_out(only or None, skip), diagnosis.unmended(only or None, skip))
         if elsewhere:
             show(plan, options)
-            ask(plan, f"{copy_to or into}, made from {Reference.of(image)}{also_written(plan, data_disks)}", options)
+            also = also_written(plan.changes, data_disks)
+            ask(len(plan), f"{copy_to or into}, made from {Reference.of(image)}{also}", options)
         else:
             receipt = apply_and_report(transaction, plan, options)
     if elsewhere:
@@ -90,12 +97,4 @@ def command(
                 windows=windows,
             )
         report(receipt, options)
-    ctx.exit(status_of(receipt, only, skip))
-
-
-def also_written(plan: Plan, data_disks: Sequence[Path]) -> str:
-    """The data disks that a plan changes: of them no copy is made."""
-    from vmrescue.image.reference import Reference
-
-    changed = sorted({change.file.disk for change in plan.changes} - {0})
-    return "".join(f" and, in place, to {Reference.of(data_disks[number - 1])}" for number in changed)
+    ctx.exit(status_of(receipt.after, only, skip))

@@ -31,6 +31,11 @@ class NotChecked:
     check: str
     because: str
 
+    @property
+    def left(self) -> str:
+        """That it is left, as `Finding.left` says it of a finding."""
+        return f"{self.check} was not checked: {self.because}"
+
     def to_dict(self) -> dict[str, str]:
         return {"check": self.check, "because": self.because}
 
@@ -131,7 +136,7 @@ class Diagnosis:
             f"{finding.left}{_next(next_commands(self, finding))}"
             for finding in self.findings
             if finding.check in wanted and finding.severity != "advice" and not self._mends(finding, only)
-        ] + [f"{each.check} was not checked: {each.because}" for each in self.not_checked if each.check in wanted]
+        ] + [each.left for each in self.not_checked if each.check in wanted]
 
     def _mends(self, finding: Finding, only: Collection[str] | None) -> bool:
         """Whether `plan` holds changes of a finding."""

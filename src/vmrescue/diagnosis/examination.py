@@ -113,7 +113,7 @@ def examine(
     wanted = chosen(only, skip)
     installation = Installation(disks, choice)
     if installation.is_nothing and not (wanted and of_volumes_alone(wanted)):
-        raise NotFoundError(f"{why_no_store(disks[0], {})}; {installation.why_no_windows}")
+        raise NotFoundError(installation.why_nothing)
     return _diagnosis(
         installation, policy, wanted, only, skip, Obstacles(disks, installation.hives, (), promise, in_place)
     )

@@ -8,7 +8,6 @@ from vmrescue import rehearsal
 from vmrescue.diagnosis.disks import open_disks
 from vmrescue.errors import NotFoundError
 from vmrescue.windows import Choice, Installation
-from vmrescue.windows.boot_store import why_no_store
 
 if TYPE_CHECKING:
     import os
@@ -44,5 +43,5 @@ def rehearse(
     with open_disks([image, *data_disks]) as disks:
         installation = Installation(disks, Choice(store, windows))
         if installation.is_nothing:
-            raise NotFoundError(f"{why_no_store(disks[0], {})}; {installation.why_no_windows}")
+            raise NotFoundError(installation.why_nothing)
         return rehearsal.rehearse(installation, platform, ram).plain

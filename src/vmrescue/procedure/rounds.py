@@ -126,9 +126,7 @@ def _became(step: ProcedureStep, changes: int, rounds: Rounds, wanted: bool) -> 
         for finding in rounds.after.findings
         if finding.check in checks and (finding.severity != "advice" or finding.tell)
     ]
-    because += [
-        f"{each.check} was not checked: {each.because}" for each in rounds.after.not_checked if each.check in checks
-    ]
+    because += [each.left for each in rounds.after.not_checked if each.check in checks]
     because += [rounds.failed[step.id]] if step.id in rounds.failed else []
     if changes:
         return StepDone(step, "partly" if because else "done", changes, tuple(because))

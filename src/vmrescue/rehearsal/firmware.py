@@ -11,6 +11,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError, UnsupportedError, UsageError
+from vmrescue.ntfs.structures.boot_sector import END, END_AT, HIDDEN_AT, NOT_BOOTABLE, PROGRAM
 from vmrescue.rehearsal import endings
 from vmrescue.rehearsal.about import ActiveFlag, BadFile
 from vmrescue.rehearsal.files import Fault, Kind, fault_of_file
@@ -23,11 +24,7 @@ if TYPE_CHECKING:
     from vmrescue.volumes.disk import Volume
 
 SECTOR = 512
-SIGNATURE = b"\x55\xaa"
 CODE = 440  # bytes of a master boot record's program
-HIDDEN_SECTORS_AT = 0x1C  # of a boot sector: sectors before the volume
-VOLUME_CODE = slice(0x54, 510)  # the program in an NTFS volume's boot sector
-NOT_BOOTABLE = b"This is not a bootable disk"  # what Linux's programs for new file systems write there
 BIOS_MANAGER = "bootmgr"
 UEFI_MANAGER = r"EFI\Microsoft\Boot\bootmgfw.efi"
 UEFI_DEFAULTS = (r"EFI\Boot\bootx64.efi", r"EFI\Boot\bootaa64.efi")
@@ -73,16 +70,16 @@ def _has_manager(volume: Volume) -> bool:
 def _boot_sector(volume: Volume) -> Iterator[Fact]:
     sector = volume.device.read_at(0, SECTOR)
     what = f"boot sector of {volume}"
-    if sector[510:] != SIGNATURE:
-        yield stop(what, f"it ends with {sector[510:].hex(' ')}, not with 55 aa", endings.BAD_BOOT_SECTOR)
+    if sector[END_AT:] != END:
+        yield stop(what, f"it ends with {sector[END_AT:].hex(' ')}, not with 55 aa", endings.BAD_BOOT_SECTOR)
         return
     if NOT_BOOTABLE in sector:
         yield stop(what, "its program only says that the disk is not bootable", endings.FOREIGN_CODE)
-    elif volume.file_system == "NTFS" and not any(sector[VOLUME_CODE]):
+    elif volume.file_system == "NTFS" and not any(sector[PROGRAM]):
         yield stop(what, "it has no program: the bytes behind its description are zeros", endings.UNREADABLE)
     else:
         yield Fact(what, "signature and program are there")
-    (hidden,) = struct.unpack_from("<I", sector, HIDDEN_SECTORS_AT)
+    (hidden,) = struct.unpack_from("<I", sector, HIDDEN_AT)
     wanted = volume.partition.start // volume.disk.table.sector_size
     if volume.file_system == "NTFS" and hidden != wanted:
         yield odd("hidden sectors", f"the boot sector says that the volume begins at sector {hidden}, not {wanted}")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.printable import printable
-from vmrescue.report.receipt import written_lines
+from vmrescue.report.receipt import left_lines, written_lines
 from vmrescue.report.rehearsal import verdict_lines
-from vmrescue.report.text import finding_line, headline, not_checked_lines
+from vmrescue.report.text import headline, not_checked_lines
 from vmrescue.units import counted
 
 if TYPE_CHECKING:
@@ -57,7 +57,5 @@ def _left(outcome: Outcome, when: str) -> Iterator[str]:
         return
     yield f"This {when}:"
     for finding in findings:
-        yield f"  {finding_line(finding)}"
-        following = outcome.next_of(finding) or ["nothing that vmrescue can do"]
-        yield from (printable(f"      next: {words}") for words in following)
+        yield from left_lines(outcome.after, finding)
     yield from (f"  {line}" for line in unchecked)

@@ -97,7 +97,7 @@ def _history_line(past: PastRepair) -> str:
     return f"{start}{past.bytes_written:>10} bytes  {printable(past.receipt or '(no receipt beside it)')}"
 
 
-def _with_next(diagnosis: Diagnosis, finding: Finding) -> list[str]:
+def left_lines(diagnosis: Diagnosis, finding: Finding) -> list[str]:
     """A finding that is left, and what is to be typed next."""
     following = [printable(shlex.join(words)) for words in next_commands(diagnosis, finding)]
     nothing = "nothing that vmrescue can do" if not finding.refused else printable(f"refused: {finding.refused}")
@@ -111,7 +111,7 @@ def _remaining(receipt: Receipt, when: str) -> list[str]:
     found = [f"  {finding_line(finding)}" for finding in receipt.after.findings]
     unchecked = [f"  {line}" for line in not_checked_lines(receipt.after)]
     if receipt.mends:
-        left = [line for finding in receipt.after.findings for line in _with_next(receipt.after, finding)] + unchecked
+        left = [line for finding in receipt.after.findings for line in left_lines(receipt.after, finding)] + unchecked
         return [f"{when}: this remains:", *left] if left else [f"{when}: nothing is wrong."]  # all checks were run
     found += unchecked
     before = receipt.before

@@ -153,6 +153,11 @@ class Installation:
         unknown = any(each.partition.role == "basic data" and not each.file_system for each in self.disks[0].volumes)
         return not (self.stores or self.systems or self.encrypted or self.unreadable or unknown)
 
+    @property
+    def why_nothing(self) -> str:
+        """What is said where nothing of a Windows was found."""
+        return f"{why_no_store(self.disks[0], {})}; {self.why_no_windows}"
+
     def instead(self, store: BootStore | None = None, windows: OperatingSystem | None = None) -> Installation:
         """The same disks as they would be if another store, or another Windows, were the one that boots."""
         other = copy(self)

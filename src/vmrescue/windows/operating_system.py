@@ -190,8 +190,7 @@ class OperatingSystem:
     @cached_property
     def bootable_control_sets(self) -> list[str]:
         """The control sets that the next boot may take: the current one, and those of `Default` and `LastKnownGood`."""
-        numbers = (self._selected(value) for value in ("Default", "LastKnownGood"))
-        names = (self._control_sets.get(f"CONTROLSET{number:03}") for number in numbers if number is not None)
+        names = (self.selected_set(value) for value in ("Default", "LastKnownGood"))
         return list(dict.fromkeys([self.current_control_set, *filter(None, names)]))
 
     def _read_product(self) -> Product:

@@ -11,6 +11,7 @@ from vmrescue.checks.check import check
 from vmrescue.checks.steps import Step
 from vmrescue.checks.subject import Part
 from vmrescue.rehearsal.about import LostDevice
+from vmrescue.rehearsal.way import DEVICE, OS_DEVICE
 from vmrescue.windows.hive_changes import hive_changes
 from vmrescue.windows.loaders import partition_of
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from vmrescue.checks.subject import Subject
     from vmrescue.plan import Change
     from vmrescue.rehearsal.stage import Fact
-
-DEVICES = (0x11000001, 0x21000001)  # BcdLibraryDevice_ApplicationDevice, BcdOSLoaderDevice_OSDevice
 
 
 @check(
@@ -75,7 +74,7 @@ def _changes(subject: Subject, lost: list[LostDevice]) -> list[Change]:
         places |= {
             (entry.guid, number)
             for entry in subject.boot.store.objects()
-            for number in DEVICES
+            for number in (DEVICE, OS_DEVICE)
             if (element := entry.element(number)) and _names(element, device.target)
         }
     wanted = encode(target)

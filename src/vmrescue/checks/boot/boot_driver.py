@@ -8,11 +8,12 @@ from vmrescue.checks.check import check
 from vmrescue.checks.facts import Setting
 from vmrescue.checks.steps import Step
 from vmrescue.checks.subject import Part
-from vmrescue.plan import RegistryData, SetValue
+from vmrescue.plan import RegistryData
 from vmrescue.rehearsal import endings
 from vmrescue.rehearsal.about import BadService
 from vmrescue.rehearsal.services import BOOT
 from vmrescue.rehearsal.stage import State
+from vmrescue.windows.hive_changes import set_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,11 +42,10 @@ def boot_driver(subject: Subject) -> Iterator[Finding]:
     for fact, service in storage_services(subject):
         if fact.state is State.STOP and not service.overridden and service.start not in (None, BOOT):
             key = f"{service.control_set}\\Services\\{service.name}"
-            found = hive.data(key, START)
             yield boot_driver.finding(
                 f"{fact.what}: {fact.said}",
-                facts=(Setting(hive.path, key, START, found, wanted),),
-                changes=(SetValue(hive.ref, key, START, found, wanted),),
+                facts=(Setting(hive.path, key, START, hive.data(key, START), wanted),),
+                changes=(set_value(hive, key, START, wanted),),
             )
 
 

@@ -9,18 +9,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmrescue.errors import FormatError, RefusedError
-from vmrescue.ntfs.structures.boot_sector import BOOT_SECTOR_SIZE, SECTOR_SIZES, parse_boot_sector
+from vmrescue.ntfs.structures.boot_sector import (
+    BOOT_SECTOR_SIZE,
+    DESCRIPTION,
+    END,
+    END_AT,
+    NOT_BOOTABLE,
+    PROGRAM,
+    SECTOR_SIZES,
+    parse_boot_sector,
+)
 from vmrescue.ntfs.structures.record import SIGNATURE
 from vmrescue.signatures import NTFS
 
 if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
     from vmrescue.ntfs.structures.boot_sector import BootSector
-
-END = b"\x55\xaa"
-DESCRIPTION = slice(3, 0x54)  # of a boot sector: what it says of the volume
-PROGRAM = slice(0x54, 510)
-NOT_BOOTABLE = b"This is not a bootable disk"  # what Linux's programs for new file systems write there
 
 
 class SpareBootSector(NamedTuple):
@@ -44,11 +48,11 @@ def spare_boot_sector(device: BlockDevice) -> SpareBootSector | None:
     first = device.read_at(0, BOOT_SECTOR_SIZE) if device.size >= BOOT_SECTOR_SIZE else b""
     if not first or starts(first):
         return None
-    is_lost = first[3:11] != NTFS or first[510:512] != END
+    is_lost = first[3:11] != NTFS or not _ends(first)
     for position, size in _places(device, first):
         copy = device.read_at(position, BOOT_SECTOR_SIZE)
         boot = _described(copy, device)
-        if boot is None or copy[510:512] != END or (boot.volume_size, boot.sector_size) != (position, size):
+        if boot is None or not _ends(copy) or (boot.volume_size, boot.sector_size) != (position, size):
             continue
         if not (is_lost or starts(copy)):
             continue
@@ -60,7 +64,7 @@ def spare_boot_sector(device: BlockDevice) -> SpareBootSector | None:
 
 def starts(sector: bytes) -> bool:
     """Whether a boot sector has its signature, and a program that does more than say that it boots nothing."""
-    return sector[510:512] == END and any(sector[PROGRAM]) and NOT_BOOTABLE not in sector
+    return _ends(sector) and any(sector[PROGRAM]) and NOT_BOOTABLE not in sector
 
 
 def restore_boot_sector(device: BlockDevice) -> None:
@@ -69,6 +73,11 @@ def restore_boot_sector(device: BlockDevice) -> None:
     if spare is None:
         raise RefusedError("the volume has no copy of its boot sector that is better than the first sector")
     device.write_at(0, spare.copy)
+
+
+def _ends(sector: bytes) -> bool:
+    """Whether it has the signature at its end."""
+    return sector[END_AT:BOOT_SECTOR_SIZE] == END
 
 
 def _places(device: BlockDevice, first: bytes) -> list[tuple[int, int]]:

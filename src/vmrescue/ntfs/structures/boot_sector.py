@@ -44,6 +44,9 @@ BOOT_SECTOR = Struct(
     Padding(BOOT_SECTOR_SIZE - 0x50),
 )
 HIDDEN_AT, SECTORS_AT = 0x1C, 0x28  # of these fields
+DESCRIPTION, PROGRAM, END_AT = slice(3, 0x54), slice(0x54, 510), 510
+END = b"\x55\xaa"  # what a BIOS looks for
+NOT_BOOTABLE = b"This is not a bootable disk"  # the program that Linux's tools for new file systems write
 
 
 @dataclass(frozen=True)
