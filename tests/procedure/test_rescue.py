@@ -17,7 +17,7 @@ from support.machine import need_root, run
 from support.machine_disk import loop_device
 from vmrescue.checks.rules import CHECKS
 from vmrescue.disk import open_disk
-from vmrescue.errors import NotFoundError, UsageError
+from vmrescue.errors import NotFoundError, RefusedError, UsageError
 from vmrescue.ntfs import NtfsVolume
 from vmrescue.procedure.steps import STEPS, step_of
 from vmrescue.transaction import history
@@ -143,6 +143,21 @@ def test_the_command_says_what_is_done_asks_and_ends_with_what_is_left(gen2_brok
     document = json.loads(output_of("rescue", gen2_broken, "--format", "json", "--yes", status=1))
     assert [step["state"] for step in document["steps"] if step["step"] == "memory"] == ["not due"]
     assert "there is no step 'space-ship'" in command("rescue", gen2_broken, "--only", "space-ship").stderr
+
+
+def test_what_cannot_be_written_where_it_is_can_be_rescued_in_a_copy(gen2_broken: Path, tmp_path: Path) -> None:
+    """A dynamic VHD without the footer at its end: nobody would confirm what is written to it."""
+    with gen2_broken.open("r+b") as stream:
+        stream.seek(-512, 2)
+        stream.write(bytes(512))
+    before = fingerprint(gen2_broken)
+    with pytest.raises(RefusedError):
+        vmrescue.rescue(gen2_broken)
+    copy = tmp_path / "copy.vhd"
+    outcome = vmrescue.rescue(gen2_broken, copy_to=copy)
+    assert states(outcome)["memory"] == "done"
+    assert not {"bad-memory", "crash-dump"} & {each.check for each in vmrescue.diagnose(copy).findings}
+    assert fingerprint(gen2_broken) == before
 
 
 def test_steps_are_chosen_and_left_out(gen2_broken: Path) -> None:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmrescue.cli.applying import confirmed, progress_bar, tell
-from vmrescue.cli.diagnose import FINDINGS
+from vmrescue.cli.applying import also_written, ask, progress_bar, status_of, tell
 from vmrescue.cli.options import (
     Size,
     apply_options,
@@ -21,9 +20,7 @@ from vmrescue.cli.options import (
     names_option,
     policy_options,
 )
-from vmrescue.errors import RefusedError, UsageError
-from vmrescue.printable import printable
-from vmrescue.units import counted
+from vmrescue.errors import UsageError
 
 if TYPE_CHECKING:
     from vmrescue.cli.options import ApplyOptions
@@ -85,31 +82,25 @@ def command(
     if out := copy_to or into:
         must_be_new(out)
     rules, choice = make_policy(**policy), Choice(store, windows)
-    planned = plan_rescue(image, rules, list(data_disks), only, without, size, choice)
+    planned = plan_rescue(image, rules, list(data_disks), only, without, size, choice, elsewhere=bool(out))
     if options.talkative:
         click.echo(planned_text(planned))
     if options.dry_run:
         _print(planned, "\n\n".join(map(plan_text, planned.plans)) or "Nothing is due.", options)
-        ctx.exit(_status(planned))
+        ctx.exit(status_of(planned.after))
     if planned.plans or out:
-        if not options.yes:
-            _ask(planned, str(out or image))
+        changes = [change for plan in planned.plans for change in plan.changes]
+        target = f"{out or image}{also_written(changes, data_disks)}"
+        ask(len(changes), target, options, "; --dry-run shows every change")
         with (
             progress_bar("copying", options.quiet) if out else nullcontext() as progress,
             made_of(image, copy_to, into, progress) as made,
         ):
             done = carry_out(planned, image, rules, list(data_disks), made, options.backup_dir, choice)
         _print(done, outcome_text(done), options)
-        ctx.exit(_status(done))
+        ctx.exit(status_of(done.after))
     _print(planned, "Nothing was written.", options)
-    ctx.exit(_status(planned))
-
-
-def _ask(planned: Outcome, target: str) -> None:
-    """Raises RefusedError where the answer is no, or where there is nobody to ask."""
-    changes = sum(len(plan) for plan in planned.plans)
-    if not confirmed(f"Write {counted(changes, 'change')} to {printable(target)}?"):
-        raise RefusedError("not done: the answer was no; --dry-run shows every change")
+    ctx.exit(status_of(planned.after))
 
 
 def _print(outcome: Outcome, text: str, options: ApplyOptions) -> None:
@@ -117,7 +108,3 @@ def _print(outcome: Outcome, text: str, options: ApplyOptions) -> None:
         tell(text, outcome.committed)
     elif not options.quiet:
         tell(json.dumps(outcome.to_dict(), indent=2), outcome.committed)
-
-
-def _status(outcome: Outcome) -> int:
-    return 0 if outcome.after.healthy else FINDINGS

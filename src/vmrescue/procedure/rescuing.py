@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from vmrescue.checks import Policy
@@ -67,7 +68,7 @@ def rescue(
     rules = with_vm(policy or Policy.azure(), vm_size, ram)
     disks, choice = list(data_disks), Choice(store, windows)
     with accepting(accept):
-        planned = plan_rescue(image, rules, disks, only, without, size, choice)
+        planned = plan_rescue(image, rules, disks, only, without, size, choice, elsewhere=bool(copy_to or into))
         if dry_run:
             return planned
         with made_of(image, copy_to, into, progress) as made:
@@ -87,20 +88,15 @@ def plan_rescue(
     without: Collection[str] = (),
     size: int | None = None,
     choice: Choice = NOTHING_SAID,
+    elsewhere: bool = False,
 ) -> Outcome:
-    """What a rescue would do and what would be left, found in memory; nothing is written. Raises as `rescue`."""
+    """What a rescue would do and what would be left, found in memory; nothing is written. Raises as `rescue`.
+
+    `elsewhere`: whether it is for a copy of the image, or a child.
+    """
     steps = chosen_steps(only, without)
-
-    def open_transaction() -> Transaction:
-        transaction = Transaction(image, data_disks, policy, writable=False, choice=choice)
-        try:
-            transaction.before  # noqa: B018 - raises where there is nothing to rescue
-        except BaseException:
-            transaction.__exit__()
-            raise
-        return transaction
-
-    rounds = tried(open_transaction, steps, size)
+    opened = partial(Transaction, image, data_disks, policy, writable=False, choice=choice, elsewhere=elsewhere)
+    rounds = tried(opened, steps, size)
     if rounds.before.refusal and not rounds.plans:
         raise RefusedError(f"{Reference.of(image)}: {rounds.before.refusal}")
     receipts = (rounds.receipt,) if rounds.receipt else ()

@@ -22,14 +22,18 @@ class Skipped:
     because: str
 
 
-def without_refused(plan: Plan, disks: list[Disk]) -> tuple[Plan, list[Skipped]]:
+def without_refused(plan: Plan, disks: list[Disk], in_place: bool = True) -> tuple[Plan, list[Skipped]]:
     """The plan without what is refused, and that. What one finding asks for is made together or not at all.
+
+    `in_place`: whether the image itself is changed, and not a copy of it.
 
     Raises:
         RefusedError: all of it is refused.
     """
     kept, skipped = list(plan.steps), []
-    while found := _refused(kept, disks, promise=True):  # a log that is not replayed may be what other steps wait for
+    while found := _refused(
+        kept, disks, in_place, promise=True
+    ):  # a log that is not replayed may be what other steps wait for
         titles = {_finding(step): f"{step.change.title} is refused: {why}" for step, why in reversed(found)}
         reasons = {id(step): why for step, why in found}
         for step in kept:
@@ -42,9 +46,9 @@ def without_refused(plan: Plan, disks: list[Disk]) -> tuple[Plan, list[Skipped]]
     return replace(plan, steps=tuple(kept)), skipped
 
 
-def refuse_obstacles(plan: Plan, disks: list[Disk]) -> None:
-    """Raises RefusedError where one of the changes cannot be made, before any is."""
-    for step, why in _refused(list(plan.steps), disks):
+def refuse_obstacles(plan: Plan, disks: list[Disk], in_place: bool = True) -> None:
+    """Raises RefusedError where one of the changes cannot be made, before any is; `in_place` as above."""
+    for step, why in _refused(list(plan.steps), disks, in_place):
         raise RefusedError(f"cannot {step.change.title}: {why}")
 
 
@@ -52,6 +56,6 @@ def _finding(step: Step) -> tuple[str, str]:
     return step.check, step.reason
 
 
-def _refused(steps: list[Step], disks: list[Disk], promise: bool = False) -> list[tuple[Step, str]]:
-    obstacles = Obstacles(disks, replayed=[step.change for step in steps], promise=promise)
+def _refused(steps: list[Step], disks: list[Disk], in_place: bool, promise: bool = False) -> list[tuple[Step, str]]:
+    obstacles = Obstacles(disks, replayed=[step.change for step in steps], promise=promise, in_place=in_place)
     return [(step, why) for step in steps if (why := obstacles.why_not(step.change))]

@@ -79,7 +79,7 @@ class Transaction:
     ) -> None:
         self._made = made
         self._choice = choice
-        self._elsewhere = elsewhere
+        self._in_place = not elsewhere
         self.policy = policy or Policy.azure()
         self.started = datetime.now(UTC)
         self._opened = ExitStack()
@@ -115,7 +115,7 @@ class Transaction:
     def _examine(self) -> Diagnosis | VmRescueError:
         """The diagnosis, or why there is none: files can be edited on a disk without a Windows too."""
         try:
-            return examine(self.disks(), self.policy, choice=self._choice, promise=True, in_place=not self._elsewhere)
+            return examine(self.disks(), self.policy, choice=self._choice, promise=True, in_place=self._in_place)
         except VmRescueError as error:
             return error
 
@@ -129,7 +129,7 @@ class Transaction:
     def diagnosis(self, only: Collection[str] | None = None, skip: Collection[str] = ()) -> Diagnosis:
         """That from which a plan is made; of a disk without a Windows, that of its volumes if no more is wanted."""
         if isinstance(self._before, VmRescueError):
-            return examine(self.disks(), self.policy, only, skip, self._choice, True, not self._elsewhere)
+            return examine(self.disks(), self.policy, only, skip, self._choice, True, self._in_place)
         return self._before
 
     @property
@@ -156,18 +156,18 @@ class Transaction:
         skipped: list[Skipped] = []
         disks = self.disks()
         if skip_refused:
-            plan, skipped = without_refused(plan, disks)
+            plan, skipped = without_refused(plan, disks, self._in_place)
         else:
-            refuse_obstacles(plan, disks)
+            refuse_obstacles(plan, disks, self._in_place)
         for volume in apply_plan(plan, disks):
             self._must_be_sound(volume, plan)
         latest = None if isinstance(self._latest, VmRescueError) else self._latest
         whole = replace(plan, steps=(*self._applied, *plan.steps))
-        after = verify_plan(whole, self.disks(), self.policy, latest, self._choice)
+        after = verify_plan(whole, self.disks(), self.policy, latest, self._choice, self._in_place)
         self._applied, self._latest = whole.steps, after or self._latest
         written = {image.name: rows for image in self.images if (rows := image.written())}
         for image in self.images:
-            if image.name in written:
+            if image.name in written and (self._in_place or image.index):
                 must_be_confirmable(image.place, image.session.disk)
         return Receipt(
             image=self.images[0].name,

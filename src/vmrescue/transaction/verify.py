@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def verify_plan(
-    plan: Plan, disks: list[Disk], policy: Policy, before: Diagnosis | None, choice: Choice
+    plan: Plan, disks: list[Disk], policy: Policy, before: Diagnosis | None, choice: Choice, in_place: bool = True
 ) -> Diagnosis | None:
     """Looks up every change through code that did not make it, and diagnoses the disks again.
 
@@ -28,6 +28,7 @@ def verify_plan(
         policy: what counts as right.
         before: the diagnosis that the plan came from, where one could be made.
         choice: what was said to boot.
+        in_place: whether the image itself is changed, and not a copy of it.
 
     Returns the new diagnosis.
 
@@ -37,7 +38,7 @@ def verify_plan(
     try:
         for changes in by_file(plan.changes).values():
             deed_of(changes[:1]).confirm(changes, disks)
-        after = examine(disks, policy, choice=choice, promise=True) if before else None
+        after = examine(disks, policy, choice=choice, promise=True, in_place=in_place) if before else None
     except RepairFailedError:
         raise
     except VmRescueError as error:
