@@ -1,13 +1,13 @@
-"""Sizes and numbers for people: binary units, as Windows' Explorer counts and names them."""
+"""Sizes and numbers for people: each size that is shown goes through here, in binary units (IEC 80000-13)."""
 
 from __future__ import annotations
 
 MIB, GIB = 1 << 20, 1 << 30  # bytes
-UNITS = ("bytes", "KB", "MB", "GB", "TB", "PB", "EB")
+UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
 def size_text(size: int) -> str:
-    """``300 MB``, ``126.5 GB``: binary multiples under the names that Windows shows."""
+    """``300 MiB``, ``126.5 GiB``: what Windows shows as 300 MB and 126 GB."""
     step = min(max(size.bit_length() - 1, 0) // 10, len(UNITS) - 1)
     number = size / (1 << 10 * step)
     shown = f"{number:.0f}" if step == 0 or number == int(number) else f"{number:.1f}"

@@ -75,7 +75,7 @@ def test_a_dump_on_a_volume_at_hand_stays_where_its_owner_put_it() -> None:
 def test_a_dump_larger_than_its_volume_is_said_though_all_is_set() -> None:
     [finding] = look({})
     assert "asks for a complete dump, for which there is no room" in finding.summary
-    assert "the OS volume has 32 MB free (it is smaller than the dump: 63 MB in all)" in finding.summary
+    assert "the OS volume has 32 MiB free (it is smaller than the dump: 63 MiB in all)" in finding.summary
     assert finding.changes == ()
     assert finding.tell == ("dump_file",)
 

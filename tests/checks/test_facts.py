@@ -39,10 +39,10 @@ def test_a_new_kind_of_fact_is_shown_by_what_its_fields_are_and_not_by_what_they
     text = diagnosis_text(shown)
 
     for line in (
-        "room left: 3145728 (3 MB)",
+        "room left: 3145728 (3 MiB)",
         "bytes of poetry: 5",
         "courses: no. 1; no. 2",
-        "plates: soup 2097152 (2 MB)",
+        "plates: soup 2097152 (2 MiB)",
     ):
         assert f"          {line}\n" in text
     assert "note:" not in text

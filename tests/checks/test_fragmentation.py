@@ -71,7 +71,7 @@ def test_a_larger_disk_is_proposed_where_cleaning_is_not_enough_and_the_command_
     assert expand == ("vmrescue", "expand", str(gen2_broken), "--size", "32G")
     won = finding.evidence["bytes_by_growing"]
     assert finding.evidence["bytes_of_larger_disk"] == 32 << 30
-    assert "a disk of 32 GB would win 31.4 GB" in finding.meaning
+    assert "a disk of 32 GiB would win 31.4 GiB" in finding.meaning
 
     output_of(*expand[1:], "--yes", "--quiet")
 

@@ -94,7 +94,7 @@ def test_info_shows_an_encrypted_disk(tmp_path: Path) -> None:
         stream.seek(4096 * 512)
         stream.write(b"\xeb\x58\x90-FVE-FS-")
     assert "BitLocker" in said("info", disk)
-    assert "disk.img:1 (BitLocker, basic data, 8 MB)" in refused("ls", disk)
+    assert "disk.img:1 (BitLocker, basic data, 8 MiB)" in refused("ls", disk)
 
 
 def test_a_choice_between_volumes_is_asked_for_by_name(data_disk: Path, tmp_path: Path) -> None:
@@ -114,8 +114,8 @@ def test_a_choice_between_volumes_is_asked_for_by_name(data_disk: Path, tmp_path
         ["expand", data_disk, "--size", "64M", "--yes"],
     ):
         text = refused(*words)
-        assert f"which volume is meant: it has {data_disk}:1 (NTFS, basic data, 8 MB), " in text, words
-        assert f"{data_disk}:3 (FAT12, basic data, 8 MB)" in text
+        assert f"which volume is meant: it has {data_disk}:1 (NTFS, basic data, 8 MiB), " in text, words
+        assert f"{data_disk}:3 (FAT12, basic data, 8 MiB)" in text
     assert "no partition 9: it has" in refused("ls", f"{data_disk}:9")
     assert "no volume that its Windows calls C:" in refused("ls", f"{data_disk}:C")
     assert fingerprint(data_disk) == before

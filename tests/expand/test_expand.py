@@ -81,8 +81,8 @@ def test_a_disk_whose_volume_windows_formatted_grows(tmp_path: Path) -> None:
 def test_a_dry_run_shows_the_change_and_writes_nothing(gen2_healthy: Path) -> None:
     old = fingerprint(gen2_healthy)
     text = output_of("expand", gen2_healthy, "--size", "8G", "--dry-run")
-    assert "671088640 bytes (640 MB)" in text
-    assert "8589934592 bytes (8 GB)" in text
+    assert "671088640 bytes (640 MiB)" in text
+    assert "8589934592 bytes (8 GiB)" in text
     assert "Nothing was written" in text
     assert fingerprint(gen2_healthy) == old
 
@@ -169,7 +169,7 @@ def test_a_volume_that_ends_before_its_partition_is_given_that_first(gen1_broken
     before = fingerprint(gen1_broken)
 
     diagnosis = library.diagnose(gen1_broken, library.Policy(min_free=400 << 20), only=["free-space"])
-    assert any("has 606 MB, the volume in it 2" in warning for warning in diagnosis.warnings)
+    assert any("has 606 MiB, the volume in it 2" in warning for warning in diagnosis.warnings)
     [finding] = diagnosis.findings
     assert 249_000_000 < finding.evidence["bytes_total"] < 251_000_000
     assert 384_000_000 < finding.evidence["bytes_by_growing"] < 387_000_000

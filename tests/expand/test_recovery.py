@@ -186,7 +186,7 @@ def test_a_disk_that_grows_by_less_than_the_partition_is_refused(tmp_path: Path)
     old = fingerprint(raw)
     done = vmrescue("expand", raw, "--size", "810M", "--move-recovery", "--yes")
     assert done.returncode == 4
-    assert "can only be moved if the disk grows by more than its 100 MB" in done.stderr
+    assert "can only be moved if the disk grows by more than its 100 MiB" in done.stderr
     assert fingerprint(raw) == old
 
 

@@ -51,7 +51,7 @@ def test_a_disk_without_a_windows_needs_a_partition_to_be_named_where_there_is_a
         run("mkfs.vfat", device)
     old = fingerprint(gpt)
     text = refusal(gpt, "--size", "2G", status=NOT_FOUND)
-    assert f"which volume is meant: it has {gpt}:1 (FAT16, EFI system, 100 MB)" in text
+    assert f"which volume is meant: it has {gpt}:1 (FAT16, EFI system, 100 MiB)" in text
     assert fingerprint(gpt) == old
 
 

@@ -64,7 +64,7 @@ def stray(image: Path, *data_disks: Path) -> list[vmrescue.Finding]:
 def test_a_page_file_on_a_data_disk_is_deleted_there_and_undone_on_both(os_disk: Path, tmp_path: Path) -> None:
     data = data_disk(tmp_path / "data.raw")
     (beside,) = stray(os_disk, data)
-    assert "4 MB is there" in beside.summary
+    assert "4 MiB is there" in beside.summary
     alone = vmrescue.diagnose(os_disk, only=["page-file"])  # then D: or E: may be the temporary drive: it is asked for
     assert stray(os_disk) == []
     assert not alone.plan()

@@ -59,7 +59,7 @@ class Policy:
         if self.min_free < 0:
             raise UsageError("the space that must be free cannot be negative")
         if self.ram is not None and self.ram < LEAST_RAM:
-            raise UsageError(f"no Windows VM has {self.ram} bytes of memory; write 16G for 16 GB")
+            raise UsageError(f"no Windows VM has {self.ram} bytes of memory; write 16G for 16 GiB")
         if self.max_pieces < 0 or self.min_free_extent < 0:
             raise UsageError("neither pieces nor the length of free space can be negative")
         if self.ems_port < 1 or self.ems_baud_rate < 1:

@@ -28,7 +28,7 @@ def command(
     path: str,
     options: ApplyOptions,
 ) -> None:
-    """Copy the file SOURCE (- for standard input; to 256 MB) into IMAGE[:VOLUME] as PATH, replacing what is there."""
+    """Copy the file SOURCE (- for standard input; to 256 MiB) into IMAGE[:VOLUME] as PATH, replacing what is there."""
     from vmrescue.files import read_whole
     from vmrescue.plan import PutFile
     from vmrescue.transaction import file_hash

@@ -113,7 +113,7 @@ def bar(volumes: Iterable[VolumeFacts], size: int, width: int = BAR_WIDTH) -> st
 
 
 def volume_table(volumes: Iterable[VolumeFacts]) -> list[str]:
-    """A row for each volume; sizes as Windows shows them."""
+    """A row for each volume; sizes in binary units."""
     rows = [("disk", "part", "letter", "role", "file system", "label", "size", "free", "cluster")]
     for volume in volumes:
         active = ", active" if volume.active else ""

@@ -31,7 +31,7 @@ GPT_PROTECTIVE = 0xEE
 
 MBR_TYPES: dict[int, tuple[str, Role]] = {
     0x01: ("FAT12", "basic data"),
-    0x04: ("FAT16 below 32 MB", "basic data"),
+    0x04: ("FAT16 below 32 MiB", "basic data"),
     0x05: ("extended", "extended"),
     0x06: ("FAT16", "basic data"),
     0x07: ("NTFS, exFAT or ReFS", "basic data"),
@@ -40,7 +40,7 @@ MBR_TYPES: dict[int, tuple[str, Role]] = {
     0x0E: ("FAT16, LBA", "basic data"),
     0x0F: ("extended, LBA", "extended"),
     0x11: ("hidden FAT12", "other"),
-    0x14: ("hidden FAT16 below 32 MB", "other"),
+    0x14: ("hidden FAT16 below 32 MiB", "other"),
     0x16: ("hidden FAT16", "other"),
     0x17: ("hidden NTFS", "other"),
     0x1B: ("hidden FAT32", "other"),

@@ -10,7 +10,7 @@ from vmrescue.checks.facts import Content, PageFrames
 from vmrescue.checks.steps import Step
 from vmrescue.checks.subject import Part
 from vmrescue.digests import sha256
-from vmrescue.units import counted
+from vmrescue.units import counted, size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +54,7 @@ def bad_memory(subject: Subject) -> Iterator[Finding]:
         bad = counted(len(frames), "bad page frame")
         shown = PageFrames(frames[:SHOWN_FRAMES], len(frames), sha256([element.raw]), withheld)
         yield bad_memory.finding(
-            f"{entry.identifier} lists {bad}: {withheld >> 10} KiB of RAM are withheld",
+            f"{entry.identifier} lists {bad}: {size_text(withheld)} of RAM are withheld",
             facts=(element_fact(entry, element), shown),
             changes=delete_element(subject.boot, element),
         )

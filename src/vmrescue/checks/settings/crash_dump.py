@@ -19,6 +19,7 @@ from vmrescue.checks.subject import Part
 from vmrescue.errors import VmRescueError
 from vmrescue.plan import DeleteValue, RegistryData
 from vmrescue.registry.value_type import ValueType
+from vmrescue.units import size_text
 from vmrescue.windows.drives import DriveKind
 
 if TYPE_CHECKING:
@@ -168,8 +169,8 @@ class _ControlSet:
             return None
         where = "the OS volume" if drive.kind is DriveKind.WINDOWS else f"{drive.letter}, {drive.said},"
         return (
-            f"a complete dump needs more than the VM's {ram >> 20} MB of RAM, and {where} has "
-            f"{free >> 20} MB free{_of_all(drive.volume, ram)}: have it written to another disk, "
+            f"a complete dump needs more than the VM's {size_text(ram)} of RAM, and {where} has "
+            f"{size_text(free)} free{_of_all(drive.volume, ram)}: have it written to another disk, "
             "to F:\\MEMORY.DMP for example"
         )
 
@@ -183,4 +184,4 @@ def _free(volume: Volume) -> int | None:
 
 def _of_all(volume: Volume, ram: int) -> str:
     total = volume.files.total_bytes
-    return f" (it is smaller than the dump: {total >> 20} MB in all)" if total <= ram else ""
+    return f" (it is smaller than the dump: {size_text(total)} in all)" if total <= ram else ""

@@ -17,6 +17,7 @@ from vmrescue.checks.steps import Step
 from vmrescue.checks.subject import Part
 from vmrescue.errors import FormatError, UnsupportedError, UsageError
 from vmrescue.plan import DeleteFile, FileRef, RegistryData, SetValue
+from vmrescue.units import size_text
 from vmrescue.volume.state import Allows
 from vmrescue.windows.drives import DriveKind
 from vmrescue.windows.page_file import (
@@ -202,7 +203,7 @@ class _Look:
 
     def _stray_finding(self, stray: Stray, setting: Setting) -> Finding:
         size = stray.size if stray.ref else None
-        where = "is on a volume that is not at hand, or damaged" if size is None else f"of {size >> 20} MB is there"
+        where = "is on a volume that is not at hand, or damaged" if size is None else f"of {size_text(size)} is there"
         deleted = [DeleteFile(stray.ref, size)] if stray.ref and size is not None and not stray.why_not else []
         return page_file.finding(
             f"the last boot used {stray.place}, not {self.place.drive}; the file {where} ({self.place.because})",

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     meaning="A hive or the page file in many pieces makes the start slow, and one that has to grow finds no room in "
     "one piece; Microsoft's procedure has the volume defragmented. That moves files, and cannot be undone.",
     fires="a file that is read when Windows starts lies in more than 64 pieces, or no stretch of free space is as "
-    "long as 64 MB where at least 128 MB are free (both can be set)",
+    "long as 64 MiB where at least 128 MiB are free (both can be set)",
     repair="none by itself: defragmentation helps, and is not undone",
     source='Microsoft, "Windows stop error: Status no memory": the boot volume is full or fragmented',
     step=Step.FREE_SPACE,

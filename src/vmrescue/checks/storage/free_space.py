@@ -29,10 +29,10 @@ DISK_SIZES = tuple(size * GIB for size in (32, 64, 128, 256, 512, 1024, 2048, 40
     "free-space",
     family="storage",
     severity="critical",
-    title="the OS volume has less than 300 MB free",
+    title="the OS volume has less than 300 MiB free",
     meaning="Windows has no room for its page file, logs and updates, and may not boot until files are removed or the "
     "disk is made larger",
-    fires="the volume of Windows has less free than the policy wants (300 MB unless set)",
+    fires="the volume of Windows has less free than the policy wants (300 MiB unless set)",
     repair="clean up, as Disk Cleanup does",
     source='Microsoft, "Windows stop error: Status no memory": at least 300 MB free on the OS disk',
     step=Step.FREE_SPACE,
