@@ -29,7 +29,7 @@ from vmrescue.plan import (
     ReplayVolumeLog,
     Step,
 )
-from vmrescue.plan.change import KINDS
+from vmrescue.plan.change_document import KINDS
 from vmrescue.transaction.deeds import DEEDS
 from vmrescue.windows import Disk
 

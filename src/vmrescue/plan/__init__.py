@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-from vmrescue.plan.change import (
-    Change,
-    CreateKey,
-    DeleteFile,
-    DeleteKey,
-    DeleteValue,
-    ExpandDisk,
-    ExpandVolume,
-    FileRef,
-    HiveChange,
-    MovePartition,
-    Needs,
-    PutFile,
-    ReplayLog,
-    ReplayVolumeLog,
-    RestoreBootSector,
-    SetActive,
-    SetValue,
-    Stage,
-    WriteBootCopy,
-    change_from_dict,
-    change_to_dict,
-)
+from vmrescue.plan.change import Change, FileRef, Needs, Stage
+from vmrescue.plan.change_document import change_from_dict, change_to_dict
+from vmrescue.plan.file_changes import DeleteFile, PutFile
+from vmrescue.plan.hive_changes import CreateKey, DeleteKey, DeleteValue, HiveChange, ReplayLog, SetValue
+from vmrescue.plan.layout_changes import ExpandDisk, ExpandVolume, MovePartition, SetActive
 from vmrescue.plan.plan import ImageIdentity, Plan, Step
 from vmrescue.plan.registry_data import RegistryData
+from vmrescue.plan.volume_changes import ReplayVolumeLog, RestoreBootSector, WriteBootCopy
 
 __all__ = [
     "Change",

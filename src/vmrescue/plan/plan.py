@@ -8,7 +8,8 @@ from typing import Any
 from vmrescue.errors import UsageError
 from vmrescue.json_text import json_text
 from vmrescue.plan import schema
-from vmrescue.plan.change import Change, FileRef, Stage, change_from_dict, change_to_dict
+from vmrescue.plan.change import Change, FileRef, Stage
+from vmrescue.plan.change_document import change_from_dict, change_to_dict
 
 SCHEMA = "vmrescue.plan/1"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import RefusedError
-from vmrescue.plan.change import values_text
+from vmrescue.plan.hive_changes import values_text
 
 if TYPE_CHECKING:
     from vmrescue.errors import NotFoundError

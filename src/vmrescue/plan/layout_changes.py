@@ -1,0 +1,89 @@
+"""Changes of a disk's layout: its length, its partitions, and how long the volumes in them are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vmrescue.plan.change import Change, Needs, Stage
+
+
+@dataclass(frozen=True)
+class ExpandDisk(Change):
+    """Make a disk longer, its container and its partition table; sizes are in bytes. `file` has no path."""
+
+    kind = "expand-disk"
+    needs = Needs.CONTAINER
+    stage = Stage.LAYOUT
+    before: int
+    after: int
+
+    @property
+    def title(self) -> str:
+        return "make the disk longer"
+
+
+@dataclass(frozen=True)
+class ExpandVolume(Change):
+    """Make a partition longer, and the NTFS volume in it; sizes are the partition's, in bytes. `file` has no path.
+
+    Where both are the same, the volume alone is made longer: as long as its partition is.
+    """
+
+    kind = "expand-volume"
+    stage = Stage.LAYOUT
+    before: int
+    after: int
+
+    @property
+    def title(self) -> str:
+        return "make the partition and its volume longer"
+
+
+@dataclass(frozen=True)
+class MovePartition(Change):
+    """Move a partition, with all that is in it, to another place; bytes of the disk. `file` has no path."""
+
+    kind = "move-partition"
+    needs = Needs.CONTAINER
+    stage = Stage.LAYOUT
+    before: int
+    after: int
+
+    @property
+    def title(self) -> str:
+        return "move the partition"
+
+    @property
+    def before_text(self) -> str:
+        return f"at byte {self.before}"
+
+    @property
+    def after_text(self) -> str:
+        return f"at byte {self.after}"
+
+
+@dataclass(frozen=True)
+class SetActive(Change):
+    """Make one partition of an MBR the active one, from which a BIOS starts.
+
+    `file` has no path; `before` names the partitions that are active, by their numbers, and `after` is the one that is
+    to be.
+    """
+
+    kind = "set-active"
+    needs = Needs.CONTAINER
+    stage = Stage.LAYOUT
+    before: str
+    after: int
+
+    @property
+    def title(self) -> str:
+        return f"make partition {self.after} the active one"
+
+    @property
+    def before_text(self) -> str:
+        return f"active: {self.before}"
+
+    @property
+    def after_text(self) -> str:
+        return f"active: {self.after}"
