@@ -9,7 +9,6 @@ import pytest
 
 from bcd.stores import recipe
 from commands.here import output_of, vmrescue
-from support.command import vmrescue as vmrescue_process
 from support.images import fingerprint
 from support.machine import run
 from vmrescue.registry import Hive
@@ -41,20 +40,34 @@ def test_a_store_by_itself_knows_no_volumes(store: Path) -> None:
     assert "osdevice                unknown\n" in output_of("bcdedit", store, "/enum", "{default}")
 
 
-@pytest.mark.parametrize("path", [r"\Device\HarddiskVolume1\Boot\BCD", r"\device\harddiskvolume1\boot\bcd"])
-def test_store_names_a_file_of_the_image(gen1_broken: Path, path: str) -> None:
-    assert output_of("bcdedit", gen1_broken, "/store", path) == output_of("bcdedit", gen1_broken)
+def test_store_names_a_file_of_the_image_by_a_letter_of_whichever_machine(gen1_broken: Path) -> None:
+    listed = output_of("bcdedit", gen1_broken)
+
+    for path in (r"\Device\HarddiskVolume1\Boot\BCD", r"\device\harddiskvolume1\boot\bcd"):
+        assert vmrescue("bcdedit", gen1_broken, "/store", path) == (0, listed, "")
+    done = vmrescue("bcdedit", gen1_broken, "/store", r"F:boot\bcd")
+    assert (done.status, done.out) == (0, listed)
+    assert done.err == (
+        "note: F: is no letter of this Windows: F:boot\\bcd is taken for \\Boot\\BCD on partition 1, "
+        "the only such file\n"
+    )
 
 
-@pytest.mark.parametrize(
-    ("path", "message"),
-    [(r"F:\boot\bcd", "its letters are C:"), (r"C:\boot\bcd", "there is no file"), ("bcd", "no volume")],
-)
-def test_a_store_that_is_not_there_is_refused_and_the_letters_named(gen1_broken: Path, path: str, message: str) -> None:
-    done = vmrescue("bcdedit", gen1_broken, "/store", path, "/enum")
+def test_a_store_whose_place_is_not_clear_is_refused(gen1_broken: Path, tmp_path: Path) -> None:
+    (tmp_path / "twice").write_bytes(b"regf")
+    for number in (1, 2):
+        output_of("put", f"{gen1_broken}:{number}", tmp_path / "twice", "twice", "--yes")
 
-    assert (done.status, done.out) == (3, "")
-    assert message in done.err
+    for path, status, message in (
+        (r"F:\no\bcd", 3, r"none of the volumes at hand has a file \no\bcd"),
+        (r"C:\boot\bcd", 3, r"no such file on partition 2 (C:); \boot\bcd is on partition 1"),
+        (r"D:\boot\bcd", 3, "to this Windows D: is an MBR disk that is not at hand"),
+        (r"F:\twice", 4, r"there is a file \twice on partition 1 and partition 2 (C:)"),
+        (r"\Device\HarddiskVolume3\boot\bcd", 3, "there is no volume 3; there are 2"),
+        (r"boot\bcd", 3, "names no volume"),
+    ):
+        done = vmrescue("bcdedit", gen1_broken, "/store", path, "/enum")
+        assert (done.status, done.out, message in done.err) == (status, "", True), done.err
 
 
 def test_a_letter_is_written_as_the_partition_that_it_means(gen2_broken: Path) -> None:
@@ -93,14 +106,17 @@ def test_a_written_store_is_undone_byte_for_byte(store: Path) -> None:
     assert fingerprint(store) == before
 
 
-def test_it_asks_and_a_dry_run_does_not(store: Path) -> None:
+def test_it_asks_nothing_as_on_windows_and_a_dry_run_writes_nothing(store: Path) -> None:
     before = fingerprint(store)
 
-    assert vmrescue_process("bcdedit", store, "/timeout", "5", stdin="n\n").returncode == 4
     printed = output_of("bcdedit", store, "/timeout", "5", "--dry-run")
-
     assert "after   REG_BINARY 05 00 00 00 00 00 00 00\n" in printed
     assert "The operation completed" not in printed
+    assert fingerprint(store) == before
+
+    assert "The operation completed" in output_of("bcdedit", store, "/timeout", "5")
+    assert "timeout                 5\n" in output_of("bcdedit", store, "/enum", "{bootmgr}")
+    output_of("undo", store)
     assert fingerprint(store) == before
 
 

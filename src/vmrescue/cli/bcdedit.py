@@ -18,7 +18,7 @@ from vmrescue.cli.options import choice_options
 from vmrescue.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from vmrescue.bcd.hive_key import HiveKey
     from vmrescue.cli.options import ApplyOptions
@@ -46,9 +46,10 @@ def command(target: str, words: tuple[str, ...], store: str | None, windows: str
 
     enum, set, deletevalue, create, copy, delete, default, displayorder, bootsequence, toolsdisplayorder, timeout, ems,
     bootems, emssettings, debug, bootdebug, dbgsettings, event, hypervisorsettings, export, import, createstore.
-    /store C:\\Boot\\BCD names another store of the image by the guest's own letters. {current} is the default entry:
-    no Windows is running. /export, /import and /createstore name files of this machine. What is written is shown,
-    confirmed (unless --yes), backed up, verified, and undone by `vmrescue undo`.
+    /store F:\\Boot\\BCD names another store of the image. A letter that is not the guest's own is taken for the only
+    volume with that path, which is said. {current} is the default entry: no Windows is running. /export, /import and
+    /createstore name files of this machine. As on Windows nothing is asked; what is written is shown, backed up,
+    verified, and undone by `vmrescue undo`.
     """
     from vmrescue.commands.bcdedit import parse
     from vmrescue.windows import Choice
@@ -72,6 +73,7 @@ def _finish(
 ) -> None:
     print_notes(outcome.notes)
     if outcome.operations:
+        options = options._replace(yes=True)  # as on Windows
         edit(target, "bcdedit", words, lambda disks: _changes(parsed, outcome, disks, choice), options)
     if not (outcome.operations and (options.dry_run or options.output == "json")):
         print_listing(outcome.lines, outcome.data, options)
@@ -96,7 +98,8 @@ def _run_on_image(parsed: Command, target: str, choice: Choice) -> Outcome:
     from vmrescue.diagnosis import open_disks
 
     with open_disks([target]) as disks:
-        file, volumes = _store_of(disks, parsed.store, choice)
+        file, volumes, notes = _store_of(disks, parsed.store, choice)
+        print_notes(notes)
         if parsed.name == "import":
             return _import(parsed, _root(file.read(), file.logs(), file.name))
         with own_words():
@@ -105,8 +108,8 @@ def _run_on_image(parsed: Command, target: str, choice: Choice) -> Outcome:
         return outcome
 
 
-def _store_of(disks: list[Disk], name: str | None, choice: Choice) -> tuple[RegistryFile, Volumes]:
-    """The store that boots the disk, or the one that /store names; and the volumes that its devices mean.
+def _store_of(disks: list[Disk], name: str | None, choice: Choice) -> tuple[RegistryFile, Volumes, Sequence[str]]:
+    """The store that boots the disk, or the one that /store names; the volumes that its devices mean; notes.
 
     A store that leads to no Windows is just what one may want to edit: the volumes then have no letters.
     """
@@ -114,18 +117,23 @@ def _store_of(disks: list[Disk], name: str | None, choice: Choice) -> tuple[Regi
     from vmrescue.commands.bcdedit.volume_names import VolumeNames
     from vmrescue.windows import Installation
     from vmrescue.windows.bare_hive import BareHive
+    from vmrescue.windows.named_paths import NamedPaths
+    from vmrescue.windows.registry_file import RegistryFile
 
     if isinstance(disks[0], BareHive):
-        return disks[0].hive, NoVolumes()
+        return disks[0].hive, NoVolumes(), ()
     installation = Installation(disks, choice)
     volumes = VolumeNames(installation.volumes)
-    return (volumes.hive(name) if name is not None else installation.boot.hive), volumes
+    if name is None:
+        return installation.boot.hive, volumes, ()
+    paths = NamedPaths(installation)
+    return RegistryFile(*paths.file(name)), volumes, paths.notes
 
 
 def _changes(parsed: Command, outcome: Outcome, disks: list[Disk], choice: Choice) -> list[Change]:
     from vmrescue.windows.hive_changes import hive_changes
 
-    file, _ = _store_of(disks, parsed.store, choice)
+    file, _, _ = _store_of(disks, parsed.store, choice)
     return hive_changes(file, outcome.operations)
 
 
@@ -157,7 +165,8 @@ def _read_from_image(target: str, name: str | None, choice: Choice) -> HiveKey:
     from vmrescue.diagnosis import open_disks
 
     with open_disks([target]) as disks:
-        file, _ = _store_of(disks, name, choice)
+        file, _, notes = _store_of(disks, name, choice)
+        print_notes(notes)
         return _root(file.read(), file.logs(), file.name)
 
 

@@ -98,7 +98,7 @@ def _logon(way: Way) -> Iterator[Fact]:
         if not names:
             yield odd(f"Winlogon\\{value}", "it is not set: nobody gets a desktop")
             continue
-        path = way.path_of_image(program) if len(names) > 1 else f"{way.windows.root}\\{names[0]}"
+        path = way.installation.drives.of_image(program) if len(names) > 1 else f"{way.windows.root}\\{names[0]}"
         fault = fault_of_file(way.windows.volume, path) if path else None
         if path is None:
             yield unknown(f"Winlogon\\{value}", f"{program}: where that lies is not known")

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from vmrescue import file_path
 from vmrescue.bcd import Boot, Device, Partition
 from vmrescue.bcd.device import RamDisk, encode
 from vmrescue.errors import NotFoundError
@@ -160,7 +159,7 @@ class Way:
 
     def path_of(self, service: Service) -> str | None:
         """Where a driver's file lies on the volume of Windows; None where it lies elsewhere."""
-        return self.path_of_image(service.path)
+        return self.installation.drives.of_image(service.path)
 
     def fault_of(self, service: Service) -> Fault | None:
         """What is wrong with a driver's file, looked at once."""
@@ -198,24 +197,3 @@ class Way:
         data = self.windows.system.data(f"{self.control_set}\\{key}", value)
         lines = data.data if data else []
         return [line for line in lines if line] if isinstance(lines, list) else []
-
-    def path_of_image(self, image: str) -> str | None:
-        """Where a driver or program lies on the volume of Windows, as its ImagePath says; None where that is elsewhere.
-
-        Forms: ``System32\\x``, ``\\SystemRoot\\x``, ``%SystemRoot%\\x``, ``\\??\\C:\\Windows\\x``.
-        """
-        names = file_path.split(image.strip().strip('"'))
-        if not names:
-            return None
-        first = names[0].lower()
-        if first in ("systemroot", "%systemroot%", "%windir%"):
-            return "\\".join([self.windows.root, *names[1:]])
-        if first == "??":
-            names = names[1:]
-            first = names[0].lower() if names else ""
-        if first.endswith(":"):
-            drive = self.windows.volume.letter
-            return "\\".join(names[1:]) if drive and first == drive.lower() else None
-        if "%" in first:
-            return None
-        return "\\".join([self.windows.root, *names])

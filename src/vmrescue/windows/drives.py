@@ -24,6 +24,7 @@ PATH = re.compile(
     r"(?:\\\?\?\\|\\\\[?.]\\)?(?P<start>[A-Z]:|%SystemDrive%|%SystemRoot%|%windir%|\\SystemRoot)(?:[\\/](?P<rest>.*))?",
     re.IGNORECASE | re.DOTALL,
 )
+NO_NAMES = ("??", "?", ".")  # of files, with which a path may begin that leads into no volume
 # What the device path of a letter holds, as the drivers of these devices name them.
 REMOVABLE = {"#cdrom": "an optical drive", "\\fdc#": "a floppy drive"}
 
@@ -111,7 +112,8 @@ class Drives:
     def of(self, letter: str) -> Drive:
         """What a letter is; ``%SystemDrive%`` is the letter of Windows."""
         if letter.upper() == SYSTEM_DRIVE.upper():
-            return self.windows or Drive(SYSTEM_DRIVE, DriveKind.NOTHING, "the volume of Windows, which has no letter")
+            kind = DriveKind.WINDOWS if self._volume else DriveKind.NOTHING
+            return self.windows or Drive(SYSTEM_DRIVE, kind, "the volume of Windows, which has no letter", self._volume)
         letter = letter.upper()
         volume = self._letters.get(letter)
         if volume is None:
@@ -132,6 +134,20 @@ class Drives:
             return self.of(start), "\\".join(file_path.split(rest))
         root = self._root if start.upper() != SYSTEM_DRIVE.upper() else ""
         return self.of(SYSTEM_DRIVE), "\\".join(file_path.split(f"{root}\\{rest}"))
+
+    def of_image(self, image: str) -> str | None:
+        r"""Where a driver or program lies on the volume of Windows, by its ImagePath; None where that is elsewhere.
+
+        Besides the paths of `of_path`: ``System32\x``, which begins in the folder of Windows.
+        """
+        text = image.strip().strip('"')
+        if (place := self.of_path(text)) is not None:
+            drive, path = place
+            return path if path and drive.volume is not None and drive.volume is self._volume else None
+        names = file_path.split(text)
+        if self._volume is None or not names or names[0] in NO_NAMES or not {":", "%"}.isdisjoint(names[0]):
+            return None
+        return "\\".join([self._root, *names])
 
     def _away(self, letter: str, raw: bytes | None) -> Drive:
         """A letter for which no volume is at hand."""

@@ -5,21 +5,16 @@ Windows numbers the partitions of all disks in one row, as it meets them: 1 is t
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import NotFoundError
 from vmrescue.windows.loaders import partition_of
-from vmrescue.windows.registry_file import RegistryFile
+from vmrescue.windows.named_paths import DEVICE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from vmrescue.bcd import Partition
     from vmrescue.volumes.disk import Volume
-
-DEVICE = "\\Device\\HarddiskVolume"
-PLACE = re.compile(r"(?P<volume>[A-Za-z]:|\\Device\\HarddiskVolume[0-9]+(?=\\))\\?(?P<path>.+)", re.IGNORECASE)
 
 
 class VolumeNames:
@@ -49,15 +44,3 @@ class VolumeNames:
     def volume(self, name: str) -> Volume | None:
         """The volume with this letter or device path, in any case."""
         return self._by_name.get(name.upper())
-
-    def hive(self, text: str) -> RegistryFile:
-        r"""The hive at a path such as ``C:\Boot\BCD`` or ``\Device\HarddiskVolume1\Boot\BCD``.
-
-        Raises NotFoundError where there is no such volume, or no such file on it.
-        """
-        match = PLACE.fullmatch(text)
-        volume = self.volume(match["volume"]) if match else None
-        if match is None or volume is None:
-            known = ", ".join(each.letter for each in self._volumes if each.letter) or "none"
-            raise NotFoundError(f"{text} is on no volume of this Windows; its letters are {known}")
-        return RegistryFile(volume, match["path"])

@@ -7,7 +7,6 @@ which is ``HKLM\SOFTWARE\Classes``. Nobody is logged on to an image, so ``HKCU``
 
 from __future__ import annotations
 
-import re
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -120,13 +119,10 @@ class HiveNames:
 
     def _on_volume(self, folder: str, what: str) -> tuple[Volume, str]:
         """The NTUSER.DAT of a profile's folder: its volume, and its path there."""
-        expanded = re.sub(r"(?i)%SystemRoot%", lambda _: f"C:\\{self._os.root}", folder)
-        expanded = re.sub(r"(?i)%SystemDrive%", "C:", expanded)
-        letter, path = expanded[:2].upper(), expanded[2:].strip("\\")
-        volume = self._os.volume if expanded != folder else self._installation.letters.get(letter)
-        if volume is None:
-            raise NotFoundError(f"{what} is {folder}, and no volume at hand is {letter}")
-        return volume, f"{path}\\NTUSER.DAT"
+        place = self._installation.drives.of_path(folder)
+        if place is None or place[0].volume is None:
+            raise NotFoundError(f"{what} is {folder}, and no volume at hand is {folder[:2].upper()}")
+        return place[0].volume, f"{place[1]}\\NTUSER.DAT"
 
     def _open(self, volume: Volume, path: str) -> RegistryFile:
         """The same object each time, so that a hive is read once."""

@@ -1,0 +1,157 @@
+r"""A path with a drive's letter, on the disks at hand, whichever machine gave the letter.
+
+A runbook is written for the repair VM to which a disk was attached: what it calls ``F:`` may be the guest's ``C:``, or
+a partition that has no letter in the guest. So a letter that is the guest's own (`windows.drives`) means that. Any
+other says nothing of these disks, but the path behind it does, where it is there on exactly one volume. Which volume
+was taken is said (`notes`); where none has the path, or several have it, nothing is taken.
+
+``\Device\HarddiskVolume2\Boot\BCD`` always names one: Windows numbers the partitions of all disks in one row.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from vmrescue import file_path
+from vmrescue.errors import NotFoundError, RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vmrescue.volumes.disk import Volume
+    from vmrescue.windows.drives import Drive
+    from vmrescue.windows.installation import Installation
+
+DEVICE = "\\Device\\HarddiskVolume"
+LETTER = re.compile(r"(?P<letter>[A-Za-z]:)[\\/]*(?P<path>.*)", re.DOTALL)  # F:EFI\BCD too, as bcdedit takes it
+NUMBERED = re.compile(r"\\Device\\HarddiskVolume(?P<number>[0-9]{1,9})(?:\\(?P<path>.*))?", re.IGNORECASE | re.DOTALL)
+
+
+class NamedPaths:
+    """Paths on the volumes of an installation.
+
+    Attributes:
+        notes: which letter was taken for which volume, and why: a sentence for each path, said once.
+    """
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+        self.notes: list[str] = []
+
+    def file(self, text: str) -> tuple[Volume, str]:
+        """The volume and the path on it of a file that is there.
+
+        Raises:
+            NotFoundError: no volume at hand has it.
+            RefusedError: the letter is not the guest's, and several volumes have the path.
+        """
+        return self.find(text, _is_file, "file")
+
+    def folder(self, text: str) -> tuple[Volume, str]:
+        """The same of a folder; a volume's root is one."""
+        return self.find(text, is_folder, "folder")
+
+    def volume(self, letter: str) -> Volume:
+        """The volume of a letter alone. One that is not the guest's is taken for the only volume with a Windows.
+
+        Raises as `file`.
+        """
+        drive = self._installation.drives.of(letter)
+        if drive.volume is not None or drive.is_disk:
+            return self._of_guest(letter, drive)
+        found = list({id(each.volume): each.volume for each in self._installation.systems}.values())
+        if len(found) != 1:
+            raise self._not_one(letter, found, "a Windows")
+        self._note(f"{letter.upper()} is no letter of this Windows: taken for {found[0]}, where its Windows lies")
+        return found[0]
+
+    def find(self, text: str, is_there: Callable[[Volume, str], bool], thing: str) -> tuple[Volume, str]:
+        """The volume and the path on it, as that spells it, of what a text names. Raises as `file`.
+
+        Args:
+            is_there: whether a volume has at a path what is looked for.
+            thing: what that is, for messages.
+        """
+        if (match := NUMBERED.fullmatch(text)) is not None:
+            volume, path = self._numbered(text, int(match["number"])), match["path"] or ""
+            return self._on(volume, path, text, is_there, thing)
+        drive, path = self._taken_apart(text)
+        if drive.volume is not None or drive.is_disk:
+            return self._on(self._of_guest(text, drive), path, text, is_there, thing)
+        found = [volume for volume in self._looked if is_there(volume, path)]
+        if len(found) != 1:
+            raise self._not_one(text, found, f"a {thing} \\{path}")
+        spelled = found[0].files.spelled(path)
+        place = f"\\{spelled} on {found[0]}"
+        self._note(f"{drive.letter} is no letter of this Windows: {text} is taken for {place}, the only such {thing}")
+        return found[0], spelled
+
+    def _on(
+        self, volume: Volume, path: str, text: str, is_there: Callable[[Volume, str], bool], thing: str
+    ) -> tuple[Volume, str]:
+        if not is_there(volume, path):
+            others = [f"\\{path} is on {each}" for each in self._looked if each is not volume and is_there(each, path)]
+            raise NotFoundError("; ".join([f"{text}: there is no such {thing} on {volume}", *others]))
+        return volume, volume.files.spelled(path)
+
+    def _taken_apart(self, text: str) -> tuple[Drive, str]:
+        drives = self._installation.drives
+        if (match := LETTER.fullmatch(text)) is not None:
+            return drives.of(match["letter"]), "\\".join(file_path.split(match["path"]))
+        if (place := drives.of_path(text)) is None:
+            raise NotFoundError(
+                f"{text} names no volume: a path begins with a drive's letter ({self._known}) or with {DEVICE}N"
+            )
+        return place
+
+    def _of_guest(self, text: str, drive: Drive) -> Volume:
+        if drive.volume is None:
+            raise NotFoundError(
+                f"{text}: to this Windows {drive.letter} is {drive.said}; where another machine's {drive.letter} is"
+                f" meant, name the volume by the guest's own letter ({self._known}) or as {DEVICE}N"
+            )
+        return drive.volume
+
+    def _numbered(self, text: str, number: int) -> Volume:
+        volumes = self._installation.volumes
+        if not 1 <= number <= len(volumes):
+            raise NotFoundError(f"{text}: there is no volume {number}; there are {len(volumes)}")
+        return volumes[number - 1]
+
+    def _not_one(self, text: str, found: list[Volume], what: str) -> NotFoundError | RefusedError:
+        start = f"{text}: its letter is none of this Windows ({self._known}), and"
+        if found:
+            where = " and ".join(map(str, found))
+            return RefusedError(f"{start} there is {what} on {where}: name the volume as {DEVICE}N, or by its letter")
+        left = [each for each in self._installation.volumes if each not in self._looked]
+        others = [each for each in left if each.file_system or each.partition.role == "basic data"]
+        closed = f"; {', '.join(map(str, others))} cannot be looked at" if others else ""
+        return NotFoundError(f"{start} none of the volumes at hand has {what}{closed}")
+
+    @property
+    def _known(self) -> str:
+        return ", ".join(sorted(self._installation.letters)) or "none is known"
+
+    @cached_property
+    def _looked(self) -> list[Volume]:
+        """The volumes that can be looked at."""
+        closed = self._installation.unreadable
+        return [volume for volume in self._installation.volumes if volume.readable and volume not in closed]
+
+    def _note(self, note: str) -> None:
+        if note not in self.notes:
+            self.notes.append(note)
+
+
+def _is_file(volume: Volume, path: str) -> bool:
+    return volume.files.size_of(path) is not None
+
+
+def is_folder(volume: Volume, path: str) -> bool:
+    """Whether a volume has a folder at this path."""
+    if not path:
+        return True
+    nature = volume.files.nature(path)
+    return nature is not None and nature.directory
