@@ -65,7 +65,7 @@ NO_LOADER = Ending(MANAGER, "0xc000000f", _status("0xc000000f"), _page("boot-err
 BAD_LOADER = Ending(MANAGER, "0xc00000ba", _status("0xc00000ba"), "RepairAzVMDisk")
 OTHER_MACHINE = Ending(MANAGER, "0xc0000359", _status("0xc0000359"), _page("boot-error-0xc0000359"))
 
-NO_MEMORY = Ending(MEMORY, "0xc0000017", _status("0xc0000017"), 'Microsoft, "Windows stop error: Status no memory"')
+NO_MEMORY = Ending(MEMORY, "0xc0000017", _status("0xc0000017"), _page("troubleshoot-windows-stop-error"))
 
 NO_SYSTEM_HIVE = Ending(LOADER, "0xc0000225", _status("0xc0000225"), _page("boot-error-status-not-found"))
 BAD_SYSTEM_HIVE = Ending(LOADER, "0xc000014c", _status("0xc000014c"), _page("boot-error-0xc000014c"))
@@ -82,7 +82,7 @@ _7B = _blue("0x7B", "INACCESSIBLE_BOOT_DEVICE")
 NO_FILE_SYSTEM_DRIVER = Ending(DRIVERS, "0x7B", _7B, SEVEN_B)
 NO_STORAGE = Ending(STORAGE, "0x7B", _7B, SEVEN_B)
 NO_FILTER = Ending(STORAGE, "0x7B", _7B, SEVEN_B)
-NO_NVME = Ending(STORAGE, "0x7B", _7B, "learn.microsoft.com/azure/virtual-machines/enable-nvme-interface")
+NO_NVME = Ending(STORAGE, "0x7B", _7B, "github.com/Azure/SAP-on-Azure-Scripts-and-Utilities/issues/147")
 
 NO_HIVE = Ending(SESSION, "0xC0000218", _blue("0xC0000218", "registry file failure"), "RepairAzVMDisk")
 NO_NTDLL = Ending(SESSION, "0x6B", _blue("0x6B", "PROCESS1_INITIALIZATION_FAILED"), "Windows Internals")

@@ -31,7 +31,7 @@ OVERRIDE = "StartOverride"
     "with 0x7B: so it is on a VM that was moved to another host or to a size with NVMe disks.",
     fires="a driver of this machine's bus has a value below StartOverride that is not 0",
     repair="delete the values",
-    source="Microsoft, learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/enable-nvme-interface",
+    source="github.com/Azure/SAP-on-Azure-Scripts-and-Utilities/issues/147",
     step=Step.REPAIR_VM,
     needs=(Part.WINDOWS,),
     applicability="on_request",
