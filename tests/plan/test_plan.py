@@ -20,6 +20,7 @@ from vmrescue.plan import (
     Plan,
     PutFile,
     RegistryData,
+    RenameFile,
     ReplayLog,
     SetValue,
     Step,
@@ -37,6 +38,7 @@ CHANGES: list[Change] = [
     DeleteFile(FileRef(1, 2, "pagefile.sys"), 4 << 30),
     PutFile(FileRef(0, 2, r"Temp\new"), None, bytes(range(256))),
     PutFile(FileRef(0, 2, r"Temp\old"), "00" * 32, b""),
+    RenameFile(FileRef(0, 2, r"Temp\old"), "00" * 32, "new"),
 ]
 PLAN = Plan(ImageIdentity(127 << 30, "12345678"), tuple(Step("crash-dump", "why", change) for change in CHANGES))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vmrescue.plan.change import Change, FileRef, Needs, Stage
 from vmrescue.plan.change_document import change_from_dict, change_to_dict
-from vmrescue.plan.file_changes import DeleteFile, PutFile
+from vmrescue.plan.file_changes import DeleteFile, PutFile, RenameFile
 from vmrescue.plan.hive_changes import CreateKey, DeleteKey, DeleteValue, HiveChange, ReplayLog, SetValue
 from vmrescue.plan.layout_changes import ExpandDisk, ExpandVolume, MovePartition, SetActive
 from vmrescue.plan.plan import ImageIdentity, Plan, Step
@@ -27,6 +27,7 @@ __all__ = [
     "Plan",
     "PutFile",
     "RegistryData",
+    "RenameFile",
     "ReplayLog",
     "ReplayVolumeLog",
     "SetValue",

@@ -43,3 +43,20 @@ class PutFile(Change):
     @property
     def after_text(self) -> str:
         return f"{len(self.data)} bytes, SHA-256 {sha256([self.data])}"
+
+
+@dataclass(frozen=True)
+class RenameFile(Change):
+    """Give a file another name in the same folder. `before` is the SHA-256 of its content, which stays."""
+
+    kind = "rename-file"
+    before: str
+    after: str
+
+    @property
+    def title(self) -> str:
+        return f"rename \\{self.file.path}"
+
+    @property
+    def before_text(self) -> str:
+        return f"SHA-256 {self.before}"

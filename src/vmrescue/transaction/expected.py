@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from vmrescue.checks.settings import page_file
 from vmrescue.checks.storage import free_space
 from vmrescue.errors import RefusedError, VmRescueError
-from vmrescue.plan import Change, DeleteFile, HiveChange, PutFile
+from vmrescue.plan import Change, DeleteFile, HiveChange, PutFile, RenameFile
 from vmrescue.registry.base_block import LOG_SUFFIXES
 from vmrescue.registry.hive_file import LARGEST_HIVE, LARGEST_LOG, check_content
 from vmrescue.transaction.deeds.deed import find_volume
@@ -62,6 +62,9 @@ def must_be_as_planned(steps: list[Step], disks: list[Disk]) -> None:
             compare(first, first.before, file_hash(volume, file.path))
         elif isinstance(first, DeleteFile):
             deletions.must_be_allowed(first, volume)
+        elif isinstance(first, RenameFile):
+            compare(first, first.before, file_hash(volume, file.path))
+            deletions.must_not_be_needed(first, volume)
         elif isinstance(first, HiveChange):
             _must_hold_a_hive(volume, file)
 
@@ -83,7 +86,8 @@ class _Deletions:
         self._listed: dict[tuple[int, int, str], dict[str, Entry]] = {}
         self._windows: Installation | None = None
         with suppress(VmRescueError):  # a disk without a Windows is edited too
-            self._windows = Installation(disks) if deletions else None
+            removes = any(isinstance(step.change, DeleteFile | RenameFile) for step in steps)
+            self._windows = Installation(disks) if removes else None
         self._needed = NeededFiles({self._windows.os.root} if self._windows and self._windows.os else set())
 
     def must_be_allowed(self, change: DeleteFile, volume: Volume) -> None:
@@ -91,12 +95,20 @@ class _Deletions:
         file = change.file
         size, number = self._size_and_number(volume, file)
         compare(change, change.size, size)
-        if what := self._needed.why_needed(volume, file.path, number):
-            raise RefusedError(f"nothing was written: {file} is {what}: it can be replaced (put), not deleted")
+        self._must_not_be_needed(change, volume, number)
         if file in self._page_files and (why := why_no_page_file(volume.files, file.path, self._configured(volume))):
             raise RefusedError(f"nothing was written: {file} is not taken for a page file: {why}")
         if file in self._cleaned and (why := self._why_not_cleaned(volume, file)):
             raise RefusedError(f"nothing was written: {file} is nothing that {self._cleaned[file]} deletes: {why}")
+
+    def must_not_be_needed(self, change: RenameFile, volume: Volume) -> None:
+        """Raises RefusedError where Windows needs the file under its name."""
+        self._must_not_be_needed(change, volume, self._size_and_number(volume, change.file)[1])
+
+    def _must_not_be_needed(self, change: Change, volume: Volume, number: int) -> None:
+        if what := self._needed.why_needed(volume, change.file.path, number):
+            deed = "renamed" if isinstance(change, RenameFile) else "deleted"
+            raise RefusedError(f"nothing was written: {change.file} is {what}: it can be replaced (put), not {deed}")
 
     def _why_not_cleaned(self, volume: Volume, file: FileRef) -> str | None:
         booting = self._windows.os if self._windows else None

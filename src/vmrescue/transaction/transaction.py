@@ -26,7 +26,7 @@ from vmrescue.image.journal import journal_folder
 from vmrescue.image.notices import tell
 from vmrescue.interrupts import checkpoint, held
 from vmrescue.notes import damage_in, made_by_an_edit
-from vmrescue.plan import DeleteFile, PutFile
+from vmrescue.plan import DeleteFile, PutFile, RenameFile
 from vmrescue.transaction.apply import apply_plan
 from vmrescue.transaction.backup import back_up
 from vmrescue.transaction.commit import EditedImage, commit
@@ -298,7 +298,7 @@ def _without_files_of(volume: Volume, plan: Plan) -> str:
     files = {
         step.check
         for step in plan.steps
-        if isinstance(step.change, DeleteFile | PutFile)
+        if isinstance(step.change, DeleteFile | PutFile | RenameFile)
         and (step.change.file.disk, step.change.file.partition) == place
     }
     others = {step.check for step in plan.steps} - files

@@ -44,6 +44,9 @@ class VolumeEditor(Protocol):
     def delete(self, *paths: str) -> None:
         """Deletes files: all of them, or none."""
 
+    def rename(self, path: str, name: str) -> None:
+        """Gives a file another name in the same directory."""
+
     def check(self) -> list[Any]:
         """What is wrong with the volume; empty where it is sound."""
 

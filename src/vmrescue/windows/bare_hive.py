@@ -172,6 +172,9 @@ class HiveFiles:
     def delete(self, *paths: str) -> None:
         raise RefusedError(f"{paths[0]} is a file of this machine: vmrescue deletes none")
 
+    def rename(self, path: str, name: str) -> None:
+        raise RefusedError(f"{path} is a file of this machine: vmrescue renames none")
+
     def check(self) -> list[str]:
         """There is no file system here to be sound or not."""
         return []

@@ -17,6 +17,7 @@ from vmrescue.plan import (
     ExpandVolume,
     MovePartition,
     PutFile,
+    RenameFile,
     ReplayLog,
     ReplayVolumeLog,
     RestoreBootSector,
@@ -25,7 +26,7 @@ from vmrescue.plan import (
     WriteBootCopy,
 )
 from vmrescue.transaction.deeds import active_partition, boot_copy, boot_sector, hive, volume_log
-from vmrescue.transaction.deeds.files import DELETE, PUT
+from vmrescue.transaction.deeds.files import DELETE, PUT, RENAME
 from vmrescue.transaction.deeds.layout import LAYOUT
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ DEEDS: dict[type[Change], Deed] = {
     **dict.fromkeys((SetValue, DeleteValue, CreateKey, DeleteKey, ReplayLog), hive.DEED),
     DeleteFile: DELETE,
     PutFile: PUT,
+    RenameFile: RENAME,
     ReplayVolumeLog: volume_log.DEED,
     WriteBootCopy: boot_copy.DEED,
     SetActive: active_partition.DEED,

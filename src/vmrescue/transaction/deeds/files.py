@@ -1,4 +1,4 @@
-"""Files deleted, made, and given another content."""
+"""Files deleted, made, renamed, and given another content."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vmrescue.transaction.stale import gone
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vmrescue.plan import DeleteFile, PutFile
+    from vmrescue.plan import DeleteFile, PutFile, RenameFile
     from vmrescue.transaction.deeds.deed import Bench
     from vmrescue.windows import Disk, Volume
 
@@ -71,7 +71,34 @@ class _Put:
         return changes[0].before is not None
 
 
-DELETE, PUT = _Delete(), _Put()
+class _Rename:
+    whole = True
+    together = 1
+
+    def apply(self, changes: Sequence[RenameFile], bench: Bench) -> None:
+        [change] = changes
+        try:
+            bench.editor(change.file).rename(change.file.path, change.after)
+        except NotFoundError as error:
+            raise gone(change.file, error) from error
+        bench.restructured(change.file)
+
+    def confirm(self, changes: Sequence[RenameFile], disks: list[Disk]) -> None:
+        [change] = changes
+        volume = find_volume(disks, change.file)
+        folder = change.file.path.rpartition("\\")[0]
+        entries = {entry.name for entry in volume.files.entries(folder)}
+        renamed = f"{folder}\\{change.after}".lstrip("\\")
+        if change.file.path.rpartition("\\")[2] in entries:
+            raise RepairFailedError(f"{change.file} still has its name")
+        if change.after not in entries or file_hash(volume, renamed) != change.before:
+            raise RepairFailedError(f"the readers do not see {change.file} as {change.after}")
+
+    def backs_up(self, changes: Sequence[RenameFile]) -> bool:
+        return False  # its content stays
+
+
+DELETE, PUT, RENAME = _Delete(), _Put(), _Rename()
 
 
 def file_hash(volume: Volume, path: str) -> str | None:
