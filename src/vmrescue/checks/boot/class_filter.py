@@ -11,6 +11,7 @@ from vmrescue.checks.subject import Part
 from vmrescue.plan import RegistryData
 from vmrescue.registry.operations import DeleteValue, SetValue
 from vmrescue.rehearsal.about import LostFilter
+from vmrescue.rehearsal.own_services import FILTERS
 from vmrescue.upcase import upper
 from vmrescue.windows.hive_changes import hive_changes
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 # Windows' own, on every healthy disk: without them it does not start either, so their names stay.
 OWN_IS_LOST = "One of Windows' own is among them: its service has to be put right."
-OWN = frozenset({"PARTMGR", "EHSTORCLASS", "VOLSNAP", "FVEVOL", "IORATE", "RDYBOOST"})
 
 
 @check(
@@ -44,7 +44,7 @@ def class_filter(subject: Subject) -> Iterator[Finding]:
     hive = subject.windows.system
     for (key, value), facts in _lists(subject).items():
         lost = {upper(fact.about.driver) for fact in facts if isinstance(fact.about, LostFilter)}
-        own = lost & OWN
+        own = lost & FILTERS
         found = hive.data(key, value)
         names = found.data if found and isinstance(found.data, list) else []
         left = [name for name in names if upper(name) not in lost]
