@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vmrescue.errors import VmRescueError
     from vmrescue.fleet import ScanResult, scan
     from vmrescue.plan import Plan
+    from vmrescue.playbook import Playbook
     from vmrescue.procedure import Outcome, rescue
     from vmrescue.rehearsal import Rehearsal
     from vmrescue.transaction import Receipt, repair, undo
@@ -31,6 +32,7 @@ __all__ = [
     "Finding",
     "Outcome",
     "Plan",
+    "Playbook",
     "Policy",
     "Receipt",
     "Rehearsal",
@@ -58,6 +60,7 @@ _ROOMS = {
     "rescue": "procedure",
     "scan": "fleet",
     "Plan": "plan",
+    "Playbook": "playbook",
     "Receipt": "transaction",
     "repair": "transaction",
     "undo": "transaction",

@@ -55,6 +55,11 @@ class FaultDisk:
         run("cp", "--sparse=always", healthy(generation), path)
         return cls(path, generation, _ranges(path))
 
+    @classmethod
+    def of(cls, path: Path, generation: str) -> FaultDisk:
+        """A disk that was made so, to look at it or to change it further."""
+        return cls(path, generation, _ranges(path))
+
     def make(self, steps: list[Step]) -> None:
         """Does the steps of a recipe, in their order; each is named by its one key among `STEPS`."""
         for step in steps:

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from vmrescue.cli.applying import apply_and_report, status_of
-from vmrescue.cli.options import apply_options, data_disk_option, image_argument
-from vmrescue.errors import UsageError
+from vmrescue.cli.options import ImagePath, apply_options, choice_options, data_disk_option, parent_option
+from vmrescue.errors import UsageError, VmRescueError
+from vmrescue.printable import printable
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from typing import BinaryIO
 
     from vmrescue.cli.options import ApplyOptions
+    from vmrescue.plan import Plan
+    from vmrescue.playbook import Playbook
+    from vmrescue.windows import Choice
 
 
 @click.command()
 @click.argument("plan", type=click.File("rb"))
-@image_argument
+@click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=ImagePath(path_type=Path))
+@parent_option
 @data_disk_option
+@choice_options
 @apply_options
 @click.option("--skip-refused", is_flag=True, help="Make the other changes where one of the plan's is refused.")
 @click.pass_context
@@ -28,20 +35,85 @@ def command(
     ctx: click.Context,
     /,
     plan: BinaryIO,
-    image: Path,
+    images: tuple[Path, ...],
     data_disks: tuple[Path, ...],
+    store: str | None,
+    windows: str | None,
     options: ApplyOptions,
     skip_refused: bool,
 ) -> None:
-    """Apply PLAN (JSON from `vmrescue plan`; - for standard input) to IMAGE, if what it found is still so."""
+    """Apply PLAN (JSON from `vmrescue plan`; - for standard input) to IMAGE, if what it found is still so.
+
+    PLAN may be a playbook (YAML, see docs/playbooks.md): what it asks for is looked for in each IMAGE, and what it
+    changes there is planned and applied. An IMAGE that it is not for is told, and not touched.
+    """
+    from vmrescue.windows import Choice
+
+    if len(images) > 1 and data_disks:
+        raise UsageError("data disks belong to one VM: name one IMAGE with them")
+    source = read_plan(plan)
+    statuses = []
+    for image in images:
+        try:
+            each = _apply(source, image, data_disks, Choice(store, windows), options, skip_refused)
+        except VmRescueError as error:
+            if len(images) == 1:
+                raise
+            click.echo(printable(f"vmrescue: {image}: {error}"), err=True)
+            each = error.exit_status
+        statuses.append(each)
+    ctx.exit(max(statuses))
+
+
+def read_plan(file: BinaryIO) -> Plan | Playbook:
+    """What a file holds. Raises UsageError where that is neither."""
     from vmrescue.plan import Plan
     from vmrescue.plan.schema import LARGEST_DOCUMENT
+    from vmrescue.playbook import Playbook
+    from vmrescue.playbook.document import LARGEST
+
+    start = file.read(LARGEST + 1)
+    if start.lstrip().startswith(b"{") or not start.strip():
+        return Plan.from_json(start + file.read(LARGEST_DOCUMENT))
+    if b"\0" in start:
+        raise UsageError(
+            f"{file.name} is not a plan (JSON from `vmrescue plan`), nor a playbook (YAML); the order is: apply PLAN "
+            "IMAGE"
+        )
+    try:
+        return Playbook.from_yaml(start)
+    except UsageError as error:
+        raise UsageError(f"{file.name}: {error}") from error
+
+
+def _apply(
+    source: Plan | Playbook,
+    image: Path,
+    data_disks: tuple[Path, ...],
+    choice: Choice,
+    options: ApplyOptions,
+    skip_refused: bool,
+) -> int:
+    """Applies it to one image; the exit status."""
+    from vmrescue.plan import Plan
     from vmrescue.transaction import Transaction
 
-    start = plan.read(1)
-    if start.strip() not in (b"", b"{"):
-        raise UsageError(f"{plan.name} is not a plan (JSON from `vmrescue plan`); the order is: apply PLAN IMAGE")
-    parsed = Plan.from_json(start + plan.read(LARGEST_DOCUMENT))
-    with Transaction(image, data_disks, writable=not options.dry_run) as transaction:
-        receipt = apply_and_report(transaction, parsed, options, skip_refused)
-    ctx.exit(status_of(receipt.after))
+    with Transaction(image, data_disks, writable=not options.dry_run, choice=choice) as transaction:
+        if isinstance(source, Plan):
+            plan = source
+        else:
+            compiled = source.compile_for(transaction.disks(), choice)
+            if compiled.plan is None:
+                _tell_not_meant(source, image, compiled.because, options)
+                return 0
+            plan = compiled.plan
+        receipt = apply_and_report(transaction, plan, options, skip_refused)
+    return status_of(receipt.after)
+
+
+def _tell_not_meant(playbook: Playbook, image: Path, because: str, options: ApplyOptions) -> None:
+    if options.output == "json" and not options.quiet:
+        document = {"image": str(image), "playbook": vars(playbook.id), "matches": False, "because": because}
+        click.echo(json.dumps(document, indent=2))
+    elif not options.quiet:
+        click.echo(printable(f"{image}: {playbook.id.name} is not for it: {because}. Nothing was changed."))

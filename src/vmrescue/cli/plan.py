@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,7 +19,7 @@ from vmrescue.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from vmrescue.plan import Plan
 
 
 @click.command()
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 @policy_options
 @check_options
 @risk_options
+@click.option(
+    "--playbook",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="The changes that this playbook (YAML) asks for, instead of those of a repair.",
+)
 @click.option("--output", "-o", type=click.File("w", encoding="utf-8"), default="-", help="Where to  [default: stdout]")
 def command(
     image: Path,
@@ -36,6 +42,7 @@ def command(
     windows: str | None,
     only: tuple[str, ...],
     skip: tuple[str, ...],
+    playbook: Path | None,
     output: Any,
     **policy: Any,
 ) -> None:
@@ -43,8 +50,23 @@ def command(
     from vmrescue.diagnosis import diagnose
     from vmrescue.transaction import must_be_editable, plan_of
 
+    if playbook is not None:
+        output.write(_of_playbook(playbook, image, data_disks, store, windows).to_json())
+        return
     diagnosis = diagnose(image, make_policy(**policy), data_disks, only, skip, store=store, windows=windows)
     must_be_editable(diagnosis, only or None, skip)
     plan = plan_of(diagnosis, only or None, skip)
     say_left_out(diagnosis.left_out(only or None, skip), diagnosis.unmended(only or None, skip))
     output.write(plan.to_json())
+
+
+def _of_playbook(path: Path, image: Path, data_disks: tuple[Path, ...], store: str | None, windows: str | None) -> Plan:
+    """Raises NotFoundError where the playbook is not for the image."""
+    from vmrescue.errors import NotFoundError
+    from vmrescue.playbook import Playbook
+
+    playbook = Playbook.load(path)
+    compiled = playbook.compile(image, data_disks, store=store, windows=windows)
+    if compiled.plan is None:
+        raise NotFoundError(f"{image}: {playbook.id.name} is not for it: {compiled.because}")
+    return compiled.plan

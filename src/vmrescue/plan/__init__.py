@@ -7,7 +7,7 @@ from vmrescue.plan.change_document import change_from_dict, change_to_dict
 from vmrescue.plan.file_changes import DeleteFile, PutFile, RenameFile
 from vmrescue.plan.hive_changes import CreateKey, DeleteKey, DeleteValue, HiveChange, ReplayLog, SetValue
 from vmrescue.plan.layout_changes import ExpandDisk, ExpandVolume, MovePartition, SetActive
-from vmrescue.plan.plan import ImageIdentity, Plan, Step
+from vmrescue.plan.plan import ImageIdentity, Plan, PlaybookId, Step
 from vmrescue.plan.registry_data import RegistryData
 from vmrescue.plan.volume_changes import ReplayVolumeLog, RestoreBootSector, WriteBootCopy
 
@@ -25,6 +25,7 @@ __all__ = [
     "MovePartition",
     "Needs",
     "Plan",
+    "PlaybookId",
     "PutFile",
     "RegistryData",
     "RenameFile",

@@ -35,14 +35,27 @@ class ImageIdentity:
 
 
 @dataclass(frozen=True)
+class PlaybookId:
+    """Which playbook a plan was made of: its name, and the SHA-256 of its document."""
+
+    name: str
+    sha256: str
+
+    def __str__(self) -> str:
+        return f"playbook {self.name} (SHA-256 {self.sha256})"
+
+
+@dataclass(frozen=True)
 class Plan:
     """Changes in the order in which they are made, whatever order they were given in.
 
     That is by stage, and within a stage as given, but for the changes of one file: they are made together.
+    `playbook` is what they were made of, where it is one.
     """
 
     image: ImageIdentity
     steps: tuple[Step, ...]
+    playbook: PlaybookId | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "steps", _in_order(self.steps))
@@ -63,6 +76,7 @@ class Plan:
                 {"check": step.check, "reason": step.reason, "change": change_to_dict(step.change, content)}
                 for step in self.steps
             ],
+            **({"playbook": vars(self.playbook)} if self.playbook else {}),
         }
 
     def to_json(self) -> str:
@@ -76,15 +90,16 @@ class Plan:
             document = schema.parse(text)
             if document["schema"] != SCHEMA:
                 raise UsageError(f"the plan's schema is {document['schema']!r:.60}; this version reads {SCHEMA!r}")
-            schema.only(document, {"schema", "image", "steps"})
+            schema.only(document, {"schema", "image", "steps", "playbook"})
             image = schema.only(document["image"], {"size", "disk_id"})
             identity = ImageIdentity(schema.number(image["size"]), schema.text(image["disk_id"]))
             steps = tuple(map(_step, schema.some(document["steps"])))
+            playbook = _playbook(document["playbook"]) if "playbook" in document else None
         except UnicodeDecodeError as error:
             raise UsageError(f"not a plan, but bytes that are no text (byte {error.start})") from error
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise UsageError(f"not a plan: {str(error)[:120]}") from error
-        return cls(identity, steps)
+        return cls(identity, steps, playbook)
 
 
 def _in_order(steps: tuple[Step, ...]) -> tuple[Step, ...]:
@@ -94,6 +109,11 @@ def _in_order(steps: tuple[Step, ...]) -> tuple[Step, ...]:
         for index, step in enumerate(steps)
     ]
     return tuple(step for _, step in sorted(zip(places, steps, strict=True), key=lambda each: each[0]))
+
+
+def _playbook(document: Any) -> PlaybookId:
+    found = schema.only(document, {"name", "sha256"})
+    return PlaybookId(schema.text(found["name"]), schema.text(found["sha256"]))
 
 
 def _step(document: Any) -> Step:

@@ -33,6 +33,7 @@ def written_lines(receipt: Receipt) -> list[str]:
     names = list(receipt.written)  # each has a journal of its own; a data disk's may be the only one
     lines = [
         f"{deed} {' and '.join(names)}: {changes}, {counted(receipt.bytes_written, 'byte')} written.",
+        *([f"By the {receipt.plan.playbook}."] if receipt.plan.playbook else []),
         f"{'Backup and receipt' if receipt.backups else 'Receipt'}: {receipt.folder}",
         *(f"Take it back with: {shlex.join(['vmrescue', 'undo', name])}" for name in names),
     ]

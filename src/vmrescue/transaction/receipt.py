@@ -98,6 +98,7 @@ class Receipt:
             "finished": self.finished.isoformat(),
             "versions": {program: version(program) for program in PROGRAMS},
             "found": self.before.to_dict()["findings"] if self.before else None,
+            "playbook": vars(self.plan.playbook) if self.plan.playbook else None,
             "plan": self.plan.to_dict(content=not self.committed),  # a dry run's can be applied
             "written": {path: [vars(row) for row in rows] for path, rows in self.written.items()},
             "backups": self.backups,

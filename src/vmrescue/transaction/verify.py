@@ -47,7 +47,17 @@ def verify_plan(
         ) from error
     if before and after and all(step.check in CHECKS for step in plan.steps):
         _nothing_new(before, after)
+    if before and after and plan.playbook:
+        _starts_as_before(before, after)
     return after
+
+
+def _starts_as_before(before: Diagnosis, after: Diagnosis) -> None:
+    """A playbook is for many images, which nobody looks at one by one: it must not end the start of any."""
+    known = {finding.check for finding in before.findings if finding.severity == "critical"}
+    for finding in after.findings:
+        if finding.severity == "critical" and finding.check not in known:
+            raise RepairFailedError(f"the playbook would have caused a new finding, {finding.check}: {finding.summary}")
 
 
 def _nothing_new(before: Diagnosis, after: Diagnosis) -> None:
