@@ -20,6 +20,7 @@ class Outcome:
         notes: what the user should know besides, a sentence each.
         data: what a listing lists, for JSON.
         passed: False where the program ends with another status than 0: nothing was matched, two keys differ.
+        asks: whether Microsoft's program asks before it does it.
         export: the registration file that `reg export` makes.
     """
 
@@ -28,6 +29,7 @@ class Outcome:
     notes: tuple[str, ...] = ()
     data: list[dict[str, Any]] | None = None
     passed: bool = True
+    asks: bool = False
     export: bytes | None = None
 
     @property

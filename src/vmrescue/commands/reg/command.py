@@ -59,8 +59,10 @@ _SYNTAX = {
     "import": Syntax(1, 1),
     "compare": Syntax(2, 2, frozenset({"ve", "s"}) | _OUTPUTS, frozenset({"v"})),
     "check": Syntax(1, 1),
+    "load": Syntax(2, 2),
+    "unload": Syntax(1, 1),
 }
-_NEEDLESS = frozenset({"load", "unload", "save", "restore", "flags"})
+_NEEDLESS = frozenset({"save", "restore", "flags"})
 
 
 def parse(words: Sequence[str]) -> Command:

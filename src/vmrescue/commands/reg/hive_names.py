@@ -2,7 +2,8 @@ r"""Keys as the guest names them, in the hives of its installation.
 
 ``HKLM\SYSTEM``, ``SOFTWARE``, ``SAM``, ``SECURITY``; ``HKLM\BCD00000000``, where Windows loads the boot store;
 ``HKU\.DEFAULT``; ``HKU\<user>``, by the name of the profile's folder or by SID, found through ProfileList; ``HKCR``,
-which is ``HKLM\SOFTWARE\Classes``. Nobody is logged on to an image, so ``HKCU`` means nobody.
+which is ``HKLM\SOFTWARE\Classes``. Nobody is logged on to an image, so ``HKCU`` means nobody. Beside these there are
+the names that a person has given (`loaded_hives`).
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from typing import TYPE_CHECKING
 
 from vmrescue.commands.reg import KeyName
 from vmrescue.commands.reg.current_control_set import LINK, through_select
+from vmrescue.commands.reg.loaded_hives import LoadedHives
 from vmrescue.commands.reg.wow64 import seen_by_32_bit_programs
 from vmrescue.errors import NotFoundError, RefusedError, UsageError
 from vmrescue.registry import Hive
 from vmrescue.registry import path as key_path
+from vmrescue.upcase import upper
 from vmrescue.windows.operating_system import CURRENT_VERSION
 from vmrescue.windows.registry_file import RegistryFile
 
@@ -34,19 +37,25 @@ PROFILE_LIST = f"{CURRENT_VERSION}\\ProfileList"
 
 
 class HiveNames:
-    """Satisfies `vmrescue.commands.reg.Registry` with the hives of an installation.
+    """Satisfies `vmrescue.commands.reg.Registry` with the hives of an installation, and those loaded besides.
 
-    Raises RefusedError where the OS volume is encrypted, NotFoundError where there is none: the hives are out of reach.
+    Where a key is asked for: RefusedError if the OS volume is encrypted, NotFoundError if there is none, so that the
+    hives are out of reach.
     """
 
-    def __init__(self, installation: Installation) -> None:
+    def __init__(self, installation: Installation, loaded: LoadedHives | None = None) -> None:
+        self._installation = installation
+        self._loaded = loaded or LoadedHives()
+        self._files: dict[tuple[int, str], RegistryFile] = {}
+        self._hives: dict[FileRef, Hive] = {}
+
+    @property
+    def _os(self) -> OperatingSystem:
+        installation = self._installation
         if installation.os is None:
             error = RefusedError if installation.locked else NotFoundError
             raise error(installation.why_no_windows or "")
-        self._installation = installation
-        self._os: OperatingSystem = installation.os
-        self._files: dict[tuple[int, str], RegistryFile] = {}
-        self._hives: dict[FileRef, Hive] = {}
+        return installation.os
 
     def locate(self, name: KeyName, view: int) -> tuple[Hive, str]:
         """The hive as our own reader has it, after the replay of its logs, and the key's path in it."""
@@ -67,16 +76,23 @@ class HiveNames:
             raise UsageError(f"{name} lies in no hive of an image; name a user's key HKU\\<user>\\…")
         first, *rest = name.parts
         path = key_path.join(rest)
+        if (loaded := self._loaded.find(name)) is not None:
+            file = self._of_loaded(name, loaded)
+            return file, _through_select(file, path)
         if name.root == USERS:
             return self._of_user(first), path
         file = self._of_machine(first.upper())
         if first.upper() == "SYSTEM":
-            return file, through_select(path, lambda: file.number("Select", "Current"), lambda: _stored(file))
+            return file, _through_select(file, path)
         if first.upper() == "SOFTWARE" and view == 32:
             return file, seen_by_32_bit_programs(path)
         return file, path
 
     def hives(self, root: str) -> list[str]:
+        return sorted([*self.own(root), *self._loaded.below(root)], key=str.upper)
+
+    def own(self, root: str) -> list[str]:
+        """The names directly below a root that the guest itself gives, sorted."""
         if root == MACHINE:
             return [BOOT_STORE, *(name for name in CONFIG_HIVES if self._is_in_config(name))]
         if root == USERS:
@@ -89,13 +105,19 @@ class HiveNames:
 
     def _of_machine(self, name: str) -> RegistryFile:
         if name == BOOT_STORE:
-            return self._installation.boot.hive
-        if name == "SYSTEM":
-            return self._os.system
+            store = self._installation.boot
+            return self._open(store.volume, store.path)
         if name not in CONFIG_HIVES:
             known = ", ".join(f"HKLM\\{each}" for each in self.hives(MACHINE))
             raise NotFoundError(f"there is no hive HKLM\\{name} in the image; there are {known}")
         return self._open(self._os.volume, f"{self._os.config}\\{name}")
+
+    def _of_loaded(self, name: KeyName, file: FileRef) -> RegistryFile:
+        disks = self._installation.disks
+        volume = disks[file.disk].volume(file.partition) if file.disk < len(disks) else None
+        if volume is None or not volume.readable or volume.files.size_of(file.path) is None:
+            raise NotFoundError(f"{name} was loaded from {file}, which is not there any more: unload it")
+        return self._open(volume, file.path)
 
     def _of_user(self, name: str) -> RegistryFile:
         if name.upper().lstrip(".") == "DEFAULT" or name == LOCAL_SYSTEM:
@@ -125,13 +147,17 @@ class HiveNames:
         return place[0].volume, f"{place[1]}\\NTUSER.DAT"
 
     def _open(self, volume: Volume, path: str) -> RegistryFile:
-        """The same object each time, so that a hive is read once."""
-        place = id(volume), path.upper()
+        """The same object each time, by whichever name it is asked for, so that a hive is read once."""
+        place = id(volume), upper(path)
         if place not in self._files:
             if volume.files.size_of(path) is None:
                 raise NotFoundError(f"there is no hive \\{path} on {volume}")
-            self._files[place] = RegistryFile(volume, path)
+            self._files[place] = RegistryFile(volume, volume.files.spelled(path))
         return self._files[place]
+
+
+def _through_select(file: RegistryFile, path: str) -> str:
+    return through_select(path, lambda: file.number("Select", "Current"), lambda: _stored(file))
 
 
 def _stored(system: RegistryFile) -> bool | None:

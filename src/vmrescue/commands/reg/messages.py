@@ -19,6 +19,10 @@ def no_load(command: str) -> UsageError:
     )
 
 
+def not_loaded(name: str) -> UsageError:
+    return UsageError(f"ERROR: The parameter is incorrect: nothing is loaded as {name}.")
+
+
 def invalid_key_name(text: str) -> UsageError:
     return UsageError(f'ERROR: Invalid key name: {text}\nType "REG /?" for usage.')
 

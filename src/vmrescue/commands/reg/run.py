@@ -11,10 +11,12 @@ from vmrescue.commands.reg.key_name import KeyName
 from vmrescue.commands.reg.query import query
 from vmrescue.commands.reg.registry import find_key
 from vmrescue.registry.check import Weight
+from vmrescue.registry.operations import DeleteKey, DeleteValue, SetValue
 from vmrescue.registry.reg_file import export_reg
+from vmrescue.upcase import upper
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from vmrescue.commands.reg.command import Command
     from vmrescue.commands.reg.registry import Registry
@@ -39,14 +41,31 @@ def run(command: Command, registry: Registry, content: bytes = b"") -> Outcome:
     Raises:
         UsageError, NotFoundError: what reg.exe says when it will not do it.
     """
+    if command.name in ("load", "unload"):  # which are about names, kept beside an image (`loaded_hives`)
+        raise messages.no_load(command.name)
     if command.name in _READERS:
         return _READERS[command.name](command, registry)
     if command.name == "check":
         return _check(command, registry)
     if command.name == "export":
         return Outcome(text_of([messages.SUCCESS]), export=_export(command, registry))
-    operations = edits.imported(content) if command.name == "import" else _EDITORS[command.name](command, registry)
-    return Outcome(text_of([messages.SUCCESS]), tuple(operations))
+    if command.name == "import":
+        return Outcome(text_of([messages.SUCCESS]), tuple(edits.imported(content)))
+    operations = _EDITORS[command.name](command, registry)
+    asks = not command.asks_nothing and _takes_something(command, registry, operations)
+    return Outcome(text_of([messages.SUCCESS]), tuple(operations), asks=asks)
+
+
+def _takes_something(command: Command, registry: Registry, operations: Iterable[Operation]) -> bool:
+    """Whether reg.exe asks unless it is told /f: before a deletion, and before a value that is there is overwritten."""
+    for operation in operations:
+        if isinstance(operation, DeleteKey | DeleteValue):
+            return True
+        if isinstance(operation, SetValue):
+            found = find_key(registry, KeyName.parse(operation.path), command.view, operation.name)
+            if found and any(upper(value.name) == upper(operation.name) for value in found[1].values()):
+                return True
+    return False
 
 
 def _check(command: Command, registry: Registry) -> Outcome:
