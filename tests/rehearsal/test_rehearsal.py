@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
 import stub_pe
 import vmrescue
+from boot_data import RECOVERY
 from support.command import output_of
+from vmrescue import Policy
+from vmrescue.diagnosis import examine
 from vmrescue.diagnosis.symptom import Symptom
 from vmrescue.errors import FormatError, UsageError
+from vmrescue.fleet.examination import MeteredDisk
+from vmrescue.image import open_disk
 from vmrescue.rehearsal.endings import ENDINGS
 from vmrescue.rehearsal.memory import longest_run
 from vmrescue.rehearsal.pe import read_program
 from vmrescue.rehearsal.stage import State
+from vmrescue.windows import Disk
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,6 +55,37 @@ def test_a_machine_whose_drivers_are_missing_stops_with_7b_and_a_symptom_is_comp
     assert "a start can end so in the stages firmware" in " ".join(said.split())
     with pytest.raises(UsageError, match="there is no platform 'xen'"):
         vmrescue.rehearse(gen2_healthy, platform="xen")
+
+
+def test_without_the_checks_that_ask_for_it_no_start_is_rehearsed(gen2_healthy: Path) -> None:
+    read = []
+    for skip in ((), ("boot-path",), ("boot",)):
+        with closing(open_disk(gen2_healthy)) as device:
+            metered = MeteredDisk(device)
+            diagnosis = examine([Disk(metered, "disk")], Policy.azure(), skip=skip)
+            read.append(metered.bytes_read)
+        assert (diagnosis.boot is None) == bool(skip)
+        assert ("boot-path" in diagnosis.ran) == (not skip)
+    assert read[0] == read[1] > read[2] + (1 << 20)
+    with pytest.raises(UsageError, match="there is no check 'boot'"):
+        examine([], Policy.azure(), only=["boot"])
+
+
+def test_where_recovery_cannot_start_that_is_the_later_stop(gen2_broken: Path) -> None:
+    """Its store limits memory: what fails twice for another reason shows 0xC0000017 in the end."""
+    output_of("bcdedit", gen2_broken, "/set", RECOVERY, "truncatememory", "0x100800", "--yes")
+    found = vmrescue.diagnose(gen2_broken, Policy(platform="kvm"))
+    assert found.boot is not None
+    stop, later = found.boot.stop, found.boot.later
+    assert stop is not None
+    assert later is not None
+    assert (stop.code, later.stage, later.code) == ("0x7B", "memory", "0xc0000017")
+    assert (found.to_dict()["boot"]["later"] or {})["reason"] == later.reason
+    assert "later: after two starts that fail, 0xc0000017: memory for" in " ".join(
+        output_of("rehearse", gen2_broken, "--platform", "kvm", status=1).split()
+    )
+    said = output_of("diagnose", gen2_broken, "--platform", "kvm", "--symptom", "0xc0000017", status=1)
+    assert "the rehearsal agrees, of a start after two that failed" in " ".join(said.split())
 
 
 def test_explain_tells_the_stages_that_give_a_code() -> None:

@@ -17,6 +17,7 @@ from vmrescue.checks.boot.control_set import control_set
 from vmrescue.checks.boot.missing_part import missing_part
 from vmrescue.checks.boot.serial_console import serial_console
 from vmrescue.checks.boot.start_override import start_override
+from vmrescue.checks.check import FAMILIES
 from vmrescue.checks.memory.bad_memory import bad_memory
 from vmrescue.checks.memory.memory_limit import memory_limit
 from vmrescue.checks.settings.crash_dump import crash_dump
@@ -72,11 +73,18 @@ for each in (
 
 
 def chosen(only: Collection[str] | None, skip: Collection[str]) -> list[Check]:
-    """The checks to run. Raises UsageError for an id that is not one."""
-    unknown = {*(only or ()), *skip} - set(CHECKS)
+    """The checks to run. A family in `skip` is all of its checks; in `only` each has to be named.
+
+    Raises UsageError for an id that is not one.
+    """
+    unknown = {*(only or ()), *skip} - set(CHECKS) - (set(FAMILIES) & set(skip) - set(only or ()))
     if unknown:
         raise UsageError(f"there is no check {min(unknown)!r}; there are {', '.join(CHECKS)}")
-    return [check for name, check in CHECKS.items() if (not only or name in only) and name not in skip]
+    return [
+        check
+        for name, check in CHECKS.items()
+        if (not only or name in only) and name not in skip and check.family not in skip
+    ]
 
 
 def of_volumes_alone(checks: Collection[Check]) -> bool:

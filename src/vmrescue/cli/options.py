@@ -167,7 +167,11 @@ def _policy_options() -> list[Callable[[Command], Command]]:
 
 CHECK_OPTIONS = [
     names_option("--only", cls=ChecksOption, metavar="CHECK,…", help="Run only these checks (repeatable)"),
-    names_option("--skip", metavar="CHECK,…", help="Leave these checks out (repeatable)."),
+    names_option(
+        "--skip",
+        metavar="CHECK,…",
+        help="Leave these checks out, or those of a family: memory, storage, boot, settings (repeatable).",
+    ),
 ]
 APPLY_OPTIONS = [
     click.option("--yes", "-y", is_flag=True, help="Do not ask."),

@@ -51,7 +51,8 @@ def diagnose(
             `dissect.target.Target`, whose disks are taken in its order.
         policy: what counts as right; `Policy.azure()` unless given.
         data_disks: further disks of the same VM, for what the OS disk alone cannot tell.
-        only, skip: ids of the checks to run, and not to run.
+        only, skip: ids of the checks to run, and not to run; in `skip` a family (``boot``) is all of its checks. Where
+            no check asks for it, no start is rehearsed.
         store, windows: which boot store and which Windows boot, where the disk does not tell: a partition's number,
             perhaps with a path (``2``, ``2:\\Boot\\BCD``).
 

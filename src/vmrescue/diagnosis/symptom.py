@@ -57,6 +57,10 @@ class Symptom:
         stop = rehearsal.stop if rehearsal else None
         if stop is not None and self.is_that_of(stop):
             return f"the rehearsal agrees: {stop}"
+        later = rehearsal.later if rehearsal else None
+        if later is not None and self.is_that_of(later):
+            first = f"; {stop}" if stop else ""
+            return f"the rehearsal agrees, of a start after two that failed: {later.reason}{first}"
         where = f"a start can end so in the stages {', '.join(self.stages)}" if self.stages else ""
         if stop is not None:
             return f"the rehearsal says otherwise: {stop}" + (f"; {where}" if where else "")
@@ -65,7 +69,8 @@ class Symptom:
 
     def first(self, findings: list[Finding], rehearsal: Rehearsal | None) -> list[Finding]:
         """The findings, those that explain it before the others."""
-        agrees = rehearsal is not None and rehearsal.stop is not None and self.is_that_of(rehearsal.stop)
+        stops = (rehearsal.stop, rehearsal.later) if rehearsal else ()
+        agrees = any(stop is not None and self.is_that_of(stop) for stop in stops)
         explaining = {*self.checks} - {BOOT_PATH} | ({BOOT_PATH} if agrees else set())
         return sorted(findings, key=lambda finding: finding.check not in explaining)
 

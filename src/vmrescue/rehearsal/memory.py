@@ -91,7 +91,8 @@ def _fits(way: Way, use: Use) -> Iterator[Fact]:
         yield stop(what, said, endings.NO_MEMORY)
     else:
         name = objects.identifier_of(use.entry.guid)
-        yield odd(what, f"{said}: after two starts that fail, {name} would end with {endings.NO_MEMORY.code}", use)
+        told = f"{said}: after two starts that fail, {name} would end with {endings.NO_MEMORY.code}"
+        yield odd(what, told, use, later=endings.NO_MEMORY)
     if way.number(use.entry, REMOVE):
         yield unknown("removememory", "whether it binds the boot manager too is not known")
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     Look = Callable[[Way], Iterator[Fact]]
 
+BEFORE_WINDOWS = (endings.FIRMWARE, endings.MANAGER, endings.MEMORY)  # stages in which no Windows was begun
 MOST_FACTS = 300  # of a stage: an image may make them any number
 STAGES: dict[str, tuple[str, Look]] = {
     endings.FIRMWARE: ("the firmware looks for a boot manager", firmware),
@@ -57,6 +58,17 @@ class Rehearsal:
         """Where the path ends; None where nothing that was looked at ends it."""
         return next((stage.stop for stage in self.stages if stage.stop), None)
 
+    @property
+    def later(self) -> Stop | None:
+        """What a person sees after two starts that failed, where it is another stop: recovery that cannot start.
+
+        None where no start gets so far: firmware and boot manager do not count those that they end themselves.
+        """
+        stop = self.stop
+        if stop is not None and stop.stage in BEFORE_WINDOWS:
+            return None
+        return next((stage.later for stage in self.stages if stage.later), None)
+
     def stage(self, name: str) -> Stage:
         """A stage by its id."""
         return next(stage for stage in self.stages if stage.id == name)
@@ -83,6 +95,7 @@ class Rehearsal:
         return {
             "stages": [stage.to_dict() for stage in self.stages],
             "stop": self.stop.to_dict() if self.stop else None,
+            "later": self.later.to_dict() if self.later else None,
         }
 
 

@@ -31,7 +31,8 @@ class Fact:
         what: the thing: an element, a file, a service, a value.
         said: what is there, or what is the matter with it.
         state: how that is.
-        ending: where the path ends here: with which code, and what the screen shows.
+        ending: where the path ends here: with which code, and what the screen shows; of what is odd, how a later start
+            would end, after two that failed.
         about: the same as data, for a check that mends it (see `about`); None where there is nothing to mend.
     """
 
@@ -51,9 +52,9 @@ class Fact:
         return {"what": self.what, "said": self.said, "state": str(self.state)}
 
 
-def odd(what: str, said: str, about: object = None) -> Fact:
-    """It is not as on other disks; whether the path ends there is not certain, or it does not."""
-    return Fact(what, said, State.ODD, about=about)
+def odd(what: str, said: str, about: object = None, later: Ending | None = None) -> Fact:
+    """It is not as on other disks; whether the path ends there is not certain, or it does not; a later start may."""
+    return Fact(what, said, State.ODD, later, about)
 
 
 def unknown(what: str, because: str) -> Fact:
@@ -87,9 +88,16 @@ class Stage:
     @property
     def stop(self) -> Stop | None:
         """The first thing at which the path ends in this stage."""
+        return self._ends(State.STOP)
+
+    @property
+    def later(self) -> Stop | None:
+        """The first thing at which a later start, after two that failed, would end."""
+        return self._ends(State.ODD)
+
+    def _ends(self, state: State) -> Stop | None:
         for fact in self.facts:
-            if fact.state is State.STOP and fact.ending:
-                end = fact.ending
+            if fact.state is state and (end := fact.ending):
                 return Stop(self.id, end.code, end.screen, f"{fact.what}: {fact.said}", end.source)
         return None
 

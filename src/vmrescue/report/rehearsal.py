@@ -35,6 +35,8 @@ def verdict_lines(rehearsal: Rehearsal) -> list[str]:
         f"why:     {stop.reason}",
         f"article: {stop.source}",
     ]
+    if (later := rehearsal.later) is not None:
+        said.append(f"later:   after two starts that fail, {later.code}: {later.reason}")
     return [line for text in said for line in _wrapped(text, "", " " * 9)]
 
 
