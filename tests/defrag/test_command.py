@@ -48,6 +48,12 @@ def test_a_sample_is_analysed_and_rehearsed(gen2_broken: Path) -> None:
     assert {row["path"] for row in said["boot_files"]} >= {"\\$MFT", "\\pagefile.sys"}
     rehearsed = json.loads(output_of("defrag", gen2_broken, "--dry-run", "--free-space", "--format", "json"))
     assert rehearsed["after"]["largest_free"] > rehearsed["before"]["largest_free"]
+    for letter, notes in (("C:", 1), ("F:", 2)):  # Windows' own words; F: is the repair VM's letter
+        asked = vmrescue("defrag", gen2_broken, letter, "/u", "/x", "/g", "--dry-run", "--format", "json")
+        assert json.loads(asked.stdout) == rehearsed
+        assert asked.stderr.count("note: ") == notes
+    assert "F: is no letter of this Windows: taken for partition 3 (C:)" in asked.stderr
+    assert text in output_of("defrag", gen2_broken, "c:\\", "-a", "--limit", "1")
     assert "Nothing was written" in output_of("defrag", gen2_broken, "--dry-run")
     assert fingerprint(gen2_broken) == old
     assert sorted(path.name for path in gen2_broken.parent.iterdir()) == [gen2_broken.name]

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from vmrescue.cli.applying import confirmed, progress_bar, tell
+from vmrescue.cli.microsoft import MicrosoftCommand, own_words, print_notes
 from vmrescue.cli.options import format_option, image_and_volume, image_argument, quiet_option, risk_options
+from vmrescue.commands.defrag import parse
 from vmrescue.errors import RefusedError, UsageError
 from vmrescue.interrupts import checkpoint, held
 from vmrescue.units import counted
@@ -18,14 +20,16 @@ from vmrescue.units import counted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from vmrescue.commands.defrag import Command
     from vmrescue.transaction.defragmenting import Defragmented
     from vmrescue.transaction.target import Made
 
 NO_UNDO = "What is moved is not kept: `undo` can take back neither this nor any earlier repair of"
 
 
-@click.command()
+@click.command(cls=MicrosoftCommand)
 @image_argument
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[C: /u /x /g]")
 @risk_options
 @click.option("--analyze", is_flag=True, help="Only say how fragmented files and free space are; change nothing.")
 @click.option("--file", "files", multiple=True, metavar="PATH", help="Move only this file or directory (repeatable).")
@@ -40,6 +44,7 @@ NO_UNDO = "What is moved is not kept: `undo` can take back neither this nor any 
 @quiet_option
 def command(
     image: Path,
+    words: tuple[str, ...],
     analyze: bool,
     files: tuple[str, ...],
     free_space: bool,
@@ -54,10 +59,17 @@ def command(
 ) -> None:
     """Move each file of an NTFS volume in IMAGE[:VOLUME] to one piece.
 
+    Windows' own words are understood: `defrag os.vhd C: /u /x /g`. /a analyses, /x brings the free space together too,
+    /d and /o move the files, /u, /v, /h, /m, /i, /g and /b make no difference; /c, /e, /k, /l and /t are refused.
+
     Every move is a small transaction of its own: stopped at any moment, the volume is sound and every file whole. It
     cannot be undone, nor can what was done to IMAGE before: keep IMAGE as it is with --copy-to or --into.
     """
+    with own_words():
+        asked = parse(words)
     file, volume = image_and_volume(image, number)
+    volume = _meant(file, volume, asked)
+    analyze, free_space = analyze or asked.analyze, free_space or asked.free_space
     if analyze:
         _analyze(file, volume, limit, output)
         return
@@ -82,6 +94,24 @@ def command(
         tell(json.dumps(done.to_dict(), indent=2), changed)
     elif not quiet:
         tell(defragmented_text(done), changed)
+
+
+def _meant(image: str, volume: int | str | None, asked: Command) -> int | str | None:
+    """The volume that the command's words name, by its number. What else is to be said of them is said."""
+    from vmrescue.diagnosis import open_disks
+    from vmrescue.windows import Installation
+    from vmrescue.windows.named_paths import NamedPaths
+
+    print_notes(asked.notes)
+    if asked.volume is None:
+        return volume
+    with open_disks([image]) as disks:
+        paths = NamedPaths(Installation(disks))
+        number = paths.volume(asked.volume).partition.number
+    print_notes(paths.notes)
+    if volume not in (None, number, str(number), asked.volume[0]):
+        raise UsageError(f"which volume is meant: {volume}, or {asked.volume}?")
+    return number
 
 
 @contextmanager

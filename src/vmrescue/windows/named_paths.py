@@ -108,8 +108,9 @@ class NamedPaths:
 
     def _of_guest(self, text: str, drive: Drive) -> Volume:
         if drive.volume is None:
+            start = "" if text == drive.letter else f"{text}: "
             raise NotFoundError(
-                f"{text}: to this Windows {drive.letter} is {drive.said}; where another machine's {drive.letter} is"
+                f"{start}to this Windows {drive.letter} is {drive.said}; where another machine's {drive.letter} is"
                 f" meant, name the volume by the guest's own letter ({self._known}) or as {DEVICE}N"
             )
         return drive.volume
