@@ -12,6 +12,10 @@ import tempfile
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # Before a command that is to be interrupted: a background job of a shell has its children ignore Ctrl-C, nohup SIGHUP.
 INTERRUPTIBLE = ("env", "--default-signal=INT,HUP,TERM")
@@ -24,16 +28,21 @@ def vmrescue(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess
 
     The process is a fork of one that has imported the commands (`support.command_server`): that is most of a start.
     """
-    words = list(map(str, arguments))
     with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as given:
         given.write(stdin.encode())
         given.seek(0)
-        request = json.dumps([words, str(Path.cwd()), dict(os.environ)]).encode()
-        server = _server()
-        socket.send_fds(server, [request], [given.fileno(), output.fileno(), said.fileno()])
-        status = _wait(server, words)
+        status = run_in([given.fileno(), output.fileno(), said.fileno()], arguments, dict(os.environ))
         texts = [_text(stream.fileno()) for stream in (output, said)]
-    return subprocess.CompletedProcess(words, status, *texts)
+    return subprocess.CompletedProcess(list(map(str, arguments)), status, *texts)
+
+
+def run_in(streams: list[int], arguments: Sequence[object], environment: dict[str, str]) -> int:
+    """Runs it with these streams in a fork of the server; its exit status."""
+    words = list(map(str, arguments))
+    request = json.dumps([words, str(Path.cwd()), environment]).encode()
+    server = _server()
+    socket.send_fds(server, [request], streams)
+    return _wait(server, words)
 
 
 def vmrescue_anew(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str]:

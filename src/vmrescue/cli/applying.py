@@ -10,15 +10,20 @@ from typing import TYPE_CHECKING
 import click
 
 from vmrescue.cli.diagnose import FINDINGS
+from vmrescue.cli.terminal import last_line, on_screen, say
 from vmrescue.errors import AfterCommitError, RefusedError
 from vmrescue.interrupts import held
 from vmrescue.printable import printable
+from vmrescue.progress import work
 from vmrescue.report.receipt import dry_run_text, receipt_text
-from vmrescue.report.text import plan_text
+from vmrescue.report.text import plan_summary, plan_text
 from vmrescue.units import counted
 
+ROOM = 6  # rows of a screen for what stands around a list of changes
+
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from vmrescue.checks import Finding
@@ -40,13 +45,14 @@ def apply_and_report(
     Raises RefusedError where the person says no, or where nobody can be asked.
     """
     receipt = transaction.apply(plan, skip_refused)
-    show(receipt.plan if receipt.skipped else plan, options)
+    due = bool(receipt.written) and not options.dry_run
+    show(receipt.plan if receipt.skipped else plan, options, asked=due)
     for step in receipt.skipped:
-        click.echo(printable(f"note: this is not made: {step.title} ({step.check}): {step.because}"), err=True)
-    if not receipt.written or options.dry_run:
+        say(printable(f"note: this is not made: {step.title} ({step.check}): {step.because}"), err=True)
+    if not due:
         report(receipt, options)
         return receipt
-    ask(len(receipt.plan), " and ".join(receipt.written), options)
+    ask([receipt.plan], " and ".join(receipt.written), options)
     with held():  # what was changed is said, whatever ends the command then
         done = transaction.commit(receipt, options.backup_dir)
         report(done, options)
@@ -58,21 +64,42 @@ def status_of(after: Diagnosis | None, only: Collection[str] = (), skip: Collect
     return FINDINGS if after and not after.is_healthy(only or None, skip) else 0
 
 
-def show(plan: Plan, options: ApplyOptions) -> None:
-    """Shows every change of a plan."""
-    if options.talkative:
-        click.echo(plan_text(plan) or "There is nothing to change.")
+def show(plan: Plan, options: ApplyOptions, asked: bool) -> None:
+    """Shows every change of a plan: all there is to say, or a line for each check, where a question follows that would
+    not be in view, and that offers the rest.
+    """
+    if not options.talkative:
+        return
+    text = plan_text(plan) or "There is nothing to change."
+    lines, rows = on_screen(text)
+    say(plan_summary(plan) if asked and asks_on_terminal(options) and lines > rows - ROOM else text)
 
 
-def say_left_out(findings: list[Finding], unmended: list[str]) -> None:
-    """Says on stderr which findings are not mended, and why; `unmended` are sentences of a diagnosis."""
-    for sentence in dict.fromkeys([*(finding.left for finding in findings), *unmended]):
-        click.echo(printable(f"note: {sentence}"), err=True)
+def asks_on_terminal(options: ApplyOptions) -> bool:
+    """Whether a person is about to be asked who sees what is printed."""
+    return options.talkative and not options.yes and sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def ask(changes: int, target: str, options: ApplyOptions, hint: str = "") -> None:
+def say_left_out(findings: list[Finding], unmended: list[str], briefly: bool = False) -> None:
+    """Says on stderr which findings are not mended, and why; `unmended` are sentences of a diagnosis.
+
+    `briefly`: only their names, where the rest is said at the end.
+    """
+    sentences = list(dict.fromkeys([*(finding.left for finding in findings), *unmended]))
+    if briefly and sentences:
+        names = ", ".join(dict.fromkeys(sentence.partition(":")[0] for sentence in sentences))
+        sentences = [f"left as it is, and said at the end with what helps: {names}"]
+    for sentence in sentences:
+        say(printable(f"note: {sentence}"), err=True)
+
+
+def ask(plans: Sequence[Plan], target: str, options: ApplyOptions, hint: str = "") -> None:
     """Asks whether to go on. Raises RefusedError where the answer is no, or where there is nobody to ask."""
-    if not (options.yes or confirmed(f"Write {counted(changes, 'change')} to {printable(target)}?")):
+    if options.yes:
+        return
+    question = f"Write {counted(sum(map(len, plans)), 'change')} to {printable(target)}?"
+    listed = "\n\n".join(map(plan_text, plans)) if asks_on_terminal(options) else ""
+    if not confirmed(question, listed):
         raise RefusedError(f"not done: the answer was no{hint}")
 
 
@@ -84,10 +111,18 @@ def also_written(changes: Iterable[Change], data_disks: Sequence[Path]) -> str:
     return "".join(f" and, in place, to {Reference.of(data_disks[number - 1])}" for number in changed)
 
 
-def confirmed(question: str) -> bool:
-    """Whether the person says yes. Raises RefusedError where there is nobody to ask."""
+def confirmed(question: str, listed: str = "") -> bool:
+    """Whether the person says yes; `listed` is shown on demand. Raises RefusedError where nobody is there."""
     try:
-        return click.confirm(question, err=True)
+        if not listed:
+            return click.confirm(last_line(question), err=True)
+        while True:
+            said = f"{question} [y/N, l: list every change]"
+            answer = click.prompt(last_line(said), default="n", show_default=False, err=True).strip().lower()
+            if answer in ("l", "list"):
+                say(listed)
+            elif answer in ("y", "yes", "n", "no"):
+                return answer.startswith("y")
     except click.Abort as error:
         raise RefusedError("not done: there is nobody to ask; --yes answers yes") from error
 
@@ -97,13 +132,13 @@ def report(receipt: Receipt, options: ApplyOptions) -> None:
     if options.talkative:
         tell(receipt_text(receipt) if receipt.committed else dry_run_text(receipt), receipt.committed)
     elif not options.quiet:
-        tell(receipt.to_json().removesuffix("\n"), receipt.committed)
+        tell(receipt.to_json().removesuffix("\n"), receipt.committed, click.echo)
 
 
-def tell(text: str, changed: bool) -> None:
+def tell(text: str, changed: bool, output: Callable[[str], None] = say) -> None:
     """Prints what was done. Raises AfterCommitError where that cannot be printed and an image was changed."""
     try:
-        click.echo(text)
+        output(text)
     except OSError as error:
         if not changed:
             raise
@@ -114,16 +149,7 @@ def tell(text: str, changed: bool) -> None:
 
 
 @contextmanager
-def progress_bar(deed: str, quiet: bool) -> Iterator[Progress | None]:
-    """A bar with the time left for bytes being copied or moved, on a terminal only."""
-    if quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
-    from rich.progress import Progress as Bar
-
-    columns = BarColumn(), DownloadColumn(binary_units=True), TransferSpeedColumn(), TimeRemainingColumn()
-    with Bar(deed, *columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(deed)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+def progress_bar(deed: str) -> Iterator[Progress]:
+    """For what says how many bytes are done, and of how many: shows that."""
+    with work(deed) as now:
+        yield now.reach

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from vmrescue.cli.options import format_option, image_argument, quiet_option
+from vmrescue.cli.terminal import say
 
 
 @click.command()
@@ -29,4 +30,4 @@ def command(image: Path, folder: Path, output: str, quiet: bool) -> None:
         click.echo(json.dumps(rows, indent=2))
     elif not quiet:
         for row in rows:
-            click.echo(f"{row['bytes']:>12}  {printable(row['path'])}  ->  {printable(folder / row['copy'])}")
+            say(f"{row['bytes']:>12}  {printable(row['path'])}  ->  {printable(folder / row['copy'])}")

@@ -10,6 +10,7 @@ import click
 
 from vmrescue.cli.applying import apply_and_report, status_of
 from vmrescue.cli.options import apply_options, image_argument, names_option
+from vmrescue.cli.terminal import say
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,6 +35,7 @@ def command(
     """Delete what Disk Cleanup would from the Windows in IMAGE[:VOLUME]: shown first, undone by `undo`."""
     from vmrescue.diagnosis import open_disks
     from vmrescue.plan import DeleteFile, Plan, Step
+    from vmrescue.progress import work
     from vmrescue.transaction import Transaction
     from vmrescue.windows.cleanup import CATEGORIES, chosen, removable_files
     from vmrescue.windows.places import find_windows, split_image
@@ -42,14 +44,17 @@ def command(
     if show:
         with open_disks([file_name]) as (disk,):
             windows = find_windows(disk, volume)
-            found = [file for category in CATEGORIES for file in removable_files(windows, [category])]  # each by itself
+            with work("looking for files to delete"):
+                found = [file for each in CATEGORIES for file in removable_files(windows, [each])]  # each by itself
         won: Counter[str] = Counter()
         for file in found:
             won[file.category] += file.on_disk
-        click.echo(_listing(won, Counter(file.category for file in found), options.output))
+        listed = _listing(won, Counter(file.category for file in found), options.output)
+        (say if options.output == "text" else click.echo)(listed)
         return
     with Transaction(file_name, writable=not options.dry_run) as transaction:
-        found = list(removable_files(find_windows(transaction.disks()[0], volume), chosen(names)))
+        with work("looking for files to delete"):
+            found = list(removable_files(find_windows(transaction.disks()[0], volume), chosen(names)))
         reasons = {category.name: category.reason for category in CATEGORIES}
         steps = [Step("cleanup", f"{file.category}: {reasons[file.category]}", DeleteFile(file.file, file.size))
                  for file in found]  # fmt: skip

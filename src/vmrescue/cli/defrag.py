@@ -12,9 +12,11 @@ import click
 from vmrescue.cli.applying import confirmed, progress_bar, tell
 from vmrescue.cli.microsoft import MicrosoftCommand, own_words, print_notes
 from vmrescue.cli.options import format_option, image_and_volume, image_argument, quiet_option, risk_options
+from vmrescue.cli.terminal import say
 from vmrescue.commands.defrag import parse
 from vmrescue.errors import RefusedError, UsageError
 from vmrescue.interrupts import checkpoint, held
+from vmrescue.progress import work
 from vmrescue.units import counted
 
 if TYPE_CHECKING:
@@ -83,15 +85,16 @@ def command(
     if new := copy_to or into:
         must_be_new(new)
     if dry_run:
-        done = rehearse(file, volume, files, free_space)
+        with work("finding out what would be moved"):
+            done = rehearse(file, volume, files, free_space)
     else:
         if not yes:
             _ask(printable(str(new or file)), bool(new), _shadow_note(file, volume))
-        with _made(file, copy_to, into, quiet) as made:
-            done = _run(file, made, volume, files, free_space, quiet)
+        with _made(file, copy_to, into) as made:
+            done = _run(file, made, volume, files, free_space)
     changed = done.committed and (done.commits > 0 or bool(new))
     if output == "json":
-        tell(json.dumps(done.to_dict(), indent=2), changed)
+        tell(json.dumps(done.to_dict(), indent=2), changed, click.echo)
     elif not quiet:
         tell(defragmented_text(done), changed)
 
@@ -115,14 +118,14 @@ def _meant(image: str, volume: int | str | None, asked: Command) -> int | str | 
 
 
 @contextmanager
-def _made(image: str, copy_to: Path | None, into: Path | None, quiet: bool) -> Iterator[Made | None]:
+def _made(image: str, copy_to: Path | None, into: Path | None) -> Iterator[Made | None]:
     """What is made of the image first, and defragmented in its place; that goes again where the block raises."""
     from vmrescue.transaction.target import child_of, copy_of
 
     with ExitStack() as opened:
         made = None
         if copy_to:
-            with progress_bar("copying", quiet) as copying:
+            with progress_bar("copying") as copying:
                 made = opened.enter_context(copy_of(image, copy_to, copying))
         elif into:
             made = opened.enter_context(child_of(image, into))
@@ -130,18 +133,17 @@ def _made(image: str, copy_to: Path | None, into: Path | None, quiet: bool) -> I
 
 
 def _run(
-    image: str, made: Made | None, number: int | str | None, files: tuple[str, ...], free_space: bool, quiet: bool
+    image: str, made: Made | None, number: int | str | None, files: tuple[str, ...], free_space: bool
 ) -> Defragmented:
     from vmrescue.transaction.defragmenting import Defragmentation
 
     with Defragmentation(image, number, made) as defragmentation:
         try:
-            with held(), progress_bar("moving", quiet) as show:
+            with held(), progress_bar("moving") as show:
 
                 def progress(done: int, total: int) -> None:
                     checkpoint()
-                    if show:
-                        show(done, total)
+                    show(done, total)
 
                 return defragmentation.run(files, free_space, progress)
         except KeyboardInterrupt as error:
@@ -158,7 +160,7 @@ def _analyze(image: str, number: int | str | None, limit: int, output: str) -> N
     from vmrescue.report.free_map import free_map
     from vmrescue.windows.defragmentation import boot_files_of, ntfs_volume
 
-    with open_disks([image]) as (disk,):
+    with work("looking at files and free space"), open_disks([image]) as (disk,):
         volume = ntfs_volume(disk, number)
         store = Store(volume.device)
         found = read_fragmentation(store, max(0, limit))
@@ -177,7 +179,7 @@ def _analyze(image: str, number: int | str | None, limit: int, output: str) -> N
         }
         click.echo(json.dumps(document, indent=2))
     else:
-        click.echo(fragmentation_text(f"{image}, {volume}", found, watched, drawn))
+        say(fragmentation_text(f"{image}, {volume}", found, watched, drawn))
 
 
 def _shadow_note(image: str, number: int | str | None) -> str:

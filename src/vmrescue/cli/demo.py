@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from vmrescue.cli.terminal import say
 from vmrescue.samples import names
 
 
@@ -31,26 +32,29 @@ def _demonstrate(sample: str) -> None:
     from vmrescue.digests import file_sha256
     from vmrescue.errors import RepairFailedError
     from vmrescue.procedure import rescue
+    from vmrescue.progress import work
     from vmrescue.report.outcome import outcome_text
     from vmrescue.report.text import summary_text
     from vmrescue.samples import unpack
     from vmrescue.transaction import undo
 
-    image = unpack(sample, Path(f"{sample}.vhd"))
-    before = file_sha256(image)
+    with work("unpacking and hashing"):
+        image = unpack(sample, Path(f"{sample}.vhd"))
+        before = file_sha256(image)
     diagnosis = diagnose(image)
     what = "A VM that does not boot" if diagnosis.findings else "A VM with nothing to repair"
-    click.echo(f"1. {what} ({image.name}, SHA-256 {before[:16]}…)\n")
-    click.echo(summary_text(diagnosis))
+    say(f"1. {what} ({image.name}, SHA-256 {before[:16]}…)\n")
+    say(summary_text(diagnosis))
     if not diagnosis.findings:
         return
     outcome = rescue(image)
-    click.echo("\n2. Rescued: backed up, journalled, verified by the readers of dissect and libvhdi\n")
-    click.echo(outcome_text(outcome))
+    say("\n2. Rescued: backed up, journalled, verified by the readers of dissect and libvhdi\n")
+    say(outcome_text(outcome))
     undo(image)
-    after = file_sha256(image)
+    with work("hashing"):
+        after = file_sha256(image)
     if after != before:
         raise RepairFailedError(f"{image} is not as it was before: SHA-256 {after}")
-    click.echo(f"\n3. Taken back: byte for byte as before (SHA-256 {after[:16]}…)")
+    say(f"\n3. Taken back: byte for byte as before (SHA-256 {after[:16]}…)")
     if rescue(image).committed:
-        click.echo(f"\n4. Rescued again: {image.name} is the disk to attach")
+        say(f"\n4. Rescued again: {image.name} is the disk to attach")

@@ -16,6 +16,7 @@ from vmrescue.cli.options import (
     policy_options,
     quiet_option,
 )
+from vmrescue.cli.terminal import say
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,5 +73,5 @@ def command(
             diagnosis = diagnosis.explaining(symptom)
         document = json.dumps(diagnosis.to_dict(), indent=2) if output == "json" else diagnosis_text(diagnosis)
     if not quiet:
-        click.echo(document)
+        (say if output == "text" else click.echo)(document)
     ctx.exit(0 if diagnosis.healthy else FINDINGS)

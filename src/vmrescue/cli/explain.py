@@ -6,6 +6,7 @@ import json
 
 import click
 
+from vmrescue.cli.terminal import say
 from vmrescue.errors import UsageError
 
 
@@ -35,11 +36,11 @@ def command(name: str | None, output: str) -> None:
     elif output == "markdown":
         click.echo(explanation.page(), nl=False)
     elif not name:
-        click.echo(explanation.list_text())
+        say(explanation.list_text())
     elif check := CHECKS.get(name.lower()):
-        click.echo(explanation.check_text(check))
+        say(explanation.check_text(check))
     elif code := stop_code(name):
-        click.echo(explanation.code_text(code))
+        say(explanation.code_text(code))
     else:
         there = f"the checks {', '.join(CHECKS)}; and the codes {', '.join(map(str, STOP_CODES.values()))}"
         raise UsageError(f"there is no check and no stop code {name!r}; there are {there}")

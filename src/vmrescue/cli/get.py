@@ -8,6 +8,7 @@ from stat import S_IFDIR
 import click
 
 from vmrescue.cli.options import place_arguments, quiet_option
+from vmrescue.cli.terminal import say
 
 
 @click.command()
@@ -23,6 +24,7 @@ def command(image: str, path: str, target: Path, force: bool, quiet: bool) -> No
     from vmrescue.file_names import harmless
     from vmrescue.files import kind_of
     from vmrescue.printable import printable
+    from vmrescue.progress import counting, work
     from vmrescue.readers.file_system import chunks
     from vmrescue.windows.places import find_place, split_image
 
@@ -31,6 +33,7 @@ def command(image: str, path: str, target: Path, force: bool, quiet: bool) -> No
         place, below = find_place(disk, volume, path)
         source = place.files.open(below)
         out = target / harmless(file_path.split(below)[-1]) if kind_of(target) == S_IFDIR else target
-        write_whole(out, chunks(source), force)
+        with work("copying", place.files.size_of(below)) as now:
+            write_whole(out, counting(chunks(source), now), force)
     if not quiet:
-        click.echo(printable(out))
+        say(printable(out))

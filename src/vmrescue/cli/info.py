@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vmrescue.cli.options import choice_options, data_disk_option, format_option, image_argument
+from vmrescue.cli.terminal import say
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,4 +30,4 @@ def command(image: Path, data_disks: tuple[Path, ...], store: str | None, window
         del document["findings"], document["not_checked"]
         click.echo(json.dumps(document, indent=2))
     else:
-        click.echo(info_text(diagnosis))
+        say(info_text(diagnosis))

@@ -7,6 +7,7 @@ import json
 import click
 
 from vmrescue.cli.options import format_option, place_arguments
+from vmrescue.cli.terminal import say
 
 
 @click.command()
@@ -24,7 +25,7 @@ def command(image: str, path: str, output: str) -> None:
         asked = place.files.entry(below)
         entries = [asked] if asked and not asked.is_directory else place.files.entries(below)
     if asked and asked.is_directory and asked.is_link:
-        click.echo(f"\\{printable(below)} ({', '.join(asked.marks)}) is listed as it is on this volume", err=True)
+        say(f"\\{printable(below)} ({', '.join(asked.marks)}) is listed as it is on this volume", err=True)
     if output == "json":
         rows = [
             {
@@ -40,4 +41,4 @@ def command(image: str, path: str, output: str) -> None:
         for entry in entries:
             size = "<DIR>" if entry.is_directory else str(entry.size)
             marks = f"  [{', '.join(entry.marks)}]" if entry.marks else ""
-            click.echo(f"{size:>15}  {printable(entry.name)}{marks}")
+            say(f"{size:>15}  {printable(entry.name)}{marks}")

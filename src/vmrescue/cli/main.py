@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vmrescue import __version__
+from vmrescue.cli.common import common_options
 from vmrescue.errors import VmRescueError
 from vmrescue.interrupts import exit_status, outcome_of
 
@@ -71,9 +72,10 @@ class _Notes:
             self._print(path, warning)
 
     def _print(self, path: str, warning: str) -> None:
+        from vmrescue.cli.terminal import say
         from vmrescue.printable import printable
 
-        click.echo(printable(f"note: {path}: {warning}"), err=True)
+        say(printable(f"note: {path}: {warning}"), err=True)
 
 
 @contextmanager
@@ -82,9 +84,10 @@ def _answering_signals() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as error:
+        from vmrescue.cli.terminal import say
         from vmrescue.printable import printable
 
-        click.echo(printable(f"vmrescue: interrupted{outcome_of(error)}"), err=True)
+        say(printable(f"vmrescue: interrupted{outcome_of(error)}"), err=True)
         sys.exit(exit_status(error))
 
 
@@ -97,11 +100,14 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         with _answering_signals():
+            from vmrescue.cli.progress import displayed
+            from vmrescue.cli.terminal import width_of
             from vmrescue.image.notices import listening
+            from vmrescue.report.fold import printed_at
 
             notes = _Notes(ctx)
             try:
-                with listening(notes):
+                with displayed(), printed_at(width_of(sys.stdout)), listening(notes):
                     return super().invoke(ctx)
             except VmRescueError:
                 notes.without_document()
@@ -113,8 +119,10 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
+        from vmrescue.cli.microsoft import MicrosoftCommand
+
         command: click.Command = importlib.import_module(f"vmrescue.cli.{cmd_name}").command
-        return command
+        return common_options(command, short=not isinstance(command, MicrosoftCommand))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -136,6 +144,9 @@ def group() -> None:
     """Repairs the disk image of a Windows VM that no longer boots: no Windows, no mount, no root."""
 
 
+common_options(group)
+
+
 def main() -> None:
     """Entry point. Errors of ours become one sentence on stderr and their exit status."""
     from vmrescue.cli.interrupts import end_in_good_order
@@ -147,16 +158,18 @@ def main() -> None:
     try:
         group(prog_name="vmrescue")
     except VmRescueError as error:
+        from vmrescue.cli.terminal import say
         from vmrescue.printable import printable
 
-        click.echo(f"vmrescue: {printable(error)}", err=True)
+        say(f"vmrescue: {printable(error)}", err=True)
         sys.exit(error.exit_status)
     except KeyboardInterrupt as error:  # at the very beginning or end
         sys.exit(exit_status(error))
     except OSError as error:  # what is printed has no room, for example; click answers a closed pipe
+        from vmrescue.cli.terminal import say
         from vmrescue.printable import printable
 
-        click.echo(f"vmrescue: the operating system refused: {printable(error)}", err=True)
+        say(f"vmrescue: the operating system refused: {printable(error)}", err=True)
         os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), sys.stdout.fileno())  # Python will try once more
         sys.exit(VmRescueError.exit_status)
     except MemoryError:

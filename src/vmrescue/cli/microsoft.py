@@ -52,7 +52,7 @@ class MicrosoftCommand(click.Command):
                 words.append(word)
                 continue
             own.append(word)
-            if not option.is_flag and "=" not in word and rest:
+            if not (option.is_flag or option.count) and "=" not in word and rest:
                 own.append(rest.popleft())
         return super().parse_args(ctx, [*own, "--", *words])
 

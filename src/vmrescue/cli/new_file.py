@@ -6,8 +6,7 @@ import os
 from stat import S_IFREG
 from typing import TYPE_CHECKING
 
-import click
-
+from vmrescue.cli.terminal import say
 from vmrescue.errors import RefusedError, WriteError
 from vmrescue.files import kind_of, new_file, write_sparse
 from vmrescue.printable import printable
@@ -28,8 +27,8 @@ def write_unless_dry(path: Path, content: bytes, options: ApplyOptions) -> bool:
     if os.path.lexists(path) and not options.yes:
         raise _is_there(path)
     if options.talkative:
-        click.echo(printable(f"{path}: {counted(len(content), 'byte')} would be written."))
-        click.echo("Nothing was written.")
+        say(printable(f"{path}: {counted(len(content), 'byte')} would be written."))
+        say("Nothing was written.")
     return False
 
 

@@ -118,8 +118,23 @@ def image_and_volume(image: str | Path, number: int | None) -> tuple[str, int | 
 format_option = click.option(
     "--format", "output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print."
 )
+
+
+def _be_quiet(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
+    """For as long as the command runs."""
+    from vmrescue.progress import on_progress
+
+    if value:
+        ctx.with_resource(on_progress(None))
+    return value
+
+
 quiet_option = click.option(
-    "--quiet", "-q", is_flag=True, help="Print nothing but errors and notes (what is odd, what is not mended)."
+    "--quiet",
+    "-q",
+    is_flag=True,
+    callback=_be_quiet,
+    help="Print nothing but errors and notes (what is odd, what is not mended).",
 )
 data_disk_option = click.option(
     "--data-disk",

@@ -14,6 +14,7 @@ from vmrescue.cli.options import (
     image_argument,
     policy_option,
 )
+from vmrescue.cli.terminal import say
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,5 +48,8 @@ def command(
     from vmrescue.report.rehearsal import rehearsal_text
 
     found = rehearse(image, platform or "auto", ram, data_disks, store=store, windows=windows)
-    click.echo(json.dumps(found.to_dict(), indent=2) if output == "json" else rehearsal_text(found, full))
+    if output == "json":
+        click.echo(json.dumps(found.to_dict(), indent=2))
+    else:
+        say(rehearsal_text(found, full))
     ctx.exit(STOPS if found.stop else 0)

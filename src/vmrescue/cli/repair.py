@@ -11,6 +11,7 @@ from vmrescue.cli.applying import (
     also_written,
     apply_and_report,
     ask,
+    asks_on_terminal,
     progress_bar,
     report,
     say_left_out,
@@ -73,15 +74,16 @@ def command(
         diagnosis = transaction.diagnosis(only or None, skip)
         must_be_editable(diagnosis, only or None, skip)
         plan = plan_of(diagnosis, only or None, skip)
-        say_left_out(diagnosis.left_out(only or None, skip), diagnosis.unmended(only or None, skip))
+        briefly = asks_on_terminal(options) and not options.dry_run and len(plan) > 0
+        say_left_out(diagnosis.left_out(only or None, skip), diagnosis.unmended(only or None, skip), briefly)
         if elsewhere:
-            show(plan, options)
+            show(plan, options, asked=True)
             also = also_written(plan.changes, data_disks)
-            ask(len(plan), f"{copy_to or into}, made from {Reference.of(image)}{also}", options)
+            ask([plan], f"{copy_to or into}, made from {Reference.of(image)}{also}", options)
         else:
             receipt = apply_and_report(transaction, plan, options)
     if elsewhere:
-        with progress_bar("copying", options.quiet) as progress:
+        with progress_bar("copying") as progress:
             receipt = repair(
                 image,
                 plan,  # what was shown and agreed to, whatever a diagnosis of the copy would say

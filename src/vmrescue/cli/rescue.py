@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmrescue.cli.applying import also_written, ask, progress_bar, status_of, tell
+from vmrescue.cli.applying import also_written, ask, asks_on_terminal, progress_bar, status_of, tell
 from vmrescue.cli.options import (
     Size,
     apply_options,
@@ -20,6 +20,7 @@ from vmrescue.cli.options import (
     names_option,
     policy_options,
 )
+from vmrescue.cli.terminal import say
 from vmrescue.errors import UsageError
 
 if TYPE_CHECKING:
@@ -84,20 +85,20 @@ def command(
     rules, choice = make_policy(**policy), Choice(store, windows)
     planned = plan_rescue(image, rules, list(data_disks), only, without, size, choice, elsewhere=bool(out))
     if options.talkative:
-        click.echo(planned_text(planned))
+        say(planned_text(planned))
     if options.dry_run:
         _print(planned, "\n\n".join(map(plan_text, planned.plans)) or "Nothing is due.", options)
         ctx.exit(status_of(planned.after))
     if planned.plans or out:
         changes = [change for plan in planned.plans for change in plan.changes]
         target = f"{out or image}{also_written(changes, data_disks)}"
-        ask(len(changes), target, options, "; --dry-run shows every change")
+        ask(planned.plans, target, options, "; --dry-run shows every change")
         with (
-            progress_bar("copying", options.quiet) if out else nullcontext() as progress,
+            progress_bar("copying") if out else nullcontext() as progress,
             made_of(image, copy_to, into, progress) as made,
         ):
             done = carry_out(planned, image, rules, list(data_disks), made, options.backup_dir, choice)
-        _print(done, outcome_text(done), options)
+        _print(done, outcome_text(done, planned if asks_on_terminal(options) else None), options)
         ctx.exit(status_of(done.after))
     _print(planned, "Nothing was written.", options)
     ctx.exit(status_of(planned.after))
@@ -107,4 +108,4 @@ def _print(outcome: Outcome, text: str, options: ApplyOptions) -> None:
     if options.talkative:
         tell(text, outcome.committed)
     elif not options.quiet:
-        tell(json.dumps(outcome.to_dict(), indent=2), outcome.committed)
+        tell(json.dumps(outcome.to_dict(), indent=2), outcome.committed, click.echo)

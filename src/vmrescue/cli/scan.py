@@ -14,8 +14,11 @@ import click
 
 from vmrescue.cli.interrupts import noticed_interrupts
 from vmrescue.cli.options import check_options, format_option, make_policy, parent_option, policy_options, quiet_option
+from vmrescue.cli.progress import wipe
+from vmrescue.cli.terminal import say
 from vmrescue.errors import ReadError, UsageError, missing_extra
 from vmrescue.interrupts import exit_status
+from vmrescue.progress import on_progress, work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -90,14 +93,15 @@ def command(
         done = frozenset(kept.images()) if kept and resume else frozenset()
         visible = not quiet and sys.stderr.isatty()
         total = sum(1 for _ in images(paths, recursive)) if visible and STANDARD_INPUT not in paths else None
-        advance = opened.enter_context(_progress(total)) if visible else _no_progress
+        advance = opened.enter_context(work("scanning", total, "image")).advance
+        opened.enter_context(on_progress(None))  # of each image nothing: how many are done says enough
         executor = opened.enter_context(_executor(jobs, scheduler, timeout))
         wanted = _not_in(done, images(paths, recursive), advance)
         results = scan(wanted, executor, make_policy(**policy), only=only, skip=skip)
         keep = kept.add if kept else _no_output if quiet else _print_json if output == "json" else _print_line
         counts, interrupted = _gather(results, keep, advance)
     if not quiet and (kept or output == "text"):
-        click.echo(_summary(counts, len(done), target, bool(interrupted)))
+        say(_summary(counts, len(done), target, bool(interrupted)))
     ctx.exit(interrupted or (UNREADABLE if counts["error"] else FINDINGS if counts["findings"] else 0))
 
 
@@ -131,6 +135,7 @@ def _not_in(done: frozenset[str], images: Iterator[str], advance: Callable[[], N
 
 
 def _print_json(document: dict[str, Any]) -> None:
+    wipe()
     click.echo(json.dumps(document))
 
 
@@ -146,17 +151,13 @@ def _print_line(document: dict[str, Any]) -> None:
     parts = [f"{counted} ({', '.join(row['checks'])})"] if counted else []
     parts += [f"not checked: {', '.join(unseen)}"] if unseen else []
     said = row["error"] or "; ".join(parts) or "nothing is wrong in what was checked"
-    click.echo(printable(f"{row['image']}: {row['status']}: {said}"))
+    say(printable(f"{row['image']}: {row['status']}: {said}"))
     for warning in (document["diagnosis"] or {}).get("warnings", []):
-        click.echo(printable(f"  note: {warning}"))
+        say(printable(f"  note: {warning}"))
 
 
 def _no_output(document: dict[str, Any]) -> None:
     """With --quiet only the exit status tells."""
-
-
-def _no_progress() -> None:
-    """Without a terminal."""
 
 
 def _summary(counts: Counter[str], held: int, target: Path | None, interrupted: bool) -> str:
@@ -221,20 +222,3 @@ def _cluster(scheduler: str) -> Iterator[Executor]:
         raise ReadError(f"cannot reach the scheduler {scheduler}: {error}") from error
     with client:
         yield client.get_executor()
-
-
-@contextmanager
-def _progress(total: int | None) -> Iterator[Callable[[], None]]:
-    """A bar on the terminal with the rate and the time left; what is yielded moves it on by an image."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
-    from rich.text import Text
-
-    class Rate(ProgressColumn):
-        def render(self, task: Task) -> Text:
-            return Text(f"{task.speed:.1f} images/s" if task.speed else "")
-
-    columns = (BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("scan", total=total)
-        yield lambda: progress.advance(task)

@@ -10,6 +10,7 @@ import click
 
 from vmrescue.cli.applying import tell
 from vmrescue.cli.options import format_option, image_argument, quiet_option
+from vmrescue.cli.terminal import say
 from vmrescue.errors import UsageError
 from vmrescue.interrupts import held
 
@@ -45,12 +46,14 @@ def command(
         raise UsageError("--all and --to name two ends")
     if show:
         repairs = history(image)
-        rows = [past.to_dict() for past in repairs]
-        click.echo(json.dumps(rows, indent=2) if output == "json" else history_text(repairs))
+        if output == "json":
+            click.echo(json.dumps([past.to_dict() for past in repairs], indent=2))
+        else:
+            say(history_text(repairs))
         return
     with held():  # what was changed is said, whatever ends the command then
         for undone in islice(take_back_to(image, first, although_changed), None if everything or first else 1):
             if output == "json" and not quiet:
-                tell(json.dumps(undone.to_dict()), True)
+                tell(json.dumps(undone.to_dict()), True, click.echo)
             elif not quiet:
                 tell(undone_text(undone), True)

@@ -18,6 +18,7 @@ from vmrescue.diagnosis.running import run
 from vmrescue.errors import NotFoundError
 from vmrescue.image.containers.parents import parent_folder
 from vmrescue.image.reference import Reference
+from vmrescue.progress import work
 from vmrescue.units import MIB, size_text
 from vmrescue.windows import Choice, Installation
 from vmrescue.windows.boot_store import why_no_store
@@ -64,7 +65,7 @@ def diagnose(
     chosen(only, skip)  # a check that there is not is said before anything is opened
     paths = [image, *data_disks]
     near = not any(isinstance(path, str | os.PathLike) and Reference.of(path).is_remote for path in paths)
-    with open_disks(paths) as disks:
+    with work("reading the disk"), open_disks(paths) as disks:
         return examine(disks, policy or Policy.azure(), only, skip, Choice(store, windows), promise=near)
 
 
@@ -79,7 +80,7 @@ def inventory(
 
     Whatever is missing or broken in the image is a warning. Raises VmRescueError where its container cannot be opened.
     """
-    with open_disks([image, *data_disks], whatever_there_is) as disks:
+    with work("reading the disk"), open_disks([image, *data_disks], whatever_there_is) as disks:
         installation = Installation(disks, Choice(store, windows))
         diagnosis = _diagnosis(installation, Policy.azure(), [], None, CHECKS, Obstacles(disks, installation.hives))
         faults = [fault for each in installation.stores if (fault := each.fault)]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vmrescue import rehearsal
 from vmrescue.diagnosis.disks import open_disks
 from vmrescue.errors import NotFoundError
+from vmrescue.progress import work
 from vmrescue.windows import Choice, Installation
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def rehearse(
     Raises:
         VmRescueError: the image cannot be read, or holds nothing of a Windows; there is no such platform.
     """
-    with open_disks([image, *data_disks]) as disks:
+    with work("following the boot path"), open_disks([image, *data_disks]) as disks:
         installation = Installation(disks, Choice(store, windows))
         if installation.is_nothing:
             raise NotFoundError(installation.why_nothing)

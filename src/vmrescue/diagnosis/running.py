@@ -10,9 +10,10 @@ from vmrescue.checks.finding import Finding
 from vmrescue.checks.steps import Step
 from vmrescue.diagnosis.diagnosis import NotChecked
 from vmrescue.errors import LinkError, ReadError, VmRescueError
+from vmrescue.progress import work
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
     from vmrescue.checks.check import Check
     from vmrescue.checks.subject import Subject
@@ -20,23 +21,25 @@ if TYPE_CHECKING:
     Results = tuple[list[Finding], list[NotChecked]]
 
 
-def run(checks: Iterable[Check], subject: Subject) -> Results:
+def run(checks: Collection[Check], subject: Subject) -> Results:
     """What checks find in what boots, and in what else there is of it: further boot stores, further Windows.
 
     Raises ReadError where the machine does not give the image's bytes: that is nothing to be said of the image.
     """
     findings: list[Finding] = []
     not_checked: list[NotChecked] = []
-    for check in checks:
-        others = list(subject.others(check.needs))
-        for each in (subject, *others):
-            found, missed = _run_one(check, each)
-            findings += [_of(each, finding) for finding in found] if each.other else found
-            not_checked += (
-                [replace(miss, because=f"{each.other}: {miss.because}") for miss in missed if each.boots]
-                if each.other
-                else missed
-            )
+    with work("looking for what is wrong", len(checks), "check") as now:
+        for number, check in enumerate(checks):
+            now.reach(number)
+            others = list(subject.others(check.needs))
+            for each in (subject, *others):
+                found, missed = _run_one(check, each)
+                findings += [_of(each, finding) for finding in found] if each.other else found
+                not_checked += (
+                    [replace(miss, because=f"{each.other}: {miss.because}") for miss in missed if each.boots]
+                    if each.other
+                    else missed
+                )
     return findings, not_checked
 
 

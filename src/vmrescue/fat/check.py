@@ -11,6 +11,7 @@ from vmrescue.fat.names import fold
 from vmrescue.fat.table import FREE
 from vmrescue.notes import Note
 from vmrescue.paged import PagedNumbers
+from vmrescue.progress import work
 
 if TYPE_CHECKING:
     from vmrescue.fat.boot_sector import BootSector
@@ -58,11 +59,12 @@ class _Checker:
         self.crossings: dict[int, str] = {}
 
     def run(self) -> list[str]:
-        self._check_copies()
-        self._check_boot_sectors()
-        self.tree()
-        self._check_lost()
-        self._check_info()
+        with work("checking a FAT volume"):
+            self._check_copies()
+            self._check_boot_sectors()
+            self.tree()
+            self._check_lost()
+            self._check_info()
         return self._problems
 
     def _check_copies(self) -> None:

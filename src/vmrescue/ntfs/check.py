@@ -26,6 +26,7 @@ from vmrescue.ntfs.structures.file_name import Space, file_names
 from vmrescue.ntfs.structures.record import NUMBER_MASK
 from vmrescue.ntfs.structures.system_files import MFT, RESERVED
 from vmrescue.paged import BITS, PagedBits, PagedNumbers
+from vmrescue.progress import work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,22 +44,25 @@ RESERVED_BITS = sum(1 << number for number in RESERVED)
 def check_volume(store: Store) -> list[str]:
     """What is wrong with the volume, in sentences; a `Note` is no reason against an edit."""
     checker = _Checker(store)
-    for step in (
-        checker.boot_copy,
-        checker.mirror,
-        checker.records,
-        checker.clusters,
-        checker.names,
-        checker.views,
-    ):
-        with checker.reporting():
-            step()
+    with work("checking the volume's file records", store.mft.count, "record") as now:
+        checker.reached = now.reach
+        for step in (
+            checker.boot_copy,
+            checker.mirror,
+            checker.records,
+            checker.clusters,
+            checker.names,
+            checker.views,
+        ):
+            with checker.reporting():
+                step()
     return checker.problems
 
 
 class _Checker:
     def __init__(self, store: Store) -> None:
         self.problems: list[str] = []
+        self.reached: Callable[[int], None] = lambda number: None  # told which records are done
         self._store = store
         self._owned = PagedBits()
         self._claimed = 0  # clusters of all attributes
@@ -110,6 +114,7 @@ class _Checker:
                 for number in range(first, first + count):
                     with self.reporting():
                         self._check_record(number, bool(marks >> number - first & 1))
+                self.reached(first + count)
             done = numbers.stop
         self._check_unwritten(bitmap, done, self._store.mft.count)
 

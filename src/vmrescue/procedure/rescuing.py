@@ -14,6 +14,7 @@ from vmrescue.plan import Plan
 from vmrescue.procedure.outcome import Outcome
 from vmrescue.procedure.rounds import became_of, tried
 from vmrescue.procedure.steps import chosen_steps
+from vmrescue.progress import work
 from vmrescue.transaction import Transaction
 from vmrescue.transaction.target import made_of
 from vmrescue.windows import Choice
@@ -96,7 +97,8 @@ def plan_rescue(
     """
     steps = chosen_steps(only, without)
     opened = partial(Transaction, image, data_disks, policy, writable=False, choice=choice, elsewhere=elsewhere)
-    rounds = tried(opened, steps, size)
+    with work("trying the steps in memory"):
+        rounds = tried(opened, steps, size)
     if rounds.before.refusal and not rounds.plans:
         raise RefusedError(f"{Reference.of(image)}: {rounds.before.refusal}")
     receipts = (rounds.receipt,) if rounds.receipt else ()

@@ -13,6 +13,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmrescue.errors import FormatError
+from vmrescue.progress import work
 from vmrescue.registry import key_node, key_value, names, security, subkey_list
 from vmrescue.registry.cells import BINS, NIL, SIZE
 from vmrescue.registry.key import LINK_VALUE
@@ -58,10 +59,11 @@ def check(cells: Cells, root: int, minor: int, *, layered: bool = False) -> list
     `layered`: its base block says that it lies over another hive, so that its keys and values may hide some of that.
     """
     checker = _Checker(cells, minor, layered)
-    checker.bins()
-    checker.keys(root)
-    checker.descriptors()
-    checker.lost_cells()
+    with work("checking the cells of a hive"):
+        checker.bins()
+        checker.keys(root)
+        checker.descriptors()
+        checker.lost_cells()
     return checker.problems
 
 

@@ -6,7 +6,6 @@ how a repair is asked for.
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 from vmrescue.checks.check import FAMILIES
@@ -15,6 +14,7 @@ from vmrescue.checks.steps import PROCEDURE, Step
 from vmrescue.checks.stop_codes import STOP_CODES
 from vmrescue.diagnosis.command_line import COMMANDS, only
 from vmrescue.rehearsal.endings import stages_of
+from vmrescue.report.fold import fold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from vmrescue.checks.check import Check
     from vmrescue.checks.stop_codes import StopCode
 
-WIDTH = 110
 LABEL = 12  # characters before what is said
 SCHEMA = "vmrescue.checks/1"
 MADE = "vmrescue explain --format markdown"
@@ -180,11 +179,4 @@ def _names(names: Iterator[str] | tuple[str, ...]) -> str:
 def _wrapped(label: str, text: str, width: int = LABEL, before: str = "") -> list[str]:
     indent = " " * (width if label else 0)
     first = f"{before}{label}".ljust(width) if label else ""
-    return textwrap.wrap(
-        text.replace("`", ""),
-        WIDTH,
-        initial_indent=first,
-        subsequent_indent=indent,
-        break_on_hyphens=False,
-        break_long_words=False,  # an address is of use as a whole only
-    )
+    return fold(text.replace("`", ""), first, indent)

@@ -10,6 +10,7 @@ from vmrescue.checks.rules import chosen
 from vmrescue.diagnosis import examine, open_disks
 from vmrescue.diagnosis.command_line import commands, remedy, to_tell
 from vmrescue.printable import printable
+from vmrescue.progress import work
 from vmrescue.report.free_map import FreeMap, free_maps
 from vmrescue.report.layout import windows_facts
 from vmrescue.report.templating import template
@@ -61,7 +62,7 @@ def diagnose_as_page(
 ) -> tuple[Diagnosis, str]:
     """Diagnoses an image, and makes the page with its free-space maps. Raises as `checks.diagnose`."""
     chosen(only, skip)  # a check that there is not is said before anything is opened
-    with open_disks([image, *data_disks]) as disks:
+    with work("reading the disk"), open_disks([image, *data_disks]) as disks:
         diagnosis = examine(disks, policy, only, skip, choice, promise=True)
         return diagnosis, diagnosis_page(diagnosis, free_maps(disks[0]))
 

@@ -23,10 +23,15 @@ def planned_text(outcome: Outcome) -> str:
     return "\n".join([headline(outcome.before), "", *_steps(outcome), "", *_left(outcome, "would be left")])
 
 
-def outcome_text(outcome: Outcome) -> str:
-    """After it: what was written, how it is taken back, what is left."""
+def outcome_text(outcome: Outcome, planned: Outcome | None = None) -> str:
+    """After it: what was written, how it is taken back, what is left; unless that is what was `planned`, and said."""
     lines = [line for receipt in outcome.receipts if receipt.committed for line in written_lines(receipt)]
-    return "\n".join([*lines, *_left(outcome, "is left"), *_rehearsed(outcome)])
+    left = list(_left(outcome, "is left"))
+    if planned and left[1:] and left[1:] == list(_left(planned, "would be left"))[1:]:
+        left = [
+            f"{counted(len(outcome.remaining), 'finding')} of warning or critical left, as said before the question."
+        ]
+    return "\n".join([*lines, *left, *_rehearsed(outcome)])
 
 
 def _rehearsed(outcome: Outcome) -> list[str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
 from vmrescue.diagnosis.command_line import next_commands
 from vmrescue.printable import printable
+from vmrescue.report.fold import fold_command
 from vmrescue.report.text import finding_line, not_checked_lines
 from vmrescue.units import counted
 
@@ -35,7 +35,7 @@ def written_lines(receipt: Receipt) -> list[str]:
         f"{deed} {' and '.join(names)}: {changes}, {counted(receipt.bytes_written, 'byte')} written.",
         *([f"By the {receipt.plan.playbook}."] if receipt.plan.playbook else []),
         f"{'Backup and receipt' if receipt.backups else 'Receipt'}: {receipt.folder}",
-        *(f"Take it back with: {shlex.join(['vmrescue', 'undo', name])}" for name in names),
+        *(line for name in names for line in fold_command(["vmrescue", "undo", name], "Take it back with: ", "    ")),
     ]
     return list(map(printable, lines))
 
@@ -100,9 +100,11 @@ def _history_line(past: PastRepair) -> str:
 
 def left_lines(diagnosis: Diagnosis, finding: Finding) -> list[str]:
     """A finding that is left, and what is to be typed next."""
-    following = [printable(shlex.join(words)) for words in next_commands(diagnosis, finding)]
-    nothing = "nothing that vmrescue can do" if not finding.refused else printable(f"refused: {finding.refused}")
-    return [f"  {finding_line(finding)}", *(f"      next: {words}" for words in following or [nothing])]
+    nothing = "nothing that vmrescue can do" if not finding.refused else f"refused: {finding.refused}"
+    following = [
+        line for words in next_commands(diagnosis, finding) for line in fold_command(words, "      next: ", " " * 10)
+    ]
+    return [f"  {finding_line(finding)}", *map(printable, following or [f"      next: {nothing}"])]
 
 
 def _remaining(receipt: Receipt, when: str) -> list[str]:

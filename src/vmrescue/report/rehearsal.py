@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING
 
 from vmrescue.printable import printable
 from vmrescue.rehearsal.stage import State
+from vmrescue.report.fold import fold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmrescue.rehearsal import Rehearsal, Stage
 
-WIDTH = 110
 SHOWN = 12  # things of a stage, those that end the path before others
 MARKS = {State.OK: " ", State.ODD: "?", State.UNKNOWN: "-", State.STOP: "!"}
 
@@ -52,4 +51,4 @@ def _stage_lines(stage: Stage, full: bool) -> Iterator[str]:
 
 
 def _wrapped(text: str, first: str, indent: str) -> list[str]:
-    return textwrap.wrap(printable(text), WIDTH, initial_indent=first, subsequent_indent=indent, break_on_hyphens=False)
+    return fold(printable(text), first, indent)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
-import textwrap
 from typing import TYPE_CHECKING
 
 from vmrescue.bcd.naming import ElementKey
 from vmrescue.diagnosis.command_line import commands, only, repair_command, to_tell
-from vmrescue.plan import DeleteKey, SetValue
+from vmrescue.plan import DeleteFile, DeleteKey, SetValue
 from vmrescue.printable import printable
+from vmrescue.report.fold import fold, fold_command
 from vmrescue.units import counted, size_text
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from vmrescue.diagnosis import Diagnosis
     from vmrescue.plan import Change, Plan, RegistryData
 
-WIDTH = 110
 INDENT = " " * 10
+SHOWN_PLACES = 3  # files that a summary names
 SHOWN_ITEMS = 8  # of a long list, in text; JSON has all
 VALUE = "Element"  # the one value of an element's key
 
@@ -32,7 +32,7 @@ def diagnosis_text(diagnosis: Diagnosis) -> str:
     lines += [f"note: {printable(warning)}" for warning in diagnosis.warnings]
     if diagnosis.symptom:
         said = f"symptom {diagnosis.symptom.text}: {diagnosis.symptom.said(diagnosis.boot)}"
-        lines += textwrap.wrap(printable(said), WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+        lines += fold(printable(said), rest="  ")
     for finding in diagnosis.findings:
         lines += ["", *_finding_lines(diagnosis, finding)]
     return "\n".join([*lines, "", *not_checked_lines(diagnosis), _verdict(diagnosis)])
@@ -87,7 +87,7 @@ def _finding_lines(diagnosis: Diagnosis, finding: Finding) -> Iterator[str]:
         yield from _wrapped(f"{deed}{condition}: {len(finding.changes)} changes in all")
     run = commands(diagnosis, finding)
     for words in run:
-        yield from _wrapped(f"run: {shlex.join(words)}")
+        yield from map(printable, fold_command(words, f"{INDENT}run: ", f"{INDENT}  "))
     for option, what in to_tell(finding):
         yield from _wrapped(f"tell with {option}: {what}")
     if finding.refused:
@@ -108,9 +108,7 @@ def _told_lines(told: Told) -> Iterator[str]:
 
 
 def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(
-        printable(text), WIDTH, initial_indent=INDENT, subsequent_indent=INDENT + "  ", break_on_hyphens=False
-    )
+    return fold(printable(text), INDENT, INDENT + "  ")
 
 
 def _verdict(diagnosis: Diagnosis) -> str:
@@ -179,3 +177,21 @@ def plan_text(plan: Plan) -> str:
             printable(f"     because {step.check}: {step.reason}"),
         ]
     return "\n".join(lines)
+
+
+def plan_summary(plan: Plan) -> str:
+    """A line for each check that proposed changes: how many, and of which files."""
+    groups: dict[str, list[Change]] = {}
+    for step in plan.steps:
+        groups.setdefault(step.check, []).append(step.change)
+    width = max(map(len, groups), default=0)
+    return "\n".join(printable(f"  {check:{width}}  {_summed(changes)}") for check, changes in groups.items())
+
+
+def _summed(changes: list[Change]) -> str:
+    places = list(dict.fromkeys(str(change.file) for change in changes))
+    if len(places) > SHOWN_PLACES:
+        places = [f"{len(places)} files"]
+    deleted = [change.size for change in changes if isinstance(change, DeleteFile)]
+    won = f" ({counted(len(deleted), 'file')} of {size_text(sum(deleted))} deleted)" if deleted else ""
+    return f"{counted(len(changes), 'change')} in {', '.join(places)}{won}"

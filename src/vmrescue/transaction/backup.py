@@ -15,6 +15,7 @@ from vmrescue.files import write_sparse
 from vmrescue.image.journal_place import make_folder
 from vmrescue.interrupts import checkpoint
 from vmrescue.plan import FileRef
+from vmrescue.progress import work
 from vmrescue.readers.file_system import chunks
 from vmrescue.registry.base_block import LOG_SUFFIXES
 from vmrescue.transaction.deeds.deed import find_volume
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from vmrescue.progress import Work
     from vmrescue.windows import Disk, OperatingSystem
 
 MANIFEST = "manifest.json"
@@ -47,7 +49,9 @@ def back_up(
         folder.mkdir(mode=0o700, exist_ok=True)
         for file in wanted:
             find_volume(disks, file).files.open(file.path)  # what cannot be read is said before anything is written
-        rows = [_copy(file, disks, folder, local) for file, local in local_paths(wanted).items()]
+        total = sum(find_volume(disks, file).files.size_of(file.path) or 0 for file in wanted)
+        with work("backing up", total) as now:
+            rows = [_copy(file, disks, folder, local, now) for file, local in local_paths(wanted).items()]
         text = json.dumps({"schema": SCHEMA, "image": image or disks[0].path, "files": rows}, indent=2)
         with (folder / MANIFEST).open("x", encoding="utf-8") as stream:
             stream.write(text + "\n")
@@ -98,7 +102,7 @@ def _with_logs(file: FileRef, disks: list[Disk]) -> list[FileRef]:
     return [file, *(log for log in logs if files.size_of(log.path) is not None)]
 
 
-def _copy(file: FileRef, disks: list[Disk], folder: Path, local: str) -> dict[str, Any]:
+def _copy(file: FileRef, disks: list[Disk], folder: Path, local: str, now: Work) -> dict[str, Any]:
     target = folder / local
     target.parent.mkdir(parents=True, exist_ok=True)
     if not target.parent.resolve().is_relative_to(folder.resolve()):
@@ -107,7 +111,7 @@ def _copy(file: FileRef, disks: list[Disk], folder: Path, local: str) -> dict[st
     target.touch(mode=0o600, exist_ok=False)  # SAM and SECURITY hold the machine's secrets
     with target.open("wb") as stream:
         content = chunks(find_volume(disks, file).files.open(file.path))
-        write_sparse(stream, _hashed(content, digest))
+        write_sparse(stream, _hashed(content, digest, now))
     copied = file_sha256(target)
     if copied != digest.hexdigest():
         raise RefusedError(f"the backup {target} does not hold what was written to it; nothing was changed")
@@ -121,10 +125,11 @@ def _copy(file: FileRef, disks: list[Disk], folder: Path, local: str) -> dict[st
     }
 
 
-def _hashed(pieces: Iterable[bytes], digest: hashlib._Hash) -> Iterator[bytes]:
+def _hashed(pieces: Iterable[bytes], digest: hashlib._Hash, now: Work) -> Iterator[bytes]:
     for piece in pieces:
         checkpoint()
         digest.update(piece)
+        now.advance(len(piece))
         yield piece
 
 

@@ -27,6 +27,7 @@ from vmrescue.image.notices import tell
 from vmrescue.interrupts import checkpoint, held
 from vmrescue.notes import damage_in, made_by_an_edit
 from vmrescue.plan import DeleteFile, PutFile, RenameFile
+from vmrescue.progress import work
 from vmrescue.transaction.apply import apply_plan
 from vmrescue.transaction.backup import back_up
 from vmrescue.transaction.commit import EditedImage, commit
@@ -95,7 +96,8 @@ class Transaction:
                 tell(disk.path, disk.warnings)
             self.warnings = [warning for disk in disks for warning in disk.warnings]
             self.identity = disks[0].identity
-            self._before = self._examine()
+            with work("reading the disk"):
+                self._before = self._examine()
             self._latest = self._before
             self._applied: tuple[Step, ...] = ()
         except BaseException:
@@ -159,11 +161,13 @@ class Transaction:
             plan, skipped = without_refused(plan, disks, self._in_place)
         else:
             refuse_obstacles(plan, disks, self._in_place)
-        for volume in apply_plan(plan, disks):
-            self._must_be_sound(volume, plan)
+        with work("making the changes in memory"):
+            for volume in apply_plan(plan, disks):
+                self._must_be_sound(volume, plan)
         latest = None if isinstance(self._latest, VmRescueError) else self._latest
         whole = replace(plan, steps=(*self._applied, *plan.steps))
-        after = verify_plan(whole, self.disks(), self.policy, latest, self._choice, self._in_place)
+        with work("reading the changes back"):
+            after = verify_plan(whole, self.disks(), self.policy, latest, self._choice, self._in_place)
         self._applied, self._latest = whole.steps, after or self._latest
         written = {image.name: rows for image in self.images if (rows := image.written())}
         for image in self.images:
@@ -224,7 +228,7 @@ class Transaction:
         """
         done = None
         try:
-            with held():
+            with held(), work("writing the changes"):
                 done = self._commit(applied, backup_dir)
         except BaseException as error:
             if done is not None:
@@ -315,7 +319,8 @@ def _beside(image: str | os.PathLike[str]) -> Path:
 
 def _pieces(path: Path) -> Iterator[bytes]:
     """A whole file; its reading can be interrupted."""
-    with path.open("rb") as stream:
+    with path.open("rb") as stream, work("hashing the copy", path.stat().st_size) as now:
         while piece := stream.read(PIECE):
             checkpoint()
             yield piece
+            now.advance(len(piece))

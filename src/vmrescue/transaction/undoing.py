@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from vmrescue.errors import NotFoundError
 from vmrescue.image import journal, opening
 from vmrescue.image.reference import Reference
+from vmrescue.progress import work
 from vmrescue.transaction.history import PastRepair, history
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ def take_back(image: str | os.PathLike[str], although_changed: bool = False) -> 
         RefusedError: the image was changed since; nothing was written, and the repair can still be taken back.
     """
     interrupted = journal.is_hot(image)
-    undone = opening.undo(image, although_changed)
+    with work("taking the repair back"):
+        undone = opening.undo(image, although_changed)
     return Undone(
         image=Reference.of(image).shown,
         number=undone.number,

@@ -1,0 +1,60 @@
+"""What the rooms tell their loggers, on stderr (--verbose) or in a file (--log-file)."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING
+
+from vmrescue.cli.progress import wipe
+from vmrescue.errors import WriteError
+from vmrescue.log import PACKAGE
+from vmrescue.printable import printable
+
+if TYPE_CHECKING:
+    import click
+
+LINE = "%(levelname)-5s %(name)s: %(message)s"
+DATED = f"%(asctime)s {LINE}"
+
+
+class _Printable(logging.Formatter):
+    """Names out of an image are in what is told."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
+class _Terminal(logging.StreamHandler):  # type: ignore[type-arg]
+    def emit(self, record: logging.LogRecord) -> None:
+        wipe()
+        super().emit(record)
+
+
+def tell_terminal(ctx: click.Context, verbosity: int) -> None:
+    """For as long as the command runs: what is decided, and from 2 on what is looked at, too."""
+    _listen(ctx, _Terminal(sys.stderr), logging.INFO if verbosity == 1 else logging.DEBUG, LINE)
+
+
+def tell_file(ctx: click.Context, path: str) -> None:
+    """For as long as the command runs, all of it, added to the file. Raises WriteError where that cannot be."""
+    try:
+        handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise WriteError(f"cannot write {path}: {error.strerror}") from error
+    ctx.call_on_close(handler.close)
+    _listen(ctx, handler, logging.DEBUG, DATED)
+
+
+def _listen(ctx: click.Context, handler: logging.Handler, level: int, line: str) -> None:
+    ours, before = logging.getLogger(PACKAGE), logging.getLogger(PACKAGE).level
+    handler.setLevel(level)
+    handler.setFormatter(_Printable(line))
+    ours.addHandler(handler)
+    ours.setLevel(min(level, before or logging.CRITICAL))
+
+    def stop() -> None:
+        ours.removeHandler(handler)
+        ours.setLevel(before)
+
+    ctx.call_on_close(stop)
