@@ -1,4 +1,4 @@
-"""Boot configuration data: a vocabulary over a hive. `Store` reads one; `edits` says a change as hive edits."""
+"""Boot configuration data, kept in a registry hive. `Store` reads it; `edits` turns changes into hive operations."""
 
 from vmrescue.bcd.device import Boot, Device, Partition, Style
 from vmrescue.bcd.elements import ElementType, Format, element_by_id, element_by_name

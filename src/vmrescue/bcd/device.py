@@ -1,7 +1,8 @@
 """A device element: which disk, partition, file or network place an object boots from.
 
-The bytes are 16 of options GUID (zeros: none), then one device descriptor; a descriptor may hold another one, as a
-file's volume, or as what a search starts from. What we don't know is kept byte for byte, and shown as ``unknown``.
+Layout: the GUID of the options object (16 bytes, zeros: none), then one device descriptor. A descriptor may hold
+another one: the volume of a file, or the place where a search starts. Descriptors that we don't know are kept byte for
+byte and shown as ``unknown``.
 
 Sources: Microsoft's BCDEdit reference for the texts; ReactOS' boot library headers for the names of the kinds; real
 stores for the layouts (the tests decode one of every kind and encode it again to the same bytes).
@@ -21,7 +22,7 @@ from vmrescue.errors import FormatError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Descriptor: kind, flags, size (of all of it, in bytes), reserved; then what the kind says.
+# A descriptor's header: kind, flags, size in bytes (header included), reserved. The kind says what follows.
 _HEADER = struct.Struct("<4I")
 # Kind 6, a partition: its GPT GUID, or its offset in bytes as a u64; then the disk it lies on: local kind (0 = hard
 # disk), style, the disk's GPT GUID or its MBR signature as a u32; 16 bytes of zeros.
@@ -34,10 +35,10 @@ _VIRTUAL_DISK_IDENTITY = bytes(20)
 # A path with its volume: version 1, size in bytes with this header, 5 = a descriptor and then the text.
 _FILE_PATH = struct.Struct("<3I")
 _FILE_PATH_OF_DEVICE = 5
-# Kind 8, a search: 0 = for the path in an element, 1 = for a path; the element's id; where, from the descriptor's first
-# byte, the descriptor to search in begins (0: everywhere). Then the path, ended by a zero.
+# Kind 8, a search for a file: 0 = its path is in an element, 1 = its path follows; the element's id; the offset, from
+# the descriptor's first byte, of the descriptor to search in (0: search everywhere). Then the path, zero-terminated.
 _LOCATE = struct.Struct("<3I")
-# More descriptors than this inside each other mean nothing; bcdedit itself writes at most four.
+# Descriptors nested deeper than this are not decoded; bcdedit itself writes at most four levels.
 _DEEPEST = 8
 
 
@@ -88,7 +89,7 @@ class Partition:
     partition: UUID | int
 
     def __str__(self) -> str:
-        """By its identity; the GPT form is one that bcdedit accepts, the MBR form is made after it."""
+        """The partition by its identity. bcdedit accepts the GPT form; the MBR form is ours, in the same style."""
         if isinstance(self.disk, UUID):
             return f"gpt_partition={braced(self.disk)};{{{self.partition}}}"
         return f"mbr_partition={self.disk:08x};{self.partition}"
@@ -119,7 +120,7 @@ class VirtualDisk:
 
 @dataclass(frozen=True)
 class Locate:
-    """The volume that has a file: at `path`, or at the path in the application's element `element`."""
+    """The volume that holds a file. The file's path is `path`, or is in the application's element `element`."""
 
     path: str
     element: int
@@ -135,19 +136,19 @@ class VmBus:
 
 @dataclass(frozen=True)
 class Unknown:
-    """A descriptor that we don't know, whole."""
+    """All bytes of a descriptor that we don't know."""
 
     descriptor: bytes
 
 
 Target = Boot | Partition | File | RamDisk | VirtualDisk | Locate | VmBus | Unknown
 if TYPE_CHECKING:
-    VolumeName = Callable[[Partition], str | None]  # a letter (C:), a device path, or None where it is not to be found
+    VolumeName = Callable[[Partition], str | None]  # a letter (C:), a device path, or None if unknown
 
 
 @dataclass(frozen=True)
 class Device:
-    """The value of a device element. `raw` is what the store holds, also where we cannot say all that it means."""
+    """The value of a device element. `raw`: the stored bytes, also where `target` does not say all that they mean."""
 
     target: Target
     options: UUID | None
@@ -157,8 +158,8 @@ class Device:
         """As bcdedit writes it: ``partition=C:``, ``ramdisk=[C:]\\boot.wim,{…}``, ``unknown``.
 
         Args:
-            name: how a volume is called; without it, partitions are written by their identity.
-            verbose: write the options by their GUID, also where they have an alias.
+            name: gives a volume's letter or device path; None: partitions are written by their identity.
+            verbose: write the options object by its GUID even if it has an alias.
         """
         options = self.options and (braced(self.options) if verbose else identifier_of(self.options))
         return _text(self.target, f",{options}" if options else "", name)
@@ -168,7 +169,7 @@ class Device:
 
 
 def decode(raw: bytes) -> Device:
-    """The device that these bytes of an element mean. Raises FormatError where there is not even a descriptor."""
+    """Decodes a device element. Raises FormatError if it is too short for a GUID and a descriptor's header."""
     if len(raw) < 16 + _HEADER.size:
         raise FormatError("BCD device element", None, f"at least {16 + _HEADER.size} bytes", f"{len(raw)}")
     options = UUID(bytes_le=raw[:16])
@@ -182,7 +183,7 @@ def encode(target: Target, options: UUID | None = None) -> Device:
 
 
 def _descriptor(data: bytes, depth: int) -> Target:
-    """The target of the descriptor at the start of `data`; `Unknown` where it does not fit or is not one we know."""
+    """The target of the descriptor at the start of `data`; `Unknown` if its size is wrong or its form is not known."""
     kind, _, size, _ = _HEADER.unpack_from(data) if len(data) >= _HEADER.size else (None, 0, 0, 0)
     whole = data[:size] if _HEADER.size <= size <= len(data) else data
     decoder = _DECODERS.get(kind)
@@ -256,7 +257,7 @@ _DECODERS: dict[int | None, Callable[[bytes, int], Target]] = {
 
 
 def _zero_terminated(data: bytes) -> str:
-    """The UTF-16 text up to its zero, which must be there."""
+    """The UTF-16 text before its terminating zero. Raises if there is no zero."""
     text, zero, _ = data[: len(data) & ~1].decode("utf-16-le").partition("\0")
     if not zero:
         raise _NotKnownError
@@ -341,7 +342,7 @@ def _partition_text(target: Partition, name: VolumeName | None) -> str:
 
 
 def _volume(target: Target, path: str, name: VolumeName | None) -> str:
-    """What stands in the brackets before a path; a search for that same path is just ``locate``."""
+    """The volume as written in brackets before a path; a search for that same path is written as ``locate``."""
     if isinstance(target, Locate) and target.path == path:
         return "locate"
     return _text(target, "", name).removeprefix("partition=")

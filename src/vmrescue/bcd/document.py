@@ -1,4 +1,4 @@
-"""The page ``docs/bcd.md``, from the declared tables: ``python -m vmrescue.bcd.document > docs/bcd.md``."""
+"""Generates ``docs/bcd.md`` from the declared tables: ``python -m vmrescue.bcd.document > docs/bcd.md``."""
 
 from __future__ import annotations
 

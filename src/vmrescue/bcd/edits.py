@@ -1,4 +1,4 @@
-"""Changes of a store as operations on its hive, which are plain data: nothing here writes."""
+"""Changes of a store, expressed as operations on its hive. Operations are plain data; nothing here writes."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def element_path(guid: UUID, identifier: int) -> str:
 
 
 def set_element(guid: UUID, identifier: int, value_format: Format, value: Value) -> SetValue:
-    """Gives an object's element a value. Raises UsageError for a value that is not of the format."""
+    """Sets an element of an object. Raises UsageError if `value` is not of the element's format."""
     return SetValue(element_path(guid, identifier), "Element", *encode_value(value_format, value))
 
 
 def delete_element(guid: UUID, identifier: int) -> DeleteKey:
-    """Takes an element away from an object."""
+    """Deletes an element of an object."""
     return DeleteKey(element_path(guid, identifier))
 
 
@@ -46,5 +46,5 @@ def create_object(guid: UUID, object_type: ObjectType) -> list[Operation]:
 
 
 def delete_object(guid: UUID) -> DeleteKey:
-    """Takes an object away, with its elements."""
+    """Deletes an object with its elements."""
     return DeleteKey(object_path(guid))

@@ -1,7 +1,7 @@
 """The declared table of BCD elements: what each id is called, and what its numbers mean.
 
-Each row is (id, bcdedit's name, WMI name, names of the values 0, 1, 2 …). An empty first name: bcdedit knows none, and
-writes such an element as ``custom:xxxxxxxx``. The format of an element is not declared, because its id says it.
+Each row is (id, bcdedit's name, WMI name, names of the values 0, 1, 2 …). Where bcdedit has no name for an element, its
+name here is empty and bcdedit writes ``custom:xxxxxxxx``. An element's format is part of its id and not declared here.
 
 Sources: Microsoft's BCD WMI reference (BcdLibraryElementTypes, BcdBootMgrElementTypes, BcdOSLoaderElementTypes,
 BcdResumeElementTypes, BcdMemDiagElementTypes, BcdDeviceObjectElementTypes) for the WMI names, Microsoft's BCDEdit

@@ -60,7 +60,7 @@ class ElementType:
 
     @property
     def is_address(self) -> bool:
-        """An integer that bcdedit writes in hexadecimal."""
+        """Whether it is an integer that bcdedit writes in hexadecimal."""
         return self.id in element_table.ADDRESSES
 
 
@@ -101,21 +101,21 @@ def scopes(object_type: ObjectType) -> tuple[Scope, ...]:
 
 
 def format_of(identifier: int) -> Format | None:
-    """The format that an element's id says, known to the table or not; None for a digit that means nothing."""
+    """The format that an element's id gives, whether or not the table has the id; None if the digit is no format."""
     digit = identifier >> 24 & 0xF
     return Format(digit) if digit in set(Format) else None
 
 
 @cache
 def element_by_id(object_type: ObjectType, identifier: int) -> ElementType | None:
-    """The element with this id in an object of this type, where the table has one."""
+    """The element with this id in an object of this type; None if the table has none."""
     found = (_BY_ID.get((scope, identifier)) for scope in scopes(object_type))
     return next((element for element in found if element), None)
 
 
 @cache
 def element_by_name(object_type: ObjectType, name: str) -> ElementType | None:
-    """The element that bcdedit calls `name` (in any case) in an object of this type, where the table has one."""
+    """The element that bcdedit calls `name` (in any case) in an object of this type; None if the table has none."""
     wanted = name.lower()
     if not wanted:
         return None

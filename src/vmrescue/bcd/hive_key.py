@@ -1,4 +1,4 @@
-"""A key of our own registry room, as a store reads it."""
+"""Lets a store read its hive through our own `registry` package."""
 
 from __future__ import annotations
 

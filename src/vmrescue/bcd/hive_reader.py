@@ -1,6 +1,6 @@
-"""How a store reads its hive: a key with subkeys and values, and nothing more.
+"""The interface through which a store reads its hive: keys with subkeys and values.
 
-Two independent readers satisfy it, so that what one of them wrote can be read back by the other.
+Two independent readers satisfy it: our own editor, and dissect.regf, which reads back what the editor wrote.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ class KeyReader(Protocol):
 
     @property
     def name(self) -> str:
-        """The key's own name, without its path."""
+        """The key's name, without its path."""
 
     @property
     def is_link(self) -> bool:
-        """Whether it is a symbolic link: whoever opens it gets another key."""
+        """Whether it is a symbolic link: opening it opens another key."""
 
     def subkeys(self) -> Iterable[KeyReader]:
         """The keys below it, in the hive's order."""
 
     def subkey(self, name: str) -> KeyReader | None:
-        """The key below it with this name."""
+        """The key below it with this name; None if there is none."""
 
     def value(self, name: str) -> tuple[int, bytes] | None:
-        """The type (REG_SZ = 1 …) and the bytes of the value with this name."""
+        """The type (REG_SZ = 1 …) and the bytes of the value with this name; None if there is none."""
 
 
 class TreeReader(KeyReader, Protocol):
-    """A key that can list its values too, as copying a whole store needs."""
+    """A key that can also list its values, which copying a whole store needs."""
 
     def subkeys(self) -> Iterable[TreeReader]:
         """The keys below it, in the hive's order."""
 
     def subkey(self, name: str) -> TreeReader | None:
-        """The key below it with this name."""
+        """The key below it with this name; None if there is none."""
 
     def values(self) -> Iterable[tuple[str, int, bytes]]:
         """Name, type and bytes of each value."""

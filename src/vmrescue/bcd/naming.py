@@ -1,4 +1,4 @@
-"""What a key of a store's hive is in bcdedit's words, told by its path alone: for people who read a plan."""
+"""bcdedit's name for a key of a store's hive, worked out from its path alone: for people who read a plan."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ELEMENT = re.compile(
     r"Objects\\\{(?P<object>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\}\\Elements\\(?P<id>[0-9a-f]{8})",
     re.IGNORECASE,
 )
-OS_LOADER = ObjectType(0x10200003)  # what an object without a well-known GUID is, most often
+OS_LOADER = ObjectType(0x10200003)  # assumed for an object without a well-known GUID: most are loaders
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class ElementKey:
 
     @classmethod
     def of(cls, path: str) -> ElementKey | None:
-        """None where the path is no element's."""
+        """The element whose key is at `path` in the hive; None if it is not the key of an element."""
         match = ELEMENT.fullmatch(path)
         if match is None:
             return None
@@ -37,7 +37,7 @@ class ElementKey:
         return cls(identifier_of(guid), name_of(known.type if known else OS_LOADER, identifier), format_of(identifier))
 
     def value_text(self, raw: bytes) -> str | None:
-        """A value in a few words, where it has such: ``Yes``, ``115200``, ``0x3 0x4``."""
+        """The value as short text (``Yes``, ``115200``, ``0x3 0x4``); None if its format has no short form."""
         try:
             value = decode_value(self.format, raw)
         except FormatError:

@@ -45,7 +45,7 @@ class Image(enum.IntEnum):
 
 
 class Inheritable(enum.IntEnum):
-    """The third digit of an inherit object's type: who may inherit it."""
+    """The third digit of an inherit object's type: which objects may inherit it."""
 
     BY_ANY = 1
     BY_APPLICATION = 2
@@ -70,7 +70,7 @@ class ObjectType:
 
     @property
     def application(self) -> Application | None:
-        """Which program the object describes, or whose settings it holds; None where the type names none we know."""
+        """The program that the object describes or holds settings for; None if the type names none that we know."""
         if self.kind is Kind.DEVICE or (self.kind is Kind.INHERIT and self.subclass != Inheritable.BY_APPLICATION):
             return None
         code = self.value & 0xFFFFF
@@ -78,7 +78,7 @@ class ObjectType:
 
     @property
     def title(self) -> str:
-        """What bcdedit writes over an object of this type that is not a well-known one."""
+        """bcdedit's heading for an object of this type without a well-known GUID."""
         if self.kind is Kind.DEVICE:
             return "Device options"
         return _TITLES.get(self.value) or f"{self._general_title} ({self.value:08x})"
@@ -90,7 +90,7 @@ class ObjectType:
         return _GENERAL_TITLES.get(self.subclass, "Unknown") if self.kind is Kind.APPLICATION else "Unknown"
 
 
-# The titles of published listings. The general ones for images other than the firmware's are made after that one's.
+# Titles from published listings. The general titles for images other than the firmware's are formed in the same way.
 _TITLES = {
     0x10100001: "Firmware Boot Manager",
     0x10100002: "Windows Boot Manager",
@@ -133,7 +133,7 @@ WELL_KNOWN = (
     _well_known("7ea2e1ac-2e61-4728-aaa3-896d9d0a9f0e", "globalsettings", 0x20100000, "Global Settings"),
     _well_known("6efb52bf-1766-41db-a6b3-0ee5eff72bd7", "bootloadersettings", 0x20200003, "Boot Loader Settings"),
     _well_known("7ff607e0-4395-11db-b0de-0800200c9a66", "hypervisorsettings", 0x20200003, "Hypervisor Settings"),
-    # The title of this one alone is a guess: no published listing shows it.
+    # This title is a guess: no published listing shows it.
     _well_known("313e8eed-7098-4586-a9bf-309c61f8d449", "kerneldbgsettings", 0x20200003, "Kernel Debugger Settings"),
     _well_known("1afa9c49-16ab-4a5c-901b-212802da9460", "resumeloadersettings", 0x20200004, "Resume Loader Settings"),
     _well_known("ae5534e0-a924-466c-b836-758539a3ee3a", "ramdiskoptions", 0x30000000, "Setup Ramdisk Options"),
@@ -151,7 +151,7 @@ BY_ALIAS = {known.alias: known for known in WELL_KNOWN if known.alias}
 BY_ALIAS["legacy"] = BY_ALIAS["ntldr"]
 BY_ALIAS["eventsettings"] = BY_ALIAS["dbgsettings"]
 
-# These two name no object of the store: bcdedit puts the default entry, or the running one, in their place.
+# No stored object has these two GUIDs: bcdedit replaces them with the default entry and the running entry.
 DEFAULT = UUID("1cae1eb7-a0df-4d4d-9851-4860e34ef535")
 CURRENT = UUID("fa926493-6f1c-4193-a414-58f0b2456d1e")
 
@@ -162,6 +162,6 @@ def braced(guid: UUID) -> str:
 
 
 def identifier_of(guid: UUID) -> str:
-    """The alias or else the GUID, in braces."""
+    """The alias in braces, or the GUID in braces if it has no alias."""
     known = BY_GUID.get(guid)
     return f"{{{known.alias}}}" if known and known.alias else braced(guid)

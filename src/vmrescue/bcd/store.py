@@ -31,7 +31,7 @@ DISPLAY_ORDER = 0x24000001
 
 @dataclass(frozen=True)
 class Element:
-    """One element of an object. `raw` and `registry_type` are the hive's."""
+    """One element of an object. `raw` and `registry_type` are the bytes and type of its registry value."""
 
     object: BcdObject
     id: int
@@ -40,12 +40,12 @@ class Element:
 
     @property
     def name(self) -> str:
-        """As bcdedit calls it: ``badmemorylist``, ``custom:46000010``."""
+        """bcdedit's name for it: ``badmemorylist``, ``custom:46000010``."""
         return name_of(self.object.type, self.id)
 
     @property
     def type(self) -> ElementType | None:
-        """Its row in the table, where it has one."""
+        """Its row in the table of elements; None if the table does not have it."""
         return element_by_id(self.object.type, self.id)
 
     @property
@@ -54,7 +54,7 @@ class Element:
 
     @cached_property
     def value(self) -> Value:
-        """What the bytes mean. Raises FormatError, naming the object and the element, where they mean nothing."""
+        """The decoded value. Raises FormatError, naming object and element, if the bytes are not of its format."""
         try:
             return decode_value(self.format, self.raw)
         except FormatError as error:
@@ -63,18 +63,18 @@ class Element:
 
     @property
     def fault(self) -> str | None:
-        """Why its bytes mean nothing, as Windows stores such a value; None where they mean something."""
+        """Why its bytes are not a value of its format; None if they are."""
         if self.format is Format.INTEGER_LIST and self.registry_type != ValueType.BINARY:
             return f"a value of registry type {self.registry_type}, not REG_BINARY"
         try:
-            self.value  # noqa: B018 - only whether it can be had
+            self.value  # noqa: B018 - only to see whether it raises
         except FormatError as error:
             return f"{error.expected} was expected, not {error.found}"
         return None
 
     @property
     def sound_value(self) -> Value | None:
-        """Its value; None where its bytes mean nothing."""
+        """The decoded value; None if the bytes are not of its format."""
         return None if self.fault else self.value
 
 
@@ -97,33 +97,33 @@ class BcdObject:
 
     @property
     def title(self) -> str:
-        """What bcdedit writes over it: ``RAM Defects``, ``Windows Boot Loader``."""
+        """bcdedit's heading for it: ``RAM Defects``, ``Windows Boot Loader``."""
         known = objects.BY_GUID.get(self.guid)
         return known.title if known else self.type.title
 
     @property
     def identifier(self) -> str:
-        """The alias or else the GUID, in braces."""
+        """The alias in braces, or the GUID in braces if it has no alias."""
         return objects.identifier_of(self.guid)
 
     @cached_property
     def type(self) -> ObjectType:
-        """The object's type; 0 where the store has lost it."""
+        """The object's type; 0 if its description is missing or damaged."""
         description = _own(self._key.subkey("Description"))
         found = description.value("Type") if description else None
         return ObjectType(int.from_bytes(found[1][:4], "little") if found else 0)
 
     def elements(self) -> list[Element]:
-        """Its own elements, by id."""
+        """Its own elements (not inherited ones), sorted by id."""
         return list(self._elements.values())
 
     def element(self, which: int | str) -> Element | None:
-        """Its own element with this id, or with bcdedit's name."""
+        """Its own element with this id or bcdedit name; None if it has none."""
         identifier = self._identifier(which)
         return self._elements.get(identifier) if identifier is not None else None
 
     def inherited(self, which: int | str) -> Element | None:
-        """The element that takes effect: its own, or else the first in the objects that it inherits from, in order."""
+        """The element that takes effect: its own, or else the first found in `ancestors`; None if none has it."""
         identifier = self._identifier(which)
         for each in [self, *self.ancestors()]:
             if identifier is not None and identifier in each._elements:
@@ -131,9 +131,9 @@ class BcdObject:
         return None
 
     def ancestors(self) -> list[BcdObject]:
-        """The objects that it inherits from, as Windows asks them: each, then its own ancestors, then the next.
+        """The objects that it inherits from, in Windows' order: each one followed by its own ancestors.
 
-        Each is there once, also where they name each other in a circle.
+        Each is listed once, even if objects inherit from each other in a circle.
         """
         found: dict[UUID, BcdObject] = {self.guid: self}
         waiting = self._parents()[::-1]
@@ -148,7 +148,7 @@ class BcdObject:
         return [parent for guid in self.references(INHERIT) if (parent := self.store.find(guid))]
 
     def references(self, which: int | str) -> tuple[UUID, ...]:
-        """The objects that its element names, in order; none where it has no such element, or a damaged one."""
+        """The GUIDs that its element names, in order; empty if it has no such element or the element is damaged."""
         element = self.element(which)
         try:
             value = element.value if element else ()
@@ -178,7 +178,7 @@ class Store:
 
     Raises:
         NotFoundError: the hive has no key ``Objects``, so it is not a BCD store.
-        UnsupportedError: a key of it is a symbolic link; so do its objects, where one of theirs is.
+        UnsupportedError: one of its keys is a symbolic link; its objects raise the same for links among their keys.
     """
 
     def __init__(self, root: KeyReader) -> None:
@@ -189,16 +189,17 @@ class Store:
         self._objects = {guid: BcdObject(self, guid, each) for each in own if (guid := _guid(each.name))}
 
     def objects(self) -> list[BcdObject]:
-        """All objects, in the order of their GUIDs' text, as a hive sorts them."""
+        """All objects, sorted by the text of their GUIDs, as a hive sorts keys."""
         return sorted(self._objects.values(), key=lambda each: str(each.guid))
 
     def find(self, guid: UUID) -> BcdObject | None:
-        """The object with this GUID."""
+        """The object with this GUID; None if the store has none."""
         return self._objects.get(guid)
 
     def object(self, identifier: str | UUID) -> BcdObject:
-        """The object with this GUID or alias, braces or not, in any case; ``{default}`` is the default loader, and so
-        is ``{current}``, because in a store that is not running there is no current entry.
+        """The object with this GUID or alias, with or without braces, in any case.
+
+        ``{default}`` is the default loader. So is ``{current}``: a store that is not running has no current entry.
 
         Raises:
             NotFoundError: the store has no such object.
@@ -209,7 +210,7 @@ class Store:
         found = self.find(guid) if guid else None
         if found is None:
             raise NotFoundError(f"the BCD store has no object {identifier}")
-        found.elements()  # whoever wants to set one without a look at it, too, is to know that it lies elsewhere
+        found.elements()  # raises for a symbolic link, so that a caller who only sets elements learns of it too
         return found
 
     @property
@@ -223,7 +224,7 @@ class Store:
         return [each for each in self.objects() if (each.type.kind, each.type.application) == wanted]
 
     def default_loader(self) -> BcdObject:
-        """The entry that boots: the boot manager's default, else the first of its display order, else the only loader.
+        """The entry that boots: the boot manager's default, else the first in its display order, else the only loader.
 
         Raises:
             NotFoundError: none of these leads to an object of the store.
@@ -239,14 +240,14 @@ class Store:
 
 
 def _own(key: Found) -> Found:
-    """The key itself. Raises UnsupportedError for a symbolic link: what Windows reads lies elsewhere."""
+    """The key itself. Raises UnsupportedError for a symbolic link: Windows would read another key."""
     if key is not None and key.is_link:
         raise UnsupportedError(f"the boot store's key {key.name!r} is a symbolic link, which no store should have")
     return key
 
 
 def guid_of(identifier: str) -> UUID | None:
-    """The GUID that an identifier names: a well-known alias, or a GUID, braces or not; None where it is neither."""
+    """The GUID of an alias or of a GUID's text, with or without braces; None if it is neither."""
     bare = identifier.strip().removeprefix("{").removesuffix("}").lower()
     if bare in ("default", "current"):
         return objects.DEFAULT if bare == "default" else objects.CURRENT

@@ -1,8 +1,8 @@
-"""An element's value: from the hive's bytes, and to them.
+"""Decodes an element's value from the hive's bytes, and encodes it.
 
 Source: the stores themselves, and Microsoft's BCD WMI reference (BcdElementType) for what each format is. A registry
-value of another type or length than Windows writes is read where its meaning is plain (an integer of 4 bytes, a
-REG_DWORD), because such stores are met; what we write is always what Windows writes.
+value of another type or length than Windows writes is still read if its meaning is plain (an integer of 4 bytes, a
+REG_DWORD), because such stores exist. We write only what Windows writes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Value = Device | str | UUID | tuple[UUID, ...] | int | bool | tuple[int, ...] | 
 
 
 def decode_value(value_format: Format | None, raw: bytes) -> Value:
-    """The value of an element of this format; the bytes themselves for a format that we don't know.
+    """The value of an element of this format; for an unknown format, the bytes.
 
     Raises:
         FormatError: the bytes cannot be a value of this format.
@@ -65,7 +65,7 @@ def encode_value(value_format: Format, value: Value) -> tuple[int, bytes]:
 
 
 def _fits(value: object) -> bool:
-    """An integer of 8 bytes, without sign."""
+    """Whether it is an integer that fits into 8 bytes without sign."""
     return isinstance(value, int) and 0 <= value <= MAX_INTEGER
 
 

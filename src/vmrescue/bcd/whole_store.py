@@ -1,7 +1,7 @@
-"""Whole stores, as edits: an empty one, a copy of one, and one made like another.
+"""Whole stores as hive operations: an empty one, a copy of one, and one whose objects are replaced by another's.
 
 ``bcdedit /createstore`` is `empty_store` on a new hive; ``/export`` is `exported` on a new hive; ``/import`` is
-`imported` on the store that is to become like the other.
+`imported` on the store whose objects are replaced.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ _OBJECTS = "Objects"
 
 
 def empty_store() -> list[Operation]:
-    """A store without objects. The name is the one that Windows loads a store under, and gives each new one."""
+    """A store without objects. Its description has the key name under which Windows loads any store."""
     name = encode(ValueType.SZ, "BCD00000000")
     return [SetValue("Description", "KeyName", ValueType.SZ, name), CreateKey(_OBJECTS)]
 
 
 def exported(root: TreeReader) -> list[Operation]:
-    """All of a store, for a new hive."""
+    """The operations that copy a whole store into a new hive."""
     return [edit for path, key in _tree(root, "").values() for edit in _contents(path, key)]
 
 
 def imported(root: TreeReader, source: TreeReader) -> list[Operation]:
-    """The operations that make the objects of the store at `root` those of `source`.
+    """The operations that replace the objects of the store at `root` by those of `source`.
 
-    The hive's own description (under which name Windows loads it, and that it is the system's) stays.
+    The store's own description (the key name under which Windows loads it, and that it is the system store) stays.
 
     Raises:
         NotFoundError: the source is not a BCD store.
@@ -55,7 +55,7 @@ def imported(root: TreeReader, source: TreeReader) -> list[Operation]:
 
 
 def _tree(root: TreeReader, path: str) -> dict[str, tuple[str, TreeReader]]:
-    """All keys below with their paths from the hive's root, by path in lower case; parents before children."""
+    """All keys below `path`: lower-case path from the hive's root -> (path, key); parents before children."""
     found: dict[str, tuple[str, TreeReader]] = {}
     waiting = [(path, root)]
     while waiting:
@@ -67,7 +67,7 @@ def _tree(root: TreeReader, path: str) -> dict[str, tuple[str, TreeReader]]:
 
 
 def _below(places: set[str]) -> set[str]:
-    """Those places that lie below another one."""
+    """The paths that lie below another one of `places`."""
     return {place for place in places if key_path.join(key_path.split(place)[:-1]) in places}
 
 

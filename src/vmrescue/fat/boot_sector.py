@@ -35,7 +35,7 @@ TAIL_32 = Struct(
 )
 STRUCTURE = "FAT boot sector"
 FEWEST_OF_FAT16 = 4085  # Microsoft's specification, Linux, mtools
-FEWEST_OF_FAT16_FOR_WINDOWS = 4087  # its driver's own rule
+FEWEST_OF_FAT16_FOR_WINDOWS = 4087  # the rule in Windows' driver
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class BootSector:
     Args:
         bits: bits of a table entry: 12, 16 or 32.
         table_offset: of the first copy of the table; the others follow it.
-        active_table: the only copy in use (a FAT32 volume without mirroring), or None: all are kept alike.
+        active_table: the number of the only copy in use (FAT32 without mirroring); None if all copies are kept alike.
         root_cluster: of a FAT32 root directory; 0 on the others, whose root lies at `root_offset`.
         cluster_count: clusters are numbered from 2.
         info_offset, backup_offset: of FAT32's FSInfo sector and backup boot sector, where there are any.
@@ -91,16 +91,16 @@ def read_boot_sector(device: BlockDevice) -> BootSector:
     """The boot sector at byte 0.
 
     Raises:
-        UnsupportedError: BitLocker To Go encrypts the volume, which only looks like FAT; or it is FAT12 to some systems
-            and FAT16 to others.
-        FormatError: no FAT volume could have it, or the device is too short.
+        UnsupportedError: it only looks like FAT, because BitLocker To Go encrypts the volume; or some systems take the
+            volume for FAT12 and others for FAT16.
+        FormatError: the fields cannot be those of a FAT volume, or the device is too short.
     """
     data = device.read_at(0, 512)
     if form := form_of(data):
         raise UnsupportedError(f"the volume is encrypted by {form}: unlock or decrypt it first")
     fields = COMMON.parse(data)
     _check_fields(data, fields)
-    is_32 = fields.table_sectors_16 == 0  # as Windows's own driver decides; the cluster count tells 12 and 16 apart
+    is_32 = fields.table_sectors_16 == 0  # as Windows' own driver decides; the cluster count tells FAT12 from FAT16
     tail = (TAIL_32 if is_32 else TAIL_16).parse(data[COMMON.sizeof() :])
     sector = fields.sector_size
     table_sectors = tail.table_sectors_32 if is_32 else fields.table_sectors_16

@@ -1,4 +1,4 @@
-"""Whether a FAT volume is sound. Every chain is followed and every directory read once, whatever it claims."""
+"""Whether a FAT volume is sound. Follows every chain and reads every directory once, however damaged they are."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BOOT_STATE = 0x41  # the only byte in which FAT32's two boot sectors may differ
 
 
 class _Place(NamedTuple):
-    """A directory that is still to be looked at; `parent` is the first cluster of the one it is in, 0 for a root."""
+    """A directory still to be checked; `parent` is its parent's first cluster, 0 if that is the root."""
 
     path: str
     first_cluster: int
@@ -32,30 +32,30 @@ class _Place(NamedTuple):
 
 
 def check_volume(pending: PendingWrites, boot: BootSector, table: Table) -> list[str]:
-    """What is wrong, in sentences: copies that differ, chains, sizes, names, lost clusters, FSInfo.
+    """What is wrong, in sentences: differing copies, chains, sizes, names, lost clusters, FSInfo.
 
-    A `Note` is no reason against an edit.
+    A `Note` does not stop an edit; any other problem does.
     """
     return _Checker(pending, boot, table).run()
 
 
 def crossings(pending: PendingWrites, boot: BootSector, table: Table) -> dict[int, str]:
-    """The clusters at which a file's chain runs into that of another, and which do, in words. Reads all directories."""
+    """Where chains of different files meet: cluster -> sentence that names both. Reads all directories."""
     checker = _Checker(pending, boot, table)
     checker.tree()
     return checker.crossings
 
 
 class _Checker:
-    """Memory: four bytes for each cluster that is used, and the path of each file."""
+    """One check of a volume. Memory: four bytes for each used cluster, and the path of each file."""
 
     def __init__(self, pending: PendingWrites, boot: BootSector, table: Table) -> None:
         self._pending = pending
         self._boot = boot
         self._table = table
         self._problems: list[str] = []
-        self._paths = [""]  # by owner; 0: none
-        self._owners = PagedNumbers("I")  # of clusters
+        self._paths = [""]  # index: owner number; owner 0 means none
+        self._owners = PagedNumbers("I")  # index: cluster; value: owner number
         self.crossings: dict[int, str] = {}
 
     def run(self) -> list[str]:
@@ -90,7 +90,7 @@ class _Checker:
             self._problems.append(Note(said))
 
     def tree(self) -> None:
-        """All chains that directories name, from the root down."""
+        """Checks all chains that directories name, from the root down."""
         root = self._boot.root_cluster
         if root and self._claim("the root directory", root) is None:
             return
@@ -105,7 +105,7 @@ class _Checker:
             places += self._check_directory(place, directory)
 
     def _check_directory(self, place: _Place, directory: Directory) -> list[_Place]:
-        """Checks one directory; returns those in it that can be looked at."""
+        """Checks one directory; returns its subdirectories that can be read."""
         if place.path:
             self._check_dots(place, directory)
         below = []
@@ -131,7 +131,7 @@ class _Checker:
             self._problems.append(f"the second entry of the directory {place.path!r} does not name its parent")
 
     def _check_entry(self, path: str, entry: Entry) -> bool:
-        """Checks a file's or directory's chain against its size; whether the chain is whole and its own."""
+        """Checks a file's or directory's chain against its size. True if the chain is whole and shared with nobody."""
         size = entry.record.size
         if entry.is_directory and size:
             said = f"the directory {path!r} has a size of {size} bytes; it must be 0"
@@ -157,7 +157,7 @@ class _Checker:
             self._problems.append(Note(f"the directory {place.path!r} has {labels} volume labels"))
 
     def _claim(self, what: str, first: int) -> int | None:
-        """Makes `what` the owner of a chain; its length, or None where it is broken or another's."""
+        """Makes `what` the owner of a chain. Returns its length in clusters; None if it is broken or owned already."""
         self._paths.append(what)
         owner = len(self._paths) - 1
         found = 0
@@ -179,7 +179,7 @@ class _Checker:
         return found
 
     def _check_lost(self) -> None:
-        """Clusters in use that belong to no file; a chain's first is one that none of the others leads to."""
+        """Notes clusters in use that belong to no file. A chain begins at a cluster that no other of them leads to."""
         led_to = set()
         lost = []
         for first, values in self._table.pages():

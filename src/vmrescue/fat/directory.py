@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SLOT_SIZE = 32
 MAX_SLOTS = 65536  # a directory of 2 MiB
-END, DELETED = 0x00, 0xE5  # in a slot's first byte: nothing from here on; free
+END, DELETED = 0x00, 0xE5  # in a slot's first byte: this and all later slots are free; this slot is free
 
 DOT, DOT_DOT = b".          ", b"..         "
 
@@ -47,7 +47,7 @@ class Record:
     accessed_date: int = 0
     written_time: int = 0
     written_date: int = 0
-    cluster_high: int = 0  # on FAT12 and FAT16 not a cluster's: OS/2 and Windows NT keep extended attributes there
+    cluster_high: int = 0  # FAT32 only; on FAT12 and FAT16, OS/2 and Windows NT keep extended attributes there
     cluster_low: int = 0
     size: int = 0
 
@@ -73,11 +73,11 @@ class Record:
         )
 
     def first_cluster(self, bits: int) -> int:
-        """The cluster where the content begins, 0 for none; `bits` are those of a table entry."""
+        """The cluster where the content begins, 0 if there is none. `bits`: 12, 16 or 32, of a table entry."""
         return self.cluster_low if bits < 32 else self.cluster_high << 16 | self.cluster_low
 
     def with_content(self, first_cluster: int, size: int, bits: int) -> Record:
-        """The record of content that begins at another cluster, or has another size."""
+        """The record with another first cluster and size in bytes."""
         high = self.cluster_high if bits < 32 else first_cluster >> 16
         return replace(self, cluster_high=high, cluster_low=first_cluster & 0xFFFF, size=size)
 
@@ -97,7 +97,7 @@ class Entry:
     """A file or directory in its directory: its record, and the slots that it and its long name fill.
 
     Args:
-        long_name: or "" where it has none.
+        long_name: "" if it has none.
         first_slot, last_slot: slot numbers; the last holds the record.
         first_cluster: of the content; 0 where there is none.
         position: byte of the volume where the record is.
@@ -141,7 +141,7 @@ class Entry:
 
 
 def dot_entries(record: Record, parent: int, bits: int) -> bytes:
-    """The first two slots of the directory of that `record`; `parent` is its parent's first cluster, 0 for a root."""
+    """The slots ``.`` and ``..`` of the directory with `record`; `parent`: its parent's first cluster, 0 for a root."""
     own = replace(record, short=DOT, case=0)
     return own.pack() + replace(own.with_content(parent, 0, bits), short=DOT_DOT).pack()
 
@@ -162,7 +162,7 @@ class Directory:
         self._table = table
         self.first_cluster = first_cluster
         self._data = bytearray()
-        self._starts: list[int] = []  # byte of the volume where each piece of `_piece` bytes begins
+        self._starts: list[int] = []  # where each piece of `_piece` bytes begins, in bytes from the volume's start
         if first_cluster:
             self._piece = boot.cluster_size
             self._read_chain()
@@ -191,7 +191,7 @@ class Directory:
         )
 
     def all_entries(self) -> Iterator[Entry]:
-        """Every entry in use, each with the long name before it if that is whole and belongs to it."""
+        """Every entry in use; a long name counts only if it is whole and belongs to the record after it."""
         for slots in self.groups():
             *long_slots, last = slots
             raw = self.slot(last)
@@ -203,7 +203,7 @@ class Directory:
             yield self._entry(record, long_name, first, last)
 
     def groups(self) -> Iterator[list[int]]:
-        """The slots in use: each record's number, after those of the long-name slots directly before it."""
+        """The numbers of the slots in use, a list for each record: its long-name slots, then its own."""
         group: list[int] = []
         for slot in range(len(self._data) // SLOT_SIZE):
             first, attributes = self._data[slot * SLOT_SIZE], self._data[slot * SLOT_SIZE + 11]
@@ -226,9 +226,9 @@ class Directory:
         return bytes(self._data[number * SLOT_SIZE : (number + 1) * SLOT_SIZE])
 
     def find(self, name: str) -> Entry | None:
-        """The entry whose long or 8.3 name is `name`: the exact spelling wins, and without one any case fits.
+        """The entry whose long or 8.3 name is `name`; None if there is none. Case matters only if several entries fit.
 
-        Raises UsageError where several fit: another system, or damage, has left names that differ only in case.
+        Raises UsageError if several fit and none is spelled exactly so: another system, or damage, left such names.
         """
         wanted, fitting = names.fold(name), []
         for entry in self.entries():
@@ -242,7 +242,7 @@ class Directory:
         return fitting[0] if fitting else None
 
     def add(self, name: str, record: Record) -> Entry:
-        """A new entry: `record` under `name`, in the first slots that are free; the directory grows where it must.
+        """Adds an entry, `record` under `name`, in the first free slots; the directory grows if it must.
 
         The record's own 8.3 name and case byte are made from `name`. Raises RefusedError where it cannot grow.
         """
@@ -285,7 +285,7 @@ class Directory:
         return self._claim_end(len(self._data) // SLOT_SIZE - found, count)
 
     def _claim_end(self, slot: int, count: int) -> int:
-        """Makes room for `count` slots from `slot`, behind which nothing is in use, and marks the new end."""
+        """Makes room for `count` slots at the end of the directory, from `slot` on, and marks the new end."""
         while (slot + count) * SLOT_SIZE > len(self._data):
             self._grow()
         if (slot + count) * SLOT_SIZE < len(self._data):

@@ -1,4 +1,4 @@
-"""FAT32's FSInfo sector: how many clusters are free, and where to look for one; both only hints.
+"""FAT32's FSInfo sector: the number of free clusters, and where to search for one. Both are only hints.
 
 Source: Microsoft, fatgen103, "FAT32 FSInfo Sector Structure and Backup Boot Sector".
 """
@@ -17,7 +17,7 @@ LAYOUT = Struct(
     "lead" / Bytes(4),
     Padding(480),
     "signature" / Bytes(4),
-    "free_count" / Int32ul,  # UNKNOWN where nobody counted
+    "free_count" / Int32ul,  # UNKNOWN if nobody counted
     "next_free" / Int32ul,
     Padding(12),
     "trail" / Bytes(4),
@@ -45,7 +45,7 @@ def read_info(pending: PendingWrites, boot: BootSector) -> Info | None:
 
 
 def write_info(pending: PendingWrites, boot: BootSector, info: Info) -> None:
-    """Brings the numbers up to date, if the sector is a sound one; one that isn't is left as it is."""
+    """Updates the two numbers; a sector with wrong signatures is left as it is."""
     if boot.info_offset is not None and read_info(pending, boot):
         counts = Int32ul.build(info.free_count) + Int32ul.build(info.next_free)
         pending.write_at(boot.info_offset + COUNTS_OFFSET, counts)

@@ -26,7 +26,7 @@ MAX_UNITS = 255
 LONG_SLOT = struct.Struct("<B10sBBB12sH4s")
 
 SHORT_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789$%'-_@~`!(){}^#&")
-# Letters that Python's upper() turns into other letters than Windows, which leaves them alone.
+# Letters that Python's upper() changes but Windows does not.
 NOT_UPPERCASED = frozenset("\u00b5\u0131\u017f")
 
 
@@ -50,7 +50,7 @@ def _upper(letter: str) -> str:
 
 
 def checksum(short: bytes) -> int:
-    """The checksum of the 11 bytes of an 8.3 name that each of its long slots repeats."""
+    """The checksum of the 11 bytes of an 8.3 name; each slot of its long name holds it."""
     total = 0
     for byte in short:
         total = ((total >> 1 | total << 7) + byte) & 0xFF
@@ -68,7 +68,7 @@ def decode_short(short: bytes, case: int = 0) -> str:
 
 
 def exact_short(name: str) -> tuple[bytes, int] | None:
-    """The 8.3 name and case byte that hold `name` without loss, or None where it needs a long name."""
+    """The 8.3 name and case byte that hold `name` without loss; None if it needs a long name."""
     base, dot, extension = name.partition(".")
     if not (0 < len(base) <= 8 and len(extension) <= 3 and bool(dot) == bool(extension)):
         return None
@@ -83,8 +83,8 @@ def exact_short(name: str) -> tuple[bytes, int] | None:
 def make_short(name: str, taken: AbstractSet[str]) -> bytes:
     """An 8.3 name to stand beside the long `name`; `taken` are the directory's names, folded.
 
-    As Windows does: spaces and dots but the last go, other characters that 8.3 lacks become ``_``; then ``~1`` to
-    ``~4`` until it is unique, and after that a hash of the name. Raises RefusedError where all of these are taken.
+    As Windows does: spaces, and all dots but the last, are dropped; other characters that 8.3 lacks become ``_``. Then
+    ``~1`` to ``~4`` are tried until the name is unique, then a hash of the name. Raises RefusedError if all are taken.
     """
     exact = exact_short(name.upper()) if name.isascii() else None
     if exact and decode_short(exact[0]) not in taken:
@@ -129,7 +129,7 @@ def encode_long(name: str, short: bytes) -> bytes:
 
 
 def decode_long(slots: list[bytes], short: bytes) -> str | None:
-    """The long name in `slots`, in the order of the disk, or None unless they are whole and belong to `short`."""
+    """The long name in `slots` (in the order of the disk); None unless they are whole and belong to `short`."""
     expected_sum = checksum(short)
     units = b""
     for place, slot in enumerate(slots):

@@ -1,7 +1,7 @@
-"""What a FAT volume shows of somebody having written to it: where those bytes lie.
+"""Which bytes of a FAT volume change when somebody writes to it: an undo compares them.
 
-FAT keeps no log. Whoever makes, changes or deletes a file changes the table or its directory; whoever mounts the volume
-and does not finish leaves a bit in the boot sector or in the table.
+FAT keeps no log. Making, changing or deleting a file changes the table or the file's directory. A system that mounts
+the volume and does not dismount it leaves a bit in the boot sector or in the table.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
     from vmrescue.image.signs import Range
 
-BASE_BLOCK = 4096  # bytes at the start of a file that tell who wrote to it, where it is a hive
+BASE_BLOCK = 4096  # bytes; a hive's base block at the start of its file changes with every write
 MOST_DIRECTORIES = 10_000
 DEEPEST = 128
 
@@ -31,8 +31,8 @@ def signs(device: BlockDevice, files: Iterable[str], thorough: bool = True) -> I
     """The ranges of a volume that change when it is written to.
 
     Args:
-        files: whose first bytes tell that they were written to; those that are not there are passed over.
-        thorough: False where reading is dear: without the table and the directories.
+        files: paths of hives and their logs, whose first bytes change with every write. Missing ones are skipped.
+        thorough: False leaves out the table and the directories, where reading is slow.
     """
     boot = read_boot_sector(device)
     volume = FatVolume(device)
@@ -52,7 +52,7 @@ def signs(device: BlockDevice, files: Iterable[str], thorough: bool = True) -> I
 
 
 def _directories(volume: FatVolume) -> Iterator[Named]:
-    """The clusters of all directories, from the root down; each once, however damaged the volume is."""
+    """The clusters of all directories, from the root down. Each is read once, even if damage links them in a circle."""
     found: list[Range] = []
     seen: set[int] = set()
     waiting = [""]
@@ -72,7 +72,7 @@ def _directories(volume: FatVolume) -> Iterator[Named]:
 
 
 def changed_clusters(before: BlockDevice, after: BlockDevice) -> Iterator[Range]:
-    """The ranges of a volume that became free, or stopped being free, between two states of it."""
+    """The clusters, as ranges in bytes, that are free in only one of two states of a volume."""
     boots = [read_boot_sector(device) for device in (before, after)]
     if boots[0].cluster_size != boots[1].cluster_size or boots[0].data_offset != boots[1].data_offset:
         return

@@ -21,16 +21,16 @@ Chain = list[Run]
 
 FREE = 0
 BAD = {12: 0xFF7, 16: 0xFFF7, 32: 0x0FFFFFF7}
-END = {12: 0xFFF, 16: 0xFFFF, 32: 0x0FFFFFFF}  # written; any value above BAD ends a chain
+END = {12: 0xFFF, 16: 0xFFFF, 32: 0x0FFFFFFF}  # what we write at a chain's end; any value above BAD ends it
 MASK_32 = 0x0FFFFFFF  # the upper four bits of a 32-bit entry are reserved, and kept
-PAGE = 1 << 16  # bytes of table held as one piece; all entries of a FAT12 table lie in the first
+PAGE = 1 << 16  # bytes of the table that are read as one piece; a whole FAT12 table fits into the first
 _ZEROS = bytes(PAGE)
 
 
 class Table:
     """The table in use, read piece by piece, changed in memory, and stored to all copies.
 
-    Memory: the pieces that chains led through, at most the table's size on the disk.
+    Memory: the pieces that were read to follow chains; at most the table's size on the disk.
     """
 
     def __init__(self, pending: PendingWrites, boot: BootSector, first_free: int = 2) -> None:
@@ -54,7 +54,7 @@ class Table:
 
     @property
     def free_count(self) -> int:
-        """The number of free clusters; the first time, all of the table is read for it."""
+        """The number of free clusters. The first call reads the whole table."""
         if self._free_count is None:
             self._free_count = sum(values.count(FREE) for _, values in self.pages())
         return self._free_count
@@ -73,7 +73,7 @@ class Table:
         return pair >> 4 if within & 1 else pair & 0xFFF
 
     def set(self, cluster: int, value: int) -> None:
-        """Changes the entry of a cluster in memory; `store` brings it to the disk."""
+        """Changes the entry of a cluster in memory; `store` writes it."""
         before = self.get(cluster)
         if self._free_count is not None:
             self._free_count += (value == FREE) - (before == FREE)
@@ -97,9 +97,9 @@ class Table:
         return value == BAD[self._boot.bits]
 
     def runs(self, first: int) -> Iterator[Run]:
-        """The chain from cluster `first`, adjacent clusters as one run. Raises FormatError where it is broken or loops.
+        """The chain from cluster `first`, adjacent clusters as one run. Raises FormatError if it is broken or loops.
 
-        Loops are found by Brent's method: the walk may go round up to three times before it is refused.
+        Loops are found by Brent's method: a loop may be walked up to three times before it is found.
         """
         start, count = first, 0
         cluster, mark, steps, power = first, 0, 0, 1
@@ -126,8 +126,9 @@ class Table:
         return FormatError("allocation table", self._boot.table_offsets[0], expected, found)
 
     def allocate(self, count: int, near: int = 0) -> Chain:
-        """Takes `count` free clusters, linked into a chain: the first stretch from `near` that holds all of them, else
-        the longest stretches. Raises RefusedError where there are too few.
+        """Takes `count` free clusters and links them into a chain. Raises RefusedError if there are too few.
+
+        The first stretch after `near` that holds all of them is taken, else the longest stretches.
         """
         if count > self.free_count:
             raise RefusedError(f"the volume has {self.free_count} free clusters, {count} are needed")
@@ -145,11 +146,11 @@ class Table:
         return runs
 
     def append(self, last: int, runs: Chain) -> None:
-        """Makes the chain that ends with cluster `last` go on with `runs`, themselves a chain."""
+        """Appends `runs`, which are a chain already, to the chain that ends with cluster `last`."""
         self.set(last, runs[0][0])
 
     def cut(self, last: int, rest: Chain) -> None:
-        """Ends a chain at `last`, 0 for all of it, and frees the `rest` that followed."""
+        """Ends a chain at cluster `last` (0: frees the whole chain) and frees `rest`, the clusters after it."""
         if last:
             self.set(last, END[self._boot.bits])
         for start, count in rest:
@@ -185,9 +186,9 @@ class Table:
             yield start, count
 
     def pages(self, number: int = 0) -> Iterator[tuple[int, list[int] | bytes]]:
-        """The table's values from piece `number` on: the first index of a piece, and its entries that are clusters.
+        """The table's entries from piece `number` on, piece by piece: (index of the first entry, entries).
 
-        Entries 0 and 1, which are no clusters, are given as bad ones.
+        Entries 0 and 1, which stand for no clusters, are given as bad ones.
         """
         end = self._boot.cluster_count + 2
         for page_number in range(number, -(-end // self._per_page)):
@@ -196,9 +197,7 @@ class Table:
             count = min(self._per_page, end - first)
             if first == 0:
                 yield first, [BAD[self._boot.bits]] * 2 + self._decode(page, count)[2:]
-            elif (
-                page == _ZEROS[: len(page)]
-            ):  # as most are of a large volume: bytes of zeros are clusters that are free
+            elif page == _ZEROS[: len(page)]:  # the usual case in a large volume: all clusters of the piece are free
                 yield first, _ZEROS[:count]
             else:
                 yield first, self._decode(page, count)
@@ -216,7 +215,7 @@ class Table:
         return bytearray(self._pending.read_at(self._boot.table_offsets[0] + start, length))
 
     def store(self) -> None:
-        """Hands the changed sectors of the table, for every copy in use, to the pending writes."""
+        """Gives the changed sectors of the table to the pending writes, for every copy in use."""
         size = self._boot.sector_size
         for sector in self._changed:
             page_number, within = divmod(sector * size, PAGE)
@@ -226,7 +225,7 @@ class Table:
         self._changed.clear()
 
     def drop(self) -> None:
-        """Forgets what was changed."""
+        """Drops all changes since the last `store`."""
         self._pages.clear()
         self._changed.clear()
         self._free_count = None
@@ -241,12 +240,12 @@ def _find_free(values: list[int] | bytes, start: int, stop: int) -> int:
 
 
 def _longest(runs: Chain, count: int) -> Chain:
-    """As few of the free `runs` as hold `count` clusters, in the order of the disk."""
+    """The longest of the free `runs`, as few as hold `count` clusters, in the order of the disk."""
     return sorted(first_clusters(sorted(runs, key=lambda run: -run[1]), count))
 
 
 def first_clusters(runs: Iterable[Run], count: int) -> Chain:
-    """The first `count` clusters of a chain, or all where it is shorter."""
+    """The first `count` clusters of a chain, or all of them if it is shorter."""
     kept: Chain = []
     for start, length in runs:
         if not count:

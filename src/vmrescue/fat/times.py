@@ -1,4 +1,4 @@
-"""DOS dates and times: two seconds fine, from 1980 to 2107, without a time zone.
+"""DOS dates and times: in steps of two seconds, from 1980 to 2107, without a time zone.
 
 Source: Microsoft, fatgen103, "Date and Time Formats".
 """
@@ -17,7 +17,7 @@ def to_dos(moment: datetime) -> tuple[int, int, int]:
 
 
 def from_dos(date: int, time: int = 0, tenths: int = 0) -> datetime | None:
-    """The moment, or None where the fields hold none (a date of 0: never set)."""
+    """The moment; None if the fields hold none (a date of 0: never set)."""
     try:
         moment = datetime(1980 + (date >> 9), date >> 5 & 15, date & 31, time >> 11, time >> 5 & 63, (time & 31) * 2)
     except ValueError:

@@ -1,8 +1,8 @@
 """A FAT12, FAT16 or FAT32 volume: its files, read and edited.
 
 Invariants of every edit:
-1. It is worked out wholly in memory first; one that fails (no space, a bad name, a broken chain) has written nothing.
-2. Then content is written, to clusters that the file owns or that are free; last the tables, FSInfo and directories.
+1. It is worked out in memory first. An edit that fails (no space, a bad name, a broken chain) writes nothing.
+2. Then content is written, to clusters that the file owns or that are free. Tables, FSInfo and directories come last.
 3. Only sectors whose bytes change are written. Content of the same size changes no metadata, not even the times.
 4. All copies of the table that are in use are changed alike.
 """
@@ -44,7 +44,7 @@ Extents = list[tuple[int, int, int]]
 
 @dataclass(frozen=True)
 class FileInfo:
-    """What a directory says of a file. Times are as stored, without a zone; None where none is stored."""
+    """What a directory says of a file. Times are as stored, without a time zone; None if none is stored."""
 
     name: str
     short_name: str
@@ -61,7 +61,7 @@ class FatVolume:
 
     Its methods raise NotFoundError for a path that is not there, UsageError for a name that no file can have,
     RefusedError for an edit that cannot be done (no space, not empty, already there), and FormatError for broken
-    structures. Memory: the tables that are used and the directories and files that are named, never more.
+    structures. Memory: the used parts of the table, and the directories and files that are named.
 
     Raises:
         FormatError: there is no sound FAT boot sector at byte 0, or the volume is longer than the device.
@@ -81,7 +81,7 @@ class FatVolume:
 
     @property
     def cluster_size(self) -> int:
-        """Bytes."""
+        """Bytes of a cluster."""
         return self._boot.cluster_size
 
     @property
@@ -90,14 +90,14 @@ class FatVolume:
 
     @property
     def free_clusters(self) -> int:
-        """As counted in the table, which may differ from what FSInfo says."""
+        """The number of free clusters as counted in the table; FSInfo may say another."""
         return self._table.free_count
 
     @property
     def noted_free_clusters(self) -> int | None:
-        """What FSInfo said when the volume was opened, if it was dismounted cleanly: then whoever wrote last noted it.
+        """The number of free clusters that FSInfo noted when the volume was opened. Saves reading the whole table.
 
-        None where nothing believable is noted. It spares reading all of the table.
+        None if the volume was not dismounted cleanly, or FSInfo has no number or an impossible one.
         """
         noted = self._info.free_count if self._info and self.state.name is StateName.CLEAN else UNKNOWN
         return noted if noted <= self.cluster_count else None
@@ -108,7 +108,7 @@ class FatVolume:
         return read_state(self._boot, self._table)
 
     def check(self) -> list[str]:
-        """What is wrong with the volume, in sentences; a `Note` is no reason against an edit. Reads all directories."""
+        """What is wrong with the volume, in sentences; a `Note` does not stop an edit. Reads all directories."""
         return check_volume(self._pending, self._boot, self._table)
 
     def exists(self, path: str) -> bool:
@@ -129,7 +129,7 @@ class FatVolume:
         return [_describe(entry) for entry in self._open_directory(path).entries()]
 
     def read_file(self, path: str) -> bytes:
-        """A file's content."""
+        """A file's content, as bytes in memory."""
         _, entry = self._find_file(path)
         parts, left = [], entry.record.size
         for cluster, count in self._content_runs(entry):
@@ -139,8 +139,9 @@ class FatVolume:
         return b"".join(parts)
 
     def file_extents(self, path: str) -> Extents:
-        """Where a file's or directory's content is: (first cluster of the file, from 0; first cluster of the volume,
-        from 2; number of clusters). Empty for a fixed root directory.
+        """Where a file's or directory's content is: (cluster of the file, cluster of the volume, number of clusters).
+
+        Clusters of the file count from 0, those of the volume from 2. Empty for a fixed root directory.
         """
         first = self._find(path)[1].first_cluster if file_path.split(path) else self._boot.root_cluster
         extents, position = [], 0
@@ -150,11 +151,11 @@ class FatVolume:
         return extents
 
     def cluster_offset(self, cluster: int) -> int:
-        """The byte of the volume where a cluster, as `file_extents` counts them, begins."""
+        """Where a cluster of the volume (counted from 2) begins, in bytes from the volume's start."""
         return self._boot.cluster_offset(cluster)
 
     def open_file(self, path: str) -> Readable:
-        """A file's content."""
+        """A file's content, read from the volume as it is asked for."""
         return Held(self.read_file(path), path)
 
     def write_parts(self, path: str, parts: Iterable[tuple[int, bytes]]) -> None:
@@ -165,8 +166,10 @@ class FatVolume:
         self.write_file(path, bytes(content))
 
     def write_file(self, path: str, data: bytes) -> None:
-        """Replaces a file's content. Of the same size: in place, only the sectors that differ. Else the file grows or
-        shrinks, and its time of writing is now.
+        """Replaces a file's content.
+
+        Content of the same size is written in place, only the sectors that differ. Otherwise the file grows or shrinks,
+        and its time of last write is set.
         """
         directory, entry = self._find_file(path)
         if len(data) == entry.record.size:
@@ -182,14 +185,14 @@ class FatVolume:
             self._write_content(runs, data)
 
     def _check_owned(self, path: str, entry: Entry) -> None:
-        """Raises RefusedError where clusters of the file are another's too. Reads all directories."""
+        """Raises RefusedError if another file has clusters of this one too. Reads all directories."""
         found = crossings(self._pending, self._boot, self._table)
         for first, count in self._all_runs(entry):
             for cluster in found.keys() & range(first, first + count):
                 raise RefusedError(f"{path!r} shares clusters: {found[cluster]}; its content is not replaced")
 
     def create_file(self, path: str, data: bytes) -> None:
-        """A new file."""
+        """Creates a file."""
         with self._edit():
             directory, name = self._place_for(path)
             runs = self._table.allocate(count) if (count := self._clusters_for(data)) else []
@@ -198,7 +201,7 @@ class FatVolume:
             self._write_content(runs, data)
 
     def create_directory(self, path: str) -> None:
-        """A new, empty directory; the directory it is in must be there."""
+        """Creates an empty directory; its parent must exist."""
         with self._edit():
             parent, name = self._place_for(path)
             cluster = self._table.allocate(1)[0][0]
@@ -232,7 +235,7 @@ class FatVolume:
 
     @contextmanager
     def _edit(self) -> Iterator[None]:
-        """Writes what the body changed when it is done, or nothing if it raises."""
+        """Writes what the body changed when it ends; nothing if it raises."""
         if self._boot.active_table is not None:
             raise RefusedError(
                 f"the {self.kind} volume keeps only one of its allocation tables (mirroring is off), and its readers "
@@ -255,7 +258,7 @@ class FatVolume:
         return Directory(self._pending, self._boot, self._table, entry.first_cluster)
 
     def _open_directory(self, path: str) -> Directory:
-        """The directory at a path; each step of it must be one."""
+        """The directory at a path; every name in the path must be a directory's."""
         directory = Directory(self._pending, self._boot, self._table, self._boot.root_cluster)
         for part in file_path.split(path):
             entry = directory.find(part)
@@ -298,13 +301,13 @@ class FatVolume:
         return -(-len(data) // self.cluster_size)
 
     def _all_runs(self, entry: Entry) -> Chain:
-        """All clusters of the entry, also those beyond its size."""
+        """All clusters of the entry, also those beyond its content."""
         if entry.first_cluster == 0 and not entry.record.size:
             return []
         return list(self._table.runs(entry.first_cluster))
 
     def _content_runs(self, entry: Entry) -> Chain:
-        """The clusters that hold the file's content. Raises FormatError where there are too few for its size."""
+        """The clusters that hold the file's content. Raises FormatError if there are too few for its size."""
         needed = -(-entry.record.size // self.cluster_size)
         runs = first_clusters(self._table.runs(entry.first_cluster), needed) if needed else []
         if (found := sum(count for _, count in runs)) < needed:
@@ -337,7 +340,7 @@ class FatVolume:
 
 
 def _now() -> datetime:
-    """FAT knows no time zone; UTC is what Azure's machines and UEFI firmware keep."""
+    """FAT stores no time zone. We write UTC, as Azure's machines and UEFI firmware do."""
     return datetime.now(UTC)
 
 

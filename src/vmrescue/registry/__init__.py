@@ -1,4 +1,4 @@
-"""Registry hives: read, edited, recovered from their logs, checked. See `hive.Hive`.
+"""Registry hives: reading, editing, recovery from their logs, checks. See `hive.Hive`.
 
 The names below are imported when they are first used: a diagnosis of a clean hive needs no editor.
 """

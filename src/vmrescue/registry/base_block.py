@@ -1,4 +1,4 @@
-"""The base block: the first 4096 bytes of a hive, and the first 512 of its logs.
+"""The base block: the first 4096 bytes of a hive. Each of its logs begins with a copy of the first 512.
 
 Source of the layout: M. Suhanov, "Windows registry file format specification", section "Base block".
 """
@@ -16,15 +16,15 @@ from vmrescue.registry.names import utf16
 from vmrescue.signatures import HIVE
 
 SIZE = 4096
-SECTOR = 512  # what a log holds of it
+SECTOR = 512  # bytes; the part of the base block that a log has a copy of
 CHECKED = 508  # the checksum covers the bytes before itself
 LOG_SUFFIXES = (".LOG1", ".LOG2", ".LOG")  # of the files beside a hive; the single .LOG is Windows Vista's and older
 
 LAYOUT = Struct(
     "signature" / Const(HIVE),
-    "primary" / Int32ul,  # raised when a write to the hive begins
-    "secondary" / Int32ul,  # raised to the same number when it is done
-    "last_written" / Int64ul,  # 100 ns since 1601; Windows 8.1 and later leave it alone
+    "primary" / Int32ul,  # sequence number: raised when a write to the hive begins
+    "secondary" / Int32ul,  # sequence number: set to `primary` when the write is complete
+    "last_written" / Int64ul,  # 100 ns since 1601; Windows 8.1 and later do not update it
     "major" / Int32ul,
     "minor" / Int32ul,
     "file_type" / Int32ul,
@@ -57,7 +57,7 @@ READABLE_MINORS = (3, 4, 5, 6)
 
 @dataclass(frozen=True)
 class BaseBlock:
-    """The fields of a base block that mean something to a reader or a writer."""
+    """The fields of a base block that reading and editing need."""
 
     primary: int
     secondary: int
@@ -76,7 +76,7 @@ class BaseBlock:
 
     @classmethod
     def parse(cls, data: bytes | bytearray, what: str = "base block") -> BaseBlock:
-        """The fields, whatever the checksum says. Raises FormatError where `data` is no base block at all."""
+        """The fields; the checksum is not verified. Raises FormatError if `data` does not begin with a base block."""
         if len(data) < SECTOR:
             raise FormatError(what, 0, f"{SECTOR} bytes", f"{len(data)} bytes")
         if data[:4] != HIVE:
@@ -94,7 +94,7 @@ class BaseBlock:
         return self.checksum == self.expected_checksum
 
     def store(self, data: bytes | bytearray) -> bytes:
-        """The first 512 bytes of `data` with these fields in them, and the checksum that they need."""
+        """The first 512 bytes of `data` with these fields and a right checksum."""
         fields = LAYOUT.parse(data[:SECTOR])
         fields.update({name: getattr(self, name) for name in self.__dataclass_fields__ if name in fields})
         return _sealed(LAYOUT.build(fields))
@@ -112,7 +112,7 @@ class BaseBlock:
 
 
 def checksum(block: bytes | bytearray) -> int:
-    """XOR of the 127 numbers before the checksum; 0 and 0xffffffff stand for themselves under other names."""
+    """XOR of the 127 numbers before the checksum; a result of 0 is stored as 1, and 0xffffffff as 0xfffffffe."""
     value = 0
     for number in struct.unpack_from("<127I", block):
         value ^= number
@@ -120,7 +120,7 @@ def checksum(block: bytes | bytearray) -> int:
 
 
 def new(root: int, bins_size: int, minor: int, name: str, when: int) -> bytes:
-    """The first 512 bytes of a new hive, completely written once."""
+    """The first 512 bytes of a new, clean hive."""
     fields = {
         "signature": HIVE,
         "primary": 1,
@@ -143,5 +143,5 @@ def new(root: int, bins_size: int, minor: int, name: str, when: int) -> bytes:
 
 
 def _sealed(block: bytes) -> bytes:
-    """The block with the checksum that it needs."""
+    """The block with a right checksum."""
     return block[:CHECKED] + struct.pack("<I", checksum(block))

@@ -1,4 +1,4 @@
-"""The cells of a hive, by their offsets: reading, and writing that can be taken back.
+"""The cells of a hive, by their offsets: reading, and writing that is undone if it fails.
 
 A cell's offset counts from the first bin, which lies 4096 bytes into the file; its first four bytes are its size,
 negative where it is in use. Source: M. Suhanov, "Windows registry file format specification", section "Cell".
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 BINS = 4096  # position of the first bin in the file
 PAGE = 4096  # bins are whole pages
-NIL = 0xFFFFFFFF  # an offset that points nowhere
+NIL = 0xFFFFFFFF  # the offset that means "no cell"
 SIZE = struct.Struct("<i")
 
 
@@ -40,7 +40,10 @@ class Cells:
         self._undo: list[tuple[int, bytes]] | None = None
 
     def find(self, offset: int, structure: str, least: int = 0) -> tuple[int, int]:
-        """Where in the file the content of a used cell begins, and its length in bytes (at least `least`)."""
+        """Where in the file the content of a used cell begins, and its length in bytes.
+
+        Raises FormatError, naming `structure`, if no used cell begins at `offset` or it has fewer than `least` bytes.
+        """
         if offset & 7 or offset + 8 > self.bins_size:
             raise FormatError(structure, BINS + offset, f"a cell's offset below {self.bins_size}", f"0x{offset:x}")
         position = offset + BINS
@@ -56,9 +59,9 @@ class Cells:
 
     @contextmanager
     def editing(self) -> Iterator[None]:
-        """All that is written inside takes effect, or none of it does if an exception leaves the block.
+        """Undoes everything that was written inside the block if an exception leaves it.
 
-        Raises FormatError where a count of the hive, false or true, has become too large for its field.
+        Raises FormatError if a count in the hive became too large for its field.
         """
         before = len(self.data), self.bins_size
         self._undo = []
@@ -82,6 +85,6 @@ class Cells:
         self.data.write(position, data)
 
     def fill(self, offset: int, content: bytes) -> None:
-        """Replaces a used cell's content, with zeros up to the cell's end."""
+        """Replaces a used cell's content; the rest of the cell is filled with zeros."""
         position, length = self.find(offset, "cell", len(content))
         self.write(position, content.ljust(length, b"\0"))

@@ -1,8 +1,8 @@
-"""Whether a hive is sound: every rule that Windows' own validation and the format's description give.
+"""The check of a hive, by the rules of Windows' own validation and of the format's description.
 
-Every used cell belongs to exactly one thing that is reachable from the root key, and every thing says of itself and
-of what is below it what is so. Source: M. Suhanov, "Windows registry file format specification"; what each breach of
-a rule weighs, from Microsoft's own checker: docs/hive-check.md.
+Every used cell must belong to exactly one structure that is reachable from the root key, and the counts, sizes and
+links of every structure must be right. Source: M. Suhanov, "Windows registry file format specification". How much each
+breach of a rule weighs was found with Microsoft's own checker: docs/hive-check.md.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from vmrescue.registry.key_value import KeyValue
 
 
-NAME = "key's name"  # the structure of a problem with a name
+NAME = "key's name"  # `Problem.structure` of a wrong name
 
 
 class Weight(IntEnum):
-    """What follows from a problem."""
+    """How serious a problem is."""
 
     NOTE = 0  # Windows has no objection
-    FLAW = 1  # Windows' checker finds and mends it; an edit of ours neither needs it to be right, nor makes it worse
+    FLAW = 1  # Windows' checker repairs it; our edits do not depend on it and do not make it worse
     DAMAGE = 2  # the hive is not edited
 
 
@@ -54,9 +54,9 @@ class Problem(NamedTuple):
 
 
 def check(cells: Cells, root: int, minor: int, *, layered: bool = False) -> list[Problem]:
-    """All that is wrong with the cells of a hive of version 1.`minor`, whose root key lies at `root`.
+    """All problems of the cells of a hive of version 1.`minor` whose root key is in the cell `root`.
 
-    `layered`: its base block says that it lies over another hive, so that its keys and values may hide some of that.
+    `layered`: its base block says that it lies over another hive, so its keys and values may hide some of that hive's.
     """
     checker = _Checker(cells, minor, layered)
     with work("checking the cells of a hive"):
@@ -73,12 +73,12 @@ class _Checker:
         self._minor = minor
         self._layered = layered
         self.problems: list[Problem] = []
-        self._used: set[int] = set()  # cells in use, by what the bins say
-        self._owned: set[int] = set()  # cells that something reachable has for itself
-        self._descriptors: Counter[int] = Counter()  # key security cells, with the number of keys that have them
+        self._used: set[int] = set()  # cells that the bins mark as in use
+        self._owned: set[int] = set()  # cells that a reachable structure owns
+        self._descriptors: Counter[int] = Counter()  # key security cell -> number of keys that refer to it
 
     def bins(self) -> None:
-        """Bins follow each other without gaps, and so do the cells in each."""
+        """Checks that bins follow each other without gaps, and so do the cells in each bin."""
         offset = 0
         while offset < self._cells.bins_size:
             try:
@@ -102,7 +102,7 @@ class _Checker:
             offset += length
 
     def keys(self, root: int) -> None:
-        """The tree of keys, from the root down."""
+        """Checks the tree of keys, from the root down."""
         if not self._own(root, "base block", -BINS):
             return
         waiting: list[tuple[int, KeyNode]] = []
@@ -121,7 +121,7 @@ class _Checker:
                 self._note(error)
 
     def _flags(self, key: int, node: KeyNode, is_root: bool) -> None:
-        """A root key without the flags of one is none the worse for it; another key with them is."""
+        """A root key without a root key's flag is a note; any other key with that flag is damage."""
         flags = node.flags
         if is_root and not flags & key_node.HIVE_ENTRY:
             self._report(key, "key node", f"has the flags 0x{flags:x}, without a root key's", Weight.NOTE)
@@ -136,7 +136,7 @@ class _Checker:
             self._report(key, "key node", f"has the access bits 0x{node.access_bits:x}, {why}", Weight.FLAW)
 
     def _wrong_layer(self, node: KeyNode, is_root: bool) -> str | None:
-        """What a key may not be to the one below it; nobody describes it, and Microsoft's checker shows it."""
+        """What is wrong with the layer bits of a key; None if nothing. Source: what Microsoft's checker repairs."""
         layer = node.access_bits & key_node.LAYER
         if layer and not self._layered:
             return "a layered key's, in a hive that is no layer"
@@ -208,7 +208,7 @@ class _Checker:
     def _data(self, offset: int, value: KeyValue) -> None:
         cells = key_value.data_cells(self._cells, value)
         owned = [self._own(cell, "key value", offset) for cell in cells]
-        if all(owned) and len(owned) != 1:  # that it has one cell says already that all of the data is in it
+        if all(owned) and len(owned) != 1:  # a single cell is known to hold all of the data
             key_value.read_data(self._cells, offset, value)
         should_be_big = value.size > key_value.SEGMENT and self._minor >= key_value.BIG_DATA_MINOR
         if (len(cells) > 1) != should_be_big:
@@ -216,7 +216,7 @@ class _Checker:
             self._report(offset, "key value", f"has its {value.size} bytes as {form} in version 1.{self._minor}")
 
     def _subkeys(self, key: int, node: KeyNode) -> list[tuple[int, KeyNode]]:
-        """The subkeys of a key that are its own, after a look at the list of them."""
+        """Checks the list of a key's subkeys; returns those that belong to no other list, as (cell, node)."""
         if not node.subkey_count:
             return []
         own: list[tuple[int, KeyNode]] = []
@@ -278,12 +278,12 @@ class _Checker:
             self._report(leaf.offset, "subkey list", f"has the hint 0x{hint:08x} for {name!r}, not {expected}", weight)
 
     def _largest(self, key: int, what: str, stated: int, found: int) -> None:
-        """The "largest" fields size Windows' buffers: more than needed is harmless, and common; less is not."""
+        """Windows sizes buffers by the "largest" fields: too large is harmless and common, too small is damage."""
         if stated < found:
             self._report(key, "key node", f"gives its largest {what} as {stated} bytes; one has {found}")
 
     def descriptors(self) -> None:
-        """The ring of security descriptors holds all of them, each linked both ways, with right counts."""
+        """Checks that the ring of security descriptors has all of them, linked both ways, with right counts."""
         if not self._descriptors:
             return
         first = offset = next(iter(self._descriptors))
@@ -300,7 +300,7 @@ class _Checker:
             self._report(lost, "key security", "is not in the ring of all descriptors")
 
     def _descriptor(self, offset: int) -> int:
-        """Looks at one descriptor; the next in the ring."""
+        """Checks one descriptor; returns the offset of the next one in the ring."""
         here = security.read(self._cells, offset)
         if here.references != self._descriptors[offset]:
             text = f"counts {here.references} keys that have it; there are {self._descriptors[offset]}"
@@ -310,22 +310,22 @@ class _Checker:
             self._report(here.next, "key security", f"has 0x{back:x} before it in the ring, not 0x{offset:x}")
         raw = security.descriptor(self._cells, offset)
         if fault := security.fault(raw):
-            known = raw[:1] == security.REVISION  # else Windows takes it for no descriptor
+            known = raw[:1] == security.REVISION  # Windows accepts no other revision
             self._report(offset, "key security", fault, Weight.NOTE if known else Weight.DAMAGE)
         return here.next
 
     def lost_cells(self) -> None:
-        """Cells in use that belong to nothing reachable: lost room, which does no harm.
+        """Notes cells in use that no reachable structure owns: lost space, which does no harm.
 
-        Except key nodes: Windows 10 itself leaves one behind each time that it renames a key. A key that was really
-        lost shows in its parent's count, in its descriptor's, and in what it had.
+        Lost key nodes are not noted: Windows 10 itself leaves one behind when it renames a key. If a key was really
+        lost, its parent's count of subkeys and its descriptor's count of keys are wrong, and its other cells are lost.
         """
         for offset in sorted(self._used - self._owned):
             if self._cells.data[BINS + offset + 4 : BINS + offset + 6] != b"nk":
                 self._report(offset, "cell", "is in use, but belongs to nothing", Weight.NOTE)
 
     def _own(self, offset: int, structure: str, holder: int) -> bool:
-        """Notes that something has a cell for itself; False where it may not."""
+        """Makes `holder` the owner of a cell. Reports and returns False if the cell is not in use or owned already."""
         if offset not in self._used:
             self._report(holder, structure, f"refers to 0x{offset:x}, where no used cell begins")
             return False
@@ -337,7 +337,7 @@ class _Checker:
 
     @contextmanager
     def _noting(self) -> Iterator[None]:
-        """A parse error inside is one more problem; what lies below it is not looked at."""
+        """Turns a parse error inside the block into a problem; what lies below that structure is not checked."""
         try:
             yield
         except FormatError as error:

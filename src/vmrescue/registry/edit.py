@@ -1,7 +1,7 @@
-"""How keys and values are made, changed and removed in the cells of a hive.
+"""Makes, changes and removes keys and values in the cells of a hive.
 
 Every method leaves the hive as Windows would: counts, largest-name fields, sorted lists, shared descriptors, and the
-last-written time of the key it touches. All of them run inside `Cells.editing`, which takes a failed one back.
+last-written time of the key it touches. All of them run inside `Cells.editing`, which undoes one that fails.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Editor:
     """Edits the keys of a hive. Keys are given by their cells' offsets, times as 100 ns since 1601.
 
     Args:
-        root: the root key; NIL where there is none yet.
+        root: the root key; NIL if there is none yet.
     """
 
     def __init__(self, cells: Cells, root: int, minor: int, value_names: ValueNames) -> None:
@@ -37,10 +37,10 @@ class Editor:
         self._minor = minor
         self._value_names = value_names
         self._space = Space(cells)
-        self._users: Counter[int] | None = None  # of each descriptor, once that was asked for
+        self._users: Counter[int] | None = None  # key security cell -> number of keys; counted when first needed
 
     def create_root(self, name: str, when: int) -> int:
-        """The first key of an empty hive, with a descriptor of its own."""
+        """Makes the root key of an empty hive, with a security descriptor of its own. Returns its cell."""
         node, raw = key_node.new(parent=0, security=NIL, when=when, name=name)
         offset = self._new_cell(key_node.LAYOUT.pack(*node) + raw, near=0)
         ring = security.new_ring(self._cells, self._space, security.default_descriptor())
@@ -49,7 +49,7 @@ class Editor:
         return offset
 
     def create_subkey(self, parent: int, name: str, when: int, class_name: str = "") -> int:
-        """A new key below `parent`, with its security descriptor; the new cell."""
+        """Makes a key below `parent`, with the security descriptor of `parent`. Returns its cell."""
         names.check_key_name(name)
         above = key_node.read(self._cells, parent)
         node, raw = key_node.new(parent, above.security, when, name)
@@ -100,7 +100,7 @@ class Editor:
         self._link(node.parent, above, moved, name, when, node.class_length)
 
     def set_value(self, key: int, name: str, kind: int, raw: bytes, when: int) -> None:
-        """Sets a value, new or not. The name of one that is there keeps its letters' case."""
+        """Sets a value, new or not. An existing value keeps the case of its name."""
         names.check_value_name(name)
         if len(raw) > key_value.MOST_DATA:
             raise UsageError(f"a value holds at most {key_value.MOST_DATA} bytes, not {len(raw)}")
@@ -135,7 +135,7 @@ class Editor:
         return True
 
     def set_flags(self, key: int, flags: int) -> None:
-        """Raises flags of a key."""
+        """Sets these flags of a key, besides those that it has."""
         node = key_node.read(self._cells, key)
         key_node.store(self._cells, key, node._replace(flags=node.flags | flags))
 
@@ -163,7 +163,7 @@ class Editor:
         key_node.store(self._cells, node.parent, above)
 
     def _adopt(self, key: int, node: KeyNode) -> None:
-        """Tells a key's subkeys that it has moved."""
+        """Writes a moved key's new cell into its subkeys, as their parent."""
         for subkey in self._subkeys(node):
             key_node.store(self._cells, subkey, key_node.read(self._cells, subkey)._replace(parent=key))
 
@@ -171,7 +171,7 @@ class Editor:
         return subkey_list.read_offsets(self._cells, node.subkey_list) if node.subkey_count else []
 
     def _users_of(self, descriptor: int) -> int:
-        """How many keys have a descriptor, by what the keys say; all are gone through once."""
+        """How many keys refer to a descriptor. The first call goes through all keys."""
         if self._users is None:
             found: Counter[int] = Counter()
             seen: set[int] = set()
@@ -188,7 +188,7 @@ class Editor:
         return self._users[descriptor]
 
     def _cells_below(self, top: int) -> tuple[list[int], list[int]]:
-        """All cells that a key and the keys below it have for themselves, and the descriptors that they share."""
+        """All cells that a key and the keys below it own, and the descriptors that they share with others."""
         cells, descriptors = [], []
         waiting = [top]
         while waiting:
@@ -234,7 +234,7 @@ class Editor:
             return node._replace(value_count=1, value_list=self._new_cell(entry, near=key))
         offset = node.value_list
         if 4 * (count + 1) > self._cells.find(offset, "value list")[1]:
-            # Room to spare, so that a list which grows value by value is not moved for each.
+            # Spare room, so that a list that grows value by value is not moved each time.
             offset = self._space.resize(offset, 4 * (count + 1) + count // 2, near=key)
         position, _ = self._cells.find(offset, "value list", 4 * (count + 1))
         self._cells.write(position + 4 * count, entry)
@@ -250,7 +250,7 @@ class Editor:
         return node._replace(value_count=0, value_list=NIL, max_value_name=0, max_value_data=0)
 
     def _replace_data(self, value: KeyValue, near: int, raw: bytes) -> tuple[int, int]:
-        """Puts new data in the place of a value's own, in the same cell where it fits; (stored size, data)."""
+        """Replaces a value's data, in the same cell if it fits. Returns the fields (stored size, data)."""
         old = key_value.data_cells(self._cells, value)
         room = self._cells.find(old[0], "value data")[1] if len(old) == 1 else 0
         if key_value.INLINE_MOST < len(raw) <= min(room, key_value.SEGMENT):

@@ -1,4 +1,4 @@
-"""What can go wrong with a hive beyond its bytes: a name that is not there, a log that cannot be replayed."""
+"""Errors of hives besides damaged bytes: a key or value that is missing, a log that cannot be replayed."""
 
 from __future__ import annotations
 
@@ -24,4 +24,4 @@ class ValueNotFound(NotFoundError):  # noqa: N818 - the public name
 
 
 class RecoveryError(RefusedError):
-    """A hive is dirty, and its transaction logs cannot mend it."""
+    """A hive is dirty, and its transaction logs cannot be replayed."""

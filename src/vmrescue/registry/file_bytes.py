@@ -1,7 +1,7 @@
 """The bytes of a hive's file: read when they are first asked for, and changed in memory.
 
-A hive is in memory as far as it was looked at. Of the pages that an edit changes, the old content is kept: so what
-differs is known without a second copy of the hive.
+Only the parts of a hive that were read are in memory. The old content of the pages that an edit changes is kept, so the
+changed pages are known without a second copy of the hive.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vmrescue.device import Readable
 
-PAGE = 4096  # bytes; the unit in which what differs is told
-PIECE_BITS = 16  # a piece that is read at once has 64 KiB
-WHOLE_BITS = 62  # what is in memory already is one piece
+PAGE = 4096  # bytes; changes are reported in pages
+PIECE_BITS = 16  # a source is read in pieces of 64 KiB
+WHOLE_BITS = 62  # bytes that are in memory already are one piece
 
 
 class FileBytes:
     """Bytes that can be read, replaced, and added at the end.
 
     Args:
-        source: the file's bytes, which are not copied before they are changed; or where they are read from. That must
-            go on to show the file as it was, or as it is here.
+        source: the file's bytes, which are copied only when they are changed; or what they are read from, which must
+            not change meanwhile, unless to the content that this object has.
     """
 
     def __init__(self, source: bytes | Readable) -> None:
         self._pieces: dict[int, bytes | bytearray] = {}
-        self._before: dict[int, bytes] = {}  # page -> its content before it was first changed; shorter at the end
+        self._before: dict[int, bytes] = {}  # page -> its content before its first change; shorter at the file's end
         self._source: Readable | None = None
         self._bits = WHOLE_BITS
         if isinstance(source, bytes):
@@ -36,13 +36,13 @@ class FileBytes:
         else:
             self._size, self._source, self._bits = source.size, source, PIECE_BITS
         self._mask = (1 << self._bits) - 1
-        self._first_size = self._size  # of the file
+        self._first_size = self._size  # the file's size in bytes, before all changes
 
     def __len__(self) -> int:
         return self._size
 
     def __getitem__(self, part: slice) -> bytes:
-        """As of `bytes`, from one place to a later one."""
+        """A slice, as of `bytes`; a step is ignored."""
         start, end, _ = part.indices(self._size)
         if end <= start:
             return b""
@@ -50,15 +50,15 @@ class FileBytes:
         if first == last:
             piece, at = self._piece(first), start & self._mask
             if isinstance(piece, bytes):
-                return piece[at : at + end - start]  # which is the piece itself, where that is all of it
+                return piece[at : at + end - start]  # no copy is made of a whole piece
             return bytes(memoryview(piece)[at : at + end - start])
         parts = [self._piece(first)[start & self._mask :], *map(self._piece, range(first + 1, last))]
         return b"".join([*parts, self._piece(last)[: (end - 1 & self._mask) + 1]])
 
     def unpack(self, layout: struct.Struct, position: int) -> tuple[Any, ...]:
-        """The fields that begin at a byte of the file. Raises struct.error where it ends before they do."""
+        """The fields at a byte of the file. Raises struct.error if the file ends before they do."""
         piece = self._pieces.get(position >> self._bits)
-        if piece is not None:  # nearly always, and the check of a hive asks millions of times
+        if piece is not None:  # the usual case; the check of a hive calls this millions of times
             try:
                 return layout.unpack_from(piece, position & self._mask)
             except struct.error:
@@ -66,12 +66,12 @@ class FileBytes:
         return layout.unpack(self[position : position + layout.size])
 
     def find(self, pattern: bytes, start: int, end: int) -> int:
-        """Where these bytes lie first within a part of the file; -1 where they do not."""
+        """The position of the first occurrence of `pattern` in a part of the file; -1 if there is none."""
         found = self[start:end].find(pattern)
         return found if found < 0 else start + found
 
     def peek(self, position: int, length: int) -> bytes:
-        """Bytes of the file, of which nothing is kept in memory on that account."""
+        """Bytes of the file; what is read for this is not kept in memory."""
         end = position + length
         if self._source is None or end > self._first_size:
             return self[position:end]
@@ -99,9 +99,7 @@ class FileBytes:
         return piece
 
     def write(self, position: int, data: bytes) -> None:
-        """Replaces bytes from `position` on, which is at most the end; the file becomes longer where they reach
-        behind that.
-        """
+        """Replaces bytes from `position`, which is at most the end; data beyond the end makes the file longer."""
         end = position + len(data)
         for page in range(position // PAGE, -(-end // PAGE)):
             if page not in self._before:
@@ -115,7 +113,7 @@ class FileBytes:
         self._size = max(self._size, end)
 
     def cut(self, size: int) -> None:
-        """Takes back what was added behind the first `size` bytes."""
+        """Drops what was added after the first `size` bytes."""
         for number in [number for number in self._pieces if number << self._bits >= size and number]:
             del self._pieces[number]
         last = size >> self._bits
@@ -124,7 +122,7 @@ class FileBytes:
         self._size = size
 
     def changed(self) -> list[tuple[int, int]]:
-        """(offset, length) of the pages that differ from the file's, in order; neighbours are one range."""
+        """(offset, length) in bytes of the pages that differ from the first content; neighbours are one range."""
         ranges: list[tuple[int, int]] = []
         for page in sorted(self._before):
             start = page * PAGE

@@ -10,7 +10,7 @@ _LAST = datetime.max.replace(tzinfo=UTC)
 
 
 def to_datetime(filetime: int) -> datetime:
-    """The moment, to the microsecond; what lies beyond the year 9999 is its last moment."""
+    """The moment, to the microsecond; a time stamp after the year 9999 gives the last moment of 9999."""
     try:
         return _START + timedelta(microseconds=filetime // 10)
     except OverflowError:

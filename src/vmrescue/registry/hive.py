@@ -1,4 +1,4 @@
-"""A hive: opened from bytes or from where they lie, read and edited by paths, and given back as bytes or pages."""
+"""A hive: opened from bytes or from a device, read and edited by paths, and returned as bytes or changed pages."""
 
 from __future__ import annotations
 
@@ -38,23 +38,23 @@ DEFAULT_MINOR = 5  # hash leaves and big data, since Windows XP
 
 
 class Hive:
-    """A hive, in memory so far as it was looked at.
+    """A hive; only the parts that were read are in memory.
 
     Paths are names joined by backslashes, from below the root key; the root key itself is "". `registry.path` says how
-    they are written. Letters' case does not matter. Symbolic links on the way to a key are followed, as Windows does; a
-    link at the end of a path is the link itself, except where a value is asked for or set that is not the link's own
-    (`links`). An edit that raises leaves the hive as it was.
+    they are written. Letters' case does not matter. Symbolic links on the way to a key are followed, as Windows does. A
+    link at the end of a path is the link itself; but values other than the link's own are read and set in the key that
+    it leads to (`links`). An edit that raises leaves the hive as it was.
 
-    A dirty hive is first made whole from its logs, in memory: `recovered` then says how, and `to_bytes` gives the clean
-    hive. One that no log mends can be read as it is, but not edited: `unreplayed` then says why. `dirty_before` says
-    what state the input was in.
+    The logs of a dirty hive are replayed first, in memory: `recovered` then says which, and `to_bytes` gives the clean
+    hive. If no log can be replayed, the hive can be read as it is, but not edited, and `unreplayed` says why.
+    `dirty_before` is the state of the input.
 
     Args:
-        data: the hive's file; or where it is read from, of which only what is asked for comes into memory.
+        data: the hive's file, or what it is read from as it is needed.
         logs: its transaction logs: LOG1 and LOG2, or the single LOG.
         name: what messages call it.
-        mount: where Windows mounts it (`mounts.mount_of`): without that, every symbolic link leads out of the hive.
-        clock: what the last-written times are taken from.
+        mount: where Windows mounts it (`mounts.mount_of`); with `NOWHERE`, every symbolic link leads out of the hive.
+        clock: gives the last-written times of edits.
 
     Raises:
         FormatError: the bytes are not a hive's.
@@ -73,7 +73,7 @@ class Hive:
         self.mount = mount
         self._name = name
         file = data if isinstance(data, FileBytes) else FileBytes(bytes(data) if isinstance(data, bytearray) else data)
-        self._input: bytes | None = None  # of a hive that was made whole from its logs
+        self._input: bytes | None = None  # the file before its logs were replayed, if they were
         self._logs = logs
         self._clock = clock
         self.dirty_before: HiveState = hive_state(file[: base_block.SECTOR])
@@ -90,8 +90,8 @@ class Hive:
         self._base.check_readable()
         self._editor: Editor | None = None
         self._edited_at = 0  # 100 ns since 1601; the last edit
-        self._sequence = 0  # the number that the edits, taken together as one write, will bear
-        self.edition = 0  # raised by every edit; keys and values read before it look themselves up again
+        self._sequence = 0  # the sequence number of the edits, which together count as one write
+        self.edition = 0  # raised by every edit; keys and values that were read before are then read again
         self.cells = Cells(file, self._base.bins_size)
         self.value_names = ValueNames(self.cells)
         self.root_offset = self._base.root
@@ -99,7 +99,7 @@ class Hive:
 
     @classmethod
     def create(cls, name: str, *, minor: int = DEFAULT_MINOR, clock: Callable[[], datetime] = filetime.now) -> Hive:
-        """A new hive of version 1.`minor` with an empty root key. `name` is what its base block says of its file."""
+        """A new hive of version 1.`minor` with an empty root key; `name` is the file's name for its base block."""
         when = filetime.from_datetime(clock())
         data = bytearray(BINS + PAGE)
         data[BINS : BINS + BIN_HEADER.size] = BIN_HEADER.pack(BIN, 0, PAGE, when, 0)
@@ -113,15 +113,15 @@ class Hive:
     # reading
 
     def notes(self) -> list[str]:
-        """What is to be said of it to whoever reads it."""
+        """Sentences that a user who reads the hive must see."""
         return [*([self.unreplayed.note] if self.unreplayed else []), *layer_notes(self._name, self._base)]
 
     def key(self, path: str) -> Key:
-        """The key at `path`, perhaps a link. Raises KeyNotFound, which names the part that is missing; LinkError."""
+        """The key at `path`, which may be a link. Raises KeyNotFound, which names the missing part, and LinkError."""
         return self._found(*links.walk(self.root, self.mount, path, through=False))
 
     def open_key(self, path: str) -> Key:
-        """The key that whoever opens `path` gets: never a link. Raises KeyNotFound, LinkError."""
+        """The key that opening `path` gives: a link at its end is followed too. Raises KeyNotFound, LinkError."""
         return self._found(*links.walk(self.root, self.mount, path, through=True))
 
     def value(self, path: str, name: str) -> Value:
@@ -129,13 +129,13 @@ class Hive:
         return self.holder(path, name).value(name)
 
     def holder(self, path: str, name: str) -> Key:
-        """The key that has, or would have, the value `name` of `path`. Raises KeyNotFound, LinkError."""
+        """The key in which the value `name` of `path` is, or would be, stored. Raises KeyNotFound, LinkError."""
         return self.key(path) if links.belongs_to_link(name) else self.open_key(path)
 
     def place(self, path: str, value_name: str | None = None) -> str:
-        """Where a key, there or not, lies or would lie: its path with the links on it followed.
+        """The stored path of a key, whether it exists or not: its path with the links on it followed.
 
-        `value_name` is the value that is meant, if one is: most are not a link's own. Raises LinkError.
+        With `value_name`, the path of the key in which that value is, or would be, stored. Raises LinkError.
         """
         through = value_name is not None and not links.belongs_to_link(value_name)
         key, missing = links.walk(self.root, self.mount, path, through=through)
@@ -147,7 +147,7 @@ class Hive:
         return key
 
     def find(self, path: str) -> int:
-        """The cell of the key that is stored at `path`: no link is followed. Raises KeyNotFound."""
+        """The cell of the key stored at `path`; no link is followed. Raises KeyNotFound."""
         key = self.root
         for part in key_path.split(path):
             below = key.subkey(part)
@@ -157,7 +157,7 @@ class Hive:
         return key._offset
 
     def walk(self, path: str = "") -> Iterator[Key]:
-        """A key and all keys below it, each before its own subkeys, sorted as Windows sorts them, no link followed."""
+        """A key and all keys below it, parents first, sorted as Windows sorts them. No link is followed."""
         waiting = [self.key(path)]
         while waiting:
             key = waiting.pop()
@@ -165,7 +165,7 @@ class Hive:
             waiting += reversed(key.subkeys())
 
     def check(self) -> list[Problem]:
-        """All that is odd or wrong with the hive, with the edits made here; of a sound one nothing but notes."""
+        """All problems of the hive, edits included; a sound hive has only notes."""
         problems = check(self.cells, self.root_offset, self._base.minor, layered=self._base.is_layered)
         if self.unreplayed:
             weight = Weight.DAMAGE if self.dirty_before.is_torn else Weight.FLAW
@@ -174,13 +174,13 @@ class Hive:
 
     @property
     def sequence(self) -> int:
-        """The number of the last write to the hive, the edits made here included."""
+        """The sequence number of the last write to the hive, edits included."""
         return self._sequence or self._base.primary
 
     # editing
 
     def create_key(self, path: str, class_name: str = "") -> Key:
-        """The key at `path`, created with those above it where they are missing. `class_name` is for a new one."""
+        """The key at `path`; it and keys above it are created if they are missing. `class_name` is for a new key."""
         key, missing = links.walk(self.root, self.mount, path, through=False)
         if key.depth + len(missing) > MAX_DEPTH:
             raise UsageError(f"a key lies at most {MAX_DEPTH} levels deep")
@@ -204,7 +204,7 @@ class Hive:
         return key
 
     def delete_key(self, path: str, *, recursive: bool = False) -> None:
-        """Removes a key. Raises RefusedError where it has subkeys, unless `recursive`; and for the root key."""
+        """Removes a key. Raises RefusedError for the root key, and for a key with subkeys unless `recursive`."""
         key = self.key(path)
         if key.offset == self.root_offset:
             raise RefusedError("the root key of a hive cannot be deleted")
@@ -214,7 +214,7 @@ class Hive:
             editor.delete_tree(key._offset, when)
 
     def rename_key(self, path: str, name: str) -> Key:
-        """Gives the key at `path` another name, in the same place. Raises UsageError where that is taken."""
+        """Renames the key at `path`; its parent stays the same. Raises UsageError if the name is taken."""
         key = self.key(path)
         if key.offset == self.root_offset:
             raise RefusedError("the root key of a hive cannot be renamed")
@@ -225,9 +225,9 @@ class Hive:
     def set_value(self, path: str, name: str, kind: int, data: Data) -> None:
         """Sets a value of the key at `path`, new or not; "" names the default value.
 
-        `data` is a number, a string, a list of strings, as the type asks for; or bytes, stored as they are. A key that
-        holds nothing becomes a link by its SymbolicLinkValue, so that a link's export makes a link again.
-        Raises KeyNotFound, LinkError, and UsageError where the type cannot hold the data.
+        `data` is a number, a string or a list of strings, as the type requires; or bytes, stored as they are. Setting
+        SymbolicLinkValue on an empty key makes the key a symbolic link, so that importing an exported link works.
+        Raises KeyNotFound, LinkError, and UsageError if the type cannot hold the data.
         """
         raw = value_type.encode(kind, data)
         key = self.holder(path, name)
@@ -245,7 +245,7 @@ class Hive:
 
     @contextmanager
     def _editing(self) -> Iterator[tuple[Editor, int]]:
-        """One edit, whole or not at all: its editor, and its time."""
+        """One edit, made whole or not at all: (editor, time in 100 ns since 1601)."""
         if self.unreplayed:
             raise RefusedError(self.unreplayed.refusal)
         self._sequence = self._sequence or next_sequence(self._base, self._logs)
@@ -256,7 +256,7 @@ class Hive:
                     self._editor = Editor(self.cells, self.root_offset, self._base.minor, self.value_names)
                 yield self._editor, when
         except BaseException:
-            self._editor = None  # what it knew of the free cells no longer holds
+            self._editor = None  # its list of free cells is out of date
             self.value_names.forget()
             raise
         self._edited_at = when
@@ -265,12 +265,12 @@ class Hive:
     # giving back
 
     def to_bytes(self) -> bytes:
-        """The whole hive, clean; its sequence numbers are above all in its logs, so that none is ever replayed."""
+        """The whole hive, clean. Its sequence numbers are above those in its logs, so Windows will not replay them."""
         self._seal()
         return self.cells.data[: len(self.cells.data)]
 
     def changed_ranges(self) -> list[tuple[int, int]]:
-        """(offset, length) in the file of the pages in which `to_bytes` differs from the input, in order."""
+        """(offset, length) in bytes of the pages of the file in which `to_bytes` differs from the input, in order."""
         self._seal()
         if self._input is None:
             return self.cells.data.changed()
@@ -279,12 +279,12 @@ class Hive:
         return before.changed()
 
     def changed_parts(self) -> Iterator[tuple[int, bytes]]:
-        """The pages of `changed_ranges`: where each range begins, and what is to be there."""
+        """The ranges of `changed_ranges` with their new content: (offset in the file, bytes)."""
         for offset, length in self.changed_ranges():
             yield offset, self.cells.data[offset : offset + length]
 
     def reread(self) -> Hive:
-        """The hive with its edits, opened as anybody would open it, but from the same memory."""
+        """The edited hive, parsed anew from the same memory."""
         self._seal()
         return Hive(self.cells.data, name=self._name, mount=self.mount)
 
@@ -294,7 +294,7 @@ class Hive:
         return len(self.cells.data)
 
     def _seal(self) -> None:
-        """Writes the base block that goes with the edits, if there were any."""
+        """Writes the base block that belongs to the edits, if there were any."""
         if not self.edition:
             return
         block = replace(
@@ -302,7 +302,7 @@ class Hive:
             primary=self._sequence,
             secondary=self._sequence,
             bins_size=self.cells.bins_size,
-            # Windows 8.1 and later leave it 0; the old logs of earlier versions are matched by it.
+            # Windows 8.1 and later leave it 0; earlier versions match old-form logs by it.
             last_written=self._edited_at if self._base.last_written else 0,
         )
         self.cells.data.write(0, block.store(self.cells.data[: base_block.SECTOR]))

@@ -1,4 +1,4 @@
-"""Keys and values as a reader meets them."""
+"""Keys and values of an opened hive: what a caller reads."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LINK_VALUE = "SymbolicLinkValue"
 
 
 class HoldsKeys(Protocol):
-    """What keys and values ask of the hive that they are in: see `Hive`."""
+    """What keys and values need of their hive: see `Hive`."""
 
     cells: Cells
     value_names: ValueNames
@@ -35,10 +35,10 @@ class HoldsKeys(Protocol):
 
 
 class Key:
-    """A key of a hive. After an edit it reads what is there now; KeyNotFound if the edit removed it.
+    """A key of a hive. After an edit of the hive it is read again; KeyNotFound if the edit removed it.
 
-    Every subkey must name its key as its parent, so whatever the bytes, the keys below the root form a tree. Like
-    Windows, this reads no more than 512 levels of it.
+    Every subkey must name its key as its parent, so the keys below the root form a tree even in a damaged hive. Like
+    Windows, this reads at most 512 levels.
     """
 
     __slots__ = ("_edition", "_hive", "_node", "_offset", "_parent", "depth", "name")
@@ -111,12 +111,12 @@ class Key:
 
     @property
     def is_link(self) -> bool:
-        """Whether it is a symbolic link: whoever opens it gets the key that it leads to."""
+        """Whether it is a symbolic link: opening it opens the key that it leads to."""
         return bool(self.node.flags & key_node.SYM_LINK)
 
     @property
     def is_bare(self) -> bool:
-        """Whether it holds no value and no key."""
+        """Whether it has no values and no subkeys."""
         return not (self.node.subkey_count or self.node.has_values or self.depth == 0)
 
     @property
@@ -136,7 +136,7 @@ class Key:
         return [Key(hive, offset, self) for offset in subkey_list.read_offsets(hive.cells, node.subkey_list)]
 
     def subkey(self, name: str) -> Key | None:
-        """The key of that name directly below, in any case of letters; None where there is none."""
+        """The key of that name directly below, in any case; None if there is none."""
         node = self.node
         if not node.subkey_count or node.subkey_list == NIL:
             return None
@@ -148,7 +148,7 @@ class Key:
         return [Value(self, offset) for offset in key_value.list_values(self._hive.cells, self.node)]
 
     def value(self, name: str) -> Value:
-        """The value of that name, in any case of letters; "" is the default value. Raises ValueNotFound."""
+        """The value of that name, in any case; "" is the default value. Raises ValueNotFound."""
         node = self.node
         offset = self._hive.value_names.find(self._offset, node, name)
         if offset is None:
@@ -157,7 +157,7 @@ class Key:
 
 
 class Value:
-    """A value of a key. After an edit it reads what is there now; ValueNotFound if the edit removed it."""
+    """A value of a key. After an edit of the hive it is read again; ValueNotFound if the edit removed it."""
 
     __slots__ = ("_edition", "_fields", "_key", "_offset", "name")
 
@@ -195,7 +195,7 @@ class Value:
 
     @property
     def type(self) -> ValueType | int:
-        """The named type, or the number that stands for another."""
+        """The type, as a number if it has no name."""
         return value_type.value_type(self.fields.type)
 
     @property
@@ -211,5 +211,5 @@ class Value:
 
     @property
     def data(self) -> Data:
-        """The data as a number, a string, a list of strings; bytes where the type or the bytes are none of these."""
+        """The data as a number, a string or a list of strings; as bytes if its type or content is none of these."""
         return value_type.decode(self.fields.type, self.raw)

@@ -1,4 +1,4 @@
-"""A key as it lies on the disk: the key node (`nk`).
+"""A key as it is stored: the key node (`nk`).
 
 Source: M. Suhanov, "Windows registry file format specification", section "Key node".
 """
@@ -16,25 +16,25 @@ if TYPE_CHECKING:
     from vmrescue.registry.cells import Cells
 
 LAYOUT = struct.Struct("<2sHQIIIIIIIIIIHBBIIIIHH")
-_NAMED = struct.Struct("<2sH68xH")  # of these, the signature, the flags and the name's length
+_NAMED = struct.Struct("<2sH68xH")  # the same, but only the signature, the flags and the name's length
 
 
 # Flags of a key node that matter to an editor.
-HIVE_EXIT = 0x02  # a mount point of another hive; never on a disk
+HIVE_EXIT = 0x02  # a mount point of another hive; never stored
 HIVE_ENTRY = 0x04  # the root key
 NO_DELETE = 0x08
 SYM_LINK = 0x10
 COMP_NAME = 0x20  # the name is Latin-1
 PREDEF_HANDLE = 0x40  # the number of values is a handle
 
-LAYER = 0x300  # in the access bits: what a layered key is to the one of the same path in the layer below
-HIDES = 0x100  # there is no such key; with the bit above it, this key and all below replace it
+LAYER = 0x300  # in the access bits: how a layered key changes the key of the same path in the layer below
+HIDES = 0x100  # 0x100 alone hides that key; 0x300: this key and its subkeys replace that key
 
-INHERIT_VIRTUALIZATION = 0x8  # among the virtualization flags: new subkeys get them too
+INHERIT_VIRTUALIZATION = 0x8  # virtualization flag: new subkeys inherit the virtualization flags
 
 
 class KeyNode(NamedTuple):
-    """The fields of a key node, in their order on the disk. Offsets are cells'; lengths and sizes are bytes."""
+    """The fields of a key node, in their stored order. Offsets are those of cells; lengths and sizes are bytes."""
 
     signature: bytes
     flags: int
@@ -42,14 +42,14 @@ class KeyNode(NamedTuple):
     access_bits: int
     parent: int
     subkey_count: int
-    volatile_count: int  # of the last session; means nothing on the disk
+    volatile_count: int  # subkeys that were in memory only; means nothing in a stored hive
     subkey_list: int
     volatile_list: int
     value_count: int
     value_list: int
     security: int
     class_name: int
-    max_subkey_name: int  # "largest" fields: as UTF-16
+    max_subkey_name: int  # the `max_` fields are the "largest" fields; those of names count bytes in UTF-16
     virtualization: int  # low half: virtualization control flags; high half: user flags
     debug: int
     max_subkey_class: int
@@ -65,7 +65,7 @@ class KeyNode(NamedTuple):
 
 
 def read(cells: Cells, offset: int) -> KeyNode:
-    """The key node in a cell. Raises FormatError where there is none."""
+    """The key node in a cell. Raises FormatError if there is none."""
     position, length = cells.find(offset, "key node", LAYOUT.size)
     node = KeyNode._make(cells.data.unpack(LAYOUT, position))
     if node.signature != b"nk":
@@ -82,24 +82,24 @@ def read_name(cells: Cells, offset: int, node: KeyNode) -> str:
 
 
 def name_at(cells: Cells, offset: int) -> str:
-    """The name of the key in a cell, without a look at the rest: what searching and sorting do most."""
+    """The name of the key in a cell. Reads nothing else, because searching and sorting call this most."""
     position, length = cells.find(offset, "key node", LAYOUT.size)
     signature, flags, name_length = cells.data.unpack(_NAMED, position)
     if signature != b"nk" or LAYOUT.size + name_length > length:
-        read(cells, offset)  # raises what is wrong
+        read(cells, offset)  # raises the FormatError
     start = position + LAYOUT.size
     return names.decode(cells.data[start : start + name_length], bool(flags & COMP_NAME))
 
 
 def read_class(cells: Cells, node: KeyNode) -> str:
-    """The class name; empty where the key has none."""
+    """The class name; empty if the key has none."""
     if node.class_name == NIL or not node.class_length:
         return ""
     return names.decode(cells.content(node.class_name, "class name", node.class_length), compressed=False)
 
 
 def store(cells: Cells, offset: int, node: KeyNode) -> None:
-    """Writes a key node's fields; the name behind them stays."""
+    """Writes a key node's fields; the name after them stays."""
     position, _ = cells.find(offset, "key node", LAYOUT.size)
     cells.write(position, LAYOUT.pack(*node))
 

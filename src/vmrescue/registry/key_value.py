@@ -1,4 +1,4 @@
-"""A value as it lies on the disk: the key value (`vk`), the list that names it, and its data, big data included.
+"""A value as it is stored: the key value (`vk`), the key's list of values, and the data, big data included.
 
 Source: M. Suhanov, "Windows registry file format specification", sections "Key value" and "Big data".
 """
@@ -20,16 +20,16 @@ LAYOUT = struct.Struct("<2sHIIIHH")
 BIG_DATA = struct.Struct("<2sHI")
 
 COMP_NAME = 1  # flag: the name is Latin-1
-TOMBSTONE = 2  # flag of layered keys: the value hides one of the layer below
-INLINE = 0x80000000  # in the size: the data lies in the offset field
+TOMBSTONE = 2  # flag in layered hives: the value hides the value of that name in the layer below
+INLINE = 0x80000000  # bit of the size: the data itself is in the field for its offset
 INLINE_MOST = 4  # bytes
-SEGMENT = 16344  # bytes of data in each segment of big data but the last; more than that is big
+SEGMENT = 16344  # bytes in each segment of big data but the last; larger data is stored as big data
 MOST_DATA = 0xFFFF * SEGMENT  # bytes; big data counts its segments in two bytes
 BIG_DATA_MINOR = 4  # the first version that has big data
 
 
 class KeyValue(NamedTuple):
-    """The fields of a key value, in their order on the disk."""
+    """The fields of a key value, in their stored order."""
 
     signature: bytes
     name_length: int
@@ -49,7 +49,7 @@ class KeyValue(NamedTuple):
 
 
 def read(cells: Cells, offset: int) -> KeyValue:
-    """The key value in a cell. Raises FormatError where there is none."""
+    """The key value in a cell. Raises FormatError if there is none."""
     position, length = cells.find(offset, "key value", LAYOUT.size)
     value = KeyValue._make(cells.data.unpack(LAYOUT, position))
     if value.signature != b"vk":
@@ -60,7 +60,7 @@ def read(cells: Cells, offset: int) -> KeyValue:
 
 
 def read_name(cells: Cells, offset: int, value: KeyValue) -> str:
-    """The name of the value that lies in that cell; empty for the default value."""
+    """The name of the value in that cell; empty for the default value."""
     start = offset + 4096 + 4 + LAYOUT.size
     return names.decode(cells.data[start : start + value.name_length], bool(value.flags & COMP_NAME))
 
@@ -74,7 +74,7 @@ def list_values(cells: Cells, node: KeyNode) -> tuple[int, ...]:
 
 
 def read_data(cells: Cells, offset: int, value: KeyValue) -> bytes:
-    """A value's data, wherever it lies. Raises FormatError where it is not all there."""
+    """A value's data, inline, in one cell or in segments. Raises FormatError if some of it is missing."""
     size = value.size
     if value.is_inline:
         if size > INLINE_MOST:
@@ -125,12 +125,12 @@ def data_cells(cells: Cells, value: KeyValue) -> list[int]:
 
 
 def store_data(cells: Cells, space: Space, near: int, raw: bytes, minor: int) -> tuple[int, int]:
-    """Puts data where it belongs; the (stored size, data) fields of its key value."""
+    """Stores data inline, in one cell or in segments. Returns the fields (stored size, data) for its key value."""
     if len(raw) <= INLINE_MOST:
         return len(raw) | INLINE, int.from_bytes(raw, "little")
     if len(raw) <= SEGMENT or minor < BIG_DATA_MINOR:
         return len(raw), _store_cell(cells, space, near, raw)
-    # As in Windows, every segment's cell is a full one, also the last; hivex reads no more than that it holds less 4.
+    # As in Windows, the last segment's cell is as large as the others. hivex reads all but the last 4 bytes of a cell.
     chunks = [raw[start : start + SEGMENT].ljust(SEGMENT, b"\0") for start in range(0, len(raw), SEGMENT)]
     segments = [_store_cell(cells, space, near, chunk) for chunk in chunks]
     segment_list = _store_cell(cells, space, near, struct.pack(f"<{len(segments)}I", *segments))
@@ -144,7 +144,7 @@ def _store_cell(cells: Cells, space: Space, near: int, content: bytes) -> int:
 
 
 def store(cells: Cells, offset: int, value: KeyValue) -> None:
-    """Writes a key value's fields; the name behind them stays."""
+    """Writes a key value's fields; the name after them stays."""
     position, _ = cells.find(offset, "key value", LAYOUT.size)
     cells.write(position, LAYOUT.pack(*value))
 

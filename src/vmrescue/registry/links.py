@@ -1,8 +1,8 @@
 r"""Symbolic links between keys, followed as Windows follows them, inside one hive.
 
-A link is a key with a flag and a value, ``SymbolicLinkValue`` of type REG_LINK: a path of the kernel's, such as
-``\Registry\Machine\SYSTEM\ControlSet001\Services``. Whoever opens a key goes through each link on the way, also one at
-the end; only that value belongs to the link itself. Source: Microsoft, "ZwCreateKey", REG_OPTION_CREATE_LINK.
+A link is a key with a flag and a value ``SymbolicLinkValue`` of type REG_LINK: a path of the kernel's, such as
+``\Registry\Machine\SYSTEM\ControlSet001\Services``. Opening a key follows each link in its path, also one at the end.
+Only that one value belongs to the link itself. Source: Microsoft, "ZwCreateKey", REG_OPTION_CREATE_LINK.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ CURRENT = "CURRENTCONTROLSET"
 
 
 def belongs_to_link(value_name: str) -> bool:
-    """Whether a value of that name is one of a link itself, not of the key that it leads to."""
+    """Whether a value of that name is the link's own, not a value of the key that the link leads to."""
     return upper(value_name) == upper(LINK_VALUE)
 
 
 def walk(root: Key, mount: Mount, path: str, *, through: bool) -> tuple[Key, list[str]]:
-    """The deepest key that there is on the way down a path, and the names that are missing below it.
+    """The deepest existing key on a path, and the names that are missing below it.
 
     Args:
-        root: of the hive.
-        mount: where Windows mounts it.
-        through: whether a link at the end is followed too; those on the way always are.
+        root: the hive's root key.
+        mount: where Windows mounts the hive.
+        through: whether a link at the end of the path is followed too; links before the end always are.
 
     Raises:
         LinkError: a link leads out of the hive, in a circle, or to nothing.
     """
     key, names = root, key_path.split(path)
     link: Key | None = None
-    of_target = followed = 0  # names that are still the last link's, not the caller's; links on the way
+    of_target = followed = 0  # how many of `names` come from the last link's target; how many links were followed
     while names:
         below = key.subkey(names[0])
         if below is None and of_target:
@@ -74,7 +74,7 @@ def _target(root: Key, mount: Mount, link: Key) -> list[str]:
 
 
 def _current(root: Key, names: list[str]) -> list[str]:
-    """CurrentControlSet is no stored key: at boot it is made a link to the set that Select numbers."""
+    """Replaces CurrentControlSet, which is not stored, by the set whose number Select gives, as Windows does."""
     if not names or names[0].upper() != CURRENT or root.subkey(names[0]) is not None:
         return names
     select = root.subkey("Select")

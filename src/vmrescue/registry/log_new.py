@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HEADER = struct.Struct("<4sIIIII8s8s")
-HASHED_HEADER = 32  # bytes, with the hash of the data, without its own
+HASHED_HEADER = 32  # bytes of an entry's header that the header's hash covers: all before it, the data's hash included
 PAGE_REFERENCE = struct.Struct("<II")  # offset from the first bin, size
 
 
@@ -26,12 +26,12 @@ class LogEntry(NamedTuple):
     sequence: int
     flags: int
     bins_size: int
-    size: int  # bytes that it takes in the log
+    size: int  # bytes of the entry in the log
     pages: list[tuple[int, bytes]]
 
 
-class BadEntry(Exception):  # noqa: N818 - not an error: it is how every log ends
-    """What lies in a log after its last entry, in words."""
+class BadEntry(Exception):  # noqa: N818 - no error: every log ends with one
+    """Why there is no further valid entry in a log, in words."""
 
 
 class NewLog:
@@ -44,7 +44,7 @@ class NewLog:
         self.block = block
 
     def entries(self) -> Iterator[LogEntry]:
-        """The entries in their order; raises BadEntry where the next one is not whole, or not of this log."""
+        """The entries in their order. Raises BadEntry at the first that is torn or not of this log: the log's end."""
         position = SECTOR
         expected = self.block.primary
         while True:
@@ -71,7 +71,7 @@ class NewLog:
         if not bins_size or bins_size % PAGE:
             raise BadEntry(f"entry {sequence} {where} gives the bins a size of {bins_size} bytes")
         pages = _pages(body, count, bins_size, where)
-        if marvin32(body) != data_hash:  # which takes longer than all else
+        if marvin32(body) != data_hash:  # checked last, because it takes longest
             raise BadEntry(f"the data of entry {sequence} {where} does not match its hash")
         return LogEntry(sequence, flags & TRANSACTION_FLAG, bins_size, size, pages)
 
@@ -82,7 +82,7 @@ def _pages(body: bytes, count: int, bins_size: int, where: str) -> list[tuple[in
     pages = []
     start = count * PAGE_REFERENCE.size
     for offset, size in PAGE_REFERENCE.iter_unpack(body[:start]):
-        if not size or size % SECTOR or offset % SECTOR:  # nor would an entry be bounded by what it holds
+        if not size or size % SECTOR or offset % SECTOR:  # a size of 0 would let an entry refer to any number of pages
             raise BadEntry(f"the entry {where} has a page of {size} bytes at {offset}: no whole sectors")
         if start + size > len(body) or offset + size > bins_size:
             raise BadEntry(f"the entry {where} has a page that lies outside of it or of the bins")
@@ -94,9 +94,9 @@ def _pages(body: bytes, count: int, bins_size: int, where: str) -> list[tuple[in
 
 
 def highest_sequence(data: bytes) -> int:
-    """The highest sequence number that any entry of a log bears, also in what is left of earlier use; 0 for none.
+    """The highest sequence number of any entry in a log, remains of earlier use included; 0 if there is none.
 
-    Only entries whose headers match their hashes count: Windows would not apply another.
+    Only entries whose header matches its hash count: Windows would not apply others.
     """
     highest = 0
     position = data.find(b"HvLE")

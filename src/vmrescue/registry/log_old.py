@@ -26,7 +26,7 @@ class OldLog:
         self.block = block
 
     def fault(self) -> str:
-        """Why the log cannot be applied, in words; empty if it can."""
+        """Why the log cannot be applied; empty if it can be."""
         if self.block.primary != self.block.secondary:
             return f"it was being written: its sequence numbers are {self.block.primary} and {self.block.secondary}"
         if self._data[SECTOR : SECTOR + 4] != SIGNATURE:
@@ -38,7 +38,7 @@ class OldLog:
         return f"the last {missing} bytes of it are missing" if missing > 0 else ""
 
     def sectors(self) -> Iterator[tuple[int, bytes]]:
-        """(offset from the first bin, bytes) of each changed sector of 512 bytes."""
+        """Each changed sector of 512 bytes: (offset from the first bin, bytes)."""
         position = self._first_sector()
         for number, byte in enumerate(self._bitmap()):
             for bit in range(8):
@@ -47,7 +47,7 @@ class OldLog:
                     position += SECTOR
 
     def _bitmap(self) -> bytes:
-        """A bit for each sector of the bins, the lowest of each byte first."""
+        """One bit for each sector of the bins, beginning with the lowest bit of each byte."""
         start = SECTOR + len(SIGNATURE)
         return self._data[start : start + self.block.bins_size // SECTOR // 8]
 

@@ -10,7 +10,7 @@ import struct
 from hashlib import sha256
 
 SEED = 0x82EF4D887A4E55C5
-PIECE = 1 << 16  # bytes taken apart at a time, as their numbers need nine times as much
+PIECE = 1 << 16  # bytes unpacked at a time; as Python numbers they need nine times the memory
 _MASK = 0xFFFFFFFF
 _MOST = 1 << 12  # hashes that are remembered
 _known: dict[bytes, bytes] = {}  # hashes by the SHA-256 of what was hashed
@@ -19,8 +19,8 @@ _known: dict[bytes, bytes] = {}  # hashes by the SHA-256 of what was hashed
 def marvin32(data: bytes, seed: int = SEED) -> bytes:
     """The 64-bit hash of `data`, as it is stored.
 
-    About 7 MB are hashed in a second. A command replays the same logs for its diagnosis, its plan, its edit and what
-    confirms that, so what was hashed is known again: by its content, not by where it lay.
+    Speed: about 7 MB per second. One command replays the same logs several times (diagnosis, plan, edit, confirmation),
+    so results are kept, by the SHA-256 of the data.
     """
     key = sha256(struct.pack("<Q", seed) + data).digest()
     if key not in _known:

@@ -1,4 +1,4 @@
-"""Names of keys and values: how they are stored, compared, hashed and hinted at.
+"""Names of keys and values: how they are stored, compared and hashed, and the hints of fast leaves.
 
 Source: M. Suhanov, "Windows registry file format specification", sections on key nodes, fast leaves and hash leaves.
 """
@@ -13,9 +13,9 @@ MAX_VALUE_NAME = 16383
 
 
 def decode(raw: bytes | bytearray, compressed: bool) -> str:
-    """A stored name; a compressed one has a byte for each character (Latin-1), any other is UTF-16.
+    """Decodes a stored name: one byte for each character (Latin-1) if it is `compressed`, else UTF-16.
 
-    Windows accepts lone surrogates in names, so they are kept; the odd last byte of a damaged name is dropped.
+    Windows accepts lone surrogates in names, so they are kept. An odd last byte, in a damaged name, is dropped.
     """
     if compressed:
         return raw.decode("latin-1")
@@ -23,7 +23,7 @@ def decode(raw: bytes | bytearray, compressed: bool) -> str:
 
 
 def encode(name: str) -> tuple[bytes, bool]:
-    """A name as Windows stores it, and whether that is compressed."""
+    """A name as Windows stores it, and whether it is compressed."""
     try:
         return name.encode("latin-1"), True
     except UnicodeEncodeError:
@@ -36,17 +36,17 @@ def utf16(text: str) -> bytes:
 
 
 def length(name: str) -> int:
-    """The bytes that a name takes as UTF-16, however it is stored: what the "largest name" fields count."""
+    """The bytes of a name in UTF-16, however it is stored: the unit of the "largest name" fields."""
     return 2 * len(name) if name.isascii() else len(utf16(name))
 
 
 def order(name: str) -> bytes:
-    """What subkeys are sorted by: the 16-bit units of the upper-cased name."""
+    """The sort key of subkeys: the 16-bit units of the upper-cased name."""
     return upper(name).encode("utf-16-be", "surrogatepass")
 
 
 def is_no_keys(name: str) -> bool:
-    """Whether Windows' own checker objects to a key of that name (docs/hive-check.md)."""
+    """Whether Windows' own checker rejects a key of that name (docs/hive-check.md)."""
     return not name or name.startswith("\0") or "\\" in name
 
 
@@ -61,18 +61,18 @@ def name_hash(name: str) -> int:
 
 
 def name_hint(name: str) -> int:
-    """The hint of a fast leaf (`lf`): the first four characters as Latin-1; 0 where they are not."""
+    """The hint of a fast leaf (`lf`): the first four characters as Latin-1; 0 if one of them is not Latin-1."""
     units = utf16(name)[:8]
     return int.from_bytes(units[::2], "little") if not any(units[1::2]) else 0
 
 
 def check_key_name(name: str) -> None:
-    """Raises UsageError unless Windows' kernel would have a key of that name; its programs may not get at it."""
+    """Raises UsageError unless Windows' kernel accepts a key of that name. Some programs may not be able to open it."""
     if not name or length(name) > 2 * MAX_KEY_NAME:
         raise UsageError(f"a key's name has 1 to {MAX_KEY_NAME} characters: {name!r:.80}")
 
 
 def check_value_name(name: str) -> None:
-    """Raises UsageError unless Windows would create a value of that name."""
+    """Raises UsageError unless Windows accepts a value of that name."""
     if length(name) > 2 * MAX_VALUE_NAME:
         raise UsageError(f"a value's name has at most {MAX_VALUE_NAME} characters: {name!r:.80}")

@@ -1,6 +1,6 @@
-"""What can be done to what is in a hive: four operations, as plain data, and how each is done.
+"""The four operations on a hive's keys and values, as plain data, and the function that makes them.
 
-Plans, `bcdedit`, `reg` and `.reg` files all come down to these. Paths are as `registry.path` spells them.
+Plans, `bcdedit`, `reg` and `.reg` files are all made of these. Paths are spelled as in `registry.path`.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CreateKey:
-    """The key at `path` is made, with those above it that are missing, unless it is there."""
+    """Creates the key at `path` and missing keys above it; does nothing if it exists."""
 
     path: str
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteKey:
-    """The key at `path` goes, with all below it, if it is there."""
+    """Deletes the key at `path` with all keys below it; does nothing if it does not exist."""
 
     path: str
 
 
 @dataclass(frozen=True, slots=True)
 class SetValue:
-    """The value `name` of the key at `path` gets this type (REG_SZ = 1 …) and these bytes; missing keys are made."""
+    """Sets the value `name` of the key at `path` to this type (REG_SZ = 1 …) and these bytes; creates missing keys."""
 
     path: str
     name: str
@@ -42,7 +42,7 @@ class SetValue:
 
 @dataclass(frozen=True, slots=True)
 class DeleteValue:
-    """The value `name` of the key at `path` goes, if it is there."""
+    """Deletes the value `name` of the key at `path`; does nothing if it does not exist."""
 
     path: str
     name: str
@@ -52,7 +52,7 @@ Operation = CreateKey | DeleteKey | SetValue | DeleteValue
 
 
 def make(hive: Hive, operations: Iterable[Operation]) -> None:
-    """Does them in their order. Raises RefusedError, UsageError or LinkError as the editor does."""
+    """Makes the operations in their order. Raises RefusedError, UsageError or LinkError as the editor does."""
     for operation in operations:
         _make(hive, operation)
 

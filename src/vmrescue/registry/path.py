@@ -1,12 +1,11 @@
-r"""A key's path: the names from below a hive's root key down to a key, with a backslash between each two.
+r"""A key's path: the names of the keys below a hive's root key, down to the key, joined by backslashes.
 
-A slash is a letter like any other: Windows itself has keys such as ``RC4 128/128`` and ``application/pdf``.
+A slash is an ordinary character: Windows itself has keys such as ``RC4 128/128`` and ``application/pdf``.
 
-A hive may hold names that no such text can carry: empty ones, and ones with a backslash or a line break in them. So
-two backslashes, which no path has, begin an escape: ``\\{a}`` is the 16-bit unit 0x0A, and ``\\{}`` is nothing at all,
-which makes an empty name one that can be seen. Every path has one spelling: escaped are the backslash, control
-characters, those that hide or reorder text, and halves of characters. What is shown as a path is one line, and can be
-typed.
+A hive may hold names that plain text cannot show: empty names, and names with a backslash or a line break. They are
+written with escapes, which begin with two backslashes, because no path has two in a row otherwise: ``\\{a}`` is the
+16-bit unit 0x0A, and ``\\{}`` stands for an empty name. Escaped are the backslash, control characters, characters that
+hide or reorder text, and lone surrogates. So every path has exactly one spelling, which is one line and can be typed.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _TOKEN = re.compile(r"\\\\\{(?P<unit>[0-9a-fA-F]{0,4})\}|(?P<separator>\\)|[^\\]
 
 
 def split(path: str) -> list[str]:
-    """The names in a path. Raises UsageError where one of them is missing."""
+    """The names in a path. Raises UsageError if a name is missing, as between two backslashes."""
     if not path:
         return []
     written = _with_escapes(path) if "\\\\" in path else [name or None for name in path.split("\\")]
@@ -36,7 +35,7 @@ def split(path: str) -> list[str]:
 
 
 def _with_escapes(path: str) -> list[str | None]:
-    """The names in a path with escapes; None in the place of one of which nothing is written."""
+    """The names in a path with escapes; None where nothing is written for a name."""
     names: list[str | None] = [None]
     for token in _TOKEN.finditer(path):
         if token["separator"]:
@@ -49,15 +48,15 @@ def _with_escapes(path: str) -> list[str | None]:
 
 
 def _joined(name: str) -> str:
-    """The name with halves of a character that were escaped one by one as that character."""
+    """The name in which two surrogates that were escaped one by one are one character again."""
     return name.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
 def join(names: Sequence[str]) -> str:
-    """The path of these names; "" for none, which is the root key."""
+    """The path of these names; "" (the root key) if there are none."""
     text = "\\".join(names)
     if text.isprintable() and text.count("\\") == len(names) - 1 and "" not in names:
-        return text  # nearly all: a listing asks for the path of every key
+        return text  # the usual case; a listing calls this for every key
     return "\\".join(_NEEDS_ESCAPE.sub(_escape, name) or _EMPTY for name in names)
 
 
@@ -66,7 +65,7 @@ def _escape(found: re.Match[str]) -> str:
 
 
 def spelled(path: str) -> str:
-    """The path in its one spelling. Raises UsageError where a name in it is missing."""
+    """The path in its one spelling. Raises UsageError if a name in it is missing."""
     return join(split(path))
 
 
@@ -76,11 +75,11 @@ def below(path: str, name: str) -> str:
 
 
 def relative(path: str, top: str) -> str:
-    """The path of a key as seen from the key at `top`, which is above it or is itself; both in their one spelling."""
+    """The path of a key relative to `top`, a key above it or the key itself. Both must be `spelled`."""
     return path[len(top) + 1 :] if top else path
 
 
 def upward(path: str) -> Iterator[str]:
-    """The paths of the keys on the way to a key, the topmost first and itself last; none for the root key."""
+    """The paths of the keys above a key, topmost first, and then its own; none for the root key."""
     names = split(path)
     return (join(names[:count]) for count in range(1, len(names) + 1))

@@ -1,13 +1,13 @@
-"""Making a dirty hive whole again from its transaction logs, as Windows does when it loads it.
+"""Replays the transaction logs of a dirty hive, as Windows does when it loads the hive.
 
-New-form logs: the one with the lower sequence number goes first, the other only if it continues where the first
-ends; each ends at its first entry that is torn or foreign. With a broken base block only the log with the later
-entries counts, and its copy of the base block. Old-form logs: the latest that is not older than the hive's own last
-write. Source: M. Suhanov, "Windows registry file format specification", sections "Format of transaction log files"
-and "Multiple transaction log files".
+New-form logs: the log with the lower sequence number is replayed first, the other only if it continues where the first
+ends. A log ends at its first entry that is torn or belongs to another log. If the hive's base block is broken, only the
+log with the later entries is used, and its copy of the base block. Old-form logs: the latest that is not older than the
+hive's own last write. Source: M. Suhanov, "Windows registry file format specification", sections "Format of transaction
+log files" and "Multiple transaction log files".
 
-Where Windows would go on with what it cannot be sure of (a bin that does not fit, which it replaces with an empty
-one; no applicable log, on which it "heals" the hive), the recovery is refused.
+In two cases Windows loads the hive with possible losses, and the recovery here is refused: a bin that is not valid,
+which Windows replaces with an empty one, and no applicable log, where Windows "heals" the hive.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class HiveFile(Protocol):
         """Writes all of `data`, inside the file."""
 
     def resize(self, size: int) -> None:
-        """Makes the file longer; what is new is zero."""
+        """Makes the file longer; the new bytes are zeros."""
 
 
 class HiveInMemory:
@@ -71,12 +71,12 @@ class HiveInMemory:
 
 @dataclass(frozen=True)
 class Applied:
-    """One entry of a log, or all of an old-form log, that was written into the hive."""
+    """An entry of a new-form log, or a whole old-form log, that was written into the hive."""
 
-    log: int  # which of the logs given, from 1
+    log: int  # number of the log among those given, from 1
     sequence: int
-    pages: int  # how many; an old-form log's are sectors of 512 bytes
-    bins_size: int  # bytes of bins afterwards
+    pages: int  # number of pages written; for an old-form log, of sectors of 512 bytes
+    bins_size: int  # bytes of bins after this entry
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,8 @@ class Recovered:
     """What a replay did."""
 
     applied: tuple[Applied, ...]
-    base_block_from: int | None  # the log whose copy replaced a broken base block
-    end: str  # where the replay ended, in words
+    base_block_from: int | None  # number of the log whose copy replaced a broken base block
+    end: str  # why the replay ended, in words
 
     def __str__(self) -> str:
         first, last = self.applied[0], self.applied[-1]
@@ -97,7 +97,7 @@ class Recovered:
 
 @dataclass
 class _Log:
-    """A log that was given, or why it is of no use."""
+    """A log that was given: parsed, or the reason why it cannot be used."""
 
     number: int
     data: bytes
@@ -106,27 +106,27 @@ class _Log:
 
 
 def recover(data: bytes, logs: Sequence[bytes]) -> tuple[bytes, Recovered]:
-    """The clean hive that a dirty one and its logs make, and what was replayed.
+    """Replays the logs of a dirty hive in memory. Returns the clean hive, and what was replayed.
 
     Args:
         data: the dirty hive's file.
         logs: its transaction logs, in the order LOG1, LOG2 (or LOG alone).
 
     Raises:
-        RecoveryError: the logs cannot mend the hive; the text says of each log why not.
+        RecoveryError: no log can be replayed; the text says why for each log.
         FormatError: the hive has no base block at all.
-        UsageError: the hive is clean; whatever is in its logs, Windows would not apply it.
+        UsageError: the hive is clean, so Windows would not apply its logs.
     """
     hive = HiveInMemory(data)
-    del data  # where the caller keeps no copy, its memory is free again
+    del data  # frees the memory, if the caller keeps no copy
     recovered = replay(hive, logs)
     return bytes(hive.data), recovered
 
 
 def replay(hive: HiveFile, logs: Sequence[bytes]) -> Recovered:
-    """Makes a dirty hive clean, where its bytes are; of these, only what lies in the logs is written.
+    """Replays the logs of a dirty hive in place. Only the ranges that are in the logs, and the base block, are written.
 
-    Raises as `recover`; the file has then become of no use.
+    Raises as `recover`; the file may then be half replayed and must not be used.
     """
     head = hive.read_at(0, min(SECTOR, hive.size))
     if not hive_state(head).dirty:
@@ -147,7 +147,7 @@ def replay(hive: HiveFile, logs: Sequence[bytes]) -> Recovered:
 
 
 def next_sequence(block: BaseBlock | None, logs: Sequence[bytes]) -> int:
-    """A number above the hive's own and above all that its logs bear, so that nothing in them is ever applied again."""
+    """A sequence number above the hive's and all those in its logs, so that Windows never applies the logs again."""
     highest = max(block.primary, block.secondary) if block else 0
     for log in logs:
         found = _open(0, log).log
@@ -178,27 +178,27 @@ def _open(number: int, data: bytes) -> _Log:
 
 
 def _of_this_hive(log: _Log, block: BaseBlock | None) -> _Log:
-    """The log; of no use where its copy of the base block bears another hive's GUIDs."""
+    """The log; marked as not usable if its copy of the base block has another hive's GUIDs."""
     if log.log and block and any(block.guids) and any(_base(log).guids) and _base(log).guids != block.guids:
         return _Log(log.number, log.data, None, "it is another hive's, by the GUIDs in its base block")
     return log
 
 
 class _Replay:
-    """A replay under way."""
+    """The state of one replay."""
 
     def __init__(self, hive: HiveFile, block: BaseBlock | None, limit: int) -> None:
         self._hive = hive
-        # From here on lies what is of long ago; nothing does where it is for a log to say how long the bins are.
+        # Bytes from here to the file's end are stale: they lie after the bins. If the bins' size is unknown, none are.
         self._stale = min(BINS + block.bins_size, hive.size) if block else hive.size
-        self._limit = limit  # bytes that the hive may grow to: what it grows by is in its logs
-        self._block = block  # None: broken, and to be had from a log
+        self._limit = limit  # bytes that the hive may grow to: its own size and that of all logs
+        self._block = block  # None if it is broken; then it is taken from a log
         self._from: int | None = None
         self.applied: list[Applied] = []
         self._end = ""
 
     def new_logs(self, logs: list[_Log]) -> None:
-        """Replays logs of the new form, as far as they follow on each other."""
+        """Replays logs of the new form as long as their sequence numbers continue."""
         logs = sorted(logs, key=lambda log: _base(log).primary)
         if self._block is None:
             logs = logs[-1:]
@@ -212,7 +212,7 @@ class _Replay:
             else:
                 self._apply_entries(log)
                 if not self.applied:
-                    return  # entries are missing: those of the other log may not be applied without them
+                    return  # the other log's entries may follow on ones that are missing here
 
     def old_logs(self, logs: list[_Log]) -> None:
         """Applies the latest log of the old form that is not older than the hive."""
@@ -228,14 +228,14 @@ class _Replay:
             self._apply_sectors(latest)
 
     def _first_bin_written(self) -> int:
-        """When, as the first bin has it; 0 where there is none."""
+        """The first bin's time stamp, 100 ns since 1601; 0 if the file has no bin."""
         if self._hive.size < BINS + PAGE:
             return 0
         return int(BIN_HEADER.unpack(self._hive.read_at(BINS, BIN_HEADER.size))[3])
 
     @property
     def _written(self) -> int:
-        """The last write that is known to be complete."""
+        """The sequence number of the last write that is known to be complete; 0 if that is not known."""
         return self._block.secondary if self._block and self._from is None else 0
 
     def _take_block(self, log: _Log) -> None:
@@ -274,7 +274,7 @@ class _Replay:
         size = BINS + bins_size
         if size > self._limit:
             raise RecoveryError(f"a log makes the hive {size} bytes long; it and all its logs have {self._limit}")
-        if size > self._stale:  # to each byte of it once, however often the bins shrink and grow
+        if size > self._stale:  # clears each stale byte once, even if the bins shrink and grow again
             self._hive.write_at(self._stale, bytes(max(0, min(size, self._hive.size) - self._stale)))
             self._stale = size
         if size > self._hive.size:
@@ -283,7 +283,7 @@ class _Replay:
             self._hive.write_at(BINS + offset, page)
 
     def finish(self, sequence: int) -> Recovered:
-        """The hive, if what was replayed makes one."""
+        """Writes the base block and checks the replayed hive. Raises RecoveryError if it is not sound."""
         assert self._block is not None
         block = replace(self._block, primary=sequence, secondary=sequence)
         self._hive.write_at(0, block.store(self._hive.read_at(0, SECTOR)))
@@ -297,7 +297,7 @@ class _Replay:
 
 
 def _check_root(hive: HiveFile, block: BaseBlock) -> None:
-    """Raises FormatError unless there is a key where the root is said to be."""
+    """Raises FormatError unless a key node is where the base block says the root key is."""
     if block.root & 7 or block.root + SIZE.size + key_node.LAYOUT.size > block.bins_size:
         raise FormatError("base block", 36, f"a cell's offset below {block.bins_size}", f"0x{block.root:x}")
     signature = hive.read_at(BINS + block.root + SIZE.size, 2)

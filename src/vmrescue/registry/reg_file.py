@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 HEADER = "Windows Registry Editor Version 5.00"
 ANSI_HEADER = "REGEDIT4"  # of Windows 98 and NT 4; regedit still writes it on request
-LINE = 76  # characters after which a line of bytes is broken
-INDENT = "  "  # of its continuation
-LONGER_THAN_HIVE = 16  # times; a byte of data makes 3 characters, and a short name may have a long path
+LINE = 76  # characters after which a line of bytes continues on the next
+INDENT = "  "  # before the continuation of a line
+LONGER_THAN_HIVE = 16  # most characters for each byte of the hive: a byte of data takes 3, and paths are repeated
 ROOTS = {
     "HKLM": "HKEY_LOCAL_MACHINE",
     "HKU": "HKEY_USERS",
@@ -38,16 +38,16 @@ ROOTS = {
 
 
 def export_reg(hive: Hive, path: str, prefix: str, name: str | None = None) -> bytes:
-    """A key and all below it as regedit exports them: UTF-16 with a byte order mark, lines ended by CR LF.
+    """Exports a key and all keys below it as regedit does: UTF-16 with a byte order mark, lines ended by CR LF.
 
     Args:
         hive: where the key is.
-        path: the key's path in the hive; "" for all of it.
+        path: the key's path in the hive; "" for the whole hive.
         prefix: what the hive's root key is called in the registry, e.g. ``HKEY_LOCAL_MACHINE\\SYSTEM``.
-        name: what the key itself is called, where that is not its path below `prefix`, as under CurrentControlSet.
+        name: the key's full name, if it is not `prefix` and the path, as under CurrentControlSet.
 
     Raises:
-        FormatError: the text would be far longer than the hive, so its values share their cells.
+        FormatError: the text would be far longer than the hive, which happens only if values share their cells.
     """
     lines = []
     left = hive.cells.bins_size * LONGER_THAN_HIVE
@@ -82,7 +82,7 @@ def _value_line(name: str, kind: int, raw: bytes) -> str:
 
 
 def _broken_line(start: str, raw: bytes) -> str:
-    """Bytes separated by commas; as in regedit, a line that has become longer than LINE goes on in the next."""
+    """Bytes separated by commas. As in regedit, a line that has become longer than LINE continues on the next."""
     text = raw.hex(",")
     end = 3 * max((LINE - len(start)) // 3 + 1, 1)
     lines = [start + text[:end]]
@@ -96,9 +96,9 @@ def _escaped(text: str) -> str:
 
 
 def import_reg(hive: Hive, data: bytes, prefix: str) -> None:
-    """Does what a registration file says, all of which must lie below `prefix`, the registry's name for the root key.
+    """Makes the changes of a registration file; all must lie below `prefix`, the registry's name of the root key.
 
-    Raises UsageError, before anything is done, where the file is malformed or reaches beyond the hive.
+    Raises UsageError, before anything is changed, if the file is malformed or has keys outside of the hive.
     """
     make(hive, [_below(operation, prefix) for operation in parse_reg(data)])
 
@@ -117,7 +117,7 @@ def _full(path: str) -> list[str]:
 
 
 def parse_reg(data: bytes) -> Sequence[Operation]:
-    """What a registration file says, in its order; paths are as they stand in it. Raises UsageError if malformed."""
+    """The operations of a registration file, in its order, with paths as written there. UsageError if malformed."""
     text = _decode(data)
     header, _, body = text.partition("\n")
     if header.strip() not in (HEADER, ANSI_HEADER):
@@ -137,14 +137,14 @@ def _decode(data: bytes) -> str:
 
 
 def _decode_line(line: bytes) -> str:
-    """Without a byte order mark the encoding is the writer's; hivexregedit's changes from line to line."""
+    """Decodes a line of a file without a byte order mark; hivexregedit's encoding differs from line to line."""
     try:
         return line.decode("utf-8")
     except UnicodeDecodeError:
         return line.decode("cp1252", "replace")
 
 
-# Repetitions of groups are possessive: what they took is never given back, or each round would be remembered.
+# Possessive repetitions do not backtrack, so the regular expression engine does not keep every round in memory.
 _BLANK = re.compile(r"(?:[ \t\r\n]++|;[^\n]*+)*+")
 _KEY = re.compile(r"\[(-?)([^\n]*)\][ \t\r]*(?:;[^\n]*)?(?:\n|$)")
 _NAME = re.compile(r'(?:@|"((?:[^"\\]++|\\.)*+)")[ \t]*=[ \t]*', re.DOTALL)
@@ -160,7 +160,7 @@ _STRINGS = (ValueType.SZ, ValueType.EXPAND_SZ, ValueType.MULTI_SZ)
 
 
 class _Parser:
-    """A reader of the text behind the header."""
+    """Parses the text after the header."""
 
     def __init__(self, text: str, *, ansi: bool) -> None:
         self._text = text
@@ -210,7 +210,7 @@ class _Parser:
         return bytes(int(found[0], 16) for found in _BYTE.finditer(digits))
 
     def _skip_blank(self) -> bool:
-        """Goes on to the next that is neither blank nor a comment; False at the end."""
+        """Skips blanks and comments; False at the end of the text."""
         self._take(_BLANK)
         return self._position < len(self._text)
 

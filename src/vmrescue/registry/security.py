@@ -1,4 +1,4 @@
-"""Security descriptors, each shared by all keys that have it: key security cells (`sk`), in a ring.
+"""Security descriptors: key security cells (`sk`), linked in a ring. Keys with the same descriptor share one cell.
 
 Source: M. Suhanov, "Windows registry file format specification", section "Key security".
 """
@@ -24,18 +24,18 @@ LEAST_PART = 8  # bytes of the smallest SID or ACL
 
 
 class KeySecurity(NamedTuple):
-    """The fields of a key security cell, in their order on the disk."""
+    """The fields of a key security cell, in their stored order."""
 
     signature: bytes
     reserved: int
-    next: int  # cells' offsets: the ring
+    next: int  # offset of the next cell in the ring
     previous: int
-    references: int  # keys that have this descriptor
+    references: int  # number of keys with this descriptor
     size: int  # bytes of the descriptor, which follows
 
 
 def read(cells: Cells, offset: int) -> KeySecurity:
-    """The key security in a cell. Raises FormatError where there is none."""
+    """The key security in a cell. Raises FormatError if there is none."""
     position, length = cells.find(offset, "key security", LAYOUT.size)
     security = KeySecurity._make(cells.data.unpack(LAYOUT, position))
     if security.signature != b"sk":
@@ -52,7 +52,7 @@ def descriptor(cells: Cells, offset: int) -> bytes:
 
 
 def fault(raw: bytes) -> str:
-    """What is wrong with a self-relative security descriptor, in words; empty if nothing is."""
+    """What is wrong with a self-relative security descriptor; empty if nothing is."""
     if len(raw) < HEADER.size:
         return f"has a descriptor of {len(raw)} bytes; the least is {HEADER.size}"
     revision, _, control, *offsets = HEADER.unpack_from(raw)
@@ -63,18 +63,20 @@ def fault(raw: bytes) -> str:
 
 
 def retain(cells: Cells, offset: int, users: Callable[[], int]) -> None:
-    """One more key has this descriptor, beside the `users` that the tree of keys tells: asked where the count is
-    the largest there can be, and so wrong."""
+    """Counts one more key with this descriptor.
+
+    `users` counts the keys with it in the tree; it is called only if the stored count is at its maximum, so wrong.
+    """
     security = read(cells, offset)
     references = security.references + 1 if security.references < MOST_REFERENCES else users() + 1
     _store(cells, offset, security._replace(references=references))
 
 
 def release(cells: Cells, space: Space, offset: int, keys: int, users: Callable[[], int]) -> None:
-    """So many keys fewer have this descriptor; when none has it, its cell leaves the ring and is freed.
+    """Counts `keys` fewer keys with this descriptor. When none is left, its cell is taken from the ring and freed.
 
-    Windows itself has no objection to a wrong count. So the count alone never frees: `users`, the keys that still
-    have the descriptor as the tree of keys tells, are asked before, and then are the count.
+    Windows accepts a wrong count, so a cell is not freed by the stored count alone: if that would become 0, `users`
+    counts the keys with the descriptor in the tree, and that number becomes the count.
     """
     security = read(cells, offset)
     left = security.references - keys
@@ -89,7 +91,7 @@ def release(cells: Cells, space: Space, offset: int, keys: int, users: Callable[
 
 
 def new_ring(cells: Cells, space: Space, raw: bytes) -> int:
-    """The cell of a first descriptor, a ring of its own, with one key that has it."""
+    """Makes the first descriptor of a hive, a ring of one cell that one key has. Returns its cell."""
     length = LAYOUT.size + len(raw)
     offset = space.allocate(length, 0)
     cells.fill(offset, LAYOUT.pack(b"sk", 0, offset, offset, 1, len(raw)) + raw)
@@ -114,7 +116,7 @@ def _allow(sid: bytes, mask: int) -> bytes:
 
 
 def default_descriptor() -> bytes:
-    """What a machine's hives have on their root keys: SYSTEM and the administrators own and write, users read."""
+    """The descriptor of root keys in a machine's hives: SYSTEM and administrators have full access, users read."""
     system, administrators, users = _sid(5, 18), _sid(5, 32, 544), _sid(5, 32, 545)
     entries = [
         _allow(users, _KEY_READ),

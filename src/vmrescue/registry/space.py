@@ -1,4 +1,4 @@
-"""The space inside a hive's bins: which cells are free, how a cell is taken and given back, how the hive grows.
+"""The space inside a hive's bins: free cells, allocating and freeing cells, growing the hive.
 
 Source: M. Suhanov, "Windows registry file format specification", sections "Hive bin" and "Cell".
 """
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 BIN = b"hbin"
 BIN_HEADER = struct.Struct("<4sII8xQI")  # signature, offset, size, (reserved), time stamp, spare
-READ_AHEAD = 1 << 20  # bytes; most bins have one page, and are looked at one after the other
+READ_AHEAD = 1 << 20  # bytes; most bins have one page, and their headers are read in order
 LEAST = 8  # bytes of the smallest cell
 MAX_BINS_SIZE = 0x7FFFF000  # the high bit of an offset marks volatile cells
 
 
 def bin_at(cells: Cells, offset: int) -> int:
-    """The size of the bin that begins at `offset`. Raises FormatError where there is none."""
+    """The size in bytes of the bin that begins at `offset`. Raises FormatError if there is none."""
     return bin_size(cells.data[BINS + offset : BINS + offset + BIN_HEADER.size], 0, offset, cells.bins_size)
 
 
 def bin_size(data: bytes | bytearray, position: int, offset: int, bins_size: int) -> int:
-    """The same, where the bin's header lies at `position` of `data`."""
+    """The size in bytes of the bin at `offset` whose header is at `position` of `data`. Raises as `bin_at`."""
     signature, itself, size, _, _ = BIN_HEADER.unpack_from(data, position)
     if signature != BIN:
         raise FormatError("bin", BINS + offset, "the signature 'hbin'", signature)
@@ -42,10 +42,10 @@ def bin_size(data: bytes | bytearray, position: int, offset: int, bins_size: int
 
 
 def bins(read: Callable[[int, int], bytes], bins_size: int) -> Iterator[int]:
-    """Where each bin begins. Raises FormatError where they do not follow each other up to their end.
+    """The offset of each bin. Raises FormatError if they do not follow each other up to `bins_size`.
 
     Args:
-        read: bytes of the hive's file by their offset and length.
+        read: gives bytes of the hive's file, by offset and length.
     """
     offset = start = 0
     ahead = b""  # the bytes from `start` on
@@ -57,24 +57,23 @@ def bins(read: Callable[[int, int], bytes], bins_size: int) -> Iterator[int]:
 
 
 class Space:
-    """The free and the used cells of a hive. Bins are looked through when they are first needed.
+    """The free and the used cells of a hive. A bin is read when it is first needed.
 
-    Raises FormatError, before anything is written, where a bin's cells do not add up: what cannot be understood is
-    not edited.
+    Raises FormatError, before anything is written, if a bin's cells do not fill it exactly.
     """
 
     def __init__(self, cells: Cells) -> None:
         self._cells = cells
         self._starts = list(bins(cells.data.peek, cells.bins_size))
-        # One entry for each bin, None until it is needed: the sizes of its cells by their offsets.
+        # One entry for each bin, None until the bin is read: offset of a cell -> its size in bytes.
         self._free: list[dict[int, int] | None] = [None] * len(self._starts)
         self._used: list[dict[int, int] | None] = [None] * len(self._starts)
         self._by_size: list[tuple[int, int]] = []  # all known free cells as (size, offset), sorted
-        # Bins from this one on were looked through: backwards, as room is most often left in what was added last.
+        # Bins from this one on were read. The search goes backwards, because the last bins most often have room.
         self._seen_from = len(self._starts)
 
     def allocate(self, length: int, near: int) -> int:
-        """The offset of a new used cell for `length` bytes of content, in the bin of the cell `near` if it has room."""
+        """A new used cell for `length` bytes of content, in the bin of the cell `near` if that has room."""
         size = max(length + 4 + 7 & ~7, LEAST)
         home = self._look(self._bin(near))
         fitting = [(found, offset) for offset, found in home.items() if found >= size]
@@ -83,7 +82,7 @@ class Space:
         return offset
 
     def free(self, offset: int) -> None:
-        """Gives a used cell back, joined with the free cells on either side."""
+        """Frees a used cell and joins it with free cells on either side."""
         index = self._bin(offset)
         free = self._look(index)
         size = self._used_in(index).pop(offset, None)
@@ -98,7 +97,7 @@ class Space:
         self._remember(index, offset, size)
 
     def resize(self, offset: int, length: int, near: int) -> int:
-        """A cell with the same content and room for `length` bytes: the same one where it has it, or can grow."""
+        """Makes room for `length` bytes in a cell. Returns the same cell if it has room or can grow, else a copy."""
         position, room = self._cells.find(offset, "cell")
         if length <= room or self._extend(offset, length):
             return offset
@@ -108,7 +107,7 @@ class Space:
         return moved
 
     def _extend(self, offset: int, length: int) -> bool:
-        """Grows a cell in place, into the free cell behind it; False where that is not there or too small."""
+        """Grows a cell into the free cell after it; False if there is none or it is too small."""
         index = self._bin(offset)
         free = self._look(index)
         have = self._used_in(index).get(offset)
@@ -124,7 +123,7 @@ class Space:
         return True
 
     def _best(self, size: int) -> tuple[int, int]:
-        """(size, offset) of the smallest known free cell that fits; of one in a new bin where there is none."""
+        """(size, offset) of the smallest known free cell that fits; of one in a new bin if there is none."""
         while True:
             place = bisect_left(self._by_size, (size, 0))
             if place < len(self._by_size):
@@ -160,7 +159,7 @@ class Space:
         return bisect_right(self._starts, offset) - 1
 
     def _look(self, index: int) -> dict[int, int]:
-        """The free cells of a bin, which is looked through on the first call."""
+        """The free cells of a bin; the first call reads the bin."""
         known = self._free[index]
         if known is not None:
             return known
@@ -168,7 +167,7 @@ class Space:
         words = self._words(start)
         free: dict[int, int] = {}
         place = BIN_HEADER.size // 4
-        while place < len(words):  # a loop over all cells of the hive, when it has to grow: kept short
+        while place < len(words):  # before the hive grows this runs over all of its cells, so it is kept short
             size = words[place]
             if size > 0:
                 free[start + 4 * place] = size
@@ -183,7 +182,7 @@ class Space:
         return free
 
     def _used_in(self, index: int) -> dict[int, int]:
-        """The used cells of a bin; needed only where cells of it are freed or extended."""
+        """The used cells of a bin; needed only if its cells are freed or extended."""
         known = self._used[index]
         if known is not None:
             return known
@@ -200,7 +199,7 @@ class Space:
         return used
 
     def _words(self, start: int) -> array[int]:
-        """A bin as numbers of four bytes."""
+        """A bin as 32-bit numbers."""
         words = array("i")
         words.frombytes(self._cells.data[BINS + start : BINS + start + bin_at(self._cells, start)])
         if sys.byteorder == "big":

@@ -1,4 +1,4 @@
-"""Whether a hive was written completely: what its base block alone says.
+"""Whether a hive was written completely, according to its base block.
 
 Source: M. Suhanov, "Windows registry file format specification", section "Dirty state of a hive".
 """
@@ -28,17 +28,17 @@ CLEAN = HiveState(False, "")
 
 
 class Unreplayed(NamedTuple):
-    """A dirty hive that no log mends: there is none, or those that there are do not belong to this state of it.
+    """A dirty hive whose logs cannot be replayed: there are none, or they do not belong to this state of the hive.
 
-    The one rule for it, on whatever way a hive is reached. Where only the sequence numbers differ, Windows forces them
-    to match and goes on with the hive as its file has it; where the base block is torn, it gives the hive up. Here it
-    is read as its file has it, and whoever reads is told. It is not edited: an edit makes a hive clean, and what is
-    missing from it could then never be had from logs that turn up.
+    What Windows does: if only the sequence numbers differ, it forces them to match and uses the hive as it is in the
+    file; if the base block is torn, it does not load the hive. What every command here does: the hive is read as it is
+    in the file, and the user is told. It is not edited: an edit makes a hive clean, and logs that are found later could
+    then no longer be replayed.
 
     Attributes:
         hive: its name.
-        state: as the file has it.
-        why: what keeps each log from being replayed.
+        state: the state of the file.
+        why: why each log cannot be replayed.
     """
 
     hive: str
@@ -58,7 +58,7 @@ class Unreplayed(NamedTuple):
 
 
 def layer_notes(hive: str, block: BaseBlock) -> list[str]:
-    """What is to be said of a hive that lies over another one, as a container's does: that other one is not at hand."""
+    """The note for a hive that lies over another one, as a container's does: the other hive is not read."""
     said = f"{hive} is a layer over another hive: what it lacks may be in that one, and what it hides of that is shown"
     return [said] if block.is_layered else []
 
@@ -66,7 +66,7 @@ def layer_notes(hive: str, block: BaseBlock) -> list[str]:
 def hive_state(base_block: bytes | bytearray) -> HiveState:
     """The state of the hive that begins with these bytes (512 are enough).
 
-    Raises FormatError where they are no base block, or that of a log.
+    Raises FormatError if they are no base block, or a log's.
     """
     block = BaseBlock.parse(base_block)
     if not block.checksum_is_right:

@@ -1,6 +1,7 @@
-"""Adding keys to lists of subkeys and taking them out, with the splitting and joining of leaves that follows.
+"""Adds keys to lists of subkeys and removes them; splits and joins the lists' leaves.
 
-Windows holds a leaf to what one page of `li` entries has room for; a longer one becomes two under an index root.
+Windows limits a leaf to as many entries as `li` entries fit into one page. A longer leaf is split in two under an index
+root.
 Source: M. Suhanov, "Windows registry file format specification", sections "Index leaf" to "Index root"; the limits
 are those of the longest lists in real hives.
 """
@@ -20,14 +21,14 @@ if TYPE_CHECKING:
     from vmrescue.registry.cells import Cells
     from vmrescue.registry.space import Space
 
-# Most entries of a leaf. A fast leaf that grows beyond its own becomes an index leaf, as in Windows.
+# Most entries of a leaf. A fast leaf that grows beyond its limit becomes an index leaf, as in Windows.
 MOST = {b"lf": 507, b"lh": 1012, b"li": 1012}
 HASH_LEAF_MINOR = 5  # the first version with hash leaves
 
 
 @dataclass
 class Leaf:
-    """A leaf taken out of its cell to be changed. `hints` are the second fields of its entries, if it has any."""
+    """A leaf, read into memory to be changed. `hints` are the second fields of its entries; empty for `li`."""
 
     offset: int
     signature: bytes
@@ -58,7 +59,7 @@ class Leaf:
         del self.keys[place], self.hints[place]
 
     def split(self) -> list[Leaf]:
-        """The leaf alone while it is short enough, else its two halves; the upper one has no cell yet."""
+        """The leaf alone if it is short enough, else its two halves; the upper half has no cell yet."""
         if len(self.keys) <= MOST[self.signature]:
             return [self]
         half = len(self.keys) // 2
@@ -67,7 +68,7 @@ class Leaf:
         return [self, upper]
 
     def take(self, upper: Leaf) -> bool:
-        """Takes over the entries of the next leaf, if both together are half a leaf at most."""
+        """Takes over the entries of the next leaf if both together have at most half of a leaf's limit."""
         if self.signature != upper.signature or len(self.keys) + len(upper.keys) > MOST[self.signature] // 2:
             return False
         self.keys += upper.keys
@@ -75,7 +76,7 @@ class Leaf:
         return True
 
     def store(self, cells: Cells, space: Space, near: int) -> int:
-        """Writes the leaf, in its own cell where it fits; the cell."""
+        """Writes the leaf, in its own cell if it fits. Returns the cell."""
         entries = self.keys
         if self.signature != b"li":
             entries = self.keys * 2
@@ -85,7 +86,7 @@ class Leaf:
 
 
 def insert(cells: Cells, space: Space, offset: int, key: int, name: str, minor: int) -> int:
-    """Adds a key to the list at `offset` (NIL: to a new list); where the list is afterwards."""
+    """Adds a key to the list at `offset` (NIL: to a new list). Returns the list's cell."""
     if offset == NIL:
         leaf = Leaf(NIL, b"lh" if minor >= HASH_LEAF_MINOR else b"lf", [], [])
         leaf.add(cells, key, name)
@@ -99,7 +100,7 @@ def insert(cells: Cells, space: Space, offset: int, key: int, name: str, minor: 
 
 
 def remove(cells: Cells, space: Space, offset: int, key: int, name: str) -> int:
-    """Takes a key out of the list at `offset`; where the list is afterwards, NIL if nothing is left of it."""
+    """Removes a key from the list at `offset`. Returns the list's cell, NIL if the list is empty."""
     leaves = _leaves(cells, offset)
     place = leaf_for(cells, leaves, names.order(name))
     leaf = Leaf.read(cells, leaves[place])
@@ -113,7 +114,7 @@ def remove(cells: Cells, space: Space, offset: int, key: int, name: str) -> int:
 
 
 def _leaves(cells: Cells, offset: int) -> list[int]:
-    """The cells of a list's leaves: itself, where it is not split."""
+    """The cells of a list's leaves; the list itself if it is not split."""
     leaves = read_root(cells, offset) if header(cells, offset)[0] == b"ri" else [offset]
     if not leaves:
         raise FormatError("subkey list", BINS + offset, "an index root with a leaf", "none")
@@ -121,7 +122,7 @@ def _leaves(cells: Cells, offset: int) -> list[int]:
 
 
 def _join(cells: Cells, space: Space, leaves: list[int], place: int, leaf: Leaf) -> bool:
-    """Makes one leaf of the leaf at `place` and its neighbour, if they are small; whether it did."""
+    """Joins the leaf at `place` with its neighbour if both are small. True if it did."""
     other = place + 1 if place + 1 < len(leaves) else place - 1
     neighbour = Leaf.read(cells, leaves[other])
     lower, upper = (leaf, neighbour) if place < other else (neighbour, leaf)
@@ -133,7 +134,7 @@ def _join(cells: Cells, space: Space, leaves: list[int], place: int, leaf: Leaf)
 
 
 def _store_root(cells: Cells, space: Space, offset: int, before: list[int], leaves: list[int]) -> int:
-    """Makes the list at `offset`, whose leaves were `before`, one of `leaves`; where the list is afterwards."""
+    """Replaces the leaves `before` of the list at `offset` by `leaves`. Returns the list's cell."""
     had_root = offset not in before
     if len(leaves) > 1:
         if leaves == before:
@@ -149,7 +150,7 @@ def _store(cells: Cells, space: Space, offset: int, signature: bytes, count: int
     if offset == NIL:
         offset = space.allocate(len(content), near)
     elif len(content) > cells.find(offset, "subkey list")[1]:
-        # Room to spare, so that a list which grows key by key is not moved for each.
+        # Spare room, so that a list that grows key by key is not moved each time.
         offset = space.resize(offset, len(content) + len(content) // 8, near)
     cells.fill(offset, content)
     return offset

@@ -1,6 +1,6 @@
-"""Lists of subkeys: leaves (`lf`, `lh`, `li`) and the root (`ri`) over leaves that a long list is split into.
+"""Lists of subkeys: leaves (`lf`, `lh`, `li`), and the index root (`ri`) over the leaves of a long list.
 
-All of a list is sorted by upper-cased name. Source: M. Suhanov, "Windows registry file format specification",
+A whole list is sorted by upper-cased name. Source: M. Suhanov, "Windows registry file format specification",
 sections "Index leaf" to "Index root".
 """
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 HEADER = struct.Struct("<2sH")
 _ENTRY = struct.Struct("<I")  # the first field of every entry: a cell's offset
-LEAST_KEY_CELL = 80  # bytes of the smallest cell with a key node: no hive has more keys than this allows
+LEAST_KEY_CELL = 80  # bytes of the smallest cell with a key node; bounds the number of keys in a hive
 WIDTH = {b"lf": 8, b"lh": 8, b"li": 4, b"ri": 4}  # bytes of an entry
 
 
 def read_offsets(cells: Cells, offset: int) -> list[int]:
-    """The cells of all keys in a list, in their order. Raises FormatError where a key is in it twice."""
+    """The cells of all keys in a list, in their order. Raises FormatError if a key is in it twice."""
     signature, count, position = header(cells, offset)
     if signature == b"ri":
         found = []
@@ -40,7 +40,7 @@ def read_offsets(cells: Cells, offset: int) -> list[int]:
 
 
 def list_cells(cells: Cells, offset: int) -> list[int]:
-    """The cells that a list itself takes."""
+    """The cells of the list itself: its root and its leaves."""
     signature, count, position = header(cells, offset)
     if signature != b"ri":
         return [offset]
@@ -48,7 +48,7 @@ def list_cells(cells: Cells, offset: int) -> list[int]:
 
 
 def header(cells: Cells, offset: int) -> tuple[bytes, int, int]:
-    """(signature, number of entries, where in the file they begin) of any list."""
+    """(signature, number of entries, position of the first entry in the file) of a leaf or an index root."""
     position, length = cells.find(offset, "subkey list", HEADER.size)
     signature, count = cells.data.unpack(HEADER, position)
     width = WIDTH.get(signature)
@@ -69,9 +69,9 @@ def _leaf_offsets(cells: Cells, offset: int) -> list[int]:
 
 
 def find(cells: Cells, offset: int, name: str) -> int | None:
-    """The cell of the key of that name, in any case of letters; None where the list has none.
+    """The cell of the key of that name, in any case; None if the list has none.
 
-    As Windows does: by halves through what is sorted, by the hash within a hash leaf.
+    As in Windows, by binary search; within a hash leaf, by the hash.
     """
     wanted = names.order(name)
     if header(cells, offset)[0] == b"ri":
@@ -88,7 +88,7 @@ def find(cells: Cells, offset: int, name: str) -> int | None:
 
 
 def _find_by_hash(cells: Cells, position: int, count: int, wanted_hash: int, wanted: bytes) -> int | None:
-    """Looks at the keys whose entries hold the hash; it is searched for as bytes, which is quick."""
+    """Compares the names of the keys whose entries have the hash. The hash is searched for as bytes, which is fast."""
     pattern = _ENTRY.pack(wanted_hash)
     end = position + 8 * count
     place = cells.data.find(pattern, position, end)
@@ -106,7 +106,7 @@ def _order_at(cells: Cells, offset: int) -> bytes:
 
 
 def bisect(cells: Cells, offsets: Sequence[int], wanted: bytes) -> int:
-    """The first place whose key sorts at or after `wanted`."""
+    """The index of the first of `offsets` whose key sorts at or after `wanted`."""
     low, high = 0, len(offsets)
     while low < high:
         middle = (low + high) // 2
@@ -123,7 +123,7 @@ def read_root(cells: Cells, offset: int) -> list[int]:
 
 
 def leaf_for(cells: Cells, leaves: list[int], wanted: bytes) -> int:
-    """The place, among one leaf or more, of the leaf that has `wanted` or would have it."""
+    """The index, in `leaves` (at least one), of the leaf that has, or would have, the key that sorts as `wanted`."""
     low, high = 0, len(leaves) - 1
     while low < high:
         middle = (low + high) // 2

@@ -1,4 +1,4 @@
-"""Where the values of a key lie, by their names: a key may have thousands, and they are read and set one by one."""
+"""An index of a key's values by name: a key may have thousands, and they are read and set one by one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class ValueNames:
-    """The names of the key that was asked for last. Whoever edits it says what has changed."""
+    """The value names of the key that was asked for last. An editor must report every change of them here."""
 
     def __init__(self, cells: Cells) -> None:
         self._cells = cells
@@ -21,7 +21,7 @@ class ValueNames:
         self._offsets: dict[str, int] = {}
 
     def find(self, key: int, node: KeyNode, name: str) -> int | None:
-        """The cell of the value of that name, in any case of letters; of two alike the first."""
+        """The cell of the value of that name, in any case; the first if two have it; None if none has it."""
         if key != self._key:
             self._offsets, self._key = self._read(node), key
         return self._offsets.get(upper(name))
@@ -34,15 +34,15 @@ class ValueNames:
         return offsets
 
     def add(self, name: str, offset: int) -> None:
-        """The key has a further value, which was not found before."""
+        """Reports that the key has a new value."""
         self._offsets[upper(name)] = offset
 
     def remove(self, node: KeyNode, name: str) -> None:
-        """The key, as `node` has it by now, has lost the value that was found by that name."""
+        """Reports that the key lost the value that `find` gave for that name. `node`: the key after the change."""
         del self._offsets[upper(name)]
         if len(self._offsets) != node.value_count:
-            self.forget()  # there was another of that name
+            self.forget()  # another value has the same name
 
     def forget(self) -> None:
-        """Cells of keys or values are no longer what they were."""
+        """Drops all names, because cells of keys or values have changed."""
         self._key = None

@@ -1,7 +1,7 @@
-"""The types of values, and what Python object stands for the bytes of each.
+"""The types of values, and the Python object for the data of each.
 
-Source: Microsoft, "Registry value types" (winnt.h). Any 32-bit number is a type to Windows; most drivers' property
-types are such numbers, and stay numbers here.
+Source: Microsoft, "Registry value types" (winnt.h). Windows accepts any 32-bit number as a type, and drivers'
+properties use such numbers; they stay numbers here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Data = int | str | list[str] | bytes
 
 
 class ValueType(IntEnum):
-    """The types that Windows gives a name, without their prefix `REG_`."""
+    """The types that have a name in Windows, without the prefix `REG_`."""
 
     NONE = 0
     SZ = 1
@@ -36,14 +36,14 @@ _STRINGS = frozenset((ValueType.SZ, ValueType.EXPAND_SZ, ValueType.LINK))
 
 
 def value_type(number: int) -> ValueType | int:
-    """The named type of that number, or the number."""
+    """The type with that number; the number itself if no type has it."""
     return _NAMED.get(number, number)
 
 
 def decode(kind: int, raw: bytes) -> Data:
-    """What Windows programs make of a value's bytes: strings end at the first NUL, lists at the first empty string.
+    """A value's bytes as Windows programs read them: strings end at the first NUL, lists at the first empty string.
 
-    A number of the wrong length, and every type without a Python equal, stay bytes.
+    Numbers of the wrong length, and types without a matching Python type, stay bytes.
     """
     if kind in _STRINGS:
         return _decode_text(raw).split("\0", 1)[0]
@@ -58,24 +58,24 @@ def decode(kind: int, raw: bytes) -> Data:
 
 
 def says_all(kind: int, raw: bytes) -> bool:
-    """Whether `decode` makes something of the bytes that `encode` makes the same bytes of again."""
+    """Whether `decode` loses nothing: `encode` of its result gives the same bytes."""
     data = decode(kind, raw)
     return not isinstance(data, bytes) and encode(kind, data) == raw
 
 
 def all_strings(raw: bytes) -> list[str]:
-    """All of a list, with what stands behind an empty string, where Windows programs take it to end.
+    """All strings of a list, also those after an empty string, where Windows programs take the list to end.
 
-    Behind the last one there may be any number of NULs: too many of them are no strings.
+    NULs at the end are not strings, however many there are.
     """
     text = _decode_text(raw).rstrip("\0")
     return text.split("\0") if text else []
 
 
 def encode(kind: int, data: Data) -> bytes:
-    """The bytes that Windows stores for `data`; bytes are taken as they are, for any type.
+    """The bytes that Windows stores for `data`. Bytes are taken as they are, for any type.
 
-    Raises UsageError where a value of that type cannot hold the object.
+    Raises UsageError if a value of that type cannot hold the object.
     """
     if isinstance(data, (bytes, bytearray, memoryview)):
         return bytes(data)
@@ -91,7 +91,7 @@ def encode(kind: int, data: Data) -> bytes:
 
 
 def type_name(kind: int) -> str:
-    """`REG_DWORD` for 4; a number that has no name as `0x…`."""
+    """The type's name, such as `REG_DWORD` for 4; `0x…` for a number without a name."""
     named = _NAMED.get(kind)
     return f"REG_{named.name}" if named is not None else f"0x{kind:x}"
 
