@@ -102,7 +102,9 @@ def differencing(tmp_path: Path) -> tuple[Path, Path]:
     children.mkdir()
     run("qemu-img", "convert", "-O", "vpc", "-o", "force_size=on", small_image(tmp_path), parents / "os.vhd")
     create_differencing(parents / "os.vhd", parents / "child.vhd")
-    return (parents / "child.vhd").rename(children / "child.vhd"), parents
+    child = (parents / "child.vhd").rename(children / "child.vhd")
+    parents.rename(tmp_path / "moved")  # away from where the child says
+    return child, tmp_path / "moved"
 
 
 def test_parent_dir_says_where_a_parent_is_to_every_command(tmp_path: Path) -> None:

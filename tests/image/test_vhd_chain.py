@@ -187,20 +187,29 @@ def test_a_parent_is_found_beside_a_child_that_moved_with_it_or_in_the_folder_th
     assert read_all(together / "child.vhd", parent_folder=apart) == data
 
 
-def test_a_parent_outside_the_folder_is_never_opened(tmp_path: Path) -> None:
-    folder = tmp_path / "folder"
+def test_a_parent_outside_the_folder_is_opened_only_where_it_is_the_very_one_that_the_child_knows(
+    tmp_path: Path,
+) -> None:
+    folder, away = tmp_path / "folder", tmp_path / "away"
     folder.mkdir()
+    away.mkdir()
     parent, child = parent_and_child(tmp_path)
+    data, stamp = read_all(child), parent.stat().st_mtime_ns
     moved = folder / "child.vhd"
     shutil.move(child, moved)  # its absolute locator still leads to the parent
+    assert read_all(moved) == data
 
+    os.utime(parent, ns=(stamp, stamp - 60 * 10**9))  # as of another file
+    with pytest.raises(NotFoundError, match=r"no parent\.vhd in .*folder, nor, as it was, where the child says"):
+        open_disk(moved)
+    os.utime(parent, ns=(stamp, stamp))
+    parent.rename(away / "parent.vhd")
+    qemu_vhd(parent, 5 * MIB, "dynamic")  # another disk, with an id of its own
+    os.utime(parent, ns=(stamp, stamp))
     with pytest.raises(NotFoundError, match="is missing"):
         open_disk(moved)
-
-    edit_header(moved, 64, "..\\parent.vhd".encode("utf-16-be"))
-    with pytest.raises(NotFoundError, match="is missing"):
-        open_disk(moved)
-    assert parent.exists()
+    edit_header(moved, 64, "..\\away\\parent.vhd".encode("utf-16-be"))  # what the header itself says
+    assert read_all(moved) == data
 
 
 def test_another_disk_in_the_parents_place_is_refused_with_both_ids(tmp_path: Path) -> None:

@@ -43,7 +43,9 @@ def test_a_copy_is_a_fixed_vhd_of_whole_mib_and_repaired(gen2_broken: Path, tmp_
     before = fingerprint(gen2_broken)
     out = tmp_path / "out.vhd"
     seen: list[tuple[int, int]] = []
-    receipt = vmrescue.repair(gen2_broken, only=CHECKS, copy_to=out, progress=lambda *step: seen.append(step))
+    receipt = vmrescue.repair(
+        gen2_broken, only=CHECKS, copy_to=out, sha256=True, progress=lambda *step: seen.append(step)
+    )
     assert fingerprint(gen2_broken) == before
     assert seen[-1] == (640 * MIB, 640 * MIB)
     assert vmrescue.diagnose(out, only=CHECKS).findings == []

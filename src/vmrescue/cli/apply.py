@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vmrescue.cli.applying import apply_and_report, status_of
+from vmrescue.cli.applying import edit_and_report, status_of
 from vmrescue.cli.options import ImagePath, apply_options, choice_options, data_disk_option, parent_option
 from vmrescue.errors import UsageError, VmRescueError
 from vmrescue.printable import printable
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from vmrescue.cli.options import ApplyOptions
     from vmrescue.plan import Plan
     from vmrescue.playbook import Playbook
+    from vmrescue.transaction import Transaction
     from vmrescue.windows import Choice
 
 
@@ -95,20 +96,27 @@ def _apply(
     skip_refused: bool,
 ) -> int:
     """Applies it to one image; the exit status."""
-    from vmrescue.plan import Plan
-    from vmrescue.transaction import Transaction
+    from vmrescue.plan import Plan as ReadyPlan
 
-    with Transaction(image, data_disks, writable=not options.dry_run, choice=choice) as transaction:
-        if isinstance(source, Plan):
-            plan = source
-        else:
-            compiled = source.compile_for(transaction.disks(), choice)
-            if compiled.plan is None:
-                _tell_not_meant(source, image, compiled.because, options)
-                return 0
-            plan = compiled.plan
-        receipt = apply_and_report(transaction, plan, options, skip_refused)
+    def plan(transaction: Transaction) -> Plan:
+        if isinstance(source, ReadyPlan):
+            return source
+        compiled = source.compile_for(transaction.disks(), choice)
+        if compiled.plan is None:
+            raise _NotMeant(compiled.because)
+        return compiled.plan
+
+    try:
+        receipt = edit_and_report(image, plan, options, data_disks=data_disks, choice=choice, skip_refused=skip_refused)
+    except _NotMeant as reason:
+        assert not isinstance(source, ReadyPlan)
+        _tell_not_meant(source, image, str(reason), options)
+        return 0
     return status_of(receipt.after)
+
+
+class _NotMeant(Exception):  # noqa: N818 - it is no error
+    """A playbook is not for an image."""
 
 
 def _tell_not_meant(playbook: Playbook, image: Path, because: str, options: ApplyOptions) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import click
@@ -26,12 +26,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from vmrescue.checks import Finding
+    from vmrescue.checks import Finding, Policy
     from vmrescue.cli.options import ApplyOptions
     from vmrescue.diagnosis import Diagnosis
     from vmrescue.plan import Change, Plan
     from vmrescue.transaction import Receipt, Transaction
     from vmrescue.transaction.target import Progress
+    from vmrescue.windows import Choice
 
 
 def apply_and_report(
@@ -44,12 +45,8 @@ def apply_and_report(
 
     Raises RefusedError where the person says no, or where nobody can be asked.
     """
-    receipt = transaction.apply(plan, skip_refused)
-    due = bool(receipt.written) and not options.dry_run
-    show(receipt.plan if receipt.skipped else plan, options, asked=due)
-    for step in receipt.skipped:
-        say(printable(f"note: this is not made: {step.title} ({step.check}): {step.because}"), err=True)
-    if not due:
+    receipt = _tried(transaction, plan, options, skip_refused)
+    if not receipt.written or options.dry_run:
         report(receipt, options)
         return receipt
     ask([receipt.plan], " and ".join(receipt.written), options)
@@ -57,6 +54,58 @@ def apply_and_report(
         done = transaction.commit(receipt, options.backup_dir)
         report(done, options)
         return done
+
+
+def edit_and_report(
+    image: str | Path,
+    plan_of: Callable[[Transaction], Plan],
+    options: ApplyOptions,
+    *,
+    data_disks: Sequence[Path] = (),
+    policy: Policy | None = None,
+    choice: Choice | None = None,
+    skip_refused: bool = False,
+) -> Receipt:
+    """The way of every command that edits an image: open, plan, try in memory, show, ask, commit, report.
+
+    With --copy-to or --into what is shown is for the copy or the child, which is made once the person has agreed.
+
+    Args:
+        plan_of: makes the plan of the opened disks.
+    """
+    from vmrescue.image.reference import Reference
+    from vmrescue.transaction import Transaction
+    from vmrescue.windows import Choice as NoChoice
+
+    elsewhere, chosen = options.elsewhere, choice or NoChoice()
+    writable = not (options.dry_run or elsewhere)
+    with Transaction(image, data_disks, policy, writable, choice=chosen, elsewhere=elsewhere) as transaction:
+        plan = plan_of(transaction)
+        if not elsewhere or options.dry_run:
+            return apply_and_report(transaction, plan, options, skip_refused)
+        plan = _tried(transaction, plan, options, skip_refused).plan
+        target = f"{elsewhere.path}, made from {Reference.of(image)}{also_written(plan.changes, data_disks)}"
+        ask([plan], target, options)
+    with (
+        progress_bar("copying") if elsewhere.form else nullcontext() as progress,
+        elsewhere.made(image, progress) as made,
+        Transaction(image, data_disks, policy, made=made, choice=chosen) as transaction,
+    ):
+        receipt = transaction.apply(plan)  # what was shown and agreed to, whatever a diagnosis of the copy would say
+        with held():
+            done = transaction.commit(receipt, options.backup_dir) if receipt.written else receipt
+    report(done, options)
+    return done
+
+
+def _tried(transaction: Transaction, plan: Plan, options: ApplyOptions, skip_refused: bool) -> Receipt:
+    """What a plan would write, made in memory, and its changes shown."""
+    receipt = transaction.apply(plan, skip_refused)
+    due = bool(receipt.written) and not options.dry_run
+    show(receipt.plan if receipt.skipped else plan, options, asked=due)
+    for step in receipt.skipped:
+        say(printable(f"note: this is not made: {step.title} ({step.check}): {step.because}"), err=True)
+    return receipt
 
 
 def status_of(after: Diagnosis | None, only: Collection[str] = (), skip: Collection[str] = ()) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vmrescue.cli.applying import apply_and_report, status_of
+from vmrescue.cli.applying import edit_and_report, status_of
 from vmrescue.cli.options import apply_options, image_argument, names_option
 from vmrescue.cli.terminal import say
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vmrescue.cli.options import ApplyOptions
+    from vmrescue.transaction import Transaction
 
 
 @click.command()
@@ -36,7 +37,6 @@ def command(
     from vmrescue.diagnosis import open_disks
     from vmrescue.plan import DeleteFile, Plan, Step
     from vmrescue.progress import work
-    from vmrescue.transaction import Transaction
     from vmrescue.windows.cleanup import CATEGORIES, chosen, removable_files
     from vmrescue.windows.places import find_windows, split_image
 
@@ -52,14 +52,16 @@ def command(
         listed = _listing(won, Counter(file.category for file in found), options.output)
         (say if options.output == "text" else click.echo)(listed)
         return
-    with Transaction(file_name, writable=not options.dry_run) as transaction:
+
+    def plan(transaction: Transaction) -> Plan:
         with work("looking for files to delete"):
             found = list(removable_files(find_windows(transaction.disks()[0], volume), chosen(names)))
         reasons = {category.name: category.reason for category in CATEGORIES}
         steps = [Step("cleanup", f"{file.category}: {reasons[file.category]}", DeleteFile(file.file, file.size))
                  for file in found]  # fmt: skip
-        plan = Plan(transaction.identity, tuple(steps))
-        receipt = apply_and_report(transaction, plan, options)
+        return Plan(transaction.identity, tuple(steps))
+
+    receipt = edit_and_report(file_name, plan, options)
     ctx.exit(status_of(receipt.after))
 
 

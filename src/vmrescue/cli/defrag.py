@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from vmrescue.cli.applying import confirmed, progress_bar, tell
 from vmrescue.cli.microsoft import MicrosoftCommand, own_words, print_notes
-from vmrescue.cli.options import format_option, image_and_volume, image_argument, quiet_option, risk_options
+from vmrescue.cli.options import (
+    elsewhere_options,
+    format_option,
+    image_and_volume,
+    image_argument,
+    quiet_option,
+    risk_options,
+)
 from vmrescue.cli.terminal import say
 from vmrescue.commands.defrag import parse
 from vmrescue.errors import RefusedError, UsageError
@@ -21,10 +27,11 @@ from vmrescue.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from vmrescue.commands.defrag import Command
     from vmrescue.transaction.defragmenting import Defragmented
-    from vmrescue.transaction.target import Made
+    from vmrescue.transaction.target import Elsewhere, Made
 
 NO_UNDO = "What is moved is not kept: `undo` can take back neither this nor any earlier repair of"
 
@@ -39,8 +46,7 @@ NO_UNDO = "What is moved is not kept: `undo` can take back neither this nor any 
 @click.option("--partition", "number", type=int, help="The partition  [default: the OS volume's]")
 @click.option("--limit", default=20, show_default=True, help="With --analyze: how many of the worst files to name.")
 @click.option("--dry-run", is_flag=True, help="Say what would be moved; write nothing.")
-@click.option("--copy-to", type=click.Path(path_type=Path), help="Defragment a copy: a new fixed VHD, ready for Azure.")
-@click.option("--into", type=click.Path(path_type=Path), help="Write to a new differencing VHD over IMAGE.")
+@elsewhere_options
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @format_option
 @quiet_option
@@ -53,8 +59,7 @@ def command(
     number: int | None,
     limit: int,
     dry_run: bool,
-    copy_to: Path | None,
-    into: Path | None,
+    elsewhere: Elsewhere | None,
     yes: bool,
     output: str,
     quiet: bool,
@@ -75,24 +80,20 @@ def command(
     if analyze:
         _analyze(file, volume, limit, output)
         return
-    from vmrescue.image.new_image import must_be_new
     from vmrescue.printable import printable
     from vmrescue.report.defragmentation import defragmented_text
     from vmrescue.transaction.defragmenting import rehearse
 
-    if copy_to and into:
-        raise UsageError("a defragmentation goes to a copy or into a child, not to both")
-    if new := copy_to or into:
-        must_be_new(new)
     if dry_run:
         with work("finding out what would be moved"):
             done = rehearse(file, volume, files, free_space)
     else:
         if not yes:
-            _ask(printable(str(new or file)), bool(new), _shadow_note(file, volume))
-        with _made(file, copy_to, into) as made:
+            target = elsewhere.path if elsewhere else file
+            _ask(printable(target), bool(elsewhere), _shadow_note(file, volume))
+        with _made(file, elsewhere) as made:
             done = _run(file, made, volume, files, free_space)
-    changed = done.committed and (done.commits > 0 or bool(new))
+    changed = done.committed and (done.commits > 0 or bool(elsewhere))
     if output == "json":
         tell(json.dumps(done.to_dict(), indent=2), changed, click.echo)
     elif not quiet:
@@ -118,17 +119,13 @@ def _meant(image: str, volume: int | str | None, asked: Command) -> int | str | 
 
 
 @contextmanager
-def _made(image: str, copy_to: Path | None, into: Path | None) -> Iterator[Made | None]:
+def _made(image: str, elsewhere: Elsewhere | None) -> Iterator[Made | None]:
     """What is made of the image first, and defragmented in its place; that goes again where the block raises."""
-    from vmrescue.transaction.target import child_of, copy_of
+    from vmrescue.transaction.target import made_of
 
     with ExitStack() as opened:
-        made = None
-        if copy_to:
-            with progress_bar("copying") as copying:
-                made = opened.enter_context(copy_of(image, copy_to, copying))
-        elif into:
-            made = opened.enter_context(child_of(image, into))
+        copying = opened.enter_context(progress_bar("copying")) if elsewhere and elsewhere.form else None
+        made = opened.enter_context(made_of(image, elsewhere, copying))
         yield made
 
 

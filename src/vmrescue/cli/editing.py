@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.cli.applying import apply_and_report
+from vmrescue.cli.applying import edit_and_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vmrescue.cli.options import ApplyOptions
     from vmrescue.plan import Change, FileRef
+    from vmrescue.transaction import Transaction
     from vmrescue.windows import Volume
 
 
@@ -23,12 +24,13 @@ def edit_place(
 ) -> None:
     """Applies the change that `make` gives for a volume and a file on it."""
     from vmrescue.plan import FileRef, Plan, Step
-    from vmrescue.transaction import Transaction
     from vmrescue.windows.places import find_place, split_image
 
     file, name = split_image(image)
-    with Transaction(file, writable=not options.dry_run) as transaction:
+
+    def plan(transaction: Transaction) -> Plan:
         volume, below = find_place(transaction.disks()[0], name, path)
         change = make(volume, FileRef(0, volume.partition.number, below))
-        plan = Plan(transaction.identity, (Step("by hand", reason, change),))
-        apply_and_report(transaction, plan, options)
+        return Plan(transaction.identity, (Step("by hand", reason, change),))
+
+    edit_and_report(file, plan, options)

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vmrescue.cli.applying import apply_and_report
+from vmrescue.cli.applying import edit_and_report
 from vmrescue.cli.options import Size, apply_options, image_and_volume, image_argument
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from vmrescue.cli.options import ApplyOptions
+    from vmrescue.transaction import Transaction
 
 
 @click.command()
@@ -30,14 +31,15 @@ def command(
 ) -> None:
     """Make the disk in IMAGE[:VOLUME] larger, with its table, a partition and its NTFS volume; undone by `undo`."""
     from vmrescue.plan import Plan, Step
-    from vmrescue.transaction import Transaction
     from vmrescue.units import size_text
     from vmrescue.windows.expansion import expansion
 
     file, volume = image_and_volume(image, number)
-    with Transaction(file, writable=not options.dry_run) as transaction:
-        [edited] = transaction.images
-        changes = expansion(edited.disk(), size, volume, move_recovery)
+
+    def plan(transaction: Transaction) -> Plan:
+        [disk] = transaction.disks()
+        changes = expansion(disk, size, volume, move_recovery)
         steps = [Step("expand", f"a disk of {size_text(size)} was asked for", change) for change in changes]
-        plan = Plan(transaction.identity, tuple(steps))
-        apply_and_report(transaction, plan, options)
+        return Plan(transaction.identity, tuple(steps))
+
+    edit_and_report(file, plan, options)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from vmrescue.cli.options import ApplyOptions
     from vmrescue.plan import Change
+    from vmrescue.transaction import Transaction
     from vmrescue.windows import Disk
 
 FINDINGS = 1  # exit status where nothing was found, or two keys differ
@@ -146,10 +147,11 @@ def edit(
     target: str, name: str, words: Sequence[str], make: Callable[[list[Disk]], list[Change]], options: ApplyOptions
 ) -> None:
     """Makes the changes of a command, from the plan to the receipt; its name and words are the plan's reason."""
-    from vmrescue.cli.applying import apply_and_report
+    from vmrescue.cli.applying import edit_and_report
     from vmrescue.plan import Plan, Step
-    from vmrescue.transaction import Transaction
 
-    with Transaction(target, writable=not options.dry_run) as transaction:
+    def plan(transaction: Transaction) -> Plan:
         steps = tuple(Step(name, " ".join(words), change) for change in make(transaction.disks()))
-        apply_and_report(transaction, Plan(transaction.identity, steps), options)
+        return Plan(transaction.identity, steps)
+
+    edit_and_report(target, plan, options)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vmrescue.checks import Policy
+    from vmrescue.transaction.target import Elsewhere
 
 SIZE = re.compile(r"0*(?P<number>\d{1,19})\s*(?P<unit>[KMGT]?)(?:i?B)?", re.IGNORECASE)
 LARGEST = (1 << 63) - 1  # bytes, of 19 digits
@@ -199,6 +200,22 @@ APPLY_OPTIONS = [
 ]
 
 
+ELSEWHERE_OPTIONS = [
+    click.option(
+        "--copy-to",
+        type=click.Path(path_type=Path),
+        help="Write to a new copy instead, made of any image that is read.",
+    ),
+    click.option("--into", type=click.Path(path_type=Path), help="Write to a new differencing VHD over IMAGE instead."),
+    click.option(
+        "--to-format",
+        type=click.Choice(["vhd", "vhd-dynamic", "raw", "vhdx", "qcow2"]),
+        help="Of the copy: vhd is a fixed VHD of whole MiB, as Azure takes it  [default: by the copy's name, else vhd]",
+    ),
+    click.option("--sha256", "hashed", is_flag=True, help="Hash the whole disk and copy, holes too, for the receipt."),
+]
+
+
 def place_arguments(command: Command) -> Command:
     """Adds IMAGE (perhaps with a volume) and PATH, and where the image's parents may be."""
     return _decorate(command, [click.argument("image"), click.argument("path", default=""), parent_option])
@@ -221,13 +238,14 @@ def check_options(command: Command) -> Command:
 
 
 class ApplyOptions(NamedTuple):
-    """How an edit is made and reported."""
+    """How an edit is made and reported; and where it goes, if not into the image."""
 
     yes: bool
     dry_run: bool
     backup_dir: Path | None
     output: str
     quiet: bool
+    elsewhere: Elsewhere | None = None
 
     @property
     def talkative(self) -> bool:
@@ -235,16 +253,43 @@ class ApplyOptions(NamedTuple):
         return self.output == "text" and not self.quiet
 
 
-def apply_options(command: Command) -> Command:
-    """Adds --yes, --dry-run, --backup-dir, --format and --quiet; the command gets them as one argument, `options`."""
+def elsewhere_options(command: Command) -> Command:
+    """Adds --copy-to, --into, --to-format and --sha256; the command gets them as one argument, `elsewhere`."""
 
     @functools.wraps(command)
     def bundled(
-        *args: Any, yes: bool, dry_run: bool, backup_dir: Path | None, output: str, quiet: bool, **rest: Any
+        *args: Any, copy_to: Path | None, into: Path | None, to_format: str | None, hashed: bool, **rest: Any
     ) -> Any:
-        return command(*args, options=ApplyOptions(yes, dry_run, backup_dir, output, quiet), **rest)
+        elsewhere = None
+        if copy_to or into or to_format or hashed:
+            from vmrescue.transaction.target import Elsewhere
 
-    return risk_options(_decorate(bundled, [*APPLY_OPTIONS, format_option, quiet_option]))
+            elsewhere = Elsewhere.of(copy_to, into, to_format, hashed)
+        return command(*args, elsewhere=elsewhere, **rest)
+
+    return _decorate(bundled, ELSEWHERE_OPTIONS)
+
+
+def apply_options(command: Command) -> Command:
+    """Adds --yes, --dry-run, --backup-dir, --format, --quiet, and `elsewhere_options`; the command gets them as one
+    argument, `options`.
+    """
+
+    @functools.wraps(command)
+    def bundled(
+        *args: Any,
+        yes: bool,
+        dry_run: bool,
+        backup_dir: Path | None,
+        output: str,
+        quiet: bool,
+        elsewhere: Elsewhere | None,
+        **rest: Any,
+    ) -> Any:
+        return command(*args, options=ApplyOptions(yes, dry_run, backup_dir, output, quiet, elsewhere), **rest)
+
+    options: list[Callable[[Command], Command]] = [*APPLY_OPTIONS, elsewhere_options, format_option, quiet_option]
+    return risk_options(_decorate(bundled, options))
 
 
 def _decorate(command: Command, options: list[Callable[[Command], Command]]) -> Command:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from contextlib import nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,9 +20,10 @@ from vmrescue.cli.options import (
     policy_options,
 )
 from vmrescue.cli.terminal import say
-from vmrescue.errors import UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from vmrescue.cli.options import ApplyOptions
     from vmrescue.procedure import Outcome
 
@@ -47,8 +47,6 @@ class StepsOption(click.Option):
 @names_option("--without", metavar="STEP,…", help="Leave these steps out (repeatable).")
 @click.option("--size", type=Size(), help="How large the disk may become, where cleaning up does not make enough room.")
 @apply_options
-@click.option("--copy-to", type=click.Path(path_type=Path), help="Rescue a copy: a new fixed VHD, ready for Azure.")
-@click.option("--into", type=click.Path(path_type=Path), help="Put the rescue into a new differencing VHD over IMAGE.")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -60,8 +58,6 @@ def command(
     only: tuple[str, ...],
     without: tuple[str, ...],
     size: int | None,
-    copy_to: Path | None,
-    into: Path | None,
     options: ApplyOptions,
     **policy: Any,
 ) -> None:
@@ -71,31 +67,27 @@ def command(
     console and the dump settings are put right. What is not due is not touched; what needs an answer that the disk
     does not give is said, and left.
     """
-    from vmrescue.image.new_image import must_be_new
     from vmrescue.procedure.rescuing import carry_out, plan_rescue
     from vmrescue.report.outcome import outcome_text, planned_text
     from vmrescue.report.text import plan_text
     from vmrescue.transaction.target import made_of
     from vmrescue.windows import Choice
 
-    if copy_to and into:
-        raise UsageError("a rescue goes to a copy or into a child, not to both")
-    if out := copy_to or into:
-        must_be_new(out)
+    elsewhere = options.elsewhere
     rules, choice = make_policy(**policy), Choice(store, windows)
-    planned = plan_rescue(image, rules, list(data_disks), only, without, size, choice, elsewhere=bool(out))
+    planned = plan_rescue(image, rules, list(data_disks), only, without, size, choice, elsewhere)
     if options.talkative:
         say(planned_text(planned))
     if options.dry_run:
         _print(planned, "\n\n".join(map(plan_text, planned.plans)) or "Nothing is due.", options)
         ctx.exit(status_of(planned.after))
-    if planned.plans or out:
+    if planned.plans or elsewhere:
         changes = [change for plan in planned.plans for change in plan.changes]
-        target = f"{out or image}{also_written(changes, data_disks)}"
+        target = f"{elsewhere.path if elsewhere else image}{also_written(changes, data_disks)}"
         ask(planned.plans, target, options, "; --dry-run shows every change")
         with (
-            progress_bar("copying") if out else nullcontext() as progress,
-            made_of(image, copy_to, into, progress) as made,
+            progress_bar("copying") if elsewhere and elsewhere.form else nullcontext() as progress,
+            made_of(image, elsewhere, progress) as made,
         ):
             done = carry_out(planned, image, rules, list(data_disks), made, options.backup_dir, choice)
         _print(done, outcome_text(done, planned if asks_on_terminal(options) else None), options)

@@ -16,7 +16,7 @@ from vmrescue.diagnosis.diagnosis import Diagnosis
 from vmrescue.diagnosis.disks import open_disks, whatever_there_is
 from vmrescue.diagnosis.running import run
 from vmrescue.errors import NotFoundError
-from vmrescue.image.containers.parents import parent_folder
+from vmrescue.image.containers.parents import parent_folder, parents_in
 from vmrescue.image.reference import Reference
 from vmrescue.progress import work
 from vmrescue.units import MIB, size_text
@@ -44,6 +44,7 @@ def diagnose(
     *,
     store: str | None = None,
     windows: str | None = None,
+    parent_dir: str | os.PathLike[str] | None = None,
 ) -> Diagnosis:
     """Reads an image and says what is wrong in it. Nothing is written.
 
@@ -56,6 +57,7 @@ def diagnose(
             no check asks for it, no start is rehearsed.
         store, windows: which boot store and which Windows boot, where the disk does not tell: a partition's number,
             perhaps with a path (``2``, ``2:\\Boot\\BCD``).
+        parent_dir: where a differencing VHD's parents are, if neither beside it nor where it says.
 
     Raises:
         VmRescueError: the image cannot be read, or holds nothing of a Windows. What of one is missing or damaged is a
@@ -65,7 +67,7 @@ def diagnose(
     chosen(only, skip)  # a check that there is not is said before anything is opened
     paths = [image, *data_disks]
     near = not any(isinstance(path, str | os.PathLike) and Reference.of(path).is_remote for path in paths)
-    with work("reading the disk"), open_disks(paths) as disks:
+    with work("reading the disk"), parents_in(parent_dir), open_disks(paths) as disks:
         return examine(disks, policy or Policy.azure(), only, skip, Choice(store, windows), promise=near)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vmrescue import rehearsal
 from vmrescue.diagnosis.disks import open_disks
 from vmrescue.errors import NotFoundError
+from vmrescue.image.containers.parents import parents_in
 from vmrescue.progress import work
 from vmrescue.windows import Choice, Installation
 
@@ -27,6 +28,7 @@ def rehearse(
     *,
     store: str | None = None,
     windows: str | None = None,
+    parent_dir: str | os.PathLike[str] | None = None,
 ) -> Rehearsal:
     """Follows the boot path of an image, stage by stage, and says where it ends. Nothing is written, nothing is run.
 
@@ -37,11 +39,12 @@ def rehearse(
         ram: its memory in bytes, for what is started from a disk in memory.
         data_disks: further disks of the same VM.
         store, windows: which boot store and which Windows boot, where the disk does not tell.
+        parent_dir: where a differencing VHD's parents are, if neither beside it nor where it says.
 
     Raises:
         VmRescueError: the image cannot be read, or holds nothing of a Windows; there is no such platform.
     """
-    with work("following the boot path"), open_disks([image, *data_disks]) as disks:
+    with work("following the boot path"), parents_in(parent_dir), open_disks([image, *data_disks]) as disks:
         installation = Installation(disks, Choice(store, windows))
         if installation.is_nothing:
             raise NotFoundError(installation.why_nothing)

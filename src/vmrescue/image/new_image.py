@@ -64,6 +64,11 @@ class NewImage:
         self.finished = False
         self._is_ours = False
 
+    @property
+    def folder(self) -> Path:
+        """Where its journals, backups and receipts are."""
+        return journal_folder(self.path if self.finished else self.unfinished)
+
     def begin(self) -> None:
         """Makes an empty file. Raises RefusedError where a name is taken, or no file can be made."""
         must_be_new(self.path)

@@ -9,6 +9,7 @@ from vmrescue.device import check_range
 from vmrescue.errors import RefusedError
 from vmrescue.image import journal
 from vmrescue.image.containers.container import open_container
+from vmrescue.image.containers.raw import RawImage
 from vmrescue.image.journal_file import MOST_RANGES
 from vmrescue.image.notices import tell
 from vmrescue.image.overlay import Overlay
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from vmrescue.image.containers.vhd import VhdDynamic
+    from vmrescue.image.copy_format import CopyFormat
     from vmrescue.image.journal_file import Journal
     from vmrescue.image.reference import Location
     from vmrescue.image.transports.file import HeldStore, Store
@@ -187,6 +189,36 @@ class EditSession:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+class CopySession(EditSession):
+    """A copy that is yet to be made of a disk, from whatever container, being changed; it cannot be committed.
+
+    Attributes:
+        image: the disk of which it is to be made, as it is.
+
+    Args:
+        path: of the image or the device.
+        form: of the copy.
+
+    Raises as `open_disk`.
+    """
+
+    def __init__(self, path: Location, form: CopyFormat) -> None:
+        self._writable = False
+        place = Reference.of(path)
+        with ExitStack() as undo:
+            self.image = original = open_disk(place)
+            undo.callback(original.close)
+            self.overlay = Overlay(original)
+            undo.callback(self.overlay.close)
+            self.overlay.resize(form.size_of(original.size))
+            self.disk = RawImage(self.overlay)
+            facts, longest = original.facts, form.longest
+            self.disk.learn(format=facts.format, notes=facts.notes, risks=facts.risks, refusal=None, longest=longest)
+            self.warnings = self.disk.warnings
+            refuse_risks(self.disk.risks, place.shown)
+            undo.pop_all()
 
 
 def _stored(signs: Iterable[Sign], disk: VhdDynamic) -> Iterator[Sign]:

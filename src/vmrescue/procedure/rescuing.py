@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.checks import Policy
 from vmrescue.errors import RefusedError
-from vmrescue.image import accepting
+from vmrescue.image import accepting, parents_in
 from vmrescue.image.reference import Reference
 from vmrescue.plan import Plan
 from vmrescue.procedure.outcome import Outcome
@@ -16,7 +16,7 @@ from vmrescue.procedure.rounds import became_of, tried
 from vmrescue.procedure.steps import chosen_steps
 from vmrescue.progress import work
 from vmrescue.transaction import Transaction
-from vmrescue.transaction.target import made_of
+from vmrescue.transaction.target import Elsewhere, made_of
 from vmrescue.windows import Choice
 from vmrescue.windows.installation import NOTHING_SAID
 
@@ -41,10 +41,13 @@ def rescue(
     dry_run: bool = False,
     copy_to: str | os.PathLike[str] | None = None,
     into: str | os.PathLike[str] | None = None,
+    to_format: str | None = None,
+    sha256: bool = False,
     progress: Progress | None = None,
     accept: Collection[str] = (),
     store: str | None = None,
     windows: str | None = None,
+    parent_dir: str | os.PathLike[str] | None = None,
 ) -> Outcome:
     """Does each step of the procedure that is due, as one repair: backed up, journalled, verified, one thing to undo.
 
@@ -56,7 +59,7 @@ def rescue(
         data_disks: further disks of the same VM.
         only, without: the ids of the steps that are made, and are not (`STEPS`).
         size: how large the disk may become, in bytes, where cleaning up does not make enough room.
-        backup_dir, copy_to, into, progress, accept: as for `repair`.
+        backup_dir, copy_to, into, to_format, sha256, progress, accept, parent_dir: as for `repair`.
         dry_run: do all in memory, and write nothing.
         store, windows: which boot store and which Windows boot, as for `diagnose`.
 
@@ -68,11 +71,12 @@ def rescue(
     """
     rules = with_vm(policy or Policy.azure(), vm_size, ram)
     disks, choice = list(data_disks), Choice(store, windows)
-    with accepting(accept):
-        planned = plan_rescue(image, rules, disks, only, without, size, choice, elsewhere=bool(copy_to or into))
+    elsewhere = Elsewhere.of(copy_to, into, to_format, sha256)
+    with accepting(accept), parents_in(parent_dir):
+        planned = plan_rescue(image, rules, disks, only, without, size, choice, elsewhere)
         if dry_run:
             return planned
-        with made_of(image, copy_to, into, progress) as made:
+        with made_of(image, elsewhere, progress) as made:
             return carry_out(planned, image, rules, disks, made, backup_dir, choice)
 
 
@@ -89,11 +93,11 @@ def plan_rescue(
     without: Collection[str] = (),
     size: int | None = None,
     choice: Choice = NOTHING_SAID,
-    elsewhere: bool = False,
+    elsewhere: Elsewhere | None = None,
 ) -> Outcome:
     """What a rescue would do and what would be left, found in memory; nothing is written. Raises as `rescue`.
 
-    `elsewhere`: whether it is for a copy of the image, or a child.
+    `elsewhere`: what it is for, if not for the image itself.
     """
     steps = chosen_steps(only, without)
     opened = partial(Transaction, image, data_disks, policy, writable=False, choice=choice, elsewhere=elsewhere)

@@ -25,6 +25,8 @@ class OpenedDisk:
     Attributes:
         step: bytes; reads must not cross multiples of it. None where they may.
         warnings: what is odd about the container, in sentences.
+        holes: given a byte of the disk, the first one from there on that may be other than zero; None where the
+            container does not tell.
     """
 
     stream: Any
@@ -32,6 +34,14 @@ class OpenedDisk:
     sector_size: int = SECTOR
     step: int | None = None
     warnings: tuple[str, ...] = ()
+    holes: Callable[[int], int] | None = None
+
+    def next_data(self, name: str, offset: int) -> int:
+        """The first byte from `offset` on that may be other than zero; the disk's size where there is none."""
+        if self.holes is None or offset >= self.size:
+            return min(offset, self.size)
+        with reading(name, offset):
+            return min(max(offset, self.holes(offset)), self.size)
 
     def read_at(self, name: str, offset: int, length: int) -> bytes:
         """Exactly `length` bytes from byte `offset` of the disk, which errors call `name`. Raises FormatError."""
@@ -52,16 +62,43 @@ class OpenedDisk:
 
 @dataclass(frozen=True)
 class Extent:
-    """A part of a disk, of `size` bytes; it is read in whole sectors, by (offset, length) in bytes."""
+    """A part of a disk, of `size` bytes; it is read in whole sectors, by (offset, length) in bytes.
+
+    `holes` is as an `OpenedDisk`'s, in bytes of the part.
+    """
 
     size: int
     read_at: Callable[[int, int], bytes]
+    holes: Callable[[int], int] | None = None
 
 
 def joined(extents: Sequence[Extent], warnings: tuple[str, ...] = ()) -> OpenedDisk:
     """The disk that consists of parts one after the other."""
     stream = _Joined(extents)
-    return OpenedDisk(stream, stream.size, warnings=warnings)
+    return OpenedDisk(stream, stream.size, warnings=warnings, holes=lambda offset: _next_data(extents, offset))
+
+
+def _next_data(extents: Sequence[Extent], offset: int) -> int:
+    start = 0
+    for extent in extents:
+        if offset < start + extent.size:
+            within = max(0, offset - start)
+            there = extent.holes(within) if extent.holes else within
+            if there < extent.size:
+                return start + there
+        start += extent.size
+    return start
+
+
+def next_block(offset: int, size: int, is_hole: Callable[[int], bool]) -> int:
+    """As `OpenedDisk.holes`, of blocks of `size` bytes.
+
+    `is_hole` says of a block by its number whether it is all zero; of those behind the last one, that they are not.
+    """
+    block = offset // size
+    while is_hole(block):
+        block += 1
+    return max(offset, block * size)
 
 
 class _Joined(AlignedStream):  # type: ignore[misc]  # dissect.util has no types

@@ -7,7 +7,7 @@ bitmap of subclusters, and may then never come to an end.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vmrescue.errors import FormatError, UnsupportedError
 from vmrescue.readers.opened_disk import UNIT, OpenedDisk
@@ -43,7 +43,19 @@ def open_qcow2(store: BlockDevice, path: str | None, advice: str) -> OpenedDisk:
         raise UnsupportedError(f"{path} lies over another file ({other}): {advice}")
     if disk.has_subclusters:
         raise UnsupportedError(f"{path} is a QCOW2 with subclusters: {advice}")
-    return OpenedDisk(disk.open(), disk.size, warnings=warnings)
+    stream = disk.open()
+    return OpenedDisk(stream, disk.size, warnings=warnings, holes=lambda offset: _next_data(stream, offset, disk.size))
+
+
+def _next_data(stream: Any, offset: int, size: int) -> int:
+    """The first byte from `offset` on in a cluster that is allocated and not marked as zero."""
+    from dissect.hypervisor.disk.qcow2 import UNALLOCATED_SUBCLUSTER_TYPES, ZERO_SUBCLUSTER_TYPES
+
+    for kind, start, _, length in stream._yield_runs(offset, size - offset):
+        is_hole = kind in UNALLOCATED_SUBCLUSTER_TYPES or kind in ZERO_SUBCLUSTER_TYPES
+        if not is_hole or length <= 0:
+            return int(start)
+    return size
 
 
 def check_qcow2(store: BlockDevice) -> tuple[str, ...]:

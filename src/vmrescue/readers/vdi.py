@@ -7,10 +7,11 @@ VirtualBox, VDICore.h; what is refused is what QEMU refuses (block/vdi.c), what 
 from __future__ import annotations
 
 import struct
+from functools import partial
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError, UnsupportedError
-from vmrescue.readers.opened_disk import UNIT, OpenedDisk
+from vmrescue.readers.opened_disk import UNIT, OpenedDisk, next_block
 from vmrescue.readers.stream import DeviceStream
 
 if TYPE_CHECKING:
@@ -35,7 +36,13 @@ def open_vdi(store: BlockDevice, path: str | None) -> OpenedDisk:
     block_size, warnings = check_vdi(store, path)
     disk = VDI(DeviceStream(store, UNIT))
     # dissect.hypervisor 3.21 takes a read of several blocks from where the first of them lies
-    return OpenedDisk(disk.open(), disk.size, step=block_size, warnings=warnings)
+    stream = disk.open()
+
+    def is_hole(block: int) -> bool:
+        return block < len(stream.map) and int(stream.map[block]) & 0xFFFFFFFF >= FREE
+
+    holes = partial(next_block, size=block_size, is_hole=is_hole)
+    return OpenedDisk(stream, disk.size, step=block_size, warnings=warnings, holes=holes)
 
 
 def check_vdi(store: BlockDevice, path: str | None) -> tuple[int, tuple[str, ...]]:

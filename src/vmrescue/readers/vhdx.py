@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import functools
 import struct
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from vmrescue.errors import FormatError, UnsupportedError
-from vmrescue.readers.opened_disk import UNIT, OpenedDisk
+from vmrescue.readers.opened_disk import UNIT, OpenedDisk, next_block
 from vmrescue.readers.stream import DeviceStream
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ BAT_REGION = bytes.fromhex("6677c22d23f600429d64115e9bfd4a08")
 REGION = struct.Struct("<16sQII")  # type, place, length, and whether it must be understood
 METADATA_HEAD, METADATA_ENTRY = struct.Struct("<8s2xH20x"), struct.Struct("<16sII8x")  # [MS-VHDX] 2.2.3.2
 MOST_METADATA = 64  # the format defines six items
+BLOCKS_OF_ZEROS = range(4)  # [MS-VHDX] 2.5.1.1: not present, undefined, zero, unmapped
 BLOCK_SIZES = tuple(1 << bits for bits in range(20, 29))  # 1 to 256 MiB
 
 
@@ -51,7 +53,13 @@ def open_vhdx(store: BlockDevice, path: str | None) -> OpenedDisk:
         raise UnsupportedError(f"{path} is a differencing VHDX: merge it with its parent first") from error
     check_vhdx_block(disk.block_size, disk.sector_size)
     # dissect.hypervisor 3.21 reads on behind a block in the file, whatever lies there
-    return OpenedDisk(disk, disk.size, disk.sector_size, disk.block_size, tuple(sound.warnings))
+    blocks = -(-disk.size // disk.block_size)
+
+    def is_hole(block: int) -> bool:
+        return block < blocks and int(disk.bat.pb(block).state) in BLOCKS_OF_ZEROS
+
+    holes = partial(next_block, size=int(disk.block_size), is_hole=is_hole)
+    return OpenedDisk(disk, disk.size, disk.sector_size, disk.block_size, tuple(sound.warnings), holes)
 
 
 class VhdxCopies:

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from vmrescue.errors import FormatError
-from vmrescue.readers.opened_disk import SECTOR, UNIT, Extent
+from vmrescue.readers.opened_disk import SECTOR, UNIT, Extent, next_block
 from vmrescue.readers.packed import LARGEST_UNIT, unpacked
 from vmrescue.readers.stream import DeviceStream
 
 if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
 
+GRAINS_OF_ZEROS = (0, 1)  # in a grain table: not there, and zero; without a parent both are zero
 MOST_GRAINS = 1 << 16  # in a grain table: VMware makes 512 or 4096
 
 
@@ -49,7 +51,17 @@ def extents_named(descriptor: bytes) -> list[NamedExtent]:
 def sparse_extent(store: BlockDevice) -> Extent:
     """The part of a disk that a sparse extent holds. Raises FormatError."""
     disk = bounded_sparse_disk()(DeviceStream(store, UNIT))
-    return Extent(disk.size, lambda offset, length: disk.read_sectors(offset // SECTOR, length // SECTOR))
+    grain = int(disk.header.grain_size) * SECTOR
+    grains = -(-disk.size // grain)
+
+    def is_hole(number: int) -> bool:
+        return number < grains and disk._lookup_grain(number) in GRAINS_OF_ZEROS
+
+    return Extent(
+        disk.size,
+        lambda offset, length: disk.read_sectors(offset // SECTOR, length // SECTOR),
+        partial(next_block, size=grain, is_hole=is_hole),
+    )
 
 
 @functools.cache

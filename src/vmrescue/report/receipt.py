@@ -31,11 +31,16 @@ def written_lines(receipt: Receipt) -> list[str]:
     deed = "Repaired" if receipt.mends else "Changed"
     changes = counted(len(receipt.plan), "change")
     names = list(receipt.written)  # each has a journal of its own; a data disk's may be the only one
+    undoable = [name for name in names if name in receipt.journals or not receipt.origin]  # not what qemu-img made
     lines = [
         f"{deed} {' and '.join(names)}: {changes}, {counted(receipt.bytes_written, 'byte')} written.",
         *([f"By the {receipt.plan.playbook}."] if receipt.plan.playbook else []),
         f"{'Backup and receipt' if receipt.backups else 'Receipt'}: {receipt.folder}",
-        *(line for name in names for line in fold_command(["vmrescue", "undo", name], "Take it back with: ", "    ")),
+        *(
+            line
+            for name in undoable
+            for line in fold_command(["vmrescue", "undo", name], "Take it back with: ", "    ")
+        ),
     ]
     return list(map(printable, lines))
 

@@ -14,6 +14,7 @@ from vmrescue.digests import sha256
 from vmrescue.errors import RepairFailedError, VmRescueError
 from vmrescue.image import EditSession
 from vmrescue.image.journal import is_hot
+from vmrescue.image.opening import CopySession
 from vmrescue.image.reference import Reference
 from vmrescue.interrupts import checkpoint, held
 from vmrescue.transaction.committed import compare_committed
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Mapping
 
+    from vmrescue.image.copy_format import CopyFormat
     from vmrescue.image.journal_file import Journal
     from vmrescue.image.signs import Sign
     from vmrescue.windows import Disk
@@ -38,6 +40,7 @@ class EditedImage:
         index: which of the disks it is.
         writable: False for a rehearsal.
         name: what it is called once it is complete, if not by `path`.
+        form: of a copy that is yet to be made of it: only that is changed.
     """
 
     def __init__(
@@ -46,17 +49,23 @@ class EditedImage:
         index: int = 0,
         writable: bool = True,
         name: str | os.PathLike[str] | None = None,
+        form: CopyFormat | None = None,
     ) -> None:
         self.place = Reference.of(path)
         self.path = self.place.text
         self.name = Reference.of(name or path).shown  # for messages and receipts: a URL's secrets are not in it
         self.index = index
-        self.session = EditSession(self.place, writable=writable)
+        self.session = CopySession(self.place, form) if form else EditSession(self.place, writable=writable)
         self.recorder = Recorder(self.session.disk)
 
     def disk(self) -> Disk:
         """The disk as it is now, with nothing remembered from before."""
         return disk_or_hive(self.recorder, self.name, self.index)
+
+    @property
+    def original_size(self) -> int:
+        """Bytes of the disk of which a copy is to be made; else of the disk itself."""
+        return self.session.image.size if isinstance(self.session, CopySession) else self.session.disk.size
 
     @property
     def has_no_version(self) -> bool:

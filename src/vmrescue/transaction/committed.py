@@ -6,9 +6,11 @@ from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError, RefusedError, RepairFailedError
+from vmrescue.image.opening import open_disk
 from vmrescue.image.reference import Reference
 from vmrescue.image.virtual_disk import SecondOpinion
 from vmrescue.interrupts import checkpoint
+from vmrescue.progress import work
 from vmrescue.readers.guard import reading
 from vmrescue.readers.vhd import open_vhd
 
@@ -43,6 +45,30 @@ def compare_committed(image: Reference, expected: VirtualDisk, ranges: Iterable[
                 if read(start, size) != expected.read_at(start, size):
                     what = f"the {size} bytes at {start} of the disk"
                     raise RepairFailedError(f"{image}: {what} are not what was written")
+
+
+def compare_copy(copy: Reference, content: str) -> None:
+    """Compares what libvhdi (of a raw image: the file itself) shows of a new copy with what was read of the original.
+
+    Args:
+        copy: where it is.
+        content: the digest of what was copied (`image.copy.content_of`); of the copy, too, holes are not read.
+
+    Raises:
+        RepairFailedError: they differ.
+        FormatError: the copy cannot be opened.
+    """
+    from vmrescue.image.copy import content_of  # here, because construct is slow to import
+
+    with (
+        closing(open_disk(copy)) as disk,
+        reading(f"copy {copy}", None),
+        _OPENERS[disk.facts.second_opinion]([copy]) as read,
+    ):
+        with work("comparing the copy"):
+            same = content_of(disk, disk.size, read, checkpoint) == content
+        if not same:
+            raise RepairFailedError(f"{copy} does not hold what was read of the original")
 
 
 def must_be_confirmable(image: Reference, disk: VirtualDisk) -> None:

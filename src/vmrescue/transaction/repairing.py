@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import RefusedError
-from vmrescue.image import accepting
-from vmrescue.transaction.target import made_of
+from vmrescue.image import accepting, parents_in
+from vmrescue.transaction.target import Elsewhere, made_of
 from vmrescue.transaction.transaction import Transaction
 from vmrescue.windows import Choice
 
@@ -33,11 +33,14 @@ def repair(
     dry_run: bool = False,
     copy_to: str | os.PathLike[str] | None = None,
     into: str | os.PathLike[str] | None = None,
+    to_format: str | None = None,
+    sha256: bool = False,
     progress: Progress | None = None,
     accept: Collection[str] = (),
     skip_refused: bool = False,
     store: str | None = None,
     windows: str | None = None,
+    parent_dir: str | os.PathLike[str] | None = None,
 ) -> Receipt:
     """Makes the changes of a plan; without one, all that the diagnosis proposes.
 
@@ -50,11 +53,16 @@ def repair(
         backup_dir: where the copies of the hives go; ``IMAGE.vmrescue/`` unless given, and for a URL a folder among
             the user's state files.
         dry_run: apply and verify in memory, and write nothing.
-        copy_to: repair a copy instead, a new fixed VHD as Azure takes it; the image is only read.
-        into: put the repair into a new differencing VHD over the image; the image is only read.
+        copy_to: repair a copy instead; the image, in whatever container that is read, is only read.
+        into: put the repair into a new differencing VHD over the image, in whatever folder; the image is only read.
+        to_format: of the copy (`disk.FORMATS`): ``vhd`` is a fixed VHD as Azure takes it. Unless given, what the copy's
+            name ends in decides, and else it is that.
+        sha256: whether the receipt of a copy is to tell the SHA-256 of the whole disk and of the whole copy, for which
+            their holes are hashed too.
         progress: called while copying with the bytes done and the bytes to do.
         skip_refused: make what can be made where a change of `plan` is refused; `Receipt.skipped` says which are not.
         store, windows: which boot store and which Windows boot, as for `diagnose`.
+        parent_dir: where a differencing VHD's parents are, if neither beside it nor where it says.
         accept: the names of risks that are taken (`disk.RISKS`), such as ``discard-saved-state``.
 
     Raises:
@@ -63,11 +71,19 @@ def repair(
         AfterCommitError: it was done and confirmed, but its receipt could not be written.
         VmRescueError: the image cannot be read.
     """
+    elsewhere = Elsewhere.of(copy_to, into, to_format, sha256)
     with (
         accepting(accept),
-        made_of(image, None if dry_run else copy_to, None if dry_run else into, progress) as made,
+        parents_in(parent_dir),
+        made_of(image, None if dry_run else elsewhere, progress) as made,
         Transaction(
-            image, data_disks, policy, writable=not dry_run, made=made, choice=Choice(store, windows)
+            image,
+            data_disks,
+            policy,
+            writable=not dry_run,
+            made=made,
+            choice=Choice(store, windows),
+            elsewhere=elsewhere if dry_run else None,
         ) as transaction,
     ):
         diagnosis = transaction.diagnosis(only, skip)

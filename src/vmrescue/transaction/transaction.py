@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 from vmrescue.checks import Policy
 from vmrescue.checks.rules import CHECKS
 from vmrescue.diagnosis import examine, open_disks
-from vmrescue.digests import sha256
 from vmrescue.errors import AfterCommitError, RefusedError, RepairFailedError, VmRescueError
 from vmrescue.image.journal import journal_folder
 from vmrescue.image.notices import tell
@@ -43,16 +42,14 @@ from vmrescue.windows.signs import signs_of
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable
     from typing import Any
 
     from vmrescue.diagnosis import Diagnosis
     from vmrescue.image.signs import Sign
     from vmrescue.plan import Plan, Step
-    from vmrescue.transaction.target import Made
+    from vmrescue.transaction.target import Elsewhere, Made
     from vmrescue.windows import Choice, Disk, Volume
-
-PIECE = 1 << 20  # bytes of a copy hashed at a time
 
 
 class Transaction:
@@ -65,7 +62,7 @@ class Transaction:
         writable: False for a dry run: the images are opened read-only, and `commit` is not possible.
         made: what was made of the image, and is repaired in its place.
         choice: which boot store and which Windows boot, where a person says so.
-        elsewhere: whether the plan is for a copy that is yet to be made; nothing is committed then.
+        elsewhere: where the plan is to be carried out, if not in the image: nothing is committed then.
     """
 
     def __init__(
@@ -76,7 +73,7 @@ class Transaction:
         writable: bool = True,
         made: Made | None = None,
         choice: Choice = NOTHING_SAID,
-        elsewhere: bool = False,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         self._made = made
         self._choice = choice
@@ -88,7 +85,10 @@ class Transaction:
         try:
             for index, path in enumerate([image, *data_disks]):
                 new = made.new if made and not index else None
-                opened = EditedImage(new.unfinished if new else path, index, writable, new.path if new else path)
+                to_be_copied = elsewhere.form if elsewhere and not index else None
+                opened = EditedImage(
+                    new.unfinished if new else path, index, writable, new.path if new else path, to_be_copied
+                )
                 self._opened.callback(opened.session.close)
                 self.images.append(opened)
             disks = self.disks()
@@ -96,6 +96,8 @@ class Transaction:
                 tell(disk.path, disk.warnings)
             self.warnings = [warning for disk in disks for warning in disk.warnings]
             self.identity = disks[0].identity
+            original = replace(self.identity, size=self.images[0].original_size)
+            self._known = {self.identity, made.identity if made else original}
             with work("reading the disk"):
                 self._before = self._examine()
             self._latest = self._before
@@ -212,7 +214,7 @@ class Transaction:
 
     def _for_this_image(self, plan: Plan) -> Plan:
         """A plan for what this image was made of is one for it too: a copy may be longer by what rounds its size."""
-        if plan.image != self.identity and not (self._made and plan.image == self._made.identity):
+        if plan.image not in self._known:
             raise RefusedError(f"the plan is for {plan.image}; this one is {self.identity}")
         return replace(plan, image=self.identity)
 
@@ -245,19 +247,19 @@ class Transaction:
         receipt = replace(applied, committed=True, id=name, folder=final, backups=backups)
         signs = self._signs(applied)
         file = ReceiptFile(folder, receipt)
-        digest: list[str] = []
+        digest: list[str | None] = []
 
         def finish() -> None:
             if self._made:
-                if self._made.origin.sha256:
-                    digest.append(sha256(_pieces(self._made.new.unfinished)))
-                self._made.new.finish()
+                digest.append(self._made.finish())
 
         try:
             journals = {each.name: journal.number for each, journal in commit(signs, finish)}
         except BaseException:
             file.discard()
             raise
+        if self._made and not self._made.undoable:
+            journals.pop(image.name, None)  # there is nothing of it that could be taken back
         finished = datetime.now(UTC)
         receipt = replace(receipt, journals=journals, finished=finished, sha256=digest[0] if digest else None)
         try:
@@ -315,12 +317,3 @@ def _beside(image: str | os.PathLike[str]) -> Path:
     """The folder of the image's journals, named as the image was named where that is the same place."""
     folder, near = journal_folder(image), Path(f"{image}.vmrescue")
     return near if near.resolve() == folder else folder
-
-
-def _pieces(path: Path) -> Iterator[bytes]:
-    """A whole file; its reading can be interrupted."""
-    with path.open("rb") as stream, work("hashing the copy", path.stat().st_size) as now:
-        while piece := stream.read(PIECE):
-            checkpoint()
-            yield piece
-            now.advance(len(piece))

@@ -16,8 +16,11 @@ _FOLDER: ContextVar[Path | None] = ContextVar("parent folder", default=None)
 
 @contextmanager
 def parents_in(folder: str | os.PathLike[str] | None) -> Iterator[None]:
-    """While this lasts, parents are also looked for in `folder`, by whatever opens an image in this thread."""
-    token = _FOLDER.set(None if folder is None else Path(folder))
+    """While this lasts, parents are also looked for in `folder`, by whatever opens an image in this thread.
+
+    With None everything stays as it was.
+    """
+    token = _FOLDER.set(_FOLDER.get() if folder is None else Path(folder))
     try:
         yield
     finally:

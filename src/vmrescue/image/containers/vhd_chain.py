@@ -1,29 +1,32 @@
 """The chain of files of a differencing VHD: finding each parent, and making sure that it is the right one.
 
-A parent is looked for only in the child's own folder, or in one that the user names: an image must not be able to say
-which files of this machine are opened. Of what a child says of its parent's place, only the file's name counts.
+A parent is looked for in the folder that the user names and in the child's own, by the file's name alone. The place
+that the child itself says is believed only where the very file lies there over which it was made: a VHD with the unique
+id, the time of its last change and the size that the child knows. So an image can't say which files of this machine are
+opened, unless whoever made it knows all three of one; what else lies there is not told.
 Source: Microsoft, "Virtual Hard Disk Image Format Specification", version 1.0, "Identification of the Parent".
 """
 
 from __future__ import annotations
 
 import re
+import stat
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from vmrescue.device import check_range
-from vmrescue.errors import FormatError, NotFoundError, ReadError, UnsupportedError
+from vmrescue.errors import FormatError, NotFoundError, ReadError, UnsupportedError, VmRescueError
+from vmrescue.files import open_regular
 from vmrescue.image.containers.parents import files_of, parent_folder
 from vmrescue.image.containers.vhd import FoundFooter, VhdDynamic, VhdFixed, read_dynamic_header
-from vmrescue.image.containers.vhd_layout import ABSOLUTE, DIFFERENCING, EPOCH, FIXED, RELATIVE, Header
+from vmrescue.image.containers.vhd_layout import ABSOLUTE, DIFFERENCING, EPOCH, FIXED, RELATIVE, Header, read_footer
 from vmrescue.image.recovery import open_for_reading
 from vmrescue.image.risks import PARENT_CHANGED, Risk
+from vmrescue.image.transports.file import SECTOR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from vmrescue.device import BlockDevice
     from vmrescue.image.transports.file import Store
 
@@ -101,7 +104,7 @@ def _open_parent(chain: list[_Link], header: Header, folder: Path | None) -> _Li
     child = chain[-1]
     if len(chain) == DEEPEST:
         raise UnsupportedError(f"{chain[0].path} has more than {DEEPEST - 1} parents, one below the other")
-    path = _find(child, header, folder)
+    path = _find(child, header, folder) or _where_it_says(child, header) or _missing(child, header, folder)
     if any(link.path is not None and path.samefile(link.path) for link in chain):
         position = child.found.footer.data_offset
         raise FormatError("VHD dynamic header", position, "a parent that isn't its own child", str(path))
@@ -146,21 +149,63 @@ def _parent_changed(child: _Link, what: str) -> None:
     child.found.risks.append(Risk(PARENT_CHANGED, found))
 
 
-def _find(child: _Link, header: Header, folder: Path | None) -> Path:
+def _folders(child: _Link, folder: Path | None) -> list[Path]:
+    return [each for each in (folder or parent_folder(), child.path and child.path.parent) if each is not None]
+
+
+def _names(child: _Link, header: Header) -> list[str]:
+    """The names by which a child knows its parent's file, without the folders before them."""
+    found = (re.split(r"[\\/]", path)[-1] for path in _paths(child, header))
+    return [name for name in dict.fromkeys(found) if name not in ("", ".", "..")]
+
+
+def _find(child: _Link, header: Header, folder: Path | None) -> Path | None:
     """The parent's file: in the folder that the user named, or the child's own. Case doesn't matter, as in Windows."""
-    folders = [each for each in (folder or parent_folder(), child.path and child.path.parent) if each is not None]
-    names = list(dict.fromkeys(_file_names(child, header)))
-    for place in folders:
+    names = _names(child, header)
+    for place in _folders(child, folder):
         there = _files(place)
         for name in names:
             exact = [path for path in there if path.name == name]
             alike = [path for path in there if path.name.lower() == name.lower()]
             if exact or alike:
                 return (exact or alike)[0]
+    return None
+
+
+def _missing(child: _Link, header: Header, folder: Path | None) -> NoReturn:
+    names, folders = " or ".join(_names(child, header)), " or ".join(map(str, _folders(child, folder)))
     raise NotFoundError(
-        f"the parent of the differencing VHD {child.path} is missing: no {' or '.join(names) or 'name is known'}"
-        f" in {' or '.join(map(str, folders)) or 'any folder'}; --parent-dir says where else to look"
+        f"the parent of the differencing VHD {child.path} is missing: no {names or 'name is known'} in"
+        f" {folders or 'any folder'}, nor, as it was, where the child says; --parent-dir says where else to look"
     )
+
+
+def _where_it_says(child: _Link, header: Header) -> Path | None:
+    """The file at a place that the child itself names, if that is the very one over which it was made."""
+    if child.path is None:
+        return None
+    for said in _paths(child, header):
+        place = child.path.parent / said.replace("\\", "/")
+        if _is_the_one(place, child, header):
+            return place.resolve()
+    return None
+
+
+def _is_the_one(place: Path, child: _Link, header: Header) -> bool:
+    """Whether a file has the unique id, the size and the time of last change that a child knows of its parent."""
+    try:
+        found = place.stat()
+        if not stat.S_ISREG(found.st_mode) or found.st_size < SECTOR:
+            return False
+        if abs(int(found.st_mtime) - EPOCH - header.parent_time_stamp) > STAMP_TOLERANCE:
+            return False
+        with open(place, "rb", opener=open_regular) as stream:
+            stream.seek(found.st_size - SECTOR)
+            footer = read_footer(stream.read(SECTOR), found.st_size - SECTOR)
+    except (OSError, ValueError, VmRescueError):
+        return False
+    known = header.parent_unique_id, child.found.footer.current_size
+    return (footer.unique_id, footer.current_size) == known
 
 
 def _files(folder: Path) -> list[Path]:
@@ -170,14 +215,11 @@ def _files(folder: Path) -> list[Path]:
         raise ReadError(f"cannot look for a parent in {folder}: {error.strerror}") from error
 
 
-def _file_names(child: _Link, header: Header) -> Iterator[str]:
-    """The names by which a child knows its parent's file, without the folders before them."""
+def _paths(child: _Link, header: Header) -> list[str]:
+    """What a child says of its parent's place, the likeliest first."""
     paths = [header.parent_name]
     for locator in header.locators:
         if locator.platform_code in WINDOWS_NAMES and 0 < locator.length <= LONGEST_NAME:
             check_range("VHD parent locator", locator.offset, locator.length, child.store.size)
             paths.append(child.store.read_at(locator.offset, locator.length).decode("utf-16-le", "replace"))
-    for path in reversed(paths):
-        name = re.split(r"[\\/]", path.partition("\0")[0])[-1]
-        if name not in ("", ".", ".."):
-            yield name
+    return [path.partition("\0")[0] for path in reversed(paths)]

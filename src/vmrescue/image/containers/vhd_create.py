@@ -40,9 +40,14 @@ def fill_fixed(new: NewImage, size: int) -> None:
 
 def create_dynamic(path: str | os.PathLike[str], size: int, block_size: int = BLOCK_SIZE) -> None:
     """A new dynamic VHD, without a block in it. `block_size` in bytes, a power of two. Raises as `create_fixed`."""
-    _check_size(size)
     with new_image(path) as new:
-        _fill_sparse(new, vhd_layout.build_footer(DYNAMIC, size), size, block_size)
+        fill_dynamic(new, size, block_size)
+
+
+def fill_dynamic(new: NewImage, size: int, block_size: int = BLOCK_SIZE) -> None:
+    """Makes a new image such a disk. Raises as `create_fixed`."""
+    _check_size(size)
+    _fill_sparse(new, vhd_layout.build_footer(DYNAMIC, size), size, block_size)
 
 
 def create_differencing(

@@ -50,7 +50,10 @@ class Foreign:
     def refusal(self, path: str | None) -> RefusedError:
         """What whoever wants to write to such an image is told."""
         what = f"{'an' if self.name[0] in 'AEIOU' else 'a'} {self.name} image"
-        return RefusedError(f"{path or 'the image'} is {what}, which is read and not written: {self.advice_for(path)}")
+        return RefusedError(
+            f"{path or 'the image'} is {what}, which is read and not written: write to a copy (--copy-to), or make an"
+            f" image that is written: {self.advice_for(path)}"
+        )
 
     def open(self, store: Store, path: str | None) -> ForeignDisk:
         """The disk, for reading; closing it closes `store`.
@@ -84,6 +87,9 @@ class ForeignDisk(Container):
 
     def read_at(self, offset: int, length: int) -> bytes:
         return self._opened.read_at(self.format, offset, length)
+
+    def next_data(self, offset: int) -> int:
+        return self._opened.next_data(self.format, offset)
 
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
         raise RefusedError(str(self.refusal))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
-from vmrescue.device import check_range
+from vmrescue.device import check_range, next_data
 from vmrescue.errors import FormatError, UnsupportedError
 from vmrescue.image.containers.foreign.disk import Foreign
 from vmrescue.image.containers.vmdk_pieces import COWD, DESCRIPTOR, SPARSE, refuse_piece, was_left_open
@@ -59,7 +60,7 @@ def _extents(pieces: Pieces, descriptor: bytes, stores: list[Store]) -> list[Ext
 
 def _flat_extent(store: Store, size: int) -> Extent:
     check_range("VMDK extent", 0, size, store.size)
-    return Extent(size, store.read_at)
+    return Extent(size, store.read_at, partial(next_data, store))
 
 
 # VMware, "Virtual Disk Format 5.0"
