@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from vmrescue.fleet import ScanResult, scan
     from vmrescue.plan import Plan
     from vmrescue.playbook import Playbook
-    from vmrescue.procedure import Outcome, rescue
+    from vmrescue.procedure import Outcome, Run, rescue, run
     from vmrescue.rehearsal import Rehearsal
     from vmrescue.transaction import Receipt, repair, undo
 
@@ -36,6 +36,7 @@ __all__ = [
     "Policy",
     "Receipt",
     "Rehearsal",
+    "Run",
     "ScanResult",
     "VmRescueError",
     "diagnose",
@@ -43,6 +44,7 @@ __all__ = [
     "rehearse",
     "rescue",
     "repair",
+    "run",
     "scan",
     "undo",
 ]
@@ -57,7 +59,9 @@ _ROOMS = {
     "Rehearsal": "rehearsal",
     "VmRescueError": "errors",
     "ScanResult": "fleet",
+    "Run": "procedure",
     "rescue": "procedure",
+    "run": "procedure",
     "scan": "fleet",
     "Plan": "plan",
     "Playbook": "playbook",

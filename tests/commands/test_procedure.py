@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bcd.stores import judged
-from commands.here import output_of, words_of
+from commands.here import output_of, vmrescue, words_of
 from support.images import fingerprint
 from support.machine import missing, run
 from support.machine_disk import mounted_ntfs
@@ -84,6 +84,18 @@ def hives_of(image: Path, generation: int) -> tuple[dict[str, dict[str, str]], d
     return judged(store.read_bytes()), judged(system)
 
 
+def as_a_file(generation: int) -> str:
+    """The text's lines as they stand, with the letter that it gives for example, F:, and the loader's identifier.
+
+    On a generation 2 the text says once that the store lies elsewhere, and then goes on with the place of generation 1.
+    """
+    found = re.findall(r"(?im)^\s*((?:bcdedit|reg|defrag) .+?)\s*$", REFERENCE.read_text(encoding="utf-8"))
+    text = "".join(
+        re.sub(r"<[^<>]*>:", "F:", line).replace("<BOOT LOADER IDENTIFIER>", LOADER) + "\n" for line in found
+    )
+    return text if generation == 1 else text.replace("F:\\boot\\bcd", "F:EFI\\Microsoft\\boot\\bcd")
+
+
 @pytest.mark.parametrize("generation", [1, 2])
 def test_the_procedure_does_its_work_on_a_sample_and_is_undone(generation: int, request: pytest.FixtureRequest) -> None:
     image: Path = request.getfixturevalue(f"gen{generation}_broken")
@@ -106,6 +118,21 @@ def test_the_procedure_does_its_work_on_a_sample_and_is_undone(generation: int, 
     for _ in range(printed.count("Take it back with")):
         output_of("undo", image)
     assert fingerprint(image) == before
+
+    file = image.with_name("procedure.cmd")
+    file.write_text(as_a_file(generation))
+    done = vmrescue("run", image, file, "--skip-defrag", "--yes")
+    assert done.status == 0, done.err
+    assert "badmemorylist           0x1f3a0\n" in done.out
+    assert "note: left out, as was asked for: defrag in line 1\n" in done.err
+    assert (
+        "F:\\windows\\system32\\config\\SYSTEM is taken for \\Windows\\System32\\config\\SYSTEM on partition"
+        in done.err
+    )
+    assert hives_of(image, generation) == (store, system), "the file does what its lines do one by one"
+    output_of("undo", image)
+    assert fingerprint(image) == before
+    assert vmrescue("undo", image).status == 3, "it was one thing to undo"
 
 
 def test_on_hives_that_were_copied_out_the_lines_of_reg_work_word_for_word(gen1_broken: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from vmrescue.plan import (
     DeleteValue,
     FileRef,
     ImageIdentity,
+    MakeFolder,
     Plan,
     PutFile,
     RegistryData,
@@ -39,6 +40,7 @@ CHANGES: list[Change] = [
     PutFile(FileRef(0, 2, r"Temp\new"), None, bytes(range(256))),
     PutFile(FileRef(0, 2, r"Temp\old"), "00" * 32, b""),
     RenameFile(FileRef(0, 2, r"Temp\old"), "00" * 32, "new"),
+    MakeFolder(FileRef(0, 2, r"Temp\folder")),
 ]
 PLAN = Plan(ImageIdentity(127 << 30, "12345678"), tuple(Step("crash-dump", "why", change) for change in CHANGES))
 

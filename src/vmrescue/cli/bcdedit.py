@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from vmrescue.windows import Choice, Disk, RegistryFile
 
 NEW_STORE = ("/createstore", "-createstore")  # the one command that is about no store that there is
-NAME_IN_BASE_BLOCK = "BCD"
-STORE_MINOR = 3  # of the hives' version that bcdedit itself makes
 
 
 @microsoft_command
@@ -180,12 +178,9 @@ def _write_store(path: str, operations: Iterable[Operation], options: ApplyOptio
     """A new store's file with what the operations make."""
     from vmrescue.cli.new_file import write_unless_dry
     from vmrescue.commands.bcdedit import messages
-    from vmrescue.registry import Hive
-    from vmrescue.registry.operations import make
+    from vmrescue.commands.bcdedit.store_file import store_file
 
-    hive = Hive.create(NAME_IN_BASE_BLOCK, minor=STORE_MINOR)
-    make(hive, operations)
-    if write_unless_dry(Path(path), hive.to_bytes(), options):
+    if write_unless_dry(Path(path), store_file(operations), options):
         print_listing([messages.SUCCESS], None, options)
 
 

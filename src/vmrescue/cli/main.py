@@ -33,6 +33,7 @@ COMMANDS = {
     "apply": "Apply a reviewed plan to an image.",
     "rescue": "The whole procedure: every step that is due, as one repair.",
     "repair": "Diagnose, show the changes, ask, and make them.",
+    "run": "Run a command file of bcdedit, reg and the like: one plan, one undo.",
     "bcdedit": "Microsoft's bcdedit, on an image's boot store or on a store's file.",
     "reg": "Microsoft's reg, on an image's registry or on a hive's file.",
     "put": "Copy a file into an image.",

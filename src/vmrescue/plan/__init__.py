@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vmrescue.plan.change import Change, FileRef, Needs, Stage
 from vmrescue.plan.change_document import change_from_dict, change_to_dict
-from vmrescue.plan.file_changes import DeleteFile, PutFile, RenameFile
+from vmrescue.plan.file_changes import DeleteFile, MakeFolder, PutFile, RenameFile
 from vmrescue.plan.hive_changes import CreateKey, DeleteKey, DeleteValue, HiveChange, ReplayLog, SetValue
 from vmrescue.plan.layout_changes import ExpandDisk, ExpandVolume, MovePartition, SetActive
 from vmrescue.plan.plan import ImageIdentity, Plan, PlaybookId, Step
@@ -23,6 +23,7 @@ __all__ = [
     "HiveChange",
     "ImageIdentity",
     "MovePartition",
+    "MakeFolder",
     "Needs",
     "Plan",
     "PlaybookId",

@@ -10,7 +10,7 @@ from vmrescue.digests import sha256
 from vmrescue.errors import UsageError
 from vmrescue.plan import schema
 from vmrescue.plan.change import Change, FileRef
-from vmrescue.plan.file_changes import DeleteFile, PutFile, RenameFile
+from vmrescue.plan.file_changes import DeleteFile, MakeFolder, PutFile, RenameFile
 from vmrescue.plan.hive_changes import CreateKey, DeleteKey, DeleteValue, ReplayLog, SetValue
 from vmrescue.plan.layout_changes import ExpandDisk, ExpandVolume, MovePartition, SetActive
 from vmrescue.plan.registry_data import RegistryData
@@ -30,6 +30,7 @@ KINDS: dict[str, type[Change]] = {
         DeleteFile,
         PutFile,
         RenameFile,
+        MakeFolder,
         ReplayVolumeLog,
         WriteBootCopy,
         RestoreBootSector,

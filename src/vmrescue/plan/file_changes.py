@@ -60,3 +60,18 @@ class RenameFile(Change):
     @property
     def before_text(self) -> str:
         return f"SHA-256 {self.before}"
+
+
+@dataclass(frozen=True)
+class MakeFolder(Change):
+    """Make an empty folder, in one that is there."""
+
+    kind = "make-folder"
+
+    @property
+    def title(self) -> str:
+        return f"make the folder \\{self.file.path}"
+
+    @property
+    def after_text(self) -> str:
+        return "(an empty folder)"

@@ -1,9 +1,12 @@
-"""The whole procedure on one disk: which steps there are, in which order, and when each is due; no deed of its own."""
+"""The whole procedure on one disk: which steps there are, in which order, and when each is due; and a command file
+of Windows' run as one. No deed of its own.
+"""
 
 from __future__ import annotations
 
 from vmrescue.procedure.outcome import Outcome, StepDone
 from vmrescue.procedure.rescuing import rescue
+from vmrescue.procedure.running import Run, run
 from vmrescue.procedure.steps import STEPS
 
-__all__ = ["Outcome", "STEPS", "StepDone", "rescue"]
+__all__ = ["Outcome", "Run", "STEPS", "StepDone", "rescue", "run"]

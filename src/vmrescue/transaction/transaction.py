@@ -25,7 +25,7 @@ from vmrescue.image.journal import journal_folder
 from vmrescue.image.notices import tell
 from vmrescue.interrupts import checkpoint, held
 from vmrescue.notes import damage_in, made_by_an_edit
-from vmrescue.plan import DeleteFile, PutFile, RenameFile
+from vmrescue.plan import DeleteFile, MakeFolder, PutFile, RenameFile
 from vmrescue.progress import work
 from vmrescue.transaction.apply import apply_plan
 from vmrescue.transaction.backup import back_up
@@ -304,7 +304,7 @@ def _without_files_of(volume: Volume, plan: Plan) -> str:
     files = {
         step.check
         for step in plan.steps
-        if isinstance(step.change, DeleteFile | PutFile | RenameFile)
+        if isinstance(step.change, DeleteFile | MakeFolder | PutFile | RenameFile)
         and (step.change.file.disk, step.change.file.partition) == place
     }
     others = {step.check for step in plan.steps} - files

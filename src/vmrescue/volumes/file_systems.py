@@ -12,12 +12,22 @@ from vmrescue.readers.guard import reading
 from vmrescue.volumes import fat, ntfs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from vmrescue.device import BlockDevice, Readable
     from vmrescue.image.signs import Range
     from vmrescue.readers.file_system import FileSystem
     from vmrescue.volume.state import VolumeState
+
+
+class ListedFile(Protocol):
+    """A file or directory; `attributes` are Windows' own bits: 1 read-only, 2 hidden, 4 system."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def attributes(self) -> int: ...
 
 
 class VolumeEditor(Protocol):
@@ -41,6 +51,9 @@ class VolumeEditor(Protocol):
     def create_file(self, path: str, data: bytes) -> None:
         """Creates a file with this content, in a directory that is there."""
 
+    def create_directory(self, path: str) -> None:
+        """Creates an empty directory, in one that is there."""
+
     def delete(self, *paths: str) -> None:
         """Deletes files: all of them, or none."""
 
@@ -49,6 +62,9 @@ class VolumeEditor(Protocol):
 
     def check(self) -> list[Any]:
         """What is wrong with the volume; empty where it is sound."""
+
+    def list(self, path: str = "") -> Sequence[ListedFile]:
+        """What is in a directory, with its attributes."""
 
 
 class FileSystemKind(Protocol):

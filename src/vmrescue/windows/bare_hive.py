@@ -27,11 +27,12 @@ from vmrescue.volumes.disk import Disk, DiskWithoutTable, Volume
 from vmrescue.windows.registry_file import RegistryFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from vmrescue.device import Readable
     from vmrescue.image import VirtualDisk
     from vmrescue.readers.file_system import FileSystem
+    from vmrescue.volumes.file_systems import ListedFile
 
 KIND = "hive"  # in the place of a file system's name
 
@@ -169,6 +170,9 @@ class HiveFiles:
     def create_file(self, path: str, data: bytes) -> None:
         raise RefusedError(f"{path} would be a file of this machine: vmrescue creates none")
 
+    def create_directory(self, path: str) -> None:
+        raise RefusedError(f"{path} would be a folder of this machine: vmrescue creates none")
+
     def delete(self, *paths: str) -> None:
         raise RefusedError(f"{paths[0]} is a file of this machine: vmrescue deletes none")
 
@@ -177,6 +181,10 @@ class HiveFiles:
 
     def check(self) -> list[str]:
         """There is no file system here to be sound or not."""
+        return []
+
+    def list(self, path: str = "") -> Sequence[ListedFile]:
+        """A hive has no attributes here."""
         return []
 
     def _is_log(self, path: str) -> bool:

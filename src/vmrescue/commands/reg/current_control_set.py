@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 
 from vmrescue.errors import NotFoundError, RefusedError
 from vmrescue.registry import path as key_path
+from vmrescue.registry.errors import KeyNotFound, ValueNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from vmrescue.registry.hive import Hive
 
 LINK = "CURRENTCONTROLSET"
 
@@ -45,3 +48,20 @@ def through_select(path: str, current: Callable[[], int | None], stored: Callabl
     if number is None:
         raise NotFoundError(r"there is no CurrentControlSet: the hive has no number Select\Current")
     return key_path.join([f"ControlSet{number:03}", *rest])
+
+
+def through_select_in(hive: Hive, path: str) -> str:
+    """As `through_select`, asking the hive itself."""
+
+    def current() -> int | None:
+        try:
+            number = hive.value("Select", "Current").data
+        except (KeyNotFound, ValueNotFound):
+            return None
+        return number if isinstance(number, int) else None
+
+    def stored() -> bool | None:
+        key = hive.root.subkey(LINK)
+        return key.is_link if key else None
+
+    return through_select(path, current, stored)

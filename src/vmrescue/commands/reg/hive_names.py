@@ -60,9 +60,17 @@ class HiveNames:
     def locate(self, name: KeyName, view: int) -> tuple[Hive, str]:
         """The hive as our own reader has it, after the replay of its logs, and the key's path in it."""
         file, path = self.place(name, view)
+        return self.hive(file), path
+
+    def hive(self, file: RegistryFile) -> Hive:
+        """What a hive's file holds; read once."""
         if file.ref not in self._hives:
             self._hives[file.ref] = Hive(file.content(), file.logs(), name=file.name, mount=file.mount)
-        return self._hives[file.ref], path
+        return self._hives[file.ref]
+
+    def control_set_path(self, file: RegistryFile, path: str) -> str:
+        """A path in a SYSTEM hive, or one loaded besides, through the link CurrentControlSet."""
+        return through_select(path, lambda: file.number("Select", "Current"), lambda: _stored(file))
 
     def notes(self) -> list[str]:
         """What is to be said of the hives that keys were looked up in."""
@@ -78,12 +86,12 @@ class HiveNames:
         path = key_path.join(rest)
         if (loaded := self._loaded.find(name)) is not None:
             file = self._of_loaded(name, loaded)
-            return file, _through_select(file, path)
+            return file, self.control_set_path(file, path)
         if name.root == USERS:
             return self._of_user(first), path
         file = self._of_machine(first.upper())
         if first.upper() == "SYSTEM":
-            return file, _through_select(file, path)
+            return file, self.control_set_path(file, path)
         if first.upper() == "SOFTWARE" and view == 32:
             return file, seen_by_32_bit_programs(path)
         return file, path
@@ -154,10 +162,6 @@ class HiveNames:
                 raise NotFoundError(f"there is no hive \\{path} on {volume}")
             self._files[place] = RegistryFile(volume, volume.files.spelled(path))
         return self._files[place]
-
-
-def _through_select(file: RegistryFile, path: str) -> str:
-    return through_select(path, lambda: file.number("Select", "Current"), lambda: _stored(file))
 
 
 def _stored(system: RegistryFile) -> bool | None:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.commands.reg.current_control_set import LINK, through_select
+from vmrescue.commands.reg.current_control_set import through_select_in
 from vmrescue.commands.reg.key_name import OF_HIVES
 from vmrescue.errors import UsageError
 from vmrescue.registry import path as key_path
-from vmrescue.registry.errors import KeyNotFound, ValueNotFound
 
 if TYPE_CHECKING:
     from vmrescue.commands.reg.key_name import KeyName
@@ -39,18 +38,7 @@ class OneHive:
             return name.path
         if name.root not in OF_HIVES or not name.path:
             raise UsageError(f"{name} is no key of a hive file: name it HKLM\\{self._name}\\… or HKU\\{self._name}\\…")
-        return through_select(key_path.join(name.parts[1:]), self._current, self._stored)
-
-    def _stored(self) -> bool | None:
-        key = self._hive.root.subkey(LINK)
-        return key.is_link if key else None
+        return through_select_in(self._hive, key_path.join(name.parts[1:]))
 
     def hives(self, root: str) -> list[str]:
         return [self._name] if root in OF_HIVES else []
-
-    def _current(self) -> int | None:
-        try:
-            current = self._hive.value("Select", "Current").data
-        except (KeyNotFound, ValueNotFound):
-            return None
-        return current if isinstance(current, int) else None

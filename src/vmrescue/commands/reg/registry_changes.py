@@ -31,27 +31,31 @@ def registry_changes(wanted: Iterable[Operation], place: Callable[[str], tuple[R
         wanted: with the registry's full names.
         place: the hive that a key lies in, and its path there.
     """
-    edited: dict[FileRef, _EditedHive] = {}
+    edited: dict[FileRef, EditedHive] = {}
     for operation in wanted:
         file, path = place(operation.path)
         if file.ref not in edited:
-            edited[file.ref] = _EditedHive(file)
+            edited[file.ref] = EditedHive(file)
         edited[file.ref].apply(replace(operation, path=path))
     return [change for hive in edited.values() for change in hive.changes()]
 
 
-class _EditedHive:
-    """One hive as it is, as it is to be, and the keys that the operations had to do with."""
+class EditedHive:
+    """One hive as it is, as it is to be, and the keys that the operations had to do with.
+
+    Attributes:
+        hive: as it is to be, with our editor.
+    """
 
     def __init__(self, file: RegistryFile) -> None:
         self._file = file
-        self._wanted = Hive(file.content(), file.logs(), name=file.name, mount=file.mount)
+        self.hive = Hive(file.content(), file.logs(), name=file.name, mount=file.mount)
         self._touched: dict[str, str] = {}  # upper-cased path -> path
         self._removed: set[str] = set()  # upper-cased
 
     def apply(self, operation: Operation) -> None:
-        operation = replace(operation, path=self._wanted.place(operation.path, getattr(operation, "name", None)))
-        operations.make(self._wanted, [operation])
+        operation = replace(operation, path=self.hive.place(operation.path, getattr(operation, "name", None)))
+        operations.make(self.hive, [operation])
         made_anew = False
         for above in [*key_path.upward(operation.path)][:-1]:
             made_anew = made_anew or upper(above) in self._removed
@@ -65,7 +69,7 @@ class _EditedHive:
         doomed: dict[str, Change] = {}
         others: list[Change] = []
         for path in self._touched.values():
-            before, after = self._file.stored_key(path), _find(self._wanted, path)
+            before, after = self._file.stored_key(path), _find(self.hive, path)
             if after is None:
                 self._doom(path, doomed)
             elif before is None:
@@ -80,7 +84,7 @@ class _EditedHive:
 
     def _doom(self, path: str, doomed: dict[str, Change]) -> None:
         """Notes that a key goes: the topmost one above it that goes too, if the file has it."""
-        top = next(each for each in key_path.upward(path) if _find(self._wanted, each) is None)
+        top = next(each for each in key_path.upward(path) if _find(self.hive, each) is None)
         before = self._file.stored_key(top)
         if before is not None:
             doomed.setdefault(upper(top), DeleteKey(self._file.ref, top, before.values()))

@@ -15,6 +15,7 @@ from vmrescue.plan import (
     DeleteValue,
     ExpandDisk,
     ExpandVolume,
+    MakeFolder,
     MovePartition,
     PutFile,
     RenameFile,
@@ -26,7 +27,7 @@ from vmrescue.plan import (
     WriteBootCopy,
 )
 from vmrescue.transaction.deeds import active_partition, boot_copy, boot_sector, hive, volume_log
-from vmrescue.transaction.deeds.files import DELETE, PUT, RENAME
+from vmrescue.transaction.deeds.files import DELETE, FOLDER, PUT, RENAME
 from vmrescue.transaction.deeds.layout import LAYOUT
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ DEEDS: dict[type[Change], Deed] = {
     DeleteFile: DELETE,
     PutFile: PUT,
     RenameFile: RENAME,
+    MakeFolder: FOLDER,
     ReplayVolumeLog: volume_log.DEED,
     WriteBootCopy: boot_copy.DEED,
     SetActive: active_partition.DEED,

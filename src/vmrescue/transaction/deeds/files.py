@@ -1,4 +1,4 @@
-"""Files deleted, made, renamed, and given another content."""
+"""Files deleted, made, renamed, and given another content; folders made."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vmrescue.transaction.stale import gone
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vmrescue.plan import DeleteFile, PutFile, RenameFile
+    from vmrescue.plan import DeleteFile, MakeFolder, PutFile, RenameFile
     from vmrescue.transaction.deeds.deed import Bench
     from vmrescue.windows import Disk, Volume
 
@@ -98,7 +98,26 @@ class _Rename:
         return False  # its content stays
 
 
-DELETE, PUT, RENAME = _Delete(), _Put(), _Rename()
+class _Folder:
+    whole = True
+    together = 1
+
+    def apply(self, changes: Sequence[MakeFolder], bench: Bench) -> None:
+        [change] = changes
+        bench.editor(change.file).create_directory(change.file.path)
+        bench.restructured(change.file)
+
+    def confirm(self, changes: Sequence[MakeFolder], disks: list[Disk]) -> None:
+        file = changes[0].file
+        nature = find_volume(disks, file).files.nature(file.path)
+        if nature is None or not nature.directory:
+            raise RepairFailedError(f"the readers do not see the folder {file}")
+
+    def backs_up(self, changes: Sequence[MakeFolder]) -> bool:
+        return False
+
+
+DELETE, PUT, RENAME, FOLDER = _Delete(), _Put(), _Rename(), _Folder()
 
 
 def file_hash(volume: Volume, path: str) -> str | None:

@@ -1,0 +1,137 @@
+"""vmrescue run"""
+
+from __future__ import annotations
+
+import json
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vmrescue.cli.applying import also_written, ask, progress_bar, show, tell
+from vmrescue.cli.microsoft import print_lines, print_notes
+from vmrescue.cli.options import apply_options, choice_options, data_disk_option, image_argument
+from vmrescue.interrupts import held
+
+if TYPE_CHECKING:
+    from vmrescue.cli.options import ApplyOptions
+    from vmrescue.procedure.running import Run
+
+
+def _variables(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for text in value:
+        name, equals, content = text.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f"{text!r} is not NAME=VALUE", ctx, param)
+        found[name] = content
+    return found
+
+
+@click.command()
+@image_argument
+@click.argument("runbook", type=click.Path(path_type=Path, dir_okay=False))
+@data_disk_option
+@choice_options
+@click.option("--set", "variables", multiple=True, callback=_variables, metavar="NAME=VALUE", help="A value of %NAME%.")
+@click.option("--skip-defrag", is_flag=True, help="Leave lines of defrag out.")
+@click.option(
+    "--output", "-o", "plan_file", type=click.Path(path_type=Path), help="Write the plan (JSON), and no image."
+)
+@apply_options
+@click.option(
+    "--into", type=click.Path(path_type=Path), help="Put what it does into a new differencing VHD over IMAGE."
+)
+def command(
+    image: Path,
+    runbook: Path,
+    data_disks: tuple[Path, ...],
+    store: str | None,
+    windows: str | None,
+    variables: dict[str, str],
+    skip_defrag: bool,
+    plan_file: Path | None,
+    options: ApplyOptions,
+) -> None:
+    """Run the command file RUNBOOK on IMAGE: its lines as they stand, as one plan, one question, one undo.
+
+    \b
+      bcdedit /store F:\\boot\\bcd /deletevalue {badmemory} badmemorylist
+      REG LOAD HKLM\\BROKENSYSTEM F:\\windows\\system32\\config\\SYSTEM
+      REG ADD "HKLM\\BROKENSYSTEM\\ControlSet001\\Control\\CrashControl" /v NMICrashDump /t REG_DWORD /d 1 /f
+      REG UNLOAD HKLM\\BROKENSYSTEM
+
+    bcdedit, reg, del, copy, ren, md, attrib, defrag; rem, ::, echo, set and %variables%. All lines are understood, and
+    done in memory, each on what those before have left, before anything is written; one that is not known or cannot be
+    done is refused with its number. A drive's letter that is not the guest's own is taken for the only volume that has
+    the path, which is said. Files without a drive (to copy, to import) lie beside RUNBOOK. defrag, which is not undone,
+    needs --copy-to or --into.
+    """
+    from vmrescue.commands.batch.runbook import Runbook
+    from vmrescue.procedure.running import carry_out, plan_of
+    from vmrescue.transaction import Transaction
+    from vmrescue.transaction.target import made_of
+    from vmrescue.windows import Choice
+
+    known, choice, elsewhere = Runbook.read(runbook, variables), Choice(store, windows), options.elsewhere
+    writable = not (options.dry_run or elsewhere or plan_file)
+    with Transaction(image, data_disks, writable=writable, choice=choice, elsewhere=elsewhere) as transaction:
+        planned = plan_of(known, transaction, choice, not elsewhere, skip_defrag)
+        _print_lines(planned, options)
+        if plan_file:
+            _write_plan(plan_file, planned, options)
+            return
+        due = not options.dry_run and bool(elsewhere or planned.receipt.written)
+        show(planned.plan, options, asked=due)
+        if not due:
+            _report(planned, options)
+            return
+        target = str(elsewhere.path) if elsewhere else " and ".join(planned.receipt.written)
+        also = also_written(planned.plan.changes, data_disks) if elsewhere else ""
+        ask([planned.plan], f"{target}{also}", options)
+        if not elsewhere:
+            with held():  # what was changed is said, whatever ends the command then
+                receipt = transaction.commit(planned.receipt, options.backup_dir)
+                _report(replace(planned, receipt=receipt), options)
+            return
+    with (
+        progress_bar("copying") if elsewhere.form else nullcontext() as progress,
+        made_of(image, elsewhere, progress) as made,
+    ):
+        assert made is not None
+        done = carry_out(planned, image, list(data_disks), made, options.backup_dir, choice)
+    _report(done, options)
+
+
+def _print_lines(planned: Run, options: ApplyOptions) -> None:
+    """What the lines print, each under the line itself; what is to be said of them goes to stderr."""
+    for each in planned.compiled.printed:
+        print_notes(f"line {each.number}: {note}" for note in each.said.notes)
+        if each.said.lines and options.talkative:
+            print_lines([f"{each.number}> {each.text}", *each.said.lines])
+    print_notes(planned.notes)
+
+
+def _write_plan(path: Path, planned: Run, options: ApplyOptions) -> None:
+    from vmrescue.cli.new_file import write_whole
+
+    if str(path) == "-":
+        click.echo(planned.plan.to_json())
+        return
+    write_whole(path, [planned.plan.to_json().encode()], options.yes)
+    if options.talkative:
+        click.echo(f"{path}: the plan; apply it with `vmrescue apply {path} IMAGE`.")
+
+
+def _report(done: Run, options: ApplyOptions) -> None:
+    from vmrescue.report.defragmentation import defragmented_text
+    from vmrescue.report.receipt import dry_run_text, receipt_text
+
+    changed = done.receipt.committed
+    if options.talkative:
+        parts: list[Any] = [defragmented_text(each) for each in done.defragmented]
+        tell("\n".join([*parts, receipt_text(done.receipt) if changed else dry_run_text(done.receipt)]), changed)
+    elif not options.quiet:
+        tell(json.dumps(done.to_dict(), indent=2), changed, click.echo)

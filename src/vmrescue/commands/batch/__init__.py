@@ -1,0 +1,1 @@
+"""A command file of Windows' (a runbook), without control flow: read whole, then made one plan of."""

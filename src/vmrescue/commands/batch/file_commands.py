@@ -1,0 +1,205 @@
+r"""cmd's own commands for files: del, copy, ren, md.
+
+Of a pattern (``*.tmp``) del takes no file that is hidden or a system's, unless it is told /a, and none that is
+read-only unless it is told /f, as cmd does; a file that is named goes whatever its attributes. Nobody is asked for a
+single file: what all lines come to is shown and asked about once. Sources: Microsoft's pages of these commands.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import TYPE_CHECKING
+
+from vmrescue.commands.batch.deed import Deed, Said
+from vmrescue.commands.batch.draft import ON_A_DISK
+from vmrescue.commands.batch.words import own_words
+from vmrescue.errors import NotFoundError, RefusedError, UsageError
+from vmrescue.plan import schema
+from vmrescue.upcase import upper
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmrescue.commands.batch.draft import Draft
+    from vmrescue.commands.batch.words import Statement
+    from vmrescue.volumes.disk import Volume
+
+READ_ONLY, HIDDEN, SYSTEM = 1, 2, 4  # attributes
+ALL = ("*", "*.*")
+
+
+def _taken_apart(statement: Statement, least: int, most: int, known: set[str]) -> tuple[list[str], set[str]]:
+    words, switches = own_words(statement.rest, statement.quoted)
+    if unknown := sorted(set(switches) - known):
+        raise UsageError(f"{statement.name} /{unknown[0]} is not known here")
+    if not least <= len(words) <= most:
+        wanted = {(1, 1): "one path", (2, 2): "two paths"}.get((least, most), "one or more paths")
+        raise UsageError(f"{statement.name} takes {wanted}")
+    if any("+" in word for word in words) and statement.name == "copy":
+        raise UsageError("copy joins no files here")
+    return words, set(switches)
+
+
+def delete(statement: Statement) -> Deed:
+    """``del [/f] [/s] [/q] [/a] path …``"""
+    words, switches = _taken_apart(statement, 1, 1 << 10, {"f", "s", "q", "a"})
+    return Deed(partial(_delete, words, switches))
+
+
+def _delete(words: list[str], switches: set[str], draft: Draft) -> Said:
+    notes: list[str] = []
+    for word in words:
+        folder, _, name = word.rpartition("\\")
+        if _is_pattern(name) or "s" in switches:
+            volume, path = draft.folder(f"{folder}\\" if folder.endswith(":") else folder)
+        else:
+            volume, path = draft.paths.find(word, draft.files.is_there, "file or folder")
+            if draft.files.is_file(volume, path):
+                _delete_one(draft, volume, path)
+                continue
+            name = "*"
+        notes += _delete_all(draft, volume, path, name, switches)
+    return Said(notes=tuple(notes))
+
+
+def _delete_all(draft: Draft, volume: Volume, folder: str, pattern: str, switches: set[str]) -> Iterator[str]:
+    kept = (0 if "a" in switches else HIDDEN | SYSTEM) | (0 if "f" in switches else READ_ONLY)
+    gone = left = 0
+    for each in _folders(volume, folder) if "s" in switches else [folder]:
+        found = [name for name in draft.files.files_in(volume, each) if _fits(name, pattern)]
+        marks = _attributes(volume, each) if found and kept else {}
+        for name in found:
+            if marks.get(upper(name), 0) & kept:
+                left += 1
+                continue
+            _delete_one(draft, volume, f"{each}\\{name}".lstrip("\\"))
+            gone += 1
+    place = f"\\{folder}\\{pattern} on {volume}".replace("\\\\", "\\")
+    if not gone:
+        yield f"there is nothing to delete: no file is {place}"
+    if left:
+        yield f"{left} of {place} stay: they are hidden, read-only or the system's (/a and /f take them too)"
+
+
+def _delete_one(draft: Draft, volume: Volume, path: str) -> None:
+    draft.take(volume, path)
+    draft.files.delete(volume, path)
+
+
+def _folders(volume: Volume, folder: str) -> Iterator[str]:
+    """A folder and all below it that are no links."""
+    yield folder
+    for entry in volume.files.entries(folder):
+        if entry.is_directory and not entry.is_link:
+            yield from _folders(volume, f"{folder}\\{entry.name}".lstrip("\\"))
+
+
+def _attributes(volume: Volume, folder: str) -> dict[str, int]:
+    return {upper(each.name): each.attributes for each in volume.editor().list(folder)}
+
+
+def copy(statement: Statement) -> Deed:
+    """``copy source target``; a source without a drive is a file of this machine, beside the command file."""
+    (source, target), _ = _taken_apart(statement, 2, 2, {"y", "-y", "v", "b", "z"})
+    if not ON_A_DISK.match(target):
+        raise UsageError(f"{target} is no file of the disks: name it with a drive's letter")
+    return Deed(partial(_copy, source, target))
+
+
+def _copy(source: str, target: str, draft: Draft) -> Said:
+    found = _sources(draft, source)
+    volume, path = draft.target(target)
+    into = draft.files.is_folder(volume, path)
+    if len(found) > 1 and not into:
+        raise RefusedError(f"several files are copied, and {target} is no folder")
+    for name, data in found:
+        draft.write(volume, f"{path}\\{name}".lstrip("\\") if into else path, data)
+    return Said()
+
+
+def _sources(draft: Draft, source: str) -> list[tuple[str, bytes]]:
+    if not ON_A_DISK.match(source):
+        return [(re.split(r"[\\/]", source)[-1], draft.read_beside(source))]
+    folder, _, name = source.rpartition("\\")
+    if not _is_pattern(name):
+        volume, path = draft.file(source)
+        return [(path.rpartition("\\")[2], draft.read(volume, path))]
+    volume, path = draft.folder(f"{folder}\\" if folder.endswith(":") else folder)
+    marks = _attributes(volume, path)
+    names = [each for each in draft.files.files_in(volume, path) if _fits(each, name)]
+    names = [each for each in names if not marks.get(upper(each), 0) & (HIDDEN | SYSTEM)]
+    if not names:
+        raise NotFoundError(f"no file is {source}")
+    return [(each, draft.read(volume, f"{path}\\{each}".lstrip("\\"))) for each in names]
+
+
+def rename(statement: Statement) -> Deed:
+    """``ren path name``: of a file, in its folder."""
+    (path, name), _ = _taken_apart(statement, 2, 2, set())
+    try:
+        schema.file_path(name)
+    except ValueError as error:
+        raise UsageError(f"no file can be called {name!r}") from error
+    if "\\" in name or not name:
+        raise UsageError(f"{name} is more than a name: a file stays in its folder")
+    return Deed(partial(_rename, path, name))
+
+
+def _rename(path: str, name: str, draft: Draft) -> Said:
+    volume, old = draft.paths.find(path, draft.files.is_there, "file or folder")
+    if not draft.files.is_file(volume, old):
+        raise RefusedError(f"\\{old} on {volume} is a folder: only files are renamed")
+    new = f"{old.rpartition(chr(92))[0]}\\{name}".lstrip("\\")
+    if draft.files.is_there(volume, new) and upper(new) != upper(old):
+        raise RefusedError(f"there is a \\{new} on {volume} already")
+    draft.take(volume, old)
+    draft.take(volume, new)
+    draft.files.rename(volume, old, name)
+    return Said()
+
+
+def make_folder(statement: Statement) -> Deed:
+    """``md path``, with those above it that are missing."""
+    (path,), _ = _taken_apart(statement, 1, 1, set())
+    return Deed(partial(_make_folder, path))
+
+
+def _make_folder(text: str, draft: Draft) -> Said:
+    for above in range(text.count("\\") + 1):
+        try:
+            volume, path = draft.paths.find(text, partial(_has_folder, draft, above), "folder for it")
+        except NotFoundError:
+            continue
+        names = path.split("\\")
+        if not above:
+            return Said(notes=(f"the folder \\{path} on {volume} is there already",))
+        for count in range(len(names) - above, len(names)):
+            new = "\\".join(names[: count + 1])
+            if draft.files.is_file(volume, new):
+                raise RefusedError(f"\\{new} on {volume} is a file")
+            draft.files.make_folder(volume, new)
+        return Said()
+    raise NotFoundError(f"no volume at hand has a folder for {text}")
+
+
+def _has_folder(draft: Draft, above: int, volume: Volume, path: str) -> bool:
+    """Whether there is a folder so many steps above a path."""
+    return draft.files.is_folder(volume, _up(path, above))
+
+
+def _up(path: str, count: int) -> str:
+    names = path.split("\\")
+    return "\\".join(names[: max(0, len(names) - count)])
+
+
+def _is_pattern(name: str) -> bool:
+    return "*" in name or "?" in name
+
+
+def _fits(name: str, pattern: str) -> bool:
+    """Whether a file's name fits a pattern, in any case; ``*.*`` fits names without a point too."""
+    if pattern in ALL:
+        return True
+    pieces = (".*" if mark == "*" else "." if mark == "?" else re.escape(mark) for mark in upper(pattern))
+    return re.fullmatch("".join(pieces), upper(name), re.DOTALL) is not None

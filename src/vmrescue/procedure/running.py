@@ -1,0 +1,159 @@
+"""A command file of Windows' run on an image: planned as one plan, applied in one transaction, one thing to undo.
+
+A defragmentation keeps no undo. So a file that asks for one runs on a copy of the image, or in a child over it: that is
+defragmented first, and then gets the plan.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from vmrescue.commands.batch.runbook import Compiled, Runbook
+from vmrescue.errors import RefusedError
+from vmrescue.image import accepting, parents_in
+from vmrescue.plan import Plan
+from vmrescue.progress import work
+from vmrescue.transaction import Transaction
+from vmrescue.transaction.defragmenting import Defragmentation
+from vmrescue.transaction.target import Elsewhere, made_of
+from vmrescue.windows import Choice, Installation
+from vmrescue.windows.installation import NOTHING_SAID
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Mapping
+
+    from vmrescue.transaction import Receipt
+    from vmrescue.transaction.defragmenting import Defragmented
+    from vmrescue.transaction.target import Made, Progress
+
+    Location = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a command file did, or (`receipt.committed` False) would do.
+
+    Attributes:
+        compiled: its plan's steps, and what its lines print.
+        plan: what was applied.
+        receipt: of that.
+        defragmented: the volumes that were defragmented.
+        notes: what the person should know besides.
+    """
+
+    compiled: Compiled
+    plan: Plan
+    receipt: Receipt
+    defragmented: tuple[Defragmented, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "schema": "vmrescue.run/1",
+            "lines": [each.to_dict() for each in self.compiled.printed],
+            "receipt": self.receipt.to_dict(),
+            "defragmented": [each.to_dict() for each in self.defragmented],
+            "notes": [*self.notes],
+        }
+
+
+def run(
+    image: Location,
+    runbook: Location | Runbook,
+    *,
+    variables: Mapping[str, str] | None = None,
+    data_disks: Iterable[Location] = (),
+    skip_defrag: bool = False,
+    backup_dir: Location | None = None,
+    dry_run: bool = False,
+    copy_to: Location | None = None,
+    into: Location | None = None,
+    to_format: str | None = None,
+    sha256: bool = False,
+    progress: Progress | None = None,
+    accept: Iterable[str] = (),
+    store: str | None = None,
+    windows: str | None = None,
+    parent_dir: Location | None = None,
+) -> Run:
+    """Runs a command file of Windows' (bcdedit, reg, del, copy, ren, md, attrib, defrag) on an image.
+
+    Every line is understood, and all are made one plan in memory, before anything is written.
+
+    Args:
+        image: as for `repair`.
+        runbook: the file's path, or a `Runbook` that was read before.
+        variables: values of variables that the file does not set itself.
+        data_disks: further disks of the same VM, which its paths may name too.
+        skip_defrag: leave its lines of defrag out.
+        backup_dir, dry_run, copy_to, into, to_format, sha256, progress, accept, store, windows, parent_dir: as for
+            `repair`.
+
+    Raises:
+        UsageError, NotFoundError, RefusedError: a line is not known, or cannot be done, with its number; or what all
+            lines come to is not safe. The image is untouched.
+        RepairFailedError: it could not be done or confirmed; the image is as before.
+        AfterCommitError: it was done and confirmed, but its receipt could not be written.
+    """
+    known = runbook if isinstance(runbook, Runbook) else Runbook.read(runbook, variables)
+    disks, choice = list(data_disks), Choice(store, windows)
+    elsewhere = Elsewhere.of(copy_to, into, to_format, sha256)
+    with accepting(accept), parents_in(parent_dir):
+        writable = not (dry_run or elsewhere)
+        with Transaction(image, disks, writable=writable, choice=choice, elsewhere=elsewhere) as transaction:
+            planned = plan_of(known, transaction, choice, not elsewhere, skip_defrag)
+            if writable and planned.receipt.written:
+                return replace(planned, receipt=transaction.commit(planned.receipt, backup_dir))
+        if dry_run or not elsewhere:
+            return planned
+        with made_of(image, elsewhere, progress) as made:
+            assert made is not None
+            return carry_out(planned, image, disks, made, backup_dir, choice)
+
+
+def plan_of(
+    runbook: Runbook,
+    transaction: Transaction,
+    choice: Choice = NOTHING_SAID,
+    in_place: bool = True,
+    skip_defrag: bool = False,
+) -> Run:
+    """What a command file would do, applied in memory. Raises as `run`."""
+    compiled = runbook.compile(Installation(transaction.disks(), choice), in_place)
+    notes: tuple[str, ...] = ()
+    if compiled.defragmented and skip_defrag:
+        lines = ", ".join(str(number) for number, _, _ in compiled.defragmented)
+        notes = (f"left out, as was asked for: defrag in line {lines}",)
+        compiled = Compiled(compiled.steps, compiled.printed, ())
+    elif compiled.defragmented and in_place:
+        number = compiled.defragmented[0][0]
+        raise RefusedError(
+            f"{runbook.name}, line {number}: a defragmentation is not undone, and a run is: use a copy (--copy-to)"
+            " or a child (--into), or leave such lines out (--skip-defrag) and run `vmrescue defrag` by itself"
+        )
+    elif compiled.defragmented and compiled.steps:
+        notes = ("volumes are defragmented first, whatever their lines' places: what is written then can be undone",)
+    plan = Plan(transaction.identity, compiled.steps)
+    return Run(compiled, plan, transaction.apply(plan), (), notes)
+
+
+def carry_out(
+    planned: Run,
+    image: Location,
+    data_disks: list[Location],
+    made: Made,
+    backup_dir: Location | None = None,
+    choice: Choice = NOTHING_SAID,
+) -> Run:
+    """Makes what was planned in what was made of the image. Raises as `run`."""
+    done: list[Defragmented] = []
+    for _, volume, free_space in planned.compiled.defragmented:
+        with Defragmentation(image, volume.partition.number, made) as defragmentation, work("moving files") as now:
+            done.append(defragmentation.run(free_space=free_space, progress=now.reach))
+    with Transaction(image, data_disks, made=made, choice=choice) as transaction:
+        receipt = transaction.apply(planned.plan)
+        if receipt.written:
+            receipt = transaction.commit(receipt, backup_dir)
+    return replace(planned, receipt=receipt, defragmented=tuple(done))
