@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vmrescue.ntfs.defrag.defragmentation import Defragmenter, relocated
+from vmrescue.ntfs.defrag.defragmentation import Defragmenter
 from vmrescue.ntfs.defrag.free_extents import FreeExtents
 from vmrescue.ntfs.defrag.layout import Key, Placed
 from vmrescue.ntfs.defrag.moving import part_of, placed_elsewhere
+from vmrescue.ntfs.defrag.placement import relocated
 from vmrescue.ntfs.structures.positions import Lcn, Nth
 from vmrescue.ntfs.structures.run_list import HOLE, Run, RunList
 from vmrescue.transaction.defragmenting import Rehearsal
@@ -138,9 +139,9 @@ def test_a_plan_loses_no_cluster_and_writes_to_nothing_that_a_crash_would_bring_
 
     planner.run(free_space=whole)
 
-    after = {placed.key: placed.pieces for placed in planner.layout()}
+    after = {placed.key: placed.pieces for placed in planner.placement.layout()}
     owned_now = [cluster for pieces in after.values() for cluster in clusters_of(pieces)]
-    assert sorted(clusters_of(planner.free_pieces()) + owned_now) == list(range(at))
+    assert sorted(clusters_of(planner.placement.free_pieces()) + owned_now) == list(range(at))
     for placed in layout:
         assert len(clusters_of(after[placed.key])) == placed.clusters
         if placed.fixed:  # it has the key of $MFT, of which only the first piece is

@@ -23,7 +23,8 @@ from vmrescue.image.transports.remote import refusal
 from vmrescue.interrupts import held
 from vmrescue.notes import damage_in
 from vmrescue.ntfs import NtfsVolume
-from vmrescue.ntfs.defrag.defragmentation import Defragmenter, Moves
+from vmrescue.ntfs.defrag.consolidation import is_consolidated
+from vmrescue.ntfs.defrag.defragmentation import Defragmenter
 from vmrescue.ntfs.defrag.fragmentation import Fragmentation, Fragmented, described, measure, read_fragmentation, title
 from vmrescue.ntfs.defrag.layout import TABLE, Key, read_layout
 from vmrescue.ntfs.defrag.moving import Mover, part_of
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from vmrescue.ntfs.bitmap import Flip, Piece
+    from vmrescue.ntfs.defrag.placement import Moves
     from vmrescue.ntfs.store import Store
     from vmrescue.ntfs.structures.positions import Lcn, Nth
     from vmrescue.transaction.target import Made
@@ -274,7 +276,7 @@ class Rehearsal:
     def move(self, key: Key, start: Nth, count: int, target: Lcn) -> list[Flip]:
         self.moves += 1
         self.clusters += count
-        old = part_of(self.planner.places[key], start, count)
+        old = part_of(self.planner.placement.places[key], start, count)
         return [(target, count, True), *((first, length, False) for first, length in old)]
 
     def commit(self) -> None:
@@ -307,7 +309,7 @@ def rehearse(
             bytes_moved=moves.clusters * store.boot.cluster_size,
             commits=0,
             before=before,
-            after=measure(store, planner.layout(), planner.free_pieces(), MOST_SHOWN),
+            after=measure(store, planner.placement.layout(), planner.placement.free_pieces(), MOST_SHOWN),
             left=_left(store, planner, keys),
             notes=[*_shadow_notes(volume), *_limit_notes(store, planner, free_space)],
         )
@@ -342,7 +344,11 @@ def _shadow_notes(volume: Volume) -> list[str]:
 
 def _limit_notes(store: Store, planner: Defragmenter, free_space: bool) -> list[str]:
     """Why free space could not become one extent, where what may not move parts the volume."""
-    if not free_space or planner.consolidated or planner.longest_area >= planner.all_free:
+    if (
+        not free_space
+        or is_consolidated(planner.placement)
+        or planner.placement.longest_area >= planner.placement.all_free
+    ):
         return []
-    longest = size_text(planner.longest_area * store.boot.cluster_size)
+    longest = size_text(planner.placement.longest_area * store.boot.cluster_size)
     return [f"what may not be moved (such as $MFTMirr, $LogFile) lets no free extent be longer than {longest}"]
