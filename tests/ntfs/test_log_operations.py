@@ -15,8 +15,9 @@ from ntfs.log_recipe import BLOCK, NEW, RECORD, Recipe, Scene, Spot, log_size, s
 from support.memory_device import MemoryDevice
 from vmrescue.errors import FormatError, RefusedError
 from vmrescue.ntfs.log.layout import Operation
-from vmrescue.ntfs.log.operations import ON_FILE_RECORD, ON_INDEX_BLOCK, Step
+from vmrescue.ntfs.log.operations import ON_FILE_RECORD, ON_INDEX_BLOCK
 from vmrescue.ntfs.log.replay import replay
+from vmrescue.ntfs.log.step import Step
 from vmrescue.ntfs.store import Store
 from vmrescue.ntfs.structures.record import FileRecord
 from vmrescue.ntfs.structures.system_files import VOLUME

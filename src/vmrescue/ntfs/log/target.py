@@ -11,6 +11,7 @@ from vmrescue.ntfs.cluster_stream import ClusterStream
 from vmrescue.ntfs.index import BLOCK_HEADER, BLOCK_SIGNATURE, read_node
 from vmrescue.ntfs.log import operations
 from vmrescue.ntfs.log.layout import SECTOR, Operation, TargetFlag
+from vmrescue.ntfs.log.step import Step
 from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.fixup import protect, unprotect
 from vmrescue.ntfs.structures.record import SIGNATURE, FileRecord
@@ -142,9 +143,9 @@ class Target:
             raise FormatError("open attribute", self.update.position, "index blocks of 512 to 65536 bytes", size)
         return size
 
-    def _step(self, way: Way, structure: str, position: int) -> operations.Step:
+    def _step(self, way: Way, structure: str, position: int) -> Step:
         update = self.update
-        return operations.Step(
+        return Step(
             way.operation,
             way.data,
             update.record_offset,
