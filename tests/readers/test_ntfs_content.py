@@ -91,7 +91,10 @@ def initialized(path: Path, name: str, size: int) -> Path:
 def read(path: Path, name: str) -> bytes:
     device = FileDevice(path)
     try:
-        return NtfsFileSystem(device, 0).open(name).read()
+        files = NtfsFileSystem(device, 0)
+        whole = files.open(name).read()
+        assert files.head(name, 90_000) == (len(whole), whole[:90_000])
+        return whole
     finally:
         device.close()
 
@@ -102,10 +105,14 @@ def test_every_kind_of_storage_reads_as_ntfs_3g_reads_it(tmp_path: Path) -> None
     files = NtfsFileSystem(device, 0)
     with mounted(path) as root:
         names = [found.relative_to(root) for found in root.rglob("*") if found.is_file()]
-        different = [str(name) for name in names if files.open(str(name)).read() != (root / name).read_bytes()]
+        whole = {str(name): (root / name).read_bytes() for name in names}
+        different = [name for name, content in whole.items() if files.open(name).read() != content]
+        heads = [(name, length) for name in whole for length in (0, 1, 4096, 70_000)]
+        cut = [each for each in heads if files.head(*each) != (len(whole[each[0]]), whole[each[0]][: each[1]])]
     device.close()
     assert len(names) > 40
     assert different == []
+    assert cut == []
 
 
 @pytest.mark.parametrize(

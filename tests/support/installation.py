@@ -15,7 +15,7 @@ from support.memory_device import MemoryDevice
 from vmrescue.checks import Policy
 from vmrescue.checks.subject import Subject
 from vmrescue.errors import NotFoundError
-from vmrescue.readers.file_system import Entry
+from vmrescue.readers.file_system import Entry, head_of_stream
 from vmrescue.readers.nature import Nature
 from vmrescue.volume import Partition, PartitionTable
 from vmrescue.volume.state import StateName, VolumeState
@@ -104,6 +104,9 @@ class _MemoryFiles:
         if path.lower() not in self._files:
             raise NotFoundError(f"there is no {path}")
         return io.BytesIO(self._files[path.lower()][1])
+
+    def head(self, path: str, length: int) -> tuple[int, bytes]:
+        return head_of_stream(self.open(path), length)
 
     def entry(self, path: str) -> Entry | None:
         size = self.size_of(path)

@@ -77,6 +77,9 @@ class FileSystem(Protocol):
             UnsupportedError: its content cannot be had from the disk alone.
         """
 
+    def head(self, path: str, length: int) -> tuple[int, bytes]:
+        """(size, first `length` bytes) of a file. Raises what `open` raises."""
+
     def entry(self, path: str) -> Entry | None:
         """What is to be said of the file or directory at a path; None where there is neither."""
 
@@ -99,6 +102,13 @@ def whole(stream: BinaryIO, path: str, most: int) -> bytes:
         raise UnsupportedError(f"the file \\{path} has {size} bytes: at most {most} are read at once")
     stream.seek(0)
     return stream.read()
+
+
+def head_of_stream(stream: BinaryIO, length: int) -> tuple[int, bytes]:
+    """(size, first `length` bytes) of a stream."""
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    return size, stream.read(min(size, length))
 
 
 def chunks(stream: BinaryIO) -> Iterator[bytes]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -42,10 +41,7 @@ def fault_of_file(volume: Volume, path: str, program: bool = True, machine: str 
         machine: for which machine; None where that is not known.
     """
     try:
-        stream = volume.files.open(path)
-        size = stream.seek(0, os.SEEK_END)
-        stream.seek(0)
-        head = stream.read(HEAD) if size else b""
+        size, head = volume.files.head(path, HEAD)
     except NotFoundError:
         return Fault(Kind.MISSING, "it is not there")
     except (FormatError, UnsupportedError, UsageError) as error:  # a name that fits several; compressed as a whole
@@ -72,6 +68,6 @@ def _fault_of_program(head: bytes, size: int, machine: str | None) -> Fault | No
 def machine_of(volume: Volume, path: str) -> str | None:
     """The machine that a program is for; None where it is none that can be read."""
     try:
-        return read_program(volume.files.open(path).read(HEAD)).machine
+        return read_program(volume.files.head(path, HEAD)[1]).machine
     except (FormatError, NotFoundError, UnsupportedError, UsageError):
         return None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO, ClassVar
 from vmrescue.device import Held
 from vmrescue.errors import FormatError, NotFoundError, ReadError, RefusedError, UnsupportedError
 from vmrescue.image.reference import Reference
-from vmrescue.readers.file_system import Entry
+from vmrescue.readers.file_system import Entry, head_of_stream
 from vmrescue.readers.nature import Nature
 from vmrescue.readers.stream import DeviceStream
 from vmrescue.registry.base_block import LOG_SUFFIXES
@@ -120,6 +120,9 @@ class HiveFiles:
 
     def open(self, path: str) -> BinaryIO:
         return DeviceStream(self._device) if path == self._path.name else BytesIO(self.read_file(path))
+
+    def head(self, path: str, length: int) -> tuple[int, bytes]:
+        return head_of_stream(self.open(path), length)
 
     def entry(self, path: str) -> Entry | None:
         size = self.size_of(path)

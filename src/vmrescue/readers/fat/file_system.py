@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from vmrescue import file_path
 from vmrescue.errors import NotFoundError, UsageError
 from vmrescue.readers.fat.volume import BoundedFatFs, entries_of, name_of
-from vmrescue.readers.file_system import Entry, ambiguous
+from vmrescue.readers.file_system import Entry, ambiguous, head_of_stream
 from vmrescue.readers.guard import GuardedStream, reading
 from vmrescue.readers.nature import Nature
 from vmrescue.readers.stream import DeviceStream
@@ -67,6 +67,9 @@ class FatFileSystem:
             if entry is None or entry.is_directory():
                 raise NotFoundError(f"there is no file \\{path}")
             return cast("BinaryIO", GuardedStream(entry.open(), f"FAT file {path}", self._position))
+
+    def head(self, path: str, length: int) -> tuple[int, bytes]:
+        return head_of_stream(self.open(path), length)
 
     def entry(self, path: str) -> Entry | None:
         with reading(f"FAT file {path}", self._position):

@@ -11,21 +11,25 @@ from dissect.ntfs.c_ntfs import ATTRIBUTE_TYPE_CODE
 
 from vmrescue import file_path
 from vmrescue.errors import NotFoundError, UnsupportedError
-from vmrescue.readers.file_system import CHUNK, Entry
+from vmrescue.readers.file_system import CHUNK, Entry, head_of_stream
 from vmrescue.readers.free_space import FreeSpace, free_space
 from vmrescue.readers.guard import GuardedStream, reading
 from vmrescue.readers.nature import Nature
 from vmrescue.readers.ntfs.content import content_of
+from vmrescue.readers.ntfs.head import head_of
+from vmrescue.readers.ntfs.index import DirectoryIndex
 from vmrescue.readers.ntfs.log import why_not_closed
 from vmrescue.readers.ntfs.marks import DATA_PACKED, DATA_SPARSE, marks_of, storage_of, why_not_read
-from vmrescue.readers.ntfs.volume import BoundedNtfs, Names, long_name, name_of, names_in, target_of
+from vmrescue.readers.ntfs.volume import BoundedNtfs
 
 if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
+    from vmrescue.readers.ntfs.index import IndexEntry
 
 LOG_RECORD, BITMAP_RECORD, BAD_CLUSTERS_RECORD = 2, 6, 8  # of $LogFile, $Bitmap, $BadClus
 BAD_STREAM = "$Bad"  # as long as the volume: what it stores are the bad clusters
 ROOT_RECORD, FIRST_USER_RECORD = 5, 24  # but for the root, what comes before is NTFS's own
+INDEXES_KEPT = 8  # of directories, in memory
 SPACE_AT, DOS_NAME = 0x41, 2  # of $FILE_NAME: its name space; a name that is only the short form of another
 
 
@@ -57,7 +61,7 @@ class NtfsFileSystem:
         self._volume_size = device.size
         self._directories: dict[str, Any] = {}  # by their paths as they were asked for
         self._spelled: dict[str, tuple[str, Any]] = {}  # the same, with their own names
-        self._asked: tuple[int, Names] | None = None  # the directory in which a name was looked up last
+        self._indexes: dict[int, DirectoryIndex] = {}  # of the directories in which names were looked up last
         with reading("NTFS volume", position):
             self._ntfs = BoundedNtfs(device)
             self.cluster_size: int = self._ntfs.cluster_size
@@ -147,12 +151,19 @@ class NtfsFileSystem:
                 raise UnsupportedError(f"the file \\{path} is larger than its volume, and so not read: {found}")
             return cast("BinaryIO", GuardedStream(content_of(record), f"NTFS file {path}", self._position))
 
+    def head(self, path: str, length: int) -> tuple[int, bytes]:
+        with reading(f"NTFS file {path}", self._position):
+            record = self._record(path)
+            plain = None if record is None or record.is_dir() else head_of(record, length)
+        return plain or head_of_stream(self.open(path), length)
+
     def entries(self, path: str) -> list[Entry]:
         with reading(f"NTFS directory {path}", self._position):
             record = self._record(path)
             if record is None or not record.is_dir():
                 raise NotFoundError(f"there is no directory \\{path}")
-            found = (_described(each.dereference(), name_of(each)) for each in names_in(record))
+            index = DirectoryIndex(record)
+            found = (_described(index.record_of(each), index.name_of(each)) for each in index.names())
             return sorted((entry for entry in found if entry.name != "."), key=lambda entry: entry.name.upper())
 
     def entry(self, path: str) -> Entry | None:
@@ -166,10 +177,11 @@ class NtfsFileSystem:
             for at, part in enumerate(names):
                 way = f"{way}\\{part}"
                 if way not in self._spelled:
-                    entry = self._names_in(record).find(part) if record.is_dir() else None
-                    if entry is None:
+                    found = self._find(record, part)
+                    if found is None:
                         break
-                    names[at], record = long_name(entry), target_of(entry)
+                    index, entry = found
+                    names[at], record = index.long_name(entry), index.target_of(entry)
                     if record.is_dir():
                         self._spelled[way] = names[at], record
                 else:
@@ -196,11 +208,17 @@ class NtfsFileSystem:
                 number=int(record.segment),
             )
 
-    def _names_in(self, directory: Any) -> Names:
+    def _find(self, directory: Any, name: str) -> tuple[DirectoryIndex, IndexEntry] | None:
+        """The entry of a name in a directory, with its index; None where there is none."""
+        if not directory.is_dir():
+            return None
         number = int(directory.segment)
-        if self._asked is None or self._asked[0] != number:
-            self._asked = number, Names(directory)
-        return self._asked[1]
+        index = self._indexes.pop(number, None) or DirectoryIndex(directory)
+        if len(self._indexes) >= INDEXES_KEPT:
+            del self._indexes[next(iter(self._indexes))]
+        self._indexes[number] = index
+        entry = index.find(name)
+        return None if entry is None else (index, entry)
 
     def _record(self, path: str) -> Any | None:
         """What lies at a path. Directories on the way are kept: most of what is asked for lies beside each other."""
@@ -210,10 +228,11 @@ class NtfsFileSystem:
             if way in self._directories:
                 record = self._directories[way]
                 continue
-            entry = self._names_in(record).find(part) if record.is_dir() else None
-            if entry is None:
+            found = self._find(record, part)
+            if found is None:
                 return None
-            record = target_of(entry)
+            index, entry = found
+            record = index.target_of(entry)
             if record.is_dir():
                 self._directories[way] = record
         return record

@@ -1,10 +1,9 @@
 """dissect.ntfs within bounds: what a volume says of itself makes it neither loop nor take memory without end.
 
-Version 3.16 follows a child of an index node wherever it leads, also back; goes through an index allocation by steps
-that may be 0 and to a size that may be anything; unfolds a compressed hole of any length cluster by cluster; reads
-clusters again for each run that names them; and follows the attribute lists of the records that an attribute list
-names. So records are looked at before it takes them apart, and indexes are walked here. Sources of the limits:
-linux-ntfs documentation; what Windows itself makes.
+Version 3.16 unfolds a compressed hole of any length cluster by cluster; reads clusters again for each run that names
+them; and follows the attribute lists of the records that an attribute list names. So records are looked at before it
+takes them apart; indexes are walked in `index`. Sources of the limits: linux-ntfs documentation; what Windows itself
+makes.
 """
 
 from __future__ import annotations
@@ -12,41 +11,27 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
-from bisect import bisect_left
 from functools import cached_property
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from dissect.ntfs import NTFS
 from dissect.ntfs.attr import AttributeHeader
-from dissect.ntfs.c_ntfs import ATTRIBUTE_TYPE_CODE
 from dissect.ntfs.mft import Mft, MftRecord
 
-from vmrescue.errors import FormatError, UsageError
-from vmrescue.readers.file_system import ambiguous
-from vmrescue.readers.ntfs.content import check_extents, content_of, odd
+from vmrescue.errors import FormatError
+from vmrescue.readers.ntfs.content import content_of, odd
 from vmrescue.readers.stream import DeviceStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from dissect.ntfs.index import Index
 
     from vmrescue.device import BlockDevice
 
 ATTRIBUTE_LIST, END = 0x20, 0xFFFFFFFF
 LONGEST_LIST = 256 << 10  # bytes of an attribute list: Windows' own limit
 LIST_ENTRY = 24  # bytes of the shortest
-INDEX_BLOCKS = (512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)  # bytes
-MOST_BLOCKS = 1 << 18  # of an index: some four million names
-SHORTEST_ENTRY = 16  # bytes of an index entry without a key
-MOST_LOOKED_INTO = 64  # index nodes for one name: Windows' trees have four levels, and few names fit in any case
-NODES_KEPT = 16  # of a directory's index, in memory
-FILE_NAMES = "$I30"  # the index of a directory
-DOS_NAME = 2  # a name's space: it is only the short form of another one
 UPCASE_RECORD, UPCASE_SIZE = 10, 0x20000  # $UpCase is always file record 10
-NAME_LENGTH_AT, NAME_SPACE_AT, NAME_AT = 0x40, 0x41, 0x42  # of $FILE_NAME
-IN_USE = 1  # a record's flag
 
 _HEAD = struct.Struct("<IIB")  # an attribute's type, length, whether its value lies elsewhere
 _LENGTH = struct.Struct("<H")
@@ -172,11 +157,6 @@ def check_record(record: MftRecord) -> None:
             _check_list(record, AttributeHeader(BytesIO(record.data), offset, record))
 
 
-def _index_of(directory: MftRecord) -> Index:
-    check_extents(directory, FILE_NAMES, ATTRIBUTE_TYPE_CODE.INDEX_ALLOCATION)
-    return directory.index(FILE_NAMES)
-
-
 def _check_list(record: MftRecord, header: Any) -> None:
     if header.size > LONGEST_LIST:
         raise odd(record, f"an attribute list of at most {LONGEST_LIST} bytes", header.size)
@@ -189,167 +169,3 @@ def _check_list(record: MftRecord, header: Any) -> None:
         if length < LIST_ENTRY:
             raise odd(record, f"entries of at least {LIST_ENTRY} bytes in its list", length)
         offset += length
-
-
-def names_in(directory: MftRecord) -> Iterator[Any]:
-    """The index entries of a directory, one for each name that is more than the short form of another."""
-    for entry in _entries(_index_of(directory)):
-        if entry.key[NAME_SPACE_AT] != DOS_NAME:
-            yield entry
-
-
-def name_of(entry: Any) -> str:
-    """The name in an entry of a directory. It may hold half a pair of surrogates, which dissect does not decode."""
-    key = entry.key
-    if len(key) < NAME_AT or len(key) < NAME_AT + 2 * key[NAME_LENGTH_AT]:
-        raise odd(
-            entry.index.record,
-            "index entries with a name",
-            f"{len(key)} bytes",
-        )
-    return str(key[NAME_AT : NAME_AT + 2 * key[NAME_LENGTH_AT]].decode("utf-16-le", "surrogatepass"))
-
-
-def target_of(entry: Any) -> MftRecord:
-    """The record that an entry of a directory leads to. Raises FormatError where that is another file's by now."""
-    record, wanted = entry.dereference(), entry.header.FileReference.SequenceNumber
-    if not record.header.Flags & IN_USE or record.header.SequenceNumber != wanted:
-        raise odd(
-            record,
-            f"the file with sequence number {wanted}",
-            record.header.SequenceNumber,
-        )
-    return record
-
-
-def long_name(entry: Any) -> str:
-    """The name of a directory's entry, or the long one that it is the short form of."""
-    if entry.key[NAME_SPACE_AT] == DOS_NAME:
-        for found in entry.dereference().attributes[ATTRIBUTE_TYPE_CODE.FILE_NAME]:
-            key = found.header.open().read()
-            if key[NAME_SPACE_AT] == 1 and key[:8] == entry.key[:8]:  # of Windows, in the same directory
-                return str(key[NAME_AT : NAME_AT + 2 * key[NAME_LENGTH_AT]].decode("utf-16-le", "surrogatepass"))
-    return name_of(entry)
-
-
-class Names:
-    """The names in a directory, looked up one after the other.
-
-    Who goes through a folder asks for neighbours: the nodes of its index that were looked into last are kept.
-    """
-
-    def __init__(self, directory: MftRecord) -> None:
-        self._index = _index_of(directory)
-        self._kept: dict[int | None, list[Any]] = {}  # nodes, the last one that was asked for at the end
-
-    def find(self, name: str) -> Any | None:
-        """The index entry of a name; None where the directory has none.
-
-        The exact spelling wins. Without it any case of letters fits: names that differ only in case stand beside each
-        other where a POSIX program made them, and in folders that Windows was told to take case for real.
-
-        Raises:
-            UsageError: several fit, of different files.
-        """
-        found = list(self._fitting(None, self._index.record.ntfs.sort_key(name), []))
-        for entry in found:
-            if name_of(entry) == name:
-                return entry
-        if len({bytes(entry.header.FileReference.dumps()) for entry in found}) > 1:
-            raise UsageError(ambiguous(name, map(name_of, found)))
-        return found[0] if found else None
-
-    def _fitting(self, vcn: int | None, wanted: list[int], way: list[int]) -> Iterator[Any]:
-        """The entries in a node (None: the root) and below it whose names differ from one in case at most.
-
-        `way` gathers the nodes that were looked into, each of which is there once.
-        """
-        index, node = self._index, self._node(vcn)
-
-        def sort_key(entry: Any) -> list[int]:
-            return list(index.record.ntfs.sort_key(name_of(entry)))
-
-        for entry in node[bisect_left(node, wanted, hi=len(node) - node[-1].is_end, key=sort_key) :]:
-            if entry.is_node:
-                yield from self._fitting(self._below(entry.node_vcn, way), wanted, way)
-            if entry.is_end or sort_key(entry) != wanted:
-                return
-            yield entry
-
-    def _below(self, vcn: int, way: list[int]) -> int:
-        if not _block_size(self._index):
-            raise odd(self._index.record, "blocks for the nodes of its index", "none")
-        if vcn in way or len(way) >= MOST_LOOKED_INTO:
-            expected = f"at most {MOST_LOOKED_INTO} nodes of its index for a name, each once"
-            raise odd(self._index.record, expected, f"VCN {vcn} again" if vcn in way else "more")
-        way.append(vcn)
-        return vcn
-
-    def _node(self, vcn: int | None) -> list[Any]:
-        """A node's entries."""
-        index = self._index
-        node = self._kept.pop(vcn, None)
-        if node is None:
-            node = list(_sound(index, (index.root if vcn is None else index.index_buffer(vcn)).entries()))
-            if not node:
-                raise odd(index.record, "an entry in each node of its index", "none")
-            if len(self._kept) >= NODES_KEPT:
-                del self._kept[next(iter(self._kept))]
-        self._kept[vcn] = node
-        return node
-
-
-def _entries(index: Any) -> Iterator[Any]:
-    """Every entry with a key: of the root, then of all blocks in use, in their order in the file.
-
-    A block that is not in use still holds the names that were in it last, of files that are gone or elsewhere.
-    """
-    size = _block_size(index)
-    yield from (entry for entry in _sound(index, index.root.entries()) if not entry.is_end)
-    if not size:
-        return
-    step = max(size >> index._vcn_size_shift, 1)
-    in_use = content_of(index.record, index.name, ATTRIBUTE_TYPE_CODE.BITMAP).read(MOST_BLOCKS // 8)
-    for number in range(min(index._index_stream.size // size, 8 * len(in_use))):
-        block = _block(index, number * step) if in_use[number // 8] >> number % 8 & 1 else None
-        if block is not None:
-            yield from (entry for entry in _sound(index, block.entries()) if not entry.is_end)
-
-
-def _block(index: Any, vcn: int) -> Any | None:
-    """An index block; None where there is none that is sound."""
-    from dissect.ntfs.exceptions import Error
-
-    try:
-        return index.index_buffer(vcn)
-    except (Error, EOFError):
-        return None
-
-
-def _block_size(index: Any) -> int:
-    """Bytes of an index block; 0 where the index has none. Raises FormatError."""
-    stream, record = index._index_stream, index.record
-    if not stream:
-        return 0
-    size = index.root.bytes_per_index_buffer
-    if size not in INDEX_BLOCKS:
-        raise odd(
-            record,
-            f"index blocks of {INDEX_BLOCKS[0]} to {INDEX_BLOCKS[-1]} bytes",
-            size,
-        )
-    if stream.size > size * MOST_BLOCKS:
-        raise odd(record, f"an index of at most {MOST_BLOCKS} blocks", f"{stream.size} bytes")
-    return int(size)
-
-
-def _sound(index: Any, entries: Iterator[Any]) -> Iterator[Any]:
-    """A node's entries, of which each takes room: dissect goes on by the length that an entry gives itself."""
-    for entry in entries:
-        if entry.length < SHORTEST_ENTRY:
-            raise odd(
-                index.record,
-                f"index entries of at least {SHORTEST_ENTRY} bytes",
-                entry.length,
-            )
-        yield entry
