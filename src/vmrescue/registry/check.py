@@ -17,7 +17,8 @@ from vmrescue.progress import work
 from vmrescue.registry import key_node, key_value, names, security, subkey_list
 from vmrescue.registry.cells import BINS, NIL, SIZE
 from vmrescue.registry.key import LINK_VALUE
-from vmrescue.registry.space import BIN_HEADER, LEAST, bin_at
+from vmrescue.registry.plain import OWNED, Marks, PlainCells
+from vmrescue.registry.space import BIN_HEADER, LEAST, bin_size
 from vmrescue.registry.subkey_edit import Leaf
 from vmrescue.upcase import upper
 
@@ -73,8 +74,8 @@ class _Checker:
         self._minor = minor
         self._layered = layered
         self.problems: list[Problem] = []
-        self._used: set[int] = set()  # cells that the bins mark as in use
-        self._owned: set[int] = set()  # cells that a reachable structure owns
+        self._raw = cells.data.peek(BINS, cells.bins_size)
+        self._marks = Marks(cells.bins_size)
         self._descriptors: Counter[int] = Counter()  # key security cell -> number of keys that refer to it
 
     def bins(self) -> None:
@@ -82,7 +83,7 @@ class _Checker:
         offset = 0
         while offset < self._cells.bins_size:
             try:
-                size = bin_at(self._cells, offset)
+                size = bin_size(self._raw, offset, offset, len(self._raw))
             except FormatError as error:
                 self._note(error)
                 return
@@ -90,33 +91,42 @@ class _Checker:
             offset += size
 
     def _cells_of_bin(self, offset: int, end: int) -> None:
-        start, raw = offset, self._cells.data[BINS + offset : BINS + end]
+        size_at, raw, use = SIZE.unpack_from, self._raw, self._marks.use
         while offset < end:
-            size = SIZE.unpack_from(raw, offset - start)[0]
+            (size,) = size_at(raw, offset)
             length = abs(size)
             if length < LEAST or length & 7 or offset + length > end:
                 self._report(offset, "cell", f"has the size {size}; {end - offset} bytes are left in its bin")
                 return
             if size < 0:
-                self._used.add(offset)
+                use(offset)
             offset += length
 
     def keys(self, root: int) -> None:
         """Checks the tree of keys, from the root down."""
         if not self._own(root, "base block", -BINS):
             return
-        waiting: list[tuple[int, KeyNode]] = []
         with self._noting():
-            waiting.append((root, key_node.read(self._cells, root)))
+            self._tree(root, key_node.read(self._cells, root))
+
+    def _tree(self, root: int, node: KeyNode) -> None:
+        plain = None if self._layered else PlainCells(self._raw, self._marks, self._minor)
+        waiting = [(root, node, False)]  # with what `plain` has said of each already
         while waiting:
-            key, node = waiting.pop()
+            key, node, is_plain = waiting.pop()
             try:
-                self._flags(key, node, key == root)
-                self._name(key, node, key == root)
+                if not is_plain or node.access_bits & key_node.LAYER:
+                    self._flags(key, node, key == root)
+                    self._name(key, node, key == root)
                 self._descriptors[node.security] += 1
                 self._class(key, node)
-                self._values(key, node)
-                waiting += self._subkeys(key, node)
+                if not (plain and node.value_count and plain.takes_values(node)):
+                    self._values(key, node)
+                subkeys = plain.take_subkeys(key, node) if plain and node.subkey_count else None
+                if plain and subkeys is not None:
+                    waiting += [(subkey, plain.node(subkey), True) for subkey in subkeys]
+                else:
+                    waiting += [(subkey, below, False) for subkey, below in self._subkeys(key, node)]
             except FormatError as error:
                 self._note(error)
 
@@ -320,20 +330,18 @@ class _Checker:
         Lost key nodes are not noted: Windows 10 itself leaves one behind when it renames a key. If a key was really
         lost, its parent's count of subkeys and its descriptor's count of keys are wrong, and its other cells are lost.
         """
-        for offset in sorted(self._used - self._owned):
-            if self._cells.data[BINS + offset + 4 : BINS + offset + 6] != b"nk":
+        for offset in self._marks.lost():
+            if self._raw[offset + 4 : offset + 6] != b"nk":
                 self._report(offset, "cell", "is in use, but belongs to nothing", Weight.NOTE)
 
     def _own(self, offset: int, structure: str, holder: int) -> bool:
-        """Makes `holder` the owner of a cell. Reports and returns False if the cell is not in use or owned already."""
-        if offset not in self._used:
-            self._report(holder, structure, f"refers to 0x{offset:x}, where no used cell begins")
-            return False
-        if offset in self._owned:
-            self._report(holder, structure, f"refers to 0x{offset:x}, which belongs to something else already")
-            return False
-        self._owned.add(offset)
-        return True
+        """Notes that something has a cell for itself; False where it may not."""
+        if self._marks.take(offset):
+            return True
+        taken = self._marks.state(offset) == OWNED
+        why = "which belongs to something else already" if taken else "where no used cell begins"
+        self._report(holder, structure, f"refers to 0x{offset:x}, {why}")
+        return False
 
     @contextmanager
     def _noting(self) -> Iterator[None]:
