@@ -1,8 +1,8 @@
 """NTFS volumes: read, checked, and edited without a mount.
 
-What is not done: compressed and encrypted content is neither read nor rewritten, sparse content not rewritten; a new
-file gets no short (8.3) name and shares its directory's security instead of inheriting it; the change journal
-($UsnJrnl) is not written, as ntfs-3g does not write it either, so that indexers see an edit when they next look.
+Limits: compressed and encrypted content is neither read nor rewritten, and sparse content is not rewritten. A new file
+gets no short (8.3) name, and its directory's security descriptor instead of an inherited one. The change journal
+($UsnJrnl) is not written, as in ntfs-3g; programs that follow it notice an edit only when they read the file again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NtfsVolume", "FileInfo", "VolumeState", "volume_state"]
 
-# Imported when they are first used: a diagnosis asks for a volume's state, and needs no editor.
+# Imported when they are first used: a diagnosis needs only a volume's state, not the editor.
 _MODULES = {"NtfsVolume": "volume", "FileInfo": "info", "VolumeState": "state", "volume_state": "state"}
 
 __getattr__ = names_of(__name__, _MODULES)

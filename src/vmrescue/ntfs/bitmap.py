@@ -1,4 +1,4 @@
-"""$Bitmap: which clusters are in use, and how free ones are chosen."""
+"""$Bitmap: which clusters are in use, and the choice of free ones."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
     from vmrescue.ntfs.structures.positions import Lcn
     from vmrescue.ntfs.structures.run_list import Run
 
-CHUNK = 1 << 16  # bytes of the bitmap looked at together
+CHUNK = 1 << 16  # bytes of the bitmap that are read at once
 ZONE_SIZE = 200 << 20  # bytes that Windows keeps free after $MFT, for it to grow into
-ZONE_PART = 8  # of the volume, where that is less
-MOST_PIECES = 1 << 21  # of free clusters, looked at or kept: each is two tuples for a planner, half a gigabyte in all
+ZONE_PART = 8  # but at most this fraction (1/8) of the volume
+MOST_PIECES = 1 << 21  # most free pieces that are read or kept; a planner's tuples for so many take half a gigabyte
 
-Piece = tuple[int, int]  # first cluster of the volume (LCN), number of clusters: this module knows no others
+Piece = tuple[int, int]  # first cluster of the volume (LCN), number of clusters
 Flip = tuple[int, int, bool]  # first cluster, number of clusters, whether they are in use now
 
 _FREE = re.compile("0+")
 
 
 class ClusterBitmap:
-    """One bit a cluster, read in parts. Changes are seen at once, and written with the edit under way.
+    """One bit for each cluster, read in parts. Changes are visible at once, and written when the edit is complete.
 
     Args:
         stream: the content of $Bitmap.
         boot: the volume's geometry.
-        mft: the file table, behind which room is left for it.
+        mft: the file table; clusters after it are kept free for it.
     """
 
     def __init__(self, stream: Stream, boot: BootSector, mft: FileTable) -> None:
@@ -43,27 +43,29 @@ class ClusterBitmap:
         self._mft = mft
         self._count = boot.cluster_count
         self._cluster_size = boot.cluster_size
-        self._next = 0  # where the last allocation ended: the next one most likely finds room there
+        self._next = 0  # where the last allocation ended; the next search begins there
         self.reserved: Piece = (0, 0)  # free clusters that `allocate` leaves alone
-        self.changes: list[Flip] | None = None  # what was taken and given back, where somebody wants to know
+        self.changes: list[Flip] | None = None  # clusters taken and freed, if a caller wants them recorded
         if self._stream.initialized * 8 < self._count:
             at = self._stream.attribute.position + 0x38
             raise FormatError("$Bitmap", at, f"{self._count} bits", f"{self._stream.initialized} bytes")
 
     def free_count(self) -> int:
-        """Clusters that no file owns."""
+        """The number of free clusters. Reads the whole bitmap."""
         return self._count - sum(bits.bit_count() for _, bits, _ in self.parts(0, self._count))
 
     def parts(self, first: int, end: int, chunk: int = CHUNK) -> Iterator[tuple[int, int, int]]:
-        """(first cluster, bits as a number, clusters) of each part of a range; the lowest bit is the first's."""
+        """Each part of a range: (first cluster, bits, number of clusters). The lowest bit is the first cluster's."""
         return bit_parts(self._stream, first, end, chunk)
 
     def allocate(self, count: int, near: Lcn | None = None) -> list[Piece]:
-        """Takes `count` free clusters in as few pieces as can be: from `near` on, if those are free, then a piece that
-        is long enough, else the longest ones. What Windows keeps for $MFT is left alone while there are others.
+        """Takes `count` free clusters in as few pieces as possible.
+
+        Free clusters from `near` on come first, then one piece that is long enough, else the longest pieces. Clusters
+        that Windows keeps free for $MFT are used last.
 
         Raises:
-            RefusedError: there are not so many.
+            RefusedError: fewer clusters are free.
         """
         pieces: list[Piece] = []
         if near is not None and (here := self._free_at(near, self._before_reserved(near, count))):
@@ -80,18 +82,18 @@ class ClusterBitmap:
         return pieces
 
     def take(self, pieces: Iterable[Piece]) -> None:
-        """Takes these very clusters. Raises FormatError where they are in use."""
+        """Takes exactly these clusters. Raises FormatError if one is in use."""
         for first, length in pieces:
             self._flip(first, length, used=True)
 
     def free(self, runs: Iterable[Run]) -> None:
-        """Gives clusters back. Raises FormatError where they are free already."""
+        """Frees clusters. Raises FormatError if one is free already."""
         for run in runs:
             self._flip(run.lcn, run.length, used=False)
             self._next = min(self._next, run.lcn)
 
     def _free_at(self, first: int, count: int) -> int:
-        """How many clusters from `first` on are free, `count` at most."""
+        """How many clusters from `first` on are free, at most `count`."""
         end = min(first + count, self._count)
         for start, bits, length in self.parts(first, end):
             if bits:
@@ -135,14 +137,14 @@ class ClusterBitmap:
 
     @property
     def zone_size(self) -> int:
-        """Clusters behind $MFT that are left to it while there are others."""
+        """The number of clusters after $MFT that are kept free for it while there are others."""
         return min(self._count // ZONE_PART, ZONE_SIZE // self._cluster_size)
 
     def free_pieces(self) -> Iterator[Piece]:
-        """All free clusters, in pieces as long as can be, in the order of the volume.
+        """All free clusters in the order of the volume, adjacent ones as one piece.
 
         Raises:
-            RefusedError: they lie in too many pieces to be planned with.
+            RefusedError: they are in more than `MOST_PIECES` pieces.
         """
         for number, piece in enumerate(self._free_pieces([(0, self._count)])):
             if number == MOST_PIECES:
@@ -150,7 +152,7 @@ class ClusterBitmap:
             yield piece
 
     def _free_pieces(self, ranges: list[Piece]) -> Iterator[Piece]:
-        """The free pieces in ranges of clusters, each as long as it is there."""
+        """The free clusters in ranges, adjacent ones as one piece."""
         for first, end in ranges:
             last: Piece = (first, 0)
             for piece in self._free_parts(first, end):
@@ -187,7 +189,7 @@ class ClusterBitmap:
 
 
 def bit_parts(bitmap: Stream, first: int, end: int, chunk: int = CHUNK) -> Iterator[tuple[int, int, int]]:
-    """(first bit, bits as a number, how many) of each part of a range of a bitmap, `chunk` bytes at most."""
+    """Each part, of at most `chunk` bytes, of a range of a bitmap: (first bit, bits, number of bits)."""
     while first < end:
         byte = first // 8
         stop = min((byte + chunk) * 8, end)
@@ -197,11 +199,11 @@ def bit_parts(bitmap: Stream, first: int, end: int, chunk: int = CHUNK) -> Itera
 
 
 def fewest(pieces: Iterable[Piece], count: int) -> list[Piece]:
-    """`count` clusters out of free pieces: the first that is long enough, else the longest; none if they are too few.
+    """`count` clusters of free pieces: the first piece that is long enough, else the longest. Empty if there are fewer.
 
-    Holds no more pieces than are needed.
+    Keeps only as many pieces in memory as are needed.
     """
-    heap: list[Piece] = []  # length, first
+    heap: list[Piece] = []  # (length, first)
     total = 0
     for first, length in pieces:
         if length >= count:

@@ -1,7 +1,8 @@
-"""Whether a volume is sound. Each record, each run and each index is gone through once, whatever the volume claims.
+"""The check of a volume. Reads each record, each run and each index once, however damaged the volume is.
 
-What Windows itself lets lag behind counts as sound: times in names; sizes in the names of NTFS's own files, and of
-files with several names. Memory: one bit for each cluster that is used, four bytes for each file record.
+Some copies of facts are not kept up to date by Windows itself and are not checked: times in names, and sizes in the
+names of NTFS's own files and of files with several names. Memory: one bit for each used cluster, four bytes for each
+file record.
 """
 
 from __future__ import annotations
@@ -36,13 +37,13 @@ if TYPE_CHECKING:
     from vmrescue.ntfs.structures.file_name import FileName
     from vmrescue.ntfs.structures.record import FileRecord
 
-USED_AT = 0x18  # of a file record: how many bytes of it are used
-CHUNK = 4096  # bytes of $MFT's bitmap looked at together
+USED_AT = 0x18  # field of a file record: how many of its bytes are used
+CHUNK = 4096  # bytes of $MFT's bitmap that are read at once
 RESERVED_BITS = sum(1 << number for number in RESERVED)
 
 
 def check_volume(store: Store) -> list[str]:
-    """What is wrong with the volume, in sentences; a `Note` is no reason against an edit."""
+    """What is wrong with the volume, in sentences; a `Note` does not stop an edit."""
     checker = _Checker(store)
     with work("checking the volume's file records", store.mft.count, "record") as now:
         checker.reached = now.reach
@@ -62,12 +63,12 @@ def check_volume(store: Store) -> list[str]:
 class _Checker:
     def __init__(self, store: Store) -> None:
         self.problems: list[str] = []
-        self.reached: Callable[[int], None] = lambda number: None  # told which records are done
+        self.reached: Callable[[int], None] = lambda number: None  # called with the number of records checked so far
         self._store = store
         self._owned = PagedBits()
-        self._claimed = 0  # clusters of all attributes
-        self._named = PagedNumbers("H")  # names in each file's records
-        self._entered = PagedNumbers("H")  # entries of directories that lead to them
+        self._claimed = 0  # number of clusters of all attributes so far
+        self._named = PagedNumbers("H")  # base record -> number of names in its file's records
+        self._entered = PagedNumbers("H")  # base record -> number of directory entries that lead to it
         self._views = [
             _View(store, "$ObjId", "$O", Kind.OBJECT_ID, object_id_key),
             _View(store, "$Reparse", "$R", Kind.REPARSE_POINT, reparse_key),
@@ -75,7 +76,7 @@ class _Checker:
 
     @contextmanager
     def reporting(self) -> Iterator[None]:
-        """A structure that cannot be read is a problem, not the end."""
+        """Turns the error of a structure that cannot be read into a problem; the check goes on."""
         try:
             yield
         except VmRescueError as error:
@@ -86,7 +87,7 @@ class _Checker:
     def boot_copy(self) -> None:
         boot, device = self._store.boot, self._store.device
         if device.size < boot.volume_size + boot.sector_size:
-            return  # a volume without the rest of its partition
+            return  # the device ends with the volume, so it has no sector for the copy
         if device.read_at(0, boot.sector_size) != device.read_at(boot.volume_size, boot.sector_size):
             self.problems.append(Note("the copy of the boot sector behind the volume differs from it"))
 
@@ -119,7 +120,7 @@ class _Checker:
         self._check_unwritten(bitmap, done, self._store.mft.count)
 
     def _check_unwritten(self, bitmap: Stream, first: int, end: int) -> None:
-        """No record in a part of the image that was never written is marked as in use."""
+        """Checks that no record in a never-written part of the image is marked as in use."""
         for start, marks, _ in bit_parts(bitmap, first, end):
             if marks & ~(RESERVED_BITS >> start):
                 said = f"file records from {start} on are free, but marked as in use"
@@ -169,7 +170,7 @@ class _Checker:
     # -- clusters
 
     def _claim(self, file: File, stream: Stream) -> bool:
-        """Notes whose the clusters of an attribute are; whether they are nobody else's."""
+        """Records the clusters of an attribute as owned. False if another attribute owns one of them."""
         attribute, runs = stream.attribute, stream.clusters.runs
         size = self._store.boot.cluster_size
         if attribute.allocated_size != runs.clusters * size:
@@ -179,7 +180,7 @@ class _Checker:
         if packed and attribute.compressed_size != sum(run.length for run in runs.stored) * size:
             self.problems.append(f"a packed attribute of {file.base.title} gives a wrong size on disk")
         if self._claimed > self._store.boot.cluster_count:
-            return False  # some are shared, which was said; that many could be claimed without end
+            return False  # clusters are shared, which was reported; ends a check that could go on for ever
         self._claimed += sum(run.length for run in runs.stored)
         shared = _Clusters()
         for run in runs.stored:
@@ -235,7 +236,7 @@ class _Checker:
             self.problems.append(Note(said))
 
     def names(self) -> None:
-        """Every name in a record has its entry in a directory."""
+        """Checks that every name in a record has an entry in a directory."""
         for number, named in self._named.items():
             if named > (entered := self._entered[number]):
                 self.problems.append(f"file record {number} has {named} names, and {entered} entries in directories")
@@ -249,7 +250,7 @@ class _Checker:
 
 
 class _View:
-    """One of the system's indexes: every file that has the attribute is in it, and nothing else."""
+    """The check of one of the system's indexes: it has every file with the attribute, and no others."""
 
     def __init__(self, store: Store, file_name: str, name: str, kind: Kind, key: Callable[[File], bytes]) -> None:
         self._title = file_name
@@ -259,7 +260,7 @@ class _View:
         self._count = 0
 
     def check(self, file: File, problems: list[str]) -> None:
-        """Looks a file up that has the attribute."""
+        """Checks that a file is in the index if it has the attribute."""
         if file.find(self._kind) is None:
             return
         self._count += 1
@@ -274,7 +275,7 @@ class _View:
 
 
 class _Clusters:
-    """How many clusters, and the first."""
+    """A number of clusters, and the first of them."""
 
     def __init__(self) -> None:
         self.count = 0

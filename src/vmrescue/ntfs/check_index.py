@@ -1,4 +1,4 @@
-"""Whether an index is sound."""
+"""The check of an index."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def check_index(index: Index, problems: list[str]) -> Iterator[Entry]:
-    """The entries of an index in its order; adds what is wrong with that, and with its blocks, to `problems`."""
+    """Yields the entries of an index; adds what is wrong with their order and with its blocks to `problems`."""
     where = f"the index {index.name} of file record {index.file.number}"
     seen: set[BlockVcn] = set()
     last: Key | None = None
@@ -31,7 +31,7 @@ def check_index(index: Index, problems: list[str]) -> Iterator[Entry]:
 
 
 def _check_blocks(index: Index, seen: set[BlockVcn], where: str, problems: list[str]) -> None:
-    """The blocks that the bitmap says are in use are those of the tree."""
+    """Checks that the blocks in use, according to the index's bitmap, are those of the tree."""
     if index.file.find(Kind.BITMAP, index.name) is None:
         return
     bitmap = index.file.stream(Kind.BITMAP, index.name)

@@ -1,4 +1,4 @@
-"""A range of clusters, in the order of their runs, as an array of bytes."""
+"""The clusters of a run list as an array of bytes."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class ClusterStream:
         return self.runs.clusters * self.cluster_size
 
     def position(self, offset: int) -> int:
-        """The byte of the volume where a byte of the stream is; HOLE in a hole."""
+        """Where a byte of the stream is, in bytes from the volume's start; HOLE in a hole."""
         return next(self._pieces(offset, 1))[0]
 
     def read_at(self, offset: int, length: int) -> bytes:
-        """As the bytes will be once the edit under way is complete."""
+        """Bytes of the stream, with the pending changes of the current edit."""
         parts = [
             bytes(part) if position == HOLE else self._pending.read_at(position, part)
             for position, part in self._pieces(offset, length)
@@ -39,7 +39,7 @@ class ClusterStream:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def write_at(self, offset: int, data: bytes) -> None:
-        """Changes metadata; other bytes go out by `write_content`."""
+        """Changes metadata, as part of the current edit. For content, see `write_content`."""
         for position, part in self._stored_pieces(offset, len(data)):
             self._pending.write_at(position, data[:part])
             data = data[part:]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from vmrescue.ntfs.store import Store
 
-Key = Any  # anything that sorts among its kind
+Key = Any  # a sort key; comparable with the other keys of the same index
 
 FILE_NAME, ULONG, SID, SECURITY_HASH, ULONGS = 0x01, 0x10, 0x11, 0x12, 0x13
 
@@ -26,7 +26,7 @@ class Keyed(Protocol):
 
 
 class Collation:
-    """One rule; `key` turns a key's bytes into what sorts by it."""
+    """One collation rule. `key` turns a key's bytes into its sort key."""
 
     def __init__(self, rule: int, store: Store) -> None:
         self.rule = rule
@@ -42,11 +42,11 @@ class Collation:
         raise UnsupportedError(f"an index is sorted by rule {self.rule:#x}, which is not known")
 
     def name_key(self, name: str) -> tuple[bytes, bytes]:
-        """Names sort by upper case first; those that differ only in case, which POSIX programs make, by themselves."""
+        """Names sort by upper case; those that differ only in case (POSIX programs make such), by their exact units."""
         return self._store.upcase.key(name), name.encode("utf-16-be", "surrogatepass")
 
     def position(self, entries: Sequence[Keyed], key: Key) -> int:
-        """The first of a node's entries whose key does not sort before `key`; the last entry sorts after all."""
+        """The index of the first of a node's entries that does not sort before `key`. The last sorts after all keys."""
         low, high = 0, len(entries) - 1
         while low < high:
             middle = (low + high) // 2

@@ -1,4 +1,4 @@
-"""The value of an attribute as an array of bytes, wherever it is stored."""
+"""The value of an attribute as an array of bytes, resident or not."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from vmrescue.ntfs.structures.attribute import Attribute
     from vmrescue.ntfs.structures.boot_sector import BootSector
 
-METHOD_MASK = 0x00FF  # of an attribute's flags: how it is compressed
+METHOD_MASK = 0x00FF  # bits of an attribute's flags: the compression method
 
 
 class Stream:
@@ -33,16 +33,16 @@ class Stream:
 
     @property
     def clusters(self) -> ClusterStream:
-        """The clusters of a value that must not be resident."""
+        """The clusters of the value, which must not be resident."""
         if self._clusters is None:
             raise FormatError("attribute", self.attribute.position + 8, "a value in clusters", "one in the record")
         return self._clusters
 
     def read_at(self, offset: int, length: int) -> bytes:
-        """Bytes inside the size. What was never written reads as zeros.
+        """Bytes of the value. Beyond its initialized size they are zeros.
 
         Raises:
-            FormatError: the range lies outside.
+            FormatError: the range is not inside the value's size.
             UnsupportedError: the value is compressed or encrypted.
         """
         if offset < 0 or offset + length > self.size:
@@ -54,13 +54,13 @@ class Stream:
         return self._clusters.read_at(offset, there).ljust(length, b"\0") if there else bytes(length)
 
     def read_all(self) -> bytes:
-        """A whole value of metadata, which is never larger than the volume. Raises as `read_at` does."""
+        """The whole value, of metadata: FormatError if it is larger than the volume. Raises as `read_at` does."""
         if self.size > self._limit:
             raise FormatError("attribute", self.attribute.position, f"at most {self._limit} bytes", self.size)
         return self.read_at(0, self.size)
 
     def write_at(self, offset: int, data: bytes) -> None:
-        """Changes metadata inside the size; during an edit, because more of the value may become initialized."""
+        """Changes metadata inside the value's size. Only during an edit, because the initialized size may grow."""
         if offset < 0 or offset + len(data) > self.size:
             raise FormatError(
                 "attribute value", offset, f"{len(data)} bytes inside its {self.size}", offset + len(data)
@@ -83,7 +83,7 @@ class Stream:
 
 
 def runs_of(extents: list[Attribute], boot: BootSector) -> RunList:
-    """The clusters of an attribute that is not resident, given by all its extents in their order."""
+    """The clusters of a non-resident attribute, from all its extents in their order."""
     runs = RunList()
     for extent in extents:
         if not extent.non_resident or extent.lowest_vcn != runs.clusters:

@@ -1,4 +1,4 @@
-"""Directories: names, and the files they lead to."""
+"""Directories: names, and the files that they lead to."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Named(NamedTuple):
 
 
 class Directory:
-    """The names in a directory. POSIX names that differ only in case may stand beside each other."""
+    """The names in a directory. It may have POSIX names that differ only in case."""
 
     def __init__(self, file: File) -> None:
         self.file = file
@@ -38,10 +38,10 @@ class Directory:
         return map(self.named, self.index.entries())
 
     def find(self, name: str) -> Named | None:
-        """The entry of that name; where none is spelled so, in any case.
+        """The entry spelled exactly `name`, else the one that matches in any case; None if there is none.
 
         Raises:
-            UsageError: several fit, of different files.
+            UsageError: none is spelled so, and several of different files match.
         """
         upper = self.index.collation.name_key(name)[0]
         found: list[Named] = []
@@ -58,14 +58,14 @@ class Directory:
         return found[0] if found else None
 
     def named(self, entry: Entry) -> Named:
-        """What an entry of the directory's index says."""
+        """The name and the file's reference in an entry of the directory's index."""
         return Named(read_file_name(entry.key, self.index.root.position), entry.reference)
 
 
 def open_directory(store: Store, names: list[str]) -> Directory:
-    """The directory that a path of names leads to from the root. Raises NotFoundError where there is none.
+    """The directory at a path, given as names from the root. Raises NotFoundError if there is none.
 
-    Reparse points are not followed: offline, their targets may mean something else.
+    Reparse points are not followed: outside of their Windows their targets may mean something else.
     """
     directory = Directory(store.file(ROOT))
     for name in names:
@@ -81,7 +81,7 @@ def open_directory(store: Store, names: list[str]) -> Directory:
 
 
 def find_entry(store: Store, path: str) -> tuple[Directory, Named]:
-    """The entry at a path, and the directory that it is in. Raises NotFoundError where there is none."""
+    """The entry at a path, and the directory that it is in. Raises NotFoundError if there is none."""
     *parents, name = file_path.split(path) or [""]
     directory = open_directory(store, parents)
     named = directory.find(name) if name else None
@@ -91,7 +91,7 @@ def find_entry(store: Store, path: str) -> tuple[Directory, Named]:
 
 
 def find_file(store: Store, path: str) -> File:
-    """The file or directory at a path, which may be the root."""
+    """The file or directory at a path, also the root. Raises NotFoundError if there is none."""
     if not file_path.split(path):
         return store.file(ROOT)
     return store.referenced(find_entry(store, path)[1].reference)

@@ -1,7 +1,8 @@
-"""Indexes: sorted B-trees of entries, of names in a directory and of other keys in the system's own files.
+"""Indexes: sorted B-trees, of names in a directory and of other keys in the system's files.
 
-The root node lies in $INDEX_ROOT, all others are blocks of $INDEX_ALLOCATION, which $BITMAP says are in use. A node is
-a list of entries that ends with one without a key; an entry may have a node below it, whose keys sort before its own.
+The root node is in $INDEX_ROOT; all others are blocks of $INDEX_ALLOCATION, and $BITMAP says which blocks are in use. A
+node is a list of entries that ends with an entry without a key. An entry may have a child node, whose keys sort before
+its own key.
 Source: linux-ntfs documentation, "Index Header", "$INDEX_ROOT", "$INDEX_ALLOCATION".
 """
 
@@ -37,7 +38,7 @@ ENTRY = struct.Struct("<8sHHHH")  # reference (or place of the data), length, ke
 
 
 class Entry(NamedTuple):
-    """One entry of a node, without its node below; `node` is the VCN of that node's block."""
+    """One entry of a node. `node` is the VCN of its child node's block; None if it has no child."""
 
     body: bytes
     node: BlockVcn | None = None
@@ -52,22 +53,22 @@ class Entry(NamedTuple):
 
     @property
     def reference(self) -> int:
-        """The file that a name leads to."""
+        """The reference of the file that a name leads to."""
         return int.from_bytes(self.body[:8], "little")
 
     @property
     def data(self) -> bytes:
-        """What is kept with the key, in an index that is no directory."""
+        """The data stored with the key, in an index that is no directory."""
         start = int.from_bytes(self.body[:2], "little")
         return self.body[start : start + int.from_bytes(self.body[2:4], "little")]
 
     @property
     def size(self) -> int:
-        """Bytes on disk."""
+        """Bytes of the entry as stored."""
         return len(self.body) + (8 if self.node is not None else 0)
 
     def over(self, node: BlockVcn | None) -> Entry:
-        """This entry with another node below it, or none."""
+        """This entry with another child node, or none."""
         return self._replace(node=node)
 
     def to_bytes(self) -> bytes:
@@ -97,15 +98,15 @@ class Node:
 
     @property
     def size(self) -> int:
-        """Bytes of its entries on disk."""
+        """Bytes of its entries as stored."""
         return sum(entry.size for entry in self.entries)
 
 
 class Index:
-    """An index of a file, read. Every block is read at most once in a walk, whatever the index claims.
+    """An index of a file, for reading. A walk reads every block at most once, also in a damaged index.
 
     Raises:
-        FormatError: the file has no such index, or its root is not sound.
+        FormatError: the file has no such index, or its root is damaged.
     """
 
     def __init__(self, file: File, name: str = FILE_NAMES) -> None:
@@ -125,7 +126,7 @@ class Index:
 
     @property
     def unit(self) -> int:
-        """Bytes that one VCN of this index stands for: a cluster, or 512 where clusters are larger than blocks."""
+        """Bytes in the unit of this index's VCNs: a cluster, or 512 if clusters are larger than blocks."""
         return self.block_size // self.block_vcns
 
     @property
@@ -135,7 +136,7 @@ class Index:
         return self._blocks
 
     def forget_blocks(self) -> None:
-        """The attribute with the blocks has changed."""
+        """Must be called when the attribute with the blocks has changed."""
         self._blocks = None
 
     def root_node(self) -> Node:
@@ -159,14 +160,14 @@ class Index:
         return read_node(vcn, block, BLOCK_HEADER, position)
 
     def find(self, key: Key) -> Entry | None:
-        """The entry with that key."""
+        """The entry with that key; None if there is none."""
         entry = next(self.entries(key), None)
         return entry if entry and self.collation.key(entry.key) == key else None
 
     def entries(self, start: Key | None = None, seen: set[BlockVcn] | None = None) -> Iterator[Entry]:
-        """All entries with a key, ascending; from the first that does not sort before `start`.
+        """All entries with a key, ascending; with `start`, from the first that does not sort before it.
 
-        `seen` gathers the VCNs of the blocks that were gone through.
+        The VCNs of the blocks that were read are added to `seen`.
         """
         seen = set() if seen is None else seen
         stack: list[tuple[Node, int]] = []
@@ -200,7 +201,7 @@ class Index:
 
 
 def read_node(vcn: BlockVcn | None, data: bytearray, header: int, position: int) -> Node:
-    """The node whose header is at `header` of `data`; `position` is that of `data`."""
+    """The node whose header is at offset `header` of `data`, which is at `position` of the volume (for errors)."""
     first, end, _, _ = NODE.unpack_from(data, header)
     start = at = header + first
     end += header
@@ -222,6 +223,6 @@ def read_node(vcn: BlockVcn | None, data: bytearray, header: int, position: int)
 
 
 def _check_nodes(entries: list[Entry], position: int) -> None:
-    """Either every entry of a node has one below it, or none has."""
+    """Raises FormatError unless all entries of a node have child nodes, or none has."""
     if len({entry.node is None for entry in entries}) > 1:
         raise FormatError("index node", position, "a node below each entry, or below none", "some of each")

@@ -1,4 +1,4 @@
-"""What a person asks of a file: its name, size, times and attributes."""
+"""Facts about a file for a user: name, size, times and attributes."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ SHOWN_DIRECTORY = 0x10  # FILE_ATTRIBUTE_DIRECTORY
 
 @dataclass(frozen=True)
 class FileInfo:
-    """A file or directory; sizes in bytes, times in UTC (None where none is stored), attributes as Windows has them."""
+    """A file or directory; sizes in bytes, times in UTC (None if none is stored), attributes as in Windows."""
 
     name: str
-    short_name: str  # the DOS name, empty where the file has none
+    short_name: str  # the DOS name, empty if the file has none
     is_directory: bool
     size: int
     allocated_size: int
     attributes: int
     created: datetime | None
     modified: datetime | None
-    changed: datetime | None  # the record, not the content
+    changed: datetime | None  # when the file's record changed, not its content
     accessed: datetime | None
     record: int
     is_compressed: bool
@@ -46,7 +46,7 @@ class FileInfo:
 
 
 def listed(names: Iterable[Named]) -> list[FileInfo]:
-    """What a directory says of its files, in its order; a file's record may know better (see `described`)."""
+    """A directory's files according to its entries, in its order. A file's record may be more recent (`described`)."""
     shown = []
     short: dict[int, str] = {}
     for named in names:
@@ -79,12 +79,12 @@ def _from_name(named: Named, short_name: str) -> FileInfo:
 
 
 def _shown(attributes: int, is_directory: bool) -> int:
-    """A file's attributes as programs see them: NTFS's own bits for indexes are not, that of a directory is."""
+    """A file's attributes as programs see them: without NTFS's bits for indexes, with the bit of a directory."""
     return attributes & ~INDEX_FLAGS | (SHOWN_DIRECTORY if is_directory else 0)
 
 
 def described(file: File, name: str, short_name: str) -> FileInfo:
-    """What a file's own record says."""
+    """A file according to its own record."""
     information = read_standard_information(file)
     data = None if file.is_directory else file.find(Kind.DATA)
     flags = data.flags if data else 0
@@ -108,7 +108,7 @@ def described(file: File, name: str, short_name: str) -> FileInfo:
 
 
 def allocated_size(file: File) -> int:
-    """Bytes that the unnamed data takes, as a directory's entry gives them: of a resident value, rounded up to 8."""
+    """Allocated bytes of the unnamed data as directory entries give them; a resident value's are rounded up to 8."""
     data = None if file.is_directory else file.find(Kind.DATA)
     if data is None:
         return 0

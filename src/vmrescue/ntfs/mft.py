@@ -1,4 +1,4 @@
-"""The file table, $MFT: where each file record is, and its first records' copies in $MFTMirr."""
+"""The file table, $MFT: where each file record is, and the copies of the first records in $MFTMirr."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from vmrescue.ntfs.structures.boot_sector import BootSector
 
 
-CHUNK = 1 << 18  # bytes of the table looked at together
+CHUNK = 1 << 18  # bytes of the table that are read at once
 
 
 class FileTable:
     """Reads and writes file records.
 
-    During an edit each record is read once and shared: what one step changes, the next one sees.
+    During an edit each record is read once and shared, so that each step sees the changes of earlier steps.
 
     Raises:
-        FormatError: the table's own record is not sound.
+        FormatError: the table's own record is damaged.
     """
 
     def __init__(self, pending: PendingWrites, boot: BootSector) -> None:
@@ -39,7 +39,7 @@ class FileTable:
         self.load()
 
     def load(self) -> None:
-        """Finds the table, from its own record; afresh, where the table has grown or an edit was dropped."""
+        """Reads the table's runs from its own record. Called again when the table has grown or an edit was dropped."""
         start = self._boot.mft_cluster * self._boot.cluster_size
         data = self._pending.read_at(start, self._boot.record_size)
         base = read_record(data, MFT, start)
@@ -53,7 +53,7 @@ class FileTable:
             raise FormatError("$MFT", first.position + 0x30, f"at most {self._stream.size} bytes", first.data_size)
 
     def _load_extents(self, base: FileRecord) -> None:
-        """The table's further runs, each of whose records lies in the runs before it."""
+        """Adds the table's runs in extension records. Each of these records is in the runs before its own."""
         found = [attribute for attribute in base.attributes if attribute.kind == Kind.ATTRIBUTE_LIST]
         if not found:
             return
@@ -86,13 +86,13 @@ class FileTable:
         return runs
 
     def position(self, number: int) -> int:
-        """The byte of the volume where a record begins."""
+        """Where a record begins, in bytes from the volume's start."""
         if not 0 <= number < self.count:
             raise FormatError("file reference", None, f"a record below {self.count}", number)
         return self._stream.position(number * self._boot.record_size)
 
     def read(self, number: int) -> FileRecord:
-        """A record as it will be once the edit under way is complete; changing this object changes nothing else."""
+        """A record with the pending changes of the edit, as an object of its own: changes of it are not written."""
         position = self.position(number)
         return read_record(self._raw(number), number, position)
 
@@ -100,7 +100,7 @@ class FileTable:
         return self._stream.read_at(number * self._boot.record_size, self._boot.record_size)
 
     def record(self, number: int) -> FileRecord:
-        """A record; during an edit always the same object, and what is changed in it will be written."""
+        """A record. During an edit always the same object, and changes of it are written."""
         if self._held is None:
             return self.read(number)
         if number not in self._held:
@@ -108,7 +108,7 @@ class FileTable:
         return self._held[number]
 
     def used(self, number: int) -> FileRecord | None:
-        """A record that a file has, as it is on the volume; None for one that is free, or never was a record."""
+        """A record in use, as it is on the volume; None if it is free or was never written."""
         position, raw = self.position(number), self._raw(number)
         if raw[:4] != SIGNATURE:
             return None
@@ -116,7 +116,7 @@ class FileTable:
         return record if record.in_use else None
 
     def written(self) -> Iterator[range]:
-        """The numbers of all records, in ranges, but for those in parts of the image that were never written."""
+        """The numbers of all records, in ranges, except in parts of the image that were never written."""
         size, cluster = self._boot.record_size, self._boot.cluster_size
         done = 0
         for run in self.runs:
@@ -129,7 +129,7 @@ class FileTable:
                 done, at = numbers.stop, stop
 
     def is_free(self, number: int) -> bool:
-        """Whether no file has a record, as far as it can be read; what never was a record is free."""
+        """Whether no file has a record. One that was never written is free; one that cannot be read is not."""
         if self._held is not None and number in self._held:
             return not self._held[number].in_use
         try:
@@ -138,7 +138,7 @@ class FileTable:
             return self._raw(number)[:4] != SIGNATURE
 
     def create(self, number: int) -> FileRecord:
-        """An empty record in use, in the place of one that was free; only during an edit."""
+        """Makes a free record an empty record in use. Only during an edit."""
         assert self._held is not None
         old = self._held.get(number)
         if old is None and self._raw(number)[:4] == SIGNATURE:
@@ -150,7 +150,7 @@ class FileTable:
         return record
 
     def refresh(self, runs: RunList, size: int) -> None:
-        """The table lies elsewhere, or is longer: its runs, and its bytes."""
+        """Takes new runs and a new size in bytes, when the table was moved or has grown."""
         self.runs = runs
         self.count = size // self._boot.record_size
         self._stream = ClusterStream(self._pending, self.runs, self._boot.cluster_size)
@@ -163,11 +163,11 @@ class FileTable:
             self._stream.write_at(number * size, record.protected())
 
     def begin(self) -> None:
-        """An edit begins: records are shared from now on."""
+        """Begins an edit: records are shared from now on."""
         self._held = {}
 
     def store(self) -> None:
-        """Hands all changed records on to be written, the first ones twice."""
+        """Gives all changed records to the pending writes, the first ones also for $MFTMirr."""
         changed = [record for record in (self._held or {}).values() if record.changed]
         if not changed:
             return
@@ -180,11 +180,11 @@ class FileTable:
                 mirror.write_at(offset, data)
 
     def end(self) -> None:
-        """The edit is complete, or dropped."""
+        """Ends the edit, complete or dropped."""
         self._held = None
 
     def mirror(self) -> tuple[ClusterStream, int]:
-        """The copies of the first records, and how many bytes they are."""
+        """The copies of the first records, as (stream, size in bytes)."""
         data = _find(self.record(MFT_MIRROR), Kind.DATA)
         stream = ClusterStream(self._pending, RunList(data.runs(self._boot.cluster_count)), self._boot.cluster_size)
         if data.data_size > stream.size:

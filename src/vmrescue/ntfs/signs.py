@@ -1,8 +1,7 @@
-"""What an NTFS volume shows of somebody having mounted it or written to it: where those bytes lie.
+"""Which bytes of an NTFS volume change when somebody mounts it or writes to it: an undo compares them.
 
-Whoever writes to a volume raises the update number of each file record and index block that changes, and Windows opens
-its log even where it changes nothing. So the whole file table, the map of clusters and the log's first pages are enough
-to see that a file was made, changed or deleted, and deleted files are seen too: their records keep what they were.
+A write raises the update number of each file record and index block that changes, and Windows opens its log even if it
+changes nothing. So the whole $MFT, $Bitmap and the log's first pages show that a file was made, changed or deleted.
 """
 
 from __future__ import annotations
@@ -26,23 +25,23 @@ if TYPE_CHECKING:
     from vmrescue.image.signs import Range
     from vmrescue.ntfs.data import Stream
 
-LOG_START = 256 << 10  # bytes: restart pages, the pages that are written first, and the oldest of the others
+LOG_START = 256 << 10  # bytes: the restart pages, the places for copies, and the first pages of records
 RESTART_PAGES = 8 << 10  # bytes
 JOURNAL_END = 64 << 10  # bytes of $UsnJrnl
 USN_JOURNAL, USN_STREAM = "$Extend\\$UsnJrnl", "$J"
-BASE_BLOCK = 4096  # bytes at the start of a file that tell who wrote to it, where it is a hive or a hive's log
+BASE_BLOCK = 4096  # bytes; a hive's or log's base block at the start of its file changes with every write
 
 _CHANGED = re.compile("1++")
 
-Named = tuple[str, "list[Range]"]  # a name, and ranges of the volume; none where they cannot be told
+Named = tuple[str, "list[Range]"]  # a name, and ranges of the volume in bytes; no ranges if they cannot be read
 
 
 def signs(device: BlockDevice, files: Iterable[str], thorough: bool = True) -> Iterator[Named]:
     """The ranges of a volume that change when it is mounted or written to.
 
     Args:
-        files: whose first pages tell that they were written to; those that are not there are passed over.
-        thorough: False where reading is dear: without the tables, which are large.
+        files: paths of hives and their logs, whose first pages change with every write. Missing ones are skipped.
+        thorough: False leaves out $MFT, $Bitmap and $UsnJrnl, where reading is slow.
     """
     store = Store(device)
     found: dict[str, Callable[[], list[Range]]] = {
@@ -70,7 +69,7 @@ def _told(name: str, ranges: Callable[[], list[Range]]) -> Iterator[Named]:
 
 
 def _part(stream: Stream, first: int = 0, length: int | None = None) -> list[Range]:
-    """Where bytes of a stream lie on the volume, but for its holes."""
+    """The ranges of the volume with bytes of a stream, without holes."""
     clusters = stream.clusters
     end = clusters.size if length is None else min(first + length, clusters.size)
     pieces = clusters.runs.pieces(first, max(0, end - first), clusters.cluster_size)
@@ -92,7 +91,7 @@ def _start(store: Store, path: str) -> list[Range]:
 
 
 def changed_clusters(before: BlockDevice, after: BlockDevice) -> Iterator[Range]:
-    """The ranges of a volume that became free, or stopped being free, between two states of it."""
+    """The clusters, as ranges in bytes, that are free in only one of two states of a volume."""
     old, new = (Store(device) for device in (before, after))
     size = new.boot.cluster_size
     if size != old.boot.cluster_size:

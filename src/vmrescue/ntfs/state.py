@@ -1,4 +1,4 @@
-"""In what state Windows left an NTFS volume: whether it closed it, and what is still to be done."""
+"""The state of an NTFS volume: whether Windows dismounted it cleanly, and what still has to be done."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _INFORMATION = struct.Struct("<8xBBH")  # version, flags
 
 
 def volume_state(device: BlockDevice) -> VolumeState:
-    """The state of a volume that may be encrypted by BitLocker, which `NtfsVolume` cannot open.
+    """The state of a volume, also of one encrypted by BitLocker, which `NtfsVolume` cannot open.
 
     Raises:
-        FormatError: it is neither encrypted nor a sound NTFS volume.
+        FormatError: it is not encrypted and no sound NTFS volume.
     """
     if bitlocker := read_bitlocker(device):
         return VolumeState(StateName.ENCRYPTED, bitlocker.reasons)
@@ -36,7 +36,7 @@ def volume_state(device: BlockDevice) -> VolumeState:
 
 
 def read_state(store: Store) -> VolumeState:
-    """The state of an NTFS volume; reads a few records, the log's restart pages, and a path of the root directory."""
+    """The state of an NTFS volume. Reads a few records, the log's restart pages, and a path in the root directory."""
     found: list[tuple[StateName, list[str]]] = [
         (StateName.HIBERNATED, _hibernation(store)),
         (StateName.LOG_PENDING, log_reasons(store.file(LOG_FILE).stream(Kind.DATA))),
@@ -52,14 +52,14 @@ def _hibernation(store: Store) -> list[str]:
     except NotFoundError:
         return []
     if file.is_directory:
-        return []  # Windows can put no memory image there
+        return []  # Windows cannot keep a hibernation file there
     stream = file.stream(Kind.DATA)
     signature = stream.read_at(0, min(4, stream.size)).upper()
     return [f"{HIBERNATION_FILE} {ASLEEP[signature]}"] if signature in ASLEEP else []
 
 
 def volume_flags(store: Store) -> tuple[int, int, int]:
-    """NTFS's major and minor version, and the flags of the volume."""
+    """(major version, minor version, flags) of the volume."""
     attribute = store.file(VOLUME).get(Kind.VOLUME_INFORMATION)
     if attribute.non_resident or attribute.value_length < _INFORMATION.size:
         raise FormatError("$VOLUME_INFORMATION", attribute.position, f"{_INFORMATION.size} bytes", attribute.size)

@@ -1,6 +1,6 @@
-"""A volume's files, and what they share: geometry, waiting writes, file table, free clusters, upper cases.
+"""A volume's files, and what they share: geometry, pending writes, file table, free clusters, upper-case table.
 
-A file knows the volume that it is on, and the volume the files that an edit has opened: so both stand here.
+`File` and `Store` refer to each other, so both are in this module.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
 
 class Store:
-    """A volume's shared parts. Opening it reads the boot sector and the file table's own record, no more."""
+    """The shared parts of a volume. Opening it reads only the boot sector and $MFT's own record."""
 
     def __init__(self, device: BlockDevice) -> None:
         self.device = device
         self.boot = read_boot_sector(device)
         self.pending = PendingWrites(device, self.boot.sector_size)
         self.mft = FileTable(self.pending, self.boot)
-        self.next_record = FIRST_USER  # no record before it is free
+        self.next_record = FIRST_USER  # the search for a free record begins here
         self._files: dict[int, File] | None = None
 
     @cached_property
@@ -54,7 +54,7 @@ class Store:
 
     @contextmanager
     def edit(self) -> Iterator[None]:
-        """Writes what the body changed when it is done, or nothing if it raises. Meanwhile files are shared."""
+        """Writes what the body changed when it ends; nothing if it raises. Inside, files are shared objects."""
         self.mft.begin()
         self._files = {}
         try:
@@ -72,7 +72,7 @@ class Store:
             self.mft.end()
 
     def file(self, number: int) -> File:
-        """The file of a base record; during an edit always the same object.
+        """The file with this base record. During an edit always the same object.
 
         Raises:
             FormatError: the record is not in use, or belongs to another file.
@@ -88,7 +88,7 @@ class Store:
         return file
 
     def referenced(self, reference: Reference) -> File:
-        """The file that a reference names. Raises FormatError where the record was given to another file since."""
+        """The file with this reference. Raises FormatError if its record belongs to another file by now."""
         file = self.file(reference & NUMBER_MASK)
         if file.reference != reference:
             expected = f"sequence number {reference >> 48}"
@@ -97,14 +97,12 @@ class Store:
 
 
 class File:
-    """A file or directory as its records describe it: the base record, and the extension records with the
-    rest of its attributes, which are read when an attribute in them is asked for.
-    """
+    """A file or directory: its base record, and its extension records, which are read when they are needed."""
 
     def __init__(self, store: Store, base: FileRecord) -> None:
         self.store = store
         self.base = base
-        self.lines = self._read_list()  # of the attribute list; empty where the base record holds everything
+        self.lines = self._read_list()  # the attribute list; empty if the base record has all attributes
         self._extensions: dict[int, FileRecord] = {}
 
     @property
@@ -121,7 +119,7 @@ class File:
 
     @property
     def lists(self) -> list[Attribute]:
-        """The attribute list, where there is one: the one attribute that no line of it names."""
+        """The attribute list, as a list of one or none. No line of an attribute list names the list itself."""
         return [attribute for attribute in self.base.attributes if attribute.kind == Kind.ATTRIBUTE_LIST]
 
     def _read_list(self) -> list[ListEntry]:
@@ -134,7 +132,7 @@ class File:
         return read_list(stream.read_all(), found[0].position)
 
     def record(self, number: int) -> FileRecord:
-        """The base record, or one of the extension records. Raises FormatError where that is not this file's."""
+        """The base record or an extension record. Raises FormatError if the record is not this file's."""
         if number == self.number:
             return self.base
         if number not in self._extensions:
@@ -152,19 +150,19 @@ class File:
         return [self.base, *self._extensions.values()]
 
     def adopt(self, record: FileRecord) -> None:
-        """A new extension record."""
+        """Adds a new extension record."""
         self._extensions[record.number] = record
 
     def forget(self, record: FileRecord) -> None:
-        """An extension record that is no longer this file's."""
+        """Removes an extension record."""
         del self._extensions[record.number]
 
     def holder(self, attribute: Attribute) -> FileRecord:
-        """The record that an attribute is in."""
+        """The record that has an attribute."""
         return next(record for record in self.records() if any(found is attribute for found in record.attributes))
 
     def relist(self) -> None:
-        """Brings the lines of the attribute list up to date with the records."""
+        """Updates the lines of the attribute list from the records."""
         records = self.records()
         if len(records) == 1:
             self.lines = []
@@ -179,24 +177,24 @@ class File:
         self.lines = lines
 
     def placed(self) -> Iterator[tuple[FileRecord, Attribute]]:
-        """Each attribute with the record that it is in."""
+        """Each attribute, with its record."""
         if not self.lines:
             yield from ((self.base, attribute) for attribute in self.base.attributes)
         for line in self.lines:
             yield self._follow(line)
 
     def extents(self, kind: int, name: str = "") -> list[Attribute]:
-        """The extents of an attribute in the order of their clusters; none where the file has no such attribute."""
+        """The extents of an attribute in the order of their clusters; empty if the file has no such attribute."""
         if not self.lines:
             return [found for found in self.base.attributes if found.kind == kind and found.name == name]
         return [self._follow(line)[1] for line in self.lines if line.kind == kind and line.name == name]
 
     def find(self, kind: int, name: str = "") -> Attribute | None:
-        """An attribute; of one in several extents the first."""
+        """An attribute (its first extent); None if the file has no such attribute."""
         return next(iter(self.extents(kind, name)), None)
 
     def get(self, kind: int, name: str = "") -> Attribute:
-        """An attribute that has to be there."""
+        """An attribute (its first extent). Raises FormatError if the file has no such attribute."""
         found = self.find(kind, name)
         if found is None:
             expected = f"an attribute of type {kind:#x} named {name!r}"
@@ -204,15 +202,15 @@ class File:
         return found
 
     def stream(self, kind: int, name: str = "") -> Stream:
-        """The value of an attribute that has to be there."""
+        """The value of an attribute. Raises as `get`."""
         return self.value(self.extents(kind, name) or [self.get(kind, name)])
 
     def value(self, extents: list[Attribute]) -> Stream:
-        """The value of an attribute, given by its extents."""
+        """The value of an attribute, given all its extents."""
         return Stream(self.store.pending, self.store.boot, extents)
 
     def attributes(self, kind: int) -> list[Attribute]:
-        """All attributes of a type, whatever their names."""
+        """All attributes of a type, with any name."""
         return [attribute for _, attribute in self.placed() if attribute.kind == kind]
 
     def _follow(self, line: ListEntry) -> tuple[FileRecord, Attribute]:
@@ -224,5 +222,5 @@ class File:
         raise FormatError(record.title, record.position, expected, "none")
 
     def runs(self, extents: list[Attribute]) -> RunList:
-        """The clusters of an attribute that is not resident."""
+        """The clusters of a non-resident attribute."""
         return runs_of(extents, self.store.boot)

@@ -1,12 +1,12 @@
 """An NTFS volume: its files, read and edited.
 
 Invariants of every edit:
-1. It is worked out wholly in memory first; one that fails (no space, a bad name, a broken record) has written nothing.
+1. It is worked out in memory first. An edit that fails (no space, a bad name, a broken record) writes nothing.
 2. Then it is written: content to clusters that the file owns or that were free, then metadata; only sectors whose
-   bytes change. A file's content is not copied meanwhile.
-3. `state` decides before anything else: hibernated or encrypted, nothing is written; log pending, only content in
-   place, which touches no metadata.
-4. After a change of metadata $LogFile is empty, so that NTFS never redoes old work over it.
+   bytes change. The content is not copied for this.
+3. `state` is checked first. If the volume is hibernated or encrypted, nothing is written. If its log is pending, only
+   content is written in place, which changes no metadata.
+4. After a change of metadata $LogFile is empty, so that NTFS never replays old records over it.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class NtfsVolume:
 
     @property
     def cluster_size(self) -> int:
-        """Bytes."""
+        """Bytes of a cluster."""
         return self._boot.cluster_size
 
     @property
@@ -82,7 +82,7 @@ class NtfsVolume:
 
     @property
     def free_clusters(self) -> int:
-        """As counted in $Bitmap, which is read through."""
+        """The number of free clusters. Reads all of $Bitmap."""
         return self._store.clusters.free_count()
 
     @property
@@ -91,7 +91,7 @@ class NtfsVolume:
 
     @cached_property
     def version(self) -> tuple[int, int]:
-        """NTFS's own: (3, 1) since Windows XP."""
+        """The version of NTFS, (major, minor): (3, 1) since Windows XP."""
         major, minor, _ = volume_flags(self._store)
         return major, minor
 
@@ -102,11 +102,11 @@ class NtfsVolume:
 
     @cached_property
     def state(self) -> VolumeState:
-        """Whether Windows closed the volume, and what may be done to it."""
+        """Whether Windows dismounted the volume cleanly, and which edits are allowed."""
         return read_state(self._store)
 
     def check(self) -> list[str]:
-        """What is wrong with the volume, in sentences; a `Note` is no reason against an edit. Reads all records."""
+        """What is wrong with the volume, in sentences; a `Note` does not stop an edit. Reads all file records."""
         return check_volume(self._store)
 
     def exists(self, path: str) -> bool:
@@ -117,7 +117,7 @@ class NtfsVolume:
         return True
 
     def stat(self, path: str) -> FileInfo:
-        """What its record says of a file or directory."""
+        """A file or directory according to its record."""
         if not file_path.split(path):
             return described(find_file(self._store, ""), "", "")
         directory, named = find_entry(self._store, path)
@@ -128,16 +128,16 @@ class NtfsVolume:
         return described(file, long, short)
 
     def list(self, path: str = "") -> list[FileInfo]:
-        """The files and directories in a directory, sorted as NTFS does; the system's own among those of the root."""
+        """The files and directories in a directory, in NTFS's order; in the root, the system's own files too."""
         return listed(open_directory(self._store, file_path.split(path)).names())
 
     def read_file(self, path: str) -> bytes:
-        """A file's content. Raises UnsupportedError where it is compressed, encrypted, or kept elsewhere."""
+        """A file's content. Raises UnsupportedError if it is compressed, encrypted or kept elsewhere."""
         return read_content(find_file(self._store, path), path)
 
     def file_extents(self, path: str) -> Extents:
-        """Where a file's content, or a directory's index, is: (first cluster of the file, first cluster of the volume,
-        number of clusters), without holes. Empty where it lies in the file record.
+        """Where a file's content or a directory's index is: (cluster of the file, cluster of the volume, number of
+        clusters). Holes are left out; empty if it is in the file record.
         """
         file = find_file(self._store, path)
         kind, name = (Kind.INDEX_ALLOCATION, FILE_NAMES) if file.is_directory else (Kind.DATA, "")
@@ -146,16 +146,18 @@ class NtfsVolume:
         return [(run.vcn, run.lcn, run.length) for run in file.runs(extents).stored] if stored else []
 
     def cluster_offset(self, cluster: Lcn) -> int:
-        """The byte of the volume where a cluster begins."""
+        """Where a cluster begins, in bytes from the volume's start."""
         return cluster * self.cluster_size
 
     def open_file(self, path: str) -> Readable:
-        """A file's content, read when it is asked for. Raises as `read_file`."""
+        """A file's content, read from the volume as it is asked for. Raises as `read_file`."""
         return open_readable(find_file(self._store, path), path)
 
     def write_parts(self, path: str, parts: Iterable[tuple[int, bytes]]) -> None:
-        """Replaces bytes of a file's content: (offset in the file, bytes), all inside its size. In place, only the
-        sectors that differ, and no metadata, where the content lies in clusters and has been written so far.
+        """Replaces bytes of a file's content: (offset in the file, bytes), all inside its size.
+
+        If they are inside the initialized size of non-resident content, they are written in place: only the sectors
+        that differ, no metadata. Otherwise as `write_file`.
         """
         self.state.check_content()
         file = find_file(self._store, path)
@@ -172,8 +174,10 @@ class NtfsVolume:
                 stream.clusters.write_content(at, memoryview(data))
 
     def write_file(self, path: str, data: bytes) -> None:
-        """Replaces a file's content. Of the same size: in place, only the sectors that differ, and no metadata. Else
-        the file grows or shrinks, and its time of writing is now.
+        """Replaces a file's content.
+
+        Content of the same size is written in place: only the sectors that differ, no metadata. Otherwise the file
+        grows or shrinks, and its time of last write is set.
         """
         self.state.check_content()
         file = find_file(self._store, path)
@@ -193,28 +197,28 @@ class NtfsVolume:
                 touch(file, attributes=FileAttribute.ARCHIVE)
 
     def create_file(self, path: str, data: bytes) -> None:
-        """A new file; the directory it is in must be there."""
+        """Creates a file; its directory must exist."""
         with self._edit():
             create_file(self._store, path, data)
 
     def create_directory(self, path: str) -> None:
-        """A new, empty directory; the directory it is in must be there."""
+        """Creates an empty directory; its parent must exist."""
         with self._edit():
             create_directory(self._store, path)
 
     def delete(self, *paths: str) -> None:
-        """Removes names, all or none; with a file's last one, or an empty directory's, all that belongs to it."""
+        """Deletes names, all or none. With its last name a file, or an empty directory, is deleted too."""
         with self._edit():
             delete(self._store, paths)
 
     def rename(self, path: str, name: str) -> None:
-        """Gives a file or directory another name in the same directory."""
+        """Renames a file or directory in its directory."""
         with self._edit():
             rename(self._store, path, name)
 
     @contextmanager
     def _edit(self) -> Iterator[None]:
-        """An edit of metadata: all of it is written, or nothing."""
+        """An edit of metadata: either everything is written, or nothing."""
         self.state.check_metadata()
         if self.version[0] != NTFS_3:
             raise UnsupportedError(f"the volume is of NTFS {self.version[0]}.{self.version[1]}: it is only read")

@@ -1,1 +1,1 @@
-"""Moving clusters: where files lie in pieces, the plan of the moves, and the moves."""
+"""Defragmentation: which files are in pieces, the plan of moves, and the moves."""

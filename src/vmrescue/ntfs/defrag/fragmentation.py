@@ -1,4 +1,4 @@
-"""How fragmented a volume is: its files, and its free space. One pass through $MFT, one through $Bitmap."""
+"""How fragmented a volume's files and free space are. Reads $MFT and $Bitmap once each."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from vmrescue.ntfs.bitmap import Piece
     from vmrescue.ntfs.store import Store
 
-DEEPEST = 256  # folders inside each other, where a damaged volume's may be their own parents
-CLASSES = (64 << 10, 1 << 20, 16 << 20, 256 << 20, 4 << 30)  # bytes; free extents are counted by these lengths
+DEEPEST = 256  # most folders in a path; in a damaged volume a folder may be its own parent
+CLASSES = (64 << 10, 1 << 20, 16 << 20, 256 << 20, 4 << 30)  # bytes; free extents are counted between these limits
 SHOWN_KINDS = {Kind.DATA: "", Kind.INDEX_ALLOCATION: "index", Kind.BITMAP: "bitmap", Kind.ATTRIBUTE_LIST: "list"}
 
 
 @dataclass(frozen=True)
 class Fragmented:
-    """An attribute in clusters: its file's path (with the stream's name), its pieces and bytes; why it stays, if so."""
+    """An attribute in clusters: its file's path with the stream's name, pieces, bytes; why it cannot move, or ""."""
 
     path: str
     pieces: int
@@ -50,11 +50,11 @@ class Fragmentation:
     """A volume's state; sizes in bytes.
 
     Attributes:
-        attributes: how many attributes (files' content, streams, directories' indexes) lie in clusters.
-        fragmented: how many of them in more than one piece.
-        fragments: the pieces that there are more than there need be.
-        worst: those in the most pieces, the worst first.
-        free_extents: how many; `largest_free` is the longest, `free_classes` how they are distributed.
+        attributes: number of attributes (content, streams, directories' indexes) that are in clusters.
+        fragmented: number of these that are in more than one piece.
+        fragments: number of pieces beyond one for each attribute.
+        worst: the attributes in the most pieces, worst first.
+        free_extents: number of free extents; `largest_free` is the longest, `free_classes` counts them by length.
     """
 
     size: int
@@ -73,12 +73,12 @@ class Fragmentation:
 
 
 def read_fragmentation(store: Store, most: int = 20) -> Fragmentation:
-    """Reads $MFT and $Bitmap; names the `most` worst attributes."""
+    """Reads $MFT and $Bitmap. `worst` has at most `most` attributes."""
     return measure(store, read_layout(store), store.clusters.free_pieces(), most)
 
 
 def measure(store: Store, layout: Iterable[Placed], free: Iterable[Piece], most: int) -> Fragmentation:
-    """The state that a layout and free clusters make up."""
+    """The fragmentation of a given layout and of given free clusters."""
     size = store.boot.cluster_size
     worst: list[tuple[int, Key, Placed]] = []
     count = fragmented = fragments = 0
@@ -115,7 +115,7 @@ def measure(store: Store, layout: Iterable[Placed], free: Iterable[Piece], most:
 
 
 def look_at(store: Store, paths: Iterable[str]) -> list[Fragmented]:
-    """The content of files, in the order given; those that are not there, or lie in their records, are left out."""
+    """The content of the files at `paths`, in that order. Missing files and resident content are left out."""
     found = []
     for path in paths:
         try:
@@ -130,7 +130,7 @@ def look_at(store: Store, paths: Iterable[str]) -> list[Fragmented]:
 
 
 def described(store: Store, placed: Placed) -> Fragmented:
-    """An attribute for a person."""
+    """An attribute with its path, to be shown."""
     path = title(store, placed.key)
     return Fragmented(path, len(placed.pieces), placed.clusters * store.boot.cluster_size, placed.fixed)
 
@@ -146,7 +146,7 @@ def title(store: Store, key: Key) -> str:
 
 
 def path_of(store: Store, number: int) -> str:
-    """A file's path from the root, by its first long name; what cannot be followed is shown by its record's number."""
+    """A file's path from the root, by its first long name. An unreadable parent is shown as its record's number."""
     names: list[str] = []
     for _ in range(DEEPEST):
         if number == ROOT:

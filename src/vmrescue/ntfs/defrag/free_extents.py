@@ -1,4 +1,4 @@
-"""The free clusters of a volume in memory, for a planner that asks thousands of times where there is room."""
+"""The free clusters of a volume in memory, for the planner, which searches them thousands of times."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class FreeExtents:
-    """Free clusters as extents, neighbours joined; found by place and by length.
+    """Free clusters as extents, neighbours joined, found by position and by length.
 
     Memory: two tuples for each extent.
     """
@@ -30,7 +30,7 @@ class FreeExtents:
 
     @property
     def largest(self) -> Piece:
-        """The longest extent; of no clusters where none is free."""
+        """The longest extent; (0, 0) if no cluster is free."""
         return self._sizes[-1][::-1] if self._sizes else (0, 0)
 
     def length_at(self, cluster: int) -> int:
@@ -42,17 +42,17 @@ class FreeExtents:
         return max(0, first + length - cluster)
 
     def next_after(self, cluster: int) -> int | None:
-        """Where the first extent that begins behind `cluster` begins."""
+        """The start of the first extent that begins after `cluster`; None if there is none."""
         index = bisect_right(self._places, (cluster, 1 << 62))
         return self._places[index][0] if index < len(self._places) else None
 
     def shortest(self, count: int) -> int | None:
-        """Where the shortest extent of `count` clusters or more begins."""
+        """The start of the shortest extent of at least `count` clusters; None if there is none."""
         index = bisect_left(self._sizes, (count, 0))
         return self._sizes[index][1] if index < len(self._sizes) else None
 
     def longest(self, count: int) -> list[Piece]:
-        """`count` clusters in the longest extents that there are, in the volume's order; none if they are too few."""
+        """`count` clusters of the longest extents, in the volume's order; empty if fewer are free."""
         found: list[Piece] = []
         for length, first in reversed(self._sizes):
             taken = min(length, count)
@@ -63,7 +63,7 @@ class FreeExtents:
         return []
 
     def take(self, first: int, count: int) -> None:
-        """Clusters that are in use from now on; those that are no free ones here are passed over."""
+        """Removes clusters that are now in use; those that are not free here are skipped."""
         end = first + count
         index = max(0, bisect_right(self._places, (first, 1 << 62)) - 1)
         while index < len(self._places) and self._places[index][0] < end:
@@ -79,7 +79,7 @@ class FreeExtents:
             index += start < low
 
     def give(self, first: int, count: int) -> None:
-        """Clusters that were in use and are free from now on; joined with their neighbours."""
+        """Adds clusters that are now free, joined with their neighbours."""
         index = bisect_left(self._places, (first, 0))
         if index < len(self._places) and self._places[index][0] == first + count:
             count += self._drop(index)[1]

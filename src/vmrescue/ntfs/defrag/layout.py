@@ -1,7 +1,7 @@
-"""What lies where on a volume: every attribute that is stored in clusters, found in one pass through $MFT.
+"""The layout of a volume: every attribute that is stored in clusters, found in one pass through $MFT.
 
-An attribute's clusters lie in pieces; holes of a sparse or compressed one part none. An attribute of one piece is not
-fragmented.
+An attribute's clusters are in pieces; the holes of a sparse or compressed attribute do not end a piece. An attribute of
+one piece is not fragmented.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ PINNED = "System Volume Information: shadow copies know their clusters by number
 
 
 class Placed(NamedTuple):
-    """An attribute and its pieces, in the order of its content; `fixed` says why it stays, empty where it may move."""
+    """An attribute and its pieces, in the order of its content. `fixed`: why it must not move, empty if it may."""
 
     key: Key
     pieces: tuple[Piece, ...]
@@ -63,7 +63,7 @@ class Placed(NamedTuple):
 
 
 def joined(runs: Iterable[Run]) -> tuple[Piece, ...]:
-    """The pieces that runs make up."""
+    """The pieces of runs: adjacent ones joined, holes left out."""
     pieces: list[Piece] = []
     for run in runs:
         if run.lcn == HOLE:
@@ -76,7 +76,7 @@ def joined(runs: Iterable[Run]) -> tuple[Piece, ...]:
 
 
 def read_layout(store: Store) -> Iterator[Placed]:
-    """Every attribute that has clusters. What cannot be read is passed over: the volume's check names it.
+    """Every attribute that has clusters. Unreadable records are skipped; the volume's check reports them.
 
     Files with several records come last; until then their runs are kept in memory.
     """
@@ -88,7 +88,7 @@ class _Reader:
         self._store = store
         self._snapshots = _snapshot_folder(store)
         self._parts: dict[Key, list[tuple[int, list[Run]]]] = {}  # of files with several records
-        self._pinned: set[int] = set()  # such files, in the folder of the shadow copies
+        self._pinned: set[int] = set()  # files with several records that are in the shadow copies' folder
 
     def read(self) -> Iterator[Placed]:
         for record in self._records():
@@ -138,7 +138,7 @@ def _why_fixed(key: Key, pinned: bool) -> str:
 
 
 def _snapshot_folder(store: Store) -> int | None:
-    """The reference of the folder in which shadow copies are kept."""
+    """The reference of the folder in which shadow copies are kept; None if there is none."""
     try:
         return find_entry(store, SNAPSHOTS)[1].reference
     except NotFoundError:

@@ -1,14 +1,15 @@
-"""Moving clusters of a file to free ones: the content is copied, then the run list is switched and the old are freed.
+"""Moves clusters of a file: copies the content to free clusters, then switches the run list and frees the old ones.
 
-The order that keeps the volume sound when it is broken off anywhere, and what each step leaves to whoever calls:
+The volume stays sound if a move is interrupted anywhere, because of this order, which the caller has to keep:
 
-1. `copy` writes content to clusters that no file has. Until the run list is switched nothing refers to them.
-2. `switch`, an edit of metadata: target clusters in use, run list changed, old clusters free. It must reach the disk as
-   a whole, or not at all, and after the copy.
-3. The old clusters are written to again only when that edit is on stable storage: until then a crash brings them back.
+1. `copy` writes content to clusters that no file has. Nothing refers to them until the run list is switched.
+2. `switch` edits the metadata: target clusters in use, run list changed, old clusters free. This edit must reach the
+   disk after the copy, and wholly or not at all.
+3. The old clusters may be written to only when that edit is on stable storage: after a crash before that, the file
+   still has them.
 
-Clusters are moved as they are, so it is all one whether they are plain, compressed, encrypted or a directory's index.
-Nothing about a file changes but where it lies: no time, no size.
+Clusters are copied as they are, so plain, compressed and encrypted content and directories' indexes can all be moved.
+A file's times and sizes do not change.
 """
 
 from __future__ import annotations
@@ -35,9 +36,9 @@ if TYPE_CHECKING:
     from vmrescue.ntfs.store import File
     from vmrescue.ntfs.structures.attribute import Attribute
 
-    Write = Callable[[int, bytes], None]  # byte of the volume, data
+    Write = Callable[[int, bytes], None]  # (position in bytes from the volume's start, data)
 
-CHUNK = 1 << 20  # bytes copied together
+CHUNK = 1 << 20  # bytes copied at a time
 
 
 class Mover:
@@ -45,11 +46,11 @@ class Mover:
 
     Args:
         device: the volume; metadata is written to it.
-        write: takes the content, for clusters that no file has; the device itself unless given.
+        write: writes content, to clusters that no file has; by default `device.write_at`.
 
     Raises:
-        RefusedError: the volume's state forbids that its metadata is edited.
-        UnsupportedError: it is of a version of NTFS that is only read.
+        RefusedError: the volume's state forbids edits of its metadata.
+        UnsupportedError: the volume has a version of NTFS that we only read.
     """
 
     def __init__(self, device: BlockDevice, write: Write | None = None) -> None:
@@ -58,12 +59,12 @@ class Mover:
         self._write = write or device.write_at
 
     def empty_log(self) -> None:
-        """Before the first move: NTFS must not redo old work over what is edited."""
+        """Empties $LogFile, before the first move: NTFS must not redo old records over edited metadata."""
         with self.store.edit():
             empty_log(self.store.file(LOG_FILE).stream(Kind.DATA))
 
     def pieces(self, key: Key) -> tuple[Piece, ...]:
-        """Where an attribute lies."""
+        """The pieces of an attribute."""
         file = self.store.file(key.record)
         return joined(file.runs(_extents(file, key)))
 
@@ -78,7 +79,7 @@ class Mover:
         return digest.digest()
 
     def content_hash(self, piece: Piece) -> bytes:
-        """The SHA-256 of what clusters hold now."""
+        """The SHA-256 of the present content of clusters."""
         digest = hashlib.sha256()
         for data in self._read([piece]):
             digest.update(data)
@@ -91,16 +92,16 @@ class Mover:
                 yield self.store.pending.read_at(start, min(CHUNK, (first + length) * size - start))
 
     def part(self, key: Key, start: Nth, count: int) -> list[Piece]:
-        """Where `count` stored clusters of an attribute lie, from its `start`th on."""
+        """The pieces of `count` stored clusters of an attribute, from the `start`th on."""
         return part_of(self.pieces(key), start, count)
 
     def switch(self, key: Key, start: Nth, count: int, target: Lcn) -> list[Flip]:
-        """Has an attribute keep `count` of its stored clusters, from the `start`th on, at `target` instead.
+        """Replaces `count` stored clusters of an attribute, from the `start`th on, by those at `target`.
 
-        Returns every change of $Bitmap, those among them that the file's own records needed.
+        Returns every change of $Bitmap, also those that the file's own records needed.
 
         Raises:
-            RefusedError: its run list cannot be made to fit; nothing was changed.
+            RefusedError: the new run list does not fit into the file's records; nothing was changed.
             FormatError: the target is not free.
         """
         clusters = self.store.clusters
@@ -116,7 +117,8 @@ class Mover:
                 set_runs(file, extents, runs, 0)
                 if key == TABLE:
                     now = file.extents(Kind.DATA)
-                    self.store.mft.refresh(file.runs(now), now[0].data_size)  # its other changes go to the new place
+                    # Other changes of $MFT in this edit must be written to its new clusters.
+                    self.store.mft.refresh(file.runs(now), now[0].data_size)
                 settle(file)
             if key == TABLE:
                 self.store.mft.load()
@@ -126,7 +128,7 @@ class Mover:
 
 
 def _extents(file: File, key: Key) -> list[Attribute]:
-    """The extents of an attribute in clusters; the attribute list is one that no list names."""
+    """The extents of an attribute in clusters, also of the attribute list, which lists do not name."""
     extents = file.lists if key.kind == Kind.ATTRIBUTE_LIST else file.extents(key.kind, key.name)
     if not extents or not extents[0].non_resident:
         expected = f"an attribute of type {key.kind:#x} named {key.name!r} in clusters"
@@ -135,7 +137,7 @@ def _extents(file: File, key: Key) -> list[Attribute]:
 
 
 def part_of(pieces: tuple[Piece, ...], start: Nth, count: int) -> list[Piece]:
-    """`count` clusters of those in `pieces`, from the `start`th on."""
+    """The pieces of `count` of the clusters in `pieces`, from the `start`th on."""
     found = []
     for first, length in pieces:
         skipped = min(start, length)
@@ -149,7 +151,7 @@ def part_of(pieces: tuple[Piece, ...], start: Nth, count: int) -> list[Piece]:
 
 
 def placed_elsewhere(runs: RunList, start: Nth, count: int, target: Lcn) -> tuple[RunList, list[Run]]:
-    """The run list with `count` stored clusters, from the `start`th on, at `target`; and where they were.
+    """Returns the run list with `count` stored clusters, from the `start`th on, at `target`, and the runs replaced.
 
     Holes stay where they are in the file.
     """

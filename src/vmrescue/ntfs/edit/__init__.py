@@ -1,1 +1,1 @@
-"""Changing a volume: files made, written and deleted, indexes, records, the volume's own size."""
+"""Edits of a volume: creating, writing and deleting files, indexes, records, the volume's size."""

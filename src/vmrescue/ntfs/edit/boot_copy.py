@@ -1,7 +1,7 @@
-"""The copy of the boot sector, in the sector behind the volume: what finds a volume whose first sector is lost.
+"""The copy of the boot sector, in the sector after the volume. With it a volume whose first sector is lost is found.
 
-NTFS itself never reads it while the first one is sound, so one that is missing or differs is no reason to leave a
-volume alone. It lies inside the partition, but outside of the clusters.
+NTFS never reads the copy while the first sector is sound, so a missing or differing copy does not stop an edit. The
+copy is inside the partition, but outside of the clusters.
 Source: Microsoft, "How NTFS Works": the partition has one sector more than the volume.
 """
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 class BootCopy(NamedTuple):
-    """What there is in the copy's place.
+    """What is in the copy's sector.
 
     Attributes:
-        position: the byte behind the volume, counted from its first one.
+        position: the sector's position, in bytes from the volume's start.
         size: bytes of a sector.
         fits: whether the partition has that sector.
-        same: whether it holds the boot sector.
-        free: whether it can be written: it is empty, or holds some boot sector of NTFS.
+        same: whether it is equal to the boot sector.
+        free: whether it may be overwritten: it is empty, or a boot sector of NTFS.
     """
 
     position: int
@@ -37,7 +37,7 @@ class BootCopy(NamedTuple):
 
 
 def read_boot_copy(device: BlockDevice) -> BootCopy:
-    """Raises FormatError, UnsupportedError where the device holds no sound NTFS volume that can be read."""
+    """Reads the copy's sector. Raises FormatError or UnsupportedError unless the device has a readable NTFS volume."""
     boot = read_boot_sector(device)
     position, size = boot.volume_size, boot.sector_size
     if device.size < position + size:
@@ -47,7 +47,7 @@ def read_boot_copy(device: BlockDevice) -> BootCopy:
 
 
 def write_boot_copy(device: BlockDevice) -> None:
-    """Puts the copy where it belongs. Raises RefusedError where something else is there, or no room."""
+    """Writes the copy. Raises RefusedError if other data is in its sector, or the partition is too short for it."""
     found = read_boot_copy(device)
     if spare_boot_sector(device):
         raise RefusedError(f"the sector at byte {found.position} behind the volume is better than the first: it stays")

@@ -1,7 +1,7 @@
-"""The boot sector from its copy behind the volume, where the first sector is lost or boots nothing.
+"""Restores the boot sector from its copy after the volume, if the first sector is lost or has no boot program.
 
-The copy counts where it describes a volume that ends right before it, whose file table is there; and where the first
-sector still describes a volume, that has to be the same one. Source: Microsoft, "How NTFS Works".
+A copy is accepted if it describes a volume that ends right before it and whose file table is there. If the first sector
+still describes a volume, the copy must describe the same one. Source: Microsoft, "How NTFS Works".
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ class SpareBootSector(NamedTuple):
     """A copy that is better than the first sector.
 
     Attributes:
-        position: its byte of the volume.
+        position: the copy's position, in bytes from the volume's start.
         size: bytes of a sector.
-        first: what the first sector holds.
-        copy: what the copy holds.
+        first: the bytes of the first sector.
+        copy: the bytes of the copy.
     """
 
     position: int
@@ -44,7 +44,7 @@ class SpareBootSector(NamedTuple):
 
 
 def spare_boot_sector(device: BlockDevice) -> SpareBootSector | None:
-    """The copy of the boot sector, where the first sector is none; or where it starts nothing, and the copy does."""
+    """The copy, if the first sector is no boot sector, or has no boot program and the copy has one; else None."""
     first = device.read_at(0, BOOT_SECTOR_SIZE) if device.size >= BOOT_SECTOR_SIZE else b""
     if not first or starts(first):
         return None
@@ -63,12 +63,12 @@ def spare_boot_sector(device: BlockDevice) -> SpareBootSector | None:
 
 
 def starts(sector: bytes) -> bool:
-    """Whether a boot sector has its signature, and a program that does more than say that it boots nothing."""
+    """Whether a boot sector has its signature and a boot program (not one that only says "not a bootable disk")."""
     return _ends(sector) and any(sector[PROGRAM]) and NOT_BOOTABLE not in sector
 
 
 def restore_boot_sector(device: BlockDevice) -> None:
-    """Puts the copy in the place of the first sector. Raises RefusedError where there is none that is better."""
+    """Writes the copy over the first sector. Raises RefusedError if `spare_boot_sector` finds no copy."""
     spare = spare_boot_sector(device)
     if spare is None:
         raise RefusedError("the volume has no copy of its boot sector that is better than the first sector")
@@ -76,12 +76,12 @@ def restore_boot_sector(device: BlockDevice) -> None:
 
 
 def _ends(sector: bytes) -> bool:
-    """Whether it has the signature at its end."""
+    """Whether a sector ends with the signature 55 AA."""
     return sector[END_AT:BOOT_SECTOR_SIZE] == END
 
 
 def _places(device: BlockDevice, first: bytes) -> list[tuple[int, int]]:
-    """Where a copy may lie, and how long its sector is: behind the volume, which mostly fills its partition."""
+    """Possible positions of a copy, with the sector's size: after the volume, and at the end of the partition."""
     boot = _described(first, device)
     places = [(boot.volume_size, boot.sector_size)] if boot else []
     places += [(device.size - size, size) for size in SECTOR_SIZES]

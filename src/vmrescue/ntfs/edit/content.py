@@ -1,8 +1,8 @@
-"""The content of files: read, and replaced in place.
+"""The content of files: reading, and replacing in place.
 
-Content of the same size that lies in clusters is written to those clusters, only where it differs, and no metadata
-changes, not even the times. That is safe in every state but hibernation, because NTFS's log holds no work for a file's
-content; the smallest change is the easiest to trust; and the times stay what Windows last saw, which is evidence.
+New content of the same size is written to the clusters that the file has, only where it differs. No metadata changes,
+not even the times. That is safe in every state but hibernation, because NTFS does not log file content. The file's
+times stay those that Windows wrote, which matters as evidence.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from vmrescue.ntfs.structures.attribute import Kind, Storage
 from vmrescue.ntfs.structures.reparse import reparse_tag
 from vmrescue.reparse_tags import title
 
-MOST_AT_ONCE = 1 << 31  # bytes: more than any hive has; what is larger may be nothing but holes
+MOST_AT_ONCE = 1 << 31  # bytes; more than any hive has. A larger file may be sparse, and is not read whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def open_content(file: File, path: str) -> Stream:
-    """The unnamed data of a file. Raises RefusedError for a directory."""
+    """The unnamed data stream of a file. Raises RefusedError for a directory."""
     if file.is_directory:
         raise RefusedError(f"{path!r} is a directory, not a file")
     return file.stream(Kind.DATA)
@@ -39,8 +39,8 @@ def read_content(file: File, path: str) -> bytes:
 
     Raises:
         RefusedError: it is a directory.
-        UnsupportedError: it is compressed, encrypted, or lies elsewhere (a reparse point); or it is larger than the
-            volume, because most of it is holes.
+        UnsupportedError: it is compressed, encrypted or kept elsewhere (a reparse point); or it is larger than the
+            volume, because it is sparse.
     """
     stream = open_readable(file, path)
     return stream.read_at(0, stream.size)
@@ -63,7 +63,7 @@ def open_readable(file: File, path: str) -> Stream:
 
 
 def patched(content: bytes, parts: Iterable[tuple[int, bytes]]) -> bytes:
-    """Content with other bytes at some offsets."""
+    """The content with parts replaced: (offset, bytes)."""
     changed = bytearray(content)
     for at, data in parts:
         changed[at : at + len(data)] = data
@@ -71,7 +71,7 @@ def patched(content: bytes, parts: Iterable[tuple[int, bytes]]) -> bytes:
 
 
 def check_rewritable(file: File, stream: Stream, path: str) -> None:
-    """Raises RefusedError where the content is not simply stored as it is read."""
+    """Raises RefusedError if the content is sparse, compressed, encrypted or kept elsewhere."""
     flags = stream.attribute.flags
     if (tag := reparse_tag(file)) is not None:
         raise RefusedError(f"{path!r} is a reparse point ({title(tag)}): its content is not rewritten")
@@ -81,14 +81,14 @@ def check_rewritable(file: File, stream: Stream, path: str) -> None:
 
 
 def fits_in_place(stream: Stream, data: bytes) -> bool:
-    """Whether the content can be replaced by `data` without a change of metadata."""
+    """Whether `data` can replace the content without a change of metadata."""
     if not stream.attribute.non_resident or len(data) != stream.size:
         return False
-    return not any(data[stream.initialized :])  # what was never written reads as zeros, and stays so
+    return not any(data[stream.initialized :])  # bytes beyond the initialized size must stay zeros
 
 
 def check_owned(store: Store, file: File, path: str) -> None:
-    """Raises RefusedError where clusters of a file's content are another attribute's too. Reads all file records."""
+    """Raises RefusedError if another attribute has clusters of a file's content too. Reads all file records."""
     own = Key(file.number, Kind.DATA, "")
     pieces = sorted(joined(file.runs(file.extents(Kind.DATA)).stored))
     starts = [first for first, _ in pieces]
@@ -103,12 +103,12 @@ def check_owned(store: Store, file: File, path: str) -> None:
 
 
 def write_in_place(stream: Stream, data: bytes) -> None:
-    """Replaces what has been initialized of a value in clusters."""
+    """Replaces the initialized part of a non-resident value."""
     stream.clusters.write_content(0, memoryview(data)[: stream.initialized])
 
 
 def replace_content(file: File, data: bytes) -> None:
-    """Gives a file content of another size: in the record while it fits there, else in clusters."""
+    """Replaces a file's content by content of another size: in the record if it fits there, else in clusters."""
     attribute = file.get(Kind.DATA)
     if not attribute.non_resident:
         attribute.value = b""

@@ -1,7 +1,7 @@
-"""New files and directories, and new names for old ones.
+"""Creates files and directories, and renames them.
 
-A new file gets its directory's security descriptor: Windows would work one out from the entries that are inherited,
-which are the same people with the same rights.
+A new file gets its directory's security descriptor. Windows would compute one from the directory's inheritable entries;
+usually these give the same rights to the same accounts.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 
 
 def create_file(store: Store, path: str, data: bytes) -> None:
-    """A new file with this content.
+    """Creates a file with this content.
 
     Raises:
-        NotFoundError: its directory is not there.
+        NotFoundError: its directory does not exist.
         UsageError: no file can have that name.
-        RefusedError: there already is such a name, or no room.
+        RefusedError: the name exists, or the volume is full.
     """
     directory, name = _place_for(store, path)
     file = _new_file(store, directory, FileAttribute.ARCHIVE)
@@ -49,7 +49,7 @@ def create_file(store: Store, path: str, data: bytes) -> None:
 
 
 def create_directory(store: Store, path: str) -> None:
-    """A new, empty directory. Raises as `create_file` does."""
+    """Creates an empty directory. Raises as `create_file` does."""
     directory, name = _place_for(store, path)
     file = _new_file(store, directory, FileAttribute(0))
     file.base.flags |= RecordFlag.DIRECTORY
@@ -60,12 +60,12 @@ def create_directory(store: Store, path: str) -> None:
 
 
 def rename(store: Store, path: str, new: str) -> None:
-    """Gives the file at `path` another name in the same directory; the old one's short form goes with it.
+    """Renames the file at `path` in the same directory. The short name of the old name is removed too.
 
     Raises:
         NotFoundError: there is no such file.
         UsageError: no file can have the new name.
-        RefusedError: another file has it, or the file is one of NTFS's own.
+        RefusedError: another file has the new name, or the file is one of NTFS's own.
     """
     check_name(new)
     directory, named = find_entry(store, path)
@@ -86,7 +86,7 @@ def rename(store: Store, path: str, new: str) -> None:
 
 
 def _place_for(store: Store, path: str) -> tuple[Directory, FileName]:
-    """The directory in which a new file is to be, and its name."""
+    """The directory for a new file, and the file's name. Raises as `create_file` does."""
     *parents, text = file_path.split(path) or [""]
     check_name(text)
     directory = open_directory(store, parents)
@@ -125,7 +125,7 @@ def _give_name(file: File, name: FileName) -> None:
 
 
 def _enter(directory: Directory, file: File, name: FileName) -> None:
-    """Puts a file's name, which its record has, into the directory; both say the same of the file."""
+    """Adds a name, which is in the file's record already, to the directory; both get the same sizes and times."""
     attribute = next(found for found in file.attributes(Kind.FILE_NAME) if found.value == name.raw)
     repeat(name, file, read_standard_information(file))
     attribute.value = bytes(name.raw)

@@ -1,7 +1,7 @@
-"""Deleting a file, or one of its names: wholly, as Windows does.
+"""Deletes a file, or one of its names, as Windows does.
 
-With a file's last name go its entries in directories and in the system's indexes, its clusters and its records.
-The bytes in the clusters, and the attributes in the records, stay until they are used again.
+With a file's last name, its entries in directories and in the system's indexes are removed, and its clusters and
+records are freed. The bytes in the clusters and the attributes in the records stay until they are used again.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 
 def delete(store: Store, paths: Sequence[str]) -> None:
-    """Removes the names at `paths`, one after the other; and each file that has no other name.
+    """Deletes the names at `paths`, and each file whose last name this was.
 
-    Only during an edit, in which files are shared: so the folder of many is looked for once, and touched once.
+    Only during an edit, in which files are shared, so that the folder of many files is looked up and touched once.
 
     Raises:
         NotFoundError: there is no such name.
@@ -51,7 +51,7 @@ def delete(store: Store, paths: Sequence[str]) -> None:
             raise NotFoundError(f"there is no {path!r} on the NTFS volume")
         _delete(store, directory, named, path)
     for folder in {file.number: file for file in folders.values()}.values():
-        if folder.base.in_use:  # it was not deleted too
+        if folder.base.in_use:  # the folder itself was not among the deleted
             touch(folder)
 
 
@@ -78,7 +78,7 @@ def _check_deletable(file: File, path: str) -> None:
 
 
 def remove_links(file: File, gone: list[FileName]) -> None:
-    """Takes names out of a file's record."""
+    """Removes names from a file's record."""
     raws = [name.raw for name in gone]
     for record in file.records():
         for attribute in [found for found in record.attributes if found.kind == Kind.FILE_NAME]:
@@ -99,7 +99,7 @@ def _delete_file(file: File) -> None:
 
 
 def stored_attributes(file: File) -> list[list[Attribute]]:
-    """The extents of every attribute that lies in clusters, the attribute list among them."""
+    """The extents of every non-resident attribute of a file, the attribute list included."""
     keys = {(found.kind, found.name) for _, found in file.placed() if found.non_resident}
     lists = [found for found in file.lists if file.lines and found.non_resident]
     return [file.extents(kind, name) for kind, name in sorted(keys)] + ([lists] if lists else [])

@@ -1,8 +1,8 @@
-"""Making a volume as long as the partition that it lies in.
+"""Makes a volume as long as its partition.
 
-What a longer volume needs: $Bitmap with a bit for each cluster that is new, $BadClus:$Bad with a hole over them, the
-boot sector's number of sectors, and the boot sector's copy behind the new last one. The zone that Windows keeps free
-for $MFT is nowhere on the disk: Windows works it out anew at each mount.
+What a longer volume needs: a bit in $Bitmap for each new cluster, a hole over them in $BadClus:$Bad, the new number of
+sectors in the boot sector, and the boot sector's copy after the new last sector. The zone that Windows keeps free for
+$MFT is not stored: Windows computes it at each mount.
 Source: linux-ntfs documentation, "$Bitmap", "$BadClus", "$Boot".
 """
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
     from vmrescue.ntfs.structures.boot_sector import BootSector
 
-BAD = "$Bad"  # the stream of $BadClus: a hole as long as the volume, but for the clusters that are bad
+BAD = "$Bad"  # a stream of $BadClus as long as the volume: bad clusters are stored, all others are a hole
 SECTORS, HIDDEN = struct.Struct("<Q"), struct.Struct("<I")
 
 
 def check_growable(device: BlockDevice) -> None:
-    """Raises RefusedError or UnsupportedError where the volume's state or kind forbids that it is made longer."""
+    """Raises RefusedError or UnsupportedError if the volume's state or NTFS version does not allow that it grows."""
     store = Store(device)
     read_state(store).check_metadata()
     major, minor, _ = volume_flags(store)
@@ -43,13 +43,13 @@ def check_growable(device: BlockDevice) -> None:
 
 
 def grow(device: BlockDevice) -> None:
-    """Makes the volume on `device`, which has become longer, as long as that allows.
+    """Makes the volume on `device`, which has become longer, as long as possible.
 
-    All of it is worked out first; if that fails, nothing has been written.
+    Everything is worked out first; if that fails, nothing is written.
 
     Raises:
-        RefusedError: the state of the volume forbids it; it would get more clusters than NTFS counts; or it is as long
-            as its partition already.
+        RefusedError: the volume's state does not allow it; it would have more clusters than NTFS can count; or it is
+            as long as its partition already.
         FormatError: its system files are not sound.
     """
     check_growable(device)
@@ -65,7 +65,7 @@ def grow(device: BlockDevice) -> None:
 
 
 def _longer(boot: BootSector, size: int) -> BootSector:
-    """The geometry on a partition of `size` bytes, whose last sector holds the boot sector's copy."""
+    """The volume's geometry in a partition of `size` bytes, whose last sector is for the boot sector's copy."""
     sectors = size // boot.sector_size - 1
     count = sectors * boot.sector_size // boot.cluster_size
     if count <= boot.cluster_count:
@@ -78,7 +78,7 @@ def _longer(boot: BootSector, size: int) -> BootSector:
 
 
 def _grow_bitmap(store: Store, old_count: int) -> None:
-    """Gives $Bitmap the bits of the new clusters; those that it takes itself are the first of them."""
+    """Adds the bits of the new clusters to $Bitmap. The clusters that $Bitmap itself needs are the first of these."""
     boot, file = store.boot, store.file(BITMAP)
     first = file.get(Kind.DATA)
     extents = file.extents(Kind.DATA)
@@ -98,7 +98,7 @@ def _grow_bitmap(store: Store, old_count: int) -> None:
     start = old_count // 8
     bits = bytearray(size - start)
     bits[0] = stream.read_at(start, 1)[0]
-    _set(bits, old_count % 8, 8, False)  # the bits behind the old end were set, as those of no cluster are
+    _set(bits, old_count % 8, 8, False)  # bits after the last cluster's are set, so the first new bits must be cleared
     _set(bits, old_count - start * 8, old_count + taken - start * 8, True)
     _set(bits, boot.cluster_count - start * 8, len(bits) * 8, True)
     stream.write_content(start, memoryview(bits))
@@ -121,7 +121,7 @@ def _grow_bad_clusters(store: Store) -> None:
     if old_clusters >= boot.cluster_count:
         at = first.position + 0x18
         raise FormatError("$BadClus", at, f"fewer than {boot.cluster_count} clusters", old_clusters)
-    initialized = first.initialized_size == first.data_size  # so Windows has it; mkntfs says none are
+    initialized = first.initialized_size == first.data_size  # so in Windows; mkntfs writes an initialized size of 0
     runs.append(HOLE, boot.cluster_count - old_clusters)
     first.allocated_size = first.data_size = boot.cluster_count * boot.cluster_size
     if initialized:
@@ -138,7 +138,7 @@ def _write_boot_sectors(store: Store) -> None:
 
 
 def follow_move(device: BlockDevice, old_start: int, new_start: int) -> None:
-    """Has the boot sector and its copy say where on the disk, in bytes, the volume begins now, if they did before."""
+    """Updates the volume's start on the disk (bytes) in the boot sector and its copy, if the old value was right."""
     boot = Store(device).boot
     for position in (0, boot.volume_size):
         at = position + HIDDEN_AT
@@ -149,5 +149,5 @@ def follow_move(device: BlockDevice, old_start: int, new_start: int) -> None:
 
 
 def _hidden(sectors: int) -> bytes:
-    """As much of the number as the field holds: Windows keeps the lower 32 bits."""
+    """The field for a number of sectors. Like Windows, it keeps the lower 32 bits."""
     return HIDDEN.pack(sectors & 0xFFFFFFFF)

@@ -1,6 +1,6 @@
-"""Changing an index: entries put in and taken out, nodes split, merged and taken back into the root.
+"""Edits of an index: inserts and removes entries; splits nodes, merges them, and moves them back into the root.
 
-Source for the rules of the tree: linux-ntfs documentation, "Index Header"; every leaf lies equally deep.
+Source for the rules of the tree: linux-ntfs documentation, "Index Header". All leaves have the same depth.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ if TYPE_CHECKING:
     from vmrescue.ntfs.collation import Key
 
 BITMAP_STEP = 8  # bytes
-ARRAY_OFFSET = 0x28  # of the update sequence array in blocks that are made here
+ARRAY_OFFSET = 0x28  # offset of the update sequence array in blocks that we make
 UNDERFULL = 3  # a node that is less than a third full is merged with its neighbour, if both fit in one
 _LAST = Entry(ENTRY.pack(bytes(8), ENTRY_HEADER, 0, IS_LAST, 0))
 
 
 class Step(NamedTuple):
-    """One node on the way from the root down, and the entry in it that the way goes by."""
+    """One node on the path from the root down, and the index of the entry whose child is the next node."""
 
     node: Node
     at: int
 
 
 class IndexEditor:
-    """Changes one index of a file. Each method leaves the index whole and the file's records settled.
+    """Changes one index of a file. Each method leaves a valid index, and file records in which all attributes fit.
 
     Raises (all methods):
-        FormatError: the index is not sound where the change has to be made.
+        FormatError: the index is damaged where the change has to be made.
         RefusedError: the volume is full.
     """
 
@@ -58,7 +58,7 @@ class IndexEditor:
         self.file = index.file
 
     def insert(self, entry: Entry) -> None:
-        """Puts an entry in its place. Raises RefusedError where its key is there already."""
+        """Inserts an entry. Raises RefusedError if the index has its key already."""
         key = self.index.collation.key(entry.key)
         path = self._path(key)
         if any(self._key_at(step) == key for step in path):
@@ -69,7 +69,7 @@ class IndexEditor:
         self._mend(path)
 
     def replace(self, entry: Entry) -> None:
-        """Puts an entry in the place of the one with its key, which is as long."""
+        """Replaces the entry with the same key, which must be as long."""
         node, at = self._find(self.index.collation.key(entry.key))[-1]
         old = node.entries[at]
         if len(old.body) != len(entry.body):
@@ -79,7 +79,7 @@ class IndexEditor:
         settle(self.file)
 
     def remove(self, key: Key) -> None:
-        """Takes the entry with a key out. From an inner node, the next smaller one moves up in its place."""
+        """Removes the entry with a key. In an inner node the next smaller entry takes its place."""
         path = self._find(key)
         node, at = path[-1]
         if node.is_leaf:
@@ -98,7 +98,7 @@ class IndexEditor:
     # -- the way down
 
     def _path(self, key: Key) -> list[Step]:
-        """From the root to the leaf where a key belongs, or is."""
+        """The path from the root to the leaf where a key belongs, or to the node that has it."""
         path = []
         node = self.index.root_node()
         while True:
@@ -110,7 +110,7 @@ class IndexEditor:
             node = self._below(below, path)
 
     def _find(self, key: Key) -> list[Step]:
-        """From the root to the node that holds a key. Raises NotFoundError where none does."""
+        """The path from the root to the node that has a key. Raises NotFoundError if none has it."""
         path = self._path(key)
         while path and self._key_at(path[-1]) != key:
             path.pop()
@@ -138,7 +138,7 @@ class IndexEditor:
     # -- the way up
 
     def _mend(self, path: list[Step]) -> None:
-        """Writes the changed nodes of a path from the leaf up, each made to fit its place."""
+        """Writes the nodes of a path from the leaf up; splits and merges them so that each fits."""
         while path:
             node, _ = path.pop()
             if not node.changed:
@@ -166,7 +166,7 @@ class IndexEditor:
         self._write(root)
 
     def _absorb(self, root: Node) -> None:
-        """Takes an only child's entries into the root, while they fit; a root that is a leaf needs no blocks."""
+        """Moves an only child's entries into the root as long as they fit. A root that is a leaf needs no blocks."""
         below = root.entries[0].node
         while below is not None and len(root.entries) == 1:
             child = self.index.node(below)
@@ -179,14 +179,14 @@ class IndexEditor:
             self._drop_blocks()
 
     def _split(self, node: Node, parent: Step) -> None:
-        """Moves the lower half of a node to a new block; the entry between the halves goes up."""
+        """Moves the lower half of a node to a new block; the entry between the halves moves to the parent."""
         left = self._new_block()
         middle = self._share(node.entries, left, node)
         parent.node.entries.insert(parent.at, middle.over(left.vcn))
         parent.node.changed = True
 
     def _merge(self, node: Node, parent: Step) -> None:
-        """Joins a node that has become small with a neighbour; one without entries at least gets some of them."""
+        """Joins a small node with a neighbour. If both do not fit into one, a node without entries gets some."""
         entries = parent.node.entries
         if len(entries) == 1:
             self._replace_only_child(node, parent.node)
@@ -210,7 +210,7 @@ class IndexEditor:
         parent.node.changed = True
 
     def _replace_only_child(self, node: Node, parent: Node) -> None:
-        """A node whose parent has no other takes its place; the root may be too small for it."""
+        """Replaces a parent by its only child. A root keeps the child's block: it may be too small for the entries."""
         if parent.vcn is None:
             self._write(node)
         else:
@@ -225,7 +225,7 @@ class IndexEditor:
         return neighbour
 
     def _share(self, entries: list[Entry], left: Node, right: Node) -> Entry:
-        """Shares entries evenly between two nodes and writes them; returns the one in between, for their parent."""
+        """Divides entries evenly between two nodes and writes these; returns the entry between them, for the parent."""
         half = sum(entry.size for entry in entries) // 2
         middle, size = 1, entries[0].size + entries[1].size
         while size < half and middle < len(entries) - 3:
@@ -242,7 +242,7 @@ class IndexEditor:
     # -- nodes on disk
 
     def _capacity(self, node: Node) -> int:
-        """Bytes of entries that a node can hold."""
+        """The bytes of entries that fit into a node."""
         room = self.file.holder(self.index.root).room if node.vcn is None else 0
         return len(node.raw) - node.start + room
 
@@ -261,7 +261,7 @@ class IndexEditor:
             self.index.blocks.write_at(node.vcn * self.index.unit, protect(node.raw))
 
     def _new_block(self) -> Node:
-        """A block that was free, or a new one at the end."""
+        """A free block, or a new one at the end."""
         name, index = self.index.name, self.index
         if self.file.find(Kind.INDEX_ALLOCATION, name) is None:
             add_attribute(self.file, Attribute.stored(Kind.INDEX_ALLOCATION, name))
@@ -279,7 +279,7 @@ class IndexEditor:
         return _empty_block(BlockVcn(number * index.block_vcns), index.block_size)
 
     def _free_block(self, node: Node) -> None:
-        """Gives a block back, without entries: some readers go through all blocks, whether they are in use or not."""
+        """Frees a block and empties it, because some readers read all blocks, also free ones."""
         assert node.vcn is not None
         node.entries = [_LAST]
         self._write(node)

@@ -1,4 +1,4 @@
-"""Names put into directories and taken out, and what directories repeat of a file's record kept equal to it."""
+"""Adds names to directories and removes them; updates the copies of a file's facts in directory entries."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def now() -> int:
 
 
 def is_system(file: File) -> bool:
-    """Whether it is one of NTFS's own files: those of the first records, and all below $Extend."""
+    """Whether it is one of NTFS's own files: those in the first records, and all below $Extend."""
     seen: set[int] = set()
     while file.number not in seen:
         if file.number < FIRST_USER:
@@ -50,17 +50,17 @@ def check_not_system(file: File, path: str) -> None:
 
 
 def add_name(directory: Directory, name: FileName, reference: Reference) -> None:
-    """Puts a name into a directory."""
+    """Adds a name to a directory."""
     IndexEditor(directory.index).insert(_entry(name, reference))
 
 
 def remove_name(directory: Directory, name: FileName) -> None:
-    """Takes a name out of a directory. Raises NotFoundError where it is not there."""
+    """Removes a name from a directory. Raises NotFoundError if the directory does not have it."""
     IndexEditor(directory.index).remove(directory.index.collation.name_key(name.name))
 
 
 def linked_names(file: File, directory: Directory, name: str) -> list[FileName]:
-    """The name of a file in a directory, with the short name that belongs to it, or the long one to the short."""
+    """A file's name in a directory, with its partner: the short name of a long one, or the reverse."""
     here = [other for other in file_names(file) if other.parent == directory.file.reference]
     named = [other for other in here if other.name == name]
     if not named:
@@ -71,7 +71,7 @@ def linked_names(file: File, directory: Directory, name: str) -> list[FileName]:
 
 
 def repeat(name: FileName, file: File, information: StandardInformation) -> None:
-    """Copies to a name what directories repeat of a record: sizes, times and attributes."""
+    """Copies the sizes, times and attributes of a file's record into a name."""
     data = None if file.is_directory else file.find(Kind.DATA)
     name.created, name.modified = information.created, information.modified
     name.changed, name.accessed = information.changed, information.accessed
@@ -81,7 +81,7 @@ def repeat(name: FileName, file: File, information: StandardInformation) -> None
 
 
 def refresh_names(file: File) -> None:
-    """Brings what all directories repeat of a file up to date. Windows leaves the system's own files' names alone."""
+    """Updates a file's entries in all directories. Like Windows, it leaves the entries of NTFS's own files alone."""
     if file.number < FIRST_USER:
         return
     information = read_standard_information(file)
@@ -98,7 +98,7 @@ def refresh_names(file: File) -> None:
 
 
 def touch(file: File, modified: bool = True, attributes: int = 0) -> None:
-    """The file's record has changed now, and its content too if `modified`; sets `attributes` besides."""
+    """Sets the time of the record's change to now, and that of the content if `modified`; adds `attributes`."""
     attribute = file.get(Kind.STANDARD_INFORMATION)
     information = read_standard_information(file)
     information.changed = now()

@@ -1,9 +1,9 @@
-"""Where a file's attributes are: kept in the base record while they fit, moved to extension records when they do not.
+"""The places of a file's attributes: in the base record while they fit, else in extension records.
 
-What moves: the longest attribute first. Data that lay in the record goes to clusters; anything else to a record with
-room, and $ATTRIBUTE_LIST then says where. A run list too long for one record is split into extents.
+The longest attribute is moved first: resident data to clusters, anything else to a record with room, which
+$ATTRIBUTE_LIST then names. A run list too long for one record is split into extents.
 
-Making a value longer, taking a record and making $MFT longer are here too, since each may need the others.
+Resizing a value, allocating a record and growing $MFT are in this module too, because each may need the others.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
 
 PINNED = (Kind.STANDARD_INFORMATION, Kind.ATTRIBUTE_LIST, Kind.INDEX_ROOT)
 STORABLE = (Kind.ATTRIBUTE_LIST, Kind.SECURITY_DESCRIPTOR, Kind.DATA, Kind.EA)
-SHORT_PAIRS = 64  # bytes of mapping pairs for which a record is always made to have room
-LEAST_STORED = 0x48  # bytes: below, clusters would need a longer attribute than the value itself
+SHORT_PAIRS = 64  # bytes of mapping pairs for which every record is given room
+LEAST_STORED = 0x48  # bytes; for a smaller value a non-resident attribute would be longer than the resident one
 TABLE_GROWTH = 1 << 16  # bytes by which $MFT is made longer
-MAX_STEPS = 10_000  # far more than a file's attributes can need
+MAX_STEPS = 10_000  # ends an endless loop; no file needs so many
 
 
 def add_attribute(file: File, attribute: Attribute) -> None:
-    """A new attribute, in the base record; `settle` sees to it that it fits."""
+    """Adds an attribute to the base record. `settle` must be called to make it fit."""
     file.base.add(attribute)
     file.relist()
 
 
 def remove_attribute(file: File, kind: int, name: str = "") -> None:
-    """Removes an attribute with all its extents; the clusters are the caller's to free."""
+    """Removes an attribute with all its extents. The caller must free its clusters."""
     gone = file.extents(kind, name)
     for record in file.records():
         for attribute in gone:
@@ -48,10 +48,10 @@ def remove_attribute(file: File, kind: int, name: str = "") -> None:
 
 
 def settle(file: File) -> None:
-    """Makes every record of the file fit, drops empty ones, and brings the attribute list up to date.
+    """Moves attributes until every record of the file fits, frees empty records, and updates the attribute list.
 
     Raises:
-        RefusedError: they cannot be made to fit, or there is no room for what has to move.
+        RefusedError: the attributes cannot be made to fit, or the volume is full.
     """
     for _ in range(MAX_STEPS):
         _drop_empty_records(file)
@@ -64,7 +64,7 @@ def settle(file: File) -> None:
 
 
 def _relieve(file: File, record: FileRecord) -> None:
-    """Takes one attribute out of a record that is too full."""
+    """Moves one attribute out of a record that is too full."""
     for attribute in sorted(record.attributes, key=lambda found: found.length, reverse=True):
         if attribute.kind in STORABLE and not attribute.non_resident and attribute.value_length > LEAST_STORED:
             make_stored(file, attribute)
@@ -76,7 +76,7 @@ def _relieve(file: File, record: FileRecord) -> None:
 
 
 def _movable(file: File, attribute: Attribute) -> bool:
-    """The start of $MFT's own clusters has to be found in its first record."""
+    """Whether an attribute may leave the base record. $MFT's first runs must stay in its own record."""
     first_of_table = file.number == MFT and attribute.kind == Kind.DATA and attribute.lowest_vcn == 0
     return attribute.kind not in PINNED and not first_of_table
 
@@ -88,7 +88,7 @@ def _move(file: File, record: FileRecord, attribute: Attribute) -> None:
 
 
 def _record_with_room(file: File, size: int, besides: FileRecord) -> FileRecord:
-    """An extension record with room for `size` bytes, perhaps a new one."""
+    """An extension record with room for `size` bytes, new if there is none."""
     for record in file.records()[1:]:
         if record is not besides and record.room >= size:
             return record
@@ -114,16 +114,16 @@ def make_stored(file: File, attribute: Attribute) -> None:
 
 
 def set_sizes(file: File, first: Attribute, runs: RunList, size: int) -> None:
-    """Writes a value's sizes into its first extent; all `size` bytes will be initialized."""
+    """Writes a value's sizes into its first extent; its initialized size becomes `size`."""
     first.allocated_size = runs.clusters * file.store.boot.cluster_size
     first.data_size = size
     first.initialized_size = size
 
 
 def set_runs(file: File, extents: list[Attribute], runs: RunList, old_clusters: int) -> None:
-    """Stores the runs of an attribute, of which clusters were added or cut off at the end.
+    """Stores the runs of an attribute after clusters were added or cut off at its end.
 
-    Extents that end before the change stay as they are.
+    Extents that end before the change are not rewritten.
     """
     same = min(old_clusters, runs.clusters)
     kept = [extent for extent in extents if extent.highest_vcn < same]
@@ -139,7 +139,7 @@ def set_runs(file: File, extents: list[Attribute], runs: RunList, old_clusters: 
 
 
 def _lay_out(file: File, extent: Attribute, runs: RunList) -> None:
-    """Writes the runs from the start of `extent` on into it, and into as many new extents as they need."""
+    """Writes the runs from the start of `extent` on into `extent`, and into as many new extents as they need."""
     record = file.holder(extent)
     rest = runs.since(extent.first_vcn)
     pairs, _ = encode_pairs(rest)
@@ -172,7 +172,7 @@ def _drop_empty_records(file: File) -> None:
 
 
 def _store_list(file: File) -> None:
-    """Makes $ATTRIBUTE_LIST say what is where; a file with one record has none."""
+    """Updates $ATTRIBUTE_LIST; a file with one record has none."""
     found = file.lists
     value = write_list(file.lines) if len(file.records()) > 1 else b""
     if len(value) > MAX_SIZE:
@@ -190,7 +190,7 @@ def _store_list(file: File) -> None:
 
 
 def _rewrite(file: File, attribute: Attribute, value: bytes) -> None:
-    """Gives a stored attribute of one extent another value, and the clusters for it."""
+    """Replaces the value of a non-resident attribute of one extent; takes or frees clusters for it."""
     store = file.store
     runs = file.runs([attribute])
     needed = store.boot.clusters_for(len(value))
@@ -204,10 +204,10 @@ def _rewrite(file: File, attribute: Attribute, value: bytes) -> None:
 
 
 def resize(file: File, kind: int, name: str, size: int) -> None:
-    """Makes a value `size` bytes long and takes or frees the clusters for that; the caller writes what is new in it.
+    """Makes a value `size` bytes long; takes or frees clusters. The caller writes the new bytes.
 
-    A value that lies in the record stays there while there is room. One in clusters stays in clusters, as Windows
-    leaves it. The caller settles the file afterwards.
+    A resident value stays resident while there is room. A non-resident one stays so, as in Windows. The caller must
+    call `settle` afterwards.
 
     Raises:
         RefusedError: the volume is full.
@@ -222,7 +222,7 @@ def resize(file: File, kind: int, name: str, size: int) -> None:
 
 
 def resize_zeroed(file: File, kind: int, name: str, size: int) -> None:
-    """Makes a value of metadata longer, by zeros."""
+    """Makes a value of metadata longer; the new bytes are zeros."""
     old = file.stream(kind, name).initialized
     resize(file, kind, name, size)
     file.stream(kind, name).write_at(old, bytes(size - old))
@@ -243,13 +243,13 @@ def _resize_stored(file: File, kind: int, name: str, size: int) -> None:
 
 
 def allocate_record(store: Store, for_table: bool = False) -> FileRecord:
-    """An empty record, now in use; where $MFT has no free one, it is made longer, which may itself need a record.
+    """Takes an empty record. If $MFT has no free one, $MFT grows first, which may itself need a record.
 
     Args:
-        for_table: for an extension of $MFT's own record, which must lie in its first clusters.
+        for_table: for an extension of $MFT's own record, which must be in $MFT's first clusters.
 
     Raises:
-        RefusedError: the volume has no room for another one.
+        RefusedError: the volume is full.
     """
     record = take_record(store, for_table)
     if record is None and not for_table:
@@ -261,7 +261,7 @@ def allocate_record(store: Store, for_table: bool = False) -> FileRecord:
 
 
 def grow_table(store: Store) -> None:
-    """Makes $MFT longer by some free records, and its bitmap with it."""
+    """Makes $MFT and its bitmap longer by some free records."""
     file, record_size = store.file(MFT), store.boot.record_size
     old = store.mft.count
     count = old + max(TABLE_GROWTH, store.boot.cluster_size) // record_size

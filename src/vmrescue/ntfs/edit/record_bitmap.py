@@ -1,4 +1,4 @@
-"""$MFT's own bitmap: which file records are in use; taking one, and giving one back."""
+"""$MFT's bitmap: which file records are in use; taking and freeing a record."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from vmrescue.ntfs.store import Store
     from vmrescue.ntfs.structures.record import FileRecord
 
-CHUNK = 4096  # bytes of the bitmap looked at together
+CHUNK = 4096  # bytes of the bitmap that are read at once
 MAX_SEQUENCE = 0xFFFF
 
 
 def take_record(store: Store, for_table: bool = False) -> FileRecord | None:
-    """An empty record, now in use; None where the table has no free one.
+    """Takes an empty record; None if the table has no free one.
 
-    `for_table`: one for an extension of $MFT's own record.
+    `for_table`: the record is for an extension of $MFT's own record.
     """
     number = _free_number(store, for_table)
     if number is None:
@@ -32,7 +32,7 @@ def take_record(store: Store, for_table: bool = False) -> FileRecord | None:
 
 
 def free_record(store: Store, record: FileRecord) -> None:
-    """Gives a record back; its next file gets another sequence number, so that references to this one show as stale."""
+    """Frees a record and raises its sequence number, so that old references to it are recognised as stale."""
     _flip(_bitmap(store), record.number, used=False)
     record.flags &= ~RecordFlag.IN_USE
     record.sequence = record.sequence + 1 if record.sequence < MAX_SEQUENCE else 1
@@ -44,7 +44,7 @@ def _bitmap(store: Store) -> Stream:
 
 
 def _free_number(store: Store, for_table: bool = False) -> int | None:
-    """A record that is free by its bit and by what it says itself."""
+    """The number of a record that is free according to its bit and to the record itself; None if there is none."""
     places = RESERVED if for_table else range(max(store.next_record, FIRST_USER), store.mft.count)
     bitmap = _bitmap(store)
     for start in range(places.start // 8, min(-(-places.stop // 8), bitmap.size), CHUNK):

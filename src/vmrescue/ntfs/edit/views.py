@@ -1,4 +1,4 @@
-"""The system's indexes that name files besides the directories: object ids, reparse points, quotas.
+"""The system's indexes of files other than directories: object ids, reparse points, quotas.
 
 Source: linux-ntfs documentation, "$ObjId", "$Reparse", "$Quota".
 """
@@ -28,7 +28,7 @@ _QUOTA_FLAGS = struct.Struct("<4xI")
 
 
 def open_view(store: Store, file_name: str, index_name: str) -> Index | None:
-    """An index of a file in $Extend; None where the volume has no such file."""
+    """An index of a file in $Extend; None if the volume does not have the file."""
     named = Directory(store.file(EXTEND)).find(file_name)
     if named is None:
         return None
@@ -37,7 +37,7 @@ def open_view(store: Store, file_name: str, index_name: str) -> Index | None:
 
 
 def object_id_key(file: File) -> bytes:
-    """The key in $ObjId of a file that has an object id."""
+    """The key in $ObjId of a file with an object id."""
     stream = file.stream(Kind.OBJECT_ID)
     if stream.size < OBJECT_ID_SIZE:
         raise FormatError("$OBJECT_ID", stream.attribute.position, f"{OBJECT_ID_SIZE} bytes", stream.size)
@@ -50,13 +50,13 @@ def reparse_key(file: File) -> bytes:
 
 
 def forget_object_id(file: File) -> None:
-    """Takes a file's object id, if it has one, out of $ObjId."""
+    """Removes a file's object id, if it has one, from $ObjId."""
     if file.find(Kind.OBJECT_ID):
         _remove(open_view(file.store, "$ObjId", "$O"), object_id_key(file))
 
 
 def forget_reparse_point(file: File) -> None:
-    """Takes a reparse point out of $Reparse."""
+    """Removes a file, if it is a reparse point, from $Reparse."""
     if file.find(Kind.REPARSE_POINT):
         _remove(open_view(file.store, "$Reparse", "$R"), reparse_key(file))
 
@@ -70,7 +70,7 @@ def _remove(index: Index | None, raw_key: bytes) -> None:
 
 
 def mark_quotas_out_of_date(store: Store) -> None:
-    """Where Windows keeps count of each owner's bytes, has it count them anew: files have been added or removed."""
+    """If Windows tracks quotas on the volume, makes it count again, because files were added or removed."""
     index = open_view(store, "$Quota", "$Q")
     entry = index.find(index.collation.key(QUOTA_DEFAULTS)) if index else None
     if index is None or entry is None:

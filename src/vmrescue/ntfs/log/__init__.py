@@ -1,1 +1,1 @@
-"""The volume's log ($LogFile): its state, and its replay."""
+"""The volume's log, $LogFile: its state and its replay."""

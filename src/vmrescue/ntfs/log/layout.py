@@ -1,10 +1,10 @@
-"""$LogFile: the layouts of its pages, its records and what NTFS puts into them.
+"""$LogFile: the layouts of its pages, of its records and of their data.
 
-Two layers lie on each other. The log file service numbers and stores records of any client: restart pages, record
-pages, record headers. NTFS is its one client: operations, tables, restart data. All numbers are little-endian.
-Sources: linux-ntfs documentation, "$LogFile"; libfsntfs's format documentation; as to version 2.0 and the two forms of
-the tables, what ntfs-3g's `ntfsrecover -v` and the Linux kernel's ntfs3 driver show of them; all held against the logs
-of volumes that Windows wrote.
+There are two layers. The log file service numbers and stores records of any client: restart pages, record pages, record
+headers. NTFS is its only client: operations, tables, restart data. All numbers are little-endian.
+Sources: linux-ntfs documentation, "$LogFile"; libfsntfs's format documentation; for version 2.0 and the two forms of
+the tables, ntfs-3g's `ntfsrecover -v` and the Linux kernel's ntfs3 driver. All were compared with logs that Windows
+wrote.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from construct import Bytes, Int16ul, Int32ul, Int64ul, Padding
 from construct import Struct as Layout
 
 RESTART_SIGNATURE = b"RSTR"
-CHECKED_SIGNATURE = b"CHKD"  # of a restart page that chkdsk has written
+CHECKED_SIGNATURE = b"CHKD"  # of a restart page that chkdsk wrote
 RECORD_SIGNATURE = b"RCRD"
-SECTOR = 512  # the stride of fix-ups
+SECTOR = 512  # bytes between two fix-ups
 
-# A log sequence number (LSN) is the place of a record in the file, in units of 8 bytes, in its lower bits, and how
-# often the file had been gone through, above them. It only grows.
+# A log sequence number (LSN): the lower bits are the record's offset in the file, in units of 8 bytes; the upper bits
+# count how often the file had been filled. LSNs only grow.
 LSN_UNIT = 8
 
 RESTART_PAGE = Layout(
@@ -54,7 +54,7 @@ RESTART_AREA = Layout(
 )
 
 CLIENT_RECORD = Layout(
-    "oldest_lsn" / Int64ul,  # no record before it is needed
+    "oldest_lsn" / Int64ul,  # records before it are not needed
     "restart_lsn" / Int64ul,  # of the last restart record
     "previous" / Int16ul,
     "next" / Int16ul,
@@ -68,17 +68,17 @@ NO_CLIENT = 0xFFFF
 CLIENT_NAME = "NTFS".encode("utf-16-le")
 CLEANLY_CLOSED = 0x0002  # a flag of the restart area
 
-# signature, fix-ups' offset and count, last LSN (in a 1.1 tail copy: the place of the page), flags, pages in the
-# transfer, this page's position among them (from 1), end of the last record that ends here, last LSN that ends here
+# signature, fix-ups' offset and count, last LSN (in a 1.1 tail copy: offset of the page it is a copy of), flags, number
+# of pages written at once, this page's number among them (from 1), end of the last record that ends here, its LSN
 PAGE_HEADER = struct.Struct("<4sHHQIHHH6xQ")
 PAGE_HAS_END = 0x0001  # a flag: some record ends in the page
-TAIL_PLACE = struct.Struct("<I")  # of the page that a 2.0 tail copy stands for, in bytes
+TAIL_PLACE = struct.Struct("<I")  # in a 2.0 tail copy: offset in bytes of the page that it is a copy of
 TAIL_PLACE_OFFSET = 0x3C
 
 # LSN, client's previous LSN, LSN to undo next, data's length, client's sequence and index, type, transaction, flags
 RECORD_HEADER = struct.Struct("<QQQIHHIIH6x")
 UPDATE, RESTART = 1, 2  # types of records
-MULTI_PAGE = 0x0001  # a flag: the record goes on in the next page
+MULTI_PAGE = 0x0001  # a flag: the record continues in the next page
 
 # redo and undo operation, redo offset and length, undo offset and length, attribute, clusters that follow, offset in
 # the page of the record and in the record of the attribute, 512-byte block in the cluster, flags, first VCN
@@ -107,7 +107,7 @@ CLUSTER_RANGE = struct.Struct("<QQ")  # first cluster, clusters
 
 
 class State(IntEnum):
-    """How far a transaction has come."""
+    """The state of a transaction."""
 
     ACTIVE = 1
     PREPARED = 2
@@ -115,7 +115,7 @@ class State(IntEnum):
 
 
 class Operation(IntEnum):
-    """What a record does, or how what it did is undone."""
+    """What a record changes, or how the change is undone."""
 
     NOTHING = 0x00
     COMPENSATION = 0x01
@@ -156,7 +156,7 @@ class Operation(IntEnum):
 
 
 class TargetFlag(IntFlag):
-    """What an update's page holds; since Windows Vista."""
+    """What the page of an update holds; written since Windows Vista."""
 
     FILE_RECORD = 0x0002
     INDEX_BLOCK = 0x0008

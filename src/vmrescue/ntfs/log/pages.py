@@ -1,8 +1,8 @@
-"""$LogFile: its pages. Two restart pages say where the log stands; the others hold records, and are used in a ring.
+"""$LogFile: its pages. Two restart pages describe the state of the log; the others hold records, used as a ring.
 
-A page that is not yet full is first written as a copy, to one of the places after the restart pages, so that a crash
-cannot tear the records that it held before: version 1.1 has two such places, version 2.0 two times sixteen. What counts
-is the newer of the page and its copies that is whole.
+A page that is not yet full is first written as a copy, to a place after the restart pages, so that a crash cannot tear
+the records that it had before. Version 1.1 has two such places, version 2.0 has 32. Of a page and its copies, the
+newest one that is not torn is used.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ if TYPE_CHECKING:
     from vmrescue.ntfs.data import Stream
 
 CACHED_PAGES = 256
-# Pages before the first page of records, by version; those from the second on are places for copies.
+# Number of pages before the first page of records, by version: two restart pages, then places for copies.
 FIRST_PAGE = {(1, 1): 4, (2, 0): 34}
 FIRST_COPY = 2
 PAGE_SIZES = (512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
-PAGE_SIZE_2_0 = 4096  # in other sizes the place of a copy would lie within the fix-ups
+PAGE_SIZE_2_0 = 4096  # with other sizes the field `TAIL_PLACE` would overlap the fix-ups
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page of records, whole and its fix-ups undone; of the page itself or of a copy of it."""
+    """A page of records that is not torn, fix-ups undone; read from the page itself or from a copy."""
 
-    offset: int  # bytes from the start of the log; of the page that it stands for
+    offset: int  # bytes from the start of the log; for a copy, of the page that it is a copy of
     data: bytes
-    newest: int  # LSN of the last record that it holds a part of
-    last_end: int | None  # LSN of the last record that ends in it
+    newest: int  # LSN of the last record of which it holds a part
+    last_end: int | None  # LSN of the last record that ends in it; None if none does
     transfer_place: int  # its number, from 1, among the pages that were written at once
 
 
 class LogFile:
-    """The log as its newest restart page describes it.
+    """The log, as described by its newest restart page.
 
     Raises:
-        FormatError: there is no sound restart page, or it contradicts itself.
-        UnsupportedError: it is of another version than 1.1 and 2.0, or has other clients than NTFS.
+        FormatError: there is no valid restart page, or its fields contradict each other.
+        UnsupportedError: the version is not 1.1 or 2.0, or there are clients other than NTFS.
     """
 
     def __init__(self, stream: Stream) -> None:
@@ -121,15 +121,15 @@ class LogFile:
             raise FormatError("$LogFile restart page", self.position + place, expected, found)
 
     def offset(self, lsn: int) -> int:
-        """The byte of the log where a record lies."""
+        """Where the record with this LSN begins, in bytes from the start of the log."""
         return (lsn & ((1 << self.place_bits) - 1)) * layout.LSN_UNIT
 
     def lsn(self, offset: int, sequence: int) -> int:
-        """The LSN of a record at a byte of the log, when it has been gone through so many times."""
+        """The LSN of a record at this offset, after the log was filled `sequence` times."""
         return sequence << self.place_bits | offset // layout.LSN_UNIT
 
     def next_page(self, offset: int) -> int:
-        """The page that is written after the one at `offset`."""
+        """The offset of the page that is written after the one at `offset`."""
         following = offset + self.page_size
         return following if following < self.size else self.first_page
 
@@ -147,7 +147,7 @@ class LogFile:
         return copies
 
     def _read(self, position: int, offset: int | None, *, is_copy: bool) -> Page | None:
-        """The page at `position`; None where there is none, or a torn one."""
+        """The page at `position`; None if there is no page or it is torn. `offset` is that of the page itself."""
         raw = self.stream.read_at(position, self.page_size)
         if raw[:4] != layout.RECORD_SIGNATURE:
             return None
@@ -165,10 +165,10 @@ class LogFile:
         return Page(offset, data, newest, last_end if flags & layout.PAGE_HAS_END else None, place)
 
     def closing_page(self, last_lsn: int, last_length: int) -> bytes:
-        """A restart page, as it goes to disk, that says: the log is closed, this was its last record.
+        """A restart page, ready to be written, that says that the log is closed and what its last record was.
 
-        It is of version 1.1, which every NTFS reads. A later record gets a higher LSN than any that a file record of
-        this volume bears, which would not be so if the log were made as a fresh volume's.
+        It has version 1.1, which every NTFS reads. Later records get higher LSNs than all those in this volume's file
+        records; with an emptied log they would not.
         """
         page = bytearray(self._page)
         struct.pack_into("<HH", page, 0x1A, 1, 1)  # minor, major

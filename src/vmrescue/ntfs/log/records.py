@@ -1,7 +1,7 @@
 """$LogFile: its records, found by their LSNs.
 
-A record begins where its LSN says and carries it, so a record of an earlier round through the file is never mistaken
-for one of this round. The log ends before the first record that is not wholly there.
+An LSN gives the place of its record, and the record repeats it, so records from before the ring was last overwritten
+are recognised. The log ends before the first record that is incomplete.
 """
 
 from __future__ import annotations
@@ -30,28 +30,28 @@ ZEROS_MEANT = frozenset(
 
 @dataclass(frozen=True)
 class LogRecord:
-    """One record; `following` is the LSN of the next one, if there is any."""
+    """One record. `following` is the LSN that the next record, if there is one, must have."""
 
     lsn: int
     undo_next: int
     kind: int
     transaction: int
     data: bytes
-    position: int  # byte of the log
+    position: int  # in bytes from the start of the log
     following: int
 
 
 @dataclass(frozen=True)
 class Update:
-    """What NTFS logged: how a part of an attribute was changed, and how to change it back."""
+    """A change that NTFS logged: how a part of an attribute was changed (redo), and how to change it back (undo)."""
 
     lsn: int
-    position: int  # byte of the log
+    position: int  # in bytes from the start of the log
     redo_operation: int
     undo_operation: int
     redo: bytes
     undo: bytes
-    same_length: bool  # of redo and undo
+    same_length: bool  # redo and undo data replace as many bytes as they have
     attribute: int  # key of the open attribute
     lcns: tuple[Lcn, ...]
     record_offset: int  # of the attribute in its file record, or of the data in the page
@@ -62,7 +62,7 @@ class Update:
 
 
 def read_update(record: LogRecord) -> Update:
-    """An update out of a record's data. Raises FormatError where its parts do not lie inside."""
+    """Parses an update in a record's data. Raises FormatError if its parts are not inside the data."""
     data = record.data
     if len(data) < layout.UPDATE_HEADER.size:
         raise FormatError("$LogFile record", record.position, f"{layout.UPDATE_HEADER.size} bytes", len(data))
@@ -92,7 +92,7 @@ def read_update(record: LogRecord) -> Update:
 
 
 def _part(record: LogRecord, operation: int, offset: int, length: int) -> bytes:
-    """Redo or undo data. A record may have a length but no data; where a value is changed, zeros are meant."""
+    """Redo or undo data. A record may give a length without data, which means zeros if a value is changed."""
     if offset == len(record.data):
         return bytes(length) if operation in ZEROS_MEANT else b""
     if length and not layout.UPDATE_HEADER.size <= offset <= len(record.data) - length:
@@ -108,21 +108,21 @@ class Records:
         self.log = log
 
     def get(self, lsn: int) -> LogRecord:
-        """A record that has to be there. Raises FormatError where it is not."""
+        """The record with an LSN. Raises FormatError if it is missing or incomplete."""
         found = self.find(lsn)
         if isinstance(found, int):
             raise FormatError("$LogFile", found, f"record 0x{lsn:x}, whole", "another, none, or a torn page")
         return found
 
     def walk(self, lsn: int) -> Iterator[LogRecord]:
-        """The record with an LSN, which has to be there, and all after it."""
+        """The record with an LSN and all records after it. Raises FormatError if the first is missing."""
         record: LogRecord | int = self.get(lsn)
         while isinstance(record, LogRecord):
             yield record
             record = self.find(record.following)
 
     def find(self, lsn: int) -> LogRecord | int:
-        """The record with an LSN; or, where it is not wholly there, the offset of the page that lacks it."""
+        """The record with an LSN; if it is incomplete, the offset of the page that does not have its part."""
         log = self.log
         start = log.offset(lsn)
         within = start % log.page_size
@@ -145,7 +145,7 @@ class Records:
         return LogRecord(lsn, undo_next, kind, transaction, data, start, following)
 
     def _data(self, page: Page, within: int, length: int) -> tuple[bytes, Page | None, int]:
-        """A record's data, the page where it ends, and the offset in it; or no page, and the missing one's offset."""
+        """(data, page where the record ends, end in that page); if a page is missing, (b"", None, its offset)."""
         log = self.log
         newest = page.newest
         parts = [page.data[within : within + length]]
@@ -163,24 +163,24 @@ class Records:
         return b"".join(parts), page, end
 
     def _following(self, lsn: int, last: Page, end: int) -> int:
-        """The LSN after the record that ends in page `last` at `end`."""
+        """The LSN of the record that follows the one that ends in page `last` at `end`."""
         log = self.log
         sequence = lsn >> log.place_bits
         if last.offset < log.offset(lsn) - log.offset(lsn) % log.page_size:
-            sequence += 1  # the record itself began before the end of the file
+            sequence += 1  # the record begins near the end of the file and ends near its start
         if last.newest > lsn:
             return log.lsn(last.offset + align8(end), sequence)
         at = log.next_page(last.offset)
         return log.lsn(at + log.data_offset, sequence + (at < last.offset))
 
     def check_end(self, last: LogRecord) -> None:
-        """Makes sure that nothing was logged after the record at which the log seems to end.
+        """Checks that nothing was logged after `last`, the last record that was found.
 
-        Pages beyond it are sound only where they were to be written at once with the page that is torn or missing.
+        Later pages are allowed only if they were written at once with the page that is torn or missing.
 
         Raises:
-            FormatError: the log does not reach as far as its restart page says.
-            RefusedError: later records are there, but not what comes before them.
+            FormatError: the log ends before the last record that its restart page names.
+            RefusedError: there are later records, but records before them are missing.
         """
         log = self.log
         if last.lsn < log.area.current_lsn:
@@ -190,7 +190,7 @@ class Records:
             raise FormatError("$LogFile", broken.position, "the end of the log", "a record")
         at = log.offset(last.following)
         at -= at % log.page_size
-        reached = broken == at  # the pages up to the broken one may hold the record that it tears
+        reached = broken == at  # pages before the broken one may have parts of the record that is incomplete
         since = 0
         for _ in range((log.size - log.first_page) // log.page_size):
             page = log.page(at)

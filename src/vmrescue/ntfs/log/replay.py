@@ -1,13 +1,13 @@
-"""$LogFile replayed: what NTFS itself does to a volume when it starts after a crash.
+"""Replays $LogFile, as NTFS does when a volume is mounted after a crash.
 
-Three passes. Analysis reads the tables that the last checkpoint left and brings them up to the end of the log. Redo
-repeats every change, committed or not, to a cluster that may not have reached the disk: then the volume is as it was
-when the machine stopped. Undo takes back, last first, what transactions did that were not committed. A record of which
-anything is not understood ends the replay before a byte was written.
+There are three passes. Analysis reads the tables of the last checkpoint and updates them to the end of the log. Redo
+repeats every change, committed or not, to clusters that may not have reached the disk; then the volume is as it was
+when the machine stopped. Undo reverts, last change first, the transactions that were not committed. Any record that is
+not fully understood stops the replay before a byte is written.
 
-The log is left closed, with its last LSN, and not made as a fresh volume's: file records bear LSNs, and a new log must
-go on above them, or a later replay would take old changes for new ones. A later edit may still empty it.
-Source: the linux-ntfs documentation, "$LogFile"; as to the passes, the Linux kernel's ntfs3 driver, which does so too.
+The log is then closed, with its last LSN, not emptied: file records contain LSNs, and new log records need higher ones,
+or a later replay would take old changes for new ones. A later edit may still empty it.
+Source: the linux-ntfs documentation, "$LogFile"; for the passes, the Linux kernel's ntfs3 driver.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ class Replayed:
     """What a replay did.
 
     Args:
-        version: of the log, such as "2.0".
-        first_lsn: of the oldest record that was looked at.
-        last_lsn: of the last record of the log.
-        redone: changes that were repeated.
-        undone: changes that were taken back.
-        transactions: how many transactions these belonged to.
+        version: version of the log, such as "2.0".
+        first_lsn: LSN of the oldest record that was read.
+        last_lsn: LSN of the last record of the log.
+        redone: number of changes that were repeated.
+        undone: number of changes that were reverted.
+        transactions: number of transactions that were reverted.
     """
 
     version: str
@@ -59,27 +59,28 @@ class Replayed:
 
 
 def pending_work(device: BlockDevice) -> str | None:
-    """Why the log of the NTFS volume on `device` has to be replayed, in a sentence; None where it has not.
+    """Why the log of the NTFS volume on `device` must be replayed, in a sentence; None if it need not be.
 
     Reads the log's restart pages and a few file records, nothing else.
 
     Raises:
-        FormatError, UnsupportedError: there is no NTFS volume, or it is encrypted.
+        FormatError: there is no sound NTFS volume.
+        UnsupportedError: the volume is encrypted.
     """
     return "; ".join(log_reasons(Store(device).file(LOG_FILE).stream(Kind.DATA))) or None
 
 
 def replay(device: BlockDevice) -> Replayed | None:
-    """Replays the log of the NTFS volume on `device`, and leaves it closed; None where it was closed or empty.
+    """Replays the log of the NTFS volume on `device` and closes it; None if it was closed or empty already.
 
-    Nothing is written unless all of it can be. The writes are not one to the device: if they may be broken off, the
-    caller has to see to it that they take effect together, because NTFS would log what it undoes, and this does not.
+    Nothing is written unless the whole replay is possible. The writes to the device are not atomic: if they may be
+    interrupted, the caller must make them take effect together. NTFS itself logs what it undoes; this does not.
 
     Raises:
-        FormatError: the log or a part of the volume that it changes is damaged.
-        UnsupportedError: the log has something in it that is not known here.
-        RefusedError: the log is torn in its midst, lost its end, or would change itself; or a sleeping Windows holds
-            the volume.
+        FormatError: the log, or a part of the volume that it changes, is damaged.
+        UnsupportedError: the log contains something unknown.
+        RefusedError: the log is torn in the middle, lost its end, or would change itself; or a hibernated Windows has
+            the volume open.
     """
     store = Store(device)
     stream = store.file(LOG_FILE).stream(Kind.DATA)
@@ -89,7 +90,7 @@ def replay(device: BlockDevice) -> Replayed | None:
 
 
 class Replay:
-    """One replay; changes are held back in the store until it is complete."""
+    """One replay. All changes are pending in the store until it is complete."""
 
     def __init__(self, store: Store, log: LogFile) -> None:
         self.store = store
@@ -110,7 +111,7 @@ class Replay:
         first = self._redo()
         self._undo()
         self._copy_to_mirror()
-        read_state(self.store).check_content()  # only now can the files be read
+        read_state(self.store).check_content()  # files can be read only now
         page = self.log.closing_page(self.last.lsn, len(self.last.data))
         self.store.pending.commit()
         self._close(page)
@@ -132,7 +133,7 @@ class Replay:
         return tables
 
     def _analyze(self, start: int) -> LogRecord:
-        """Brings the tables up to the end of the log; its last record. The checkpoint covers the one at `start`."""
+        """Updates the tables to the end of the log; returns its last record. The tables already include `start`."""
         last = self.records.get(start)
         for record, update in self._updates(start):
             last = record
@@ -146,7 +147,7 @@ class Replay:
         return last
 
     def _updates(self, start: int) -> Iterator[tuple[LogRecord, Update | None]]:
-        """The records from an LSN on, with the update in each that has one."""
+        """The records from an LSN on, each with its update (None if it has none)."""
         for record in self.records.walk(start):
             if record.kind not in (UPDATE, RESTART):
                 raise FormatError("$LogFile record", record.position + 0x20, "a known type of record", record.kind)
@@ -155,7 +156,7 @@ class Replay:
     # --- redo ---
 
     def _redo(self) -> int | None:
-        """Repeats what may not have reached the disk; the LSN from which on."""
+        """Repeats changes that may not have reached the disk. Returns the LSN of the first; None if there are none."""
         start = self.tables.redo_start()
         if start is None:
             return None
@@ -174,7 +175,7 @@ class Replay:
             self.redone += self._target(update, lcns).apply(redo_of(update), update.lsn)
 
     def _dirty(self, update: Update, number: int) -> Lcn:
-        """The cluster where a part of an update is to be repeated; HOLE where it need not be."""
+        """The cluster where part `number` of an update must be repeated; HOLE if it need not be."""
         cluster = self.tables.clusters.get((update.attribute, Vcn(update.vcn + number)))
         if cluster is None or cluster.lcn is None or update.lsn < cluster.oldest_lsn:
             return HOLE
@@ -197,7 +198,7 @@ class Replay:
                 self.transactions += self.undone > before
 
     def _undo_from(self, lsn: int) -> None:
-        """Takes back the update with an LSN and those before it in its transaction."""
+        """Reverts the update with an LSN and those before it in its transaction."""
         while lsn:
             record = self.records.get(lsn)
             update = read_update(record)
@@ -211,7 +212,7 @@ class Replay:
             lsn = record.undo_next
 
     def _clusters(self, update: Update) -> list[Lcn]:
-        """Where an update is to be taken back: where the table has its clusters, or else where they were."""
+        """The clusters in which an update is reverted: those in the table, else those that the record names."""
         keys = [(update.attribute, Vcn(update.vcn + number)) for number in range(len(update.lcns))]
         known = map(self.tables.clusters.get, keys)
         return [
@@ -222,7 +223,7 @@ class Replay:
     # --- the end ---
 
     def _copy_to_mirror(self) -> None:
-        """Gives $MFTMirr the first records as they are now."""
+        """Copies the first file records, as they are now, to $MFTMirr."""
         if not self.redone and not self.undone:
             return
         self.store.mft.load()
@@ -235,7 +236,7 @@ class Replay:
                 mirror.write_at(number * size, data)
 
     def _close(self, page: bytes) -> None:
-        """Closes the log, after all else was written: one that is open says that the volume is not yet sound."""
+        """Closes the log, as the last write: an open log means that the volume still needs a replay."""
         for position in (0, len(page)):
             self.log.stream.write_at(position, page)
         self.store.pending.commit()

@@ -1,8 +1,7 @@
-"""What $LogFile says of the volume: empty, closed, or holding work that NTFS would redo at its next start.
+"""The state of $LogFile: empty, closed, or with changes that NTFS would replay at the next mount.
 
-Only its restart pages are read. Source: linux-ntfs documentation, "$LogFile"; the flag and version are as ntfs-3g
-judges them: version 2.0 is what Windows 8 and later write while they hold the volume, and turn back into 1.1 when they
-close it.
+Reads only its restart pages. Source: linux-ntfs documentation, "$LogFile"; the flag and the version are judged as in
+ntfs-3g: Windows 8 and later write version 2.0 while the volume is mounted, and 1.1 when they dismount it.
 """
 
 from __future__ import annotations
@@ -32,17 +31,17 @@ class RestartPage:
     lsn: int
     version: tuple[int, int]
     page_size: int
-    client: int  # the first in use
+    client: int  # number of the first client in use
     flags: int
 
     @property
     def closed(self) -> bool:
-        """Whether no work is left."""
+        """Whether nothing has to be replayed."""
         return self.version[0] < 2 and (self.client == layout.NO_CLIENT or bool(self.flags & layout.CLEANLY_CLOSED))
 
 
 def log_reasons(log: Stream) -> list[str]:
-    """Why the log has to be replayed before the volume's metadata may change; none where it need not."""
+    """Why the log must be replayed before the volume's metadata may change; empty if it need not be."""
     pages = restart_pages(log)
     if not pages:
         return [] if is_empty(log) else ["$LogFile is not empty and has no sound restart page"]
@@ -56,7 +55,7 @@ def log_reasons(log: Stream) -> list[str]:
 
 
 def restart_pages(log: Stream) -> list[RestartPage]:
-    """The sound restart pages, two at most: at the start of the log, and one page later."""
+    """The valid restart pages, at most two: at the start of the log, and one page later."""
     first = _restart_page(log, 0)
     sizes = [first.page_size] if first else list(_probes(log))
     for position in sizes:
@@ -66,12 +65,12 @@ def restart_pages(log: Stream) -> list[RestartPage]:
 
 
 def is_empty(log: Stream) -> bool:
-    """Whether the log is as a fresh volume's: no page that could be a restart page has been written."""
+    """Whether the log is as on a newly formatted volume: nothing is in any place where a restart page could be."""
     return all(log.read_at(position, 4) == EMPTY for position in (0, *_probes(log)))
 
 
 def _probes(log: Stream) -> Iterator[int]:
-    """Where the second restart page, or the first page of records, would be, for every size of page."""
+    """The possible positions of the second restart page and of the first page of records, for every page size."""
     position = SMALLEST_PAGE
     while position + SMALLEST_PAGE <= log.size:
         yield position
@@ -91,7 +90,7 @@ def _restart_page(log: Stream, position: int) -> RestartPage | None:
         try:
             page = bytes(unprotect(page, "$LogFile restart page", position))
         except FormatError:
-            return None  # torn; the other one is whole
+            return None  # torn; then the other restart page is valid
     if offset % 8 or offset + layout.RESTART_AREA.sizeof() > page_size:
         return None
     area = layout.RESTART_AREA.parse(page[offset:])
@@ -105,7 +104,7 @@ def _sound_sizes(log: Stream, position: int, page_size: int, log_page_size: int)
 
 
 def empty_log(log: Stream) -> None:
-    """Makes the log as a fresh volume's: every byte 0xff. What is so already is not written again."""
+    """Makes the log as on a newly formatted volume: every byte 0xff. Parts that are so already are not written."""
     blank = b"\xff" * CHUNK
     for start in range(0, log.size, CHUNK):
         part = blank[: min(CHUNK, log.size - start)]

@@ -1,8 +1,8 @@
-"""$LogFile: the tables that a checkpoint leaves, and how the records after it change them.
+"""$LogFile: the tables that a checkpoint writes, and how later records change them.
 
-NTFS keeps three of them in memory and logs them with each checkpoint: which attributes are open, which of their
-clusters have changes that may not be on disk, which transactions are under way. A fourth, of the attributes' names, is
-not needed here, since every record names the clusters that it changed.
+NTFS keeps these in memory and logs them with each checkpoint: the open attributes, those of their clusters with changes
+that may not be on disk, and the transactions under way. A fourth table, of the attributes' names, is not needed here,
+because every record names the clusters that it changed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from vmrescue.ntfs.log.records import LogRecord, Update
 
-NEWER = 1  # the major version of the restart data, which says which form the tables have
+NEWER = 1  # major version of the restart data with the newer form of the tables
 
 
 @dataclass(frozen=True)
@@ -31,29 +31,29 @@ class OpenAttribute:
     """An attribute that updates refer to."""
 
     kind: int
-    record: int  # number of its file's record
-    index_block_size: int  # bytes; 0 where it is no index
+    record: int  # number of the file's record
+    index_block_size: int  # bytes; 0 if it is no index
 
 
 @dataclass
 class DirtyCluster:
     """A cluster of an attribute with changes that may not be on disk."""
 
-    lcn: Lcn | None  # None: it was given back since
-    oldest_lsn: int  # of such a change
+    lcn: Lcn | None  # None: it was freed since
+    oldest_lsn: int  # LSN of the oldest change that may not be on disk
 
 
 @dataclass
 class Transaction:
-    """A transaction that was not over when the log ended, as far as one can tell at a point of it."""
+    """A transaction that is not finished at the point of the log that was reached."""
 
-    undo_next: int  # LSN; 0 where nothing is to be undone
+    undo_next: int  # LSN of the next update to undo; 0 if there is none
     state: int = State.ACTIVE
 
 
 @dataclass(frozen=True)
 class RestartData:
-    """What NTFS notes with a checkpoint; LSNs of tables are 0 where a table is empty."""
+    """The data of a checkpoint. The LSN of an empty table is 0."""
 
     version: int
     start: int
@@ -63,7 +63,7 @@ class RestartData:
 
 
 def read_restart_data(record: LogRecord) -> RestartData | None:
-    """The data of a restart record; None where it has none, on a volume that was never used."""
+    """The data of a restart record; None if it has none, as on a volume that was never used."""
     if record.kind != layout.RESTART:
         raise FormatError("$LogFile record", record.position + 0x20, f"type {layout.RESTART}", record.kind)
     if not record.data:
@@ -94,7 +94,7 @@ class Tables:
     def __init__(self, version: int) -> None:
         self.version = version
         self.attributes: dict[int, OpenAttribute] = {}
-        self.clusters: dict[tuple[int, int], DirtyCluster] = {}  # by attribute and cluster of it (VCN)
+        self.clusters: dict[tuple[int, int], DirtyCluster] = {}  # (attribute, VCN) -> cluster
         self.transactions: dict[int, Transaction] = {}
 
     # --- as a checkpoint left them ---
@@ -118,7 +118,7 @@ class Tables:
                     self._add_cluster(attribute, Vcn(vcn + number), DirtyCluster(Lcn(lcn), oldest))
 
     def _add_cluster(self, attribute: int, vcn: Vcn, cluster: DirtyCluster) -> None:
-        """Where a table has a cluster twice, the older change counts."""
+        """Adds a cluster. If it is there already, the LSN of the older change is kept."""
         known = self.clusters.setdefault((attribute, vcn), cluster)
         known.oldest_lsn = min(known.oldest_lsn, cluster.oldest_lsn)
 
@@ -142,7 +142,7 @@ class Tables:
     # --- as the records after it change them ---
 
     def note(self, record: LogRecord, update: Update) -> None:
-        """Takes a record after the checkpoint into account."""
+        """Updates the tables by a record after the checkpoint."""
         self._note_transaction(record, update)
         operation = update.redo_operation
         if operation == Operation.OPEN_ATTRIBUTE:
@@ -170,7 +170,7 @@ class Tables:
             del self.transactions[record.transaction]
 
     def _note_cluster(self, update: Update, vcn: Vcn, lcn: Lcn) -> None:
-        """A cluster that is another than before holds nothing that was logged before."""
+        """Notes a change in a cluster. If the VCN had another cluster before, older changes no longer count."""
         known = self.clusters.get((update.attribute, vcn))
         if known is None or known.lcn != lcn:
             self.clusters[update.attribute, vcn] = DirtyCluster(lcn, update.lsn)
@@ -192,12 +192,12 @@ class Tables:
             known.lcn = update.lcns[0]
 
     def redo_start(self) -> int | None:
-        """The LSN of the oldest record that may have to be redone; None where there is none."""
+        """The LSN of the oldest record that may have to be redone; None if there is none."""
         return min((cluster.oldest_lsn for cluster in self.clusters.values() if cluster.lcn is not None), default=None)
 
 
 def _entries(update: Update, operation: Operation) -> Iterator[tuple[int, bytes]]:
-    """The entries in use of a table that a record dumps; their keys are their offsets in it."""
+    """The entries in use of a table that a record contains: (key, bytes). A key is an entry's offset in the table."""
     table = update.redo
     if update.redo_operation != operation or len(table) < layout.TABLE_HEADER.size:
         raise FormatError(

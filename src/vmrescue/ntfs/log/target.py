@@ -1,4 +1,4 @@
-"""$LogFile: the part of the volume that one record changes, brought into memory, changed, checked, and put back."""
+"""$LogFile: the part of the volume that one record changes. It is read, changed in memory, checked and written."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from vmrescue.ntfs.store import Store
     from vmrescue.ntfs.structures.positions import Lcn
 
-MAX_SPAN = 1 << 20  # bytes that one record may change, where a cluster is smaller
+MAX_SPAN = 1 << 20  # most bytes that one record may change, if clusters are not larger
 LSN_OFFSET = 0x08
 SMALLEST_BLOCK, LARGEST_BLOCK = 512, 65536
 
 
 @dataclass(frozen=True)
 class Way:
-    """Redo or undo: an operation and its data."""
+    """The redo or the undo part of an update: an operation and its data."""
 
     operation: int
     data: bytes
@@ -48,7 +48,7 @@ def undo_of(update: Update) -> Way:
 
 
 def check_known(update: Update) -> None:
-    """Raises UnsupportedError where a record names an operation that is not known here."""
+    """Raises UnsupportedError if a record has an unknown operation."""
     for operation in (update.redo_operation, update.undo_operation):
         if operation not in KNOWN:
             raise UnsupportedError(f"$LogFile record at byte {update.position}: unknown operation {operation:#x}")
@@ -66,15 +66,15 @@ KNOWN = frozenset(
 
 
 class Target:
-    """Where an update applies. Changes are held back in the volume's pending writes.
+    """The clusters that an update changes. Changes are kept in the volume's pending writes.
 
     Args:
-        lcns: a cluster for each that the update names; HOLE for those that were given back since.
-        attribute: what the update's attribute is; None where the log does not say.
-        lost: the LSNs that the log would have given out next.
+        lcns: a cluster for each that the update names; HOLE for those that were freed since.
+        attribute: the update's attribute; None if the log does not describe it.
+        lost: the LSNs after the log's end. A structure that has one shows that the log lost its end.
 
     Raises:
-        FormatError: a cluster lies outside the volume.
+        FormatError: a cluster is not inside the volume.
     """
 
     def __init__(
@@ -95,15 +95,15 @@ class Target:
         """Carries an operation out.
 
         Args:
-            lsn: in a redo, that of the record: what the structure on disk says to hold already is left alone. None in
-                an undo.
+            lsn: for a redo, the record's LSN: a structure on disk with this or a later LSN has the change already and
+                is not changed. None for an undo.
 
         Returns:
-            Whether anything was to be done.
+            Whether anything was changed.
 
         Raises:
-            FormatError, UnsupportedError: what is there is not what the operation needs.
-            RefusedError: what is there was changed after the log's end.
+            FormatError, UnsupportedError: the structure on disk is not what the operation needs.
+            RefusedError: the structure was changed after the log's end.
         """
         if way.operation in operations.NOT_ON_PAGES:
             return False
@@ -131,7 +131,7 @@ class Target:
             raise FormatError("$LogFile record", self.update.position, "the data of $MFT", found)
 
     def _is_index(self) -> bool:
-        """Whether bytes of a value are those of index blocks, which are logged without their fix-ups."""
+        """Whether the update changes bytes of index blocks, which are logged with fix-ups undone."""
         if self.update.target & TargetFlag.FILE_RECORD:
             raise UnsupportedError(f"$LogFile record at byte {self.update.position}: a file record, changed as bytes")
         attribute = self._opened()
@@ -171,7 +171,7 @@ class Target:
         if old_lsn in self.lost:
             raise RefusedError(f"{structure} bears LSN 0x{old_lsn:x}, but the log ends before: its end is lost")
         if lsn is not None and lsn <= old_lsn < self.lost.start:
-            return False  # a number that is higher still is of a log before this one, which was emptied
+            return False  # done already; an LSN beyond `lost` is from an earlier log, which was emptied
         change(self._step(way, structure, position), raw)
         struct.pack_into("<Q", raw, LSN_OFFSET, old_lsn if lsn is None else lsn)
         self._check(raw, signature, structure, position)
@@ -180,7 +180,7 @@ class Target:
         return True
 
     def _structure(self, way: Way, size: int, signature: bytes, structure: str, position: int) -> bytearray:
-        """What is on disk, its fix-ups undone; or zeros, where the operation brings all of a new one."""
+        """The structure on disk, fix-ups undone; zeros if it is not valid but the operation writes a whole new one."""
         raw = self._clusters.read_at(self.update.block_offset, size)
         try:
             if raw[:4] != signature:
@@ -201,7 +201,7 @@ class Target:
         return BLOCK_HEADER + 8 < used <= len(way.data)
 
     def _check(self, raw: bytearray, signature: bytes, structure: str, position: int) -> None:
-        """Makes sure that a structure is sound after the change."""
+        """Raises FormatError unless the changed structure is valid."""
         if raw[:4] != signature:
             raise FormatError(structure, position, repr(signature), bytes(raw[:4]))
         if signature == BLOCK_SIGNATURE:
@@ -226,7 +226,7 @@ class Target:
         return True
 
     def _write_differing(self, start: int, old: bytes, new: bytearray) -> None:
-        """Writes back what changed, except to clusters that were given back."""
+        """Writes the changed sectors, except in clusters that were freed."""
         for offset in range(0, len(new), SECTOR):
             piece = new[offset : offset + SECTOR]
             if piece != old[offset : offset + SECTOR]:

@@ -1,1 +1,1 @@
-"""What an NTFS volume consists of on the disk: one structure a file, each with its source."""
+"""The structures of an NTFS volume, one in each module, with their sources."""

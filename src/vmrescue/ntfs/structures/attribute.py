@@ -1,7 +1,7 @@
-"""Attributes: what a file record is made of. A small value lies in the record, a large one in clusters of its own.
+"""Attributes, the parts of a file record. A small value is in the record (resident), a large one in clusters.
 
-Source: linux-ntfs documentation, "Attribute Header". An attribute keeps its bytes as they were read, so that what is
-not changed here goes back to disk as it was.
+Source: linux-ntfs documentation, "Attribute Header". An attribute keeps its bytes as they were read, so that fields
+that are not changed are written back as they were.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ COMPRESSED_HEADER = 0x48
 
 
 class Kind(IntEnum):
-    """The types of attributes that this package handles by name; a record may hold others."""
+    """The types of attributes that this package knows; a record may have others."""
 
     STANDARD_INFORMATION = 0x10
     ATTRIBUTE_LIST = 0x20
@@ -51,7 +51,7 @@ FIRST = Vcn(0)
 
 
 class Attribute:
-    """One attribute of one record; of a value with many runs, perhaps only an extent (see `lowest_vcn`)."""
+    """One attribute of one record. A value with many runs has several, its extents (see `lowest_vcn`)."""
 
     kind = Number("<I", 0x00)
     length = Number("<I", 0x04)
@@ -78,11 +78,11 @@ class Attribute:
 
     def __init__(self, raw: bytearray, position: int) -> None:
         self.raw = raw
-        self.position = position  # byte of the volume; where it was read, or its record's
+        self.position = position  # where it or its record was read, in bytes from the volume's start
 
     @classmethod
     def resident(cls, kind: int, name: str, value: bytes, indexed: bool = False) -> Attribute:
-        """A new attribute whose value lies in the record."""
+        """A new resident attribute."""
         text = name.encode("utf-16-le", "surrogatepass")
         attribute = cls(bytearray(align8(RESIDENT_HEADER + len(text))), 0)
         attribute._set_head(kind, text, RESIDENT_HEADER)
@@ -93,7 +93,7 @@ class Attribute:
 
     @classmethod
     def stored(cls, kind: int, name: str, flags: int = 0, first_vcn: Vcn = FIRST) -> Attribute:
-        """A new attribute whose value lies in clusters, as yet none."""
+        """A new non-resident attribute, without clusters yet."""
         text = name.encode("utf-16-le", "surrogatepass")
         header = COMPRESSED_HEADER if flags & (Storage.COMPRESSED | Storage.SPARSE) else NON_RESIDENT_HEADER
         attribute = cls(bytearray(align8(header + len(text)) + 8), 0)
@@ -133,21 +133,21 @@ class Attribute:
 
     @property
     def size(self) -> int:
-        """Bytes of the value; of an attribute in several extents only the first one knows it."""
+        """Bytes of the value; right only in the first of several extents."""
         return self.data_size if self.non_resident else self.value_length
 
     @property
     def first_vcn(self) -> Vcn:
-        """The first cluster of the file that this extent is about; of a resident attribute the first there is."""
+        """The VCN at which this extent begins; 0 for a resident attribute."""
         return Vcn(self.lowest_vcn) if self.non_resident else FIRST
 
     @property
     def pairs_room(self) -> int:
-        """Bytes of mapping pairs that the attribute holds without growing."""
+        """Bytes of mapping pairs for which the attribute has room."""
         return self.length - self.pairs_offset
 
     def runs(self, cluster_count: int) -> list[Run]:
-        """The runs of this extent, on a volume of so many clusters."""
+        """The runs of this extent. Raises FormatError for clusters outside a volume of `cluster_count` clusters."""
         at = self.position + self.pairs_offset
         runs = decode_pairs(bytes(self.raw[self.pairs_offset :]), self.first_vcn, cluster_count, at)
         end = runs[-1].next_vcn if runs else self.lowest_vcn
@@ -156,7 +156,7 @@ class Attribute:
         return runs
 
     def set_pairs(self, pairs: bytes, next_vcn: Vcn) -> None:
-        """Gives this extent other mapping pairs, which end before `next_vcn`."""
+        """Replaces the mapping pairs of this extent; they end before `next_vcn`."""
         self.raw[self.pairs_offset :] = pairs.ljust(align8(len(pairs)), b"\0")
         self.highest_vcn = next_vcn - 1
         self.length = len(self.raw)
@@ -167,7 +167,7 @@ _VALUE = struct.Struct("<IH")  # of a resident attribute, at 0x10: length, offse
 
 
 def read_attribute(record: bytearray, offset: int, end: int, position: int) -> Attribute:
-    """The attribute at `offset` of a record whose attributes end at `end`; `position` is the record's."""
+    """The attribute at `offset` of a record. Its attributes end at `end`; `position` is the record's, for errors."""
     if offset + RESIDENT_HEADER > end:
         raise FormatError("attribute", position + offset, f"an attribute before byte {end} of its record", offset)
     _, length, non_resident, name_length, name_offset = _HEAD.unpack_from(record, offset)

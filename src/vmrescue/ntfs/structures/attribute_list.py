@@ -1,4 +1,4 @@
-"""Attribute lists: where the attributes are of a file that needs more than one record.
+"""Attribute lists: which record has which attribute, for a file with more than one record.
 
 Source: linux-ntfs documentation, "$ATTRIBUTE_LIST".
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from vmrescue.ntfs.structures.positions import Vcn
 
-MAX_SIZE = 256 * 1024  # bytes; Windows's limit
+MAX_SIZE = 256 * 1024  # bytes; the limit in Windows
 _ENTRY = struct.Struct("<IHBBQQH")  # kind, length, name length and offset, lowest VCN, reference, attribute number
 
 
@@ -36,7 +36,7 @@ class ListEntry(NamedTuple):
 
 
 def read_list(data: bytes, position: int) -> list[ListEntry]:
-    """The lines of an attribute list; `position` is its first byte, or that of what holds it, for errors."""
+    """The lines of an attribute list; `position`: of its first byte or of its attribute, for errors."""
     entries = []
     at = 0
     while at + _ENTRY.size <= len(data):

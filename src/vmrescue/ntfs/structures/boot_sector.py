@@ -1,4 +1,4 @@
-"""The boot sector: how large the volume, its clusters and its records are, and where the file table begins.
+"""The boot sector: sizes of the volume, its clusters and records, and where the file table begins.
 
 Source: the boot sector's description in Microsoft's "NTFS Technical Reference" (How NTFS Works), and the linux-ntfs
 documentation, "$Boot".
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
     from vmrescue.ntfs.structures.positions import Lcn
 
-BOOT_SECTOR_SIZE = 512  # of it, whatever the sector size is
+BOOT_SECTOR_SIZE = 512  # bytes, also on volumes with larger sectors
 SECTOR_SIZES = (512, 1024, 2048, 4096)
 MAX_CLUSTER = 2 << 20  # bytes; the largest that Windows formats
 MAX_RECORD = 65536  # bytes; Windows uses 1024 and 4096
-MOST_CLUSTERS = (1 << 32) - 1  # Windows' own limit; without it a sparse image could ask for a bitmap of any size
+MOST_CLUSTERS = (1 << 32) - 1  # the limit in Windows; it bounds the size of the bitmap that an image can ask for
 
 BOOT_SECTOR = Struct(
     "jump" / Padding(3),
@@ -31,9 +31,9 @@ BOOT_SECTOR = Struct(
     "sector_size" / Int16ul,  # bytes
     "cluster_sectors" / Int8ul,  # above 0x80: two's complement, the negative power of two
     Padding(14),
-    "hidden_sectors" / Int32ul,  # of the disk before the volume, for the boot code of a BIOS
+    "hidden_sectors" / Int32ul,  # sectors of the disk before the volume; the boot code of a BIOS needs them
     Padding(8),
-    "sectors" / Int64ul,  # the last sector of the partition, the boot sector's copy, is not counted
+    "sectors" / Int64ul,  # of the volume, without the partition's last sector, the boot sector's copy
     "mft" / Int64ul,  # cluster
     "mft_mirror" / Int64ul,  # cluster
     "record_size" / Int8sl,  # clusters, or negative: the power of two in bytes
@@ -43,10 +43,10 @@ BOOT_SECTOR = Struct(
     "serial" / Int64ul,
     Padding(BOOT_SECTOR_SIZE - 0x50),
 )
-HIDDEN_AT, SECTORS_AT = 0x1C, 0x28  # of these fields
+HIDDEN_AT, SECTORS_AT = 0x1C, 0x28  # offsets of these fields
 DESCRIPTION, PROGRAM, END_AT = slice(3, 0x54), slice(0x54, 510), 510
-END = b"\x55\xaa"  # what a BIOS looks for
-NOT_BOOTABLE = b"This is not a bootable disk"  # the program that Linux's tools for new file systems write
+END = b"\x55\xaa"  # the signature that a BIOS requires
+NOT_BOOTABLE = b"This is not a bootable disk"  # in the boot program that Linux's mkfs tools write
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def read_boot_sector(device: BlockDevice) -> BootSector:
 
 
 def parse_boot_sector(raw: bytes, device_size: int) -> BootSector:
-    """The geometry that a boot sector tells, wherever it was read. Raises FormatError as `read_boot_sector`."""
+    """The geometry in the bytes of a boot sector or of its copy. Raises FormatError as `read_boot_sector`."""
     if raw[3:11] != NTFS:
         raise FormatError("NTFS boot sector", 3, repr(NTFS), raw[3:11])
     boot = _geometry(BOOT_SECTOR.parse(raw))

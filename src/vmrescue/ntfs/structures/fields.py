@@ -1,4 +1,4 @@
-"""Numbers at fixed places of a structure that keeps its own bytes."""
+"""Numbers at fixed offsets of a structure that keeps its own bytes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class HasBytes(Protocol):
-    """What a `Number` is a field of."""
+    """A structure with `Number` fields."""
 
     raw: bytearray
 
@@ -17,7 +17,7 @@ class Number:
 
     def __init__(self, form: str, offset: int) -> None:
         layout = struct.Struct(form)
-        self._read = layout.unpack_from  # kept apart: a check of a volume reads millions of fields
+        self._read = layout.unpack_from  # bound once, because the check of a volume reads millions of fields
         self._write = layout.pack_into
         self._offset = offset
         self.size = layout.size  # bytes
@@ -31,5 +31,5 @@ class Number:
 
 
 def align8(size: int) -> int:
-    """The next multiple of 8, on which NTFS places nearly everything."""
+    """The size rounded up to a multiple of 8, the alignment of most structures of NTFS."""
     return (size + 7) & ~7

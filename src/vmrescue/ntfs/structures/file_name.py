@@ -1,4 +1,4 @@
-"""File names: what a $FILE_NAME attribute holds, and an entry of a directory repeats.
+"""File names: the value of a $FILE_NAME attribute, and the key of a directory's entry.
 
 Source: linux-ntfs documentation, "$FILE_NAME". Times are in 100 ns since 1601, in UTC.
 """
@@ -24,16 +24,16 @@ EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 
 
 class Space(IntEnum):
-    """The name space of a name: which programs see it."""
+    """The name space of a name: which programs use it."""
 
     POSIX = 0
     WIN32 = 1
-    DOS = 2  # the short name of a file that has a long one too
+    DOS = 2  # the short name of a file that also has a long name
     WIN32_AND_DOS = 3
 
 
 class FileAttribute(IntFlag):
-    """The attributes that decide what may be done to a file."""
+    """Attributes that an edit has to know."""
 
     ARCHIVE = 0x0020
     SPARSE = 0x0200
@@ -48,7 +48,7 @@ INDEX_FLAGS = int(FileAttribute.DIRECTORY | FileAttribute.VIEW_INDEX)  # not in 
 
 
 class FileName:
-    """One name of a file, and what its directory repeats of the file's record."""
+    """One name of a file, with the copies of its record's sizes, times and attributes."""
 
     parent = Number("<Q", 0x00)
     created = Number("<Q", 0x08)
@@ -81,16 +81,14 @@ class FileName:
 
 
 def read_file_name(raw: bytes, position: int) -> FileName:
-    """The name in `raw`, which was found at `position`. Raises FormatError where it does not fit."""
+    """The name in `raw`, which was read at `position`. Raises FormatError if `raw` is too short."""
     if len(raw) < HEADER or len(raw) < HEADER + 2 * raw[0x40]:
         raise FormatError("file name", position, f"a name of {HEADER} bytes or more", len(raw))
     return FileName(raw)
 
 
 def new_file_name(parent: int, name: str) -> FileName:
-    """A name without sizes, times or attributes yet, and without a short one: in the name space that Windows uses
-    where short names are switched off.
-    """
+    """A name without sizes, times or attributes yet. Name space POSIX, as in Windows with short names switched off."""
     text = name.encode("utf-16-le", "surrogatepass")
     file_name = FileName(bytes(HEADER) + text)
     file_name.parent = parent
@@ -100,7 +98,7 @@ def new_file_name(parent: int, name: str) -> FileName:
 
 
 def check_name(name: str) -> None:
-    """Raises UsageError where no file can have that name in Windows."""
+    """Raises UsageError if Windows does not allow a file of that name."""
     if why := why_no_name(name):
         raise UsageError(f"{name!r} cannot be a file's name in Windows: {why}")
     if len(name.encode("utf-16-le", "surrogatepass")) // 2 > MAX_NAME:
@@ -108,7 +106,7 @@ def check_name(name: str) -> None:
 
 
 def to_datetime(time: int) -> datetime | None:
-    """A time as Python has it, to the microsecond; None for 0 and for what is out of its range."""
+    """A time (100 ns since 1601), to the microsecond; None for 0 and outside of Python's range."""
     try:
         return EPOCH + timedelta(microseconds=time // 10) if time else None
     except OverflowError:

@@ -1,7 +1,7 @@
-"""Fix-ups: how records that span several disk blocks show that they were written whole.
+"""Fix-ups: they show whether a record of several disk blocks was written whole.
 
-The last two bytes of every 512-byte block hold the update sequence number; what belongs there is kept in an array
-after it, in the record's head. Each write raises the number, so that a torn one shows.
+The last two bytes of every 512-byte block are replaced by the update sequence number; the original bytes are in an
+array in the record's header, after the number. Each write raises the number, so that a torn write is recognised.
 Source: linux-ntfs documentation, "Fixup". The block is 512 bytes whatever the sector size.
 """
 
@@ -16,14 +16,14 @@ _HEAD = struct.Struct("<4sHH")  # signature; offset of the update sequence numbe
 
 
 def begin(record: bytearray, signature: bytes, array_offset: int) -> int:
-    """Writes the head of a new record; the byte behind its update sequence array."""
+    """Writes the header of a new record. Returns the offset after its update sequence array."""
     count = len(record) // STRIDE + 1
     _HEAD.pack_into(record, 0, signature, array_offset, count)
     return array_offset + 2 * count
 
 
 def unprotect(data: bytes, structure: str, position: int) -> bytearray:
-    """The record as it is meant, its fix-ups undone. Raises FormatError where it is torn or has no sound array."""
+    """The record with fix-ups undone. Raises FormatError if it is torn or its array is not valid."""
     record = bytearray(data)
     offset, count = _array(record, structure, position)
     number = record[offset : offset + 2]
@@ -37,10 +37,10 @@ def unprotect(data: bytes, structure: str, position: int) -> bytearray:
 
 
 def protect(record: bytearray) -> bytes:
-    """The record as it goes to disk, its number raised (in `record` too)."""
+    """The record as it is written to disk: its update sequence number is raised (in `record` too)."""
     offset, count = _array(record, "record", 0)
     (number,) = struct.unpack_from("<H", record, offset)
-    number = number + 1 if number < 0xFFFE else 1  # 0 and 0xffff could be mistaken for a fresh disk
+    number = number + 1 if number < 0xFFFE else 1  # 0 and 0xffff could be bytes of a disk that was never written
     struct.pack_into("<H", record, offset, number)
     data = bytearray(record)
     for block in range(1, count):

@@ -11,7 +11,7 @@ from vmrescue.ntfs.structures.fields import Number, align8
 from vmrescue.ntfs.structures.fixup import begin, protect, unprotect
 
 SIGNATURE = b"FILE"
-ARRAY_OFFSET = 0x30  # of the update sequence array, in records that are made here
+ARRAY_OFFSET = 0x30  # offset of the update sequence array in records that we make
 END = 0xFFFFFFFF
 END_SIZE = 8
 _END = struct.Struct("<II")
@@ -21,14 +21,14 @@ NUMBER_MASK = (1 << 48) - 1
 
 
 class RecordFlag(IntEnum):
-    """Bits of a record's flags that matter here; others may be set (an IntFlag's complement would lose them)."""
+    """Bits of a record's flags. Others may be set and must be kept, which IntFlag's `~` would not do."""
 
     IN_USE = 0x0001
     DIRECTORY = 0x0002
 
 
 class FileRecord:
-    """One file record, its fix-ups undone. `attributes` may be changed freely: `to_bytes` puts the record together."""
+    """One file record, fix-ups undone. `attributes` may be changed; `to_bytes` builds the record from them."""
 
     lsn = Number("<Q", 0x08)
     sequence = Number("<H", 0x10)
@@ -38,7 +38,7 @@ class FileRecord:
     used = Number("<I", 0x18)
     allocated = Number("<I", 0x1C)
     base = Number("<Q", 0x20)  # reference of the base record; 0 in a base record
-    next_number = Number("<H", 0x28)  # for the next attribute
+    next_number = Number("<H", 0x28)  # the number that the next new attribute gets
     own_number = Number("<I", 0x2C)
 
     def __init__(self, raw: bytearray, number: int, position: int) -> None:
@@ -50,7 +50,7 @@ class FileRecord:
         self._loaded = bytes(raw)
 
     def _read_attributes(self) -> int:
-        """Fills `attributes`; where their end mark is."""
+        """Fills `attributes`. Returns the offset of their end mark."""
         offset, end = self.first_attribute, min(self.used, len(self.raw))
         if offset % 8 or not ARRAY_OFFSET - 6 <= offset <= len(self.raw) - END_SIZE:
             raise FormatError(self.title, self.position + 0x14, "the offset of the first attribute", offset)
@@ -81,18 +81,18 @@ class FileRecord:
 
     @property
     def updates(self) -> int:
-        """The update sequence number: how often the record was written."""
+        """The update sequence number, which every write raises."""
         (number,) = struct.unpack_from("<H", self.raw, struct.unpack_from("<H", self.raw, 4)[0])
         return int(number)
 
     @property
     def _end(self) -> int:
-        """Where the end mark belongs."""
+        """The offset of the end mark."""
         return self.first_attribute + sum(attribute.length for attribute in self.attributes)
 
     @property
     def room(self) -> int:
-        """Bytes left for attributes; negative where there are too many."""
+        """Bytes left for attributes; negative if they do not fit."""
         return len(self.raw) - END_SIZE - self._end
 
     @property
@@ -100,7 +100,7 @@ class FileRecord:
         return self.to_bytes() != self._loaded
 
     def add(self, attribute: Attribute) -> None:
-        """Puts an attribute in its place, which is by type and then by name, and numbers it."""
+        """Inserts an attribute, sorted by type and then by name, and numbers it."""
         attribute.number = self._new_number()
         key = (attribute.kind, attribute.name.upper())
         index = len(self.attributes)
@@ -120,7 +120,7 @@ class FileRecord:
         self.attributes = [other for other in self.attributes if other is not attribute]
 
     def to_bytes(self) -> bytes:
-        """The record without fix-ups. Raises RefusedError where its attributes do not fit."""
+        """The record without fix-ups. Raises RefusedError if its attributes do not fit."""
         if not self.in_use:
             return bytes(self.raw)
         if self.room < 0:
@@ -134,13 +134,13 @@ class FileRecord:
         return bytes(self.raw)
 
     def protected(self) -> bytes:
-        """The record as it goes to disk, with its number of updates raised."""
+        """The record as it is written to disk, with its update sequence number raised."""
         self.to_bytes()
         return protect(self.raw)
 
 
 def read_record(data: bytes, number: int, position: int) -> FileRecord:
-    """The record in `data`. Raises FormatError where it is torn or malformed."""
+    """The record in `data`. Raises FormatError if it is torn or malformed."""
     title = f"file record {number}"
     if data[:4] != SIGNATURE:
         raise FormatError(title, position, repr(SIGNATURE), data[:4])
@@ -148,7 +148,7 @@ def read_record(data: bytes, number: int, position: int) -> FileRecord:
 
 
 def new_record(size: int, number: int, position: int, sequence: int = 1, updates: int = 0) -> FileRecord:
-    """An empty record that is not in use; `updates` is the update sequence number that its place has reached."""
+    """An empty record that is not in use. `updates`: the last update sequence number of the record in this place."""
     raw = bytearray(size)
     array_end = begin(raw, SIGNATURE, ARRAY_OFFSET)
     struct.pack_into("<H", raw, ARRAY_OFFSET, updates)

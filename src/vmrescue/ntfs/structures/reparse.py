@@ -1,4 +1,4 @@
-"""Reparse points: files whose content or target another part of Windows provides.
+"""Reparse points: files whose content or target is provided by another part of Windows.
 
 Source: Microsoft, MS-FSCC 2.1.2.1, "Reparse Tags".
 """
@@ -14,12 +14,12 @@ from vmrescue.reparse_tags import TITLES
 if TYPE_CHECKING:
     from vmrescue.ntfs.store import File
 
-# All that these are lies in the file itself: deleting it leaves nothing behind.
+# Tags of files that keep nothing outside of themselves, so that they can be deleted.
 SELF_CONTAINED = frozenset(TITLES) - {0x80000013}
 
 
 def reparse_tag(file: File) -> int | None:
-    """The tag of a reparse point, None for other files."""
+    """The tag of a reparse point; None for other files."""
     attribute = file.find(Kind.REPARSE_POINT)
     if attribute is None:
         return None

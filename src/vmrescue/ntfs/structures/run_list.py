@@ -1,8 +1,8 @@
 """Run lists: where the clusters of a file are.
 
-A run maps clusters of the file (VCN, counted from its start) to clusters of the volume (LCN). On disk: mapping pairs,
-each a byte with two lengths, then the run's length in clusters, then its LCN as a signed difference to the last run's;
-a run without an LCN is a hole. Source: linux-ntfs documentation, "Data Runs".
+A run maps clusters of the file (VCN, counted from its start) to clusters of the volume (LCN). On disk it is a mapping
+pair: a byte with the sizes of the two numbers, the run's length in clusters, and the signed difference of its LCN to
+the last run's. A run without an LCN is a hole. Source: linux-ntfs documentation, "Data Runs".
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ HOLE = Lcn(-1)
 
 
 class Run(NamedTuple):
-    """`length` clusters from `vcn` on; `lcn` is HOLE where none are stored."""
+    """`length` clusters from `vcn` on; `lcn` is HOLE if they are not stored."""
 
     vcn: Vcn
     lcn: Lcn
@@ -53,7 +53,7 @@ class RunList:
 
     @property
     def clusters(self) -> int:
-        """Clusters of the file, holes among them."""
+        """The number of clusters of the file, holes included."""
         return self._runs[-1].next_vcn if self._runs else 0
 
     @property
@@ -62,17 +62,17 @@ class RunList:
         return [run for run in self._runs if run.lcn != HOLE]
 
     def check_stored(self, position: int) -> None:
-        """Raises FormatError, for the attribute at `position`, where it stores two of its clusters in one."""
+        """Raises FormatError, naming `position`, if two runs share a cluster."""
         must_be_apart(((run.lcn, run.length) for run in self.stored), position)
 
     @property
     def next_lcn(self) -> Lcn | None:
-        """The cluster after the last stored one, where the file would best go on."""
+        """The cluster after the last stored one, the best place for more; None if none is stored."""
         stored = self.stored
         return stored[-1].next_lcn if stored else None
 
     def append(self, lcn: Lcn, count: int) -> None:
-        """Adds clusters at the end, to the last run where they continue it."""
+        """Adds clusters at the end; to the last run if they continue it."""
         vcn = Vcn(self.clusters)
         if self._runs and self._continues(self._runs[-1], lcn):
             last = self._runs.pop()
@@ -81,7 +81,7 @@ class RunList:
         self._starts = []
 
     def cut(self, clusters: int) -> list[Run]:
-        """Leaves the first `clusters`; returns the runs after them."""
+        """Keeps the first `clusters` clusters; returns the runs that were cut off."""
         kept: list[Run] = []
         rest: list[Run] = []
         for run in self._runs:
@@ -101,7 +101,7 @@ class RunList:
         return whole.cut(vcn)
 
     def pieces(self, offset: int, length: int, cluster_size: int) -> Iterator[tuple[int, int]]:
-        """(byte of the volume or HOLE, bytes) for each part of a range of the file that lies in its clusters."""
+        """Each part of a range of the file: (position on the volume or HOLE, length), in bytes."""
         if not self._starts:
             self._starts = [run.vcn for run in self._runs]
         end = offset + length
@@ -120,11 +120,11 @@ class RunList:
 
 
 def must_be_apart(runs: Iterable[tuple[Lcn, int]], position: int) -> None:
-    """Raises FormatError where two runs of an attribute share a cluster: a little data could seem to be endless.
+    """Raises FormatError if two runs share a cluster: with shared clusters a file could seem to have endless data.
 
     Args:
         runs: (first cluster of the volume, number of clusters), without holes.
-        position: the byte of the attribute.
+        position: the attribute's, in bytes from the volume's start.
     """
     for (lcn, length), (following, _) in pairwise(sorted(runs)):
         if lcn + length > following:
@@ -132,7 +132,7 @@ def must_be_apart(runs: Iterable[tuple[Lcn, int]], position: int) -> None:
 
 
 def decode_pairs(pairs: bytes, first_vcn: Vcn, limit: int, position: int) -> list[Run]:
-    """The runs in mapping pairs; `limit` is the number of clusters of the volume, `position` that of the pairs."""
+    """Decodes mapping pairs. `limit`: the number of clusters of the volume; `position`: of the pairs, for errors."""
     runs = []
     vcn: int = first_vcn
     lcn = at = 0
@@ -152,7 +152,7 @@ def decode_pairs(pairs: bytes, first_vcn: Vcn, limit: int, position: int) -> lis
 
 
 def encode_pairs(runs: Iterable[Run], room: int | None = None) -> tuple[bytes, int]:
-    """Mapping pairs, ended by a zero byte, of as many runs as fit in `room` bytes; and how many runs those are."""
+    """Encodes as many runs as fit into `room` bytes, zero byte at the end included. Returns (bytes, number of runs)."""
     pairs = bytearray()
     last_lcn, done = Lcn(0), 0
     for run in runs:
@@ -172,6 +172,6 @@ def _encode(run: Run, last_lcn: Lcn) -> bytes:
 
 
 def _shortest(number: int) -> bytes:
-    """A signed number in as few bytes as hold it."""
+    """A signed number in as few bytes as possible."""
     size = (number if number >= 0 else ~number).bit_length() // 8 + 1
     return number.to_bytes(size, "little", signed=True)

@@ -1,4 +1,4 @@
-"""Security descriptors: one that a new file can share with its directory."""
+"""Security descriptors: making the one that a new file gets from its directory."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from vmrescue.security_descriptor import ACE, ACL, HEADER, SID
 
 
 def compact(descriptor: bytes) -> bytes:
-    """A self-relative descriptor without the room for more entries that its lists may have.
+    """A self-relative descriptor without the spare room that its lists may have.
 
     Raises:
-        FormatError: it is not sound.
+        FormatError: the descriptor is not valid.
     """
     try:
         revision, unused, control, *offsets = HEADER.unpack_from(descriptor)

@@ -15,7 +15,7 @@ SHORT_SIZE, SIZE = 0x30, 0x48  # before NTFS 3.0, and since
 
 
 class StandardInformation:
-    """Times are in 100 ns since 1601, in UTC. The security id is 0 where the file has a descriptor of its own."""
+    """Times are in 100 ns since 1601, UTC. The security id is 0 if the file has a descriptor of its own."""
 
     created = Number("<Q", 0x00)
     modified = Number("<Q", 0x08)
@@ -32,7 +32,7 @@ class StandardInformation:
 
     @property
     def has_security(self) -> bool:
-        """Whether the file's descriptor is in the volume's table of them ($Secure)."""
+        """Whether the file's descriptor is in the volume's $Secure."""
         return len(self.raw) >= SIZE and self.security != 0
 
 

@@ -1,6 +1,6 @@
-"""The volume's own table of upper cases ($UpCase), by which names are sorted and found.
+"""The volume's table of upper-case letters ($UpCase), by which names are sorted and found.
 
-It maps each 16-bit unit by itself. Only the parts of the table that names ask for are read.
+It maps each 16-bit unit by itself. Only the parts of the table that are needed are read.
 Source: linux-ntfs documentation, "$UpCase".
 """
 
@@ -17,14 +17,14 @@ UNITS = 0x10000
 
 
 class UpCase(dict[int, int]):
-    """Upper cases by unit, as `str.translate` wants them. `read(offset, length)` gives the table's bytes."""
+    """Unit -> upper-case unit, for `str.translate`. `read(offset, length)` gives the table's bytes."""
 
     def __init__(self, read: Callable[[int, int], bytes]) -> None:
         super().__init__()
         self._read = read
 
     def __missing__(self, unit: int) -> int:
-        if unit >= UNITS:  # a pair of surrogates, which have no upper case
+        if unit >= UNITS:  # surrogates have no upper case
             return unit
         first = unit - unit % PART
         self.update(
@@ -33,5 +33,5 @@ class UpCase(dict[int, int]):
         return self[unit]
 
     def key(self, name: str) -> bytes:
-        """What sorts as the name does when case does not matter."""
+        """The name's sort key, in which case does not matter."""
         return name.translate(self).encode("utf-16-be", "surrogatepass")
