@@ -31,7 +31,8 @@ SYSTEM = "Windows/System32/config/SYSTEM"
 MACHINE = r"\Registry\Machine\System"
 CRASH_CONTROL = r"Control\CrashControl"
 BINS = 4096
-DRIVERS = {"boot-driver", "class-filter", "start-override"}  # checks of them need SYSTEM too
+DRIVERS = {"boot-driver", "class-filter", "start-override", "lost-driver"}  # checks of them need SYSTEM too
+DRIVERS |= {"setup-command", "boot-execute", "driver-verifier"}  # and what runs before anybody can log on
 
 
 def edit(image: Path, change: Callable[[Hive], object]) -> None:

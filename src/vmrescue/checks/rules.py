@@ -8,14 +8,21 @@ from vmrescue.checks.boot.active_partition import active_partition
 from vmrescue.checks.boot.boot_device import boot_device
 from vmrescue.checks.boot.boot_driver import boot_driver
 from vmrescue.checks.boot.boot_entry import boot_entry
+from vmrescue.checks.boot.boot_execute import boot_execute
 from vmrescue.checks.boot.boot_file import boot_file
 from vmrescue.checks.boot.boot_options import boot_options
 from vmrescue.checks.boot.boot_path import boot_path
+from vmrescue.checks.boot.boot_policy import boot_policy
 from vmrescue.checks.boot.boot_sector import boot_sector
 from vmrescue.checks.boot.class_filter import class_filter
 from vmrescue.checks.boot.control_set import control_set
+from vmrescue.checks.boot.driver_verifier import driver_verifier
+from vmrescue.checks.boot.esp_type import esp_type
+from vmrescue.checks.boot.hidden_sectors import hidden_sectors
+from vmrescue.checks.boot.lost_driver import lost_driver
 from vmrescue.checks.boot.missing_part import missing_part
 from vmrescue.checks.boot.serial_console import serial_console
+from vmrescue.checks.boot.setup_command import setup_command
 from vmrescue.checks.boot.start_override import start_override
 from vmrescue.checks.check import FAMILIES
 from vmrescue.checks.memory.bad_memory import bad_memory
@@ -48,7 +55,9 @@ def register(check: Check) -> None:
 for each in (
     boot_path,
     active_partition,
+    esp_type,
     boot_sector,
+    hidden_sectors,
     boot_file,
     boot_device,
     boot_entry,
@@ -56,6 +65,10 @@ for each in (
     boot_driver,
     start_override,
     class_filter,
+    lost_driver,
+    setup_command,
+    boot_execute,
+    driver_verifier,
     volume_state,
     missing_part,
     boot_copy,
@@ -67,6 +80,7 @@ for each in (
     memory_limit,
     page_file,
     serial_console,
+    boot_policy,
     crash_dump,
 ):
     register(each)

@@ -6,10 +6,10 @@ from vmrescue.plan.change import Change, FileRef, Needs, Stage
 from vmrescue.plan.change_document import change_from_dict, change_to_dict
 from vmrescue.plan.file_changes import DeleteFile, MakeFolder, PutFile, RenameFile
 from vmrescue.plan.hive_changes import CreateKey, DeleteKey, DeleteValue, HiveChange, ReplayLog, SetValue
-from vmrescue.plan.layout_changes import ExpandDisk, ExpandVolume, MovePartition, SetActive
+from vmrescue.plan.layout_changes import ExpandDisk, ExpandVolume, MovePartition, SetActive, SetPartitionType
 from vmrescue.plan.plan import ImageIdentity, Plan, PlaybookId, Step
 from vmrescue.plan.registry_data import RegistryData
-from vmrescue.plan.volume_changes import ReplayVolumeLog, RestoreBootSector, WriteBootCopy
+from vmrescue.plan.volume_changes import ReplayVolumeLog, RestoreBootSector, SetHiddenSectors, WriteBootCopy
 
 __all__ = [
     "Change",
@@ -37,6 +37,8 @@ __all__ = [
     "Step",
     "RestoreBootSector",
     "SetActive",
+    "SetHiddenSectors",
+    "SetPartitionType",
     "WriteBootCopy",
     "change_from_dict",
     "change_to_dict",

@@ -12,9 +12,9 @@ from vmrescue.plan import schema
 from vmrescue.plan.change import Change, FileRef
 from vmrescue.plan.file_changes import DeleteFile, MakeFolder, PutFile, RenameFile
 from vmrescue.plan.hive_changes import CreateKey, DeleteKey, DeleteValue, ReplayLog, SetValue
-from vmrescue.plan.layout_changes import ExpandDisk, ExpandVolume, MovePartition, SetActive
+from vmrescue.plan.layout_changes import ExpandDisk, ExpandVolume, MovePartition, SetActive, SetPartitionType
 from vmrescue.plan.registry_data import RegistryData
-from vmrescue.plan.volume_changes import ReplayVolumeLog, RestoreBootSector, WriteBootCopy
+from vmrescue.plan.volume_changes import ReplayVolumeLog, RestoreBootSector, SetHiddenSectors, WriteBootCopy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +38,8 @@ KINDS: dict[str, type[Change]] = {
         ExpandVolume,
         MovePartition,
         SetActive,
+        SetHiddenSectors,
+        SetPartitionType,
     )
 }
 

@@ -87,3 +87,18 @@ class SetActive(Change):
     @property
     def after_text(self) -> str:
         return f"active: {self.after}"
+
+
+@dataclass(frozen=True)
+class SetPartitionType(Change):
+    """Say in a GPT what a partition is for. `file` has no path; both are GUIDs of types, without braces."""
+
+    kind = "set-partition-type"
+    needs = Needs.CONTAINER
+    stage = Stage.LAYOUT
+    before: str
+    after: str
+
+    @property
+    def title(self) -> str:
+        return "set the partition's type"

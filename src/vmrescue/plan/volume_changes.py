@@ -73,3 +73,29 @@ class RestoreBootSector(Change):
     @property
     def after_text(self) -> str:
         return f"SHA-256 {self.after}"
+
+
+@dataclass(frozen=True)
+class SetHiddenSectors(Change):
+    """Say in an NTFS volume's boot sector, and in its copy, at which sector of the disk it begins.
+
+    `file` has no path.
+    """
+
+    kind = "set-hidden-sectors"
+    needs = Needs.NOTHING
+    stage = Stage.LAYOUT
+    before: int
+    after: int
+
+    @property
+    def title(self) -> str:
+        return "write in the boot sector where the volume begins"
+
+    @property
+    def before_text(self) -> str:
+        return f"sector {self.before}"
+
+    @property
+    def after_text(self) -> str:
+        return f"sector {self.after}"

@@ -13,6 +13,8 @@ from vmrescue.readers.guard import reading
 from vmrescue.readers.stream import DeviceStream
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from vmrescue.device import BlockDevice
 
 MOST_ENTRIES = 1024  # of a GPT: Windows makes 128
@@ -36,6 +38,15 @@ def active_partitions(device: BlockDevice, sector_size: int) -> list[int]:
     with reading("partition table", None):
         found = MBR(_bounded(device, sector_size), sector_size).partitions
         return [int(each.offset) for each in found if each.flags == 0x80]
+
+
+def partition_types(device: BlockDevice, sector_size: int) -> dict[int, UUID]:
+    """By its first byte, what each partition of a GPT is for. Raises FormatError where there is none."""
+    from dissect.volume.disk.schemes import GPT
+
+    with reading("partition table", None):
+        found = GPT(_bounded(device, sector_size), sector_size).partitions
+        return {int(each.offset): each.type for each in found if not isinstance(each.type, int)}
 
 
 def _bounded(device: BlockDevice, sector_size: int) -> DeviceStream:

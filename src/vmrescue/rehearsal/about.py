@@ -63,6 +63,7 @@ class BadService:
         overridden: the names of the values of StartOverride that differ from 0.
         file: its file, where that is what is wrong.
         critical: whether the path ends for it.
+        expected: whether its key says that it may be missing: ErrorControl, or StartOverride.
     """
 
     control_set: str
@@ -71,6 +72,7 @@ class BadService:
     overridden: tuple[str, ...] = ()
     file: BadFile | None = None
     critical: bool = True
+    expected: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,22 @@ class LostFilter:
     value: str
     driver: str
     names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class HiddenSectors:
+    """Where a volume says that it begins, and where it does; in sectors of the disk."""
+
+    volume: Volume
+    found: int
+    wanted: int
+
+
+@dataclass(frozen=True)
+class LostType:
+    """An EFI system partition that has another type: which partitions hold a boot manager of UEFI."""
+
+    candidates: tuple[Volume, ...]
 
 
 @dataclass(frozen=True)

@@ -44,16 +44,18 @@ def drivers(way: Way) -> Iterator[Fact]:
 
 def _fact(way: Way, service: Service, fault: Fault) -> Fact:
     what = f"driver {service.name} ({service.path})"
+    late = any(start != BOOT for start in way.services.overrides(service).values())
     about = BadService(
         way.services.control_set,
         service.name,
         service.start,
         file=BadFile(way.windows.volume, way.path_of(service) or service.path, fault),
         critical=service.error_control == CRITICAL,
+        expected=late or service.error_control in (IGNORED, None),
     )
     if fault.kind is Kind.UNKNOWN:
         return unknown(what, fault.said)
-    if any(start != BOOT for start in way.services.overrides(service).values()):
+    if late:
         return odd(what, f"{fault.said}; StartOverride says that certain hardware does not need it", about)
     if service.error_control == CRITICAL:
         return stop(what, f"{fault.said}; its key calls that critical", ending_of(fault, ENDS), about)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import FormatError, UnsupportedError, UsageError
 from vmrescue.ntfs.structures.boot_sector import END, END_AT, HIDDEN_AT, NOT_BOOTABLE, PROGRAM
 from vmrescue.rehearsal import endings
-from vmrescue.rehearsal.about import ActiveFlag, BadFile
+from vmrescue.rehearsal.about import ActiveFlag, BadFile, HiddenSectors, LostType
 from vmrescue.rehearsal.files import Fault, Kind, fault_of_file
 from vmrescue.rehearsal.stage import Fact, odd, stop, unknown
 
@@ -82,7 +82,8 @@ def _boot_sector(volume: Volume) -> Iterator[Fact]:
     (hidden,) = struct.unpack_from("<I", sector, HIDDEN_AT)
     wanted = volume.partition.start // volume.disk.table.sector_size
     if volume.file_system == "NTFS" and hidden != wanted:
-        yield odd("hidden sectors", f"the boot sector says that the volume begins at sector {hidden}, not {wanted}")
+        said = f"the boot sector says that the volume begins at sector {hidden}, not {wanted}"
+        yield odd("hidden sectors", said, HiddenSectors(volume, hidden, wanted))
 
 
 def _manager_of_bios(volume: Volume, about: ActiveFlag) -> Iterator[Fact]:
@@ -117,7 +118,8 @@ def _uefi(way: Way) -> Iterator[Fact]:
         yield odd("partition table", warning)
     typed = [volume for volume in way.disk.volumes if volume.partition.role == "EFI system"]
     if not typed:
-        yield stop("EFI system partition", "no partition has its type", endings.NO_EFI_PROGRAM)
+        lost = LostType(tuple(volume for volume in way.disk.volumes if _has_efi_program(volume)))
+        yield stop("EFI system partition", "no partition has its type", endings.NO_EFI_PROGRAM, lost)
         return
     readable = [volume for volume in typed if volume.readable and volume.file_system != "NTFS"]
     if not readable:
@@ -127,6 +129,16 @@ def _uefi(way: Way) -> Iterator[Fact]:
     for volume in readable:
         yield Fact("EFI system partition", f"{volume}, {volume.file_system}")
     yield from _programs(readable)
+
+
+def _has_efi_program(volume: Volume) -> bool:
+    """Whether a FAT volume has a boot manager that is whole."""
+    if volume.file_system not in ("FAT12", "FAT16", "FAT32"):
+        return False
+    try:
+        return any(fault_of_file(volume, path) is None for path in (UEFI_MANAGER, *UEFI_DEFAULTS))
+    except (FormatError, UnsupportedError, UsageError):
+        return False
 
 
 def _programs(volumes: list[Volume]) -> Iterator[Fact]:

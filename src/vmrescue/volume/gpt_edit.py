@@ -13,6 +13,8 @@ from vmrescue.volume import gpt, mbr
 from vmrescue.volume.partition_types import GPT_PROTECTIVE
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from construct import Container
 
     from vmrescue.device import BlockDevice
@@ -26,13 +28,16 @@ def last_usable_end(device: BlockDevice, sector_size: int) -> int:
     return (device.size // sector_size - 1 - _array_sectors(copy)) * sector_size
 
 
-def write_table(device: BlockDevice, sector_size: int, places: dict[int, tuple[int, int]]) -> None:
-    """Puts the backup at the device's end, and gives partitions other places.
+def write_table(
+    device: BlockDevice, sector_size: int, places: dict[int, tuple[int, int]], types: dict[int, UUID] | None = None
+) -> None:
+    """Puts the backup at the device's end, and gives partitions other places and types.
 
     Args:
         device: perhaps longer than when it was partitioned.
         sector_size: in bytes.
         places: by the partition's number its first byte and the byte behind it.
+        types: by the partition's number what it is for.
 
     Raises:
         FormatError: the primary copy is not sound.
@@ -45,6 +50,9 @@ def write_table(device: BlockDevice, sector_size: int, places: dict[int, tuple[i
     for number, (start, end) in places.items():
         at = (number - 1) * copy.entry_size + gpt.FIRST_AT
         gpt.FIRST_AND_LAST.pack_into(entries, at, start // sector_size, end // sector_size - 1)
+    for number, kind in (types or {}).items():
+        at = (number - 1) * copy.entry_size
+        entries[at : at + 16] = kind.bytes_le
     last, array = device.size // sector_size - 1, _array_sectors(copy)
     common = {"last_usable_lba": last - array - 1, "entries_crc32": crc32(entries)}
     backup = {"my_lba": last, "alternate_lba": 1, "entries_lba": last - array}

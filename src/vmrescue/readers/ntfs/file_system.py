@@ -104,6 +104,11 @@ class NtfsFileSystem:
             return _stored(self._ntfs.mft.get(record).attributes.find(name, ATTRIBUTE_TYPE_CODE(kind)))
 
     @property
+    def hidden_sectors(self) -> int:
+        """At which sector of its disk the boot sector says that the volume begins."""
+        return int(self._ntfs.boot_sector.Bpb.HiddenSectors)
+
+    @property
     def extent(self) -> Extent:
         """How long the volume is, as the boot sector and the files that stand for all clusters have it."""
         with reading("NTFS volume", self._position):

@@ -23,10 +23,20 @@ from vmrescue.plan import (
     ReplayVolumeLog,
     RestoreBootSector,
     SetActive,
+    SetHiddenSectors,
+    SetPartitionType,
     SetValue,
     WriteBootCopy,
 )
-from vmrescue.transaction.deeds import active_partition, boot_copy, boot_sector, hive, volume_log
+from vmrescue.transaction.deeds import (
+    active_partition,
+    boot_copy,
+    boot_sector,
+    hidden_sectors,
+    hive,
+    partition_type,
+    volume_log,
+)
 from vmrescue.transaction.deeds.files import DELETE, FOLDER, PUT, RENAME
 from vmrescue.transaction.deeds.layout import LAYOUT
 
@@ -46,6 +56,8 @@ DEEDS: dict[type[Change], Deed] = {
     WriteBootCopy: boot_copy.DEED,
     SetActive: active_partition.DEED,
     RestoreBootSector: boot_sector.DEED,
+    SetHiddenSectors: hidden_sectors.DEED,
+    SetPartitionType: partition_type.DEED,
     **dict.fromkeys((ExpandDisk, MovePartition, ExpandVolume), LAYOUT),
 }
 

@@ -1,0 +1,49 @@
+"""esp-type: the partition that UEFI starts from is not marked as the EFI system partition."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from vmrescue.checks.check import check
+from vmrescue.checks.facts import VolumeFact
+from vmrescue.checks.steps import Step
+from vmrescue.checks.subject import Part
+from vmrescue.plan import FileRef, SetPartitionType
+from vmrescue.rehearsal.about import LostType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmrescue.checks.finding import Finding
+    from vmrescue.checks.subject import Subject
+
+EFI_SYSTEM = UUID("c12a7328-f81f-11d2-ba4b-00a0c93ec93b")  # UEFI 2.10, 5.3.3
+
+
+@check(
+    "esp-type",
+    family="boot",
+    severity="critical",
+    title="the partition with UEFI's boot manager is not marked as the EFI system partition",
+    meaning="UEFI looks for a boot manager on a partition of that type only, and says that it finds no operating "
+    "system. Some tools give it another type so that it gets a letter.",
+    fires="no partition of a GPT has the type of an EFI system partition, and FAT volumes hold a boot manager of UEFI",
+    repair="give it that type, where exactly one volume is basic data and holds it",
+    source="UEFI 2.10, 5.3.3; Microsoft, learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/os-not-found",
+    step=Step.REPAIR_VM,
+    needs=(Part.VOLUMES,),
+)
+def esp_type(subject: Subject) -> Iterator[Finding]:
+    for fact in subject.rehearsal.facts():
+        if not isinstance(lost := fact.about, LostType) or not lost.candidates:
+            continue
+        volume = lost.candidates[0]
+        alone = len(lost.candidates) == 1 and volume.partition.role == "basic data"
+        place = FileRef(volume.disk_index, volume.partition.number, "")
+        change = SetPartitionType(place, str(volume.partition.type), str(EFI_SYSTEM))
+        yield esp_type.finding(
+            f"{fact.said}; a boot manager of UEFI lies on {', '.join(map(str, lost.candidates))}",
+            facts=tuple(VolumeFact(str(each), each.position) for each in lost.candidates),
+            changes=(change,) if alone else (),
+        )

@@ -1,0 +1,96 @@
+"""setup-command: a program of setup is to run before anybody can log on, though setup is finished."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from vmrescue import file_path
+from vmrescue.checks.check import check
+from vmrescue.checks.facts import Setting
+from vmrescue.checks.steps import Step
+from vmrescue.checks.subject import Part
+from vmrescue.errors import ReadError, VmRescueError
+from vmrescue.plan import RegistryData
+from vmrescue.registry.operations import SetValue
+from vmrescue.windows.hive_changes import hive_changes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmrescue.checks.finding import Finding
+    from vmrescue.checks.subject import Subject
+    from vmrescue.windows import Installation, OperatingSystem
+
+SETUP, TYPE, COMMAND = "Setup", "SetupType", "CmdLine"
+IN_PROGRESS = ("SystemSetupInProgress", "OOBEInProgress", "UpgradeInProgress", "FactoryPreInstallInProgress")
+STATE, IMAGE_STATE, COMPLETE = r"Microsoft\Windows\CurrentVersion\Setup\State", "ImageState", "IMAGE_STATE_COMPLETE"
+NOTHING, EMPTY = RegistryData.dword(0), RegistryData.sz("")
+
+
+@check(
+    "setup-command",
+    family="boot",
+    severity="warning",
+    title="a command of setup runs at every start, though setup is finished",
+    meaning="Windows runs it before anybody can log on, and restarts when it ends; where its program is gone, it "
+    'restarts again and again ("The computer restarted unexpectedly").',
+    fires="SetupType in SYSTEM\\Setup is not 0, though ImageState says that the image is complete and no other flag "
+    "says that setup goes on; advice where the program of CmdLine is there",
+    repair="set SetupType to 0, and CmdLine to nothing",
+    source="Microsoft, learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/"
+    'troubleshoot-unexpected-restart-error-windows-installation; "Windows Setup States"',
+    step=Step.REPAIR_VM,
+    needs=(Part.WINDOWS,),
+    applicability="on_request",
+)
+def setup_command(subject: Subject) -> Iterator[Finding]:
+    windows = subject.windows
+    hive = windows.system
+    if not hive.number(SETUP, TYPE) or not _is_finished(windows):
+        return
+    command = hive.text(SETUP, COMMAND) or ""
+    gone = _is_gone(subject.installation, windows, command)
+    wanted = {TYPE: NOTHING, COMMAND: EMPTY}
+    yield setup_command.finding(
+        f"Setup\\SetupType is {hive.number(SETUP, TYPE)}: {command or 'nothing'} is to run at the start"
+        + (", and is not there" if gone else ""),
+        severity=None if gone else "advice",
+        facts=tuple(Setting(hive.path, SETUP, name, hive.data(SETUP, name), data) for name, data in wanted.items()),
+        changes=hive_changes(hive, [SetValue(SETUP, name, data.type, data.raw) for name, data in wanted.items()]),
+    )
+
+
+def _is_finished(windows: OperatingSystem) -> bool:
+    """Whether Windows itself says so: a VM that is yet to be set up has the same command."""
+    if any(windows.system.number(SETUP, flag) for flag in IN_PROGRESS):
+        return False
+    with suppress(VmRescueError):  # a SOFTWARE that cannot be read says nothing
+        state = windows.software.text(STATE, IMAGE_STATE) if windows.software else None
+        return state == COMPLETE
+    return False
+
+
+def _is_gone(installation: Installation, windows: OperatingSystem, command: str) -> bool:
+    """Whether its program is surely not there: a plain name is looked for in System32."""
+    program = command.split('"')[1] if command.startswith('"') else (command.split() or [""])[0]
+    names = file_path.split(program)
+    if not names:
+        return True
+    place = installation.drives.of_path(program)
+    if place is not None:
+        drive, path = place
+        if drive.volume is None:
+            return False
+        volume = drive.volume
+    elif ":" in names[0] or "%" in names[0]:
+        return False
+    else:
+        volume, path = windows.volume, f"{windows.root}\\System32\\{program}"
+    path = path if "." in names[-1] else f"{path}.exe"
+    try:
+        return volume.files.nature(path) is None
+    except ReadError:
+        raise
+    except VmRescueError:
+        return False
