@@ -5,7 +5,6 @@ Source: Microsoft, "HKLM\\SYSTEM\\CurrentControlSet\\Services Registry Tree"; fo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -27,22 +26,55 @@ DRIVER_TYPES = (1, 2, 8)  # kernel driver, file system driver, recognizer of fil
 ASKED = ("Type", "Start", "ErrorControl", "Group", "Tag", "ImagePath")
 
 
-@dataclass(frozen=True)
 class Service:
-    """A key below Services; None for a value that is missing or of another type.
+    """A key below Services. A number is None, and a text empty, for a value that is missing or of another type.
 
     Attributes:
         subkeys: where those are, and how many; among them may be StartOverride.
     """
 
-    name: str
-    type: int | None
-    start: int | None
-    error_control: int | None
-    group: str
-    tag: int | None
-    image: str
-    subkeys: tuple[int, int]
+    def __init__(self, child: Child) -> None:
+        self.name = child.name
+        self.subkeys = child.subkeys
+        self._values = child.values
+
+    @property
+    def type(self) -> int | None:
+        return self._number("TYPE")
+
+    @property
+    def start(self) -> int | None:
+        return self._number("START")
+
+    @property
+    def error_control(self) -> int | None:
+        return self._number("ERRORCONTROL")
+
+    @property
+    def group(self) -> str:
+        return self._text("GROUP")
+
+    @property
+    def tag(self) -> int | None:
+        return self._number("TAG")
+
+    @property
+    def image(self) -> str:
+        return self._text("IMAGEPATH")
+
+    def _number(self, name: str) -> int | None:
+        """A DWORD, as nearly all are; `RegistryData` tells for the others."""
+        stored = self._values.get(name)
+        if stored is None or (stored.type == ValueType.DWORD and len(stored.raw) == 4):
+            return stored and int.from_bytes(stored.raw, "little")
+        value = RegistryData(*stored).data
+        return value if isinstance(value, int) else None
+
+    def _text(self, name: str) -> str:
+        stored = self._values.get(name)
+        if stored is None or stored.type not in (ValueType.SZ, ValueType.EXPAND_SZ):
+            return ""
+        return stored.raw[: len(stored.raw) & ~1].decode("utf-16-le", "replace").partition("\0")[0]
 
     @property
     def is_boot_driver(self) -> bool:
@@ -69,7 +101,7 @@ class Services:
             raise NotFoundError(f"{control_set} has no key Services")
         self._overrides: dict[str, dict[str, int]] = {}
         self._keys = Children(key)
-        found = (_service(child) for child in self._keys.read(ASKED) if not child.is_link)
+        found = (Service(child) for child in self._keys.read(ASKED) if not child.is_link)
         self._by_name = {upper(service.name): service for service in found}
 
     def find(self, name: str) -> Service | None:
@@ -102,31 +134,3 @@ class Services:
     def _lines(self, key: str, value: str) -> list[str]:
         data = self._system.data(f"{self.control_set}\\{key}", value)
         return data.data if data and isinstance(data.data, list) else []
-
-
-def _service(child: Child) -> Service:
-    """Its values as what they are for nearly all; `RegistryData` tells for the others."""
-
-    def number(name: str) -> int | None:
-        stored = child.values.get(name)
-        if stored is None or (stored.type == ValueType.DWORD and len(stored.raw) == 4):
-            return stored and int.from_bytes(stored.raw, "little")
-        value = RegistryData(*stored).data
-        return value if isinstance(value, int) else None
-
-    def text(name: str) -> str:
-        stored = child.values.get(name)
-        if stored is None or stored.type not in (ValueType.SZ, ValueType.EXPAND_SZ):
-            return ""
-        return stored.raw[: len(stored.raw) & ~1].decode("utf-16-le", "replace").partition("\0")[0]
-
-    return Service(
-        child.name,
-        number("TYPE"),
-        number("START"),
-        number("ERRORCONTROL"),
-        text("GROUP"),
-        number("TAG"),
-        text("IMAGEPATH"),
-        child.subkeys,
-    )

@@ -28,6 +28,7 @@ _SIZE = struct.Struct("<i")
 _KEY = struct.Struct("<2xH16xI4xI4xII28xH")
 # Key value: length of the name; size of the data, with the top bit set where the data stand in the next field; type.
 _VALUE = struct.Struct("<2xHIIIH2x")
+_VALUE_CELL = struct.Struct("<i2sHIIIH2x")  # the same behind its cell's size, and its signature
 _NAME_IN_KEY, _NAME_IN_VALUE = 76, 20
 _ONE_BYTE_KEY, _ONE_BYTE_VALUE, _SYM_LINK = 0x20, 0x01, 0x10
 _INLINE = 0x80000000
@@ -65,10 +66,7 @@ class Children:
 
         Raises FormatError where a cell is none, or larger data than one cell holds is asked for.
         """
-        wanted: dict[int, set[str]] | None = None if names is None else {}
-        for name in names or ():
-            assert wanted is not None
-            wanted.setdefault(len(name), set()).add(upper(name))
+        wanted = None if names is None else _Wanted(names)
         seen: set[str] = set()
         with reading(self._hive, None):
             places = list(_subkeys(self._pages, *(subkeys or self._own)))
@@ -91,7 +89,7 @@ class _Pages:
     def __init__(self, stream: BinaryIO, size: int) -> None:
         self.size = size
         self._stream = stream
-        self._kept: dict[int, bytes] = {}
+        self.kept: dict[int, bytes] = {}
 
     def read(self, position: int, length: int) -> bytes:
         first, at = divmod(position, _UNIT)
@@ -104,7 +102,7 @@ class _Pages:
     def fetch(self, offsets: list[int]) -> None:
         """Reads the units in which these cells begin, those near each other at once."""
         last = self.size // _UNIT
-        wanted = sorted({min((BINS + offset) // _UNIT, last) for offset in offsets} - self._kept.keys())
+        wanted = sorted({min((BINS + offset) // _UNIT, last) for offset in offsets} - self.kept.keys())
         runs: list[list[int]] = []
         for number in wanted:
             if runs and number - runs[-1][1] <= _GAP and number - runs[-1][0] < _MOST_AT_ONCE:
@@ -115,19 +113,19 @@ class _Pages:
             self._stream.seek(first * _UNIT)
             data = self._stream.read(min((end + 1) * _UNIT, self.size) - first * _UNIT)
             for number in range(first, end + 1):
-                self._kept.setdefault(number, data[(number - first) * _UNIT : (number - first + 1) * _UNIT])
+                self.kept.setdefault(number, data[(number - first) * _UNIT : (number - first + 1) * _UNIT])
 
     def _page(self, number: int) -> bytes:
-        page = self._kept.get(number)
+        page = self.kept.get(number)
         if page is None:
             self._stream.seek(number * _UNIT)
-            page = self._kept[number] = self._stream.read(min(_UNIT, self.size - number * _UNIT))
+            page = self.kept[number] = self._stream.read(min(_UNIT, self.size - number * _UNIT))
         return page
 
     def cell(self, offset: int, most: int = 1 << 20) -> bytes:
         position = BINS + offset
         first, at = divmod(position, _UNIT)
-        page = self._kept.get(first)
+        page = self.kept.get(first)
         if page is not None and at + 4 <= _UNIT and 0 <= offset <= self.size - BINS - LEAST_CELL:
             size = abs(_SIZE.unpack_from(page, at)[0])
             if LEAST_CELL <= size <= _UNIT - at and position + size <= self.size:
@@ -157,7 +155,16 @@ def _subkeys(pages: _Pages, offset: int, count: int, depth: int = 0) -> Iterator
         yield int.from_bytes(cell[at : at + 4], "little")
 
 
-def _child(pages: _Pages, offset: int, wanted: dict[int, set[str]] | None) -> Child:
+class _Wanted:
+    """The names of the values that are read: by their length, in upper case, and as they are usually spelled."""
+
+    def __init__(self, names: Collection[str]) -> None:
+        self.upper = {upper(name) for name in names}
+        self.lengths = {len(name) for name in names}
+        self.spelled = {name.encode("latin-1"): upper(name) for name in names}
+
+
+def _child(pages: _Pages, offset: int, wanted: _Wanted | None) -> Child:
     cell = pages.cell(offset)
     if cell[:2] != b"nk" or len(cell) < _NAME_IN_KEY:
         raise FormatError("key node", BINS + offset, "the signature 'nk'", cell[:2])
@@ -166,22 +173,48 @@ def _child(pages: _Pages, offset: int, wanted: dict[int, set[str]] | None) -> Ch
     found: dict[str, Stored] = {}
     if count:
         places = pages.cell(values)
-        for at in range(0, min(4 * count, len(places) - 3), 4):
-            _add_value(pages, int.from_bytes(places[at : at + 4], "little"), wanted, found)
+        for place in struct.unpack_from(f"<{min(count, len(places) // 4)}I", places):
+            if wanted is None or not _add_plain_value(pages, place, wanted, found):
+                _add_value(pages, place, wanted, found)
     return Child(name, bool(flags & _SYM_LINK), (listed, subkeys), found)
 
 
-def _add_value(pages: _Pages, offset: int, wanted: dict[int, set[str]] | None, found: dict[str, Stored]) -> None:
+def _add_plain_value(pages: _Pages, offset: int, wanted: _Wanted, found: dict[str, Stored]) -> bool:
+    """Adds a value that is on one page that is here, as nearly all are, if it is asked for; False of any other."""
+    position = BINS + offset
+    at = position % _UNIT
+    page = pages.kept.get(position // _UNIT)
+    if page is None or at + _VALUE_CELL.size > len(page):
+        return False
+    room, signature, length, size, place, kind, flags = _VALUE_CELL.unpack_from(page, at)
+    end = at + _VALUE_CELL.size + length
+    if signature != b"vk" or not flags & _ONE_BYTE_VALUE or not end <= at + abs(room) <= len(page):
+        return False
+    if length not in wanted.lengths:
+        return True
+    name = wanted.spelled.get(page[end - length : end])
+    if name is None or name in found:
+        return name is not None
+    if size & _INLINE:
+        data = place.to_bytes(4, "little")[: min(size & ~_INLINE, 4)]
+    elif 0 < size <= _LARGEST_IN_ONE_CELL:
+        data = pages.cell(place)[:size]
+    else:
+        return False
+    found[name] = Stored(kind, data)
+    return True
+
+
+def _add_value(pages: _Pages, offset: int, wanted: _Wanted | None, found: dict[str, Stored]) -> None:
     cell = pages.cell(offset)
     if cell[:2] != b"vk" or len(cell) < _NAME_IN_VALUE:
         raise FormatError("key value", BINS + offset, "the signature 'vk'", cell[:2])
     length, size, place, kind, flags = _VALUE.unpack_from(cell)
     one_byte = flags & _ONE_BYTE_VALUE
-    names = None if wanted is None else wanted.get(length if one_byte else length // 2)
-    if wanted is not None and names is None:
+    if wanted is not None and (length if one_byte else length // 2) not in wanted.lengths:
         return  # as for most values, whose names have another length
     name = upper(_name(cell, _NAME_IN_VALUE, length, one_byte))
-    if (names is not None and name not in names) or name in found:
+    if (wanted is not None and name not in wanted.upper) or name in found:
         return
     if size & _INLINE:
         data = place.to_bytes(4, "little")[: min(size & ~_INLINE, 4)]
