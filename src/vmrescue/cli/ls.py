@@ -14,7 +14,10 @@ from vmrescue.cli.terminal import say
 @place_arguments
 @format_option
 def command(image: str, path: str, output: str) -> None:
-    """List PATH of IMAGE[:VOLUME] (a partition's number or the guest's letter; else Windows' own)."""
+    """List PATH of IMAGE[:VOLUME] (a partition's number or the guest's letter; else Windows' own).
+
+    Times are when the content last changed: in UTC on NTFS, in the guest's own time on FAT.
+    """
     from vmrescue.diagnosis import open_disks
     from vmrescue.printable import printable
     from vmrescue.windows.places import find_place, split_image
@@ -32,6 +35,8 @@ def command(image: str, path: str, output: str) -> None:
                 "name": entry.name,
                 "directory": entry.is_directory,
                 "bytes": entry.size,
+                "modified": entry.modified and entry.modified.isoformat(),
+                "attributes": list(entry.flags),
                 "marks": list(entry.marks),
             }
             for entry in entries
@@ -40,5 +45,6 @@ def command(image: str, path: str, output: str) -> None:
     else:
         for entry in entries:
             size = "<DIR>" if entry.is_directory else str(entry.size)
-            marks = f"  [{', '.join(entry.marks)}]" if entry.marks else ""
-            say(f"{size:>15}  {printable(entry.name)}{marks}")
+            marks = f"  [{', '.join(marks)}]" if (marks := [*entry.flags, *entry.marks]) else ""
+            when = f"{entry.modified:%Y-%m-%d %H:%M}" if entry.modified else ""
+            say(f"{when:16}  {size:>15}  {printable(entry.name)}{marks}")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from vmrescue.cli.applying import also_written, ask, asks_on_terminal, progress_bar, status_of, tell
+from vmrescue.cli.azure import azure_options
 from vmrescue.cli.options import (
     Size,
     apply_options,
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from vmrescue.cli.options import ApplyOptions
     from vmrescue.procedure import Outcome
+    from vmrescue.report.azure import AzureNames
 
 
 class StepsOption(click.Option):
@@ -47,6 +50,7 @@ class StepsOption(click.Option):
 @names_option("--without", metavar="STEP,…", help="Leave these steps out (repeatable).")
 @click.option("--size", type=Size(), help="How large the disk may become, where cleaning up does not make enough room.")
 @apply_options
+@azure_options
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -59,6 +63,7 @@ def command(
     without: tuple[str, ...],
     size: int | None,
     options: ApplyOptions,
+    azure: AzureNames | None,
     **policy: Any,
 ) -> None:
     """Do the whole procedure to IMAGE, each step that is due: shown first, asked, one repair, undone by `undo`.
@@ -68,11 +73,15 @@ def command(
     does not give is said, and left.
     """
     from vmrescue.procedure.rescuing import carry_out, plan_rescue
+    from vmrescue.report.azure import azure_text
     from vmrescue.report.outcome import outcome_text, planned_text
     from vmrescue.report.text import plan_text
     from vmrescue.transaction.target import made_of
     from vmrescue.windows import Choice
 
+    if azure:
+        click.echo(azure_text(replace(azure, image=str(image))))
+        return
     elsewhere = options.elsewhere
     rules, choice = make_policy(**policy), Choice(store, windows)
     planned = plan_rescue(image, rules, list(data_disks), only, without, size, choice, elsewhere)

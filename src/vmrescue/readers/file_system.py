@@ -10,10 +10,17 @@ from vmrescue.errors import UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
 
     from vmrescue.readers.nature import Nature
 
 CHUNK = 1 << 20  # bytes of a file held at once
+FLAGS = {0x1: "read-only", 0x2: "hidden", 0x4: "system"}  # the attributes that NTFS and FAT have in common
+
+
+def flags_of(attributes: int) -> tuple[str, ...]:
+    """Those of the flags that are set."""
+    return tuple(name for bit, name in FLAGS.items() if attributes & bit)
 
 
 @dataclass(frozen=True)
@@ -24,6 +31,8 @@ class Entry:
     `marks` say in what its content differs from plain bytes on the disk: compressed, encrypted, elsewhere.
     `on_disk` is how many bytes of clusters go with it, with all its streams; None where that is its size in clusters.
     `names` is how many the file has in all directories (hard links): its clusters go with the last of them.
+    `modified` is when its content last changed: NTFS says it in UTC, FAT in the guest's own time, without a zone.
+    `flags` are those that anybody can set: read-only, hidden, system.
     """
 
     name: str
@@ -34,6 +43,8 @@ class Entry:
     marks: tuple[str, ...] = ()
     on_disk: int | None = field(default=None, compare=False)
     names: int = field(default=1, compare=False)
+    modified: datetime | None = field(default=None, compare=False)
+    flags: tuple[str, ...] = field(default=(), compare=False)
 
 
 class FileSystem(Protocol):

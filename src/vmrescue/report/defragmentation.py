@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.printable import printable
+from vmrescue.report.fold import PAGE, terminal_width
 from vmrescue.units import counted, plural, size_text
 
 if TYPE_CHECKING:
@@ -61,8 +62,9 @@ def _class_line(each: FreeClass) -> str:
 def _map_lines(free_map: FreeMap) -> Iterator[str]:
     shades = "".join(_shade(share) for share in free_map.used)
     yield f"the volume, {size_text(free_map.unit)} in each place ({SHADES[-1]} all in use, blank: free):"
-    for start in range(0, len(shades), COLUMNS):
-        yield f"  |{shades[start : start + COLUMNS]:{COLUMNS}}|"
+    width = min(COLUMNS, (terminal_width() or PAGE) - len("  ||"))
+    for start in range(0, len(shades), width):
+        yield f"  |{shades[start : start + width]:{width}}|"
 
 
 def _shade(share: float) -> str:

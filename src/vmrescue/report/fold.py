@@ -12,6 +12,7 @@ import textwrap
 import unicodedata
 from contextlib import contextmanager
 from contextvars import ContextVar
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ def terminal_width() -> int | None:
 
 def fold(text: str, first: str = "", rest: str = "") -> list[str]:
     """Text in lines that begin with `first`, the others with `rest`."""
-    return _folded(text, _WIDTH.get() or PAGE, first, rest)
+    width = _WIDTH.get()
+    return _folded(text, width or PAGE, first, rest, on_terminal=width is not None)
 
 
 def fold_command(words: Sequence[str], first: str = "", rest: str = "") -> list[str]:
@@ -55,6 +57,24 @@ def fold_command(words: Sequence[str], first: str = "", rest: str = "") -> list[
             lines.append(f"{rest}{word}")
         else:
             lines[-1] += f" {word}" if number else word
+    return lines
+
+
+def table(rows: Sequence[Sequence[str]], gap: str = "  ") -> list[str]:
+    """Rows in columns. On a terminal that is too narrow the widest are folded at words."""
+    widths = [max(map(columns, column)) for column in zip(*rows, strict=True)]
+    least = [
+        max(columns(word) for cell in column for word in [*cell.split(), ""]) for column in zip(*rows, strict=True)
+    ]
+    room = (_WIDTH.get() or sum(widths) + len(gap) * len(widths)) - len(gap) * (len(widths) - 1)
+    while sum(widths) > room and (wide := [at for at, width in enumerate(widths) if width > least[at]]):
+        widths[max(wide, key=widths.__getitem__)] -= 1
+    lines = []
+    for row in rows:
+        cells = [_folded(cell, max(1, width), "", "") or [""] for cell, width in zip(row, widths, strict=True)]
+        for parts in zip_longest(*cells, fillvalue=""):
+            padded = (part + " " * (width - columns(part)) for part, width in zip(parts, widths, strict=True))
+            lines.append(gap.join(padded).rstrip())
     return lines
 
 
@@ -80,9 +100,9 @@ def _fitted(line: str, width: int) -> list[str]:
     return _folded(line[indent:], width, line[:indent], " " * indent)
 
 
-def _folded(text: str, width: int, first: str, rest: str) -> list[str]:
+def _folded(text: str, width: int, first: str, rest: str, on_terminal: bool = True) -> list[str]:
     lines = textwrap.wrap(
-        _widened(_parted(text, width - len(rest)) if _WIDTH.get() else text),
+        _widened(_parted(text, width - len(rest)) if on_terminal else text),
         width,
         initial_indent=first,
         subsequent_indent=rest,

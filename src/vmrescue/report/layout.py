@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.printable import printable
+from vmrescue.report.fold import table, terminal_width
 from vmrescue.report.text import headline
 from vmrescue.units import size_text
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from vmrescue.diagnosis.described import DiskFacts, VolumeFacts
 
 BAR_WIDTH = 96
-FREE = "."  # space that belongs to no partition
+USED, FREE, UNKNOWN, NO_PARTITION = "#-?."
+LEGEND = {USED: "in use", FREE: "free", UNKNOWN: "not known", NO_PARTITION: "no partition"}
 
 
 def info_text(diagnosis: Diagnosis) -> str:
@@ -26,7 +28,7 @@ def info_text(diagnosis: Diagnosis) -> str:
         "",
         *([*facts, ""] if (facts := _facts(diagnosis)) else []),
         printable(f"{_style(disk)}, {size_text(disk.size)}, {disk.sector_size}-byte sectors"),
-        bar([volume for volume in diagnosis.volumes if volume.disk == 0], disk.size),
+        *_drawn([volume for volume in diagnosis.volumes if volume.disk == 0], disk.size),
         "",
         *(volume_table(diagnosis.volumes) if diagnosis.volumes else ["no volumes"]),
     ]
@@ -100,16 +102,34 @@ def _damaged(fault: str | None) -> str:
     return ", which cannot be read" if fault else ""
 
 
+def _drawn(volumes: list[VolumeFacts], size: int) -> list[str]:
+    """The bar, and what its signs mean."""
+    width = terminal_width()
+    drawn = bar(volumes, size, BAR_WIDTH if width is None else min(BAR_WIDTH, width - 2))
+    return [drawn, "   ".join(f"{sign} {what}" for sign, what in LEGEND.items() if sign in drawn)]
+
+
 def bar(volumes: Iterable[VolumeFacts], size: int, width: int = BAR_WIDTH) -> str:
-    """``|1#####|2##########....|``: each partition's share of `size` bytes, at least wide enough for its number."""
-    cells = [FREE] * width
+    """``[|1##-|2#####-----..]``: each partition's share of `size` bytes, at least wide enough for its number.
+
+    What is in use is drawn first, wherever on the volume it lies.
+    """
+    cells = [NO_PARTITION] * width
     for volume in sorted(volumes, key=lambda volume: volume.start):
         first = volume.start * width // size
         last = max(first + 2, (volume.start + volume.size) * width // size)
         label = f"|{volume.partition}"
-        drawn = (label + "#" * width)[: max(len(label), last - first)]
+        drawn = (label + _shares(volume, max(0, last - first - len(label))))[: max(len(label), last - first)]
         cells[first : first + len(drawn)] = drawn
     return "[" + "".join(cells)[:width] + "]"
+
+
+def _shares(volume: VolumeFacts, width: int) -> str:
+    """Used and free parts of a volume; neither is hidden where there is any."""
+    if volume.free is None:
+        return UNKNOWN * width
+    free = min(max(round(volume.free * width / volume.size), volume.free > 0), width)
+    return USED * (width - free) + FREE * free
 
 
 def volume_table(volumes: Iterable[VolumeFacts]) -> list[str]:
@@ -130,5 +150,4 @@ def volume_table(volumes: Iterable[VolumeFacts]) -> list[str]:
                 "-" if volume.cluster_size is None else str(volume.cluster_size),
             )
         )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return table(rows)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from dissect.fat.fat import RootDirectory
+
 from vmrescue import file_path
 from vmrescue.errors import NotFoundError, UsageError
 from vmrescue.readers.fat.volume import BoundedFatFs, entries_of, name_of
-from vmrescue.readers.file_system import Entry, ambiguous, head_of_stream
+from vmrescue.readers.file_system import Entry, ambiguous, flags_of, head_of_stream
 from vmrescue.readers.guard import GuardedStream, reading
 from vmrescue.readers.nature import Nature
 from vmrescue.readers.stream import DeviceStream
@@ -16,6 +18,7 @@ from vmrescue.upcase import upper
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from datetime import datetime
 
     from vmrescue.device import BlockDevice
 
@@ -76,9 +79,7 @@ class FatFileSystem:
             found = self._find(path)
             if found is None:
                 return None
-            directory = found.is_directory()
-            name = (file_path.split(self.spelled(path)) or [""])[-1]
-            return Entry(name, directory, 0 if directory else int(found.size))
+            return _described(found, (file_path.split(self.spelled(path)) or [""])[-1], number=0)
 
     def spelled(self, path: str) -> str:
         with reading(f"FAT file {path}", self._position):
@@ -100,8 +101,7 @@ class FatFileSystem:
     def _children(self, directory: Any) -> Iterator[Entry]:
         for child in entries_of(directory):
             if not child.is_volume_id() and child.name not in (".", ".."):
-                folder = child.is_directory()
-                yield Entry(name_of(child), folder, 0 if folder else int(child.size), number=int(child.cluster))
+                yield _described(child, name_of(child), int(child.cluster))
 
     def _find(self, path: str) -> Any | None:
         found = self._fat.root
@@ -112,6 +112,24 @@ class FatFileSystem:
             if found is None:
                 return None
         return found
+
+
+def _described(entry: Any, name: str, number: int) -> Entry:
+    directory = entry.is_directory()
+    size = 0 if directory else int(entry.size)
+    if isinstance(entry, RootDirectory):  # it has no entry anywhere, which would say more
+        return Entry(name, directory, size, number=number)
+    flags = flags_of(int(entry.dirent.DIR_Attr))
+    return Entry(name, directory, size, number=number, modified=_modified(entry), flags=flags)
+
+
+def _modified(entry: Any) -> datetime | None:
+    if not entry.dirent.DIR_WrtDate:
+        return None
+    try:
+        return cast("datetime", entry.mtime)
+    except ValueError:  # no such day
+        return None
 
 
 def _named(entries: Iterable[Any], name: str) -> Any | None:

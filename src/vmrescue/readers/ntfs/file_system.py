@@ -11,7 +11,7 @@ from dissect.ntfs.c_ntfs import ATTRIBUTE_TYPE_CODE
 
 from vmrescue import file_path
 from vmrescue.errors import NotFoundError, UnsupportedError
-from vmrescue.readers.file_system import CHUNK, Entry, head_of_stream
+from vmrescue.readers.file_system import CHUNK, Entry, flags_of, head_of_stream
 from vmrescue.readers.free_space import FreeSpace, free_space
 from vmrescue.readers.guard import GuardedStream, reading
 from vmrescue.readers.nature import Nature
@@ -19,7 +19,7 @@ from vmrescue.readers.ntfs.content import content_of
 from vmrescue.readers.ntfs.head import head_of
 from vmrescue.readers.ntfs.index import DirectoryIndex
 from vmrescue.readers.ntfs.log import why_not_closed
-from vmrescue.readers.ntfs.marks import DATA_PACKED, DATA_SPARSE, marks_of, storage_of, why_not_read
+from vmrescue.readers.ntfs.marks import DATA_PACKED, DATA_SPARSE, marks_of, standard_of, storage_of, why_not_read
 from vmrescue.readers.ntfs.volume import BoundedNtfs
 
 if TYPE_CHECKING:
@@ -253,7 +253,9 @@ def _described(record: Any, name: str) -> Entry:
     size = 0 if directory or not record.has_stream() else int(record.size())
     link, stored = record.is_reparse_point(), 0 if directory else _clusters_of(record)
     names = _names_of(record) if record.header.ReferenceCount > 1 else 1
-    return Entry(name, directory, size, link, int(record.segment), marks_of(record), stored, names)
+    standard = standard_of(record)
+    marks, flags = marks_of(record, standard), flags_of(standard.attributes)
+    return Entry(name, directory, size, link, int(record.segment), marks, stored, names, standard.modified, flags)
 
 
 def _names_of(record: Any) -> int:

@@ -7,7 +7,9 @@ Source: Microsoft, MS-FSCC 2.1.2.1 "Reparse Tags" and 2.6 "File Attributes".
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from struct import Struct
+from typing import TYPE_CHECKING, NamedTuple
 
 from dissect.ntfs.c_ntfs import ATTRIBUTE_TYPE_CODE
 
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
 
 SPARSE, OFFLINE, PACKED, ENCRYPTED, RECALL = 0x200, 0x1000, 0x800, 0x4000, 0x40_0000  # attributes of files
 DATA_PACKED, DATA_ENCRYPTED, DATA_SPARSE = 0x00FF, 0x4000, 0x8000  # flags of the data's own attribute
-ATTRIBUTES_AT = 0x20  # of $STANDARD_INFORMATION
+STANDARD = Struct("<8xQ16xI")  # of $STANDARD_INFORMATION: when the content changed, in 100 ns; the attributes
+START = datetime(1601, 1, 1, tzinfo=UTC)
 JUNCTION, SYMBOLIC_LINK, DEDUPLICATED = 0xA0000003, 0xA000000C, 0x80000013
 CLOUD, CLOUD_NUMBER = 0x9000001A, 0xF000  # a cloud store's tag; which of the sixteen it is
 MARKS = {WOF: "WOF", JUNCTION: "junction", SYMBOLIC_LINK: "symbolic link", DEDUPLICATED: "deduplicated", CLOUD: "cloud"}
@@ -31,9 +34,31 @@ WHY = {
 }
 
 
-def marks_of(record: MftRecord) -> tuple[str, ...]:
+class Standard(NamedTuple):
+    """What $STANDARD_INFORMATION says of a file: when its content last changed, and its attributes."""
+
+    modified: datetime | None
+    attributes: int
+
+
+def standard_of(record: MftRecord) -> Standard:
+    """Of a file that has none, nothing."""
+    for found in record.attributes[ATTRIBUTE_TYPE_CODE.STANDARD_INFORMATION]:
+        return _standard(found.header.open().read(STANDARD.size))
+    return Standard(None, 0)
+
+
+def _standard(data: bytes) -> Standard:
+    modified, attributes = STANDARD.unpack(data.ljust(STANDARD.size, b"\0"))
+    try:
+        return Standard(START + timedelta(microseconds=modified // 10) if modified else None, attributes)
+    except OverflowError:  # behind the year 9999
+        return Standard(None, attributes)
+
+
+def marks_of(record: MftRecord, standard: Standard | None = None) -> tuple[str, ...]:
     """In what a file or directory differs from plain content on the disk."""
-    attributes, flags, tag = _attributes(record), _data_flags(record), _tag(record)
+    attributes, flags, tag = (standard or standard_of(record)).attributes, _data_flags(record), _tag(record)
     found = {
         "compressed": attributes & PACKED or flags & DATA_PACKED,
         "encrypted": attributes & ENCRYPTED or flags & DATA_ENCRYPTED,
@@ -54,7 +79,7 @@ def storage_of(record: MftRecord) -> tuple[str, ...]:
 def why_not_read(record: MftRecord) -> str | None:
     """What to say of a file whose content is not what its clusters hold; None where it is."""
     tag = _tag(record)
-    if tag == CLOUD and not _attributes(record) & (OFFLINE | RECALL):
+    if tag == CLOUD and not standard_of(record).attributes & (OFFLINE | RECALL):
         tag = None  # all of it is here
     if tag is not None:
         why = f"is a reparse point ({title(tag)}): its content is not what its clusters hold"
@@ -70,12 +95,6 @@ def _tag(record: MftRecord) -> int | None:
         tag = int.from_bytes(found.header.open().read(4), "little")
         return CLOUD if tag & ~CLOUD_NUMBER == CLOUD else tag
     return None
-
-
-def _attributes(record: MftRecord) -> int:
-    for found in record.attributes[ATTRIBUTE_TYPE_CODE.STANDARD_INFORMATION]:
-        return int.from_bytes(found.header.open().read(ATTRIBUTES_AT + 4)[ATTRIBUTES_AT:], "little")
-    return 0
 
 
 def _data_flags(record: MftRecord) -> int:
