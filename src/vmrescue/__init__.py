@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from vmrescue.fleet import ScanResult, scan
     from vmrescue.plan import Plan
     from vmrescue.playbook import Playbook
-    from vmrescue.procedure import Outcome, Run, rescue, run
+    from vmrescue.procedure import Outcome, Run, Runbook, rescue, run
     from vmrescue.rehearsal import Rehearsal
     from vmrescue.transaction import Receipt, repair, undo
 
@@ -37,6 +37,7 @@ __all__ = [
     "Receipt",
     "Rehearsal",
     "Run",
+    "Runbook",
     "ScanResult",
     "VmRescueError",
     "diagnose",
@@ -60,6 +61,7 @@ _ROOMS = {
     "VmRescueError": "errors",
     "ScanResult": "fleet",
     "Run": "procedure",
+    "Runbook": "procedure",
     "rescue": "procedure",
     "run": "procedure",
     "scan": "fleet",

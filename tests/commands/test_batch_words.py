@@ -6,6 +6,7 @@ import codecs
 
 import pytest
 
+from vmrescue.commands.batch.file_commands import fits
 from vmrescue.commands.batch.runbook import Runbook
 from vmrescue.commands.batch.text import decoded, joined
 from vmrescue.commands.batch.words import expanded, own_words, program_words, setting, statement
@@ -53,6 +54,9 @@ def test_variables_are_replaced_and_those_of_the_guest_stay() -> None:
     assert expanded(r"%os%\x %NAME% 5%%", variables) == r"F:\x a b 5%"
     assert expanded(r"%SystemRoot%\M.DMP %~dp0fix.sys", {}) == r"%SystemRoot%\M.DMP fix.sys"
     assert setting("A=b ") == ("A", "b ")
+    assert expanded("%A%%A%", {"A": "x" * 4000}) == "x" * 8000
+    with pytest.raises(UsageError, match="8200 letters; cmd takes 8191"):
+        expanded("%A%%A%", {"A": "x" * 4100})
     for text, message in (("%TEMP%", "not set"), ("%1", "argument"), ("%OS:~0,1%", "parts of a variable")):
         with pytest.raises(UsageError, match=message):
             expanded(text, variables)
@@ -80,6 +84,20 @@ def test_quotes_and_carets_take_the_meaning_of_special_letters() -> None:
 def test_a_program_takes_its_words_as_c_does() -> None:
     assert program_words(r'add "HKLM\A B" /d "\"C:\x\\\"" /ve ""') == ["add", r"HKLM\A B", "/d", '"C:\\x\\"', "/ve", ""]
     assert program_words(r'"a\\" b\c a"b c"d') == ["a\\", r"b\c", "ab cd"]
+
+
+def test_a_pattern_fits_names_in_any_case() -> None:
+    names = ["a.tmp", "A.TMP", "b.tmp.txt", "tmp", "ab"]
+
+    def fitting(pattern: str) -> list[str]:
+        return [name for name in names if fits(name, pattern)]
+
+    assert fitting("*.tmp") == ["a.tmp", "A.TMP"]
+    assert fitting("*tmp*") == ["a.tmp", "A.TMP", "b.tmp.txt", "tmp"]
+    assert fitting("?.t?p") == ["a.tmp", "A.TMP"]
+    assert fitting("a*b*") == ["ab"]
+    assert fitting("*.*") == fitting("*") == names
+    assert not fits("a" * 250, "*a" * 60 + "b"), "in no time"
 
 
 def test_a_command_of_cmds_own_separates_words_and_switches() -> None:

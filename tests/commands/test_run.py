@@ -204,6 +204,9 @@ def test_a_run_that_is_refused_writes_nothing(gen1_broken: Path) -> None:
         assert (done.status, message in done.err) == (status, True), done.err
     assert fingerprint(gen1_broken) == before
     assert set(gen1_broken.parent.iterdir()) == {*files, gen1_broken.with_name("runbook.cmd")}
+    hive = gen1_broken.with_name("BCD")
+    output_of("bcdedit", gen1_broken, "/export", hive)
+    assert "is a hive's file and no disk" in vmrescue("run", hive, written(gen1_broken.parent, good)).err
 
 
 def test_a_defragmentation_goes_into_a_copy_and_what_the_file_writes_there_is_undone(gen2_healthy: Path) -> None:

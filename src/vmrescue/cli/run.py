@@ -41,9 +41,6 @@ def _variables(ctx: click.Context, param: click.Parameter, value: tuple[str, ...
     "--output", "-o", "plan_file", type=click.Path(path_type=Path), help="Write the plan (JSON), and no image."
 )
 @apply_options
-@click.option(
-    "--into", type=click.Path(path_type=Path), help="Put what it does into a new differencing VHD over IMAGE."
-)
 def command(
     image: Path,
     runbook: Path,

@@ -4,9 +4,10 @@ of Windows' run as one. No deed of its own.
 
 from __future__ import annotations
 
+from vmrescue.commands.batch.runbook import Runbook
 from vmrescue.procedure.outcome import Outcome, StepDone
 from vmrescue.procedure.rescuing import rescue
 from vmrescue.procedure.running import Run, run
 from vmrescue.procedure.steps import STEPS
 
-__all__ = ["Outcome", "Run", "STEPS", "StepDone", "rescue", "run"]
+__all__ = ["Outcome", "Run", "Runbook", "STEPS", "StepDone", "rescue", "run"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from vmrescue.commands.batch.runbook import Compiled, Runbook
-from vmrescue.errors import RefusedError
+from vmrescue.errors import RefusedError, UsageError
 from vmrescue.image import accepting, parents_in
 from vmrescue.plan import Plan
 from vmrescue.progress import work
@@ -18,6 +18,7 @@ from vmrescue.transaction import Transaction
 from vmrescue.transaction.defragmenting import Defragmentation
 from vmrescue.transaction.target import Elsewhere, made_of
 from vmrescue.windows import Choice, Installation
+from vmrescue.windows.bare_hive import BareHive
 from vmrescue.windows.installation import NOTHING_SAID
 
 if TYPE_CHECKING:
@@ -121,7 +122,10 @@ def plan_of(
     skip_defrag: bool = False,
 ) -> Run:
     """What a command file would do, applied in memory. Raises as `run`."""
-    compiled = runbook.compile(Installation(transaction.disks(), choice), in_place)
+    disks = transaction.disks()
+    if isinstance(disks[0], BareHive):
+        raise UsageError(f"{disks[0].path} is a hive's file and no disk: it takes single lines of bcdedit and reg")
+    compiled = runbook.compile(Installation(disks, choice), in_place)
     notes: tuple[str, ...] = ()
     if compiled.defragmented and skip_defrag:
         lines = ", ".join(str(number) for number, _, _ in compiled.defragmented)
@@ -134,7 +138,7 @@ def plan_of(
             " or a child (--into), or leave such lines out (--skip-defrag) and run `vmrescue defrag` by itself"
         )
     elif compiled.defragmented and compiled.steps:
-        notes = ("volumes are defragmented first, whatever their lines' places: what is written then can be undone",)
+        notes = ("volumes are defragmented first, wherever their lines stand, and then all else is written",)
     plan = Plan(transaction.identity, compiled.steps)
     return Run(compiled, plan, transaction.apply(plan), (), notes)
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 READ_ONLY, HIDDEN, SYSTEM = 1, 2, 4  # attributes
 ALL = ("*", "*.*")
+DEEPEST = 256  # folders: a damaged volume may have a circle of them
 
 
 def _taken_apart(statement: Statement, least: int, most: int, known: set[str]) -> tuple[list[str], set[str]]:
@@ -67,7 +68,7 @@ def _delete_all(draft: Draft, volume: Volume, folder: str, pattern: str, switche
     kept = (0 if "a" in switches else HIDDEN | SYSTEM) | (0 if "f" in switches else READ_ONLY)
     gone = left = 0
     for each in _folders(volume, folder) if "s" in switches else [folder]:
-        found = [name for name in draft.files.files_in(volume, each) if _fits(name, pattern)]
+        found = [name for name in draft.files.files_in(volume, each) if fits(name, pattern)]
         marks = _attributes(volume, each) if found and kept else {}
         for name in found:
             if marks.get(upper(name), 0) & kept:
@@ -88,7 +89,9 @@ def _delete_one(draft: Draft, volume: Volume, path: str) -> None:
 
 
 def _folders(volume: Volume, folder: str) -> Iterator[str]:
-    """A folder and all below it that are no links."""
+    """A folder and all below it that are no links. Raises RefusedError where they lie deeper than any of Windows'."""
+    if folder.count("\\") > DEEPEST:
+        raise RefusedError(f"\\{folder[:60]}… on {volume} lies deeper than {DEEPEST} folders")
     yield folder
     for entry in volume.files.entries(folder):
         if entry.is_directory and not entry.is_link:
@@ -127,7 +130,7 @@ def _sources(draft: Draft, source: str) -> list[tuple[str, bytes]]:
         return [(path.rpartition("\\")[2], draft.read(volume, path))]
     volume, path = draft.folder(f"{folder}\\" if folder.endswith(":") else folder)
     marks = _attributes(volume, path)
-    names = [each for each in draft.files.files_in(volume, path) if _fits(each, name)]
+    names = [each for each in draft.files.files_in(volume, path) if fits(each, name)]
     names = [each for each in names if not marks.get(upper(each), 0) & (HIDDEN | SYSTEM)]
     if not names:
         raise NotFoundError(f"no file is {source}")
@@ -197,9 +200,20 @@ def _is_pattern(name: str) -> bool:
     return "*" in name or "?" in name
 
 
-def _fits(name: str, pattern: str) -> bool:
+def fits(name: str, pattern: str) -> bool:
     """Whether a file's name fits a pattern, in any case; ``*.*`` fits names without a point too."""
     if pattern in ALL:
         return True
-    pieces = (".*" if mark == "*" else "." if mark == "?" else re.escape(mark) for mark in upper(pattern))
-    return re.fullmatch("".join(pieces), upper(name), re.DOTALL) is not None
+    name, pattern = upper(name), upper(pattern)
+    at = place = 0
+    star, after = -1, 0  # the last star, and from where on of the name what follows it was tried
+    while at < len(name):
+        if place < len(pattern) and pattern[place] == "*":
+            star, after, place = place, at, place + 1
+        elif place < len(pattern) and pattern[place] in ("?", name[at]):
+            at, place = at + 1, place + 1
+        elif star >= 0:
+            after, at, place = after + 1, after + 1, star + 1
+        else:
+            return False
+    return not pattern[place:].strip("*")

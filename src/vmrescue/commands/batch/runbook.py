@@ -192,11 +192,11 @@ class Runbook:
 
     def _read_beside(self, name: str) -> bytes:
         """A file of this machine, in the folder of the command file or below it."""
-        path = self.folder.joinpath(*re.split(r"[\\/]", name))
-        if ".." in path.parts or not path.resolve().is_relative_to(self.folder.resolve()):
+        path = self.folder.joinpath(*re.split(r"[\\/]", name)).resolve()
+        if not path.is_relative_to(self.folder.resolve()):
             raise RefusedError(f"{name} lies elsewhere than the command file: only what lies beside it is read")
         try:
-            with path.open("rb") as stream:
+            with open(path, "rb", opener=open_regular) as stream:
                 return read_whole(stream, LARGEST_BESIDE)
         except OSError as error:
             raise ReadError(f"cannot read {path}, a file of this machine: {error.strerror}") from error

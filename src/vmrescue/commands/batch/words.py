@@ -24,6 +24,7 @@ from vmrescue.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+LONGEST = 8191  # letters of a line: cmd's own limit
 OF_GUEST = ("SYSTEMROOT", "WINDIR", "SYSTEMDRIVE")
 VARIABLE = re.compile(r"%%|%~dp0|%(?P<argument>[0-9*]|~)|%(?P<name>[^%:]+)(?P<changed>:[^%]*)?%|%", re.IGNORECASE)
 TO_NUL = re.compile(r"[012]?>{1,2} *nul(?![^ \t])|2>&1", re.IGNORECASE)
@@ -60,7 +61,10 @@ def expanded(text: str, variables: Mapping[str, str]) -> str:
             raise UsageError(f"{match[0]}: parts of a variable are not taken")
         return variables[name]
 
-    return VARIABLE.sub(value, text)
+    found = VARIABLE.sub(value, text)
+    if len(found) > LONGEST:
+        raise UsageError(f"with its variables the line has {len(found)} letters; cmd takes {LONGEST}")
+    return found
 
 
 def statement(text: str) -> Statement | None:

@@ -135,7 +135,7 @@ def _bracketed(text: str, volumes: Volumes) -> tuple[Target, str]:
 def _volume(name: str, volumes: Volumes) -> Partition:
     found = volumes.partition(name)
     if found is None:
-        raise messages.no_such_volume()
+        raise messages.no_such_volume(name)
     return found
 
 

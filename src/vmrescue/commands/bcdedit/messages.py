@@ -47,8 +47,12 @@ def invalid_data(kind: str) -> UsageError:
     return UsageError(f"The {kind} data is not valid as specified.\n{_INCORRECT}")
 
 
-def no_such_volume() -> NotFoundError:
-    return NotFoundError("An error has occurred setting the element data.\nThe system cannot find the file specified.")
+def no_such_volume(name: str) -> NotFoundError:
+    """bcdedit's words, and ours: what stands as a value is never taken for another volume than it names."""
+    return NotFoundError(
+        "An error has occurred setting the element data.\nThe system cannot find the file specified.\n"
+        f"To this Windows {name} is no volume at hand: name it by the guest's own letter or as \\Device\\HarddiskVolumeN."
+    )
 
 
 def no_such_entry() -> NotFoundError:
