@@ -125,7 +125,8 @@ def plan_of(
     disks = transaction.disks()
     if isinstance(disks[0], BareHive):
         raise UsageError(f"{disks[0].path} is a hive's file and no disk: it takes single lines of bcdedit and reg")
-    compiled = runbook.compile(Installation(disks, choice), in_place)
+    with work("doing the lines in memory"):
+        compiled = runbook.compile(Installation(disks, choice), in_place)
     notes: tuple[str, ...] = ()
     if compiled.defragmented and skip_defrag:
         lines = ", ".join(str(number) for number, _, _ in compiled.defragmented)

@@ -100,6 +100,12 @@ class DraftFiles:
     def delete(self, volume: Volume, path: str) -> None:
         self._set(volume, path, _Now(self._spelled(volume, path), self.line))
 
+    def delete_listed(self, volume: Volume, folder: str, name: str) -> str:
+        """Deletes one of `files_in`, which is known to be there. Returns its path."""
+        path = f"{folder}\\{name}".lstrip("\\")
+        self._now[self._place(volume, path)] = _Now(path, self.line)
+        return path
+
     def rename(self, volume: Volume, path: str, name: str) -> None:
         """Gives a file another name in its folder."""
         before = self._now.get(self._place(volume, path)) or _Now(path, 0, origin=volume.files.spelled(path))

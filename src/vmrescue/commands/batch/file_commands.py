@@ -57,7 +57,8 @@ def _delete(words: list[str], switches: set[str], draft: Draft) -> Said:
         else:
             volume, path = draft.paths.find(word, draft.files.is_there, "file or folder")
             if draft.files.is_file(volume, path):
-                _delete_one(draft, volume, path)
+                draft.take(volume, path)
+                draft.files.delete(volume, path)
                 continue
             name = "*"
         notes += _delete_all(draft, volume, path, name, switches)
@@ -74,18 +75,13 @@ def _delete_all(draft: Draft, volume: Volume, folder: str, pattern: str, switche
             if marks.get(upper(name), 0) & kept:
                 left += 1
                 continue
-            _delete_one(draft, volume, f"{each}\\{name}".lstrip("\\"))
+            draft.take(volume, draft.files.delete_listed(volume, each, name))
             gone += 1
     place = f"\\{folder}\\{pattern} on {volume}".replace("\\\\", "\\")
     if not gone:
         yield f"there is nothing to delete: no file is {place}"
     if left:
         yield f"{left} of {place} stay: they are hidden, read-only or the system's (/a and /f take them too)"
-
-
-def _delete_one(draft: Draft, volume: Volume, path: str) -> None:
-    draft.take(volume, path)
-    draft.files.delete(volume, path)
 
 
 def _folders(volume: Volume, folder: str) -> Iterator[str]:

@@ -51,7 +51,7 @@ def no_such_volume(name: str) -> NotFoundError:
     """bcdedit's words, and ours: what stands as a value is never taken for another volume than it names."""
     return NotFoundError(
         "An error has occurred setting the element data.\nThe system cannot find the file specified.\n"
-        f"To this Windows {name} is no volume at hand: name it by the guest's own letter or as \\Device\\HarddiskVolumeN."
+        f"To this Windows {name} is no volume at hand: give the guest's own letter or \\Device\\HarddiskVolumeN."
     )
 
 
