@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 def control_set(name: str, computer: str, faults: bool) -> Keys:
     """One control set; with its faults, or with what Azure wants."""
     page_file = "C:\\pagefile.sys" if faults else "D:\\pagefile.sys"
+    used = ["D:\\pagefile.sys", "C:\\pagefile.sys"] if faults else [page_file]  # at the last boot
     memory = f"{name}\\Control\\Session Manager\\Memory Management"
     return boot_path.control_set(name) | {
         f"{name}\\Control\\ComputerName\\ComputerName": {"ComputerName": computer},
@@ -35,7 +36,7 @@ def control_set(name: str, computer: str, faults: bool) -> Keys:
         memory: {
             "ClearPageFileAtShutdown": 0,
             "PagingFiles": [f"{page_file} 0 0"],
-            "ExistingPageFiles": [f"\\??\\{page_file}"],
+            "ExistingPageFiles": [f"\\??\\{each}" for each in used],
             "PagedPoolSize": 0,
         },
         f"{name}\\Services\\Tcpip\\Parameters": {"Hostname": computer, "Domain": ""},

@@ -51,7 +51,7 @@ AWAY = "an MBR disk that is not at hand (7e57d15c, byte 1048576)"
 PLACE = {
     "letters": {"C:": "the volume of Windows", "D:": AWAY},
     "belongs_on": "D:",
-    "because": r"D: is an MBR disk that is not at hand; Azure's agent left SOFTWARE\Microsoft\GuestAgent",
+    "because": "the last boot used D:, an MBR disk that is not at hand",
 }
 EVIDENCE: dict[str, list[dict[str, Any]]] = {  # of gen2-broken; a type stands for what a test measures elsewhere
     "volume-state": [
@@ -108,7 +108,7 @@ EVIDENCE: dict[str, list[dict[str, Any]]] = {  # of gen2-broken; a type stands f
             "hive": SYSTEM,
             "key": MEMORY,
             "value": "ExistingPageFiles",
-            "found": {"type": "REG_MULTI_SZ", "data": [r"\??\C:\pagefile.sys"]},
+            "found": {"type": "REG_MULTI_SZ", "data": [r"\??\D:\pagefile.sys", r"\??\C:\pagefile.sys"]},
             "wanted": "D:",
             "file": r"C:\pagefile.sys",
             "bytes": 32 << 20,

@@ -81,14 +81,15 @@ def test_registry_values_of_another_type_are_what_is_mended(gen1_broken: Path) -
     }
     put(gen1_broken, GEN1_OS, SYSTEM, values)
 
-    diagnosis = library.diagnose(gen1_broken)
+    policy = library.Policy(temp_drive="D:")  # no value tells it any more
+    diagnosis = library.diagnose(gen1_broken, policy)
     assert {each.check for each in diagnosis.findings} == ALL_CHECKS | {"control-set"}
     assert any("Select\\Current names no control set" in warning for warning in diagnosis.warnings)
     set_values = {change.name for each in diagnosis.findings for change in each.changes if isinstance(change, SetValue)}
     assert {"CrashDumpEnabled", "DumpFile", "PagingFiles"} <= set_values
 
-    assert library.repair(gen1_broken).committed
-    left = {each.check for each in library.diagnose(gen1_broken).findings}
+    assert library.repair(gen1_broken, policy=policy).committed
+    left = {each.check for each in library.diagnose(gen1_broken, policy).findings}
     assert left.isdisjoint({"page-file", "crash-dump", "bad-memory", "serial-console"})
 
 

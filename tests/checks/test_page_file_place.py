@@ -90,9 +90,7 @@ CASES = {
     "windows chose D:": ({"C": OWN, "D": MBR_DISK}, [r"?:\pagefile.sys"], [D], ASK, {}, []),
     "windows chose C:": ({"C": OWN, "D": MBR_DISK}, [r"?:\pagefile.sys"], [C], SIZE_WITH, PAGE, [ON_D, "pagefile.sys"]),
     "the last boot used T:": ({"C": OWN, "D": GPT_DISK, "T": MBR_DISK}, [T], [T], ASK, {}, []),
-    "Azure's agent, and D: a disk with an MBR": (
-        {"C": OWN, "D": MBR_DISK}, [C], [C], ASK, AGENT, [ON_D, "pagefile.sys"]
-    ),
+    "Azure's agent, and D: a disk with an MBR": ({"C": OWN, "D": MBR_DISK}, [C], [C], ASK, AGENT, []),
     "no agent": ({"C": OWN, "D": MBR_DISK}, [C], [C], ASK, PAGE, []),
     "Azure's agent, and D: has a GPT": ({"C": OWN, "D": GPT_DISK}, [C], [C], ASK, AGENT, []),
     "Azure's agent, and T: is that disk": ({"C": OWN, "T": MBR_DISK}, [C], [C], ASK, AGENT, []),
@@ -128,6 +126,14 @@ def test_what_nothing_decides_is_asked(letters: dict[str, bytes], configured: li
     assert words in finding.summary
     assert finding.tell == ("vm_size", "temp_drive")
     assert finding.evidence["belongs_on"] in (None, "C:")
+
+
+def test_what_azures_agent_left_makes_a_disk_that_is_not_at_hand_no_temporary_one() -> None:
+    """A size without a temporary disk has the agent too, and its D: may be a data disk that was not given."""
+    [finding] = look({"C": OWN, "D": MBR_DISK}, [C], [C], ASK, AGENT)
+    assert finding.changes == ()
+    assert "a data disk that was not given (Azure's agent left SOFTWARE\\Microsoft\\GuestAgent)" in finding.summary
+    assert finding.tell == ("vm_size", "temp_drive", "data_disks")
 
 
 def test_a_page_file_on_a_drive_that_may_be_the_temporary_one_is_no_question() -> None:

@@ -59,13 +59,14 @@ def windows_path(path: str) -> str:
 
 
 def name_files(image: Path, existing: list[str], configured: list[str]) -> None:
-    """Puts files on the OS volume, and their names into the two values."""
+    """Puts files on the OS volume, and their names into the two values; the last boot used D: too, which is away."""
     with mounted_ntfs(image, *GEN1_OS, writable=True) as root:
         for path, content in {**STAYS, "page files/my page.sys": bytes(8192)}.items():
             (root / path).parent.mkdir(exist_ok=True)
             (root / path).write_bytes(content)
         os.link(root / "swapfile.sys", root / "docs/other name")
-        values = {"ExistingPageFiles": lines(existing), "PagingFiles": lines(configured)}
+        used = [*existing, r"\??\D:\pagefile.sys"]
+        values = {"ExistingPageFiles": lines(used), "PagingFiles": lines(configured)}
         merge(root / SYSTEM, MEMORY_MANAGEMENT, values)
 
 

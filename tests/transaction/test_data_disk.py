@@ -39,11 +39,11 @@ def data_disk(path: Path) -> Path:
 
 @pytest.fixture
 def os_disk(gen1_broken: Path) -> Path:
-    """The sample as a raw image, whose Windows had its page file on E:, the data disk's volume."""
+    """The sample as a raw image, whose Windows had page files on D:, which is away, and on the data disk, E:."""
     disk = gen1_broken.with_suffix(".raw")
     run("qemu-img", "convert", "-f", "vpc", "-O", "raw", gen1_broken, disk)
     place = ",".join(f"{byte:02x}" for byte in struct.pack("<IQ", SIGNATURE, DATA[0]))
-    used = ",".join(f"{byte:02x}" for byte in "\\??\\E:\\pagefile.sys\0\0".encode("utf-16-le"))
+    used = ",".join(f"{byte:02x}" for byte in "\\??\\D:\\pagefile.sys\0\\??\\E:\\pagefile.sys\0\0".encode("utf-16-le"))
     text = gen1_broken.with_suffix(".reg")
     text.write_text(
         "Windows Registry Editor Version 5.00\n\n"
@@ -68,7 +68,7 @@ def test_a_page_file_on_a_data_disk_is_deleted_there_and_undone_on_both(os_disk:
     alone = vmrescue.diagnose(os_disk, only=["page-file"])  # then D: or E: may be the temporary drive: it is asked for
     assert stray(os_disk) == []
     assert not alone.plan()
-    assert all("the last boot used E:" in finding.summary for finding in alone.findings)
+    assert all("the last boot used D:, E:" in finding.summary for finding in alone.findings)
     assert {finding.tell for finding in alone.findings} == {("vm_size", "temp_drive")}
     before = fingerprint(os_disk), fingerprint(data)
 

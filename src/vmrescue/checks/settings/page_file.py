@@ -70,7 +70,7 @@ class Stray:
     fires="PagingFiles of a control set that may boot next puts the page file on another drive than that on which it "
     "belongs, or on one that is no disk; or ExistingPageFiles names a page file elsewhere that is still there, or "
     "whose volume is not at hand; or it is a question where it belongs. That is told by the options; else by "
-    "MountedDevices, by the disk that the last boot used, by the traces of Azure's agent",
+    "MountedDevices and by the disk that the last boot used",
     repair="configure its place; delete the stray file, if it is a page file by its name and kind; nothing where "
     "neither the disk nor an option tells where it belongs",
     source='Microsoft, "Windows stop error: Status no memory": page file; '

@@ -1,8 +1,10 @@
 """Where the page file belongs: what the user says, then what the disk itself tells, and otherwise nobody knows.
 
-In this order: the options; what each letter is by MountedDevices; the disk that the last boot used; Azure's own
-traces. Azure's temporary disk of a size up to v5 is never in the image: a letter that means a disk with an MBR that is
-not at hand may be it, or a data disk that was not given. One with a GPT is a data disk, or a disk that the user made.
+In this order: the options; what each letter is by MountedDevices; the disk that the last boot used. Azure's temporary
+disk of a size up to v5 is never in the image: a letter that means a disk with an MBR that is not at hand may be it,
+or a data disk that was not given. That Azure's agent was here decides nothing: it is on sizes without a temporary
+disk too. A disk with a GPT may be a data disk, one that the user made, or a temporary one of more than 2 TB (cloud-
+init's bug 1686514).
 """
 
 from __future__ import annotations
@@ -97,8 +99,9 @@ def _by_evidence(windows: OperatingSystem, drives: Drives, used: list[Drive]) ->
         if used == candidates:
             return Place(found.letter, f"the last boot used {found.letter}, {found.kind}", certain=True)
         if not used and found.letter == AZURES and (trace := _azure(windows)):
-            because = f"{AZURES} is {found.kind}; Azure's agent left {trace}"
-            return Place(AZURES, because, certain=True)
+            either = f"it is the temporary drive, or a data disk that was not given (Azure's agent left {trace})"
+            because = f"{AZURES} is {found.said}: {either}"
+            return Place(None, because, certain=False, tell=(*QUESTIONS, "data_disks"))
     return Place(None, f"no trace tells which drive is a temporary one: {_listed(away, used)}", certain=False)
 
 
