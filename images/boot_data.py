@@ -69,14 +69,25 @@ def integer(number: int) -> bytes:
     return struct.pack("<Q", number)
 
 
-def boot_store(boot: Place, windows: Place, uefi: bool, faults: bool) -> Keys:
-    """A store with one loader; with its faults, or with what Azure wants."""
+def boot_store(
+    boot: Place,
+    windows: Place,
+    uefi: bool,
+    faults: bool,
+    title: str = "Windows Server 2019",
+    recovery: Place | None = None,
+) -> Keys:
+    """A store with one loader; with its faults, or with what Azure wants.
+
+    `recovery`: where Windows RE lies, if not beside Windows; the loader then starts it after failures, as Setup has it.
+    """
     suffix = "efi" if uefi else "exe"
+    rescue = recovery or windows
     manager_path = "\\EFI\\Microsoft\\Boot\\bootmgfw.efi" if uefi else "\\bootmgr"
     loader: dict[int, Value] = {
         0x11000001: windows.device(),
         0x12000002: f"\\Windows\\system32\\winload.{suffix}",
-        0x12000004: "Windows Server 2019",
+        0x12000004: title,
         0x12000005: "en-US",
         0x14000006: [BOOTLOADERSETTINGS],
         0x14000008: [RECOVERY],
@@ -91,7 +102,7 @@ def boot_store(boot: Place, windows: Place, uefi: bool, faults: bool) -> Keys:
         bad[0x1700000A] = struct.pack("<3Q", 0x1F3A0, 0x1F3A1, 0x7FF00)
         loader[0x15000007] = integer(0x40000000)
     else:
-        loader |= {0x260000B0: b"\x01", 0x16000009: b"\x00", 0x250000E0: integer(1)}
+        loader |= {0x260000B0: b"\x01"} | ({0x16000009: b"\x00", 0x250000E0: integer(1)} if recovery is None else {})
         ems |= {0x15000022: integer(1), 0x15000023: integer(115200)}
     objects: dict[str, tuple[int, dict[int, Value]]] = {
         BOOTMGR: (
@@ -123,11 +134,11 @@ def boot_store(boot: Place, windows: Place, uefi: bool, faults: bool) -> Keys:
         RECOVERY: (
             APPLICATION_LOADER,
             {
-                0x11000001: windows.ramdisk(RECOVERY_IMAGE, RAMDISK_OPTIONS),
+                0x11000001: rescue.ramdisk(RECOVERY_IMAGE, RAMDISK_OPTIONS),
                 0x12000002: f"\\Windows\\system32\\winload.{suffix}",
                 0x12000004: "Windows Recovery Environment",
                 0x14000006: [BOOTLOADERSETTINGS],
-                0x21000001: windows.ramdisk(RECOVERY_IMAGE, RAMDISK_OPTIONS),
+                0x21000001: rescue.ramdisk(RECOVERY_IMAGE, RAMDISK_OPTIONS),
                 0x22000002: "\\Windows",
                 0x26000022: b"\x01",
                 0x46000010: b"\x01",
@@ -135,7 +146,7 @@ def boot_store(boot: Place, windows: Place, uefi: bool, faults: bool) -> Keys:
         ),
         RAMDISK_OPTIONS: (
             DEVICE_OPTIONS,
-            {0x31000003: windows.device(), 0x32000004: RAMDISK_FILE},
+            {0x31000003: rescue.device(), 0x32000004: RAMDISK_FILE},
         ),
         MEMDIAG: (
             APPLICATION_MEMDIAG,

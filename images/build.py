@@ -69,12 +69,17 @@ def mounted(volume: Path) -> Iterator[Path]:
 def write_hive(path: Path, keys: Keys) -> None:
     """An empty hive, filled by hivexregedit."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(hive_of(path.name, reg_text(keys)))
+
+
+def hive_of(name: str, text: str) -> bytes:
+    """A hive with what stands in a .reg document."""
     with tempfile.TemporaryDirectory() as folder:
-        hive, text = Path(folder) / path.name, Path(folder) / "keys.reg"
-        hive.write_bytes(Hive.create(path.name).to_bytes())
-        text.write_text(reg_text(keys))
-        run("hivexregedit", "--merge", hive, text)
-        shutil.copyfile(hive, path)
+        hive, document = Path(folder) / name, Path(folder) / "keys.reg"
+        hive.write_bytes(Hive.create(name).to_bytes())
+        document.write_text(text)
+        run("hivexregedit", "--merge", hive, document)
+        return hive.read_bytes()
 
 
 def fill(folder: Path, leave: int) -> None:

@@ -70,10 +70,6 @@ def _control_sets(way: Way) -> Iterator[Fact]:
     except NotFoundError as error:
         yield stop("control set", str(error), endings.NO_CONTROL_SET)
         return
-    if rejected := system.number("Select", "Failed"):
-        yield odd(
-            "last known good", f"it was started with: Select\\Failed says that ControlSet{rejected:03} was given up"
-        )
     good = system.number("Select", "LastKnownGood")
     if good is not None and way.control_set_of(good) is None:
         yield odd("last known good", f"Select\\LastKnownGood names ControlSet{good:03}, which is not there")
