@@ -1,4 +1,4 @@
-"""A virtual disk as an array of bytes: files, block devices, VHDs, copy on write, and the undo journal."""
+"""Virtual disks as arrays of bytes: files, block devices, VHDs, copy on write, and the undo journal."""
 
 from __future__ import annotations
 

@@ -1,11 +1,10 @@
-"""Copying a disk, from whatever container, to a new image of another form.
+"""Copies a disk, from any container, to a new image of another format.
 
-Only what is not zero is copied: holes are neither read nor written, where the container and its file system tell of
-them (`next_data`), and zeros that were written become holes.
+Only what is not zero is copied. Holes are neither read nor written, if the container and its file system report them
+(`next_data`), and written zeros become holes.
 
-What a copy holds is told by one digest, `content_of`: of all pieces of 64 KiB that are not zero throughout, each with
-its place. So whoever reads the copy, by whatever reader, can tell whether it is what was read of the disk, and nothing
-else, without reading a hole either.
+The content of a copy has one digest, `content_of`: of all pieces of 64 KiB that are not all zero, each with its offset.
+So any reader can confirm that a copy has exactly the bytes that were read from the disk, without reading holes.
 """
 
 from __future__ import annotations
@@ -30,22 +29,22 @@ if TYPE_CHECKING:
     from vmrescue.image.virtual_disk import VirtualDisk
 
     Reader = Callable[[int, int], bytes]  # (offset, length) of a disk -> its bytes
-    Progress = Callable[[int, int], None]  # bytes done, bytes to do
+    Progress = Callable[[int, int], None]  # (bytes done, bytes in all)
 
 PIECE = 1 << 16  # bytes; a piece that is all zero is not written
-PIECES = 16  # read at a time
+PIECES = 16  # pieces read at a time
 _ZEROS = bytes(PIECE)
 
 
 @dataclass(frozen=True)
 class CopiedDisk:
-    """What was copied.
+    """The result of a copy.
 
     Attributes:
         size: the new disk's size in bytes.
-        data: how many bytes of the disk lie in pieces that are not zero.
-        content: the digest of these, as `content_of` gives it.
-        sha256: of the whole disk as it was, its holes included; None unless it was asked for.
+        data: number of bytes of the disk in pieces that are not all zero.
+        content: the digest of these pieces, as of `content_of`.
+        sha256: of the whole source disk, holes included; None unless it was asked for.
     """
 
     size: int
@@ -55,10 +54,10 @@ class CopiedDisk:
 
 
 class Content:
-    """The digest of what a disk holds: the pieces that are not zero, in their order.
+    """The digest of a disk's content: of the pieces that are not all zero, in their order.
 
     Attributes:
-        data: bytes in them.
+        data: number of bytes in these pieces.
     """
 
     def __init__(self) -> None:
@@ -66,23 +65,23 @@ class Content:
         self.data = 0
 
     def add(self, offset: int, piece: bytes) -> None:
-        """A piece that is not zero; `offset` in bytes from the disk's start."""
+        """Adds a piece; `offset` in bytes from the disk's start."""
         self._digest.update(offset.to_bytes(8, "big"))
-        self._digest.update(piece.ljust(PIECE, b"\0"))  # a disk that ends within a piece reads as zero behind its end
+        self._digest.update(piece.ljust(PIECE, b"\0"))  # the last piece is filled up with zeros
         self.data += len(piece)
 
     def text(self) -> str:
-        """In hexadecimal."""
+        """The digest in hexadecimal."""
         return self._digest.hexdigest()
 
 
 def pieces_of(device: object, size: int, read: Reader) -> Iterator[tuple[int, bytes]]:
-    """(offset, bytes) of all pieces of a disk that are not zero throughout, ascending.
+    """All pieces of a disk that are not all zero, ascending: (offset, bytes).
 
     Args:
-        device: what knows the disk's holes, as `next_data` asks.
-        size: of the disk, in bytes.
-        read: what reads it, perhaps somebody else.
+        device: knows the disk's holes (`next_data`).
+        size: the disk's size in bytes.
+        read: reads the disk; may be another reader than `device`.
     """
     at = 0
     while at < size and (at := next_data(device, at)) < size:
@@ -96,7 +95,7 @@ def pieces_of(device: object, size: int, read: Reader) -> Iterator[tuple[int, by
 
 
 def content_of(device: object, size: int, read: Reader, step: Callable[[], None] = lambda: None) -> str:
-    """The digest of what a disk holds, as `CopiedDisk.content`.
+    """The digest of a disk's content, as in `CopiedDisk.content`.
 
     Arguments as for `pieces_of`; `step` is called for each piece.
     """
@@ -111,14 +110,14 @@ def copy_to_fixed(disk: VirtualDisk, path: str | os.PathLike[str], progress: Pro
     """Copies a disk to a new fixed VHD; its size is rounded up to a whole MiB, with zeros.
 
     Args:
-        disk: what to copy.
+        disk: the disk to copy.
         path: the new file; it must not exist.
-        progress: called with the bytes done and the bytes to do.
+        progress: called with (bytes done, bytes in all).
 
     Raises:
-        UnsupportedError: the disk has other sectors than a VHD, so that its partition table would not fit.
+        UnsupportedError: the disk's sectors are not 512 bytes, so its partition table would be wrong in a VHD.
         RefusedError: the file exists, or the disk is too large for a VHD.
-        WriteError, ReadError: the copy could not be finished; what there was of it is gone.
+        WriteError, ReadError: the copy could not be finished; what was written of it is deleted.
     """
     with new_image(path) as new:
         return fill_with_copy(new, disk, FORMATS["vhd"], progress)
@@ -127,9 +126,9 @@ def copy_to_fixed(disk: VirtualDisk, path: str | os.PathLike[str], progress: Pro
 def fill_with_copy(
     new: NewImage, disk: VirtualDisk, form: CopyFormat, progress: Progress | None = None, whole: bool = False
 ) -> CopiedDisk:
-    """Makes a new image a copy, in the form in which it is worked on (`CopyFormat.fill`). Raises as `copy_to_fixed`.
+    """Writes a copy into a new image, in the format that `CopyFormat.fill` makes. Raises as `copy_to_fixed`.
 
-    `whole`: whether the hash of the whole disk is wanted too, for which holes are hashed as the zeros that they are.
+    `whole`: also compute the hash of the whole disk, with holes hashed as zeros.
     """
     if form.sector_size not in (None, disk.sector_size):
         raise UnsupportedError(

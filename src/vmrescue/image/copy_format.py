@@ -1,7 +1,7 @@
-"""The table of forms that a copy can have: what each is made as, and who turns it into what it is to be.
+"""The table of formats of a copy: the format in which each is first made, and the program that converts it.
 
-A VHD and a raw image are written by vmrescue itself. A VHDX and a QCOW2 it reads and does not write: the copy is made
-and repaired as a raw image, and `qemu-img` makes the other of it, last of all (`qemu.py`).
+vmrescue writes VHDs and raw images itself. It does not write VHDX and QCOW2: such a copy is made and repaired as a raw
+image, and at the end `qemu-img` converts it (`qemu.py`).
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ class CopyFormat:
     """A row of the table.
 
     Attributes:
-        name: as ``--to-format`` takes it.
-        title: what it is, for people.
-        fill: makes a new file such a disk of so many bytes, all zero, in the form in which it is worked on.
-        multiple: of how many bytes the disk's size must be a multiple; it is rounded up.
-        sector_size: bytes; None where the form has none of its own, so that a disk of any fits.
-        longest: bytes that the disk can have; None where only the file system sets a limit.
-        qemu: `qemu-img`'s name of the form, where that makes it in the end.
+        name: the value of ``--to-format``.
+        title: its name in messages.
+        fill: writes an empty disk of a size in bytes into a new file: in this format, or raw if `qemu-img` converts it.
+        multiple: the disk's size is rounded up to a multiple of this, in bytes.
+        sector_size: bytes; None if the format has no sector size of its own, so that any disk fits.
+        longest: most bytes that the disk can have; None if only the file system sets a limit.
+        qemu: `qemu-img`'s name of the format, if `qemu-img` makes it at the end; else None.
     """
 
     name: str
@@ -47,7 +47,7 @@ class CopyFormat:
     qemu: str | None = None
 
     def size_of(self, size: int) -> int:
-        """The size of a copy of a disk of `size` bytes. Raises RefusedError where it has no room for it."""
+        """The size of a copy of a disk of `size` bytes. Raises RefusedError if the format does not allow it."""
         rounded = -(-size // self.multiple) * self.multiple
         if self.longest is not None and rounded > self.longest:
             raise RefusedError(f"{self.title} holds {self.longest} bytes at most, and the disk has {size}")
@@ -63,7 +63,7 @@ def _fill_raw(new: NewImage, size: int) -> None:
         file.close()
 
 
-# Azure takes fixed VHDs of whole MiB alone (Microsoft, "Prepare a Windows VHD or VHDX to upload to Azure").
+# Azure accepts only fixed VHDs of whole MiB (Microsoft, "Prepare a Windows VHD or VHDX to upload to Azure").
 FORMATS = {
     each.name: each
     for each in (
@@ -78,7 +78,7 @@ BY_SUFFIX = {".vhdx": "vhdx", ".qcow2": "qcow2", ".raw": "raw", ".img": "raw"}
 
 
 def format_for(path: str | os.PathLike[str], name: str | None = None) -> CopyFormat:
-    """The form of a copy: that of the name, else what its file's name ends in, else a fixed VHD. Raises UsageError."""
+    """The format named, else the one of the file's suffix, else a fixed VHD. UsageError if the name is unknown."""
     wanted = name or BY_SUFFIX.get(Path(path).suffix.lower(), "vhd")
     if wanted not in FORMATS:
         raise UsageError(f"a copy is made as {', '.join(FORMATS)}, not as {wanted!r:.40}")

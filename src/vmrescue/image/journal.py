@@ -1,26 +1,27 @@
-"""The undo journal: how an image becomes wholly new or stays wholly old, and how it gets back.
+"""The undo journal: it makes a commit to an image atomic, and undoes it later.
 
-The invariants, by which the code below can be checked ("synced" = on stable storage):
+Invariants of the code below ("synced" means: on stable storage):
 
- 1. A repair writes to the image only while a journal in the state `hot` exists whose content is synced, and whose name
-    is: the folder that holds it was synced after it got that name.
- 2. A hot journal holds every byte that may be written to, as it was before the first write, and the image's old size.
- 3. A journal ceases to be hot only after the image is synced: `done` when all new bytes are in it and whoever commits
-    has confirmed them, `undone` when all old bytes are in it again. A signal that ends the program waits until then.
- 4. Restoring what a hot journal holds gives the old image whatever part of the new bytes had been written; doing it
-    twice, or crashing in the midst of it, changes nothing about that.
- 5. At most one journal of an image is hot, and only the holder of the image's lock changes the state of any.
- 6. A journal is applied only to the image for which it was written: sizes, and a hash of bytes that a commit leaves
-    alone (`witness`), must agree. `done` becomes `hot` only if every byte that was written is still there.
- 7. A journal in the state `tmp` is of no consequence: the image wasn't written to yet.
- 8. Bytes that nothing on the disk refers to may be written at any time: no invariant holds for them. Before the first
-    such write an empty journal in the state `final` is made (`seal`), behind which `undo` never goes: what an older
-    repair set free may be overwritten. A later commit's journal is deleted once its outcome is confirmed (`discard`).
- 9. A journal is applied only where nothing shows that somebody else wrote to the image since it became hot, or `done`:
-    no sign (`signs`) has changed, and of a remote image not the version (`last_write`). Who names the risk has it
-    applied all the same; what invariant 6 demands must agree even then.
+ 1. A repair writes to the image only while a journal in the state `hot` exists. The journal's content is synced, and
+    so is its name: its folder was synced after the file got that name.
+ 2. A hot journal has every byte that may be overwritten, as it was before the first write, and the image's old size.
+ 3. A journal ceases to be hot only after the image is synced. It becomes `done` when the image has all new bytes and
+    the caller has confirmed them, `undone` when the image has all old bytes again. Signals that end the program wait
+    for that.
+ 4. Restoring a hot journal gives the old image, whichever part of the new bytes was written. That stays true if the
+    restoring is repeated or interrupted by a crash.
+ 5. At most one journal of an image is hot. Only the holder of the image's lock changes a journal's state.
+ 6. A journal is applied only to the image for which it was written: the sizes, and a hash of bytes that a commit does
+    not change (`witness`), must agree. `done` becomes `hot` only if every byte that was written is still there.
+ 7. A journal in the state `tmp` may be deleted: the image was not written to yet.
+ 8. Bytes that nothing on the disk refers to may be written at any time, without a journal. Before the first such write
+    an empty journal in the state `final` is made (`seal`). `undo` never goes back beyond it, because clusters that an
+    older repair freed may be overwritten. A later commit's journal is deleted once the commit is confirmed (`discard`).
+ 9. A journal is applied only if nothing shows that somebody else wrote to the image since it became hot or `done`: no
+    sign (`signs`) has changed, nor, for a remote image, its version (`last_write`). The user may accept this risk by
+    name; invariant 6 holds even then.
 
-A state is the ending of the journal's name in the folder `IMAGE.vmrescue/`, and changes by one atomic rename:
+The state is the suffix of the journal's name in the folder `IMAGE.vmrescue/`. It changes by one atomic rename:
 
                  commit                   commit                       commit
     (nothing) ------------> 0001.tmp ------------------> 0001.hot -----------------> 0001.done
@@ -32,9 +33,9 @@ A state is the ending of the journal's name in the folder `IMAGE.vmrescue/`, and
                                           rollback:     0001.undone
                                           image synced
 
-Opening an image with a hot journal: who means to write rolls it back first; who only reads sees the image rolled back
-through an overlay, and writes nothing; both are refused where invariant 9 forbids it. (Both in `recovery`.) A page blob
-can be reached by machines that don't have its journals: what they are told is in `page_blob`.
+Opening an image that has a hot journal (in `recovery`): for writing, it is rolled back first; for reading, it is shown
+rolled back, through an overlay, and nothing is written. Both are refused if invariant 9 forbids it. A page blob can be
+reached from machines without its journals; `page_blob` says what happens there.
 """
 
 from __future__ import annotations
@@ -72,23 +73,24 @@ if TYPE_CHECKING:
     from vmrescue.image.signs import Sign
     from vmrescue.image.transports.file import HeldStore
 
-VERSION = "the image's version (ETag)"  # what it is called among the signs
+VERSION = "the image's version (ETag)"  # its label among the signs
 
 
 def journal_folder(image: Location) -> Path:
-    """Where the undo journals of an image are: beside the file itself; those of a block device and of a remote image
-    among the user's state files.
-    """
+    """The folder of an image's undo journals: beside a file; for devices and URLs in the user's state folder."""
     return Reference.of(image).journal_folder
 
 
 def journals(image: Location) -> list[Journal]:
-    """All journals of an image, the oldest first. Raises RefusedError where one is damaged."""
+    """All journals of an image, oldest first. Raises RefusedError if one is damaged."""
     return [read_journal(path) for path in _names(image) if path.suffix != f".{TORN}"]
 
 
 def pending(image: Location) -> Journal | None:
-    """The hot journal of an image, if it has one: the image may be partly written. Raises RefusedError, ReadError."""
+    """The hot journal of an image; None if none is hot. With one, the image may be partly written.
+
+    Raises RefusedError, ReadError.
+    """
     hot = _in_state(image, HOT)
     if len(hot) > 1:
         raise RefusedError(f"{Reference.of(image)} has more than one hot undo journal: {', '.join(map(str, hot))}")
@@ -96,7 +98,7 @@ def pending(image: Location) -> Journal | None:
 
 
 def is_hot(image: Location) -> bool:
-    """Whether bytes of the image are being changed under a journal, or were when a repair was interrupted."""
+    """Whether the image has a hot journal: a repair is writing to it, or was interrupted."""
     return bool(_in_state(image, HOT))
 
 
@@ -107,21 +109,21 @@ def commit(
     signs: Sequence[Sign] = (),
     confirm: Callable[[], None] = lambda: None,
 ) -> Journal | None:
-    """Makes the image what the overlay shows, or leaves it as it is.
+    """Writes the overlay's changes to the image: all of them, or none.
 
     Args:
-        image: open for writing and locked; it is what the overlay lies on.
-        overlay: what the image is to become.
-        unique_id: the container's, for the record.
-        signs: bytes of the image by which an undo sees whether somebody else has written to it.
-        confirm: asked when all is written and the journal is still hot; where it raises, the image is rolled back.
+        image: open for writing and locked; the base of the overlay.
+        overlay: the image with its changes.
+        unique_id: the container's id, stored in the journal.
+        signs: bytes of the image that show an undo whether somebody else has written to it.
+        confirm: called when everything is written and the journal is still hot; if it raises, the image is rolled back.
 
     Returns:
         The journal in the state `done`; None if nothing differs.
 
     Raises:
         RefusedError: somebody else has changed the image meanwhile; nothing was written.
-        RepairFailedError: it could not be written; the image is as before, or will be when it is next opened to write.
+        RepairFailedError: writing failed. The image is as before, or will be when it is next opened for writing.
     """
     image.must_be_unchanged()
     ranges = cut_ranges(image, overlay)
@@ -149,15 +151,15 @@ def commit(
 
 
 def rollback(image: HeldStore, journal: Journal) -> Journal:
-    """Gives the image back what it was before the journal's commit.
+    """Restores the image to its state before the journal's commit.
 
     Args:
         image: open for writing and locked.
         journal: in the state `hot`, or `done` and checked.
 
     Raises:
-        RefusedError: the journal isn't this image's.
-        WriteError: the disk would not take it; the journal is still what it was, or hot, and nothing is lost.
+        RefusedError: the journal belongs to another image.
+        WriteError: writing failed. The journal keeps its state, or is hot, and nothing is lost.
     """
     with held():
         image.drop_cache()
@@ -170,11 +172,12 @@ def rollback(image: HeldStore, journal: Journal) -> Journal:
 
 
 def finish(image: HeldStore, hot: Journal, although_changed: bool = False) -> Journal:
-    """Rolls back a commit that was interrupted, unless somebody else wrote to the image since, such as a VM that was
-    started. Returns the journal, now `undone`, with what was looked at.
+    """Rolls back an interrupted commit, unless somebody else (such as a started VM) wrote to the image since.
+
+    Returns the journal, now `undone`, with the signs that were compared.
 
     Raises:
-        RefusedError: it shows that; or the journal isn't this image's. Nothing was written.
+        RefusedError: somebody else wrote to the image, or the journal belongs to another image. Nothing was written.
         WriteError: as `rollback`.
     """
     hot.check_identity(image)
@@ -184,7 +187,7 @@ def finish(image: HeldStore, hot: Journal, although_changed: bool = False) -> Jo
 
 
 def must_be_alone(path: str, journal: Journal, found: Comparison, although_changed: bool) -> None:
-    """Raises RefusedError where signs differ, unless that is to be passed over."""
+    """Raises RefusedError if signs differ, unless `although_changed`."""
     if not found.different or although_changed:
         return
     when = "after it" if journal.state == DONE else "after it was interrupted"
@@ -197,19 +200,20 @@ def must_be_alone(path: str, journal: Journal, found: Comparison, although_chang
 
 
 def undo(image: HeldStore, although_changed: bool = False) -> Journal:
-    """Takes the image's last commit back: the bytes that it wrote, and the image's size, become what they were.
+    """Undoes the image's last commit: restores the bytes that it wrote, and the image's size.
 
     Args:
-        although_changed: do it even where signs show that somebody else has written to the image since.
+        although_changed: undo even if signs show that somebody else has written to the image since.
 
     Returns:
-        The journal, now `undone`, with what was looked at.
+        The journal, now `undone`, with the signs that were compared.
 
     Raises:
-        NotFoundError: there is none to take back.
-        RefusedError: what the commit wrote has been changed since, or there are signs that somebody else wrote
-            elsewhere, or the image was rearranged for good (`seal`).
-        RepairFailedError: the image could not be written, so that it is still repaired, or the undo is yet to finish.
+        NotFoundError: there is no commit to undo.
+        RefusedError: bytes that the commit wrote have changed since, or signs show that somebody else wrote elsewhere,
+            or the image was defragmented since (`seal`).
+        RepairFailedError: writing failed. The image is still repaired, or the undo is finished when it is next opened
+            for writing.
     """
     past = [path for path in _names(image.path) if path.suffix in (f".{DONE}", f".{FINAL}")]
     if not past:
@@ -234,7 +238,7 @@ def undo(image: HeldStore, although_changed: bool = False) -> Journal:
 
 
 def seal(image: HeldStore) -> None:
-    """Makes all that was done to the image so far final: see invariant 8. Raises RepairFailedError, WriteError."""
+    """Makes all earlier commits final (invariant 8): they cannot be undone. Raises RepairFailedError, WriteError."""
     unchanged = Overlay(image)
     try:
         _rename(_begin(image, unchanged, [], bytes(16)), FINAL)
@@ -243,21 +247,21 @@ def seal(image: HeldStore) -> None:
 
 
 def discard(journal: Journal) -> None:
-    """Deletes the journal of a commit that is not to be undone any more. Raises WriteError."""
+    """Deletes the journal of a commit that will not be undone. Raises WriteError."""
     with naming(journal.path):
         journal.path.unlink()
         sync_folder(journal.path.parent)
 
 
 def drop_torn(image: Location) -> None:
-    """Deletes journals that a crash left half-written; the image wasn't written to yet."""
+    """Deletes journals that a crash left half-written; the image was not written to yet."""
     for path in _in_state(image, TORN):
         with naming(path):
             path.unlink()
 
 
 def _compare_version(image: HeldStore, journal: Journal) -> Comparison | None:
-    """What the version of a remote image tells, without reading more of it; None where it is not known."""
+    """Compares only the version of a remote image; None if no version is known."""
     last = read_last_write(journal_folder(image.path)) if image.version else None
     if last is None:
         return None
@@ -266,7 +270,7 @@ def _compare_version(image: HeldStore, journal: Journal) -> Comparison | None:
 
 
 def _note_version(image: HeldStore, number: int) -> None:
-    """Before the first write of repair `number`: the version that it found, and whether that is the one we left."""
+    """Stores, before the first write of repair `number`, the version that it found, and whether it was our last."""
     if image.version:
         folder = journal_folder(image.path)
         last = read_last_write(folder)
@@ -275,7 +279,7 @@ def _note_version(image: HeldStore, number: int) -> None:
 
 
 def _note_own_write(image: HeldStore) -> None:
-    """The version now is the one that we made."""
+    """Stores the present version as the one that our write made."""
     if image.version:
         folder = journal_folder(image.path)
         if last := read_last_write(folder):
@@ -283,7 +287,7 @@ def _note_own_write(image: HeldStore) -> None:
 
 
 def _break_with_the_past(image: HeldStore, number: int) -> None:
-    """Somebody else wrote after repair `number`: those before it are no longer known to be undisturbed."""
+    """Stores that somebody else wrote after repair `number`, so older repairs are not known to be undisturbed."""
     if image.version:
         note_last_write(journal_folder(image.path), LastWrite(image.version, number))
 
@@ -295,7 +299,7 @@ def _begin(
     unique_id: bytes,
     signs: Sequence[Sign] = (),
 ) -> Journal:
-    """Writes the journal and makes it hot. Raises RepairFailedError, with no journal left behind."""
+    """Writes the journal and makes it hot. Raises RepairFailedError and leaves no journal if that fails."""
     folder = journal_folder(image.path)
     written: list[Path] = []
     try:
@@ -315,7 +319,7 @@ def _begin(
 
 
 def _take_back(image: HeldStore, journal: Journal, error: BaseException) -> None:
-    """Rolls back a commit that failed, whether or not its journal was renamed already."""
+    """Rolls back a failed commit, whether or not its journal was renamed already."""
     try:
         states = [journal.path.with_suffix(f".{state}") for state in (HOT, DONE)]
         rollback(image, replace(journal, path=next((path for path in states if path.exists()), journal.path)))
@@ -327,7 +331,7 @@ def _take_back(image: HeldStore, journal: Journal, error: BaseException) -> None
 
 
 def _rename(journal: Journal, state: str) -> Journal:
-    """Changes the state of a journal, for good: its folder is synced."""
+    """Changes the state of a journal, and syncs its folder."""
     path = journal.path.with_suffix(f".{state}")
     with naming(path):
         if path != journal.path:
@@ -341,6 +345,6 @@ def _in_state(image: Location, state: str) -> list[Path]:
 
 
 def _names(image: Location) -> list[Path]:
-    """The files of an image's journals, the oldest first. Raises RefusedError, ReadError."""
+    """The files of an image's journals, oldest first. Raises RefusedError, ReadError."""
     place = Reference.of(image)
     return journal_files(place.journal_folder, lambda: place.owner, place)

@@ -1,8 +1,8 @@
-"""The undo journal's file: the bytes that an image had before a commit, and the hashes of those it has afterwards.
+"""The undo journal's file: the bytes that a commit overwrites, and the hashes of the bytes that it writes.
 
-Layout, little-endian: a header; then, for each region, its record and the bytes it had before; then, for each sign
-(`signs`), its record, its label and its ranges; then an end record, without which the file is torn. Lengths before and
-after differ where the image itself grows or shrinks. The first format, still read, has no signs.
+Layout, little-endian: a header; for each region, its record and its old bytes; for each sign (`signs`), its record,
+label and ranges; an end record, without which the file is torn. A region's lengths before and after differ if the image
+itself grows or shrinks. The first format, which is still read, has no signs.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ REGION = struct.Struct("<4sQII32s32s")  # tag, offset, length before, length aft
 SIGN = struct.Struct("<4sII32s")  # tag, bytes of the label, number of ranges, hash; label and ranges follow
 RANGE = struct.Struct("<QQ")  # offset, length
 END = struct.Struct("<4sQ32s")  # tag, number of regions, SHA-256 of everything before this record
-LATEST = 253_402_300_799  # Unix time: the last second of the year 9999, beyond which Python tells no dates
-LONGEST = 1 << 20  # bytes of a region; longer ranges are cut, so that a region always fits in memory
+LATEST = 253_402_300_799  # Unix time: the last second of the year 9999, Python's last date
+LONGEST = 1 << 20  # most bytes of a region; longer ranges are cut, so that a region fits in memory
 LONGEST_LABEL = 1000  # bytes
-MOST_RANGES = 1 << 20  # of a sign
+MOST_RANGES = 1 << 20  # most ranges of a sign
 MOST_SIGNS = 10_000
 
 OLDER = (
@@ -55,7 +55,7 @@ SPREAD = "pages spread over the image"
 
 @dataclass(frozen=True)
 class Region:
-    """A range of the image that a commit changes; `position` is where its old bytes lie in the journal."""
+    """A range of the image that a commit changes; `position` is where its old bytes are in the journal."""
 
     offset: int
     length_before: int
@@ -71,13 +71,13 @@ class Region:
 
 @dataclass(frozen=True)
 class Journal:
-    """An undo journal as its file tells it.
+    """An undo journal, as read from its file.
 
     Attributes:
         created: Unix time.
         unique_id: the container's, or zeros.
-        version: of the format; the first has no signs.
-        found: what was looked at when the journal was applied.
+        version: version of the journal's format; 1 has no signs.
+        found: the signs that were compared when the journal was applied.
     """
 
     path: Path
@@ -93,21 +93,21 @@ class Journal:
 
     @property
     def ranges(self) -> list[tuple[int, int]]:
-        """What the commit writes."""
+        """(offset, length) of what the commit writes."""
         return [region.range for region in self.regions]
 
     @property
     def number(self) -> int:
-        """1 for the image's first repair, and so on."""
+        """The journal's number: 1 for the image's first repair."""
         return int(self.path.stem)
 
     @property
     def state(self) -> str:
-        """`hot`, `done`, `undone`; or `final`, with no regions: a line behind which no undo goes."""
+        """`hot`, `done`, `undone`, or `final` (no regions; earlier repairs cannot be undone)."""
         return self.path.suffix[1:]
 
     def restore(self, device: Store) -> None:
-        """Gives the device the size and the bytes that the image had before. What is right already isn't written."""
+        """Restores the old size and the old bytes of the image. Bytes that are right already are not written."""
         device.resize(self.size_before)
         with _reading(self.path) as file:
             for region in self.regions:
@@ -115,11 +115,11 @@ class Journal:
                 if hashlib.sha256(old).digest() != region.hash_before:
                     raise _damaged(self.path, region.position, "bytes that match their checksum")
                 found = _read_inside(device, region.offset, region.length_before)
-                for start, end in differences(found, old):  # so that no hole is filled: the disk may be full
+                for start, end in differences(found, old):  # so that holes stay holes: the disk may be full
                     device.write_at(region.offset + start, old[start:end])
 
     def check_identity(self, image: BlockDevice) -> None:
-        """Raises RefusedError unless this may be the image for which the journal was written, in whatever state."""
+        """Raises RefusedError unless this can be the journal's image, before, during or after the commit."""
         smaller, larger = sorted((self.size_before, self.size_after))
         if not smaller <= image.size <= larger:
             raise RefusedError(
@@ -133,7 +133,7 @@ class Journal:
             )
 
     def check_untouched(self, image: BlockDevice) -> None:
-        """Raises RefusedError unless the image is still as the commit left it."""
+        """Raises RefusedError unless all bytes that the commit wrote are still there."""
         if image.size != self.size_after:
             raise RefusedError(f"the image has {image.size} bytes; repair {self.number} left it with {self.size_after}")
         for region in self.regions:
@@ -146,12 +146,12 @@ class Journal:
         self.check_identity(image)
 
     def compare(self, image: BlockDevice) -> Comparison:
-        """Looks for signs of somebody else's writing; the image may be as before the commit, half-way, or as after."""
+        """Compares the signs of other writers. The image may be as before, during or after the commit."""
         if self.version == 1:
             return Comparison(unknown=(OLDER,))
         ranges, smaller = self.ranges, min(self.size_before, self.size_after)
         found = compare(image, self.signs, ranges, smaller)
-        if self.size_after > self.size_before:  # what the commit didn't write there is zero
+        if self.size_after > self.size_before:  # new bytes that the commit did not write are zeros
             grown = Sign(GROWN, ((self.size_before, self.size_after - self.size_before),), NOTHING)
             more = compare(image, [grown], ranges, self.size_after)
             found = Comparison(found.same + more.same, found.different + more.different, found.unknown)
@@ -159,7 +159,7 @@ class Journal:
 
 
 def cut_ranges(image: BlockDevice, overlay: Overlay) -> list[tuple[int, int]]:
-    """All that turns the image into what the overlay shows, in ranges of `LONGEST` bytes at most."""
+    """The ranges in which the image differs from the overlay, each at most `LONGEST` bytes."""
     ranges = overlay.changed_ranges()
     if overlay.size < image.size:
         ranges.append((overlay.size, image.size - overlay.size))
@@ -194,7 +194,7 @@ def write_journal(
 
 
 def _pieces(image: BlockDevice, overlay: Overlay, ranges: list[tuple[int, int]]) -> Iterator[bytes]:
-    """The record of each range, with the bytes that the image has there."""
+    """The record of each range, with the image's old bytes."""
     for offset, length in ranges:
         checkpoint()
         old = _read_inside(image, offset, length)
@@ -210,7 +210,7 @@ def _sign_record(sign: Sign, digest: bytes) -> bytes:
 
 
 def read_journal(path: Path) -> Journal:
-    """Reads and checks a whole journal, one region at a time. Raises RefusedError where it is damaged, ReadError."""
+    """Reads and checks a whole journal, region by region. Raises RefusedError if it is damaged, ReadError."""
     with _reading(path) as file:
         reader = _Reader(path, file)
         magic, created, size_before, size_after, unique_id, known_by = HEADER.unpack(reader.take(HEADER.size))
@@ -257,7 +257,7 @@ def _read_sign(reader: _Reader, size: int) -> Sign:
 
 
 class _Reader:
-    """Reads a journal from its start, hashing what it has taken."""
+    """Reads a journal from its start, and hashes what was read."""
 
     def __init__(self, path: Path, file: int) -> None:
         self.path = path
@@ -279,7 +279,7 @@ class _Reader:
 
 @contextmanager
 def _new_file(path: Path) -> Iterator[Callable[[bytes], None]]:
-    """A function that appends to a new file, which is synced and closed at the end. Raises WriteError."""
+    """Gives a function that appends to a new file. The file is synced and closed at the end. Raises WriteError."""
 
     def append(data: bytes) -> None:
         view = memoryview(data)
@@ -310,7 +310,7 @@ def _reading(path: Path) -> Iterator[int]:
 
 
 def _clip(offset: int, length: int, size: int) -> int:
-    """How many of `length` bytes from `offset` lie below `size`."""
+    """How many of `length` bytes from `offset` are before `size`."""
     return max(0, min(length, size - offset))
 
 

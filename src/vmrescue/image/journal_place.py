@@ -1,4 +1,4 @@
-"""Where the undo journals of an image lie, and which of them are there."""
+"""The folder of an image's undo journals, and the journals in it."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 TORN, HOT, DONE, UNDONE, FINAL = "tmp", "hot", "done", "undone", "final"
-LONGEST_NAME = 180  # characters; file systems take 255
+LONGEST_NAME = 180  # characters; file systems allow 255
 _NAME = re.compile(r"(\d{4,})\.(tmp|hot|done|undone|final)")
 
 
 def beside(path: str | os.PathLike[str]) -> Path:
-    """Beside the image itself, whatever links lead to it: whoever moves or copies an image must take the folder along.
+    """The folder beside the image itself (links followed). Whoever moves or copies the image must take it along.
 
-    /dev does not outlive the machine's next start, so a block device's are kept among the user's state files, under
-    the most lasting of the device's names.
+    /dev does not survive a restart of the machine, so a block device's folder is in the user's state folder, under the
+    device's most stable name.
     """
     path = Path(path).resolve()
     if kind_of(path) != stat.S_IFBLK:
@@ -38,7 +38,7 @@ def beside(path: str | os.PathLike[str]) -> Path:
 
 
 def for_address(address: str) -> Path:
-    """Those of a remote image: among the user's state files, under its address."""
+    """The folder of a remote image: in the user's state folder, under the image's address."""
     return _state_folder(quote(address, safe=""))
 
 
@@ -50,10 +50,10 @@ def _state_folder(name: str) -> Path:
 
 
 def journal_files(folder: Path, owner: Callable[[], int], image: object) -> list[Path]:
-    """The files of an image's journals, the oldest first.
+    """The files of an image's journals, oldest first.
 
-    A journal is written back to the image, so it must come from somebody who might write to that anyway: `owner`, this
-    user, or root. Raises RefusedError, naming `image`, where the folder is another's; ReadError.
+    A journal is written back to the image, so its folder must belong to somebody who may write to the image: `owner`,
+    this user, or root. Raises RefusedError, naming `image`, if it belongs to another user; ReadError.
     """
     try:
         if (user := folder.stat().st_uid) not in (0, os.geteuid()) and user != owner():
@@ -67,12 +67,12 @@ def journal_files(folder: Path, owner: Callable[[], int], image: object) -> list
 
 
 def in_state(files: list[Path], state: str) -> list[Path]:
-    """Those of an image's journals that are in one state."""
+    """The journals in one state."""
     return [path for path in files if path.suffix == f".{state}"]
 
 
 def make_folder(folder: Path) -> None:
-    """Makes a folder, unless it is there, and those above it; its name is on stable storage, whoever made it.
+    """Makes a folder and those above it, if they are missing, and syncs its name.
 
     Raises WriteError.
     """
@@ -87,7 +87,7 @@ def make_folder(folder: Path) -> None:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Turns what the operating system says to a new or changed name into a WriteError."""
+    """Turns errors of the operating system at making or changing a name into WriteError."""
     try:
         yield
     except OSError as error:

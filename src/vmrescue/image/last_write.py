@@ -1,10 +1,10 @@
-"""In which version vmrescue left a remote image: as long as it has that one, nobody else has written to it.
+"""The version that a remote image had after vmrescue's last write. While it has that version, nobody else wrote to it.
 
-A page blob gets another ETag with every write, whoever makes it. The last one is kept beside the journals, with the
-number of the first repair since which nobody else came between:
+A page blob gets a new ETag with every write, by anybody. The ETag after our last write is kept beside the journals,
+with the number of the first repair since which nobody else wrote:
 
     repair 3 found the version that repair 2 left   ->  since 2
-    repair 3 found another one                      ->  since 3: what 2 wrote may have been built upon
+    repair 3 found another version                  ->  since 3: somebody may have used what repair 2 wrote
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAME = "version.json"
-LARGEST = 4096  # bytes
+LARGEST = 4096  # most bytes of the file
 
 
 @dataclass(frozen=True)
 class LastWrite:
-    """The version that an image was left in; `since`: the first repair after which nobody else wrote."""
+    """The version after our last write; `since`: the first repair since which nobody else wrote."""
 
     version: str
     since: int
 
 
 def read_last_write(folder: Path) -> LastWrite | None:
-    """What is known of the image whose journals lie in a folder; None where nothing is."""
+    """The last write of the image whose journals are in `folder`; None if none is known."""
     with suppress(RefusedError, OSError, ValueError, KeyError, TypeError, RecursionError):
         with open(folder / NAME, "rb", opener=open_regular) as stream:
             found = json.loads(read_whole(stream, LARGEST))
@@ -43,7 +43,7 @@ def read_last_write(folder: Path) -> LastWrite | None:
 
 
 def note_last_write(folder: Path, last: LastWrite) -> None:
-    """Puts it on stable storage. Raises WriteError."""
+    """Stores it, and syncs the file. Raises WriteError."""
     path = folder / NAME
     try:
         with new_file(path, overwrite=True) as stream:

@@ -1,9 +1,9 @@
-"""A new image: under a name that says that it is unfinished, until it is complete and on stable storage.
+"""A new image, which has the name ``NAME.unfinished`` until it is complete and on stable storage.
 
-``NAME.unfinished`` is made where nothing is, so that no link which lies in wait is followed. Its journals, backups and
-receipts come to lie beside it, as any image's do. When all is done the folder gets its name first, then the image;
-neither replaces anything. So a crash or a kill leaves nothing under the image's name but the image. What it does leave
-is shown to whoever wants to make an image of that name, and neither used nor deleted: that is for the person to decide.
+The file must not exist before, so that no link that somebody prepared is followed. Its journals, backups and receipts
+are beside it, as with any image. At the end the folder gets its final name first, then the image; neither replaces
+anything. So after a crash or a kill, a file with the image's name is always complete. What is left unfinished is
+reported to the next command that makes an image of that name; it is neither used nor deleted.
 """
 
 from __future__ import annotations
@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 
 
 def must_be_new(path: str | os.PathLike[str]) -> None:
-    """Raises RefusedError where an image of this name is there, or what is left of one, or of an attempt to make it; or
-    where no file of that name can be made.
-    """
+    """Raises RefusedError if the image, its journals or an unfinished one exist, or the file cannot be made."""
     if not Path(path).absolute().parent.is_dir():
         raise RefusedError(f"{path} cannot be made: {Path(path).absolute().parent} is no folder")
     if os.path.lexists(path):
@@ -53,9 +51,9 @@ class NewImage:
     """An image that is being made; see `new_image`.
 
     Attributes:
-        path: its name.
-        unfinished: where it is until `finish`.
-        finished: whether it has its name.
+        path: its final path.
+        unfinished: its path until `finish`.
+        finished: whether it has its final path.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -66,11 +64,11 @@ class NewImage:
 
     @property
     def folder(self) -> Path:
-        """Where its journals, backups and receipts are."""
+        """The folder of its journals, backups and receipts."""
         return journal_folder(self.path if self.finished else self.unfinished)
 
     def begin(self) -> None:
-        """Makes an empty file. Raises RefusedError where a name is taken, or no file can be made."""
+        """Makes an empty file. Raises RefusedError if a name is taken, or no file can be made."""
         must_be_new(self.path)
         with held():
             try:
@@ -83,17 +81,18 @@ class NewImage:
             self._is_ours = True
 
     def finish(self) -> None:
-        """Gives it its name, and the folder beside it. Its content must be on stable storage.
+        """Gives the image and the folder beside it their final names. The content must be on stable storage.
 
         Raises:
-            RefusedError: something else has got that name meanwhile. WriteError.
+            RefusedError: something else has that name meanwhile.
+            WriteError: the operating system refused.
         """
         folder, final = journal_folder(self.unfinished), journal_folder(self.path)
         moved = False
         with held():
             try:
                 if folder.is_dir():
-                    folder.rename(final)  # the operating system replaces no folder that holds anything
+                    folder.rename(final)  # the operating system replaces no folder that is not empty
                     moved = True
                 give_name(self.unfinished, self.path)
                 self.finished = True
@@ -106,7 +105,7 @@ class NewImage:
                 raise WriteError(f"cannot give {self.unfinished} the name {self.path}: {error.strerror}") from error
 
     def discard(self) -> None:
-        """Deletes what there is of it."""
+        """Deletes the unfinished file."""
         with held():
             if self._is_ours and not self.finished:
                 self.unfinished.unlink(missing_ok=True)
@@ -116,12 +115,13 @@ class NewImage:
 
 @contextmanager
 def new_image(path: str | os.PathLike[str]) -> Iterator[NewImage]:
-    """An empty file to be filled and synced, under a name that says that it is unfinished; the block's end finishes it.
+    """Makes an empty unfinished image, to be filled and synced inside the block; the end of the block finishes it.
 
-    Where the block raises, what there is of it is deleted again.
+    If the block raises, the file is deleted.
 
     Raises:
-        RefusedError: an image of that name is there, or what is left of one. WriteError.
+        RefusedError: an image of that name, or what is left of one, exists.
+        WriteError: the file could not be written.
     """
     new = NewImage(path)
     try:
@@ -133,7 +133,7 @@ def new_image(path: str | os.PathLike[str]) -> Iterator[NewImage]:
         if new.finished:
             raise
         new.discard()
-        if isinstance(error, AfterCommitError):  # what it was about is gone
+        if isinstance(error, AfterCommitError):  # the image that the error is about was deleted
             raise RepairFailedError(f"{error}; but {path} is not kept") from error
         error.add_note(f"{path} was not made")
         raise

@@ -1,6 +1,6 @@
-"""What is odd about an image is told by every command that opens it.
+"""Warnings about images: every command that opens an image shows them.
 
-Every opened image tells its warnings here; the command line listens, and shows them beside any answer.
+Opening an image reports its warnings here; the command line listens and prints them.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    Listener = Callable[[str, str], None]  # the image's path as it is shown, and a warning of it
+    Listener = Callable[[str, str], None]  # (the image's path as it is shown, warning)
 
 _LISTENER: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """While this lasts, the warnings of images that are opened in this thread are told to `listener`."""
+    """Inside the block, warnings of images that are opened in this thread go to `listener`."""
     token = _LISTENER.set(listener)
     try:
         yield
@@ -28,7 +28,7 @@ def listening(listener: Listener) -> Iterator[None]:
 
 
 def tell(path: str, warnings: Iterable[str]) -> None:
-    """Tells the warnings of an image; the same one perhaps more than once."""
+    """Reports the warnings of an image; the same warning may be reported more than once."""
     listener = _LISTENER.get()
     if listener is not None:
         for warning in warnings:

@@ -1,4 +1,4 @@
-"""Opening an image: the file, then its container, and the disk in it."""
+"""Opens an image: the file, its container, and the disk in it."""
 
 from __future__ import annotations
 
@@ -34,23 +34,22 @@ if TYPE_CHECKING:
 def open_disk(
     path: Location, writable: bool = False, parent_folder: str | os.PathLike[str] | None = None
 ) -> VirtualDisk:
-    """The disk in an image file, on a block device or behind a URL; closing it closes the file.
+    """Opens the disk in an image file, on a block device or behind a URL; closing it closes the file.
 
-    If a repair of the image was interrupted, it is rolled back: in the image, where `writable`; else only in what is
-    read, and nothing is written. A writable disk writes straight through, which is for images being made; repairs
-    use an `EditSession`.
+    An interrupted repair of the image is rolled back: in the image if `writable`, else only in what is read. A writable
+    disk writes directly to the image, which is meant for new images; repairs use an `EditSession`.
 
     Args:
-        path: of the image or the device; or a URL that fsspec knows, which is read by ranges. Of these, only page
-            blobs of Azure's are written.
-        writable: whether it is to be written to.
+        path: path of the image or the device; or a URL that fsspec supports, which is read by ranges. Behind URLs, only
+            Azure page blobs can be written.
+        writable: whether the disk will be written to.
         parent_folder: where a differencing VHD's parents are, if not in its own folder.
 
     Raises:
-        ReadError, RefusedError: the file can't be opened, or not safely.
+        ReadError, RefusedError: the file cannot be opened, or not safely.
         NotFoundError: a parent is missing.
-        FormatError, UnsupportedError: it is no disk image, or of a kind that vmrescue does not read.
-        RefusedError: it is to be written to, and has a risk that is not accepted (`risks.accepting`).
+        FormatError, UnsupportedError: it is no disk image, or of a format that vmrescue does not read.
+        RefusedError: `writable`, and the image has a risk that is not accepted (`risks.accepting`).
     """
     place = Reference.of(path)
     store, interrupted = _open_file(place, writable)
@@ -71,12 +70,12 @@ def open_disk(
 
 
 def _open_file(place: Reference, writable: bool) -> tuple[Store, Journal | None]:
-    """The bytes below the container, and the journal of a repair that was interrupted."""
+    """The bytes below the container, and the journal of an interrupted repair (None if there is none)."""
     return open_for_writing(place) if writable else open_for_reading(place)
 
 
 def _interruption(place: Reference, store: Store, interrupted: Journal | None, writable: bool) -> Iterator[str]:
-    """What is to be said of a repair that was interrupted, if there was one."""
+    """Warnings about an interrupted repair, if there was one."""
     if interrupted:
         done = "it was rolled back" if writable else "what is read is as it was before; the next repair rolls it back"
         yield f"a repair of {place} was interrupted: {done}"
@@ -85,18 +84,18 @@ def _interruption(place: Reference, store: Store, interrupted: Journal | None, w
 
 
 class EditSession:
-    """An image being changed: what is written to `disk` stays in memory until `commit`.
+    """An image being edited. Writes to `disk` stay in memory until `commit`.
 
     Args:
-        path: of the image or the device.
+        path: path of the image or the device.
         parent_folder: where a differencing VHD's parents are, if not in its own folder.
-        writable: False for a rehearsal: the image is opened as for reading, and `commit` is refused.
+        writable: False for a trial run: the image is opened for reading, and `commit` is refused.
 
     Attributes:
-        image: the image file's bytes as they are.
-        overlay: as they are to become.
-        disk: the disk that they make up; writable.
-        warnings: what the person at the terminal should know.
+        image: the image file's present bytes.
+        overlay: the image file's bytes with the changes.
+        disk: the disk in `overlay`; writable.
+        warnings: sentences for the user.
 
     Raises:
         As `open_disk`.
@@ -130,11 +129,11 @@ class EditSession:
         return self.overlay.changed_ranges()
 
     def commit(self, signs: Iterable[Sign] = (), confirm: Callable[[], None] = lambda: None) -> Journal | None:
-        """Writes all changes to the image, or none; see `journal.commit`. Afterwards the session may go on.
+        """Writes all changes to the image, or none; see `journal.commit`. The session can then be used further.
 
         Args:
-            signs: bytes of the disk as it is to become, by which an undo sees whether somebody else has written.
-            confirm: asked when all is written; where it raises, the image is rolled back.
+            signs: bytes of the edited disk that show an undo whether somebody else has written to the image.
+            confirm: called when everything is written; if it raises, the image is rolled back.
         """
         kept = [Sign(sign.label, clipped(sign.ranges, self.disk.size)) for sign in signs]
         if not self.disk.facts.flat:
@@ -145,12 +144,13 @@ class EditSession:
         return journal.commit(self._file(), self.overlay, self.disk.unique_id, kept, confirm)
 
     def seal(self) -> None:
-        """Makes all that was done to the image so far final, so that `write_unowned` may be used; see `journal`."""
+        """Makes earlier commits final, so that `write_unowned` may be used; see invariant 8 of `journal`."""
         journal.seal(self._file())
 
     def write_unowned(self, offset: int, data: bytes | memoryview) -> None:
-        """Writes bytes of the disk that nothing on it refers to: at once, and past the journal, where the container
-        keeps the disk's bytes at the same places of the file; else with the next commit. Only after `seal`.
+        """Writes bytes of the disk that nothing on the disk refers to. Only after `seal`.
+
+        In a flat container they are written at once, without the journal; in others with the next commit.
         """
         if self.disk.facts.flat:
             check_range(self.disk.format, offset, len(data), self.disk.size)
@@ -159,16 +159,16 @@ class EditSession:
             self.disk.write_at(offset, data)
 
     def flush(self) -> None:
-        """Returns when what was written past the journal is on stable storage."""
+        """Returns when what `write_unowned` wrote is on stable storage."""
         self._file().flush()
 
     def discard(self, committed: Journal) -> None:
-        """A commit was confirmed and is not to be undone: its journal goes, and what this session kept in memory."""
+        """Deletes the journal of a confirmed commit that will not be undone, and drops the changes kept in memory."""
         journal.discard(committed)
         self.overlay.forget()
 
     def rollback(self, committed: Journal) -> Journal:
-        """Takes back a commit of this session whose outcome was not confirmed, whatever the image holds now."""
+        """Undoes a commit of this session that was not confirmed, without comparing what the image has now."""
         return journal.rollback(self._file(), committed)
 
     def _file(self) -> HeldStore:
@@ -177,7 +177,7 @@ class EditSession:
         return cast("HeldStore", self.image)
 
     def close(self) -> None:
-        """Forgets what was not committed, and releases the image."""
+        """Drops changes that were not committed, and closes the image."""
         self.disk.close()
         self.overlay.close()
         self.image.close()
@@ -198,7 +198,7 @@ class CopySession(EditSession):
         image: the disk of which it is to be made, as it is.
 
     Args:
-        path: of the image or the device.
+        path: path of the image or the device.
         form: of the copy.
 
     Raises as `open_disk`.
@@ -222,7 +222,7 @@ class CopySession(EditSession):
 
 
 def _stored(signs: Iterable[Sign], disk: VhdDynamic) -> Iterator[Sign]:
-    """Signs of a disk as signs of its file. What is in no block yet can only be written by changing the table."""
+    """Signs of a disk as signs of its file. The table is a sign too: writing to a new block changes it."""
     table = Sign(f"the {disk.format}'s headers and table", joined(disk.own_ranges))
     for sign in signs:
         parts = joined(part for offset, length in sign.ranges for part in disk.stored(offset, length))
@@ -231,10 +231,10 @@ def _stored(signs: Iterable[Sign], disk: VhdDynamic) -> Iterator[Sign]:
 
 
 def undo(path: Location, although_changed: bool = False) -> Journal:
-    """Takes the last repair of an image back, or rolls back one that was interrupted: see `journal.undo`.
+    """Undoes the last repair of an image, or rolls back an interrupted one: see `journal.undo`.
 
     Raises:
-        NotFoundError: there is none to take back.
+        NotFoundError: there is no repair to undo.
         RefusedError: the image was changed since, or is in use.
     """
     image, interrupted = open_for_writing(path, although_changed)

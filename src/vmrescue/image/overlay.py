@@ -1,4 +1,4 @@
-"""Copy on write: changes that are kept beside a device, so that it stays as it is until they are committed."""
+"""Copy on write: changes are kept apart from a device, which stays as it is until they are committed."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
 
 PAGE = 4096  # bytes; the unit in which changed bytes are kept
-IN_MEMORY = 64 << 20  # bytes of changed pages; beyond that they move to an unnamed temporary file
-RUN = 256  # pages compared at a time, to bound memory
-GAP = 32  # equal bytes that end a changed range; fewer cost less to write again than to describe
+IN_MEMORY = 64 << 20  # bytes of changed pages; beyond that they are kept in an unnamed temporary file
+RUN = 256  # pages compared at a time; bounds memory
+GAP = 32  # equal bytes that end a changed range; rewriting fewer is cheaper than describing another range
 
 _CHANGED = re.compile(rb"[^\0]++(?:\0{1,%d}+[^\0]++)*+" % (GAP - 1))
 
 
 class Overlay:
-    """A writable view of `base`, which is only read. It can be made longer or shorter than the base.
+    """A writable view of `base`, which is only read. The view can be made longer or shorter than the base.
 
-    Changed pages lie in one spool, in the order in which they were first written.
+    Changed pages are kept in one spool, in the order in which they were first written.
     """
 
     def __init__(self, base: BlockDevice) -> None:
@@ -32,13 +32,13 @@ class Overlay:
         self.size = base.size
         self.sector_size = base.sector_size
         self._slots: dict[int, int] = {}  # page number -> its place in the spool, in pages
-        from tempfile import SpooledTemporaryFile  # here, because reading a disk needs none
+        from tempfile import SpooledTemporaryFile  # imported here, because a disk that is only read does not need it
 
         self._spool = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 (closed in close)
 
     @property
     def refusal(self) -> str | None:
-        """Why what is changed here could never reach the base."""
+        """Why changes could never be committed to the base; None if they could."""
         return refusal_of(self.base)
 
     def read_at(self, offset: int, length: int) -> bytes:
@@ -75,7 +75,7 @@ class Overlay:
             self._store(page, piece)
 
     def write_through(self, offset: int, data: bytes | memoryview) -> None:
-        """Writes to the base at once; what is kept of those bytes follows, so that no later commit brings it back."""
+        """Writes to the base at once. Kept pages are updated too, so that a later commit does not restore old bytes."""
         self.base.write_at(offset, data)
         view = memoryview(data)
         for page in _pages(offset, len(view)):
@@ -84,25 +84,25 @@ class Overlay:
                 self.write_at(start, view[start - offset : end - offset])
 
     def forget(self) -> None:
-        """Drops all changes: the base has them by now, or they are not wanted."""
+        """Drops all changes, because the base has them by now or they are not wanted."""
         self._slots.clear()
         self._spool.seek(0)
         self._spool.truncate()
         self.size = self.base.size
 
     def resize(self, size: int) -> None:
-        """Makes the view `size` bytes long; bytes beyond the old end read as zero, whatever the base holds there."""
+        """Makes the view `size` bytes long. New bytes are zeros, whatever the base has there."""
         if size < self.size:
             self._cut(size)
         covered = min(size, self.base.size)
-        while self.size < covered:  # the base shows through there, so zeros must hide it
+        while self.size < covered:  # the base has bytes here, which zeros must hide
             step = min(RUN * PAGE, covered - self.size)
             start, self.size = self.size, self.size + step
             self.write_at(start, bytes(step))
         self.size = size
 
     def changed_ranges(self) -> list[tuple[int, int]]:
-        """(offset, length) of all bytes that differ from the base, ascending. Beyond its end, the base counts as zero.
+        """(offset, length) of all bytes that differ from the base, ascending. Beyond its end, the base counts as zeros.
 
         Ranges less than `GAP` bytes apart are reported as one.
         """
@@ -118,10 +118,10 @@ class Overlay:
         return [(start, end - start) for start, end in ranges]
 
     def flush(self) -> None:
-        """Nothing to do: what is written here is not meant to last."""
+        """Nothing to do: changes are not meant to last."""
 
     def close(self) -> None:
-        """Forgets all changes. The base stays open: it belongs to whoever opened it."""
+        """Drops all changes. The base stays open; whoever opened it must close it."""
         self._slots.clear()
         self._spool.close()
 
@@ -145,7 +145,7 @@ class Overlay:
             raise WriteError(f"no room in a temporary file for what is to change: {error.strerror}") from error
 
     def _cut(self, size: int) -> None:
-        """Blanks what the changed pages hold beyond `size`, so that nothing of it comes back when the view grows."""
+        """Zeros the changed pages beyond `size`, so that old bytes do not come back when the view grows."""
         for page in [page for page in self._slots if (page + 1) * PAGE > size]:
             keep = max(0, size - page * PAGE)
             self._store(page, memoryview(self._load(page)[:keep].ljust(PAGE, b"\0")))
@@ -153,7 +153,7 @@ class Overlay:
 
 
 def differences(old: bytes, new: bytes) -> Iterator[tuple[int, int]]:
-    """(start, end) of the ranges in which two strings of the same length differ, `GAP` or more equal bytes apart."""
+    """(start, end) of the ranges in which two byte strings of the same length differ, at least `GAP` bytes apart."""
     if old == new:
         return
     changed = int.from_bytes(old, "little") ^ int.from_bytes(new, "little")
@@ -166,7 +166,7 @@ def _pages(offset: int, length: int) -> range:
 
 
 def _runs(pages: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """(first, count) of neighbouring pages, `RUN` at most."""
+    """(first, count) of runs of neighbouring pages, at most `RUN` each."""
     first = count = 0
     for page in pages:
         if count and (page != first + count or count == RUN):

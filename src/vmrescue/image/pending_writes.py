@@ -1,4 +1,4 @@
-"""The writes of an edit, held back until it is complete: an edit that fails has written nothing."""
+"""The writes of an edit, kept until it is complete, so that a failed edit writes nothing."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ CHUNK = 1 << 20
 
 
 class PendingWrites:
-    """The volume as it will be: metadata is read back as it was last written, changed sectors are kept in memory.
+    """A volume with the pending changes of an edit. Changed sectors of metadata are kept in memory and read from there.
 
-    Files' content is only remembered, not copied; it is not read back before `commit`.
+    Content of files is kept by reference, not copied, and cannot be read back before `commit`.
     """
 
     def __init__(self, device: BlockDevice, sector_size: int) -> None:
@@ -26,7 +26,7 @@ class PendingWrites:
         self._content: list[tuple[int, memoryview]] = []
 
     def read_at(self, offset: int, length: int) -> bytes:
-        """Bytes as they will be after `commit`."""
+        """Bytes as they will be after `commit`, except files' content."""
         data = self._device.read_at(offset, length)
         if not self._sectors or not length:
             return data
@@ -46,7 +46,7 @@ class PendingWrites:
         return min([there, *waiting]) if there > offset else there
 
     def write_at(self, offset: int, data: bytes | bytearray) -> None:
-        """Holds metadata back; it need not be aligned."""
+        """Keeps a write of metadata, which need not be aligned."""
         done = 0
         while done < len(data):
             sector, within = divmod(offset + done, self._sector_size)
@@ -57,11 +57,11 @@ class PendingWrites:
             done += len(part)
 
     def write_content(self, offset: int, data: memoryview) -> None:
-        """Holds a part of a file's content back; the clusters it goes to belong to that file."""
+        """Keeps a write of a file's content, to clusters that belong to that file."""
         self._content.append((offset, data))
 
     def commit(self) -> None:
-        """Writes what was held back: content first, then metadata in the order of the disk."""
+        """Writes everything: content first, then metadata in the order of the disk."""
         for offset, data in self._content:
             write_differing(self._device, offset, data, self._sector_size)
         for _, run in groupby(enumerate(sorted(self._sectors)), key=lambda item: item[1] - item[0]):
@@ -71,16 +71,16 @@ class PendingWrites:
         self.drop()
 
     def drop(self) -> None:
-        """Forgets what was held back."""
+        """Drops all pending writes."""
         self._sectors.clear()
         self._content.clear()
 
 
 def write_differing(device: BlockDevice, offset: int, data: bytes | memoryview, sector_size: int) -> None:
-    """Writes those pieces of `data`, a sector long, that differ from what the device has at `offset`."""
+    """Writes those sectors of `data` that differ from what the device has at `offset`."""
     view = memoryview(data)
     for start in range(0, len(view), CHUNK):
-        new = bytes(view[start : start + CHUNK])  # bytes compare many times faster than a memoryview
+        new = bytes(view[start : start + CHUNK])  # comparing bytes is many times faster than comparing a memoryview
         old = device.read_at(offset + start, len(new))
         if old == new:
             continue

@@ -1,6 +1,6 @@
-"""Opening an image file so that a repair that was interrupted does not show: it is rolled back, or read so.
+"""Opens an image file so that an interrupted repair is rolled back: in the image, or only in what is read.
 
-The file is opened below its container; `opening` puts the container on top.
+The file is opened without its container; `opening` adds the container.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class _RolledBack(Overlay):
 
 
 def open_for_reading(path: Location) -> tuple[Store, Journal | None]:
-    """The bytes of an image; and the journal of an interrupted repair, which they don't show."""
+    """The bytes of an image, without an interrupted repair; and the journal of that repair, if there was one."""
     place = Reference.of(path)
     image = place.open()
     try:
@@ -47,10 +47,10 @@ def open_for_reading(path: Location) -> tuple[Store, Journal | None]:
 
 
 def open_for_writing(path: Location, although_changed: bool = False) -> tuple[HeldStore, Journal | None]:
-    """The image itself, locked and in good order; and the journal of an interrupted repair that was rolled back.
+    """The image, locked, after rolling back an interrupted repair; and the journal of that repair, if there was one.
 
     Args:
-        although_changed: roll back even where there are signs that somebody else wrote to the image since.
+        although_changed: roll back even if signs show that somebody else wrote to the image since.
 
     Raises:
         RefusedError: somebody else uses it, or it may not be written.
@@ -71,5 +71,5 @@ def open_for_writing(path: Location, although_changed: bool = False) -> tuple[He
 
 
 def half_repaired(image: Store) -> str | None:
-    """Where the undo journal lies of a repair that was interrupted while it wrote to a remote image, if it says so."""
+    """The place of the journal of an interrupted repair, if a remote image's metadata name one."""
     return marked(image.metadata) if isinstance(image, RemoteFile) else None

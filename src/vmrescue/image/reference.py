@@ -1,4 +1,4 @@
-"""Where an image is: a path of this machine or a URL, understood once, for all who open, name or repair it."""
+"""Where an image is: a path of this machine or a URL, parsed in one place for all code that uses it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reference:
-    """Where an image is. As text (`str`) it is what may be shown and written down, with no secret in it.
+    """Where an image is. `str` gives the text that may be shown and stored, without secrets.
 
     Attributes:
-        text: as it was given; a URL's may hold secrets.
+        text: the text as it was given; a URL may contain secrets.
         shown: the path; or the URL without user name, password and query.
-        scheme: of the URL, in lower case; empty for a path.
+        scheme: the URL's scheme, in lower case; empty for a path.
     """
 
     text: str = field(repr=False)
@@ -33,7 +33,7 @@ class Reference:
 
     @classmethod
     def of(cls, image: Location) -> Reference:
-        """What a path or a URL refers to; a reference is itself."""
+        """The reference of a path or a URL; a reference is returned as it is."""
         if isinstance(image, Reference):
             return image
         text = os.fspath(image)
@@ -59,20 +59,20 @@ class Reference:
 
     @property
     def journal_folder(self) -> Path:
-        """Where its undo journals lie, be there any or not."""
+        """The folder of its undo journals, whether there are any or not."""
         return self.transport.journal_folder(self.text)
 
     @property
     def owner(self) -> int:
-        """The number of the user to whom it belongs; a remote image belongs to whose journals these are."""
+        """The number of the user who owns the image; for a remote image, this user."""
         return os.geteuid() if self.is_remote else os.stat(self.text).st_uid  # noqa: PTH116 - no other use of a Path
 
     def open(self) -> Store:
-        """Its bytes, for reading only. Raises ReadError, UnsupportedError."""
+        """Opens its bytes for reading only. Raises ReadError, UnsupportedError."""
         return self.transport.open(self.text)
 
     def hold(self) -> HeldStore:
-        """Its bytes, for writing: nobody else writes to them until it is closed. Raises RefusedError, ReadError."""
+        """Opens its bytes for writing; nobody else can write until they are closed. Raises RefusedError, ReadError."""
         return self.transport.hold(self.text)
 
 

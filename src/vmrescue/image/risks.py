@@ -1,7 +1,8 @@
-"""States of an image in which an edit may do harm that no check of ours can see: refused, unless the risk is accepted.
+"""Risks: states of an image in which an edit may do harm that no check can see. Edits are refused unless accepted.
 
-A container finds them when it is opened (`VirtualDisk.risks`). Whoever knows better accepts one by its name, which is
-also the option of the command line: `accepting` holds for whatever is opened meanwhile in this thread.
+A container finds them when it is opened (`VirtualDisk.risks`). A user who knows better accepts a risk by its name,
+which is also the option of the command line. `accepting` holds for images that are opened in this thread inside its
+block.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 SAVED_STATE = "discard-saved-state"
 PARENT_CHANGED = "although-parent-changed"
-RISKS = {  # name: what whoever accepts it says
+RISKS = {  # name -> what the user states by accepting it
     SAVED_STATE: "Edit a disk whose VM was saved, not shut down: its saved state must be thrown away before it starts.",
     PARENT_CHANGED: "Edit a differencing VHD though its parent was changed or copied since: what is read may be wrong.",
 }
@@ -26,7 +27,7 @@ RISKS = {  # name: what whoever accepts it says
 
 @dataclass(frozen=True)
 class Risk:
-    """One that an image has: its name in `RISKS`, and what was found, as a sentence."""
+    """A risk of an image: its name in `RISKS`, and what was found, as a sentence."""
 
     name: str
     found: str
@@ -41,7 +42,7 @@ _ACCEPTED: ContextVar[frozenset[str]] = ContextVar("accepted risks", default=fro
 
 @contextmanager
 def accepting(names: Iterable[str]) -> Iterator[None]:
-    """While this lasts, images with these risks are edited by whatever opens them in this thread.
+    """Inside the block, images with these risks can be edited, if they are opened in this thread.
 
     Raises UsageError for a name that is not one of `RISKS`.
     """
@@ -56,11 +57,11 @@ def accepting(names: Iterable[str]) -> Iterator[None]:
 
 
 def refusal_for(risks: Iterable[Risk]) -> str | None:
-    """Why an image with these risks is not edited; None where all of them are accepted."""
+    """Why an image with these risks is not edited; None if all of them are accepted."""
     return next((risk.refusal for risk in risks if risk.name not in _ACCEPTED.get()), None)
 
 
 def refuse_risks(risks: Iterable[Risk], path: str) -> None:
-    """Raises RefusedError where an image has a risk that is not accepted."""
+    """Raises RefusedError if an image has a risk that is not accepted."""
     if why := refusal_for(risks):
         raise RefusedError(f"{path}: {why}")

@@ -1,10 +1,10 @@
-"""Signs: bytes of an image by which it shows whether somebody else has written to it.
+"""Signs: bytes of an image that show whether somebody else has written to it.
 
-What they mean is not known here. Whoever edits an image names them (a file system's log, its tables, the content of
-clusters that became free); the journal keeps their hashes, and an undo compares them.
+This module does not know what they mean. The code that edits an image chooses them (a file system's log, its tables,
+the content of freed clusters); the journal stores their hashes, and an undo compares them.
 
-What a commit writes is left out of the hashes: the undo compares that by itself. So a sign has the same hash before the
-commit, after it, in the midst of it, and once it was taken back.
+Bytes that a commit writes are left out of the hashes; the undo compares these separately. So a sign has the same hash
+before, during and after the commit, and after the undo.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     Range = tuple[int, int]  # (offset, length)
 
 PIECE = 1 << 18  # bytes hashed at a time
-NOTHING = hashlib.sha256().digest()  # the hash of what is zero throughout
+NOTHING = hashlib.sha256().digest()  # the hash of ranges that are all zero
 
 
 @dataclass(frozen=True)
 class Sign:
-    """Bytes that only somebody else would change.
+    """Ranges of an image that only another writer would change.
 
     Args:
         label: what they are, in words.
-        ranges: (offset, length) of each part, ascending and apart. None: there is something that could not be looked
-            at, as the label says.
-        digest: the hash of what lies there, by `digest_of`, once it is known.
+        ranges: (offset, length) of each part, ascending, not touching. Empty: something could not be read, as the label
+            says.
+        digest: the hash of the ranges, by `digest_of`, once it is known.
     """
 
     label: str
@@ -46,12 +46,12 @@ class Sign:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was looked at before an image got its old bytes back, by the labels of the signs.
+    """The signs that were compared before an undo, by their labels.
 
     Attributes:
-        same: what is as the commit left it.
-        different: what is not.
-        unknown: what could not be compared, and why.
+        same: unchanged since the commit.
+        different: changed since the commit.
+        unknown: could not be compared, with the reason.
     """
 
     same: tuple[str, ...] = ()
@@ -60,7 +60,7 @@ class Comparison:
 
 
 def compare(image: BlockDevice, signs: Iterable[Sign], written: Sequence[Range], size: int) -> Comparison:
-    """Looks at each sign in the first `size` bytes of the image; `written` is what the commit writes."""
+    """Compares each sign in the first `size` bytes of the image; `written`: the ranges that the commit writes."""
     same, different, unknown = [], [], []
     for sign in signs:
         if not sign.ranges:
@@ -73,9 +73,9 @@ def compare(image: BlockDevice, signs: Iterable[Sign], written: Sequence[Range],
 
 
 def digest_of(image: BlockDevice, ranges: Iterable[Range], written: Sequence[Range], size: int) -> bytes:
-    """The SHA-256 of what lies in `ranges`, but for what lies in `written` (ascending) or behind byte `size`.
+    """The SHA-256 of the bytes in `ranges`, without those in `written` (ascending) and those from byte `size` on.
 
-    Zeros don't count, so that a hole and what is written with zeros are the same, and a hole costs nothing.
+    Zeros are left out, so that a hole and written zeros are the same, and holes cost nothing.
     """
     starts = [offset for offset, _ in written]
     digest = hashlib.sha256()
@@ -93,7 +93,7 @@ def digest_of(image: BlockDevice, ranges: Iterable[Range], written: Sequence[Ran
 
 
 def _without(data: bytes, at: int, starts: list[int], written: Sequence[Range]) -> bytes | bytearray:
-    """The bytes from `at` on, with zeros in place of what the commit writes."""
+    """`data`, which begins at byte `at`, with zeros in place of what the commit writes."""
     blanked: bytearray | None = None
     end = at + len(data)
     for offset, length in islice(written, max(0, bisect_right(starts, at) - 1), None):
@@ -107,7 +107,7 @@ def _without(data: bytes, at: int, starts: list[int], written: Sequence[Range]) 
 
 
 def joined(ranges: Iterable[Range]) -> tuple[Range, ...]:
-    """Ranges in ascending order, those that touch or overlap as one."""
+    """Ranges in ascending order; ranges that touch or overlap are joined."""
     found: list[Range] = []
     for offset, length in sorted(ranges):
         if length <= 0:
@@ -121,19 +121,19 @@ def joined(ranges: Iterable[Range]) -> tuple[Range, ...]:
 
 
 def clipped(ranges: Iterable[Range], size: int) -> tuple[Range, ...]:
-    """What of the ranges lies in the first `size` bytes: a partition may claim more than its disk has."""
+    """The parts of ranges in the first `size` bytes: a partition may claim more than its disk has."""
     return joined((offset, min(length, size - offset)) for offset, length in ranges)
 
 
 def sampled(ranges: Iterable[Range], whole: int, pieces: int, length: int) -> tuple[Range, ...]:
-    """All of the ranges where they are `whole` bytes or less; else `pieces` of `length` bytes, spread over them."""
+    """The ranges themselves if they have at most `whole` bytes; else `pieces` pieces of `length` bytes from them."""
     parts = joined(ranges)
     total = sum(size for _, size in parts)
     if total <= whole:
         return parts
     chosen: list[Range] = []
     done = number = 0
-    for offset, size in parts:  # the pieces are at the same distance from each other, in what the ranges hold
+    for offset, size in parts:  # the pieces are evenly spaced over the bytes of the ranges
         while number < pieces and (at := number * (total - length) // (pieces - 1)) < done + size:
             start = offset + max(0, at - done)
             chosen.append((start, min(length, offset + size - start)))

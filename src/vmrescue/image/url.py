@@ -1,4 +1,4 @@
-"""URLs as text: how one is recognised, what it consists of, and how they are shown without their secrets."""
+"""URLs as text: recognising them, splitting them, and showing them without their secrets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 QUERY = re.compile(r"\?[^\s'\")]*")
 
-AZURE = ("az", "abfs", "abfss")  # adlfs takes the account from its settings
+AZURE = ("az", "abfs", "abfss")  # for these, adlfs takes the account from its settings
 WEB = ("http", "https")
 CONTAINER_FIRST = ("abfs", "abfss")  # abfs://container@account.dfs.core.windows.net/name
 
@@ -18,7 +18,7 @@ def scheme_of(text: str) -> str:
 
 
 def shown(text: str) -> str:
-    """A path unchanged; a URL without user name, password and query: a SAS URL's query opens the image to anybody."""
+    """A path unchanged; a URL without user name, password and query: a SAS URL's query gives anybody access."""
     if not URL.match(text):
         return text
     scheme, host, path = split_url(text)
@@ -26,7 +26,7 @@ def shown(text: str) -> str:
 
 
 def split_url(url: str) -> tuple[str, str, str]:
-    """Scheme, host (with what stands before it) and path of any URL, malformed ones too, which urllib refuses."""
+    """Scheme, host (with user name and password) and path of any URL, also of malformed ones, which urllib refuses."""
     scheme, rest = url.split("://", 1)
     host, slash, path = re.split("[?#]", rest, maxsplit=1)[0].partition("/")
     return scheme.lower(), host, slash + path

@@ -1,4 +1,4 @@
-"""A disk as its container shows it, and what is known of it: facts that every layer above it carries on."""
+"""A disk as its container shows it, and facts about it, which every layer above passes on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class SecondOpinion(Enum):
-    """Who confirms what was written to an image: code that is not ours, and that does not write."""
+    """Which reader, that is not our code and does not write, confirms what was written to an image."""
 
     LIBVHDI = "libvhdi"
     FILE = "the operating system: the disk's bytes are the file's"
@@ -27,20 +27,21 @@ class SecondOpinion(Enum):
 
 @dataclass(frozen=True)
 class Facts:
-    """What a disk is, whatever layers lie on it.
+    """Facts about a disk, the same for all layers above it.
 
     Attributes:
-        format: what people call its container: ``fixed VHD``, ``raw image``, ``block device``, ``VHDX image``, …
-        unique_id: the 16 bytes by which a VHD's children know it; a raw image has none.
-        parents: the paths of the images below a differencing one, the nearest first.
-        notes: what is odd about the container, in sentences, though it could be opened.
-        risks: why an edit may do harm that no check can see; it is refused unless these are accepted.
-        refusal: why the image is only read, and what makes one of it that is written; None where it is itself.
-        flat: whether each byte of the disk is at the same place of the file.
-        second_opinion: who confirms what was written.
-        why_not_longer: why the disk cannot be made longer; None where it can.
-        longest: bytes that it can have at most; None where the container sets no limit.
-        why_not_confirmed: why nobody would confirm what is written to this file; a copy of it can be repaired.
+        format: the usual name of its container: ``fixed VHD``, ``raw image``, ``block device``, ``VHDX image``, …
+        unique_id: a VHD's 16-byte id, which its children store; None for a raw image.
+        parents: the paths of a differencing image's parents, nearest first.
+        notes: oddities of the container, in sentences; it could be opened nevertheless.
+        risks: reasons why an edit may do harm that no check can see; edits are refused unless these are accepted.
+        refusal: why the image is only read, and how to convert it; None if it can be written.
+        flat: whether each byte of the disk is at the same offset of the file.
+        second_opinion: the reader that confirms what was written.
+        why_not_longer: why the disk cannot be made longer; None if it can.
+        longest: most bytes that the disk can have; None if the container sets no limit.
+        why_not_confirmed: why no reader could confirm what is written to this file (a copy of it can be repaired);
+            None if one can.
     """
 
     format: str
@@ -65,16 +66,16 @@ class VirtualDisk(ABC):
     @property
     @abstractmethod
     def file(self) -> BlockDevice | None:
-        """The bytes that its container lies in; None where they are not at hand (a Target's)."""
+        """The bytes of the image file, container included; None if they are not accessible (a Target's)."""
 
     @property
     @abstractmethod
     def facts(self) -> Facts:
-        """What is known of it."""
+        """The facts about the disk."""
 
     @abstractmethod
     def learn(self, **facts: Any) -> None:
-        """Makes more known of it: the fields of `Facts` by their names."""
+        """Changes facts: the fields of `Facts` by their names."""
 
     @abstractmethod
     def read_at(self, offset: int, length: int) -> bytes:
@@ -86,7 +87,7 @@ class VirtualDisk(ABC):
 
     @abstractmethod
     def resize(self, size: int) -> None:
-        """Makes the disk `size` bytes long; it only grows. Raises RefusedError."""
+        """Makes the disk `size` bytes long; it can only grow. Raises RefusedError."""
 
     @abstractmethod
     def flush(self) -> None:
@@ -114,7 +115,7 @@ class VirtualDisk(ABC):
 
     @property
     def warnings(self) -> list[str]:
-        """The facts' notes, by the name that they have had from the start."""
+        """The facts' notes; the name is part of the public interface."""
         return list(self.facts.notes)
 
     @property
@@ -127,7 +128,7 @@ class VirtualDisk(ABC):
 
 
 class Container(VirtualDisk):
-    """A disk out of a container: it knows its facts itself."""
+    """A disk in a container. It has its facts itself."""
 
     def __init__(self, facts: Facts, file: BlockDevice | None = None) -> None:
         self._facts = facts
@@ -146,7 +147,7 @@ class Container(VirtualDisk):
 
 
 class Layer(VirtualDisk):
-    """Lies on a disk and passes everything on that it does not change, facts included."""
+    """A layer over a disk. It passes on everything that it does not change, facts included."""
 
     def __init__(self, below: VirtualDisk) -> None:
         self.below = below
@@ -163,7 +164,7 @@ class Layer(VirtualDisk):
         self.below.learn(**facts)
 
     @property
-    def size(self) -> int:  # type: ignore[override]  # a layer's is what lies below
+    def size(self) -> int:  # type: ignore[override]  # a layer's size is that of the disk below
         return self.below.size
 
     @property
@@ -190,7 +191,7 @@ class Layer(VirtualDisk):
 
 
 def sector_size_of(store: BlockDevice) -> int:
-    """What the device says; for the image of a disk with 4096-byte sectors, what its GPT header's place says."""
+    """The sector size in bytes: 4096 if there is a GPT header at byte 4096 and none at 512, else the device's."""
     if store.size >= 8192 and store.read_at(SECTOR, 8) != GPT == store.read_at(4096, 8):
         return 4096
     return store.sector_size

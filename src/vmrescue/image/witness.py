@@ -1,9 +1,9 @@
-"""A hash of bytes that a commit leaves alone: it shows that a journal belongs to an image that is half written.
+"""A hash of bytes that a commit does not change: it shows whether a journal belongs to an image, even half-written.
 
-It covers the rest of each 4096-byte page in which a written range begins or ends, and the first and the last page of
-the image. Another disk differs in its first or last page (disk signature, disk GUID, VHD footer); another state of the
-same disk, most likely, beside the written ranges: they lie in files that Windows writes to. What changed elsewhere is
-shown by `signs`; `SAMPLES` pages spread over the image are one of them.
+It covers the rest of each 4096-byte page in which a written range begins or ends, and the first and last page of the
+image. Another disk differs in its first or last page (disk signature, disk GUID, VHD footer). Another state of the same
+disk most likely differs near the written ranges, because these are in files that Windows writes. Changes elsewhere are
+found by `signs`; one of these signs is `SAMPLES` pages spread over the image.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ SAMPLES = 64
 
 
 def witness(image: BlockDevice, ranges: Sequence[tuple[int, int]], size: int, samples: bool = False) -> bytes:
-    """The SHA-256 of what lies around `ranges`, (offset, length), ascending, in the first `size` bytes of the image.
+    """The SHA-256 of the bytes around `ranges` ((offset, length), ascending) in the first `size` bytes of the image.
 
-    With `samples` as the first format of journals has it: the pages of `spread` are in it.
+    With `samples`, as in the first format of journals, the pages of `spread` are included.
     """
     starts = [offset for offset, _ in ranges]
     digest = hashlib.sha256()

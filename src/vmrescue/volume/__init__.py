@@ -1,4 +1,4 @@
-"""Partition tables: which volumes a disk has, what each is for, and a window on one."""
+"""Partition tables: a disk's volumes, what each is for, and a view of one as a device."""
 
 from __future__ import annotations
 

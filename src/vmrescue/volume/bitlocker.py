@@ -1,4 +1,4 @@
-"""Volumes that BitLocker encrypts: how their first sector says so, and what their metadata says is being done to them.
+"""Volumes encrypted by BitLocker: recognising them by their first sector, and their state according to the metadata.
 
 Sources: libbde's "BitLocker Drive Encryption (BDE) format" for the headers and identifiers; cryptsetup's and
 dissect.fve's readers for the states.
@@ -21,20 +21,20 @@ OEM_NAME = b"-FVE-FS-"  # at byte 3 of the volume, and at the start of each copy
 JUMP_OF_VISTA = b"\xeb\x52\x90"
 IDENTIFIERS = (
     UUID("4967d63b-2e29-4ad8-8399-f6a339e3d001").bytes_le,
-    UUID("92a84d3b-dd80-4d0e-9e4e-b1e3284eaed8").bytes_le,  # only the space that was in use is encrypted
+    UUID("92a84d3b-dd80-4d0e-9e4e-b1e3284eaed8").bytes_le,  # of volumes with only the used space encrypted
 )
-IDENTIFIER_AT, IDENTIFIER_OF_TO_GO_AT = 160, 424  # the place of the metadata's first copy follows
+IDENTIFIER_AT, IDENTIFIER_OF_TO_GO_AT = 160, 424  # followed by the position of the metadata's first copy
 IDENTIFIER_SIZE = 16
-PLACE_OF_VISTA_AT = 0x38  # of the metadata, in clusters
+PLACE_OF_VISTA_AT = 0x38  # field with the position of the metadata, in clusters
 
 STATES = {1: "decrypted", 2: "being converted", 3: "paused", 4: "encrypted", 5: "being converted"}
 DECRYPTED, ENCRYPTED = 1, 4
-METADATA = 65536  # bytes of one copy at most
-CLEAR_KEY = 0x0000  # the protection of a master key that lies on the disk for everyone to use
-_BLOCK = struct.Struct("<8sHHHH")  # signature, size, version, state, the state that it is to reach
-_VERSIONS = (1, 2)  # of the block; 1 is Vista's, in which only the unit of its size differs (dissect.fve)
-_ENTRIES_AT = 64 + 48  # behind the block's header and the metadata's
-_ENTRY = struct.Struct("<HHHH")  # size, what it is, the type of its value, version
+METADATA = 65536  # most bytes of one copy
+CLEAR_KEY = 0x0000  # protection type of a master key that is stored in the clear
+_BLOCK = struct.Struct("<8sHHHH")  # signature, size, version, state, next state
+_VERSIONS = (1, 2)  # versions of the block; in version 1 (Vista) only the unit of the size differs (dissect.fve)
+_ENTRIES_AT = 64 + 48  # after the headers of the block and of the metadata
+_ENTRY = struct.Struct("<HHHH")  # size, type of the entry, type of its value, version
 _MASTER_KEY = (2, 8)
 _PROTECTION_AT = _ENTRY.size + 26
 _U16, _U32, _U64 = struct.Struct("<H"), struct.Struct("<I"), struct.Struct("<Q")
@@ -42,11 +42,11 @@ _U16, _U32, _U64 = struct.Struct("<H"), struct.Struct("<I"), struct.Struct("<Q")
 
 @dataclass(frozen=True)
 class BitLocker:
-    """A volume that BitLocker has in hand.
+    """What is known of a BitLocker volume without a key.
 
     Attributes:
         form: ``BitLocker``, ``BitLocker of Windows Vista`` or ``BitLocker To Go``.
-        reasons: sentences for a person: what encrypts the volume, and how far it is.
+        reasons: sentences for the user: what encrypts the volume, and how far the encryption is.
     """
 
     form: str
@@ -54,9 +54,9 @@ class BitLocker:
 
 
 def form_of(sector: bytes) -> str | None:
-    """The form of BitLocker that a volume's first 512 bytes announce; None where they announce none.
+    """The form of BitLocker according to a volume's first 512 bytes; None if it is no BitLocker volume.
 
-    It is the same whether all of the volume is encrypted, a part of it, or nothing yet or any more.
+    The first sector does not tell whether all of the volume is encrypted, a part of it, or nothing yet or any more.
     """
     if _identifier(sector, IDENTIFIER_OF_TO_GO_AT):
         return "BitLocker To Go"
@@ -66,12 +66,12 @@ def form_of(sector: bytes) -> str | None:
 
 
 def is_bitlocker(device: BlockDevice) -> bool:
-    """Whether BitLocker has the volume in hand, in whatever form and state."""
+    """Whether it is a BitLocker volume, in any form and state."""
     return device.size >= SECTOR and form_of(device.read_at(0, SECTOR)) is not None
 
 
 def read_bitlocker(device: BlockDevice) -> BitLocker | None:
-    """What is known of a volume without any key; None where BitLocker has nothing to do with it."""
+    """What is known of a volume without a key; None if it is no BitLocker volume."""
     sector = device.read_at(0, SECTOR) if device.size >= SECTOR else b""
     form = form_of(sector)
     if form is None:
@@ -84,7 +84,7 @@ def _identifier(sector: bytes, at: int) -> bool:
 
 
 def _metadata_place(sector: bytes) -> int:
-    """The byte of the volume where the first copy of the metadata is said to begin."""
+    """The position of the metadata's first copy according to the first sector, in bytes from the volume's start."""
     for at in (IDENTIFIER_OF_TO_GO_AT, IDENTIFIER_AT):
         if _identifier(sector, at):
             return int(_U64.unpack_from(sector, at + IDENTIFIER_SIZE)[0])
@@ -94,7 +94,7 @@ def _metadata_place(sector: bytes) -> int:
 
 
 def _progress(device: BlockDevice, place: int) -> list[str]:
-    """What the metadata says of the volume's state; nothing where they are not as known."""
+    """Sentences about the volume's state from its metadata; empty if the metadata have an unknown form."""
     if not 0 < place <= device.size - _ENTRIES_AT:
         return []
     data = device.read_at(place, min(METADATA, device.size - place))
@@ -111,7 +111,7 @@ def _progress(device: BlockDevice, place: int) -> list[str]:
 
 
 def _protections(metadata: bytes) -> Iterator[int]:
-    """How each copy of the volume's master key is protected."""
+    """The protection type of each copy of the volume's master key."""
     end = min(len(metadata), 64 + _U32.unpack_from(metadata, 64)[0])
     at = _ENTRIES_AT
     while at + _PROTECTION_AT + 2 <= end:

@@ -1,7 +1,7 @@
-"""Making room on a disk that has grown: its table brought to the new end, a partition moved or extended.
+"""Uses the new space of a disk that has grown: moves the table's backup to the new end, moves or extends a partition.
 
-Windows leaves the last MiB of a disk free, whatever the style: GPT's backup is in it, and on an MBR disk the place
-where a conversion to a dynamic disk would keep its database. Partitions end on whole MiB, as Windows aligns them.
+Windows leaves the last MiB of a disk free: on a GPT disk for the backup, on an MBR disk for the database of a
+conversion to a dynamic disk. Partitions end on whole MiB, as Windows aligns them.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from vmrescue.volume.partition import Partition, PartitionTable
 
 MIB = 1 << 20
-LAST_PRIMARY = 4  # an MBR's partitions from 5 on are logical
+LAST_PRIMARY = 4  # an MBR disk's partitions from 5 on are logical
 MBR_SECTORS = 1 << 32  # its sector numbers have 32 bits
 
 
 def check_editable(table: PartitionTable) -> None:
-    """Raises RefusedError unless the table is one that can be rewritten without losing anything."""
+    """Raises RefusedError unless the table can be rewritten without loss."""
     if table.style == "none":
         raise RefusedError("the image is a bare volume without a partition table: there is no partition to extend")
     for partition in table.partitions:
@@ -36,18 +36,18 @@ def check_editable(table: PartitionTable) -> None:
 
 
 def behind(table: PartitionTable, partition: Partition) -> list[Partition]:
-    """The partitions that lie behind another one, in their order on the disk."""
+    """The partitions after another one, in their order on the disk."""
     return sorted((other for other in table.partitions if other.start >= partition.end), key=lambda other: other.start)
 
 
 def furthest_end(table: PartitionTable, disk_size: int) -> int:
-    """The byte at which the last partition of a disk of `disk_size` bytes ends."""
+    """The byte at which the last partition of a disk of `disk_size` bytes may end at most."""
     end = disk_size // MIB * MIB - MIB
     return min(end, MBR_SECTORS * table.sector_size) if table.style == "MBR" else end
 
 
 def move_backup(device: BlockDevice, table: PartitionTable) -> None:
-    """Brings the table of a disk that has become longer to its new end: GPT's backup; an MBR has none."""
+    """Moves GPT's backup to the new end of a disk that has become longer. An MBR has no backup."""
     check_editable(table)
     if table.style == "GPT":
         gpt_edit.write_table(device, table.sector_size, {})
@@ -57,7 +57,7 @@ def extend_partition(device: BlockDevice, table: PartitionTable, number: int, en
     """Makes partition `number` end before byte `end` of the device.
 
     Raises:
-        RefusedError: there is not so much room, or the table cannot say it.
+        RefusedError: there is not enough room, or the table cannot represent it.
     """
     partition = _partition(table, number)
     if partition.role != "basic data":
@@ -68,10 +68,10 @@ def extend_partition(device: BlockDevice, table: PartitionTable, number: int, en
 
 
 def move_partition(device: BlockDevice, table: PartitionTable, number: int, start: int) -> None:
-    """Makes partition `number` begin at byte `start`, behind where it ends now, and copies what is in it there.
+    """Moves partition `number` to byte `start`, which is after its present end, and copies its content there.
 
     Raises:
-        RefusedError: there is no room for it, or the table cannot say it.
+        RefusedError: there is not enough room, or the table cannot represent it.
     """
     partition = _partition(table, number)
     if partition.role != "recovery":
@@ -89,7 +89,7 @@ def move_partition(device: BlockDevice, table: PartitionTable, number: int, star
 
 
 def _next_written(device: BlockDevice, partition: Partition, start: int, offset: int) -> int:
-    """The first byte of a partition, from `offset` on, that may be other than zero where it is or where it goes."""
+    """The first offset in a partition, from `offset` on, that may be nonzero in its old or its new place."""
     return min(next_data(device, place + offset) - place for place in (partition.start, start))
 
 
@@ -99,7 +99,7 @@ def _partition(table: PartitionTable, number: int) -> Partition:
 
 
 def _place(device: BlockDevice, table: PartitionTable, partition: Partition, start: int, end: int) -> None:
-    """Writes in the table that a partition lies from byte `start` to before byte `end`."""
+    """Writes into the table that a partition has the bytes [start, end)."""
     if start % table.sector_size or end % table.sector_size:
         raise RefusedError(f"partitions of this disk consist of whole sectors of {table.sector_size} bytes")
     for other in table.partitions:

@@ -1,4 +1,4 @@
-"""The start of a FAT volume's boot sector, which all kinds of FAT have in common (the BIOS parameter block).
+"""The start of a FAT volume's boot sector (BIOS parameter block), the same in FAT12, FAT16 and FAT32.
 
 Source: Microsoft, "FAT: General Overview of On-Disk Format" (fatgen103), 1.03.
 """
@@ -15,7 +15,7 @@ COMMON = Struct(
     "reserved_sectors" / Int16ul,
     "table_count" / Int8ul,
     "root_entries" / Int16ul,  # 0 on FAT32
-    "sectors_16" / Int16ul,  # 0 where the number is too large for it: then sectors_32
+    "sectors_16" / Int16ul,  # 0 if the number does not fit; then `sectors_32` has it
     "media" / Int8ul,
     "table_sectors_16" / Int16ul,  # 0 on FAT32, and only there
     "sectors_per_track" / Int16ul,

@@ -1,4 +1,4 @@
-"""Which file system, or encryption, a volume's boot sector announces."""
+"""The file system or encryption of a volume, according to its boot sector."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OEM_NAMES: dict[bytes, FileSystem] = {
     b"EXFAT   ": "exFAT",
     b"ReFS\0\0\0\0": "ReFS",
 }
-# What Linux has where a volume of Windows was made anew, or never was one: the byte, what stands there, its name.
+# File systems and encryptions of Linux, which Windows does not see: (byte position, signature, name).
 # Sources: the kernel's documentation of ext4, XFS and Btrfs; cryptsetup's of LUKS; libblkid.
 OTHERS: tuple[tuple[int, bytes, FileSystem], ...] = (
     (1080, b"\x53\xef", "ext2/3/4"),
@@ -31,22 +31,22 @@ OTHERS: tuple[tuple[int, bytes, FileSystem], ...] = (
     (4086, b"SWAPSPACE2", "swap"),
     (65600, b"_BHRfS_M", "Btrfs"),
 )
-# Windows' own driver takes fewer clusters for FAT12; Microsoft's specification, Linux and mtools say 4085.
+# With fewer clusters, Windows' driver takes a volume for FAT12. Microsoft's specification, Linux and mtools say 4085.
 FEWEST_OF_FAT16 = 4087
 
 
 def identify(device: BlockDevice) -> FileSystem | None:
-    """The file system that the boot sector at byte 0 names, or None where it names none that Windows boots or keeps."""
+    """The file system according to the boot sector at byte 0; None if it is none that Windows uses."""
     if device.size < 512:
         return None
     sector = device.read_at(0, 512)
-    if form_of(sector):  # before all others: BitLocker To Go looks like FAT32
+    if form_of(sector):  # first, because BitLocker To Go looks like FAT32
         return "BitLocker"
     return OEM_NAMES.get(sector[3:11]) or _fat_kind(sector)
 
 
 def other_content(device: BlockDevice) -> FileSystem | None:
-    """What a volume holds in which Windows sees nothing; None where that is not known."""
+    """The Linux file system or encryption of a volume in which Windows sees nothing; None if it is none of them."""
     for position, magic, name in OTHERS:
         if device.size >= position + len(magic) and device.read_at(position, len(magic)) == magic:
             return name
@@ -54,7 +54,7 @@ def other_content(device: BlockDevice) -> FileSystem | None:
 
 
 def lost_boot_sector(device: BlockDevice) -> tuple[FileSystem, int] | None:
-    """Of a volume whose first sector says nothing: the file system, and the byte, of an intact copy of its boot sector.
+    """An intact copy of the boot sector, for a volume whose first sector is lost: (file system, byte position) or None.
 
     NTFS has one in the partition's last sector (Microsoft, "How NTFS Works"), FAT32 in the sector that the first one
     names, which is the sixth in every volume that Windows makes.
@@ -68,7 +68,7 @@ def lost_boot_sector(device: BlockDevice) -> tuple[FileSystem, int] | None:
 
 
 def _fat_kind(sector: bytes) -> FileSystem | None:
-    """FAT12, FAT16 or FAT32; None where no FAT volume has such fields."""
+    """FAT12, FAT16 or FAT32; None if the fields cannot be a FAT volume's."""
     if sector[0] not in (0xEB, 0xE9) or sector[510:] != b"\x55\xaa":
         return None
     found = COMMON.parse(sector)
@@ -78,7 +78,7 @@ def _fat_kind(sector: bytes) -> FileSystem | None:
         return None
     if not reserved or not tables or (media < 0xF8 and media != 0xF0):
         return None
-    if not table16:  # as Windows's own driver decides; the number of clusters tells the other two apart
+    if not table16:  # as Windows' own driver decides; the number of clusters tells FAT12 from FAT16
         return "FAT32"
     root_sectors = -(-found.root_entries * 32 // sector_size)
     data = (found.sectors_16 or found.sectors_32) - reserved - tables * table16 - root_sectors

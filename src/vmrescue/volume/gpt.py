@@ -27,11 +27,11 @@ MAX_ARRAY = 1 << 20  # bytes; the usual array of 128 entries has 16 KiB
 HEADER = Struct(
     "signature" / Bytes(8),
     "revision" / Int32ul,
-    "header_size" / Int32ul,  # bytes that the checksum covers, at least these 92
+    "header_size" / Int32ul,  # bytes that the checksum covers, at least 92
     "header_crc32" / Int32ul,  # computed with this field zero
     "reserved" / Int32ul,
     "my_lba" / Int64ul,
-    "alternate_lba" / Int64ul,  # where the other header is
+    "alternate_lba" / Int64ul,  # sector of the other header
     "first_usable_lba" / Int64ul,
     "last_usable_lba" / Int64ul,
     "disk_guid" / Bytes(16),
@@ -56,7 +56,7 @@ UNUSED = bytes(16)
 
 @dataclass(frozen=True)
 class GptCopy:
-    """One of the two copies of a GPT, header and array, both of whose checksums are right."""
+    """One of the two copies of a GPT, header and array, with right checksums."""
 
     sector_size: int
     my_lba: int
@@ -69,7 +69,7 @@ class GptCopy:
 
     @property
     def partitions(self) -> list[Partition]:
-        """The used slots, sound or not; one whose last sector lies before its first has a size of 0 or less."""
+        """The partitions in used slots, valid or not. If the last sector is before the first, the size is 0 or less."""
         slots = range(0, len(self.entries), self.entry_size)
         used = [slot for slot in slots if self.entries[slot : slot + 16] != UNUSED]
         return [self._partition(slot) for slot in used]
@@ -92,7 +92,7 @@ class GptCopy:
 
 
 def read_copy(device: BlockDevice, lba: int, sector_size: int) -> GptCopy:
-    """The copy whose header is in sector `lba`. Raises FormatError where anything in it is not as it must be."""
+    """The copy whose header is in sector `lba`. Raises FormatError if its header or array is not valid."""
     position = lba * sector_size
     sector = device.read_at(position, sector_size)
     header = HEADER.parse(sector)
@@ -138,11 +138,11 @@ def _read_entries(device: BlockDevice, position: int, sector_size: int, header: 
 def find_gpt(
     device: BlockDevice, sector_sizes: list[int], protected_lba: int | None
 ) -> tuple[GptCopy | None, list[str]]:
-    """The primary copy if it is sound, else the backup; and warnings about the other one. None: neither is sound.
+    """The primary copy if it is valid, else the backup, else None; and warnings about the other copy.
 
     Args:
-        sector_sizes: in bytes, the likeliest first.
-        protected_lba: the last sector that the protective MBR covers: the backup is there when the disk has grown.
+        sector_sizes: possible sizes in bytes, likeliest first.
+        protected_lba: the last sector that the protective MBR covers; the backup is there if the disk has grown.
     """
     sector_sizes = sorted(sector_sizes, key=lambda size: not _has_signature(device, size))
     failures: list[FormatError] = []
@@ -164,7 +164,7 @@ def find_gpt(
 
 
 def _outside(copy: GptCopy) -> list[str]:
-    """Warnings for partitions where the table itself, or its backup, may lie."""
+    """Warnings for partitions that overlap the table or its backup."""
     first, end = (lba * copy.sector_size for lba in (copy.first_usable_lba, copy.last_usable_lba + 1))
     return [
         f"partition {partition.number} lies outside of bytes {first} to {end}, which the GPT has for partitions"
@@ -178,14 +178,14 @@ def _has_signature(device: BlockDevice, position: int) -> bool:
 
 
 def _backup_places(device: BlockDevice, sector_size: int, protected_lba: int | None) -> list[int]:
-    """The sectors where the backup header can be: the device's last, and the last when the disk was partitioned."""
+    """The sectors where the backup header may be: the device's last, and the last when the disk was partitioned."""
     last = device.size // sector_size - 1
     places = [last] if protected_lba is None else [last, protected_lba]
     return [lba for lba in places if 1 < lba <= last]
 
 
 def _compare_with_backup(device: BlockDevice, primary: GptCopy) -> list[str]:
-    """Warnings for a disk whose primary copy is sound."""
+    """Warnings about the backup, for a disk whose primary copy is valid."""
     end = (primary.alternate_lba + 1) * primary.sector_size
     if end > device.size:
         return [f"the disk was {end} bytes long when it was partitioned, and is {device.size}: it has been cut short"]

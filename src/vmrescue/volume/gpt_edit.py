@@ -1,4 +1,4 @@
-"""Writing a GPT: both of its copies, the backup at the disk's end, and the MBR that protects them.
+"""Writes a GPT: the primary copy, the backup at the disk's end, and the protective MBR.
 
 Source: UEFI Specification 2.10, sections 5.2.3 (protective MBR) and 5.3.
 """
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from vmrescue.device import BlockDevice
 
-MOST_SECTORS = 0xFFFFFFFF  # what the protective MBR says of a disk that has more
+MOST_SECTORS = 0xFFFFFFFF  # in the protective MBR of a disk with more sectors
 
 
 def last_usable_end(device: BlockDevice, sector_size: int) -> int:
-    """The byte behind the last sector that partitions can have once the backup is at the device's end."""
+    """The byte after the last sector that partitions may use, if the backup is at the device's end."""
     copy = gpt.read_copy(device, 1, sector_size)
     return (device.size // sector_size - 1 - _array_sectors(copy)) * sector_size
 
@@ -31,17 +31,17 @@ def last_usable_end(device: BlockDevice, sector_size: int) -> int:
 def write_table(
     device: BlockDevice, sector_size: int, places: dict[int, tuple[int, int]], types: dict[int, UUID] | None = None
 ) -> None:
-    """Puts the backup at the device's end, and gives partitions other places and types.
+    """Writes the backup at the device's end, and new places and types of partitions into both copies.
 
     Args:
-        device: perhaps longer than when it was partitioned.
+        device: the disk, which may be longer than when it was partitioned.
         sector_size: in bytes.
-        places: by the partition's number its first byte and the byte behind it.
-        types: by the partition's number what it is for.
+        places: partition number -> (first byte, byte after the last).
+        types: partition number -> type GUID.
 
     Raises:
-        FormatError: the primary copy is not sound.
-        RefusedError: the MBR beside the GPT lists partitions too, so that there are two truths to keep.
+        FormatError: the primary copy is not valid.
+        RefusedError: the MBR lists partitions besides the GPT's, so two tables would have to agree.
     """
     copy = gpt.read_copy(device, 1, sector_size)
     raw = device.read_at(sector_size, sector_size)
@@ -70,7 +70,7 @@ def _array_sectors(copy: gpt.GptCopy) -> int:
 
 
 def _sealed(raw: bytes, fields: Container | dict[str, object]) -> bytes:
-    """The header's sector with these fields and the right checksum; what lies behind the fields stays."""
+    """The header's sector with these fields and the right checksum; bytes after the fields stay."""
     unsealed = gpt.HEADER.build({**fields, "header_crc32": 0}) + raw[gpt.HEADER.sizeof() :]
     checksum = crc32(unsealed[: gpt.HEADER.parse(raw).header_size])
     sealed: bytes = gpt.HEADER.build({**fields, "header_crc32": checksum}) + raw[gpt.HEADER.sizeof() :]
@@ -78,14 +78,14 @@ def _sealed(raw: bytes, fields: Container | dict[str, object]) -> bytes:
 
 
 def _blank_backup(device: BlockDevice, copy: gpt.GptCopy, array_sectors: int) -> None:
-    """Overwrites the backup where it was: a partition may come to lie there, and a stale copy must not be found."""
+    """Overwrites the old backup, so that no stale copy is found, for example inside a partition."""
     first = copy.alternate_lba - array_sectors
     if first > copy.last_usable_lba:
         device.write_at(first * copy.sector_size, bytes((array_sectors + 1) * copy.sector_size))
 
 
 def _protect(device: BlockDevice, last_lba: int) -> None:
-    """Makes the protective MBR cover the disk."""
+    """Makes the protective MBR cover the whole disk."""
     record = mbr.read_boot_record(device, 0)
     if [entry.type for entry in record.entries] != [GPT_PROTECTIVE]:
         raise RefusedError("the MBR beside the GPT is not a protective one: the table is not rewritten")

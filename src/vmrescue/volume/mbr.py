@@ -1,4 +1,4 @@
-"""The master boot record, and the chain of extended boot records behind it.
+"""The master boot record, and the chain of extended boot records.
 
 Source: Microsoft, "Basic Disks and Volumes Technical Reference" (master boot record, extended boot record).
 """
@@ -17,20 +17,20 @@ from vmrescue.volume.partition_types import EXTENDED_TYPES
 if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
 
-SECTOR = 512  # the table's own size, also where the disk's sectors are larger
+SECTOR = 512  # bytes of a boot record, also on disks with larger sectors
 ENTRIES_AT = 446
 SLOTS = 4
 ACTIVE = 0x80
-HEADS, SECTORS = 255, 63  # the geometry that BIOSes and Windows take for large disks
-CYLINDERS = 1024  # what a cylinder's ten bits hold
-MAX_LOGICAL = 255  # far more than any system makes; a longer chain is a hostile one
+HEADS, SECTORS = 255, 63  # the geometry that BIOSes and Windows assume for large disks
+CYLINDERS = 1024  # a cylinder number has ten bits
+MAX_LOGICAL = 255  # far more than any system makes; ends a hostile chain
 
 ENTRY = Struct(
     "boot_flag" / Int8ul,  # ACTIVE, or 0
     "first_chs" / Bytes(3),
     "type" / Int8ul,
     "last_chs" / Bytes(3),
-    "start" / Int32ul,  # sectors, from the disk's start; in an extended boot record from there, see below
+    "start" / Int32ul,  # sectors from the disk's start; in an extended boot record see `_read_chain`
     "sectors" / Int32ul,
 )
 BOOT_RECORD = Struct(
@@ -43,7 +43,7 @@ BOOT_RECORD = Struct(
 
 
 class Entry(NamedTuple):
-    """A used slot of a boot record; `start` and `sectors` as the disk has them."""
+    """A used slot of a boot record; `start` and `sectors` as stored."""
 
     slot: int
     boot_flag: int
@@ -52,7 +52,7 @@ class Entry(NamedTuple):
     sectors: int
 
     def to_partition(self, number: int, base: int, sector_size: int) -> Partition:
-        """The partition it describes, when its start counts from sector `base`."""
+        """The partition that it describes; its start counts from sector `base`."""
         start = (base + self.start) * sector_size
         return Partition(number, start, self.sectors * sector_size, self.type, active=self.boot_flag == ACTIVE)
 
@@ -65,7 +65,7 @@ class BootRecord(NamedTuple):
 
 
 def read_boot_record(device: BlockDevice, position: int) -> BootRecord:
-    """The boot record at byte `position`. Raises FormatError where its 55 AA signature is missing."""
+    """The boot record at byte `position`. Raises FormatError if its signature 55 AA is missing."""
     data = device.read_at(position, SECTOR)
     try:
         record = BOOT_RECORD.parse(data)
@@ -76,12 +76,12 @@ def read_boot_record(device: BlockDevice, position: int) -> BootRecord:
 
 
 def entry_position(slot: int) -> int:
-    """The byte of the master boot record where the entry of a slot, counted from 1, begins."""
+    """The offset in the master boot record of the entry of a slot, counted from 1."""
     return ENTRIES_AT + (slot - 1) * int(ENTRY.sizeof())
 
 
 def write_place(device: BlockDevice, slot: int, start: int, sectors: int, last_chs: bytes | None = None) -> None:
-    """Gives the partition in a slot of the master boot record another place; start and length are in sectors."""
+    """Changes the place of the partition in a slot of the master boot record; start and length in sectors."""
     position = entry_position(slot)
     fields = ENTRY.parse(device.read_at(position, ENTRY.sizeof()))
     changed = {"start": start, "sectors": sectors, "last_chs": last_chs or chs(start + sectors - 1)}
@@ -91,23 +91,23 @@ def write_place(device: BlockDevice, slot: int, start: int, sectors: int, last_c
 
 
 def active_slots(device: BlockDevice) -> list[int]:
-    """The slots whose partition is marked as active, counted from 1: one, where a BIOS is to start from the disk."""
+    """The slots, counted from 1, whose partition is active. For a BIOS to start from the disk there must be one."""
     return [entry.slot for entry in read_boot_record(device, 0).entries if entry.boot_flag == ACTIVE]
 
 
 def numbers_text(numbers: list[int]) -> str:
-    """``1``; ``1, 3``; ``none``."""
+    """Numbers as text: ``1``; ``1, 3``; ``none``."""
     return ", ".join(map(str, numbers)) or "none"
 
 
 def write_active(device: BlockDevice, slot: int) -> None:
-    """Marks the partition in a slot of the master boot record as active, and no other."""
+    """Marks only the partition in a slot of the master boot record as active."""
     for each in range(1, SLOTS + 1):
         device.write_at(entry_position(each), bytes([ACTIVE if each == slot else 0]))
 
 
 def chs(lba: int) -> bytes:
-    """A sector's number as cylinder, head and sector; where those cannot hold it, the largest, as Windows writes it."""
+    """A sector's number as cylinder, head and sector; the largest possible if it does not fit, as Windows writes it."""
     track, sector = divmod(lba, SECTORS)
     cylinder, head = divmod(track, HEADS)
     if cylinder >= CYLINDERS:
@@ -116,7 +116,7 @@ def chs(lba: int) -> bytes:
 
 
 def is_plausible(record: BootRecord, device_size: int) -> bool:
-    """Whether this is surely a partition table, and not a boot sector's program text where the table would be."""
+    """Whether it is a partition table, and not a boot sector with program code in the table's place."""
     runs = sorted((entry.start, entry.start + entry.sectors) for entry in record.entries)
     apart = all(end <= start for (_, end), (start, _) in pairwise(runs))
     flags_known = all(entry.boot_flag in (0, ACTIVE) for entry in record.entries)
@@ -125,12 +125,12 @@ def is_plausible(record: BootRecord, device_size: int) -> bool:
 
 
 def read_partitions(device: BlockDevice, record: BootRecord, sector_size: int) -> tuple[list[Partition], list[str]]:
-    """All partitions that the record and its extended chains list, sound or not, and warnings about the chains."""
+    """All partitions of the record and its extended chains, valid or not, and warnings about the chains."""
     partitions = [entry.to_partition(entry.slot, 0, sector_size) for entry in record.entries]
     warnings: list[str] = []
     for extended in [partition for partition in partitions if partition.type in EXTENDED_TYPES]:
         if extended.end > device.size or not extended.size:
-            continue  # reported with all other entries that do not fit
+            continue  # reported later, with all other entries that do not fit
         first_number = max(5, 1 + max(partition.number for partition in partitions))
         partitions += _read_chain(device, extended, first_number, sector_size, warnings)
     return partitions, warnings
@@ -139,7 +139,7 @@ def read_partitions(device: BlockDevice, record: BootRecord, sector_size: int) -
 def _read_chain(
     device: BlockDevice, extended: Partition, number: int, sector_size: int, warnings: list[str]
 ) -> list[Partition]:
-    """The logical partitions of an extended one: each boot record holds one, and a link to the next record.
+    """The logical partitions of an extended one. Each boot record has one, and a link to the next record.
 
     A logical partition's start counts from its own boot record; a link counts from the extended partition.
     """

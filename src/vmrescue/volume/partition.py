@@ -1,4 +1,4 @@
-"""A partition and a partition table as plain data, whatever style the disk has."""
+"""A partition and a partition table as plain data, for MBR and GPT alike."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Partition:
 
     @property
     def part_of(self) -> str | None:
-        """What the partition is only a part of, in words; None where it stands for itself."""
+        """What the partition is only a part of, such as a dynamic disk; None if it stands for itself."""
         return PARTS_OF.get(self.role)
 
     def open(self, device: BlockDevice) -> Window:
@@ -65,14 +65,14 @@ class Partition:
 
 @dataclass(frozen=True)
 class PartitionTable:
-    """What a disk's first and last sectors say of its partitions.
+    """A disk's partition table.
 
     Args:
-        style: ``"MBR"``, ``"GPT"``, or ``"none"``: a bare volume, shown as one partition that spans the device.
-        sector_size: the unit the table counts in, in bytes.
+        style: ``"MBR"``, ``"GPT"``, or ``"none"``: a bare volume, shown as one partition that has the whole device.
+        sector_size: the table's unit, in bytes.
         disk_id: the MBR disk signature, or the GPT disk GUID; None for a bare volume.
-        partitions: those that lie wholly inside the device and overlap no other, by number.
-        warnings: sentences for a person: what is broken in the table, and which entries were left out for it.
+        partitions: those that are inside the device and overlap no other, sorted by number.
+        warnings: sentences for the user: what is broken in the table, and which entries were left out.
     """
 
     style: Style

@@ -1,4 +1,4 @@
-"""Which partitions a disk has: MBR, GPT, or a bare volume without a table."""
+"""Reads a disk's partition table: MBR, GPT, or a bare volume without a table."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ SECTOR_SIZES = (512, 4096)
 
 
 def read_partition_table(device: BlockDevice) -> PartitionTable:
-    """The disk's partitions, with warnings about what is broken in its table.
+    """The disk's partition table, with warnings about what is broken in it.
 
-    The device's sector size is a hint only: a raw image does not tell, so the table that is found decides.
+    The device's sector size is only a hint, because a raw image does not have one: the table that is found decides.
 
     Raises:
-        FormatError: there is no table and no file system, both copies of the GPT are broken, or no entry of the
-            table lies inside the device.
+        FormatError: there is no table and no file system, or both copies of the GPT are broken, or no entry of the
+            table is inside the device.
     """
     if device.size < mbr.SECTOR:
         raise FormatError("disk", None, f"at least one sector of {mbr.SECTOR} bytes", f"{device.size} bytes")
     sector_sizes = sorted(SECTOR_SIZES, key=lambda size: size != device.sector_size)
     record, error = _read_mbr(device)
-    # Only a disk whose MBR is protective, empty or missing is a GPT disk: a converted disk may keep a stale GPT.
+    # A GPT counts only if the MBR is protective, empty or missing: a disk converted to MBR may still have a stale GPT.
     if record is None or not record.entries or _protective(record):
         table = _read_gpt(device, record, sector_sizes)
         if table is not None:
@@ -44,7 +44,7 @@ def read_partition_table(device: BlockDevice) -> PartitionTable:
     if file_system:
         whole = Partition(1, 0, device.size, 0)
         return PartitionTable("none", device.sector_size, None, [whole], [])
-    assert error is not None  # a record is missing only because reading it failed
+    assert error is not None  # if there is no record, reading it failed
     raise FormatError("partition table", error.position, "an MBR, a GPT or a file system's boot sector", error.found)
 
 
@@ -56,12 +56,12 @@ def _read_mbr(device: BlockDevice) -> tuple[mbr.BootRecord | None, FormatError |
 
 
 def _protective(record: mbr.BootRecord) -> mbr.Entry | None:
-    """The entry that protects a GPT from programs which know only MBRs."""
+    """The entry that protects a GPT from programs that know only MBRs; None if there is none."""
     return next((entry for entry in record.entries if entry.type == GPT_PROTECTIVE), None)
 
 
 def _read_gpt(device: BlockDevice, record: mbr.BootRecord | None, sector_sizes: list[int]) -> PartitionTable | None:
-    """The GPT, or None where there is none. Raises FormatError where the MBR promises one and neither copy is sound."""
+    """The GPT; None if there is none. Raises FormatError if the MBR is protective and neither copy is valid."""
     protective = _protective(record) if record else None
     protected_lba = protective.start + protective.sectors - 1 if protective else None
     copy, warnings = gpt.find_gpt(device, sector_sizes, protected_lba)
@@ -79,14 +79,14 @@ def _read_gpt(device: BlockDevice, record: mbr.BootRecord | None, sector_sizes: 
 
 
 def _read_mbr_table(device: BlockDevice, record: mbr.BootRecord, sector_sizes: list[int]) -> PartitionTable:
-    """The MBR in the sector size under which its partitions begin with a file system; else in the likeliest."""
+    """The MBR's table, in the sector size with which most partitions begin with a file system; else the likeliest."""
     sector_size = max(sector_sizes, key=lambda size: _file_systems(device, record, size))
     partitions, warnings = mbr.read_partitions(device, record, sector_size)
     return _table(device, "MBR", sector_size, record.disk_signature, partitions, warnings)
 
 
 def _file_systems(device: BlockDevice, record: mbr.BootRecord, sector_size: int) -> int:
-    """How many of the MBR's partitions begin with a known boot sector if its unit is `sector_size` bytes."""
+    """How many of the MBR's partitions begin with a known boot sector if sectors have `sector_size` bytes."""
     partitions = [entry.to_partition(entry.slot, 0, sector_size) for entry in record.entries]
     return sum(1 for p in partitions if p.size >= 512 and p.end <= device.size and identify(p.open(device)))
 
@@ -99,10 +99,10 @@ def _table(
     listed: list[Partition],
     warnings: list[str],
 ) -> PartitionTable:
-    """A table of those `listed` partitions that can be trusted with a write. Raises FormatError where none can.
+    """A table of those `listed` partitions that can be written to safely. Raises FormatError if there are none.
 
-    One that begins on the disk and ends behind it is there as far as the disk goes: whether what is in it is whole its
-    file system tells, and a volume of NTFS lacks nothing where only the partition's last sector is cut off.
+    A partition that begins on the disk and ends after it is listed as far as the disk goes. Its file system then shows
+    whether anything is missing: NTFS misses nothing if only the partition's last sector is cut off.
     """
     complaints = [text for partition in listed if (text := _misplaced(partition, device.size, sector_size))]
     placed = [partition for partition in listed if not _misplaced(partition, device.size, sector_size)]
@@ -119,7 +119,7 @@ def _table(
 
 
 def _misplaced(partition: Partition, disk_size: int, sector_size: int) -> str | None:
-    """Why the partition cannot be where the table says, if it cannot."""
+    """Why the partition cannot be where the table says; None if it can."""
     if partition.size <= 0:
         return f"partition {partition.number} has no sectors; it is left out"
     if partition.start < sector_size:
@@ -142,7 +142,7 @@ def _beyond(partition: Partition, disk_size: int) -> str:
 
 
 def _overlaps(partitions: list[Partition]) -> list[tuple[Partition, Partition]]:
-    """Pairs that overlap, every partition that does in at least one; an extended one may hold its logical ones."""
+    """Pairs of overlapping partitions; each that overlaps is in at least one pair. Extended partitions are exempt."""
     pairs = []
     furthest: Partition | None = None
     for partition in sorted((p for p in partitions if p.role != "extended"), key=lambda p: p.start):

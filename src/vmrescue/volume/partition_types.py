@@ -1,4 +1,4 @@
-"""What a partition's type says it is for: MBR type bytes and GPT type GUIDs, with their names and roles.
+"""Partition types: MBR type bytes and GPT type GUIDs, with their names and roles.
 
 Sources: Microsoft, "PARTITION_INFORMATION_GPT" and "Disk Partition Types" (winioctl); UEFI 2.10, 5.3.3; Andries
 Brouwer's list of MBR types; util-linux' lists. Only types that a Windows VM's disks have, or that its engineer must not
@@ -23,7 +23,7 @@ Role = Literal[
     "other",
 ]
 
-# Roles of partitions that do not stand for themselves: what they are parts of.
+# For roles of partitions that are only parts of something: of what.
 PARTS_OF: dict[Role, str] = {"dynamic disk": "a dynamic disk", "storage spaces": "a storage pool"}
 
 EXTENDED_TYPES = frozenset({0x05, 0x0F, 0x85})
@@ -83,7 +83,7 @@ GPT_TYPES: dict[UUID, tuple[str, Role]] = {
 
 
 def describe_type(type_: int | UUID) -> tuple[str, Role]:
-    """The name and role of an MBR type byte or a GPT type GUID; an unknown one is named by its number."""
+    """The name and role of an MBR type byte or a GPT type GUID; an unknown one's name is its number."""
     if isinstance(type_, UUID):
         return GPT_TYPES.get(type_, (f"type {type_}", "other"))
     return MBR_TYPES.get(type_, (f"type 0x{type_:02x}", "other"))

@@ -1,4 +1,4 @@
-"""In what state a volume was left, and what may therefore be done to it."""
+"""The state in which a volume was left, and which edits it allows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from vmrescue.errors import RefusedError
 
 
 class Allows(Enum):
-    """What an edit of a volume may do."""
+    """Which edits a volume's state allows."""
 
     ALL = "everything"
     CONTENT = "files may get other bytes where they have their own; none is created, deleted or resized"
@@ -17,7 +17,7 @@ class Allows(Enum):
 
 
 class StateName(StrEnum):
-    """What was found, from the gravest down. A damaged volume is one whose structures cannot be read."""
+    """A volume's state, worst first. A damaged volume is one whose structures cannot be read."""
 
     DAMAGED = "damaged"
     ENCRYPTED = "encrypted"
@@ -35,9 +35,9 @@ _ALLOWS = {StateName.LOG_PENDING: Allows.CONTENT, StateName.DIRTY: Allows.ALL, S
 
 
 class VolumeState(NamedTuple):
-    """The gravest of what was found, and every reason, in sentences.
+    """A volume's worst state, and all reasons, in sentences.
 
-    Windows will check a dirty volume at its next start; edits of it are safe.
+    A dirty volume can be edited safely; Windows will check it at its next start.
     """
 
     name: StateName
@@ -48,12 +48,12 @@ class VolumeState(NamedTuple):
         return self.name.allows
 
     def check_content(self) -> None:
-        """Raises RefusedError where not even the content of a file may be changed in place."""
+        """Raises RefusedError if not even the content of a file may be changed in place."""
         if self.allows is Allows.NOTHING:
             raise RefusedError(f"the volume is {self.name} ({'; '.join(self.reasons)}): nothing on it may be changed")
 
     def check_metadata(self) -> None:
-        """Raises RefusedError where files may not be created, deleted or resized."""
+        """Raises RefusedError if files may not be created, deleted or resized."""
         self.check_content()
         if self.allows is Allows.CONTENT:
             reasons = "; ".join(self.reasons)

@@ -1,4 +1,4 @@
-"""A window on part of a device: how a partition, or a range of any device, is itself a device."""
+"""A range of a device, such as a partition, as a device of its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Window:
-    """Bytes [start, start + size) of `device`, seen from 0. Closing it leaves the device open."""
+    """The bytes [start, start + size) of `device`, as a device. Closing it leaves `device` open."""
 
     def __init__(self, device: BlockDevice, start: int, size: int) -> None:
         check_range("window", start, size, device.size)
@@ -35,4 +35,4 @@ class Window:
         self.device.flush()
 
     def close(self) -> None:
-        """Nothing to release: the device belongs to whoever opened it."""
+        """Nothing to do: whoever opened the device must close it."""

@@ -1,1 +1,1 @@
-"""Disks, their partitions, and the volumes on these: which file systems there are, who reads and who edits each."""
+"""Disks, their partitions and volumes, and the table of file systems with their readers and editors."""

@@ -1,6 +1,6 @@
-"""A disk that is at hand, and the volumes on it: its container, its partition table, file systems read on demand.
+"""An opened disk and its volumes: its container, its partition table, and file systems, which are read when needed.
 
-A disk knows its volumes, and a volume the disk that it is on: so both stand here.
+`Disk` and `Volume` refer to each other, so both are in this module.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class Disk:
 
     Args:
         device: the virtual disk; its owner closes it.
-        path: where the image lies, for reports.
-        index: 0 for the image that is diagnosed, then 1, 2, … for the data disks given with it.
-        table: its partitions, where they are known; else they are read.
+        path: the image's path, for reports.
+        index: 0 for the image that is diagnosed; 1, 2, … for the data disks given with it.
+        table: its partition table, if it is known already; else it is read.
     """
 
     def __init__(self, device: VirtualDisk, path: str, index: int = 0, table: PartitionTable | None = None) -> None:
@@ -42,12 +42,12 @@ class Disk:
         self.volumes = [Volume(self, partition) for partition in self.table.partitions if partition.role != "extended"]
 
     def anew(self) -> Self:
-        """The same disk as it is now, with nothing remembered: neither its table nor what a reader has seen."""
+        """A new object for the same disk, without anything cached: its table and volumes are read again."""
         return type(self)(self.device, self.path, self.index)
 
     @property
     def id(self) -> str:
-        """The MBR signature (eight hexadecimal digits) or the GPT disk GUID, as text; empty for a bare volume."""
+        """The MBR signature (eight hexadecimal digits) or the GPT disk GUID as text; empty for a bare volume."""
         disk_id = self.table.disk_id
         if disk_id is None:
             return ""
@@ -55,22 +55,22 @@ class Disk:
 
     @property
     def identity(self) -> ImageIdentity:
-        """What a plan for this disk is for."""
+        """The identity that a plan for this disk contains."""
         return ImageIdentity(self.device.size, self.id)
 
     @property
     def warnings(self) -> list[str]:
-        """What was odd about the container and the partition table, though they could be read."""
+        """Warnings about the container and the partition table, which could be read nevertheless."""
         parts = (volume.refusal for volume in self.volumes)
         return [*self.device.warnings, *self.table.warnings, *filter(None, parts)]
 
     @property
     def refusal(self) -> str | None:
-        """Why the image is only read, and what makes one of it that is written; None where it is itself."""
+        """Why the image is only read, and how to convert it; None if it can be written."""
         return self.device.refusal
 
     def volume(self, number: int) -> Volume | None:
-        """The volume on partition `number`."""
+        """The volume on partition `number`; None if there is none."""
         return self._by_number.get(number)
 
     @cached_property
@@ -79,7 +79,7 @@ class Disk:
 
 
 class DiskWithoutTable(Disk):
-    """A disk whose partition table cannot be read, or that is blank: it has no volumes, and says why."""
+    """A blank disk, or one whose partition table cannot be read. It has no volumes; its warnings say why."""
 
     def __init__(self, device: VirtualDisk, path: str, index: int = 0) -> None:
         super().__init__(device, path, index, PartitionTable("none", device.sector_size, None, [], [_why(device)]))
@@ -97,7 +97,7 @@ class Volume:
     """A partition of `disk` as a volume.
 
     Attributes:
-        letter: the guest's own drive letter for it (``"C:"``), where Windows has assigned one; set by the installation.
+        letter: its drive letter in the guest's Windows (``"C:"``), if it has one; set by `Installation`.
     """
 
     def __init__(self, disk: Disk, partition: Partition) -> None:
@@ -111,27 +111,27 @@ class Volume:
 
     @property
     def position(self) -> int:
-        """The first byte of the volume on its disk."""
+        """Where the volume begins, in bytes from the disk's start."""
         return self.partition.start
 
     @cached_property
     def device(self) -> BlockDevice:
-        """The volume's bytes, in the clear."""
+        """The volume's bytes, decrypted if need be."""
         return in_the_clear(self.partition.open(self.disk.device))
 
     @cached_property
     def file_system(self) -> str | None:
-        """``NTFS``, ``FAT32``, ``BitLocker``, …; None where nothing known is there."""
+        """``NTFS``, ``FAT32``, ``BitLocker``, …; None if it is none that is known."""
         return identify(self.device) or other_content(self.device)
 
     @cached_property
     def files(self) -> FileSystem:
-        """Raises UnsupportedError for a file system that cannot be read."""
+        """The reader of its file system. Raises UnsupportedError if vmrescue cannot read it."""
         return open_file_system(self.device, self.file_system, self.position)
 
     @property
     def kind(self) -> FileSystemKind:
-        """Its file system's row in the table. Raises UnsupportedError where it has none."""
+        """Its file system's row in the table. Raises UnsupportedError if it has none."""
         return file_system_of(self.file_system, str(self))
 
     @property
@@ -140,7 +140,7 @@ class Volume:
 
     @property
     def unused(self) -> int:
-        """Bytes at the end of its partition that an NTFS volume does not count: it was copied onto a larger one."""
+        """Bytes at the end of its partition that an NTFS volume does not use, because it was copied to a larger one."""
         if self.file_system != "NTFS" or self.disk.table.style == "none":
             return 0
         try:
@@ -153,14 +153,14 @@ class Volume:
 
         Raises:
             UnsupportedError: its file system has none.
-            FormatError: the reader, which is to confirm what the editor does, does not see the same volume.
+            FormatError: the reader, which has to confirm the edits, sees another geometry than the editor.
         """
-        _ = self.files  # opening it compares the two
+        _ = self.files  # opening the reader compares the geometries
         return self.kind.edit(self.device)
 
     @cached_property
     def state(self) -> VolumeState:
-        """In what state Windows left it; what holds no known file system is clean."""
+        """The state in which Windows left it; `clean` if its file system is not known."""
         try:
             if self.file_system == "BitLocker" and (bitlocker := read_bitlocker(self.device)):
                 return VolumeState(StateName.ENCRYPTED, bitlocker.reasons)
@@ -170,7 +170,7 @@ class Volume:
 
     @property
     def refusal(self) -> str | None:
-        """Why nothing on this volume may be changed, apart from its state; None where it may."""
+        """Why nothing on this volume may be changed, apart from its state; None if it may."""
         part_of, type_name = self.partition.part_of, self.partition.type_name
         if part_of is None:
             return None
@@ -180,7 +180,7 @@ class Volume:
         )
 
     def must_be_whole(self) -> None:
-        """Raises RefusedError where nothing on it is changed."""
+        """Raises RefusedError, with `refusal`, if nothing on the volume may be changed."""
         if self.refusal:
             raise RefusedError(self.refusal)
 

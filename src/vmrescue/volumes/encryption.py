@@ -1,7 +1,7 @@
-"""The table of encryptions, which lie between a volume's sectors and its file system. None is read yet.
+"""The table of encryptions of volumes. It is empty: no encrypted volume can be read yet.
 
-BitLocker is recognised (`volume.bitlocker`): a volume's state says that it is encrypted, and nothing in it is read or
-changed. A new one is a module that makes the plain volume of an encrypted one, and a row here.
+BitLocker is only recognised (`volume.bitlocker`): a volume's state says that it is encrypted, and nothing in it is read
+or changed. A new encryption needs a module that opens an encrypted volume, and a row here.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ class Encryption:
     """A row of the table.
 
     Attributes:
-        found: whether a volume's bytes are encrypted by it, and it can be opened.
-        open: the volume in the clear, of the same size, each byte at its place; what is written to it is encrypted.
+        found: whether a volume is encrypted by it and can be opened.
+        open: gives the decrypted volume, of the same size and with the same offsets; writes to it are encrypted.
     """
 
     found: Callable[[BlockDevice], bool]
@@ -29,10 +29,10 @@ class Encryption:
 
 
 ENCRYPTIONS: list[Encryption] = []
-"""The first that is found is it."""
+"""The first row that matches is used."""
 
 
 def in_the_clear(device: BlockDevice) -> BlockDevice:
-    """The volume that is to be read and edited: itself, where nothing that can be opened encrypts it."""
+    """The decrypted volume; the volume itself if no row of the table matches."""
     kind = next((each for each in ENCRYPTIONS if each.found(device)), None)
     return kind.open(device) if kind else device

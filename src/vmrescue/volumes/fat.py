@@ -35,7 +35,7 @@ def state(device: BlockDevice) -> VolumeState:
 
 
 def geometry(device: BlockDevice) -> dict[str, int | None]:
-    """Places and sizes are in bytes."""
+    """The volume's geometry according to the editor; positions and sizes in bytes."""
     from vmrescue.fat.boot_sector import read_boot_sector
 
     boot = read_boot_sector(device)

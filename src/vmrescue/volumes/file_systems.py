@@ -1,6 +1,6 @@
-"""The table of file systems: who reads each of them, who edits it, and what else the program asks of it.
+"""The table of file systems: the reader and the editor of each, and other functions that the program needs.
 
-A new one is a module like `volumes.ntfs`, and a row here.
+A new file system needs a module like `volumes.ntfs`, and a row here.
 """
 
 from __future__ import annotations
@@ -31,90 +31,90 @@ class ListedFile(Protocol):
 
 
 class VolumeEditor(Protocol):
-    """Paths use backslashes and start at the volume's root."""
+    """The editor of a volume. Paths use backslashes and start at the volume's root."""
 
     def exists(self, path: str) -> bool:
-        """Whether there is a file or directory of that path."""
+        """Whether a file or directory exists at the path."""
 
     def read_file(self, path: str) -> bytes:
-        """The whole content of a file."""
+        """The whole content of a file, in bytes."""
 
     def open_file(self, path: str) -> Readable:
-        """A file's content, read when it is asked for, until the file is edited. Raises as `read_file`."""
+        """A file's content, read as it is needed; valid until the file is edited. Raises as `read_file`."""
 
     def write_parts(self, path: str, parts: Iterable[tuple[int, bytes]]) -> None:
-        """Replaces bytes inside a file's content, given by their offsets in it; the size stays."""
+        """Replaces bytes of a file's content: (offset in the file, bytes). The size does not change."""
 
     def write_file(self, path: str, data: bytes) -> None:
-        """Gives a file this content, of the same, a smaller or a larger size."""
+        """Replaces a file's content; the size may change."""
 
     def create_file(self, path: str, data: bytes) -> None:
-        """Creates a file with this content, in a directory that is there."""
+        """Creates a file with this content; its directory must exist."""
 
     def create_directory(self, path: str) -> None:
         """Creates an empty directory, in one that is there."""
 
     def delete(self, *paths: str) -> None:
-        """Deletes files: all of them, or none."""
+        """Deletes files, all or none."""
 
     def rename(self, path: str, name: str) -> None:
-        """Gives a file another name in the same directory."""
+        """Renames a file in its directory."""
 
     def check(self) -> list[Any]:
-        """What is wrong with the volume; empty where it is sound."""
+        """What is wrong with the volume; empty if it is sound."""
 
     def list(self, path: str = "") -> Sequence[ListedFile]:
         """What is in a directory, with its attributes."""
 
 
 class FileSystemKind(Protocol):
-    """A row of the table: a module with these names. `device` holds the volume from its first byte on."""
+    """A row of the table: a module with these names. `device` is the volume."""
 
     TITLE: str  # for errors
 
     def read(self, device: BlockDevice, position: int) -> FileSystem:
-        """Its reader; `position` is the volume's first byte on the disk, for errors."""
+        """The reader. `position`: where the volume begins on its disk, in bytes, for errors."""
 
     def edit(self, device: BlockDevice) -> VolumeEditor:
-        """Its editor."""
+        """The editor."""
 
     def state(self, device: BlockDevice) -> VolumeState:
-        """In what state it was left. Raises FormatError or UnsupportedError where its structures cannot be read."""
+        """The state in which it was left. Raises FormatError or UnsupportedError if its structures cannot be read."""
 
     def geometry(self, device: BlockDevice) -> Mapping[str, int | None]:
-        """What the volume is to the editor: the facts that its reader gives as `geometry`, by the same names.
+        """The volume's geometry according to the editor, with the same keys as the reader's `geometry`.
 
-        Raises FormatError where they are those of no volume, so that a reader need not be asked.
+        Raises FormatError if no volume can have this geometry; the reader is then not asked.
         """
 
     def signs(self, device: BlockDevice, hives: Iterable[str], thorough: bool) -> Iterator[tuple[str, list[Range]]]:
-        """Bytes of the volume by which it shows whether somebody else has written to it: see `windows.signs`."""
+        """Bytes of the volume that show whether somebody else has written to it: see `windows.signs`."""
 
     def changed_clusters(self, before: BlockDevice, after: BlockDevice) -> Iterator[Range]:
-        """The clusters that an edit frees or takes."""
+        """The ranges of clusters, in bytes, that an edit frees or takes."""
 
 
 FILE_SYSTEMS: dict[str, FileSystemKind] = {"NTFS": ntfs, "FAT12": fat, "FAT16": fat, "FAT32": fat}
 
 
 def file_system_of(kind: str | None, where: str) -> FileSystemKind:
-    """The row of a file system that `volume.identify` names. Raises UnsupportedError where there is none."""
+    """The row of a file system that `volume.identify` names. Raises UnsupportedError if there is none."""
     if kind not in FILE_SYSTEMS:
         raise UnsupportedError(f"{where} holds {kind or 'no known file system'}: it cannot be read")
     return FILE_SYSTEMS[kind]
 
 
 def open_file_system(device: BlockDevice, kind: str | None, position: int) -> FileSystem:
-    """The reader for a volume, which sees the same volume as its editor.
+    """The reader of a volume, after a check that it and the editor see the same geometry.
 
     Args:
         device: the volume.
         kind: its file system, as `volume.identify` names it.
-        position: the volume's first byte on its disk, for errors.
+        position: where the volume begins on its disk, in bytes, for errors.
 
     Raises:
         UnsupportedError: vmrescue does not read that file system.
-        FormatError: the volume is none that there could be, or another one to its editor than to its reader.
+        FormatError: the geometry is impossible, or differs between editor and reader.
     """
     row = file_system_of(kind, f"the volume at byte {position}")
     with reading(f"{row.TITLE} volume", position):
@@ -125,7 +125,7 @@ def open_file_system(device: BlockDevice, kind: str | None, position: int) -> Fi
 
 
 def must_agree(structure: str, position: int, edited: Mapping[str, int | None], read: Mapping[str, int | None]) -> None:
-    """Raises FormatError where reader and editor differ: what one wrote, the other would look for elsewhere."""
+    """Raises FormatError if the geometries of editor and reader differ: they would use different positions."""
     for name, value in edited.items():
         if read[name] != value:
             raise FormatError(structure, position, f"one {name} to editor and reader", f"{value} and {read[name]}")

@@ -1,1 +1,1 @@
-"""What a disk is packed in: VHD, and the containers of others, which are read."""
+"""Containers of disks: VHD, which is read and written, and those of other products, which are only read."""

@@ -1,7 +1,7 @@
-"""What makes an image that vmrescue writes of one that it only reads, or does not read."""
+"""Advice on how to convert an image that vmrescue cannot write into one that it can."""
 
 from __future__ import annotations
 
-# {path} is as a shell takes it.
+# {path} is replaced by the path, quoted for a shell.
 QEMU_ADVICE = "`qemu-img convert -O vpc -o subformat=fixed,force_size {path} OUT.vhd` makes a VHD of it"
 EWF_ADVICE = "`ewfexport -u -t OUT -f raw {path}` (of libewf) makes a raw image of it, OUT.raw"

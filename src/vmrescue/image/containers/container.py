@@ -1,4 +1,4 @@
-"""The table of containers: which one an image is in is found by its signature, never by its name."""
+"""The table of containers. An image's container is recognised by its signature, not by the file's name."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 _UNPACK = "unpack it first"
 
-# (byte position, signature, what it is, what to do). Sources: QEMU's docs/interop; libewf's format description; RFC
-# 1952, and the formats' magic numbers.
+# Files that are no readable images: (byte position, signature, what the file is, what to do). Sources: QEMU's
+# docs/interop; libewf's format description; RFC 1952, and the formats' magic numbers.
 _UNREADABLE = (
     (0, b"QFI\xfb", "a QCOW image", QEMU_ADVICE),
     (0, b"QED\0", "a QED image", QEMU_ADVICE),
@@ -46,7 +46,7 @@ _UNREADABLE = (
 
 
 def has_signature(store: BlockDevice, position: int, signature: bytes) -> bool:
-    """Whether these bytes lie at a place of a file."""
+    """Whether a file has these bytes at `position`."""
     return position + len(signature) <= store.size and store.read_at(position, len(signature)) == signature
 
 
@@ -67,7 +67,7 @@ def _open_vhd(store: Store, path: str | None, parent_folder: Path | None) -> Vir
 
 
 def _unreadable(store: BlockDevice) -> tuple[str, str] | None:
-    """What a file is that is no disk image that vmrescue reads, and what to do."""
+    """(what the file is, what to do) for a file that vmrescue does not read; None for others."""
     for position, signature, what, advice in _UNREADABLE:
         if has_signature(store, position, signature):
             return what, advice
@@ -85,9 +85,9 @@ class ContainerKind:
     """A row of the table.
 
     Attributes:
-        found: whether the bytes of a file are in this container; its path tells only which pieces lie beside it.
-        open: the disk in it, which takes the file over; the folder is where parents may lie.
-        refusal: for one that is only read, what whoever wants to write to it is told.
+        found: whether a file is in this container. The path is used only to find its other pieces.
+        open: opens the disk, which then owns the file; the folder is where parents may be.
+        refusal: the error for an attempt to write, if the container is only read.
     """
 
     found: Callable[[Store, str | None], bool]
@@ -96,7 +96,7 @@ class ContainerKind:
 
 
 def _foreign(kind: Foreign, found: Callable[[Store, str | None], bool]) -> ContainerKind:
-    """A row for a container that others make."""
+    """The row of a container of another product."""
     return ContainerKind(found, lambda store, path, parent_folder: kind.open(store, path), kind.refusal)
 
 
@@ -106,7 +106,7 @@ def _signed(kind: Foreign) -> Callable[[Store, str | None], bool]:
 
 FOREIGN = (VHDX, QCOW2, VMDK, VDI, E01)
 SIGNATURES = ((0, VHD), *(each for kind in FOREIGN for each in kind.signatures))
-"""(byte position, bytes) by which a file is known to be an image, but for a fixed VHD and one that is raw."""
+"""(byte position, bytes) of every signature of an image. Fixed VHDs and raw images have none at a fixed position."""
 
 CONTAINERS: list[ContainerKind] = [
     ContainerKind(lambda store, path: _is_vhd(store), _open_vhd),
@@ -115,7 +115,7 @@ CONTAINERS: list[ContainerKind] = [
     ContainerKind(lambda store, path: _unreadable(store) is not None, _refuse_unreadable),
     ContainerKind(lambda store, path: True, open_raw),
 ]
-"""The first that is found is it. A new container is a module that opens it, and a row here."""
+"""The first row that matches is used. A new container needs a module that opens it, and a row here."""
 
 
 def open_container(
@@ -124,18 +124,18 @@ def open_container(
     parent_folder: str | os.PathLike[str] | None = None,
     writable: bool = False,
 ) -> VirtualDisk:
-    """The disk that the bytes of `store` are.
+    """Opens the disk in `store`.
 
     Args:
-        store: the bytes; the disk takes them over, and closes them.
-        path: where they come from, for messages and to find a differencing disk's parent.
-        parent_folder: where else to look for it than beside the child.
-        writable: whether the disk is to be changed.
+        store: the image's bytes; the disk then owns `store` and closes it.
+        path: the image's path, for messages and to find a differencing disk's parent.
+        parent_folder: where to look for the parent, besides the child's folder.
+        writable: whether the disk will be written to.
 
     Raises:
-        FormatError, UnsupportedError: it is no disk image, or of a kind that vmrescue does not read.
+        FormatError, UnsupportedError: it is no disk image, or of a format that vmrescue does not read.
         NotFoundError: a parent is missing.
-        RefusedError: it is of a kind that vmrescue reads and does not write.
+        RefusedError: `writable`, and vmrescue only reads the format.
     """
     if not store.size:
         raise FormatError("disk image", None, "a disk", "an empty file")

@@ -1,4 +1,4 @@
-"""The one folder beside an image's own in which its parents may lie: the user names it, never the image."""
+"""The folder, besides an image's own, in which an image's parents are looked for. Only the user can name it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _FOLDER: ContextVar[Path | None] = ContextVar("parent folder", default=None)
 
 @contextmanager
 def parents_in(folder: str | os.PathLike[str] | None) -> Iterator[None]:
-    """While this lasts, parents are also looked for in `folder`, by whatever opens an image in this thread.
+    """Inside the block, images opened in this thread also look for parents in `folder`.
 
-    With None everything stays as it was.
+    None changes nothing.
     """
     token = _FOLDER.set(_FOLDER.get() if folder is None else Path(folder))
     try:
@@ -28,12 +28,12 @@ def parents_in(folder: str | os.PathLike[str] | None) -> Iterator[None]:
 
 
 def parent_folder() -> Path | None:
-    """The folder that was named, if one was."""
+    """The folder named with `parents_in`; None if there is none."""
     return _FOLDER.get()
 
 
 def files_of(folder: Path) -> list[Path]:
-    """The files that lie in a folder themselves: a link that leads out of it could have been put there with an image.
+    """The files of a folder. Links that lead out of it are left out: they could have been delivered with an image.
 
     Raises OSError.
     """

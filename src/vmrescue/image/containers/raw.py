@@ -1,4 +1,4 @@
-"""A raw image: the disk as it is, in a file or on a block device."""
+"""Raw images: the bytes of a disk, in a file or on a block device."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DEVICE = "a block device cannot be made longer from here: resize the disk where 
 
 
 class RawImage(Container):
-    """A disk as it is: the bytes of the file or block device."""
+    """A raw image: the bytes of the file or block device are those of the disk."""
 
     def __init__(self, store: Store, path: str | None = None) -> None:
         if store.size % SECTOR:
@@ -56,7 +56,7 @@ class RawImage(Container):
         self.store.write_at(offset, data)
 
     def resize(self, size: int) -> None:
-        """Makes the image `size` bytes long; the new part is zero. Raises RefusedError."""
+        """Makes the image `size` bytes long; the new bytes are zeros. Raises RefusedError if it cannot grow so."""
         if self.facts.why_not_longer:
             raise RefusedError(self.facts.why_not_longer)
         check_growth(self.size, size)
@@ -71,7 +71,7 @@ class RawImage(Container):
 
 
 def open_raw(store: Store, path: str | None, parent_folder: Path | None) -> RawImage:
-    """What is in no container: a disk as it is, unless it is a piece of one."""
+    """Opens an image that is in no container. Raises UnsupportedError if it is only a piece of one."""
     refuse_later_piece(store, path)
     refuse_flat_piece(store, path)
     return RawImage(store, path)

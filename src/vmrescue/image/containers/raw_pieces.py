@@ -1,6 +1,6 @@
-"""Images cut into pieces, ``disk.001``, ``disk.002``, …: which belong together, and when one alone is a whole disk.
+"""Images cut into pieces, ``disk.001``, ``disk.002``, …: which belong together, and which file alone is a whole disk.
 
-Such pieces have no header: only their names say what they are, and so far as one looks like a disk, its content.
+Such pieces have no header. Only their names tell what they are, and whether their content begins like a disk.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 FIRST_PIECE = re.compile(r"(?P<stem>.+\.)(?P<number>00+[01])")
 LATER_PIECE = re.compile(r"(?P<stem>.+\.)(?P<number>\d{3,})")
-BOOT_SIGNATURE_AT = 510  # of a partition table's sector, and of a volume's first
+BOOT_SIGNATURE_AT = 510  # offset in the first sector of a disk or of a volume
 BOOT_SIGNATURE = b"\x55\xaa"
 
 
 def later_pieces(path: str | None) -> Iterator[str]:
-    """``disk.002``, ``disk.003``, … beside ``disk.001``: as far as the last that is there, be others missing or not.
+    """``disk.002``, ``disk.003``, … after ``disk.001``, up to the last that exists, missing ones included.
 
-    None for an image that is no file on this machine.
+    Empty for an image that is no file on this machine.
     """
     first = Path(path or "")
     match = FIRST_PIECE.fullmatch(first.name)
@@ -42,7 +42,7 @@ def later_pieces(path: str | None) -> Iterator[str]:
 
 
 def refuse_later_piece(store: BlockDevice, path: str | None) -> None:
-    """Raises UnsupportedError for a later piece of an image by its name that is no whole image by its bytes."""
+    """Raises UnsupportedError for a file named like a later piece whose content does not begin like a disk."""
     match = LATER_PIECE.fullmatch(Path(path or "").name)
     if match is None or int(match["number"]) < 2 or store.size < SECTOR:
         return
@@ -56,9 +56,9 @@ def refuse_later_piece(store: BlockDevice, path: str | None) -> None:
 
 
 def may_be_cut(store: BlockDevice, path: str | None) -> str | None:
-    """What is to be said of a raw image that may be the first piece of several, none of which is beside it.
+    """A note for a raw image that may be the first of several pieces, if no other piece is in its folder.
 
-    A disk that ends with the copy of its GPT is whole, whatever its name; of others nothing says where they end.
+    A disk that ends with the backup of its GPT is whole. Without one, nothing tells where a disk ends.
     """
     if FIRST_PIECE.fullmatch(Path(path or "").name) is None or _last_sector(store).startswith(GPT):
         return None
@@ -68,19 +68,19 @@ def may_be_cut(store: BlockDevice, path: str | None) -> str | None:
 
 
 def join_advice(path: str) -> str:
-    """How to make one file of an image's pieces, of which `path` is the first; for a shell."""
+    """The shell command that joins an image's pieces, of which `path` is the first."""
     stem, number = path.rpartition(".")[0::2]
     return f"`cat {shlex.quote(stem)}.{'[0-9]' * len(number)} > OUT.raw` makes one raw image of its pieces"
 
 
 def first_piece_of_vhd(path: str | None) -> UnsupportedError:
-    """The refusal of a VHD that was cut into pieces, a footer at the end of the last."""
+    """The error for a VHD that was cut into pieces; its footer is at the end of the last piece."""
     advice = join_advice(path or "IMAGE.001").replace("OUT.raw` makes one raw image", "OUT.vhd` makes one VHD")
     return UnsupportedError(f"{path} is the first piece of a VHD: {advice}")
 
 
 def ends_as_vhd(store: BlockDevice) -> bool:
-    """Whether the last piece of an image ends with a VHD's footer."""
+    """Whether the bytes end with a VHD's footer."""
     return _last_sector(store).startswith(VHD)
 
 

@@ -5,8 +5,8 @@ Layout of the file (Microsoft, "Virtual Hard Disk Image Format Specification", v
     fixed                     data | footer
     dynamic, differencing     copy of the footer | dynamic header | block allocation table | blocks | footer
 
-The table says in which sector of the file each block lies. A block is its sector bitmap, then its data. Writing to a
-block that the file lacks puts one where the footer was; the footer moves behind it.
+The table says at which sector of the file each block begins. A block is a sector bitmap, then data. Writing to a block
+that the file does not have adds it where the footer was, and the footer moves behind it.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from vmrescue.image.virtual_disk import Container, Facts, SecondOpinion
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Sectors are stored eight at a time, a byte of the bitmap: libvhdi takes the bits behind a set one, to the byte's end,
-# for set as well, and would show zeros where the parent has something.
+# Sectors are stored in groups of eight, one byte of the bitmap. libvhdi takes all bits after a set bit in its byte for
+# set too, and would show zeros instead of the parent's bytes.
 GRAIN = 8 * SECTOR
-DYNAMIC_LIMIT = 2040 << 30  # bytes: the format's own
+DYNAMIC_LIMIT = 2040 << 30  # bytes; the format's limit
 NO_FOOTER = (
     "the VHD's footer at its end is damaged, and libvhdi, which has to confirm a repair, does not go by the copy: mend "
     "the container first, for example with `qemu-img convert -f vpc -O vpc -o subformat=fixed,force_size`, or make a "
@@ -41,12 +41,12 @@ MERGE = "a differencing VHD has its parent's size: merge it, or expand a copy of
 
 
 class FoundFooter:
-    """The footer of a file, where it lies, and what was wrong on the way to it.
+    """The footer of a file, its position, and what was wrong with the copies of it.
 
-    A dynamic disk's is there twice; the sound one counts. One whose checksum alone is wrong is used, with a warning,
-    if something else vouches for it: an equal copy, or the size of the file.
+    A dynamic disk has two copies; the valid one is used. A footer with only a wrong checksum is used, with a warning,
+    if an equal copy or the file's size confirms it.
 
-    `position` is None where only the copy at byte 0 is sound.
+    `position` is None if only the copy at byte 0 is valid.
     """
 
     def __init__(self, store: BlockDevice) -> None:
@@ -80,7 +80,7 @@ class FoundFooter:
 
 
 def _fault(raw: bytes, position: int) -> FormatError | None:
-    """Why a footer isn't to be trusted."""
+    """Why a footer cannot be trusted; None if it can."""
     try:
         vhd_layout.read_footer(raw, position)
     except FormatError as error:
@@ -132,9 +132,9 @@ class VhdFixed(Container):
         self.store.write_at(offset, data)
 
     def resize(self, size: int) -> None:
-        """Makes the disk `size` bytes long; the new part is zero. Raises RefusedError.
+        """Makes the disk `size` bytes long; the new bytes are zeros. Raises RefusedError if it cannot grow so.
 
-        The format's limit is that of a table that fixed disks lack: Azure takes larger ones.
+        The format's limit comes from the block allocation table. Fixed disks have none, and Azure accepts larger ones.
         """
         check_growth(self.size, size)
         footer_size = self.store.size - self.size
@@ -155,7 +155,7 @@ class VhdFixed(Container):
 
 
 class VhdDynamic(Container):
-    """A dynamic VHD or, with a `parent`, a differencing one: the parent shows wherever it holds nothing itself."""
+    """A dynamic VHD or, with a `parent`, a differencing VHD, which shows the parent's bytes where it has none."""
 
     sector_size = SECTOR
 
@@ -167,8 +167,8 @@ class VhdDynamic(Container):
         self.parent = parent
         self.size = self.footer.current_size
         self._bitmap_size = bitmap_size(header.block_size)
-        self._stride = self._bitmap_size + header.block_size  # bytes of a whole block in the file
-        # Where the next block goes. What lies between the last block and the footer is not ours to overwrite.
+        self._stride = self._bitmap_size + header.block_size  # bytes of a block in the file, with its bitmap
+        # Where the next block is added. Bytes between the last block and the footer are not overwritten.
         self._end = -(-store.size // SECTOR) * SECTOR if found.position is None else found.position
         self._table = self._read_table()
 
@@ -182,7 +182,7 @@ class VhdDynamic(Container):
         return table
 
     def _check_table(self, table: array[int]) -> None:
-        """Each block lies inside the file, behind the header, and apart from the table and from all other blocks."""
+        """Raises FormatError unless all blocks are inside the file, after the header, and overlap nothing."""
         used = sorted(entry for entry in table if entry != NO_BLOCK)
         if not used:
             return
@@ -213,7 +213,7 @@ class VhdDynamic(Container):
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _read_piece(self, offset: int, length: int) -> Iterator[bytes]:
-        """The bytes of a range that lies inside one block."""
+        """The bytes of a range inside one block, in parts."""
         block, start = divmod(offset, self.header.block_size)
         if self._table[block] == NO_BLOCK:
             yield self._below(offset, length)
@@ -230,7 +230,7 @@ class VhdDynamic(Container):
                 yield self._below(offset - start + begin, extent)
 
     def _below(self, offset: int, length: int) -> bytes:
-        """What a range reads as where this file holds nothing: the parent's bytes, or zeros."""
+        """The bytes of a range that this file does not have: the parent's, or zeros."""
         if self.parent is None:
             return bytes(length)
         inside = max(0, min(length, self.parent.size - offset))
@@ -238,7 +238,7 @@ class VhdDynamic(Container):
         return data.ljust(length, b"\0")
 
     def next_data(self, offset: int) -> int:
-        """What is in no block, here or in a parent, was never written."""
+        """Skips what is in no block, here or in a parent."""
         block = offset // self.header.block_size
         while block < len(self._table) and self._table[block] == NO_BLOCK:
             block += 1
@@ -248,9 +248,9 @@ class VhdDynamic(Container):
         return min(own, next_data(self.parent, offset))
 
     def stored(self, offset: int, length: int) -> Iterator[tuple[int, int]]:
-        """(offset, length) of the file's parts in which a range of the disk lies, with the bitmaps of its blocks.
+        """The parts of the file, as (offset, length), that store a range of the disk, with its blocks' bitmaps.
 
-        What is in no block has no place yet; a write to it changes the table.
+        Bytes that are in no block have no part yet; writing them changes the table.
         """
         check_range(self.format, offset, length, self.size)
         for start, extent in self._pieces(offset, length):
@@ -262,7 +262,7 @@ class VhdDynamic(Container):
 
     @property
     def own_ranges(self) -> list[tuple[int, int]]:
-        """(offset, length) of what says where the disk's bytes lie in the file: both headers and the table."""
+        """(offset, length) of the structures that map the disk to the file: the headers and the table."""
         header = self.footer.data_offset
         return [(0, SECTOR), (header, HEADER_SIZE), (self.header.table_offset, 4 * len(self._table))]
 
@@ -275,7 +275,7 @@ class VhdDynamic(Container):
     def _write_piece(self, offset: int, data: memoryview) -> None:
         """Writes inside one block, in whole grains."""
         if data == self.read_at(offset, len(data)):
-            return  # what changes nothing needs no block, and no bit in its bitmap
+            return  # a write that changes nothing needs no block and no bit
         block, start = divmod(offset, self.header.block_size)
         if self._table[block] == NO_BLOCK:
             self._allocate(block)
@@ -295,7 +295,7 @@ class VhdDynamic(Container):
         if at // SECTOR >= NO_BLOCK:
             raise UnsupportedError("the VHD file has no room for another block: it would pass 2 TiB")
         self._move_footer(at + self._stride)
-        self.store.write_at(at, bytes(self._bitmap_size))  # over the old footer; what follows is new, and zero
+        self.store.write_at(at, bytes(self._bitmap_size))  # over the old footer; the bytes after it are new, and zeros
         self.store.write_at(self.header.table_offset + 4 * block, (at // SECTOR).to_bytes(4, "big"))
         self._table[block] = at // SECTOR
 
@@ -305,7 +305,7 @@ class VhdDynamic(Container):
         self._end = position
 
     def resize(self, size: int) -> None:
-        """Makes the disk `size` bytes long; the new part is zero. Raises RefusedError."""
+        """Makes the disk `size` bytes long; the new bytes are zeros. Raises RefusedError if it cannot grow so."""
         check_growth(self.size, size, vhd_layout.BIGGEST)
         if self.parent is not None:
             raise RefusedError("a differencing VHD keeps its parent's size")
@@ -322,14 +322,14 @@ class VhdDynamic(Container):
         self.size = size
 
     def _table_room(self) -> int:
-        """How many entries the table can have where it is."""
+        """The number of entries for which the table has room in its place."""
         table = self.header.table_offset
         behind = [self.footer.data_offset, self._end, *(entry * SECTOR for entry in self._table if entry != NO_BLOCK)]
         room = min(position for position in behind if position > table) - table
         return min(room // 4, self.header.max_table_entries)
 
     def _move_table(self, entries: int) -> None:
-        """Puts the table, with room for `entries`, where the footer is; the footer moves behind it."""
+        """Moves the table, with room for `entries`, to where the footer is; the footer moves behind it."""
         at = self._end
         content = array("I", self._table)
         if sys.byteorder == "little":
@@ -342,7 +342,7 @@ class VhdDynamic(Container):
         self.header = vhd_layout.read_header(raw, self.footer.data_offset, self.size)
 
     def _pieces(self, offset: int, length: int) -> Iterator[tuple[int, int]]:
-        """(offset, length) of the parts of a range, cut where a block ends."""
+        """The parts of a range, cut at the ends of blocks: (offset, length)."""
         end = offset + length
         while offset < end:
             extent = min(end, (offset // self.header.block_size + 1) * self.header.block_size) - offset
@@ -359,12 +359,12 @@ class VhdDynamic(Container):
 
 
 def read_dynamic_header(store: BlockDevice, found: FoundFooter) -> Header:
-    """The dynamic header to which a footer points; of a wrong checksum it warns. Raises FormatError."""
+    """The dynamic header that a footer points to. A wrong checksum is a warning. Raises FormatError."""
     position = found.footer.data_offset
     check_range("VHD dynamic header", position, HEADER_SIZE, store.size)
     raw = store.read_at(position, HEADER_SIZE)
     header = vhd_layout.read_header(raw, position, found.footer.current_size)
     fault = vhd_layout.checksum_fault(raw, position)
-    if fault is not None:  # there is no copy; but each number in it is checked against the file
+    if fault is not None:  # there is no copy, but all its numbers are checked against the file
         found.warnings.append(f"{fault}; everything else in it is sound, so it is used")
     return header

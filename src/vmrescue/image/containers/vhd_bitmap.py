@@ -1,6 +1,6 @@
-"""The sector bitmap of a VHD block: one bit a sector, the first in the highest bit, padded to whole sectors.
+"""The sector bitmap of a VHD block: one bit for each sector, highest bit first, padded to whole sectors.
 
-A set bit means that the block itself holds the sector; a clear one, that it is zero or, in a differencing disk, the
+A set bit means that the block has the sector; a clear bit, that the sector is zero or, in a differencing disk, the
 parent's. Source: Microsoft, "Virtual Hard Disk Image Format Specification", version 1.0, "Data Blocks".
 """
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def bitmap_size(block_size: int) -> int:
-    """Bytes that the bitmap of a block of `block_size` bytes takes in the file."""
+    """Bytes of the bitmap in the file, for a block of `block_size` bytes."""
     return -(-(block_size // SECTOR) // (8 * SECTOR)) * SECTOR
 
 
 def bit_runs(bitmap: bytes, first: int, count: int) -> Iterator[tuple[int, int, bool]]:
-    """(start, count, is it set) of the runs of equal bits among the `count` > 0 bits from bit `first`."""
+    """The runs of equal bits among `count` > 0 bits from bit `first`: (first bit, number of bits, whether set)."""
     covering = bitmap[first // 8 : (first + count + 7) // 8]
     if not covering.strip(b"\xff") or not covering.strip(b"\0"):
         yield first, count, covering[0] != 0

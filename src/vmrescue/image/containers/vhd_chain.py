@@ -1,9 +1,9 @@
-"""The chain of files of a differencing VHD: finding each parent, and making sure that it is the right one.
+"""The chain of files of a differencing VHD: finds each parent and checks that it is the right one.
 
-A parent is looked for in the folder that the user names and in the child's own, by the file's name alone. The place
-that the child itself says is believed only where the very file lies there over which it was made: a VHD with the unique
-id, the time of its last change and the size that the child knows. So an image can't say which files of this machine are
-opened, unless whoever made it knows all three of one; what else lies there is not told.
+A parent is looked for in the folder that the user names and in the child's folder, by the file's name alone. The path
+in the child is used only if the file there is a VHD with the unique id, the time of last change and the size that the
+child stores. So an image cannot decide which files of this machine are opened, unless its maker knows all three of a
+file. Errors say nothing about other files at that path.
 Source: Microsoft, "Virtual Hard Disk Image Format Specification", version 1.0, "Identification of the Parent".
 """
 
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
     from vmrescue.image.transports.file import Store
 
-DEEPEST = 64  # files in a chain
-LONGEST_NAME = 4096  # bytes of a parent locator
-STAMP_TOLERANCE = 2  # seconds; some file systems count in twos
-PARENT_ID_AT = 40  # in the dynamic header
+DEEPEST = 64  # most files in a chain
+LONGEST_NAME = 4096  # most bytes of a parent locator
+STAMP_TOLERANCE = 2  # seconds; some file systems store times in steps of two seconds
+PARENT_ID_AT = 40  # offset in the dynamic header
 WINDOWS_NAMES = (RELATIVE, ABSOLUTE)
 
 
 @dataclass(frozen=True)
 class _Link:
-    """One file of the chain. Only a fixed disk's has no dynamic header."""
+    """One file of the chain. A fixed disk has no dynamic header."""
 
     path: Path | None
     store: Store
@@ -48,16 +48,16 @@ class _Link:
 
 
 def open_vhd(store: Store, path: str | None = None, folder: Path | None = None) -> VhdFixed | VhdDynamic:
-    """The VHD that the bytes of `store` are, with its parents, which are opened for reading.
+    """Opens the VHD in `store`, and its parents for reading.
 
     Args:
-        store: the bytes; the disk takes them over, and closes them.
-        path: where they come from.
-        folder: where else to look for parents than beside the child; that of `parents_in` unless given.
+        store: the image's bytes; the disk then owns `store` and closes it.
+        path: the image's path.
+        folder: where to look for parents, besides the child's folder; by default the folder of `parents_in`.
 
     Raises:
-        FormatError, UnsupportedError: it or a parent is no sound VHD, or the parent is another than it was.
-        NotFoundError: a parent isn't in the folder.
+        FormatError, UnsupportedError: it or a parent is no valid VHD, or a parent has another id than its child says.
+        NotFoundError: a parent is in neither folder, nor unchanged at the path that its child stores.
     """
     with ExitStack() as opened:
         chain = [_link(Path(path) if path else None, store)]
@@ -76,13 +76,13 @@ def _link(path: Path | None, store: Store) -> _Link:
 
 
 def _stack(chain: list[_Link]) -> VhdFixed | VhdDynamic:
-    """The disk that the whole chain shows, built from its last parent up."""
+    """The disk of the whole chain, built from the last parent up."""
     base, *above = reversed(chain)
     disk = _disk(base, None)
     for link in above:
         disk = _disk(link, disk)
     below = chain[1:]
-    # Whether a parent's own machine was saved is no matter of the child's; but each link must show what it did.
+    # That a parent's machine was saved does not matter for the child; that a parent was changed does.
     risks = (risk for link in below for risk in link.found.risks if risk.name == PARENT_CHANGED)
     notes = (f"{link.path}: {warning}" for link in below for warning in link.found.warnings)
     disk.learn(
@@ -100,7 +100,7 @@ def _disk(link: _Link, below: BlockDevice | None) -> VhdFixed | VhdDynamic:
 
 
 def _open_parent(chain: list[_Link], header: Header, folder: Path | None) -> _Link:
-    """The next link of a chain that ends in a differencing disk with this header."""
+    """Opens the parent of the chain's last file, a differencing disk with this header."""
     child = chain[-1]
     if len(chain) == DEEPEST:
         raise UnsupportedError(f"{chain[0].path} has more than {DEEPEST - 1} parents, one below the other")
@@ -123,7 +123,7 @@ def _open_parent(chain: list[_Link], header: Header, folder: Path | None) -> _Li
 
 
 def _check_identity(child: _Link, header: Header, parent: _Link, path: Path) -> None:
-    """The parent has the unique id that the child knows; another time stamp or size is a risk."""
+    """Raises FormatError if the parent's id is not the one in the child. Another time stamp or size is a risk."""
     footer = parent.found.footer
     if footer.unique_id != header.parent_unique_id:
         raise FormatError(
@@ -137,13 +137,17 @@ def _check_identity(child: _Link, header: Header, parent: _Link, path: Path) -> 
         _parent_changed(
             child, f"{path} has {footer.current_size} bytes now, and {child.path} over it {own.current_size}"
         )
-    known = (0, footer.time_stamp, int(path.stat().st_mtime) - EPOCH)  # some write none, or the time of creation
+    known = (
+        0,
+        footer.time_stamp,
+        int(path.stat().st_mtime) - EPOCH,
+    )  # some programs write no time, or the time of creation
     if not any(abs(header.parent_time_stamp - stamp) <= STAMP_TOLERANCE for stamp in known):
         _parent_changed(child, f"{path} was changed or copied after {child.path} was made over it")
 
 
 def _parent_changed(child: _Link, what: str) -> None:
-    """What shows through from a parent that was changed is not what the child was made over."""
+    """Records the risk that the parent was changed, so that its bytes are not those that the child was made for."""
     found = f"{what}: if changed, what is read is wrong"
     child.found.warnings.append(found)
     child.found.risks.append(Risk(PARENT_CHANGED, found))
@@ -154,13 +158,13 @@ def _folders(child: _Link, folder: Path | None) -> list[Path]:
 
 
 def _names(child: _Link, header: Header) -> list[str]:
-    """The names by which a child knows its parent's file, without the folders before them."""
+    """The names of the parent's file in the child, without folders."""
     found = (re.split(r"[\\/]", path)[-1] for path in _paths(child, header))
     return [name for name in dict.fromkeys(found) if name not in ("", ".", "..")]
 
 
 def _find(child: _Link, header: Header, folder: Path | None) -> Path | None:
-    """The parent's file: in the folder that the user named, or the child's own. Case doesn't matter, as in Windows."""
+    """The parent's file, in the folder that the user named or the child's. Case does not matter, as in Windows."""
     names = _names(child, header)
     for place in _folders(child, folder):
         there = _files(place)
@@ -181,7 +185,7 @@ def _missing(child: _Link, header: Header, folder: Path | None) -> NoReturn:
 
 
 def _where_it_says(child: _Link, header: Header) -> Path | None:
-    """The file at a place that the child itself names, if that is the very one over which it was made."""
+    """The file at a path that the child stores, if `_is_the_one`; None otherwise."""
     if child.path is None:
         return None
     for said in _paths(child, header):
@@ -192,7 +196,7 @@ def _where_it_says(child: _Link, header: Header) -> Path | None:
 
 
 def _is_the_one(place: Path, child: _Link, header: Header) -> bool:
-    """Whether a file has the unique id, the size and the time of last change that a child knows of its parent."""
+    """Whether a file has the unique id, the size and the time of last change that a child stores of its parent."""
     try:
         found = place.stat()
         if not stat.S_ISREG(found.st_mode) or found.st_size < SECTOR:
@@ -216,7 +220,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _paths(child: _Link, header: Header) -> list[str]:
-    """What a child says of its parent's place, the likeliest first."""
+    """The paths of its parent that a child stores, likeliest first."""
     paths = [header.parent_name]
     for locator in header.locators:
         if locator.platform_code in WINDOWS_NAMES and 0 < locator.length <= LONGEST_NAME:

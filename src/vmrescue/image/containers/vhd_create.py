@@ -1,7 +1,7 @@
-"""Making virtual hard disks: fixed, dynamic, and differencing ones over a parent.
+"""Makes VHDs: fixed, dynamic, and differencing ones over a parent.
 
-Source: Microsoft, "Virtual Hard Disk Image Format Specification", version 1.0, 2006. Each is a `NewImage`, built with
-the footer at its end last, and synced.
+Source: Microsoft, "Virtual Hard Disk Image Format Specification", version 1.0, 2006. Each is a `NewImage`; the footer
+at its end is written last, and the file is synced.
 """
 
 from __future__ import annotations
@@ -16,36 +16,36 @@ from vmrescue.image.containers.vhd_layout import ABSOLUTE, DIFFERENCING, DYNAMIC
 from vmrescue.image.new_image import NewImage, new_image
 from vmrescue.image.transports.file import SECTOR, FileDevice
 
-BLOCK_SIZE = 2 << 20  # bytes; what everybody uses
+BLOCK_SIZE = 2 << 20  # bytes; the usual size
 HEADER_AT = SECTOR
 TABLE_AT = SECTOR + HEADER_SIZE
 
 
 def create_fixed(path: str | os.PathLike[str], size: int) -> None:
-    """A new fixed VHD whose disk has `size` bytes, all zero (a hole, where the file system has holes).
+    """Makes a fixed VHD whose disk has `size` bytes, all zero (a hole, if the file system has holes).
 
     Raises:
-        RefusedError: the file exists, or the size isn't one that a VHD can have.
-        WriteError: the operating system would not make it; what there was of it is gone.
+        RefusedError: the file exists, or a VHD cannot have this size.
+        WriteError: the file could not be written; what was written of it is deleted.
     """
     with new_image(path) as new:
         fill_fixed(new, size)
 
 
 def fill_fixed(new: NewImage, size: int) -> None:
-    """Makes a new image such a disk. Raises as `create_fixed`."""
+    """Writes such a disk into a new image. Raises as `create_fixed`."""
     _check_size(size)
     _fill(new, {size: vhd_layout.build_footer(FIXED, size)})
 
 
 def create_dynamic(path: str | os.PathLike[str], size: int, block_size: int = BLOCK_SIZE) -> None:
-    """A new dynamic VHD, without a block in it. `block_size` in bytes, a power of two. Raises as `create_fixed`."""
+    """Makes a dynamic VHD without blocks. `block_size`: bytes, a power of two. Raises as `create_fixed`."""
     with new_image(path) as new:
         fill_dynamic(new, size, block_size)
 
 
 def fill_dynamic(new: NewImage, size: int, block_size: int = BLOCK_SIZE) -> None:
-    """Makes a new image such a disk. Raises as `create_fixed`."""
+    """Writes such a disk into a new image. Raises as `create_fixed`."""
     _check_size(size)
     _fill_sparse(new, vhd_layout.build_footer(DYNAMIC, size), size, block_size)
 
@@ -53,13 +53,13 @@ def fill_dynamic(new: NewImage, size: int, block_size: int = BLOCK_SIZE) -> None
 def create_differencing(
     parent: str | os.PathLike[str], child: str | os.PathLike[str], block_size: int = BLOCK_SIZE
 ) -> None:
-    """A new differencing VHD that shows what its parent, a VHD, holds.
+    """Makes a differencing VHD over its parent, a VHD.
 
-    The parent is named by where it is now, relative to the child's folder and absolutely, in the form that Windows
-    uses, and by its unique id and time of last change: once it changes, the child is worthless.
+    The child stores the parent's relative and absolute path, in Windows' form, its unique id and its time of last
+    change. Once the parent changes, the child is worthless.
 
     Raises:
-        UnsupportedError: the parent is no VHD, so it has no id by which a child could know it.
+        UnsupportedError: the parent is no VHD, so it has no unique id.
         As `create_fixed`.
     """
     with new_image(child) as new:
@@ -67,7 +67,7 @@ def create_differencing(
 
 
 def fill_differencing(new: NewImage, parent: str | os.PathLike[str], block_size: int = BLOCK_SIZE) -> None:
-    """Makes a new image such a child. Raises as `create_differencing`."""
+    """Writes such a child into a new image. Raises as `create_differencing`."""
     below = FileDevice(parent)
     try:
         disk = open_container(below, below.path)
@@ -87,7 +87,7 @@ def fill_differencing(new: NewImage, parent: str | os.PathLike[str], block_size:
 
 
 def time_stamp(path: Path) -> int:
-    """When a file was last changed, as a child records it of its parent: whole seconds since 2000."""
+    """A file's time of last change, as a child stores it: whole seconds since 2000."""
     return max(0, int(path.stat().st_mtime) - vhd_layout.EPOCH) & 0xFFFFFFFF
 
 
@@ -113,7 +113,7 @@ def _fill_sparse(
 
 
 def _fill(new: NewImage, pieces: dict[int, bytes]) -> None:
-    """Writes these pieces to a new file, given by their byte positions; the last ends it."""
+    """Writes pieces (byte position -> bytes) to a new file; the last one ends the file."""
     file = FileDevice(new.unfinished, writable=True)
     try:
         last = max(pieces)

@@ -1,4 +1,4 @@
-"""How a virtual hard disk (VHD 1.0) is laid out: its footer, its dynamic header, its parent locators.
+"""The structures of a VHD 1.0: footer, dynamic header, parent locators.
 
 Source: Microsoft, "Virtual Hard Disk Image Format Specification", version 1.0, 2006. All numbers are big-endian; a
 sector is 512 bytes; a time is in seconds since 2000-01-01 00:00 UTC.
@@ -25,7 +25,7 @@ HEADER_SIZE = 1024
 NO_BLOCK = 0xFFFFFFFF  # an entry of the block allocation table whose block is not in the file
 NOWHERE = 0xFFFFFFFFFFFFFFFF  # the data offset of a fixed disk
 BIGGEST = 2040 << 30  # bytes; the format's limit for the size of a disk
-MOST_ENTRIES = 1 << 22  # 2 TiB, the format's limit, in blocks of 512 KiB; also bounds what a hostile header can ask for
+MOST_ENTRIES = 1 << 22  # 2 TiB, the format's limit, in blocks of 512 KiB; bounds the memory that a header can ask for
 EPOCH = 946684800  # 2000-01-01 in Unix time
 CHECKSUM = struct.Struct(">I")
 FOOTER_CHECKSUM_AT = 64
@@ -35,7 +35,7 @@ FOOTER = Struct(
     "cookie" / Bytes(8),
     "features" / Int32ub,  # bit 1 is always set
     "version" / Int32ub,
-    "data_offset" / Int64ub,  # of the dynamic header, in bytes
+    "data_offset" / Int64ub,  # position of the dynamic header, in bytes
     "time_stamp" / Int32ub,  # of creation
     "creator_application" / Bytes(4),
     "creator_version" / Int32ub,
@@ -63,7 +63,7 @@ LOCATOR = Struct(
 HEADER = Struct(
     "cookie" / Bytes(8),
     "data_offset" / Int64ub,  # unused, all ones
-    "table_offset" / Int64ub,  # of the block allocation table, in bytes
+    "table_offset" / Int64ub,  # position of the block allocation table, in bytes
     "version" / Int32ub,
     "max_table_entries" / Int32ub,
     "block_size" / Int32ub,  # bytes of data in a block, without its sector bitmap
@@ -79,7 +79,7 @@ HEADER = Struct(
 
 @dataclass(frozen=True)
 class Footer:
-    """What a footer says, with the sizes in bytes. `raw` is the footer as it was read, 512 bytes of it."""
+    """The fields of a footer; sizes in bytes. `raw` are its 512 bytes as they were read."""
 
     disk_type: int
     current_size: int
@@ -92,7 +92,7 @@ class Footer:
 
 @dataclass(frozen=True)
 class Locator:
-    """Where a name of the parent lies in the file, and in which form."""
+    """Where in the file a path of the parent is, and in which form."""
 
     platform_code: bytes
     offset: int
@@ -101,7 +101,7 @@ class Locator:
 
 @dataclass(frozen=True)
 class Header:
-    """What a dynamic header says. `entries` is how many of the table's entries the disk needs."""
+    """The fields of a dynamic header. `entries`: the number of the table's entries that the disk needs."""
 
     table_offset: int
     max_table_entries: int
@@ -114,12 +114,12 @@ class Header:
 
 
 def checksum(data: bytes, at: int) -> int:
-    """One's complement of the sum of all bytes but the four of the checksum itself, which lie at `at`."""
+    """One's complement of the sum of all bytes except the four of the checksum, which is at offset `at`."""
     return ~(sum(data) - sum(data[at : at + 4])) & 0xFFFFFFFF
 
 
 def checksum_fault(raw: bytes, position: int) -> FormatError | None:
-    """What is wrong with the checksum of a footer or header that lies at `position`."""
+    """The error of a wrong checksum of the footer or header at `position`; None if it is right."""
     structure, at = ("VHD footer", FOOTER_CHECKSUM_AT)
     if raw.startswith(HEADER_COOKIE):
         structure, at = ("VHD dynamic header", HEADER_CHECKSUM_AT)
@@ -128,7 +128,7 @@ def checksum_fault(raw: bytes, position: int) -> FormatError | None:
 
 
 def read_footer(raw: bytes, position: int) -> Footer:
-    """Parses the 512 bytes that lie at `position`, without judging the checksum. Raises FormatError."""
+    """Parses the 512 bytes of the footer at `position`; does not verify the checksum. Raises FormatError."""
     if not raw.startswith(FOOTER_COOKIE):
         raise FormatError("VHD footer", position, f"the cookie {bytes_text(FOOTER_COOKIE)}", raw[:8])
     fields = FOOTER.parse(raw)
@@ -148,7 +148,7 @@ def read_footer(raw: bytes, position: int) -> Footer:
 
 
 def read_header(raw: bytes, position: int, disk_size: int) -> Header:
-    """Parses the dynamic header of a disk of `disk_size` bytes, without judging the checksum.
+    """Parses the dynamic header of a disk of `disk_size` bytes; does not verify the checksum.
 
     Raises FormatError or UnsupportedError.
     """
@@ -177,10 +177,10 @@ def read_header(raw: bytes, position: int, disk_size: int) -> Header:
 
 
 def build_footer(disk_type: int, size: int, unique_id: bytes | None = None) -> bytes:
-    """A footer for a disk of `size` bytes; without `unique_id` it gets a new one.
+    """A footer for a disk of `size` bytes; without `unique_id`, with a new id.
 
-    The geometry is the largest there is, so that every reader takes the size from `current_size`: some, QEMU among
-    them, believe the geometry of creators they don't know.
+    The geometry is the largest possible, so that every reader takes the size from `current_size`. Some readers, such as
+    QEMU, otherwise take it from the geometry if they do not know the creator.
     """
     fields = {
         "cookie": FOOTER_COOKIE,
@@ -206,9 +206,9 @@ def build_footer(disk_type: int, size: int, unique_id: bytes | None = None) -> b
 
 
 def resized_footer(raw: bytes, size: int) -> bytes:
-    """The footer `raw` for a disk that now has `size` bytes, its geometry the largest, as in a new footer.
+    """The footer `raw` with `size` bytes as the disk's size, and the largest geometry, as in a new footer.
 
-    The original size is changed too: it is said to be informative, but libvhdi takes it for the size.
+    The original size is changed too. It is meant as information only, but libvhdi takes it for the disk's size.
     """
     return _changed(raw, original_size=size, current_size=size, cylinders=65535, heads=16, sectors_per_track=255)
 
@@ -227,9 +227,9 @@ def build_header(
     """A dynamic header.
 
     Args:
-        table_offset: of the block allocation table, in bytes.
-        parent: unique id, time stamp and name of a differencing disk's parent.
-        locators: of each parent locator its platform code, its offset and its length in bytes.
+        table_offset: position of the block allocation table, in bytes.
+        parent: (unique id, time stamp, name) of a differencing disk's parent.
+        locators: (platform code, position in bytes, length in bytes) of each parent locator.
     """
     unique_id, time_stamp, name = parent or (bytes(16), 0, "")
     unused = (bytes(4), 0, 0)
@@ -252,7 +252,7 @@ def build_header(
 
 
 def moved_header(raw: bytes, table_offset: int, entries: int) -> bytes:
-    """The header `raw` with its block allocation table of `entries` entries at another place."""
+    """The header `raw` with a block allocation table of `entries` entries at `table_offset`."""
     fields = {**HEADER.parse(raw), "table_offset": table_offset, "max_table_entries": entries}
     return sealed(HEADER.build(fields), HEADER_CHECKSUM_AT)
 
@@ -269,5 +269,5 @@ def _locator(platform_code: bytes, offset: int, length: int) -> dict[str, object
 
 
 def sealed(raw: bytes, at: int) -> bytes:
-    """The footer or header with the right checksum at `at`."""
+    """The footer or header with the right checksum at offset `at`."""
     return raw[:at] + CHECKSUM.pack(checksum(raw, at)) + raw[at + 4 :]

@@ -1,8 +1,8 @@
-"""Files that are a piece of a VMDK, and not the disk: which file names them, and so is to be opened in their place.
+"""Files that are only a piece of a VMDK: finds the descriptor that names them, which is to be opened instead.
 
-A VMDK is one file with its descriptor in it, or a descriptor beside extents: sparse ones (``disk-s001.vmdk``), flat
-ones (``disk-flat.vmdk``, ``disk-f001.vmdk``), those of a snapshot (``disk-000001-delta.vmdk``). An extent by itself
-reads like a disk, of which all the rest is missing. Source: VMware, "Virtual Disk Format 5.0".
+A VMDK is one file with its descriptor in it, or a descriptor file and extents: sparse ones (``disk-s001.vmdk``), flat
+ones (``disk-flat.vmdk``, ``disk-f001.vmdk``), or those of a snapshot (``disk-000001-delta.vmdk``). An extent opened by
+itself looks like a disk with the rest missing. Source: VMware, "Virtual Disk Format 5.0".
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ SPARSE = b"KDMV"
 COWD = b"COWD"
 SE_SPARSE = b"\xbe\xba\xfe\xca\0\0\0\0"  # ESXi 6.5 and later, of snapshots
 LONGEST_DESCRIPTOR = 1 << 20
-MOST_FILES = 1000  # of a folder that are looked into
-HEADER = struct.Struct("<12xQQQQ28xB")  # capacity, grain, place and size of the descriptor, unclean shutdown
+MOST_FILES = 1000  # most files of a folder that are read to find the descriptor
+HEADER = struct.Struct("<12xQQQQ28xB")  # capacity, grain size, position and size of the descriptor, unclean shutdown
 EXTENT = re.compile(
     rb'^[ \t]*+(?:RW|RDONLY|NOACCESS)[ \t]++(\d{1,15})[ \t]++(\w++)[ \t]++"([^"\r\n]*+)"(?:[ \t]++(\d{1,15}))?',
     re.MULTILINE,
@@ -39,7 +39,7 @@ NAMED = re.compile(r"(?P<stem>.+?)-(?:[sf]\d{3,}|flat|delta|sesparse)\.vmdk", re
 
 @dataclass(frozen=True)
 class Extent:
-    """A line of a descriptor; `start` is the sector of the file at which it begins."""
+    """An extent, from a line of a descriptor; `start` is the sector of its file at which it begins."""
 
     sectors: int
     kind: str
@@ -48,7 +48,7 @@ class Extent:
 
 
 def extents_of(descriptor: bytes) -> list[Extent]:
-    """What a descriptor says that the disk consists of."""
+    """The extents that a descriptor lists."""
     return [
         Extent(int(sectors), kind.decode(), PureWindowsPath(name.decode("utf-8", "replace")).name, int(start or 0))
         for sectors, kind, name, start in EXTENT.findall(descriptor)
@@ -56,16 +56,16 @@ def extents_of(descriptor: bytes) -> list[Extent]:
 
 
 def refuse_piece(store: BlockDevice, path: str | None) -> None:
-    """Raises UnsupportedError for a sparse extent that is not a whole disk.
+    """Raises UnsupportedError if `store`, a sparse extent, is not a whole disk.
 
-    `store` begins with the signature of one.
+    The caller has checked the signature.
     """
     if store.read_at(0, len(COWD)) == COWD:
         raise _piece(path, "a sparse extent of ESX")
     capacity, _, place, size, _ = HEADER.unpack(store.read_at(0, HEADER.size))
     length = min(size * SECTOR, LONGEST_DESCRIPTOR, max(0, store.size - place * SECTOR))
     own = store.read_at(place * SECTOR, length) if place and length else b""
-    if DESCRIPTOR not in own:  # QEMU leaves room for one in each extent, and puts nothing there
+    if DESCRIPTOR not in own:  # QEMU leaves room for a descriptor in each extent without writing one
         raise _piece(path, "a sparse extent without a descriptor")
     extents = extents_of(own)
     if len(extents) > 1 or sum(extent.sectors for extent in extents) > capacity:
@@ -74,12 +74,12 @@ def refuse_piece(store: BlockDevice, path: str | None) -> None:
 
 
 def was_left_open(store: BlockDevice) -> bool:
-    """Whether a sparse extent says that it was not closed."""
+    """Whether a sparse extent's header says that it was not closed."""
     return store.read_at(0, 4) == SPARSE and bool(HEADER.unpack(store.read_at(0, HEADER.size))[-1])
 
 
 def refuse_flat_piece(store: BlockDevice, path: str | None) -> None:
-    """Raises UnsupportedError for a file that looks like a raw image, and is an extent of a larger disk."""
+    """Raises UnsupportedError for a file that looks like a raw image but is an extent of a larger disk."""
     if path is None or not path.lower().endswith(".vmdk"):
         return
     if store.read_at(0, min(len(SE_SPARSE), store.size)) == SE_SPARSE:
@@ -105,7 +105,7 @@ def _piece(path: str | None, what: str) -> UnsupportedError:
 
 
 def _owner(path: str) -> tuple[Path, list[Extent]] | None:
-    """The descriptor beside a file that names it as an extent, and all that it names."""
+    """The descriptor, in the file's folder, that names the file as an extent; and all extents in it. None if none."""
     own = Path(path)
     for each in _beside(own):
         try:
@@ -120,7 +120,7 @@ def _owner(path: str) -> tuple[Path, list[Extent]] | None:
 
 
 def _beside(own: Path) -> Iterator[Path]:
-    """Files that may be the descriptor, the likeliest first."""
+    """Files that may be the descriptor, likeliest first."""
     if not own.is_file():
         return
     try:

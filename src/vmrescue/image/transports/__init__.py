@@ -1,1 +1,1 @@
-"""Where an image's bytes come from: a file or block device, a URL, a page blob, an opened dissect Target."""
+"""Sources of an image's bytes: a file or block device, a URL, a page blob, an opened dissect Target."""

@@ -1,7 +1,7 @@
-"""Azure's blob service: which blob a URL means, and calls of its asynchronous SDK from code that is not asynchronous.
+"""Azure's blob service: the blob of a URL, and calls of the asynchronous SDK from synchronous code.
 
-The SDK is imported only where a blob is really meant: it comes with adlfs, and takes a while to load. Its asynchronous
-form is used, on fsspec's own event loop, because that is the form in which adlfs holds the account's credentials.
+The SDK, which comes with adlfs, is slow to import, so it is imported only if a blob is used. Its asynchronous form is
+used, on fsspec's event loop, because adlfs holds the account's credentials in that form.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from concurrent.futures import Future
 
-MARK = "vmrescue_repair"  # in a blob's metadata while its pages are being written: where the undo journal is
-BUSY = (408, 429)  # HTTP statuses that pass
+MARK = "vmrescue_repair"  # key in a blob's metadata, set while its pages are being written: where the undo journal is
+BUSY = (408, 429)  # HTTP statuses after which another attempt makes sense
 
 
 def blob_client(url: str) -> Any:
-    """The SDK's client for the blob behind a URL; nothing is asked of the service yet.
+    """The SDK's client for the blob behind a URL. Makes no request.
 
     Raises:
-        RefusedError: the URL can be no blob's.
+        RefusedError: the URL cannot be that of a blob.
         UnsupportedError: the SDK or the account's credentials are missing.
     """
     if scheme_of(url) in AZURE:
@@ -40,23 +40,23 @@ def blob_client(url: str) -> Any:
         raise missing_extra("page blobs are written with Azure's SDK", "fleet") from error
     try:
         return BlobClient.from_blob_url(url)
-    except ValueError:  # whose text holds the URL with its secrets
+    except ValueError:  # its text contains the URL with its secrets
         raise refusal(url) from None
 
 
 def address(url: str) -> str:
-    """Where a remote image lies, the same by whatever URL it is reached: host and path, without scheme and secrets."""
+    """The address of a remote image, the same for all its URLs: host and path, without scheme and secrets."""
     _, host, path = split_url(blob_client(url).url if scheme_of(url) in AZURE else shown(url))
     return unquote(host + path)
 
 
 def marked(metadata: dict[str, str]) -> str | None:
-    """Where the undo journal is of the repair that is under way on a blob, or was interrupted, if there is one."""
+    """The place of the undo journal of a repair that is running or was interrupted; None if there is none."""
     return unquote(metadata[MARK]) if MARK in metadata else None
 
 
 def start(coroutine: Coroutine[Any, Any, Any]) -> Future[Any]:
-    """Begins a call of the SDK, on the loop that its clients belong to."""
+    """Starts a call of the SDK, on the event loop that its clients belong to."""
     import asyncio
 
     from fsspec.asyn import get_loop
@@ -65,7 +65,7 @@ def start(coroutine: Coroutine[Any, Any, Any]) -> Future[Any]:
 
 
 def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """The outcome of a call of the SDK. Ctrl-C waits for it: what is under way cannot be called back."""
+    """The result of a call of the SDK. Ctrl-C waits for it, because a request that was sent cannot be cancelled."""
     from concurrent.futures import wait
 
     future = start(coroutine)
@@ -76,13 +76,13 @@ def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
 
 
 def will_fail_again(error: Exception) -> bool:
-    """Whether another attempt is pointless: the service understood, and said no."""
+    """Whether another attempt is pointless, because the service understood the request and refused it."""
     status = getattr(error, "status_code", None)
     return status is not None and 400 <= status < 500 and status not in BUSY
 
 
 def reason(error: Exception) -> str:
-    """What the service said, in one line and without secrets."""
+    """The service's error in one line, without secrets."""
     text = QUERY.sub("", str(getattr(error, "message", "") or error)).partition("\n")[0].strip()
     code = getattr(error, "error_code", None)
     return f"{text or type(error).__name__}{f' ({code})' if code else ''}"[:300]

@@ -1,8 +1,8 @@
-"""The lease under which a blob is written: while it lasts, the service lets nobody else write.
+"""The lease under which a blob is written: while it lasts, the service refuses other writers.
 
-It runs for a minute and is renewed while it is held, so that it ends soon after a process that was killed. Its id is
-kept in a file, which is locked: a process that finds the file unlocked may take over the lease of the one that died,
-and need not wait for its end. Source: Microsoft, "Lease Blob" (REST): acquiring a lease again with its own id succeeds.
+It lasts a minute and is renewed while it is held, so that it ends soon after a process is killed. Its id is kept in a
+locked file. A process that finds the file unlocked takes over the lease of the process that died, without waiting for
+its end. Source: Microsoft, "Lease Blob" (REST): acquiring a lease again with its own id succeeds.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-LASTS = 60  # seconds; the longest that ends by itself
+LASTS = 60  # seconds; the longest lease that ends by itself
 RENEWED = 15  # seconds between renewals
 NAME = "lease"
 ID_LENGTH = 36  # characters of a GUID
@@ -34,11 +34,11 @@ def lease(blob: Any, folder: Path, path: str) -> Iterator[str]:
 
     Args:
         blob: the SDK's client.
-        folder: where the id is kept; made if need be, and gone at the end if nothing else came to lie there.
+        folder: where the id is kept; made if it is missing, and deleted at the end if it is empty.
         path: the blob's name for messages.
 
     Raises:
-        RefusedError: somebody else holds one, or the blob may not be written.
+        RefusedError: somebody else holds a lease, or the blob may not be written.
     """
     from azure.core.exceptions import AzureError
 
@@ -53,13 +53,13 @@ def lease(blob: Any, folder: Path, path: str) -> Iterator[str]:
             yield own
         finally:
             renewal.cancel()
-            with suppress(AzureError):  # without a network, it ends by itself, or the next to come here takes it over
+            with suppress(AzureError):  # without a network, the lease ends by itself, or the next process takes it over
                 run(held.release(retry_total=0))
                 _forget_id(folder)
 
 
 async def _renew(held: Any) -> None:
-    """Until cancelled. What becomes of a renewal that fails shows at the next write, which demands the lease."""
+    """Renews the lease until cancelled. If a renewal fails, the next write fails, because it requires the lease."""
     from azure.core.exceptions import AzureError
 
     while True:
@@ -70,7 +70,7 @@ async def _renew(held: Any) -> None:
 
 @contextmanager
 def _own_id(folder: Path, path: str) -> Iterator[str]:
-    """A lease id that no other process has: that of a process that died, or a new one."""
+    """A lease id that no other process uses: that of a process that died, or a new one."""
     try:
         make_folder(folder)
         file = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -89,7 +89,7 @@ def _own_id(folder: Path, path: str) -> Iterator[str]:
 
 def _forget_id(folder: Path) -> None:
     (folder / NAME).unlink(missing_ok=True)
-    with suppress(OSError):  # journals lie there
+    with suppress(OSError):  # the folder is not empty: it has journals
         folder.rmdir()
 
 
@@ -101,7 +101,7 @@ def _read_id(file: int) -> str | None:
 
 
 def _refusal(blob: Any, path: str, error: Exception) -> RefusedError:
-    """Who holds the lease cannot be known, but for how long can."""
+    """The error if the lease is refused. The service does not say who holds it, but for how long."""
     from azure.core.exceptions import AzureError
 
     if getattr(error, "error_code", None) != "LeaseAlreadyPresent":

@@ -1,7 +1,7 @@
-"""fsspec's HTTP within bounds: an answer that is not the range that was asked for, or comes too slowly, is an error.
+"""fsspec's HTTP with limits: an answer that is not the requested range or comes too slowly is an error.
 
-fsspec 2026.9 takes a partial answer for whatever its body holds, and aiohttp unpacks it: a body without end, or a small
-one that unpacks to gigabytes, would be read into memory before anybody compares its length with what was asked for.
+fsspec 2026.9 reads the whole body of a partial answer, and aiohttp decompresses it. An endless body, or a small one
+that decompresses to gigabytes, would be read into memory before its length is compared with the request.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from vmrescue.image.url import shown
 
 CONNECT = 30  # seconds
 SILENCE = 60  # seconds without a byte
-REQUEST = 120  # seconds for a whole answer: the largest range, 8 MiB, on a line of 0.6 Mbit/s
+REQUEST = 120  # seconds for a whole answer: enough for the largest range, 8 MiB, at 0.6 Mbit/s
 
 
 class BoundedHttp(HTTPFileSystem):  # type: ignore[misc]  # fsspec has no types
-    """What lies on web servers. `within`: seconds that an answer may take as a whole."""
+    """Files on web servers. `within`: most seconds that a whole answer may take."""
 
     def __init__(self, within: float = REQUEST) -> None:
         timeout = aiohttp.ClientTimeout(total=within, sock_connect=CONNECT, sock_read=SILENCE)
         super().__init__(
-            encoded=True,  # as given: a signature would not survive another encoding
+            encoded=True,  # the URL is not encoded again, which would break its signature
             client_kwargs={
                 "headers": {"Accept-Encoding": "identity"},  # ranges count the file's own bytes
                 "auto_decompress": False,
@@ -42,7 +42,7 @@ class BoundedHttp(HTTPFileSystem):  # type: ignore[misc]  # fsspec has no types
 
 
 class BoundedHttpFile(HTTPFile):  # type: ignore[misc]  # fsspec has no types
-    """A file on a web server; `blob_type` is what Azure's blob service says that it is, None elsewhere."""
+    """A file on a web server; `blob_type` is the type that Azure's blob service gives, None elsewhere."""
 
     blob_type: str | None = None
 
@@ -51,7 +51,7 @@ class BoundedHttpFile(HTTPFile):  # type: ignore[misc]  # fsspec has no types
 
         Raises:
             ReadError: the server sends something else, or too slowly.
-            UnsupportedError: it serves no ranges, or compresses them.
+            UnsupportedError: the server does not serve ranges, or compresses them.
         """
         asked = {"Range": f"bytes={start}-{end - 1}"}
         try:
@@ -60,7 +60,7 @@ class BoundedHttpFile(HTTPFile):  # type: ignore[misc]  # fsspec has no types
                 self._check_headers(answer, start, end)
                 return await self._body(answer, end - start)
         except aiohttp.ServerTimeoutError:
-            raise  # it was silent, which may pass
+            raise  # the server was silent; another attempt may succeed
         except TimeoutError:
             late = f"{end - start} bytes did not come within {self.fs.within} seconds"
             raise ReadError(f"cannot read {shown(self.url)} at byte {start}: {late}") from None
@@ -73,7 +73,7 @@ class BoundedHttpFile(HTTPFile):  # type: ignore[misc]  # fsspec has no types
         if encoding.lower() != "identity":
             raise UnsupportedError(f"{shown(self.url)}: the server sends it as {encoding!r:.40}; download it first")
         if answer.status == 200 and (start, end) == (0, self.size):
-            return  # all of it is what was asked for
+            return  # the whole file was requested
         if answer.status != 206:
             raise UnsupportedError(f"{shown(self.url)}: the server serves no ranges; download it first")
         given = answer.headers.get("Content-Range", "none")
@@ -82,7 +82,7 @@ class BoundedHttpFile(HTTPFile):  # type: ignore[misc]  # fsspec has no types
             raise ReadError(f"cannot read {shown(self.url)} at byte {start}: {found}")
 
     async def _body(self, answer: aiohttp.ClientResponse, length: int) -> bytes:
-        """What is sent. What would be too much is left unread, and the connection is closed."""
+        """The body. If it is longer than `length`, the rest is not read, and the connection is closed."""
         body = bytearray()
         async for piece in answer.content.iter_any():
             body += piece

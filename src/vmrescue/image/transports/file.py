@@ -1,4 +1,4 @@
-"""The bytes of an image file, or of a block device: the lowest layer, the one that talks to the operating system."""
+"""The bytes of an image file or a block device: the lowest layer, which calls the operating system."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ BLKSSZGET = 0x1268  # linux/fs.h: the logical sector size of a block device, as 
 
 
 class Store(BlockDevice, Protocol):
-    """The bytes of an image file below its container: a device whose length can change."""
+    """The bytes of an image file, container included: a device whose length can change."""
 
     def resize(self, size: int) -> None:
         """Makes it `size` bytes long; bytes beyond the old end read as zero."""
 
 
 class HeldStore(Store, Protocol):
-    """The bytes of an image that is being changed: locked, so that nobody else writes to them until it is closed.
+    """The bytes of an image that is being edited: locked, so that nobody else writes to them until they are closed.
 
     Attributes:
-        path: of the image, for messages and to find its journals by; a URL without secrets.
-        unfinished: where else the journal of an interrupted repair lies, if the image itself says so.
+        path: the image's path, for messages and to find its journals; a URL without secrets.
+        unfinished: the place of an interrupted repair's journal, if the image itself names one.
     """
 
     path: str
@@ -37,27 +37,27 @@ class HeldStore(Store, Protocol):
 
     @property
     def version(self) -> str | None:
-        """What every write changes, whoever makes it; None where nothing does that can be relied upon."""
+        """A version that changes with every write by anybody; None if there is no reliable one."""
 
     def drop_cache(self) -> None:
-        """Reads show from now on what is stored, not what is remembered of it. Raises WriteError."""
+        """Drops cached bytes, so that later reads come from storage. Raises WriteError."""
 
     def must_be_unchanged(self) -> None:
-        """Raises RefusedError where somebody has written all the same, and that can be known."""
+        """Raises RefusedError if somebody else has written nevertheless, and that can be detected."""
 
 
 class FileDevice:
-    """An image file or a block device, byte for byte. Nothing is cached here; the kernel's page cache is enough.
+    """An image file or a block device. Nothing is cached here; the kernel's page cache is enough.
 
-    A block device is written in whole sectors, and opened for writing exclusively, so that no mounted one can be.
+    A block device is written in whole sectors. It is opened for writing exclusively, which fails if it is mounted.
 
     Raises:
-        ReadError: the operating system would not open it, or it is no file and no block device.
+        ReadError: it cannot be opened, or is neither a file nor a block device.
         RefusedError: it may not be written, or is in use.
     """
 
     unfinished: str | None = None  # a file's journals lie beside it
-    version: str | None = None  # its times can be set, have grains, and are not kept by what copies it
+    version: str | None = None  # a file's times are not reliable: they can be set, are coarse, and change in copies
 
     def __init__(self, path: str | os.PathLike[str], writable: bool = False) -> None:
         self.path = os.fspath(path)
@@ -101,7 +101,7 @@ class FileDevice:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def next_data(self, offset: int) -> int:
-        """Holes of a sparse file are passed over, where its file system tells of them."""
+        """Skips holes of a sparse file, if its file system reports them."""
         try:
             return os.lseek(self._descriptor, offset, os.SEEK_DATA)
         except OSError as error:
@@ -122,7 +122,7 @@ class FileDevice:
             view = view[written:]
 
     def _whole_sectors(self, offset: int, data: bytes | memoryview) -> tuple[int, bytes | memoryview]:
-        """The write widened to sector boundaries with what the device holds there."""
+        """The write, extended to sector boundaries with the device's present bytes."""
         before = offset % self.sector_size
         after = -(offset + len(data)) % self.sector_size
         if not before and not after:
@@ -132,7 +132,7 @@ class FileDevice:
         return offset - before, b"".join((head, data, tail))
 
     def resize(self, size: int) -> None:
-        """Cuts or extends the file (with a hole). Raises RefusedError for a block device."""
+        """Shortens the file, or extends it by a hole. Raises RefusedError for a block device."""
         self._must_be_writable()
         if size == self.size:
             return
@@ -153,14 +153,14 @@ class FileDevice:
             raise WriteError(f"cannot bring {self.path} to stable storage: {error.strerror}") from error
 
     def drop_cache(self) -> None:
-        """Forgets what the kernel keeps of the file and has already written: reads come from the disk again.
+        """Drops the kernel's cached pages that are written already, so that later reads come from the disk.
 
-        After a failed sync, Linux keeps pages that never reached the disk, and calls them clean.
+        After a failed sync, Linux keeps pages that never reached the disk, marked as clean.
         """
         os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def must_be_unchanged(self) -> None:
-        """Nothing to ask: whoever could write was looked for when the lock was taken."""
+        """Nothing to do: other writers were looked for when the lock was taken."""
 
     def close(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1
@@ -195,7 +195,7 @@ def _is_block_device(path: str) -> bool:
     except OSError as error:
         _cannot_open(path, False, error)
     except ValueError as error:
-        raise ReadError(f"cannot open {path}: {error}") from error  # a NUL, which no path can hold
+        raise ReadError(f"cannot open {path}: {error}") from error  # the path contains a NUL
     if stat.S_ISDIR(mode):
         raise ReadError(f"{path} is a directory, not a disk image")
     if not stat.S_ISREG(mode) and not stat.S_ISBLK(mode):

@@ -1,8 +1,8 @@
-"""Who else uses an image: a repair must be alone with it.
+"""Finds other users of an image; a repair must be its only user.
 
-Four things are looked at: our own lock, which keeps two repairs apart; locks on ranges of the file, as QEMU holds them
+Four things are checked: our own lock, which keeps two repairs apart; locks on ranges of the file, as QEMU holds them
 (its docs/system/images.rst, "Disk image file locking"); processes that have the file open for writing; loop devices and
-mounts. Linux tells of all of them in /proc and /sys, as far as the user may know. Readers neither lock nor are refused.
+mounts. Linux lists them in /proc and /sys, as far as the user's rights allow. Readers take no lock and are not refused.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SYS = Path("/sys")
 
 
 def locked_file(path: str | os.PathLike[str]) -> FileDevice:
-    """An image file or a block device, open for writing and locked until it is closed.
+    """Opens an image file or a block device for writing; it is locked until it is closed.
 
     Raises:
         RefusedError: somebody else uses it, or it may not be written.
@@ -47,7 +47,7 @@ def take_lock(image: FileDevice) -> None:
     """Locks an image that is open for writing, until it is closed.
 
     Raises:
-        RefusedError: somebody else uses it; who, where that can be known.
+        RefusedError: somebody else uses it; the text says who, if that is known.
     """
     try:
         fcntl.flock(image.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -62,7 +62,7 @@ def take_lock(image: FileDevice) -> None:
 
 
 def refuse_mounted(path: str | os.PathLike[str]) -> None:
-    """Raises RefusedError for a block device that is mounted, whole or in part: the kernel would not say where."""
+    """Raises RefusedError, with the mount point, if a block device or a partition of it is mounted."""
     device = Path(path)
     if kind_of(device) != stat.S_IFBLK:
         return
@@ -90,14 +90,14 @@ def _users(image: FileDevice) -> Iterator[str]:
 
 
 def _is_ours_alone(descriptor: int) -> bool:
-    """Whether the kernel says that nobody else has the file open: then nobody has to look for who that is.
+    """Whether the kernel confirms that nobody else has the file open, so that the slow search can be skipped.
 
-    It gives a lease to write (fcntl(2), "Leases") only then, and not for a device, nor on every file system: where it
-    gives none, that says nothing. To look costs the more the more is open on the machine. The lease is given back at
-    once: whoever opens the file meanwhile waits no noticeable time, and the signal of it does nothing.
+    The kernel grants a write lease (fcntl(2), "Leases") only then. It grants none for devices and on some file systems,
+    so a refusal proves nothing. The search takes longer the more files are open on the machine. The lease is released
+    at once: a process that opens the file meanwhile is not delayed noticeably, and the signal for it is ignored.
     """
     try:
-        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)  # else it were SIGIO, which ends a process
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)  # the default, SIGIO, would end the process
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)
     except OSError:
         return False
@@ -106,7 +106,7 @@ def _is_ours_alone(descriptor: int) -> bool:
 
 
 def _processes(status: os.stat_result) -> Iterator[tuple[str, bool]]:
-    """(name, does it write) for each other process that has the file or device open."""
+    """Each other process that has the file or device open: (name, whether it is open for writing)."""
     for process in PROC.iterdir():
         if not process.name.isdigit() or int(process.name) == os.getpid():
             continue
@@ -119,22 +119,22 @@ def _entries(folder: Path) -> list[Path]:
     try:
         return list(folder.iterdir())
     except OSError:
-        return []  # the process ended meanwhile, or is another user's
+        return []  # the process has ended, or belongs to another user
 
 
 def _mode(descriptor: Path, status: os.stat_result) -> Iterator[int]:
-    """The access mode of a process's descriptor, if it is one of the file or device."""
+    """The access mode of a process's descriptor, if it refers to the file or device."""
     try:
         if _identity(descriptor.stat()) == _identity(status):
             fdinfo = descriptor.parents[1] / "fdinfo" / descriptor.name
             flags = next(line.split()[1] for line in fdinfo.read_text().splitlines() if line.startswith("flags:"))
             yield int(flags, 8) & os.O_ACCMODE
     except OSError:
-        return  # it was closed meanwhile, or leads nowhere
+        return  # the descriptor was closed, or refers to nothing
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:
-    """What tells a file, or a device by whatever name, from all others."""
+    """Identifies a file, or a device under any of its names."""
     return (-1, status.st_rdev) if status.st_rdev else (status.st_dev, status.st_ino)
 
 
@@ -146,7 +146,7 @@ def _name(process: Path) -> str:
 
 
 def _is_range_locked(descriptor: int) -> bool:
-    """Whether anybody else holds a lock, of the open-file or the POSIX kind, on any byte."""
+    """Whether anybody else holds a lock (open file description or POSIX) on any byte."""
     asked = FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
     kind, *_ = FLOCK.unpack(fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, asked))
     return bool(kind != fcntl.F_UNLCK)
@@ -156,11 +156,11 @@ def _is_same(backing_file: Path, status: os.stat_result) -> bool:
     try:
         return _identity(Path(backing_file.read_text().rstrip("\n")).stat()) == _identity(status)
     except OSError:
-        return False  # detached meanwhile, or its file was deleted
+        return False  # the loop device was detached, or its file deleted
 
 
 def _flock_holder(image: FileDevice) -> str | None:
-    """Who holds our own kind of lock: proc_locks(5) gives the process, and the file as major:minor:inode."""
+    """The process that holds our kind of lock. proc_locks(5) gives processes, and files as major:minor:inode."""
     status = os.fstat(image.fileno())
     file = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
     for line in (PROC / "locks").read_text().splitlines():

@@ -1,13 +1,13 @@
-"""A page blob of Azure's as the bytes of an image: read, and written in place.
+"""An Azure page blob as the bytes of an image, read and written in place.
 
-What keeps an image whole that others can reach as well:
+How an image stays consistent that others can reach too:
 
- 1. From before the first byte is read until `close`, a lease keeps everybody else from writing (`blob_lease`).
- 2. Every read and every write demands the ETag that the last answer told. So a write of somebody who broke the lease,
-    or one of ours whose answer was lost and which arrives late, is noticed, and not built upon.
- 3. From the first page that a repair writes until `flush`, the blob's metadata say where the undo journal is. It lies
-    on one machine; any other is told so, and refuses to write to an image that may be half repaired.
- 4. What a request has put into a page blob is on stable storage when it is answered.
+ 1. From before the first read until `close`, a lease keeps everybody else from writing (`blob_lease`).
+ 2. Every read and write requires the ETag of the last answer. So a write by somebody who broke the lease is detected,
+    and so is one of our own requests that arrives late because its answer was lost.
+ 3. From the first page that a repair writes until `flush`, the blob's metadata say where the undo journal is. The
+    journal is on one machine; on any other, vmrescue reports that and refuses to write to the half-repaired image.
+ 4. Pages are on stable storage when the request that wrote them is answered.
 
 Source: Microsoft, "Put Page", "Lease Blob", "Specifying conditional headers for Blob service operations" (REST).
 """
@@ -38,18 +38,18 @@ LARGEST = 4 << 20  # bytes in one request
 
 
 class PageBlob:
-    """The bytes of a page blob, for reading and writing; nobody else writes meanwhile.
+    """The bytes of a page blob, for reading and writing. Nobody else can write meanwhile.
 
     Args:
-        url: where it is.
-        folder: where its undo journals lie.
+        url: the blob's URL.
+        folder: the folder of its undo journals.
 
     Attributes:
         path: its URL without secrets.
-        unfinished: where the undo journal of an interrupted repair lies; None where there is none.
+        unfinished: the place of an interrupted repair's undo journal; None if there is none.
 
     Raises:
-        RefusedError: it is no page blob, may not be written, or somebody else uses it.
+        RefusedError: it is no page blob, may not be written, or is in use.
         ReadError: the service cannot be reached, or has no such blob.
     """
 
@@ -65,7 +65,7 @@ class PageBlob:
             opened.callback(lambda: run(self._blob.close()))
             self._must_be_a_page_blob()
             self._lease = opened.enter_context(lease(self._blob, self._folder, self.path))
-            properties = self._properties()  # again: only now they last
+            properties = self._properties()  # again, because they cannot change any more under the lease
             self._etag = properties.etag
             self._metadata = dict(properties.metadata or {})
             self.unfinished = marked(self._metadata)
@@ -75,7 +75,7 @@ class PageBlob:
 
     @property
     def version(self) -> str | None:
-        """The ETag of the blob, as the last answer told."""
+        """The ETag of the blob in the last answer."""
         return str(self._etag)
 
     def _must_be_a_page_blob(self) -> None:
@@ -98,7 +98,7 @@ class PageBlob:
             raise ReadError(f"cannot read {self.path}: {reason(error)}") from None
 
     def _ask(self) -> Coroutine[Any, Any, Any]:
-        """The request for the blob's properties; once there is a lease, it is refused where that has ended."""
+        """The request for the blob's properties. Under a lease, it fails if the lease has ended."""
         return self._blob.get_blob_properties(lease=self._lease, retry_total=0)  # type: ignore[no-any-return]
 
     def _cache(self, size: int) -> None:
@@ -109,7 +109,7 @@ class PageBlob:
         return self._reader.read_at(offset, length)
 
     def fetch(self, offset: int, length: int) -> bytes:
-        """Bytes as the service has them now, and not as they were kept. Raises what the SDK raises."""
+        """Bytes from the service, not from the cache. Raises the SDK's errors."""
 
         async def download() -> bytes:
             stream = await self._blob.download_blob(offset, length, **self._conditions())
@@ -135,7 +135,7 @@ class PageBlob:
         )
 
     def resize(self, size: int) -> None:
-        """Makes the blob `size` bytes long; new bytes are zero."""
+        """Makes the blob `size` bytes long; new bytes are zeros."""
         if size == self.size:
             return
         if size % PAGE:
@@ -145,13 +145,13 @@ class PageBlob:
         self._cache(size)
 
     def _mark(self) -> None:
-        """Says in the metadata where the journal is, if one is hot, unless that is said already."""
+        """Writes the place of the hot journal, if there is one, into the metadata, unless they have it already."""
         where = quote(f"in {self._folder} on {socket.gethostname()}", safe="/ :")
         if self._metadata.get(MARK) != where and in_state(journal_files(self._folder, os.geteuid, self.path), HOT):
             self._set_metadata(self._metadata | {MARK: where})
 
     def flush(self) -> None:
-        """What was written lasts already; no repair is under way any more."""
+        """Removes the mark of a repair from the metadata. What was written is on stable storage already."""
         if MARK in self._metadata:
             self._set_metadata({name: value for name, value in self._metadata.items() if name != MARK})
 
@@ -163,7 +163,7 @@ class PageBlob:
         self._metadata = metadata
 
     def _conditions(self) -> dict[str, Any]:
-        """What every request demands: that the lease lasts, and that the blob is as the last answer left it."""
+        """The conditions of every request: the lease lasts, and the blob's ETag is that of the last answer."""
         from azure.core import MatchConditions
 
         return {
@@ -174,11 +174,12 @@ class PageBlob:
         }
 
     def _change(self, what: str, request: Callable[[], Coroutine[Any, Any, Any]]) -> None:
-        """A request that changes the blob, made again where the network stumbled, with the ETag as it is then.
+        """Makes a request that changes the blob; after a network error, makes it again with the then current ETag.
 
-        The lost one may have arrived, and been made again below us: then the first answer that comes is that the ETag
-        is another. Under the lease, that was this very request, as long as all before it were answered. Once one was
-        given up, it may arrive at any time, and every unexpected ETag is final: what was read may be old.
+        A request whose answer was lost may have been executed, and the SDK may have repeated it: the first answer is
+        then that the ETag has changed. Under the lease only this request can have changed it, if all earlier requests
+        were answered. Once a request was given up, it may still be executed at any time; from then on an unexpected
+        ETag is an error, because bytes that were read may be out of date.
         """
         from azure.core.exceptions import AzureError
 
@@ -196,7 +197,7 @@ class PageBlob:
                 time.sleep(pause)
 
     def must_be_unchanged(self) -> None:
-        """Raises RefusedError where the blob was changed since it was opened: somebody has broken the lease."""
+        """Raises RefusedError if the blob was changed since it was opened: somebody has broken the lease."""
         try:
             found = self._properties().etag
         except ReadError as error:
@@ -205,7 +206,7 @@ class PageBlob:
             raise RefusedError(f"nothing was changed: somebody else has changed {self.path} since it was opened")
 
     def drop_cache(self) -> None:
-        """Forgets what is kept of the blob, and takes it as it is now, provided that the lease still lasts."""
+        """Drops cached bytes and takes the blob's present ETag. Raises WriteError if the lease has ended."""
         self._reader.forget(0, self.size)
         try:
             self._etag = self._properties().etag
@@ -217,7 +218,7 @@ class PageBlob:
 
 
 class _Stream:
-    """A page blob as the file that `RemoteFile` reads."""
+    """A page blob as a file for `RemoteFile`."""
 
     def __init__(self, blob: PageBlob) -> None:
         self._blob = blob

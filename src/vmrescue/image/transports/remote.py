@@ -1,8 +1,8 @@
-"""An image that lies elsewhere: read by ranges through fsspec, so that only what is asked for crosses the network.
+"""A remote image, read by ranges through fsspec, so that only what is needed is transferred.
 
-Reads are rounded to blocks, which are kept. Blocks that are missing side by side come in one request; and whoever reads
-on where the last request ended gets twice as much as it brought, up to `READ_AHEAD`: a table that is read from end to
-end (a FAT, a hive) then costs a handful of requests, and a field here and there costs one block.
+Reads are rounded to blocks, which are cached. Adjacent missing blocks are fetched in one request. A read that continues
+where the last request ended fetches twice as much as that request, up to `READ_AHEAD`. So a table that is read from
+start to end (a FAT, a hive) costs a few requests, and a single field costs one block.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ from vmrescue.image.url import AZURE, QUERY, WEB, scheme_of, shown, split_url
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-BLOCK = 32 << 10  # bytes; a request costs about as long as this takes to transfer
-READ_AHEAD = 128 << 10  # bytes that one request fetches at most where fewer were asked for
-LARGEST = 8 << 20  # bytes in one request
-KEPT = 64 << 20  # bytes of blocks held
+BLOCK = 32 << 10  # bytes; transferring them takes about as long as the overhead of a request
+READ_AHEAD = 128 << 10  # most bytes that one request fetches if fewer were asked for
+LARGEST = 8 << 20  # most bytes in one request
+KEPT = 64 << 20  # bytes of blocks in the cache
 PAUSES = (0.2, 1.0)  # seconds before a second and a third attempt
-LASTING = (FileNotFoundError, PermissionError, ValueError, NotImplementedError)  # another attempt would fail as well
+LASTING = (FileNotFoundError, PermissionError, ValueError, NotImplementedError)  # another attempt would fail too
 
 
 class RemoteFile:
     """The bytes behind a URL, for reading only.
 
     Args:
-        url: where they are.
-        open_file: makes a file of the URL, with `size`, `seekable`, `seek`, `read` and `close`; fsspec's unless given.
+        url: the URL.
+        open_file: opens the URL as a file with `size`, `seekable`, `seek`, `read` and `close`; by default fsspec does.
 
     Attributes:
         path: the URL without its secrets.
-        requests: how many requests were made, the one for the size included.
-        bytes_read: how many bytes came over the network.
+        requests: the number of requests made, the one for the size included.
+        bytes_read: the number of bytes transferred.
 
     Raises:
-        ReadError: the server or the network would not give it to us.
-        UnsupportedError: the server serves no ranges or tells no size, or fsspec knows no such kind of URL.
+        ReadError: the server or the network failed, or the server refused.
+        UnsupportedError: the server does not serve ranges or gives no size, or fsspec does not support the URL.
     """
 
     sector_size = 512
@@ -51,13 +51,13 @@ class RemoteFile:
         self.requests = 0
         self.bytes_read = 0
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
-        self._next = -1  # the block after the last request's
-        self._last = 0  # how many blocks that brought
+        self._next = -1  # the block after those of the last request
+        self._last = 0  # the number of blocks of the last request
         self._file = self._attempt(lambda: (open_file or _open)(url))
         if self._file.size is None or not self._file.seekable():
             raise UnsupportedError(f"{self.path}: the server tells no size or serves no ranges; download it first")
         self.size = int(self._file.size)
-        # A footer and a backup partition table lie at a disk's end: what is left over belongs to the block before it.
+        # The last block includes the remainder, because footers and backup partition tables are at a disk's end.
         self._end = max(self.size // BLOCK, 1)
 
     def read_at(self, offset: int, length: int) -> bytes:
@@ -75,19 +75,19 @@ class RemoteFile:
         return data[start : start + length]
 
     def forget(self, offset: int, length: int) -> None:
-        """Drops what is kept of these bytes, since they change: they are asked for anew."""
+        """Drops these bytes from the cache, because they change."""
         first, last = self._block_of(offset), self._block_of(offset + length - 1)
         for block in [block for block in self._blocks if first <= block <= last]:
             del self._blocks[block]
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What is kept beside the bytes under names, where the store has and tells such (Azure's)."""
+        """The metadata of the file, as Azure's blobs have; empty elsewhere."""
         return (getattr(self._file, "details", None) or {}).get("metadata") or {}
 
     @property
     def refusal(self) -> RefusedError | None:
-        """Why nothing is written to it; None where the store is Azure's, whose page blobs are repaired in place."""
+        """Why it cannot be written; None for Azure, whose page blobs are repaired in place."""
         is_blob = scheme_of(self.path) in AZURE or getattr(self._file, "blob_type", None)
         return None if is_blob else refusal(self.path)
 
@@ -100,7 +100,7 @@ class RemoteFile:
         return self._blocks.get(block)
 
     def _fetch(self, first: int, count: int) -> dict[int, bytes]:
-        """Missing blocks that lie side by side, and perhaps some more behind them, kept for later."""
+        """Fetches adjacent missing blocks, and perhaps more after them for the cache."""
         wanted = count
         if first == self._next:
             wanted = max(count, min(2 * self._last, READ_AHEAD // BLOCK))
@@ -113,7 +113,7 @@ class RemoteFile:
         return fetched
 
     def _fetch_blocks(self, first: int, end: int) -> dict[int, bytes]:
-        """Blocks [first, end) in one request."""
+        """Fetches blocks [first, end) in one request."""
         start = first * BLOCK
         stop = self.size if end == self._end else end * BLOCK
         data = self._request(start, stop - start)
@@ -138,23 +138,23 @@ class RemoteFile:
         return data
 
     def _attempt(self, deed: Callable[[], Any]) -> Any:
-        """Networks stumble: what fails is tried again, twice, unless it is plain that it would fail again."""
+        """Tries up to three times, because network errors may pass; not if the error shows that it would fail again."""
         for pause in (*PAUSES, None):
             self.requests += 1
             try:
                 return deed()
             except VmRescueError:
                 raise
-            except Exception as error:  # noqa: BLE001 - fsspec's file systems raise whatever their libraries do
+            except Exception as error:  # noqa: BLE001 - fsspec's file systems raise any error of their libraries
                 if pause is None or isinstance(error, LASTING):
                     self._failed(error)
                 time.sleep(pause)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _failed(self, error: Exception) -> NoReturn:
-        """Without the error itself as a cause: its text may hold the URL with its secrets."""
-        cause = error.__cause__ or error  # over HTTP, fsspec calls every failure to open a missing file
-        said = getattr(cause, "strerror", None) or str(cause)  # without the number, and the path once more
+        """Raises ReadError, without the error as its cause, whose text may contain the URL with its secrets."""
+        cause = error.__cause__ or error  # over HTTP, fsspec reports every failure to open as a missing file
+        said = getattr(cause, "strerror", None) or str(cause)  # without the error number and the path
         reason = QUERY.sub("", said).replace("\n", " ")[:300]
         raise ReadError(f"cannot read {self.path}: {reason or type(cause).__name__}") from None
 
@@ -165,7 +165,7 @@ class RemoteFile:
         raise refusal(self.path)
 
     def flush(self) -> None:
-        """Nothing was written."""
+        """Nothing to do: nothing is ever written."""
 
     def close(self) -> None:
         self._blocks.clear()
@@ -173,12 +173,12 @@ class RemoteFile:
 
 
 def refusal(url: str) -> RefusedError:
-    """What whoever wants to write to a URL is told."""
+    """The error for an attempt to write to a URL."""
     return RefusedError(f"{shown(url)} is read over the network and not written: download it, repair it, upload it")
 
 
 def file_system(url: str) -> tuple[Any, str]:
-    """The file system that fsspec has for a URL, and the path on it. Raises UnsupportedError."""
+    """fsspec's file system for a URL, and the path on it. Raises UnsupportedError if fsspec has none."""
     try:
         import fsspec
     except ImportError as error:
@@ -200,6 +200,6 @@ def file_system(url: str) -> tuple[Any, str]:
 
 
 def _open(url: str) -> Any:
-    """The file as fsspec opens it, without a cache of its own."""
+    """Opens the file with fsspec, without fsspec's cache."""
     files, path = file_system(url)
     return files.open(path, "rb", block_size=BLOCK, cache_type="none")

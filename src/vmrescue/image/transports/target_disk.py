@@ -1,4 +1,4 @@
-"""The disks of an opened dissect Target, as disks of ours: whatever its loader made of the image, it is only read."""
+"""The disks of an opened dissect Target as disks of ours. They are only read."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def is_target(image: object) -> TypeGuard[Any]:
-    """Whether it is a dissect Target; asked without importing dissect.target, which takes half a second."""
+    """Whether it is a dissect Target, without importing dissect.target, which takes half a second."""
     return any(f"{each.__module__}.{each.__qualname__}" == "dissect.target.target.Target" for each in type(image).mro())
 
 
 def disks_of(target: Any) -> list[TargetDisk]:
-    """A Target's disks, in its order. Raises NotFoundError where it has none, such as one made from a folder."""
+    """A Target's disks, in its order. Raises NotFoundError if it has none, as a Target made from a folder."""
     disks = [TargetDisk(container, str(target.path)) for container in target.disks]
     if not disks:
         raise NotFoundError(f"the target {target.path} has no disks, and vmrescue reads disks")
@@ -29,15 +29,15 @@ def disks_of(target: Any) -> list[TargetDisk]:
 
 
 class TargetDisk(Container):
-    """A disk that a Target holds open, and goes on to hold.
+    """A disk that a Target has open, and keeps open.
 
     Args:
         container: a `dissect.target.container.Container`: a stream with a size.
-        path: of the Target, for reports.
+        path: the Target's path, for reports.
     """
 
     def __init__(self, container: Any, path: str) -> None:
-        # no refusal: only this way to it is read-only, and the image may be repaired by its path
+        # no refusal: the image may be writable when it is opened by its path; only this access is read-only
         super().__init__(Facts(f"{container.__type__} (opened by dissect.target)"))
         self.path = path
         self.size = int(container.size)
@@ -58,12 +58,12 @@ class TargetDisk(Container):
         return RefusedError(f"{self.path} was opened by dissect.target, for reading only")
 
     def flush(self) -> None:
-        """Nothing was written."""
+        """Nothing to do: nothing is ever written."""
 
     def close(self) -> None:
-        """The Target goes on."""
+        """Nothing to do: the disk belongs to the Target."""
 
 
 def each_disk(images: Iterable[str | os.PathLike[str] | Any]) -> list[str | os.PathLike[str] | TargetDisk]:
-    """Images as they are, and Targets as their disks."""
+    """The list of images in which each Target is replaced by its disks."""
     return [disk for image in images for disk in (disks_of(image) if is_target(image) else [image])]

@@ -1,7 +1,7 @@
-"""The table of transports: how the bytes of an image are reached, by the scheme of its URL.
+"""The table of transports: how an image's bytes are accessed, by the scheme of its URL.
 
-A new one (nbd, say) is a module that makes a store of a URL, and a row here. The disks of an opened dissect Target are
-no store: they are disks already (`target_disk`), and have no path or URL that would open them.
+A new transport (nbd, say) needs a module that opens a URL as a store, and a row here. The disks of an opened dissect
+Target are not in the table: they are disks already (`target_disk`), and no path or URL opens them.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Transport:
-    """A row of the table. Each function takes the path or the URL as it was given, with its secrets.
+    """A row of the table. Each function gets the path or URL as it was given, with its secrets.
 
     Attributes:
-        open: the bytes, for reading only. Raises ReadError, UnsupportedError.
-        hold: the bytes, for writing, with nobody else writing meanwhile. Raises RefusedError where they are only read.
-        journal_folder: where the undo journals of the image lie: the same folder by whatever name it is reached.
+        open: opens the bytes for reading only. Raises ReadError, UnsupportedError.
+        hold: opens the bytes for writing, and keeps others from writing. Raises RefusedError if they are only read.
+        journal_folder: the folder of the image's undo journals, the same for all names of the image.
     """
 
     open: Callable[[str], Store]
@@ -40,7 +40,7 @@ class Transport:
 
 
 def _hold_blob(url: str) -> HeldStore:
-    from vmrescue.image.transports.page_blob import PageBlob  # here, because what it stands on is slow to import
+    from vmrescue.image.transports.page_blob import PageBlob  # here, because it is slow to import
 
     return PageBlob(url, _remote_folder(url))
 
@@ -54,13 +54,15 @@ def _remote_folder(url: str) -> Path:
 
 
 FILE = Transport(FileDevice, locked_file, beside)  # block devices too
-PAGE_BLOB = Transport(RemoteFile, _hold_blob, _remote_folder)  # a web server that is none of Azure's refuses writes
+PAGE_BLOB = Transport(
+    RemoteFile, _hold_blob, _remote_folder
+)  # other web servers too; for them `hold` raises RefusedError
 OTHER = Transport(RemoteFile, _refuse, _remote_folder)  # whatever else fsspec knows
 
 TRANSPORTS: dict[str, Transport] = {"": FILE, **dict.fromkeys((*WEB, *AZURE), PAGE_BLOB)}
-"""Scheme, in lower case -> how it is reached; none is a path of this machine."""
+"""Scheme, in lower case -> transport; "" is the scheme of paths of this machine."""
 
 
 def transport_of(scheme: str) -> Transport:
-    """The row of a scheme; a scheme without one is fsspec's, to be read."""
+    """The row of a scheme; `OTHER` (fsspec, read only) for schemes that are not in the table."""
     return TRANSPORTS.get(scheme, OTHER)

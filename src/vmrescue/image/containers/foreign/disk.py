@@ -1,4 +1,4 @@
-"""A disk in a container that vmrescue reads and does not write, and what is known of each such container."""
+"""A disk in a container that vmrescue only reads, and the declaration of such a container."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def filled(advice: str) -> Callable[[str], str]:
-    """An advice for a path, which it holds as ``{path}``, as a shell takes it."""
+    """A function that puts a path, quoted for a shell, into an advice in place of ``{path}``."""
     return lambda path: advice.format(path=shlex.quote(path))
 
 
@@ -29,13 +29,13 @@ MADE_BY_QEMU = filled(QEMU_ADVICE)
 
 @dataclass(frozen=True)
 class Foreign:
-    """A container that others make.
+    """A container of another product.
 
     Attributes:
-        name: as people call it.
-        opened: the disk in its files.
-        signatures: (byte position, bytes), one of which is there.
-        advice: the command, for a shell, that makes an image that is written of the one at a path.
+        name: its usual name, such as ``QCOW2``.
+        opened: opens the disk in an image's files.
+        signatures: (byte position, bytes); an image has one of them.
+        advice: gives the shell command that converts the image at a path into one that vmrescue writes.
     """
 
     name: str
@@ -44,11 +44,11 @@ class Foreign:
     advice: Callable[[str], str] = MADE_BY_QEMU
 
     def advice_for(self, path: str | None) -> str:
-        """What makes an image that is written of this one."""
+        """The command that converts this image into one that vmrescue writes."""
         return self.advice(path or "IMAGE")
 
     def refusal(self, path: str | None) -> RefusedError:
-        """What whoever wants to write to such an image is told."""
+        """The error for an attempt to write to such an image."""
         what = f"{'an' if self.name[0] in 'AEIOU' else 'a'} {self.name} image"
         return RefusedError(
             f"{path or 'the image'} is {what}, which is read and not written: write to a copy (--copy-to), or make an"
@@ -56,12 +56,12 @@ class Foreign:
         )
 
     def open(self, store: Store, path: str | None) -> ForeignDisk:
-        """The disk, for reading; closing it closes `store`.
+        """Opens the disk for reading; closing it closes `store`.
 
         Raises:
-            FormatError: it is damaged.
-            NotFoundError: a piece of it is missing.
-            UnsupportedError: it lies over another image, or its reader is not installed.
+            FormatError: the image is damaged.
+            NotFoundError: one of its pieces is missing.
+            UnsupportedError: it has a parent image, or its reader is not installed.
         """
         pieces = Pieces(store, path)
         try:
@@ -72,14 +72,14 @@ class Foreign:
 
 
 class ForeignDisk(Container):
-    """A disk in a container that vmrescue reads and does not write."""
+    """A disk in a container that vmrescue only reads."""
 
     def __init__(self, kind: Foreign, pieces: Pieces) -> None:
         super().__init__(Facts(f"{kind.name} image", refusal=str(kind.refusal(pieces.path))), pieces.first)
         self._pieces = pieces
         with reading(self.format, None):
             self._opened = kind.opened(pieces)
-        self.size = int(self._opened.size)  # dissect's may be a number of its own type, which no pickle takes
+        self.size = int(self._opened.size)  # dissect's number may be of a type of its own, which cannot be pickled
         self.sector_size = int(self._opened.sector_size)
         self.learn(notes=tuple(self._opened.warnings))
         if self.size <= 0:
@@ -98,7 +98,7 @@ class ForeignDisk(Container):
         raise RefusedError(str(self.refusal))
 
     def flush(self) -> None:
-        """Nothing was written."""
+        """Nothing to do: nothing is ever written."""
 
     def close(self) -> None:
         self._pieces.close()

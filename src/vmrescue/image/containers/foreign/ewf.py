@@ -1,4 +1,4 @@
-"""E01: EnCase's container, in one or more segments that lie beside each other."""
+"""E01: EnCase's container, in one or more segments in the same folder."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _open(pieces: Pieces) -> OpenedDisk:
 
 
 def _refuse_later_segment(pieces: Pieces) -> None:
-    """A later segment by itself: which file is to be named instead."""
+    """Raises UnsupportedError for a later segment, and says which file to name instead."""
     number = segment_number(pieces.first)
     if number > 1 and pieces.path:
         own = Path(pieces.path)
@@ -41,7 +41,7 @@ def _refuse_later_segment(pieces: Pieces) -> None:
 
 
 def _name(path: str, number: int) -> str:
-    """The name of a further segment: E01 … E99, EAA … EZZ, FAA … (libewf, 2.1)."""
+    """The name of segment `number`: E01 … E99, EAA … EZZ, FAA … (libewf, 2.1)."""
     stem, letter = Path(path).name[:-3], Path(path).name[-3:-2]
     if number <= 99:
         return f"{stem}{letter}{number:02}"

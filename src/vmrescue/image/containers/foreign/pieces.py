@@ -1,4 +1,4 @@
-"""The files of an image: the one that was named, and those beside it that belong to it."""
+"""The files of an image: the one that the user named, and its other pieces in the same folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Pieces:
-    """The file of an image, and those beside it that belong to it; they are opened when they are asked for."""
+    """The file of an image, and its other pieces, which are opened when they are needed."""
 
     def __init__(self, store: Store, path: str | None) -> None:
         self.first = store
@@ -24,11 +24,11 @@ class Pieces:
 
     @property
     def folder(self) -> Path | None:
-        """Where further pieces are; None for an image that is no file on this machine."""
+        """The folder of the other pieces; None for an image that is no file on this machine."""
         return Path(self.path).parent if self.path and Path(self.path).is_file() else None
 
     def beside(self, name: str) -> Store:
-        """A file in the image's own folder. Raises NotFoundError."""
+        """Opens a file in the image's own folder. Raises NotFoundError if it is not there."""
         if self.folder is None:
             raise UnsupportedError(f"{self.path} has further pieces, and only those of a local file can be read")
         path = self.folder / PureWindowsPath(name).name

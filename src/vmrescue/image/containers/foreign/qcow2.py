@@ -1,4 +1,4 @@
-"""QCOW2: QEMU's container, in one file; one that lies over another is not read."""
+"""QCOW2: QEMU's container, in one file. An image with a backing file is not read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""VMDK: VMware's container, one file, or a descriptor and the extents that it names; a snapshot is not read."""
+"""VMDK: VMware's container, in one file, or a descriptor and the extents that it names. Snapshots are not read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 NO_PARENT = b"ffffffff"
 PARENT_CID = re.compile(rb'^[ \t]*+parentCID[ \t]*+=[ \t]*+"?([0-9a-fA-F]+)', re.MULTILINE)
-HEAD = 1 << 20  # bytes in which a descriptor lies, be it the file or embedded in a sparse extent
+HEAD = 1 << 20  # bytes that contain the descriptor, whether it is a file or embedded in a sparse extent
 
 
 def _open(pieces: Pieces) -> OpenedDisk:
@@ -42,7 +42,7 @@ def _left_open(stores: list[Store]) -> tuple[str, ...]:
 
 
 def _extents(pieces: Pieces, descriptor: bytes, stores: list[Store]) -> list[Extent]:
-    """The parts of the disk; the files of sparse ones are added to `stores`."""
+    """The extents of the disk; the files of sparse ones are added to `stores`."""
     extents = []
     for extent in extents_named(descriptor):
         flat = extent.kind in ("FLAT", "VMFS")
