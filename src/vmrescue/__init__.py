@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from vmrescue.checks import Finding, Policy
     from vmrescue.diagnosis import Diagnosis, diagnose, rehearse
     from vmrescue.errors import VmRescueError
-    from vmrescue.fleet import ScanResult, scan
+    from vmrescue.fleet import RepairResult, ScanResult, repair_images, rescue_images, scan, undo_run
     from vmrescue.plan import Plan
     from vmrescue.playbook import Playbook
     from vmrescue.procedure import Outcome, Run, Runbook, rescue, run
@@ -36,6 +36,7 @@ __all__ = [
     "Policy",
     "Receipt",
     "Rehearsal",
+    "RepairResult",
     "Run",
     "Runbook",
     "ScanResult",
@@ -45,9 +46,12 @@ __all__ = [
     "rehearse",
     "rescue",
     "repair",
+    "repair_images",
+    "rescue_images",
     "run",
     "scan",
     "undo",
+    "undo_run",
 ]
 
 _ROOMS = {
@@ -65,6 +69,10 @@ _ROOMS = {
     "rescue": "procedure",
     "run": "procedure",
     "scan": "fleet",
+    "RepairResult": "fleet",
+    "repair_images": "fleet",
+    "rescue_images": "fleet",
+    "undo_run": "fleet",
     "Plan": "plan",
     "Playbook": "playbook",
     "Receipt": "transaction",

@@ -58,7 +58,7 @@ def test_an_image_that_hangs_is_a_result_and_the_others_are_examined(tmp_path: P
     assert [result.status for result in results] == ["findings", "error", "findings"]
     error = results[1].error
     assert error is not None
-    assert (error.kind, error.message) == ("TimedOut", f"timed out: it was not examined within {SECONDS:g} s")
+    assert (error.kind, error.message) == ("TimedOut", f"timed out: it was not done within {SECONDS:g} s")
     assert time.monotonic() - begun < 5 * SECONDS
 
 

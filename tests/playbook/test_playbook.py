@@ -117,7 +117,7 @@ def test_the_files_of_one_name_go_on_each_disk_that_has_them_and_come_back(quick
     done = command("apply", CHANNEL, meant, other, quick_folder / "none.vhd", "--yes")
 
     assert done.returncode == 3, done.stderr  # of the image that is not there
-    assert f"{other}: channel-file is not for it: there is no file %SystemRoot%" in done.stdout
+    assert f"{other}: unchanged: channel-file is not for it: there is no file %SystemRoot%" in done.stdout
     assert fingerprint(other) == first[1]
     with mounted_ntfs(meant, *FaultDisk.of(meant, "gen2").ranges[OS]) as root:
         assert [path.name for path in (root / "Windows/System32/drivers/CrowdStrike").iterdir()] == [names[2]]
@@ -126,7 +126,7 @@ def test_the_files_of_one_name_go_on_each_disk_that_has_them_and_come_back(quick
     said = json.loads(receipt.read_text())
     sha256 = run("sha256sum", CHANNEL).split()[0]
     assert said["playbook"] == said["plan"]["playbook"] == {"name": "channel-file", "sha256": sha256}
-    assert f"By the playbook channel-file (SHA-256 {sha256})." in done.stdout
+    assert f"by the playbook channel-file (SHA-256 {sha256})" in done.stdout
 
     assert command("undo", meant).returncode == 0
     assert fingerprint(meant) == first[0]

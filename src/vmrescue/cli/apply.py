@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from vmrescue.cli.applying import edit_and_report, status_of
-from vmrescue.cli.options import ImagePath, apply_options, choice_options, data_disk_option, parent_option
-from vmrescue.errors import UsageError, VmRescueError
+from vmrescue.cli.many import fleet_options
+from vmrescue.cli.options import apply_options, choice_options, data_disk_option, images_argument
+from vmrescue.errors import UsageError
 from vmrescue.printable import printable
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import BinaryIO
 
+    from vmrescue.cli.many import FleetOptions
     from vmrescue.cli.options import ApplyOptions
     from vmrescue.plan import Plan
     from vmrescue.playbook import Playbook
@@ -25,11 +27,11 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("plan", type=click.File("rb"))
-@click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=ImagePath(path_type=Path))
-@parent_option
+@images_argument
 @data_disk_option
 @choice_options
 @apply_options
+@fleet_options
 @click.option("--skip-refused", is_flag=True, help="Make the other changes where one of the plan's is refused.")
 @click.pass_context
 def command(
@@ -42,6 +44,7 @@ def command(
     windows: str | None,
     options: ApplyOptions,
     skip_refused: bool,
+    fleet: FleetOptions,
 ) -> None:
     """Apply PLAN (JSON from `vmrescue plan`; - for standard input) to IMAGE, if what it found is still so.
 
@@ -50,20 +53,16 @@ def command(
     """
     from vmrescue.windows import Choice
 
-    if len(images) > 1 and data_disks:
-        raise UsageError("data disks belong to one VM: name one IMAGE with them")
-    source = read_plan(plan)
-    statuses = []
-    for image in images:
-        try:
-            each = _apply(source, image, data_disks, Choice(store, windows), options, skip_refused)
-        except VmRescueError as error:
-            if len(images) == 1:
-                raise
-            click.echo(printable(f"vmrescue: {image}: {error}"), err=True)
-            each = error.exit_status
-        statuses.append(each)
-    ctx.exit(max(statuses))
+    source, choice = read_plan(plan), Choice(store, windows)
+    if fleet.many(images):
+        from vmrescue.cli.fleet_repair import about_one, run_over
+        from vmrescue.fleet.runs import repairing
+
+        about_one(options, data_disk=data_disks)
+        work = repairing(plan=source, skip_refused=skip_refused, dry_run=options.dry_run, choice=choice)
+        ctx.exit(run_over(work, images, fleet, options))
+    [image] = images
+    ctx.exit(_apply(source, image, data_disks, choice, options, skip_refused))
 
 
 def read_plan(file: BinaryIO) -> Plan | Playbook:

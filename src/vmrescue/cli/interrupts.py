@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from contextlib import contextmanager
@@ -29,6 +30,32 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 def _say_nothing(unraisable: sys.UnraisableHookArgs, /) -> None:
     pass
+
+
+@contextmanager
+def stopping_where_it_can(said: str) -> Iterator[Callable[[], int]]:
+    """The first signal that ends the command is kept, for work to stop where it can; a second does what it means.
+
+    What is yielded tells the number of the signal that came, or 0. `said` is told to the person who interrupted.
+    """
+    came: list[int] = []
+    before: dict[int, Any] = {}
+
+    def notice(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        if len(came) > 1:
+            before[number](number, frame)
+        os.write(2, f"vmrescue: interrupted: {said}\n".encode())  # in a handler, where a stream might be in use
+
+    for number in map(int, ENDING):
+        if callable(handler := signal.getsignal(number)):
+            before[number] = handler
+            signal.signal(number, notice)
+    try:
+        yield lambda: came[0] if came else 0
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -103,6 +103,12 @@ def image_argument(command: Command) -> Command:
     return _decorate(command, [click.argument("image", type=ImagePath(path_type=Path)), parent_option])
 
 
+def images_argument(command: Command) -> Command:
+    """Adds IMAGE, of which there may be many (`images`), and where their parents may be."""
+    argument = click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=ImagePath(path_type=Path))
+    return _decorate(command, [argument, parent_option])
+
+
 def image_and_volume(image: str | Path, number: int | None) -> tuple[str, int | str | None]:
     """IMAGE[:VOLUME] and --partition, which say the same: the image, and the volume if one is named.
 

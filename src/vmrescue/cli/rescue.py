@@ -11,12 +11,13 @@ import click
 
 from vmrescue.cli.applying import also_written, ask, asks_on_terminal, progress_bar, status_of, tell
 from vmrescue.cli.azure import azure_options
+from vmrescue.cli.many import fleet_options
 from vmrescue.cli.options import (
     Size,
     apply_options,
     choice_options,
     data_disk_option,
-    image_argument,
+    images_argument,
     make_policy,
     names_option,
     policy_options,
@@ -26,6 +27,7 @@ from vmrescue.cli.terminal import say
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from vmrescue.cli.many import FleetOptions
     from vmrescue.cli.options import ApplyOptions
     from vmrescue.procedure import Outcome
     from vmrescue.report.azure import AzureNames
@@ -42,7 +44,7 @@ class StepsOption(click.Option):
 
 
 @click.command()
-@image_argument
+@images_argument
 @data_disk_option
 @choice_options
 @policy_options
@@ -51,11 +53,12 @@ class StepsOption(click.Option):
 @click.option("--size", type=Size(), help="How large the disk may become, where cleaning up does not make enough room.")
 @apply_options
 @azure_options
+@fleet_options
 @click.pass_context
 def command(
     ctx: click.Context,
     /,
-    image: Path,
+    images: tuple[Path, ...],
     data_disks: tuple[Path, ...],
     store: str | None,
     windows: str | None,
@@ -64,13 +67,14 @@ def command(
     size: int | None,
     options: ApplyOptions,
     azure: AzureNames | None,
+    fleet: FleetOptions,
     **policy: Any,
 ) -> None:
     """Do the whole procedure to IMAGE, each step that is due: shown first, asked, one repair, undone by `undo`.
 
     Logs that Windows left are replayed, the bad memory list goes, the boot path, the page file, the space, the serial
     console and the dump settings are put right. What is not due is not touched; what needs an answer that the disk
-    does not give is said, and left.
+    does not give is said, and left. Many images (folders, globs, @LIST.txt): as for `repair`.
     """
     from vmrescue.procedure.rescuing import carry_out, plan_rescue
     from vmrescue.report.azure import azure_text
@@ -80,10 +84,18 @@ def command(
     from vmrescue.windows import Choice
 
     if azure:
-        click.echo(azure_text(replace(azure, image=str(image))))
+        click.echo(azure_text(replace(azure, image=str(images[0]))))
         return
     elsewhere = options.elsewhere
     rules, choice = make_policy(**policy), Choice(store, windows)
+    if fleet.many(images):
+        from vmrescue.cli.fleet_repair import about_one, run_over
+        from vmrescue.fleet.runs import rescuing
+
+        about_one(options, data_disk=data_disks)
+        work = rescuing(rules, only=only, without=without, size=size, dry_run=options.dry_run, choice=choice)
+        ctx.exit(run_over(work, images, fleet, options))
+    [image] = images
     planned = plan_rescue(image, rules, list(data_disks), only, without, size, choice, elsewhere)
     if options.talkative:
         say(planned_text(planned))

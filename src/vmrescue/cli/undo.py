@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from vmrescue.cli.applying import tell
-from vmrescue.cli.options import format_option, image_argument, quiet_option
+from vmrescue.cli.options import ImagePath, format_option, parent_option, quiet_option
 from vmrescue.cli.terminal import say
 from vmrescue.errors import UsageError
-from vmrescue.interrupts import held
+from vmrescue.interrupts import BY_SIGNAL, held
+from vmrescue.printable import printable
+from vmrescue.units import counted
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from vmrescue.fleet import RunUndone
 
 
 @click.command()
-@image_argument
+@click.argument("image", required=False, type=ImagePath(path_type=Path))
+@parent_option
 @click.option("--list", "show", is_flag=True, help="List the repairs of IMAGE; change nothing.")
 @click.option(
     "--although-changed",
@@ -28,16 +33,36 @@ if TYPE_CHECKING:
 )
 @click.option("--all", "everything", is_flag=True, help="Take all repairs back, the last first.")
 @click.option("--to", "first", metavar="ID", help="Take back this repair, by number or id, and all that came after it.")
+@click.option(
+    "--run", "results", type=click.Path(path_type=Path), help="Take back a whole run, whose receipts this file holds."
+)
 @format_option
 @quiet_option
+@click.pass_context
 def command(
-    image: Path, show: bool, although_changed: bool, everything: bool, first: str | None, output: str, quiet: bool
+    ctx: click.Context,
+    /,
+    image: Path | None,
+    show: bool,
+    although_changed: bool,
+    everything: bool,
+    first: str | None,
+    results: Path | None,
+    output: str,
+    quiet: bool,
 ) -> None:
     """Take the last repair of IMAGE back: the bytes that it wrote become what they were.
 
     Refused where one of them was changed since, or where there are signs that somebody else has written to IMAGE: that
-    Windows ran, that it was mounted or edited. What was looked at is said.
+    Windows ran, that it was mounted or edited. What was looked at is said. With --run each image of a run over many is
+    taken back by itself; exit status: the largest of theirs.
     """
+    if results is not None:
+        if image or show or everything or first:
+            raise UsageError("--run names the images itself, and takes back what the run did to each")
+        ctx.exit(_undo_run(results, although_changed, output, quiet))
+    if image is None:
+        raise UsageError("undo IMAGE, or undo --run RECEIPTS for a whole run")
     from vmrescue.report.receipt import history_text, undone_text
     from vmrescue.transaction import history
     from vmrescue.transaction.undoing import take_back_to
@@ -57,3 +82,30 @@ def command(
                 tell(json.dumps(undone.to_dict()), True, click.echo)
             elif not quiet:
                 tell(undone_text(undone), True)
+
+
+def _undo_run(results: Path, although_changed: bool, output: str, quiet: bool) -> int:
+    """Takes the repairs of a run back and says what became of each; returns the largest exit status."""
+    from vmrescue.cli.interrupts import stopping_where_it_can
+    from vmrescue.fleet import undo_run
+
+    worst, counts = 0, Counter[str]()
+    with stopping_where_it_can("the image under way is finished first") as stopped:
+        for undone in undo_run(results, although_changed):
+            if not quiet:
+                tell(*((json.dumps(undone.to_dict()), True, click.echo) if output == "json" else (_line(undone), True)))
+            counts[undone.status] += 1
+            worst = max(worst, undone.exit_status)
+            if stopped():
+                break
+        interrupted = stopped()
+    if not quiet and output == "text":
+        said = ", ".join(f"{count} {status}" for status, count in sorted(counts.items())) or "no repair to take back"
+        say(printable(f"{results}: {said}{'; interrupted: the same command goes on' if interrupted else ''}"))
+    return BY_SIGNAL + interrupted if interrupted else worst
+
+
+def _line(undone: RunUndone) -> str:
+    if undone.undone:
+        return printable(f"{undone.image}: undone: {counted(undone.undone.bytes_restored, 'byte')} are what they were")
+    return printable(f"{undone.image}: {undone.status}{f': {undone.error}' if undone.error else ''}")

@@ -1,4 +1,4 @@
-"""Images spread over an executor: a bounded number under way, results as they come, and no image lost with a worker.
+"""Work on images spread over an executor: a bounded number under way, results as they come, no image lost.
 
     submitted ──> under way ──> result
                      │ the worker dies
@@ -7,6 +7,7 @@
 
 A dead process breaks its whole pool and fails every image that was under way in it, guilty or not. So each of these is
 tried again alone; the pool is then replaced by one like it. Executors that mend themselves (Dask's) need only a retry.
+What is done to an image is a `Work`: the examination of a scan, or a repair.
 """
 
 from __future__ import annotations
@@ -15,21 +16,24 @@ import os
 import time
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, ProcessPoolExecutor, wait
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from vmrescue.checks import Policy
 from vmrescue.checks.rules import chosen
 from vmrescue.errors import UsageError
 from vmrescue.fleet.examination import Examination
-from vmrescue.fleet.result import ImageError, ScanResult
+from vmrescue.fleet.result import ImageError
 from vmrescue.fleet.timed_pool import TimedPool
 from vmrescue.image.containers.parents import parent_folder
-from vmrescue.image.reference import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
     from concurrent.futures import Future
 
+    from vmrescue.fleet.result import ScanResult
+
+R = TypeVar("R")
+Result = TypeVar("Result", covariant=True)
 IN_FLIGHT = 64  # enough to keep a large machine busy; an image under way costs a path and a future
 
 
@@ -70,9 +74,22 @@ def scan(
         if executor is not None:
             raise UsageError("a timeout is kept by vmrescue's own processes (fleet.TimedPool), not by this executor")
         return _timed(examination, images, timeout)
-    if executor is None:
-        return map(examination, images)
-    return _Spread(examination, executor, max(in_flight, 1)).results(images)
+    return spread(examination, executor, images, in_flight)
+
+
+class Work(Protocol[Result]):
+    """What is done to each image of many; it can be pickled."""
+
+    def __call__(self, image: str, /) -> Result:
+        """Does it; it never raises."""
+
+    def failed(self, image: str, error: ImageError, seconds: float, /) -> Result:
+        """The result of an image whose worker was lost, or took too long."""
+
+
+def spread(work: Work[R], executor: Executor | None, images: Iterator[str], in_flight: int) -> Iterator[R]:
+    """The result of each image as it is done; without an executor, one after the other in this process."""
+    return map(work, images) if executor is None else _Spread(work, executor, max(in_flight, 1)).results(images)
 
 
 def _timed(examination: Examination, images: Iterator[str], seconds: float) -> Iterator[ScanResult]:
@@ -89,18 +106,18 @@ class _Try(NamedTuple):
     again: bool
 
 
-class _Spread:
-    """One scan over an executor."""
+class _Spread(Generic[R]):
+    """Work on images over an executor."""
 
-    def __init__(self, examination: Examination, executor: Executor, in_flight: int) -> None:
-        self._examination = examination
+    def __init__(self, work: Work[R], executor: Executor, in_flight: int) -> None:
+        self._work = work
         self._executor = executor
         self._in_flight = in_flight
-        self._under_way: dict[Future[ScanResult], _Try] = {}
+        self._under_way: dict[Future[R], _Try] = {}
         self._retries: deque[str] = deque()  # lost once, by an executor that is still sound
         self._own: ProcessPoolExecutor | None = None  # in place of the caller's pool, once that is broken
 
-    def results(self, images: Iterator[str]) -> Iterator[ScanResult]:
+    def results(self, images: Iterator[str]) -> Iterator[R]:
         try:
             while self._fill(images):
                 done, _ = wait(self._under_way, return_when=FIRST_COMPLETED)
@@ -123,14 +140,14 @@ class _Spread:
             if image is None:
                 break
             try:
-                future = self._executor.submit(self._examination, image)
+                future = self._executor.submit(self._work, image)
             except BrokenExecutor:
                 self._replace()
-                future = self._executor.submit(self._examination, image)
+                future = self._executor.submit(self._work, image)
             self._under_way[future] = _Try(image, again)
         return bool(self._under_way)
 
-    def _collect(self, future: Future[ScanResult], suspects: list[str]) -> Iterator[ScanResult]:
+    def _collect(self, future: Future[R], suspects: list[str]) -> Iterator[R]:
         """The result of an image; where its worker was lost, the image is kept for another try instead."""
         this = self._under_way.pop(future)
         try:
@@ -138,16 +155,17 @@ class _Spread:
         except BrokenExecutor:
             suspects.append(this.image)
         except TimeoutError:
-            yield _timed_out(this.image, getattr(self._executor, "seconds", 0.0))
-        except Exception as error:  # noqa: BLE001 - an examination never raises: the executor lost its worker
+            seconds = getattr(self._executor, "seconds", 0.0)
+            yield self._work.failed(this.image, _timed_out(seconds), seconds)
+        except Exception as error:  # noqa: BLE001 - work never raises: the executor lost its worker
             if this.again:
-                yield _lost(this.image, error, 0.0)
+                yield self._work.failed(this.image, _lost(error), 0.0)
             else:
                 self._retries.append(this.image)
         else:
             yield result
 
-    def _mend(self, suspects: list[str]) -> Iterator[ScanResult]:
+    def _mend(self, suspects: list[str]) -> Iterator[R]:
         """After a broken pool: what was under way in it, one at a time, and a new pool for the rest."""
         wait(self._under_way)
         for future in list(self._under_way):
@@ -159,10 +177,10 @@ class _Spread:
                 alone = alone or _like(self._executor, 1)
                 begun = time.perf_counter()
                 try:
-                    yield alone.submit(self._examination, image).result()
+                    yield alone.submit(self._work, image).result()
                 except BrokenExecutor as error:
                     alone = None
-                    yield _lost(image, error, time.perf_counter() - begun)
+                    yield self._work.failed(image, _lost(error), time.perf_counter() - begun)
         finally:
             if alone:
                 alone.shutdown()
@@ -187,11 +205,9 @@ def _like(executor: Any, workers: int | None = None) -> ProcessPoolExecutor:
     )
 
 
-def _timed_out(image: str, seconds: float) -> ScanResult:
-    message = f"timed out: it was not examined within {seconds:g} s"
-    return ScanResult(Reference.of(image).shown, None, ImageError("TimedOut", message), seconds, 0)
+def _timed_out(seconds: float) -> ImageError:
+    return ImageError("TimedOut", f"timed out: it was not done within {seconds:g} s")
 
 
-def _lost(image: str, error: Exception, seconds: float) -> ScanResult:
-    message = f"the process that examined it died, twice ({type(error).__name__}: {error})"
-    return ScanResult(Reference.of(image).shown, None, ImageError("WorkerLost", message), seconds, 0)
+def _lost(error: Exception) -> ImageError:
+    return ImageError("WorkerLost", f"the process that worked on it died, twice ({type(error).__name__}: {error})")

@@ -70,6 +70,10 @@ class Examination:
         bytes_read = disk.bytes_read if disk else 0
         return ScanResult(Reference.of(image).shown, diagnosis, error, time.perf_counter() - begun, bytes_read)
 
+    def failed(self, image: str, error: ImageError, seconds: float) -> ScanResult:
+        """The result of an image whose worker was lost, or took too long."""
+        return ScanResult(Reference.of(image).shown, None, error, seconds, 0)
+
     def _examine(self, image: str, disk: MeteredDisk) -> Diagnosis:
         from vmrescue.diagnosis import examine
         from vmrescue.windows import Disk

@@ -6,20 +6,20 @@ import csv
 import io
 import json
 import os
-from dataclasses import asdict
 from typing import IO, TYPE_CHECKING, Any
 
 from vmrescue.errors import FormatError, VmRescueError
 from vmrescue.files import kind_of, lines, open_regular
 from vmrescue.fleet import stored
-from vmrescue.fleet.result import ImageError
-from vmrescue.fleet.rows import COLUMNS, row_of
+from vmrescue.fleet.scanned import SCAN
 from vmrescue.fleet.stored import LONGEST
 from vmrescue.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from vmrescue.fleet.kind import ResultKind
 
 TAIL = 1 << 16
 RISKY = ("=", "+", "-", "@", "\t", "\r", "'")  # a spreadsheet would take a cell that begins so for a formula
@@ -87,32 +87,26 @@ class JsonLines:
     """One JSON document a line.
 
     Args:
-        shape: what a line that is read must be.
-        keep: makes of a result's document what is kept; all of it unless given.
+        kind: what they are.
+        brief: whether only what a page shows of them is kept.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        resume: bool,
-        shape: stored.Check = stored.DOCUMENT,
-        keep: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
-    ) -> None:
+    def __init__(self, path: Path, resume: bool, kind: ResultKind = SCAN, brief: bool = False) -> None:
         self._file = LineFile(path, resume)
-        self._shape = shape
-        self._keep = keep
+        self._kind = kind
+        self._brief = brief
 
     def documents(self) -> Iterator[dict[str, Any]]:
         """What the file holds. Raises FormatError where a line is no result."""
-        return (stored.parsed(line, self._shape, where) for where, line in self._file.lines())
+        shape = self._kind.page_row if self._brief else self._kind.document
+        return (stored.parsed(line, shape, where, self._kind.what) for where, line in self._file.lines())
 
     def images(self) -> Iterator[str]:
         """The images whose results it holds."""
         return (document["image"] for document in self.documents())
 
     def add(self, document: dict[str, Any]) -> None:
-        kept = self._keep(document) if self._keep else document
-        self._file.add(json_line(kept))
+        self._file.add(json_line(self._kind.brief(document) if self._brief else document, self._kind))
 
     def close(self) -> None:
         self._file.close()
@@ -121,53 +115,40 @@ class JsonLines:
 class CsvTable:
     """One row an image, under a header, in UTF-8; lists joined with semicolons."""
 
-    def __init__(self, path: Path, resume: bool) -> None:
+    def __init__(self, path: Path, resume: bool, kind: ResultKind = SCAN) -> None:
         self._file = LineFile(path, resume)
+        self._kind = kind
         if self._file.empty:
-            self._file.add(_csv_line(list(COLUMNS)))
+            self._file.add(_csv_line(list(kind.columns)))
 
-    def images(self) -> Iterator[str]:
-        """The images that it holds. Raises FormatError where it is another table."""
+    def documents(self) -> Iterator[dict[str, Any]]:
+        """The rows that it holds. Raises FormatError where it is another table."""
         rows = self._file.lines()
         _, header = next(rows, ("", ""))
-        if header.rstrip("\r\n") != ",".join(COLUMNS):
-            raise FormatError(str(self._file.path), None, "the header of a scan's table", header[:40])
-        return (_row(line, where)["image"] for where, line in rows)
+        if header.rstrip("\r\n") != ",".join(self._kind.columns):
+            raise FormatError(str(self._file.path), None, f"the header of the table of {self._kind.what}", header[:40])
+        return (_row(line, where, self._kind) for where, line in rows)
+
+    def images(self) -> Iterator[str]:
+        """The images whose results it holds."""
+        return (row["image"] for row in self.documents())
 
     def add(self, document: dict[str, Any]) -> None:
-        row = row_of(document)
+        row = self._kind.row_of(document)
         self._file.add(_csv_line([_cell(value, exact=name == "image") for name, value in row.items()]))
 
     def close(self) -> None:
         self._file.close()
 
 
-def json_line(document: dict[str, Any]) -> str:
-    """A document as a line of its own, never longer than is read back: a scan can always resume its own output.
-
-    What would make it longer is what an image says of itself, in the values that its changes replace: a line without
-    these changes says so, and a diagnosis of the image has them.
-    """
+def json_line(document: dict[str, Any], kind: ResultKind = SCAN) -> str:
+    """A document as a line of its own, never longer than is read back: what wrote it can always resume it."""
     line = _line(document)
-    if len(line) < LONGEST:
-        return line
-    if diagnosis := document.get("diagnosis"):
-        line = _line(document | {"diagnosis": _without_changes(diagnosis)})
-    if len(line) < LONGEST:
-        return line
-    error = ImageError("UnsupportedError", f"what was found takes more than {LONGEST} characters to say")
-    return _line(document | {"diagnosis": None, "status": "error", "error": asdict(error)})
-
-
-def _without_changes(diagnosis: dict[str, Any]) -> dict[str, Any]:
-    said = "they are too long for a scan's output: see a diagnosis of the image"
-    findings = [
-        finding | {"changes": [], "evidence": finding["evidence"] | {"changes_left_out": said}}
-        if finding["changes"]
-        else finding
-        for finding in diagnosis["findings"]
-    ]
-    return diagnosis | {"findings": findings}
+    for shorter in kind.shorter(document):
+        if len(line) < LONGEST:
+            break
+        line = _line(shorter)
+    return line
 
 
 def _line(document: dict[str, Any]) -> str:
@@ -197,14 +178,14 @@ def _cell(value: Any, exact: bool = False) -> str:
     return text
 
 
-def _row(line: str, where: str) -> dict[str, Any]:
+def _row(line: str, where: str, kind: ResultKind) -> dict[str, Any]:
     """The row that a line of a table is. Raises FormatError where it is none."""
     try:
         (cells,) = csv.reader([line], strict=True)
-        row = {name: _value(cell, COLUMNS[name]) for name, cell in zip(COLUMNS, cells, strict=True)}
+        row = {name: _value(cell, kind.columns[name]) for name, cell in zip(kind.columns, cells, strict=True)}
     except (csv.Error, ValueError) as error:
-        raise FormatError(where, None, "a row of a scan's table", line[:40]) from error
-    return stored.checked(row, stored.ROW, where)
+        raise FormatError(where, None, f"a row of the table of {kind.what}", line[:40]) from error
+    return stored.checked(row, kind.row, where, kind.what)
 
 
 def _value(cell: str, kind: type) -> Any:
@@ -213,4 +194,6 @@ def _value(cell: str, kind: type) -> Any:
         return cell.split(";") if cell else []
     if not cell:
         return None
+    if kind is bool:
+        return {"True": True, "False": False}[cell] if cell in ("True", "False") else cell
     return kind(cell[1:] if cell.startswith("'") and cell[1:].startswith(RISKY) else cell)

@@ -1,4 +1,4 @@
-"""Where a scan's results go: a file whose name says its form, and which an interrupted scan can be resumed from.
+"""Where results go: a file whose name says its form, and from which what was interrupted can be resumed.
 
 Lines (JSON, CSV) are written as they come. Parquet and HTML can only be written as a whole: until then the results are
 in ``OUTPUT.partial``, one JSON document a line; it is turned into the output when the scan ends, be it by Ctrl-C, and
@@ -12,14 +12,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
-from vmrescue.errors import UsageError, VmRescueError
+from vmrescue.errors import ReadError, UsageError, VmRescueError
 from vmrescue.files import kind_of, new_file, open_regular
-from vmrescue.fleet import stored
 from vmrescue.fleet.lines import CsvTable, JsonLines, json_line
+from vmrescue.fleet.scanned import SCAN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
+
+    from vmrescue.fleet.kind import ResultKind
 
 Document = dict[str, Any]
 
@@ -30,8 +32,11 @@ class Output(Protocol):
     def images(self) -> Iterator[str]:
         """The images whose results it holds already."""
 
+    def documents(self) -> Iterator[Document]:
+        """What it holds of each: the whole document, or the row that it has in this form."""
+
     def add(self, document: Document) -> None:
-        """Keeps a result, given as `ScanResult.to_dict`."""
+        """Keeps a result, given as its document."""
 
     def close(self) -> None:
         """Finishes the file: it can be read then, whether or not the scan came to its end."""
@@ -39,29 +44,29 @@ class Output(Protocol):
 
 @dataclass(frozen=True)
 class WholeForm:
-    """A form that is written as a whole: how to write and to read it; what it keeps of a result, and in which shape."""
+    """A form that is written as a whole: how to write and to read it; and whether it keeps all of a result."""
 
     write: Callable[[Iterable[Document], BinaryIO], None]
     read: Callable[[BinaryIO], Iterator[Document]]
-    shape: stored.Check = stored.DOCUMENT
-    keep: Callable[[Document], Document] | None = None
+    brief: bool = False
 
 
 class WholeFile:
     """An output in a form that is written as a whole, when it is closed."""
 
-    def __init__(self, path: Path, resume: bool, form: WholeForm) -> None:
+    def __init__(self, path: Path, resume: bool, form: WholeForm, kind: ResultKind) -> None:
         self._path = path
         self._form = form
+        self._kind = kind
         self._partial = path.with_name(path.name + ".partial")
         if resume and kind_of(path) and not kind_of(self._partial):
             self._take_up()
-        self._lines = JsonLines(self._partial, resume, form.shape, form.keep)
+        self._lines = JsonLines(self._partial, resume, kind, form.brief)
 
     def _take_up(self) -> None:
         """Makes the partial file of what the output holds: it is there only once it is complete."""
         with open(self._path, "rb", opener=open_regular) as old, self._new_file(self._partial) as new:
-            new.writelines(json_line(document).encode() for document in self._form.read(old))
+            new.writelines(json_line(document, self._kind).encode() for document in self._form.read(old))
 
     @contextmanager
     def _new_file(self, path: Path) -> Iterator[BinaryIO]:
@@ -74,6 +79,9 @@ class WholeFile:
     def images(self) -> Iterator[str]:
         return self._lines.images()
 
+    def documents(self) -> Iterator[Document]:
+        return self._lines.documents()
+
     def add(self, document: Document) -> None:
         self._lines.add(document)
 
@@ -84,33 +92,61 @@ class WholeFile:
         self._partial.unlink()
 
 
-def _parquet(_sources: Iterable[str]) -> WholeForm:
+def _parquet(kind: ResultKind, _sources: Iterable[str]) -> WholeForm:
     from vmrescue.fleet import parquet
 
-    parquet.schema()  # that pyarrow is missing is said before a scan, not after it
-    return WholeForm(parquet.write, parquet.read)
+    parquet.schema(kind)  # that pyarrow is missing is said before the work, not after it
+    return WholeForm(partial(parquet.write, kind=kind), partial(parquet.read, kind=kind))
 
 
-def _html(sources: Iterable[str]) -> WholeForm:
-    import vmrescue.report.scan_page as scan_page
-    from vmrescue.fleet.rows import page_row
-
-    scan = scan_page.Scan(tuple(sources))
-    return WholeForm(partial(scan_page.write, scan=scan), scan_page.read, stored.PAGE_ROW, page_row)
+def _html(kind: ResultKind, sources: Iterable[str]) -> WholeForm:
+    page = kind.page()
+    return WholeForm(partial(page.write, scan=page.Scan(tuple(sources))), page.read, brief=True)
 
 
-LINES: dict[str, Callable[[Path, bool], Output]] = {".jsonl": JsonLines, ".csv": CsvTable}
-WHOLE: dict[str, Callable[[Iterable[str]], WholeForm]] = {".parquet": _parquet, ".html": _html}
+LINES: dict[str, Callable[[Path, bool, ResultKind], Output]] = {".jsonl": JsonLines, ".csv": CsvTable}
+WHOLE: dict[str, Callable[[ResultKind, Iterable[str]], WholeForm]] = {".parquet": _parquet, ".html": _html}
 
 
-def open_output(path: Path, resume: bool, sources: Iterable[str] = ()) -> Output:
+def open_output(path: Path, resume: bool, sources: Iterable[str] = (), kind: ResultKind = SCAN) -> Output:
     """The output for a file's name. Raises UsageError for an unknown form, and what an earlier output is amiss with.
 
-    `sources` are what is scanned, as a page of results says it; a URL without its secrets.
+    `sources` are what is looked at, as a page of results says it; a URL without its secrets.
     """
+    must_be_a_form(path, kind)
     suffix = path.suffix.lower()
     if suffix in LINES:
-        return LINES[suffix](path, resume)
+        return LINES[suffix](path, resume, kind)
+    return WholeFile(path, resume, WHOLE[suffix](kind, sources), kind)
+
+
+def must_be_a_form(path: Path, kind: ResultKind) -> None:
+    """Raises UsageError where a file's name says no form of ours, UnsupportedError where that takes what is missing."""
+    suffix = path.suffix.lower()
     if suffix in WHOLE:
-        return WholeFile(path, resume, WHOLE[suffix](sources))
-    raise UsageError(f"an output's name ends in {', '.join([*LINES, *WHOLE])}, not {path.suffix or 'nothing'}")
+        WHOLE[suffix](kind, ())
+    elif suffix not in LINES:
+        raise UsageError(f"an output's name ends in {', '.join([*LINES, *WHOLE])}, not {path.suffix or 'nothing'}")
+
+
+def read_results(path: Path, kind: ResultKind) -> Iterator[Document]:
+    """What a file holds of each result, be it finished or not; nothing is written.
+
+    Raises:
+        UsageError: its name says no form of ours.
+        FormatError: it holds something else. ReadError: it is not there.
+    """
+    suffix, unfinished = path.suffix.lower(), path.with_name(path.name + ".partial")
+    must_be_a_form(path, kind)
+    source = unfinished if suffix in WHOLE and kind_of(unfinished) else path
+    if not kind_of(source):
+        raise ReadError(f"there are no results in {path}: there is no such file")
+    if suffix in WHOLE and source is path:
+        with open(path, "rb", opener=open_regular) as stream:
+            yield from WHOLE[suffix](kind, ()).read(stream)
+        return
+    held = CsvTable(source, True, kind) if suffix == ".csv" else JsonLines(source, True, kind, suffix == ".html")
+    try:
+        yield from held.documents()
+    finally:
+        held.close()

@@ -7,7 +7,7 @@ and raises TypeError, ValueError or KeyError where it is something else.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, get_args
 
 from vmrescue.errors import FormatError
@@ -41,6 +41,16 @@ def seconds(value: Any) -> None:
 def status(value: Any) -> None:
     if value not in get_args(Status):
         raise ValueError(f"a status was expected, not {value!r:.40}")
+
+
+def one_of(values: Iterable[str]) -> Check:
+    """One of some texts."""
+
+    def check_one(value: Any) -> None:
+        if value not in values:
+            raise ValueError(f"one of {', '.join(values)} was expected, not {value!r:.40}")
+
+    return check_one
 
 
 def list_of(check: Check) -> Check:
@@ -113,7 +123,7 @@ DOCUMENT = fields(
     }
 )
 
-KINDS: dict[type, Check] = {str: text, float: seconds, int: number, list: list_of(text)}
+KINDS: dict[type, Check] = {str: text, float: seconds, int: number, bool: truth, list: list_of(text)}
 CELLS: dict[str, Check] = {name: or_null(KINDS[kind]) for name, kind in COLUMNS.items()}
 ROW_FIELDS = CELLS | RESULT | {"checks": list_of(text)}
 ROW = fields(ROW_FIELDS)
@@ -121,25 +131,25 @@ IN_BRIEF = fields(dict.fromkeys(("check", "severity", "summary"), text) | {"comm
 PAGE_ROW = fields(ROW_FIELDS, {"findings": list_of(IN_BRIEF)})
 
 
-def checked(value: Any, shape: Check, where: str) -> dict[str, Any]:
-    """The result that it is. Raises FormatError, which names the file and its line, where it is none."""
+def checked(value: Any, shape: Check, where: str, what: str = "a scan") -> dict[str, Any]:
+    """The result (of `what`) that it is. Raises FormatError, which names the file and its line, where it is none."""
     try:
         shape(value)
     except (KeyError, TypeError, ValueError) as error:
-        raise _no_result(where, error) from error
+        raise _no_result(where, error, what) from error
     found: dict[str, Any] = value
     return found
 
 
-def parsed(line: Any, shape: Check, where: str) -> dict[str, Any]:
+def parsed(line: Any, shape: Check, where: str, what: str = "a scan") -> dict[str, Any]:
     """The result that a text is as JSON. Raises FormatError, as `checked`."""
     try:
         text(line)
         value = parse(line)
         _check_depth(value)
     except (TypeError, ValueError, RecursionError) as error:
-        raise _no_result(where, error) from error
-    return checked(value, shape, where)
+        raise _no_result(where, error, what) from error
+    return checked(value, shape, where, what)
 
 
 def _check_depth(value: Any) -> None:
@@ -152,7 +162,7 @@ def _check_depth(value: Any) -> None:
         raise ValueError(f"at most {DEEPEST} levels were expected")
 
 
-def _no_result(where: str, error: Exception) -> FormatError:
+def _no_result(where: str, error: Exception, what: str) -> FormatError:
     """As a line of a file has no byte that we know, its number stands in `where`."""
     why = f"no field {error}" if isinstance(error, KeyError) else f"{error}"[:120]
-    return FormatError(where, None, "a result of a scan", f"something else: {why}")
+    return FormatError(where, None, f"a result of {what}", f"something else: {why}")

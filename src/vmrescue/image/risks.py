@@ -56,6 +56,11 @@ def accepting(names: Iterable[str]) -> Iterator[None]:
         _ACCEPTED.reset(token)
 
 
+def accepted() -> frozenset[str]:
+    """The names of the risks that are accepted now."""
+    return _ACCEPTED.get()
+
+
 def refusal_for(risks: Iterable[Risk]) -> str | None:
     """Why an image with these risks is not edited; None if all of them are accepted."""
     return next((risk.refusal for risk in risks if risk.name not in _ACCEPTED.get()), None)

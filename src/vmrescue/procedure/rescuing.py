@@ -118,11 +118,15 @@ def carry_out(
     made: Made | None = None,
     backup_dir: str | os.PathLike[str] | None = None,
     choice: Choice = NOTHING_SAID,
+    run: str | None = None,
 ) -> Outcome:
-    """Makes what was planned, in the image or in what was made of it. Raises as `rescue`."""
+    """Makes what was planned, in the image or in what was made of it. Raises as `rescue`.
+
+    `run`: the id of a run over many images, for the receipt.
+    """
     if not planned.plans and not made:
         return planned
-    with Transaction(image, data_disks, policy, made=made, choice=choice) as transaction:
+    with Transaction(image, data_disks, policy, made=made, choice=choice, run=run) as transaction:
         for plan in planned.plans or (Plan(transaction.identity, ()),):
             receipt = transaction.apply(plan)
         if receipt.written:

@@ -21,6 +21,8 @@ from vmrescue.units import GIB, size_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from vmrescue.fleet.stored import Check
+
 Row = dict[str, Any]
 
 BEGIN = '<script type="application/x-ndjson" id="rows">'
@@ -100,11 +102,16 @@ def write(rows: Iterable[Row], stream: BinaryIO, scan: Scan | None = None) -> No
 
 def read(stream: BinaryIO) -> Iterator[Row]:
     """The rows of a page that `write` has made. Raises FormatError where it is another."""
+    return rows_in(stream, PAGE_ROW, "a scan")
+
+
+def rows_in(stream: BinaryIO, shape: Check, what: str) -> Iterator[Row]:
+    """The rows that a page holds as JSON, each of this shape. Raises FormatError where it is no page of `what`."""
     with TextIOWrapper(stream, encoding="utf-8", errors="replace") as page:
         numbered = lines(page, stream.name, LONGEST)
         if not any(line.startswith(BEGIN) for _, line in numbered):
-            raise FormatError(stream.name, None, "the rows of a scan's report")
+            raise FormatError(stream.name, None, f"the rows of the report of {what}")
         for number, line in numbered:
             if line.startswith(END):
                 return
-            yield parsed(line, PAGE_ROW, f"{stream.name}, line {number}")
+            yield parsed(line, shape, f"{stream.name}, line {number}", what)

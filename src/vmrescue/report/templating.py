@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import cache
+from importlib import metadata
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import UnsupportedError
@@ -21,8 +22,6 @@ def _environment() -> Environment:
         import jinja2
     except ImportError as error:
         raise UnsupportedError("HTML is written with Jinja2: pip install jinja2") from error
-    from vmrescue import __version__
-
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("vmrescue.report"),
         autoescape=True,
@@ -34,7 +33,7 @@ def _environment() -> Environment:
     environment.filters["printable"] = printable
     environment.filters["prose"] = _prose
     environment.globals["now"] = now
-    environment.globals["version"] = __version__
+    environment.globals["version"] = metadata.version("vmrescue")
     return environment
 
 

@@ -58,6 +58,7 @@ class Receipt:
         sha256: of a repaired copy's file.
         warnings: what was odd about the images' containers and partition tables.
         skipped: what of the plan was left out, because it was refused.
+        run: the id of the run over many images in which it was made.
         started, finished: UTC.
     """
 
@@ -77,6 +78,7 @@ class Receipt:
     sha256: str | None = None
     warnings: list[str] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
+    run: str | None = None
 
     @property
     def mends(self) -> bool:
@@ -91,6 +93,7 @@ class Receipt:
         return {
             "schema": SCHEMA,
             "id": self.id,
+            "run": self.run,
             "image": self.image,
             "committed": self.committed,
             "folder": str(self.folder) if self.folder else None,

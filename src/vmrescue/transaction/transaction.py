@@ -63,6 +63,7 @@ class Transaction:
         made: what was made of the image, and is repaired in its place.
         choice: which boot store and which Windows boot, where a person says so.
         elsewhere: where the plan is to be carried out, if not in the image: nothing is committed then.
+        run: the id of a run over many images, which the receipt is to tell.
     """
 
     def __init__(
@@ -74,8 +75,10 @@ class Transaction:
         made: Made | None = None,
         choice: Choice = NOTHING_SAID,
         elsewhere: Elsewhere | None = None,
+        run: str | None = None,
     ) -> None:
         self._made = made
+        self._run = run
         self._choice = choice
         self._in_place = not elsewhere
         self.policy = policy or Policy.azure()
@@ -189,6 +192,7 @@ class Transaction:
             origin=self._made.origin if self._made else None,
             warnings=self.warnings,
             skipped=skipped,
+            run=self._run,
         )
 
     def _must_be_sound(self, volume: Volume, plan: Plan) -> None:

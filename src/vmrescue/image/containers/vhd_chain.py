@@ -24,7 +24,7 @@ from vmrescue.image.containers.vhd import FoundFooter, VhdDynamic, VhdFixed, rea
 from vmrescue.image.containers.vhd_layout import ABSOLUTE, DIFFERENCING, EPOCH, FIXED, RELATIVE, Header, read_footer
 from vmrescue.image.recovery import open_for_reading
 from vmrescue.image.risks import PARENT_CHANGED, Risk
-from vmrescue.image.transports.file import SECTOR
+from vmrescue.image.transports.file import SECTOR, FileDevice
 
 if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
@@ -67,6 +67,21 @@ def open_vhd(store: Store, path: str | None = None, folder: Path | None = None) 
         disk = _stack(chain)
         opened.pop_all()
     return disk
+
+
+def parents_of(path: str, folder: Path | None = None) -> tuple[str, ...]:
+    """The files below a differencing VHD of this machine; none for anything else, or where it cannot be opened."""
+    try:
+        store = FileDevice(path)
+        with ExitStack() as opened:
+            opened.callback(store.close)
+            if FoundFooter(store).footer.disk_type != DIFFERENCING:
+                return ()
+            disk = open_vhd(store, path, folder)
+            opened.callback(disk.close)
+            return disk.facts.parents
+    except VmRescueError:
+        return ()
 
 
 def _link(path: Path | None, store: Store) -> _Link:
