@@ -1,5 +1,5 @@
-"""The second opinion: disks, volumes, file systems and hives as the readers of dissect and libvhdi see them.
+"""The second opinion: disks, volumes, file systems and hives, read by dissect and libvhdi.
 
-What they do not read is read here with code of its own: nothing that writes is imported, and no editor imports this.
-What confirms an edit comes from here.
+What they do not read is read here by separate code. This package imports nothing that writes, and no editor imports it.
+It confirms every edit.
 """

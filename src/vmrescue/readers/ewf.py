@@ -1,7 +1,7 @@
-"""E01 images (EnCase, Expert Witness) within bounds: chunks as large as the image says, sections that lead on.
+"""E01 images (EnCase, Expert Witness), with limits on the size of chunks and on the chain of sections.
 
-dissect.evidence 3.13 unpacks whatever a chunk holds, keeps a thousand of them, follows a circle of sections, and leaves
-out segments that it cannot parse. Source: libewf, "Expert Witness Compression Format".
+dissect.evidence 3.13 decompresses a chunk to any size, keeps a thousand of them, follows circles of sections, and skips
+segments that it cannot parse. Source: libewf, "Expert Witness Compression Format".
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
 
 CHUNKS_KEPT = 16
-SEGMENTS_OPEN = 128  # that dissect.evidence holds at a time
-CHECKSUM = 4  # bytes behind a chunk that is not compressed
-COMPRESSED = 1 << 31  # in a table's entry
-LONGEST_HEADER = 1 << 20  # bytes of a case's description, unpacked
+SEGMENTS_OPEN = 128  # how many segments dissect.evidence keeps open
+CHECKSUM = 4  # bytes after a chunk that is not compressed
+COMPRESSED = 1 << 31  # bit of a table's entry
+LONGEST_HEADER = 1 << 20  # most bytes of a case's description, decompressed
 SEGMENT_NUMBER_AT = 9
 _SECTION = struct.Struct("<16sQQ")  # 3.2: type, next section, size
 _SECTION_SIZE = 76
@@ -35,7 +35,7 @@ _NOT_READ = "the disk could not be read everywhere when this E01 image was acqui
 
 
 def open_ewf(segments: Sequence[BlockDevice], sections: Sequence[bytes]) -> OpenedDisk:
-    """The disk in an E01 image, given all its segments and what `check_segment` found in them. Raises FormatError."""
+    """The disk in an E01 image, from all its segments and what `check_segment` gave for them. Raises FormatError."""
     disk = bounded_ewf()([DeviceStream(segment, UNIT) for segment in segments])
     if len(disk._segments) != min(len(segments), SEGMENTS_OPEN):
         raise FormatError("E01 image", None, f"{len(segments)} sound segments", f"{len(disk._segments)}")
@@ -44,14 +44,14 @@ def open_ewf(segments: Sequence[BlockDevice], sections: Sequence[bytes]) -> Open
 
 
 def segment_number(store: BlockDevice) -> int:
-    """Which piece of an image a segment says that it is, from 1 on."""
+    """The number of a segment in its image, counted from 1."""
     return int.from_bytes(store.read_at(SEGMENT_NUMBER_AT, 2), "little")
 
 
 def check_segment(store: BlockDevice, number: int, seen: list[bytes]) -> bytes:
-    """The type of a segment's last section; those that tell of errors are added to `seen`.
+    """The type of a segment's last section. Sections that list read errors are added to `seen`.
 
-    The chain of sections must lead on: the reader would follow a circle.
+    Raises FormatError if the chain of sections goes back, because dissect.evidence would follow a circle.
     """
     found = segment_number(store)
     if found != number:
@@ -76,7 +76,7 @@ def check_segment(store: BlockDevice, number: int, seen: list[bytes]) -> bytes:
 
 @functools.cache
 def bounded_ewf() -> Any:
-    """dissect's class for an E01 image, whose chunks are no larger than the image says."""
+    """dissect's class for an E01 image, with chunks limited to the size that the image gives."""
     from dissect.evidence.ewf import EWF
 
     class BoundedEwf(EWF):  # type: ignore[misc]
@@ -94,7 +94,7 @@ def bounded_ewf() -> Any:
 
 
 class _Chunks:
-    """The chunks that a table of an E01 segment refers to. Source: libewf, "Expert Witness Compression Format", 3.9."""
+    """The chunks of a table in an E01 segment. Source: libewf, "Expert Witness Compression Format", 3.9."""
 
     def __init__(self, table: Any, size: int) -> None:
         self._table = table
@@ -121,5 +121,5 @@ class _Chunks:
         return unpacked(data, self._size, "E01 chunk", start) if packed else data[: self._size]
 
     def _place(self, entry: int) -> int:
-        """The byte of the segment's file where a chunk begins."""
+        """Where a chunk begins, in bytes from the start of the segment's file."""
         return int(self._table.base_offset) + (entry & ~COMPRESSED)

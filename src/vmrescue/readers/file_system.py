@@ -1,4 +1,4 @@
-"""What is asked of the reader of a volume, whatever its file system."""
+"""The interface of a volume's reader, the same for all file systems."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from vmrescue.readers.nature import Nature
 
-CHUNK = 1 << 20  # bytes of a file held at once
+CHUNK = 1 << 20  # bytes of a file that are read at once
 FLAGS = {0x1: "read-only", 0x2: "hidden", 0x4: "system"}  # the attributes that NTFS and FAT have in common
 
 
@@ -25,12 +25,12 @@ def flags_of(attributes: int) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Entry:
-    """One name in a directory; `size` is in bytes, 0 for a directory; `is_link`: it is a reparse point.
+    """One name in a directory. `size` is in bytes, 0 for a directory; `is_link`: it is a reparse point.
 
-    `number` tells a volume's files and directories apart: two names of one of them have the same; 0 says nothing.
-    `marks` say in what its content differs from plain bytes on the disk: compressed, encrypted, elsewhere.
-    `on_disk` is how many bytes of clusters go with it, with all its streams; None where that is its size in clusters.
-    `names` is how many the file has in all directories (hard links): its clusters go with the last of them.
+    `number` identifies the file or directory on its volume, the same for all its names; 0: not known.
+    `marks`: how its content is stored if not as plain bytes: compressed, encrypted, elsewhere.
+    `on_disk`: bytes of clusters that are freed with the file, all streams included; None: its size in whole clusters.
+    `names`: the number of its names in all directories (hard links); clusters are freed with the last one.
     `modified` is when its content last changed: NTFS says it in UTC, FAT in the guest's own time, without a zone.
     `flags` are those that anybody can set: read-only, hidden, system.
     """
@@ -50,64 +50,64 @@ class Entry:
 class FileSystem(Protocol):
     """A volume's files. Paths use backslashes.
 
-    A name is looked up as it is spelled, and where there is none spelled so, without case. Where several fit then, all
-    of these raise UsageError.
+    A name is looked up as it is spelled; if there is none, without regard to case. All methods raise UsageError if
+    several names then match.
     """
 
     @property
     def geometry(self) -> Mapping[str, int | None]:
-        """What the volume is to the reader, by the names that its file system has for such facts."""
+        """The volume's geometry according to the reader; its keys depend on the file system."""
 
     @property
     def cluster_size(self) -> int:
-        """Bytes in a cluster."""
+        """Bytes of a cluster."""
 
     @property
     def label(self) -> str:
-        """The volume's name, perhaps empty."""
+        """The volume's name; may be empty."""
 
     @property
     def free_bytes(self) -> int:
-        """Bytes in clusters that no file owns."""
+        """Bytes in free clusters."""
 
     @property
     def total_bytes(self) -> int:
-        """The volume's length in bytes, as the volume itself has it; its partition may be longer."""
+        """The volume's own length in bytes; its partition may be longer."""
 
     def size_of(self, path: str) -> int | None:
-        """A file's length in bytes; None where there is no such file (or it is a directory)."""
+        """A file's length in bytes; None if there is no such file, or it is a directory."""
 
     def nature(self, path: str) -> Nature | None:
-        """What kind of file or directory lies at a path; None where there is neither."""
+        """The kind of file or directory at a path; None if there is neither."""
 
     def open(self, path: str) -> BinaryIO:
         """The file's content.
 
         Raises:
             NotFoundError: there is no such file.
-            UnsupportedError: its content cannot be had from the disk alone.
+            UnsupportedError: its content cannot be read from the disk alone.
         """
 
     def head(self, path: str, length: int) -> tuple[int, bytes]:
         """(size, first `length` bytes) of a file. Raises what `open` raises."""
 
     def entry(self, path: str) -> Entry | None:
-        """What is to be said of the file or directory at a path; None where there is neither."""
+        """The entry of the file or directory at a path; None if there is neither."""
 
     def spelled(self, path: str) -> str:
-        """The path as the volume spells it; parts that are not there are spelled as they were given."""
+        """The path as the volume spells it; missing parts keep the given spelling."""
 
     def entries(self, path: str) -> list[Entry]:
-        """What a directory holds, sorted by name. Raises NotFoundError where there is no such directory."""
+        """The entries of a directory, sorted by name. Raises NotFoundError if there is no such directory."""
 
 
 def ambiguous(name: str, names: Iterable[str]) -> str:
-    """What is said of a name that fits several files."""
+    """The error text for a name that matches several files."""
     return f"{name!r} may be {' or '.join(sorted(map(repr, names)))}, which differ only in case: spell it as it is"
 
 
 def whole(stream: BinaryIO, path: str, most: int) -> bytes:
-    """All of a file. Raises UnsupportedError where that is more than `most` bytes: it may be nothing but holes."""
+    """The whole content of a file. Raises UnsupportedError if it has more than `most` bytes: it may be sparse."""
     size = stream.seek(0, os.SEEK_END)
     if size > most:
         raise UnsupportedError(f"the file \\{path} has {size} bytes: at most {most} are read at once")
@@ -123,6 +123,6 @@ def head_of_stream(stream: BinaryIO, length: int) -> tuple[int, bytes]:
 
 
 def chunks(stream: BinaryIO) -> Iterator[bytes]:
-    """A file's content in pieces, so that its size costs no memory."""
+    """A file's content in pieces of `CHUNK` bytes, to bound memory."""
     while chunk := stream.read(CHUNK):
         yield chunk

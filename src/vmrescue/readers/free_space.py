@@ -1,8 +1,8 @@
-"""The free space of a volume as its cluster bitmap shows it: how much, in how many extents, the longest of them.
+"""The free space in a volume's cluster bitmap: free clusters, number of extents, and the longest extent.
 
-A diagnosis that asks for free space goes through the whole bitmap, 4 MB for a disk of 127 GB, so this is written for
-speed: bits are counted in numbers as long as the chunks, a MiB each; and a bitmap is mostly long stretches of zeros,
-which are skipped as bytes where the longest extent is looked for.
+A diagnosis that needs the free space reads the whole bitmap, 4 MB for a disk of 127 GB, so this is written for speed:
+bits are counted in integers of a whole chunk (1 MiB), and the search for the longest extent skips long stretches of
+zeros, of which a bitmap mostly consists, as bytes.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-LONG = 512  # bytes of zeros that are worth skipping
+LONG = 512  # a stretch of so many zero bytes is skipped
 _ZEROS = bytes(1 << 20)
 
 
 @dataclass(frozen=True)
 class FreeSpace:
-    """Clusters that are free, the extents that they make up, and the clusters of the longest extent."""
+    """The number of free clusters, the number of their extents, and the clusters of the longest extent."""
 
     clusters: int
     extents: int
@@ -27,7 +27,7 @@ class FreeSpace:
 
 
 def free_space(chunks: Iterable[bytes], clusters: int) -> FreeSpace:
-    """Goes once through a bitmap of `clusters` bits, of which set ones are in use; the lowest bit comes first."""
+    """Reads a bitmap of `clusters` bits once. Set bits are in use; the lowest bit of a byte comes first."""
     free = extents = largest = 0
     run = 0  # free clusters at the end of the last chunk
     for chunk in chunks:
@@ -46,7 +46,7 @@ def free_space(chunks: Iterable[bytes], clusters: int) -> FreeSpace:
 
 
 def _padded(chunk: bytes, clusters: int) -> bytes:
-    """The chunk without what lies behind the last cluster; the bits that fill its last byte are in use."""
+    """The chunk cut after the last cluster; the unused bits of its last byte are set (in use)."""
     chunk = chunk[: -(-clusters // 8)]
     over = len(chunk) * 8 - clusters
     return chunk if over <= 0 else chunk[:-1] + bytes([chunk[-1] | 0xFF & ~0 << 8 - over])
@@ -58,7 +58,7 @@ def _free_at_start(chunk: bytes) -> int:
 
 
 def _longest(chunk: bytes, used: int, least: int) -> int:
-    """The most clear bits beside each other; `least` where there are no more than that."""
+    """The length of the longest run of clear bits, at least `least`."""
     long = max(LONG, least // 8 - 1)  # a longer run has as many whole bytes
     at = chunk.find(_ZEROS[:long])
     if at < 0:
@@ -74,7 +74,7 @@ def _longest(chunk: bytes, used: int, least: int) -> int:
 
 
 def _end_of_zeros(chunk: bytes, at: int) -> int:
-    """Where the zeros that begin at `at` end: found by steps that double, and halve again."""
+    """Where the zeros that begin at `at` end. Searches in steps that double and then halve."""
     step = 1
     while chunk.startswith(_ZEROS[:step], at):
         at, step = at + step, min(step * 2, len(_ZEROS))
@@ -90,9 +90,9 @@ def _low_zeros(byte: int) -> int:
 
 
 def longest_run(bits: int, least: int = 0) -> int:
-    """The most set bits beside each other in a number, `least` where there are no more; the more, the longer it takes.
+    """The length of the longest run of set bits in a number, at least `least`. Takes longer the longer the run is.
 
-    First only the runs of more than `least` are kept, by where they begin.
+    Runs of at most `least` bits are dropped first.
     """
     length = 1
     while bits and length <= least:

@@ -1,4 +1,4 @@
-"""Errors of the readers of others become errors of ours, with the structure and its place."""
+"""Turns errors of third-party readers into our errors, with the structure and its position."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def reading(structure: str, position: int | None) -> Iterator[None]:
-    """Names `structure` and its first byte on the disk in place of a third-party reader's own exception.
+    """Raises FormatError with `structure` and its position on the disk instead of a third-party reader's exception.
 
     Damaged input makes those readers raise almost anything (EOFError, struct.error, IndexError, RecursionError, …).
-    What they say is for whoever mends them: a user is told which structure cannot be read, and where it begins.
+    Their texts mean nothing to a user, who is told which structure cannot be read and where it begins.
     """
     try:
         yield
@@ -26,7 +26,7 @@ def reading(structure: str, position: int | None) -> Iterator[None]:
         raise error.within(structure) from error
     except VmRescueError:
         raise
-    except ImportError as error:  # those that are always installed have no such error
+    except ImportError as error:  # an optional reader is not installed
         raise missing_extra(f"{structure}s are read with dissect's readers", "foreign") from error
     except Exception as error:
         found = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
@@ -34,11 +34,11 @@ def reading(structure: str, position: int | None) -> Iterator[None]:
 
 
 class GuardedStream(io.RawIOBase):
-    """A file's content as a third-party reader gives it, whenever that is read.
+    """A file's content from a third-party reader, with its errors turned into ours at each read.
 
     Args:
-        stream: the reader's own.
-        structure, position: whose content it is, and the first byte of its volume.
+        stream: the reader's stream.
+        structure, position: what the content belongs to, and where its volume begins on the disk (bytes).
     """
 
     def __init__(self, stream: BinaryIO, structure: str, position: int) -> None:

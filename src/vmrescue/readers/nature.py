@@ -1,4 +1,4 @@
-"""What kind of file lies at a path: by this it is decided whether it may be deleted."""
+"""The kind of a file: it decides whether the file may be deleted."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ class Nature:
 
     Attributes:
         size: bytes of a file's content.
-        directory: whether it is one.
+        directory: whether it is a directory.
         own: whether it is one of the file system's own files, or below one.
-        link: whether it, or a directory on the way to it, is a reparse point.
-        names: how many it has, in all directories; a short form of a name is none of its own.
-        packed: how its content differs from plain clusters: sparse, compressed, encrypted, elsewhere.
-        storage: the same of the content alone, where it is not stored as it is read: no editor rewrites it.
-        number: tells a volume's files apart, however they are named; 0 says nothing.
+        link: whether it, or a directory on its path, is a reparse point.
+        names: the number of its names in all directories; short forms of names do not count.
+        packed: how it is stored if not in plain clusters: sparse, compressed, encrypted, elsewhere.
+        storage: the same for the content alone; if not empty, no editor rewrites the content.
+        number: identifies the file on its volume, the same for all its names; 0: not known.
     """
 
     size: int

@@ -1,4 +1,4 @@
-"""A disk as a reader of others' containers shows it: a stream with a size, read within bounds."""
+"""A disk in another product's container, opened by a third-party reader: a stream with a size, read with limits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 SECTOR = 512
-UNIT = 64 << 10  # bytes read ahead of a reader of containers, which asks for its tables field by field
+UNIT = 64 << 10  # bytes read at once for a reader of containers, which reads its tables field by field
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class OpenedDisk:
     """A reader's disk: a seekable stream of `size` bytes.
 
     Attributes:
-        step: bytes; reads must not cross multiples of it. None where they may.
-        warnings: what is odd about the container, in sentences.
-        holes: given a byte of the disk, the first one from there on that may be other than zero; None where the
-            container does not tell.
+        step: bytes; reads must not cross multiples of it. None: they may.
+        warnings: oddities of the container, in sentences.
+        holes: function: offset -> first offset from there on whose byte may be nonzero; None if the container does not
+            tell.
     """
 
     stream: Any
@@ -37,14 +37,14 @@ class OpenedDisk:
     holes: Callable[[int], int] | None = None
 
     def next_data(self, name: str, offset: int) -> int:
-        """The first byte from `offset` on that may be other than zero; the disk's size where there is none."""
+        """The first offset from `offset` on whose byte may be nonzero; the disk's size if there is none."""
         if self.holes is None or offset >= self.size:
             return min(offset, self.size)
         with reading(name, offset):
             return min(max(offset, self.holes(offset)), self.size)
 
     def read_at(self, name: str, offset: int, length: int) -> bytes:
-        """Exactly `length` bytes from byte `offset` of the disk, which errors call `name`. Raises FormatError."""
+        """Exactly `length` bytes from byte `offset` of the disk. `name` is for errors. Raises FormatError."""
         check_range(name, offset, length, self.size)
         parts = []
         end = offset + length
@@ -62,9 +62,9 @@ class OpenedDisk:
 
 @dataclass(frozen=True)
 class Extent:
-    """A part of a disk, of `size` bytes; it is read in whole sectors, by (offset, length) in bytes.
+    """A part of a disk, of `size` bytes. It is read in whole sectors, by (offset, length) in bytes.
 
-    `holes` is as an `OpenedDisk`'s, in bytes of the part.
+    `holes`: as `OpenedDisk.holes`, in bytes of the part.
     """
 
     size: int
@@ -73,7 +73,7 @@ class Extent:
 
 
 def joined(extents: Sequence[Extent], warnings: tuple[str, ...] = ()) -> OpenedDisk:
-    """The disk that consists of parts one after the other."""
+    """The disk made of parts, one after the other."""
     stream = _Joined(extents)
     return OpenedDisk(stream, stream.size, warnings=warnings, holes=lambda offset: _next_data(extents, offset))
 
@@ -91,9 +91,9 @@ def _next_data(extents: Sequence[Extent], offset: int) -> int:
 
 
 def next_block(offset: int, size: int, is_hole: Callable[[int], bool]) -> int:
-    """As `OpenedDisk.holes`, of blocks of `size` bytes.
+    """`OpenedDisk.holes` for a disk in blocks of `size` bytes.
 
-    `is_hole` says of a block by its number whether it is all zero; of those behind the last one, that they are not.
+    `is_hole`: block number -> whether the block is all zero; must be False after the last block.
     """
     block = offset // size
     while is_hole(block):

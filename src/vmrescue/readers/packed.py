@@ -1,4 +1,4 @@
-"""Data packed with zlib, unpacked within bounds: a few kilobytes can be packed so that they become gigabytes."""
+"""Decompresses zlib data with a limit: a few kilobytes can decompress to gigabytes."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import zlib
 
 from vmrescue.errors import FormatError
 
-LARGEST_UNIT = 16 << 20  # bytes of a grain or chunk: libewf's limit of 32768 sectors; VMware's grains have 64 KiB
+LARGEST_UNIT = 16 << 20  # most bytes of a grain or chunk: libewf's limit of 32768 sectors; VMware's grains have 64 KiB
 
 
 def unpacked(data: bytes, most: int, structure: str, position: int) -> bytes:
-    """What a zlib stream holds. Raises FormatError where that is more than `most` bytes, or it is none."""
+    """Decompresses a zlib stream. Raises FormatError if it is not valid or has more than `most` bytes."""
     stream = zlib.decompressobj()
     try:
         found = stream.decompress(data, most + 1)

@@ -1,7 +1,7 @@
-"""The partitions of a disk through dissect.volume: what confirms that a table was edited.
+"""Reads the partitions of a disk through dissect.volume, to confirm edits of a table.
 
-Its version 3.18 reads the first copy of a GPT only, takes an entry's last sector for the first behind it, and follows a
-circle of extended partitions until Python gives up, which is an error like others here.
+Its version 3.18 reads only the first copy of a GPT, takes an entry's last sector for the sector after it, and follows a
+circle of extended partitions until Python's recursion limit, which becomes an error like others.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
     from vmrescue.device import BlockDevice
 
-MOST_ENTRIES = 1024  # of a GPT: Windows makes 128
+MOST_ENTRIES = 1024  # most entries of a GPT; Windows makes 128
 
 
 def partitions_of(device: BlockDevice, sector_size: int) -> list[tuple[int, int]]:
-    """(first byte, bytes) of each partition that holds a volume. Raises FormatError where no table can be read."""
+    """(first byte, size in bytes) of each partition with a volume. Raises FormatError if no table can be read."""
     from dissect.volume.disk import Disk
     from dissect.volume.disk.schemes import GPT
 
@@ -32,7 +32,7 @@ def partitions_of(device: BlockDevice, sector_size: int) -> list[tuple[int, int]
 
 
 def active_partitions(device: BlockDevice, sector_size: int) -> list[int]:
-    """Where each partition begins that an MBR marks as active, in bytes. Raises FormatError where there is no MBR."""
+    """Where each active partition of an MBR begins, in bytes. Raises FormatError if there is no MBR."""
     from dissect.volume.disk.schemes import MBR
 
     with reading("partition table", None):
@@ -50,7 +50,7 @@ def partition_types(device: BlockDevice, sector_size: int) -> dict[int, UUID]:
 
 
 def _bounded(device: BlockDevice, sector_size: int) -> DeviceStream:
-    """The disk's bytes. Raises FormatError where its GPT has more entries than any has."""
+    """The disk as a stream. Raises FormatError if its GPT has more than `MOST_ENTRIES` entries."""
     header = device.read_at(sector_size, 92) if device.size >= 2 * sector_size else b""
     if header[:8] == b"EFI PART" and (count := int.from_bytes(header[80:84], "little")) > MOST_ENTRIES:
         raise FormatError("GPT header", sector_size + 80, f"at most {MOST_ENTRIES} entries", count)

@@ -1,7 +1,7 @@
-"""QCOW2 within bounds: tables no longer than QEMU would read, and features that are known.
+"""QCOW2 with limits: tables no longer than QEMU reads, and only known features.
 
-Source: QEMU, docs/interop/qcow2.rst. The reader is dissect.hypervisor, whose version 3.21 takes a table's entry for a
-bitmap of subclusters, and may then never come to an end.
+Source: QEMU, docs/interop/qcow2.rst. The reader is dissect.hypervisor. Its version 3.21 reads a table's entry as a
+bitmap of subclusters, and may then never finish.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
 
 QCOW2_HEADER = struct.Struct(">4sIQIIQIIQ")  # QEMU, docs/interop/qcow2.rst: the fields up to the L1 table's offset
-LARGEST_L1 = 32 << 20  # bytes: QEMU's own limit
-QCOW2_FEATURES_AT = 72  # version 3: the incompatible ones, as bits
+LARGEST_L1 = 32 << 20  # bytes; QEMU's limit
+QCOW2_FEATURES_AT = 72  # offset of version 3's incompatible features, as bits
 QCOW2_KNOWN_FEATURES = 5
 QCOW2_STATES = (
     (1, "the QCOW2 was not closed cleanly (its dirty bit is set): `qemu-img check -r all` mends it"),
@@ -28,11 +28,11 @@ QCOW2_CLUSTERS = range(9, 22)  # bits
 
 
 def open_qcow2(store: BlockDevice, path: str | None, advice: str) -> OpenedDisk:
-    """The disk in a QCOW2. `path` and `advice`, what makes another image of it, are for messages.
+    """The disk in a QCOW2. `path`, and `advice` (how to convert the image), are for messages.
 
     Raises:
-        FormatError: its header asks for more than QEMU would read.
-        UnsupportedError: it lies over another file, is encrypted, or has a feature that is not read.
+        FormatError: its header exceeds QEMU's limits.
+        UnsupportedError: it has a backing file, is encrypted, or has a feature that is not read.
     """
     from dissect.hypervisor.disk.qcow2 import QCow2
 
@@ -48,7 +48,7 @@ def open_qcow2(store: BlockDevice, path: str | None, advice: str) -> OpenedDisk:
 
 
 def _next_data(stream: Any, offset: int, size: int) -> int:
-    """The first byte from `offset` on in a cluster that is allocated and not marked as zero."""
+    """The first offset from `offset` on in a cluster that is allocated and not marked as zero."""
     from dissect.hypervisor.disk.qcow2 import UNALLOCATED_SUBCLUSTER_TYPES, ZERO_SUBCLUSTER_TYPES
 
     for kind, start, _, length in stream._yield_runs(offset, size - offset):
@@ -59,11 +59,11 @@ def _next_data(stream: Any, offset: int, size: int) -> int:
 
 
 def check_qcow2(store: BlockDevice) -> tuple[str, ...]:
-    """What is odd about a QCOW2 that can be read, in sentences.
+    """Oddities of a readable QCOW2, in sentences.
 
     Raises:
-        FormatError: its header asks for more than QEMU would read.
-        UnsupportedError: it is encrypted, or has a feature without which it cannot be understood.
+        FormatError: its header exceeds QEMU's limits.
+        UnsupportedError: it is encrypted, or has an incompatible feature that is not known.
     """
     _, version, backing, _, bits, _, encryption, l1_size, _ = QCOW2_HEADER.unpack(store.read_at(0, QCOW2_HEADER.size))
     if encryption:

@@ -1,4 +1,4 @@
-"""A device as the file-like object that the dissect readers want, and the other way round."""
+"""Adapters: a device as the file-like object that dissect needs, and a stream as a device."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
     from vmrescue.device import Readable
 
-READ_UNIT = 4096  # one cluster of nearly every Windows volume: neighbours of a small field come with it
+READ_UNIT = 4096  # bytes read at least, a cluster of nearly every Windows volume
 
 
 class DeviceStream(AlignedStream):  # type: ignore[misc]  # dissect.util has no types
-    """Reads an array of bytes in aligned units of so many."""
+    """A device as a stream, read in aligned units of `unit` bytes."""
 
     def __init__(self, device: Readable, unit: int = READ_UNIT) -> None:
         super().__init__(size=device.size, align=unit)
@@ -29,7 +29,7 @@ class DeviceStream(AlignedStream):  # type: ignore[misc]  # dissect.util has no 
 
 
 class StreamDevice:
-    """The first `size` bytes of a stream, which is only read, as a BlockDevice; `name` is for errors."""
+    """The first `size` bytes of a stream as a read-only BlockDevice; `name` is for errors."""
 
     sector_size = 512
 
@@ -49,7 +49,7 @@ class StreamDevice:
         raise RefusedError(f"{self._name} is only read")
 
     def flush(self) -> None:
-        """Nothing was written."""
+        """Nothing to do: nothing is ever written."""
 
     def close(self) -> None:
-        """The stream belongs to whoever opened it."""
+        """Nothing to do: whoever opened the stream must close it."""

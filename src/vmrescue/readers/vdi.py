@@ -1,7 +1,7 @@
-"""VDI within bounds: tables no longer than VirtualBox makes them, and what dissect.hypervisor does not look at.
+"""VDI with limits: tables no longer than VirtualBox makes them, and checks that dissect.hypervisor does not do.
 
-A VDI has no mark that says whether it was closed: its count of blocks and its map of them are compared. Sources:
-VirtualBox, VDICore.h; what is refused is what QEMU refuses (block/vdi.c), what is said is what `qemu-img check` says.
+A VDI does not say whether it was closed, so its number of blocks is compared with its block map. Sources: VirtualBox,
+VDICore.h; we refuse what QEMU refuses (block/vdi.c), and report what `qemu-img check` reports.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
 
 SECTOR = 512
-BIGGEST_BLOCK = 64 << 20  # bytes; they have 1 MiB as a rule, and are read whole
-MOST_BLOCKS = 1 << 24  # 16 TiB; their map is read at once
+BIGGEST_BLOCK = 64 << 20  # bytes; blocks usually have 1 MiB, and are read whole
+MOST_BLOCKS = 1 << 24  # 16 TiB; the block map is read at once
 VERSION = 0x00010001
 VERSION_AT = 0x44
-TYPES = (1, 2)  # growing, of fixed size; 3 is an undo image, 4 a differencing one
-FREE = 0xFFFFFFFE  # this and the next: a block that is all zeros, or was never written
+TYPES = (1, 2)  # dynamic, fixed; not read: 3, an undo image, and 4, a differencing one
+FREE = 0xFFFFFFFE  # this and 0xFFFFFFFF: a block that is all zeros, or was never written
 NOBODY = bytes(16)
 _HEADER = struct.Struct("<I4xI260xII20xQIIII32x16s16s")  # from VERSION_AT
 _SIZE_AT, _BLOCK_SIZE_AT, _EXTRA_AT, _BLOCKS_AT = 0x170, 0x178, 0x17C, 0x180
@@ -35,7 +35,7 @@ def open_vdi(store: BlockDevice, path: str | None) -> OpenedDisk:
 
     block_size, warnings = check_vdi(store, path)
     disk = VDI(DeviceStream(store, UNIT))
-    # dissect.hypervisor 3.21 takes a read of several blocks from where the first of them lies
+    # dissect.hypervisor 3.21 reads several blocks as if they were stored after the first one
     stream = disk.open()
 
     def is_hole(block: int) -> bool:
@@ -46,11 +46,11 @@ def open_vdi(store: BlockDevice, path: str | None) -> OpenedDisk:
 
 
 def check_vdi(store: BlockDevice, path: str | None) -> tuple[int, tuple[str, ...]]:
-    """The size of a VDI's blocks, and what is odd about it, in sentences.
+    """The size of a VDI's blocks in bytes, and its oddities, in sentences.
 
     Raises:
-        FormatError: its tables are longer than those of VirtualBox, or than the disk's size tells.
-        UnsupportedError: it lies over another image, or is of a form that is not read.
+        FormatError: its tables are longer than VirtualBox's, or than the disk's size requires.
+        UnsupportedError: it has a parent image, or a type that is not read.
     """
     version, kind, map_at, _, size, block_size, extra, blocks, used, link, parent = _HEADER.unpack(
         store.read_at(VERSION_AT, _HEADER.size)
@@ -71,7 +71,7 @@ def check_vdi(store: BlockDevice, path: str | None) -> tuple[int, tuple[str, ...
 
 
 def _oddities(raw: bytes, used: int) -> list[str]:
-    """What is odd about the map of blocks, of which the file has `used`."""
+    """Oddities of the block map, if the file has `used` blocks."""
     seen = bytearray(used if used <= MOST_BLOCKS else 0)
     beyond = twice = 0
     for place in memoryview(raw).cast("I"):

@@ -1,8 +1,8 @@
-"""A VHD through libvhdi: what confirms a commit.
+"""Reads a VHD through libvhdi, to confirm a commit.
 
-libvhdi takes the first of the two sizes in a footer, the one with which the disk was made, and so shows a disk that was
-resized since cut short, or with what lies behind it. It is given such a footer as it would be if the disk had had its
-size from the start. Source: Microsoft, "Virtual Hard Disk Image Format Specification", 1.0.
+libvhdi takes the disk's size from the field of the original size in the footer, so it shows a disk that was resized
+since too short or too long. It is therefore given a footer with the current size in both fields. Source: Microsoft,
+"Virtual Hard Disk Image Format Specification", 1.0.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 SECTOR = 512
 COOKIE = b"conectix"
-SIZES_AT, CHECKSUM_AT = 40, 64  # two sizes of 8 bytes, first the original one; 4 bytes
+SIZES_AT, CHECKSUM_AT = 40, 64  # original and current size (8 bytes each); checksum (4 bytes)
 _SIZES = struct.Struct(">QQ")
 
 
 @contextmanager
 def open_vhd(files: Sequence[Readable]) -> Iterator[Callable[[int, int], bytes]]:
-    """The disk in a VHD as a function of (offset, length).
+    """Gives the disk in a VHD as a function (offset, length) -> bytes.
 
     Args:
-        files: the image's bytes, then its parent's, then that one's parent's.
+        files: the image's bytes, then its parent's, then the parent's parent's, and so on.
     """
     import pyvhdi
 
@@ -46,7 +46,7 @@ def open_vhd(files: Sequence[Readable]) -> Iterator[Callable[[int, int], bytes]]
 
 
 class _AsCreated:
-    """A VHD's file whose footers name the disk's size as the one that it was made with."""
+    """A VHD's file with footers whose original size is the current size."""
 
     def __init__(self, file: Readable) -> None:
         self._file = file
@@ -55,7 +55,7 @@ class _AsCreated:
         self._footers = {at: raw for at in {0, last} if at >= 0 and (raw := self._footer(at))}
 
     def _footer(self, at: int) -> bytes | None:
-        """The footer that is to be seen at a place; None where there is none, or it may stay."""
+        """The changed footer for a position; None if there is no footer or it needs no change."""
         raw = bytearray(self._file.read_at(at, min(SECTOR, self.size - at)))
         if len(raw) < SECTOR - 1 or raw[: len(COOKIE)] != COOKIE:
             return None

@@ -1,6 +1,6 @@
-"""VHDX within bounds: which of its two headers and of its two region tables counts, and tables no longer than allowed.
+"""VHDX with limits: chooses the valid one of two headers and of two region tables, and limits the tables' length.
 
-Source: [MS-VHDX]. The reader is dissect.hypervisor, which looks at no checksum.
+Source: [MS-VHDX]. The reader is dissect.hypervisor, which checks no checksums.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ VHDX_LOG = "the VHDX's log was not replayed (it was not closed cleanly): what is
 CASTAGNOLI = 0x82F63B78
 METADATA_REGION = bytes.fromhex("06a27c8b90479a4bb8fe575f050f886e")
 BAT_REGION = bytes.fromhex("6677c22d23f600429d64115e9bfd4a08")
-REGION = struct.Struct("<16sQII")  # type, place, length, and whether it must be understood
+REGION = struct.Struct("<16sQII")  # type, file offset, length, whether a reader must know the type
 METADATA_HEAD, METADATA_ENTRY = struct.Struct("<8s2xH20x"), struct.Struct("<16sII8x")  # [MS-VHDX] 2.2.3.2
 MOST_METADATA = 64  # the format defines six items
 BLOCKS_OF_ZEROS = range(4)  # [MS-VHDX] 2.5.1.1: not present, undefined, zero, unmapped
@@ -39,8 +39,8 @@ def open_vhdx(store: BlockDevice, path: str | None) -> OpenedDisk:
     """The disk in a VHDX. `path` is for messages.
 
     Raises:
-        FormatError: it is damaged.
-        UnsupportedError: it is a differencing one, or has something that must be understood and is not.
+        FormatError: the image is damaged.
+        UnsupportedError: it is a differencing image, or has a required item that is not known.
     """
     from dissect.hypervisor import vhdx
 
@@ -48,11 +48,11 @@ def open_vhdx(store: BlockDevice, path: str | None) -> OpenedDisk:
     try:
         disk = vhdx.VHDX(DeviceStream(sound, UNIT))
     except AttributeError as error:
-        if error.name != "parent":  # of the path, which is not told
+        if error.name != "parent":  # dissect looks for the parent beside a path, which it was not given
             raise
         raise UnsupportedError(f"{path} is a differencing VHDX: merge it with its parent first") from error
     check_vhdx_block(disk.block_size, disk.sector_size)
-    # dissect.hypervisor 3.21 reads on behind a block in the file, whatever lies there
+    # dissect.hypervisor 3.21 reads several blocks as if they were stored after the first one
     blocks = -(-disk.size // disk.block_size)
 
     def is_hole(block: int) -> bool:
@@ -63,15 +63,15 @@ def open_vhdx(store: BlockDevice, path: str | None) -> OpenedDisk:
 
 
 class VhdxCopies:
-    """A VHDX whose headers and region tables are read where they are sound, from whichever of their two places.
+    """A VHDX file in which both places of the header and of the region table show the valid copy.
 
-    dissect.hypervisor 3.21 goes by the second header where both have the same number and always by the first table.
+    dissect.hypervisor 3.21 uses the second header if both have the same number, and always the first region table.
 
     Attributes:
-        warnings: what is odd about the file, in sentences.
+        warnings: oddities of the file, in sentences.
 
-    Raises FormatError where no copy is sound, or two sound ones contradict each other: then nobody knows; and where a
-    table is longer than the format allows, for dissect would read all of it.
+    Raises FormatError if no copy is valid, if two valid copies contradict each other, or if a table is longer than the
+    format allows (dissect would read all of it).
     """
 
     def __init__(self, store: BlockDevice) -> None:
@@ -94,7 +94,7 @@ class VhdxCopies:
 
 
 def _vhdx_regions(store: BlockDevice) -> tuple[int, bytes]:
-    """Where the region table is that counts, and its bytes: the first that is sound ([MS-VHDX] 2.2.3)."""
+    """The first valid region table ([MS-VHDX] 2.2.3): (file offset, bytes)."""
     tables = [(at, store.read_at(at, REGION_TABLE_SIZE)) for at in REGION_TABLES]
     sound = [(at, raw) for at, raw in tables if _is_sound(raw, b"regi")]
     if not sound:
@@ -129,16 +129,16 @@ def _check_metadata(store: BlockDevice, place: int) -> None:
 
 
 def check_vhdx_block(block_size: int, sector_size: int) -> None:
-    """Raises FormatError for sizes that the format does not know: with less than a sector dissect reads for ever."""
+    """Raises FormatError for sizes that the format does not allow; with a block below a sector dissect never ends."""
     if block_size not in BLOCK_SIZES or sector_size not in (SECTOR, 4096):
         expected = "blocks of 1 to 256 MiB, sectors of 512 or 4096 bytes"
         raise FormatError("VHDX metadata", None, expected, f"{block_size} and {sector_size}")
 
 
 def _vhdx_header(store: BlockDevice) -> tuple[bytes, bool]:
-    """The header that counts, and whether the log is in use: it may have writes that the file lacks ([MS-VHDX] 2.2.2).
+    """The current header, and whether the log is in use: then it may have writes that the file lacks ([MS-VHDX] 2.2.2).
 
-    Raises FormatError where no header is sound, or two sound ones contradict each other.
+    Raises FormatError if no header is valid, or two valid ones contradict each other.
     """
     sound = [raw for at in VHDX_HEADERS if _is_sound(raw := store.read_at(at, VHDX_HEADER_SIZE), b"head")]
     if not sound:
@@ -157,12 +157,12 @@ def _vhdx_header(store: BlockDevice) -> tuple[bytes, bool]:
 
 
 def _is_sound(raw: bytes, signature: bytes) -> bool:
-    """Whether a header or a region table begins as it should, and has the right checksum behind that."""
+    """Whether a header or a region table has its signature and the right checksum."""
     return raw.startswith(signature) and crc32c(raw[:4] + bytes(4) + raw[8:]) == int.from_bytes(raw[4:8], "little")
 
 
 def crc32c(data: bytes) -> int:
-    """The checksum of Castagnoli's polynomial, which VHDX has (and zlib has not)."""
+    """CRC-32C (Castagnoli), the checksum of VHDX; zlib does not have it."""
     table = _crc32c_table()
     value = 0xFFFFFFFF
     for byte in data:

@@ -1,6 +1,6 @@
-"""VMDK within bounds: the extents that a descriptor names, and sparse ones whose grains are as large as they say.
+"""VMDK with limits: the extents in a descriptor, and sparse extents whose grains are limited to their declared size.
 
-dissect.hypervisor 3.21 unpacks whatever a grain holds, and reads tables of any length. Source: VMware, "Virtual Disk
+dissect.hypervisor 3.21 decompresses a grain to any size, and reads tables of any length. Source: VMware, "Virtual Disk
 Format 5.0".
 """
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
 
 GRAINS_OF_ZEROS = (0, 1)  # in a grain table: not there, and zero; without a parent both are zero
-MOST_GRAINS = 1 << 16  # in a grain table: VMware makes 512 or 4096
+MOST_GRAINS = 1 << 16  # most grains of a grain table; VMware makes 512 or 4096
 
 
 @dataclass(frozen=True)
 class NamedExtent:
-    """A line of a descriptor: a part of the disk, of so many `sectors`, and the file that it lies in, if it names one.
+    """A line of a descriptor: a part of the disk, of `sectors` sectors, and its file, if the line names one.
 
     Attributes:
         kind: ``FLAT``, ``SPARSE``, …
-        start: the sector of the file at which it begins.
-        line: as it stands in the descriptor.
+        start: the sector of the file at which the part begins.
+        line: the line as written in the descriptor.
     """
 
     name: str | None
@@ -41,7 +41,7 @@ class NamedExtent:
 
 
 def extents_named(descriptor: bytes) -> list[NamedExtent]:
-    """What a descriptor says that the disk consists of."""
+    """The parts of the disk according to a descriptor."""
     from dissect.hypervisor.disk.vmdk import DiskDescriptor
 
     found = DiskDescriptor.parse(descriptor.decode("utf-8", "replace")).extents
@@ -49,7 +49,7 @@ def extents_named(descriptor: bytes) -> list[NamedExtent]:
 
 
 def sparse_extent(store: BlockDevice) -> Extent:
-    """The part of a disk that a sparse extent holds. Raises FormatError."""
+    """The part of a disk in a sparse extent. Raises FormatError."""
     disk = bounded_sparse_disk()(DeviceStream(store, UNIT))
     grain = int(disk.header.grain_size) * SECTOR
     grains = -(-disk.size // grain)
@@ -66,7 +66,7 @@ def sparse_extent(store: BlockDevice) -> Extent:
 
 @functools.cache
 def bounded_sparse_disk() -> Any:
-    """dissect's class for a sparse VMDK, whose grains are no larger than its header says."""
+    """dissect's class for a sparse VMDK, with grains limited to the size in its header."""
     from dissect.hypervisor.disk.vmdk import SparseDisk, c_vmdk
 
     class BoundedSparseDisk(SparseDisk):  # type: ignore[misc]

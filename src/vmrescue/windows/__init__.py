@@ -1,4 +1,4 @@
-"""What a Windows installation is on a set of disks, read through the dissect readers."""
+"""A Windows installation on a set of disks, read through the dissect readers."""
 
 from __future__ import annotations
 

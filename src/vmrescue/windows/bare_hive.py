@@ -1,9 +1,8 @@
-"""A hive's file on this machine, edited as if it were an image whose only content is the hive.
+"""A hive's file on this machine, presented as an image whose only content is the hive, so that it can be edited.
 
-The seam to the transactions is here, and nowhere else: to them a bare hive is a disk with one volume, on which lies one
-file. So it gets all that a disk gets: changes caught in an overlay, a backup, verification through the dissect readers,
-the undo journal. The hive's transaction logs are the files that lie beside it; they are read and never written, as on
-an image.
+Only this module knows the difference: for a transaction a bare hive is a disk with one volume that has one file. So it
+gets everything that a disk gets: an overlay for changes, a backup, verification through the dissect readers, and the
+undo journal. The hive's transaction logs are the files beside it; as on an image, they are read and never written.
 """
 
 from __future__ import annotations
@@ -34,15 +33,15 @@ if TYPE_CHECKING:
     from vmrescue.readers.file_system import FileSystem
     from vmrescue.volumes.file_systems import ListedFile
 
-KIND = "hive"  # in the place of a file system's name
+KIND = "hive"  # used as the name of the file system
 
 
 def disk_or_hive(device: VirtualDisk, path: str, index: int = 0) -> Disk:
-    """What lies in an opened file: a disk, or a bare hive. A data disk may be blank.
+    """The disk or bare hive in an opened file. A data disk may be blank.
 
     Raises:
         UnsupportedError: it is a hive behind a URL.
-        FormatError: its partition table cannot be read, and it is no data disk.
+        FormatError: its partition table cannot be read, and it is not a data disk.
     """
     is_hive = device.size >= len(HIVE) and device.read_at(0, len(HIVE)) == HIVE
     if is_hive and Reference.of(path).is_remote:
@@ -58,15 +57,15 @@ def disk_or_hive(device: VirtualDisk, path: str, index: int = 0) -> Disk:
 
 
 class BareHive(Disk):
-    """A hive's file in the place of a disk."""
+    """A hive's file as a disk."""
 
     def __init__(self, device: VirtualDisk, path: str, index: int = 0) -> None:
-        whole = Partition(0, 0, device.size, 0)  # 0: no partition at all
+        whole = Partition(0, 0, device.size, 0)  # number and type 0: not a real partition
         self.device = device
         self.path = path
         self.index = index
         self.table = PartitionTable("none", device.sector_size, None, [whole], [])
-        self._file = Path(path).resolve()  # a link's logs lie beside the file itself
+        self._file = Path(path).resolve()  # the logs are beside the file itself, not beside a link to it
         self.volumes = [HiveVolume(self, whole, HiveFiles(device, self._file))]
 
     @property
@@ -75,7 +74,7 @@ class BareHive(Disk):
 
 
 class HiveVolume(Volume):
-    """The place that the hive's file seems to lie in; `hive_files` both reads and edits."""
+    """The volume of the hive's file; `hive_files` both reads and edits it."""
 
     def __init__(self, disk: BareHive, partition: Partition, hive_files: HiveFiles) -> None:
         super().__init__(disk, partition)
@@ -97,7 +96,7 @@ class HiveVolume(Volume):
 
 
 class HiveFiles:
-    """The hive and its logs: what is read through a `FileSystem`, and edited through a `VolumeEditor`."""
+    """The hive and its logs, as a `FileSystem` for reading and a `VolumeEditor` for editing."""
 
     cluster_size = 4096  # the unit in which a hive grows
     label = ""
@@ -183,7 +182,7 @@ class HiveFiles:
         raise RefusedError(f"{path} is a file of this machine: vmrescue renames none")
 
     def check(self) -> list[str]:
-        """There is no file system here to be sound or not."""
+        """Nothing to check: there is no file system."""
         return []
 
     def list(self, path: str = "") -> Sequence[ListedFile]:

@@ -1,8 +1,9 @@
-r"""Where the boot configuration data lies, and which of several stores boots.
+r"""Where the boot configuration data is, and which of several stores boots.
 
 Generation 1 (BIOS, MBR): ``\Boot\BCD`` on the active partition. Generation 2 (UEFI, GPT): ``\EFI\Microsoft\Boot\BCD``
-on the EFI system partition. A disk may hold both stores, or the same one twice; the partition style and the partitions'
-types, which the firmware goes by, decide. A store that lies elsewhere is found too: a type may be what is wrong.
+on the EFI system partition. A disk may have both stores, or one of them twice; then the partition style and the types
+of the partitions decide, as for the firmware. A store on another partition is found too, because a wrong type may be
+the fault.
 """
 
 from __future__ import annotations
@@ -24,20 +25,20 @@ UEFI_STORE = r"EFI\Microsoft\Boot\BCD"
 GENERATIONS = {BIOS_STORE: 1, UEFI_STORE: 2}
 BOOT_MANAGER = objects.BY_ALIAS["bootmgr"].guid
 ATTEMPT_RESUME = 0x26000005  # BcdBootMgrBoolean_AttemptResume
-MOST = 16  # stores, and Windows: no disk has so many, and each costs reads
+MOST = 16  # most boot stores, and most Windows installations, that are read; no disk has so many
 
 
 class BootStore:
-    """A boot store; it is opened when something of it is asked for.
+    """A boot store. Its file is opened when it is needed.
 
     Args:
-        volume, path: where its file lies.
-        rank: how likely the firmware reads it; 0 is where it looks first.
+        volume, path: where its file is.
+        rank: how likely the firmware reads it; 0 is where the firmware looks first.
         way: how it was found, in words.
 
     Attributes:
-        boots: whether it is the one that boots, as far as the disk tells; set by who found it.
-        may_boot: whether the disk does not tell it apart from the one that boots.
+        boots: whether it is the one that boots, as far as the disk tells; set by `mark`.
+        may_boot: whether it may be the one that boots, because the disk does not tell which of several does.
     """
 
     def __init__(self, volume: Volume, path: str, rank: int = 0, way: str = "") -> None:
@@ -50,34 +51,34 @@ class BootStore:
 
     @property
     def generation(self) -> int | None:
-        """Of the VMs whose firmware reads a store of this path; None where none does."""
+        """The generation (1 or 2) of VMs whose firmware reads a store at this path; None if none does."""
         return GENERATIONS.get(self.path)
 
     @cached_property
     def hive(self) -> RegistryFile:
-        """Raises NotFoundError where there is no such file, FormatError where it is no hive."""
+        """Its hive. Raises NotFoundError if there is no such file, FormatError if it is no hive."""
         return RegistryFile(self.volume, self.path)
 
     @cached_property
     def store(self) -> Store:
-        """Raises as `hive`; NotFoundError where that is no store."""
+        """The store. Raises as `hive`, and NotFoundError if the hive is no store."""
         return Store(self.hive.root)
 
     @cached_property
     def fault(self) -> str | None:
-        """Why it cannot be read; None where it can."""
+        """Why it cannot be read; None if it can."""
         return fault_of(lambda: self.store)
 
     @property
     def resumes(self) -> bool:
-        """Whether the boot manager is to wake a Windows that sleeps, with this store in its memory."""
+        """Whether the boot manager will resume a hibernated Windows, which has this store in its memory."""
         manager = None if self.fault else self.store.find(BOOT_MANAGER)
         element = manager.element(ATTEMPT_RESUME) if manager else None
         return bool(element and element.sound_value is True)
 
     @property
     def loader(self) -> BcdObject | None:
-        """The default boot loader; None where the store names none."""
+        """The default boot loader; None if the store names none."""
         try:
             return self.store.default_loader()
         except NotFoundError:
@@ -88,14 +89,14 @@ class BootStore:
 
 
 def find_boot_stores(disk: Disk) -> tuple[list[BootStore], dict[Volume, VmRescueError]]:
-    """All stores of a disk, the one that boots first; and the volumes that could not be looked at, with the reasons."""
+    """All stores of a disk, the one that boots first; and the volumes that could not be read, with the reasons."""
     found: list[BootStore] = []
     unreadable: dict[Volume, VmRescueError] = {}
     for volume in disk.volumes:
         for path in GENERATIONS if volume.readable else ():
             try:
                 there = volume.files.size_of(path) is not None
-            except UsageError:  # names that differ in case only: opening it says so
+            except UsageError:  # names that differ only in case; opening the store reports it
                 there = True
             except ReadError:
                 raise
@@ -110,7 +111,7 @@ def find_boot_stores(disk: Disk) -> tuple[list[BootStore], dict[Volume, VmRescue
 
 
 def mark(stores: list[BootStore], first: list[BootStore]) -> None:
-    """Says of each store whether it boots: `first` does, and those in as good a place may."""
+    """Sets each store's `boots` (for `first`) and `may_boot` (for stores in an equally good place)."""
     best = min((store.rank for store in first), default=0)
     for store in stores:
         store.boots = store in first
@@ -118,16 +119,16 @@ def mark(stores: list[BootStore], first: list[BootStore]) -> None:
 
 
 def find_boot_store(disk: Disk) -> BootStore:
-    """The one that boots. Raises NotFoundError where the disk has none, and what opening it raises."""
+    """The store that boots. Raises NotFoundError if the disk has none, and the errors of opening it."""
     stores, unreadable = find_boot_stores(disk)
     if not stores:
         raise NotFoundError(why_no_store(disk, unreadable))
-    stores[0].store  # noqa: B018 - that it is one
+    stores[0].store  # noqa: B018 - raises if it is none
     return stores[0]
 
 
 def why_no_store(disk: Disk, unreadable: dict[Volume, VmRescueError]) -> str:
-    """What is said where no store was found."""
+    """The error text if no store was found."""
     style = disk.table.style
     if style == "none":
         return "no boot store: the image is a bare volume, and has none on it"
@@ -144,7 +145,7 @@ def _looked(volume: Volume, unreadable: dict[Volume, VmRescueError]) -> str:
 
 
 def _place(style: str, volume: Volume, path: str) -> tuple[int, str]:
-    """How early firmware looks there, and what speaks for it or against it, in words."""
+    """A store's rank, and the reason for it, in words."""
     partition = volume.partition
     if style == "none":
         return 0, "on the bare volume"

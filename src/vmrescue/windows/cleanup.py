@@ -1,9 +1,9 @@
-r"""What Disk Cleanup removes, found in an image: one declared table of named categories.
+r"""Finds what Disk Cleanup would remove, by a table of named categories.
 
 A pattern is a path from the OS volume's root in which ``*`` and ``?`` stand for parts of one name, and a last ``**``
-for every file below. Reparse points (junctions, symbolic links, mount points) are never followed and never taken.
+for every file below. Reparse points (junctions, symbolic links, mount points) are never followed and never removed.
 Sources: Microsoft, "cleanmgr" and "Manage drive space with Storage Sense" for the categories; the folders are those
-that the handlers under ``SOFTWARE\Microsoft\Windows\CurrentVersion\Explorer\VolumeCaches`` name.
+of the handlers under ``SOFTWARE\Microsoft\Windows\CurrentVersion\Explorer\VolumeCaches``.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
     from vmrescue.windows.operating_system import OperatingSystem
 
 EVERYTHING_BELOW = "**"
-DEEPEST = 128  # folders inside each other; a path of 32,767 characters has more, but Windows' own tools stop before
+DEEPEST = 128  # most folders in a path; Windows allows more, but its own tools do not use them
 WINDOWS = "%SystemRoot%"
 
 
 @dataclass(frozen=True)
 class Category:
-    """Files that can go, and why.
+    """Files that can be removed, and why.
 
     Attributes:
-        name: what `--category` takes.
+        name: the value of `--category`.
         reason: what these files are, in words.
         patterns: where they are; ``%SystemRoot%`` stands for the Windows folder.
-        keep: names that stay.
-        on_request: whether it is only cleaned when it is named.
-        condition: what must be so; None where nothing must.
+        keep: names that are kept.
+        on_request: whether it is cleaned only if it is named.
+        condition: when the files may be removed; None: always.
     """
 
     name: str
@@ -52,12 +52,12 @@ class Category:
 
 
 def hibernation_is_off(windows: OperatingSystem) -> bool:
-    """Whether Windows is set not to hibernate; fast start-up needs hibernation too."""
+    """Whether hibernation is switched off in Windows, and fast startup, which needs it, with it."""
     try:
         return windows.system.number(f"{windows.current_control_set}\\Control\\Power", "HibernateEnabled") == 0
     except ReadError:
         raise
-    except VmRescueError:  # no Windows is here that could say so
+    except VmRescueError:  # no Windows can be read, so it is not known to be off
         return False
 
 
@@ -131,10 +131,9 @@ CATEGORIES = (
 
 @dataclass(frozen=True)
 class Removable:
-    """A file that a category names.
+    """A file in a category.
 
-    `size` is its length in bytes, `on_disk` what its clusters take that become free: nothing, as long as the file has
-    other names that stay.
+    `size` is its length in bytes. `on_disk`: bytes of clusters that become free; 0 if the file keeps other names.
     """
 
     category: str
@@ -144,7 +143,7 @@ class Removable:
 
 
 def chosen(names: Collection[str]) -> list[Category]:
-    """The categories of these names; without names all that need not be asked for. Raises UsageError."""
+    """The categories of these names; without names, all that are not `on_request`. Raises UsageError."""
     known = {category.name: category for category in CATEGORIES}
     unknown = set(names) - set(known)
     if unknown:
@@ -153,10 +152,10 @@ def chosen(names: Collection[str]) -> list[Category]:
 
 
 def removable_files(windows: OperatingSystem, categories: Collection[Category]) -> Iterator[Removable]:
-    """The files on the OS volume that the categories name, each once, and once for each of its names that they name."""
+    """The files on the OS volume in these categories; a file with several matching names is given once for each."""
     files, cluster = windows.volume.files, windows.volume.files.cluster_size
     seen: set[str] = set()
-    names: Counter[int] = Counter()  # that go, by the file's number
+    names: Counter[int] = Counter()  # file's number -> number of its names to be removed
     for category in categories:
         if category.condition and not category.condition(windows):
             continue
@@ -173,7 +172,7 @@ def removable_files(windows: OperatingSystem, categories: Collection[Category]) 
 
 
 def is_named(windows: OperatingSystem, path: str, categories: Collection[Category]) -> bool:
-    """Whether one of the categories names a path of the volume of Windows; what lies there is not looked at."""
+    """Whether a path on the volume of Windows is in one of the categories; the file itself is not read."""
     names = [upper(name) for name in file_path.split(path)]
     named = (
         category
@@ -195,9 +194,9 @@ def _fits(names: list[str], pattern: list[str]) -> bool:
 
 
 def matches(files: FileSystem, pattern: list[str]) -> Iterator[tuple[str, Entry]]:
-    """The files (no folders) whose path fits the pattern, with their paths from the volume's root.
+    """The files (no folders) whose path matches the pattern, with their paths from the volume's root.
 
-    A folder is looked into once: in a damaged volume it may lie in itself, twice even.
+    Each folder is read once: in a damaged volume it may contain itself.
     """
     waiting = [("", pattern, 0)]
     seen: set[int] = set()

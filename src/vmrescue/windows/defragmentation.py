@@ -1,4 +1,4 @@
-"""Which volume of a Windows disk is to be defragmented, and which of its files matter most when it starts."""
+"""Chooses the volume of a Windows disk to defragment, and lists its files that are read at startup."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 TABLE = "$MFT"
 PAGE_FILE = "pagefile.sys"
 BOOT_MANAGER = "bootmgr"
-SNAPSHOT_MARK = "{3808876b-c176-4e48-b7ae-04046e6cc752}"  # in the name of every file that a shadow copy is kept in
+SNAPSHOT_MARK = "{3808876b-c176-4e48-b7ae-04046e6cc752}"  # in the name of every file of a shadow copy
 SNAPSHOT_NOTE = (
     "shadow copies are kept on this volume: they do not survive that files are moved (or edited) without Windows"
 )
 
 
 def ntfs_volume(disk: Disk, name: int | str | None) -> Volume:
-    """The volume of a number or letter; the one that Windows is on, or the only one that can be read, unless given.
+    """The volume with a number or letter; without one, the volume of Windows, or else the only readable volume.
 
     Raises:
-        NotFoundError: there is none.
-        RefusedError: it does not hold NTFS.
+        NotFoundError: there is no such volume.
+        RefusedError: its file system is not NTFS.
     """
     volume, _ = find_place(disk, None if name is None else str(name), "")
     if volume.file_system == "BitLocker":
@@ -38,7 +38,7 @@ def ntfs_volume(disk: Disk, name: int | str | None) -> Volume:
 
 
 def boot_files_of(disk: Disk, volume: Volume) -> list[str]:
-    """As `boot_files`; on a disk without a Windows only the file table."""
+    """As `boot_files`; on a disk without a Windows, only the file table."""
     try:
         return boot_files(Installation([disk]), volume)
     except VmRescueError:
@@ -46,7 +46,7 @@ def boot_files_of(disk: Disk, volume: Volume) -> list[str]:
 
 
 def boot_files(installation: Installation, volume: Volume) -> list[str]:
-    """The paths of what is read from a volume when Windows starts."""
+    """The paths of files on a volume that are read when Windows starts."""
     paths = [TABLE]
     if any(_is_same(store.volume, volume) for store in installation.stores[:1]):
         paths += [BOOT_MANAGER, BIOS_STORE]
@@ -63,7 +63,7 @@ def _is_same(one: Volume, other: Volume) -> bool:
 
 
 def has_shadow_copies(volume: Volume) -> bool:
-    """Whether Windows keeps shadow copies on an NTFS volume."""
+    """Whether an NTFS volume has shadow copies."""
     try:
         names = [entry.name for entry in volume.files.entries(SNAPSHOTS)]
     except NotFoundError:

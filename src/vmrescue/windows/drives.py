@@ -1,7 +1,7 @@
-r"""What each drive letter of the guest is: a volume at hand, a disk that is not at hand, an optical drive, nothing.
+r"""What each drive letter of the guest stands for: a volume at hand, a disk not at hand, an optical drive, nothing.
 
-The one place where a letter, or a path that begins with one (``D:\pagefile.sys``, ``%SystemRoot%\MEMORY.DMP``), is
-resolved. MountedDevices says what a letter meant when Windows last ran; the disks at hand say which of these are here.
+Letters, and paths that begin with one (``D:\pagefile.sys``, ``%SystemRoot%\MEMORY.DMP``), are resolved only here.
+MountedDevices says what a letter meant when Windows last ran. "At hand" are the disks that were given to vmrescue.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ PATH = re.compile(
     r"(?:\\\?\?\\|\\\\[?.]\\)?(?P<start>[A-Z]:|%SystemDrive%|%SystemRoot%|%windir%|\\SystemRoot)(?:[\\/](?P<rest>.*))?",
     re.IGNORECASE | re.DOTALL,
 )
-NO_NAMES = ("??", "?", ".")  # of files, with which a path may begin that leads into no volume
-# What the device path of a letter holds, as the drivers of these devices name them.
+NO_NAMES = ("??", "?", ".")  # first parts of device paths, which are not in a volume
+# Parts of the device path of a letter, as the drivers of these devices name them.
 REMOVABLE = {"#cdrom": "an optical drive", "\\fdc#": "a floppy drive"}
 
 
 class DriveKind(StrEnum):
-    """What a letter stands for."""
+    """The kind of thing that a letter stands for."""
 
     WINDOWS = "the volume of Windows"
     VOLUME = "a volume at hand"
@@ -48,9 +48,9 @@ class Drive:
 
     Attributes:
         letter: ``"D:"``.
-        kind: what it is.
-        volume: the volume, where it is at hand.
-        said: what it is, in words: for removable media which, for a disk that is not at hand its id.
+        kind: what it stands for.
+        volume: the volume, if it is at hand.
+        said: a description: the kind of removable media, or the id of a disk that is not at hand.
     """
 
     letter: str
@@ -60,7 +60,7 @@ class Drive:
 
     @property
     def is_disk(self) -> bool:
-        """Whether files can lie there from boot to boot: a partition, here or not."""
+        """Whether it is a partition, at hand or not, whose files survive a restart."""
         return self.kind in (DriveKind.WINDOWS, DriveKind.VOLUME, DriveKind.MBR_DISK, DriveKind.GPT_DISK)
 
     @property
@@ -74,8 +74,8 @@ class Drives:
 
     Args:
         mounted_devices: the values of the key MountedDevices.
-        letters: the volumes at hand by their letters.
-        windows: the volume of Windows, and its folder there; None where it is encrypted.
+        letters: letter -> volume, for volumes at hand.
+        windows: the volume of Windows, and its folder there; None if it is encrypted.
     """
 
     def __init__(
@@ -96,12 +96,12 @@ class Drives:
 
     @cached_property
     def all(self) -> list[Drive]:
-        """The letters that mean something, in their order."""
+        """The letters that stand for something, in their order."""
         return [self.of(letter) for letter in sorted({*self._values, *self._letters})]
 
     @property
     def windows(self) -> Drive | None:
-        """The drive that Windows is on; None where its letter is not known."""
+        """The drive of Windows; None if its letter is not known."""
         return self.of(self.windows_letter) if self.windows_letter else None
 
     @cached_property
@@ -110,7 +110,7 @@ class Drives:
         return next((letter for letter, volume in self._letters.items() if volume is self._volume), None)
 
     def of(self, letter: str) -> Drive:
-        """What a letter is; ``%SystemDrive%`` is the letter of Windows."""
+        """The drive of a letter; ``%SystemDrive%`` is the letter of Windows."""
         if letter.upper() == SYSTEM_DRIVE.upper():
             kind = DriveKind.WINDOWS if self._volume else DriveKind.NOTHING
             return self.windows or Drive(SYSTEM_DRIVE, kind, "the volume of Windows, which has no letter", self._volume)
@@ -122,7 +122,7 @@ class Drives:
         return Drive(letter, kind, kind, volume)
 
     def of_path(self, path: str) -> tuple[Drive, str] | None:
-        r"""The drive and the path on it; None where the text is no path that begins with a drive.
+        r"""The drive and the path on it; None if the text is no path that begins with a drive.
 
         ``%SystemRoot%``, ``%windir%`` and ``\SystemRoot`` are the folder of Windows.
         """
@@ -136,9 +136,9 @@ class Drives:
         return self.of(SYSTEM_DRIVE), "\\".join(file_path.split(f"{root}\\{rest}"))
 
     def of_image(self, image: str) -> str | None:
-        r"""Where a driver or program lies on the volume of Windows, by its ImagePath; None where that is elsewhere.
+        r"""The path on the volume of Windows of a driver or program, from its ImagePath; None if it is elsewhere.
 
-        Besides the paths of `of_path`: ``System32\x``, which begins in the folder of Windows.
+        ImagePath may also be relative to the folder of Windows: ``System32\x``.
         """
         text = image.strip().strip('"')
         if (place := self.of_path(text)) is not None:
@@ -166,7 +166,7 @@ class Drives:
 
     @cached_property
     def _old_signature(self) -> int | None:
-        """The MBR signature that MountedDevices has for the disk of Windows: a former one, if the disk is a copy."""
+        """The MBR signature of the disk of Windows in MountedDevices; an old one if the disk is a copy."""
         raw = self._values.get(self.windows_letter or "", b"")
         return int(MBR_ENTRY.unpack(raw)[0]) if len(raw) == MBR_ENTRY.size else None
 

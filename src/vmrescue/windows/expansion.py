@@ -1,4 +1,4 @@
-"""Making the disk of a VM larger: what has to change, or why it cannot be.
+"""The changes that make the disk of a VM larger, or the reason why that is refused.
 
 Sources of the limits: Microsoft, "Expand virtual hard disks attached to a Windows virtual machine" (OS disks up to 4095
 GiB; MBR up to 2 TiB) and "Virtual Hard Disk Image Format Specification" (dynamic disks up to 2040 GiB).
@@ -27,19 +27,19 @@ MBR_LIMIT = 2048 * GIB
 
 
 def expansion(disk: Disk, size: int, name: int | str | None = None, move_recovery: bool = False) -> list[Change]:
-    """The changes that make a disk `size` bytes long, and one of its volumes fill what is new.
+    """The changes that make a disk `size` bytes long, and extend one of its volumes into the new space.
 
     Args:
         disk: the image.
-        size: in bytes, whole MiB; the disk's own size gives the volume the room that a disk already has: behind it, or,
-            where something else lies there, in its own partition.
-        name: the volume's partition, or its letter; the OS volume, or the only one that can be read, unless given.
-        move_recovery: whether recovery partitions behind the volume are moved to the disk's end, with the references
-            to them; else they are in the way.
+        size: in bytes, whole MiB. With the disk's present size the volume is extended into unused space that the disk
+            already has: after the volume or, if another partition follows, inside its own partition.
+        name: the volume's partition number or letter; by default the OS volume, or the only readable volume.
+        move_recovery: whether recovery partitions after the volume are moved to the disk's end, with the references
+            to them; otherwise such a partition is a reason to refuse.
 
     Raises:
-        UsageError: no disk of Azure has such a size.
-        RefusedError: it cannot be done safely, with the reason and what to do instead.
+        UsageError: no Azure disk can have this size.
+        RefusedError: it cannot be done safely; the text gives the reason and what to do instead.
     """
     _check_size(disk, size)
     check_editable(disk.table)
@@ -54,7 +54,9 @@ def expansion(disk: Disk, size: int, name: int | str | None = None, move_recover
     check_growable(volume.device)
     index, old = disk.index, disk.device.size
     others, end = behind(disk.table, partition), furthest_end(disk.table, size)
-    if size == old and volume.unused >= MIB and (others or end <= partition.end):  # first of all, its own partition
+    if (
+        size == old and volume.unused >= MIB and (others or end <= partition.end)
+    ):  # space in its own partition comes first
         return [ExpandVolume(FileRef(index, partition.number, ""), partition.size, partition.size)]
     _check_behind(others, volume, move_recovery)
     moves = _moves(disk, others, end)
@@ -104,7 +106,7 @@ def _check_behind(others: list[Partition], volume: Volume, move_recovery: bool) 
 
 
 def _moves(disk: Disk, others: list[Partition], end: int) -> list[MovePartition]:
-    """How partitions come to lie before byte `end`, in the order in which they lie; the last is moved first."""
+    """The moves of partitions so that they end at byte `end`, in the order of the disk; the last one is moved first."""
     moves = []
     for other in reversed(others):
         end = (end - other.size) // MIB * MIB

@@ -1,6 +1,7 @@
-"""What is wrong with a part of an installation, as a sentence: one that is missing or damaged keeps no other from use.
+"""Faults of parts of an installation, as sentences, so that a missing or damaged part does not stop the others.
 
-An image that the machine itself cannot read (a bad disk, a server that is gone) is no fault of the image, and ends all.
+If the machine itself cannot read the image (a bad disk, a lost server), that is no fault of the image: ReadError ends
+everything.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def fault_of(ask: Callable[[], object]) -> str | None:
-    """Why something cannot be had; None where it can. Raises ReadError."""
+    """Calls `ask`; returns its error as a sentence, None if there is none. ReadError is raised."""
     try:
         ask()
     except ReadError:

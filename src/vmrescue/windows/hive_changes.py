@@ -1,4 +1,4 @@
-"""Operations on a hive as changes of a plan: what its reader sees there now becomes the change's `before`."""
+"""Turns operations on a hive into changes of a plan; the reader's present value becomes the change's `before`."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def set_value(hive: RegistryFile, key: str, name: str, data: RegistryData) -> Change:
-    """The change that gives a value this type and data."""
+    """The change that sets a value to this type and data."""
     return SetValue(hive.ref, key, name, hive.data(key, name), data)
 
 
 def hive_changes(hive: RegistryFile, wanted: Iterable[Operation]) -> list[Change]:
-    """The changes that do these operations, each by itself. One that changes nothing is left out."""
+    """The changes for these operations, one for each. Operations that change nothing are left out."""
     return [change for operation in wanted if (change := _change(hive, operation))]
 
 

@@ -1,9 +1,8 @@
-"""What boots on a set of disks: the boot stores, the Windows installations, and which of each is the one that boots.
+"""The boot stores and Windows installations on a set of disks, and which of them boots.
 
-Neither is looked for in one way only. The Windows that boots is the one that the default loader of the boot store
-names; where that leads nowhere, what the volumes hold decides, and `OperatingSystem.way` says so. What is missing or
-damaged is a fault of that part (`BootStore.fault`, `OperatingSystem.fault`, `Installation.unreadable`), and hides
-nothing else.
+The Windows that boots is the one that the default loader of the boot store names. If that leads nowhere, the content of
+the volumes decides; `OperatingSystem.way` says how it was found. A missing or damaged part is a fault of that part
+(`BootStore.fault`, `OperatingSystem.fault`, `Installation.unreadable`) and does not hide the others.
 """
 
 from __future__ import annotations
@@ -30,16 +29,16 @@ if TYPE_CHECKING:
     from vmrescue.windows.registry_file import RegistryFile
 
 OS_LETTER = "C:"
-MOST_FOLDERS = 200  # of a volume's root, looked into for a Windows that is not called so
+MOST_FOLDERS = 200  # most folders of a volume's root that are searched for a Windows with an unusual name
 
 
 @dataclass(frozen=True)
 class Choice:
-    r"""What a person says boots, where the disk says something else, or nothing: ``2`` or ``2:\Boot\BCD``.
+    r"""What the user says boots, if the disk says something else or nothing: ``2`` or ``2:\Boot\BCD``.
 
     Args:
-        store: the partition of the boot store, perhaps with its path.
-        windows: the partition of Windows, perhaps with its folder.
+        store: the partition of the boot store, optionally with its path.
+        windows: the partition of Windows, optionally with its folder.
     """
 
     store: str | None = None
@@ -50,25 +49,25 @@ NOTHING_SAID = Choice()
 
 
 class Installation:
-    """A Windows on the disks that are at hand, as far as it is there.
+    """The Windows installation on the disks at hand.
 
     Args:
         disks: the image first, then the data disks given with it.
-        choice: which store and which Windows a person says boot.
+        choice: which store and which Windows boot, according to the user.
 
     Attributes:
         stores: every boot store of the image, the one that boots first.
-        loaders: every boot loader that they list, those of the one that boots first, and of these its default one.
-        systems: every Windows, the one that boots first, if that is at hand.
-        os: the Windows that boots; None where it is encrypted, damaged or not there.
-        encrypted: the BitLocker volumes; where `os` is None, the OS volume may be among them.
-        unreadable: the volumes that could not be looked at, with the reasons.
-        letters: the guest's drive letters for the volumes at hand.
-        warnings: what was odd, though it could be read.
+        loaders: every boot loader in the stores; those of the store that boots first, beginning with its default.
+        systems: every Windows, the one that boots first, if it is at hand.
+        os: the Windows that boots; None if it is encrypted, damaged or missing.
+        encrypted: the BitLocker volumes; if `os` is None, the OS volume may be among them.
+        unreadable: the volumes that could not be read, with the reasons.
+        letters: the guest's drive letters of the volumes at hand.
+        warnings: oddities of parts that could be read nevertheless.
 
     Raises:
-        NotFoundError: nothing is where `choice` says.
-        ReadError: the machine gave no bytes.
+        NotFoundError: there is no store or Windows where `choice` says.
+        ReadError: the machine could not read the image.
     """
 
     def __init__(self, disks: list[Disk], choice: Choice = NOTHING_SAID) -> None:
@@ -92,7 +91,7 @@ class Installation:
 
     @property
     def generation(self) -> int | None:
-        """By the partition style, which the firmware goes by; of a bare volume what its boot store is for."""
+        """The VM's generation, by the partition style, as for the firmware; for a bare volume, by its boot store."""
         style = self.disks[0].table.style
         if style == "none":
             return self.stores[0].generation if self.stores else None
@@ -100,26 +99,26 @@ class Installation:
 
     @cached_property
     def drives(self) -> Drives:
-        """What each letter of the guest is, at hand or not."""
+        """What each letter of the guest stands for, at hand or not."""
         windows = (self.os.volume, self.os.root) if self.os else None
         return Drives(self.mounted_devices, self.letters, windows)
 
     @property
     def boot(self) -> BootStore:
-        """The store that boots. Raises NotFoundError where there is none; one that is there may have a fault."""
+        """The store that boots; it may have a `fault`. Raises NotFoundError if there is none."""
         if not self.stores:
             raise NotFoundError(why_no_store(self.disks[0], self.unreadable))
         return self.stores[0]
 
     @property
     def hives(self) -> list[RegistryFile]:
-        """Those that are open in any case: the boot stores, and SYSTEM; of these what can be read."""
+        """The hives that are always opened, if they can be read: the boot stores, and SYSTEM."""
         stores = [store.hive for store in self.stores if not store.fault]
         return [*stores, *([self.os.system] if self.os and not self.os.fault else [])]
 
     @property
     def locked(self) -> str | None:
-        """Why the Windows that boots is out of reach, where it is encrypted."""
+        """The reason, if the Windows that boots cannot be read because it is encrypted; else None."""
         meant = self.default_loader
         if self.os is not None or not self.encrypted or (meant and meant.volume in self.unreadable):
             return None
@@ -128,7 +127,7 @@ class Installation:
 
     @property
     def why_no_windows(self) -> str | None:
-        """Why the Windows that boots is not at hand; None where it is."""
+        """Why the Windows that boots is not at hand; None if it is."""
         if self.os is not None:
             return None
         if self.locked:
@@ -149,17 +148,17 @@ class Installation:
 
     @property
     def is_nothing(self) -> bool:
-        """Whether all that is there could be looked at, and no part of a Windows is among it."""
+        """Whether everything could be read, and no part of a Windows was found."""
         unknown = any(each.partition.role == "basic data" and not each.file_system for each in self.disks[0].volumes)
         return not (self.stores or self.systems or self.encrypted or self.unreadable or unknown)
 
     @property
     def why_nothing(self) -> str:
-        """What is said where nothing of a Windows was found."""
+        """The error text if no part of a Windows was found."""
         return f"{why_no_store(self.disks[0], {})}; {self.why_no_windows}"
 
     def instead(self, store: BootStore | None = None, windows: OperatingSystem | None = None) -> Installation:
-        """The same disks as they would be if another store, or another Windows, were the one that boots."""
+        """The same installation with another store or another Windows as the one that boots."""
         other = copy(self)
         if store is not None:
             other.stores = [store, *(each for each in self.stores if each is not store)]
@@ -209,7 +208,7 @@ class Installation:
             return []
 
     def _find_systems(self) -> list[OperatingSystem]:
-        """Every Windows that a loader names, or that lies in the usual folder of a volume."""
+        """Every Windows that a loader names, or that is in the usual folder of a volume."""
         roots = {upper(root): root for root in [DEFAULT_ROOT, *(each.root for each in self.loaders if each.root)]}
         found = [system for volume in self.volumes for system in self._systems_on(volume, roots.values())]
         if not found:
@@ -219,13 +218,13 @@ class Installation:
         return found[:MOST]
 
     def _systems_on(self, volume: Volume, roots: Iterable[str]) -> Iterator[OperatingSystem]:
-        """Those with a config folder, be there a SYSTEM hive in it or not."""
+        """The Windows folders with a config folder, with or without a SYSTEM hive in it."""
         if not volume.readable or volume in self.unreadable:
             return
         for root in roots:
             try:
                 there = volume.files.nature(f"{root}\\{CONFIG}")
-            except UsageError:  # names that differ in case only: opening its hives says so
+            except UsageError:  # names that differ only in case; opening its hives reports it
                 yield OperatingSystem(volume, root)
                 continue
             except ReadError:
@@ -269,7 +268,7 @@ class Installation:
         return found[0], "as was said"
 
     def _named_system(self) -> tuple[OperatingSystem | None, str]:
-        """What the default loader names; where that leads nowhere, the likeliest of those that there are."""
+        """The Windows that the default loader names; if that leads nowhere, the likeliest one; and how it was found."""
         meant = self.default_loader
         if meant:
             if found := next((each for each in self.systems if _starts(meant, each)), None):
@@ -290,13 +289,13 @@ class Installation:
     def _letters(self) -> dict[str, Volume]:
         letters = drive_letters(self.mounted_devices, self.volumes)
         if self.os and self.os.volume not in letters.values():
-            # a copied disk may have a new id that the hive doesn't know; Windows calls its own volume as ever
+            # a copied disk may have a new id that is not in the hive; Windows keeps the letter of its own volume
             letters.setdefault(self.os.system_drive or OS_LETTER, self.os.volume)
         return letters
 
     @cached_property
     def mounted_devices(self) -> dict[str, RegistryData]:
-        """The values that say which letter means which volume; none where a link hides them, or damage."""
+        """The values that map letters to volumes; empty if a link or damage makes them unreadable."""
         if self.os is None or self.os.fault:
             return {}
         try:
@@ -310,5 +309,5 @@ class Installation:
 
 
 def _starts(loader: Loader, system: OperatingSystem) -> bool:
-    """Whether a loader starts that Windows."""
+    """Whether a loader starts a Windows."""
     return loader.volume is system.volume and upper(loader.root or DEFAULT_ROOT) == upper(system.root)

@@ -1,4 +1,4 @@
-"""The boot loaders that a store lists: which Windows each would start."""
+"""The boot loaders in a store, and the Windows that each would start."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from vmrescue.volumes.disk import Volume
     from vmrescue.windows.boot_store import BootStore
 
-NOT_IN_NAMES = frozenset('<>:"|?*')  # a text with one of these is no folder of Windows
+NOT_IN_NAMES = frozenset('<>:"|?*')  # not allowed in a folder's name
 LONGEST_NAME = 255  # characters
 DESCRIPTION = 0x12000004  # BcdLibraryString_Description
-MOST = 64  # of a store: it is text out of an image
+MOST = 64  # most loaders of a store that are read; a hostile store may have any number
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class Loader:
     """A boot loader's entry.
 
     Attributes:
-        store, entry: where it stands.
-        default: whether it is the one that the boot manager starts by itself.
-        volume: what its `osdevice` means, where that is at hand; None where it is not, or means nothing.
-        root: its `systemroot`, without a leading backslash; None where that is no folder's path.
+        store, entry: the store and the object in it.
+        default: whether the boot manager starts it by default.
+        volume: the volume of its `osdevice`; None if it is not at hand or the element is not valid.
+        root: its `systemroot`, without a leading backslash; None if that is no folder's path.
     """
 
     store: BootStore
@@ -40,7 +40,7 @@ class Loader:
 
     @property
     def fault(self) -> str | None:
-        """Why it starts no Windows, wherever one is; None where its elements mean something."""
+        """Why it cannot start any Windows; None if its elements are valid."""
         element = self.entry.element("osdevice")
         if element is None:
             return "it has no osdevice"
@@ -50,7 +50,7 @@ class Loader:
 
     @property
     def description(self) -> str:
-        """What the boot menu calls it; perhaps empty."""
+        """Its name in the boot menu; may be empty."""
         element = self.entry.element(DESCRIPTION)
         return str(element.sound_value or "") if element else ""
 
@@ -59,7 +59,7 @@ class Loader:
 
 
 def loaders_of(store: BootStore, volumes: Iterable[Volume]) -> list[Loader]:
-    """The loaders of a store that can be read, the default one first; none where it can't."""
+    """The loaders of a store, the default one first; empty if the store cannot be read."""
     if store.fault:
         return []
     default = store.loader
@@ -94,7 +94,7 @@ def is_device(volume: Volume, device: Device) -> bool:
 
 
 def partition_of(volume: Volume) -> Partition | None:
-    """What a boot device says of this volume's partition; None on a bare volume, which has no such name."""
+    """This volume's partition as a boot device names it; None for a bare volume, which has no such name."""
     disk = volume.disk.table.disk_id
     if isinstance(disk, int):
         return Partition(Style.MBR, disk, volume.partition.start)

@@ -1,8 +1,8 @@
 r"""Drive letters: the values ``\DosDevices\X:`` of the SYSTEM hive's key MountedDevices.
 
 Their data (DOMAIN.md; observable on any Windows): 12 bytes = MBR disk signature (u32) and the partition's byte offset
-(u64); 24 bytes = ``DMIO:ID:`` and the GPT partition's GUID; anything else is the device path of something that is no
-partition of a basic disk (CD-ROM, floppy, USB), in UTF-16. What each letter is on a VM: `windows.drives`.
+(u64); 24 bytes = ``DMIO:ID:`` and the GPT partition's GUID; anything else is a device path in UTF-16, of a device that
+is no partition of a basic disk (CD-ROM, floppy, USB). `windows.drives` says what each letter stands for.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MBR_ENTRY = struct.Struct("<IQ")  # disk signature, byte offset of the partition
 
 
 def _meaning(volume: Volume) -> Iterator[bytes]:
-    """What a value says that means this volume."""
+    """The possible data of a value that stands for this volume."""
     disk, partition = volume.disk.table.disk_id, volume.partition
     if isinstance(disk, int):
         yield MBR_ENTRY.pack(disk, partition.start)
@@ -33,13 +33,13 @@ def _meaning(volume: Volume) -> Iterator[bytes]:
 
 
 def letter_values(values: Mapping[str, RegistryData]) -> dict[str, bytes]:
-    """The data of each letter (``"C:"``) that has a value, in the order of the letters."""
+    """Letter (``"C:"``) -> data of its value, in the order of the letters."""
     named = ((NAME.fullmatch(name), data.raw) for name, data in values.items())
     return dict(sorted((match["letter"].upper(), raw) for match, raw in named if match))
 
 
 def drive_letters(values: Mapping[str, RegistryData], volumes: Iterable[Volume]) -> dict[str, Volume]:
-    """The guest's letters (``"C:"``) for those of `volumes` that have one."""
+    """The guest's letter (``"C:"``) -> volume, for those of `volumes` that have one."""
     meant: dict[bytes, Volume] = {}
     for volume in volumes:
         for data in _meaning(volume):

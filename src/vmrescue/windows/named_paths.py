@@ -1,11 +1,11 @@
-r"""A path with a drive's letter, on the disks at hand, whichever machine gave the letter.
+r"""Resolves a path with a drive letter on the disks at hand, whichever machine assigned the letter.
 
-A runbook is written for the repair VM to which a disk was attached: what it calls ``F:`` may be the guest's ``C:``, or
-a partition that has no letter in the guest. So a letter that is the guest's own (`windows.drives`) means that. Any
-other says nothing of these disks, but the path behind it does, where it is there on exactly one volume. Which volume
-was taken is said (`notes`); where none has the path, or several have it, nothing is taken.
+A runbook is written for the repair VM to which a disk was attached: its ``F:`` may be the guest's ``C:``, or a
+partition without a letter in the guest. A letter of the guest (`windows.drives`) means the guest's volume. For any
+other letter, the volume is used that has the path, if exactly one has it, and `notes` says which. If none or several
+have the path, an error is raised.
 
-``\Device\HarddiskVolume2\Boot\BCD`` always names one: Windows numbers the partitions of all disks in one row.
+``\Device\HarddiskVolume2\Boot\BCD`` always names one volume: Windows numbers the partitions of all disks consecutively.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from vmrescue.windows.installation import Installation
 
 DEVICE = "\\Device\\HarddiskVolume"
-LETTER = re.compile(r"(?P<letter>[A-Za-z]:)[\\/]*(?P<path>.*)", re.DOTALL)  # F:EFI\BCD too, as bcdedit takes it
+LETTER = re.compile(r"(?P<letter>[A-Za-z]:)[\\/]*(?P<path>.*)", re.DOTALL)  # F:EFI\BCD too, as bcdedit accepts it
 NUMBERED = re.compile(r"\\Device\\HarddiskVolume(?P<number>[0-9]{1,9})(?:\\(?P<path>.*))?", re.IGNORECASE | re.DOTALL)
 
 
@@ -33,7 +33,7 @@ class NamedPaths:
     """Paths on the volumes of an installation.
 
     Attributes:
-        notes: which letter was taken for which volume, and why: a sentence for each path, said once.
+        notes: which letter was taken for which volume, and why; one sentence for each path.
     """
 
     def __init__(self, installation: Installation) -> None:
@@ -41,7 +41,7 @@ class NamedPaths:
         self.notes: list[str] = []
 
     def file(self, text: str) -> tuple[Volume, str]:
-        """The volume and the path on it of a file that is there.
+        """The volume of an existing file, and the path on it.
 
         Raises:
             NotFoundError: no volume at hand has it.
@@ -50,11 +50,11 @@ class NamedPaths:
         return self.find(text, _is_file, "file")
 
     def folder(self, text: str) -> tuple[Volume, str]:
-        """The same of a folder; a volume's root is one."""
+        """The volume of an existing folder, which may be a root, and the path on it. Raises as `file`."""
         return self.find(text, is_folder, "folder")
 
     def volume(self, letter: str) -> Volume:
-        """The volume of a letter alone. One that is not the guest's is taken for the only volume with a Windows.
+        """The volume of a letter alone. A letter that is not the guest's means the only volume with a Windows.
 
         Raises as `file`.
         """
@@ -68,11 +68,11 @@ class NamedPaths:
         return found[0]
 
     def find(self, text: str, is_there: Callable[[Volume, str], bool], thing: str) -> tuple[Volume, str]:
-        """The volume and the path on it, as that spells it, of what a text names. Raises as `file`.
+        """The volume and the path on it, as the volume spells it, of what a text names. Raises as `file`.
 
         Args:
-            is_there: whether a volume has at a path what is looked for.
-            thing: what that is, for messages.
+            is_there: whether a volume has the wanted thing at a path.
+            thing: the name of the wanted thing, for messages.
         """
         if (match := NUMBERED.fullmatch(text)) is not None:
             volume, path = self._numbered(text, int(match["number"])), match["path"] or ""
@@ -137,7 +137,7 @@ class NamedPaths:
 
     @cached_property
     def _looked(self) -> list[Volume]:
-        """The volumes that can be looked at."""
+        """The volumes that can be read."""
         closed = self._installation.unreadable
         return [volume for volume in self._installation.volumes if volume.readable and volume not in closed]
 

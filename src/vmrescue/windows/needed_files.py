@@ -1,4 +1,4 @@
-"""What Windows needs to start, and nobody deletes: such a file is replaced, by a repair or with `put`."""
+"""Files that Windows needs to start. They are never deleted, only replaced, by a repair or with `put`."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ SYSTEM_FILES = {  # in System32
 
 
 class NeededFiles:
-    """Which files of some disks are needed, in whatever case or short form; of hard links, the name in use."""
+    """The needed files of some disks, in any case or short form. Of a hard-linked file only the used name counts."""
 
     def __init__(self, roots: set[str]) -> None:
         self._roots = {DEFAULT_ROOT, *roots}
         self._known: dict[Volume, dict[int, tuple[str, str]]] = {}
 
     def why_needed(self, volume: Volume, path: str, number: int) -> str | None:
-        """What the file at a path is for, where Windows needs it; another name of it (a hard link) it does not need.
+        """What the file at a path is for, if Windows needs it under this name; else None.
 
-        `number` is what tells the volume's files apart.
+        `number` identifies the file on its volume (`readers.nature`).
         """
         if volume not in self._known:
             self._known[volume] = self._look_at(volume)
@@ -55,7 +55,7 @@ class NeededFiles:
         return None if nature and nature.names > 1 and upper(spelled) != needed_path else what
 
     def _look_at(self, volume: Volume) -> dict[int, tuple[str, str]]:
-        """By the files' numbers: their paths as the volume spells them, in capitals, and what they are for."""
+        """File's number -> (path as the volume spells it, in capitals; what the file is for)."""
         paths = BOOT_FILES | {
             rf"{root}\System32\{name}": what for root in self._roots for name, what in SYSTEM_FILES.items()
         }
@@ -71,21 +71,21 @@ class NeededFiles:
 
 
 def _spellings(volume: Volume, path: str) -> list[str]:
-    """The path; or, of names that differ only in case and of which none is spelled so, all: any may be Windows' own."""
+    """The path; if several names match only without case, all of them, because any may be the one Windows uses."""
     try:
         return [volume.files.spelled(path)]
     except UsageError:
         folder, _, name = path.rpartition("\\")
-        with suppress(UsageError, NotFoundError):  # folders that differ so are none of Windows'
+        with suppress(UsageError, NotFoundError):  # Windows does not make folders whose names differ only in case
             names = [entry.name for entry in volume.files.entries(folder)]
             return [f"{folder}\\{each}".lstrip("\\") for each in names if upper(each) == upper(name)]
         return []
 
 
 def _logs(volume: Volume, path: str) -> dict[int, tuple[str, str]]:
-    """The logs beside a dirty hive, which hold what its file does not have yet."""
+    """The logs beside a dirty hive, which have changes that its file lacks."""
     found: dict[int, tuple[str, str]] = {}
-    with suppress(VmRescueError):  # what is no hive has no logs
+    with suppress(VmRescueError):  # a file that is no hive has no logs
         if RegistryFile(volume, path, replay=False).state.dirty:
             for log in (path + suffix for suffix in LOG_SUFFIXES):
                 nature = volume.files.nature(log)

@@ -1,4 +1,4 @@
-r"""A Windows on a volume: its hives, its control sets, and what it says of itself."""
+r"""A Windows on a volume: its hives, its control sets, its product name and version."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CURRENT_VERSION = r"Microsoft\Windows NT\CurrentVersion"
 DEFAULT_ROOT = "Windows"
 CONFIG = r"System32\config"
-HIVES = ("SYSTEM", "SOFTWARE", "SAM", "SECURITY", "DEFAULT")  # which Windows cannot start without
+HIVES = ("SYSTEM", "SOFTWARE", "SAM", "SECURITY", "DEFAULT")  # without one of them Windows does not start
 DRIVE = re.compile(r"[A-Za-z]:(?=[\\/])")
 CONTROL_SET = re.compile(r"ControlSet\d{3}", re.IGNORECASE)
 WINDOWS_11_BUILD = 22000  # from this build on a client is Windows 11, though ProductName still says 10
@@ -29,7 +29,7 @@ WINDOWS_11_BUILD = 22000  # from this build on a client is Windows 11, though Pr
 
 @dataclass(frozen=True)
 class Product:
-    """What SOFTWARE says: all None where the hive is missing or lacks the value."""
+    """Facts from SOFTWARE; None if the hive is missing or lacks the value."""
 
     name: str | None
     edition: str | None
@@ -38,7 +38,7 @@ class Product:
 
 
 class OperatingSystem:
-    r"""The volume that holds ``\Windows``, and its hives.
+    r"""A Windows: its volume, its folder, and its hives.
 
     Args:
         volume: the OS volume.
@@ -46,9 +46,9 @@ class OperatingSystem:
         way: how it was found, in words.
 
     Attributes:
-        boots: whether it is the one that boots, as far as the disk tells; set by who found it.
-        loader: the entry of the boot store that starts it, where one does.
-        warnings: what was odd about it, though it could be read.
+        boots: whether it is the one that boots, as far as the disk tells; set by `Installation`.
+        loader: the entry of the boot store that starts it; None if none does.
+        warnings: oddities of parts that could be read nevertheless.
     """
 
     def __init__(self, volume: Volume, root: str, way: str = "") -> None:
@@ -69,13 +69,13 @@ class OperatingSystem:
         return f"{self.root}\\{CONFIG}"
 
     def hive(self, name: str) -> RegistryFile:
-        """A hive of the config folder, the same object each time. Raises NotFoundError where it is missing."""
+        """A hive of the config folder, the same object each time. Raises NotFoundError if it is missing."""
         if name not in self._hives:
             self._hives[name] = RegistryFile(self.volume, f"{self.config}\\{name}")
         return self._hives[name]
 
     def has(self, name: str) -> bool:
-        """Whether a hive's file is there, whatever it holds."""
+        """Whether a hive's file exists, whatever its content."""
         return self.volume.files.size_of(f"{self.config}\\{name}") is not None
 
     @property
@@ -84,29 +84,29 @@ class OperatingSystem:
 
     @cached_property
     def fault(self) -> str | None:
-        """Why its SYSTEM hive cannot be read, without which little of it is known; None where it can."""
+        """Why its SYSTEM hive, without which little is known, cannot be read; None if it can."""
         return fault_of(lambda: self.control_sets)
 
     @cached_property
     def software(self) -> RegistryFile | None:
-        """For names and versions, which no crash changes: a dirty one, often 100 MB, is not worth a replay here."""
+        """The SOFTWARE hive, without replay of its logs: it is often 100 MB, and names and versions are in the file."""
         path = f"{self.config}\\SOFTWARE"
         return RegistryFile(self.volume, path, replay=False) if self.volume.files.size_of(path) else None
 
     @cached_property
     def control_sets(self) -> list[str]:
-        """The control sets that there are, e.g. ``["ControlSet001"]``; one that is a link to another is that one."""
+        """The existing control sets, e.g. ``["ControlSet001"]``; a link to another set counts as that set."""
         return sorted(set(self._control_sets.values()))
 
     @cached_property
     def _control_sets(self) -> dict[str, str]:
-        """By their names in capitals, those of links too: the name of each set."""
+        """Upper-cased name, also of a link -> name of the set."""
         found: dict[object, str] = {}
         names: dict[str, str] = {}
         keys = [key for key in self.system.root.subkeys() if CONTROL_SET.fullmatch(key.name)]
         for key in sorted(keys, key=lambda key: (key.is_link, key.name)):
             place: object = key.name
-            with suppress(LinkError):  # it leads nowhere: whoever looks into it says so
+            with suppress(LinkError):  # the link leads nowhere; code that opens it reports that
                 opened = self.system.key(key.name)
                 place = opened.place if opened else place
             names[upper(key.name)] = found.setdefault(place, key.name)
@@ -114,9 +114,9 @@ class OperatingSystem:
 
     @cached_property
     def current_control_set(self) -> str:
-        """The set that `Select\\Current` names, else the one that `Select\\Default` does, which the loader goes by.
+        """The set that `Select\\Current` names; else that of `Select\\Default`, which the loader uses.
 
-        Raises NotFoundError where neither names one that is there, and there are several or none.
+        Raises NotFoundError if neither names an existing set, and there is not exactly one set.
         """
         said: list[str] = []
         for value in ("Current", "Default"):
@@ -144,12 +144,12 @@ class OperatingSystem:
             return None
 
     def selected_set(self, value: str) -> str | None:
-        r"""The control set that a value of `Select` names; None where it names none that is there."""
+        r"""The control set that a value of `Select` names; None if it does not exist."""
         number = self._selected(value)
         return None if number is None else self._control_sets.get(f"CONTROLSET{number:03}")
 
     def _selected(self, value: str) -> int | None:
-        """The number that a value of `Select` holds; None where there is none, or where a link hides it."""
+        """The number in a value of `Select`; None if there is none or a link makes it unreadable."""
         try:
             return self.system.number("Select", value)
         except LinkError as error:
@@ -163,13 +163,13 @@ class OperatingSystem:
         except ReadError:
             raise
         except VmRescueError as error:
-            if not self.fault:  # which says it all
+            if not self.fault:  # otherwise `fault` is reported
                 self.warnings.append(f"the computer's name is not known: {error}")
             return None
 
     @cached_property
     def product(self) -> Product:
-        """All None where SOFTWARE is missing or damaged: that keeps no VM from being diagnosed."""
+        """Product name and version; all None if SOFTWARE is missing or damaged, which must not stop a diagnosis."""
         try:
             return self._read_product()
         except ReadError:
@@ -180,7 +180,7 @@ class OperatingSystem:
 
     @property
     def system_drive(self) -> str | None:
-        """The letter (``"C:"``) of its own volume by `SystemRoot` of SOFTWARE; None where that says none."""
+        """The letter (``"C:"``) of its own volume, from `SystemRoot` in SOFTWARE; None if that has none."""
         with suppress(VmRescueError):
             root = self.software.text(CURRENT_VERSION, "SystemRoot") if self.software else None
             match = DRIVE.match(root or "")
@@ -189,7 +189,7 @@ class OperatingSystem:
 
     @cached_property
     def bootable_control_sets(self) -> list[str]:
-        """The control sets that the next boot may take: the current one, and those of `Default` and `LastKnownGood`."""
+        """The control sets that the next boot may use: the current one, and those of `Default` and `LastKnownGood`."""
         names = (self.selected_set(value) for value in ("Default", "LastKnownGood"))
         return list(dict.fromkeys([self.current_control_set, *filter(None, names)]))
 

@@ -1,4 +1,4 @@
-r"""Page files as the Session Manager's registry values name them.
+r"""Page files, as named in the Session Manager's registry values.
 
 `PagingFiles`: ``D:\pagefile.sys 0 0`` (path, initial and maximum size in MB; 0 0 = managed by Windows);
 ``?:\pagefile.sys`` = Windows also chooses the drive; ``%SystemDrive%\pagefile.sys``. `ExistingPageFiles`:
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 MEMORY_MANAGEMENT = r"Control\Session Manager\Memory Management"
 CONFIGURED, IN_USE = "PagingFiles", "ExistingPageFiles"
 WINDOWS_CHOOSES = "?:"
-# A size begins where blanks begin: looked for at each of many blanks, it would be looked for without end.
+# The lookbehind makes a size begin at the first of several blanks; trying each blank would take quadratic time.
 LINE = re.compile(
     r"(?:\\\?\?\\|\\\\[?.]\\)?(?P<drive>[A-Za-z?]:|(?i:%SystemDrive%))[\\/]++(?P<path>.+?)(?:(?<! ) ++\d++){0,2}+",
     re.DOTALL,
 )
-MOST = 16  # page files that Windows has at once
+MOST = 16  # most page files that Windows uses at once
 ITS_NAMES = frozenset(("PAGEFILE.SYS", "SWAPFILE.SYS"))
-SUFFIX = ".SYS"  # of a page file that was given another name
+SUFFIX = ".SYS"  # suffix that a page file with another name must have
 NOT_ITS_NAMES = frozenset(("HIBERFIL.SYS", "IO.SYS", "MSDOS.SYS", "CONFIG.SYS", "DRVSPACE.SYS", "DBLSPACE.SYS"))
-# Where nobody puts a page file of another name, and where there are drivers, which are called so too.
+# Folders in which a .sys file is a driver, not a page file with an unusual name.
 NOT_ITS_FOLDERS = frozenset(
     (
         "BOOT", "EFI", "PROGRAM FILES", "PROGRAM FILES (X86)", "PROGRAMDATA", "RECOVERY", "SYSTEM VOLUME INFORMATION",
@@ -62,9 +62,9 @@ LONGEST_SIGNATURE = 8  # bytes
 
 @dataclass(frozen=True)
 class PageFile:
-    """A page file's place: ``path`` is without the drive.
+    """The place of a page file; ``path`` is without the drive.
 
-    ``drive`` is ``"C:"``, ``"?:"`` where Windows chooses, or ``"%SystemDrive%"``.
+    ``drive`` is ``"C:"``, ``"?:"`` if Windows chooses, or ``"%SystemDrive%"``.
     """
 
     drive: str
@@ -75,7 +75,7 @@ class PageFile:
 
 
 def parse(line: str) -> PageFile | None:
-    """A line of PagingFiles or ExistingPageFiles; None where it names no drive."""
+    """Parses a line of PagingFiles or ExistingPageFiles; None if it names no drive."""
     match = LINE.fullmatch(line.strip())
     path = "\\".join(file_path.split(match["path"])) if match else ""
     if not match or not path:
@@ -85,7 +85,7 @@ def parse(line: str) -> PageFile | None:
 
 
 def parse_all(lines: object) -> list[PageFile]:
-    """All places in a REG_MULTI_SZ (or REG_SZ) value's data; lines that name no drive are passed over."""
+    """All places in a REG_MULTI_SZ (or REG_SZ) value's data; lines without a drive are skipped."""
     if isinstance(lines, str):
         lines = [lines]
     if not isinstance(lines, list):
@@ -94,29 +94,29 @@ def parse_all(lines: object) -> list[PageFile]:
 
 
 def key_of(control_set: str) -> str:
-    """The key that holds both values."""
+    """The key that has both values."""
     return f"{control_set}\\{MEMORY_MANAGEMENT}"
 
 
 def named_by(windows: OperatingSystem, value: str) -> list[PageFile]:
-    """The places that a value (`CONFIGURED` or `IN_USE`) names in the control sets that may boot, each once."""
+    """The places in a value (`CONFIGURED` or `IN_USE`) of all control sets that may boot, each once."""
     found = (windows.system.data(key_of(control_set), value) for control_set in windows.bootable_control_sets)
     return different([place for data in found for place in parse_all(data.data if data else None)])
 
 
 def different(places: list[PageFile]) -> list[PageFile]:
-    """Each place once, as it is spelled first: case makes no difference."""
+    """Each place once, in its first spelling; case makes no difference."""
     return list({(place.drive, upper(place.path)): place for place in reversed(places)}.values())[::-1]
 
 
 def why_no_page_file(files: FileSystem, path: str, configured: Collection[str]) -> str | None:
-    """Why a file that is there is not taken for a page file, and so not deleted as one; None where it is one.
+    """Why an existing file is not accepted as a page file, and so is not deleted as one; None if it is.
 
-    The values that name page files are text out of an image: they say where to look, and never what kind of file goes.
+    The registry values are text from an image: they say where to look, but do not prove that the file is a page file.
 
     Args:
-        files: the volume that it lies on.
-        path: from the volume's root.
+        files: the file's volume.
+        path: the file's path from the volume's root.
         configured: the paths at which `PagingFiles` puts page files on that volume.
     """
     *folders, name = map(upper, file_path.split(path)) if file_path.split(path) else [""]
@@ -130,7 +130,7 @@ def _why_not_called_so(folders: list[str], name: str, configured: bool) -> str |
         return None if configured or not folders else "it is neither at a volume's root nor where PagingFiles puts one"
     if not configured:
         return "it is not called as Windows calls its page files"
-    in_its_place = not NOT_ITS_FOLDERS & set(folders[:1]) and "~" not in "".join(folders)  # nor by a short form
+    in_its_place = not NOT_ITS_FOLDERS & set(folders[:1]) and "~" not in "".join(folders)  # no short names either
     if not in_its_place or not name.endswith(SUFFIX) or name in NOT_ITS_NAMES:
         return "page files are not called so, or do not lie there, though PagingFiles says it"
     return None

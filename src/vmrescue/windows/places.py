@@ -1,8 +1,8 @@
-r"""A file inside an image, as a person names it: ``os.vhd``, ``os.vhd:2`` or ``os.vhd:C``, and a path such as
+r"""How a user names a file inside an image: ``os.vhd``, ``os.vhd:2`` or ``os.vhd:C``, and a path such as
 ``Windows\System32`` or ``C:\Windows\System32``.
 
-The volume is the partition's number, or the guest's own drive letter; without one it is the volume that Windows is on,
-and on a disk without a Windows the only volume that can be read. Where that leaves a choice, it is asked for by name.
+The volume is given by the partition's number or by the guest's drive letter. Without one it is the volume of Windows,
+and on a disk without a Windows the only readable volume. If there are several, the error asks the user to name one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ DRIVE = re.compile(r"(?P<letter>[A-Za-z]):[\\/]?(?P<path>.*)")
 
 
 def split_image(text: str) -> tuple[str, str | None]:
-    """``os.vhd:2`` as image (a path or a URL) and volume; a file that is really called so is the image."""
+    """Splits ``os.vhd:2`` into image (a path or a URL) and volume. If a file has exactly that name, it is the image."""
     match = IMAGE_AND_VOLUME.fullmatch(text)
     if match is None or kind_of(text):
         return text, None
@@ -33,17 +33,17 @@ def split_image(text: str) -> tuple[str, str | None]:
 
 
 def split_path(text: str) -> tuple[str | None, str]:
-    r"""``C:\Windows`` as letter and path from the volume's root; None where there is no letter."""
+    r"""Splits ``C:\Windows`` into letter (None if there is none) and path from the volume's root."""
     match = DRIVE.fullmatch(text)
     return (match["letter"].upper(), match["path"]) if match else (None, text)
 
 
 def find_place(disk: Disk, volume: str | None, path: str) -> tuple[Volume, str]:
-    """The volume that is meant, and the path on it.
+    """The volume that the user means, and the path on it.
 
     Raises:
         UsageError: image and path name two volumes.
-        NotFoundError: there is no such volume, or several could be meant; it says which there are.
+        NotFoundError: there is no such volume, or several are possible; the text lists the volumes.
     """
     letter, rest = split_path(path)
     if letter and volume and letter != volume:
@@ -52,7 +52,7 @@ def find_place(disk: Disk, volume: str | None, path: str) -> tuple[Volume, str]:
 
 
 def find_windows(disk: Disk, name: str | None) -> OperatingSystem:
-    """The Windows on the volume that is meant: the one that boots, or what may lie of one on another volume."""
+    """The Windows on the volume that the user means: the one that boots, or the one in the volume's usual folder."""
     windows = _windows(disk)
     if windows and name is None:
         return windows
@@ -73,7 +73,7 @@ def _find_volume(disk: Disk, name: str | None) -> Volume:
 def _volume_of_letter(disk: Disk, letter: str) -> Volume | None:
     try:
         return Installation([disk]).letters.get(letter)
-    except VmRescueError:  # no Windows gives letters here
+    except VmRescueError:  # without a Windows there are no letters
         return None
 
 
@@ -82,7 +82,7 @@ def _main_volume(disk: Disk) -> Volume:
     if windows:
         return windows.volume
     readable = [volume for volume in disk.volumes if volume.readable]
-    encrypted = any(volume.file_system == BITLOCKER for volume in disk.volumes)  # what is meant may lie there
+    encrypted = any(volume.file_system == BITLOCKER for volume in disk.volumes)  # the wanted file may be there
     if len(readable) == 1 and not encrypted:
         return readable[0]
     why = "which volume is meant" if readable else "there is no volume that can be read"
@@ -90,7 +90,7 @@ def _main_volume(disk: Disk) -> Volume:
 
 
 def _windows(disk: Disk) -> OperatingSystem | None:
-    """The Windows that boots from a disk; None where there is none, or it is encrypted."""
+    """The Windows that boots from a disk; None if there is none or it is encrypted."""
     try:
         return Installation([disk]).os
     except VmRescueError:
@@ -98,7 +98,7 @@ def _windows(disk: Disk) -> OperatingSystem | None:
 
 
 def _choice(disk: Disk) -> str:
-    """Which volumes there are, as they are named on the command line, with what tells them apart."""
+    """The list of volumes, by their names for the command line, with descriptions."""
     rows = [
         f"{disk.path}:{volume.partition.number} ({volume.file_system or 'no known file system'}, "
         f"{volume.partition.role}, {size_text(volume.partition.size)})"

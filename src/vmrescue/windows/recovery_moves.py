@@ -1,9 +1,9 @@
-r"""What names a recovery partition by its place, and has to follow when that is moved.
+r"""References to a recovery partition by its position, which must be changed when the partition is moved.
 
-On a GPT disk the boot store and the registry name a partition by its GUID, which stays; on an MBR disk by the disk's
-signature and the byte where it begins. ``ReAgent.xml``, in ``\Windows\System32\Recovery`` and once more beside the
-recovery image, has that byte on either: Microsoft documents the file nowhere; its elements have the attributes
-``id`` (the MBR signature, decimal), ``guid`` (the GPT disk's) and ``offset``.
+On a GPT disk the boot store and the registry name a partition by its GUID, which does not change; on an MBR disk by the
+disk's signature and the partition's first byte. ``ReAgent.xml``, in ``\Windows\System32\Recovery`` and beside the
+recovery image, has the first byte on both kinds of disk. Microsoft does not document the file; its elements have the
+attributes ``id`` (the MBR signature, decimal), ``guid`` (the GPT disk's) and ``offset``.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ if TYPE_CHECKING:
     from vmrescue.volumes.disk import Disk, Volume
 
 AGENT_FILE = "ReAgent.xml"
-LARGEST_AGENT_FILE = 1 << 20  # bytes: it has one or two thousand
+LARGEST_AGENT_FILE = 1 << 20  # bytes; real ones have one or two thousand
 BESIDE_IMAGE = rf"Recovery\WindowsRE\{AGENT_FILE}"
 LOCATION = re.compile(
     rb'<(?=[^<>]*>)[^<>]*\soffset="(\d{1,20})"[^<>]*>'
-)  # of an element that ends, or it is sought anew
-OWN_PART = slice(32, 60)  # of a device element for a partition: its place, what it lies on, the disk's signature
+)  # the lookahead requires the element's end, so that the search does not start again inside it
+OWN_PART = slice(32, 60)  # in a device element for a partition: its first byte, the disk's kind and signature
 
 
 def references(disk: Disk, moves: list[MovePartition]) -> list[Change]:
-    """The changes by which the boot store, the registry and the recovery agent find the partitions at their new places.
+    """The changes that update the references in the boot store, the registry and the recovery agent's files.
 
     Raises:
         NotFoundError: the disk has no Windows, or no boot store.
-        RefusedError: its volume is encrypted, or a file that names a place cannot be understood.
-        FormatError: the store or the hive that names it is damaged.
+        RefusedError: the volume of Windows is encrypted, or a file with a reference cannot be understood.
+        FormatError: the store or the hive with a reference is damaged.
     """
     if not moves:
         return []
@@ -71,7 +71,7 @@ def references(disk: Disk, moves: list[MovePartition]) -> list[Change]:
 
 
 def _boot_store(installation: Installation, signature: int, moves: list[MovePartition]) -> Iterator[Change]:
-    """A partition is named by the same bytes wherever it stands in a device: alone, or as the volume of a file."""
+    """Changes of the store. A partition's bytes are the same in a device for it and in a device for a file on it."""
     names = [[_name(signature, place) for place in (move.before, move.after)] for move in moves]
     entries = [
         (store, entry) for store in installation.stores or [installation.boot] for entry in store.store.objects()
@@ -114,7 +114,7 @@ def _agent_file(volume: Volume, path: str, moves: list[MovePartition]) -> Iterat
 
 
 def _location(found: re.Match[bytes], disk: Disk, moves: list[MovePartition]) -> bytes:
-    """An XML element with an offset, which is changed if it is a place on this disk that is moved."""
+    """The XML element, with a new offset if it refers to a moved partition of this disk."""
     text = found[0]
     disk_id = disk.table.disk_id
     own = b'id="%d"' % disk_id if isinstance(disk_id, int) else b'guid="{%s}"' % str(disk_id).encode()

@@ -1,6 +1,6 @@
-"""A hive read for diagnosis: through dissect.regf, after its transaction logs were replayed in memory if it is dirty.
+"""A hive for a diagnosis, read through dissect.regf; the logs of a dirty hive are replayed in memory first.
 
-Only the pages that are asked for are read, so a clean hive of any size costs a few hundred kilobytes.
+Only the pages that are needed are read, so a clean hive of any size costs a few hundred kilobytes.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
 
 class RegistryKey(HiveKey):
-    """A key whose values are typed data."""
+    """A key with values as typed data."""
 
     def data(self, name: str) -> RegistryData | None:
-        """A value's type and data; "" is the default value. None where there is none of that name."""
+        """A value's type and data; "" is the default value. None if there is no value of that name."""
         found = self.value(name)
         return None if found is None else RegistryData(*found)
 
@@ -49,11 +49,11 @@ class RegistryFile:
     """A hive file on a volume.
 
     Args:
-        volume, path: where it lies.
+        volume, path: where the file is.
         replay: whether a dirty hive is read with its logs replayed, as Windows would see it.
 
     Attributes:
-        ref: which file it is, for changes.
+        ref: identifies the file in changes.
         state: whether it is dirty, and why.
         size: the file's length in bytes.
         mount: where Windows mounts it.
@@ -76,12 +76,12 @@ class RegistryFile:
         self._replay = replay
 
     def why_cut(self) -> str | None:
-        """That the file is shorter than its base block asks for; None where it is not."""
+        """The sentence that the file is shorter than its base block says; None if it is not."""
         wanted = self._base.bins_size + BASE_SIZE
         return f"it has {self.size} bytes, and its base block says {wanted}" if wanted > self.size else None
 
     def reading(self) -> AbstractContextManager[None]:
-        """The guard for everything that dissect.regf does with this hive."""
+        """The guard around calls of dissect.regf for this hive."""
         return reading(f"hive \\{self.path} on {self.volume}", None)
 
     @cached_property
@@ -93,11 +93,11 @@ class RegistryFile:
         return self._reader.root
 
     def why_not_replayable(self) -> str | None:
-        """Why a dirty hive's logs cannot be replayed; its content is then read as the file alone has it."""
+        """Why a dirty hive's logs cannot be replayed, so that it is read as it is in the file; None otherwise."""
         return self._content[1]
 
     def notes(self) -> list[str]:
-        """What is to be said of it to whoever reads it."""
+        """Sentences that a user who reads the hive must see."""
         why = self.why_not_replayable()
         dirty = [Unreplayed(self.name, self.state, why).note] if why else []
         return [*dirty, *layer_notes(self.name, self._base)]
@@ -112,7 +112,7 @@ class RegistryFile:
             return self._stream, str(error)
 
     def _recovered(self) -> BinaryIO:
-        """The hive with its logs replayed, of which only what these hold is in memory."""
+        """The hive with its logs replayed; only the bytes from the logs are in memory."""
         from vmrescue.image.overlay import Overlay
         from vmrescue.registry.recovery import replay
 
@@ -125,11 +125,11 @@ class RegistryFile:
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """The hive's name in messages."""
         return f"the hive \\{self.path} on {self.volume}"
 
     def content(self) -> Readable:
-        """As `read`, but of a clean hive no more is read than is asked for. Raises UnsupportedError as `read`."""
+        """As `read`, but a clean hive is read only as far as needed. Raises UnsupportedError as `read`."""
         if self.state.dirty:
             return Held(self.read(), self.name)
         with self.reading():
@@ -137,12 +137,12 @@ class RegistryFile:
         return _Guarded(self, StreamDevice(self._stream, size, self.name))
 
     def read(self) -> bytes:
-        """The whole hive as it is, without its logs. Raises UnsupportedError where it is too large for that."""
+        """The whole hive as it is in the file, without its logs. Raises UnsupportedError if it is too large."""
         with self.reading():
             return read_hive(self._stream, self.name)
 
     def logs(self) -> list[bytes]:
-        """The content of the log files that lie beside the hive, in the order LOG1, LOG2, LOG."""
+        """The content of the log files beside the hive, in the order LOG1, LOG2, LOG."""
         found = []
         for suffix in LOG_SUFFIXES:
             try:
@@ -153,33 +153,33 @@ class RegistryFile:
         return found
 
     def key(self, path: str) -> RegistryKey | None:
-        """The key that is got by opening `path`, never a link; None where a part of it is missing. Raises LinkError."""
+        """The key that opening `path` gives, links followed; None if a part of it is missing. Raises LinkError."""
         return self._reader.key(key_path.split(path))
 
     def stored_key(self, path: str) -> RegistryKey | None:
-        """The key at `path`, which may be a link itself; None where a part of it is missing. Raises LinkError."""
+        """The key at `path`, which may be a link itself; None if a part of it is missing. Raises LinkError."""
         return self._reader.stored_key(key_path.split(path))
 
     def data(self, path: str, name: str) -> RegistryData | None:
-        """The value `name` of the key at `path`; None where either is missing. Raises LinkError."""
+        """The value `name` of the key at `path`; None if either is missing. Raises LinkError."""
         found = self._reader.value(key_path.split(path), name)
         return None if found is None else RegistryData(*found)
 
     def text(self, path: str, name: str) -> str | None:
-        """A string value; None where it is missing or no string."""
+        """A string value; None if it is missing or no string."""
         data = self.data(path, name)
         value = data.data if data else None
         return value if isinstance(value, str) else None
 
     def number(self, path: str, name: str) -> int | None:
-        """A DWORD or QWORD value; None where it is missing or something else."""
+        """A DWORD or QWORD value; None if it is missing or has another type."""
         data = self.data(path, name)
         value = data.data if data else None
         return value if isinstance(value, int) else None
 
 
 class _Guarded:
-    """The bytes of a hive's file, read through dissect.ntfs or dissect.fat, whose errors become errors of ours."""
+    """The bytes of a hive's file, read through dissect.ntfs or dissect.fat, with their errors turned into ours."""
 
     def __init__(self, file: RegistryFile, device: StreamDevice) -> None:
         self.size = device.size

@@ -1,7 +1,7 @@
-"""What the volumes of a disk show of a Windows that ran, or of anybody else who wrote to them, since a repair.
+"""Signs that a Windows has run, or that somebody else has written to a disk's volumes, since a repair.
 
-A repair's journal keeps these bytes' hashes (`image.signs`). An undo that finds others refuses: it would put old bytes
-among new ones.
+A repair's journal has hashes of these bytes (`image.signs`). An undo that finds other hashes is refused, because it
+would mix old bytes with new ones.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
 
 HIVES = ("SYSTEM", "SOFTWARE", "SAM", "SECURITY", "DEFAULT")
 CONFIG = "System32\\config"
-MOST_FOLDERS = 200  # of a volume's root, looked into for a Windows
+MOST_FOLDERS = 200  # most folders of a volume's root that are searched for a Windows
 
-WHOLE_TABLE = 1 << 30  # bytes of $MFT, a million files, that are hashed whole
+WHOLE_TABLE = 1 << 30  # tables of at most so many bytes ($MFT of a million files) are hashed whole
 TABLE_PIECES = 4096
-WHOLE_CONTENT = 64 << 20  # bytes of content that are hashed whole
+WHOLE_CONTENT = 64 << 20  # content of at most so many bytes is hashed whole
 CONTENT_PIECES = 256
 PIECE = 64 << 10
 
 
 def signs_of(after: Disk, before: Disk | None) -> Iterator[Sign]:
-    """What is to be looked at before an edit of a disk is undone, as ranges of the disk.
+    """The signs that an undo of an edit must compare, as ranges of the disk.
 
     Args:
-        after: the disk as it is to become.
-        before: as it was; None where reading is dear, so that only a few pages may be looked at.
+        after: the disk after the edit.
+        before: the disk before the edit; None if reading is slow, so that only a few pages are compared.
     """
     if isinstance(after, BareHive):
         yield Sign("the hive's file", ((0, after.device.size),))
@@ -52,7 +52,7 @@ def signs_of(after: Disk, before: Disk | None) -> Iterator[Sign]:
 
 
 def _volume_signs(volume: Volume, thorough: bool) -> Iterator[Sign]:
-    """Of a volume that cannot be read, or not wholly: pieces of all that is on it too, where reading is cheap."""
+    """The signs of a volume. If it cannot be read completely and reading is fast, pieces of the whole volume too."""
     try:
         for name, ranges in volume.kind.signs(volume.device, _hives(volume), thorough):
             yield from _parts(name, volume, ranges, sampled(ranges, WHOLE_TABLE, TABLE_PIECES, PIECE))
@@ -62,7 +62,7 @@ def _volume_signs(volume: Volume, thorough: bool) -> Iterator[Sign]:
 
 
 def _hives(volume: Volume) -> Iterator[str]:
-    """The hives that may lie on a volume, and their logs; whatever the folder of its Windows is called."""
+    """The paths of hives and their logs that may be on a volume, whatever its Windows folder is called."""
     yield from (store + suffix for store in (BIOS_STORE, UEFI_STORE) for suffix in ("", *LOG_SUFFIXES))
     if volume.file_system == "NTFS":
         files = NtfsVolume(volume.device)
@@ -72,7 +72,7 @@ def _hives(volume: Volume) -> Iterator[str]:
 
 
 def _changed_content(volume: Volume, before: Disk) -> Iterator[Sign]:
-    """The clusters that the edit frees, which an undo gives back with what is in them, and those that it takes."""
+    """The content of clusters that the edit frees or takes; an undo restores the freed ones with their content."""
     old = next((each for each in before.volumes if each.partition.number == volume.partition.number), None)
     if old is None:
         return
@@ -88,7 +88,7 @@ def _changed_content(volume: Volume, before: Disk) -> Iterator[Sign]:
 
 
 def _old_places(after: Disk, before: Disk) -> Iterator[Sign]:
-    """What a partition that was moved left behind."""
+    """The old place of a partition that was moved."""
     now = {volume.position for volume in after.volumes}
     for volume in before.volumes:
         if volume.position not in now:
@@ -102,7 +102,7 @@ def _sampled(name: str, volume: Volume, ranges: Iterable[Range]) -> Iterator[Sig
 
 
 def _parts(name: str, volume: Volume, ranges: Iterable[Range], chosen: Iterable[Range]) -> Iterator[Sign]:
-    """A sign for as much of the ranges as can be read in good time, and one that says what was left out."""
+    """A sign of `chosen`, the parts of `ranges` that are hashed, and one that says what was left out."""
     total, taken = (sum(length for _, length in some) for some in (ranges, chosen))
     if taken < total:
         name = f"{name} ({size_text(taken)} in pieces spread over its {size_text(total)})"

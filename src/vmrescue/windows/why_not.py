@@ -1,15 +1,15 @@
-"""Why a change cannot be made on the disks at hand: asked by a diagnosis, a plan, a dry run and whoever applies one.
+"""Why a change cannot be made on the disks at hand. Diagnosis, plan, dry run and apply all ask here.
 
-What is promised and what is done so follow one rule. The editors refuse by themselves, too. The gravest comes first:
+So what is promised and what is done follow the same rule. The editors check by themselves too. The order, worst first:
 
-1. An image that is only read, or that has a risk which nobody has accepted: nothing on any of the disks is changed,
-   since they are one machine's.
-2. A Windows that sleeps (hibernation, fast startup) keeps in its memory what it knows of every volume that it had
-   mounted, the EFI system partition included: nothing is changed, wherever its memory image lies. Where it would lie on
-   a volume that cannot be read, the boot manager's order to wake it tells.
-3. A volume that is a part of a whole, encrypted or damaged; one whose log is to be replayed, but for content in place
-   and the replay.
-4. A dirty hive whose logs cannot be replayed, and one with damage in any of its cells.
+1. An image that is only read, or that has a risk that is not accepted: nothing on any of the disks is changed, because
+   they belong to one machine.
+2. A hibernated Windows (also fast startup) has the state of every mounted volume in its memory image, the EFI system
+   partition included: nothing is changed on any volume. If the memory image may be on a volume that cannot be read,
+   the boot manager's resume setting shows it.
+3. A volume that is only a part of something, encrypted or damaged: it is not changed. A volume whose log must be
+   replayed: only content in place, and the replay.
+4. A dirty hive whose logs cannot be replayed, and a hive with damage in any cell.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ WAKE_UP = "start the VM and shut it down fully (shutdown /s /f /t 0) first"
 
 
 class Obstacles:
-    """What stands in the way of changes on these disks, as they are now: it is made anew after an edit.
+    """The reasons against changes on these disks, in their present state; a new object is needed after an edit.
 
     Args:
         disks: the image first, then the data disks given with it.
-        hives: those that are open already, so that none is read twice.
-        replayed: the changes of the same plan; a volume whose log one of them replays is no longer in the way.
-        promise: whether every cell of a hive is looked at before a change of it is said to be possible. Whoever edits
-            a hive does so afterwards; beforehand it costs the reading of the hive, and a second for 12 MB.
-        in_place: whether the image itself would be changed; else a copy of it, which has a container of its own.
+        hives: hives that are open already, so that none is read twice.
+        replayed: the changes of the same plan; a pending log that one of them replays is no reason against the others.
+        promise: whether every cell of a hive is checked before a change of it is called possible. An edit does this
+            check anyway; before an edit it costs reading the whole hive, and a second for 12 MB.
+        in_place: whether the image itself would be changed, or a copy of it, which has a container of its own.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Obstacles:
         self._in_place = in_place
         self.promise = promise
         self._damage: dict[FileRef, str | None] = {}
-        self._edited: dict[FileRef, bytes] = {}  # hives, as the changes asked about so far would leave them
+        self._edited: dict[FileRef, bytes] = {}  # hives after the changes that were asked about so far
         self._hives: dict[FileRef, RegistryFile | None] = {hive.ref: hive for hive in hives}
         self._replayed = {
             (each.file.disk, each.file.partition) for each in replayed if isinstance(each, ReplayVolumeLog)
@@ -71,7 +71,7 @@ class Obstacles:
 
     @cached_property
     def everywhere(self) -> str | None:
-        """Why nothing at all may be changed on these disks; None where something may."""
+        """Why nothing at all may be changed on these disks; None if something may."""
         for disk in self._disks:
             if disk.refusal:
                 return disk.refusal
@@ -83,7 +83,7 @@ class Obstacles:
         return next(asleep, None) or next((why for disk in self._disks if (why := _to_be_woken(disk))), None)
 
     def why_not(self, change: Change) -> str | None:
-        """Why a change cannot be made, as a sentence; None where nothing is known against it."""
+        """Why a change cannot be made, as a sentence; None if no reason is known."""
         if self.everywhere:
             return self.everywhere
         volume = self._volume(change)
@@ -114,9 +114,9 @@ class Obstacles:
         return None
 
     def why_too_long(self, changes: Iterable[Change], alone: bool) -> str | None:
-        """Why a hive would have to get longer, on a volume whose log allows only content of the same size.
+        """The reason, if a hive would have to grow on a volume whose pending log allows only content of the same size.
 
-        Changes that can be made count for those that are asked about next, except in a plan of their own (`alone`).
+        Changes that are possible are included when later ones are judged, unless each gets a plan of its own (`alone`).
         """
         edits: dict[FileRef, list[Change]] = {}
         for change in changes:
@@ -126,7 +126,7 @@ class Obstacles:
             volume = self._volume(some[0])
             if volume is None or not self.why_not_on(volume) or self.why_not_on(volume, in_place=True):
                 continue
-            with suppress(VmRescueError):  # one that cannot be edited is left to whoever edits it
+            with suppress(VmRescueError):  # the edit itself reports a hive that cannot be edited
                 hive = self._in_memory(file, volume)
                 make(hive, [change.operation for change in some if isinstance(change, HiveChange) and change.operation])
                 after = hive.to_bytes()
@@ -147,7 +147,7 @@ class Obstacles:
         return self._disks[file.disk].volume(file.partition) if 0 <= file.disk < len(self._disks) else None
 
     def _hive(self, file: FileRef, volume: Volume) -> str | None:
-        """Why a dirty hive cannot be edited; one that cannot be read is left to whoever opens it."""
+        """Why a dirty hive cannot be edited. A hive that cannot be read is reported when it is opened."""
         if file not in self._hives:
             try:
                 self._hives[file] = RegistryFile(volume, file.path)
@@ -164,7 +164,7 @@ class Obstacles:
 
 
 def _damage(hive: RegistryFile) -> str | None:
-    """Why no change of a hive would be kept: something in it is damaged, which a reader need not meet."""
+    """Why a change of a hive would be refused at the end: it has damage, which a reader may not notice."""
     try:
         logs = hive.logs() if hive.state.dirty else []
         problems = Hive(hive.read(), logs=logs, name=hive.name, mount=hive.mount).check()
@@ -177,7 +177,7 @@ def _damage(hive: RegistryFile) -> str | None:
 
 
 def why_not(change: Change, disks: list[Disk]) -> str | None:
-    """Why one change cannot be made on these disks; None where nothing is known against it."""
+    """Why one change cannot be made on these disks; None if no reason is known."""
     return Obstacles(disks).why_not(change)
 
 
@@ -189,7 +189,7 @@ def _asleep(volume: Volume) -> str | None:
 
 
 def _to_be_woken(disk: Disk) -> str | None:
-    """Where a volume does not tell whether a Windows sleeps on it, its boot manager does."""
+    """The boot manager's resume setting, for volumes that do not tell whether a Windows hibernates on them."""
     hidden = [
         each
         for each in disk.volumes
@@ -204,12 +204,12 @@ def _to_be_woken(disk: Disk) -> str | None:
 
 
 def _why_not_rewritten(change: Change, volume: Volume) -> str | None:
-    """Why a file that is there gets no other content: it is not simply stored as it is read."""
+    """Why an existing file's content cannot be replaced: it is not stored as plain bytes."""
     if not isinstance(change, HiveChange | PutFile):
         return None
     try:
         nature = volume.files.nature(change.file.path)
-    except VmRescueError:  # left to whoever opens it
+    except VmRescueError:  # opening the file reports it
         return None
     if nature is None or not (nature.storage or nature.link):
         return None
@@ -218,5 +218,5 @@ def _why_not_rewritten(change: Change, volume: Volume) -> str | None:
 
 
 def _same_size(change: Change, volume: Volume) -> bool:
-    """Whether a file only gets other bytes where it has its own."""
+    """Whether a change only replaces bytes of a file, without changing its size."""
     return isinstance(change, PutFile) and volume.files.size_of(change.file.path) == len(change.data)

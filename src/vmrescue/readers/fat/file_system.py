@@ -1,4 +1,4 @@
-"""Reading files out of FAT volumes, through dissect.fat."""
+"""Reads files from FAT volumes through dissect.fat."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class FatFileSystem:
 
     @cached_property
     def free_bytes(self) -> int:
-        """As the volume itself notes it, where that can be believed: counting takes reading the whole table."""
+        """Bytes in free clusters, from FSInfo if it is reliable; counting them reads the whole table."""
         with reading("FAT table", self._position):
             return self._fat.free_clusters * self.cluster_size
 
@@ -133,9 +133,9 @@ def _modified(entry: Any) -> datetime | None:
 
 
 def _named(entries: Iterable[Any], name: str) -> Any | None:
-    """The entry of that name, long or short: the exact spelling wins, and without one any case of letters fits.
+    """The entry spelled exactly `name` (long or short), else the one that matches in any case; None if there is none.
 
-    Letters are compared as Windows compares them, one by one. Raises UsageError where several entries fit.
+    Letters are compared one by one, as in Windows. Raises UsageError if none is spelled so and several match.
     """
     wanted, fitting = upper(name), []
     for entry in entries:

@@ -1,15 +1,14 @@
-"""dissect.fat within bounds, and without the faults of its version 3.13: all that we work around in it is here.
+"""dissect.fat with limits, and with corrections for the faults of its version 3.13, which are:
 
-- What a volume is: it goes by the number of clusters alone, so that a FAT32 volume of few is FAT16 to it. Windows and
-  Linux go by the boot sector's fields, and so does our editor.
+- It decides the kind of FAT by the number of clusters alone, so it takes a small FAT32 volume for FAT16. Windows, Linux
+  and our editor decide by the boot sector's fields.
 - It reads the first copy of the table, though a FAT32 volume without mirroring may use another.
-- It does not know the bits of an entry that say that a short name is in lower case; and takes a long name for that of
-  whatever entry comes behind it.
-- A chain that loops, or that leads to a cluster with a reserved number, never ends; and the cluster before its
-  predecessor is joined to the wrong run.
-- A directory's size, and the parts of a long name, are bounded by nothing.
+- It ignores the bits of an entry that mark a short name as lower case, and gives a long name to any entry after it.
+- It does not end a chain that loops or leads to a cluster with a reserved number, and it builds a wrong run if a chain
+  goes back by one cluster.
+- It limits neither a directory's size nor the number of parts of a long name.
 
-It does not count free clusters, nor look at the sector in which FAT32 notes them.
+It neither counts free clusters nor reads FSInfo.
 """
 
 from __future__ import annotations
@@ -32,27 +31,27 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 SLOT = 32  # bytes of a directory's entry, or of a part of a long name
-LARGEST_DIRECTORY = 65536 * SLOT  # fatgen103: a directory has at most so many slots
-LONG_NAME = 0x0F  # the attributes that mark a part of one
-LONGEST_NAME = 20  # parts of 13 characters: 255 characters are the limit
-FIRST_END = {12: 0xFF8, 16: 0xFFF8, 32: 0x0FFFFFF8}  # entries of the table from here on end a chain
-OLD_END = 0xFF0  # as does this one on FAT12: MS-DOS 1 wrote it
-LOWER_BASE, LOWER_EXTENSION = 0x08, 0x10  # of an entry's byte 12: Windows shows that part in lower case
-NOT_MIRRORED, ACTIVE = 0x80, 0x0F  # of FAT32's flags: only the table of that number is in use
-CLEAN = {16: 0xC000, 32: 0x0C000000}  # of the table's entry 1: dismounted cleanly, no error met
-MOUNTED_OR_BAD = 0x03  # of the boot sector's state byte
-ENTRY = 0x0FFFFFFF  # the bits of an entry of FAT32 that count
-_NOTED = struct.Struct("<4s480x4sI16s4s")  # of FSInfo: three signatures, and before the last the free clusters
+LARGEST_DIRECTORY = 65536 * SLOT  # fatgen103: the most slots of a directory
+LONG_NAME = 0x0F  # attributes of a slot with a part of a long name
+LONGEST_NAME = 20  # most parts, of 13 characters each: the limit is 255 characters
+FIRST_END = {12: 0xFF8, 16: 0xFFF8, 32: 0x0FFFFFF8}  # this and higher entries of the table end a chain
+OLD_END = 0xFF0  # also ends a chain on FAT12; MS-DOS 1 wrote it
+LOWER_BASE, LOWER_EXTENSION = 0x08, 0x10  # bits of an entry's byte 12: Windows shows that part in lower case
+NOT_MIRRORED, ACTIVE = 0x80, 0x0F  # FAT32's table flags: not mirrored; the number of the only table in use
+CLEAN = {16: 0xC000, 32: 0x0C000000}  # bits of the table's entry 1: dismounted cleanly, no errors seen
+MOUNTED_OR_BAD = 0x03  # bits of the boot sector's state byte
+ENTRY = 0x0FFFFFFF  # mask of a FAT32 entry without its reserved bits
+_NOTED = struct.Struct("<4s480x4sI16s4s")  # FSInfo: signature, signature, free clusters, unused, signature
 _SIGNATURES = (b"RRaA", b"rrAa", b"\0\0\x55\xaa")
 BITS = {Fattype.FAT12: 12, Fattype.FAT16: 16, Fattype.FAT32: 32}
 
 
 class BoundedFatFs(FATFS):  # type: ignore[misc]  # dissect.fat has no types
-    """dissect's reader of a volume whose boot sector is sane.
+    """dissect's reader, for a volume whose boot sector was checked.
 
     Attributes:
-        bits: of a table's entry: 12, 16 or 32.
-        table_offset: of the table that is read, in bytes.
+        bits: bits of a table's entry: 12, 16 or 32.
+        table_offset: where the table that is read begins, in bytes from the volume's start.
     """
 
     type: Fattype
@@ -72,7 +71,7 @@ class BoundedFatFs(FATFS):  # type: ignore[misc]  # dissect.fat has no types
         self._check_geometry(stream.size)  # type: ignore[attr-defined]  # dissect's streams have one
 
     def _check_geometry(self, size: int) -> None:
-        """Raises FormatError where a volume of `size` bytes has no room for what its boot sector says."""
+        """Raises FormatError if what the boot sector describes does not fit into `size` bytes."""
         if self.total_sectors * self.sector_size > size or self.clusters < 1:
             raise FormatError("FAT boot sector", 32, f"a volume within its {size} bytes", self.total_sectors)
         if self.fat_size * self.sector_size * 8 // self.bits < self.clusters + 2:
@@ -80,7 +79,7 @@ class BoundedFatFs(FATFS):  # type: ignore[misc]  # dissect.fat has no types
 
     @property
     def geometry(self) -> dict[str, int | None]:
-        """What the volume is to dissect, once its faults are mended; places and sizes are in bytes."""
+        """The volume's geometry according to dissect, after our corrections; positions and sizes in bytes."""
         return {
             "bits of a table's entry": self.bits,
             "sector size": self.sector_size,
@@ -95,7 +94,7 @@ class BoundedFatFs(FATFS):  # type: ignore[misc]  # dissect.fat has no types
 
     @cached_property
     def free_clusters(self) -> int:
-        """As FSInfo notes them where whoever wrote last also closed the volume; else counted in the table."""
+        """The number of free clusters: from FSInfo if the volume was dismounted cleanly, else counted in the table."""
         noted = self._noted_free_clusters() if self._is_clean() else None
         return self._count_free() if noted is None or noted > self.clusters else noted
 
@@ -105,7 +104,7 @@ class BoundedFatFs(FATFS):  # type: ignore[misc]  # dissect.fat has no types
         return first & wanted == wanted and not self.bpb_ext.BS_Reserved1 & MOUNTED_OR_BAD
 
     def _noted_free_clusters(self) -> int | None:
-        """None where there is no such sector, or it is not signed."""
+        """The number of free clusters in FSInfo; None if there is no such sector or its signatures are wrong."""
         if self.bits < 32 or not 0 < self.bpb_ext.BPB_FSInfo < self.bpb.BPB_RsvdSecCnt:
             return None
         self.fh.seek(self.bpb_ext.BPB_FSInfo * self.sector_size)
@@ -117,7 +116,7 @@ class BoundedFatFs(FATFS):  # type: ignore[misc]  # dissect.fat has no types
         return sum(not entry & ENTRY for entry in entries) if self.bits == 32 else entries.count(0)
 
     def _entries(self, count: int) -> array[int]:
-        """The first entries of the table that is in use."""
+        """The first `count` entries of the table in use."""
         self.fat.fh.seek(0)
         data = self.fat.fh.read(-(-count * self.bits // 8))
         if self.bits == 12:
@@ -139,18 +138,18 @@ class BoundedFatFs(FATFS):  # type: ignore[misc]  # dissect.fat has no types
 
 
 class BoundedFat(FAT):  # type: ignore[misc]  # dissect.fat has no types
-    """dissect's allocation table, whose chains end. `place`: its first byte on the volume."""
+    """dissect's allocation table, with chains that always end. `place`: its position on the volume, in bytes."""
 
     def __init__(self, table: BinaryIO, kind: Fattype, place: int) -> None:
         super().__init__(table, kind)
         self._start = place
 
     def _place(self, cluster: int) -> int:
-        """The byte of the volume at which a cluster's entry begins."""
+        """Where a cluster's entry begins, in bytes from the volume's start."""
         return int(self._start + cluster * self.bits_per_entry // 8)
 
     def chain(self, cluster: int) -> Iterator[int]:
-        """The clusters of a chain; whether it loops is seen by Brent's method, which needs no memory."""
+        """The clusters of a chain. Loops are found by Brent's method, which needs no memory."""
         mark, steps, limit = -1, 0, 1
         while True:
             if cluster == mark:
@@ -167,7 +166,7 @@ class BoundedFat(FAT):  # type: ignore[misc]  # dissect.fat has no types
             cluster = value
 
     def runlist(self, cluster: int) -> Iterator[tuple[int, int]]:
-        """(first cluster, clusters), counted from the volume's first data cluster."""
+        """The runs of a chain: (first cluster, number of clusters), counted from the volume's first data cluster."""
         start = length = 0
         for each in self.chain(cluster):
             if length and each - 2 == start + length:
@@ -181,7 +180,7 @@ class BoundedFat(FAT):  # type: ignore[misc]  # dissect.fat has no types
 
 
 def entries_of(directory: Any) -> Iterator[Any]:
-    """What a directory holds, once it is known that dissect comes to its end soon."""
+    """The entries of a directory, after a check that dissect will reach its end."""
     size = directory.size
     if size > LARGEST_DIRECTORY:
         raise FormatError("FAT directory", None, f"at most {LARGEST_DIRECTORY} bytes", size)
@@ -197,7 +196,7 @@ def entries_of(directory: Any) -> Iterator[Any]:
 
 
 def name_of(entry: Any) -> str:
-    """An entry's name as Windows shows it: the long one where it is this entry's, else the short one in its case."""
+    """An entry's name as Windows shows it: the long name if it belongs to the entry, else the short one in its case."""
     if entry.ldirents and all(part.LDIR_Chksum == _checksum(bytes(entry.dirent.DIR_Name)) for part in entry.ldirents):
         return str(entry.name)
     base, dot, extension = str(entry.short_name).partition(".")
@@ -210,7 +209,7 @@ def name_of(entry: Any) -> str:
 
 
 def _checksum(short: bytes) -> int:
-    """What the parts of a long name say of the short name that they stand before (fatgen103, `ChkSum`)."""
+    """The checksum of a short name, which the parts of its long name contain (fatgen103, `ChkSum`)."""
     total = 0
     for byte in short:
         total = (total // 2 + total % 2 * 128 + byte) % 256

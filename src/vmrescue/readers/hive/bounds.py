@@ -1,10 +1,10 @@
-"""dissect.regf within bounds: what a hive says of itself makes it neither loop nor take memory without end.
+"""dissect.regf with limits: a damaged hive cannot make it loop or use unlimited memory.
 
-Version 3.14 reads a cell of any size, again for each that refers to it; and follows lists of lists of keys as deep and
-as often as they are nested. No hive has use for that: each cell belongs to one thing, and lists have two levels.
+Version 3.14 reads cells of any size, once for each reference, and follows nested lists of keys to any depth. In a valid
+hive each cell has one owner, and lists have two levels.
 
-It also takes a name of one byte a character for UTF-8 where it can, and gives up on one with half a character in it:
-names are read here, as Windows stores them.
+It also decodes names of one byte for each character as UTF-8 if it can, and fails on lone surrogates. So names are
+decoded here, as Windows stores them.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 BINS = 4096  # position of the first bin in the file
 LEAST_CELL = 8  # bytes
-LEAST_KEY = 80  # bytes of the smallest key's cell: no hive has more keys than fit in it
-TIMES_ITS_SIZE = 16  # how much of a hive is read, at most: one look at all of it, and a few at what is asked for often
+LEAST_KEY = 80  # bytes of the smallest key's cell; bounds the number of keys in a hive
+TIMES_ITS_SIZE = 16  # most bytes that are read, in multiples of the hive's size
 _SIZE = struct.Struct("<i")
-_PREDEFINED = 0x40  # flag of a key: what would be the number of its values is a handle
-_ONE_BYTE = {b"nk": 0x20, b"vk": 0x01}  # flag: the name has a byte for each character
+_PREDEFINED = 0x40  # flag of a key: the field for the number of values has a handle instead
+_ONE_BYTE = {b"nk": 0x20, b"vk": 0x01}  # flag: the name has one byte for each character
 
 
 class BoundedHive(RegistryHive):  # type: ignore[misc]  # dissect.regf has no types
@@ -60,7 +60,7 @@ class BoundedHive(RegistryHive):  # type: ignore[misc]  # dissect.regf has no ty
 
 
 class BoundedKey(KeyNode):  # type: ignore[misc]
-    """dissect's key under its own name. Its class, which we have no use for, is not read."""
+    """dissect's key, with its name decoded here. Its class name, which we do not need, is not read."""
 
     def __init__(self, hive: BoundedHive, data: bytes) -> None:
         Cell.__init__(self, hive, data)
@@ -68,7 +68,7 @@ class BoundedKey(KeyNode):  # type: ignore[misc]
         self.name = _name(self, data)
 
     def values(self) -> Iterator[BoundedValue]:
-        """dissect passes over what is no place in a hive, as it always has."""
+        """The key's values; list entries that are no offsets in the hive are skipped, as dissect does."""
         count = 0 if int(self.cell.Flags) & _PREDEFINED else self.cell.ValueList.Count
         places = self.hive.cell_data(self.cell.ValueList.List) if count else b""
         for (place,) in struct.iter_unpack("<i", places[: len(places) // 4 * 4][: 4 * count]):
@@ -77,11 +77,11 @@ class BoundedKey(KeyNode):  # type: ignore[misc]
 
 
 class BoundedValue(KeyValue):  # type: ignore[misc]
-    """dissect's value under its own name; the default value has none."""
+    """dissect's value, with its name decoded here; the default value's name is empty."""
 
     @cached_property
     def data(self) -> bytes:
-        """Also where more than a cell of big data holds lies in one cell: older versions and hivex write it so."""
+        """The data; also if one cell has more than a segment of big data, as older versions and hivex write it."""
         if self.is_big_value:
             content: bytes = self.hive.cell_data(self.cell.Data)
             if len(content) >= self.size:
@@ -102,13 +102,13 @@ def _name(cell: Any, data: bytes) -> str:
 
 
 def check_key(cell: Any) -> None:
-    """Raises FormatError where what a root or a list refers to as a key is something else."""
+    """Raises FormatError unless `cell`, which the base block or a list refers to as a key, is a key."""
     if not isinstance(cell, KeyNode):
         raise FormatError("key node", None, "the signature 'nk'", repr(type(cell).__signature__))
 
 
 def check_list(key: Any) -> None:
-    """Raises FormatError where a key's list of subkeys is nested, or longer than its hive could be."""
+    """Raises FormatError if a key's list of subkeys is nested too deep, or longer than its hive allows."""
     keys = key._subkey_list
     if not isinstance(keys, IndexRoot):
         return

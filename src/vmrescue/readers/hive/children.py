@@ -1,6 +1,6 @@
-"""A few values of each subkey of a key, in one pass over the cells: dissect.regf takes 100 ms for the 700 services.
+"""Reads some values of each subkey of a key in one pass over the cells. dissect.regf needs 100 ms for 700 services.
 
-Read in place of dissect, from the same stream; `tests/readers/test_children.py` holds it to what dissect reads.
+It reads the same stream instead of dissect; `tests/readers/test_children.py` compares the two.
 Source: M. Suhanov, "Windows registry file format specification": key node, key value, subkeys list.
 """
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from vmrescue.readers.hive.key import HiveKey
 
 _UNIT = 4096
-_GAP = 4  # units between two that are wanted, which are read rather than passed over: a read costs as much
-_MOST_AT_ONCE = 256  # units
+_GAP = 4  # units; smaller gaps between wanted units are read too, because another read would cost as much
+_MOST_AT_ONCE = 256  # most units in one read
 _SIZE = struct.Struct("<i")
 # Key node: flags, count of subkeys, their list, count of values, their list, length of the name.
 _KEY = struct.Struct("<2xH16xI4xI4xII28xH")
@@ -37,9 +37,9 @@ _STRIDES = {b"li": 4, b"lf": 8, b"lh": 8}
 
 
 class Child(NamedTuple):
-    """A subkey: its name, whether it is a symbolic link, its own subkeys, and those values that were asked for.
+    """A subkey: its name, whether it is a symbolic link, its own subkeys, and the requested values.
 
-    Values have upper-cased names. `subkeys` are the place of a list in the hive, and how many keys it has.
+    `values` has upper-cased names. `subkeys`: (cell of its list of subkeys, number of subkeys).
     """
 
     name: str
@@ -49,7 +49,7 @@ class Child(NamedTuple):
 
 
 class Children:
-    """The subkeys of a key. What was read of the hive is kept for as long as this object."""
+    """The subkeys of a key. Pages of the hive that were read are kept as long as this object exists."""
 
     def __init__(self, key: HiveKey) -> None:
         node = key.node
@@ -58,13 +58,13 @@ class Children:
         self._own = int(node.cell.SubKeyLists[0]), int(node.cell.SubKeyCounts[0])
 
     def read(self, names: Collection[str] | None = None, subkeys: tuple[int, int] | None = None) -> Iterator[Child]:
-        """Each subkey; a name that a damaged list says twice counts once.
+        """Each subkey; a name that is in a damaged list twice is given once.
 
         Args:
-            names: the values to read; None: all.
-            subkeys: those of a child of the same hive, in the place of the key's own.
+            names: names of the values to read; None: all values.
+            subkeys: `Child.subkeys` of a child in the same hive, to read its subkeys instead of the key's.
 
-        Raises FormatError where a cell is none, or larger data than one cell holds is asked for.
+        Raises FormatError if a cell is not valid, or a requested value's data is in more than one cell.
         """
         wanted = None if names is None else _Wanted(names)
         seen: set[str] = set()
@@ -79,12 +79,12 @@ class Children:
 
 
 def children(key: HiveKey, names: Collection[str] | None = None) -> Iterator[Child]:
-    """Each subkey of a key with its values called `names`. Raises FormatError."""
+    """Each subkey of a key, with its values of these names. Raises FormatError."""
     return Children(key).read(names)
 
 
 class _Pages:
-    """The hive's bytes, of which what was read is kept."""
+    """The hive's bytes; units that were read are kept."""
 
     def __init__(self, stream: BinaryIO, size: int) -> None:
         self.size = size
@@ -100,7 +100,7 @@ class _Pages:
         return b"".join(self._page(each) for each in range(first, last + 1))[at : at + length]
 
     def fetch(self, offsets: list[int]) -> None:
-        """Reads the units in which these cells begin, those near each other at once."""
+        """Reads the units in which these cells begin, adjacent ones in one read."""
         last = self.size // _UNIT
         wanted = sorted({min((BINS + offset) // _UNIT, last) for offset in offsets} - self.kept.keys())
         runs: list[list[int]] = []
@@ -129,7 +129,7 @@ class _Pages:
         if page is not None and at + 4 <= _UNIT and 0 <= offset <= self.size - BINS - LEAST_CELL:
             size = abs(_SIZE.unpack_from(page, at)[0])
             if LEAST_CELL <= size <= _UNIT - at and position + size <= self.size:
-                return page[at + 4 : at + size]  # as nearly all are: small, and on a page that is here
+                return page[at + 4 : at + size]  # the usual case: a small cell in a unit that was read
         if not 0 <= offset <= self.size - BINS - LEAST_CELL:
             raise FormatError("cell", position, f"a place among the hive's {self.size} bytes", offset)
         size = abs(_SIZE.unpack(self.read(position, 4))[0])
@@ -139,7 +139,7 @@ class _Pages:
 
 
 def _subkeys(pages: _Pages, offset: int, count: int, depth: int = 0) -> Iterator[int]:
-    """Where the cells of the keys in a list are."""
+    """The cells of the keys in a list."""
     if not count:
         return
     cell = pages.cell(offset)
@@ -212,7 +212,7 @@ def _add_value(pages: _Pages, offset: int, wanted: _Wanted | None, found: dict[s
     length, size, place, kind, flags = _VALUE.unpack_from(cell)
     one_byte = flags & _ONE_BYTE_VALUE
     if wanted is not None and (length if one_byte else length // 2) not in wanted.lengths:
-        return  # as for most values, whose names have another length
+        return  # the usual case: no wanted name has this length
     name = upper(_name(cell, _NAME_IN_VALUE, length, one_byte))
     if (wanted is not None and name not in wanted.upper) or name in found:
         return

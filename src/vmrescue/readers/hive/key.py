@@ -1,4 +1,4 @@
-"""A key as dissect.regf reads it."""
+"""Keys and values, read by dissect.regf."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 SYM_LINK = 0x10  # flag of a key
-FEW = 32  # lookups in a key; whoever asks for more has its whole list read, once
+FEW = 32  # lookups in a key; after so many its whole list is read once
 
 
 class Stored(NamedTuple):
@@ -25,7 +25,7 @@ class Stored(NamedTuple):
 
 
 class HiveKey:
-    """A key of the hive that errors call `hive`. Names are compared as Windows does, without case."""
+    """A key. `hive` is the hive's name for errors. Names are compared as in Windows, without regard to case."""
 
     def __init__(self, key: Any, hive: str) -> None:
         check_key(key)
@@ -43,12 +43,12 @@ class HiveKey:
 
     @property
     def node(self) -> Any:
-        """dissect's own."""
+        """dissect's object for the key."""
         return self._key
 
     @property
     def hive(self) -> str:
-        """What errors call its hive."""
+        """The hive's name in errors."""
         return self._hive
 
     @property
@@ -57,11 +57,11 @@ class HiveKey:
 
     @property
     def place(self) -> tuple[int, str]:
-        """What tells the keys of a hive apart, however they were come by: the cell of the key above, and the name."""
+        """Identifies the key in its hive, on whatever path it was found: (cell of its parent, upper-cased name)."""
         return int(self._key.cell.Parent), upper(self.name)
 
     def subkeys(self) -> list[Self]:
-        """Each name once, the first as Windows finds it: a damaged list may say one any number of times."""
+        """The subkeys; of several with one name, in a damaged list, only the first, as in Windows."""
         with self._reading():
             check_list(self._key)
             found: dict[str, Any] = {}
@@ -79,14 +79,14 @@ class HiveKey:
                 try:
                     found = type(self)(self._key.subkey(name), self._hive)
                 except (RegistryKeyNotFoundError, UnicodeDecodeError):
-                    # dissect compares names in `li` lists with case, and cannot read `lf` hints that are not ASCII
+                    # dissect compares case in `li` lists, and fails on `lf` hints that are not ASCII
                     found = None
                 if found and upper(found.name) == upper(name):  # dissect's lower case is not Windows' upper case
                     return found
         return self._subkeys.get(upper(name))
 
     def value(self, name: str) -> Stored | None:
-        """A value, "" for the default one, which dissect calls by a name that another may have; None if missing."""
+        """The value `name`, "" for the default value; None if missing. dissect's own lookup may give another value."""
         with self._reading():
             found = self._values.get(upper(name))
             return None if found is None else Stored(int(found.type), _data(found))
@@ -100,12 +100,12 @@ class HiveKey:
 
     @cached_property
     def _subkeys(self) -> dict[str, Self]:
-        """By their upper-cased names: dissect looks through a list for each."""
+        """Upper-cased name -> subkey. dissect would search its list at each lookup."""
         return {upper(key.name): key for key in self.subkeys()}
 
     @cached_property
     def _values(self) -> dict[str, Any]:
-        """dissect's values by their upper-cased names, of two alike the first: it looks through a list for each."""
+        """Upper-cased name -> dissect's value, the first of two alike. dissect would search a list at each lookup."""
         found: dict[str, Any] = {}
         for value in self._key.values():
             found.setdefault(upper(value.name), value)
@@ -113,5 +113,5 @@ class HiveKey:
 
 
 def _data(value: Any) -> bytes:
-    """Its bytes; dissect looks for a cell even where a size of 0 says that there is none."""
+    """A value's bytes. dissect would read a cell even for a size of 0, where there is none."""
     return bytes(value.data) if value.size else b""

@@ -1,7 +1,7 @@
-r"""Symbolic links between keys as the reader follows them: with its own code, so that it can tell if an editor did.
+r"""Follows symbolic links between keys, with code of its own, so that it can confirm what the editor did.
 
-A link leads to a path of the kernel's, such as ``\Registry\Machine\SYSTEM\ControlSet001\Control``; only what lies in
-the same hive is at hand.
+A link leads to a path of the kernel's, such as ``\Registry\Machine\SYSTEM\ControlSet001\Control``. Only targets in the
+same hive can be followed.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Mount = tuple[tuple[str, ...], ...]
-"""The upper-cased names of the key that a hive's root is, as the kernel sees it; some hives have two. () if unknown."""
+"""The kernel's paths of a hive's root key, each as upper-cased names. Some hives have two paths; () if unknown."""
 
 LINK_VALUE = "SymbolicLinkValue"
 REG_DWORD, REG_LINK = 4, 6
-MOST = 32  # links that one may lead through; a link may name many, so that they are counted all together
+MOST = 32  # most links on a way, those in links' targets included
 
 Key = TypeVar("Key", bound=HiveKey)
 
@@ -39,9 +39,9 @@ class Links(Generic[Key]):
         self._left = 0
 
     def follow(self, link: Key, names: Sequence[str]) -> Key:
-        """The key that is got by opening the link that lies at a path.
+        """The key that opening a link gives, with the link's path for errors.
 
-        Raises LinkError where it leads out of the hive, in a circle, or to nothing.
+        Raises LinkError if it leads out of the hive, in a circle, or to nothing.
         """
         self._left = MOST
         return self._follow(link, "\\".join(names))
@@ -66,7 +66,7 @@ class Links(Generic[Key]):
         return place
 
     def _inside(self, path: str, target: str) -> list[str]:
-        """The names from the hive's root down to the target."""
+        """The names from the hive's root down to the link's target."""
         names = target.strip("\\").split("\\")
         folded = [upper(name) for name in names]
         for mount in self._mount:
@@ -75,7 +75,7 @@ class Links(Generic[Key]):
         raise LinkError(path, target, "is outside of this hive")
 
     def _stored(self, names: list[str]) -> list[str]:
-        """With the control set's own name in the place of CurrentControlSet, which is not stored."""
+        """The names with CurrentControlSet, which is not stored, replaced by the control set that it means."""
         if names and names[0].upper() == "CURRENTCONTROLSET" and self._root.subkey(names[0]) is None:
             select = self._root.subkey("Select")
             current = select.value("Current") if select else None

@@ -1,7 +1,7 @@
-"""A hive through dissect.regf: its keys by their paths, links followed, and whether it was written completely.
+"""Reads a hive through dissect.regf: keys by their paths, links followed, and whether it was written completely.
 
-Only the pages that are asked for are read, so a clean hive of any size costs a few hundred kilobytes. dissect.regf
-does not replay the logs of a dirty hive: whoever wants that gives a stream in which it is done.
+Only the pages that are needed are read, so a clean hive of any size costs a few hundred kilobytes. dissect.regf does
+not replay the logs of a dirty hive; the caller may give a stream in which they are replayed.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     from vmrescue.readers.hive.key import Stored
     from vmrescue.readers.hive.links import Mount
 
-SECTOR = 512  # bytes of the base block that its checksum is over, with the checksum itself at their end
-_SEQUENCES = struct.Struct("<4sII")  # signature, the number of the last write that was begun, and of the last completed
+SECTOR = 512  # bytes of the base block that end with its checksum
+_SEQUENCES = struct.Struct("<4sII")  # signature, sequence number of the last write begun, and of the last completed
 
 Key = TypeVar("Key", bound=HiveKey)
 
 
 class HiveReader(Generic[Key]):
-    """A hive.
+    """A hive, read through dissect.regf.
 
     Args:
-        stream: its file's content.
-        name: what errors call it.
-        mount: where Windows mounts it, by which links are followed.
+        stream: the content of its file.
+        name: the hive's name in errors.
+        mount: where Windows mounts it, which links need.
         key: the class of its keys.
     """
 
@@ -52,9 +52,9 @@ class HiveReader(Generic[Key]):
             return self._key(BoundedHive(self._stream).root(), self._name)
 
     def key(self, names: Sequence[str]) -> Key | None:
-        """The key that is got by opening a path, never a link; None where a part of it is missing.
+        """The key that opening a path gives, links followed; None if a part of the path is missing.
 
-        Raises LinkError where a link cannot be followed.
+        Raises LinkError if a link cannot be followed.
         """
         known = 0
         while known < min(len(names), len(self._way)) and names[known] == self._way[known][0]:
@@ -70,14 +70,14 @@ class HiveReader(Generic[Key]):
         return key
 
     def stored_key(self, names: Sequence[str]) -> Key | None:
-        """As `key`, but a link at the end of the path is the key itself."""
+        """As `key`, but a link at the end of the path is not followed."""
         if not names:
             return self.root
         key = self.key(names[:-1])
         return key.subkey(names[-1]) if key else None
 
     def value(self, names: Sequence[str], name: str) -> Stored | None:
-        """The value `name` of the key at a path; None where either is missing. Raises LinkError."""
+        """The value `name` of the key at a path; None if either is missing. Raises LinkError."""
         key = self.stored_key(names) if upper(name) == upper(LINK_VALUE) else self.key(names)
         return key.value(name) if key else None
 
@@ -87,7 +87,7 @@ class HiveReader(Generic[Key]):
 
 
 def why_incomplete(stream: BinaryIO, name: str) -> str | None:
-    """In what a hive's base block says that a write of it was not completed; None where it says nothing of the kind.
+    """Why a write of the hive was not completed, according to its base block; None if it was.
 
     Source: M. Suhanov, "Windows registry file format specification", "Base block", "Dirty state of a hive".
     """

@@ -1,9 +1,9 @@
-"""What an attribute of an NTFS file holds, as dissect.ntfs reads it from the disk, and without its faults.
+"""The content of an attribute of an NTFS file, read by dissect.ntfs with corrections for its faults.
 
-Version 3.16 does not know the initialized size (Windows: valid data length): behind it lies what the clusters held
-before, and a file reads as zeros. It puts extents after each other without asking whether one is missing; takes a
-last compression unit that fills its rest of the file when packed for one that is not packed; and lets a unit that
-unpacks to less than a whole one move up what follows it. All content is therefore opened here.
+Version 3.16 ignores the initialized size (in Windows: valid data length), so it shows old bytes of the clusters where a
+file has zeros. It joins extents without a check that none is missing. It takes a last compression unit for uncompressed
+if its compressed data fill the rest of the file. And if a unit decompresses to less than its size, it shifts all that
+follows. So all content is opened through this module.
 Source: linux-ntfs documentation, "Attribute Header", "Compression".
 """
 
@@ -27,20 +27,20 @@ if TYPE_CHECKING:
     from dissect.ntfs.mft import MftRecord
     from dissect.ntfs.stream import CompressedRunlistStream
 
-COMPRESSED = 0x00FF  # among an attribute's flags: its method
-LZNT1 = 1  # the one method that there is
-COMPRESSION_UNITS = (0, 4)  # the powers of two of clusters that Windows compresses together
-MOST_COMPRESSED = 1 << 24  # clusters of a compressed stream, which dissect unfolds one by one; 64 GiB as a rule
-CHUNK = 4096  # bytes that are compressed by themselves
-CHUNK_LENGTH = 0x0FFF  # in the two bytes before one: its length with them, less 3
+COMPRESSED = 0x00FF  # bits of an attribute's flags: the compression method
+LZNT1 = 1  # the only method
+COMPRESSION_UNITS = (0, 4)  # clusters in a compression unit, as a power of two; 0: not compressed
+MOST_COMPRESSED = 1 << 24  # most clusters of a compressed stream (usually 64 GiB), which dissect lists one by one
+CHUNK = 4096  # bytes that are compressed separately
+CHUNK_LENGTH = 0x0FFF  # bits of a chunk's two-byte header: the chunk's length with the header, less 3
 READ_UNIT = 4096  # bytes
-PAIRS_AT, INITIALIZED_AT = 0x20, 0x38  # bytes of an attribute's header
+PAIRS_AT, INITIALIZED_AT = 0x20, 0x38  # offsets in an attribute's header
 
 _HEAD = struct.Struct("<H")
 
 
 def content_of(record: MftRecord, name: str = "", kind: Any = ATTRIBUTE_TYPE_CODE.DATA) -> BinaryIO:
-    """A stream of a file, its unnamed data as a rule. Raises FormatError where its sizes and clusters make no sense."""
+    """A stream of a file, by default its unnamed data. Raises FormatError if its sizes and clusters do not agree."""
     check_extents(record, name, kind)
     stream: BinaryIO = record.open(name, kind)
     extents = _extents(record, name, kind)
@@ -60,7 +60,7 @@ def content_of(record: MftRecord, name: str = "", kind: Any = ATTRIBUTE_TYPE_COD
 
 
 def odd(record: MftRecord, expected: str, found: object) -> FormatError:
-    """What is said where a file record, or what it leads to, is not as it should be."""
+    """The error for a file record, or a structure that it leads to, that is not valid."""
     return FormatError(title(record), place_of_record(record), expected, found)
 
 
@@ -69,19 +69,19 @@ def title(record: MftRecord) -> str:
 
 
 def place_of(extent: Attribute) -> int | None:
-    """The byte of the volume at which an attribute begins; None where its record's place is not known."""
+    """Where an attribute begins, in bytes from the volume's start; None if its record's position is not known."""
     place = place_of_record(extent.record)
     return None if place is None else place + int(extent.header.offset)
 
 
 def _at(extent: Attribute, offset: int) -> int | None:
-    """The byte of the volume at which a field of an attribute lies."""
+    """The position of a field of an attribute, in bytes from the volume's start."""
     place = place_of(extent)
     return None if place is None else place + offset
 
 
 def place_of_record(record: MftRecord) -> int | None:
-    """The byte of the volume at which a file record begins; None where that is not known."""
+    """Where a file record begins, in bytes from the volume's start; None if that is not known."""
     if record.offset is None:
         return None
     table, offset = record.ntfs.mft.fh, record.offset
@@ -100,7 +100,7 @@ def _extents(record: MftRecord, name: str, kind: Any) -> list[Attribute]:
 
 
 def check_extents(record: MftRecord, name: str, kind: Any) -> None:
-    """Raises FormatError where a stream's extents do not follow each other, store a cluster twice, or have no end."""
+    """Raises FormatError if a stream's extents do not follow each other, store a cluster twice, or have no end."""
     extents = _extents(record, name, kind)
     if not extents or (extents[0].resident and len(extents) == 1):
         return
@@ -135,7 +135,7 @@ def _check_compressed(record: MftRecord, extent: Attribute, clusters: int) -> No
 
 
 class _InitializedStream(AlignedStream):  # type: ignore[misc]  # dissect.util has no types
-    """A stream of which only the first bytes were ever written: what lies behind them reads as zeros."""
+    """A stream with zeros after its initialized size."""
 
     def __init__(self, stream: BinaryIO, initialized: int) -> None:
         super().__init__(size=stream.size, align=READ_UNIT)  # type: ignore[attr-defined]
@@ -150,7 +150,7 @@ class _InitializedStream(AlignedStream):  # type: ignore[misc]  # dissect.util h
 
 
 class _UnitStream(AlignedStream):  # type: ignore[misc]
-    """A compressed stream, unit by unit: each one is a hole, or stored as it is, or packed into fewer clusters."""
+    """A compressed stream, read by units. Each unit is a hole, uncompressed, or compressed into fewer clusters."""
 
     def __init__(self, stream: CompressedRunlistStream) -> None:
         self._unit_size: int = stream.compression_unit_size
@@ -179,7 +179,7 @@ class _UnitStream(AlignedStream):  # type: ignore[misc]
 
 
 def unpacked(data: bytes, size: int) -> bytes:
-    """A compression unit, unpacked: chunk by chunk, each of which stands for 4096 bytes, whatever it says itself."""
+    """Decompresses a compression unit, chunk by chunk. Each chunk counts as 4096 bytes, also if it gives fewer."""
     chunks: list[bytes] = []
     at = 0
     while at + _HEAD.size <= len(data) and len(chunks) * CHUNK < size:

@@ -1,4 +1,4 @@
-"""Reading files out of NTFS volumes, through dissect.ntfs."""
+"""Reads files from NTFS volumes through dissect.ntfs."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
     from vmrescue.readers.ntfs.index import IndexEntry
 
-LOG_RECORD, BITMAP_RECORD, BAD_CLUSTERS_RECORD = 2, 6, 8  # of $LogFile, $Bitmap, $BadClus
-BAD_STREAM = "$Bad"  # as long as the volume: what it stores are the bad clusters
-ROOT_RECORD, FIRST_USER_RECORD = 5, 24  # but for the root, what comes before is NTFS's own
-INDEXES_KEPT = 8  # of directories, in memory
-SPACE_AT, DOS_NAME = 0x41, 2  # of $FILE_NAME: its name space; a name that is only the short form of another
+LOG_RECORD, BITMAP_RECORD, BAD_CLUSTERS_RECORD = 2, 6, 8  # records of $LogFile, $Bitmap, $BadClus
+BAD_STREAM = "$Bad"  # as long as the volume; the clusters that it stores are the bad ones
+ROOT_RECORD, FIRST_USER_RECORD = 5, 24  # records before FIRST_USER_RECORD, except the root, are NTFS's own files
+INDEXES_KEPT = 8  # indexes of directories kept in memory
+SPACE_AT, DOS_NAME = 0x41, 2  # $FILE_NAME's field for the name space; the name space of short names
 
 
 class Extent(NamedTuple):
-    """How long a volume is.
+    """A volume's length.
 
     Attributes:
-        size: bytes, without the boot sector's copy behind them.
-        sector_size: bytes.
-        clusters: how many.
-        bad_bytes: of $BadClus:$Bad.
-        bitmap_bytes: of $Bitmap.
-        clear_behind: bits of $Bitmap behind the last cluster's that are clear.
+        size: bytes, without the boot sector's copy after them.
+        sector_size: bytes of a sector.
+        clusters: number of clusters.
+        bad_bytes: size of $BadClus:$Bad.
+        bitmap_bytes: size of $Bitmap.
+        clear_behind: number of clear bits in $Bitmap after the last cluster's.
     """
 
     size: int
@@ -54,14 +54,16 @@ class Extent(NamedTuple):
 
 
 class NtfsFileSystem:
-    """An NTFS volume. Reparse points are not followed: offline, their targets may mean something else."""
+    """An NTFS volume. Reparse points are not followed: outside of its Windows their targets may be something else."""
 
     def __init__(self, device: BlockDevice, position: int) -> None:
         self._position = position
         self._volume_size = device.size
-        self._directories: dict[str, Any] = {}  # by their paths as they were asked for
-        self._spelled: dict[str, tuple[str, Any]] = {}  # the same, with their own names
-        self._indexes: dict[int, DirectoryIndex] = {}  # of the directories in which names were looked up last
+        self._directories: dict[str, Any] = {}  # path as it was asked for -> record
+        self._spelled: dict[str, tuple[str, Any]] = {}  # the same -> (path as the volume spells it, record)
+        self._indexes: dict[
+            int, DirectoryIndex
+        ] = {}  # record number -> index, of the directories that were searched last
         with reading("NTFS volume", position):
             self._ntfs = BoundedNtfs(device)
             self.cluster_size: int = self._ntfs.cluster_size
@@ -81,25 +83,25 @@ class NtfsFileSystem:
 
     @property
     def total_bytes(self) -> int:
-        """With the boot sector's copy, which lies behind the last sector that the boot sector counts."""
+        """The volume's length in bytes, with the boot sector's copy after its last sector."""
         with reading("NTFS volume", self._position):
             return int((self._ntfs.boot_sector.NumberSectors + 1) * self._ntfs.sector_size)
 
     @cached_property
     def free_space(self) -> FreeSpace:
-        """Read from $Bitmap, all of it, once."""
+        """The free space. Reads the whole $Bitmap once."""
         with reading("NTFS $Bitmap", self._position):
             clusters, size = self._ntfs.clusters, -(-self._ntfs.clusters // 8)
             stream = content_of(self._ntfs.mft.get(BITMAP_RECORD))
             return free_space((stream.read(min(CHUNK, size - at)) for at in range(0, size, CHUNK)), clusters)
 
     def why_log_pending(self) -> str | None:
-        """What in the volume's log says that there is work left to do; None where there is none."""
+        """Why the volume's log must be replayed, according to it; None if it need not be."""
         with reading("NTFS $LogFile", self._position):
             return why_not_closed(content_of(self._ntfs.mft.get(LOG_RECORD)))
 
     def runs_of(self, record: int, kind: int, name: str) -> list[tuple[int, int]]:
-        """(first cluster, clusters) of what an attribute stores, in the order of its content; without holes."""
+        """The runs of an attribute, in the order of its content, without holes: (first cluster, number of clusters)."""
         with reading(f"NTFS file record {record}", self._position):
             return _stored(self._ntfs.mft.get(record).attributes.find(name, ATTRIBUTE_TYPE_CODE(kind)))
 
@@ -110,7 +112,7 @@ class NtfsFileSystem:
 
     @property
     def extent(self) -> Extent:
-        """How long the volume is, as the boot sector and the files that stand for all clusters have it."""
+        """The volume's length according to the boot sector, $Bitmap and $BadClus."""
         with reading("NTFS volume", self._position):
             sectors, sector_size = self._ntfs.boot_sector.NumberSectors, self._ntfs.sector_size
             bitmap = content_of(self._ntfs.mft.get(BITMAP_RECORD))
@@ -121,14 +123,14 @@ class NtfsFileSystem:
             )
 
     def _clear_behind(self, bitmap: BinaryIO) -> int:
-        """How many bits behind the last cluster's are clear in $Bitmap, which has whole groups of 64."""
+        """The number of clear bits in $Bitmap after the last cluster's. $Bitmap has a multiple of 64 bits."""
         groups, rest = divmod(self._ntfs.clusters, 64)
         bitmap.seek(groups * 8)
         bits = int.from_bytes(bitmap.read(8).ljust(8, b"\xff"), "little") | (1 << rest) - 1
         return 64 - bits.bit_count()
 
     def pieces_of(self, path: str) -> int | None:
-        """In how many pieces a file lies on the disk, 0 where it lies in its record; None where there is none."""
+        """The number of pieces of a file on the disk, 0 if it is in its record; None if there is no such file."""
         with reading(f"NTFS file {path}", self._position):
             record = self._record(path)
             if record is None or record.is_dir() or not record.has_stream():
@@ -151,7 +153,7 @@ class NtfsFileSystem:
                 raise NotFoundError(f"there is no file \\{path}")
             if (why := why_not_read(record)) is not None:
                 raise UnsupportedError(f"\\{path} {why}")
-            if not 0 <= (size := record.size()) <= self._volume_size:  # dissect takes sizes for signed
+            if not 0 <= (size := record.size()) <= self._volume_size:  # dissect reads sizes as signed numbers
                 found = f"{size} bytes on a volume of {self._volume_size}"
                 raise UnsupportedError(f"the file \\{path} is larger than its volume, and so not read: {found}")
             return cast("BinaryIO", GuardedStream(content_of(record), f"NTFS file {path}", self._position))
@@ -214,7 +216,7 @@ class NtfsFileSystem:
             )
 
     def _find(self, directory: Any, name: str) -> tuple[DirectoryIndex, IndexEntry] | None:
-        """The entry of a name in a directory, with its index; None where there is none."""
+        """The entry of a name in a directory, with the index; None if there is none."""
         if not directory.is_dir():
             return None
         number = int(directory.segment)
@@ -226,7 +228,7 @@ class NtfsFileSystem:
         return None if entry is None else (index, entry)
 
     def _record(self, path: str) -> Any | None:
-        """What lies at a path. Directories on the way are kept: most of what is asked for lies beside each other."""
+        """The record of what is at a path; None if nothing is. Directories on the path are cached for later calls."""
         record, way = self._ntfs.mft.root, ""
         for part in file_path.split(path):
             way = f"{way}\\{part}"
@@ -244,7 +246,7 @@ class NtfsFileSystem:
 
 
 def _stored(attribute: Any) -> list[tuple[int, int]]:
-    """(first cluster, clusters) of the runs of an attribute, without holes."""
+    """The runs of an attribute, without holes: (first cluster, number of clusters)."""
     return [(int(lcn), int(length)) for lcn, length in attribute.dataruns() if lcn is not None]
 
 
@@ -259,19 +261,19 @@ def _described(record: Any, name: str) -> Entry:
 
 
 def _names_of(record: Any) -> int:
-    """How many names a file has, without the short forms of others."""
+    """The number of a file's names, without short forms."""
     names = (each.header.open().read() for each in record.attributes[ATTRIBUTE_TYPE_CODE.FILE_NAME])
     return sum(name[SPACE_AT] != DOS_NAME for name in names)
 
 
 def _clusters_of(record: Any) -> int:
-    """How many bytes of clusters go with a file, of all its streams: none in its record, and no holes."""
+    """Bytes of the clusters of a file, all streams included; resident values and holes have none."""
     return sum(_allocated(each.header) for each in record.attributes[ATTRIBUTE_TYPE_CODE.DATA])
 
 
 def _allocated(header: Any) -> int:
     place = None if header.resident else header.header.Form.Nonresident
-    if not place or place.LowestVcn:  # the first of several extents tells it for all
+    if not place or place.LowestVcn:  # the first of several extents has the size for all
         return 0
     packed = int(header.flags) & (DATA_PACKED | DATA_SPARSE)
     return max(int(place.TotalAllocated if packed else place.AllocatedLength), 0)

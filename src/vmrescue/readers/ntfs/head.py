@@ -1,7 +1,7 @@
-"""A file's size and first bytes, from its record as it stands, without the objects that dissect.ntfs makes of one.
+"""Reads a file's size and first bytes directly from its record, without dissect.ntfs's objects, to be fast.
 
-Only plain files are read here: one $DATA without a name, in the record or in clusters that are neither compressed,
-encrypted nor sparse, no attribute list, no reparse point. Of all others this says nothing, and `open` is for them.
+Only plain files are read here: one unnamed $DATA, resident or in clusters that are not compressed, encrypted or sparse,
+without attribute list and reparse point. For all others the result is None, and `open` has to be used.
 Source: linux-ntfs documentation, "File record", "Attribute Header", "Data runs".
 """
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 DATA, REPARSE_POINT = 0x80, 0xC0
 
-_ATTRIBUTE = struct.Struct("<IIBBHH")  # type, length, whether in clusters, name's length, name's place, flags
-_VALUE = struct.Struct("<16xIH")  # its size, its place
-_CLUSTERS = struct.Struct("<16xQ8xH6x8xQQ")  # first VCN, run list's place, size, initialized size
+_ATTRIBUTE = struct.Struct("<IIBBHH")  # type, length, non-resident, name's length, name's offset, flags
+_VALUE = struct.Struct("<16xIH")  # resident: value's size, offset
+_CLUSTERS = struct.Struct("<16xQ8xH6x8xQQ")  # non-resident: first VCN, run list's offset, size, initialized size
 
 
 def head_of(record: MftRecord, length: int) -> tuple[int, bytes] | None:
-    """(size, first `length` bytes) of a plain file; None of any other, and where something is odd."""
+    """(size, first `length` bytes) of a plain file; None for others, and if anything is odd."""
     attributes = list(attributes_of(record))
     if any(kind in (ATTRIBUTE_LIST, REPARSE_POINT) for kind, _ in attributes):
         return None
@@ -66,7 +66,7 @@ def _stored(record: MftRecord, attribute: bytes, length: int) -> tuple[int, byte
 
 
 def _runs(pairs: bytes) -> Iterator[tuple[int, int]]:
-    """(first cluster, clusters) of each run; a hole, or a run that is cut short, is one of no clusters."""
+    """The runs: (first cluster, number of clusters). For a hole or a run that is cut short the number is 0."""
     at = cluster = 0
     while at < len(pairs) and pairs[at]:
         counted, moved = pairs[at] & 15, pairs[at] >> 4

@@ -1,8 +1,8 @@
-"""The index of a directory: its nodes, their entries, and a name found in them.
+"""The index of a directory: its nodes, their entries, and the lookup of a name.
 
-dissect.ntfs opens the streams of an index and its file records; the nodes are taken apart here, with `struct`. Its own
-walk follows a child wherever it leads, goes through the blocks by steps that may be 0, and makes two objects of an
-entry, which costs thirty times as much.
+dissect.ntfs opens the streams of an index and the file records; the nodes are parsed here, with `struct`. Its own walk
+follows any child, may step through the blocks by 0 bytes, and makes two objects for each entry, which takes thirty
+times as long.
 Source: linux-ntfs documentation, "$INDEX_ROOT", "$INDEX_ALLOCATION", "Index Entry"; what Windows itself makes.
 """
 
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 
 FILE_NAMES = "$I30"  # the index of a directory
 BLOCKS = (512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)  # bytes
-MOST_BLOCKS = 1 << 18  # of an index: some four million names
-MOST_LOOKED_INTO = 64  # nodes for one name: Windows' trees have four levels, and few names fit in any case
-NODES_KEPT = 16  # of a directory's index, in memory
+MOST_BLOCKS = 1 << 18  # most blocks of an index: about four million names
+MOST_LOOKED_INTO = 64  # most nodes read for one name; Windows' trees have four levels, and few names match in any case
+NODES_KEPT = 16  # nodes of a directory's index kept in memory
 BLOCK_SIGNATURE, SECTOR_BITS = b"INDX", 9
 IS_NODE, IS_END = 1, 2  # flags of an entry
 IN_USE = 1  # a file record's flag
-DOS_NAME, WINDOWS_NAME = 2, 1  # a name's space: only the short form of another one; only a long one
-NAME_LENGTH_AT, NAME_SPACE_AT, NAME_AT = 0x40, 0x41, 0x42  # of $FILE_NAME
-NUMBER_MASK = (1 << 48) - 1  # of a file reference; above it is the sequence number
+DOS_NAME, WINDOWS_NAME = 2, 1  # name spaces: a short name; a long name that has a short one
+NAME_LENGTH_AT, NAME_SPACE_AT, NAME_AT = 0x40, 0x41, 0x42  # offsets in $FILE_NAME
+NUMBER_MASK = (1 << 48) - 1  # record number in a file reference; the sequence number is above it
 
-_ROOT = struct.Struct("<8xI4xII8x")  # bytes of a block; where the entries begin behind this point, their bytes
-_BLOCK = struct.Struct("<24xII")  # where the entries begin behind the 24 bytes, their bytes
+_ROOT = struct.Struct("<8xI4xII8x")  # bytes of a block; first entry and end of entries, both from byte 16
+_BLOCK = struct.Struct("<24xII")  # first entry and end of entries, both from byte 24
 _ENTRY = struct.Struct("<QHHI")  # file reference, length, key's length, flags
 _VCN = struct.Struct("<Q")
 
@@ -46,10 +46,10 @@ class IndexEntry(NamedTuple):
     """An entry of a node.
 
     Attributes:
-        reference: of the file: its record's number, and above 48 bits the sequence number.
+        reference: of the file: record number in the lower 48 bits, sequence number above.
         key: a $FILE_NAME.
         flags: `IS_NODE`, `IS_END`.
-        vcn: of the node below, where there is one.
+        vcn: VCN of the child node; None if there is none.
     """
 
     reference: int
@@ -63,12 +63,12 @@ class IndexEntry(NamedTuple):
 
 
 class DirectoryIndex:
-    """The names in a directory, looked up one after the other.
+    """The names in a directory, for lookups.
 
-    Who goes through a folder asks for neighbours: the nodes that were looked into last are kept.
+    The nodes that were read last are kept, because a walk through a folder looks up neighbouring names.
 
     Raises:
-        FormatError: the index is none that Windows would make, here and in all that follows.
+        FormatError: the index is damaged; also raised by the methods.
     """
 
     def __init__(self, directory: MftRecord) -> None:
@@ -80,18 +80,18 @@ class DirectoryIndex:
         self._block_size: int = _ROOT.unpack_from(self._root)[0]
         in_clusters = directory.ntfs.cluster_size <= self._block_size
         self._vcn_bits: int = directory.ntfs.cluster_size_shift if in_clusters else SECTOR_BITS
-        self._kept: dict[int | None, list[IndexEntry]] = {}  # nodes, the last one that was asked for at the end
+        self._kept: dict[int | None, list[IndexEntry]] = {}  # VCN -> node's entries; the last node used is at the end
 
     # -- a name
 
     def find(self, name: str) -> IndexEntry | None:
-        """The entry of a name; None where the directory has none.
+        """The entry spelled exactly `name`, else the one that matches in any case; None if there is none.
 
-        The exact spelling wins. Without it any case of letters fits: names that differ only in case stand beside each
-        other where a POSIX program made them, and in folders that Windows was told to take case for real.
+        A directory can have names that differ only in case: POSIX programs make such names, and Windows does in folders
+        that are set to be case-sensitive.
 
         Raises:
-            UsageError: several fit, of different files.
+            UsageError: none is spelled so, and several of different files match.
         """
         found = list(self._fitting(None, self._record.ntfs.sort_key(name), []))
         for entry in found:
@@ -102,9 +102,9 @@ class DirectoryIndex:
         return found[0] if found else None
 
     def _fitting(self, vcn: int | None, wanted: list[int], way: list[int]) -> Iterator[IndexEntry]:
-        """The entries in a node (None: the root) and below it whose names differ from one in case at most.
+        """The entries in a node (None: the root) and below it whose names equal the wanted one except in case.
 
-        `way` gathers the nodes that were looked into, each of which is there once.
+        The VCNs of the nodes that were read are added to `way`; reading one twice is an error.
         """
         node, upper = self._node(vcn), self._record.ntfs.sort_key
 
@@ -130,13 +130,13 @@ class DirectoryIndex:
     # -- all names
 
     def names(self) -> Iterator[IndexEntry]:
-        """The entries of all names that are more than the short form of another."""
+        """The entries of all names, without short forms."""
         return (entry for entry in self._entries() if entry.key[NAME_SPACE_AT] != DOS_NAME)
 
     def _entries(self) -> Iterator[IndexEntry]:
-        """Every entry with a key: of the root, then of all blocks in use, in their order in the file.
+        """Every entry with a key: those of the root, then of all blocks in use, in their order in the file.
 
-        A block that is not in use still holds the names that were in it last, of files that are gone or elsewhere.
+        Blocks that are not in use are skipped: they have old names, of files that were deleted or moved.
         """
         size = self._size_of_blocks()
         yield from (entry for entry in self._root_entries() if not entry.is_end)
@@ -151,7 +151,7 @@ class DirectoryIndex:
     # -- nodes
 
     def _node(self, vcn: int | None) -> list[IndexEntry]:
-        """A node's entries. Raises FormatError where it has none."""
+        """A node's entries. Raises FormatError if the node is not valid."""
         node = self._kept.pop(vcn, None)
         if node is None:
             if vcn is None:
@@ -169,7 +169,7 @@ class DirectoryIndex:
         return node
 
     def _size_of_blocks(self) -> int:
-        """Bytes of an index block; 0 where the index has none."""
+        """Bytes of an index block; 0 if the index has no blocks."""
         if not self._blocks:
             return 0
         size = self._block_size
@@ -180,7 +180,7 @@ class DirectoryIndex:
         return size
 
     def _block(self, vcn: int) -> bytes | None:
-        """An index block with its sectors' last bytes in place; None where there is none."""
+        """An index block with fix-ups undone; None if there is no valid block."""
         self._blocks.seek(vcn << self._vcn_bits)
         data = self._blocks.read(self._block_size)
         if len(data) != self._block_size or data[:4] != BLOCK_SIGNATURE:
@@ -195,7 +195,7 @@ class DirectoryIndex:
         return self._sound(block, 0x18 + first, 0x18 + first + size)
 
     def _sound(self, node: bytes, at: int, end: int) -> Iterator[IndexEntry]:
-        """A node's entries up to its last, of which each takes room."""
+        """A node's entries up to its last one. Raises FormatError if an entry's length is not possible."""
         while at < end and at + _ENTRY.size <= len(node):
             reference, length, key_length, flags = _ENTRY.unpack_from(node, at)
             if length < _ENTRY.size:
@@ -214,25 +214,25 @@ class DirectoryIndex:
     # -- an entry
 
     def name_of(self, entry: IndexEntry) -> str:
-        """The name in an entry. It may hold half a pair of surrogates."""
+        """The name in an entry; it may have lone surrogates."""
         key = entry.key
         if len(key) < NAME_AT or len(key) < NAME_AT + 2 * key[NAME_LENGTH_AT]:
             raise odd(self._record, "index entries with a name", f"{len(key)} bytes")
         return _name_in(key)
 
     def target_of(self, entry: IndexEntry) -> MftRecord:
-        """The record that an entry leads to. Raises FormatError where that is another file's by now."""
+        """The record that an entry leads to. Raises FormatError if it belongs to another file by now."""
         record, wanted = self.record_of(entry), entry.reference >> 48
         if not record.header.Flags & IN_USE or record.header.SequenceNumber != wanted:
             raise odd(record, f"the file with sequence number {wanted}", record.header.SequenceNumber)
         return record
 
     def record_of(self, entry: IndexEntry) -> MftRecord:
-        """The record that an entry leads to, whosever it is by now."""
+        """The record that an entry leads to, even if it belongs to another file by now."""
         return self._record.ntfs.mft.get(entry.reference & NUMBER_MASK)
 
     def long_name(self, entry: IndexEntry) -> str:
-        """The name in an entry, or the long one that it is the short form of."""
+        """The name in an entry; if it is a short form, the long name of the same file."""
         if entry.key[NAME_SPACE_AT] == DOS_NAME:
             for found in self.record_of(entry).attributes[ATTRIBUTE_TYPE_CODE.FILE_NAME]:
                 key = found.header.open().read()

@@ -1,6 +1,6 @@
-"""Whether the log of a volume is closed or empty, as its restart pages have it: what confirms that it was replayed.
+"""Whether a volume's log is closed or empty, according to its restart pages. Confirms a replay.
 
-dissect.ntfs knows nothing of $LogFile, so its pages are taken apart here. Source: linux-ntfs documentation, "$LogFile".
+dissect.ntfs does not parse $LogFile, so its pages are parsed here. Source: linux-ntfs documentation, "$LogFile".
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-STRIDE = 512  # bytes between the places that fixups protect
+STRIDE = 512  # bytes between two fix-ups
 LARGEST_PAGE = 64 << 10
 RESTART, CHECKED = b"RSTR", b"CHKD"
 ERASED = b"\xff\xff\xff\xff"
-NOBODY = 0xFFFF  # in the place of the first client that has the log in use
+NOBODY = 0xFFFF  # value of "first client in use" if no client uses the log
 CLEAN = 0x0002  # flag of the restart area
 
-# signature, fixups (place, count), LSN, bytes of a page and of a log page, place of the area, version (minor, major)
+# signature, fix-ups (offset, count), LSN, bytes of a page and of a log page, area's offset, version (minor, major)
 _PAGE = struct.Struct("<4sHHQII3H")
 _AREA = struct.Struct("<Q3HH")  # LSN, clients, free, in use, flags
 
@@ -32,7 +32,7 @@ class _Restart(NamedTuple):
 
 
 def why_not_closed(log: BinaryIO) -> str | None:
-    """What in the log says that there is work left to do; None where there is none."""
+    """Why the log must be replayed; None if it need not be."""
     size = log.seek(0, os.SEEK_END)
     places = [0, *(STRIDE << power for power in range(LARGEST_PAGE.bit_length()) if STRIDE << power <= LARGEST_PAGE)]
     found = [page for at in places if (page := _restart(log, at, size))]
@@ -53,7 +53,7 @@ def _read(log: BinaryIO, at: int, length: int) -> bytes:
 
 
 def _restart(log: BinaryIO, at: int, size: int) -> _Restart | None:
-    """The restart page at a place of the log; None where there is none that is whole."""
+    """The restart page at a position of the log; None if there is no valid one."""
     head = _read(log, at, _PAGE.size)
     if len(head) < _PAGE.size or head[:4] not in (RESTART, CHECKED):
         return None

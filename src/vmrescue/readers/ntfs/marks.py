@@ -1,7 +1,7 @@
-"""How NTFS keeps a file: marks for whoever lists it, and why its content cannot be had from the disk alone.
+"""How NTFS stores a file: marks for listings, and why its content cannot be read from the disk alone.
 
-A reparse point is handed to a driver of Windows, which may give other content than the file's own clusters hold: those
-of a file of Compact OS (WOF) are zeros. So what a driver answers for is refused by name, never read past it.
+A reparse point is handled by a driver in Windows, which may give other content than the file's clusters: those of a
+Compact OS (WOF) file are zeros. So reading the content of such files is refused, with the driver's name.
 Source: Microsoft, MS-FSCC 2.1.2.1 "Reparse Tags" and 2.6 "File Attributes".
 """
 
@@ -18,12 +18,12 @@ from vmrescue.reparse_tags import WOF, title
 if TYPE_CHECKING:
     from dissect.ntfs.mft import MftRecord
 
-SPARSE, OFFLINE, PACKED, ENCRYPTED, RECALL = 0x200, 0x1000, 0x800, 0x4000, 0x40_0000  # attributes of files
-DATA_PACKED, DATA_ENCRYPTED, DATA_SPARSE = 0x00FF, 0x4000, 0x8000  # flags of the data's own attribute
+SPARSE, OFFLINE, PACKED, ENCRYPTED, RECALL = 0x200, 0x1000, 0x800, 0x4000, 0x40_0000  # file attributes
+DATA_PACKED, DATA_ENCRYPTED, DATA_SPARSE = 0x00FF, 0x4000, 0x8000  # flags of the attribute $DATA
 STANDARD = Struct("<8xQ16xI")  # of $STANDARD_INFORMATION: when the content changed, in 100 ns; the attributes
 START = datetime(1601, 1, 1, tzinfo=UTC)
 JUNCTION, SYMBOLIC_LINK, DEDUPLICATED = 0xA0000003, 0xA000000C, 0x80000013
-CLOUD, CLOUD_NUMBER = 0x9000001A, 0xF000  # a cloud store's tag; which of the sixteen it is
+CLOUD, CLOUD_NUMBER = 0x9000001A, 0xF000  # tag of cloud stores; the bits that number the sixteen of them
 MARKS = {WOF: "WOF", JUNCTION: "junction", SYMBOLIC_LINK: "symbolic link", DEDUPLICATED: "deduplicated", CLOUD: "cloud"}
 WHY = {
     WOF: "is compressed by WOF (compact OS), which vmrescue does not unpack: its own clusters hold no content",
@@ -57,7 +57,7 @@ def _standard(data: bytes) -> Standard:
 
 
 def marks_of(record: MftRecord, standard: Standard | None = None) -> tuple[str, ...]:
-    """In what a file or directory differs from plain content on the disk."""
+    """Marks of how a file or directory is stored, if not as plain content on the disk."""
     attributes, flags, tag = (standard or standard_of(record)).attributes, _data_flags(record), _tag(record)
     found = {
         "compressed": attributes & PACKED or flags & DATA_PACKED,
@@ -70,17 +70,17 @@ def marks_of(record: MftRecord, standard: Standard | None = None) -> tuple[str, 
 
 
 def storage_of(record: MftRecord) -> tuple[str, ...]:
-    """How the content itself is stored, where it is not stored as it is read."""
+    """How the content itself is stored, if not as plain bytes."""
     flags = _data_flags(record)
     kinds = {"encrypted": DATA_ENCRYPTED, "compressed": DATA_PACKED, "sparse": DATA_SPARSE}
     return tuple(kind for kind, flag in kinds.items() if flags & flag)
 
 
 def why_not_read(record: MftRecord) -> str | None:
-    """What to say of a file whose content is not what its clusters hold; None where it is."""
+    """Why a file's content is not what its clusters have; None if it is."""
     tag = _tag(record)
     if tag == CLOUD and not standard_of(record).attributes & (OFFLINE | RECALL):
-        tag = None  # all of it is here
+        tag = None  # the content is all on the disk
     if tag is not None:
         why = f"is a reparse point ({title(tag)}): its content is not what its clusters hold"
         return WHY.get(tag, why)

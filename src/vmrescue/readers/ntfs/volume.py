@@ -1,9 +1,8 @@
-"""dissect.ntfs within bounds: what a volume says of itself makes it neither loop nor take memory without end.
+"""dissect.ntfs with limits: a damaged volume cannot make it loop or use unlimited memory.
 
-Version 3.16 unfolds a compressed hole of any length cluster by cluster; reads clusters again for each run that names
-them; and follows the attribute lists of the records that an attribute list names. So records are looked at before it
-takes them apart; indexes are walked in `index`. Sources of the limits: linux-ntfs documentation; what Windows itself
-makes.
+Version 3.16 lists a compressed hole of any length cluster by cluster, reads clusters again for each run that names
+them, and follows the attribute lists of records that an attribute list names. So records are checked before dissect
+parses them; indexes are parsed in `index`. Sources of the limits: linux-ntfs documentation, and what Windows makes.
 """
 
 from __future__ import annotations
@@ -29,28 +28,28 @@ if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
 
 ATTRIBUTE_LIST, END = 0x20, 0xFFFFFFFF
-LONGEST_LIST = 256 << 10  # bytes of an attribute list: Windows' own limit
-LIST_ENTRY = 24  # bytes of the shortest
+LONGEST_LIST = 256 << 10  # most bytes of an attribute list, in Windows too
+LIST_ENTRY = 24  # bytes of the shortest entry of an attribute list
 UPCASE_RECORD, UPCASE_SIZE = 10, 0x20000  # $UpCase is always file record 10
 
-_HEAD = struct.Struct("<IIB")  # an attribute's type, length, whether its value lies elsewhere
+_HEAD = struct.Struct("<IIB")  # an attribute's type, length, whether it is non-resident
 _LENGTH = struct.Struct("<H")
 BOOT_SECTOR = "NTFS boot sector"
 SECTORS = (512, 1024, 2048, 4096)  # bytes
 LARGEST_CLUSTER, LARGEST_RECORD = 2 << 20, 65536  # bytes
-MOST_CLUSTERS = (1 << 32) - 1  # Windows' own limit
-# name, sector's bytes, cluster's sectors, sectors, $MFT, $MFTMirr (clusters), file record's size
+MOST_CLUSTERS = (1 << 32) - 1  # the limit in Windows
+# OEM name, bytes of a sector, sectors of a cluster, sectors, $MFT, $MFTMirr (clusters), size of a file record
 _BOOT = struct.Struct("<3x8sHB26xQQQb")
 
 
 class _Nothing:
-    """In place of the security and change journal streams, for which dissect would search the volume at once."""
+    """Replaces the security and change journal streams, which dissect would otherwise search for at once."""
 
     size = 0
 
 
 def _clusters(device: BlockDevice) -> int:
-    """How many clusters a volume has. Raises FormatError where its boot sector has numbers of no volume."""
+    """The number of a volume's clusters. Raises FormatError if its boot sector's fields are not possible."""
     if device.size < _BOOT.size:
         raise FormatError(BOOT_SECTOR, None, f"a volume of {_BOOT.size} bytes or more", device.size)
     name, sector, per_cluster, sectors, table, mirror, record = _BOOT.unpack(device.read_at(0, _BOOT.size))
@@ -74,10 +73,10 @@ def _clusters(device: BlockDevice) -> int:
 
 
 class BoundedNtfs(NTFS):  # type: ignore[misc]  # dissect.ntfs has no types
-    """dissect's reader of a volume whose geometry is sane.
+    """dissect's reader, for a volume whose geometry was checked.
 
     Raises:
-        FormatError: the boot sector or a record of $MFT asks for what no volume has.
+        FormatError: a field of the boot sector or of a record of $MFT is not possible.
     """
 
     def __init__(self, device: BlockDevice) -> None:
@@ -86,7 +85,7 @@ class BoundedNtfs(NTFS):  # type: ignore[misc]  # dissect.ntfs has no types
 
     @property
     def geometry(self) -> dict[str, int | None]:
-        """What the volume is to dissect; its size of index blocks is wrong in version 3.16, and not used here."""
+        """The geometry according to dissect, without the size of index blocks, which is wrong in version 3.16."""
         sector = self.boot_sector
         return {
             "sector size": self.sector_size,
@@ -99,14 +98,14 @@ class BoundedNtfs(NTFS):  # type: ignore[misc]  # dissect.ntfs has no types
 
     @cached_property
     def _upper_cases(self) -> array[int]:
-        """$UpCase: the upper case of each UTF-16 unit, by which this volume sorts its names."""
+        """$UpCase: the upper case of each UTF-16 unit, by which the volume sorts names."""
         table = array("H", content_of(self.mft.get(UPCASE_RECORD)).read(UPCASE_SIZE).ljust(UPCASE_SIZE, b"\0"))
         if sys.byteorder == "big":
             table.byteswap()
         return table
 
     def sort_key(self, name: str) -> list[int]:
-        """What sorts as the name does where its case does not matter."""
+        """The name's sort key, in which case does not matter."""
         if name.isascii():
             return list(map(ord, name.upper()))
         units = memoryview(name.encode("utf-16-le", "surrogatepass")).cast("B")
@@ -118,12 +117,12 @@ class BoundedNtfs(NTFS):  # type: ignore[misc]  # dissect.ntfs has no types
 
     @mft.setter
     def mft(self, table: Mft | None) -> None:
-        """dissect makes a table that would look at no record before it takes it apart."""
+        """Replaces dissect's table, which would not check records, by `BoundedMft`."""
         self._mft = table if table is None else BoundedMft(table.fh, self)
 
 
 class BoundedMft(Mft):  # type: ignore[misc]
-    """The file table, whose records are looked at before their attributes are read."""
+    """The file table; records are checked before their attributes are read."""
 
     def get(self, ref: Any, root: MftRecord | None = None) -> MftRecord:
         record = super().get(ref, root)
@@ -131,7 +130,7 @@ class BoundedMft(Mft):  # type: ignore[misc]
         return record
 
     def __call__(self, ref: Any, *arguments: Any, **named: Any) -> MftRecord:
-        """Used for the records that an attribute list names: they have none themselves."""
+        """dissect calls this for the records in an attribute list. They must not have attribute lists themselves."""
         record = self.get(ref, *arguments, **named)
         if any(kind == ATTRIBUTE_LIST for kind, _ in attributes_of(record)):
             raise odd(record, "no attribute list in a record that one names", "one")
@@ -139,7 +138,7 @@ class BoundedMft(Mft):  # type: ignore[misc]
 
 
 def attributes_of(record: MftRecord) -> Iterator[tuple[int, int]]:
-    """(type, offset in the record) of each attribute, as far as they are sound."""
+    """Each attribute, up to the first that is not valid: (type, offset in the record)."""
     data = record.data
     offset = record.header.FirstAttributeOffset
     while offset + _HEAD.size <= len(data):
@@ -151,7 +150,7 @@ def attributes_of(record: MftRecord) -> Iterator[tuple[int, int]]:
 
 
 def check_record(record: MftRecord) -> None:
-    """Raises FormatError where dissect would take a record's attributes apart without end."""
+    """Raises FormatError if dissect would not finish parsing the record's attributes."""
     for kind, offset in attributes_of(record):
         if kind == ATTRIBUTE_LIST:
             _check_list(record, AttributeHeader(BytesIO(record.data), offset, record))
