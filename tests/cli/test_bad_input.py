@@ -23,7 +23,7 @@ GEN2_OS_START = 57 * MIB
 STORE_RULES = {"bad-memory", "memory-limit", "serial-console", "boot-device", "boot-entry", "boot-options"}
 STORE_RULES |= {"boot-policy"}
 SYSTEM_RULES = {"control-set", "page-file", "crash-dump", "boot-driver", "class-filter", "start-override"}
-SYSTEM_RULES |= {"lost-driver", "setup-command", "boot-execute", "driver-verifier"}
+SYSTEM_RULES |= {"boot-store", "lost-driver", "setup-command", "boot-execute", "driver-verifier"}
 WINDOWS_RULES = SYSTEM_RULES | {"free-space", "fragmentation", "boot-file"}
 
 
@@ -198,9 +198,9 @@ def test_an_encrypted_os_volume_is_a_finding_and_the_boot_store_is_repaired(gen2
     assert "volume-state: partition 3 is encrypted" in found.stdout
     assert "bad-memory" in found.stdout  # the store is on the EFI system partition, which is never encrypted
     assert (
-        "not checked: boot-file, boot-driver, start-override, class-filter, lost-driver, setup-command, boot-execute, "
-        "driver-verifier, control-set, free-space, fragmentation, page-file, crash-dump: the OS volume is encrypted"
-        in found.stdout
+        "not checked: boot-file, boot-store, boot-driver, start-override, class-filter, lost-driver, setup-command, "
+        "boot-execute, driver-verifier, control-set, free-space, fragmentation, page-file, crash-dump: the OS "
+        "volume is encrypted" in found.stdout
     )
     document = json.loads(vmrescue("diagnose", disk, "--format", "json").stdout)
     missing = {each["check"]: each["because"] for each in document["not_checked"]}

@@ -14,6 +14,7 @@ from vmrescue.checks.boot.boot_options import boot_options
 from vmrescue.checks.boot.boot_path import boot_path
 from vmrescue.checks.boot.boot_policy import boot_policy
 from vmrescue.checks.boot.boot_sector import boot_sector
+from vmrescue.checks.boot.boot_store import boot_store
 from vmrescue.checks.boot.class_filter import class_filter
 from vmrescue.checks.boot.control_set import control_set
 from vmrescue.checks.boot.driver_verifier import driver_verifier
@@ -59,6 +60,7 @@ for each in (
     boot_sector,
     hidden_sectors,
     boot_file,
+    boot_store,
     boot_device,
     boot_entry,
     boot_options,

@@ -61,7 +61,16 @@ STOP_CODES = {
             "boot manager",
             "The boot store, the loader or a boot driver is missing or damaged.",
             _page("boot-error-0xc000000f"),
-            ("boot-path", "missing-part", "boot-device", "boot-file", "boot-driver", "lost-driver", "hive-log"),
+            (
+                "boot-path",
+                "missing-part",
+                "boot-store",
+                "boot-device",
+                "boot-file",
+                "boot-driver",
+                "lost-driver",
+                "hive-log",
+            ),
         ),
         StopCode(
             0xC000000E,

@@ -1,0 +1,98 @@
+"""A boot store made anew: the boot manager, one loader, and the settings that they inherit.
+
+Source: what Microsoft's BCDBoot writes, as its documentation and Microsoft's BCD reference have it; elements that it
+takes from a template beside these (locale's fonts, tools, Windows RE) are left to Windows and to bcdedit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vmrescue.bcd import edits, objects
+from vmrescue.bcd.device import Partition, encode
+from vmrescue.bcd.elements import Format
+from vmrescue.bcd.objects import ObjectType
+from vmrescue.bcd.whole_store import empty_store
+from vmrescue.registry.operations import SetValue
+from vmrescue.registry.value_type import ValueType
+from vmrescue.registry.value_type import encode as encode_registry
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from vmrescue.bcd.values import Value
+    from vmrescue.registry.operations import Operation
+
+STORE_MINOR = 3  # of the version of hives that Windows itself makes for stores
+BOOT_MANAGER, OS_LOADER = ObjectType(0x10100002), ObjectType(0x10200003)
+DEVICE, PATH, DESCRIPTION, LOCALE, INHERIT = 0x11000001, 0x12000002, 0x12000004, 0x12000005, 0x14000006
+OS_DEVICE, SYSTEM_ROOT = 0x21000001, 0x22000002
+DEFAULT, DISPLAY_ORDER, TIMEOUT = 0x23000003, 0x24000001, 0x25000004
+SECONDS = 30  # as BCDBoot has it
+LANGUAGE = "en-US"
+# What is inherited, in the order in which it is made
+SETTINGS = ("badmemory", "emssettings", "dbgsettings", "globalsettings", "bootloadersettings")
+INHERITED = {"globalsettings": ("dbgsettings", "emssettings", "badmemory"), "bootloadersettings": ("globalsettings",)}
+FORMATS = {1: Format.DEVICE, 2: Format.STRING, 3: Format.OBJECT, 4: Format.OBJECT_LIST, 5: Format.INTEGER}
+
+
+@dataclass(frozen=True)
+class NewLoader:
+    """The entry of a Windows.
+
+    Attributes:
+        guid: the entry's own.
+        partition: where the loader and Windows lie.
+        root: the folder of Windows, with a leading backslash.
+        path: of the loader.
+        title: what the boot menu calls it.
+    """
+
+    guid: UUID
+    partition: Partition
+    root: str
+    path: str
+    title: str
+
+
+def new_store(boot: Partition, manager_path: str | None, loader: NewLoader) -> list[Operation]:
+    """The operations that make a store of an empty hive.
+
+    Args:
+        boot: where the boot manager lies.
+        manager_path: its path, where the firmware asks for one (UEFI).
+        loader: what is started.
+    """
+    made = [*empty_store(), *(_number("Description", name, 1) for name in ("System", "TreatAsSystem"))]
+    for alias in SETTINGS:
+        known = objects.BY_ALIAS[alias]
+        made += _object(known.guid, known.type, {INHERIT: _guids(*INHERITED[alias])} if alias in INHERITED else {})
+    manager: dict[int, Value] = {DEVICE: encode(boot)}
+    if manager_path:
+        manager[PATH] = manager_path
+    manager |= {DESCRIPTION: "Windows Boot Manager", LOCALE: LANGUAGE, INHERIT: _guids("globalsettings")}
+    manager |= {DEFAULT: loader.guid, DISPLAY_ORDER: (loader.guid,), TIMEOUT: SECONDS}
+    entry: dict[int, Value] = {DEVICE: encode(loader.partition), PATH: loader.path, DESCRIPTION: loader.title}
+    entry |= {LOCALE: LANGUAGE, INHERIT: _guids("bootloadersettings")}
+    entry |= {OS_DEVICE: encode(loader.partition), SYSTEM_ROOT: loader.root}
+    return [
+        *made,
+        *_object(objects.BY_ALIAS["bootmgr"].guid, BOOT_MANAGER, manager),
+        *_object(loader.guid, OS_LOADER, entry),
+    ]
+
+
+def _object(guid: UUID, kind: ObjectType, elements: dict[int, Value]) -> list[Operation]:
+    made = edits.create_object(guid, kind)
+    return made + [
+        edits.set_element(guid, number, FORMATS[number >> 24 & 0xF], value) for number, value in elements.items()
+    ]
+
+
+def _guids(*aliases: str) -> tuple[UUID, ...]:
+    return tuple(objects.BY_ALIAS[alias].guid for alias in aliases)
+
+
+def _number(key: str, name: str, value: int) -> SetValue:
+    return SetValue(key, name, ValueType.DWORD, encode_registry(ValueType.DWORD, value))

@@ -1,0 +1,116 @@
+r"""boot-store: there is no boot store, and what it has to say can be told from the disk.
+
+Which Windows and which boot volume are meant is certain where there is one of each, each whole. What stood in a store
+beside these is not known; so it is made on request only.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from vmrescue.bcd.new_store import STORE_MINOR, NewLoader, new_store
+from vmrescue.checks.check import check
+from vmrescue.checks.facts import FileFact
+from vmrescue.checks.steps import Step
+from vmrescue.checks.subject import Part
+from vmrescue.plan import FileRef, PutFile
+from vmrescue.registry import Hive
+from vmrescue.registry.operations import make
+from vmrescue.rehearsal import endings
+from vmrescue.rehearsal.files import fault_of_file, machine_of
+from vmrescue.rehearsal.firmware import UEFI_MANAGER
+from vmrescue.rehearsal.stage import State
+from vmrescue.windows.boot_store import BIOS_STORE, UEFI_STORE
+from vmrescue.windows.loaders import partition_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmrescue.checks.finding import Finding
+    from vmrescue.checks.subject import Subject
+    from vmrescue.windows import Installation, OperatingSystem, Volume
+
+LOADERS = {1: "winload.exe", 2: "winload.efi"}
+NAMES = uuid.UUID("3d5f9a52-62c2-4cbe-8f0c-6a3a2f0d7d11")  # of the entries made here: the same disk gets the same one
+HIVE_NAME = "BCD"
+
+
+@check(
+    "boot-store",
+    family="boot",
+    severity="critical",
+    title="there is no boot store, and the disk tells what it has to say",
+    meaning="The boot manager stops with 0xc000000f: it does not know what to start. So it is after the store was "
+    "deleted, or the boot volume was formatted and given its boot manager only.",
+    fires="no volume has a boot store; one boot volume has a whole boot manager, and one Windows a whole loader for it",
+    repair="make a store with the boot manager, an entry for that Windows, and the settings that they inherit; without "
+    "Windows RE, and nothing of what else a store may hold",
+    source='Microsoft, "BCDBoot Command-Line Options"; '
+    "learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/boot-error-0xc000000f",
+    step=Step.REPAIR_VM,
+    needs=(Part.WINDOWS,),
+    applicability="on_request",
+)
+def boot_store(subject: Subject) -> Iterator[Finding]:
+    found = subject.installation
+    if found.stores or found.unreadable or found.encrypted or found.generation is None or len(found.systems) != 1:
+        return
+    boot, windows = _boot_volume(subject, found.generation), subject.windows
+    path = UEFI_STORE if found.generation == 2 else BIOS_STORE
+    if boot is None or not _has_folder(boot, path) or not _has_loader(windows, found.generation):
+        return
+    content = _content(found, boot, windows)
+    if content is None:
+        return
+    place = FileRef(boot.disk_index, boot.partition.number, path)
+    yield boot_store.finding(
+        f"there is no \\{path} on {boot}; {windows} is the one Windows there is, and its loader is whole",
+        facts=(FileFact(f"\\{path}", None, None),),
+        changes=(PutFile(place, None, content),),
+    )
+
+
+def _boot_volume(subject: Subject, generation: int) -> Volume | None:
+    """The one from which the firmware surely starts, and whose boot manager is whole."""
+    stage = subject.rehearsal.stage(endings.FIRMWARE)
+    if stage.state in (State.STOP, State.UNKNOWN):
+        return None
+    disk = subject.installation.disks[0]
+    if generation == 1:
+        volumes = [each for each in disk.volumes if each.partition.active and each.partition.number <= 4]
+        return volumes[0] if len(volumes) == 1 else None
+    volumes = [each for each in disk.volumes if each.partition.role == "EFI system" and each.readable]
+    whole = [each for each in volumes if fault_of_file(each, UEFI_MANAGER) is None]
+    return whole[0] if len(volumes) == len(whole) == 1 else None
+
+
+def _has_folder(volume: Volume, path: str) -> bool:
+    nature = volume.files.nature(path.rpartition("\\")[0])
+    return nature is not None and nature.directory
+
+
+def _has_loader(windows: OperatingSystem, generation: int) -> bool:
+    """Whether its loader for this firmware is whole, and for the same machine as its kernel."""
+    system32 = f"{windows.root}\\System32"
+    machine = machine_of(windows.volume, f"{system32}\\ntoskrnl.exe")
+    loader = f"{system32}\\{LOADERS[generation]}"
+    return machine is not None and fault_of_file(windows.volume, loader, machine=machine) is None
+
+
+def _content(found: Installation, boot: Volume, windows: OperatingSystem) -> bytes | None:
+    """The store as a file; None where a partition has no name that a device element can say."""
+    places = partition_of(boot), partition_of(windows.volume)
+    if places[0] is None or places[1] is None or windows.volume.disk_index:
+        return None
+    generation = found.generation or 0
+    loader = NewLoader(
+        uuid.uuid5(NAMES, f"{places[1]}\\{windows.root}"),
+        places[1],
+        f"\\{windows.root}",
+        f"\\{windows.root}\\system32\\{LOADERS[generation]}",
+        windows.product.name or "Windows",
+    )
+    hive = Hive.create(HIVE_NAME, minor=STORE_MINOR)
+    make(hive, new_store(places[0], f"\\{UEFI_MANAGER}" if generation == 2 else None, loader))
+    return hive.to_bytes()
