@@ -12,6 +12,7 @@ import vmrescue as library
 from bcd.stores import judged
 from commands.here import output_of, vmrescue
 from support.images import fingerprint
+from support.machine import run
 from support.machine_disk import mounted_ntfs
 from vmrescue.commands.batch.runbook import Compiled, Runbook
 from vmrescue.diagnosis import open_disks
@@ -53,7 +54,7 @@ def test_later_lines_see_what_earlier_ones_did_and_all_is_one_plan_and_one_undo(
         r"reg query HKLM\SYSTEM\CurrentControlSet\Control\CrashControl /v Twice",
         r"reg export HKLM\BROKEN\Select %DIR%\select.reg /y",
         r"bcdedit /export C:\Windows\Temp\bcd.bak",
-        r"attrib -h -s -r F:\boot\bcd",
+        r"attrib +h +s F:\boot\bcd",
         r"bcdedit /store F:\boot\bcd /timeout 7",
         r"bcdedit /store F:\boot\bcd /timeout 9",
         r"bcdedit /store %DIR%\bcd.bak /timeout 3",
@@ -64,7 +65,10 @@ def test_later_lines_see_what_earlier_ones_did_and_all_is_one_plan_and_one_undo(
     document = json.loads(shown.out)
     (query,) = [line for line in document["lines"] if line["output"]]
     assert (query["line"], query["output"][2].split()) == (13, ["Twice", "REG_DWORD", "0x2"])
-    assert "line 16: attrib: nothing here minds a file's attributes" in shown.err
+    assert (
+        "line 16: the attributes of \\Boot\\BCD on partition 1 stay as they are: other lines write that file"
+        in shown.err
+    )
     assert "at the end of the file HKEY_LOCAL_MACHINE\\BROKEN is unloaded" in shown.err
     steps = [(step["reason"].split(":")[0], step["change"]["kind"]) for step in document["receipt"]["plan"]["steps"]]
     assert steps == [
@@ -136,6 +140,27 @@ def test_a_file_that_is_renamed_keeps_its_content_and_is_a_rename(gen1_broken: P
     assert (step.change.kind, step.change.file.path, vars(step.change)["after"]) == (
         *("rename-file", NLS.removeprefix("C:\\"), "C_437.old"),
     )
+
+
+def test_attributes_are_set_on_ntfs_and_fat_as_other_programs_see_them(gen1_broken: Path, gen2_healthy: Path) -> None:
+    before = fingerprint(gen1_broken)
+    file = written(gen1_broken.parent, rf"attrib +h +r -s {NLS}", r"attrib +S -A C:\Windows\Temp", rf"attrib -r {NLS}")
+    done = library.run(gen1_broken, file)
+    assert [(step.reason[:6], step.change.before_text, step.change.after_text) for step in done.plan.steps] == [
+        ("line 3", "(none)", "hidden"),
+        ("line 2", "(none)", "system"),
+    ]
+    with mounted_ntfs(gen1_broken, *OS) as root:
+        for name, bits in (("System32/C_437.NLS", 2), ("Temp", 4), ("System32/C_1252.NLS", 0)):
+            stored = os.getxattr(root / "Windows" / name, "system.ntfs_attrib")
+            assert int.from_bytes(stored, "little") & 7 == bits, name
+    library.undo(gen1_broken)
+    assert fingerprint(gen1_broken) == before
+
+    library.run(gen2_healthy, written(gen1_broken.parent, r"attrib +r +h +s S:\EFI\Microsoft\Boot\BCD"))
+    disk = gen2_healthy.with_suffix(".raw")
+    run("qemu-img", "convert", "-O", "raw", gen2_healthy, disk)
+    assert "SHR" in "".join(run("mattrib", "-i", f"{disk}@@{1 << 20}", "::/EFI/Microsoft/Boot/BCD").split())
 
 
 def test_a_pattern_takes_no_hidden_or_system_file(gen1_broken: Path) -> None:

@@ -23,6 +23,7 @@ from vmrescue.plan import (
     RegistryData,
     RenameFile,
     ReplayLog,
+    SetAttributes,
     SetValue,
     Step,
 )
@@ -41,6 +42,7 @@ CHANGES: list[Change] = [
     PutFile(FileRef(0, 2, r"Temp\old"), "00" * 32, b""),
     RenameFile(FileRef(0, 2, r"Temp\old"), "00" * 32, "new"),
     MakeFolder(FileRef(0, 2, r"Temp\folder")),
+    SetAttributes(FileRef(0, 2, r"Temp\folder"), 1, 6),
 ]
 PLAN = Plan(ImageIdentity(127 << 30, "12345678"), tuple(Step("crash-dump", "why", change) for change in CHANGES))
 

@@ -10,7 +10,7 @@ Invariants of every edit:
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -232,6 +232,13 @@ class FatVolume:
                 raise RefusedError(f"there already is a {name!r} beside {path!r}")
             directory.remove(entry)
             directory.add(name, entry.record)
+
+    def set_attributes(self, path: str, attributes: int, mask: int) -> None:
+        """Sets those attributes of a file or directory that `mask` has: Windows' own bits."""
+        with self._edit():
+            directory, entry = self._find(path)
+            record = replace(entry.record, attributes=entry.record.attributes & ~mask | attributes & mask)
+            directory.update(entry, record)
 
     @contextmanager
     def _edit(self) -> Iterator[None]:

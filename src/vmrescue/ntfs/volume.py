@@ -216,6 +216,13 @@ class NtfsVolume:
         with self._edit():
             rename(self._store, path, name)
 
+    def set_attributes(self, path: str, attributes: int, mask: int) -> None:
+        """Sets those attributes of a file or directory that `mask` has: Windows' own bits."""
+        with self._edit():
+            file = find_file(self._store, path)
+            check_not_system(file, path)
+            touch(file, modified=False, attributes=attributes & mask, without=mask)
+
     @contextmanager
     def _edit(self) -> Iterator[None]:
         """An edit of metadata: either everything is written, or nothing."""

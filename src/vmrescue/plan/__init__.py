@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vmrescue.plan.change import Change, FileRef, Needs, Stage
 from vmrescue.plan.change_document import change_from_dict, change_to_dict
-from vmrescue.plan.file_changes import DeleteFile, MakeFolder, PutFile, RenameFile
+from vmrescue.plan.file_changes import DeleteFile, MakeFolder, PutFile, RenameFile, SetAttributes
 from vmrescue.plan.hive_changes import CreateKey, DeleteKey, DeleteValue, HiveChange, ReplayLog, SetValue
 from vmrescue.plan.layout_changes import ExpandDisk, ExpandVolume, MovePartition, SetActive, SetPartitionType
 from vmrescue.plan.plan import ImageIdentity, Plan, PlaybookId, Step
@@ -37,6 +37,7 @@ __all__ = [
     "Step",
     "RestoreBootSector",
     "SetActive",
+    "SetAttributes",
     "SetHiddenSectors",
     "SetPartitionType",
     "WriteBootCopy",

@@ -10,7 +10,7 @@ from vmrescue.digests import sha256
 from vmrescue.errors import UsageError
 from vmrescue.plan import schema
 from vmrescue.plan.change import Change, FileRef
-from vmrescue.plan.file_changes import DeleteFile, MakeFolder, PutFile, RenameFile
+from vmrescue.plan.file_changes import DeleteFile, MakeFolder, PutFile, RenameFile, SetAttributes
 from vmrescue.plan.hive_changes import CreateKey, DeleteKey, DeleteValue, ReplayLog, SetValue
 from vmrescue.plan.layout_changes import ExpandDisk, ExpandVolume, MovePartition, SetActive, SetPartitionType
 from vmrescue.plan.registry_data import RegistryData
@@ -31,6 +31,7 @@ KINDS: dict[str, type[Change]] = {
         PutFile,
         RenameFile,
         MakeFolder,
+        SetAttributes,
         ReplayVolumeLog,
         WriteBootCopy,
         RestoreBootSector,

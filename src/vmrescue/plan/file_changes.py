@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from vmrescue.digests import sha256
 from vmrescue.plan.change import Change, told
+from vmrescue.readers.file_system import FLAGS, flags_of
 
 
 @dataclass(frozen=True)
@@ -75,3 +76,30 @@ class MakeFolder(Change):
     @property
     def after_text(self) -> str:
         return "(an empty folder)"
+
+
+@dataclass(frozen=True)
+class SetAttributes(Change):
+    """Make a file or folder read-only, hidden, a system's, or not: Windows' bits 1, 2, 4."""
+
+    kind = "set-attributes"
+    before: int
+    after: int
+
+    def __post_init__(self) -> None:
+        if (self.before | self.after) & ~sum(FLAGS):
+            raise ValueError(
+                f"attributes of {', '.join(FLAGS.values())} were expected, not {self.before}, {self.after}"
+            )
+
+    @property
+    def title(self) -> str:
+        return f"set the attributes of \\{self.file.path}"
+
+    @property
+    def before_text(self) -> str:
+        return ", ".join(flags_of(self.before)) or "(none)"
+
+    @property
+    def after_text(self) -> str:
+        return ", ".join(flags_of(self.after)) or "(none)"

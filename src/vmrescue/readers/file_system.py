@@ -23,6 +23,11 @@ def flags_of(attributes: int) -> tuple[str, ...]:
     return tuple(name for bit, name in FLAGS.items() if attributes & bit)
 
 
+def bits_of(flags: tuple[str, ...]) -> int:
+    """The attributes that these flags are."""
+    return sum(bit for bit, name in FLAGS.items() if name in flags)
+
+
 @dataclass(frozen=True)
 class Entry:
     """One name in a directory. `size` is in bytes, 0 for a directory; `is_link`: it is a reparse point.

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 from vmrescue.checks.settings import page_file
 from vmrescue.checks.storage import free_space
 from vmrescue.errors import RefusedError, VmRescueError
-from vmrescue.plan import Change, DeleteFile, HiveChange, MakeFolder, PutFile, RenameFile
+from vmrescue.plan import Change, DeleteFile, HiveChange, MakeFolder, PutFile, RenameFile, SetAttributes
 from vmrescue.registry.base_block import LOG_SUFFIXES
 from vmrescue.registry.hive_file import LARGEST_HIVE, LARGEST_LOG, check_content
 from vmrescue.transaction.deeds.deed import find_volume
-from vmrescue.transaction.deeds.files import file_hash
+from vmrescue.transaction.deeds.files import attributes_of, file_hash
 from vmrescue.transaction.stale import compare, stale
 from vmrescue.windows import Installation
 from vmrescue.windows.cleanup import CATEGORIES, chosen, is_named
@@ -65,6 +65,8 @@ def must_be_as_planned(steps: list[Step], disks: list[Disk]) -> None:
         elif isinstance(first, RenameFile):
             compare(first, first.before, file_hash(volume, file.path))
             deletions.must_not_be_needed(first, volume)
+        elif isinstance(first, SetAttributes):
+            compare(first, first.before, attributes_of(volume, file.path))
         elif isinstance(first, MakeFolder):
             compare(first, None, volume.files.nature(file.path))
         elif isinstance(first, HiveChange):

@@ -12,22 +12,12 @@ from vmrescue.readers.guard import reading
 from vmrescue.volumes import fat, ntfs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
     from vmrescue.device import BlockDevice, Readable
     from vmrescue.image.signs import Range
     from vmrescue.readers.file_system import FileSystem
     from vmrescue.volume.state import VolumeState
-
-
-class ListedFile(Protocol):
-    """A file or directory; `attributes` are Windows' own bits: 1 read-only, 2 hidden, 4 system."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def attributes(self) -> int: ...
 
 
 class VolumeEditor(Protocol):
@@ -60,11 +50,11 @@ class VolumeEditor(Protocol):
     def rename(self, path: str, name: str) -> None:
         """Renames a file in its directory."""
 
+    def set_attributes(self, path: str, attributes: int, mask: int) -> None:
+        """Sets those attributes of a file or directory that `mask` has: Windows' own bits."""
+
     def check(self) -> list[Any]:
         """What is wrong with the volume; empty if it is sound."""
-
-    def list(self, path: str = "") -> Sequence[ListedFile]:
-        """What is in a directory, with its attributes."""
 
 
 class FileSystemKind(Protocol):

@@ -26,12 +26,11 @@ from vmrescue.volumes.disk import Disk, DiskWithoutTable, Volume
 from vmrescue.windows.registry_file import RegistryFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from vmrescue.device import Readable
     from vmrescue.image import VirtualDisk
     from vmrescue.readers.file_system import FileSystem
-    from vmrescue.volumes.file_systems import ListedFile
 
 KIND = "hive"  # used as the name of the file system
 
@@ -181,12 +180,11 @@ class HiveFiles:
     def rename(self, path: str, name: str) -> None:
         raise RefusedError(f"{path} is a file of this machine: vmrescue renames none")
 
+    def set_attributes(self, path: str, attributes: int, mask: int) -> None:
+        raise RefusedError(f"{path} is a file of this machine: vmrescue changes nothing but what is in it")
+
     def check(self) -> list[str]:
         """Nothing to check: there is no file system."""
-        return []
-
-    def list(self, path: str = "") -> Sequence[ListedFile]:
-        """A hive has no attributes here."""
         return []
 
     def _is_log(self, path: str) -> bool:

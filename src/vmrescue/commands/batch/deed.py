@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from vmrescue.commands.batch.draft import Draft
 
@@ -15,6 +15,10 @@ class Said(NamedTuple):
 
     lines: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def with_notes(self, notes: Iterable[str]) -> Said:
+        """The same, and more to be said."""
+        return Said(self.lines, (*self.notes, *notes))
 
 
 class Deed(NamedTuple):

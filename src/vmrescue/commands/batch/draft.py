@@ -43,6 +43,7 @@ class Draft:
 
     Attributes:
         line: the number of the line that is being done.
+        left: what `changes` left out, each with the line that asked for it.
         defragmented: the volumes that are to be defragmented, each with the line, and whether free space is wanted too.
     """
 
@@ -53,6 +54,7 @@ class Draft:
         self.files = DraftFiles()
         self.loaded = LoadedHives()
         self.registry = DraftNames(self)
+        self.left: list[tuple[int, str]] = []
         self.defragmented: list[tuple[int, Volume, bool]] = []
         self._hives: dict[FileRef, _DraftHive] = {}
 
@@ -116,9 +118,17 @@ class Draft:
 
     def changes(self) -> Iterator[tuple[int, Volume, Change]]:
         """What all lines come to: each change with the line that asked for it last, and its volume."""
-        yield from self.files.changes()
-        for hive in self._hives.values():
-            yield from hive.changes()
+        found = [*self.files.changes(), *(each for hive in self._hives.values() for each in hive.changes())]
+        yield from found
+        changed = {self._ref(volume, change.file.path) for _, volume, change in found}
+        for line, volume, change in self.files.attribute_changes():
+            path = change.file.path
+            if self._ref(volume, path) in changed or not volume.files.entry(path):
+                self.left.append(
+                    (line, f"the attributes of {change.file} stay as they are: other lines write that file")
+                )
+            else:
+                yield line, volume, change
 
     def _draft_hive(self, volume: Volume, path: str) -> _DraftHive:
         ref = self._ref(volume, path)

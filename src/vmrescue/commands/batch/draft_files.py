@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vmrescue.digests import sha256
 from vmrescue.errors import NotFoundError, RefusedError
-from vmrescue.plan import DeleteFile, FileRef, MakeFolder, PutFile, RenameFile
-from vmrescue.readers.file_system import chunks, whole
+from vmrescue.plan import DeleteFile, FileRef, MakeFolder, PutFile, RenameFile, SetAttributes
+from vmrescue.readers.file_system import bits_of, chunks, whole
 from vmrescue.upcase import upper
 from vmrescue.windows.named_paths import is_folder
 
@@ -61,6 +61,7 @@ class DraftFiles:
         self.line = 0
         self._now: dict[Place, _Now] = {}
         self._folders: dict[Place, _Now] = {}
+        self._attributes: dict[Place, tuple[int, str, int]] = {}  # the line, the path, and what they are to be
         self._volumes: dict[tuple[int, int], Volume] = {}
 
     def is_file(self, volume: Volume, path: str) -> bool:
@@ -131,6 +132,35 @@ class DraftFiles:
                 if now.is_there:
                     names[upper(name)] = name
         return sorted(names.values(), key=upper)
+
+    def attributes(self, volume: Volume, path: str) -> int:
+        """Whether a file or folder is read-only, hidden or a system's, as bits; 0 for what lines have made."""
+        if (place := self._place(volume, path)) in self._attributes:
+            return self._attributes[place][2]
+        entry = volume.files.entry(path)
+        return bits_of(entry.flags) if entry else 0
+
+    def attributes_in(self, volume: Volume, folder: str) -> dict[str, int]:
+        """What lines have set in a folder, by the names in capitals."""
+        above = self._place(volume, folder)
+        found = {}
+        for place, (_, _, bits) in self._attributes.items():
+            parent, _, name = place.path.rpartition("\\")
+            if (*place[:2], parent) == above:
+                found[name] = bits
+        return found
+
+    def set_attributes(self, volume: Volume, path: str, attributes: int) -> None:
+        self._attributes[self._place(volume, path)] = self.line, volume.files.spelled(path), attributes
+
+    def attribute_changes(self) -> Iterator[tuple[int, Volume, SetAttributes]]:
+        """As `changes`, of attributes alone: also where something else of a file is changed, or it is new."""
+        for place, (line, path, after) in self._attributes.items():
+            volume = self._volumes[place[:2]]
+            entry = volume.files.entry(path)
+            before = bits_of(entry.flags) if entry else 0
+            if before != after:
+                yield line, volume, SetAttributes(self._ref(place, path), before, after)
 
     def changes(self) -> Iterator[tuple[int, Volume, Change]]:
         """Each change with the line that asked for it last, folders first. Raises as `read`."""

@@ -1,4 +1,4 @@
-r"""cmd's own commands for files: del, copy, ren, md.
+r"""Commands for files: cmd's own del, copy, ren, md; and attrib.
 
 Of a pattern (``*.tmp``) del takes no file that is hidden or a system's, unless it is told /a, and none that is
 read-only unless it is told /f, as cmd does; a file that is named goes whatever its attributes. Nobody is asked for a
@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 
 from vmrescue.commands.batch.deed import Deed, Said
 from vmrescue.commands.batch.draft import ON_A_DISK
-from vmrescue.commands.batch.words import own_words
+from vmrescue.commands.batch.words import own_words, program_words
 from vmrescue.errors import NotFoundError, RefusedError, UsageError
 from vmrescue.plan import schema
+from vmrescue.readers.file_system import bits_of
 from vmrescue.upcase import upper
+from vmrescue.windows.named_paths import is_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from vmrescue.volumes.disk import Volume
 
 READ_ONLY, HIDDEN, SYSTEM = 1, 2, 4  # attributes
+ATTRIBUTES = {"r": READ_ONLY, "h": HIDDEN, "s": SYSTEM, "a": 0}  # "archive" says only that a backup is due
 ALL = ("*", "*.*")
 DEEPEST = 256  # folders: a damaged volume may have a circle of them
 
@@ -70,7 +73,7 @@ def _delete_all(draft: Draft, volume: Volume, folder: str, pattern: str, switche
     gone = left = 0
     for each in _folders(volume, folder) if "s" in switches else [folder]:
         found = [name for name in draft.files.files_in(volume, each) if fits(name, pattern)]
-        marks = _attributes(volume, each) if found and kept else {}
+        marks = _attributes(draft, volume, each) if found and kept else {}
         for name in found:
             if marks.get(upper(name), 0) & kept:
                 left += 1
@@ -94,8 +97,10 @@ def _folders(volume: Volume, folder: str) -> Iterator[str]:
             yield from _folders(volume, f"{folder}\\{entry.name}".lstrip("\\"))
 
 
-def _attributes(volume: Volume, folder: str) -> dict[str, int]:
-    return {upper(each.name): each.attributes for each in volume.editor().list(folder)}
+def _attributes(draft: Draft, volume: Volume, folder: str) -> dict[str, int]:
+    """Those of a folder's files, by their names in capitals."""
+    listed = volume.files.entries(folder) if is_folder(volume, folder) else []
+    return {upper(each.name): bits_of(each.flags) for each in listed} | draft.files.attributes_in(volume, folder)
 
 
 def copy(statement: Statement) -> Deed:
@@ -125,7 +130,7 @@ def _sources(draft: Draft, source: str) -> list[tuple[str, bytes]]:
         volume, path = draft.file(source)
         return [(path.rpartition("\\")[2], draft.read(volume, path))]
     volume, path = draft.folder(f"{folder}\\" if folder.endswith(":") else folder)
-    marks = _attributes(volume, path)
+    marks = _attributes(draft, volume, path)
     names = [each for each in draft.files.files_in(volume, path) if fits(each, name)]
     names = [each for each in names if not marks.get(upper(each), 0) & (HIDDEN | SYSTEM)]
     if not names:
@@ -213,3 +218,35 @@ def fits(name: str, pattern: str) -> bool:
         else:
             return False
     return not pattern[place:].strip("*")
+
+
+def attrib(statement: Statement) -> Deed:
+    """``attrib +r -s -h path [/s] [/d]``: of a file, a folder, or the files that fit a pattern."""
+    words = program_words(statement.rest)
+    paths = [word for word in words if word[:1] not in "+-/"]
+    flags = [word.lower() for word in words if word[:1] in "+-"]
+    switches = {word.lower() for word in words if word[:1] == "/"}
+    if len(paths) != 1 or not flags:
+        raise UsageError("attrib takes the attributes that come and go, and one path")
+    if unknown := [*sorted(switches - {"/s", "/d", "/l"}), *(flag for flag in flags if flag[1:] not in ATTRIBUTES)]:
+        raise UsageError(f"attrib {unknown[0]} is not known here; r, h and s are set, a is passed over")
+    bits = {sign: sum({ATTRIBUTES[flag[1:]] for flag in flags if flag[0] == sign}) for sign in "+-"}
+    return Deed(partial(_attrib, paths[0], bits["+"], bits["-"], "/s" in switches))
+
+
+def _attrib(path: str, more: int, less: int, below: bool, draft: Draft) -> Said:
+    folder, _, name = path.rpartition("\\")
+    if _is_pattern(name) or below:
+        volume, top = draft.folder(f"{folder}\\" if folder.endswith(":") else folder)
+        places = [
+            f"{each}\\{found}".lstrip("\\")
+            for each in (_folders(volume, top) if below else [top])
+            for found in draft.files.files_in(volume, each)
+            if fits(found, name)
+        ]
+    else:
+        volume, place = draft.paths.find(path, draft.files.is_there, "file or folder")
+        places = [place]
+    for each in places:
+        draft.files.set_attributes(volume, each, draft.files.attributes(volume, each) & ~less | more)
+    return Said(notes=() if places else (f"no file is {path}",))

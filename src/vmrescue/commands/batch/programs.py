@@ -1,4 +1,4 @@
-"""The programs whose lines a command file may hold: bcdedit, reg, defrag, attrib."""
+"""The programs whose lines a command file may hold: bcdedit, reg, defrag."""
 
 from __future__ import annotations
 
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from vmrescue.commands.batch.draft import Draft
     from vmrescue.commands.batch.words import Statement
     from vmrescue.volumes.disk import Volume
-
-ATTRIBUTES = frozenset("rash")
-ATTRIBUTES_STAY = "attrib: nothing here minds a file's attributes, and they are left as they are"
 
 
 def bcdedit(statement: Statement) -> Deed:
@@ -119,26 +116,3 @@ def _defrag(command: defrag_language.Command, draft: Draft) -> Said:
         raise RefusedError(f"{volume} is on a data disk: only the image itself is defragmented")
     draft.defragmented.append((draft.line, volume, command.free_space))
     return Said(notes=command.notes)
-
-
-def attrib(statement: Statement) -> Deed:
-    """attrib that takes attributes away, which keep nothing from being edited here."""
-    words = program_words(statement.rest)
-    paths = [word for word in words if word[:1] not in "+-/"]
-    flags = [word.lower() for word in words if word[:1] in "+-/"]
-    if len(paths) != 1 or not flags:
-        raise UsageError("attrib takes one path, and the attributes that go")
-    for flag in flags:
-        if flag in ("/s", "/d", "/l"):
-            continue
-        if flag[0] != "-" or flag[1:] not in ATTRIBUTES:
-            raise UsageError(f"attrib {flag}: attributes are not set here; -r, -a, -s and -h are passed over")
-    return Deed(partial(_attrib, paths[0]))
-
-
-def _attrib(path: str, draft: Draft) -> Said:
-    if "*" in path or "?" in path:
-        draft.folder(path.rpartition("\\")[0] + "\\")
-    else:
-        draft.paths.find(path, draft.files.is_there, "file or folder")
-    return Said(notes=(ATTRIBUTES_STAY,))

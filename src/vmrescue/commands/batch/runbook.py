@@ -45,7 +45,7 @@ PROGRAMS: dict[str, Callable[[Statement], Deed]] = {
     "bcdedit": programs.bcdedit,
     "reg": programs.reg,
     "defrag": programs.defrag,
-    "attrib": programs.attrib,
+    "attrib": file_commands.attrib,
     "del": file_commands.delete,
     "erase": file_commands.delete,
     "copy": file_commands.copy,
@@ -164,13 +164,17 @@ class Runbook:
                 said = Said(notes=(f"nothing is listed: {_one_line(error)}",))
             except VmRescueError as error:
                 raise _at_line(error, self.name, command.number) from error
-            said = Said(said.lines, (*draft.paths.notes[told:], *said.notes))
+            said = Said(said.lines, tuple(draft.paths.notes[told:])).with_notes(said.notes)
             printed.append(Printed(command.number, command.text, said))
-        if left := draft.loaded.files:
-            last = printed[-1]
-            note = f"at the end of the file {' and '.join(left)} is unloaded: a name lasts no longer than the file"
-            printed[-1] = Printed(last.number, last.text, Said(last.said.lines, (*last.said.notes, note)))
-        return Compiled(self._steps(draft, in_place), tuple(printed), tuple(draft.defragmented))
+        if names := draft.loaded.files:
+            note = f"at the end of the file {' and '.join(names)} is unloaded: a name lasts no longer than the file"
+            draft.left.append((self.commands[-1].number, note))
+        steps = self._steps(draft, in_place)
+        left = {number: [note for line, note in draft.left if line == number] for number, _ in draft.left}
+        all_said = (
+            Printed(each.number, each.text, each.said.with_notes(left.get(each.number, ()))) for each in printed
+        )
+        return Compiled(steps, tuple(all_said), tuple(draft.defragmented))
 
     def _steps(self, draft: Draft, in_place: bool) -> tuple[Step, ...]:
         texts = {command.number: command.text for command in self.commands}

@@ -97,14 +97,14 @@ def refresh_names(file: File) -> None:
             IndexEditor(index).replace(_entry(shown, file.reference))
 
 
-def touch(file: File, modified: bool = True, attributes: int = 0) -> None:
-    """Sets the time of the record's change to now, and that of the content if `modified`; adds `attributes`."""
+def touch(file: File, modified: bool = True, attributes: int = 0, without: int = 0) -> None:
+    """Sets the time of the record's change to now, and that of the content if `modified`; adds and takes attributes."""
     attribute = file.get(Kind.STANDARD_INFORMATION)
     information = read_standard_information(file)
     information.changed = now()
     if modified:
         information.modified = information.changed
-    information.attributes |= attributes
+    information.attributes = information.attributes & ~without | attributes
     attribute.value = bytes(information.raw)
     refresh_names(file)
 

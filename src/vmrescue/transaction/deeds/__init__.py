@@ -23,6 +23,7 @@ from vmrescue.plan import (
     ReplayVolumeLog,
     RestoreBootSector,
     SetActive,
+    SetAttributes,
     SetHiddenSectors,
     SetPartitionType,
     SetValue,
@@ -37,7 +38,7 @@ from vmrescue.transaction.deeds import (
     partition_type,
     volume_log,
 )
-from vmrescue.transaction.deeds.files import DELETE, FOLDER, PUT, RENAME
+from vmrescue.transaction.deeds.files import ATTRIBUTES, DELETE, FOLDER, PUT, RENAME
 from vmrescue.transaction.deeds.layout import LAYOUT
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ DEEDS: dict[type[Change], Deed] = {
     PutFile: PUT,
     RenameFile: RENAME,
     MakeFolder: FOLDER,
+    SetAttributes: ATTRIBUTES,
     ReplayVolumeLog: volume_log.DEED,
     WriteBootCopy: boot_copy.DEED,
     SetActive: active_partition.DEED,

@@ -1,4 +1,4 @@
-"""Files deleted, made, renamed, and given another content; folders made."""
+"""Files deleted, made, renamed, and given another content or other attributes; folders made."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from vmrescue.digests import sha256
 from vmrescue.errors import NotFoundError, RepairFailedError
-from vmrescue.readers.file_system import chunks
+from vmrescue.readers.file_system import FLAGS, bits_of, chunks
 from vmrescue.transaction.deeds.deed import find_volume
 from vmrescue.transaction.stale import gone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vmrescue.plan import DeleteFile, MakeFolder, PutFile, RenameFile
+    from vmrescue.plan import DeleteFile, MakeFolder, PutFile, RenameFile, SetAttributes
     from vmrescue.transaction.deeds.deed import Bench
     from vmrescue.windows import Disk, Volume
 
@@ -117,7 +117,34 @@ class _Folder:
         return False
 
 
-DELETE, PUT, RENAME, FOLDER = _Delete(), _Put(), _Rename(), _Folder()
+class _Attributes:
+    whole = True
+    together = 1
+
+    def apply(self, changes: Sequence[SetAttributes], bench: Bench) -> None:
+        [change] = changes
+        try:
+            bench.editor(change.file).set_attributes(change.file.path, change.after, sum(FLAGS))
+        except NotFoundError as error:
+            raise gone(change.file, error) from error
+        bench.restructured(change.file)
+
+    def confirm(self, changes: Sequence[SetAttributes], disks: list[Disk]) -> None:
+        [change] = changes
+        if attributes_of(find_volume(disks, change.file), change.file.path) != change.after:
+            raise RepairFailedError(f"the readers do not see the attributes of {change.file} that were set")
+
+    def backs_up(self, changes: Sequence[SetAttributes]) -> bool:
+        return False  # its content stays
+
+
+DELETE, PUT, RENAME, FOLDER, ATTRIBUTES = _Delete(), _Put(), _Rename(), _Folder(), _Attributes()
+
+
+def attributes_of(volume: Volume, path: str) -> int | None:
+    """Whether a file or folder is read-only, hidden or a system's, as the reader sees it; None where there is none."""
+    entry = volume.files.entry(path)
+    return bits_of(entry.flags) if entry else None
 
 
 def file_hash(volume: Volume, path: str) -> str | None:
