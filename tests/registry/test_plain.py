@@ -10,7 +10,7 @@ import pytest
 
 from registry.samples import boot_store, windows_7_hive, windows_10_system
 from vmrescue.errors import VmRescueError
-from vmrescue.registry import Hive
+from vmrescue.registry import Hive, check
 from vmrescue.registry.plain import PlainCells
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def verdict(data: bytes) -> list[Problem] | str:
 
 def in_full(data: bytes) -> list[Problem] | str:
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(check, "_KNOWN", {})
         patch.setattr(PlainCells, "takes_values", lambda *_: False)
         patch.setattr(PlainCells, "take_subkeys", lambda *_: None)
         return verdict(data)
@@ -75,5 +76,6 @@ def test_nearly_all_keys_of_a_real_hive_are_plain(real: Callable[[], bytes], mon
         return found
 
     monkeypatch.setattr(PlainCells, "take_subkeys", counted)
+    monkeypatch.setattr(check, "_KNOWN", {})
     assert verdict(data) == expected
     assert len(taken) > 0.95 * sum(1 for _ in Hive(data).walk())

@@ -7,6 +7,7 @@ breach of a rule weighs was found with Microsoft's own checker: docs/hive-check.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from contextlib import contextmanager
 from enum import IntEnum
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from vmrescue.registry.key_value import KeyValue
 
 
+# What was found in the last hives, by their bytes: a repair asks of the same ones when it is promised, tried and made.
+_KNOWN: dict[tuple[bytes, int, int, bool], tuple[Problem, ...]] = {}
+MOST_KNOWN, MOST_PROBLEMS = 8, 1000
 NAME = "key's name"  # `Problem.structure` of a wrong name
 
 
@@ -59,22 +63,31 @@ def check(cells: Cells, root: int, minor: int, *, layered: bool = False) -> list
 
     `layered`: its base block says that it lies over another hive, so its keys and values may hide some of that hive's.
     """
-    checker = _Checker(cells, minor, layered)
-    with work("checking the cells of a hive"):
-        checker.bins()
-        checker.keys(root)
-        checker.descriptors()
-        checker.lost_cells()
-    return checker.problems
+    raw = cells.data.peek(BINS, cells.bins_size)
+    asked = (hashlib.sha256(raw).digest(), root, minor, layered)
+    known = _KNOWN.pop(asked, None)
+    if known is None:
+        checker = _Checker(cells, raw, minor, layered)
+        with work("checking the cells of a hive"):
+            checker.bins()
+            checker.keys(root)
+            checker.descriptors()
+            checker.lost_cells()
+        known = tuple(checker.problems)
+    if len(known) <= MOST_PROBLEMS:
+        _KNOWN[asked] = known
+    if len(_KNOWN) > MOST_KNOWN:
+        del _KNOWN[next(iter(_KNOWN))]
+    return list(known)
 
 
 class _Checker:
-    def __init__(self, cells: Cells, minor: int, layered: bool) -> None:
+    def __init__(self, cells: Cells, raw: bytes, minor: int, layered: bool) -> None:
         self._cells = cells
         self._minor = minor
         self._layered = layered
         self.problems: list[Problem] = []
-        self._raw = cells.data.peek(BINS, cells.bins_size)
+        self._raw = raw
         self._marks = Marks(cells.bins_size)
         self._descriptors: Counter[int] = Counter()  # key security cell -> number of keys that refer to it
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vmrescue.errors import FormatError, NotFoundError
 from vmrescue.ntfs.directory import find_entry
+from vmrescue.ntfs.plain_record import stored_in
 from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.file_name import HEADER, FileName
 from vmrescue.ntfs.structures.record import NUMBER_MASK, read_record
@@ -91,39 +92,52 @@ class _Reader:
         self._pinned: set[int] = set()  # files with several records that are in the shadow copies' folder
 
     def read(self) -> Iterator[Placed]:
-        for record in self._records():
-            base = record.base & NUMBER_MASK if record.base else record.number
-            alone = not record.base and all(found.kind != Kind.ATTRIBUTE_LIST for found in record.attributes)
-            pinned = self._is_pinned(record)
-            if pinned and not alone:
-                self._pinned.add(base)
-            for attribute in record.attributes:
-                if not attribute.non_resident:
-                    continue
-                key = Key(base, attribute.kind, attribute.name)
-                try:
-                    runs = attribute.runs(self._store.boot.cluster_count)
-                except FormatError:
-                    continue
-                if not alone:
-                    self._parts.setdefault(key, []).append((attribute.lowest_vcn, runs))
-                elif pieces := joined(runs):
-                    yield Placed(key, pieces, _why_fixed(key, pinned))
+        clusters = self._store.boot.cluster_count
+        for number, position, data in self._in_use():
+            stored = stored_in(data, clusters, self._snapshots)
+            if stored is None:
+                yield from self._odd(number, position, data)
+                continue
+            for kind, name, pieces in stored:
+                key = Key(number, kind, name)
+                yield Placed(key, pieces, _why_fixed(key, pinned=False))
         for key, parts in self._parts.items():
             if pieces := joined(run for _, runs in sorted(parts) for run in runs):
                 yield Placed(key, pieces, _why_fixed(key, key.record in self._pinned))
 
-    def _records(self) -> Iterator[FileRecord]:
+    def _odd(self, number: int, position: int, data: bytes) -> Iterator[Placed]:
+        """The same of a record that is not plain; what belongs to a file with several records is kept for later."""
+        try:
+            record = read_record(data, number, position)
+        except FormatError:
+            return
+        base = record.base & NUMBER_MASK if record.base else record.number
+        alone = not record.base and all(found.kind != Kind.ATTRIBUTE_LIST for found in record.attributes)
+        pinned = self._is_pinned(record)
+        if pinned and not alone:
+            self._pinned.add(base)
+        for attribute in record.attributes:
+            if not attribute.non_resident:
+                continue
+            key = Key(base, attribute.kind, attribute.name)
+            try:
+                runs = attribute.runs(self._store.boot.cluster_count)
+            except FormatError:
+                continue
+            if not alone:
+                self._parts.setdefault(key, []).append((attribute.lowest_vcn, runs))
+            elif pieces := joined(runs):
+                yield Placed(key, pieces, _why_fixed(key, pinned))
+
+    def _in_use(self) -> Iterator[tuple[int, int, bytes]]:
+        """(number, place in $MFT, bytes) of each record that says that it is in use."""
         size = self._store.boot.record_size
         table = self._store.file(MFT).stream(Kind.DATA)
         for numbers in self._store.mft.written():
             chunk = table.read_at(numbers.start * size, len(numbers) * size)
             for number, at in zip(numbers, range(0, len(chunk), size), strict=True):
                 if chunk[at + IN_USE_AT] & IN_USE:
-                    try:
-                        yield read_record(chunk[at : at + size], number, number * size)
-                    except FormatError:
-                        continue
+                    yield number, number * size, chunk[at : at + size]
 
     def _is_pinned(self, record: FileRecord) -> bool:
         return self._snapshots is not None and any(
