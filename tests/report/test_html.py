@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import Select
+from selenium.webdriver.support.ui import Select, WebDriverWait
 
 import vmrescue
-from support.browser import browser, dark, show
+from support.browser import axe_violations, browser, dark, show
 from support.images import sample
 from vmrescue.checks.finding import SEVERITIES
 from vmrescue.fleet.outputs import open_output
@@ -196,6 +196,38 @@ def test_the_worst_comes_first_below_a_list_of_contents_and_the_pictures_of_the_
     assert ids == ["disk", "free-space", "findings"]
     driver.find_element(By.LINK_TEXT, "crash-dump").click()
     assert driver.execute_script("return document.querySelector(':target h3').textContent") == "advice crash-dump"
+
+
+@pytest.mark.parametrize("kind", ["diagnosis", "scan"])
+def test_a_page_is_accessible_light_and_dark_and_its_commands_can_be_copied(
+    driver: WebDriver, gen1_broken: Path, tmp_path: Path, kind: str
+) -> None:
+    page = tmp_path / "page.html"
+    if kind == "diagnosis":
+        page.write_text(diagnose_as_page(gen1_broken, vmrescue.Policy.azure())[1])
+    else:
+        output = open_output(page, resume=False, sources=["here"])
+        for result in vmrescue.scan([gen1_broken, tmp_path / "missing.vhd"]):
+            output.add(result.to_dict())
+        output.close()
+    show(driver, page)
+    if kind == "scan":
+        driver.find_element(By.CSS_SELECTOR, ".opener").click()
+    landmarks = "return [...document.body.children].map(each => each.tagName).filter(each => !/SCRIPT|^P$/.test(each))"
+    assert driver.execute_script(landmarks) == ["HEADER", "MAIN", "FOOTER"]
+    for on in (False, True):
+        dark(driver, on)
+        assert axe_violations(driver) == []
+    boxes = driver.find_elements(By.CSS_SELECTOR, ".command")
+    assert [box.find_element(By.TAG_NAME, "button").text for box in boxes] == ["Copy"] * len(boxes)
+    driver.execute_cdp_cmd(
+        "Browser.grantPermissions", {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
+    )
+    wanted = str(boxes[-1].find_element(By.CSS_SELECTOR, "pre, code").text)
+    boxes[-1].find_element(By.TAG_NAME, "button").click()
+    WebDriverWait(driver, 10).until(lambda driver: driver.find_element(By.ID, "copied").get_attribute("textContent"))
+    assert driver.execute_async_script("navigator.clipboard.readText().then(arguments[0])") == wanted
+    assert driver.get_log("browser") == []
 
 
 def test_a_checks_findings_share_a_card_and_its_command(driver: WebDriver, gen1_broken: Path, tmp_path: Path) -> None:
