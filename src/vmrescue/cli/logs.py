@@ -12,6 +12,8 @@ from vmrescue.log import PACKAGE
 from vmrescue.printable import printable
 
 if TYPE_CHECKING:
+    from typing import TextIO
+
     import click
 
 LINE = "%(levelname)-5s %(name)s: %(message)s"
@@ -26,9 +28,18 @@ class _Printable(logging.Formatter):
 
 
 class _Terminal(logging.StreamHandler):  # type: ignore[type-arg]
+    """Says each thing once: a disk is looked at again after every step, and mostly found as it was."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._said: set[str] = set()
+
     def emit(self, record: logging.LogRecord) -> None:
-        wipe()
-        super().emit(record)
+        text = self.format(record)
+        if text not in self._said:
+            self._said.add(text)
+            wipe()
+            super().emit(record)
 
 
 def tell_terminal(ctx: click.Context, verbosity: int) -> None:

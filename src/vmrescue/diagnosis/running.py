@@ -10,6 +10,7 @@ from vmrescue.checks.finding import Finding
 from vmrescue.checks.steps import Step
 from vmrescue.diagnosis.diagnosis import NotChecked
 from vmrescue.errors import LinkError, ReadError, VmRescueError
+from vmrescue.log import logger
 from vmrescue.progress import work
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from vmrescue.checks.subject import Subject
 
     Results = tuple[list[Finding], list[NotChecked]]
+
+LOG = logger("diagnosis")
 
 
 def run(checks: Collection[Check], subject: Subject) -> Results:
@@ -45,6 +48,7 @@ def run(checks: Collection[Check], subject: Subject) -> Results:
 
 def _run_one(check: Check, subject: Subject) -> Results:
     if because := subject.why_missing(check.needs):
+        LOG.info("%s: not checked: %s", check.id, because)
         return [], [NotChecked(check.id, because)]
     findings: list[Finding] = []
     try:
@@ -55,7 +59,9 @@ def _run_one(check: Check, subject: Subject) -> Results:
     except VmRescueError as error:
         if isinstance(error, LinkError):
             findings.append(_hidden(check, error))
+        LOG.info("%s: not checked: %s", check.id, error)
         return findings, [NotChecked(check.id, str(error))]
+    LOG.debug("%s: %d findings", check.id, len(findings))
     return findings, []
 
 

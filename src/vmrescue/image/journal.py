@@ -64,6 +64,7 @@ from vmrescue.image.reference import Reference
 from vmrescue.image.signs import Comparison
 from vmrescue.image.transports.file import sync_folder
 from vmrescue.interrupts import checkpoint, held
+from vmrescue.log import logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
     from vmrescue.image.signs import Sign
     from vmrescue.image.transports.file import HeldStore
 
+LOG = logger("image")
 VERSION = "the image's version (ETag)"  # its label among the signs
 
 
@@ -131,6 +133,7 @@ def commit(
         return None
     with held():
         journal = _begin(image, overlay, ranges, unique_id or bytes(16), signs)
+        LOG.info("%s: writing %d ranges, what they were is kept in %s", image.path, len(journal.regions), journal.path)
         try:
             _note_version(image, journal.number)
             image.resize(overlay.size)
@@ -142,6 +145,7 @@ def commit(
             checkpoint()
             image.flush()
             _note_own_write(image)
+            LOG.info("%s: written and confirmed, repair %d", image.path, journal.number)
             return _rename(journal, DONE)
         except BaseException as error:
             _take_back(image, journal, error)
@@ -162,6 +166,7 @@ def rollback(image: HeldStore, journal: Journal) -> Journal:
         WriteError: writing failed. The journal keeps its state, or is hot, and nothing is lost.
     """
     with held():
+        LOG.info("%s: rolling back repair %d from %s", image.path, journal.number, journal.path)
         image.drop_cache()
         journal.check_identity(image)
         journal = _rename(journal, HOT)

@@ -17,6 +17,7 @@ from vmrescue.image.recovery import half_repaired, open_for_reading, open_for_wr
 from vmrescue.image.reference import Reference
 from vmrescue.image.risks import refuse_risks
 from vmrescue.image.signs import Sign, clipped, joined
+from vmrescue.log import logger
 
 if TYPE_CHECKING:
     import os
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from vmrescue.image.reference import Location
     from vmrescue.image.transports.file import HeldStore, Store
     from vmrescue.image.virtual_disk import VirtualDisk
+
+LOG = logger("image")
 
 
 def open_disk(
@@ -59,6 +62,7 @@ def open_disk(
         store.close()
         raise
     disk.learn(notes=(*disk.facts.notes, *_interruption(place, store, interrupted, writable)))
+    LOG.info("%s: opened to %s, %s of %d bytes", place, "write" if writable else "read", disk.facts.format, disk.size)
     tell(place.shown, disk.warnings)
     try:
         if writable:
@@ -120,6 +124,12 @@ class EditSession:
             notes = _interruption(place, self.image, interrupted, writable)
             self.disk.learn(notes=(*self.disk.facts.notes, *notes))
             self.warnings = self.disk.warnings
+            LOG.info(
+                "%s: opened to edit, %s of %d bytes; changes stay in memory",
+                place,
+                self.disk.facts.format,
+                self.disk.size,
+            )
             tell(place.shown, self.warnings)
             refuse_risks(self.disk.risks, place.shown)
             undo.pop_all()

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 
 from vmrescue.checks.intents import Expand
 from vmrescue.errors import VmRescueError
+from vmrescue.log import logger
 from vmrescue.plan import Plan, Step
 from vmrescue.procedure.outcome import StepDone
 from vmrescue.procedure.steps import LOGS, SPACE, STEPS, checks_of, step_of
+from vmrescue.units import counted
 from vmrescue.windows.expansion import expansion
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from vmrescue.diagnosis import Diagnosis
     from vmrescue.procedure.steps import ProcedureStep
     from vmrescue.transaction import Receipt, Transaction
+
+LOG = logger("procedure")
 
 
 @dataclass
@@ -63,12 +67,14 @@ def tried(open_transaction: Callable[[], Transaction], steps: Collection[Procedu
                 try:
                     receipt = transaction.apply(plan)
                 except VmRescueError as error:
+                    LOG.info("%s cannot be made: %s", " and ".join(step.id for step in members), error)
                     if len(members) == 1:
                         failed[members[0].id] = str(error)
                     else:
                         apart = True
                     break
                 plans.append(plan)
+                LOG.info("due for %s: %s", " and ".join(step.id for step in members), counted(len(plan), "change"))
             else:
                 return Rounds(plans, before, transaction.latest, receipt, failed)
 

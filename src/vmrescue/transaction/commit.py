@@ -17,6 +17,7 @@ from vmrescue.image.journal import is_hot
 from vmrescue.image.opening import CopySession
 from vmrescue.image.reference import Reference
 from vmrescue.interrupts import checkpoint, held
+from vmrescue.log import logger
 from vmrescue.transaction.committed import compare_committed
 from vmrescue.transaction.receipt import Written
 from vmrescue.transaction.recorder import Recorder
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from vmrescue.image.journal_file import Journal
     from vmrescue.image.signs import Sign
     from vmrescue.windows import Disk
+
+LOG = logger("transaction")
 
 
 class EditedImage:
@@ -116,6 +119,7 @@ def commit(
             then()
         except BaseException as error:
             outcome = _take_back(edits, done) or taken_back
+            LOG.info("not committed: %s; %s", error, outcome)
             if isinstance(error, VmRescueError):
                 raise RepairFailedError(f"{error}; {outcome}") from error
             error.add_note(outcome)
@@ -125,6 +129,7 @@ def commit(
 
 def _confirm(image: EditedImage) -> None:
     compare_committed(image.place, image.session.disk, image.recorder.written)
+    LOG.info("%s: what was written was read by other readers than ours, and is what was meant", image.name)
 
 
 def _take_back(images: Iterable[EditedImage], done: list[tuple[EditedImage, Journal]]) -> str:

@@ -24,6 +24,7 @@ from vmrescue.errors import AfterCommitError, RefusedError, RepairFailedError, V
 from vmrescue.image.journal import journal_folder
 from vmrescue.image.notices import tell
 from vmrescue.interrupts import checkpoint, held
+from vmrescue.log import logger
 from vmrescue.notes import damage_in, made_by_an_edit
 from vmrescue.plan import DeleteFile, MakeFolder, PutFile, RenameFile
 from vmrescue.progress import work
@@ -37,6 +38,7 @@ from vmrescue.transaction.receipt import Receipt, ReceiptFile
 from vmrescue.transaction.refused import Skipped, refuse_obstacles, without_refused
 from vmrescue.transaction.spelling import as_spelled
 from vmrescue.transaction.verify import verify_plan
+from vmrescue.units import counted
 from vmrescue.windows.installation import NOTHING_SAID
 from vmrescue.windows.signs import signs_of
 
@@ -50,6 +52,8 @@ if TYPE_CHECKING:
     from vmrescue.plan import Plan, Step
     from vmrescue.transaction.target import Elsewhere, Made
     from vmrescue.windows import Choice, Disk, Volume
+
+LOG = logger("transaction")
 
 
 class Transaction:
@@ -166,6 +170,8 @@ class Transaction:
             plan, skipped = without_refused(plan, disks, self._in_place)
         else:
             refuse_obstacles(plan, disks, self._in_place)
+        for step in plan.steps:
+            LOG.debug("to be made in memory, for %s: %s, in %s", step.check, step.change.title, step.change.file)
         with work("making the changes in memory"):
             for volume in apply_plan(plan, disks):
                 self._must_be_sound(volume, plan)
@@ -173,6 +179,7 @@ class Transaction:
         whole = replace(plan, steps=(*self._applied, *plan.steps))
         with work("reading the changes back"):
             after = verify_plan(whole, self.disks(), self.policy, latest, self._choice, self._in_place)
+        LOG.info("made in memory, and read back by the readers: %s", counted(len(plan), "change"))
         self._applied, self._latest = whole.steps, after or self._latest
         written = {image.name: rows for image in self.images if (rows := image.written())}
         for image in self.images:
@@ -249,6 +256,7 @@ class Transaction:
         final = Path(backup_dir or _beside(self._made.new.path)) / name if self._made else folder
         backups = self._back_up(applied, folder)
         receipt = replace(applied, committed=True, id=name, folder=final, backups=backups)
+        LOG.info("backed up to %s: %s", folder, counted(len(backups), "file"))
         signs = self._signs(applied)
         file = ReceiptFile(folder, receipt)
         digest: list[str | None] = []

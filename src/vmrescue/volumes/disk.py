@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 from vmrescue.errors import FormatError, RefusedError, UnsupportedError
+from vmrescue.log import logger
 from vmrescue.plan import ImageIdentity
 from vmrescue.volume import PartitionTable, identify, other_content, read_partition_table
 from vmrescue.volume.bitlocker import read_bitlocker
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from vmrescue.readers.file_system import FileSystem
     from vmrescue.volume import Partition
     from vmrescue.volumes.file_systems import FileSystemKind, VolumeEditor
+
+LOG = logger("volumes")
 
 
 class Disk:
@@ -40,6 +43,7 @@ class Disk:
         self.index = index
         self.table = table or read_partition_table(device)
         self.volumes = [Volume(self, partition) for partition in self.table.partitions if partition.role != "extended"]
+        LOG.debug("%s: partition table %s, %d volumes", path, self.table.style, len(self.volumes))
 
     def anew(self) -> Self:
         """A new object for the same disk, without anything cached: its table and volumes are read again."""

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import NotFoundError, ReadError, UsageError, VmRescueError
+from vmrescue.log import logger
 from vmrescue.upcase import upper
 from vmrescue.windows.boot_store import MOST, BootStore, find_boot_stores, mark, why_no_store
 from vmrescue.windows.drives import Drives
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from vmrescue.windows.loaders import Loader
     from vmrescue.windows.registry_file import RegistryFile
 
+LOG = logger("windows")
 OS_LETTER = "C:"
 MOST_FOLDERS = 200  # most folders of a volume's root that are searched for a Windows with an unusual name
 
@@ -84,6 +86,21 @@ class Installation:
         self.letters = self._letters()
         for letter, volume in self.letters.items():
             volume.letter = letter
+        self._tell()
+
+    def _tell(self) -> None:
+        for volume in self.volumes:
+            LOG.debug(
+                "%s: %s, %s",
+                volume,
+                volume.file_system or "no file system known",
+                self.unreadable.get(volume, "readable"),
+            )
+        for store in self.stores:
+            LOG.info("%s: %s, found %s", store, "boots" if store.boots else "does not boot", store.way)
+        for system in self.systems:
+            LOG.info("%s: %s", system, f"boots, {system.way}" if system.boots else "does not boot")
+        LOG.debug("letters: %s", ", ".join(f"{letter} {volume}" for letter, volume in self.letters.items()) or "none")
 
     @property
     def volumes(self) -> list[Volume]:

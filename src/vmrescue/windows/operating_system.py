@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import LinkError, NotFoundError, ReadError, VmRescueError
+from vmrescue.log import logger
 from vmrescue.upcase import upper
 from vmrescue.windows.faults import fault_of
 from vmrescue.windows.registry_file import RegistryFile
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from vmrescue.windows.loaders import Loader
     from vmrescue.windows.registry_file import RegistryKey
 
+LOG = logger("windows")
 CURRENT_VERSION = r"Microsoft\Windows NT\CurrentVersion"
 DEFAULT_ROOT = "Windows"
 CONFIG = r"System32\config"
@@ -123,6 +125,7 @@ class OperatingSystem:
             number = self._selected(value)
             name = None if number is None else f"ControlSet{number:03}"
             if name and (found := self._control_sets.get(upper(name))):
+                LOG.info("%s: the control set is %s, which Select\\%s names", self, found, value)
                 if said:
                     self.warnings.append(f"{said[0]}; {found}, which Select\\{value} names, was looked at")
                 return found

@@ -11,6 +11,7 @@ from weakref import finalize
 
 from vmrescue.device import Held
 from vmrescue.errors import FormatError, NotFoundError, VmRescueError
+from vmrescue.log import logger
 from vmrescue.plan import FileRef, RegistryData
 from vmrescue.readers.guard import reading
 from vmrescue.readers.hive.key import HiveKey
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from vmrescue.device import Readable
     from vmrescue.registry.mounts import Mount
     from vmrescue.volumes.disk import Volume
+
+LOG = logger("windows")
 
 
 class RegistryKey(HiveKey):
@@ -71,6 +74,7 @@ class RegistryFile:
             raise FormatError(f"hive \\{path} on {volume}", 0, "the signature 'regf'", bytes(base_block[:4]))
         self.state: HiveState = hive_state(base_block)
         self._base = BaseBlock.parse(base_block)
+        LOG.debug("%s: opened, %d bytes, %s", self.name, self.size, self.state.reason if self.state.dirty else "clean")
         self.mount: Mount = mount_of(path, b"" if self.ref.partition else base_block)
         self._stream = stream
         self._replay = replay
@@ -109,6 +113,7 @@ class RegistryFile:
         try:
             return self._recovered(), None
         except VmRescueError as error:
+            LOG.info("%s: read as its file has it, its logs were not replayed: %s", self.name, error)
             return self._stream, str(error)
 
     def _recovered(self) -> BinaryIO:
@@ -121,6 +126,7 @@ class RegistryFile:
         hive = Overlay(StreamDevice(self._stream, size, self.name))
         finalize(self, hive.close)  # it may have a temporary file
         replay(hive, self.logs())
+        LOG.info("%s: read with its transaction logs replayed, in memory", self.name)
         return DeviceStream(hive)
 
     @property

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.checks.policy import ASK_THE_DISK, AZURES
 from vmrescue.errors import VmRescueError
+from vmrescue.log import logger
 from vmrescue.windows.drives import DriveKind
 from vmrescue.windows.page_file import IN_USE, key_of, parse_all
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from vmrescue.windows import Installation, OperatingSystem
     from vmrescue.windows.drives import Drive, Drives
 
+LOG = logger("checks")
 QUESTIONS = ("vm_size", "temp_drive")  # what decides, if a person says it
 AGENT_KEYS = (r"Microsoft\GuestAgent", r"Microsoft\Windows Azure")  # of SOFTWARE
 AGENT_FOLDER = "WindowsAzure"
@@ -48,6 +50,12 @@ class Place:
 
 def place_of_page_file(installation: Installation, windows: OperatingSystem, policy: Policy) -> Place:
     """Where it belongs on this VM."""
+    place = _decided(installation, windows, policy)
+    LOG.info("the drive for the page file: %s, because %s", place.drive or "not known", place.because)
+    return place
+
+
+def _decided(installation: Installation, windows: OperatingSystem, policy: Policy) -> Place:
     drives = installation.drives
     if policy.temp_drive not in (None, ASK_THE_DISK):
         return _said(drives.of(str(policy.temp_drive)))

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError, RefusedError, UnsupportedError
+from vmrescue.log import logger
 from vmrescue.ntfs.log.layout import RESTART, UPDATE, State
 from vmrescue.ntfs.log.pages import LogFile
 from vmrescue.ntfs.log.records import Records, read_update
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
     from vmrescue.ntfs.log.records import LogRecord, Update
     from vmrescue.ntfs.log.tables import RestartData
+
+LOG = logger("ntfs")
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,7 @@ class Replay:
         self._close(page)
         version = "{}.{}".format(*self.log.version)
         oldest = restart.start if first is None else min(first, restart.start)
+        LOG.info("$LogFile %s: %d changes repeated, %d taken back", version, self.redone, self.undone)
         return Replayed(version, oldest, self.last.lsn, self.redone, self.undone, self.transactions)
 
     # --- analysis ---
