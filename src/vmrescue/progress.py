@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     OnProgress = Callable[["Progress | None"], None]
 
+__all__ = ["Progress", "on_progress"]
+
 OFTEN = 0.05  # seconds: a listener is not told more often
 
 

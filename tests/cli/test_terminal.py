@@ -13,12 +13,14 @@ from support.command import output_of, vmrescue
 from support.images import fingerprint, sample
 from support.machine import need_tool, run
 from support.terminal import ROWS, in_terminal
+from vmrescue.cli.main import COMMANDS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from support.terminal import Transcript
 
+SEEN = {"diagnose", "rehearse", "explain", "info", "ls", "scan", "backup", "undo"}  # by other tests of this file
 RED, MAGENTA = "\x1b[31m", "\x1b[35m"
 
 
@@ -44,13 +46,11 @@ def assert_folded(shown: Transcript, plain: str, columns: int = 80) -> None:
 def test_no_line_is_wider_than_the_terminal_and_no_word_is_cut(here: Path) -> None:
     image = sample("gen1-broken", here).name
     commands = [
-        ("diagnose", image),
         ("diagnose", image, "--symptom", "0xC0000017"),
         ("rehearse", image, "--full"),
         ("explain",),
         ("explain", "bad-memory"),
         ("explain", "0xC0000017"),
-        ("repair", image, "--dry-run", "--only", "crash-dump"),
         ("rescue", image, "--dry-run"),
         ("ls", image, "Windows\\System32\\config"),
         ("cleanup", image, "--list"),
@@ -101,6 +101,46 @@ def test_a_question_is_in_view_behind_a_summary_and_lists_every_change_on_demand
     assert "Take it back with: vmrescue undo gen1-broken.vhd" in rescued.screen
     said = [line for line in rescued.lines if len(line) > 30]
     assert len(said) == len(set(said)), "a line is said twice"
+
+
+def test_each_command_that_writes_asks_in_view_and_all_speak_in_lines_that_fit(here: Path) -> None:
+    image = sample("gen2-broken", here).name
+    (here / "new.txt").write_text("new")
+    output_of("plan", image, "--only", "serial-console", "--output", "plan.json")
+    crash = "HKLM\\SYSTEM\\ControlSet001\\Control\\CrashControl"
+    (here / "book.cmd").write_text("bcdedit /timeout 7\n")
+    asked: list[tuple[str, ...]] = [
+        ("put", image, "new.txt", "C:\\new.txt"),
+        ("rm", image, "C:\\new.txt"),
+        ("apply", "plan.json", image),
+        ("cleanup", image),
+        ("expand", image, "--size", "1G"),
+        ("rescue", image),
+        ("reg", image, "delete", crash, "/v", "NMICrashDump"),
+        ("repair", image),
+        ("run", image, "book.cmd"),
+        ("defrag", image),
+    ]
+    told: list[tuple[str, ...]] = [
+        ("undo", "--list", image),
+        ("get", image, "C:\\Windows\\System32\\config\\SAM", "sam"),
+        ("bcdedit", image, "/timeout", "9"),
+        ("demo", "--sample", "gen2-healthy"),
+    ]
+    for words in asked:
+        shown = in_terminal(*words, answers=["y"])
+        assert shown.status in (0, 1), (words, shown.lines)
+        assert max(map(len, shown.lines)) <= 80, (words, max(shown.lines, key=len))
+        question, *_ = [at for at, line in enumerate(shown.lines) if "[y/N" in line]
+        assert question < ROWS, words
+    for words in told:
+        shown = in_terminal(*words)
+        assert max(map(len, shown.lines)) <= 80, (words, max(shown.lines, key=len))
+        assert shown.status == 0, (words, shown.lines)
+    seen = {words[0] for words in (*asked, *told)} | SEEN
+    for name in COMMANDS:
+        if name not in seen:
+            assert max(map(len, in_terminal(name, "--help").lines)) <= 80, name
 
 
 def test_severity_is_in_colour_on_a_terminal_unless_somebody_does_not_want_it(here: Path) -> None:

@@ -12,6 +12,7 @@ PACKAGES = (  # what is public, from what a script needs first to what only an e
     "vmrescue.checks",
     "vmrescue.plan",
     "vmrescue.transaction",
+    "vmrescue.progress",
     "vmrescue.disk",
     "vmrescue.ntfs",
     "vmrescue.fat",
