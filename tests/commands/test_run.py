@@ -189,6 +189,7 @@ def _each_refused(installation: Installation, folder: Path) -> None:
     def compiled(*lines: str) -> Compiled:
         return Runbook.parse("\n".join(lines).encode(), "x.cmd", folder).compile(installation)
 
+    (folder / "link").symlink_to("/etc/hostname")
     good = r"bcdedit /store F:\boot\bcd /timeout 7"
     for line, status, message in (
         (r"bcdedit /store F:\boot\bcd /deletevalue {default} nx2", 2, "element data type"),
@@ -202,6 +203,7 @@ def _each_refused(installation: Installation, folder: Path) -> None:
         (r"del C:\nothing", 3, "there is no such file or folder"),
         (r"copy nothing.txt C:\Windows", 3, "a file of this machine"),
         (r"copy ..\x C:\Windows", 4, "lies elsewhere than the command file"),
+        (r"copy link C:\Windows", 4, "lies elsewhere than the command file"),
         (r"copy F:\boot\bcd C:\Windows", 4, "a line before this one edits the hive"),
         (r"copy F:\bootmgr F:\new\x", 3, "none of the volumes at hand has a folder for it"),
         (r"copy F:\bootmgr F:\x", 4, "on partition 1 and partition 2 (C:)"),
@@ -232,6 +234,16 @@ def test_a_run_that_is_refused_writes_nothing(gen1_broken: Path) -> None:
     hive = gen1_broken.with_name("BCD")
     output_of("bcdedit", gen1_broken, "/export", hive)
     assert "is a hive's file and no disk" in vmrescue("run", hive, written(gen1_broken.parent, good)).err
+
+
+def test_a_letter_that_the_guest_has_too_may_be_said_to_be_the_repair_vms(gen1_broken: Path) -> None:
+    file = written(gen1_broken.parent, r"bcdedit /store D:\boot\bcd /timeout 7")
+
+    refused = vmrescue("run", gen1_broken, file, "--dry-run")
+    assert (refused.status, "to this Windows D: is an MBR disk" in refused.err) == (3, True)
+    done = vmrescue("run", gen1_broken, file, "--dry-run", "--repair-letter", "d:")
+    assert (done.status, "D: is another machine's, as was said: D:\\boot\\bcd is taken" in done.err) == (0, True)
+    assert vmrescue("run", gen1_broken, file, "--repair-letter", "disk").status == 2
 
 
 def test_a_defragmentation_goes_into_a_copy_and_what_the_file_writes_there_is_undone(gen2_healthy: Path) -> None:

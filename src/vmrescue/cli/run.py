@@ -30,12 +30,27 @@ def _variables(ctx: click.Context, param: click.Parameter, value: tuple[str, ...
     return found
 
 
+def _letters(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    for text in value:
+        if not (text[:1].isascii() and text[:1].isalpha() and text[1:] in ("", ":")):
+            raise click.BadParameter(f"{text!r} is no drive's letter, such as F:", ctx, param)
+    return tuple(f"{text[0]}:" for text in value)
+
+
 @click.command()
 @image_argument
 @click.argument("runbook", type=click.Path(path_type=Path, dir_okay=False))
 @data_disk_option
 @choice_options
 @click.option("--set", "variables", multiple=True, callback=_variables, metavar="NAME=VALUE", help="A value of %NAME%.")
+@click.option(
+    "--repair-letter",
+    "letters",
+    multiple=True,
+    callback=_letters,
+    metavar="F:",
+    help="A letter that the repair VM gave, though the guest has it too (repeatable).",
+)
 @click.option("--skip-defrag", is_flag=True, help="Leave lines of defrag out.")
 @click.option(
     "--output", "-o", "plan_file", type=click.Path(path_type=Path), help="Write the plan (JSON), and no image."
@@ -48,6 +63,7 @@ def command(
     store: str | None,
     windows: str | None,
     variables: dict[str, str],
+    letters: tuple[str, ...],
     skip_defrag: bool,
     plan_file: Path | None,
     options: ApplyOptions,
@@ -75,7 +91,7 @@ def command(
     known, choice, elsewhere = Runbook.read(runbook, variables), Choice(store, windows), options.elsewhere
     writable = not (options.dry_run or elsewhere or plan_file)
     with Transaction(image, data_disks, writable=writable, choice=choice, elsewhere=elsewhere) as transaction:
-        planned = plan_of(known, transaction, choice, not elsewhere, skip_defrag)
+        planned = plan_of(known, transaction, choice, not elsewhere, skip_defrag, letters)
         _print_lines(planned, options)
         if plan_file:
             _write_plan(plan_file, planned, options)

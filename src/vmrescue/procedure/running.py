@@ -23,7 +23,7 @@ from vmrescue.windows.installation import NOTHING_SAID
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from vmrescue.transaction import Receipt
     from vmrescue.transaction.defragmenting import Defragmented
@@ -66,6 +66,7 @@ def run(
     *,
     variables: Mapping[str, str] | None = None,
     data_disks: Iterable[Location] = (),
+    repair_letters: Collection[str] = (),
     skip_defrag: bool = False,
     backup_dir: Location | None = None,
     dry_run: bool = False,
@@ -88,6 +89,7 @@ def run(
         runbook: the file's path, or a `Runbook` that was read before.
         variables: values of variables that the file does not set itself.
         data_disks: further disks of the same VM, which its paths may name too.
+        repair_letters: drives' letters (``F:``) that the repair VM gave, though the guest may have them too.
         skip_defrag: leave its lines of defrag out.
         backup_dir, dry_run, copy_to, into, to_format, sha256, progress, accept, store, windows, parent_dir: as for
             `repair`.
@@ -104,7 +106,7 @@ def run(
     with accepting(accept), parents_in(parent_dir):
         writable = not (dry_run or elsewhere)
         with Transaction(image, disks, writable=writable, choice=choice, elsewhere=elsewhere) as transaction:
-            planned = plan_of(known, transaction, choice, not elsewhere, skip_defrag)
+            planned = plan_of(known, transaction, choice, not elsewhere, skip_defrag, repair_letters)
             if writable and planned.receipt.written:
                 return replace(planned, receipt=transaction.commit(planned.receipt, backup_dir))
         if dry_run or not elsewhere:
@@ -120,13 +122,14 @@ def plan_of(
     choice: Choice = NOTHING_SAID,
     in_place: bool = True,
     skip_defrag: bool = False,
+    repair_letters: Collection[str] = (),
 ) -> Run:
     """What a command file would do, applied in memory. Raises as `run`."""
     disks = transaction.disks()
     if isinstance(disks[0], BareHive):
         raise UsageError(f"{disks[0].path} is a hive's file and no disk: it takes single lines of bcdedit and reg")
     with work("doing the lines in memory"):
-        compiled = runbook.compile(Installation(disks, choice), in_place)
+        compiled = runbook.compile(Installation(disks, choice), in_place, repair_letters)
     notes: tuple[str, ...] = ()
     if compiled.defragmented and skip_defrag:
         lines = ", ".join(str(number) for number, _, _ in compiled.defragmented)

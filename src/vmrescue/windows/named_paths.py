@@ -18,7 +18,7 @@ from vmrescue import file_path
 from vmrescue.errors import NotFoundError, RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from vmrescue.volumes.disk import Volume
     from vmrescue.windows.drives import Drive
@@ -32,12 +32,16 @@ NUMBERED = re.compile(r"\\Device\\HarddiskVolume(?P<number>[0-9]{1,9})(?:\\(?P<p
 class NamedPaths:
     """Paths on the volumes of an installation.
 
+    Args:
+        others: letters (``F:``) that are said to be another machine's, though the guest may have them too.
+
     Attributes:
         notes: which letter was taken for which volume, and why; one sentence for each path.
     """
 
-    def __init__(self, installation: Installation) -> None:
+    def __init__(self, installation: Installation, others: Collection[str] = ()) -> None:
         self._installation = installation
+        self._others = {f"{letter[:1].upper()}:" for letter in others}
         self.notes: list[str] = []
 
     def file(self, text: str) -> tuple[Volume, str]:
@@ -59,12 +63,12 @@ class NamedPaths:
         Raises as `file`.
         """
         drive = self._installation.drives.of(letter)
-        if drive.volume is not None or drive.is_disk:
+        if self._is_guests(drive):
             return self._of_guest(letter, drive)
         found = list({id(each.volume): each.volume for each in self._installation.systems}.values())
         if len(found) != 1:
             raise self._not_one(letter, found, "a Windows")
-        self._note(f"{letter.upper()} is no letter of this Windows: taken for {found[0]}, where its Windows lies")
+        self._note(f"{self._whose(drive)}: taken for {found[0]}, where its Windows lies")
         return found[0]
 
     def find(self, text: str, is_there: Callable[[Volume, str], bool], thing: str) -> tuple[Volume, str]:
@@ -78,15 +82,22 @@ class NamedPaths:
             volume, path = self._numbered(text, int(match["number"])), match["path"] or ""
             return self._on(volume, path, text, is_there, thing)
         drive, path = self._taken_apart(text)
-        if drive.volume is not None or drive.is_disk:
+        if self._is_guests(drive):
             return self._on(self._of_guest(text, drive), path, text, is_there, thing)
         found = [volume for volume in self._looked if is_there(volume, path)]
         if len(found) != 1:
             raise self._not_one(text, found, f"a {thing} \\{path}")
         spelled = found[0].files.spelled(path)
         place = f"\\{spelled} on {found[0]}"
-        self._note(f"{drive.letter} is no letter of this Windows: {text} is taken for {place}, the only such {thing}")
+        self._note(f"{self._whose(drive)}: {text} is taken for {place}, the only such {thing}")
         return found[0], spelled
+
+    def _is_guests(self, drive: Drive) -> bool:
+        return drive.letter not in self._others and (drive.volume is not None or drive.is_disk)
+
+    def _whose(self, drive: Drive) -> str:
+        said = "another machine's, as was said" if drive.letter in self._others else "no letter of this Windows"
+        return f"{drive.letter} is {said}"
 
     def _on(
         self, volume: Volume, path: str, text: str, is_there: Callable[[Volume, str], bool], thing: str
@@ -122,7 +133,7 @@ class NamedPaths:
         return volumes[number - 1]
 
     def _not_one(self, text: str, found: list[Volume], what: str) -> NotFoundError | RefusedError:
-        start = f"{text}: its letter is none of this Windows ({self._known}), and"
+        start = f"{text}: its letter is not one of the guest's own ({self._known}), and"
         if found:
             where = " and ".join(map(str, found))
             return RefusedError(f"{start} there is {what} on {where}: name the volume as {DEVICE}N, or by its letter")

@@ -25,7 +25,7 @@ from vmrescue.windows.named_paths import NamedPaths
 from vmrescue.windows.registry_file import RegistryFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from vmrescue.plan import Change
     from vmrescue.registry.operations import Operation
@@ -40,6 +40,7 @@ class Draft:
 
     Args:
         read_beside: gives the content of a file of this machine, which a line names without a drive.
+        others: drives' letters that are said to be another machine's.
 
     Attributes:
         line: the number of the line that is being done.
@@ -47,10 +48,12 @@ class Draft:
         defragmented: the volumes that are to be defragmented, each with the line, and whether free space is wanted too.
     """
 
-    def __init__(self, installation: Installation, read_beside: Callable[[str], bytes]) -> None:
+    def __init__(
+        self, installation: Installation, read_beside: Callable[[str], bytes], others: Collection[str] = ()
+    ) -> None:
         self.installation = installation
         self.read_beside = read_beside
-        self.paths = NamedPaths(installation)
+        self.paths = NamedPaths(installation, others)
         self.files = DraftFiles()
         self.loaded = LoadedHives()
         self.registry = DraftNames(self)

@@ -32,7 +32,7 @@ from vmrescue.windows.why_not import Obstacles
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from vmrescue.plan import Change
     from vmrescue.volumes.disk import Volume
@@ -141,17 +141,20 @@ class Runbook:
                 commands.append(Command(line.number, *found))
         return cls(name, tuple(commands), folder)
 
-    def compile(self, installation: Installation, in_place: bool = True) -> Compiled:
+    def compile(
+        self, installation: Installation, in_place: bool = True, repair_letters: Collection[str] = ()
+    ) -> Compiled:
         """Does every line in memory, each on what those before have left.
 
         Args:
             installation: the disks; nothing is written to them.
             in_place: whether the image itself is to be changed, and not a copy of it.
+            repair_letters: drives' letters (``F:``) that the repair VM gave, though the guest may have them too.
 
         Raises:
             VmRescueError: a line cannot be done; with its number.
         """
-        draft = Draft(installation, self._read_beside)
+        draft = Draft(installation, self._read_beside, repair_letters)
         printed = []
         for command in self.commands:
             draft.line = command.number
