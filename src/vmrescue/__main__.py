@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    # Until there is something to clean up, Ctrl-C just ends the program: Python would print a traceback of its imports.
+    # While there is nothing to clean up, Ctrl-C ends the program without Python's traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 

@@ -1,4 +1,4 @@
-"""SHA-256 as text, the hash by which receipts, manifests and plans know a file's content."""
+"""SHA-256 as hexadecimal text: the hash in receipts, manifests and plans."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 def file_sha256(path: Path) -> str:
-    """Of a whole file of this machine."""
+    """The SHA-256 of a whole file on this machine."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def sha256(chunks: Iterable[bytes]) -> str:
-    """Of content that comes in pieces."""
+    """The SHA-256 of content in pieces."""
     digest = hashlib.sha256()
     for chunk in chunks:
         digest.update(chunk)

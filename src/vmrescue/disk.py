@@ -1,4 +1,4 @@
-"""The public names for disks; what lives behind them is `vmrescue.image`."""
+"""The public names for disks, from `vmrescue.image`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The family of errors: what went wrong, in which structure, at which byte, and what that means for the exit status.
+"""The errors of this package: what went wrong, in which structure, at which byte, and the exit status.
 
 Every error that vmrescue raises on purpose is a `VmRescueError`. Its text is one sentence for the person at the
 terminal; `exit_status` is what the command line returns for it.
@@ -10,26 +10,26 @@ from typing import ClassVar
 
 
 class VmRescueError(Exception):
-    """Base of all errors of this package; 3 = the image cannot be read or is not supported."""
+    """Base of all errors of this package. Exit status 3: the image cannot be read or is not supported."""
 
     exit_status: ClassVar[int] = 3
 
 
 class UsageError(VmRescueError):
-    """The caller asked for something that has no meaning (a wrong option, a malformed name)."""
+    """The caller's request is not valid (a wrong option, a malformed name)."""
 
     exit_status = 2
 
 
 class FormatError(VmRescueError):
-    """The bytes at a place are not what the format demands there.
+    """The bytes at a position are not what the format requires.
 
     Args:
-        structure: the structure's name in the field's own words, e.g. ``"VHD footer"``.
-        position: its first byte, counted from the start of the thing being read (the image, the volume, the hive); None
-            where it has no place of its own, or the reader does not tell it.
-        expected: what the format asks for, in words.
-        found: what was there instead.
+        structure: the structure's usual name, e.g. ``"VHD footer"``.
+        position: its first byte, counted from the start of what is read (the image, the volume, the hive); None if it
+            has no position of its own, or a third-party reader does not give it.
+        expected: what the format requires, in words.
+        found: what was found instead.
     """
 
     def __init__(self, structure: str, position: int | None, expected: str, found: object = None) -> None:
@@ -44,48 +44,48 @@ class FormatError(VmRescueError):
         super().__init__(text)
 
     def within(self, whole: str) -> FormatError:
-        """The same error, saying in which whole thing the structure lies, as in ``hive \\Boot\\BCD: cell``."""
+        """The same error, with the name of what the structure is in, as in ``hive \\Boot\\BCD: cell``."""
         if self.structure.startswith(whole):
             return self
         return type(self)(f"{whole}: {self.structure}", self.position, self.expected, self.found)
 
 
 def bytes_text(data: bytes) -> str:
-    """Bytes for a person: letters in quotes, or else in hexadecimal."""
+    """Bytes as text for messages: quoted if they are letters, else in hexadecimal."""
     return repr(data.decode("ascii")) if data.isascii() and data.decode("ascii").isprintable() else data.hex(" ")
 
 
 class UnsupportedError(VmRescueError):
-    """The image is well formed, but uses something that vmrescue does not handle."""
+    """The image is valid, but uses something that vmrescue does not support."""
 
 
 class ReadError(VmRescueError):
-    """The operating system would not give us the bytes (missing file, no permission, I/O error)."""
+    """The operating system could not read the bytes (missing file, no permission, I/O error)."""
 
 
 class WriteError(VmRescueError):
-    """The operating system would not take the bytes (a full disk, an I/O error)."""
+    """The operating system could not write the bytes (a full disk, an I/O error)."""
 
     exit_status = 5
 
 
 class NotFoundError(VmRescueError):
-    """A thing that was named (a file, a key, a volume, a Windows installation) is not there."""
+    """Something that was named (a file, a key, a volume, a Windows installation) does not exist."""
 
 
 class RefusedError(VmRescueError):
-    """Doing it would not be safe; nothing was written."""
+    """The request is not safe, so it was not carried out; nothing was written."""
 
     exit_status = 4
 
 
 class LinkError(RefusedError):
-    """A symbolic link between registry keys cannot be followed, so what a path means is not known.
+    """A symbolic link between registry keys cannot be followed, so it is not known which key a path means.
 
     Args:
         link: the link's path in the hive.
-        target: where it leads, as the kernel names it; None where it does not say.
-        why: what is the matter with that place.
+        target: the kernel's path that it leads to; None if it has none.
+        why: what is wrong with the target.
     """
 
     def __init__(self, link: str, target: str | None, why: str) -> None:
@@ -99,29 +99,29 @@ class LinkError(RefusedError):
 
 
 class RepairFailedError(VmRescueError):
-    """A repair was begun, could not be completed or confirmed, and was rolled back."""
+    """A repair could not be completed or confirmed, and was rolled back."""
 
     exit_status = 5
 
 
 class UnsoundError(VmRescueError):
-    """What was made in steps stays, each step confirmed, but the check of the whole at the end finds damage."""
+    """Work in several confirmed steps was kept, but the check of the whole at the end found damage."""
 
     exit_status = 5
 
 
 class AfterCommitError(VmRescueError):
-    """The image was changed, confirmed and is sound, but something that comes after that failed (say, its receipt)."""
+    """The image was changed and confirmed and is sound, but a later step failed, such as writing the receipt."""
 
     exit_status = 6
 
 
 def missing_extra(purpose: str, extra: str) -> UnsupportedError:
-    """What is said where a package is not installed that comes with an extra of this one.
+    """The error for a package that is not installed and belongs to an extra of this package.
 
     Args:
-        purpose: what is done with which package, as in ``Parquet is written with pyarrow``.
-        extra: its name in pyproject.toml.
+        purpose: what the package is needed for, as in ``Parquet is written with pyarrow``.
+        extra: the extra's name in pyproject.toml.
     """
     return UnsupportedError(
         f"{purpose}, which is not installed: it comes with vmrescue's extra {extra!r} "

@@ -1,4 +1,4 @@
-"""Names of files: those that Windows gives none, since no program could open such a file, and names for files of ours.
+"""Names of files: names that Windows does not allow, and safe names for our own files.
 
 Source: Microsoft, "Naming Files, Paths, and Namespaces".
 """
@@ -11,7 +11,7 @@ DEVICES = frozenset(("CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"))
 
 
 def why_no_name(name: str) -> str | None:
-    """Why no file can have that name in Windows; None where one can."""
+    """Why no file can have that name in Windows; None if one can."""
     if name in ("", ".", ".."):
         return "it names no file"
     if bad := FORBIDDEN.intersection(name):
@@ -25,6 +25,6 @@ def why_no_name(name: str) -> str | None:
 
 
 def harmless(name: str) -> str:
-    """A name out of an image, changed where it could lead out of a folder of ours or mean something to a shell."""
+    """A name from an image as a safe file name: what could lead out of our folder or affect a shell is replaced."""
     kept = "".join(character if character.isalnum() or character in "._- {}" else "_" for character in name)
     return kept if kept.strip(". ") else "_"

@@ -1,11 +1,11 @@
 r"""A file's path on a volume: names below the volume's root. Both slashes separate them, as in Windows.
 
-A key's path is another thing: there a slash is a letter (`registry.path`).
+In a registry key's path a slash is an ordinary character (`registry.path`).
 """
 
 from __future__ import annotations
 
 
 def split(path: str) -> list[str]:
-    """The names in a path; slashes at its ends, or several in a row, mean nothing."""
+    """The names in a path; slashes at its ends and repeated slashes are ignored."""
     return [name for name in path.replace("/", "\\").split("\\") if name]

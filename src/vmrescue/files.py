@@ -1,4 +1,4 @@
-"""Files of this machine, opened and written so that a link or a pipe in a file's place is not followed."""
+"""Opens and writes files of this machine safely: links and pipes in a file's place are not followed."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from vmrescue.errors import FormatError, RefusedError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-NEW_FILE = 0o666  # permissions, of which the user's mask takes some
-UNFINISHED = ".unfinished"  # ends the name of what is being written, and is not to be used
-NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)  # what file systems say that have no hard links
+NEW_FILE = 0o666  # permissions, before the user's umask
+UNFINISHED = ".unfinished"  # suffix of a file that is being written
+NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)  # errors of file systems without hard links
 
 
 def kind_of(path: str | os.PathLike[str]) -> int:
-    """What a path leads to, as `stat.S_IFMT` tells it; 0 where that is nothing, or the path is none (too long, a NUL).
+    """The file type of a path, as `stat.S_IFMT` gives it; 0 if nothing is there or the path is not valid.
 
-    Of such a path pathlib's own questions raise what the operating system says.
+    pathlib's own functions raise OSError for a path that is not valid (too long, with a NUL).
     """
     try:
         return stat.S_IFMT(Path(path).stat().st_mode)
@@ -33,16 +33,16 @@ def kind_of(path: str | os.PathLike[str]) -> int:
 
 
 def open_regular(path: str | os.PathLike[str], flags: int) -> int:
-    """The descriptor of a file that is one itself: a link is not followed, and a pipe is not waited for.
+    """Opens a regular file; links are not followed, and it does not wait for a pipe. Returns the descriptor.
 
-    It is an opener: ``open(path, "rb", opener=open_regular)``.
+    Use as an opener: ``open(path, "rb", opener=open_regular)``.
 
     Args:
-        flags: as `os.open` takes them.
+        flags: as for `os.open`.
 
     Raises:
-        RefusedError: it is something else.
-        OSError: the operating system would not open it.
+        RefusedError: it is not a regular file.
+        OSError: it cannot be opened.
     """
     try:
         descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, NEW_FILE)
@@ -57,7 +57,7 @@ def open_regular(path: str | os.PathLike[str], flags: int) -> int:
 
 
 def read_whole(stream: BinaryIO, most: int) -> bytes:
-    """All that a stream holds. Raises RefusedError where that is more than `most` bytes; a file is not read then."""
+    """The whole content of a stream. Raises RefusedError if it has more than `most` bytes; a file is then not read."""
     if os.fstat(stream.fileno()).st_size <= most:
         data = stream.read(most + 1)
         if len(data) <= most:
@@ -66,10 +66,10 @@ def read_whole(stream: BinaryIO, most: int) -> bytes:
 
 
 def lines(stream: TextIO, name: str, longest: int) -> Iterator[tuple[int, str]]:
-    """The lines of a text with their numbers from 1 on, and with what ends them.
+    """The lines of a text, with their ends: (number from 1, line).
 
     Raises:
-        FormatError: one has more than `longest` characters, of which no more are read than that.
+        FormatError: a line has more than `longest` characters; the rest of it is not read.
     """
     for number in count(1):
         line = stream.readline(longest + 1)
@@ -81,23 +81,23 @@ def lines(stream: TextIO, name: str, longest: int) -> Iterator[tuple[int, str]]:
 
 
 def write_sparse(stream: BinaryIO, pieces: Iterable[bytes]) -> None:
-    """Writes to a new file; pieces of zeros become holes, so that what an image claims to have fills no disk."""
+    """Writes to a new file; pieces of zeros become holes, so that a sparse image does not fill the disk."""
     for piece in pieces:
         if piece == bytes(len(piece)):
             stream.seek(len(piece), os.SEEK_CUR)
         else:
             stream.write(piece)
-    stream.truncate()  # a hole at the end counts too
+    stream.truncate()  # extends the file by a hole at its end
 
 
 @contextmanager
 def new_file(path: Path, overwrite: bool) -> Iterator[BinaryIO]:
-    """A stream for what a file is to hold; the file is there only once it is complete and on stable storage.
+    """Gives a stream to write a file; the file appears only when it is complete and on stable storage.
 
-    Nobody can foresee its name until then, so that no link can lie in wait; one in the file's place is replaced.
+    Until then it has a random name, so that nobody can prepare a link. A link in the file's place is replaced.
 
     Raises:
-        OSError: the operating system would not take it, or there is such a file, and it may not be overwritten.
+        OSError: it cannot be written, or the file exists and may not be overwritten.
     """
     with NamedTemporaryFile(
         dir=path.parent, prefix=f".{path.name[:40]}.", suffix=UNFINISHED, delete=False
@@ -118,11 +118,11 @@ def new_file(path: Path, overwrite: bool) -> Iterator[BinaryIO]:
 
 
 def give_name(unfinished: Path, path: Path) -> None:
-    """Gives a complete file its name, in the same folder. Nothing is replaced, be it a link that leads nowhere.
+    """Gives a complete file its name, in the same folder. Nothing is replaced, not even a broken link.
 
     Raises:
-        FileExistsError: something has that name.
-        OSError: the operating system would not do it.
+        FileExistsError: the name exists.
+        OSError: any other error of the operating system.
     """
     try:
         os.link(unfinished, path, follow_symlinks=False)

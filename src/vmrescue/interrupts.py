@@ -1,7 +1,8 @@
-"""Signals that end a program: Ctrl-C, a supervisor's SIGTERM, a terminal that is closed.
+"""Holds back signals that end a program: Ctrl-C, a supervisor's SIGTERM, a closed terminal.
 
-Python raises what they mean (KeyboardInterrupt, SystemExit) between any two steps of the program, or drops it where it
-comes while a file is closed. Work that may not be cut in two holds them back, and lets them come where it can end.
+Python raises their exceptions (KeyboardInterrupt, SystemExit) between any two steps of the program, and may lose them
+while a file is being closed. Work that must not be interrupted holds signals back and lets them through where it can
+end.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
     from types import FrameType
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-BY_SIGNAL = 128  # and the signal's number: what shells return for a program that a signal ended
+BY_SIGNAL = 128  # plus the signal's number: the exit status of a program that a signal ended
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal that the command line takes for what Ctrl-C is; `number` says which."""
+    """Another signal that the command line treats like Ctrl-C; `number` says which."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -29,17 +30,17 @@ class Interrupted(KeyboardInterrupt):
 
 
 def exit_status(error: KeyboardInterrupt) -> int:
-    """130 for Ctrl-C, 143 for SIGTERM."""
+    """The exit status: 130 for Ctrl-C, 143 for SIGTERM."""
     return BY_SIGNAL + (error.number if isinstance(error, Interrupted) else signal.SIGINT)
 
 
 def outcome_of(error: BaseException) -> str:
-    """What was noted on the way of an interrupt, for the person at the terminal: whether anything was changed."""
+    """The notes of an interrupt for the user: whether anything was changed."""
     return "".join(f"; {note}" for note in getattr(error, "__notes__", []))
 
 
 class _Waiting:
-    """The signals that came while they were held, and what each would have done."""
+    """The signals that arrived while they were held back, and their handlers."""
 
     def __init__(self) -> None:
         self._handlers: dict[int, Any] = {}
@@ -49,18 +50,21 @@ class _Waiting:
     def hold(self) -> None:
         for number in ENDING:
             handler = signal.getsignal(number)
-            if handler not in (signal.SIG_IGN, None):  # None: a handler that Python could not put back
+            if handler not in (
+                signal.SIG_IGN,
+                None,
+            ):  # None: a handler from outside of Python, which cannot be restored
                 self._handlers[number] = handler
                 signal.signal(number, self._notice)
 
     def release(self) -> None:
-        self._over = True  # first: a signal may come before all handlers are those from before
+        self._over = True  # first, because a signal may arrive before all handlers are restored
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         self.deliver()
 
     def deliver(self) -> None:
-        """Does what the signals that came mean."""
+        """Calls the handlers of the signals that arrived."""
         while self._came:
             self._act(self._came.pop(0), None)
 
@@ -76,7 +80,7 @@ class _Waiting:
     def _act(self, number: int, frame: FrameType | None) -> None:
         handler = self._handlers[number]
         if not callable(handler):
-            raise SystemExit(BY_SIGNAL + number)  # the system's own handler ends the program without cleaning up
+            raise SystemExit(BY_SIGNAL + number)  # the default handler would end the program without cleaning up
         handler(number, frame)
 
 
@@ -85,10 +89,10 @@ _WAITING: ContextVar[_Waiting | None] = ContextVar("waiting signals", default=No
 
 @contextmanager
 def held() -> Iterator[None]:
-    """While this lasts, a signal that ends the program waits for the next `checkpoint`, or for the end of the block.
+    """Inside the block, a signal that ends the program waits for the next `checkpoint` or the end of the block.
 
-    Of blocks in each other the outermost counts. Only the main thread is ever interrupted: in others there is nothing
-    to hold.
+    Of nested blocks only the outermost has an effect. Only the main thread is ever interrupted; in other threads it does
+    nothing.
     """
     if _WAITING.get() is not None or threading.current_thread() is not threading.main_thread():
         yield
@@ -99,7 +103,7 @@ def held() -> Iterator[None]:
         waiting.hold()
         yield
     except (KeyboardInterrupt, SystemExit):
-        waiting.forget()  # it ends already: a second signal would hide what was noted of the first
+        waiting.forget()  # the program ends already; a second signal would hide the notes of the first
         raise
     finally:
         _WAITING.reset(token)
@@ -107,7 +111,7 @@ def held() -> Iterator[None]:
 
 
 def checkpoint() -> None:
-    """Where work that holds signals can end: one that has come does what it means, and mostly raises."""
+    """Marks a place where work may end: calls the handlers of signals that arrived, which usually raise."""
     waiting = _WAITING.get()
     if waiting is not None:
         waiting.deliver()

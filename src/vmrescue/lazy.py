@@ -1,4 +1,4 @@
-"""A package's names, imported from its modules when they are first asked for: a module's `__getattr__`."""
+"""Imports a package's names from its modules when they are first used."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def names_of(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
-    """The `__getattr__` of `package`: each name in `modules` is looked up in that module of the package's."""
+    """A `__getattr__` for `package`. `modules`: name -> module of the package that has it."""
 
     def look_up(name: str) -> Any:
         if name not in modules:

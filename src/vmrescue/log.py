@@ -1,8 +1,8 @@
-"""What is opened, read and decided, and why: one logger of `logging` for each room, quiet unless somebody listens.
+"""Logging of what is opened, read and decided, and why: one logger for each package, silent by default.
 
     logging.getLogger("vmrescue.image").setLevel(logging.DEBUG)
 
-INFO tells what a person who asks "why did it do that?" wants to know; DEBUG also what was only looked at.
+INFO has what explains a decision; DEBUG also what was only read.
 """
 
 from __future__ import annotations
@@ -15,5 +15,5 @@ logging.getLogger(PACKAGE).addHandler(logging.NullHandler())
 
 
 def logger(room: str) -> logging.Logger:
-    """The logger of a room: ``vmrescue.image``."""
+    """The logger of a package of vmrescue, such as ``vmrescue.image``."""
     return logging.getLogger(f"{PACKAGE}.{room}")

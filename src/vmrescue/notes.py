@@ -1,4 +1,4 @@
-"""What a check of a volume says: problems as sentences; a note is one that is no reason not to edit the volume."""
+"""Results of a volume's check: problems as sentences; a `Note` is a problem that does not stop an edit."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ if TYPE_CHECKING:
 
 
 class Note(str):
-    """Odd, but an edit neither stumbles over it nor makes it worse; docs/volume-check.md says why, rule by rule."""
+    """A problem that an edit does not depend on and does not make worse; docs/volume-check.md has the reasons."""
 
     __slots__ = ()
 
 
 def damage_in(problems: Iterable[str]) -> list[str]:
-    """Those that an edit could make worse."""
+    """The problems that are no notes: an edit could make them worse."""
     return [problem for problem in problems if not isinstance(problem, Note)]
 
 
 def made_by_an_edit(problems: Iterable[str], before: Iterable[str]) -> list[str]:
-    """What is wrong after an edit of a volume that had no damage before: any damage, and notes that are new."""
+    """The problems that an edit caused, if the volume had no damage before: any damage, and new notes."""
     known = set(before)
     return [problem for problem in problems if not isinstance(problem, Note) or problem not in known]

@@ -1,4 +1,4 @@
-"""Arrays as long as a volume says it is, of which only the used pages take memory: what a volume says may be false."""
+"""Large arrays in which only used pages take memory: a damaged volume may claim any size."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BITS = 1 << 15  # of a page: a cluster each
-NUMBERS = 1 << 12  # of a page
-FULL = (1 << BITS) - 1  # one number serves all pages that are wholly set
+BITS = 1 << 15  # bits of a page
+NUMBERS = 1 << 12  # numbers of a page
+FULL = (1 << BITS) - 1  # shared by all pages with all bits set
 
 
 class PagedBits:
-    """Bits by their index, none of them set at first."""
+    """An array of bits, all clear at first."""
 
     def __init__(self) -> None:
         self._pages: dict[int, int] = {}
 
     def set(self, first: int, count: int) -> Iterator[tuple[int, int]]:
-        """Sets bits; yields (first bit, bits as a number) of those in each page that were set before."""
+        """Sets bits; yields those that were set before, for each page: (first bit, bits as a number)."""
         end = first + count
         while first < end:
             page, low = divmod(first, BITS)
@@ -38,7 +38,7 @@ class PagedBits:
 
 
 class PagedNumbers:
-    """Numbers by their index, all of them 0 at first; `typecode` is an array's: ``"H"`` has 16 bits, ``"I"`` 32."""
+    """An array of numbers, all 0 at first. `typecode`, as of `array`: ``"H"`` for 16 bits, ``"I"`` for 32."""
 
     def __init__(self, typecode: Literal["H", "I"]) -> None:
         self._empty = array(typecode, [0]) * NUMBERS
@@ -55,6 +55,6 @@ class PagedNumbers:
         page[index % NUMBERS] = value
 
     def items(self) -> Iterator[tuple[int, int]]:
-        """(index, number) of those that are not 0, ascending."""
+        """The numbers that are not 0, ascending: (index, number)."""
         for number, page in sorted(self._pages.items()):
             yield from ((number * NUMBERS + within, value) for within, value in enumerate(page) if value)

@@ -1,6 +1,6 @@
-"""How far something has got, told to whoever listens: the command line shows a bar, a script what it likes.
+"""Reports the progress of long work to a listener, such as the command line's progress bar.
 
-What takes long says so itself (`work`), whoever asked for it. Nobody need listen, and then it costs next to nothing:
+Long work reports itself with `work`. Without a listener this costs almost nothing:
 
     with on_progress(show):
         vmrescue.repair("os.vhd")
@@ -26,13 +26,13 @@ OFTEN = 0.05  # seconds: a listener is not told more often
 
 @dataclass(frozen=True)
 class Progress:
-    """What is being done now.
+    """The present state of a work.
 
     Attributes:
-        deed: what, in words: ``copying``.
-        done: how much of it is done, in units.
-        total: of how much; None where that is not known.
-        unit: ``byte``, or the name of what is counted, in the singular.
+        deed: what is done, in words: ``copying``.
+        done: units done.
+        total: units in all; None if not known.
+        unit: ``byte``, or the singular name of what is counted.
     """
 
     deed: str
@@ -47,9 +47,9 @@ _WORK: ContextVar[Work | None] = ContextVar("what is being done", default=None)
 
 @contextmanager
 def on_progress(listener: OnProgress | None) -> Iterator[None]:
-    """While this lasts, `listener` is told what this thread is doing: of works within each other the innermost.
+    """Inside the block, `listener` gets the progress of this thread's work; of nested works, the innermost.
 
-    It is told None when nothing is being done any more. What it raises ends the work.
+    It gets None when no work goes on any more. If it raises, the work ends.
     """
     token = _LISTENER.set(listener)
     try:
@@ -59,7 +59,7 @@ def on_progress(listener: OnProgress | None) -> Iterator[None]:
 
 
 class Work:
-    """One work that is going on."""
+    """One running work."""
 
     def __init__(self, deed: str, total: int | None, unit: str) -> None:
         self._deed = deed
@@ -70,11 +70,11 @@ class Work:
         self._told = 0.0
 
     def advance(self, count: int = 1) -> None:
-        """So much more is done."""
+        """Adds `count` units to what is done."""
         self.reach(self._done + count)
 
     def reach(self, done: int, total: int | None = None) -> None:
-        """So much is done in all; `total` where it is known only now."""
+        """Sets the units done, and `total` if it became known."""
         self._done = done
         if total is not None:
             self._total = total
@@ -82,13 +82,13 @@ class Work:
             self.tell()
 
     def tell(self) -> None:
-        """Tells how far it has got."""
+        """Reports the progress to the listener."""
         if self._listener:
             self._told = time.monotonic()
             self._listener(Progress(self._deed, self._done, self._total, self._unit))
 
     def end(self, outer: Work | None) -> None:
-        """What goes on now is the work that it was a part of, if any."""
+        """Ends this work; the outer work, if any, goes on."""
         if outer:
             outer.tell()
         elif self._listener:
@@ -97,7 +97,7 @@ class Work:
 
 @contextmanager
 def work(deed: str, total: int | None = None, unit: str = "byte") -> Iterator[Work]:
-    """Something that may take long. What is yielded is told how far it has got, as often as one likes."""
+    """Marks long work. The body reports progress to the yielded object, as often as it likes."""
     outer = _WORK.get()
     now = Work(deed, total, unit)
     token = _WORK.set(now)
@@ -110,7 +110,7 @@ def work(deed: str, total: int | None = None, unit: str = "byte") -> Iterator[Wo
 
 
 def counting(pieces: Iterable[bytes], now: Work) -> Iterator[bytes]:
-    """The same pieces; each counts as done when the next is asked for."""
+    """Passes pieces on; each counts as done when the next is requested."""
     for piece in pieces:
         yield piece
         now.advance(len(piece))

@@ -1,4 +1,4 @@
-"""What kinds of reparse points there are. Source: Microsoft, MS-FSCC 2.1.2.1, "Reparse Tags"."""
+"""The kinds of reparse points, by their tags. Source: Microsoft, MS-FSCC 2.1.2.1, "Reparse Tags"."""
 
 from __future__ import annotations
 

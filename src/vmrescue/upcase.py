@@ -1,8 +1,8 @@
-"""Upper case as Windows knows it: the table by which keys are sorted, hashed and found.
+"""Upper case as in Windows: the table by which registry keys are sorted, hashed and found.
 
-Windows maps each 16-bit unit by itself, with a fixed table (`RtlUpcaseUnicodeChar`), which differs from Unicode's of
-today: the sharp s, the micro sign and the dotless i stay as they are, and so does what Unicode gave an upper case
-later. NTFS volumes carry the same table in `$UpCase`; the ranges below were read from one that Windows formatted
+Windows maps each 16-bit unit by itself, with a fixed table (`RtlUpcaseUnicodeChar`) that differs from today's Unicode:
+the sharp s, the micro sign and the dotless i are not changed, nor are letters that got an upper case in Unicode later.
+NTFS volumes have the same table in `$UpCase`; the ranges below were read from a volume that Windows formatted
 (dissect.ntfs's `ntfs.bin`).
 """
 

@@ -1,4 +1,4 @@
-"""Prints the folder that dissect.target is to look for the plugin in."""
+"""Prints the folder of the plugin, for dissect.target."""
 
 from __future__ import annotations
 

@@ -20,16 +20,17 @@ CHUNK = 1 << 20
 
 
 def names() -> list[str]:
-    """The samples there are."""
+    """The names of all samples."""
     return sorted(item.name.removesuffix(SUFFIX) for item in files(__name__).iterdir() if item.name.endswith(SUFFIX))
 
 
 def unpack(name: str, target: Path) -> Path:
-    """Unpacks a sample to a new file, with holes where it is zero.
+    """Unpacks a sample to a new sparse file.
 
     Raises:
         NotFoundError: there is no such sample.
-        RefusedError: the file exists. WriteError.
+        RefusedError: the file exists.
+        WriteError: the file could not be written.
     """
     if name not in names():
         raise NotFoundError(f"there is no sample {name!r}; there are {', '.join(names())}")
