@@ -50,10 +50,7 @@ class _Waiting:
     def hold(self) -> None:
         for number in ENDING:
             handler = signal.getsignal(number)
-            if handler not in (
-                signal.SIG_IGN,
-                None,
-            ):  # None: a handler from outside of Python, which cannot be restored
+            if handler not in (signal.SIG_IGN, None):  # None: not installed from Python, so it cannot be restored
                 self._handlers[number] = handler
                 signal.signal(number, self._notice)
 
@@ -91,8 +88,8 @@ _WAITING: ContextVar[_Waiting | None] = ContextVar("waiting signals", default=No
 def held() -> Iterator[None]:
     """Inside the block, a signal that ends the program waits for the next `checkpoint` or the end of the block.
 
-    Of nested blocks only the outermost has an effect. Only the main thread is ever interrupted; in other threads it does
-    nothing.
+    Of nested blocks only the outermost has an effect. Only the main thread is ever interrupted; in other threads this
+    does nothing.
     """
     if _WAITING.get() is not None or threading.current_thread() is not threading.main_thread():
         yield

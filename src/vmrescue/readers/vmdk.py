@@ -1,4 +1,6 @@
-"""VMDK with limits: the extents in a descriptor, and sparse extents whose grains are limited to their declared size.
+"""Sparse extents of a VMDK with limits: grains are limited to their declared size.
+
+The descriptor is parsed where the container is opened (`image.containers.vmdk_pieces`).
 
 dissect.hypervisor 3.21 decompresses a grain to any size, and reads tables of any length. Source: VMware, "Virtual Disk
 Format 5.0".
@@ -7,7 +9,6 @@ Format 5.0".
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,31 +22,6 @@ if TYPE_CHECKING:
 
 GRAINS_OF_ZEROS = (0, 1)  # in a grain table: not there, and zero; without a parent both are zero
 MOST_GRAINS = 1 << 16  # most grains of a grain table; VMware makes 512 or 4096
-
-
-@dataclass(frozen=True)
-class NamedExtent:
-    """A line of a descriptor: a part of the disk, of `sectors` sectors, and its file, if the line names one.
-
-    Attributes:
-        kind: ``FLAT``, ``SPARSE``, …
-        start: the sector of the file at which the part begins.
-        line: the line as written in the descriptor.
-    """
-
-    name: str | None
-    kind: str
-    sectors: int
-    start: int
-    line: str
-
-
-def extents_named(descriptor: bytes) -> list[NamedExtent]:
-    """The parts of the disk according to a descriptor."""
-    from dissect.hypervisor.disk.vmdk import DiskDescriptor
-
-    found = DiskDescriptor.parse(descriptor.decode("utf-8", "replace")).extents
-    return [NamedExtent(each.filename, each.type, each.sectors, each.start_sector or 0, each.raw) for each in found]
 
 
 def sparse_extent(store: BlockDevice) -> Extent:

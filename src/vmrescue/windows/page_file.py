@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmrescue import file_path
+from vmrescue.ntfs.state import ASLEEP
+from vmrescue.signatures import HIVE, VHD, VHDX
 from vmrescue.upcase import upper
 from vmrescue.windows.drives import SYSTEM_DRIVE
 
@@ -40,22 +42,18 @@ NOT_ITS_FOLDERS = frozenset(
         "USERS", "WINDOWS", "WINDOWS.OLD", "WINNT", "$RECYCLE.BIN", "$WINDOWS.~BT", "$WINDOWS.~WS",
     )
 )  # fmt: skip
-OTHER_CONTENT = {
-    b"regf": "a hive",
+OTHER_CONTENT = {  # first bytes -> what the file is
+    HIVE: "a hive",
     b"MZ": "a program or a driver",
     b"PAGEDU64": "a memory dump, which Windows has yet to save",
     b"PAGEDUMP": "a memory dump, which Windows has yet to save",
-    b"hibr": "a hibernated Windows",
-    b"HIBR": "a hibernated Windows",
-    b"wake": "a hibernated Windows",
-    b"WAKE": "a hibernated Windows",
-    b"RSTR": "a hibernated Windows",
+    **{spelled: "a hibernated Windows" for known in ASLEEP for spelled in (known, known.lower())},
     b"PK\3\4": "an archive",
     b"%PDF": "a document",
     b"\xd0\xcf\x11\xe0": "a document",
     b"SQLite": "a database",
-    b"conectix": "a virtual disk",
-    b"vhdxfile": "a virtual disk",
+    VHD: "a virtual disk",
+    VHDX: "a virtual disk",
 }
 LONGEST_SIGNATURE = 8  # bytes
 

@@ -30,7 +30,8 @@ LONGEST_DESCRIPTOR = 1 << 20
 MOST_FILES = 1000  # most files of a folder that are read to find the descriptor
 HEADER = struct.Struct("<12xQQQQ28xB")  # capacity, grain size, position and size of the descriptor, unclean shutdown
 EXTENT = re.compile(
-    rb'^[ \t]*+(?:RW|RDONLY|NOACCESS)[ \t]++(\d{1,15})[ \t]++(\w++)[ \t]++"([^"\r\n]*+)"(?:[ \t]++(\d{1,15}))?',
+    rb"^[ \t]*+(?P<line>(?:RW|RDONLY|NOACCESS)[ \t]++(?P<sectors>\d{1,15})[ \t]++(?P<kind>\w++)"
+    rb'(?:[ \t]++"(?P<name>[^"\r\n]*+)"(?:[ \t]++(?P<start>\d{1,15}))?)?[^\r\n]*+)',
     re.MULTILINE,
 )
 NUMBERED = re.compile(r"(?P<stem>.+)-[sf]\d{3,}\.vmdk", re.IGNORECASE)
@@ -39,19 +40,34 @@ NAMED = re.compile(r"(?P<stem>.+?)-(?:[sf]\d{3,}|flat|delta|sesparse)\.vmdk", re
 
 @dataclass(frozen=True)
 class Extent:
-    """An extent, from a line of a descriptor; `start` is the sector of its file at which it begins."""
+    """A part of the disk, from a line of a descriptor.
+
+    Attributes:
+        sectors: its length, in sectors of 512 bytes.
+        kind: ``FLAT``, ``SPARSE``, …
+        name: its file, without folders; None if the line names none.
+        start: the sector of the file at which it begins.
+        line: the line as written in the descriptor.
+    """
 
     sectors: int
     kind: str
-    name: str
+    name: str | None
     start: int
+    line: str
 
 
 def extents_of(descriptor: bytes) -> list[Extent]:
     """The extents that a descriptor lists."""
     return [
-        Extent(int(sectors), kind.decode(), PureWindowsPath(name.decode("utf-8", "replace")).name, int(start or 0))
-        for sectors, kind, name, start in EXTENT.findall(descriptor)
+        Extent(
+            int(found["sectors"]),
+            found["kind"].decode(),
+            None if found["name"] is None else PureWindowsPath(found["name"].decode("utf-8", "replace")).name,
+            int(found["start"] or 0),
+            found["line"].decode("utf-8", "replace").strip(),
+        )
+        for found in EXTENT.finditer(descriptor)
     ]
 
 
@@ -69,7 +85,7 @@ def refuse_piece(store: BlockDevice, path: str | None) -> None:
         raise _piece(path, "a sparse extent without a descriptor")
     extents = extents_of(own)
     if len(extents) > 1 or sum(extent.sectors for extent in extents) > capacity:
-        others = ", ".join(dict.fromkeys(extent.name for extent in extents))
+        others = ", ".join(dict.fromkeys(extent.name or "zeros" for extent in extents))
         raise UnsupportedError(f"{path} is a piece of a disk that consists of {others}: convert it with VMware's tools")
 
 
@@ -114,7 +130,7 @@ def _owner(path: str) -> tuple[Path, list[Extent]] | None:
         except OSError:
             continue
         extents = extents_of(head)
-        if any(extent.name.lower() == own.name.lower() for extent in extents):
+        if any((extent.name or "").lower() == own.name.lower() for extent in extents):
             return each, extents
     return None
 

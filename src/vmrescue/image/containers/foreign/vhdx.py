@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmrescue import signatures
 from vmrescue.image.containers.foreign.disk import Foreign
 from vmrescue.readers.vhdx import open_vhdx
 
@@ -16,4 +17,4 @@ def _open(pieces: Pieces) -> OpenedDisk:
     return open_vhdx(pieces.first, pieces.path)
 
 
-VHDX = Foreign("VHDX", _open, ((0, b"vhdxfile"),))  # [MS-VHDX] 2.2.1
+VHDX = Foreign("VHDX", _open, ((0, signatures.VHDX),))

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from vmrescue.device import check_range, next_data
 from vmrescue.errors import FormatError, UnsupportedError
 from vmrescue.image.containers.foreign.disk import Foreign
-from vmrescue.image.containers.vmdk_pieces import COWD, DESCRIPTOR, SPARSE, refuse_piece, was_left_open
+from vmrescue.image.containers.vmdk_pieces import COWD, DESCRIPTOR, SPARSE, extents_of, refuse_piece, was_left_open
 from vmrescue.image.transports.file import SECTOR
 from vmrescue.readers.opened_disk import Extent, joined
-from vmrescue.readers.vmdk import extents_named, sparse_extent
+from vmrescue.readers.vmdk import sparse_extent
 
 if TYPE_CHECKING:
     from vmrescue.image.containers.foreign.pieces import Pieces
@@ -44,7 +44,7 @@ def _left_open(stores: list[Store]) -> tuple[str, ...]:
 def _extents(pieces: Pieces, descriptor: bytes, stores: list[Store]) -> list[Extent]:
     """The extents of the disk; the files of sparse ones are added to `stores`."""
     extents = []
-    for extent in extents_named(descriptor):
+    for extent in extents_of(descriptor):
         flat = extent.kind in ("FLAT", "VMFS")
         sparse = extent.kind in ("SPARSE", "VMFSSPARSE", "SESPARSE")
         if extent.name is None or not (flat or sparse) or (flat and extent.start):
