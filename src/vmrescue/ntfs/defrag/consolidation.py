@@ -1,9 +1,10 @@
-"""Free clusters in one extent, by packing what lies between them.
+"""Joins free clusters into one extent by packing the attributes between them.
 
-The volume is walked from one end of what can be packed to the other. What lies at the walker's place stays; a hole
-there is filled with the longest attribute that fits and lies furthest ahead. Where none fits, the hole stays if few
-clusters have been lost that way; else what follows it slides down into it piece by piece, or moves out of the way until
-something fits. The area that is walked last, and so stays free, is the longest one without anything that may not move.
+Attributes that must not move divide the volume into areas. The areas are packed one after the other, from the start of
+each; the longest area comes last, so that its end stays free. A position goes through the area: attributes there stay.
+A hole (free clusters) there is filled with the longest attribute that fits; of several, with the one furthest ahead. If
+none fits, the hole is left if the clusters in such holes are still few. Otherwise the attribute after the hole slides
+down into it, piece by piece, or is moved out of the way until another attribute fits.
 """
 
 from __future__ import annotations
@@ -16,18 +17,18 @@ if TYPE_CHECKING:
     from vmrescue.ntfs.defrag.layout import Key
     from vmrescue.ntfs.defrag.placement import Placement
 
-WON = 96  # percent of the free clusters that the largest extent is to hold
-LOST = 100  # the part of the free clusters that may stay in small holes is one in so many
-SLIDES = 32  # an attribute slides down in so many steps at most
+WON = 96  # the goal: percent of the free clusters in the largest extent
+LOST = 100  # at most this fraction (1/100) of the free clusters may be left in small holes
+SLIDES = 32  # most steps in which an attribute slides down
 
 
 def is_consolidated(placement: Placement) -> bool:
-    """Whether nearly all free clusters are one extent."""
+    """Whether the largest free extent has `WON` percent of the free clusters."""
     return placement.free.largest[1] * 100 >= placement.all_free * WON
 
 
 class Consolidation:
-    """One walk over the volume."""
+    """One pass over the volume."""
 
     def __init__(self, placement: Placement) -> None:
         self._placed = placement
@@ -38,14 +39,14 @@ class Consolidation:
                 self._shelf.put(placement.length(key), min(self._order.place(first) for first, _ in pieces), key)
 
     def run(self) -> None:
-        """Packs what may move, until the largest free extent has `WON` percent of what is free."""
+        """Packs what may move, until `is_consolidated`."""
         losable = self._placed.all_free // LOST
         for start, end in self._areas:
             losable -= self._pack(start, end, losable)
         self._placed.commit()
 
     def _pack(self, at: int, end: int, losable: int) -> int:
-        """Packs an area; returns how many clusters were left in holes."""
+        """Packs an area. Returns the number of clusters left in holes."""
         lost, turned = 0, False
         passed: list[int] = []
         while at < end and not is_consolidated(self._placed):
@@ -71,7 +72,7 @@ class Consolidation:
         return lost
 
     def _fill(self, at: int, hole: int) -> int:
-        """Moves the longest attribute that fits to a hole; returns its clusters."""
+        """Moves the longest attribute that fits into a hole. Returns its number of clusters; 0 if none fits."""
         while key := self._shelf.take(hole, self._order.place(at)):
             count = self._placed.length(key)
             if self._placed.move(key, 0, [(at, count)]):
@@ -79,7 +80,10 @@ class Consolidation:
         return 0
 
     def _go_on(self, at: int, hole: int, passed: list[int]) -> int:
-        """Where what ends before a hole is too long for any area: has more of it follow, from further ahead."""
+        """Moves more clusters of the attribute that ends before the hole into it, if it is too long for any area.
+
+        Returns the number of clusters moved.
+        """
         key = self._placed.at(passed[-1]) if passed else None
         if key is None or self._placed.length(key) <= self._placed.longest_area:
             return 0
@@ -95,8 +99,10 @@ class Consolidation:
         return count if self._placed.move(key, before + pieces[index][1], [(at, count)]) else 0
 
     def _turn_back(self, at: int, hole: int, passed: list[int]) -> int:
-        """Moves what lies before an area's last hole to the far end, as far back as there is enough that is shorter
-        than the hole: with it and what is longer the area can then be filled to its end. Returns where that begins.
+        """Makes an area's last hole longer, if no attribute fits: moves attributes before it to the far end.
+
+        It moves as many as are needed so that, together with longer ones ahead, the area can be filled to its end.
+        Returns the cluster at which packing goes on.
         """
         missing = (self._shelf.shortest(self._order.place(at)) or 0) - hole
         away: list[Key] = []
@@ -125,7 +131,7 @@ class Consolidation:
         return start
 
     def _move_away(self, key: Key, beyond: int) -> bool:
-        """Moves an attribute of one piece to the end of the largest free extent, if that lies beyond a place."""
+        """Moves an attribute of one piece to the end of the largest free extent, if that is packed after `beyond`."""
         count = self._placed.length(key)
         first, length = self._placed.free.largest
         if len(self._placed.places[key]) > 1 or count > length or self._order.place(first) <= beyond:
@@ -137,7 +143,7 @@ class Consolidation:
         return True
 
     def _slide(self, at: int, hole: int, end: int) -> int:
-        """Moves the piece that follows a hole down into it, one hole's length after the other. Returns its clusters."""
+        """Moves the piece after a hole down into it, in steps of the hole's length. Returns the clusters moved."""
         place = self._placed.following(at + hole)
         key = self._placed.at(place)
         if key is None:
@@ -154,7 +160,7 @@ class Consolidation:
         return count
 
     def _make_way(self, at: int, hole: int, end: int) -> bool:
-        """Moves what follows a hole to the far end, until the shortest attribute ahead would fit."""
+        """Moves attributes after a hole to the far end, until the shortest one ahead fits. True if any was moved."""
         wanted = self._shelf.shortest(self._order.place(at))
         moved = False
         while wanted is not None and hole < wanted:

@@ -1,12 +1,12 @@
-"""What to move where, so that each attribute lies in one piece and the free clusters in one extent.
+"""Plans the moves that bring each attribute into one piece and the free clusters into one extent.
 
-Both are greedy and stop where nothing is won any more; every move is sound by itself (see `moving`), so they may be
-broken off after any. Memory: for each attribute that has clusters, its pieces; two tuples for each free extent.
+Both are greedy and stop when nothing more is gained. Every move leaves a sound volume (see `moving`), so they may be
+interrupted after any. Memory: the pieces of each attribute that has clusters, and two tuples for each free extent.
 
-Of $MFT the first piece stays, and what follows it is gathered in one more. NTFS's other own files stay: see `layout`.
+The first piece of $MFT stays, and its other pieces are joined into one. NTFS's other own files stay: see `layout`.
 
-An attribute is moved to the shortest free extent that it fits in. Where there is none: to fewer pieces than it has.
-How free clusters are brought together is in `consolidation`.
+An attribute is moved to the shortest free extent into which it fits. If there is none, it is moved into fewer pieces.
+`consolidation` joins the free clusters.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from vmrescue.ntfs.bitmap import Piece
     from vmrescue.ntfs.defrag.layout import Key
 
-LEAST_TABLE = 3  # pieces of $MFT that are worth a move: there will be two
-ROUNDS = 5  # of consolidating and defragmenting in turn; each may make room for the next
+LEAST_TABLE = 3  # $MFT is moved only if it has at least so many pieces, because two remain
+ROUNDS = 5  # most rounds of defragmenting and consolidating; each may make room for the next
 
 
 class Defragmenter:
-    """Moves a volume's attributes; the arguments are those of `Placement`."""
+    """Moves a volume's attributes. The arguments are those of `Placement`."""
 
     def __init__(
         self,
@@ -41,12 +41,12 @@ class Defragmenter:
         self.placement = Placement(moves, layout, free, clusters, zone)
 
     def fragmented(self) -> list[Key]:
-        """What lies in more than one piece and may move, the longest first."""
+        """The attributes in more than one piece that may move, longest first."""
         found = [key for key, pieces in self.placement.places.items() if len(pieces) > 1]
         return sorted(found, key=self.placement.length, reverse=True)
 
     def run(self, keys: Iterable[Key] | None = None, free_space: bool = False) -> None:
-        """Brings attributes (all unless given) to one piece each; and the free clusters to one extent, if asked."""
+        """Brings attributes (None: all) into one piece each; with `free_space`, the free clusters into one extent."""
         wanted = None if keys is None else set(keys)
         if not free_space:
             self.defragment(self._wanted(wanted))
@@ -74,7 +74,7 @@ class Defragmenter:
         return [key for key in self.fragmented() if keys is None or key in keys]
 
     def left(self) -> list[Placed]:
-        """What lies in several pieces, with the reason why it does, the worst first."""
+        """The attributes that are still in several pieces, with the reasons, worst first."""
         movable = [Placed(key, self.placement.places[key], self._why_left(key)) for key in self.fragmented()]
         fixed = [placed for placed in self.placement.fixed if len(placed.pieces) > 1]
         return sorted([*movable, *fixed], key=lambda placed: len(placed.pieces), reverse=True)
@@ -85,7 +85,7 @@ class Defragmenter:
         return self.placement.stuck.get(key, none)
 
     def defragment(self, keys: Iterable[Key], partly: bool = True) -> None:
-        """Moves each to one piece; `partly`: to fewer, where no free extent is long enough."""
+        """Moves each attribute into one piece; with `partly`, into fewer pieces if no free extent is long enough."""
         for key in keys:
             if not self._unite(key) and partly:
                 self._lessen(key)
@@ -103,12 +103,12 @@ class Defragmenter:
         return target is not None and self.placement.move(key, 0, [(target, count)])
 
     def _lessen(self, key: Key) -> bool:
-        """Moves an attribute to the longest free extents, if it then lies in less than half as many pieces."""
+        """Moves an attribute to the longest free extents, if it then has less than half as many pieces."""
         targets = self.placement.free.longest(self.placement.length(key))
         return 0 < 2 * len(targets) < len(self.placement.places[key]) and self.placement.move(key, 0, targets)
 
     def gather_table(self) -> None:
-        """Moves what follows the first piece of $MFT, which stays, to one place with room behind it to grow into."""
+        """Joins all pieces of $MFT but the first at the start of the largest free extent, where $MFT can grow."""
         table = next((placed for placed in self.placement.fixed if placed.key == TABLE), None)
         if table is None or len(table.pieces) < LEAST_TABLE:
             return

@@ -1,4 +1,4 @@
-"""Where the attributes of a volume lie and which clusters are free, as both are after each move."""
+"""The places of a volume's attributes and its free clusters, updated by each move."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from vmrescue.ntfs.bitmap import Flip, Piece
     from vmrescue.ntfs.defrag.layout import Key
 
-ZONE = 100  # the part that is left to $MFT behind it is one in so many, at most
+ZONE = 100  # at most this fraction (1/100) of the free clusters is kept free after $MFT, for it to grow
 
 
 class Moves(Protocol):
-    """Who carries the moves out."""
+    """Carries out the moves."""
 
     @property
     def full(self) -> bool:
@@ -29,30 +29,30 @@ class Moves(Protocol):
 
     @property
     def largest_step(self) -> int:
-        """Clusters that one move may have at most."""
+        """The most clusters of one move."""
 
     def move(self, key: Key, start: Nth, count: int, target: Lcn) -> list[Flip]:
         """Moves `count` stored clusters of an attribute, from the `start`th on, to `target`; returns $Bitmap's changes.
 
-        Raises RefusedError where that cannot be done; nothing was changed.
+        Raises RefusedError if that is not possible; nothing was changed.
         """
 
     def commit(self) -> None:
-        """Brings all moves so far to stable storage. What they freed may be used only then."""
+        """Brings all moves so far to stable storage. Only then may the clusters that they freed be used."""
 
     def reserve(self, first: int, count: int) -> None:
-        """Keeps free clusters for moves to come from what the moves themselves need; no clusters, none."""
+        """Reserves free clusters for later moves: growing file records must not take them. `count` 0 reserves none."""
 
 
 class Placement:
     """A volume's attributes and its free clusters, and the moves that change both.
 
     Args:
-        moves: who carries them out.
+        moves: carries out the moves.
         layout: every attribute that has clusters.
         free: the free clusters.
-        clusters: of the volume.
-        zone: (first, length) of what NTFS keeps free for $MFT.
+        clusters: number of clusters of the volume.
+        zone: (first, length) of the clusters that NTFS keeps free for $MFT.
     """
 
     def __init__(
@@ -66,11 +66,11 @@ class Placement:
         self._moves = moves
         self.free = FreeExtents(free)
         self.all_free = self.free.clusters
-        self.freed = FreeExtents()  # since the last commit
-        self.places: dict[Key, tuple[Piece, ...]] = {}  # of what may move
-        self.fixed: list[Placed] = []  # what may not move
-        self.stuck: dict[Key, str] = {}  # what could not be moved, and why
-        self._at: dict[int, Key] = {}  # whose piece begins at a cluster
+        self.freed = FreeExtents()  # clusters freed since the last commit
+        self.places: dict[Key, tuple[Piece, ...]] = {}  # pieces of the attributes that may move
+        self.fixed: list[Placed] = []  # attributes that must not move
+        self.stuck: dict[Key, str] = {}  # attribute that could not be moved -> why
+        self._at: dict[int, Key] = {}  # first cluster of a piece -> attribute
         for placed in layout:
             if placed.fixed:
                 self.fixed.append(placed)
@@ -81,16 +81,16 @@ class Placement:
         self.keep_zone(zone)
 
     def keep_zone(self, zone: Piece) -> None:
-        """Keeps free clusters of a range for $MFT; others than those that follow each other from its start are not."""
+        """Keeps for $MFT the free clusters at the start of a range, up to the first that is in use."""
         self.zone = (zone[0], min(zone[1], self.free.length_at(zone[0]), self.all_free // ZONE))
         self.free.take(*self.zone)
 
     def length(self, key: Key) -> int:
-        """Clusters that an attribute has."""
+        """The number of clusters of an attribute."""
         return sum(length for _, length in self.places[key])
 
     def piece_at(self, key: Key, cluster: int) -> tuple[int, int]:
-        """Which piece of an attribute begins at a cluster, and how many clusters come before that piece."""
+        """The index of the piece that begins at `cluster`, and the number of the attribute's clusters before it."""
         before = 0
         for index, (first, length) in enumerate(self.places[key]):
             if first == cluster:
@@ -99,12 +99,12 @@ class Placement:
         raise KeyError(cluster)
 
     def layout(self) -> Iterator[Placed]:
-        """Where everything lies now."""
+        """The present place of every attribute."""
         yield from self.fixed
         yield from (Placed(key, pieces, "") for key, pieces in self.places.items())
 
     def free_pieces(self) -> list[Piece]:
-        """All free clusters, those left to $MFT too."""
+        """All free clusters, also those kept for $MFT."""
         pieces = FreeExtents(self.free)
         if self.zone[1]:
             pieces.give(*self.zone)
@@ -112,11 +112,11 @@ class Placement:
 
     @property
     def longest_area(self) -> int:
-        """How many clusters the largest free extent could have at most: what does not move parts the volume."""
+        """The most clusters that a free extent could have, between attributes that do not move."""
         return max((end - start for start, end in self.areas()), default=0)
 
     def areas(self) -> list[Piece]:
-        """(start, end) of what lies between things that do not move, in the order in which it is packed."""
+        """The areas between attributes that do not move, as (start, end), in the order in which they are packed."""
         areas, start = [], 0
         fixed = sorted([self.zone, *(piece for placed in self.fixed for piece in placed.pieces)])
         for first, length in [*fixed, (self._clusters, 0)]:
@@ -127,28 +127,31 @@ class Placement:
         return [area for area in areas if area != longest] + ([longest] if longest else [])
 
     def following(self, cluster: int) -> int:
-        """Where, from a cluster on, there is something again; what has just been moved away is nothing."""
+        """The first cluster from `cluster` on that is in use; clusters freed since the last commit count as free."""
         while length := self.freed.length_at(cluster) or self.free.length_at(cluster):
             cluster += length
         return cluster
 
     def end_at(self, at: int, end: int) -> int:
-        """The end of what lies at a cluster; `end` where nothing does before it."""
+        """The end of the piece at a cluster. If no known piece begins there: the next free cluster, at most `end`.
+
+        It is `at` itself if clusters freed by moves had to be committed first.
+        """
         key = self._at.get(at)
         if key is not None:
             return at + next(length for first, length in self.places[key] if first == at)
         if self.freed.clusters:
             self.commit()
             return at
-        following = self.free.next_after(at)  # the moves have put something of their own there
+        following = self.free.next_after(at)  # clusters that a move took for a file's records
         return end if following is None else min(following, end)
 
     # -- moves
 
     def move(self, key: Key, start: int, targets: list[Piece]) -> bool:
-        """Moves an attribute's clusters, from the `start`th on, to free ones; whether all of that could be done."""
+        """Moves an attribute's clusters, from the `start`th on, to `targets`. True if all of them were moved."""
         for first, length in targets:
-            if self.free.length_at(first) < length:  # an earlier move needed some for the file's records
+            if self.free.length_at(first) < length:  # an earlier move took some for the file's records
                 return False
             self.free.take(first, length)
             for done in range(0, length, self._moves.largest_step):
@@ -181,13 +184,13 @@ class Placement:
         return True
 
     def _forget_list(self, cluster: int) -> None:
-        """A file that needs one record less than before may need no attribute list any more."""
+        """Drops an attribute list that began at a freed cluster: after a move a file may need no list any more."""
         gone = self._lists.pop(cluster, None)
         if gone is not None:
             self.fixed.remove(gone)
 
     def commit(self) -> None:
-        """Brings all moves so far to stable storage; what they freed may be used now."""
+        """Brings all moves so far to stable storage; the clusters that they freed can be used from now on."""
         self._moves.commit()
         for first, length in self.freed:
             self.free.give(first, length)
@@ -201,7 +204,7 @@ class Placement:
             self._at[first] = key
 
     def fix_table(self, table: Placed) -> None:
-        """Has $MFT, which was moved, be again what may not move, and keeps free clusters behind it."""
+        """Marks $MFT, after it was moved, as fixed again, and keeps free clusters after it."""
         pieces = self.places.pop(table.key)
         for first, _ in pieces:
             del self._at[first]
@@ -211,12 +214,12 @@ class Placement:
         self.keep_zone((sum(pieces[-1]), self._clusters))
 
     def at(self, cluster: int) -> Key | None:
-        """Whose piece begins at a cluster, of what may move."""
+        """The movable attribute with a piece that begins at a cluster; None if there is none."""
         return self._at.get(cluster)
 
 
 def relocated(pieces: tuple[Piece, ...], start: int, count: int, target: int) -> tuple[Piece, ...]:
-    """The pieces with `count` clusters, from the `start`th on, at `target`."""
+    """The pieces after `count` clusters, from the `start`th on, were moved to `target`."""
     total = sum(length for _, length in pieces)
     parts = [
         *part_of(pieces, Nth(0), start),

@@ -1,4 +1,4 @@
-"""What packing looks things up in: the order of clusters, and what lies ahead by its length."""
+"""Look-up tables for packing: the order of clusters, and attributes by length."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class Order:
         self._areas = sorted((start, before) for (start, _), before in zip(areas, _ends(areas), strict=True))
 
     def place(self, cluster: int) -> int:
-        """How many clusters come before this one."""
+        """The cluster's place: the number of clusters that are packed before it."""
         index = bisect_right(self._areas, (cluster, 1 << 62)) - 1
         start, before = self._areas[max(index, 0)]
         return before + cluster - start
 
 
 def _ends(areas: list[Piece]) -> list[int]:
-    """How many clusters are in the areas before each."""
+    """For each area, the number of clusters in the areas before it."""
     before, total = [], 0
     for start, end in areas:
         before.append(total)
@@ -33,7 +33,7 @@ def _ends(areas: list[Piece]) -> list[int]:
 
 
 class Shelf:
-    """Attributes by length, those of one length by place: what is moved to a hole is taken from here, once."""
+    """Attributes by length, and those of one length by place (`Order.place`), to find one that fits into a hole."""
 
     def __init__(self) -> None:
         self._lengths: list[int] = []
@@ -41,7 +41,7 @@ class Shelf:
         self._places: dict[Key, int] = {}
 
     def put(self, length: int, place: int, key: Key) -> None:
-        """Something new, or at another place than before."""
+        """Adds an attribute, or gives it a new place."""
         if not self._by_length.setdefault(length, []):
             index = bisect_left(self._lengths, length)
             if self._lengths[index : index + 1] != [length]:
@@ -50,7 +50,10 @@ class Shelf:
         self._places[key] = place
 
     def take(self, longest: int, beyond: int) -> Key | None:
-        """The longest of `longest` clusters at most that lies beyond a place; of several, the furthest."""
+        """Removes and returns the longest attribute of at most `longest` clusters at or beyond a place, or None.
+
+        Of several, the furthest.
+        """
         index = bisect_right(self._lengths, longest) - 1
         while index >= 0:
             found = self._furthest(self._lengths[index], beyond)
@@ -63,13 +66,13 @@ class Shelf:
         return None
 
     def shortest(self, beyond: int) -> int | None:
-        """The least length of what lies beyond a place."""
+        """The length of the shortest attribute at or beyond a place; None if there is none."""
         while self._lengths and self._furthest(self._lengths[0], beyond) is None:
             del self._lengths[0]
         return self._lengths[0] if self._lengths else None
 
     def _furthest(self, length: int, beyond: int) -> Key | None:
-        """What lies furthest; what has been moved since, and what lies behind for good, is forgotten."""
+        """The furthest attribute of a length; entries that are out of date or before `beyond` are dropped."""
         entries = self._by_length[length]
         while entries:
             place, key = entries[-1]

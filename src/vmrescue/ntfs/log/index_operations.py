@@ -1,4 +1,4 @@
-"""$LogFile: the operations on the nodes of an index, in its root, which is in a file record, and in a block."""
+"""$LogFile: the operations on an index's nodes, in the root (in a file record) and in blocks."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from vmrescue.ntfs.log.record_operations import Record, attribute
 from vmrescue.ntfs.log.step import Step, add_u32, move, overwrite, u16, u32
 from vmrescue.ntfs.structures.attribute import Kind
 
-DUPLICATED = 0x18  # in an entry of a directory, what is kept of the file: times, sizes, flags
+DUPLICATED = 0x18  # offset in a directory's entry of the copies of the file's times, sizes and flags
 DUPLICATED_SIZE = 0x38
 
 
 def _entry(step: Step, raw: bytearray, node: int, start: int, limit: int) -> int:
-    """Where the step's entry is in the node at `node`; all entries lie before `limit`."""
+    """The offset of the step's entry in the node at `node`; all entries must be before `limit`."""
     at, end = node + u32(raw, node), node + u32(raw, node + 4)
     step.expect(node + 0x10 <= at <= end <= limit, node, f"a node that ends before byte {limit}", end)
     place = start + step.attribute_offset
@@ -29,7 +29,7 @@ def _entry(step: Step, raw: bytearray, node: int, start: int, limit: int) -> int
 
 
 def root(step: Step, raw: bytearray) -> tuple[int, int, int]:
-    """The attribute's start, its node's, and that of the step's entry."""
+    """The offsets of the attribute, of its node, and of the step's entry."""
     start, length = attribute(step, raw)
     value = start + u16(raw, start + 0x14)
     is_root = u32(raw, start) == Kind.INDEX_ROOT and not raw[start + 8]
@@ -39,7 +39,7 @@ def root(step: Step, raw: bytearray) -> tuple[int, int, int]:
 
 
 def block(step: Step, raw: bytearray) -> tuple[int, int]:
-    """The node in a block, and the step's entry."""
+    """The offsets of the node in a block and of the step's entry."""
     step.expect(step.record_offset == 0, 0, "an index block's own offset to be 0", step.record_offset)
     return BLOCK_HEADER, _entry(step, raw, BLOCK_HEADER, 0, len(raw))
 
@@ -54,7 +54,7 @@ def _new_entry(step: Step) -> int:
 
 
 def _change_root(step: Step, raw: bytearray, start: int, node: int, at: int, change: int) -> None:
-    """Makes or takes room at an entry of an index root, `at` being where the entries begin that move."""
+    """Adds (or removes) `change` bytes in an index root; the entries from `at` on move."""
     length = u32(raw, start + 4)
     record = Record(raw)
     move(step, raw, at, change, record.used, len(raw))
@@ -116,7 +116,7 @@ def update_file_name(step: Step, raw: bytearray, at: int) -> None:
 
 
 def update_data(step: Step, raw: bytearray, at: int) -> None:
-    """Replaces the data that an entry of an index other than a directory has with its key."""
+    """Replaces the data of an entry in an index that is no directory."""
     data = u16(raw, at)
     step.expect(data >= ENTRY_HEADER, at, "an entry with data", data)
     overwrite(step, raw, at + data, at + u16(raw, at + 8))

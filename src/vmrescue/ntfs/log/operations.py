@@ -1,9 +1,8 @@
-"""$LogFile: the operations, each a function on the bytes of one file record, index block or range of clusters.
+"""$LogFile: the operations. Each is a function on the bytes of one file record, index block or range of clusters.
 
-The same functions serve redo and undo: a record names an operation with data for either.
+The same functions are used for redo and undo: a log record has an operation with data for each.
 Source: linux-ntfs documentation of the records' structures; the Linux kernel's ntfs3 driver and ntfs-3g's
-`ntfsrecover` for what each operation does. Where these two differ, the logs of volumes that Windows wrote decided, and
-a comment says so.
+`ntfsrecover` for what each operation does. Where these two differ, logs that Windows wrote decided; a comment says so.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ def _change_bits(step: Step, raw: bytearray, value: int) -> None:
 
 
 def write_bytes(step: Step, raw: bytearray) -> None:
-    """Replaces bytes of a value that is not resident, or of an index block."""
+    """Replaces bytes of a non-resident value or of an index block."""
     overwrite(step, raw, step.record_offset + step.attribute_offset, len(raw))
 
 
@@ -69,7 +68,7 @@ ON_BYTES: dict[int, Change] = {
     Operation.CLEAR_BITS: lambda step, raw: _change_bits(step, raw, 0),
 }
 
-# These change no page; some of them change the tables.
+# Operations that change no page; some of them change the tables.
 NOT_ON_PAGES = frozenset(
     {
         Operation.NOTHING,

@@ -10,12 +10,12 @@ from vmrescue.ntfs.structures.fields import Number, align8
 from vmrescue.ntfs.structures.record import END, RecordFlag
 from vmrescue.ntfs.structures.run_list import decode_pairs
 
-INDEXED = 1  # a flag of a resident attribute; of $FILE_NAME only
-ANY_CLUSTER = 1 << 62  # run lists are only measured here; whoever follows one checks it
+INDEXED = 1  # a flag of a resident attribute, used by $FILE_NAME only
+ANY_CLUSTER = 1 << 62  # no limit for clusters: only the run list's length is needed here
 
 
 class _Part:
-    """Fields at an offset of the bytes of a record or block, which they change."""
+    """Named fields of a record's or block's bytes; setting a field changes the bytes."""
 
     def __init__(self, raw: bytearray) -> None:
         self.raw = raw
@@ -31,7 +31,7 @@ class Record(_Part):
 
 
 def _attribute_starts(step: Step, raw: bytearray) -> None:
-    """Makes sure that an attribute, or the end mark, is where the step has it."""
+    """Raises FormatError unless an attribute or the end mark begins at the step's offset."""
     record = Record(raw)
     offset = record.first_attribute
     used = record.used
@@ -45,7 +45,7 @@ def _attribute_starts(step: Step, raw: bytearray) -> None:
 
 
 def attribute(step: Step, raw: bytearray) -> tuple[int, int]:
-    """The start of the attribute that the step applies to, and its length."""
+    """(start, length) of the attribute that the step applies to."""
     _attribute_starts(step, raw)
     start = step.record_offset
     length = u32(raw, start + 4)
@@ -59,7 +59,7 @@ def _is_indexed(attribute: bytes | bytearray) -> bool:
 
 
 def _resize(step: Step, raw: bytearray, start: int, length: int, new_length: int) -> None:
-    """Gives an attribute another length; what follows it moves."""
+    """Changes an attribute's length and moves what follows it."""
     record = Record(raw)
     move(step, raw, start + length, new_length - length, record.used, len(raw))
     record.used += new_length - length
@@ -71,7 +71,7 @@ def initialize(step: Step, raw: bytearray) -> None:
 
 
 def deallocate(step: Step, raw: bytearray) -> None:
-    """The record is free from now on. `ntfsrecover` does not raise its number; Windows does, as its volumes show."""
+    """Frees the record. Windows raises its sequence number, as its volumes show; `ntfsrecover` does not."""
     record = Record(raw)
     record.flags &= ~RecordFlag.IN_USE
     record.sequence = record.sequence + 1 if record.sequence < 0xFFFF else 1
@@ -121,7 +121,7 @@ def delete_attribute(step: Step, raw: bytearray) -> None:
 
 
 def update_resident_value(step: Step, raw: bytearray) -> None:
-    """Replaces bytes of a value; where their number changes, they reach to its end."""
+    """Replaces bytes of a value. If their number changes, they replace everything to the value's end."""
     start, length = attribute(step, raw)
     if step.same_length:
         overwrite(step, raw, start + step.attribute_offset, start + length)
@@ -144,7 +144,7 @@ def _stored_attribute(step: Step, raw: bytearray) -> tuple[int, int]:
 
 
 def update_mapping_pairs(step: Step, raw: bytearray) -> None:
-    """Replaces the end of a run list, and says anew which is its last cluster."""
+    """Replaces the end of a run list and updates its last cluster."""
     start, length = _stored_attribute(step, raw)
     pairs = u16(raw, start + 0x20)
     inside = NON_RESIDENT_HEADER <= pairs <= step.attribute_offset <= length
@@ -162,10 +162,10 @@ def update_mapping_pairs(step: Step, raw: bytearray) -> None:
 
 
 def set_attribute_sizes(step: Step, raw: bytearray) -> None:
-    """Sets allocated, initialized and real size, in this order, and perhaps the compressed size.
+    """Sets the allocated, initialized and real size, in this order, and the compressed size if it is there.
 
-    In the attribute the real size comes before the initialized one; `ntfsrecover` copies them as they are. In the logs
-    that Windows writes the second number is never above the third, so it is the initialized size.
+    In the attribute the real size comes before the initialized size, and `ntfsrecover` copies the numbers in their
+    order. But in logs of Windows the second number is never above the third, so it is the initialized size.
     """
     start, length = _stored_attribute(step, raw)
     step.expect(len(step.data) in (24, 32), start, "three or four sizes", len(step.data))

@@ -51,7 +51,7 @@ class Update:
     undo_operation: int
     redo: bytes
     undo: bytes
-    same_length: bool  # redo and undo data replace as many bytes as they have
+    same_length: bool  # redo and undo data have the same length
     attribute: int  # key of the open attribute
     lcns: tuple[Lcn, ...]
     record_offset: int  # of the attribute in its file record, or of the data in the page

@@ -1,7 +1,6 @@
-"""$LogFile: one step of the log with its data, and what all operations do with bytes.
+"""$LogFile: one step of a replay with its data, and functions on bytes that all operations use.
 
-Offsets are checked against what is there before anything moves; bytes behind the end of what is in use are set to zero
-when it shrinks.
+Offsets are checked before anything is moved. When the used part of a structure shrinks, the bytes after it are zeroed.
 """
 
 from __future__ import annotations
@@ -20,42 +19,42 @@ class Step:
     data: bytes
     record_offset: int
     attribute_offset: int
-    same_length: bool  # the data replace as many bytes as they are
-    structure: str  # what is changed, for errors
-    position: int  # its byte of the volume
+    same_length: bool  # redo and undo data have the same length
+    structure: str  # the name of the structure, for errors
+    position: int  # of the structure, in bytes from the volume's start
 
     def expect(self, sound: bool, offset: int, expected: str, found: object) -> None:
-        """Raises FormatError about a byte of the structure unless it is `sound`."""
+        """Raises FormatError for the byte `offset` of the structure, unless `sound`."""
         if not sound:
             raise FormatError(self.structure, self.position + offset, expected, found)
 
 
 def u16(raw: bytearray | bytes, offset: int) -> int:
-    """A number of two bytes."""
+    """The two-byte number at `offset`."""
     return int.from_bytes(raw[offset : offset + 2], "little")
 
 
 def u32(raw: bytearray | bytes, offset: int) -> int:
-    """A number of four bytes."""
+    """The four-byte number at `offset`."""
     return int.from_bytes(raw[offset : offset + 4], "little")
 
 
 def add_u32(step: Step, raw: bytearray, offset: int, change: int) -> None:
-    """Changes a number of four bytes."""
+    """Adds `change` to the four-byte number at `offset`."""
     value = u32(raw, offset) + change
     step.expect(0 <= value < 1 << 32, offset, f"a number that can be changed by {change}", value - change)
     struct.pack_into("<I", raw, offset, value)
 
 
 def overwrite(step: Step, raw: bytearray, offset: int, end: int, data: bytes | None = None) -> None:
-    """Puts data, the step's own unless others are given, over what is at `offset`, inside of `end`."""
+    """Writes `data` (by default the step's) at `offset`; it must end at or before `end`."""
     data = step.data if data is None else data
     step.expect(offset + len(data) <= end, offset, f"room for {len(data)} bytes before byte {end}", end - offset)
     raw[offset : offset + len(data)] = data
 
 
 def move(step: Step, raw: bytearray, start: int, change: int, end: int, limit: int) -> None:
-    """Moves bytes [start, end) by `change`; what is in use now ends at `end` and may reach `limit`."""
+    """Moves bytes [start, end) by `change`; the used part ends at `end` and may grow up to `limit`."""
     step.expect(start <= end and end + change <= limit, start, f"room for {change} bytes before {limit}", limit - end)
     raw[start + change : end + change] = raw[start:end]
     if change < 0:
