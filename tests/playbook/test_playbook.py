@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import vmrescue
+from stub_pe import versioned
 from support.command import vmrescue as command
 from support.disk_judges import verdicts
 from support.fault_disk import OS, FaultDisk
@@ -68,26 +69,6 @@ BOOT_LOG = r"""
 """
 
 
-def version_resource(*numbers: int) -> bytes:
-    """A program of headers and a version resource alone, by Microsoft's "PE Format" and VS_VERSIONINFO."""
-    import struct
-
-    high, low = numbers[0] << 16 | numbers[1], numbers[2] << 16 | numbers[3]
-    fixed = struct.pack("<13I", 0xFEEF04BD, 0x10000, high, low, high, low, *[0] * 7)
-    info = struct.pack("<3H", 92, 52, 0) + "VS_VERSION_INFO\0".encode("utf-16-le") + bytes(2) + fixed
-    levels = b"".join(
-        struct.pack("<IIHHHH", 0, 0, 0, 0, 0, 1) + struct.pack("<II", name, target)
-        for name, target in ((16, 1 << 31 | 24), (1, 1 << 31 | 48), (0x409, 72))
-    )
-    resources = levels + struct.pack("<4I", 0x1000 + 88, len(info), 0, 0) + info
-    optional = struct.pack("<H110x", 0x20B) + bytes(16) + struct.pack("<II", 0x1000, len(resources)) + bytes(104)
-    section = struct.pack("<8s6I2HI", b".rsrc", len(resources), 0x1000, len(resources), 0x200, 0, 0, 0, 0, 0)
-    coff = struct.pack("<4s2H3I2H", b"PE\0\0", 0x8664, 1, 0, 0, 0, len(optional), 2)
-    return (b"MZ".ljust(0x3C, b"\0") + struct.pack("<I", 0x40) + coff + optional + section).ljust(
-        512, b"\0"
-    ) + resources
-
-
 def disk(folder: Path, generation: str, *steps: dict[str, Any]) -> Path:
     need_root()
     folder.mkdir(exist_ok=True)
@@ -136,7 +117,7 @@ def test_every_kind_of_action_is_made_in_each_control_set_that_may_boot(quick_fo
     path = disk(
         quick_folder / "a", "gen1",
         {"registry": "SYSTEM", "text": FILTERS}, {"registry": "BCD", "text": BOOT_LOG},
-        {"put": r"\Windows\System32\drivers\evil.sys", "hex": version_resource(1, 2, 3, 4).hex()},
+        {"put": r"\Windows\System32\drivers\evil.sys", "hex": versioned(1, 2, 3, 4).hex()},
         {"put": r"\Temp\e1.tmp", "text": "1"}, {"put": r"\Temp\E2.TMP", "text": "2"},
         {"put": r"\Temp\keep", "text": ""},
     )  # fmt: skip
@@ -160,7 +141,7 @@ def test_every_kind_of_action_is_made_in_each_control_set_that_may_boot(quick_fo
     with mounted_ntfs(path, *image.ranges[OS]) as root:
         assert [each.name for each in sorted((root / "Temp").iterdir())] == ["keep"]
         drivers = root / "Windows/System32/drivers"
-        assert (drivers / "evil.sys.off").read_bytes() == version_resource(1, 2, 3, 4)
+        assert (drivers / "evil.sys.off").read_bytes() == versioned(1, 2, 3, 4)
         assert not (drivers / "evil.sys").exists()
     assert verdicts(path) == judged
     assert compiled(EVIL, path).because == "SYSTEM has no value ControlSet001\\Control\\Odd\\gone"

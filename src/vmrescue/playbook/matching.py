@@ -9,10 +9,10 @@ from vmrescue.checks import Policy
 from vmrescue.diagnosis.examination import examine
 from vmrescue.digests import sha256
 from vmrescue.errors import FormatError, NotFoundError
-from vmrescue.playbook.file_version import LARGEST, file_version
 from vmrescue.playbook.places import files_of, fits, keys_of
 from vmrescue.playbook.schema import CURRENT, version_of
 from vmrescue.readers.file_system import chunks, whole
+from vmrescue.windows.file_version import LARGEST, file_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
