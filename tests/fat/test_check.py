@@ -44,11 +44,11 @@ class Broken:
         return int.from_bytes(self.device.read_at(22, 2), "little") * 512
 
     def slot(self, short: bytes) -> int:
-        """The byte where the record of that 8.3 name is."""
+        """The position of the record with that 8.3 name."""
         return self.device.data.index(short.ljust(11), self.root)
 
     def problems(self, folder: Path) -> list[str]:
-        """What our check finds; fsck.vfat finds fault with the same volume."""
+        """The problems that our check finds; asserts that fsck.vfat finds problems too."""
         found = FatVolume(MemoryDevice(self.device.data)).check()
         assert not fsck_is_content(fsck_says(self.device.data, folder))
         return found

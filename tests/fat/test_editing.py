@@ -22,7 +22,7 @@ def sectors_written(device: MemoryDevice) -> set[int]:
 
 
 def assert_sound(device: MemoryDevice, folder: Path) -> None:
-    """The volume as the judges and a fresh look of ours see it."""
+    """Asserts that the judges, and vmrescue when it opens the volume again, find it sound with this content."""
     volume = FatVolume(device)
     assert volume.check() == []
     assert_fsck_content(device.data, folder)
@@ -197,7 +197,7 @@ def test_all_copies_of_the_table_change_alike(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("table", [0, 1])
 def test_without_mirroring_no_table_is_changed(table: int) -> None:
-    """Linux and dissect go by the first one, whichever is said to be in use."""
+    """Linux and dissect use the first table even if another one is in use."""
     device, made = new_volume(32)
     made.create_file("a", bytes(2000))
     for boot_sector in (0, 6 * 512):

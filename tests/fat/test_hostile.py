@@ -1,4 +1,4 @@
-"""Volumes with bytes changed at random: every question is answered or refused with a VmRescueError, at once."""
+"""Volumes with random changes: every call returns or raises a VmRescueError, quickly."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @cache
 def sound(bits: int) -> tuple[bytes, list[tuple[int, int]]]:
-    """A volume with some files, and the stretches of it that hold metadata."""
+    """A volume with some files, and the ranges of its metadata."""
     device, volume = new_volume(bits)
     volume.create_directory("EFI")
     volume.create_directory("EFI/Boot with a long name")
@@ -38,7 +38,7 @@ def sound(bits: int) -> tuple[bytes, list[tuple[int, int]]]:
 
 
 def exercise(data: bytearray) -> None:
-    """Asks everything, changes everything; each on its own, as an error in one must not hide the others."""
+    """Calls all reading and editing functions, each separately, so that an error in one does not hide the others."""
     with contextlib.suppress(VmRescueError):
         FatVolume(MemoryDevice(data)).check()
     with contextlib.suppress(VmRescueError):

@@ -1,4 +1,4 @@
-"""Names on FAT by the letters that Windows knows: mtools made the files, and says what is left of them."""
+"""Names on FAT are compared by Windows' upper case. mtools makes the files and lists what is left."""
 
 from __future__ import annotations
 

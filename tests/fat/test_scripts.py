@@ -33,7 +33,7 @@ operation = st.tuples(
 
 
 class Model:
-    """What the volume should hold: paths in the case in which they were made, found in any."""
+    """The expected content: paths in their original case, found in any case."""
 
     def __init__(self) -> None:
         self.tree: Tree = {}
@@ -58,7 +58,7 @@ class Model:
 
 
 def apply(kind: str, number: int, name: str, size: int, volume: FatVolume, model: Model) -> None:
-    """One edit, on both; a refusal must have a reason that the model knows."""
+    """Makes one edit on volume and model; a refusal must have a reason that the model knows."""
     parent = model.pick(number, directories=True) if number % 2 else None
     path = f"{parent or ''}/{name}"
     target = model.pick(number, directories=kind == "delete" and number % 5 == 0)
@@ -116,7 +116,7 @@ def judge(device: MemoryDevice, model: Model) -> None:
 
 
 def _in_mtools(path: str) -> str:
-    """mtools shows half a pair of surrogates as an underscore."""
+    """A name as mtools shows it: a lone surrogate becomes an underscore."""
     return "".join("__" if ord(letter) > 0xFFFF else letter for letter in path)
 
 
@@ -126,7 +126,7 @@ def _steps_back(volume: FatVolume, path: str) -> bool:
 
 
 def attempt(step: tuple[str, int, str, int], volume: FatVolume, model: Model) -> str:
-    """Why the edit was refused, or nothing."""
+    """Makes an edit; returns why it was refused, or an empty string."""
     try:
         apply(*step, volume, model)
     except (RefusedError, NotFoundError) as error:

@@ -1,4 +1,4 @@
-"""What a FAT volume is, and what its files are called, is the same to the reader, the editor and the judges."""
+"""Reader, editor and judges agree on the kind of a FAT volume and on the names of its files."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def formatted(path: Path, size: int, *options: str) -> Path:
 
 
 def seen_by_sleuthkit(image: Path) -> dict[str, bytes]:
-    """The files of a FAT32 volume: sleuthkit goes by the kind that it is told, mtools by the number of clusters."""
+    """The files of a FAT32 volume by sleuthkit, which is told the kind; mtools goes by the number of clusters."""
     listed = [line.split(":\t") for line in run("fls", "-f", "fat32", "-F", "-r", "-p", image).splitlines()]
     return {
         name: _content(image, place.split()[-1])

@@ -40,7 +40,7 @@ def new_volume(bits: int, cluster: int = 1, *options: str) -> tuple[MemoryDevice
 
 
 def tree_of(volume: FatVolume) -> Tree:
-    """What vmrescue sees."""
+    """The files that vmrescue sees."""
     return dict(_walk(volume, ""))
 
 
@@ -53,7 +53,7 @@ def _walk(volume: FatVolume, path: str) -> Iterator[tuple[str, bytes | None]]:
 
 
 def fsck_says(data: bytes | bytearray, folder: Path) -> str:
-    """What fsck.vfat, changing nothing, says of the volume; it ends with 1 where it would change something."""
+    """The output of fsck.vfat -n and its exit status, which is 1 if it would change something."""
     path = folder / "fsck.img"
     path.write_bytes(data)
     return run("fsck.vfat", "-n", path, ok=(0, 1))
@@ -70,7 +70,7 @@ def assert_fsck_content(data: bytes | bytearray, folder: Path) -> None:
 
 
 def mtools_tree(data: bytes | bytearray, folder: Path) -> Tree:
-    """What mtools copies out of the volume."""
+    """The files that mtools copies out of the volume."""
     path, out = folder / "mtools.img", folder / "mtools"
     path.write_bytes(data)
     out.mkdir()
@@ -79,7 +79,7 @@ def mtools_tree(data: bytes | bytearray, folder: Path) -> Tree:
 
 
 def dissect_tree(data: bytes | bytearray, folder: Path) -> Tree:
-    """What dissect.fat reads; it shows names without a long form in upper case."""
+    """The files that dissect.fat reads; it shows names without a long form in upper case."""
     path = folder / "dissect.img"
     path.write_bytes(data)
     with path.open("rb") as image:

@@ -47,7 +47,7 @@ def fill(path: Path) -> None:
 
 
 def change(disk: VirtualDisk) -> None:
-    """What a repair may do: small edits, edits across blocks, and writes where the container held nothing yet."""
+    """Edits like those of a repair: small ones, across blocks, and where the container has no block yet."""
     chance = random.Random(4)
     disk.write_at(5000, b"a small edit")
     disk.write_at(9000, bytes(3000))
@@ -62,7 +62,7 @@ def grow(disk: VirtualDisk) -> None:
 
 
 def content(path: Path) -> str:
-    """The SHA-256 of the disk, as it is read; the size counts."""
+    """The SHA-256 of the disk's content and size."""
     disk = open_disk(path)
     digest = hashlib.sha256(disk.read_at(0, disk.size)).hexdigest()
     disk.close()

@@ -1,4 +1,4 @@
-"""What an image is, found by its signature; and what is said of those that can't be read."""
+"""An image's container is recognised by its signature; errors for images that cannot be read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A commit, an undo and a rollback, crashed at every step: the disk is wholly old or wholly new afterwards."""
+"""A commit, an undo and a rollback that crash at any step leave the disk wholly old or wholly new."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def commit(path: Path, edit: Callable[[VirtualDisk], None]) -> None:
 
 
 def crashes(recording: Recording, folder: Path, policies: Iterable[str] = POLICIES) -> Iterator[tuple[int, str]]:
-    """Each state in which a crash may leave the recorded folder, one after the other, in `folder`."""
+    """Makes, one after the other, each state in which a crash may leave the recorded folder."""
     for after in range(len(recording.actions) + 1):
         for policy in policies:
             if policy == "torn" and [action.kind for action in recording.actions[after : after + 1]] != ["write"]:
@@ -40,7 +40,7 @@ def crashes(recording: Recording, folder: Path, policies: Iterable[str] = POLICI
 
 
 def settle(folder: Path, allowed: dict[str, bytes]) -> str:
-    """Opens what a crash left behind, to read, then to write; returns what the disk was found to hold.
+    """Opens what a crash left, for reading and then for writing; returns the disk's content.
 
     `allowed` are the contents that it may have, and the bytes of the image with each.
     """

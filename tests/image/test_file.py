@@ -1,4 +1,4 @@
-"""The bytes of a file, and what the operating system has to say to them."""
+"""Reading and writing files, and errors of the operating system."""
 
 from __future__ import annotations
 

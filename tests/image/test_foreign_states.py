@@ -1,4 +1,4 @@
-"""Foreign containers that are a piece of a disk, or were not closed: refused, or said by every command."""
+"""Foreign containers that are only a piece of a disk are refused; for those not closed every command warns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Footers, headers and tables with any bytes in them: an error of ours, soon and without much memory, or a disk."""
+"""Footers, headers and tables with any bytes give a disk or an error of ours, quickly and with little memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The undo journal: exact undo, refusal of what would do harm, and a disk or file system that fails."""
+"""The undo journal: exact undo, refusals, and disks and file systems that fail."""
 
 from __future__ import annotations
 
@@ -317,7 +317,7 @@ def test_whatever_call_fails_once_the_image_is_rolled_back_at_once(
 
 
 def failed_repair(path: Path) -> str | None:
-    """What was said when a repair failed; None if it didn't."""
+    """The error text of a failed repair; None if it succeeded."""
     try:
         repair(path)
     except RepairFailedError as error:
@@ -603,7 +603,7 @@ TABLE = Sign("a table", ((300 * KIB, 200 * KIB),))
 
 
 def sparse_image(folder: Path) -> tuple[Path, bytes]:
-    """An image of holes, with a little in the midst of the table; repaired, with the table as a sign."""
+    """A sparse image with a little data in its table; repaired, with the table as a sign."""
     path = folder / "disk"
     with path.open("wb") as file:
         file.truncate(1 << 20)

@@ -1,4 +1,4 @@
-"""A disk's facts: the same through all layers that lie on it; and a new container, which is a module and a row."""
+"""A disk's facts are the same through all layers; a new container needs a module and a row."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ KEY = 0x5A
 
 
 class XorDisk(Container):
-    """A container that nobody makes: a sector with its signature, then the disk, each byte of it masked."""
+    """A container for this test: a sector with a signature, then the disk with each byte XORed."""
 
     def __init__(self, store: Store) -> None:
         super().__init__(Facts("masked image", notes=("its bytes are masked",), refusal="it is only read"))
@@ -84,7 +84,7 @@ def test_a_new_container_is_a_module_and_a_row(tmp_path: Path, monkeypatch: pyte
 
 
 def vmrescue_in_process(*words: object) -> str:
-    """In this process, which knows the new container."""
+    """Runs vmrescue in this process, which knows the new container."""
     done = CliRunner().invoke(group, [str(word) for word in words])
     assert done.exit_code == 0, done.output
     return str(done.output)
@@ -159,7 +159,7 @@ def test_what_decides_is_a_fact_and_not_a_name(name: str, longest: int | None, t
 
 @pytest.mark.parametrize("kind", ["vhdx", "qcow2", "vdi"])
 def test_foreign_images_are_scanned_by_several_processes(kind: str, tmp_path: Path) -> None:
-    """What a worker tells has to be pickled: no number of a reader's own type may be in it."""
+    """A worker's result is pickled, so it must not have numbers of a reader's own type."""
     for name in ("gen1-broken", "gen2-broken"):
         vhd = sample(name, tmp_path)
         run("qemu-img", "convert", "-f", "vpc", "-O", kind, vhd, tmp_path / f"{name}.{kind}")

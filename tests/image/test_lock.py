@@ -1,4 +1,4 @@
-"""An image that somebody else uses is refused, with who it is."""
+"""An image that another process uses is refused, with the name of the process."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def running(*command: str | Path) -> Iterator[subprocess.Popen[bytes]]:
 
 @contextmanager
 def python(code: str, path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Another process that runs this code on the file, says so, and waits."""
+    """Starts a process that runs this code on the file, reports that, and waits."""
     waits = f"import fcntl, os, sys, time\n{code}\nprint('ready', flush=True)\ntime.sleep(60)"
     with running(sys.executable, "-c", waits, path) as process:
         assert process.stdout is not None
@@ -46,7 +46,7 @@ def python(code: str, path: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def refusal(path: Path) -> str:
-    """What is said when a repair is refused; reading is not."""
+    """The error text of a refused repair; asserts that reading is not refused."""
     with pytest.raises(RefusedError) as caught:
         EditSession(path)
     assert caught.value.exit_status == 4
@@ -73,7 +73,7 @@ def test_a_process_that_has_the_image_open_for_writing_is_named(tmp_path: Path) 
 
 
 def comm() -> str:
-    """The name that the kernel gives to our Python, and so to that of the other process."""
+    """The kernel's name for our Python process, which is also the other process's."""
     return Path("/proc/self/comm").read_text().strip()
 
 
@@ -115,7 +115,7 @@ def test_an_image_that_qemu_holds_is_refused_even_if_qemu_only_reads(tmp_path: P
 
 
 def wait_for_lock(path: Path) -> None:
-    """Until somebody has locked a range of the file."""
+    """Waits until a process has locked a range of the file."""
     inode = f":{path.stat().st_ino} "
     for _ in range(500):
         if any("OFDLCK" in line and inode in line for line in Path("/proc/locks").read_text().splitlines()):

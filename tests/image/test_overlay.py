@@ -1,4 +1,4 @@
-"""Copy on write, judged by an array of bytes."""
+"""Copy on write, compared with an array of bytes."""
 
 from __future__ import annotations
 

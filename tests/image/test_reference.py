@@ -1,4 +1,4 @@
-"""Where an image is: understood once; and a new transport, which is a row of the table."""
+"""References to images; a new transport needs a row of the table."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_an_image_has_one_journal_folder_by_whatever_name(tmp_path: Path) -> Non
 
 
 def test_a_new_transport_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An image behind `shelf://NAME` is diagnosed, repaired and taken back as any other."""
+    """An image behind `shelf://NAME` is diagnosed, repaired and undone like any other."""
     image = sample("gen1-broken", tmp_path)
     before = fingerprint(image)
 

@@ -1,6 +1,6 @@
-"""Logs by recipe: $LogFile as NTFS would have left it, written byte by byte from the public description of the format.
+"""Builds a $LogFile as NTFS would have left it, byte by byte, from the public description of the format.
 
-Nothing of the program is used here: structures are packed anew, so that a mistake in its layouts shows.
+It uses no layouts of the program: structures are declared again, so that a mistake in the program's layouts shows.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import struct
 from dataclasses import dataclass, field
 
 PAGE = 4096
-DATA = 0x40  # where records begin in a page
-HEADER = 0x30  # of a record
+DATA = 0x40  # offset of the first record in a page
+HEADER = 0x30  # bytes of a record's header
 FIRST_PAGE = {(1, 1): 4, (2, 0): 34}
 IN_USE = 0xFFFFFFFF
 NO_CLIENT = 0xFFFF
@@ -20,7 +20,7 @@ NON_RESIDENT, PAIRS, DELETE_CLUSTERS, SIZES, ADD_ROOT, DELETE_ROOT, ADD_BLOCK, D
 END_OF_BLOCK, ROOT_VCN, BLOCK_VCN, ROOT_NAME, BLOCK_NAME, SET_BITS, CLEAR_BITS, HOT_FIX = range(16, 24)
 END_ACTION, PREPARE, COMMIT, FORGET, OPEN, ATTRIBUTES_DUMP, NAMES_DUMP, PAGES_DUMP, TRANSACTIONS_DUMP = range(24, 33)
 
-ON_RECORD, ON_BLOCK = 2, 8  # what an update's flags say
+ON_RECORD, ON_BLOCK = 2, 8  # flags of an update: on a file record, on an index block
 CHECKPOINT_TRANSACTION = 0x40
 FIRST_ATTRIBUTE, ATTRIBUTE_SIZE = 0x18, 0x28
 
@@ -33,12 +33,12 @@ class Place:
     newest: int = 0
     last_end: int = 0
     next_offset: int = 0
-    transfer: tuple[int, int] = (1, 1)  # pages, and which of them this one is
+    transfer: tuple[int, int] = (1, 1)  # number of pages in the transfer, and this page's number
 
 
 @dataclass
 class Chain:
-    """What a transaction logged last."""
+    """The last record of a transaction."""
 
     key: int
     last: int = 0
@@ -50,8 +50,8 @@ class Log:
 
     Args:
         size: bytes of the file.
-        start: the page, counted from the first page of records, where the first record goes.
-        round: how often the file has been gone through; at least 1.
+        start: the page of the first record, counted from the first page of records.
+        round: how often the file was filled; at least 1.
     """
 
     size: int
@@ -86,7 +86,7 @@ class Log:
         self.pages[self.at] = Place(bytearray(PAGE))
 
     def append(self, data: bytes, kind: int = 1, transaction: int = 0, previous: int = 0, undo_next: int = 0) -> int:
-        """A record; its LSN."""
+        """Appends a record; returns its LSN."""
         if PAGE - self.within < HEADER:
             self._turn()
         data = data.ljust(len(data) + 7 & ~7, b"\0")
@@ -125,11 +125,11 @@ class Log:
         undo_next: int | None = None,
         unlogged: int = 0,
     ) -> int:
-        """A change of a transaction, with its undo.
+        """Appends a change of a transaction, with its undo; returns its LSN.
 
         Args:
-            undo_next: the transaction's last record unless given.
-            unlogged: so many bytes are said to be written, but are not there.
+            undo_next: by default the transaction's last record.
+            unlogged: bytes that the record says were written, without having them.
         """
         start = 0x20 + 8 * max(1, len(lcns))
         redo_data, undo_data = redo[1], undo[1]
@@ -150,11 +150,11 @@ class Log:
         return chain.last
 
     def forget(self, chain: Chain) -> int:
-        """The transaction is committed and over."""
+        """Commits a transaction and forgets it."""
         return self.update(chain, (FORGET, b""), (COMPENSATION, b""), flags=ON_RECORD, undo_next=0)
 
     def fill(self, pages: int) -> None:
-        """Transactions without a change, until so many pages were turned."""
+        """Appends transactions without changes until `pages` more pages are filled."""
         chain = Chain(0x18)
         turned = self.at
         while pages:
@@ -165,14 +165,14 @@ class Log:
                 turned, pages = self.at, pages - 1
 
     def key(self, kind: int, record: int) -> int:
-        """The key of an attribute, opened before the checkpoint."""
+        """Opens an attribute before the checkpoint; returns its key."""
         if (kind, record) not in self.attributes:
             self.attributes.append((kind, record))
         step = 0x2C if self.old_tables else ATTRIBUTE_SIZE
         return FIRST_ATTRIBUTE + step * self.attributes.index((kind, record))
 
     def open(self, kind: int, record: int) -> None:
-        """An attribute is opened after the checkpoint."""
+        """Opens an attribute after the checkpoint."""
         entry = struct.pack("<IIIIQQQ", IN_USE, PAGE if kind == 0xA0 else 0, kind, 0, record | 1 << 48, 0, 0)
         name = "$I30".encode("utf-16-le") if kind == 0xA0 else b""
         chain = Chain(CHECKPOINT_TRANSACTION)
@@ -184,12 +184,12 @@ class Log:
         transactions: tuple[tuple[int, int, int], ...] = (),
         start: int | None = None,
     ) -> int:
-        """A checkpoint.
+        """Appends a checkpoint.
 
         Args:
-            dirty: attribute, VCN, LCNs, oldest LSN.
-            transactions: key, first LSN, LSN to undo next.
-            start: what the analysis begins after; a record of its own unless given.
+            dirty: (attribute, VCN, LCNs, oldest LSN).
+            transactions: (key, first LSN, LSN to undo next).
+            start: LSN of the record after which the analysis begins; by default a new record.
         """
         chain = Chain(CHECKPOINT_TRANSACTION)
         start = start or self.update(chain, (NOTHING, b""), (NOTHING, b""))
@@ -240,8 +240,8 @@ class Log:
         """The whole file.
 
         Args:
-            copied: the last page is only there as a copy; its place holds what it was before.
-            current: what the restart pages take for the last LSN.
+            copied: the last page exists only as a copy; its own place has the older page.
+            current: the last LSN according to the restart pages.
         """
         file = bytearray(b"\xff" * self.size)
         for offset, page in self.pages.items():
@@ -301,7 +301,7 @@ def _table(entries: list[bytes]) -> bytes:
 
 
 def protected(data: bytearray, offset: int, number: int = 5) -> bytes:
-    """With fix-ups, whose array is at `offset`."""
+    """The structure with fix-ups; their array is at `offset`."""
     data = bytearray(data)
     struct.pack_into("<H", data, offset, number)
     for block in range(len(data) // 512):
@@ -312,7 +312,7 @@ def protected(data: bytearray, offset: int, number: int = 5) -> bytes:
 
 
 def plain(data: bytes | bytearray) -> bytearray:
-    """A record or block of the volume without its fix-ups."""
+    """A record or block of the volume with fix-ups undone."""
     result = bytearray(data)
     offset = int.from_bytes(data[4:6], "little")
     for block in range(len(data) // 512):

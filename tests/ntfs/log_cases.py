@@ -1,4 +1,4 @@
-"""What the tests of replay share: a log with one edit in it, ours and ntfsrecover's replay, and how they compare."""
+"""Shared by the tests of replay: a log with one edit, replays by us and by ntfsrecover, and their comparison."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OLDER, NEWER = (1, 1), (2, 0)
 
 
 def recipe_log(volume: Scene, version: tuple[int, int] = OLDER, start: int = 0) -> tuple[Log, Recipe]:
-    """A log with some past, and what to write an edit into it."""
+    """A log with some older records, and the recipe that writes an edit into it."""
     log = Log(log_size(volume.before), version, start)
     recipe = Recipe(volume, log)
     log.fill(2)
@@ -50,7 +50,7 @@ def replayed(volume: bytes | bytearray) -> tuple[bytearray, Replayed]:
 
 
 def recovered(volume: bytes | bytearray, path: Path, version: tuple[int, int] = OLDER) -> bytes:
-    """What ntfsrecover makes of it."""
+    """The volume after a replay by ntfsrecover."""
     write_sparse(volume, path)
     run("ntfsrecover", *(["-k"] if version == NEWER else []), path)
     return path.read_bytes()
@@ -69,13 +69,13 @@ def differences(volume: Scene, one: bytes | bytearray, two: bytes | bytearray) -
 
 
 def expect_edit(path: Path, ours: bytearray, volume: Scene) -> None:
-    """Judges find the volume sound, and in it the files that there are after the edit."""
+    """Asserts that judges find the volume sound, with the files that exist after the edit."""
     structure_judges(write_sparse(ours, path))
     assert mounted_tree(path) == mounted_tree(write_sparse(volume.after, path.with_suffix(".after")))
 
 
 def sequence_numbers(volume: Scene) -> list[int]:
-    """Where the sequence numbers of the files are that the edit deleted: ntfsrecover leaves them as they were."""
+    """The positions of the sequence numbers of deleted files, which ntfsrecover does not raise."""
     before = Store(MemoryDevice(volume.before))
     places = [before.mft.position(number) for number in range(24, before.mft.count)]
     gone = [at for at in places if volume.before[at + 0x16] & 1 and not volume.after[at + 0x16] & 1]
@@ -83,7 +83,7 @@ def sequence_numbers(volume: Scene) -> list[int]:
 
 
 def dirty_pages(recipe: Recipe, oldest: int) -> tuple[tuple[int, int, tuple[int, ...], int], ...]:
-    """What a checkpoint says of the clusters that a recipe has changed."""
+    """The checkpoint's table of dirty pages for the clusters that a recipe has changed."""
     return tuple({(spot.attribute, spot.vcn, spot.lcns, oldest) for spot in recipe.places})
 
 
@@ -92,7 +92,7 @@ def spot_range(spot: Spot, cluster: int) -> list[int]:
 
 
 def meaning(volume: bytes | bytearray, at: int) -> bytes:
-    """A file record, or the block around it, without LSN, fix-ups and what is not in use."""
+    """A file record, or the block around it, without LSN, fix-ups and unused bytes."""
     block = at // BLOCK * BLOCK
     if volume[block : block + 4] == b"INDX":
         data = plain(volume[block : block + BLOCK])

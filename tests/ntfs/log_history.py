@@ -1,4 +1,4 @@
-"""The past of a real volume: sessions that are long over, still to be read in its log, undone and done again."""
+"""Old sessions of a real volume that are still in its log: they are undone and redone."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from vmrescue.ntfs.log.records import LogRecord, Update
 
 RECORD, BLOCK = 1024, 4096
-NONE_LOST = range(0)  # and so every LSN on disk is taken for one of an older log
+NONE_LOST = range(0)  # no LSNs count as lost, so every LSN on disk counts as one of an older log
 
 
 def open_log(device: BlockDevice) -> tuple[Store, LogFile]:
@@ -35,7 +35,7 @@ def open_log(device: BlockDevice) -> tuple[Store, LogFile]:
 
 
 def longest_session(log: LogFile) -> list[Update]:
-    """The updates of the longest run of records that the log still holds."""
+    """The updates of the longest run of consecutive records that is still in the log."""
     return max(sessions(log), key=len)
 
 
@@ -60,7 +60,7 @@ def sessions(log: LogFile) -> list[list[Update]]:
 
 
 def _starts(log: LogFile, page: Page) -> Iterator[int]:
-    """The LSNs of a page at whose places there is a record that bears them."""
+    """The LSNs of the records in a page: those at whose offset a record with this LSN begins."""
     for within in range(log.data_offset, log.page_size - RECORD_HEADER.size, 8):
         lsn = log.lsn(page.offset + within, page.newest >> log.place_bits)
         if struct.unpack_from("<Q", page.data, within)[0] == lsn:
@@ -71,20 +71,20 @@ def _walk(records: Records, lsn: int) -> list[LogRecord]:
     try:
         return list(records.walk(lsn))
     except FormatError:
-        return []  # data of a record that look like another
+        return []  # data of a record that look like a record
 
 
 def attribute_of(update: Update) -> OpenAttribute:
-    """What Windows itself says of an update's attribute."""
+    """An update's attribute according to Windows' own tables in the log."""
     if update.target & TargetFlag.FILE_RECORD:
         return OpenAttribute(Kind.DATA, 0, 0)
     return OpenAttribute(Kind.INDEX_ALLOCATION if update.target & TargetFlag.INDEX_BLOCK else Kind.DATA, 5, 0)
 
 
 def undo_all(store: Store, updates: list[Update]) -> tuple[int, int]:
-    """Takes back every change, last first; how many were, and how many could not be.
+    """Reverts every change, last first; returns how many were reverted, and how many could not be.
 
-    That is further than NTFS ever goes back: of a record that was given to another file since, only the head is logged.
+    NTFS itself never goes back so far: if a file record was reused for another file, the log has only its header.
     """
     done = failed = 0
     for update in reversed(updates):
@@ -98,7 +98,7 @@ def undo_all(store: Store, updates: list[Update]) -> tuple[int, int]:
 
 
 def redo_all(store: Store, updates: list[Update]) -> Counter[int]:
-    """Repeats every change, as if no structure on disk had any of them: its LSN is above the log's."""
+    """Repeats every change, with an LSN above the log's, so that no structure counts as changed already."""
     done: Counter[int] = Counter()
     for update in updates:
         if update.lcns and update.redo_operation not in NOT_ON_PAGES:
@@ -108,7 +108,7 @@ def redo_all(store: Store, updates: list[Update]) -> Counter[int]:
 
 
 def meaning(data: bytes, position: int) -> bytes:
-    """What counts in the block of a volume: no LSN, no fix-ups, nothing behind the end of what is in use."""
+    """The used bytes of a block of a volume, without LSN and fix-ups."""
     block = data[position : position + BLOCK]
     if block[:4] == b"INDX":
         return _meaning(plain(block), 0x18 + int.from_bytes(block[0x1C:0x20], "little"))

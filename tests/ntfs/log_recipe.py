@@ -1,7 +1,7 @@
-"""Transactions by recipe: what ntfs-3g changes in a volume, logged as NTFS would have logged it.
+"""Builds transactions: changes that ntfs-3g makes in a volume, logged as NTFS would have logged them.
 
-ntfs-3g makes the edit on a copy. What it did to file records, indexes and bitmaps is then written as updates of
-transactions, to go into the log of the volume as it was before.
+ntfs-3g makes the edit on a copy. Its changes of file records, indexes and bitmaps are then written as updates of
+transactions, into the log of the volume as it was before the edit.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from vmrescue.ntfs.structures.system_files import BITMAP, LOG_FILE, MFT
 
 RECORD, BLOCK = 1024, 4096
 SIZE = 16 * MIB
-SMALL_FILES, BIG_FILES = 1, 30  # in a directory whose index lies in its record, and in one with a block
+SMALL_FILES, BIG_FILES = 1, 30  # files in a directory with a resident index, and in one with an index block
 SPARE_RECORDS = 4  # for new files, so that $MFT need not grow
 STANDARD_TIMES = slice(0x18, 0x48)  # of $STANDARD_INFORMATION, value included
-AWAKE = b"(no Windows sleeps here)"  # the content of hiberfil.sys
+AWAKE = b"(no Windows sleeps here)"  # content of a hiberfil.sys that is no hibernation
 NEW, GROWN, DELETED = "new", "grown", "deleted"
 
 
@@ -43,7 +43,7 @@ class Scene:
 
 @cache
 def scene(edit: str, directory: str, cluster: int = 4096) -> Scene:
-    """A file is made, grown or deleted in a directory, `small` or `big`."""
+    """A volume before and after a file is made, grown or deleted in the directory `small` or `big`."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "volume"
         format_volume(path, SIZE, cluster)
@@ -75,7 +75,7 @@ def scene(edit: str, directory: str, cluster: int = 4096) -> Scene:
 
 @dataclass(frozen=True)
 class Spot:
-    """Where an update applies."""
+    """The place to which an update applies."""
 
     attribute: int
     vcn: int
@@ -91,7 +91,7 @@ class Recipe:
         self.scene = scene
         self.log = log
         self.old, self.new = Store(MemoryDevice(scene.before)), Store(MemoryDevice(scene.after))
-        self.places: list[Spot] = []  # of all that was logged
+        self.places: list[Spot] = []  # the places of all updates
         for kind, record in ((Kind.DATA, MFT), (Kind.BITMAP, MFT), (Kind.DATA, BITMAP)):
             log.key(kind, record)
         log.key(Kind.INDEX_ALLOCATION, self.directory("big"))
@@ -175,13 +175,13 @@ class Recipe:
     # --- what NTFS logs ---
 
     def edit(self, chain: Chain, edit: str, directory: str) -> int:
-        """The whole edit but for its end; the file's record."""
+        """Logs the whole edit except its end; returns the file's record."""
         if edit == GROWN:
             return self.grow(chain)
         return self.make(chain, directory) if edit == NEW else self.delete(chain, directory)
 
     def make(self, chain: Chain, directory: str) -> int:
-        """A new file; its record."""
+        """Logs a new file; returns its record."""
         name = f"{NEW} in {directory}"
         number = self._find(name, self.new)
         spot = self.record_spot(number)
@@ -251,7 +251,7 @@ class Recipe:
         self.write(chain, spot, *(ways if taken else ways[::-1]))
 
     def clusters(self, chain: Chain) -> None:
-        """All that was taken or given back."""
+        """Logs the clusters that were taken or freed."""
         old, new = (store.file(BITMAP).stream(Kind.DATA) for store in (self.old, self.new))
         before, after = (int.from_bytes(each.read_at(0, each.size), "little") for each in (old, new))
         bit = 0
@@ -306,7 +306,7 @@ def with_log(volume: bytes | bytearray, log: bytes | bytearray) -> bytearray:
 
 
 def log_runs(volume: bytes) -> list[tuple[int, int]]:
-    """(first byte, bytes) of the log's parts."""
+    """The ranges of the log on the volume: (first byte, length in bytes)."""
     store = Store(MemoryDevice(volume))
     stream = store.file(LOG_FILE).stream(Kind.DATA)
     size = store.boot.cluster_size
@@ -314,7 +314,7 @@ def log_runs(volume: bytes) -> list[tuple[int, int]]:
 
 
 def content_of(scene: Scene) -> bytearray:
-    """The volume as it was, but with the contents of files that were to be: data are written before the log is."""
+    """The volume before the edit with the new content of files, because NTFS writes data before the log."""
     old, new = (Store(MemoryDevice(each)) for each in (scene.before, scene.after))
     volume = bytearray(scene.before)
     before, after = (each.file(BITMAP).stream(Kind.DATA) for each in (old, new))

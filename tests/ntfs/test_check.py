@@ -66,7 +66,7 @@ def record_at(volume: NtfsVolume, path: str) -> int:
 
 
 def in_record(device: MemoryDevice, volume: NtfsVolume, path: str, what: bytes) -> int:
-    """Where some bytes lie in a file's record, the last time."""
+    """The position of the last occurrence of some bytes in a file's record."""
     at = record_at(volume, path)
     return device.data.rindex(what, at, at + 1024)
 
@@ -85,7 +85,7 @@ def first_cluster(volume: NtfsVolume, path: str) -> Lcn:
 
 
 def table_bit(volume: NtfsVolume, number: int) -> tuple[int, int]:
-    """Where the bit of a file record is in $MFT's bitmap."""
+    """The position of a file record's bit in $MFT's bitmap."""
     store = volume._store
     position = store.file(0).stream(Kind.BITMAP).clusters.position(number // 8)
     return position, 1 << number % 8

@@ -1,4 +1,4 @@
-"""Bytes gone wrong, or made to do harm: only VmRescueError, no endless loop, no memory by a number in the image."""
+"""Damaged or hostile bytes cause only VmRescueError: no endless loop, and no memory by a number in the image."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SECTOR = 512
 
 @cache
 def targets() -> list[int]:
-    """Where the structures of the sound volume begin: records, index blocks, bitmap, log, mirror."""
+    """The positions of the sound volume's structures: records, index blocks, bitmap, log, mirror."""
     volume = NtfsVolume(MemoryDevice(sound()))
     table = volume._store.mft
     found = [0, *(table.position(number) for number in [*range(30), *range(30, table.count, 7)])]

@@ -1,4 +1,4 @@
-"""A Windows that could have crashed: a real volume, taken back to a checkpoint of its own log, and replayed from there.
+"""Replays a real volume from a checkpoint of its own log, as if Windows had crashed there.
 
 The log of dissect.ntfs's `ntfs.bin` still holds a session of 8152 updates that Windows made and closed. Its restart
 pages are made to say that the session's last checkpoint was an earlier one, and what was changed after it is taken from
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from vmrescue.ntfs.log.records import LogRecord, Update
     from vmrescue.ntfs.store import Store
 
-COPIES = range(2, 35)  # pages for copies, and the first page, which a later session has written over
-SEQUENCE = 0x10  # of a file record; ntfsrecover does not raise it when the file is deleted
+COPIES = range(2, 35)  # pages for copies, and the first page of records, which a later session has overwritten
+SEQUENCE = 0x10  # offset in a file record; ntfsrecover does not raise it when the file is deleted
 
 
 def crashed_at(checkpoint: int) -> tuple[bytes, LogRecord]:
@@ -56,7 +56,7 @@ def crashed_at(checkpoint: int) -> tuple[bytes, LogRecord]:
 
 
 def _lower_lsns(store: Store, updates: list[Update], lsn: int) -> None:
-    """No record or block that was changed since may bear a later LSN."""
+    """Lowers later LSNs in the records and blocks that were changed since the checkpoint."""
     for update in updates:
         if update.lcns and update.target:
             position = update.lcns[0] * BLOCK + update.block_offset

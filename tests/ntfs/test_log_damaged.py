@@ -1,4 +1,4 @@
-"""Logs that are torn, hold the unknown, or were changed by chance: replayed in part, or refused, nothing written."""
+"""Logs that are torn, have unknown records or random damage: replayed to their end, or refused without a write."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_torn_last_page_counts_as_its_copy_has_it(version: tuple[int, int]) ->
 
 
 def long_log(volume: Scene) -> tuple[Log, list[int]]:
-    """A log with an edit, and then pages without one; these pages."""
+    """A log with an edit and then pages without one, and the positions of these pages."""
     log, recipe = recipe_log(volume)
     log.checkpoint()
     chain = Chain(TRANSACTION)

@@ -1,4 +1,4 @@
-"""Single operations and the tables, where neither real logs nor whole edits have them."""
+"""Single operations and tables that occur neither in real logs nor in the recipes' edits."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def test_a_cluster_that_was_moved_is_changed_in_its_new_place() -> None:
 
 
 def changed_file(lsn: int) -> tuple[bytearray, int, Scene]:
-    """A volume where a small file is to be changed, whose record bears an LSN so far after the log's end."""
+    """A volume with a logged change of a small file whose record has an LSN `after` units after the log's end."""
     volume, log, recipe = begun()
     number, before = small_file(volume)
     data = before.attributes[-1]

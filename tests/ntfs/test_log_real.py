@@ -1,4 +1,4 @@
-"""$LogFile of volumes that Windows wrote: replayed as ntfsrecover does, and its past undone and done again."""
+"""$LogFile of volumes that Windows wrote: replayed as by ntfsrecover, and old sessions undone and redone."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 CLOUD_LOG = 0x14A88000  # byte of the volume where the log of ntfs-cloud.bin begins
-FREE_CLIENT = 0x3A  # in a restart page: first of the list of free clients
+FREE_CLIENT = 0x3A  # offset in a restart page of the first free client's number
 SMALL_FILE = 48  # in ntfs-cloud.bin, a file that was written to within its record
 CHUNK = 1 << 16
 

@@ -1,4 +1,4 @@
-"""Where free clusters lie in pieces, files and the file table itself need several records; judges follow them."""
+"""If free clusters are in many pieces, files and $MFT need several records; judges can read them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the quick look at a file record says is what the full one says, of sound volumes and of damaged ones."""
+"""The fast check of a file record agrees with the full one, on sound and on damaged volumes."""
 
 from __future__ import annotations
 

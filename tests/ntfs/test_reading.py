@@ -1,4 +1,4 @@
-"""What vmrescue reads from an NTFS volume is what others read; and opening one reads little."""
+"""vmrescue reads the same from an NTFS volume as other readers; opening a volume reads little."""
 
 from __future__ import annotations
 

@@ -47,12 +47,12 @@ SEEDS = st.integers(0, 1 << 32)
 
 
 def scripts(count: int) -> settings:
-    """So many scripts; one that fails is named by its seed, there is nothing to make smaller."""
+    """Runs a test for many seeds. A failure names the seed; scripts are not shrunk."""
     return settings(max_examples=count * TIMES, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 
 
 class Model:
-    """Edits a volume, and knows what it should hold."""
+    """Edits a volume and keeps the expected content."""
 
     def __init__(self, volume: NtfsVolume, largest: int) -> None:
         self.volume = volume
@@ -67,7 +67,7 @@ class Model:
         return directories | {path: digest(content) for path, content in self.files.items()}
 
     def play(self, seed: int) -> None:
-        """Makes a script's edits, as far as there is something to make them to, and room for them."""
+        """Makes a script's edits; skips those without a target or without room."""
         choice = Random(seed)
         for _ in range(LENGTH):
             kind = choice.choice(KINDS)
@@ -99,7 +99,7 @@ class Model:
         self.files[path[: path.rfind("/") + 1] + name] = self.files.pop(path)
 
     def directory(self, choice: Random) -> None:
-        """Deletes an empty one, or makes another."""
+        """Deletes an empty directory, or makes one."""
         empty = [path for path in self.directories if not any(other.startswith(path + "/") for other in self.tree)]
         if empty and choice.random() < 0.5:
             path = choice.choice(empty)
@@ -111,7 +111,7 @@ class Model:
             self.directories.append(path)
 
     def break_up(self) -> None:
-        """Fills the volume with small files and deletes every second: what is free lies in pieces."""
+        """Fills the volume with small files and deletes every second one, so that free clusters are in pieces."""
         self.volume.create_directory("pieces")
         self.directories.append("pieces")
         with suppress(RefusedError):
@@ -136,7 +136,7 @@ class Model:
 
 
 def play(path: Path, seed: int, largest: int, broken_up: bool = False) -> Tree:
-    """Plays a script on a volume; returns what it should hold besides what it held."""
+    """Runs a script on a volume; returns the expected new content."""
     with opened(path, writable=True) as volume:
         model = Model(volume, largest)
         if broken_up:

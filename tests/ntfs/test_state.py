@@ -1,4 +1,4 @@
-"""Whether Windows closed a volume, and what that allows."""
+"""Whether Windows dismounted a volume, and which edits that allows."""
 
 from __future__ import annotations
 

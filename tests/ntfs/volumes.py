@@ -1,4 +1,4 @@
-"""NTFS volumes: two that Windows formatted, and fresh ones that mkntfs makes; and what vmrescue sees in them."""
+"""NTFS volumes for the tests: two that Windows formatted, new ones by mkntfs; and their files as vmrescue sees them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def windows_tree() -> Tree:
 def cloud_volume(path: Path) -> Path:
     """A volume of Windows 11 of 1 GB, with OneDrive on it, that Windows never closed, copied to `path`.
 
-    The copy of its boot sector, which a volume cut out of its partition lacks, is put back.
+    The volume was copied without the last sector of its partition, so the boot sector's copy is added.
     """
     run("cp", "--sparse=always", sdist_disk("dissect.ntfs", "tests/_data/ntfs-cloud.bin.gz"), path)
     with path.open("r+b") as file:
@@ -59,7 +59,7 @@ def cloud_volume(path: Path) -> Path:
 
 
 def write_sparse(data: bytes | bytearray, path: Path) -> Path:
-    """A file of these bytes, that takes no room for zeros."""
+    """Writes a sparse file with these bytes."""
     with path.open("wb") as file:
         file.truncate(len(data))
         for start in range(0, len(data), MIB):
@@ -80,7 +80,7 @@ def format_volume(path: Path, size: int = 8 * MIB, cluster: int = 4096, sector: 
 
 
 def size_for(cluster: int) -> int:
-    """Bytes of a volume that mkntfs makes with such clusters: its log takes many of them."""
+    """The size in bytes of a volume with such clusters, large enough for the log that mkntfs makes."""
     return max(8 * MIB, (300 if cluster > MIB else 160) * cluster)
 
 
@@ -122,7 +122,7 @@ def opened(path: Path, writable: bool = False) -> Iterator[NtfsVolume]:
 
 
 def comb(volume: NtfsVolume) -> None:
-    """Makes a file `comb` of every second free cluster: what is free afterwards lies in pieces of one cluster."""
+    """Makes a file `comb` of every second free cluster, so that free clusters are in pieces of one."""
     volume.create_file("comb", bytes(volume.cluster_size))
     store = volume._store
     with store.edit():
@@ -140,7 +140,7 @@ def comb(volume: NtfsVolume) -> None:
 
 
 def tree_of(volume: NtfsVolume) -> Tree:
-    """What vmrescue sees, without the system's own files."""
+    """The files that vmrescue sees, without NTFS's own."""
     return dict(_walk(volume, ""))
 
 

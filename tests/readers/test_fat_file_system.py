@@ -1,4 +1,4 @@
-"""dissect.fat's faults, which our use of it must not have."""
+"""Faults of dissect.fat that our reader corrects."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def volume(tmp_path: Path) -> bytearray:
 
 
 def table_start(volume: bytearray) -> int:
-    """The byte where the first copy of the table begins: reserved sectors times bytes in a sector."""
+    """The position of the table's first copy: reserved sectors times bytes of a sector."""
     sector, reserved = struct.unpack_from("<HxH", volume, 11)
     return int(sector * reserved)
 

@@ -1,4 +1,4 @@
-"""Free space counted from a bitmap: against a count bit by bit."""
+"""Free space counted from a bitmap, compared with a count bit by bit."""
 
 from __future__ import annotations
 

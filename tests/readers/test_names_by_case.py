@@ -1,4 +1,4 @@
-"""Names that differ only in case, made by ntfs-3g: the exact spelling wins, and what is not clear is asked."""
+"""Names that differ only in case, made by ntfs-3g: the exact spelling is found; any other is an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What files hold, however NTFS stores them: the same that ntfs-3g shows, on volumes that ntfs-3g made."""
+"""Files in every kind of storage read as ntfs-3g reads them, on volumes that ntfs-3g made."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def patched(path: Path, name: str, patch: Callable[[Attribute], None]) -> None:
 
 
 def initialized(path: Path, name: str, size: int) -> Path:
-    """A volume on which only so much of a file was ever written."""
+    """A volume with a file of a smaller initialized size."""
 
     def patch(data: Attribute) -> None:
         data.initialized_size = size

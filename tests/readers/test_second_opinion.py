@@ -1,4 +1,4 @@
-"""The second opinion by itself: of logs, tables, clusters, hives and VHDs it says what other tools say."""
+"""The second opinion agrees with other tools on logs, tables, clusters, hives and VHDs."""
 
 from __future__ import annotations
 

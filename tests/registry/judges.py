@@ -1,4 +1,4 @@
-"""What independent readers say a hive holds: hivexml, reglookup, dissect.regf. They share no code with ours."""
+"""The content of a hive according to independent readers: hivexml, reglookup, dissect.regf."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ STRINGS = (ValueType.SZ, ValueType.EXPAND_SZ, ValueType.LINK)
 
 
 def content_of(hive: Hive, top: str = "") -> Content:
-    """What we read, of a key and all below it."""
+    """The content of a key and all keys below it, read by vmrescue."""
     return {key.path: {value.name: (int(value.type), value.raw) for value in key.values()} for key in hive.walk(top)}
 
 
 def assert_judges_agree(path: Path, content: Content) -> None:
-    """All three readers find exactly this content in the hive at `path`."""
+    """Asserts that all three readers find exactly this content in the hive at `path`."""
     assert_dissect_agrees(path.read_bytes(), content)
     assert_hivexml_agrees(path, content)
     assert_reglookup_agrees(path, content)
@@ -58,12 +58,12 @@ def assert_dissect_agrees(data: bytes, content: Content) -> None:
 
 
 def _data(value: regf.KeyValue) -> bytes:
-    """dissect.regf looks for a cell where a size of 0 says that there is none."""
+    """A value's data; dissect.regf would read a cell even for a size of 0."""
     return value.data if value.cell.DataLength else b""
 
 
 def _as_dissect(name: str) -> str:
-    """dissect.regf tries UTF-8 first on names that are stored as Latin-1, which misreads a few of them."""
+    """A name as dissect.regf reads it: it tries UTF-8 first on Latin-1 names, which is wrong for a few of them."""
     try:
         return name.encode("latin-1").decode("utf-8")
     except UnicodeError:
@@ -86,7 +86,7 @@ def assert_hivexml_agrees(path: Path, content: Content) -> None:
 
 
 def assert_same(judge: str, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
-    """Two contents are equal; what is shown of those that are not is short, however large they are."""
+    """Asserts that two contents are equal; shows only a few differences."""
     assert found.keys() == expected.keys(), f"{judge}: {sorted(found.keys() ^ expected.keys())[:5]}"
     for path in expected:
         names = found[path].keys() | expected[path].keys()
@@ -140,7 +140,7 @@ def _as_xml(kind: int, raw: bytes) -> tuple[str, object]:
 
 
 def assert_reglookup_agrees(path: Path, content: Content) -> None:
-    """Its paths and data, byte by byte; it warns, on the other stream, of each string that it cannot print."""
+    """Asserts that reglookup prints the same paths and data. It warns on stderr of strings that it cannot print."""
     done = subprocess.run([need_tool("reglookup"), "-H", path], capture_output=True, timeout=600)
     assert done.returncode == 0, done.stderr[-2000:]
     keys, values = set(), {}
@@ -164,7 +164,7 @@ def _as_stored(path: str) -> tuple[bytes, ...]:
 
 
 def _stored_name(name: str) -> bytes:
-    """As reglookup prints it: a name of one byte a character only up to a NUL."""
+    """A name as reglookup prints it: Latin-1 names end at a NUL."""
     try:
         return name.encode("latin-1").split(b"\0")[0]
     except UnicodeEncodeError:

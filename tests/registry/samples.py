@@ -12,7 +12,7 @@ NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
 
 
 def at_noon() -> datetime:
-    """A clock that stands still."""
+    """A clock that always gives the same time."""
     return NOON
 
 
@@ -72,7 +72,7 @@ def hive_with_everything(minor: int) -> Hive:
 
 
 def values_that_share_a_cell(count: int) -> bytes:
-    """A hive whose `count` values all claim the same half megabyte for theirs."""
+    """A hive with `count` values whose data are all in the same cell of half a megabyte."""
     hive = Hive.create("TEST", minor=3)
     hive.set_value("", "large", ValueType.BINARY, bytes(500_000))
     cell = hive.root.value("large").fields.data

@@ -1,4 +1,4 @@
-"""Random edit scripts: the same steps done to a hive and to a model of its content, which is a dictionary."""
+"""Random edit scripts: the same steps are made in a hive and in a model of its content, a dictionary."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Step(NamedTuple):
-    """One edit. `where` chooses a key or a value of those that are there when the step's turn comes."""
+    """One edit. `where` chooses among the keys or values that exist when the step is made."""
 
     deed: str
     where: int
@@ -52,7 +52,7 @@ STEPS = st.builds(lambda deed, where, name, data: Step(deed, where, name, *data)
 
 
 def do(hive: Hive, content: Content, step: Step) -> None:
-    """Does a step to both; they agree on what cannot be done."""
+    """Makes a step in both; asserts that they agree on which steps fail."""
     paths = list(content)
     path = paths[step.where % len(paths)]
     match step.deed:

@@ -1,4 +1,4 @@
-"""The check finds nothing in real hives, and each thing that is broken on purpose, where it is."""
+"""The check finds nothing in real hives, and finds each fault that a test makes, at its place."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def sound() -> Hive:
 
 
 class Damaged:
-    """A copy of the sound hive, to be broken at places that are found by name."""
+    """A copy of the sound hive, with functions that find places to damage by name."""
 
     def __init__(self, hive: Hive | None = None) -> None:
         self.hive = hive or sound()

@@ -1,4 +1,4 @@
-"""A hive's bytes as they are needed: the same hive as one that is wholly in memory, and hardly any of it read."""
+"""A hive that is read as needed is the same as one in memory, and only a little of it is read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WRITES = st.lists(st.tuples(st.integers(0, SIZE), st.binary(min_size=1, max_size
 
 
 class Counted(Held):
-    """Bytes of which is known how many were read."""
+    """Bytes that count how many of them were read."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data, "hive")
@@ -81,7 +81,7 @@ def test_an_edit_of_four_bytes_reads_and_changes_a_few_pages() -> None:
 
 
 def grown_and_failed(hive: Hive) -> None:
-    """An edit for which the hive has to grow, and which does not come to its end."""
+    """An edit that makes the hive grow and then fails."""
     before = hive.size
     with hive._editing() as (editor, when):
         editor.set_value(hive.key("Classes").offset, "long", 3, bytes(500_000), when)

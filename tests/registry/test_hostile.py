@@ -1,4 +1,4 @@
-"""Hives made to hurt: an error that says where, in time and memory that the file's size bounds.
+"""Hostile hives: an error names the place, and time and memory are bounded by the file's size.
 
 VMRESCUE_CAMPAIGN multiplies the number of random ones.
 """
@@ -33,7 +33,7 @@ SECONDS, TIMES_THE_SIZE = 8, 60
 
 @contextmanager
 def bounded(size: int) -> Iterator[None]:
-    """What happens inside takes neither long nor much memory beyond what a file of that size justifies."""
+    """Asserts that the block takes little time, and no more memory than a file of that size justifies."""
     start = time.process_time()
     tracemalloc.start()
     try:
@@ -46,7 +46,7 @@ def bounded(size: int) -> Iterator[None]:
 
 
 def use_all_of_it(data: bytes) -> None:
-    """Reads, checks, exports and edits a hive, whatever it is; only our own errors may come of it."""
+    """Reads, checks, exports and edits a hive; only our own errors may be raised."""
     with suppress(VmRescueError):
         Hive(data).check()
     with suppress(VmRescueError):

@@ -32,7 +32,7 @@ def leaf_kinds(hive: Hive, path: str) -> list[tuple[bytes, int]]:
 
 
 def shuffled(count: int) -> list[str]:
-    """Names that sort otherwise in upper case than as they are written, in a random but fixed order."""
+    """Names whose order differs between upper case and as written, in a random but fixed order."""
     names = [f"{'kK_~'[number % 4]}{number:x}" for number in range(count)]
     random.Random(count).shuffle(names)
     return names

@@ -1,4 +1,4 @@
-"""New hives, and every kind of value and name in them, before the judges."""
+"""New hives with every kind of value and name, compared with the judges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A key's path as text: one spelling for every list of names, and nothing in it that is not one line."""
+"""A key's path as text: every list of names has exactly one spelling, on one line."""
 
 from __future__ import annotations
 

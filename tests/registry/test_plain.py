@@ -1,4 +1,4 @@
-"""The check's quick look at plain keys says nothing else than its full one, of sound hives and of damaged ones."""
+"""The check's fast pass over plain keys agrees with the full check, on sound and on damaged hives."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FIRST_BIN = 4096
 
 
 def verdict(data: bytes) -> list[Problem] | str:
-    """What the check finds, in no order: which key is looked at first says nothing."""
+    """The problems that the check finds, without regard to their order."""
     try:
         return sorted(Hive(data).check())
     except VmRescueError as error:

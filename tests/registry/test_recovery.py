@@ -1,4 +1,4 @@
-"""Replaying transaction logs: to the byte what Windows made of the same files, or a refusal that says why."""
+"""A replay of transaction logs gives exactly the bytes that Windows made, or is refused with a reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cleaning up: exactly the declared files go, and nothing behind a junction."""
+"""A cleanup removes exactly the declared files, and nothing behind a junction."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_the_hibernation_file_goes_only_where_hibernation_is_off(gen1_broken: Pa
 def test_what_a_cleanup_says_that_it_wins_it_wins(gen1_broken: Path) -> None:
     """Compressed and sparse files take less than their size, small ones, in their records, no cluster.
 
-    A file that keeps another name gives nothing back; one whose names all go does so once.
+    A file that keeps another name frees nothing; one whose names are all removed frees its clusters once.
     """
     with loop_device(gen1_broken, *GEN1_OS, writable=True) as device, TemporaryDirectory() as folder:
         run("ntfs-3g", "-o", "rw,compression", device, folder)

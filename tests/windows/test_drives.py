@@ -1,4 +1,4 @@
-"""Letters and paths of the guest, on volumes that it calls otherwise than most do."""
+"""Letters and paths of a guest with unusual letters."""
 
 from __future__ import annotations
 
