@@ -46,7 +46,7 @@ def assert_folded(shown: Transcript, plain: str, columns: int = 80) -> None:
 def test_no_line_is_wider_than_the_terminal_and_no_word_is_cut(here: Path) -> None:
     image = sample("gen1-broken", here).name
     commands = [
-        ("diagnose", image, "--symptom", "0xC0000017"),
+        ("diagnose", image, "--symptom", "0xC0000017", "--skip", "page-file,crash-dump"),
         ("rehearse", image, "--full"),
         ("explain",),
         ("explain", "bad-memory"),
@@ -64,6 +64,16 @@ def test_no_line_is_wider_than_the_terminal_and_no_word_is_cut(here: Path) -> No
         done = vmrescue(*words)
         shutil.rmtree(here / "kept", ignore_errors=True)
         assert_folded(in_terminal(*words), done.stderr + done.stdout)
+
+
+def test_what_findings_of_a_check_have_in_common_is_said_once_on_a_terminal(here: Path) -> None:
+    image = sample("gen1-broken", here).name
+    words = ("diagnose", image, "--only", "page-file,crash-dump")
+    lines = in_terminal(*words).lines
+    assert max(map(len, lines)) <= 80
+    for line in ("          Procedure: Restore the page file to its default location.", "            it a D: drive?"):
+        assert lines.count(line) == 1
+    assert output_of(*words, status=1).count("Procedure: Restore the page file to its default location.") == 3
 
 
 def test_info_fits_any_terminal_and_its_bar_says_what_is_in_use(here: Path) -> None:

@@ -120,8 +120,7 @@ def show(plan: Plan, options: ApplyOptions, asked: bool) -> None:
     if not options.talkative:
         return
     text = plan_text(plan) or "There is nothing to change."
-    lines, rows = on_screen(text)
-    say(plan_summary(plan) if asked and asks_on_terminal(options) and lines > rows - ROOM else text)
+    say(text if not (asked and asks_on_terminal(options)) or _fits(text) else plan_summary(plan))
 
 
 def asks_on_terminal(options: ApplyOptions) -> bool:
@@ -142,14 +141,24 @@ def say_left_out(findings: list[Finding], unmended: list[str], briefly: bool = F
         say(printable(f"note: {sentence}"), err=True)
 
 
-def ask(plans: Sequence[Plan], target: str, options: ApplyOptions, hint: str = "") -> None:
-    """Asks whether to go on. Raises RefusedError where the answer is no, or where there is nobody to ask."""
+def ask(plans: Sequence[Plan], target: str, options: ApplyOptions, hint: str = "", unseen: bool = False) -> None:
+    """Asks whether to go on. Raises RefusedError where the answer is no, or where there is nobody to ask.
+
+    `unseen`: whether no list of the changes was shown, however short.
+    """
     if options.yes:
         return
     question = f"Write {counted(sum(map(len, plans)), 'change')} to {printable(target)}?"
-    listed = "\n\n".join(map(plan_text, plans)) if asks_on_terminal(options) else ""
-    if not confirmed(question, listed):
+    listed = "\n\n".join(map(plan_text, plans))
+    offered = asks_on_terminal(options) and (unseen or not _fits(listed))
+    if not confirmed(question, listed if offered else ""):
         raise RefusedError(f"not done: the answer was no{hint}")
+
+
+def _fits(text: str) -> bool:
+    """Whether it is still in view when a question stands below it."""
+    lines, rows = on_screen(text)
+    return lines <= rows - ROOM
 
 
 def also_written(changes: Iterable[Change], data_disks: Sequence[Path]) -> str:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
+from vmrescue.printable import printable
 from vmrescue.progress import on_progress
 from vmrescue.units import size_text
 
@@ -37,6 +38,7 @@ class Display:
         self._now: Progress | None = None
         self._shown: Progress | None = None
         self._bars: Bars | None = None
+        self._colour = True
 
     def __call__(self, progress: Progress | None) -> None:
         """Told what is being done; None: nothing any more."""
@@ -47,6 +49,7 @@ class Display:
             elif self._bars:
                 self._draw(self._bars, progress)
             elif self._timer is None:
+                self._colour = _in_colour()
                 self._timer = threading.Timer(self._wait, self._show)
                 self._timer.daemon = True
                 self._timer.start()
@@ -84,7 +87,7 @@ class Display:
                 BarColumn(bar_width=20),
                 HowFar(),
                 TimeRemainingColumn(elapsed_when_finished=True),
-                console=Console(stderr=True),
+                console=Console(stderr=True, no_color=not self._colour),
                 transient=True,
                 refresh_per_second=OFTEN,
                 redirect_stdout=False,  # may be a pipe, whose bytes are not ours to print elsewhere
@@ -99,8 +102,14 @@ class Display:
         else:
             for task in bars.task_ids:
                 bars.remove_task(task)
-            bars.add_task(progress.deed, completed=progress.done, total=progress.total, unit=progress.unit)
+            bars.add_task(printable(progress.deed), completed=progress.done, total=progress.total, unit=progress.unit)
         self._shown = progress
+
+
+def _in_colour() -> bool:
+    from vmrescue.cli.terminal import in_colour
+
+    return in_colour(sys.stderr)
 
 
 def _how_far(done: int, total: float | None, unit: str) -> str:

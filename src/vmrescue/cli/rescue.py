@@ -105,7 +105,7 @@ def command(
     if planned.plans or elsewhere:
         changes = [change for plan in planned.plans for change in plan.changes]
         target = f"{elsewhere.path if elsewhere else image}{also_written(changes, data_disks)}"
-        ask(planned.plans, target, options, "; --dry-run shows every change")
+        ask(planned.plans, target, options, "; --dry-run shows every change", unseen=True)
         with (
             progress_bar("copying") if elsewhere and elsewhere.form else nullcontext() as progress,
             made_of(image, elsewhere, progress) as made,

@@ -18,6 +18,7 @@ from vmrescue.image.reference import Reference
 from vmrescue.image.risks import refuse_risks
 from vmrescue.image.signs import Sign, clipped, joined
 from vmrescue.log import logger
+from vmrescue.progress import work
 
 if TYPE_CHECKING:
     import os
@@ -55,12 +56,13 @@ def open_disk(
         RefusedError: `writable`, and the image has a risk that is not accepted (`risks.accepting`).
     """
     place = Reference.of(path)
-    store, interrupted = _open_file(place, writable)
-    try:
-        disk = open_container(store, place.shown, parent_folder, writable)
-    except BaseException:
-        store.close()
-        raise
+    with work(f"opening {place}"):
+        store, interrupted = _open_file(place, writable)
+        try:
+            disk = open_container(store, place.shown, parent_folder, writable)
+        except BaseException:
+            store.close()
+            raise
     disk.learn(notes=(*disk.facts.notes, *_interruption(place, store, interrupted, writable)))
     LOG.info("%s: opened to %s, %s of %d bytes", place, "write" if writable else "read", disk.facts.format, disk.size)
     tell(place.shown, disk.warnings)

@@ -9,7 +9,7 @@ from vmrescue.bcd.naming import ElementKey
 from vmrescue.diagnosis.command_line import commands, only, repair_command, to_tell
 from vmrescue.plan import DeleteFile, DeleteKey, SetValue
 from vmrescue.printable import printable
-from vmrescue.report.fold import fold, fold_command
+from vmrescue.report.fold import fold, fold_command, terminal_width
 from vmrescue.units import counted, size_text
 
 if TYPE_CHECKING:
@@ -33,8 +33,9 @@ def diagnosis_text(diagnosis: Diagnosis) -> str:
     if diagnosis.symptom:
         said = f"symptom {diagnosis.symptom.text}: {diagnosis.symptom.said(diagnosis.boot)}"
         lines += fold(printable(said), rest="  ")
+    common: set[tuple[str, str]] = set()
     for finding in diagnosis.findings:
-        lines += ["", *_finding_lines(diagnosis, finding)]
+        lines += ["", *_finding_lines(diagnosis, finding, common)]
     return "\n".join([*lines, "", *not_checked_lines(diagnosis), _verdict(diagnosis)])
 
 
@@ -72,10 +73,17 @@ def headline(diagnosis: Diagnosis) -> str:
     return printable(f"{diagnosis.image}: {what}{generation}, {disk.format}, {size_text(disk.size)}")
 
 
-def _finding_lines(diagnosis: Diagnosis, finding: Finding) -> Iterator[str]:
+def _finding_lines(diagnosis: Diagnosis, finding: Finding, said: set[tuple[str, str]]) -> Iterator[str]:
+    """On a terminal what the findings of a check have in common is said with the first; in a file each stands alone."""
+
+    def common(text: str) -> Iterator[str]:
+        if terminal_width() is None or (finding.check, text) not in said:
+            said.add((finding.check, text))
+            yield from _wrapped(text)
+
     yield finding_line(finding)
-    yield from _wrapped(finding.meaning)
-    yield from _wrapped(f"Procedure: {finding.step}.")
+    yield from common(finding.meaning)
+    yield from common(f"Procedure: {finding.step}.")
     for told in finding.told():
         for line in _told_lines(told):
             yield from _wrapped(line)
@@ -89,7 +97,7 @@ def _finding_lines(diagnosis: Diagnosis, finding: Finding) -> Iterator[str]:
     for words in run:
         yield from map(printable, fold_command(words, f"{INDENT}run: ", f"{INDENT}  "))
     for option, what in to_tell(finding):
-        yield from _wrapped(f"tell with {option}: {what}")
+        yield from common(f"tell with {option}: {what}")
     if finding.refused:
         yield from _wrapped(f"refused: {finding.refused}")
     elif not finding.changes and not run:
