@@ -7,6 +7,7 @@ import io
 import os
 import sys
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -102,13 +103,13 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         with _answering_signals():
             from vmrescue.cli.progress import displayed
-            from vmrescue.cli.terminal import width_of
+            from vmrescue.cli.terminal import in_colour, width_of
             from vmrescue.image.notices import listening
             from vmrescue.report.fold import printed_at
 
             notes = _Notes(ctx)
             try:
-                with displayed(), printed_at(width_of(sys.stdout)), listening(notes):
+                with displayed(partial(in_colour, sys.stderr)), printed_at(width_of(sys.stdout)), listening(notes):
                     return super().invoke(ctx)
             except VmRescueError:
                 notes.without_document()

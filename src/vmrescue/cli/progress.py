@@ -17,7 +17,7 @@ from vmrescue.progress import on_progress
 from vmrescue.units import size_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from rich.progress import Progress as Bars
 
@@ -29,9 +29,14 @@ OFTEN = 8  # times a second that the bar is drawn
 
 
 class Display:
-    """One line at the bottom of the terminal."""
+    """One line at the bottom of the terminal.
 
-    def __init__(self) -> None:
+    Args:
+        in_colour: whether it may be in colour, asked once the command's options are known.
+    """
+
+    def __init__(self, in_colour: Callable[[], bool]) -> None:
+        self._in_colour = in_colour
         self._lock = threading.RLock()
         self._timer: threading.Timer | None = None
         self._wait = FIRST
@@ -49,7 +54,7 @@ class Display:
             elif self._bars:
                 self._draw(self._bars, progress)
             elif self._timer is None:
-                self._colour = _in_colour()
+                self._colour = self._in_colour()
                 self._timer = threading.Timer(self._wait, self._show)
                 self._timer.daemon = True
                 self._timer.start()
@@ -106,12 +111,6 @@ class Display:
         self._shown = progress
 
 
-def _in_colour() -> bool:
-    from vmrescue.cli.terminal import in_colour
-
-    return in_colour(sys.stderr)
-
-
 def _how_far(done: int, total: float | None, unit: str) -> str:
     if unit == "byte":
         return f"{size_text(done)} of {size_text(int(total))}" if total else size_text(done) if done else ""
@@ -122,12 +121,12 @@ _DISPLAY: ContextVar[Display | None] = ContextVar("display", default=None)
 
 
 @contextmanager
-def displayed() -> Iterator[None]:
+def displayed(in_colour: Callable[[], bool]) -> Iterator[None]:
     """While this lasts, works are shown, if stderr is a terminal."""
     if not sys.stderr.isatty():
         yield
         return
-    display = Display()
+    display = Display(in_colour)
     token = _DISPLAY.set(display)
     try:
         with on_progress(display):
@@ -141,11 +140,3 @@ def wipe() -> None:
     """Before something is said in the midst of a work."""
     if display := _DISPLAY.get():
         display.wipe()
-
-
-@contextmanager
-def nothing_displayed() -> Iterator[None]:
-    """As --quiet asks for."""
-    wipe()
-    with on_progress(None):
-        yield
