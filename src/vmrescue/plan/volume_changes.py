@@ -1,4 +1,4 @@
-"""Changes of an NTFS volume as a whole: its log, and its boot sector and the copy of it."""
+"""Changes of a volume as a whole: its log, and its boot sector and the copy of it."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class RestoreBootSector(Change):
 
 @dataclass(frozen=True)
 class SetHiddenSectors(Change):
-    """Say in an NTFS volume's boot sector, and in its copy, at which sector of the disk it begins.
+    """Say in the boot sector of an NTFS or FAT volume, and in its copy, at which sector of the disk it begins.
 
     `file` has no path.
     """

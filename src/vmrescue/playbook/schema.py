@@ -236,7 +236,7 @@ class _Words:
 _PATH = Text(f"a path that begins with {SYSTEM_ROOT} or {SYSTEM_DRIVE}", PATH)
 _HIVE = _Known("a hive", ("SYSTEM", "SOFTWARE"))
 _KEY = Text("a key's path below its hive", KEY)
-_VALUE = Text("a value's name")
+_VALUE = Text("a value's name ('' is the default one)", re.compile(r"[^\x00-\x1f\ud800-\udfff]*"))
 _ALL = Text("a text in which * and ? stand for others")
 _VERSION = _Version()
 _BUILD = Number(1, 1 << 20)

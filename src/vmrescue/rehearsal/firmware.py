@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SECTOR = 512
 CODE = 440  # bytes of a master boot record's program
+FATS = ("FAT12", "FAT16", "FAT32")
 BIOS_MANAGER = "bootmgr"
 UEFI_MANAGER = r"EFI\Microsoft\Boot\bootmgfw.efi"
 UEFI_DEFAULTS = (r"EFI\Boot\bootx64.efi", r"EFI\Boot\bootaa64.efi")
@@ -81,7 +82,7 @@ def _boot_sector(volume: Volume) -> Iterator[Fact]:
         yield Fact(what, "signature and program are there")
     (hidden,) = struct.unpack_from("<I", sector, HIDDEN_AT)
     wanted = volume.partition.start // volume.disk.table.sector_size
-    if volume.file_system == "NTFS" and hidden != wanted:
+    if volume.file_system in ("NTFS", *FATS) and hidden != wanted:
         said = f"the boot sector says that the volume begins at sector {hidden}, not {wanted}"
         yield odd("hidden sectors", said, HiddenSectors(volume, hidden, wanted))
 
@@ -133,7 +134,7 @@ def _uefi(way: Way) -> Iterator[Fact]:
 
 def _has_efi_program(volume: Volume) -> bool:
     """Whether a FAT volume has a boot manager that is whole."""
-    if volume.file_system not in ("FAT12", "FAT16", "FAT32"):
+    if volume.file_system not in FATS:
         return False
     try:
         return any(fault_of_file(volume, path) is None for path in (UEFI_MANAGER, *UEFI_DEFAULTS))

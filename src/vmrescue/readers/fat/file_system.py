@@ -37,6 +37,11 @@ class FatFileSystem:
         return self._fat.geometry
 
     @property
+    def hidden_sectors(self) -> int:
+        """At which sector of its disk the boot sector says that the volume begins."""
+        return int(self._fat.bpb.BPB_HiddSec)
+
+    @property
     def label(self) -> str:
         label = str(self._fat.volume_label)
         return "" if label == "NO NAME" else label
