@@ -1,4 +1,4 @@
-"""The rooms and their arrows: what docs/architecture.md says is what the imports do."""
+"""The rooms and their imports are as docs/architecture.md says."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def room_of(module: str) -> str:
 
 @cache
 def floors() -> dict[str, int]:
-    """Each room's place in the table, the first counted as 0; files that stand together have one place."""
+    """Room -> index of its row in the table; the rooms of one row have the same index."""
     table = (PROJECT / "docs/architecture.md").read_text().partition("| room |")[2].partition("\n\n")[0]
     rows = [re.findall(r"`(\w+)(?:/|\.py)`", match[1]) for match in ROW.finditer(table)]
     return {room: floor for floor, rooms in enumerate(rows) for room in rooms}
 
 
 class _Imports(ast.NodeVisitor):
-    """What a file imports in whatever form: a package or a module, under another name, by a string, in a function."""
+    """All imports of a file, in any form: a package or a module, under another name, by a string, in a function."""
 
     def __init__(self, file: Path, for_types: bool) -> None:
         self.found: set[str] = set()
@@ -110,7 +110,7 @@ def test_every_room_is_in_the_table() -> None:
 
 
 def test_no_module_imports_itself_by_way_of_others() -> None:
-    """Imports in functions count, and those for type hints: two things that know of each other stand in one file."""
+    """Imports in functions and for type hints count too: two things that refer to each other must be in one file."""
     done: set[str] = set()
 
     def circle(module: str, way: tuple[str, ...]) -> tuple[str, ...] | None:
@@ -135,7 +135,7 @@ def test_the_rooms_of_formats_know_no_word_of_windows_administration() -> None:
 
 
 def test_readers_and_writers_share_no_code() -> None:
-    """What confirms an edit imports nothing of what made it, and the other way round."""
+    """The readers that confirm an edit import nothing of the editors, and the reverse."""
     readers = {module for module in modules() if room_of(module) == "readers"}
     assert {room_of(other) for module in readers for other in ours_of(module)} & {*EDITORS, "bcd", "plan"} == set()
     asking = {
@@ -155,7 +155,7 @@ def test_dissect_and_libvhdi_are_asked_by_the_readers_only() -> None:
 
 
 def used_by(file: Path, function: str) -> set[str]:
-    """The modules whose names a function of a file uses, and those that it calls in the same file."""
+    """The modules whose names are used by a function of a file and by the functions of that file that it calls."""
     tree = ast.parse(file.read_text())
     modules_of = {
         alias.asname or alias.name: node.module
@@ -238,7 +238,7 @@ def test_the_checks_know_no_word_of_the_command_line() -> None:
 
 
 def test_an_error_names_byte_0_only_of_what_begins_there() -> None:
-    """What has no place of its own, or one that the reader does not tell, has none in its error."""
+    """An error about something without a position, or whose position the reader does not give, has none."""
     found = set()
     for module, file in modules().items():
         for node in ast.walk(ast.parse(file.read_text())):
@@ -255,7 +255,7 @@ def test_an_error_names_byte_0_only_of_what_begins_there() -> None:
     }
 
 
-# What looks like a second declaration and is another thing.
+# Layouts and signatures that are equal by coincidence: different structures, which must not share a declaration.
 TWO_THINGS = {
     "<8sHHHH": "an entry of an NTFS index; a block of BitLocker's metadata",
     b"RSTR": "a restart page of $LogFile; the hibernation file of a Windows that was being restored",
@@ -263,8 +263,8 @@ TWO_THINGS = {
 
 
 def layouts_in(file: Path) -> set[str | tuple[str, ...] | bytes]:
-    """The layouts that a file declares or spells: formats of three fields or more, construct's structures by their
-    fields; and signatures, of four bytes or more.
+    """The layouts in a file: struct formats of three or more fields, construct's structures as their lists of fields,
+    and signatures of four or more bytes.
     """
     found: set[str | tuple[str, ...] | bytes] = set()
     for node in ast.walk(ast.parse(file.read_text())):
@@ -283,7 +283,7 @@ def layouts_in(file: Path) -> set[str | tuple[str, ...] | bytes]:
 
 @pytest.mark.parametrize("side", ["readers", "writers"])
 def test_no_structure_is_declared_twice_on_one_side(side: str) -> None:
-    """A reader may have its own declaration of what a writer declares: then neither shows the other's mistake."""
+    """Readers and writers have separate declarations on purpose: a shared one would hide a mistake in it."""
     rooms = {"readers"} if side == "readers" else {*EDITORS, "bcd", "signatures", "security_descriptor"}
     declared: dict[str | tuple[str, ...] | bytes, set[str]] = {}
     for module, file in modules().items():

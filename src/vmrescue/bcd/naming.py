@@ -37,7 +37,7 @@ class ElementKey:
         return cls(identifier_of(guid), name_of(known.type if known else OS_LOADER, identifier), format_of(identifier))
 
     def value_text(self, raw: bytes) -> str | None:
-        """The value as short text (``Yes``, ``115200``, ``0x3 0x4``); None if its format has no short form."""
+        """The value as short text (``Yes``, ``115200``, ``0x3 0x4``); None if it has no short form or is damaged."""
         try:
             value = decode_value(self.format, raw)
         except FormatError:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LARGEST_HIVE = 512 << 20  # bytes
 LARGEST_LOG = 64 << 20  # bytes; a log holds what has changed since the hive was last written, a few megabytes
 # A hive has few pages of zeros: every bin has a header, and freed cells keep their bytes. A log that was never used is
-# a few megabytes of zeros. A file with more zero pages than others, and with more than this, counts as made of holes.
+# a few megabytes of zeros. A file whose zero pages exceed its other pages by more than this counts as made of holes.
 MOST_EMPTY = 16 << 20  # bytes
 PIECE = 1 << 20  # bytes read at a time
 EMPTY_PAGE = bytes(4096)
