@@ -66,7 +66,7 @@ def test_a_copy_of_any_container_is_repaired_in_any_form(
 
 
 def test_a_copy_in_which_nothing_is_changed_is_the_disk(gen2_healthy: Path, quick_folder: Path) -> None:
-    for name, form in (("copy.qcow2", "qcow2"), ("copy.img", "raw")):
+    for name, form in (("copy.qcow2", "qcow2"), ("copy.vhdx", "vhdx"), ("copy.img", "raw")):
         said = output_of("repair", gen2_healthy, "--copy-to", quick_folder / name, "--yes")
         assert "nothing in it was changed" in said
         run("qemu-img", "compare", "-f", "vpc", "-F", form, gen2_healthy, quick_folder / name)

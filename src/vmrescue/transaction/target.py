@@ -232,13 +232,13 @@ def child_of(image: str | os.PathLike[str], child: str | os.PathLike[str]) -> It
 def _convert(new: NewImage, form: str) -> None:
     """Puts what `qemu-img` makes of a raw image in its place, once two readers have found the same disk in both."""
     from vmrescue.image.copy import content_of
-    from vmrescue.image.qemu import convert, must_be_the_same
+    from vmrescue.image.qemu import convert, must_be_sound
 
     raw, other = new.unfinished, Path(f"{new.unfinished}.{form}")
     with work(f"making a {form}"):
         convert(raw, other, form)
     try:
-        must_be_the_same(raw, other, form)
+        must_be_sound(raw, other, form)
         with closing(open_disk(raw)) as before, closing(open_disk(other)) as after:
             contents = [content_of(disk, disk.size, disk.read_at, checkpoint) for disk in (before, after)]
             if before.size != after.size or contents[0] != contents[1]:
