@@ -81,6 +81,7 @@ def test_where_recovery_cannot_start_that_is_the_later_stop(gen2_broken: Path) -
     assert later is not None
     assert (stop.code, later.stage, later.code) == ("0x7B", "memory", "0xc0000017")
     assert (found.to_dict()["boot"]["later"] or {})["reason"] == later.reason
+    assert [each.severity for each in found.findings if each.check == "boot-policy"] == ["advice"]
     assert "later: after two starts that fail, 0xc0000017: memory for" in " ".join(
         output_of("rehearse", gen2_broken, "--platform", "kvm", status=1).split()
     )

@@ -56,9 +56,9 @@ def _changes(rules: Rules, installation: Installation, windows: OperatingSystem)
         for change in _file(file, windows):
             yield f"remove {file.remove}" if file.remove else f"rename {file.rename} to {file.to}", change
     for value in rules.values:
-        said = f"set {value.set}" if value.set is not None else f"delete {value.delete}"
+        deed, name = ("set", value.set) if value.set is not None else ("delete", value.delete)
         for change in _value(value, windows):
-            yield f"{said} of {value.hive}\\{value.key}", change
+            yield f"{deed} {name or 'the default value'} of {value.hive}\\{value.key}", change
     for service in rules.services:
         for change in _disabled(service.disable, windows):
             yield f"disable the service {service.disable}", change

@@ -61,7 +61,7 @@ def boot_policy(subject: Subject) -> Iterator[Finding]:
     if later is None and subject.policy.platform != AZURE:
         return  # elsewhere somebody may see it and answer
     wanted = [edits.set_element(loader.guid, each.element, each.format, each.right) for each in SETTINGS]
-    choices = tuple(Choice(each.name, _value(loader, each), each.right) for each in SETTINGS)
+    choices = tuple(Choice(each.name, _value(loader, each), int(each.right)) for each in SETTINGS)
     yield boot_policy.finding(
         f"after two starts that fail, {loader.identifier} starts Windows RE" + (f": {later.reason}" if later else ""),
         facts=(BootSettings(loader.identifier, choices),),
