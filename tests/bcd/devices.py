@@ -1,4 +1,4 @@
-"""Device elements as Windows wrote them, one of each kind, and what they mean.
+"""Device elements that Windows wrote, one of each kind, and their meaning.
 
 From the stores that come with pybcd (MIT licence): made with bcdedit on Windows 8.1, on an MBR and on a GPT disk.
 """
@@ -28,7 +28,7 @@ def _wide(text: str) -> str:
     return (text + "\0").encode("utf-16-le").hex()
 
 
-# name: (bytes, target, options, bcdedit's text where the MBR partition is C: and the GPT partition a volume)
+# name: (bytes, target, options, bcdedit's text if the MBR partition is C: and the GPT partition has a volume name)
 WINDOWS_DEVICES: dict[str, tuple[str, object, UUID | None, str]] = {
     "boot": (_NONE + _BOOT, Boot(), None, "boot"),
     "partition of an MBR disk": (_NONE + _MBR, MBR, None, "partition=C:"),

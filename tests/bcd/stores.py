@@ -1,4 +1,4 @@
-"""Stores for the tests, and the judge over them: hivexregedit builds them, and says what is in them afterwards."""
+"""Stores for the tests. hivexregedit builds them, and reads them afterwards as the judge."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def merged(hive: bytes, registry_text: str) -> bytes:
 
 
 def judged(hive: bytes) -> dict[str, dict[str, str]]:
-    """What hivexregedit reads: path of each key, its values by name, each as the .reg text writes it."""
+    """The hive according to hivexregedit: path of each key -> its values by name, as written in the .reg text."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "hive"
         path.write_bytes(hive)
@@ -190,13 +190,13 @@ def judged(hive: bytes) -> dict[str, dict[str, str]]:
 
 
 def element(hive: bytes, guid: UUID | str, identifier: int) -> str | None:
-    """What hivexregedit reads in an object's element, e.g. ``hex(3):01``; None where there is none."""
+    """An object's element according to hivexregedit, e.g. ``hex(3):01``; None if there is none."""
     keys = judged(hive)
     return keys.get(f"Objects\\{{{guid}}}\\Elements\\{identifier:08x}", {}).get("Element")
 
 
 def edited(hive: bytes, edits: Iterable[Operation]) -> bytes:
-    """The hive after our registry room has made the edits."""
+    """The hive after our `registry` package has made the edits."""
     opened = Hive(hive)
     for edit in edits:
         if isinstance(edit, SetValue):
@@ -210,7 +210,7 @@ def edited(hive: bytes, edits: Iterable[Operation]) -> bytes:
 
 
 def store_of(hive: bytes) -> Store:
-    """The store, read through our registry room."""
+    """The store, read through our `registry` package."""
     return Store(HiveKey.root(Hive(hive)))
 
 

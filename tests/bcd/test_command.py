@@ -1,4 +1,4 @@
-"""bcdedit's command line, taken apart."""
+"""Parsing of bcdedit's command line."""
 
 from __future__ import annotations
 

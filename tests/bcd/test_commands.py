@@ -38,7 +38,7 @@ ON, OFF = "hex(3):01", "hex(3):00"
 
 
 def integer(*numbers: int) -> str:
-    """What hivexregedit writes for an integer, or a list of them."""
+    """An integer, or a list of integers, as hivexregedit writes it."""
     return "hex(3):" + b"".join(number.to_bytes(8, "little") for number in numbers).hex(",")
 
 
@@ -76,7 +76,7 @@ def device(hive: bytes, guid: UUID, identifier: int) -> Target:
 
 
 def changed(hive: bytes) -> set[str]:
-    """The keys in which the hive differs from the recipe's, as hivexregedit reads both."""
+    """The keys in which the hive differs from the recipe's, according to hivexregedit."""
     before, now = judged(recipe(1)), judged(hive)
     return {key for key in before.keys() | now.keys() if before.get(key) != now.get(key)}
 

@@ -1,4 +1,4 @@
-"""Device elements: what Windows' bytes mean, and that ours are the same."""
+"""Device elements: Windows' bytes are decoded correctly, and encoded to the same bytes."""
 
 from __future__ import annotations
 

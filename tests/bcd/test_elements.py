@@ -1,4 +1,4 @@
-"""The declared tables hold together, and say what the documentation says."""
+"""The declared tables are consistent and agree with the documentation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FORMAT_WORDS = {
     "IntegerList": Format.INTEGER_LIST,
 }
 CLASSES = "Library|BootMgr|OSLoader|OsLoader|Resume|MemDiag|Device|Setup"
-# Microsoft's own slips: the name says one format, the id another, and Windows goes by the id.
+# Errors of Microsoft: the name says one format and the id another; Windows uses the id.
 MISNAMED = {
     "BcdLibraryBoolean_AdditionalCiPolicy",
     "BcdOSLoaderBoolean_ProcessorConfigurationFlags",

@@ -1,4 +1,4 @@
-"""Stores that are damaged, or made to mislead."""
+"""Damaged and hostile stores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``/enum``: against golden files, whose notes say where each form comes from."""
+"""``/enum`` compared with golden files; notes in them give the source of each form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The keys of a store's hive in words: as bcdedit's listing names the same elements, which golden files vouch for."""
+"""Names for the keys of a store's hive: the same as in bcdedit's listing, which golden files confirm."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def named_by_path(store: Store) -> dict[str, str]:
-    """Each element of the objects whose type a path tells, with the listing's name for it."""
+    """Each element of the objects whose type follows from the path, with its name in the listing."""
     return {
         element_path(each.guid, element.id): element.name
         for each in store.objects()

@@ -1,4 +1,4 @@
-"""A boot store made anew says, element by element, what the recipe of the samples says of the same disk."""
+"""A new boot store has the same elements as the samples' recipe for the same disk."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MANAGER = r"\EFI\Microsoft\Boot\bootmgfw.efi"
 
 
 def values(store: bytes) -> dict[tuple[str, str], object]:
-    """All values of a store by their keys' paths and names, as dissect reads them."""
+    """All values of a store, read by dissect: (key's path, name) -> value."""
     hive = RegistryHive(io.BytesIO(store))
     found: dict[tuple[str, str], object] = {}
     waiting = [("", hive.root())]

@@ -1,4 +1,4 @@
-"""Microsoft's procedure for a VM that reports no memory: its bcdedit lines, read out of its text, run as they stand."""
+"""The bcdedit lines in the text of Microsoft's procedure "status no memory" run unchanged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REFERENCE = CORPUS.parent / "reference" / "windows-stop-error-no-memory.fr.md"
 
 @cache
 def procedure() -> tuple[str, ...]:
-    """The bcdedit lines of the procedure, with what stands in angle brackets filled in: a letter, a loader."""
+    """The bcdedit lines of the procedure, with the placeholders in angle brackets replaced."""
     if not REFERENCE.exists():
         missing(f"the procedure's text is not here ({REFERENCE.name})")
     lines = re.findall(r"^\s*bcdedit (.+?)\s*$", REFERENCE.read_text(), re.MULTILINE)

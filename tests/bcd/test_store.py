@@ -1,4 +1,4 @@
-"""A store from its hive, read here through dissect.regf."""
+"""A store, read from its hive through dissect.regf."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole stores: made, exported, imported; hivexregedit compares the trees."""
+"""Whole stores are made, exported and imported; hivexregedit reads the trees that are compared."""
 
 from __future__ import annotations
 

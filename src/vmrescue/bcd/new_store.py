@@ -1,7 +1,8 @@
-"""A boot store made anew: the boot manager, one loader, and the settings that they inherit.
+"""Makes a new boot store: the boot manager, one loader, and the settings that they inherit.
 
-Source: what Microsoft's BCDBoot writes, as its documentation and Microsoft's BCD reference have it; elements that it
-takes from a template beside these (locale's fonts, tools, Windows RE) are left to Windows and to bcdedit.
+Source: what Microsoft's BCDBoot writes, according to its documentation and Microsoft's BCD reference. Elements that
+BCDBoot takes from a template besides these (the locale's fonts, tools, Windows RE) are left out; Windows or bcdedit can
+add them.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ if TYPE_CHECKING:
     from vmrescue.bcd.values import Value
     from vmrescue.registry.operations import Operation
 
-STORE_MINOR = 3  # of the version of hives that Windows itself makes for stores
+STORE_MINOR = 3  # minor version of the hives that Windows makes for stores
 BOOT_MANAGER, OS_LOADER = ObjectType(0x10100002), ObjectType(0x10200003)
 DEVICE, PATH, DESCRIPTION, LOCALE, INHERIT = 0x11000001, 0x12000002, 0x12000004, 0x12000005, 0x14000006
 OS_DEVICE, SYSTEM_ROOT = 0x21000001, 0x22000002
 DEFAULT, DISPLAY_ORDER, TIMEOUT = 0x23000003, 0x24000001, 0x25000004
-SECONDS = 30  # as BCDBoot has it
+SECONDS = 30  # timeout of the boot menu, as in BCDBoot
 LANGUAGE = "en-US"
-# What is inherited, in the order in which it is made
+# The objects with inherited settings, in the order in which they are made
 SETTINGS = ("badmemory", "emssettings", "dbgsettings", "globalsettings", "bootloadersettings")
 INHERITED = {"globalsettings": ("dbgsettings", "emssettings", "badmemory"), "bootloadersettings": ("globalsettings",)}
 FORMATS = {1: Format.DEVICE, 2: Format.STRING, 3: Format.OBJECT, 4: Format.OBJECT_LIST, 5: Format.INTEGER}
@@ -42,11 +43,11 @@ class NewLoader:
     """The entry of a Windows.
 
     Attributes:
-        guid: the entry's own.
-        partition: where the loader and Windows lie.
+        guid: the entry's GUID.
+        partition: the partition of the loader and of Windows.
         root: the folder of Windows, with a leading backslash.
-        path: of the loader.
-        title: what the boot menu calls it.
+        path: the loader's path.
+        title: its name in the boot menu.
     """
 
     guid: UUID
@@ -57,12 +58,12 @@ class NewLoader:
 
 
 def new_store(boot: Partition, manager_path: str | None, loader: NewLoader) -> list[Operation]:
-    """The operations that make a store of an empty hive.
+    """The operations that make a store in an empty hive.
 
     Args:
-        boot: where the boot manager lies.
-        manager_path: its path, where the firmware asks for one (UEFI).
-        loader: what is started.
+        boot: the partition of the boot manager.
+        manager_path: the boot manager's path, if the firmware needs one (UEFI); else None.
+        loader: the entry that is started.
     """
     made = [*empty_store(), *(_number("Description", name, 1) for name in ("System", "TreatAsSystem"))]
     for alias in SETTINGS:

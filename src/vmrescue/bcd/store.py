@@ -215,7 +215,7 @@ class Store:
 
     @property
     def boot_manager(self) -> BcdObject:
-        """The Windows boot manager's object. Raises NotFoundError where the store has none."""
+        """The Windows boot manager's object. Raises NotFoundError if the store has none."""
         return self.object("{bootmgr}")
 
     def loaders(self) -> list[BcdObject]:

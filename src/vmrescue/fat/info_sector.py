@@ -35,7 +35,7 @@ class Info(NamedTuple):
 
 
 def read_info(pending: PendingWrites, boot: BootSector) -> Info | None:
-    """What the sector says, or None where there is no such sector or its signatures are wrong."""
+    """The sector's numbers; None if there is no such sector or its signatures are wrong."""
     if boot.info_offset is None:
         return None
     fields = LAYOUT.parse(pending.read_at(boot.info_offset, LAYOUT.sizeof()))

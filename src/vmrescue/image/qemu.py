@@ -1,6 +1,6 @@
-"""`qemu-img`, which makes the containers that vmrescue does not write, where it is installed.
+"""Calls `qemu-img`, if it is installed, to make containers that vmrescue does not write.
 
-It is asked only to convert a raw image that is complete, and to compare what it made with that.
+It only converts a complete raw image, and compares the result with it.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PACKAGES = "qemu-utils (Debian, Ubuntu), qemu-img (Fedora, RHEL, Alpine)"
-KNOWS_HOLES = ("qcow2",)  # of which QEMU tells what is allocated
-POLL = 0.1  # seconds between two looks at whether the program is done, or is to be ended
+KNOWS_HOLES = ("qcow2",)  # formats of which QEMU reports allocated parts
+POLL = 0.1  # seconds between checks whether the program is done or has to be ended
 
 
 def must_be_there(form: str) -> None:
-    """Raises UnsupportedError where there is no `qemu-img`."""
+    """Raises UnsupportedError if `qemu-img` is not installed."""
     if shutil.which("qemu-img") is None:
         raise UnsupportedError(
             f"a {form} is made by qemu-img, which is not installed: it comes with the package {PACKAGES}; a vhd, a"
@@ -33,11 +33,11 @@ def must_be_there(form: str) -> None:
 
 
 def convert(raw: Path, out: Path, form: str) -> None:
-    """Makes a new file `out` of the raw image, in QEMU's format `form`; its holes stay holes. It is on stable storage.
+    """Converts the raw image to a new file `out` in QEMU's format `form`, and syncs it. Holes stay holes.
 
     Raises:
-        RefusedError: something is called `out` already.
-        WriteError: it could not be made; what there is of it is gone.
+        RefusedError: `out` exists already.
+        WriteError: the conversion failed; what was written is deleted.
     """
     try:
         os.close(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, NEW_FILE))
@@ -72,7 +72,7 @@ def must_be_sound(raw: Path, out: Path, form: str) -> None:
 
 
 def _run(*words: str) -> subprocess.CompletedProcess[str]:
-    """Runs it to its end; a signal that is to end this program ends it too."""
+    """Runs `qemu-img`. A signal that ends this program ends it too."""
     must_be_there("copy in that form")
     process = subprocess.Popen(
         ["qemu-img", *words],
@@ -80,7 +80,7 @@ def _run(*words: str) -> subprocess.CompletedProcess[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        start_new_session=True,  # a terminal's Ctrl-C is for this program to answer
+        start_new_session=True,  # Ctrl-C in the terminal goes to this program only
     )
     with process:
         try:

@@ -1,8 +1,8 @@
-"""What a file record stores in clusters, read from its bytes without an object for each attribute.
+"""Reads which attributes of a file record are in clusters, directly from its bytes, to be fast.
 
-It knows what nearly all records are: one record for its file, attributes that begin with their file and lie in whole
-runs. Of any other record, and of one in which anything is odd, it says nothing, and `record.read_record` is for it.
-Source: as of `structures`.
+It handles plain records, as nearly all are: the file's only record, attributes without extents, runs without holes. For
+any other record, and if anything is odd, the result is None, and `record.read_record` has to be used. Sources: those of
+`structures`.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
     from vmrescue.ntfs.bitmap import Piece
 
 _RECORD = struct.Struct("<4sHH12xHHI4xQ")  # signature, update sequence array; first attribute, flags, bytes used, base
-_ATTRIBUTE = struct.Struct("<IIBBHH")  # type, length, whether in clusters, name's length, name's place, flags
-_CLUSTERS = struct.Struct("<16xQQHHI")  # first VCN, last VCN, place of the mapping pairs, compression unit, padding
-_VALUE = struct.Struct("<16xIH")  # its bytes, its place
+_ATTRIBUTE = struct.Struct("<IIBBHH")  # type, length, non-resident, name's length, name's offset, flags
+_CLUSTERS = struct.Struct("<16xQQHHI")  # first VCN, last VCN, offset of the mapping pairs, compression unit, padding
+_VALUE = struct.Struct("<16xIH")  # value's size, offset
 
 
 def stored_in(record: bytes, clusters: int, parent: int | None) -> list[tuple[int, str, tuple[Piece, ...]]] | None:
-    """(type, name, pieces) of each attribute in clusters; None where the record is not plain.
+    """Each attribute in clusters: (type, name, pieces). None if the record is not plain.
 
     Args:
-        record: as it is on the disk, which is in use.
-        clusters: of the volume.
-        parent: the reference of a folder whose files are not plain.
+        record: the bytes of a record in use, as on the disk.
+        clusters: number of clusters of the volume.
+        parent: the reference of a folder; records of files in it do not count as plain.
     """
     try:
         return _stored(unprotect(record, "file record", 0), clusters, parent)
-    except (FormatError, struct.error, UnicodeDecodeError):  # it is torn, or what is stated leads out of it
+    except (FormatError, struct.error, UnicodeDecodeError):  # the record is torn, or an offset in it is wrong
         return None
 
 
@@ -69,7 +69,7 @@ def _stored(raw: bytearray, clusters: int, parent: int | None) -> list[tuple[int
 
 
 def _pieces(attribute: bytearray, clusters: int) -> tuple[Piece, ...] | None:
-    """The pieces of an attribute, in the order of its content; None where its runs are not plain."""
+    """The pieces of an attribute, in the order of its content; None if its runs are not plain."""
     if len(attribute) < NON_RESIDENT_HEADER:
         return None
     first, last, at, _, _ = _CLUSTERS.unpack_from(attribute)
@@ -82,7 +82,7 @@ def _pieces(attribute: bytearray, clusters: int) -> tuple[Piece, ...] | None:
         end = at + 1 + count_size + lcn_size
         count = int.from_bytes(attribute[at + 1 : at + 1 + count_size], "little", signed=True)
         if not 0 < count <= clusters or not lcn_size or max(count_size, lcn_size) > 8 or end > len(attribute):
-            return None  # a hole too is for the full look
+            return None  # damaged, or a hole
         lcn += int.from_bytes(attribute[at + 1 + count_size : end], "little", signed=True)
         if not 0 <= lcn <= clusters - count:
             return None

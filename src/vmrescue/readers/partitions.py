@@ -41,7 +41,7 @@ def active_partitions(device: BlockDevice, sector_size: int) -> list[int]:
 
 
 def partition_types(device: BlockDevice, sector_size: int) -> dict[int, UUID]:
-    """By its first byte, what each partition of a GPT is for. Raises FormatError where there is none."""
+    """First byte -> type GUID, of each partition of a GPT. Raises FormatError if there is no GPT."""
     from dissect.volume.disk.schemes import GPT
 
     with reading("partition table", None):

@@ -35,7 +35,7 @@ def split(path: str) -> list[str]:
 
 
 def _with_escapes(path: str) -> list[str | None]:
-    """The names in a path with escapes; None where nothing is written for a name."""
+    """The names in a path with escapes; None for a missing name, as between two backslashes."""
     names: list[str | None] = [None]
     for token in _TOKEN.finditer(path):
         if token["separator"]:

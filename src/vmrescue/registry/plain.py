@@ -1,9 +1,8 @@
-"""The check's quick look at a key's values and subkeys: one pass over the bytes, without an object for each.
+"""The fast part of a hive's check: a key's values and subkeys, in one pass over the bytes, without objects.
 
-It knows what nearly all keys are: names in ASCII, data in the value or in one cell, lists in order. Where everything
-about a key is so and right, it says so and has taken the key's cells; where anything is not, it says nothing, takes
-nothing, and `check` looks at that key in full. So it can miss nothing: it only ever says "all is right".
-Source: as of `check`.
+It handles plain keys, as nearly all are: names in ASCII, data inline or in one cell, lists in order. If everything
+about a key is plain and right, it records the key as the owner of its cells. Otherwise it changes nothing, and `check`
+examines the key in full. So it cannot miss a problem: it only confirms that all is right. Source: that of `check`.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ from vmrescue.registry.cells import NIL
 if TYPE_CHECKING:
     from vmrescue.registry.key_node import KeyNode
 
-FREE, USED, OWNED = range(3)  # what is known of the cell that begins at a place
+FREE, USED, OWNED = range(3)  # states of an offset: no cell in use begins here; a cell in use; one that has an owner
 _SIZE = struct.Struct("<i")
 _VALUE = struct.Struct("<i2sHIIIH")  # the cell's size; of a key value: signature, name, size, data, type, flags
 _LIST = struct.Struct("<i2sH")  # the cell's size; of a list of subkeys: signature, count
-# The cell's size; of a key node: signature, flags, parent, largest fields behind it, lengths of name and class name.
+# The cell's size; of a key node: signature, flags, parent, lengths of name and class name.
 _NODE = struct.Struct("<i2sH12xI52xHH")
 _VALUE_NAME, _NODE_NAME, _ENTRIES = 4 + key_value.LAYOUT.size, 4 + key_node.LAYOUT.size, 8
 _ODD = key_node.HIVE_EXIT | key_node.HIVE_ENTRY | key_node.NO_DELETE | key_node.PREDEF_HANDLE
@@ -30,7 +29,7 @@ _POWERS = tuple(pow(37, exponent, 1 << 32) for exponent in range(255, -1, -1))  
 
 
 class Marks:
-    """What is known of each cell of a hive: whether it is in use, and whether something has it for itself."""
+    """The state of each cell of a hive: whether it is in use, and whether it has an owner."""
 
     def __init__(self, bins_size: int) -> None:
         self._states = bytearray(bins_size >> 3)  # cells begin at multiples of 8
@@ -39,19 +38,19 @@ class Marks:
         self._states[offset >> 3] = USED
 
     def state(self, offset: int) -> int:
-        """`FREE` also where no cell can begin."""
+        """The state of the cell at an offset; `FREE` if no cell can begin there."""
         place = offset >> 3
         return FREE if offset & 7 or place >= len(self._states) else self._states[place]
 
     def take(self, offset: int) -> bool:
-        """Has something own a cell that is in use and nothing's; False where it is neither."""
+        """Marks a cell in use as owned. False if it is not in use or owned already."""
         if self.state(offset) != USED:
             return False
         self._states[offset >> 3] = OWNED
         return True
 
     def take_all(self, offsets: list[int]) -> bool:
-        """The same of all, or of none."""
+        """Marks all these cells as owned, or none of them and returns False."""
         for number, offset in enumerate(offsets):
             if not self.take(offset):
                 for taken in offsets[:number]:
@@ -60,7 +59,7 @@ class Marks:
         return True
 
     def lost(self) -> list[int]:
-        """Cells in use that nothing owns, in order."""
+        """The cells in use without an owner, in order."""
         found, place = [], self._states.find(USED)
         while place >= 0:
             found.append(place << 3)
@@ -69,11 +68,11 @@ class Marks:
 
 
 class PlainCells:
-    """A hive's bins as bytes.
+    """The fast check of keys, on a hive's bins as bytes.
 
     Args:
         raw: the bins.
-        marks: what is known of its cells; taken cells are noted there.
+        marks: the states of the cells; owned cells are marked there.
         minor: the hive's version is 1.`minor`.
     """
 
@@ -83,14 +82,14 @@ class PlainCells:
         self._longest_data = key_value.SEGMENT if minor >= key_value.BIG_DATA_MINOR else 1 << 31
 
     def node(self, offset: int) -> KeyNode:
-        """The key node in a cell that is known to have one."""
+        """The key node in a cell, which must have one."""
         return key_node.KeyNode._make(key_node.LAYOUT.unpack_from(self._raw, offset + 4))
 
     def takes_values(self, node: KeyNode) -> bool:
-        """Whether all values of a key, which has some, are plain and right; their cells are then the key's."""
+        """Whether all values of a key that has values are plain and right; their cells are then marked as owned."""
         try:
             return self._takes_values(node)
-        except struct.error:  # the hive ends in a cell that is shorter than what it should hold
+        except struct.error:  # a cell at the hive's end is too short
             return False
 
     def _takes_values(self, node: KeyNode) -> bool:
@@ -130,9 +129,9 @@ class PlainCells:
         return self._marks.take_all(cells)
 
     def take_subkeys(self, key: int, node: KeyNode) -> list[int] | None:
-        """The subkeys of a key, which has some, where its list and their names are plain and right; else None.
+        """The subkeys of a key that has subkeys, if its list and their names are plain and right; else None.
 
-        The list's cells, and the subkeys', are then the key's.
+        The cells of the list and of the subkeys are then marked as owned.
         """
         try:
             return self._take_subkeys(key, node)
@@ -151,7 +150,7 @@ class PlainCells:
             offsets += found[0]
             hints += found[1]
             if len(offsets) > min(node.subkey_count, len(self._raw) // subkey_list.LEAST_KEY_CELL):
-                return None  # a damaged list may have one leaf over and over
+                return None  # a damaged list may have the same leaf many times
         if not cells or len(offsets) != node.subkey_count:
             return None
         if cells[0] != node.subkey_list:
@@ -161,7 +160,7 @@ class PlainCells:
         return offsets if self._marks.take_all(cells + offsets) else None
 
     def _in_order(self, key: int, node: KeyNode, offsets: list[int], hints: list[tuple[bytes, int]]) -> bool:
-        """Whether subkeys follow each other by their names, which fit their hints, and say that they are the key's."""
+        """Whether subkeys are sorted by name, have right hints, and name the key as their parent."""
         raw, state, last = self._raw, self._marks.state, b""
         most_name, most_class = min(node.max_subkey_name // 2, names.MAX_KEY_NAME), node.max_subkey_class
         for offset, (kind, hint) in zip(offsets, hints, strict=True):
@@ -186,7 +185,7 @@ class PlainCells:
         return True
 
     def _leaves(self, offset: int) -> tuple[int, ...]:
-        """The leaves of a list, which may be the list itself; none where it is no list."""
+        """The leaves of a list; the list itself if it is not split; empty if it is no list."""
         if self._marks.state(offset) != USED:
             return ()
         room, signature, count = _LIST.unpack_from(self._raw, offset)
@@ -197,7 +196,7 @@ class PlainCells:
         return struct.unpack_from(f"<{count}I", self._raw, offset + _ENTRIES)
 
     def _leaf(self, offset: int) -> tuple[tuple[int, ...], list[tuple[bytes, int]]] | None:
-        """The subkeys in a leaf, and the kind and hint of each; None where it is no plain leaf."""
+        """The subkeys in a leaf, and (signature, hint) of each; None if it is no plain leaf."""
         if self._marks.state(offset) != USED:
             return None
         room, signature, count = _LIST.unpack_from(self._raw, offset)

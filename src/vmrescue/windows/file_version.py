@@ -1,6 +1,6 @@
-"""The version of a program or driver: what its version resource says, as Explorer shows it under Details.
+"""Reads the version of a program or driver from its version resource, as Explorer shows it under Details.
 
-Sources: Microsoft, "PE Format" (the resource section), VS_VERSIONINFO and VS_FIXEDFILEINFO. Only read.
+Sources: Microsoft, "PE Format" (the resource section), VS_VERSIONINFO and VS_FIXEDFILEINFO.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from vmrescue.errors import FormatError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LARGEST = 64 << 20  # bytes of a file that is read for its version
-VERSION, ANY = 16, None  # RT_VERSION; whatever name and language it has
+LARGEST = 64 << 20  # most bytes of a file that is read for its version
+VERSION, ANY = 16, None  # RT_VERSION; any name or language
 _SECTION = struct.Struct("<8sIIIIIIHHI")
 _DIRECTORY = struct.Struct("<IIHHHH")
-_OPTIONAL = {0x10B: 96, 0x20B: 112}  # where the table of directories begins, by the optional header's magic
-_RESOURCES = 2  # its row for them
+_OPTIONAL = {0x10B: 96, 0x20B: 112}  # magic of the optional header -> offset of the table of directories in it
+_RESOURCES = 2  # row of the resources in that table
 _KEY = "VS_VERSION_INFO\0".encode("utf-16-le")
 _FIXED = 0xFEEF04BD
-BELOW = 1 << 31  # a place that is a directory's, not a leaf's
+BELOW = 1 << 31  # bit of an offset: it leads to a directory, not to a leaf
 
 
 def file_version(data: bytes) -> tuple[int, int, int, int]:
-    """The four numbers of the file's version. Raises FormatError where it is no program, or has none."""
+    """The four numbers of the file's version. Raises FormatError if it is no program or has no version."""
     try:
         start, base, size = _resources(data)
         table = data[start : start + size]
@@ -39,7 +39,7 @@ def file_version(data: bytes) -> tuple[int, int, int, int]:
 
 
 def _resources(data: bytes) -> tuple[int, int, int]:
-    """Where the resources lie in the file, where in memory, and how long they are."""
+    """The resources' offset in the file, address in memory, and length in bytes."""
     if data[:2] != b"MZ":
         raise FormatError("program", None, "the signature 'MZ'", data[:2])
     (pe,) = struct.unpack_from("<I", data, 0x3C)
@@ -62,7 +62,7 @@ def _resources(data: bytes) -> tuple[int, int, int]:
 
 
 def _entry(table: bytes, place: int, wanted: int | None) -> int:
-    """Where an entry of a directory leads: the one with this number, or the first."""
+    """The offset that an entry of a directory leads to: the entry with number `wanted`, or the first."""
     for number, target in _entries(table, place):
         if wanted is None or number == wanted:
             return target & ~BELOW

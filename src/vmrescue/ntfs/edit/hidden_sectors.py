@@ -1,6 +1,6 @@
-"""Where a volume begins on its disk, as its boot sector has it: the program of a BIOS' boot sector reads by that.
+"""The field in the boot sector for the volume's first sector on its disk (hidden sectors), which a BIOS boot needs.
 
-Source: Microsoft, "How NTFS Works" (hidden sectors); NTFS' boot code adds it to every sector number that it reads.
+NTFS's boot code adds it to every sector number that it reads. Source: Microsoft, "How NTFS Works" (hidden sectors).
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ FIELD = struct.Struct("<I")
 
 
 def hidden_sectors(device: BlockDevice) -> int:
-    """What the boot sector says."""
+    """The number in the boot sector: sectors of the disk before the volume."""
     return int(FIELD.unpack(device.read_at(HIDDEN_AT, FIELD.size))[0])
 
 
 def write_hidden_sectors(device: BlockDevice, number: int) -> None:
-    """Writes it, and in the copy too where that is one now. Raises FormatError where there is no NTFS volume."""
+    """Writes the number, also into the copy if it equals the boot sector. FormatError if there is no NTFS volume."""
     copy = read_boot_copy(device)
     device.write_at(HIDDEN_AT, FIELD.pack(number))
     if copy.same:
