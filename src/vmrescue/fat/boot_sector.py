@@ -12,7 +12,7 @@ from construct import Int8ul, Int16ul, Int32ul, Padding, Struct
 
 from vmrescue.errors import FormatError, UnsupportedError
 from vmrescue.volume.bitlocker import form_of
-from vmrescue.volume.fat_parameters import COMMON
+from vmrescue.volume.fat_parameters import COMMON, FEWEST_OF_FAT16, FEWEST_OF_FAT16_FOR_WINDOWS
 
 if TYPE_CHECKING:
     from construct import Container
@@ -34,8 +34,6 @@ TAIL_32 = Struct(
     "state" / Int8ul,
 )
 STRUCTURE = "FAT boot sector"
-FEWEST_OF_FAT16 = 4085  # Microsoft's specification, Linux, mtools
-FEWEST_OF_FAT16_FOR_WINDOWS = 4087  # the rule in Windows' driver
 
 
 @dataclass(frozen=True)

@@ -204,14 +204,14 @@ class EditSession:
 
 
 class CopySession(EditSession):
-    """A copy that is yet to be made of a disk, from whatever container, being changed; it cannot be committed.
+    """Edits of a disk, from any container, of which a copy will be made. It cannot be committed.
 
     Attributes:
-        image: the disk of which it is to be made, as it is.
+        image: the source disk, unchanged.
 
     Args:
         path: path of the image or the device.
-        form: of the copy.
+        form: the format of the copy.
 
     Raises as `open_disk`.
     """

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from construct import Bytes, Int8ul, Int16ul, Int32ul, Struct
 
+# A volume with at least so many clusters is FAT16, one with fewer FAT12.
+FEWEST_OF_FAT16 = 4085  # Microsoft's specification, Linux, mtools
+FEWEST_OF_FAT16_FOR_WINDOWS = 4087  # the rule in Windows' driver
+
 COMMON = Struct(
     "jump" / Bytes(3),
     "oem_name" / Bytes(8),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from vmrescue.signatures import NTFS
 from vmrescue.volume.bitlocker import form_of
-from vmrescue.volume.fat_parameters import COMMON
+from vmrescue.volume.fat_parameters import COMMON, FEWEST_OF_FAT16_FOR_WINDOWS
 
 if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
@@ -31,8 +31,6 @@ OTHERS: tuple[tuple[int, bytes, FileSystem], ...] = (
     (4086, b"SWAPSPACE2", "swap"),
     (65600, b"_BHRfS_M", "Btrfs"),
 )
-# With fewer clusters, Windows' driver takes a volume for FAT12. Microsoft's specification, Linux and mtools say 4085.
-FEWEST_OF_FAT16 = 4087
 
 
 def identify(device: BlockDevice) -> FileSystem | None:
@@ -85,4 +83,4 @@ def _fat_kind(sector: bytes) -> FileSystem | None:
     if data <= 0:
         return None
     clusters = data // per_cluster
-    return "FAT12" if clusters < FEWEST_OF_FAT16 else "FAT16"
+    return "FAT12" if clusters < FEWEST_OF_FAT16_FOR_WINDOWS else "FAT16"

@@ -42,7 +42,7 @@ class VolumeEditor(Protocol):
         """Creates a file with this content; its directory must exist."""
 
     def create_directory(self, path: str) -> None:
-        """Creates an empty directory, in one that is there."""
+        """Creates an empty directory; its parent must exist."""
 
     def delete(self, *paths: str) -> None:
         """Deletes files, all or none."""

@@ -35,7 +35,7 @@ WHY = {
 
 
 class Standard(NamedTuple):
-    """What $STANDARD_INFORMATION says of a file: when its content last changed, and its attributes."""
+    """From $STANDARD_INFORMATION: when the file's content last changed, and its attributes."""
 
     modified: datetime | None
     attributes: int
