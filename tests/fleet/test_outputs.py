@@ -75,6 +75,7 @@ def test_in_a_folder_what_has_an_images_signature_counts_whatever_its_name(folde
     kept.mkdir()
     shutil.copy(folder / "a.vhd", kept / "no suffix")
     shutil.copy(folder / "a.vhd", kept / "two\nlines.vhd")
+    shutil.copy(folder / "a.vhd", kept / "copy.vhd.unfinished")  # which is not to be looked at, or repaired
     run("qemu-img", "create", "-q", "-f", "qcow2", kept / "disk.snapshot", "1M")
     for name in ("e.E01", "e.E02", "s.001", "s.002", "notes.txt", "program.exe"):
         (kept / name).write_bytes(b"EVF\t\r\n\xff\0" if name.startswith("e.") else b"anything")

@@ -70,6 +70,9 @@ def test_a_copy_in_which_nothing_is_changed_is_the_disk(gen2_healthy: Path, quic
         said = output_of("repair", gen2_healthy, "--copy-to", quick_folder / name, "--yes")
         assert "nothing in it was changed" in said
         run("qemu-img", "compare", "-f", "vpc", "-F", form, gen2_healthy, quick_folder / name)
+    (quick_folder / "next.qcow2.unfinished.qcow2").touch()  # of one that was killed while qemu-img made it
+    refused = command("repair", gen2_healthy, "--copy-to", quick_folder / "next.qcow2", "--yes")
+    assert (refused.returncode, "unfinished.qcow2 is there" in refused.stderr) == (4, True), refused.stderr
     raw = quick_folder / "copy.img"
     receipt = vmrescue.repair(raw, copy_to=quick_folder / "hashed.raw", sha256=True, only=["serial-console"])
     assert receipt.origin is not None

@@ -12,7 +12,7 @@ from stat import S_IFBLK, S_IFDIR, S_IFREG
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import ReadError, RefusedError, UsageError
-from vmrescue.files import kind_of, lines, open_regular
+from vmrescue.files import UNFINISHED, kind_of, lines, open_regular
 from vmrescue.image.reference import Reference
 from vmrescue.signatures import GPT
 
@@ -125,6 +125,8 @@ def _folder(folder: str, recursive: bool) -> Iterator[str]:
         folders.sort()
         for name in sorted(files):
             file = str(Path(path) / name)
+            if UNFINISHED in name:  # somebody is making it, or was interrupted
+                continue
             if not PIECE_NAME.fullmatch(name) and (IMAGE_NAME.fullmatch(name) or _has_signature(file)):
                 yield file
         if not recursive:

@@ -31,7 +31,7 @@ def must_be_new(path: str | os.PathLike[str]) -> None:
     if os.path.lexists(path):
         raise RefusedError(f"{path} exists already; it is not overwritten")
     unfinished = _unfinished(path)
-    if left := [each for each in (unfinished, journal_folder(unfinished)) if os.path.lexists(each)]:
+    if left := _left_of(unfinished):
         raise RefusedError(
             f"{' and '.join(map(str, left))} {'is' if len(left) == 1 else 'are'} there: unless something else is making"
             f" {path} now, that was interrupted; delete what it left, and try again"
@@ -41,6 +41,14 @@ def must_be_new(path: str | os.PathLike[str]) -> None:
             f"{folder} is there, with the journals, backups and receipts of an earlier image of that name: move or"
             " delete it first"
         )
+
+
+def _left_of(unfinished: Path) -> list[Path]:
+    """What there is of an unfinished image: itself, what was being made of it, the folder beside it."""
+    with os.scandir(unfinished.absolute().parent) as found:
+        names = [each.name for each in found]
+    mine = (name for name in names if name == unfinished.name or name.startswith(f"{unfinished.name}."))
+    return [unfinished.with_name(name) for name in sorted(mine)]
 
 
 def _unfinished(path: str | os.PathLike[str]) -> Path:
