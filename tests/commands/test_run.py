@@ -171,7 +171,12 @@ def test_a_pattern_takes_no_hidden_or_system_file(gen1_broken: Path) -> None:
     lines = r"del /q C:\Windows\Temp\*.tmp", r"del C:\Windows\Temp\?.log", r"del C:\Windows\Temp\*.none"
 
     done = library.run(gen1_broken, written(gen1_broken.parent, *lines), dry_run=True)
+    below = library.run(gen1_broken, written(gen1_broken.parent, r"del /s /q /a C:\Windows\Temp"), dry_run=True)
+    named = library.run(gen1_broken, written(gen1_broken.parent, r"del /s C:\Windows\d.txt"), dry_run=True)
 
+    temp = {"a.tmp", "b.tmp", "c.TMP", "d.txt", "e.log", "fill.bin"}
+    assert {step.change.file.path.rpartition("\\")[2] for step in below.plan.steps} >= temp
+    assert [step.change.file.path for step in named.plan.steps] == [r"Windows\Temp\d.txt"]
     assert [step.change.file.path.rpartition("\\")[2] for step in done.plan.steps] == ["a.tmp", "c.TMP", "e.log"]
     tmp = "\\Windows\\Temp\\*.tmp on partition 2 (C:)"
     assert [note for each in done.compiled.printed for note in each.said.notes] == [
@@ -207,6 +212,10 @@ def _each_refused(installation: Installation, folder: Path) -> None:
         (r"copy F:\boot\bcd C:\Windows", 4, "a line before this one edits the hive"),
         (r"copy F:\bootmgr F:\new\x", 3, "none of the volumes at hand has a folder for it"),
         (r"copy F:\bootmgr F:\x", 4, "on partition 1 and partition 2 (C:)"),
+        (r"copy F:\bootmgr C:\Windows\a?b", 2, "names that Windows allows"),
+        (r"md C:\a|b".replace("|", "^|"), 2, "names that Windows allows"),
+        (r"md D:\new", 3, "to this Windows D: is an MBR disk"),
+        (rf"ren {NLS} c_437.nls", 4, "in other letters"),
         (r"md F:\new", 4, "on partition 1 and partition 2 (C:)"),
         (r"defrag D: /x", 3, "an MBR disk that is not at hand"),
     ):

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmrescue.digests import sha256
-from vmrescue.errors import NotFoundError, RefusedError
-from vmrescue.plan import DeleteFile, FileRef, MakeFolder, PutFile, RenameFile, SetAttributes
+from vmrescue.errors import NotFoundError, RefusedError, UsageError
+from vmrescue.plan import DeleteFile, FileRef, MakeFolder, PutFile, RenameFile, SetAttributes, schema
 from vmrescue.readers.file_system import bits_of, chunks, whole
 from vmrescue.upcase import upper
 from vmrescue.windows.named_paths import is_folder
@@ -116,6 +116,7 @@ class DraftFiles:
         self._set(volume, new, _Now(new, self.line, before.origin, before.data))
 
     def make_folder(self, volume: Volume, path: str) -> None:
+        _check(path)
         self._folders[self._place(volume, path)] = _Now(path, self.line)
 
     def files_in(self, volume: Volume, folder: str) -> list[str]:
@@ -201,6 +202,7 @@ class DraftFiles:
         return found
 
     def _set(self, volume: Volume, path: str, now: _Now) -> None:
+        _check(path)
         folder = path.rpartition("\\")[0]
         if not self.is_folder(volume, folder):
             raise NotFoundError(f"there is no folder \\{folder} on {volume}")
@@ -218,3 +220,11 @@ class DraftFiles:
     @staticmethod
     def _ref(place: Place, path: str) -> FileRef:
         return FileRef(place.disk, place.partition, path)
+
+
+def _check(path: str) -> None:
+    """Raises UsageError where a name in a path is none that Windows allows."""
+    try:
+        schema.file_path(path)
+    except ValueError as error:
+        raise UsageError(str(error)) from error

@@ -54,18 +54,31 @@ def delete(statement: Statement) -> Deed:
 def _delete(words: list[str], switches: set[str], draft: Draft) -> Said:
     notes: list[str] = []
     for word in words:
-        folder, _, name = word.rpartition("\\")
-        if _is_pattern(name) or "s" in switches:
-            volume, path = draft.folder(f"{folder}\\" if folder.endswith(":") else folder)
+        volume, path, name = _meant(word, "s" in switches, draft)
+        if name is None:
+            draft.take(volume, path)
+            draft.files.delete(volume, path)
         else:
-            volume, path = draft.paths.find(word, draft.files.is_there, "file or folder")
-            if draft.files.is_file(volume, path):
-                draft.take(volume, path)
-                draft.files.delete(volume, path)
-                continue
-            name = "*"
-        notes += _delete_all(draft, volume, path, name, switches)
+            notes += _delete_all(draft, volume, path, name, switches)
     return Said(notes=tuple(notes))
+
+
+def _meant(text: str, below: bool, draft: Draft) -> tuple[Volume, str, str | None]:
+    """A file; or a folder, and a pattern for the files in it, which with `below` may be a name too. A folder is all."""
+    folder, _, name = text.rpartition("\\")
+    if not _is_pattern(name):
+        try:
+            volume, path = draft.paths.find(text, draft.files.is_there, "file or folder")
+        except NotFoundError:
+            if not below:
+                raise
+        else:
+            if draft.files.is_folder(volume, path):
+                return volume, path, "*"
+            if not below:
+                return volume, path, None
+    volume, path = draft.folder(f"{folder}\\" if folder.endswith(":") else folder)
+    return volume, path, name
 
 
 def _delete_all(draft: Draft, volume: Volume, folder: str, pattern: str, switches: set[str]) -> Iterator[str]:
@@ -92,9 +105,14 @@ def _folders(volume: Volume, folder: str) -> Iterator[str]:
     if folder.count("\\") > DEEPEST:
         raise RefusedError(f"\\{folder[:60]}… on {volume} lies deeper than {DEEPEST} folders")
     yield folder
-    for entry in volume.files.entries(folder):
-        if entry.is_directory and not entry.is_link:
-            yield from _folders(volume, f"{folder}\\{entry.name}".lstrip("\\"))
+    for name in _subfolders(volume, folder):
+        yield from _folders(volume, f"{folder}\\{name}".lstrip("\\"))
+
+
+def _subfolders(volume: Volume, folder: str) -> list[str]:
+    """The names of the folders in a folder that are no links."""
+    listed = volume.files.entries(folder) if is_folder(volume, folder) else []
+    return [entry.name for entry in listed if entry.is_directory and not entry.is_link]
 
 
 def _attributes(draft: Draft, volume: Volume, folder: str) -> dict[str, int]:
@@ -155,7 +173,9 @@ def _rename(path: str, name: str, draft: Draft) -> Said:
     if not draft.files.is_file(volume, old):
         raise RefusedError(f"\\{old} on {volume} is a folder: only files are renamed")
     new = f"{old.rpartition(chr(92))[0]}\\{name}".lstrip("\\")
-    if draft.files.is_there(volume, new) and upper(new) != upper(old):
+    if upper(new) == upper(old):
+        raise RefusedError(f"{name} is \\{old} on {volume} in other letters: Windows finds it by either")
+    if draft.files.is_there(volume, new):
         raise RefusedError(f"there is a \\{new} on {volume} already")
     draft.take(volume, old)
     draft.take(volume, new)
@@ -170,10 +190,12 @@ def make_folder(statement: Statement) -> Deed:
 
 
 def _make_folder(text: str, draft: Draft) -> Said:
+    missing = NotFoundError(f"no volume at hand has a folder for {text}")
     for above in range(text.count("\\") + 1):
         try:
             volume, path = draft.paths.find(text, partial(_has_folder, draft, above), "folder for it")
-        except NotFoundError:
+        except NotFoundError as error:
+            missing = error
             continue
         names = path.split("\\")
         if not above:
@@ -184,7 +206,7 @@ def _make_folder(text: str, draft: Draft) -> Said:
                 raise RefusedError(f"\\{new} on {volume} is a file")
             draft.files.make_folder(volume, new)
         return Said()
-    raise NotFoundError(f"no volume at hand has a folder for {text}")
+    raise missing
 
 
 def _has_folder(draft: Draft, above: int, volume: Volume, path: str) -> bool:
@@ -231,17 +253,17 @@ def attrib(statement: Statement) -> Deed:
     if unknown := [*sorted(switches - {"/s", "/d", "/l"}), *(flag for flag in flags if flag[1:] not in ATTRIBUTES)]:
         raise UsageError(f"attrib {unknown[0]} is not known here; r, h and s are set, a is passed over")
     bits = {sign: sum({ATTRIBUTES[flag[1:]] for flag in flags if flag[0] == sign}) for sign in "+-"}
-    return Deed(partial(_attrib, paths[0], bits["+"], bits["-"], "/s" in switches))
+    return Deed(partial(_attrib, paths[0], bits["+"], bits["-"], switches))
 
 
-def _attrib(path: str, more: int, less: int, below: bool, draft: Draft) -> Said:
+def _attrib(path: str, more: int, less: int, switches: set[str], draft: Draft) -> Said:
     folder, _, name = path.rpartition("\\")
-    if _is_pattern(name) or below:
+    if _is_pattern(name) or "/s" in switches:
         volume, top = draft.folder(f"{folder}\\" if folder.endswith(":") else folder)
         places = [
             f"{each}\\{found}".lstrip("\\")
-            for each in (_folders(volume, top) if below else [top])
-            for found in draft.files.files_in(volume, each)
+            for each in (_folders(volume, top) if "/s" in switches else [top])
+            for found in [*draft.files.files_in(volume, each), *(_subfolders(volume, each) if "/d" in switches else ())]
             if fits(found, name)
         ]
     else:
