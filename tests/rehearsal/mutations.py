@@ -174,7 +174,7 @@ def _layout(generation: int) -> Iterator[Mutation]:
     table = {
         "-U": ("the disk has another id", "11111111-2222-3333-4444-555555555555", True),
         "-u": ("the OS partition has another id", "3:11111111-2222-3333-4444-555555555555", True),
-        "-t": ("the EFI system partition has another type", "1:0700", True),
+        "-t": ("the EFI system partition has another type", "1:0700", False),  # firmware differs
         "-c": ("the OS partition has another name", "3:other", False),
     }
     for option, (title, value, fatal) in table.items():

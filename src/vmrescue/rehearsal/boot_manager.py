@@ -14,6 +14,7 @@ from vmrescue.errors import NotFoundError
 from vmrescue.rehearsal import endings
 from vmrescue.rehearsal.about import BadFile, LostDevice, LostObject
 from vmrescue.rehearsal.files import Kind, fault_of_file
+from vmrescue.rehearsal.firmware import places_without_type
 from vmrescue.rehearsal.stage import Fact, odd, stop, unknown
 from vmrescue.rehearsal.way import BOOT_SEQUENCE, DEFAULT, DEVICE, DISPLAY_ORDER, OS_DEVICE, PATH, SYSTEM_ROOT
 
@@ -55,7 +56,7 @@ def _store(way: Way) -> Fact | None:
             return unknown("boot store", str(error))
         return stop("boot store", str(error), endings.NO_STORE)
     what = f"boot store {boot}"
-    if boot.rank:
+    if boot.rank and boot.volume not in places_without_type(way):
         return stop(what, f"it lies where the boot manager does not look: {boot.way}", endings.NO_STORE)
     why = boot.fault or boot.hive.why_cut()
     if why is None:

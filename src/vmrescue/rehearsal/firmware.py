@@ -2,7 +2,8 @@
 
 BIOS: the boot record's signature and code, its one active entry, that partition's boot sector, ``bootmgr`` in its root.
 UEFI: the EFI system partition, FAT, ``\\EFI\\Microsoft\\Boot\\bootmgfw.efi`` or, where the machine has no entry for it,
-``\\EFI\\Boot\\bootx64.efi``. Sources: UEFI 2.10, 3.5 and 5.3; Microsoft, "Damaged MBRs and Boot Sectors".
+``\\EFI\\Boot\\bootx64.efi``. Sources: UEFI 2.10, 3.5 and 5.3; Microsoft, "Damaged MBRs and Boot Sectors"; the firmware
+of Hyper-V and Azure, github.com/microsoft/mu_msvm (DeviceBootManagerLib.c): it tries every FAT volume of any type.
 """
 
 from __future__ import annotations
@@ -119,8 +120,7 @@ def _uefi(way: Way) -> Iterator[Fact]:
         yield odd("partition table", warning)
     typed = [volume for volume in way.disk.volumes if volume.partition.role == "EFI system"]
     if not typed:
-        lost = LostType(tuple(volume for volume in way.disk.volumes if _has_efi_program(volume)))
-        yield stop("EFI system partition", "no partition has its type", endings.NO_EFI_PROGRAM, lost)
+        yield from _untyped(places_without_type(way))
         return
     readable = [volume for volume in typed if volume.readable and volume.file_system != "NTFS"]
     if not readable:
@@ -130,6 +130,24 @@ def _uefi(way: Way) -> Iterator[Fact]:
     for volume in readable:
         yield Fact("EFI system partition", f"{volume}, {volume.file_system}")
     yield from _programs(readable)
+
+
+def places_without_type(way: Way) -> list[Volume]:
+    """The FAT volumes with a boot manager of UEFI, where no partition has the type of an EFI system partition."""
+    volumes = [] if way.generation == 1 else way.disk.volumes
+    if any(volume.partition.role == "EFI system" for volume in volumes):
+        return []
+    return [volume for volume in volumes if _has_efi_program(volume)]
+
+
+def _untyped(found: list[Volume]) -> Iterator[Fact]:
+    """No partition has the type. Some firmware goes by it; that of Hyper-V and Azure tries every FAT volume."""
+    what, said = "EFI system partition", "no partition has its type"
+    if not found:
+        yield stop(what, said, endings.NO_EFI_PROGRAM)
+        return
+    yield odd(what, f"{said}: a firmware that goes by the type starts nothing", LostType(tuple(found)))
+    yield from _programs(found)
 
 
 def _has_efi_program(volume: Volume) -> bool:

@@ -24,15 +24,16 @@ EFI_SYSTEM = UUID("c12a7328-f81f-11d2-ba4b-00a0c93ec93b")  # UEFI 2.10, 5.3.3
 @check(
     "esp-type",
     family="boot",
-    severity="critical",
+    severity="warning",
     title="the partition with UEFI's boot manager is not marked as the EFI system partition",
-    meaning="UEFI looks for a boot manager on a partition of that type only, and says that it finds no operating "
-    "system. Some tools give it another type so that it gets a letter.",
+    meaning="A firmware that goes by the type says that it finds no operating system. Hyper-V's and Azure's tries "
+    "every FAT volume. Some tools give it another type so that it gets a letter.",
     fires="no partition of a GPT has the type of an EFI system partition, and FAT volumes hold a boot manager of UEFI",
     repair="give it that type, where exactly one volume is basic data and holds it",
-    source="UEFI 2.10, 5.3.3; Microsoft, learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/os-not-found",
+    source="UEFI 2.10, 5.3.3; github.com/microsoft/mu_msvm, DeviceBootManagerLib.c: which volumes the firmware tries",
     step=Step.REPAIR_VM,
     needs=(Part.VOLUMES,),
+    applicability="on_request",
 )
 def esp_type(subject: Subject) -> Iterator[Finding]:
     for fact in subject.rehearsal.facts():
