@@ -147,7 +147,7 @@ def _elements(generation: int) -> Iterator[Mutation]:
         yield _element(generation, loader, element, f"hex:{_hex(away)}", False)
         yield _registry(generation, f"{loader} without {element:08x}", f"[-{_key(loader, element)}]", True, "BCD")
     yield _element(generation, loader, 0x12000002, _text("\\Windows\\system32\\none.efi"), True)
-    yield _element(generation, loader, 0x22000002, _text("\\Nowhere"), False)
+    yield _element(generation, loader, 0x22000002, _text("\\Nowhere"), True)
     yield _element(generation, manager, 0x23000003, _text(dead), False)
     yield _element(generation, manager, 0x24000001, f"hex(7):{_hex(dead.encode('utf-16-le') + bytes(4))}", False)
     yield _element(generation, manager, 0x24000002, f"hex(7):{_hex(dead.encode('utf-16-le') + bytes(4))}", False)

@@ -28,6 +28,7 @@ CASE_TABLE = "l_intl.nls"
 
 def loader(way: Way) -> Iterator[Fact]:
     """The stage's facts."""
+    yield from _named(way)
     windows = way.windows
     fact = _system_hive(windows)
     yield fact
@@ -35,6 +36,22 @@ def loader(way: Way) -> Iterator[Fact]:
     if fact.state in (State.OK, State.ODD):
         yield from _control_sets(way)
         yield from _languages(way)
+
+
+def _named(way: Way) -> Iterator[Fact]:
+    """Where the entry leads to, if there is no SYSTEM hive; what is looked at then is another Windows."""
+    found = way.installation
+    entry = found.default_loader
+    if entry is None or entry.fault or entry.volume is None or found.choice.windows is not None:
+        return
+    if found.os is not None and found.os.loader is entry:
+        return
+    if not entry.volume.readable or entry.volume in found.unreadable:
+        return
+    path = f"{entry.root}\\System32\\config\\SYSTEM"
+    if entry.volume.files.size_of(path) is None:
+        said = f"it is not there, and {entry.entry.identifier} names that place"
+        yield stop(f"\\{path} on {entry.volume}", said, endings.NO_SYSTEM_HIVE)
 
 
 def _system_hive(windows: OperatingSystem) -> Fact:
