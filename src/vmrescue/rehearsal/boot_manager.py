@@ -31,6 +31,7 @@ TIMEOUT, SHOW_MENU, RESUME, RESUME_OBJECT = 0x25000004, 0x26000020, 0x26000005, 
 SAFE_BOOT, DEBUG, BOOT_LOG, TEST_SIGNING = 0x25000080, 0x260000A0, 0x26000090, 0x16000049
 SAFE_MODES = {0: "minimal", 1: "network", 2: "directory services repair"}
 LEFT_ON = {BOOT_LOG: "bootlog", DEBUG: "debug", TEST_SIGNING: "testsigning"}
+OF_LINUX = ("ext2/3/4", "XFS", "Btrfs", "LUKS", "LVM", "swap")  # Windows does not start from these
 OLD_NAMES = {1: ".exe", 2: ".efi"}  # the loader's file by generation
 
 
@@ -161,8 +162,9 @@ def _has_new_id(way: Way) -> bool:
 def _volume(what: str, volume: Volume) -> Iterator[Fact]:
     if volume.file_system == "BitLocker":
         yield unknown(what, f"{volume} is encrypted with BitLocker")
-    elif volume.file_system is None:
-        yield stop(what, f"{volume} holds no file system that is known", endings.NO_FILE_SYSTEM)
+    elif volume.file_system is None or volume.file_system in OF_LINUX:
+        held = volume.file_system or "no file system that is known"
+        yield stop(what, f"{volume} holds {held}", endings.NO_FILE_SYSTEM)
     elif not volume.readable:
         yield unknown(what, f"{volume} holds {volume.file_system}, which is not read")
     else:
