@@ -130,8 +130,8 @@ STOP_CODES = {
         StopCode(
             0xC00000BA,
             "loader",
-            "The loader, or a file that it reads, is corrupt.",
-            f"{_page('0xc0000102')}; {TOOL}",
+            "A driver, or another system file that the loader reads, is corrupt.",
+            _page("boot-error-0xc00000ba"),
             ("volume-state",),
         ),
         StopCode(0xC0000359, "loader", "A file that the start needs is a 32-bit program.", SUPPORT),

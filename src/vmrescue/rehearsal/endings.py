@@ -62,7 +62,7 @@ NO_DEVICE = Ending(MANAGER, "0xc000000e", _status("0xc000000e"), _page("error-co
 NO_OS_DEVICE = Ending(MANAGER, "0xc0000225", _status("0xc0000225"), _page("boot-error-status-not-found"))
 NO_FILE_SYSTEM = Ending(MANAGER, "", "the boot manager's error screen", _page("error-code-0xc000000e"))
 NO_LOADER = Ending(MANAGER, "0xc000000f", _status("0xc000000f"), _page("boot-error-0xc000000f"))
-BAD_LOADER = Ending(MANAGER, "0xc00000ba", _status("0xc00000ba"), "RepairAzVMDisk")
+BAD_LOADER = Ending(MANAGER, "", "the boot manager's error screen; sources differ on its status", "RepairAzVMDisk")
 OTHER_MACHINE = Ending(MANAGER, "0xc0000359", _status("0xc0000359"), _page("boot-error-0xc0000359"))
 
 NO_MEMORY = Ending(MEMORY, "0xc0000017", _status("0xc0000017"), _page("troubleshoot-windows-stop-error"))
@@ -79,7 +79,7 @@ BAD_DRIVER = Ending(DRIVERS, "0xc00000ba", _status("0xc00000ba"), _page("boot-er
 DRIVER_OF_OTHER_MACHINE = Ending(DRIVERS, "0xc0000359", _status("0xc0000359"), _page("boot-error-0xc0000359"))
 
 _7B = _blue("0x7B", "INACCESSIBLE_BOOT_DEVICE")
-NO_FILE_SYSTEM_DRIVER = Ending(DRIVERS, "0x7B", _7B, SEVEN_B)
+NO_FILE_SYSTEM_DRIVER = Ending(DRIVERS, "0x7B", _7B, "RepairAzVMDisk")
 NO_STORAGE = Ending(STORAGE, "0x7B", _7B, SEVEN_B)
 NO_FILTER = Ending(STORAGE, "0x7B", _7B, SEVEN_B)
 NO_NVME = Ending(STORAGE, "0x7B", _7B, "github.com/Azure/SAP-on-Azure-Scripts-and-Utilities/issues/147")

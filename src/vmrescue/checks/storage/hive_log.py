@@ -48,7 +48,7 @@ def hive_log(subject: Subject) -> Iterator[Finding]:
 
 def _not_mended(hive: RegistryFile) -> str:
     windows = (
-        "Windows cannot load it"
+        "Windows may not load it"
         if hive.state.is_torn
         else "Windows goes on with its file as it is, without the changes that were not written out"
     )
