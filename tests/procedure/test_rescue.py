@@ -193,3 +193,18 @@ def test_every_check_that_a_repair_mends_by_itself_belongs_to_a_step() -> None:
     named = [check for step in STEPS for check in step.checks]
     assert len(named) == len(set(named))
     assert set(named) <= set(CHECKS)
+
+
+def test_a_copy_is_defragmented_first_and_the_image_itself_never(gen2_broken: Path, tmp_path: Path) -> None:
+    need_root()
+    before, judged = fingerprint(gen2_broken), verdicts(gen2_broken)
+    with pytest.raises(UsageError, match="is not undone"):
+        vmrescue.rescue(gen2_broken, defragment=True)
+    assert fingerprint(gen2_broken) == before
+    copy = tmp_path / "copy.vhd"
+    made = vmrescue.rescue(gen2_broken, defragment=True, copy_to=copy, to_format="raw")
+    assert fingerprint(gen2_broken) == before
+    assert made.defragmented is not None
+    assert made.defragmented.after.fragmented < made.defragmented.before.fragmented
+    assert {each.check for each in vmrescue.diagnose(copy).findings} == LEFT
+    assert verdicts(copy) == judged

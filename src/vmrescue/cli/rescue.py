@@ -51,6 +51,9 @@ class StepsOption(click.Option):
 @names_option("--only", cls=StepsOption, metavar="STEP,…", help="Make only these steps (repeatable)")
 @names_option("--without", metavar="STEP,…", help="Leave these steps out (repeatable).")
 @click.option("--size", type=Size(), help="How large the disk may become, where cleaning up does not make enough room.")
+@click.option(
+    "--defragment", is_flag=True, help="Bring each file to one piece first; it is not undone: with --copy-to or --into."
+)
 @apply_options
 @azure_options
 @fleet_options
@@ -65,6 +68,7 @@ def command(
     only: tuple[str, ...],
     without: tuple[str, ...],
     size: int | None,
+    defragment: bool,
     options: ApplyOptions,
     azure: AzureNames | None,
     fleet: FleetOptions,
@@ -76,7 +80,7 @@ def command(
     console and the dump settings are put right. What is not due is not touched; what needs an answer that the disk
     does not give is said, and left. Many images (folders, globs, @LIST.txt): as for `repair`.
     """
-    from vmrescue.procedure.rescuing import carry_out, plan_rescue
+    from vmrescue.procedure.rescuing import carry_out, must_be_elsewhere, plan_rescue
     from vmrescue.report.azure import azure_text
     from vmrescue.report.outcome import outcome_text, planned_text
     from vmrescue.report.text import plan_text
@@ -88,6 +92,7 @@ def command(
         return
     elsewhere = options.elsewhere
     rules, choice = make_policy(**policy), Choice(store, windows)
+    must_be_elsewhere(defragment, elsewhere)
     if fleet.many(images):
         from vmrescue.cli.fleet_repair import about_one, run_over
         from vmrescue.fleet.runs import rescuing
@@ -110,7 +115,9 @@ def command(
             progress_bar("copying") if elsewhere and elsewhere.form else nullcontext() as progress,
             made_of(image, elsewhere, progress) as made,
         ):
-            done = carry_out(planned, image, rules, list(data_disks), made, options.backup_dir, choice)
+            done = carry_out(
+                planned, image, rules, list(data_disks), made, options.backup_dir, choice, defragment=defragment
+            )
         _print(done, outcome_text(done, planned if asks_on_terminal(options) else None), options)
         ctx.exit(status_of(done.after))
     _print(planned, "Nothing was written.", options)

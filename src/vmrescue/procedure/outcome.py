@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from vmrescue.procedure.steps import ProcedureStep
     from vmrescue.rehearsal import Rehearsal
     from vmrescue.transaction import Receipt
+    from vmrescue.transaction.defragmenting import Defragmented
 
 State = Literal["done", "partly", "left", "not due", "not wanted"]
 
@@ -56,6 +57,8 @@ class Outcome:
         plans: what was applied, one after the other.
         receipts: of what was written; one, since a rescue is one thing to undo.
         before, after: the diagnoses of the disk as it was found and as it is left.
+        defragmented: what was moved on the volume of Windows before that, where it was asked for.
+        notes: what the person should know besides.
     """
 
     image: str
@@ -64,6 +67,8 @@ class Outcome:
     receipts: tuple[Receipt, ...]
     before: Diagnosis
     after: Diagnosis
+    defragmented: Defragmented | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def committed(self) -> bool:
@@ -91,8 +96,10 @@ class Outcome:
             "image": self.image,
             "committed": self.committed,
             "steps": [step.to_dict() for step in self.steps],
+            "defragmented": self.defragmented.to_dict() if self.defragmented else None,
             "receipts": [receipt.to_dict() for receipt in self.receipts],
             "remaining": [finding for finding in after["findings"] if finding["severity"] != "advice"],
             "not_checked": after["not_checked"],
             "boot": after["boot"],
+            "notes": [*self.notes],
         }

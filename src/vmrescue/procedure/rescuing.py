@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from vmrescue.checks import Policy
-from vmrescue.errors import RefusedError
+from vmrescue.errors import RefusedError, UsageError
 from vmrescue.image import accepting, parents_in
 from vmrescue.image.reference import Reference
 from vmrescue.plan import Plan
@@ -16,6 +16,7 @@ from vmrescue.procedure.rounds import became_of, tried
 from vmrescue.procedure.steps import chosen_steps
 from vmrescue.progress import work
 from vmrescue.transaction import Transaction
+from vmrescue.transaction.defragmenting import Defragmentation
 from vmrescue.transaction.target import Elsewhere, made_of
 from vmrescue.windows import Choice
 from vmrescue.windows.installation import NOTHING_SAID
@@ -37,6 +38,7 @@ def rescue(
     only: Collection[str] = (),
     without: Collection[str] = (),
     size: int | None = None,
+    defragment: bool = False,
     backup_dir: str | os.PathLike[str] | None = None,
     dry_run: bool = False,
     copy_to: str | os.PathLike[str] | None = None,
@@ -59,11 +61,14 @@ def rescue(
         data_disks: further disks of the same VM.
         only, without: the ids of the steps that are made, and are not (`STEPS`).
         size: how large the disk may become, in bytes, where cleaning up does not make enough room.
+        defragment: bring each file of the volume of Windows to one piece first. That keeps no undo, so it is done in a
+            copy or a child (`copy_to`, `into`) only.
         backup_dir, copy_to, into, to_format, sha256, progress, accept, parent_dir: as for `repair`.
         dry_run: do all in memory, and write nothing.
         store, windows: which boot store and which Windows boot, as for `diagnose`.
 
     Raises:
+        UsageError: `defragment` in the image itself.
         RefusedError: it would not be safe; the image is untouched.
         RepairFailedError: it could not be done or confirmed; the image is as before.
         AfterCommitError: it was done and confirmed, but its receipt could not be written.
@@ -72,12 +77,22 @@ def rescue(
     rules = with_vm(policy or Policy.azure(), vm_size, ram)
     disks, choice = list(data_disks), Choice(store, windows)
     elsewhere = Elsewhere.of(copy_to, into, to_format, sha256)
+    must_be_elsewhere(defragment, elsewhere)
     with accepting(accept), parents_in(parent_dir):
         planned = plan_rescue(image, rules, disks, only, without, size, choice, elsewhere)
         if dry_run:
             return planned
         with made_of(image, elsewhere, progress) as made:
-            return carry_out(planned, image, rules, disks, made, backup_dir, choice)
+            return carry_out(planned, image, rules, disks, made, backup_dir, choice, defragment=defragment)
+
+
+def must_be_elsewhere(defragment: bool, elsewhere: Elsewhere | None) -> None:
+    """Raises UsageError where a rescue of the image itself is to defragment: that could not be taken back."""
+    if defragment and not elsewhere:
+        raise UsageError(
+            "a defragmentation is not undone, and a rescue is: use a copy (--copy-to) or a child (--into), or run"
+            " `vmrescue defrag` by itself"
+        )
 
 
 def with_vm(policy: Policy, vm_size: str | None, ram: int | None) -> Policy:
@@ -119,16 +134,30 @@ def carry_out(
     backup_dir: str | os.PathLike[str] | None = None,
     choice: Choice = NOTHING_SAID,
     run: str | None = None,
+    defragment: bool = False,
 ) -> Outcome:
     """Makes what was planned, in the image or in what was made of it. Raises as `rescue`.
 
-    `run`: the id of a run over many images, for the receipt.
+    Args:
+        run: the id of a run over many images, for the receipt.
+        defragment: the volume of Windows first, in what was made.
     """
     if not planned.plans and not made:
         return planned
+    if defragment and made:
+        planned = _defragmented(planned, image, made)
     with Transaction(image, data_disks, policy, made=made, choice=choice, run=run) as transaction:
         for plan in planned.plans or (Plan(transaction.identity, ()),):
             receipt = transaction.apply(plan)
         if receipt.written:
             receipt = transaction.commit(receipt, backup_dir)
         return replace(planned, image=receipt.image, receipts=(receipt,), after=receipt.after or planned.after)
+
+
+def _defragmented(planned: Outcome, image: str | os.PathLike[str], made: Made) -> Outcome:
+    """Defragments the volume of Windows in what was made; where its state forbids that, it is said and left."""
+    try:
+        with Defragmentation(image, made=made) as defragmentation, work("moving files") as now:
+            return replace(planned, defragmented=defragmentation.run(progress=now.reach))
+    except RefusedError as error:
+        return replace(planned, notes=(f"not defragmented: {error}",))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.printable import printable
+from vmrescue.report.defragmentation import defragmented_text
 from vmrescue.report.receipt import left_lines, written_lines
 from vmrescue.report.rehearsal import verdict_lines
 from vmrescue.report.text import headline, not_checked_lines
@@ -25,7 +26,9 @@ def planned_text(outcome: Outcome) -> str:
 
 def outcome_text(outcome: Outcome, planned: Outcome | None = None) -> str:
     """After it: what was written, how it is taken back, what is left; unless that is what was `planned`, and said."""
-    lines = [line for receipt in outcome.receipts if receipt.committed for line in written_lines(receipt)]
+    lines = [defragmented_text(outcome.defragmented)] if outcome.defragmented else []
+    lines += [printable(note) for note in outcome.notes]
+    lines += [line for receipt in outcome.receipts if receipt.committed for line in written_lines(receipt)]
     left = list(_left(outcome, "is left"))
     if planned and left[1:] and left[1:] == list(_left(planned, "would be left"))[1:]:
         left = [
