@@ -130,7 +130,11 @@ def print_lines(lines: Iterable[str], err: bool = False) -> None:
 
 def print_notes(notes: Iterable[str]) -> None:
     """What is to be said beside a listing, which stays as Microsoft prints it."""
-    print_lines((f"note: {note}" for note in notes), err=True)
+    from vmrescue.cli.terminal import say
+    from vmrescue.printable import printable
+
+    for note in notes:
+        say(printable(f"note: {note}"), err=True)
 
 
 def print_listing(lines: Sequence[str], data: object, options: ApplyOptions) -> None:

@@ -122,6 +122,8 @@ def write_loaded(image: Location, loaded: LoadedHives) -> Path:
             path.unlink(missing_ok=True)
             with suppress(OSError):  # something else is in it
                 path.parent.rmdir()
+    except WriteError as error:
+        raise WriteError(f"the name cannot be kept beside the image: {error}") from error
     except OSError as error:
         raise WriteError(f"the name cannot be kept beside the image, in {path}: {error.strerror}") from error
     return path
