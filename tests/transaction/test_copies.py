@@ -8,6 +8,7 @@ import shutil
 import time
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 
 import vmrescue
@@ -15,6 +16,7 @@ from support.command import output_of
 from support.command import vmrescue as command
 from support.images import fingerprint
 from support.machine import need_root, run
+from vmrescue.cli.repair import command as repair_command
 from vmrescue.disk import create_dynamic, open_disk
 from vmrescue.image.copy_format import FORMATS
 from vmrescue.transaction.target import copy_of
@@ -147,6 +149,28 @@ def test_holes_of_127_gib_are_neither_read_nor_written(quick_folder: Path) -> No
         assert out.stat().st_blocks * 512 < MIB
         run("qemu-img", "compare", "-f", "raw", "-F", "raw", raw, out)
         out.unlink()
+
+
+@pytest.mark.parametrize("form", ["vhd", "raw"])
+def test_a_copy_that_is_not_what_was_read_is_noticed_and_gone(form: str, gen2_broken: Path, tmp_path: Path) -> None:
+    out = tmp_path / "copy"
+
+    def spoil(done: int, total: int) -> None:
+        if done == total:  # a disk that loses what it was given
+            with (tmp_path / "copy.unfinished").open("r+b") as stream:
+                stream.seek(3 * MIB + 1234)
+                stream.write(b"lost")
+
+    with pytest.raises(vmrescue.VmRescueError, match="does not hold what was read") as failure:
+        vmrescue.repair(gen2_broken, only=CHECKS, copy_to=out, to_format=form, progress=spoil)
+    assert failure.value.exit_status == 5
+    assert list(tmp_path.iterdir()) == [gen2_broken]
+
+
+def test_the_forms_of_the_command_line_are_those_of_the_table() -> None:
+    [option] = [each for each in repair_command.params if each.name == "to_format"]
+    assert isinstance(option.type, click.Choice)
+    assert list(option.type.choices) == list(FORMATS)
 
 
 @pytest.mark.parametrize("form", ["vhd", "qcow2"])
