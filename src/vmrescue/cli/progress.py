@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from vmrescue.progress import Progress
 
-FIRST = 0.5  # seconds that a command may take before it says what it does
+FIRST = 0.5  # seconds that a command may take before it says what it does; imports count
 LATER = 0.1  # and once it has taken those, before it says what it does next
 OFTEN = 8  # times a second that the bar is drawn
 
@@ -39,10 +40,11 @@ class Display:
         self._in_colour = in_colour
         self._lock = threading.RLock()
         self._timer: threading.Timer | None = None
-        self._wait = FIRST
+        self._began = time.monotonic()
         self._now: Progress | None = None
         self._shown: Progress | None = None
         self._bars: Bars | None = None
+        self._plain = False  # whether the line that stands until the bar can be drawn is there
         self._colour = True
 
     def __call__(self, progress: Progress | None) -> None:
@@ -55,7 +57,7 @@ class Display:
                 self._draw(self._bars, progress)
             elif self._timer is None:
                 self._colour = self._in_colour()
-                self._timer = threading.Timer(self._wait, self._show)
+                self._timer = threading.Timer(self._wait(), self._show)
                 self._timer.daemon = True
                 self._timer.start()
 
@@ -65,11 +67,30 @@ class Display:
             if self._timer:
                 self._timer.cancel()
                 self._timer = None
+            self._wipe_plain()
             if self._bars:
                 self._bars.stop()
                 self._bars = self._shown = None
 
+    def _wait(self) -> float:
+        return max(LATER, self._began + FIRST - time.monotonic())
+
+    def _say_plainly(self) -> None:
+        """At once: what draws the bar takes a moment to be imported."""
+        with self._lock:
+            if self._timer and self._now:
+                sys.stderr.write(f"\r{printable(self._now.deed)} …")
+                sys.stderr.flush()
+                self._plain = True
+
+    def _wipe_plain(self) -> None:
+        if self._plain:
+            sys.stderr.write("\r\x1b[2K")
+            sys.stderr.flush()
+            self._plain = False
+
     def _show(self) -> None:
+        self._say_plainly()
         from rich.console import Console
         from rich.progress import BarColumn, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bars
@@ -82,10 +103,10 @@ class Display:
                 return Text(_how_far(int(task.completed), task.total, str(task.fields["unit"])))
 
         with self._lock:
-            self._wait = LATER
             if self._timer is None or self._now is None:
                 return  # it came to an end meanwhile
             self._timer = None
+            self._wipe_plain()
             self._bars = Bars(
                 SpinnerColumn(),
                 TextColumn("{task.description}", markup=False),
