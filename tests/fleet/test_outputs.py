@@ -135,7 +135,7 @@ def test_on_a_terminal_a_bar_shows_how_far_it_is_and_how_fast(folder: Path) -> N
     os.close(ours)
     printed = process.communicate(timeout=60)[0].decode()
     assert process.returncode == 3
-    assert b"4/4" in shown
+    assert b" of 4 images" in shown
     assert b"images/s" in shown
     assert b"\x1b[2K" in shown  # and it goes away again
     assert len(printed.splitlines()) == 4 + 1

@@ -40,7 +40,7 @@ class Display:
         self._in_colour = in_colour
         self._lock = threading.RLock()
         self._timer: threading.Timer | None = None
-        self._began = time.monotonic()
+        self._began = self._since = time.monotonic()  # the command, and what it does now
         self._now: Progress | None = None
         self._shown: Progress | None = None
         self._bars: Bars | None = None
@@ -50,6 +50,8 @@ class Display:
     def __call__(self, progress: Progress | None) -> None:
         """Told what is being done; None: nothing any more."""
         with self._lock:
+            if progress and not (self._now and self._now.deed == progress.deed):
+                self._since = time.monotonic()
             self._now = progress
             if progress is None:
                 self.wipe()
@@ -102,6 +104,10 @@ class Display:
             def render(self, task: Task) -> Text:
                 return Text(_how_far(int(task.completed), task.total, str(task.fields["unit"])))
 
+        class HowFast(ProgressColumn):
+            def render(self, task: Task) -> Text:
+                return Text(str(task.fields["rate"]))
+
         with self._lock:
             if self._timer is None or self._now is None:
                 return  # it came to an end meanwhile
@@ -112,6 +118,7 @@ class Display:
                 TextColumn("{task.description}", markup=False),
                 BarColumn(bar_width=20),
                 HowFar(),
+                HowFast(),
                 TimeRemainingColumn(elapsed_when_finished=True),
                 console=Console(stderr=True, no_color=not self._colour),
                 transient=True,
@@ -123,12 +130,15 @@ class Display:
             self._draw(self._bars, self._now)
 
     def _draw(self, bars: Bars, progress: Progress) -> None:
+        seconds = max(time.monotonic() - self._since, OFTEN**-1)
+        rate = _how_fast(progress.done / seconds, progress.unit) if progress.done else ""
         if self._shown and (self._shown.deed, self._shown.unit) == (progress.deed, progress.unit):
-            bars.update(bars.task_ids[-1], completed=progress.done, total=progress.total)
+            bars.update(bars.task_ids[-1], completed=progress.done, total=progress.total, rate=rate)
         else:
             for task in bars.task_ids:
                 bars.remove_task(task)
-            bars.add_task(printable(progress.deed), completed=progress.done, total=progress.total, unit=progress.unit)
+            task = bars.add_task(printable(progress.deed), total=progress.total, unit=progress.unit, rate=rate)
+            bars.update(task, completed=progress.done)
         self._shown = progress
 
 
@@ -136,6 +146,10 @@ def _how_far(done: int, total: float | None, unit: str) -> str:
     if unit == "byte":
         return f"{size_text(done)} of {size_text(int(total))}" if total else size_text(done) if done else ""
     return f"{done} of {int(total)} {unit}s" if total else f"{done} {unit}s" if done else ""
+
+
+def _how_fast(speed: float, unit: str) -> str:
+    return f"{size_text(int(speed))}/s" if unit == "byte" else f"{speed:.1f} {unit}s/s"
 
 
 _DISPLAY: ContextVar[Display | None] = ContextVar("display", default=None)
