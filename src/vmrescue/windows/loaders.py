@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue import file_path
 from vmrescue.bcd import Boot, Device, Partition, Style
+from vmrescue.bcd.device import RamDisk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,6 +48,13 @@ class Loader:
         if element.fault or not isinstance(element.sound_value, Device):
             return f"its osdevice means nothing ({element.fault or 'no device'})"
         return None if self.root else "its systemroot is missing, or no folder's path"
+
+    @property
+    def ramdisk(self) -> str | None:
+        """The file of the disk in memory from which it starts (Windows RE, Setup); None where it starts no such."""
+        element = self.entry.element("osdevice")
+        device = element.sound_value if element else None
+        return device.target.path if isinstance(device, Device) and isinstance(device.target, RamDisk) else None
 
     @property
     def description(self) -> str:

@@ -87,6 +87,8 @@ def _default_loader(found: Installation) -> Iterator[Finding]:
     looked = f"{found.os} was looked at"
     if default.fault:
         yield _finding(str(default), f"{default.fault}; {looked}", _LEADS_NOWHERE)
+    elif default.ramdisk:
+        yield _finding(str(default), f"it starts a disk in memory, {default.ramdisk}; {looked}", _IN_MEMORY, "warning")
     elif default.volume:
         place = f"\\{default.root} on {default.volume}, where no Windows is"
         yield _finding(str(default), f"it names {place}; {looked}", _LEADS_NOWHERE)
@@ -133,5 +135,9 @@ _RESTORE = (
 _LEADS_NOWHERE = (
     "The boot manager stops with 0xC000000E, 0xC000000F or 0xC0000225. Its device, osdevice and systemroot are to name "
     "the volume and the folder of Windows."
+)
+_IN_MEMORY = (
+    "Each start leads there (Windows RE, Setup), and not to Windows on the disk, as long as default of {bootmgr} names "
+    "this entry."
 )
 _NOT_USED = "It is not what boots, as far as the disk tells."
