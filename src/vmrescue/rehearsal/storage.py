@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.rehearsal import endings
+from vmrescue.rehearsal import endings, own_services
 from vmrescue.rehearsal.about import BadService, LostFilter
 from vmrescue.rehearsal.platform import AUTO, EVERYWHERE, PLATFORMS, platform_of
 from vmrescue.rehearsal.services import BOOT, DISABLED
 from vmrescue.rehearsal.stage import Fact, odd, stop, unknown
+from vmrescue.upcase import upper
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,6 +136,16 @@ def _filters(way: Way) -> Iterator[Fact]:
                 if (said := _lost(way, name)) is not None:
                     about = LostFilter(control_set, guid, value, name, tuple(names))
                     yield stop(f"filter {name} of {title} ({value})", said, endings.NO_FILTER, about)
+                    yield from _own_filter(way, name)
+
+
+def _own_filter(way: Way, name: str) -> Iterator[Fact]:
+    """A filter of Windows' own that only is off: its name stays in the list, and its Start is what is wrong."""
+    service = way.services.find(name)
+    own = upper(name) in own_services.FILTERS and upper(name) not in map(upper, EVERYWHERE)
+    if service is not None and own and service.start == DISABLED and way.fault_of(service) is None:
+        about = BadService(way.services.control_set, service.name, DISABLED)
+        yield stop(f"driver {service.name}", f"it is off (Start {DISABLED}), and a filter", endings.NO_FILTER, about)
 
 
 def _lost(way: Way, name: str) -> str | None:
