@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # The disk holds no programs, and a store of another machine; and no page-file: nothing here tells of a temporary drive.
-CUT_OUT = ["boot-path", "boot-device", "class-filter", "missing-part"]
+CUT_OUT = ["boot-path", "boot-device", "boot-execute", "class-filter", "lost-driver", "missing-part"]
 FAULTS = {*CUT_OUT, "bad-memory", "serial-console", "crash-dump"}
 
 
