@@ -106,6 +106,9 @@ def test_a_command_of_cmds_own_separates_words_and_switches() -> None:
     assert found is not None
     assert found.name == "del"
     assert own_words(found.rest, found.quoted) == ([r"F:\a b, c.txt", r"F:\d", r"F:\e"], ["f", "q"])
+    odd = statement('del "" "/x" /')
+    assert odd is not None
+    assert own_words(odd.rest, odd.quoted) == (["/x"], [""])
 
 
 @pytest.mark.parametrize(

@@ -154,8 +154,10 @@ def own_words(rest: str, quoted: str) -> tuple[list[str], list[str]]:
             pieces.append(letter)
         else:
             pieces[-1] += letter
-    found = [piece.replace('"', "") for piece in pieces if piece]
-    return [each for each in found if each[0] != "/"], [each[1:].lower() for each in found if each[0] == "/"]
+    words = [piece.replace('"', "") for piece in pieces if piece[:1] != "/"]
+    return [word for word in words if word], [
+        piece[1:].replace('"', "").lower() for piece in pieces if piece[:1] == "/"
+    ]
 
 
 def setting(rest: str) -> tuple[str, str]:
