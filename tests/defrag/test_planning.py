@@ -11,7 +11,7 @@ from vmrescue.ntfs.defrag.defragmentation import Defragmenter
 from vmrescue.ntfs.defrag.free_extents import FreeExtents
 from vmrescue.ntfs.defrag.layout import Key, Placed
 from vmrescue.ntfs.defrag.moving import part_of, placed_elsewhere
-from vmrescue.ntfs.defrag.placement import relocated
+from vmrescue.ntfs.defrag.placement import Placement, relocated
 from vmrescue.ntfs.structures.positions import Lcn, Nth
 from vmrescue.ntfs.structures.run_list import HOLE, Run, RunList
 from vmrescue.transaction.defragmenting import Rehearsal
@@ -135,7 +135,7 @@ def test_a_plan_loses_no_cluster_and_writes_to_nothing_that_a_crash_would_bring_
         at += length
     layout = [Placed(Key(record, 128, ""), tuple(pieces), "" if record else "x") for record, pieces in owned.items()]
     moves = Strict(set(clusters_of(free)))
-    planner = moves.planner = Defragmenter(moves, layout, pieces_of(set(clusters_of(free))), at, (0, 0))
+    planner = moves.planner = Defragmenter(Placement(moves, layout, pieces_of(set(clusters_of(free))), at, (0, 0)))
 
     planner.run(free_space=whole)
 

@@ -28,6 +28,7 @@ from vmrescue.ntfs.defrag.defragmentation import Defragmenter
 from vmrescue.ntfs.defrag.fragmentation import Fragmentation, Fragmented, described, measure, read_fragmentation, title
 from vmrescue.ntfs.defrag.layout import TABLE, Key, read_layout
 from vmrescue.ntfs.defrag.moving import Mover, part_of
+from vmrescue.ntfs.defrag.placement import Placement
 from vmrescue.ntfs.directory import find_file
 from vmrescue.transaction.commit import EditedImage, commit, why_unsettled
 from vmrescue.transaction.committed import must_be_confirmable
@@ -331,7 +332,7 @@ def _must_be_sound(volume: Volume) -> None:
 def _planner(store: Store, moves: Moves) -> Defragmenter:
     clusters = store.clusters
     zone = (store.mft.runs.next_lcn or 0, clusters.zone_size)
-    return Defragmenter(moves, read_layout(store), clusters.free_pieces(), store.boot.cluster_count, zone)
+    return Defragmenter(Placement(moves, read_layout(store), clusters.free_pieces(), store.boot.cluster_count, zone))
 
 
 def _left(store: Store, planner: Defragmenter, keys: set[Key] | None) -> list[Fragmented]:

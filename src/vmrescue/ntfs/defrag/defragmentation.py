@@ -15,30 +15,22 @@ from typing import TYPE_CHECKING
 
 from vmrescue.ntfs.defrag.consolidation import Consolidation, is_consolidated
 from vmrescue.ntfs.defrag.layout import TABLE, Placed
-from vmrescue.ntfs.defrag.placement import Moves, Placement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from vmrescue.ntfs.bitmap import Piece
     from vmrescue.ntfs.defrag.layout import Key
+    from vmrescue.ntfs.defrag.placement import Placement
 
 LEAST_TABLE = 3  # $MFT is moved only if it has at least so many pieces, because two remain
 ROUNDS = 5  # most rounds of defragmenting and consolidating; each may make room for the next
 
 
 class Defragmenter:
-    """Moves a volume's attributes. The arguments are those of `Placement`."""
+    """Moves a volume's attributes."""
 
-    def __init__(
-        self,
-        moves: Moves,
-        layout: Iterable[Placed],
-        free: Iterable[Piece],
-        clusters: int,
-        zone: Piece,
-    ) -> None:
-        self.placement = Placement(moves, layout, free, clusters, zone)
+    def __init__(self, placement: Placement) -> None:
+        self.placement = placement
 
     def fragmented(self) -> list[Key]:
         """The attributes in more than one piece that may move, longest first."""
