@@ -8,6 +8,7 @@ file record.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import VmRescueError
@@ -21,24 +22,30 @@ from vmrescue.ntfs.edit.naming import is_system
 from vmrescue.ntfs.edit.views import object_id_key, open_view, reparse_key
 from vmrescue.ntfs.index import FILE_NAMES, Index
 from vmrescue.ntfs.info import allocated_size
+from vmrescue.ntfs.plain_record import read_plain
 from vmrescue.ntfs.store import File
 from vmrescue.ntfs.structures.attribute import Kind, Storage
-from vmrescue.ntfs.structures.file_name import Space, file_names
+from vmrescue.ntfs.structures.file_name import HEADER, Space, file_names
 from vmrescue.ntfs.structures.record import NUMBER_MASK
 from vmrescue.ntfs.structures.system_files import MFT, RESERVED
 from vmrescue.paged import BITS, PagedBits, PagedNumbers
 from vmrescue.progress import work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from vmrescue.ntfs.bitmap import Piece
     from vmrescue.ntfs.index import Entry
+    from vmrescue.ntfs.plain_record import PlainRecord
     from vmrescue.ntfs.store import Store
     from vmrescue.ntfs.structures.file_name import FileName
     from vmrescue.ntfs.structures.record import FileRecord
 
 USED_AT = 0x18  # field of a file record: how many of its bytes are used
 CHUNK = 4096  # bytes of $MFT's bitmap that are read at once
+RECORDS_AT_ONCE, CHUNKS_KEPT = 64, 64  # of $MFT: who goes through a folder asks for neighbours
+PLAIN_KEPT = 4096  # records, as `plain_record` reads them
+PARENT, SIZES, NAME, SPACE_AT = slice(0, 8), slice(0x28, 0x38), 0x40, 0x41  # of a $FILE_NAME
 RESERVED_BITS = sum(1 << number for number in RESERVED)
 
 
@@ -65,6 +72,9 @@ class _Checker:
         self.problems: list[str] = []
         self.reached: Callable[[int], None] = lambda number: None  # called with the number of records checked so far
         self._store = store
+        self._table = store.file(MFT).stream(Kind.DATA)
+        self._chunks: dict[int, bytes] = {}  # of $MFT, by the number of their first record
+        self._plain: dict[int, PlainRecord | None] = {}
         self._owned = PagedBits()
         self._claimed = 0  # number of clusters of all attributes so far
         self._named = PagedNumbers("H")  # base record -> number of names in its file's records
@@ -126,7 +136,45 @@ class _Checker:
                 said = f"file records from {start} on are free, but marked as in use"
                 self.problems.append(Note(said))
 
+    def _read_plain(self, number: int) -> PlainRecord | None:
+        """A record if it is plain. Records that were read last are kept."""
+        if number in self._plain:
+            return self._plain[number]
+        size, first = self._store.boot.record_size, number - number % RECORDS_AT_ONCE
+        chunk = self._chunks.get(first)
+        if chunk is None:
+            end = min(first + RECORDS_AT_ONCE, self._store.mft.count)
+            chunk = self._table.read_at(first * size, (end - first) * size) if end > first else b""
+            if len(self._chunks) >= CHUNKS_KEPT:
+                del self._chunks[next(iter(self._chunks))]
+            self._chunks[first] = chunk
+        at = (number - first) * size
+        found = read_plain(chunk[at : at + size], number, self._store.boot.cluster_count)
+        if len(self._plain) >= PLAIN_KEPT:
+            del self._plain[next(iter(self._plain))]
+        self._plain[number] = found
+        return found
+
+    def _is_right(self, record: PlainRecord) -> bool:
+        """Checks a plain record of a file with nothing but data, and takes its clusters. False for any other."""
+        size = self._store.boot.cluster_size
+        if not record.is_ordinary or record.is_directory or record.links != len(record.names):
+            return False
+        for found in record.stored:
+            if not found.initialized <= found.size <= found.allocated == found.clusters * size:
+                return False
+            ordered = sorted(found.pieces)
+            if any(sum(piece) > following for piece, (following, _) in pairwise(ordered)):
+                return False
+        number = record.reference & NUMBER_MASK
+        self._named[number] = len(record.names)
+        for found in record.stored:
+            self._take(f"file record {number}", found.pieces)
+        return True
+
     def _check_record(self, number: int, marked: bool) -> None:
+        if marked and (plain := self._read_plain(number)) and self._is_right(plain):
+            return
         record = self._store.mft.used(number)
         if record is None:
             if marked and number not in RESERVED:
@@ -179,17 +227,19 @@ class _Checker:
         packed = attribute.flags & (METHOD_MASK | Storage.SPARSE)
         if packed and attribute.compressed_size != sum(run.length for run in runs.stored) * size:
             self.problems.append(f"a packed attribute of {file.base.title} gives a wrong size on disk")
+        return self._take(file.base.title, [(run.lcn, run.length) for run in runs.stored])
+
+    def _take(self, title: str, pieces: Sequence[Piece]) -> bool:
+        """Records clusters as owned. False if another attribute owns one of them."""
         if self._claimed > self._store.boot.cluster_count:
             return False  # clusters are shared, which was reported; ends a check that could go on for ever
-        self._claimed += sum(run.length for run in runs.stored)
+        self._claimed += sum(length for _, length in pieces)
         shared = _Clusters()
-        for run in runs.stored:
-            for first, bits in self._owned.set(run.lcn, run.length):
+        for lcn, length in pieces:
+            for first, bits in self._owned.set(lcn, length):
                 shared.add(first, bits)
         if shared.count:
-            said = (
-                f"{shared.count} clusters of {file.base.title} belong to another file too, the first is {shared.first}"
-            )
+            said = f"{shared.count} clusters of {title} belong to another file too, the first is {shared.first}"
             self.problems.append(said)
         return not shared.count
 
@@ -214,7 +264,29 @@ class _Checker:
         for entry in check_index(index, self.problems):
             if name == FILE_NAMES:
                 with self.reporting():
-                    self._check_entry(Directory(file), entry)
+                    if not self._is_plain_entry(file.reference, entry):
+                        self._check_entry(Directory(file), entry)
+
+    def _is_plain_entry(self, directory: int, entry: Entry) -> bool:
+        """Checks an entry of a directory against a plain record. False where they differ, or the record is not plain.
+
+        `directory`: its reference.
+        """
+        number, key = entry.reference & NUMBER_MASK, entry.key
+        record = self._read_plain(number) if number < self._store.mft.count else None
+        if record is None or record.reference != entry.reference or len(key) < HEADER + 2 * key[NAME]:
+            return False
+        if int.from_bytes(key[PARENT], "little") != directory:
+            return False
+        name = key[NAME : HEADER + 2 * key[NAME]]
+        if not any(other[PARENT] == key[PARENT] and other[NAME : NAME + len(name)] == name for other in record.names):
+            return False
+        if sum(other[SPACE_AT] != Space.DOS for other in record.names) == 1:
+            sizes = record.allocated.to_bytes(8, "little") + record.size.to_bytes(8, "little")
+            if key[SIZES] != sizes:
+                return False
+        self._entered[number] = min(self._entered[number] + 1, 0xFFFF)
+        return True
 
     def _check_entry(self, directory: Directory, entry: Entry) -> None:
         named = directory.named(entry)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vmrescue.errors import FormatError, NotFoundError
 from vmrescue.ntfs.directory import find_entry
-from vmrescue.ntfs.plain_record import stored_in
+from vmrescue.ntfs.plain_record import read_plain
 from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.file_name import HEADER, FileName
 from vmrescue.ntfs.structures.record import NUMBER_MASK, read_record
@@ -94,13 +94,14 @@ class _Reader:
     def read(self) -> Iterator[Placed]:
         clusters = self._store.boot.cluster_count
         for number, position, data in self._in_use():
-            stored = stored_in(data, clusters, self._snapshots)
-            if stored is None:
+            record = read_plain(data, number, clusters)
+            if record is None:
                 yield from self._odd(number, position, data)
                 continue
-            for kind, name, pieces in stored:
-                key = Key(number, kind, name)
-                yield Placed(key, pieces, _why_fixed(key, pinned=False))
+            pinned = any(int.from_bytes(name[:8], "little") == self._snapshots for name in record.names)
+            for kind, name, pieces, *_ in record.stored:
+                if pieces:
+                    yield Placed(Key(number, kind, name), pieces, _why_fixed(Key(number, kind, name), pinned))
         for key, parts in self._parts.items():
             if pieces := joined(run for _, runs in sorted(parts) for run in runs):
                 yield Placed(key, pieces, _why_fixed(key, key.record in self._pinned))
