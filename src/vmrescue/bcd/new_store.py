@@ -69,19 +69,23 @@ def new_store(boot: Partition, manager_path: str | None, loader: NewLoader) -> l
     for alias in SETTINGS:
         known = objects.BY_ALIAS[alias]
         made += _object(known.guid, known.type, {INHERIT: _guids(*INHERITED[alias])} if alias in INHERITED else {})
+    entry: dict[int, Value] = {DEVICE: encode(loader.partition), PATH: loader.path, DESCRIPTION: loader.title}
+    entry |= {LOCALE: LANGUAGE, INHERIT: _guids("bootloadersettings")}
+    entry |= {OS_DEVICE: encode(loader.partition), SYSTEM_ROOT: loader.root}
+    return [*made, *new_manager(boot, manager_path, loader.guid), *_object(loader.guid, OS_LOADER, entry)]
+
+
+def new_manager(boot: Partition, manager_path: str | None, loader: UUID) -> list[Operation]:
+    """The operations that make the boot manager's object in a store without one; `loader` is started.
+
+    Source: Microsoft, learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/boot-error-0xc0000034.
+    """
     manager: dict[int, Value] = {DEVICE: encode(boot)}
     if manager_path:
         manager[PATH] = manager_path
     manager |= {DESCRIPTION: "Windows Boot Manager", LOCALE: LANGUAGE, INHERIT: _guids("globalsettings")}
-    manager |= {DEFAULT: loader.guid, DISPLAY_ORDER: (loader.guid,), TIMEOUT: SECONDS}
-    entry: dict[int, Value] = {DEVICE: encode(loader.partition), PATH: loader.path, DESCRIPTION: loader.title}
-    entry |= {LOCALE: LANGUAGE, INHERIT: _guids("bootloadersettings")}
-    entry |= {OS_DEVICE: encode(loader.partition), SYSTEM_ROOT: loader.root}
-    return [
-        *made,
-        *_object(objects.BY_ALIAS["bootmgr"].guid, BOOT_MANAGER, manager),
-        *_object(loader.guid, OS_LOADER, entry),
-    ]
+    manager |= {DEFAULT: loader, DISPLAY_ORDER: (loader,), TIMEOUT: SECONDS}
+    return _object(objects.BY_ALIAS["bootmgr"].guid, BOOT_MANAGER, manager)
 
 
 def _object(guid: UUID, kind: ObjectType, elements: dict[int, Value]) -> list[Operation]:

@@ -84,6 +84,7 @@ STOP_CODES = {
             "boot manager",
             "The boot store has lost the entry of the boot manager.",
             _page("boot-error-0xc0000034"),
+            ("boot-path", "boot-entry"),
         ),
         StopCode(
             0xC0000225,

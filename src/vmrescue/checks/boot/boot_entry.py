@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.bcd import Format, edits
+from vmrescue.bcd import Format, edits, objects
+from vmrescue.bcd.new_store import new_manager
 from vmrescue.checks.boot.boot_elements import element_fact
 from vmrescue.checks.check import check
+from vmrescue.checks.facts import PartFact
 from vmrescue.checks.steps import Step
 from vmrescue.checks.subject import Part
 from vmrescue.errors import NotFoundError
+from vmrescue.rehearsal import endings
 from vmrescue.rehearsal.about import LostObject
+from vmrescue.rehearsal.firmware import UEFI_MANAGER
 from vmrescue.rehearsal.stage import State
 from vmrescue.rehearsal.way import DEFAULT, DISPLAY_ORDER
 from vmrescue.windows.hive_changes import hive_changes
+from vmrescue.windows.loaders import partition_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,9 +37,9 @@ if TYPE_CHECKING:
     title="the boot store names an entry that it does not have",
     meaning="The boot manager starts another entry than the one that is meant, or none, with 0xc0000098.",
     fires="default, displayorder or bootsequence of {bootmgr}, or recoverysequence of the entry that is started, names "
-    "an object that is not there",
+    "an object that is not there; or {bootmgr} itself is not there",
     repair="take the name away; for default, and an empty displayorder, put the loader there where the store has one "
-    "alone",
+    "alone; with it make {bootmgr} anew",
     source="Microsoft, learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/boot-error-0xc0000034; "
     "BcdBootMgrElementTypes",
     step=Step.REPAIR_VM,
@@ -43,6 +48,12 @@ if TYPE_CHECKING:
 def boot_entry(subject: Subject) -> Iterator[Finding]:
     boot = subject.boot
     for fact in subject.rehearsal.facts():
+        if fact.ending is endings.NO_MANAGER_OBJECT:
+            yield boot_entry.finding(
+                f"{fact.what}: {fact.said}",
+                facts=(PartFact(fact.what, fact.said),),
+                changes=hive_changes(boot.hive, _manager(subject, _only_loader(subject))),
+            )
         lost = fact.about
         owner = _owner(subject, lost) if isinstance(lost, LostObject) else None
         if owner is None or not isinstance(lost, LostObject) or not (lost.missing or lost.element == DEFAULT):
@@ -64,6 +75,15 @@ def _owner(subject: Subject, lost: LostObject) -> BcdObject | None:
         return None
     owners = [manager, *([subject.boot.loader] if subject.boot.loader else [])]
     return next((each for each in owners if set(lost.missing) & set(each.references(lost.element))), manager)
+
+
+def _manager(subject: Subject, only: tuple[UUID, ...]) -> list[Operation]:
+    """What makes {bootmgr} anew; nothing where what it is to start, or what it is to inherit, is not certain."""
+    boot = subject.boot
+    place = partition_of(boot.volume)
+    if place is None or not only or boot.store.find(objects.BY_ALIAS["globalsettings"].guid) is None:
+        return []
+    return new_manager(place, f"\\{UEFI_MANAGER}" if subject.installation.generation == 2 else None, only[0])
 
 
 def _only_loader(subject: Subject) -> tuple[UUID, ...]:
