@@ -46,7 +46,9 @@ def _means_several(image: str) -> bool:
     from vmrescue.files import kind_of
     from vmrescue.image.reference import Reference
 
-    kind = 0 if Reference.of(image).is_remote else kind_of(image)
+    if Reference.of(image).is_remote:  # a question mark begins a signature there
+        return False
+    kind = kind_of(image)
     return kind == S_IFDIR or (kind != S_IFREG and (image.startswith("@") or glob.has_magic(image)))
 
 
