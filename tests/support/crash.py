@@ -43,11 +43,49 @@ class Action:
         return self.kind in ("create", "rename", "unlink", "mkdir")
 
 
+class Content:
+    """A file's bytes: those pieces of it that are not all zero. Copies share what they do not change."""
+
+    def __init__(self, content: bytes = b"") -> None:
+        self.size = len(content)
+        pieces = ((start // PIECE, content[start : start + PIECE]) for start in range(0, len(content), PIECE))
+        self._pieces = {number: piece for number, piece in pieces if piece != ZEROS[: len(piece)]}
+
+    def copy(self) -> Content:
+        other = Content()
+        other.size, other._pieces = self.size, dict(self._pieces)
+        return other
+
+    def change(self, action: Action) -> None:
+        """What a write or a truncation does."""
+        if action.kind == "truncate":
+            self._put(action.offset, bytes(max(0, self.size - action.offset)))
+            self.size = action.offset
+        self._put(action.offset, action.data)
+        self.size = max(self.size, action.offset + len(action.data))
+
+    def _put(self, at: int, data: bytes) -> None:
+        while data:
+            number, within = divmod(at, PIECE)
+            part = data[: PIECE - within]
+            old = self._pieces.get(number, b"").ljust(within + len(part), b"\0")
+            self._pieces[number] = old[:within] + part + old[within + len(part) :]
+            at, data = at + len(part), data[len(part) :]
+
+    def write_to(self, path: Path) -> None:
+        """Leaves holes where it is zero: images are mostly that, and there are hundreds of crashes."""
+        with path.open("wb") as file:
+            for number, piece in self._pieces.items():
+                file.seek(number * PIECE)
+                file.write(piece)
+            file.truncate(self.size)
+
+
 class Recording:
     """The files below a folder as they were at first, and everything that was done to them since."""
 
     def __init__(self, root: Path) -> None:
-        self.files: dict[int, bytes] = {}
+        self.files: dict[int, Content] = {}
         self.folders: dict[int, dict[str, int]] = {}
         self.actions: list[Action] = []
         self._numbers: dict[int, int] = {}  # inode -> what stands for it here; inodes are used again
@@ -59,7 +97,7 @@ class Recording:
         if path.is_dir():
             self.folders[number] = {each.name: self._take_in(each) for each in path.iterdir()}
         else:
-            self.files[number] = path.read_bytes()
+            self.files[number] = Content(path.read_bytes())
         return number
 
     def add(self, path: Path) -> int:
@@ -92,7 +130,7 @@ def recorded(root: Path) -> Iterator[Recording]:
         file = real_open(path, flags, mode, **more)
         if new:
             child = recording.add(opened(file))
-            recording.files[child] = b""
+            recording.files[child] = Content()
             recording.note_name("create", Path(path), child=child)
         return file
 
@@ -155,7 +193,7 @@ def crash(recording: Recording, after: int, policy: str, into: Path) -> None:
     if policy == "torn" and after < len(recording.actions):
         actions.append(recording.actions[after])
     synced = {action.target: at for at, action in enumerate(actions) if action.kind.startswith("sync")}
-    contents = {number: bytearray(content) for number, content in recording.files.items()}
+    contents = {number: content.copy() for number, content in recording.files.items()}
     folders = {number: dict(names) for number, names in recording.folders.items()}
     lost_names: set[int] = set()  # folders of which a change was lost, and so all later ones
     for at, action in enumerate(actions):
@@ -167,7 +205,7 @@ def crash(recording: Recording, after: int, policy: str, into: Path) -> None:
                 _change_names(folders[action.target], action)
         elif action.kind in ("write", "truncate"):
             for piece in [action] if lasts else _what_arrives(action, policy, at == after, chance):
-                _change_content(contents[action.target], piece)
+                contents[action.target].change(piece)
     _write_out(recording.top, contents, folders, into)
 
 
@@ -203,33 +241,13 @@ def _change_names(names: dict[str, int], action: Action) -> None:
         del names[action.name]
 
 
-def _change_content(content: bytearray, action: Action) -> None:
-    end = action.offset + len(action.data)
-    if len(content) < end:
-        content.extend(bytes(end - len(content)))
-    if action.kind == "truncate":
-        del content[action.offset :]
-    content[action.offset : end] = action.data
-
-
-def _write_out(folder: int, contents: dict[int, bytearray], folders: dict[int, dict[str, int]], into: Path) -> None:
+def _write_out(folder: int, contents: dict[int, Content], folders: dict[int, dict[str, int]], into: Path) -> None:
     into.mkdir()
     for name, number in folders[folder].items():
         if number in folders:
             _write_out(number, contents, folders, into / name)
         else:
-            _write_sparse(into / name, contents[number])
-
-
-def _write_sparse(path: Path, content: bytearray) -> None:
-    """Leaves holes where it is zero: images are mostly that, and there are hundreds of crashes."""
-    with path.open("wb") as file:
-        file.truncate(len(content))
-        for start in range(0, len(content), PIECE):
-            piece = content[start : start + PIECE]
-            if piece != ZEROS[: len(piece)]:
-                file.seek(start)
-                file.write(piece)
+            contents[number].write_to(into / name)
 
 
 @contextmanager
