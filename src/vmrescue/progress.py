@@ -68,6 +68,7 @@ class Work:
         self._done = 0
         self._listener = _LISTENER.get()
         self._told = 0.0
+        self._told_done = 0
 
     def advance(self, count: int = 1) -> None:
         """Adds `count` units to what is done."""
@@ -84,8 +85,13 @@ class Work:
     def tell(self) -> None:
         """Reports the progress to the listener."""
         if self._listener:
-            self._told = time.monotonic()
+            self._told, self._told_done = time.monotonic(), self._done
             self._listener(Progress(self._deed, self._done, self._total, self._unit))
+
+    def tell_last(self) -> None:
+        """Reports how far it got, if the last report was too short ago to say so."""
+        if self._done != self._told_done:
+            self.tell()
 
     def end(self, outer: Work | None) -> None:
         """Ends this work; the outer work, if any, goes on."""
@@ -104,6 +110,7 @@ def work(deed: str, total: int | None = None, unit: str = "byte") -> Iterator[Wo
     now.tell()
     try:
         yield now
+        now.tell_last()
     finally:
         _WORK.reset(token)
         now.end(outer)

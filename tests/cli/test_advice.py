@@ -14,9 +14,9 @@ from vmrescue.checks.rules import CHECKS
 from vmrescue.cli.main import COMMANDS, group
 
 SOURCE = Path(vmrescue.__file__).parent
-OF_OTHERS = {"--blob-type"}  # az
+OF_OTHERS = {"--blob-type"}  # az; the lines of which `report.azure` writes are held by tests/report/test_azure.py
 WRITTEN_OUT = re.compile(r"`?\bvmrescue (?P<command>[a-z]+)(?P<words>(?: [^`\n,;:]*)?)")
-OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
 
 
 def options_of(name: str) -> set[str]:
@@ -56,7 +56,7 @@ def test_every_command_that_a_text_names_has_the_options_that_it_names() -> None
 def test_every_option_that_a_text_names_is_one_of_some_command() -> None:
     known = OF_OTHERS.union(*map(options_of, COMMANDS))
     for path in SOURCE.rglob("*.py"):
-        if path.parent.name == "dissect_plugin" or "plugins" in path.parts:
+        if path.parent.name == "dissect_plugin" or "plugins" in path.parts or path.match("report/azure.py"):
             continue
         for text in messages(path):
             assert {*OPTION.findall(text)} <= known, (path.name, text)

@@ -63,7 +63,7 @@ def exercise(data: bytearray) -> None:
             edit(FatVolume(MemoryDevice(data)))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.sampled_from(KINDS), st.data())
 def test_a_changed_volume_is_read_or_refused(bits: int, draw: st.DataObject) -> None:
     whole, places = sound(bits)

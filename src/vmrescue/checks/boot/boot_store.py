@@ -53,10 +53,10 @@ HIVE_NAME = "BCD"
     applicability="on_request",
 )
 def boot_store(subject: Subject) -> Iterator[Finding]:
-    found = subject.installation
+    windows, found = subject.windows, subject.installation
     if found.stores or found.unreadable or found.encrypted or found.generation is None or len(found.systems) != 1:
         return
-    boot, windows = _boot_volume(subject, found.generation), subject.windows
+    boot = _boot_volume(subject, found.generation)
     path = UEFI_STORE if found.generation == 2 else BIOS_STORE
     if boot is None or not _has_folder(boot, path) or not _has_loader(windows, found.generation):
         return
