@@ -11,7 +11,7 @@ import pytest
 from vmrescue.bcd import Format, ObjectType, element_by_id, element_by_name
 from vmrescue.bcd.document import markdown
 from vmrescue.bcd.elements import ELEMENTS, name_of
-from vmrescue.bcd.objects import BY_ALIAS, WELL_KNOWN, Application, Kind
+from vmrescue.bcd.objects import BY_ALIAS, WELL_KNOWN, Application, ObjectKind
 
 BOOT_MANAGER, LOADER, RESUME = (ObjectType(number) for number in (0x10100002, 0x10200003, 0x10200004))
 MEMORY_TESTER = ObjectType(0x10200005)
@@ -98,12 +98,12 @@ def test_a_name_of_another_kind_of_object_is_unknown() -> None:
 
 def test_an_objects_type_says_what_it_is() -> None:
     assert (LOADER.kind, LOADER.application, LOADER.title) == (
-        Kind.APPLICATION,
+        ObjectKind.APPLICATION,
         Application.OS_LOADER,
         "Windows Boot Loader",
     )
-    assert (LOADER_SETTINGS.kind, LOADER_SETTINGS.application) == (Kind.INHERIT, Application.OS_LOADER)
-    assert (ANY.kind, ANY.application) == (Kind.INHERIT, None)
+    assert (LOADER_SETTINGS.kind, LOADER_SETTINGS.application) == (ObjectKind.INHERIT, Application.OS_LOADER)
+    assert (ANY.kind, ANY.application) == (ObjectKind.INHERIT, None)
     assert ANY.title == "Inherited Settings (20100000)"
     assert FIRMWARE.title == "Firmware Application (101fffff)"
     assert ObjectType(0).title == "Unknown (00000000)"

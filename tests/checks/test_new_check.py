@@ -16,7 +16,7 @@ from vmrescue.checks.memory.bad_memory import bad_memory
 from vmrescue.checks.rules import CHECKS, chosen, register
 from vmrescue.checks.settings.crash_dump import crash_dump
 from vmrescue.checks.settings.registry_values import wrong_dword, wrong_start
-from vmrescue.checks.steps import Step
+from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part, Subject
 from vmrescue.diagnosis.running import run
 from vmrescue.plan import DeleteKey, RegistryData, SetValue
@@ -39,7 +39,7 @@ SERVICE = r"ControlSet001\Services\TermService"
     fires="TermService has Start 4",
     repair="let it start on demand",
     source="Microsoft, troubleshoot-rdp-general-error",
-    step=Step.REPAIR_VM,
+    step=RunbookStep.REPAIR_VM,
     needs=(Part.WINDOWS,),
 )
 def remote_desktop(subject: Subject) -> Iterator[Finding]:
@@ -55,7 +55,7 @@ def remote_desktop(subject: Subject) -> Iterator[Finding]:
     fires="fDenyTSConnections is 1",
     repair="allow them",
     source="Microsoft, troubleshoot-rdp-general-error",
-    step=Step.REPAIR_VM,
+    step=RunbookStep.REPAIR_VM,
     needs=(Part.WINDOWS,),
     applicability="on_request",
 )

@@ -11,7 +11,7 @@ from support.ntfs_judges import mounted
 from vmrescue.image.transports.file import FileDevice
 from vmrescue.ntfs.defrag.fragmentation import Fragmentation, read_fragmentation
 from vmrescue.ntfs.defrag.layout import Placed, read_layout
-from vmrescue.ntfs.store import Store
+from vmrescue.ntfs.store import FileStore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +50,7 @@ def fragmented(path: Path, size: int = 48 * MIB, cluster: int = 4096, sector: in
 def measured(path: Path) -> Fragmentation:
     device = FileDevice(path)
     try:
-        return read_fragmentation(Store(device))
+        return read_fragmentation(FileStore(device))
     finally:
         device.close()
 
@@ -58,6 +58,6 @@ def measured(path: Path) -> Fragmentation:
 def layout(path: Path) -> list[Placed]:
     device = FileDevice(path)
     try:
-        return list(read_layout(Store(device)))
+        return list(read_layout(FileStore(device)))
     finally:
         device.close()

@@ -26,7 +26,7 @@ from vmrescue.image.pending_writes import PendingWrites
 from vmrescue.ntfs import NtfsVolume
 from vmrescue.ntfs.defrag.layout import read_layout
 from vmrescue.ntfs.directory import find_file
-from vmrescue.ntfs.store import Store
+from vmrescue.ntfs.store import FileStore
 from vmrescue.ntfs.structures.attribute import FIRST, Kind, Storage
 from vmrescue.ntfs.structures.positions import Lcn, Vcn
 from vmrescue.ntfs.structures.run_list import HOLE, Run, encode_pairs
@@ -71,18 +71,18 @@ def give_runs(file: File, kind: Kind, pieces: list[tuple[int, int]]) -> None:
 
 def test_a_file_table_that_was_never_written_takes_no_time(volume: Path) -> None:
     device = FileDevice(volume, writable=True)
-    store = Store(device)
+    store = FileStore(device)
     claimed = 30 * GIB // CLUSTER  # 30 million records
     with store.edit():
         table = store.file(0)
         pieces = [(run.lcn, run.length) for run in table.stream(Kind.DATA).clusters.runs.stored]
         give_runs(table, Kind.DATA, [*pieces, (33 * GIB // CLUSTER, claimed)])
         give_runs(table, Kind.BITMAP, [(GIB // CLUSTER, claimed // 2 // 8 // CLUSTER + 64)])
-    assert Store(device).mft.count > 30_000_000
+    assert FileStore(device).mft.count > 30_000_000
 
     with bounded():
         problems = NtfsVolume(device).check()
-        placed = list(read_layout(Store(device)))
+        placed = list(read_layout(FileStore(device)))
 
     assert problems
     assert len(placed) < 20
@@ -91,7 +91,7 @@ def test_a_file_table_that_was_never_written_takes_no_time(volume: Path) -> None
 
 def test_a_file_of_fifty_million_clusters_that_were_never_written_takes_no_memory(volume: Path) -> None:
     device = FileDevice(volume, writable=True)
-    store = Store(device)
+    store = FileStore(device)
     with store.edit():
         give_runs(find_file(store, BIG), Kind.DATA, [(70_000_000, 50_000_000)])
 
@@ -105,13 +105,13 @@ def test_a_file_of_fifty_million_clusters_that_were_never_written_takes_no_memor
 @pytest.mark.parametrize("name", ["$Bitmap", BIG])
 def test_a_stream_that_stores_a_cluster_twice_is_an_error_for_both_readers(name: str, volume: Path) -> None:
     device = FileDevice(volume, writable=True)
-    store = Store(device)
+    store = FileStore(device)
     with store.edit():
         give_runs(find_file(store, name), Kind.DATA, [(20_000_000, 16384)] * 8 + [(30_000_000, 1000)])
 
     with bounded():
         with pytest.raises(FormatError, match="each cluster once"):
-            find_file(Store(device), name).stream(Kind.DATA)
+            find_file(FileStore(device), name).stream(Kind.DATA)
         with pytest.raises(FormatError, match="each cluster once"):
             NtfsFileSystem(device, 0).open(name)
         if name == "$Bitmap":

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vmrescue.image import VirtualDisk
-    from vmrescue.image.transports.file import Store
+    from vmrescue.image.transports.file import ImageStore
 
 MAGIC = b"XORDISK!".ljust(512, b"\0")
 KEY = 0x5A
@@ -36,7 +36,7 @@ KEY = 0x5A
 class XorDisk(Container):
     """A container for this test: a sector with a signature, then the disk with each byte XORed."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: ImageStore) -> None:
         super().__init__(Facts("masked image", notes=("its bytes are masked",), refusal="it is only read"))
         self.store = store
         self.size = store.size - len(MAGIC)

@@ -11,7 +11,7 @@ from support.machine import run
 from support.memory_device import MemoryDevice
 from support.ntfs_judges import mounted_tree, structure_judges
 from vmrescue.ntfs.log.replay import pending_work, replay
-from vmrescue.ntfs.store import Store
+from vmrescue.ntfs.store import FileStore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,7 +76,7 @@ def expect_edit(path: Path, ours: bytearray, volume: Scene) -> None:
 
 def sequence_numbers(volume: Scene) -> list[int]:
     """The positions of the sequence numbers of deleted files, which ntfsrecover does not raise."""
-    before = Store(MemoryDevice(volume.before))
+    before = FileStore(MemoryDevice(volume.before))
     places = [before.mft.position(number) for number in range(24, before.mft.count)]
     gone = [at for at in places if volume.before[at + 0x16] & 1 and not volume.after[at + 0x16] & 1]
     return [at + 0x10 for at in gone]

@@ -14,7 +14,7 @@ from vmrescue.ntfs.log.pages import LogFile
 from vmrescue.ntfs.log.records import Records, read_update
 from vmrescue.ntfs.log.tables import OpenAttribute
 from vmrescue.ntfs.log.target import Target, redo_of, undo_of
-from vmrescue.ntfs.store import Store
+from vmrescue.ntfs.store import FileStore
 from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.system_files import LOG_FILE
 
@@ -29,8 +29,8 @@ RECORD, BLOCK = 1024, 4096
 NONE_LOST = range(0)  # no LSNs count as lost, so every LSN on disk counts as one of an older log
 
 
-def open_log(device: BlockDevice) -> tuple[Store, LogFile]:
-    store = Store(device)
+def open_log(device: BlockDevice) -> tuple[FileStore, LogFile]:
+    store = FileStore(device)
     return store, LogFile(store.file(LOG_FILE).stream(Kind.DATA))
 
 
@@ -81,7 +81,7 @@ def attribute_of(update: Update) -> OpenAttribute:
     return OpenAttribute(Kind.INDEX_ALLOCATION if update.target & TargetFlag.INDEX_BLOCK else Kind.DATA, 5, 0)
 
 
-def undo_all(store: Store, updates: list[Update]) -> tuple[int, int]:
+def undo_all(store: FileStore, updates: list[Update]) -> tuple[int, int]:
     """Reverts every change, last first; returns how many were reverted, and how many could not be.
 
     NTFS itself never goes back so far: if a file record was reused for another file, the log has only its header.
@@ -97,7 +97,7 @@ def undo_all(store: Store, updates: list[Update]) -> tuple[int, int]:
     return done, failed
 
 
-def redo_all(store: Store, updates: list[Update]) -> Counter[int]:
+def redo_all(store: FileStore, updates: list[Update]) -> Counter[int]:
     """Repeats every change, with an LSN above the log's, so that no structure counts as changed already."""
     done: Counter[int] = Counter()
     for update in updates:

@@ -18,7 +18,7 @@ from ntfs.log_builder import Chain, Log, plain
 from ntfs.volumes import MIB, format_volume
 from support.memory_device import MemoryDevice
 from support.ntfs_judges import mounted
-from vmrescue.ntfs.store import Store
+from vmrescue.ntfs.store import FileStore
 from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.record import FileRecord
 from vmrescue.ntfs.structures.system_files import BITMAP, LOG_FILE, MFT
@@ -90,7 +90,7 @@ class Recipe:
     def __init__(self, scene: Scene, log: Log) -> None:
         self.scene = scene
         self.log = log
-        self.old, self.new = Store(MemoryDevice(scene.before)), Store(MemoryDevice(scene.after))
+        self.old, self.new = FileStore(MemoryDevice(scene.before)), FileStore(MemoryDevice(scene.after))
         self.places: list[Spot] = []  # the places of all updates
         for kind, record in ((Kind.DATA, MFT), (Kind.BITMAP, MFT), (Kind.DATA, BITMAP)):
             log.key(kind, record)
@@ -100,7 +100,7 @@ class Recipe:
         """The record of a directory of the root."""
         return self._find(name)
 
-    def _find(self, name: str, store: Store | None = None) -> int:
+    def _find(self, name: str, store: FileStore | None = None) -> int:
         wanted = name.encode("utf-16-le")
         store = store or self.old
         for number in range(24, store.mft.count):
@@ -118,11 +118,11 @@ class Recipe:
         return value[0x42 : 0x42 + 2 * value[0x40]]
 
     @staticmethod
-    def _names(store: Store, number: int) -> list:  # type: ignore[type-arg]
+    def _names(store: FileStore, number: int) -> list:  # type: ignore[type-arg]
         return store.file(number).attributes(Kind.FILE_NAME)
 
     @staticmethod
-    def _record(store: Store, number: int) -> bytearray:
+    def _record(store: FileStore, number: int) -> bytearray:
         data = store.pending.read_at(store.mft.position(number), RECORD)
         return plain(data) if data[:4] == b"FILE" else bytearray()
 
@@ -228,7 +228,7 @@ class Recipe:
         data = [number for number in used if self.old.file(number).find(Kind.DATA)]
         return next(each for each in data if self._data(self.old, each)[1] != self._data(self.new, each)[1])
 
-    def _data(self, store: Store, number: int) -> tuple[int, bytes]:
+    def _data(self, store: FileStore, number: int) -> tuple[int, bytes]:
         """Where a file's data attribute is in its record, and the attribute."""
         record = FileRecord(self._record(store, number), number, 0)
         attribute = next(each for each in record.attributes if each.kind == Kind.DATA)
@@ -291,14 +291,14 @@ class Recipe:
 
 
 def log_size(volume: bytes) -> int:
-    store = Store(MemoryDevice(volume))
+    store = FileStore(MemoryDevice(volume))
     return store.file(LOG_FILE).stream(Kind.DATA).size
 
 
 def with_log(volume: bytes | bytearray, log: bytes | bytearray) -> bytearray:
     """The volume with these bytes in its log."""
     device = MemoryDevice(volume)
-    store = Store(device)
+    store = FileStore(device)
     stream = store.file(LOG_FILE).stream(Kind.DATA)
     stream.write_at(0, bytes(log).ljust(stream.size, b"\xff"))
     store.pending.commit()
@@ -307,7 +307,7 @@ def with_log(volume: bytes | bytearray, log: bytes | bytearray) -> bytearray:
 
 def log_runs(volume: bytes) -> list[tuple[int, int]]:
     """The ranges of the log on the volume: (first byte, length in bytes)."""
-    store = Store(MemoryDevice(volume))
+    store = FileStore(MemoryDevice(volume))
     stream = store.file(LOG_FILE).stream(Kind.DATA)
     size = store.boot.cluster_size
     return [(run.lcn * size, run.length * size) for run in stream.clusters.runs.stored]
@@ -315,7 +315,7 @@ def log_runs(volume: bytes) -> list[tuple[int, int]]:
 
 def content_of(scene: Scene) -> bytearray:
     """The volume before the edit with the new content of files, because NTFS writes data before the log."""
-    old, new = (Store(MemoryDevice(each)) for each in (scene.before, scene.after))
+    old, new = (FileStore(MemoryDevice(each)) for each in (scene.before, scene.after))
     volume = bytearray(scene.before)
     before, after = (each.file(BITMAP).stream(Kind.DATA) for each in (old, new))
     free, taken = (int.from_bytes(each.read_at(0, each.size), "little") for each in (before, after))

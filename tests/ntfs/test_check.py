@@ -16,7 +16,7 @@ from vmrescue.ntfs import NtfsVolume
 from vmrescue.ntfs.directory import Directory, find_entry, find_file
 from vmrescue.ntfs.edit.index_edit import IndexEditor
 from vmrescue.ntfs.edit.views import open_view
-from vmrescue.ntfs.index import Entry
+from vmrescue.ntfs.index import IndexEntry
 from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.file_name import FileName
 from vmrescue.ntfs.structures.run_list import Run, encode_pairs
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from vmrescue.ntfs.store import Store
+    from vmrescue.ntfs.store import FileStore
     from vmrescue.ntfs.structures.positions import Lcn
 
 SECTOR = 512
@@ -181,7 +181,7 @@ def wrong_size_in_directory(device: MemoryDevice, volume: NtfsVolume) -> None:
         name = FileName(entry.key)
         name.size += 1
         body = entry.body.replace(entry.key, bytes(name.raw))
-        IndexEditor(directory.index).replace(Entry(body))
+        IndexEditor(directory.index).replace(IndexEntry(body))
 
 
 def wrong_allocated_size(device: MemoryDevice, volume: NtfsVolume) -> None:
@@ -290,7 +290,7 @@ def test_damage_is_found(damage: Callable[[MemoryDevice, NtfsVolume], None], sai
 
 
 def test_a_file_with_an_object_id_that_the_index_lacks_is_found() -> None:
-    def damage(store: Store) -> None:
+    def damage(store: FileStore) -> None:
         index = open_view(store, "$ObjId", "$O")
         assert index
         IndexEditor(index).remove(index.collation.key(next(index.entries()).key))
@@ -299,14 +299,14 @@ def test_a_file_with_an_object_id_that_the_index_lacks_is_found() -> None:
 
 
 def test_an_object_id_in_the_index_that_no_file_has_is_found() -> None:
-    def damage(store: Store) -> None:
+    def damage(store: FileStore) -> None:
         file = find_file(store, "File.txt")
         file.base.remove(file.get(Kind.OBJECT_ID))
 
     assert problems_of_windows(damage) == ["$ObjId has 6 entries, for 5 files"]
 
 
-def problems_of_windows(damage: Callable[[Store], None]) -> list[str]:
+def problems_of_windows(damage: Callable[[FileStore], None]) -> list[str]:
     device = MemoryDevice(windows_volume())
     store = NtfsVolume(device)._store
     with store.edit():

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from vmrescue.ntfs.log.pages import LogFile
     from vmrescue.ntfs.log.records import LogRecord, Update
-    from vmrescue.ntfs.store import Store
+    from vmrescue.ntfs.store import FileStore
 
 COPIES = range(2, 35)  # pages for copies, and the first page of records, which a later session has overwritten
 SEQUENCE = 0x10  # offset in a file record; ntfsrecover does not raise it when the file is deleted
@@ -55,7 +55,7 @@ def crashed_at(checkpoint: int) -> tuple[bytes, LogRecord]:
     return bytes(device.data), session[-1]
 
 
-def _lower_lsns(store: Store, updates: list[Update], lsn: int) -> None:
+def _lower_lsns(store: FileStore, updates: list[Update], lsn: int) -> None:
     """Lowers later LSNs in the records and blocks that were changed since the checkpoint."""
     for update in updates:
         if update.lcns and update.target:

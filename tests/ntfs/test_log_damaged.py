@@ -32,7 +32,7 @@ from ntfs.log_recipe import (
 from support.memory_device import MemoryDevice
 from vmrescue.errors import FormatError, RefusedError, UnsupportedError, VmRescueError
 from vmrescue.ntfs.log.replay import pending_work, replay
-from vmrescue.ntfs.store import Store
+from vmrescue.ntfs.store import FileStore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +62,7 @@ def test_a_torn_last_page_counts_as_its_copy_has_it(version: tuple[int, int]) ->
     ours, done = replayed(crashed)
 
     assert (done.last_lsn, done.transactions) == (last, 1)
-    assert not ours[Store(MemoryDevice(volume.after)).mft.position(number) + 0x16] & 1
+    assert not ours[FileStore(MemoryDevice(volume.after)).mft.position(number) + 0x16] & 1
 
 
 def long_log(volume: Scene) -> tuple[Log, list[int]]:
@@ -201,7 +201,7 @@ def test_the_log_of_a_sleeping_windows_is_refused(signature: bytes) -> None:
 def test_a_torn_file_record_is_refused() -> None:
     volume, log = committed(NEW, "big")
     crashed = with_log(content_of(volume), log.to_bytes())
-    directory = Store(MemoryDevice(volume.before)).mft.position(Recipe(volume, log).directory("big"))
+    directory = FileStore(MemoryDevice(volume.before)).mft.position(Recipe(volume, log).directory("big"))
     crashed[directory + 510] ^= 0xFF
 
     error = refused(MemoryDevice(crashed))

@@ -14,11 +14,11 @@ from ntfs.log_cases import TRANSACTION, differences, recipe_log, recovered, repl
 from ntfs.log_recipe import BLOCK, NEW, RECORD, Recipe, Scene, Spot, log_size, scene, with_log
 from support.memory_device import MemoryDevice
 from vmrescue.errors import FormatError, RefusedError
-from vmrescue.ntfs.log.layout import Operation
+from vmrescue.ntfs.log.layout import LogOperation
 from vmrescue.ntfs.log.operations import ON_FILE_RECORD, ON_INDEX_BLOCK
 from vmrescue.ntfs.log.replay import replay
-from vmrescue.ntfs.log.step import Step
-from vmrescue.ntfs.store import Store
+from vmrescue.ntfs.log.step import LogStep
+from vmrescue.ntfs.store import FileStore
 from vmrescue.ntfs.structures.record import FileRecord
 from vmrescue.ntfs.structures.system_files import VOLUME
 
@@ -31,7 +31,7 @@ VALUE = 0x18  # of an attribute without a name
 
 def small_file(volume: Scene) -> tuple[int, FileRecord]:
     """A file whose content lies in its record; its number and record."""
-    store = Store(MemoryDevice(volume.before))
+    store = FileStore(MemoryDevice(volume.before))
     for number in range(24, store.mft.count):
         if volume.before[store.mft.position(number) + 0x16] & 3 == 1:
             record = store.mft.read(number)
@@ -41,7 +41,7 @@ def small_file(volume: Scene) -> tuple[int, FileRecord]:
 
 
 def record_of(volume: bytes | bytearray, number: int) -> FileRecord:
-    return Store(MemoryDevice(volume)).mft.read(number)
+    return FileStore(MemoryDevice(volume)).mft.read(number)
 
 
 def log_one(
@@ -114,7 +114,7 @@ def test_a_change_of_the_first_records_goes_to_the_mirror_too(tmp_path: Path) ->
 
     ours, done = replayed(crashed)
 
-    mirror, _ = Store(MemoryDevice(ours)).mft.mirror()
+    mirror, _ = FileStore(MemoryDevice(ours)).mft.mirror()
     assert done.redone == 1
     assert mirror.read_at(VOLUME * RECORD, RECORD) == ours[record.position : record.position + RECORD]
     assert ours[record.position + offset + VALUE] == 9
@@ -153,7 +153,7 @@ def test_a_cluster_that_was_moved_is_changed_in_its_new_place() -> None:
     chain = Chain(TRANSACTION)
     recipe.record_bit(chain, 200, True)
     spot = recipe.places[-1]
-    free = Store(MemoryDevice(volume.after)).boot.cluster_count - 3
+    free = FileStore(MemoryDevice(volume.after)).boot.cluster_count - 3
     fix = (builder.HOT_FIX, b"")
     log.update(chain, fix, (builder.NOTHING, b""), attribute=spot.attribute, vcn=spot.vcn, lcns=(free,))
     log.forget(chain)
@@ -213,9 +213,9 @@ def test_the_end_of_a_record_is_written_anew() -> None:
     raw = plain(volume.before[before.position : before.position + RECORD])
     start = before.attributes[-1].position - before.position
     end = struct.pack("<II", 0xFFFFFFFF, 0)
-    step = Step(Operation.WRITE_END_OF_FILE_RECORD, end, start, 0, False, "file record", 0)
+    step = LogStep(LogOperation.WRITE_END_OF_FILE_RECORD, end, start, 0, False, "file record", 0)
 
-    ON_FILE_RECORD[Operation.WRITE_END_OF_FILE_RECORD](step, raw)
+    ON_FILE_RECORD[LogOperation.WRITE_END_OF_FILE_RECORD](step, raw)
 
     after = FileRecord(raw, number, 0)
     assert [each.kind for each in after.attributes] == [each.kind for each in before.attributes][:-1]
@@ -230,11 +230,11 @@ def test_the_data_of_an_entry_in_a_block_are_replaced() -> None:
     head = struct.pack("<4sHHQQIIII", b"INDX", 0x28, 9, 0, 0, 0x28, 0x28 + 0x38, 0xFE8, 0)
     block = bytearray(head.ljust(BLOCK, b"\0"))
     block[0x40 : 0x40 + 0x38] = entry + last
-    step = Step(Operation.UPDATE_BLOCK_DATA, b"n" * 20, 0, 0x40, True, "index block", 0)
+    step = LogStep(LogOperation.UPDATE_BLOCK_DATA, b"n" * 20, 0, 0x40, True, "index block", 0)
 
-    ON_INDEX_BLOCK[Operation.UPDATE_BLOCK_DATA](step, block)
+    ON_INDEX_BLOCK[LogOperation.UPDATE_BLOCK_DATA](step, block)
 
     assert block[0x40 : 0x40 + 0x38] == entry[:0x14] + b"n" * 20 + last
     too_much = replace(step, data=b"n" * 24)
     with pytest.raises(FormatError):
-        ON_INDEX_BLOCK[Operation.UPDATE_BLOCK_DATA](too_much, block)
+        ON_INDEX_BLOCK[LogOperation.UPDATE_BLOCK_DATA](too_much, block)

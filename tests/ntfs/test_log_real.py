@@ -22,7 +22,7 @@ from support.machine import run
 from support.memory_device import MemoryDevice
 from support.ntfs_judges import mounted_tree, structure_judges
 from vmrescue.image.transports.file import FileDevice
-from vmrescue.ntfs.log.layout import Operation
+from vmrescue.ntfs.log.layout import LogOperation
 from vmrescue.ntfs.log.replay import pending_work, replay
 
 if TYPE_CHECKING:
@@ -105,9 +105,9 @@ def test_undoing_all_that_windows_logged_and_redoing_it_gives_the_volume_that_wi
     store.pending.commit()
 
     assert (undone, failed) == (4628, 2)
-    assert redone[Operation.INITIALIZE_FILE_RECORD] == 867
-    assert redone[Operation.DEALLOCATE_FILE_RECORD] == 420
-    assert redone[Operation.ADD_BLOCK_ENTRY] == 471
+    assert redone[LogOperation.INITIALIZE_FILE_RECORD] == 867
+    assert redone[LogOperation.DEALLOCATE_FILE_RECORD] == 420
+    assert redone[LogOperation.ADD_BLOCK_ENTRY] == 471
     after = bytes(device.data)
     changed = changed_blocks(before, after)
     assert len(changed) == 148
@@ -127,7 +127,7 @@ def test_the_same_of_the_last_session_before_the_crash_but_for_a_small_files_con
         small_file = store.mft.position(SMALL_FILE)
 
     assert (undone, failed) == (136, 0)
-    assert (redone[Operation.SET_ATTRIBUTE_SIZES], redone[Operation.UPDATE_ROOT_DATA]) == (54, 6)
+    assert (redone[LogOperation.SET_ATTRIBUTE_SIZES], redone[LogOperation.UPDATE_ROOT_DATA]) == (54, 6)
     assert sum(redone.values()) == 137
     changed = sorted({at // BLOCK * BLOCK for at in differing(before, after)})
     assert len(changed) == 14

@@ -46,7 +46,7 @@ from ntfs.volumes import write_sparse
 from support.memory_device import MemoryDevice
 from support.ntfs_judges import mounted_tree, structure_judges
 from vmrescue.ntfs.log.replay import pending_work, replay
-from vmrescue.ntfs.store import Store
+from vmrescue.ntfs.store import FileStore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -156,7 +156,7 @@ def test_a_transaction_that_was_not_committed_is_taken_back(
     changed = {at // RECORD * RECORD for at in differences(volume, ours, before)}
     places = {at for spot in recipe.places for at in spot_range(spot, volume.cluster)}
     assert changed <= places
-    record = Store(MemoryDevice(before)).mft.position(number)
+    record = FileStore(MemoryDevice(before)).mft.position(number)
     for at in changed - ({record} if edit != GROWN else set()):
         assert meaning(ours, at) == meaning(before, at), "nothing but LSNs, fix-ups and unused bytes may differ"
     if edit == NEW:  # the record was free and is free; each time it is given back, its number is raised

@@ -13,7 +13,7 @@ from vmrescue.errors import VmRescueError
 from vmrescue.ntfs import check
 from vmrescue.ntfs.defrag import layout
 from vmrescue.ntfs.plain_record import read_plain
-from vmrescue.ntfs.store import Store
+from vmrescue.ntfs.store import FileStore
 
 if TYPE_CHECKING:
     import pytest
@@ -24,7 +24,7 @@ TIMES = int(os.environ.get("VMRESCUE_CAMPAIGN", "1"))
 def verdict(volume: bytes) -> object:
     """Each attribute in clusters, and all problems that the check finds."""
     try:
-        store = Store(MemoryDevice(volume))
+        store = FileStore(MemoryDevice(volume))
         return sorted(layout.read_layout(store)), sorted(check.check_volume(store))
     except VmRescueError as error:
         return str(error)

@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from vmrescue.bcd import element_table
-from vmrescue.bcd.objects import Application, Inheritable, Kind
+from vmrescue.bcd.objects import Application, Inheritable, ObjectKind
 
 if TYPE_CHECKING:
     from vmrescue.bcd.objects import ObjectType
@@ -93,8 +93,8 @@ _SCOPES = {
 
 def scopes(object_type: ObjectType) -> tuple[Scope, ...]:
     """The scopes whose elements an object of this type may hold: the library's, and at most one more."""
-    of_devices = object_type.kind is Kind.INHERIT and object_type.subclass == Inheritable.BY_DEVICE
-    if object_type.kind is Kind.DEVICE or of_devices:
+    of_devices = object_type.kind is ObjectKind.INHERIT and object_type.subclass == Inheritable.BY_DEVICE
+    if object_type.kind is ObjectKind.DEVICE or of_devices:
         return (Scope.LIBRARY, Scope.DEVICE)
     own = _SCOPES.get(object_type.application) if object_type.application is not None else None
     return (Scope.LIBRARY, own) if own else (Scope.LIBRARY,)

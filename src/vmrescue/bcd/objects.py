@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 
-class Kind(enum.IntEnum):
+class ObjectKind(enum.IntEnum):
     """The top digit of an object's type."""
 
     APPLICATION = 1
@@ -59,9 +59,9 @@ class ObjectType:
     value: int
 
     @property
-    def kind(self) -> Kind | None:
+    def kind(self) -> ObjectKind | None:
         digit = self.value >> 28
-        return Kind(digit) if digit in set(Kind) else None
+        return ObjectKind(digit) if digit in set(ObjectKind) else None
 
     @property
     def subclass(self) -> int:
@@ -71,7 +71,9 @@ class ObjectType:
     @property
     def application(self) -> Application | None:
         """The program that the object describes or holds settings for; None if the type names none that we know."""
-        if self.kind is Kind.DEVICE or (self.kind is Kind.INHERIT and self.subclass != Inheritable.BY_APPLICATION):
+        if self.kind is ObjectKind.DEVICE or (
+            self.kind is ObjectKind.INHERIT and self.subclass != Inheritable.BY_APPLICATION
+        ):
             return None
         code = self.value & 0xFFFFF
         return Application(code) if code in set(Application) else None
@@ -79,15 +81,15 @@ class ObjectType:
     @property
     def title(self) -> str:
         """bcdedit's heading for an object of this type without a well-known GUID."""
-        if self.kind is Kind.DEVICE:
+        if self.kind is ObjectKind.DEVICE:
             return "Device options"
         return _TITLES.get(self.value) or f"{self._general_title} ({self.value:08x})"
 
     @property
     def _general_title(self) -> str:
-        if self.kind is Kind.INHERIT:
+        if self.kind is ObjectKind.INHERIT:
             return "Inherited Settings"
-        return _GENERAL_TITLES.get(self.subclass, "Unknown") if self.kind is Kind.APPLICATION else "Unknown"
+        return _GENERAL_TITLES.get(self.subclass, "Unknown") if self.kind is ObjectKind.APPLICATION else "Unknown"
 
 
 # Titles from published listings. The general titles for images other than the firmware's are formed in the same way.

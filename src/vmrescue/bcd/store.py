@@ -14,7 +14,7 @@ from uuid import UUID
 
 from vmrescue.bcd import objects
 from vmrescue.bcd.elements import ElementType, Format, element_by_id, element_by_name, format_of, name_of
-from vmrescue.bcd.objects import Application, Kind, ObjectType, braced
+from vmrescue.bcd.objects import Application, ObjectKind, ObjectType, braced
 from vmrescue.bcd.values import Value, decode_value
 from vmrescue.errors import FormatError, NotFoundError, UnsupportedError
 from vmrescue.registry.value_type import ValueType
@@ -220,7 +220,7 @@ class Store:
 
     def loaders(self) -> list[BcdObject]:
         """The Windows boot loaders."""
-        wanted = Kind.APPLICATION, Application.OS_LOADER
+        wanted = ObjectKind.APPLICATION, Application.OS_LOADER
         return [each for each in self.objects() if (each.type.kind, each.type.application) == wanted]
 
     def default_loader(self) -> BcdObject:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from vmrescue.checks.fact import Fact
     from vmrescue.checks.finding import Applicability, Severity
     from vmrescue.checks.intents import Intent
-    from vmrescue.checks.steps import Step
+    from vmrescue.checks.steps import RunbookStep
     from vmrescue.checks.subject import Part, Subject
     from vmrescue.plan import Change
 
@@ -60,7 +60,7 @@ class Check:
     fires: str
     repair: str
     source: str
-    step: Step
+    step: RunbookStep
     needs: tuple[Part, ...]
     applicability: Applicability
     advises: tuple[type[Intent], ...]
@@ -102,7 +102,7 @@ def check(
     fires: str,
     repair: str,
     source: str,
-    step: Step,
+    step: RunbookStep,
     needs: tuple[Part, ...],
     applicability: Applicability = "safe",
     advises: tuple[type[Intent], ...] = (),

@@ -10,7 +10,7 @@ from enum import StrEnum
 PROCEDURE = "Windows stop error: Status no memory"
 
 
-class Step(StrEnum):
+class RunbookStep(StrEnum):
     """A step of the procedure; as a text, its heading."""
 
     REPAIR_VM = "Create and access a repair VM"

@@ -152,14 +152,14 @@ def _run(
 def _analyze(image: str, number: int | str | None, limit: int, output: str) -> None:
     from vmrescue.diagnosis import open_disks
     from vmrescue.ntfs.defrag.fragmentation import look_at, read_fragmentation
-    from vmrescue.ntfs.store import Store
+    from vmrescue.ntfs.store import FileStore
     from vmrescue.report.defragmentation import COLUMNS, ROWS, fragmentation_text
     from vmrescue.report.free_map import free_map
     from vmrescue.windows.defragmentation import boot_files_of, ntfs_volume
 
     with work("looking at files and free space"), open_disks([image]) as (disk,):
         volume = ntfs_volume(disk, number)
-        store = Store(volume.device)
+        store = FileStore(volume.device)
         found = read_fragmentation(store, max(0, limit))
         watched = look_at(store, boot_files_of(disk, volume))
         drawn = free_map(volume, COLUMNS * ROWS)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.checks.facts import Link
 from vmrescue.checks.finding import Finding
-from vmrescue.checks.steps import Step
+from vmrescue.checks.steps import RunbookStep
 from vmrescue.diagnosis.diagnosis import NotChecked
 from vmrescue.errors import LinkError, ReadError, VmRescueError
 from vmrescue.log import logger
@@ -85,6 +85,6 @@ def _hidden(check: Check, error: LinkError) -> Finding:
         severity="warning",
         summary=f"not checked: {error}",
         meaning="What Windows would find there is not known, and nothing is written there.",
-        step=Step.REPAIR_VM,
+        step=RunbookStep.REPAIR_VM,
         facts=(Link(error.link, error.target),),
     )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from vmrescue.device import BlockDevice
 
-Kind = Literal["FAT12", "FAT16", "FAT32"]
+FatKind = Literal["FAT12", "FAT16", "FAT32"]
 
 TAIL_16 = Struct("drive" / Int8ul, "state" / Int8ul)
 TAIL_32 = Struct(
@@ -69,7 +69,7 @@ class BootSector:
     state: int
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> FatKind:
         return "FAT12" if self.bits == 12 else "FAT16" if self.bits == 16 else "FAT32"
 
     @property

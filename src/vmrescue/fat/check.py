@@ -15,7 +15,7 @@ from vmrescue.progress import work
 
 if TYPE_CHECKING:
     from vmrescue.fat.boot_sector import BootSector
-    from vmrescue.fat.directory import Entry
+    from vmrescue.fat.directory import FatEntry
     from vmrescue.fat.table import Table
     from vmrescue.image.pending_writes import PendingWrites
 
@@ -130,7 +130,7 @@ class _Checker:
         if parent.short != DOT_DOT or parent.first_cluster(bits) not in right:
             self._problems.append(f"the second entry of the directory {place.path!r} does not name its parent")
 
-    def _check_entry(self, path: str, entry: Entry) -> bool:
+    def _check_entry(self, path: str, entry: FatEntry) -> bool:
         """Checks a file's or directory's chain against its size. True if the chain is whole and shared with nobody."""
         size = entry.record.size
         if entry.is_directory and size:

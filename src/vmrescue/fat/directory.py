@@ -93,7 +93,7 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Entry:
+class FatEntry:
     """A file or directory in its directory: its record, and the slots that it and its long name fill.
 
     Args:
@@ -184,13 +184,13 @@ class Directory:
         piece, within = divmod(slot * SLOT_SIZE, self._piece)
         return self._starts[piece] + within
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[FatEntry]:
         """Files and directories, without ``.``, ``..`` and the volume's label."""
         return (
             entry for entry in self.all_entries() if not entry.is_dots and not entry.record.attributes & VOLUME_LABEL
         )
 
-    def all_entries(self) -> Iterator[Entry]:
+    def all_entries(self) -> Iterator[FatEntry]:
         """Every entry in use; a long name counts only if it is whole and belongs to the record after it."""
         for slots in self.groups():
             *long_slots, last = slots
@@ -225,7 +225,7 @@ class Directory:
     def slot(self, number: int) -> bytes:
         return bytes(self._data[number * SLOT_SIZE : (number + 1) * SLOT_SIZE])
 
-    def find(self, name: str) -> Entry | None:
+    def find(self, name: str) -> FatEntry | None:
         """The entry whose long or 8.3 name is `name`; None if there is none. Case matters only if several entries fit.
 
         Raises UsageError if several fit and none is spelled exactly so: another system, or damage, left such names.
@@ -241,7 +241,7 @@ class Directory:
             raise UsageError(f"{name!r} may be {found}, which differ only in case: spell it as it is")
         return fitting[0] if fitting else None
 
-    def add(self, name: str, record: Record) -> Entry:
+    def add(self, name: str, record: Record) -> FatEntry:
         """Adds an entry, `record` under `name`, in the first free slots; the directory grows if it must.
 
         The record's own 8.3 name and case byte are made from `name`. Raises RefusedError where it cannot grow.
@@ -255,20 +255,20 @@ class Directory:
         last = first + len(data) // SLOT_SIZE - 1
         return self._entry(record, "" if exact else name, first, last)
 
-    def _entry(self, record: Record, long_name: str, first_slot: int, last_slot: int) -> Entry:
+    def _entry(self, record: Record, long_name: str, first_slot: int, last_slot: int) -> FatEntry:
         first_cluster = record.first_cluster(self._boot.bits)
-        return Entry(record, long_name, first_cluster, first_slot, last_slot, self._position(last_slot))
+        return FatEntry(record, long_name, first_cluster, first_slot, last_slot, self._position(last_slot))
 
     def _names(self) -> set[str]:
         """All names in use, folded."""
         return {names.fold(text) for entry in self.entries() for text in (entry.name, entry.short_name)}
 
-    def remove(self, entry: Entry) -> None:
+    def remove(self, entry: FatEntry) -> None:
         """Frees the slots of an entry and of its long name."""
         for slot in range(entry.first_slot, entry.last_slot + 1):
             self._write(slot, bytes([DELETED]) + self.slot(slot)[1:])
 
-    def update(self, entry: Entry, record: Record) -> None:
+    def update(self, entry: FatEntry, record: Record) -> None:
         """Replaces the record of an entry."""
         self._write(entry.last_slot, record.pack())
 

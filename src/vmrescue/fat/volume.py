@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from vmrescue.device import BlockDevice, Readable
-    from vmrescue.fat.directory import Entry
+    from vmrescue.fat.directory import FatEntry
     from vmrescue.fat.table import Chain
     from vmrescue.volume.state import VolumeState
 
@@ -184,7 +184,7 @@ class FatVolume:
             directory.update(entry, record)
             self._write_content(runs, data)
 
-    def _check_owned(self, path: str, entry: Entry) -> None:
+    def _check_owned(self, path: str, entry: FatEntry) -> None:
         """Raises RefusedError if another file has clusters of this one too. Reads all directories."""
         found = crossings(self._pending, self._boot, self._table)
         for first, count in self._all_runs(entry):
@@ -259,7 +259,7 @@ class FatVolume:
             self._pending.drop()
             raise
 
-    def _directory(self, entry: Entry) -> Directory:
+    def _directory(self, entry: FatEntry) -> Directory:
         if not self._boot.is_cluster(entry.first_cluster):
             raise FormatError("directory entry", entry.position, "a directory's first cluster", entry.first_cluster)
         return Directory(self._pending, self._boot, self._table, entry.first_cluster)
@@ -276,7 +276,7 @@ class FatVolume:
             directory = self._directory(entry)
         return directory
 
-    def _find(self, path: str) -> tuple[Directory, Entry]:
+    def _find(self, path: str) -> tuple[Directory, FatEntry]:
         """The entry at a path, and the directory that it is in."""
         *parents, name = file_path.split(path) or [""]
         if not name:
@@ -287,7 +287,7 @@ class FatVolume:
             raise NotFoundError(f"there is no {path!r} on the {self.kind} volume")
         return directory, entry
 
-    def _find_file(self, path: str) -> tuple[Directory, Entry]:
+    def _find_file(self, path: str) -> tuple[Directory, FatEntry]:
         directory, entry = self._find(path)
         if entry.is_directory:
             raise RefusedError(f"{path!r} is a directory, not a file")
@@ -307,13 +307,13 @@ class FatVolume:
             raise RefusedError(f"a file on FAT has at most {MAX_FILE} bytes, not {len(data)}")
         return -(-len(data) // self.cluster_size)
 
-    def _all_runs(self, entry: Entry) -> Chain:
+    def _all_runs(self, entry: FatEntry) -> Chain:
         """All clusters of the entry, also those beyond its content."""
         if entry.first_cluster == 0 and not entry.record.size:
             return []
         return list(self._table.runs(entry.first_cluster))
 
-    def _content_runs(self, entry: Entry) -> Chain:
+    def _content_runs(self, entry: FatEntry) -> Chain:
         """The clusters that hold the file's content. Raises FormatError if there are too few for its size."""
         needed = -(-entry.record.size // self.cluster_size)
         runs = first_clusters(self._table.runs(entry.first_cluster), needed) if needed else []
@@ -322,7 +322,7 @@ class FatVolume:
             raise FormatError("directory entry", entry.position, expected, f"a chain of {found}")
         return runs
 
-    def _resize(self, entry: Entry, wanted: int) -> Chain:
+    def _resize(self, entry: FatEntry, wanted: int) -> Chain:
         """Makes the file's chain `wanted` clusters long; returns it."""
         runs = self._all_runs(entry)
         have = sum(count for _, count in runs)
@@ -351,7 +351,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _describe(entry: Entry) -> FileInfo:
+def _describe(entry: FatEntry) -> FileInfo:
     record = entry.record
     return FileInfo(
         name=entry.name,

@@ -12,13 +12,15 @@ from vmrescue.image.journal_file import Journal, Region
 from vmrescue.image.opening import EditSession, open_disk, undo
 from vmrescue.image.overlay import Overlay
 from vmrescue.image.risks import RISKS, Risk, accepting
-from vmrescue.image.transports.file import FileDevice, Store
+from vmrescue.image.transports.file import FileDevice, ImageStore
 from vmrescue.image.virtual_disk import VirtualDisk
 from vmrescue.lazy import names_of
 
 if TYPE_CHECKING:
     from vmrescue.image.containers.vhd_create import create_differencing, create_dynamic, create_fixed
     from vmrescue.image.copy import CopiedDisk, copy_to_fixed
+
+Store = ImageStore  # its name in the first versions
 
 __all__ = [
     "open_disk",
@@ -28,6 +30,7 @@ __all__ = [
     "BlockDevice",
     "Overlay",
     "FileDevice",
+    "ImageStore",
     "Store",
     "open_container",
     "parents_in",

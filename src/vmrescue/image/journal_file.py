@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from vmrescue.device import BlockDevice
     from vmrescue.image.overlay import Overlay
-    from vmrescue.image.transports.file import Store
+    from vmrescue.image.transports.file import ImageStore
 
 MAGICS = (b"vmrjrnl1", b"vmrjrnl2")
 REGION_TAG = b"REGN"
@@ -106,7 +106,7 @@ class Journal:
         """`hot`, `done`, `undone`, or `final` (no regions; earlier repairs cannot be undone)."""
         return self.path.suffix[1:]
 
-    def restore(self, device: Store) -> None:
+    def restore(self, device: ImageStore) -> None:
         """Restores the old size and the old bytes of the image. Bytes that are right already are not written."""
         device.resize(self.size_before)
         with _reading(self.path) as file:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from vmrescue.image.copy_format import CopyFormat
     from vmrescue.image.journal_file import Journal
     from vmrescue.image.reference import Location
-    from vmrescue.image.transports.file import HeldStore, Store
+    from vmrescue.image.transports.file import HeldStore, ImageStore
     from vmrescue.image.virtual_disk import VirtualDisk
 
 LOG = logger("image")
@@ -75,12 +75,12 @@ def open_disk(
     return disk
 
 
-def _open_file(place: Reference, writable: bool) -> tuple[Store, Journal | None]:
+def _open_file(place: Reference, writable: bool) -> tuple[ImageStore, Journal | None]:
     """The bytes below the container, and the journal of an interrupted repair (None if there is none)."""
     return open_for_writing(place) if writable else open_for_reading(place)
 
 
-def _interruption(place: Reference, store: Store, interrupted: Journal | None, writable: bool) -> Iterator[str]:
+def _interruption(place: Reference, store: ImageStore, interrupted: Journal | None, writable: bool) -> Iterator[str]:
     """Warnings about an interrupted repair, if there was one."""
     if interrupted:
         done = "it was rolled back" if writable else "what is read is as it was before; the next repair rolls it back"
@@ -113,7 +113,7 @@ class EditSession:
         parent_folder: str | os.PathLike[str] | None = None,
         writable: bool = True,
     ) -> None:
-        self.image: Store
+        self.image: ImageStore
         self._writable = writable
         place = Reference.of(path)
         with ExitStack() as undo:

@@ -17,7 +17,7 @@ from vmrescue.image.transports.remote import RemoteFile
 if TYPE_CHECKING:
     from vmrescue.image.journal_file import Journal
     from vmrescue.image.reference import Location
-    from vmrescue.image.transports.file import HeldStore, Store
+    from vmrescue.image.transports.file import HeldStore, ImageStore
 
 
 class _RolledBack(Overlay):
@@ -28,7 +28,7 @@ class _RolledBack(Overlay):
         self.base.close()
 
 
-def open_for_reading(path: Location) -> tuple[Store, Journal | None]:
+def open_for_reading(path: Location) -> tuple[ImageStore, Journal | None]:
     """The bytes of an image, without an interrupted repair; and the journal of that repair, if there was one."""
     place = Reference.of(path)
     image = place.open()
@@ -70,6 +70,6 @@ def open_for_writing(path: Location, although_changed: bool = False) -> tuple[He
         raise
 
 
-def half_repaired(image: Store) -> str | None:
+def half_repaired(image: ImageStore) -> str | None:
     """The place of the journal of an interrupted repair, if a remote image's metadata name one."""
     return marked(image.metadata) if isinstance(image, RemoteFile) else None

@@ -13,7 +13,7 @@ from vmrescue.image.url import scheme_of, shown
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from vmrescue.image.transports.file import HeldStore, Store
+    from vmrescue.image.transports.file import HeldStore, ImageStore
     from vmrescue.image.transports.transport import Transport
 
 
@@ -67,7 +67,7 @@ class Reference:
         """The number of the user who owns the image; for a remote image, this user."""
         return os.geteuid() if self.is_remote else os.stat(self.text).st_uid  # noqa: PTH116 - no other use of a Path
 
-    def open(self) -> Store:
+    def open(self) -> ImageStore:
         """Opens its bytes for reading only. Raises ReadError, UnsupportedError."""
         return self.transport.open(self.text)
 

@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from vmrescue.ntfs.bitmap import Piece
-    from vmrescue.ntfs.index import Entry
+    from vmrescue.ntfs.index import IndexEntry
     from vmrescue.ntfs.plain_record import PlainRecord
-    from vmrescue.ntfs.store import Store
+    from vmrescue.ntfs.store import FileStore
     from vmrescue.ntfs.structures.file_name import FileName
     from vmrescue.ntfs.structures.record import FileRecord
 
@@ -49,7 +49,7 @@ PARENT, SIZES, NAME, SPACE_AT = slice(0, 8), slice(0x28, 0x38), 0x40, 0x41  # of
 RESERVED_BITS = sum(1 << number for number in RESERVED)
 
 
-def check_volume(store: Store) -> list[str]:
+def check_volume(store: FileStore) -> list[str]:
     """What is wrong with the volume, in sentences; a `Note` does not stop an edit."""
     checker = _Checker(store)
     with work("checking the volume's file records", store.mft.count, "record") as now:
@@ -68,7 +68,7 @@ def check_volume(store: Store) -> list[str]:
 
 
 class _Checker:
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: FileStore) -> None:
         self.problems: list[str] = []
         self.reached: Callable[[int], None] = lambda number: None  # called with the number of records checked so far
         self._store = store
@@ -267,7 +267,7 @@ class _Checker:
                     if not self._is_plain_entry(file.reference, entry):
                         self._check_entry(Directory(file), entry)
 
-    def _is_plain_entry(self, directory: int, entry: Entry) -> bool:
+    def _is_plain_entry(self, directory: int, entry: IndexEntry) -> bool:
         """Checks an entry of a directory against a plain record. False where they differ, or the record is not plain.
 
         `directory`: its reference.
@@ -288,7 +288,7 @@ class _Checker:
         self._entered[number] = min(self._entered[number] + 1, 0xFFFF)
         return True
 
-    def _check_entry(self, directory: Directory, entry: Entry) -> None:
+    def _check_entry(self, directory: Directory, entry: IndexEntry) -> None:
         named = directory.named(entry)
         where = f"{named.name.name!r} in the directory of record {directory.file.number}"
         file = self._store.referenced(named.reference)
@@ -324,7 +324,7 @@ class _Checker:
 class _View:
     """The check of one of the system's indexes: it has every file with the attribute, and no others."""
 
-    def __init__(self, store: Store, file_name: str, name: str, kind: Kind, key: Callable[[File], bytes]) -> None:
+    def __init__(self, store: FileStore, file_name: str, name: str, kind: Kind, key: Callable[[File], bytes]) -> None:
         self._title = file_name
         self._kind = kind
         self._key = key

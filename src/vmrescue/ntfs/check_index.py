@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmrescue.ntfs.collation import Key
-    from vmrescue.ntfs.index import Entry, Index
+    from vmrescue.ntfs.index import Index, IndexEntry
     from vmrescue.ntfs.structures.positions import BlockVcn
 
 
-def check_index(index: Index, problems: list[str]) -> Iterator[Entry]:
+def check_index(index: Index, problems: list[str]) -> Iterator[IndexEntry]:
     """Yields the entries of an index; adds what is wrong with their order and with its blocks to `problems`."""
     where = f"the index {index.name} of file record {index.file.number}"
     seen: set[BlockVcn] = set()

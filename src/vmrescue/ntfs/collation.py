@@ -11,7 +11,7 @@ from vmrescue.ntfs.structures.file_name import read_file_name
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vmrescue.ntfs.store import Store
+    from vmrescue.ntfs.store import FileStore
 
 Key = Any  # a sort key; comparable with the other keys of the same index
 
@@ -28,7 +28,7 @@ class Keyed(Protocol):
 class Collation:
     """One collation rule. `key` turns a key's bytes into its sort key."""
 
-    def __init__(self, rule: int, store: Store) -> None:
+    def __init__(self, rule: int, store: FileStore) -> None:
         self.rule = rule
         self._store = store
 

@@ -13,8 +13,8 @@ from vmrescue.ntfs.structures.system_files import ROOT
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmrescue.ntfs.index import Entry
-    from vmrescue.ntfs.store import File, Store
+    from vmrescue.ntfs.index import IndexEntry
+    from vmrescue.ntfs.store import File, FileStore
     from vmrescue.ntfs.structures.file_name import FileName
     from vmrescue.ntfs.structures.record import Reference
 
@@ -57,12 +57,12 @@ class Directory:
             raise UsageError(f"{name!r} may be {names}, which differ only in case: spell it as it is")
         return found[0] if found else None
 
-    def named(self, entry: Entry) -> Named:
+    def named(self, entry: IndexEntry) -> Named:
         """The name and the file's reference in an entry of the directory's index."""
         return Named(read_file_name(entry.key, self.index.root.position), entry.reference)
 
 
-def open_directory(store: Store, names: list[str]) -> Directory:
+def open_directory(store: FileStore, names: list[str]) -> Directory:
     """The directory at a path, given as names from the root. Raises NotFoundError if there is none.
 
     Reparse points are not followed: outside of their Windows their targets may mean something else.
@@ -80,7 +80,7 @@ def open_directory(store: Store, names: list[str]) -> Directory:
     return directory
 
 
-def find_entry(store: Store, path: str) -> tuple[Directory, Named]:
+def find_entry(store: FileStore, path: str) -> tuple[Directory, Named]:
     """The entry at a path, and the directory that it is in. Raises NotFoundError if there is none."""
     *parents, name = file_path.split(path) or [""]
     directory = open_directory(store, parents)
@@ -90,7 +90,7 @@ def find_entry(store: Store, path: str) -> tuple[Directory, Named]:
     return directory, named
 
 
-def find_file(store: Store, path: str) -> File:
+def find_file(store: FileStore, path: str) -> File:
     """The file or directory at a path, also the root. Raises NotFoundError if there is none."""
     if not file_path.split(path):
         return store.file(ROOT)

@@ -37,7 +37,7 @@ NODE = struct.Struct("<IIIB3x")  # first entry, end of entries, end of the node,
 ENTRY = struct.Struct("<8sHHHH")  # reference (or place of the data), length, key's length, flags, unused
 
 
-class Entry(NamedTuple):
+class IndexEntry(NamedTuple):
     """One entry of a node. `node` is the VCN of its child node's block; None if it has no child."""
 
     body: bytes
@@ -67,7 +67,7 @@ class Entry(NamedTuple):
         """Bytes of the entry as stored."""
         return len(self.body) + (8 if self.node is not None else 0)
 
-    def over(self, node: BlockVcn | None) -> Entry:
+    def over(self, node: BlockVcn | None) -> IndexEntry:
         """This entry with another child node, or none."""
         return self._replace(node=node)
 
@@ -85,7 +85,7 @@ class Node:
     `vcn` is the block's, None for the root; `start` is where its entries begin.
     """
 
-    def __init__(self, vcn: BlockVcn | None, entries: list[Entry], raw: bytearray, start: int) -> None:
+    def __init__(self, vcn: BlockVcn | None, entries: list[IndexEntry], raw: bytearray, start: int) -> None:
         self.vcn = vcn
         self.entries = entries
         self.raw = raw
@@ -159,12 +159,12 @@ class Index:
             raise FormatError("index block", position + 0x10, f"VCN {vcn}", int.from_bytes(block[0x10:0x18], "little"))
         return read_node(vcn, block, BLOCK_HEADER, position)
 
-    def find(self, key: Key) -> Entry | None:
+    def find(self, key: Key) -> IndexEntry | None:
         """The entry with that key; None if there is none."""
         entry = next(self.entries(key), None)
         return entry if entry and self.collation.key(entry.key) == key else None
 
-    def entries(self, start: Key | None = None, seen: set[BlockVcn] | None = None) -> Iterator[Entry]:
+    def entries(self, start: Key | None = None, seen: set[BlockVcn] | None = None) -> Iterator[IndexEntry]:
         """All entries with a key, ascending; with `start`, from the first that does not sort before it.
 
         The VCNs of the blocks that were read are added to `seen`.
@@ -207,14 +207,14 @@ def read_node(vcn: BlockVcn | None, data: bytearray, header: int, position: int)
     end += header
     if first < NODE_HEADER or end > len(data):
         raise FormatError("index node", position + header, f"entries within {len(data)} bytes", f"{at} to {end}")
-    entries: list[Entry] = []
+    entries: list[IndexEntry] = []
     while at + ENTRY_HEADER <= end:
         _, length, key_length, flags, _ = ENTRY.unpack_from(data, at)
         below = 8 if flags & HAS_NODE else 0
         if length % 8 or at + length > end or ENTRY_HEADER + key_length + below > length:
             raise FormatError("index entry", position + at, f"an entry within {end - at} bytes", length)
         node = BlockVcn(int.from_bytes(data[at + length - 8 : at + length], "little")) if below else None
-        entries.append(Entry(bytes(data[at : at + length - below]), node))
+        entries.append(IndexEntry(bytes(data[at : at + length - below]), node))
         if flags & IS_LAST:
             _check_nodes(entries, position + header)
             return Node(vcn, entries, data, start)
@@ -222,7 +222,7 @@ def read_node(vcn: BlockVcn | None, data: bytearray, header: int, position: int)
     raise FormatError("index node", position + at, "a last entry", "none")
 
 
-def _check_nodes(entries: list[Entry], position: int) -> None:
+def _check_nodes(entries: list[IndexEntry], position: int) -> None:
     """Raises FormatError unless all entries of a node have child nodes, or none has."""
     if len({entry.node is None for entry in entries}) > 1:
         raise FormatError("index node", position, "a node below each entry, or below none", "some of each")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import NotFoundError, VmRescueError
 from vmrescue.ntfs.bitmap import bit_parts
 from vmrescue.ntfs.directory import find_file
-from vmrescue.ntfs.store import Store
+from vmrescue.ntfs.store import FileStore
 from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.run_list import HOLE
 from vmrescue.ntfs.structures.system_files import BITMAP, LOG_FILE, MFT, VOLUME
@@ -43,7 +43,7 @@ def signs(device: BlockDevice, files: Iterable[str], thorough: bool = True) -> I
         files: paths of hives and their logs, whose first pages change with every write. Missing ones are skipped.
         thorough: False leaves out $MFT, $Bitmap and $UsnJrnl, where reading is slow.
     """
-    store = Store(device)
+    store = FileStore(device)
     found: dict[str, Callable[[], list[Range]]] = {
         "$LogFile": lambda: _part(store.file(LOG_FILE).stream(Kind.DATA), 0, LOG_START if thorough else RESTART_PAGES),
         "$Volume's flags": lambda: [(store.mft.position(VOLUME), store.boot.record_size)],
@@ -76,13 +76,13 @@ def _part(stream: Stream, first: int = 0, length: int | None = None) -> list[Ran
     return [(position, size) for position, size in pieces if position != HOLE]
 
 
-def _usn_journal(store: Store) -> list[Range]:
+def _usn_journal(store: FileStore) -> list[Range]:
     stream = find_file(store, USN_JOURNAL).stream(Kind.DATA, USN_STREAM)
     first = max(0, stream.size - JOURNAL_END)
     return _part(stream, first, stream.size - first)
 
 
-def _start(store: Store, path: str) -> list[Range]:
+def _start(store: FileStore, path: str) -> list[Range]:
     file = find_file(store, path)
     stream = file.stream(Kind.DATA)
     if not stream.attribute.non_resident:
@@ -92,7 +92,7 @@ def _start(store: Store, path: str) -> list[Range]:
 
 def changed_clusters(before: BlockDevice, after: BlockDevice) -> Iterator[Range]:
     """The clusters, as ranges in bytes, that are free in only one of two states of a volume."""
-    old, new = (Store(device) for device in (before, after))
+    old, new = (FileStore(device) for device in (before, after))
     size = new.boot.cluster_size
     if size != old.boot.cluster_size:
         return

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import FormatError, NotFoundError
 from vmrescue.ntfs.directory import find_file
 from vmrescue.ntfs.log.state import log_reasons
-from vmrescue.ntfs.store import Store
+from vmrescue.ntfs.store import FileStore
 from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.system_files import LOG_FILE, VOLUME
 from vmrescue.volume.bitlocker import read_bitlocker
@@ -32,10 +32,10 @@ def volume_state(device: BlockDevice) -> VolumeState:
     """
     if bitlocker := read_bitlocker(device):
         return VolumeState(StateName.ENCRYPTED, bitlocker.reasons)
-    return read_state(Store(device))
+    return read_state(FileStore(device))
 
 
-def read_state(store: Store) -> VolumeState:
+def read_state(store: FileStore) -> VolumeState:
     """The state of an NTFS volume. Reads a few records, the log's restart pages, and a path in the root directory."""
     found: list[tuple[StateName, list[str]]] = [
         (StateName.HIBERNATED, _hibernation(store)),
@@ -46,7 +46,7 @@ def read_state(store: Store) -> VolumeState:
     return VolumeState(next((name for name, some in found if some), StateName.CLEAN), reasons)
 
 
-def _hibernation(store: Store) -> list[str]:
+def _hibernation(store: FileStore) -> list[str]:
     try:
         file = find_file(store, HIBERNATION_FILE)
     except NotFoundError:
@@ -58,7 +58,7 @@ def _hibernation(store: Store) -> list[str]:
     return [f"{HIBERNATION_FILE} {ASLEEP[signature]}"] if signature in ASLEEP else []
 
 
-def volume_flags(store: Store) -> tuple[int, int, int]:
+def volume_flags(store: FileStore) -> tuple[int, int, int]:
     """(major version, minor version, flags) of the volume."""
     attribute = store.file(VOLUME).get(Kind.VOLUME_INFORMATION)
     if attribute.non_resident or attribute.value_length < _INFORMATION.size:
@@ -67,7 +67,7 @@ def volume_flags(store: Store) -> tuple[int, int, int]:
     return major, minor, flags
 
 
-def _dirty(store: Store) -> list[str]:
+def _dirty(store: FileStore) -> list[str]:
     _, _, flags = volume_flags(store)
     reasons = {DIRTY: "the volume is marked as dirty", CHKDSK_UNDERWAY: "a check of the volume was broken off"}
     return [reason for flag, reason in reasons.items() if flags & flag]

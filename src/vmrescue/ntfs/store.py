@@ -1,6 +1,6 @@
 """A volume's files, and what they share: geometry, pending writes, file table, free clusters, upper-case table.
 
-`File` and `Store` refer to each other, so both are in this module.
+`File` and `FileStore` refer to each other, so both are in this module.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from vmrescue.ntfs.structures.run_list import RunList
 
 
-class Store:
+class FileStore:
     """The shared parts of a volume. Opening it reads only the boot sector and $MFT's own record."""
 
     def __init__(self, device: BlockDevice) -> None:
@@ -99,7 +99,7 @@ class Store:
 class File:
     """A file or directory: its base record, and its extension records, which are read when they are needed."""
 
-    def __init__(self, store: Store, base: FileRecord) -> None:
+    def __init__(self, store: FileStore, base: FileRecord) -> None:
         self.store = store
         self.base = base
         self.lines = self._read_list()  # the attribute list; empty if the base record has all attributes

@@ -38,7 +38,7 @@ from vmrescue.ntfs.index import FILE_NAMES
 from vmrescue.ntfs.info import FileInfo, described, listed
 from vmrescue.ntfs.log.state import empty_log
 from vmrescue.ntfs.state import NTFS_3, read_state, volume_flags
-from vmrescue.ntfs.store import Store
+from vmrescue.ntfs.store import FileStore
 from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.file_name import FileAttribute, Space, file_names
 from vmrescue.ntfs.structures.positions import Lcn, Vcn
@@ -67,7 +67,7 @@ class NtfsVolume:
     """
 
     def __init__(self, device: BlockDevice) -> None:
-        self._store = Store(device)
+        self._store = FileStore(device)
         self._boot = self._store.boot
         self._prepared = False  # whether the log is known to be empty, and the quotas to be out of date
 

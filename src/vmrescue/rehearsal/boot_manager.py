@@ -13,7 +13,7 @@ from vmrescue.bcd.objects import Application
 from vmrescue.errors import NotFoundError
 from vmrescue.rehearsal import endings
 from vmrescue.rehearsal.about import BadFile, LostDevice, LostObject
-from vmrescue.rehearsal.files import Kind, fault_of_file
+from vmrescue.rehearsal.files import FaultKind, fault_of_file
 from vmrescue.rehearsal.firmware import places_without_type
 from vmrescue.rehearsal.stage import Fact, odd, stop, unknown
 from vmrescue.rehearsal.way import BOOT_SEQUENCE, DEFAULT, DEVICE, DISPLAY_ORDER, OS_DEVICE, PATH, SYSTEM_ROOT
@@ -189,10 +189,10 @@ def _loader_file(way: Way, entry: BcdObject, volume: Volume, path: str) -> Itera
     fault = fault_of_file(volume, path.strip("\\"), program=windows, machine=machine)
     if fault is None:
         yield Fact(what, "it is there")
-    elif fault.kind is Kind.UNKNOWN:
+    elif fault.kind is FaultKind.UNKNOWN:
         yield unknown(what, fault.said)
     else:
-        ends = {Kind.MISSING: endings.NO_LOADER, Kind.MACHINE: endings.OTHER_MACHINE}
+        ends = {FaultKind.MISSING: endings.NO_LOADER, FaultKind.MACHINE: endings.OTHER_MACHINE}
         ending = ends.get(fault.kind, endings.BAD_LOADER)
         yield stop(what, fault.said, ending, BadFile(volume, path.strip("\\"), fault))
     usual = OLD_NAMES[way.generation]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.rehearsal import endings
 from vmrescue.rehearsal.about import BadFile, BadService
-from vmrescue.rehearsal.files import Kind
+from vmrescue.rehearsal.files import FaultKind
 from vmrescue.rehearsal.loader import ending_of, file_fact
 from vmrescue.rehearsal.services import BOOT, CRITICAL, DISABLED, IGNORED
 from vmrescue.rehearsal.stage import Fact, odd, stop, unknown
@@ -53,7 +53,7 @@ def _fact(way: Way, service: Service, fault: Fault) -> Fact:
         critical=service.error_control == CRITICAL,
         expected=late or service.error_control in (IGNORED, None),
     )
-    if fault.kind is Kind.UNKNOWN:
+    if fault.kind is FaultKind.UNKNOWN:
         return unknown(what, fault.said)
     if late:
         return odd(what, f"{fault.said}; StartOverride says that certain hardware does not need it", about)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from vmrescue.volumes.disk import Volume
 
 
-class Kind(StrEnum):
+class FaultKind(StrEnum):
     """What is wrong with a file."""
 
     MISSING = "missing"
@@ -29,7 +29,7 @@ class Kind(StrEnum):
 class Fault:
     """What is wrong, and how it is said."""
 
-    kind: Kind
+    kind: FaultKind
     said: str
 
 
@@ -43,13 +43,13 @@ def fault_of_file(volume: Volume, path: str, program: bool = True, machine: str 
     try:
         size, head = volume.files.head(path, HEAD)
     except NotFoundError:
-        return Fault(Kind.MISSING, "it is not there")
+        return Fault(FaultKind.MISSING, "it is not there")
     except (FormatError, UnsupportedError, UsageError) as error:  # a name that fits several; compressed as a whole
-        return Fault(Kind.UNKNOWN, str(error))
+        return Fault(FaultKind.UNKNOWN, str(error))
     if not size:
-        return Fault(Kind.EMPTY, "it is empty")
+        return Fault(FaultKind.EMPTY, "it is empty")
     if not any(head):
-        return Fault(Kind.ZEROS, f"its first {len(head)} bytes are zeros")
+        return Fault(FaultKind.ZEROS, f"its first {len(head)} bytes are zeros")
     return _fault_of_program(head, size, machine) if program else None
 
 
@@ -57,11 +57,11 @@ def _fault_of_program(head: bytes, size: int, machine: str | None) -> Fault | No
     try:
         found = read_program(head)
     except FormatError as error:
-        return Fault(Kind.NO_PROGRAM, str(error))
+        return Fault(FaultKind.NO_PROGRAM, str(error))
     if found.end > size:
-        return Fault(Kind.CUT, f"it has {size} bytes, and its headers say {found.end}")
+        return Fault(FaultKind.CUT, f"it has {size} bytes, and its headers say {found.end}")
     if machine and found.machine != machine:
-        return Fault(Kind.MACHINE, f"it is a program for {found.machine}, not for {machine}")
+        return Fault(FaultKind.MACHINE, f"it is a program for {found.machine}, not for {machine}")
     return None
 
 

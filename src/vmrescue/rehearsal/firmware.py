@@ -15,7 +15,7 @@ from vmrescue.errors import FormatError, UnsupportedError, UsageError
 from vmrescue.ntfs.structures.boot_sector import END, END_AT, HIDDEN_AT, NOT_BOOTABLE, PROGRAM
 from vmrescue.rehearsal import endings
 from vmrescue.rehearsal.about import ActiveFlag, BadFile, HiddenSectors, LostType
-from vmrescue.rehearsal.files import Fault, Kind, fault_of_file
+from vmrescue.rehearsal.files import Fault, FaultKind, fault_of_file
 from vmrescue.rehearsal.stage import Fact, odd, stop, unknown
 
 if TYPE_CHECKING:
@@ -100,14 +100,14 @@ def _manager_of_bios(volume: Volume, about: ActiveFlag) -> Iterator[Fact]:
         return
     nature = volume.files.nature(BIOS_MANAGER)
     if nature is None and not about.candidates:
-        gone = BadFile(volume, BIOS_MANAGER, Fault(Kind.MISSING, "it is not there"))
+        gone = BadFile(volume, BIOS_MANAGER, Fault(FaultKind.MISSING, "it is not there"))
         yield stop(what, "it is not there, and on no other partition", endings.NO_BOOTMGR, gone)
     elif nature is None or nature.directory:
         yield stop(what, "it is not there", endings.NO_BOOTMGR, about)
     elif "compressed" in " ".join(nature.packed):
         yield stop(what, "NTFS has compressed it", endings.PACKED_BOOTMGR)
     elif fault := fault_of_file(volume, BIOS_MANAGER, program=False):
-        if fault.kind is Kind.UNKNOWN:
+        if fault.kind is FaultKind.UNKNOWN:
             yield unknown(what, fault.said)
         else:
             yield stop(what, fault.said, endings.NO_BOOTMGR, BadFile(volume, BIOS_MANAGER, fault))
@@ -170,13 +170,13 @@ def _programs(volumes: list[Volume]) -> Iterator[Fact]:
             if fault is None:
                 sound = True
                 facts.append(Fact(what, "it is there"))
-            elif fault.kind is Kind.MISSING:
+            elif fault.kind is FaultKind.MISSING:
                 missing.append((what, fault, BadFile(volume, path, fault)))
             else:
                 bad.append((what, fault, BadFile(volume, path, fault)))
     yield from facts
     for what, fault, about in bad:
-        if fault.kind is Kind.UNKNOWN:
+        if fault.kind is FaultKind.UNKNOWN:
             yield unknown(what, fault.said)
         elif sound:
             yield odd(what, fault.said, about)

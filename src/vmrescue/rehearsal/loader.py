@@ -11,7 +11,7 @@ from vmrescue.errors import NotFoundError, VmRescueError
 from vmrescue.registry.base_block import LOG_SUFFIXES
 from vmrescue.rehearsal import endings
 from vmrescue.rehearsal.about import BadFile
-from vmrescue.rehearsal.files import Kind, fault_of_file
+from vmrescue.rehearsal.files import FaultKind, fault_of_file
 from vmrescue.rehearsal.stage import Fact, State, odd, stop, unknown
 
 if TYPE_CHECKING:
@@ -111,14 +111,14 @@ def file_fact(way: Way, path: str, ends: tuple[endings.Ending, endings.Ending, e
     what = f"\\{path} on {volume}"
     if fault is None:
         return Fact(what, "it is there")
-    if fault.kind is Kind.UNKNOWN:
+    if fault.kind is FaultKind.UNKNOWN:
         return unknown(what, fault.said)
     return stop(what, fault.said, ending_of(fault, ends), BadFile(volume, path, fault))
 
 
 def ending_of(fault: Fault, ends: tuple[endings.Ending, endings.Ending, endings.Ending]) -> endings.Ending:
     missing, bad, machine = ends
-    return {Kind.MISSING: missing, Kind.MACHINE: machine}.get(fault.kind, bad)
+    return {FaultKind.MISSING: missing, FaultKind.MACHINE: machine}.get(fault.kind, bad)
 
 
 def _languages(way: Way) -> Iterator[Fact]:
@@ -133,5 +133,5 @@ def _languages(way: Way) -> Iterator[Fact]:
     for name in names:
         fault = fault_of_file(way.windows.volume, f"{way.system32}\\{name}", program=False)
         if fault:
-            state = unknown if fault.kind is Kind.UNKNOWN else odd
+            state = unknown if fault.kind is FaultKind.UNKNOWN else odd
             yield state(f"\\{way.system32}\\{name}", fault.said)

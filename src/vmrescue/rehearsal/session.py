@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from vmrescue import file_path
 from vmrescue.errors import VmRescueError
 from vmrescue.rehearsal import endings
-from vmrescue.rehearsal.files import Kind, fault_of_file
+from vmrescue.rehearsal.files import FaultKind, fault_of_file
 from vmrescue.rehearsal.loader import bad_hive, file_fact
 from vmrescue.rehearsal.stage import Fact, odd, stop, unknown
 from vmrescue.windows.registry_file import RegistryFile
@@ -103,4 +103,6 @@ def _logon(way: Way) -> Iterator[Fact]:
         if path is None:
             yield unknown(f"Winlogon\\{value}", f"{program}: where that lies is not known")
         elif fault is not None:
-            yield (unknown if fault.kind is Kind.UNKNOWN else odd)(f"Winlogon\\{value}", f"{program}: {fault.said}")
+            yield (unknown if fault.kind is FaultKind.UNKNOWN else odd)(
+                f"Winlogon\\{value}", f"{program}: {fault.said}"
+            )

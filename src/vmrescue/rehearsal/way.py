@@ -13,7 +13,7 @@ from vmrescue.bcd import Boot, Device, Partition
 from vmrescue.bcd.device import RamDisk, encode
 from vmrescue.errors import NotFoundError
 from vmrescue.readers.hive.children import children
-from vmrescue.rehearsal.files import Fault, Kind, fault_of_file, machine_of
+from vmrescue.rehearsal.files import Fault, FaultKind, fault_of_file, machine_of
 from vmrescue.rehearsal.services import Services
 from vmrescue.windows.loaders import is_device
 
@@ -166,7 +166,7 @@ class Way:
         if service.name not in self._faults:
             path = self.path_of(service)
             self._faults[service.name] = (
-                Fault(Kind.UNKNOWN, f"{service.path}: where that lies is not known")
+                Fault(FaultKind.UNKNOWN, f"{service.path}: where that lies is not known")
                 if path is None
                 else fault_of_file(self.windows.volume, path, machine=self.machine)
             )

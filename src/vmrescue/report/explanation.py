@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from vmrescue.checks.check import FAMILIES
 from vmrescue.checks.rules import CHECKS
-from vmrescue.checks.steps import PROCEDURE, Step
+from vmrescue.checks.steps import PROCEDURE, RunbookStep
 from vmrescue.checks.stop_codes import STOP_CODES
 from vmrescue.diagnosis.command_line import COMMANDS, only
 from vmrescue.rehearsal.endings import stages_of
@@ -115,7 +115,10 @@ def page() -> str:
         "",
         "| step | checks |",
         "| --- | --- |",
-        *(f"| {step} | {_names(check.id for check in CHECKS.values() if check.step == step)} |" for step in Step),
+        *(
+            f"| {step} | {_names(check.id for check in CHECKS.values() if check.step == step)} |"
+            for step in RunbookStep
+        ),
     ]
     for family in FAMILIES:
         lines += ["", f"## About {family}"]

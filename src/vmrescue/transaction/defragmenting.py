@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from vmrescue.ntfs.bitmap import Flip, Piece
     from vmrescue.ntfs.defrag.placement import Moves
-    from vmrescue.ntfs.store import Store
+    from vmrescue.ntfs.store import FileStore
     from vmrescue.ntfs.structures.positions import Lcn, Nth
     from vmrescue.transaction.target import Made
     from vmrescue.windows import Volume
@@ -242,7 +242,7 @@ class Defragmentation:
         self._image.recorder.written.append((at, len(data)))
 
 
-def keys_of(store: Store, files: Iterable[str]) -> set[Key] | None:
+def keys_of(store: FileStore, files: Iterable[str]) -> set[Key] | None:
     """The attributes in clusters of the files at these paths; None where no path is given. Raises NotFoundError."""
     records = {find_file(store, path).number for path in files}
     if not records:
@@ -329,13 +329,13 @@ def _must_be_sound(volume: Volume) -> None:
         raise RefusedError(f"{volume} is damaged ({problems[0]}): nothing on it is moved before chkdsk has mended it")
 
 
-def _planner(store: Store, moves: Moves) -> Defragmenter:
+def _planner(store: FileStore, moves: Moves) -> Defragmenter:
     clusters = store.clusters
     zone = (store.mft.runs.next_lcn or 0, clusters.zone_size)
     return Defragmenter(Placement(moves, read_layout(store), clusters.free_pieces(), store.boot.cluster_count, zone))
 
 
-def _left(store: Store, planner: Defragmenter, keys: set[Key] | None) -> list[Fragmented]:
+def _left(store: FileStore, planner: Defragmenter, keys: set[Key] | None) -> list[Fragmented]:
     return [described(store, placed) for placed in planner.left() if keys is None or placed.key in keys]
 
 
@@ -343,7 +343,7 @@ def _shadow_notes(volume: Volume) -> list[str]:
     return [SNAPSHOT_NOTE] if has_shadow_copies(volume) else []
 
 
-def _limit_notes(store: Store, planner: Defragmenter, free_space: bool) -> list[str]:
+def _limit_notes(store: FileStore, planner: Defragmenter, free_space: bool) -> list[str]:
     """Why free space could not become one extent, where what may not move parts the volume."""
     if (
         not free_space

@@ -42,7 +42,7 @@ BOOT_RECORD = Struct(
 )
 
 
-class Entry(NamedTuple):
+class MbrEntry(NamedTuple):
     """A used slot of a boot record; `start` and `sectors` as stored."""
 
     slot: int
@@ -61,7 +61,7 @@ class BootRecord(NamedTuple):
     """A master or extended boot record."""
 
     disk_signature: int
-    entries: list[Entry]
+    entries: list[MbrEntry]
 
 
 def read_boot_record(device: BlockDevice, position: int) -> BootRecord:
@@ -71,7 +71,7 @@ def read_boot_record(device: BlockDevice, position: int) -> BootRecord:
         record = BOOT_RECORD.parse(data)
     except ConstError:
         raise FormatError("boot record", position + 510, "the signature 55 AA", data[510:].hex(" ")) from None
-    entries = [Entry(i, e.boot_flag, e.type, e.start, e.sectors) for i, e in enumerate(record.entries, 1) if e.type]
+    entries = [MbrEntry(i, e.boot_flag, e.type, e.start, e.sectors) for i, e in enumerate(record.entries, 1) if e.type]
     return BootRecord(record.disk_signature, entries)
 
 

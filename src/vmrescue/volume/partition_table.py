@@ -55,7 +55,7 @@ def _read_mbr(device: BlockDevice) -> tuple[mbr.BootRecord | None, FormatError |
         return None, error
 
 
-def _protective(record: mbr.BootRecord) -> mbr.Entry | None:
+def _protective(record: mbr.BootRecord) -> mbr.MbrEntry | None:
     """The entry that protects a GPT from programs that know only MBRs; None if there is none."""
     return next((entry for entry in record.entries if entry.type == GPT_PROTECTIVE), None)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.checks.check import check
 from vmrescue.checks.facts import VolumeFact
-from vmrescue.checks.steps import Step
+from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 from vmrescue.plan import FileRef, SetActive
 from vmrescue.rehearsal.about import ActiveFlag
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     repair="make the partition active that has \\bootmgr, where exactly one has",
     source="Microsoft, learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/os-bucket-boot-failure and "
     "os-bootmgr-missing",
-    step=Step.REPAIR_VM,
+    step=RunbookStep.REPAIR_VM,
     needs=(Part.VOLUMES,),
 )
 def active_partition(subject: Subject) -> Iterator[Finding]:

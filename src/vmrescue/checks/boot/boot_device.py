@@ -8,7 +8,7 @@ from vmrescue.bcd import Device, Format, edits
 from vmrescue.bcd.device import encode
 from vmrescue.checks.boot.boot_elements import element_fact
 from vmrescue.checks.check import check
-from vmrescue.checks.steps import Step
+from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 from vmrescue.rehearsal.about import LostDevice
 from vmrescue.rehearsal.way import DEVICE, OS_DEVICE
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     "the lost one",
     source="Microsoft, learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/error-code-0xc000000e and "
     "boot-error-status-not-found",
-    step=Step.REPAIR_VM,
+    step=RunbookStep.REPAIR_VM,
     needs=(Part.BOOT_STORE,),
 )
 def boot_device(subject: Subject) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.checks.check import check
 from vmrescue.checks.facts import Setting
-from vmrescue.checks.steps import Step
+from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 from vmrescue.plan import RegistryData
 from vmrescue.rehearsal import endings
@@ -35,7 +35,7 @@ START = "Start"
     "own is off, though its file is there",
     repair="set Start to 0",
     source='Microsoft, "Stop error 7B or Inaccessible_Boot_Device"',
-    step=Step.REPAIR_VM,
+    step=RunbookStep.REPAIR_VM,
     needs=(Part.WINDOWS,),
 )
 def boot_driver(subject: Subject) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from vmrescue.bcd.new_store import new_manager
 from vmrescue.checks.boot.boot_elements import element_fact
 from vmrescue.checks.check import check
 from vmrescue.checks.facts import PartFact
-from vmrescue.checks.steps import Step
+from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 from vmrescue.errors import NotFoundError
 from vmrescue.rehearsal import endings
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     "alone; with it make {bootmgr} anew",
     source="Microsoft, learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/boot-error-0xc0000034; "
     "BcdBootMgrElementTypes",
-    step=Step.REPAIR_VM,
+    step=RunbookStep.REPAIR_VM,
     needs=(Part.BOOT_STORE,),
 )
 def boot_entry(subject: Subject) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from vmrescue import file_path
 from vmrescue.checks.check import check
 from vmrescue.checks.facts import Setting
-from vmrescue.checks.steps import Step
+from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 from vmrescue.plan import RegistryData
 from vmrescue.windows.hive_changes import set_value
@@ -34,7 +34,7 @@ AUTOCHECK = "AUTOCHECK"  # a word before the program: its checks are shown
     fires="a line of BootExecute, in a control set that may boot, names a program that is not in System32",
     repair='take the line out; where none is left, "autocheck autochk *" as Windows has it',
     source='Microsoft, "Inside Native Applications"; the repair tool RepairAzVMDisk, which puts the usual line back',
-    step=Step.REPAIR_VM,
+    step=RunbookStep.REPAIR_VM,
     needs=(Part.WINDOWS,),
     applicability="on_request",
 )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from vmrescue.checks.boot.driver_store import spare_driver
 from vmrescue.checks.check import check
 from vmrescue.checks.facts import FileFact
-from vmrescue.checks.steps import Step
+from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 from vmrescue.digests import sha256
 from vmrescue.errors import FormatError, NotFoundError, UnsupportedError, UsageError
@@ -20,7 +20,7 @@ from vmrescue.plan import FileRef, PutFile
 from vmrescue.readers.file_system import whole
 from vmrescue.rehearsal import endings
 from vmrescue.rehearsal.about import BadFile, BadService
-from vmrescue.rehearsal.files import Kind, fault_of_file, machine_of
+from vmrescue.rehearsal.files import FaultKind, fault_of_file, machine_of
 from vmrescue.rehearsal.own_services import is_own
 from vmrescue.rehearsal.stage import State
 from vmrescue.upcase import upper
@@ -59,7 +59,7 @@ NO_PROGRAMS = ("BOOTMGR",)  # in the format of Windows' programs
     repair="write the copy in its place",
     source='Microsoft, "BCDBoot Command-Line Options"; '
     "learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/boot-error-0xc000000f and os-bootmgr-missing",
-    step=Step.REPAIR_VM,
+    step=RunbookStep.REPAIR_VM,
     needs=(Part.OS_VOLUME,),
     applicability="on_request",
 )
@@ -74,7 +74,7 @@ def boot_file(subject: Subject) -> Iterator[Finding]:
         if spare is None:
             continue
         path, content = spare
-        before = None if bad.fault.kind is Kind.MISSING else sha256([_content(bad.volume, bad.path)])
+        before = None if bad.fault.kind is FaultKind.MISSING else sha256([_content(bad.volume, bad.path)])
         yield boot_file.finding(
             f"\\{bad.path} on {bad.volume}: {bad.fault.said}; \\{path} on {windows.volume} is whole",
             severity="critical" if driver or fact.state is State.STOP else "warning",

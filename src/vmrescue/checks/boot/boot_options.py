@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vmrescue.checks.boot.boot_elements import delete_element, element_fact, text_of
 from vmrescue.checks.check import check
-from vmrescue.checks.steps import Step
+from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ OPTIONS = {
     repair="delete the element",
     source="Microsoft, learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/troubleshoot-rdp-safe-mode; "
     "BcdOSLoaderElementTypes",
-    step=Step.REPAIR_VM,
+    step=RunbookStep.REPAIR_VM,
     needs=(Part.BOOT_STORE,),
     applicability="on_request",
 )

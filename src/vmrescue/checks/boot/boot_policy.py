@@ -9,7 +9,7 @@ from vmrescue.bcd.elements import Format
 from vmrescue.checks.check import check
 from vmrescue.checks.fact import Choice
 from vmrescue.checks.facts import BootSettings
-from vmrescue.checks.steps import Step
+from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 from vmrescue.windows.hive_changes import hive_changes
 
@@ -47,7 +47,7 @@ SETTINGS = (_Setting("integrityservices", 0x1500004B, Format.INTEGER, 1), RECOVE
     "IgnoreAllFailures; and Windows RE has no room in memory, or the policy says that the machine is Azure's",
     repair="set both, and integrityservices, as Microsoft has it for disks that go to Azure",
     source='Microsoft, "Prepare a Windows VHD or VHDX to upload to Azure"',
-    step=Step.REPAIR_VM,
+    step=RunbookStep.REPAIR_VM,
     needs=(Part.BOOT_STORE,),
     applicability="on_request",
 )

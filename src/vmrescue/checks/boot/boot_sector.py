@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.checks.check import check
 from vmrescue.checks.facts import VolumeFact
-from vmrescue.checks.steps import Step
+from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 from vmrescue.digests import sha256
 from vmrescue.ntfs.edit.boot_restore import spare_boot_sector
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     repair="write the copy in its place",
     source="NTFS: the copy of the boot sector lies in the sector behind the volume's last one; Microsoft, "
     "learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/troubleshoot-guide-not-bootable-disk",
-    step=Step.REPAIR_VM,
+    step=RunbookStep.REPAIR_VM,
     needs=(Part.VOLUMES,),
 )
 def boot_sector(subject: Subject) -> Iterator[Finding]:

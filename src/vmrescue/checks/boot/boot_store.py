@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from vmrescue.bcd.new_store import STORE_MINOR, NewLoader, new_store
 from vmrescue.checks.check import check
 from vmrescue.checks.facts import FileFact
-from vmrescue.checks.steps import Step
+from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 from vmrescue.plan import FileRef, PutFile
 from vmrescue.registry import Hive
@@ -48,7 +48,7 @@ HIVE_NAME = "BCD"
     "Windows RE, and nothing of what else a store may hold",
     source='Microsoft, "BCDBoot Command-Line Options"; '
     "learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/boot-error-0xc000000f",
-    step=Step.REPAIR_VM,
+    step=RunbookStep.REPAIR_VM,
     needs=(Part.WINDOWS,),
     applicability="on_request",
 )

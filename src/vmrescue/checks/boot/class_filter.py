@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.checks.check import check
 from vmrescue.checks.facts import Setting
-from vmrescue.checks.steps import Step
+from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 from vmrescue.plan import RegistryData
 from vmrescue.registry.operations import DeleteValue, SetValue
@@ -37,7 +37,7 @@ OWN_IS_LOST = "One of Windows' own is among them: its service has to be put righ
     repair="take the name out of the list, and delete a list that is then empty; nothing where one of Windows' own is "
     "lost too",
     source='Microsoft, "Stop error 7B or Inaccessible_Boot_Device": UpperFilters and LowerFilters',
-    step=Step.REPAIR_VM,
+    step=RunbookStep.REPAIR_VM,
     needs=(Part.WINDOWS,),
 )
 def class_filter(subject: Subject) -> Iterator[Finding]:

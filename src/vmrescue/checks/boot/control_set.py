@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.checks.check import check
 from vmrescue.checks.facts import Setting
-from vmrescue.checks.steps import Step
+from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 from vmrescue.plan import RegistryData, SetValue
 
@@ -34,7 +34,7 @@ OTHERS = {"Default": "Current", "Current": "Default"}
     fires="Select\\Default or Select\\Current is missing, no number, or the number of no control set",
     repair="set it to what the other of the two says, or to the only control set there is; else none",
     source='Microsoft, "HKLM\\SYSTEM\\CurrentControlSet\\Control" and "Last known good": the values of Select',
-    step=Step.REPAIR_VM,
+    step=RunbookStep.REPAIR_VM,
     needs=(Part.WINDOWS,),
 )
 def control_set(subject: Subject) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.checks.check import check
 from vmrescue.checks.facts import Setting
-from vmrescue.checks.steps import Step
+from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 from vmrescue.registry.operations import DeleteValue
 from vmrescue.windows.hive_changes import hive_changes
@@ -31,7 +31,7 @@ DRIVERS, LEVEL = "VerifyDrivers", "VerifyDriverLevel"
     fires="VerifyDrivers below Memory Management names drivers, in a control set that may boot",
     repair="delete VerifyDrivers and VerifyDriverLevel",
     source='Microsoft, "Driver Verifier", "Bug Check 0xC4: DRIVER_VERIFIER_DETECTED_VIOLATION"',
-    step=Step.REPAIR_VM,
+    step=RunbookStep.REPAIR_VM,
     needs=(Part.WINDOWS,),
     applicability="on_request",
 )

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from vmrescue.checks.check import check
 from vmrescue.checks.facts import VolumeFact
-from vmrescue.checks.steps import Step
+from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 from vmrescue.plan import FileRef, SetPartitionType
 from vmrescue.rehearsal.about import LostType
@@ -31,7 +31,7 @@ EFI_SYSTEM = UUID("c12a7328-f81f-11d2-ba4b-00a0c93ec93b")  # UEFI 2.10, 5.3.3
     fires="no partition of a GPT has the type of an EFI system partition, and FAT volumes hold a boot manager of UEFI",
     repair="give it that type, where exactly one volume is basic data and holds it",
     source="UEFI 2.10, 5.3.3; github.com/microsoft/mu_msvm, DeviceBootManagerLib.c: which volumes the firmware tries",
-    step=Step.REPAIR_VM,
+    step=RunbookStep.REPAIR_VM,
     needs=(Part.VOLUMES,),
     applicability="on_request",
 )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.checks.check import check
 from vmrescue.checks.facts import VolumeFact
-from vmrescue.checks.steps import Step
+from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 from vmrescue.plan import FileRef, SetHiddenSectors
 from vmrescue.rehearsal.about import HiddenSectors
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     repair="write the right number, in the boot sector and its copy",
     source="Microsoft, learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/"
     'boot-error-disk-read-error-occurred; "How NTFS Works": hidden sectors',
-    step=Step.REPAIR_VM,
+    step=RunbookStep.REPAIR_VM,
     needs=(Part.VOLUMES,),
 )
 def hidden_sectors(subject: Subject) -> Iterator[Finding]:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from vmrescue.checks.check import check
 from vmrescue.checks.facts import Setting
-from vmrescue.checks.steps import Step
+from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 from vmrescue.plan import RegistryData
 from vmrescue.registry.operations import SetValue
 from vmrescue.rehearsal import endings
 from vmrescue.rehearsal.about import BadService
-from vmrescue.rehearsal.files import Kind
+from vmrescue.rehearsal.files import FaultKind
 from vmrescue.rehearsal.own_services import is_own
 from vmrescue.rehearsal.services import BOOT, DISABLED
 from vmrescue.rehearsal.stage import State
@@ -40,7 +40,7 @@ OWN = "It is one of Windows' own: its file has to come from a Windows of the sam
     "that it may be missing; of Windows' own those without which the start ends",
     repair="set Start to 4 in each control set that may boot; nothing where it is one of Windows' own",
     source="Microsoft, learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/boot-error-0xc000000f",
-    step=Step.REPAIR_VM,
+    step=RunbookStep.REPAIR_VM,
     needs=(Part.WINDOWS,),
     applicability="on_request",
 )
@@ -48,7 +48,12 @@ def lost_driver(subject: Subject) -> Iterator[Finding]:
     windows, off = subject.windows, RegistryData.dword(DISABLED)
     for fact in subject.rehearsal.stage(endings.DRIVERS).facts:
         lost = fact.about
-        if not isinstance(lost, BadService) or lost.expected or not lost.file or lost.file.fault.kind != Kind.MISSING:
+        if (
+            not isinstance(lost, BadService)
+            or lost.expected
+            or not lost.file
+            or lost.file.fault.kind != FaultKind.MISSING
+        ):
             continue
         stops, own = fact.state is State.STOP, is_own(lost.name)
         if own and not stops:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.checks.check import check
 from vmrescue.checks.facts import PartFact
-from vmrescue.checks.steps import Step
+from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 from vmrescue.windows.boot_store import why_no_store
 from vmrescue.windows.faults import fault_of
@@ -36,7 +36,7 @@ SECRETS = ("SAM", "SECURITY", "DEFAULT")
     "partition table",
     repair="none: what is lost is restored from a backup, or made anew (bcdboot)",
     source='Microsoft, "Troubleshoot Windows boot configuration issues": 0xC000000F, 0xC000014C, 0xC0000218',
-    step=Step.REPAIR_VM,
+    step=RunbookStep.REPAIR_VM,
     needs=(Part.VOLUMES,),
     applicability="advice",
 )

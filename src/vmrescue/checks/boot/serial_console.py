@@ -13,7 +13,7 @@ from vmrescue.bcd import Format, ObjectType, edits, objects
 from vmrescue.checks.check import check
 from vmrescue.checks.fact import Choice
 from vmrescue.checks.facts import BootSettings
-from vmrescue.checks.steps import Step
+from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 from vmrescue.windows.hive_changes import hive_changes
 
@@ -59,7 +59,7 @@ class _Setting(NamedTuple):
     "115200 (or what the policy says); where the policy asks for the boot menu there, that it does not show",
     repair="set the elements",
     source='Microsoft, "Azure Serial Console for Windows", "Enable the Windows boot menu in the serial console"',
-    step=Step.SERIAL_AND_DUMP,
+    step=RunbookStep.SERIAL_AND_DUMP,
     needs=(Part.BOOT_STORE,),
 )
 def serial_console(subject: Subject) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vmrescue import file_path
 from vmrescue.checks.check import check
 from vmrescue.checks.facts import Setting
-from vmrescue.checks.steps import Step
+from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 from vmrescue.errors import ReadError, VmRescueError
 from vmrescue.plan import RegistryData
@@ -40,7 +40,7 @@ NOTHING, EMPTY = RegistryData.dword(0), RegistryData.sz("")
     repair="set SetupType to 0, and CmdLine to nothing",
     source="Microsoft, learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/"
     'troubleshoot-unexpected-restart-error-windows-installation; "Windows Setup States"',
-    step=Step.REPAIR_VM,
+    step=RunbookStep.REPAIR_VM,
     needs=(Part.WINDOWS,),
     applicability="on_request",
 )

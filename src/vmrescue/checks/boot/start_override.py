@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from vmrescue.checks.boot.boot_driver import storage_services
 from vmrescue.checks.check import check
 from vmrescue.checks.facts import Setting
-from vmrescue.checks.steps import Step
+from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 from vmrescue.registry.operations import DeleteValue
 from vmrescue.rehearsal.stage import State
@@ -32,7 +32,7 @@ OVERRIDE = "StartOverride"
     fires="a driver of this machine's bus has a value below StartOverride that is not 0",
     repair="delete the values",
     source="github.com/Azure/SAP-on-Azure-Scripts-and-Utilities/issues/147",
-    step=Step.REPAIR_VM,
+    step=RunbookStep.REPAIR_VM,
     needs=(Part.WINDOWS,),
     applicability="on_request",
 )

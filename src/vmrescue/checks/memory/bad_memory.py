@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from vmrescue.checks.boot.boot_elements import delete_element, element_fact
 from vmrescue.checks.check import check
 from vmrescue.checks.facts import Content, PageFrames
-from vmrescue.checks.steps import Step
+from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 from vmrescue.digests import sha256
 from vmrescue.units import counted, size_text
@@ -35,7 +35,7 @@ SHOWN_FRAMES = 256  # of a long list
     repair="delete the element",
     source='Microsoft, "Windows stop error: Status no memory"; BcdLibraryElementTypes, '
     "BcdLibraryIntegerList_BadMemoryList (0x1700000A)",
-    step=Step.BAD_MEMORY,
+    step=RunbookStep.BAD_MEMORY,
     needs=(Part.BOOT_STORE,),
 )
 def bad_memory(subject: Subject) -> Iterator[Finding]:

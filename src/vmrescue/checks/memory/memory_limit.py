@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.checks.boot.boot_elements import delete_element, element_fact, text_of
 from vmrescue.checks.check import check
-from vmrescue.checks.steps import Step
+from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ LIMITS = {
     repair="delete the element",
     source="Microsoft, BcdLibraryElementTypes and BcdOSLoaderElementTypes: 0x15000007, 0x1500000D, 0x1500000E, "
     "0x25000031",
-    step=Step.BAD_MEMORY,
+    step=RunbookStep.BAD_MEMORY,
     needs=(Part.BOOT_STORE,),
     applicability="on_request",
 )

@@ -14,7 +14,7 @@ from vmrescue.checks.fact import Difference
 from vmrescue.checks.facts import DumpSpace, KeySettings, Letters
 from vmrescue.checks.policy import Policy
 from vmrescue.checks.settings.registry_values import settings_of
-from vmrescue.checks.steps import Step
+from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 from vmrescue.errors import VmRescueError
 from vmrescue.plan import DeleteValue, RegistryData
@@ -48,7 +48,7 @@ ONE = RegistryData.dword(1)
     "where the dump would not fit on its volume",
     source='Microsoft, "Windows stop error: Status no memory", Control\\CrashControl; "Overview of memory dump file '
     'options for Windows" (FilterPages, DedicatedDumpFile)',
-    step=Step.SERIAL_AND_DUMP,
+    step=RunbookStep.SERIAL_AND_DUMP,
     needs=(Part.WINDOWS,),
 )
 def crash_dump(subject: Subject) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from vmrescue.checks.check import check
 from vmrescue.checks.facts import FileFact, Letters, PageFilePlace, Places, Setting
 from vmrescue.checks.policy import ASK_THE_DISK, page_file_line
 from vmrescue.checks.settings.page_file_place import QUESTIONS, place_of_page_file
-from vmrescue.checks.steps import Step
+from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 from vmrescue.errors import FormatError, UnsupportedError, UsageError
 from vmrescue.plan import DeleteFile, FileRef, RegistryData, SetValue
@@ -75,7 +75,7 @@ class Stray:
     "neither the disk nor an option tells where it belongs",
     source='Microsoft, "Windows stop error: Status no memory": page file; '
     "Control\\Session Manager\\Memory Management, PagingFiles and ExistingPageFiles; MountedDevices",
-    step=Step.PAGE_FILE,
+    step=RunbookStep.PAGE_FILE,
     needs=(Part.WINDOWS,),
 )
 def page_file(subject: Subject) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.checks.check import check
 from vmrescue.checks.facts import VolumeFact
-from vmrescue.checks.steps import Step
+from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 from vmrescue.errors import FormatError, UnsupportedError
 from vmrescue.ntfs.edit.boot_copy import read_boot_copy
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     fires="the sector behind an NTFS volume's last one does not hold what its first sector does",
     repair="write it where nothing else is in its place",
     source="NTFS: the copy of the boot sector lies in the sector behind the volume's last one",
-    step=Step.REPAIR_VM,
+    step=RunbookStep.REPAIR_VM,
     needs=(Part.VOLUMES,),
     applicability="on_request",
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from vmrescue.checks.check import check
 from vmrescue.checks.facts import Extents
 from vmrescue.checks.intents import Defragment
-from vmrescue.checks.steps import Step
+from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 from vmrescue.readers.ntfs.file_system import NtfsFileSystem
 from vmrescue.units import counted, size_text
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     "long as 64 MiB where at least 128 MiB are free (both can be set)",
     repair="none by itself: defragmentation helps, and is not undone",
     source='Microsoft, "Windows stop error: Status no memory": the boot volume is full or fragmented',
-    step=Step.FREE_SPACE,
+    step=RunbookStep.FREE_SPACE,
     needs=(Part.OS_VOLUME,),
     applicability="advice",
     advises=(Defragment,),

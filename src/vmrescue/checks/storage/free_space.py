@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vmrescue.checks.check import check
 from vmrescue.checks.facts import Growth, NoGrowth, Space
 from vmrescue.checks.intents import CleanUp, Expand
-from vmrescue.checks.steps import Step
+from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 from vmrescue.errors import VmRescueError
 from vmrescue.plan import DeleteFile, ExpandVolume
@@ -35,7 +35,7 @@ DISK_SIZES = tuple(size * GIB for size in (32, 64, 128, 256, 512, 1024, 2048, 40
     fires="the volume of Windows has less free than the policy wants (300 MiB unless set)",
     repair="clean up, as Disk Cleanup does",
     source='Microsoft, "Windows stop error: Status no memory": at least 300 MB free on the OS disk',
-    step=Step.FREE_SPACE,
+    step=RunbookStep.FREE_SPACE,
     needs=(Part.OS_VOLUME,),
     applicability="on_request",
     advises=(CleanUp, Expand),

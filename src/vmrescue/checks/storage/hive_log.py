@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.checks.check import check
 from vmrescue.checks.facts import HiveFact
-from vmrescue.checks.steps import Step
+from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 from vmrescue.plan import ReplayLog
 from vmrescue.windows.faults import fault_of
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     "checksum is wrong",
     repair="replay its transaction logs, as Windows would; one that no log mends is read as it is, and not edited",
     source="the hive's base block: primary and secondary sequence number, checksum",
-    step=Step.PAGE_FILE,
+    step=RunbookStep.PAGE_FILE,
     needs=(Part.VOLUMES,),
 )
 def hive_log(subject: Subject) -> Iterator[Finding]:

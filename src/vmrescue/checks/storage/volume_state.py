@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.checks.check import check
 from vmrescue.checks.facts import StateFact, VolumeFact
-from vmrescue.checks.steps import Step
+from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 from vmrescue.plan import FileRef, ReplayVolumeLog
 from vmrescue.volume import lost_boot_sector
@@ -70,7 +70,7 @@ MEANINGS: dict[str, str] = {
     "of a dynamic disk or storage pool, damaged, without its boot sector, or holds what is not read",
     repair="replay the log of an NTFS volume",
     source="NTFS: the flags in $Volume, the restart areas of $LogFile; hiberfil.sys; BitLocker's signature",
-    step=Step.REPAIR_VM,
+    step=RunbookStep.REPAIR_VM,
     needs=(Part.VOLUMES,),
     applicability="on_request",
 )

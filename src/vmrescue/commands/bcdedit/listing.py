@@ -18,7 +18,7 @@ from uuid import UUID
 from vmrescue.bcd import objects
 from vmrescue.bcd.device import Device, Partition
 from vmrescue.bcd.elements import Format
-from vmrescue.bcd.objects import Application, Image, Kind, braced
+from vmrescue.bcd.objects import Application, Image, ObjectKind, braced
 from vmrescue.bcd.store import DEFAULT_OBJECT, DISPLAY_ORDER, guid_of
 from vmrescue.commands.bcdedit import messages
 from vmrescue.commands.bcdedit.data import ADDRESSES_OF_HOSTS
@@ -76,11 +76,11 @@ def _active(store: Store) -> list[BcdObject]:
 
 
 def _is_image(image: Image) -> Callable[[BcdObject], bool]:
-    return lambda each: each.type.kind is Kind.APPLICATION and each.type.subclass == image
+    return lambda each: each.type.kind is ObjectKind.APPLICATION and each.type.subclass == image
 
 
 def _is_application(application: Application) -> Callable[[BcdObject], bool]:
-    return lambda each: each.type.kind is Kind.APPLICATION and each.type.application is application
+    return lambda each: each.type.kind is ObjectKind.APPLICATION and each.type.application is application
 
 
 _TYPES: dict[str, Callable[[BcdObject], bool]] = {
@@ -90,7 +90,7 @@ _TYPES: dict[str, Callable[[BcdObject], bool]] = {
     "bootmgr": _is_application(Application.BOOT_MANAGER),
     "osloader": _is_application(Application.OS_LOADER),
     "resume": _is_application(Application.RESUME),
-    "inherit": lambda each: each.type.kind is Kind.INHERIT,
+    "inherit": lambda each: each.type.kind is ObjectKind.INHERIT,
 }
 
 

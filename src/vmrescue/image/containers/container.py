@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from vmrescue.device import BlockDevice
     from vmrescue.image.containers.foreign.disk import Foreign
-    from vmrescue.image.transports.file import Store
+    from vmrescue.image.transports.file import ImageStore
     from vmrescue.image.virtual_disk import VirtualDisk
 
 _UNPACK = "unpack it first"
@@ -58,7 +58,7 @@ def _is_vhd(store: BlockDevice) -> bool:
     return VHD in (head, tail[: len(VHD)], tail[1 : 1 + len(VHD)])
 
 
-def _open_vhd(store: Store, path: str | None, parent_folder: Path | None) -> VirtualDisk:
+def _open_vhd(store: ImageStore, path: str | None, parent_folder: Path | None) -> VirtualDisk:
     if any(later_pieces(path)) and not ends_as_vhd(store):
         raise first_piece_of_vhd(path)
     from vmrescue.image.containers.vhd_chain import open_vhd  # here, because construct is slow to import
@@ -74,7 +74,7 @@ def _unreadable(store: BlockDevice) -> tuple[str, str] | None:
     return None
 
 
-def _refuse_unreadable(store: Store, path: str | None, parent_folder: Path | None) -> VirtualDisk:
+def _refuse_unreadable(store: ImageStore, path: str | None, parent_folder: Path | None) -> VirtualDisk:
     what, advice = _unreadable(store) or ("", "")
     how = advice.format(path=shlex.quote(path or "IMAGE"))
     raise UnsupportedError(f"{path or 'IMAGE'} is {what}, which vmrescue does not read: {how}")
@@ -90,17 +90,17 @@ class ContainerKind:
         refusal: the error for an attempt to write, if the container is only read.
     """
 
-    found: Callable[[Store, str | None], bool]
-    open: Callable[[Store, str | None, Path | None], VirtualDisk]
+    found: Callable[[ImageStore, str | None], bool]
+    open: Callable[[ImageStore, str | None, Path | None], VirtualDisk]
     refusal: Callable[[str | None], RefusedError] | None = None
 
 
-def _foreign(kind: Foreign, found: Callable[[Store, str | None], bool]) -> ContainerKind:
+def _foreign(kind: Foreign, found: Callable[[ImageStore, str | None], bool]) -> ContainerKind:
     """The row of a container of another product."""
     return ContainerKind(found, lambda store, path, parent_folder: kind.open(store, path), kind.refusal)
 
 
-def _signed(kind: Foreign) -> Callable[[Store, str | None], bool]:
+def _signed(kind: Foreign) -> Callable[[ImageStore, str | None], bool]:
     return lambda store, path: any(has_signature(store, *each) for each in kind.signatures)
 
 
@@ -119,7 +119,7 @@ CONTAINERS: list[ContainerKind] = [
 
 
 def open_container(
-    store: Store,
+    store: ImageStore,
     path: str | None = None,
     parent_folder: str | os.PathLike[str] | None = None,
     writable: bool = False,

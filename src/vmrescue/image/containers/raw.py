@@ -13,7 +13,7 @@ from vmrescue.image.transports.file import SECTOR, check_growth
 from vmrescue.image.virtual_disk import Container, Facts, SecondOpinion, sector_size_of
 
 if TYPE_CHECKING:
-    from vmrescue.image.transports.file import Store
+    from vmrescue.image.transports.file import ImageStore
 
 DEVICE = "a block device cannot be made longer from here: resize the disk where it is defined first"
 
@@ -21,7 +21,7 @@ DEVICE = "a block device cannot be made longer from here: resize the disk where 
 class RawImage(Container):
     """A raw image: the bytes of the file or block device are those of the disk."""
 
-    def __init__(self, store: Store, path: str | None = None) -> None:
+    def __init__(self, store: ImageStore, path: str | None = None) -> None:
         if store.size % SECTOR:
             raise FormatError("raw image", None, f"a size of whole sectors of {SECTOR} bytes", f"{store.size} bytes")
         is_device = path is not None and Path(path).is_block_device()
@@ -70,7 +70,7 @@ class RawImage(Container):
         self.store.close()
 
 
-def open_raw(store: Store, path: str | None, parent_folder: Path | None) -> RawImage:
+def open_raw(store: ImageStore, path: str | None, parent_folder: Path | None) -> RawImage:
     """Opens an image that is in no container. Raises UnsupportedError if it is only a piece of one."""
     refuse_later_piece(store, path)
     refuse_flat_piece(store, path)

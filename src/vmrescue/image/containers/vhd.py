@@ -22,7 +22,7 @@ from vmrescue.image.containers import vhd_layout
 from vmrescue.image.containers.vhd_bitmap import bit_runs, bitmap_size, with_bits
 from vmrescue.image.containers.vhd_layout import HEADER_SIZE, NO_BLOCK, Header
 from vmrescue.image.risks import SAVED_STATE, Risk
-from vmrescue.image.transports.file import SECTOR, Store, check_growth
+from vmrescue.image.transports.file import SECTOR, ImageStore, check_growth
 from vmrescue.image.virtual_disk import Container, Facts, SecondOpinion
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _fault(raw: bytes, position: int) -> FormatError | None:
     return vhd_layout.checksum_fault(raw, position)
 
 
-def _facts(name: str, store: Store, found: FoundFooter) -> Facts:
+def _facts(name: str, store: ImageStore, found: FoundFooter) -> Facts:
     fixed = found.footer.disk_type == vhd_layout.FIXED
     return Facts(
         name,
@@ -109,7 +109,7 @@ class VhdFixed(Container):
 
     sector_size = SECTOR
 
-    def __init__(self, store: Store, found: FoundFooter) -> None:
+    def __init__(self, store: ImageStore, found: FoundFooter) -> None:
         super().__init__(_facts("fixed VHD", store, found), store)
         self.store = store
         self.footer = found.footer
@@ -159,7 +159,9 @@ class VhdDynamic(Container):
 
     sector_size = SECTOR
 
-    def __init__(self, store: Store, found: FoundFooter, header: Header, parent: BlockDevice | None = None) -> None:
+    def __init__(
+        self, store: ImageStore, found: FoundFooter, header: Header, parent: BlockDevice | None = None
+    ) -> None:
         super().__init__(_facts("differencing VHD" if parent else "dynamic VHD", store, found), store)
         self.store = store
         self.footer = found.footer

@@ -28,7 +28,7 @@ from vmrescue.image.transports.file import SECTOR, FileDevice
 
 if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
-    from vmrescue.image.transports.file import Store
+    from vmrescue.image.transports.file import ImageStore
 
 DEEPEST = 64  # most files in a chain
 LONGEST_NAME = 4096  # most bytes of a parent locator
@@ -42,12 +42,12 @@ class _Link:
     """One file of the chain. A fixed disk has no dynamic header."""
 
     path: Path | None
-    store: Store
+    store: ImageStore
     found: FoundFooter
     header: Header | None
 
 
-def open_vhd(store: Store, path: str | None = None, folder: Path | None = None) -> VhdFixed | VhdDynamic:
+def open_vhd(store: ImageStore, path: str | None = None, folder: Path | None = None) -> VhdFixed | VhdDynamic:
     """Opens the VHD in `store`, and its parents for reading.
 
     Args:
@@ -84,7 +84,7 @@ def parents_of(path: str, folder: Path | None = None) -> tuple[str, ...]:
         return ()
 
 
-def _link(path: Path | None, store: Store) -> _Link:
+def _link(path: Path | None, store: ImageStore) -> _Link:
     found = FoundFooter(store)
     fixed = found.footer.disk_type == FIXED
     return _Link(path, store, found, None if fixed else read_dynamic_header(store, found))

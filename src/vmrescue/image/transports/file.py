@@ -17,14 +17,14 @@ SECTOR = 512
 BLKSSZGET = 0x1268  # linux/fs.h: the logical sector size of a block device, as an int
 
 
-class Store(BlockDevice, Protocol):
+class ImageStore(BlockDevice, Protocol):
     """The bytes of an image file, container included: a device whose length can change."""
 
     def resize(self, size: int) -> None:
         """Makes it `size` bytes long; bytes beyond the old end read as zero."""
 
 
-class HeldStore(Store, Protocol):
+class HeldStore(ImageStore, Protocol):
     """The bytes of an image that is being edited: locked, so that nobody else writes to them until they are closed.
 
     Attributes:

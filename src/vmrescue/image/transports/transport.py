@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import NoReturn
 
-    from vmrescue.image.transports.file import HeldStore, Store
+    from vmrescue.image.transports.file import HeldStore, ImageStore
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Transport:
         journal_folder: the folder of the image's undo journals, the same for all names of the image.
     """
 
-    open: Callable[[str], Store]
+    open: Callable[[str], ImageStore]
     hold: Callable[[str], HeldStore]
     journal_folder: Callable[[str], Path]
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from vmrescue.ntfs.bitmap import Piece
-    from vmrescue.ntfs.store import Store
+    from vmrescue.ntfs.store import FileStore
 
 DEEPEST = 256  # most folders in a path; in a damaged volume a folder may be its own parent
 CLASSES = (64 << 10, 1 << 20, 16 << 20, 256 << 20, 4 << 30)  # bytes; free extents are counted between these limits
@@ -72,12 +72,12 @@ class Fragmentation:
         return asdict(self)
 
 
-def read_fragmentation(store: Store, most: int = 20) -> Fragmentation:
+def read_fragmentation(store: FileStore, most: int = 20) -> Fragmentation:
     """Reads $MFT and $Bitmap. `worst` has at most `most` attributes."""
     return measure(store, read_layout(store), store.clusters.free_pieces(), most)
 
 
-def measure(store: Store, layout: Iterable[Placed], free: Iterable[Piece], most: int) -> Fragmentation:
+def measure(store: FileStore, layout: Iterable[Placed], free: Iterable[Piece], most: int) -> Fragmentation:
     """The fragmentation of a given layout and of given free clusters."""
     size = store.boot.cluster_size
     worst: list[tuple[int, Key, Placed]] = []
@@ -114,7 +114,7 @@ def measure(store: Store, layout: Iterable[Placed], free: Iterable[Piece], most:
     )
 
 
-def look_at(store: Store, paths: Iterable[str]) -> list[Fragmented]:
+def look_at(store: FileStore, paths: Iterable[str]) -> list[Fragmented]:
     """The content of the files at `paths`, in that order. Missing files and resident content are left out."""
     found = []
     for path in paths:
@@ -129,13 +129,13 @@ def look_at(store: Store, paths: Iterable[str]) -> list[Fragmented]:
     return found
 
 
-def described(store: Store, placed: Placed) -> Fragmented:
+def described(store: FileStore, placed: Placed) -> Fragmented:
     """An attribute with its path, to be shown."""
     path = title(store, placed.key)
     return Fragmented(path, len(placed.pieces), placed.clusters * store.boot.cluster_size, placed.fixed)
 
 
-def title(store: Store, key: Key) -> str:
+def title(store: FileStore, key: Key) -> str:
     """``\\Windows\\notes.txt``, ``\\Windows\\notes.txt:stream``, ``\\Windows (index)``."""
     path = path_of(store, key.record)
     if key.kind == Kind.DATA:
@@ -145,7 +145,7 @@ def title(store: Store, key: Key) -> str:
     return f"{path} ({shown or hex(key.kind)}{name})"
 
 
-def path_of(store: Store, number: int) -> str:
+def path_of(store: FileStore, number: int) -> str:
     """A file's path from the root, by its first long name. An unreadable parent is shown as its record's number."""
     names: list[str] = []
     for _ in range(DEEPEST):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from vmrescue.ntfs.bitmap import Piece
-    from vmrescue.ntfs.store import Store
+    from vmrescue.ntfs.store import FileStore
     from vmrescue.ntfs.structures.record import FileRecord
     from vmrescue.ntfs.structures.run_list import Run
 
@@ -76,7 +76,7 @@ def joined(runs: Iterable[Run]) -> tuple[Piece, ...]:
     return tuple(pieces)
 
 
-def read_layout(store: Store) -> Iterator[Placed]:
+def read_layout(store: FileStore) -> Iterator[Placed]:
     """Every attribute that has clusters. Unreadable records are skipped; the volume's check reports them.
 
     Files with several records come last; until then their runs are kept in memory.
@@ -85,7 +85,7 @@ def read_layout(store: Store) -> Iterator[Placed]:
 
 
 class _Reader:
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: FileStore) -> None:
         self._store = store
         self._snapshots = _snapshot_folder(store)
         self._parts: dict[Key, list[tuple[int, list[Run]]]] = {}  # of files with several records
@@ -152,7 +152,7 @@ def _why_fixed(key: Key, pinned: bool) -> str:
     return FIXED.get(key.record, LIST if key.kind == Kind.ATTRIBUTE_LIST else PINNED if pinned else "")
 
 
-def _snapshot_folder(store: Store) -> int | None:
+def _snapshot_folder(store: FileStore) -> int | None:
     """The reference of the folder in which shadow copies are kept; None if there is none."""
     try:
         return find_entry(store, SNAPSHOTS)[1].reference

@@ -22,7 +22,7 @@ from vmrescue.ntfs.defrag.layout import TABLE, Key, joined
 from vmrescue.ntfs.edit.growth import check_growable as check_movable
 from vmrescue.ntfs.edit.placement import set_runs, settle
 from vmrescue.ntfs.log.state import empty_log
-from vmrescue.ntfs.store import Store
+from vmrescue.ntfs.store import FileStore
 from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.positions import Lcn, Nth, Vcn
 from vmrescue.ntfs.structures.run_list import HOLE, Run, RunList
@@ -55,7 +55,7 @@ class Mover:
 
     def __init__(self, device: BlockDevice, write: Write | None = None) -> None:
         check_movable(device)
-        self.store = Store(device)
+        self.store = FileStore(device)
         self._write = write or device.write_at
 
     def empty_log(self) -> None:

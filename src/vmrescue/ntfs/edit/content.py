@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from vmrescue.ntfs.data import Stream
-    from vmrescue.ntfs.store import File, Store
+    from vmrescue.ntfs.store import File, FileStore
 
 
 def open_content(file: File, path: str) -> Stream:
@@ -87,7 +87,7 @@ def fits_in_place(stream: Stream, data: bytes) -> bool:
     return not any(data[stream.initialized :])  # bytes beyond the initialized size must stay zeros
 
 
-def check_owned(store: Store, file: File, path: str) -> None:
+def check_owned(store: FileStore, file: File, path: str) -> None:
     """Raises RefusedError if another attribute has clusters of a file's content too. Reads all file records."""
     own = Key(file.number, Kind.DATA, "")
     pieces = sorted(joined(file.runs(file.extents(Kind.DATA)).stored))

@@ -28,11 +28,11 @@ from vmrescue.reparse_tags import title
 
 if TYPE_CHECKING:
     from vmrescue.ntfs.directory import Directory
-    from vmrescue.ntfs.store import File, Store
+    from vmrescue.ntfs.store import File, FileStore
     from vmrescue.ntfs.structures.file_name import FileName
 
 
-def create_file(store: Store, path: str, data: bytes) -> None:
+def create_file(store: FileStore, path: str, data: bytes) -> None:
     """Creates a file with this content.
 
     Raises:
@@ -48,7 +48,7 @@ def create_file(store: Store, path: str, data: bytes) -> None:
     _enter(directory, file, name)
 
 
-def create_directory(store: Store, path: str) -> None:
+def create_directory(store: FileStore, path: str) -> None:
     """Creates an empty directory. Raises as `create_file` does."""
     directory, name = _place_for(store, path)
     file = _new_file(store, directory, FileAttribute(0))
@@ -59,7 +59,7 @@ def create_directory(store: Store, path: str) -> None:
     _enter(directory, file, name)
 
 
-def rename(store: Store, path: str, new: str) -> None:
+def rename(store: FileStore, path: str, new: str) -> None:
     """Renames the file at `path` in the same directory. The short name of the old name is removed too.
 
     Raises:
@@ -85,7 +85,7 @@ def rename(store: Store, path: str, new: str) -> None:
     _enter(directory, file, name)
 
 
-def _place_for(store: Store, path: str) -> tuple[Directory, FileName]:
+def _place_for(store: FileStore, path: str) -> tuple[Directory, FileName]:
     """The directory for a new file, and the file's name. Raises as `create_file` does."""
     *parents, text = file_path.split(path) or [""]
     check_name(text)
@@ -101,7 +101,7 @@ def _place_for(store: Store, path: str) -> tuple[Directory, FileName]:
     return directory, new_file_name(directory.file.reference, text)
 
 
-def _new_file(store: Store, directory: Directory, attributes: FileAttribute) -> File:
+def _new_file(store: FileStore, directory: Directory, attributes: FileAttribute) -> File:
     """A file without name or content."""
     file = store.file(allocate_record(store).number)
     above = read_standard_information(directory.file)

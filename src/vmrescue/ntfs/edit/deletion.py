@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vmrescue.ntfs.directory import Named
-    from vmrescue.ntfs.store import File, Store
+    from vmrescue.ntfs.store import File, FileStore
     from vmrescue.ntfs.structures.attribute import Attribute
     from vmrescue.ntfs.structures.file_name import FileName
 
 
-def delete(store: Store, paths: Sequence[str]) -> None:
+def delete(store: FileStore, paths: Sequence[str]) -> None:
     """Deletes the names at `paths`, and each file whose last name this was.
 
     Only during an edit, in which files are shared, so that the folder of many files is looked up and touched once.
@@ -55,7 +55,7 @@ def delete(store: Store, paths: Sequence[str]) -> None:
             touch(folder)
 
 
-def _delete(store: Store, directory: Directory, named: Named, path: str) -> None:
+def _delete(store: FileStore, directory: Directory, named: Named, path: str) -> None:
     file = store.referenced(named.reference)
     _check_deletable(file, path)
     gone = linked_names(file, directory, named.name.name)

@@ -17,7 +17,7 @@ from vmrescue.ntfs.cluster_stream import ClusterStream
 from vmrescue.ntfs.edit.placement import set_runs, set_sizes
 from vmrescue.ntfs.log.state import empty_log
 from vmrescue.ntfs.state import NTFS_3, read_state, volume_flags
-from vmrescue.ntfs.store import Store
+from vmrescue.ntfs.store import FileStore
 from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.boot_sector import HIDDEN_AT, MOST_CLUSTERS, SECTORS_AT
 from vmrescue.ntfs.structures.fields import align8
@@ -35,7 +35,7 @@ SECTORS, HIDDEN = struct.Struct("<Q"), struct.Struct("<I")
 
 def check_growable(device: BlockDevice) -> None:
     """Raises RefusedError or UnsupportedError if the volume's state or NTFS version does not allow that it grows."""
-    store = Store(device)
+    store = FileStore(device)
     read_state(store).check_metadata()
     major, minor, _ = volume_flags(store)
     if major != NTFS_3:
@@ -53,7 +53,7 @@ def grow(device: BlockDevice) -> None:
         FormatError: its system files are not sound.
     """
     check_growable(device)
-    store = Store(device)
+    store = FileStore(device)
     old = store.boot
     new = _longer(old, device.size)
     with store.edit():
@@ -77,7 +77,7 @@ def _longer(boot: BootSector, size: int) -> BootSector:
     return replace(boot, volume_size=sectors * boot.sector_size, cluster_count=count)
 
 
-def _grow_bitmap(store: Store, old_count: int) -> None:
+def _grow_bitmap(store: FileStore, old_count: int) -> None:
     """Adds the bits of the new clusters to $Bitmap. The clusters that $Bitmap itself needs are the first of these."""
     boot, file = store.boot, store.file(BITMAP)
     first = file.get(Kind.DATA)
@@ -112,7 +112,7 @@ def _set(bits: bytearray, first: int, end: int, value: bool) -> None:
     bits[low:high] = (number | mask if value else number & ~mask).to_bytes(high - low, "little")
 
 
-def _grow_bad_clusters(store: Store) -> None:
+def _grow_bad_clusters(store: FileStore) -> None:
     boot, file = store.boot, store.file(BAD_CLUSTERS)
     first = file.get(Kind.DATA, BAD)
     extents = file.extents(Kind.DATA, BAD)
@@ -129,7 +129,7 @@ def _grow_bad_clusters(store: Store) -> None:
     set_runs(file, extents, runs, old_clusters)
 
 
-def _write_boot_sectors(store: Store) -> None:
+def _write_boot_sectors(store: FileStore) -> None:
     boot = store.boot
     sector = bytearray(store.pending.read_at(0, boot.sector_size))
     SECTORS.pack_into(sector, SECTORS_AT, boot.volume_size // boot.sector_size)
@@ -139,7 +139,7 @@ def _write_boot_sectors(store: Store) -> None:
 
 def follow_move(device: BlockDevice, old_start: int, new_start: int) -> None:
     """Updates the volume's start on the disk (bytes) in the boot sector and its copy, if the old value was right."""
-    boot = Store(device).boot
+    boot = FileStore(device).boot
     for position in (0, boot.volume_size):
         at = position + HIDDEN_AT
         if position + boot.sector_size > device.size:

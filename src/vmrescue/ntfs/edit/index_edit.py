@@ -20,8 +20,8 @@ from vmrescue.ntfs.index import (
     NODE,
     NODE_HEADER,
     ROOT_HEADER,
-    Entry,
     Index,
+    IndexEntry,
     Node,
 )
 from vmrescue.ntfs.structures.attribute import Attribute, Kind
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 BITMAP_STEP = 8  # bytes
 ARRAY_OFFSET = 0x28  # offset of the update sequence array in blocks that we make
 UNDERFULL = 3  # a node that is less than a third full is merged with its neighbour, if both fit in one
-_LAST = Entry(ENTRY.pack(bytes(8), ENTRY_HEADER, 0, IS_LAST, 0))
+_LAST = IndexEntry(ENTRY.pack(bytes(8), ENTRY_HEADER, 0, IS_LAST, 0))
 
 
-class Step(NamedTuple):
+class PathStep(NamedTuple):
     """One node on the path from the root down, and the index of the entry whose child is the next node."""
 
     node: Node
@@ -57,7 +57,7 @@ class IndexEditor:
         self.index = index
         self.file = index.file
 
-    def insert(self, entry: Entry) -> None:
+    def insert(self, entry: IndexEntry) -> None:
         """Inserts an entry. Raises RefusedError if the index has its key already."""
         key = self.index.collation.key(entry.key)
         path = self._path(key)
@@ -68,7 +68,7 @@ class IndexEditor:
         node.changed = True
         self._mend(path)
 
-    def replace(self, entry: Entry) -> None:
+    def replace(self, entry: IndexEntry) -> None:
         """Replaces the entry with the same key, which must be as long."""
         node, at = self._find(self.index.collation.key(entry.key))[-1]
         old = node.entries[at]
@@ -97,19 +97,19 @@ class IndexEditor:
 
     # -- the way down
 
-    def _path(self, key: Key) -> list[Step]:
+    def _path(self, key: Key) -> list[PathStep]:
         """The path from the root to the leaf where a key belongs, or to the node that has it."""
         path = []
         node = self.index.root_node()
         while True:
             at = self.index.collation.position(node.entries, key)
-            path.append(Step(node, at))
+            path.append(PathStep(node, at))
             below = node.entries[at].node
             if below is None:
                 return path
             node = self._below(below, path)
 
-    def _find(self, key: Key) -> list[Step]:
+    def _find(self, key: Key) -> list[PathStep]:
         """The path from the root to the node that has a key. Raises NotFoundError if none has it."""
         path = self._path(key)
         while path and self._key_at(path[-1]) != key:
@@ -118,26 +118,26 @@ class IndexEditor:
             raise NotFoundError("the index has no such entry")
         return path
 
-    def _rightmost(self, vcn: BlockVcn | None) -> list[Step]:
-        path: list[Step] = []
+    def _rightmost(self, vcn: BlockVcn | None) -> list[PathStep]:
+        path: list[PathStep] = []
         while vcn is not None:
             node = self._below(vcn, path)
-            path.append(Step(node, len(node.entries) - 1))
+            path.append(PathStep(node, len(node.entries) - 1))
             vcn = node.entries[-1].node
         return path
 
-    def _below(self, vcn: BlockVcn, path: list[Step]) -> Node:
+    def _below(self, vcn: BlockVcn, path: list[PathStep]) -> Node:
         if any(step.node.vcn == vcn for step in path):
             raise FormatError("index entry", self.index.root.position, "a node further down", f"VCN {vcn} again")
         return self.index.node(vcn)
 
-    def _key_at(self, step: Step) -> Key | None:
+    def _key_at(self, step: PathStep) -> Key | None:
         entry = step.node.entries[step.at]
         return None if entry.is_last else self.index.collation.key(entry.key)
 
     # -- the way up
 
-    def _mend(self, path: list[Step]) -> None:
+    def _mend(self, path: list[PathStep]) -> None:
         """Writes the nodes of a path from the leaf up; splits and merges them so that each fits."""
         while path:
             node, _ = path.pop()
@@ -160,7 +160,7 @@ class IndexEditor:
             block.entries = root.entries
             root.entries = [_LAST.over(block.vcn)]
             if block.size > self._capacity(block):
-                self._split(block, Step(root, 0))
+                self._split(block, PathStep(root, 0))
             else:
                 self._write(block)
         self._write(root)
@@ -178,14 +178,14 @@ class IndexEditor:
         if below is None and self.file.find(Kind.INDEX_ALLOCATION, self.index.name):
             self._drop_blocks()
 
-    def _split(self, node: Node, parent: Step) -> None:
+    def _split(self, node: Node, parent: PathStep) -> None:
         """Moves the lower half of a node to a new block; the entry between the halves moves to the parent."""
         left = self._new_block()
         middle = self._share(node.entries, left, node)
         parent.node.entries.insert(parent.at, middle.over(left.vcn))
         parent.node.changed = True
 
-    def _merge(self, node: Node, parent: Step) -> None:
+    def _merge(self, node: Node, parent: PathStep) -> None:
         """Joins a small node with a neighbour. If both do not fit into one, a node without entries gets some."""
         entries = parent.node.entries
         if len(entries) == 1:
@@ -224,7 +224,7 @@ class IndexEditor:
             raise FormatError("index node", self.index.root.position, "leaves that lie equally deep", f"VCN {vcn}")
         return neighbour
 
-    def _share(self, entries: list[Entry], left: Node, right: Node) -> Entry:
+    def _share(self, entries: list[IndexEntry], left: Node, right: Node) -> IndexEntry:
         """Divides entries evenly between two nodes and writes these; returns the entry between them, for the parent."""
         half = sum(entry.size for entry in entries) // 2
         middle, size = 1, entries[0].size + entries[1].size

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import FormatError, RefusedError
 from vmrescue.ntfs.directory import Directory
 from vmrescue.ntfs.edit.index_edit import IndexEditor
-from vmrescue.ntfs.index import ENTRY, ENTRY_HEADER, Entry
+from vmrescue.ntfs.index import ENTRY, ENTRY_HEADER, IndexEntry
 from vmrescue.ntfs.info import allocated_size
 from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.fields import align8
@@ -109,7 +109,7 @@ def touch(file: File, modified: bool = True, attributes: int = 0, without: int =
     refresh_names(file)
 
 
-def _entry(name: FileName, reference: Reference) -> Entry:
+def _entry(name: FileName, reference: Reference) -> IndexEntry:
     length = align8(ENTRY_HEADER + len(name.raw))
     head = ENTRY.pack(reference.to_bytes(8, "little"), length, len(name.raw), 0, 0)
-    return Entry((head + name.raw).ljust(length, b"\0"))
+    return IndexEntry((head + name.raw).ljust(length, b"\0"))

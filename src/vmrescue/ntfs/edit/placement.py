@@ -21,7 +21,7 @@ from vmrescue.ntfs.structures.run_list import RunList, encode_pairs
 from vmrescue.ntfs.structures.system_files import MFT
 
 if TYPE_CHECKING:
-    from vmrescue.ntfs.store import File, Store
+    from vmrescue.ntfs.store import File, FileStore
     from vmrescue.ntfs.structures.record import FileRecord
 
 PINNED = (Kind.STANDARD_INFORMATION, Kind.ATTRIBUTE_LIST, Kind.INDEX_ROOT)
@@ -242,7 +242,7 @@ def _resize_stored(file: File, kind: int, name: str, size: int) -> None:
         set_runs(file, extents, runs, old)
 
 
-def allocate_record(store: Store, for_table: bool = False) -> FileRecord:
+def allocate_record(store: FileStore, for_table: bool = False) -> FileRecord:
     """Takes an empty record. If $MFT has no free one, $MFT grows first, which may itself need a record.
 
     Args:
@@ -260,7 +260,7 @@ def allocate_record(store: Store, for_table: bool = False) -> FileRecord:
     return record
 
 
-def grow_table(store: Store) -> None:
+def grow_table(store: FileStore) -> None:
     """Makes $MFT and its bitmap longer by some free records."""
     file, record_size = store.file(MFT), store.boot.record_size
     old = store.mft.count

@@ -11,14 +11,14 @@ from vmrescue.ntfs.structures.system_files import FIRST_USER, MFT, RESERVED
 
 if TYPE_CHECKING:
     from vmrescue.ntfs.data import Stream
-    from vmrescue.ntfs.store import Store
+    from vmrescue.ntfs.store import FileStore
     from vmrescue.ntfs.structures.record import FileRecord
 
 CHUNK = 4096  # bytes of the bitmap that are read at once
 MAX_SEQUENCE = 0xFFFF
 
 
-def take_record(store: Store, for_table: bool = False) -> FileRecord | None:
+def take_record(store: FileStore, for_table: bool = False) -> FileRecord | None:
     """Takes an empty record; None if the table has no free one.
 
     `for_table`: the record is for an extension of $MFT's own record.
@@ -31,7 +31,7 @@ def take_record(store: Store, for_table: bool = False) -> FileRecord | None:
     return store.mft.create(number)
 
 
-def free_record(store: Store, record: FileRecord) -> None:
+def free_record(store: FileStore, record: FileRecord) -> None:
     """Frees a record and raises its sequence number, so that old references to it are recognised as stale."""
     _flip(_bitmap(store), record.number, used=False)
     record.flags &= ~RecordFlag.IN_USE
@@ -39,11 +39,11 @@ def free_record(store: Store, record: FileRecord) -> None:
     store.next_record = min(store.next_record, record.number)
 
 
-def _bitmap(store: Store) -> Stream:
+def _bitmap(store: FileStore) -> Stream:
     return store.file(MFT).stream(Kind.BITMAP)
 
 
-def _free_number(store: Store, for_table: bool = False) -> int | None:
+def _free_number(store: FileStore, for_table: bool = False) -> int | None:
     """The number of a record that is free according to its bit and to the record itself; None if there is none."""
     places = RESERVED if for_table else range(max(store.next_record, FIRST_USER), store.mft.count)
     bitmap = _bitmap(store)

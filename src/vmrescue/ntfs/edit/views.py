@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import FormatError
 from vmrescue.ntfs.directory import Directory
 from vmrescue.ntfs.edit.index_edit import IndexEditor
-from vmrescue.ntfs.index import Entry, Index
+from vmrescue.ntfs.index import Index, IndexEntry
 from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.reparse import reparse_tag
 from vmrescue.ntfs.structures.system_files import EXTEND
 
 if TYPE_CHECKING:
-    from vmrescue.ntfs.store import File, Store
+    from vmrescue.ntfs.store import File, FileStore
 
 OBJECT_ID_SIZE = 16
 _REPARSE_KEY = struct.Struct("<IQ")  # tag, reference of the file
@@ -27,7 +27,7 @@ QUOTA_OUT_OF_DATE = 0x200
 _QUOTA_FLAGS = struct.Struct("<4xI")
 
 
-def open_view(store: Store, file_name: str, index_name: str) -> Index | None:
+def open_view(store: FileStore, file_name: str, index_name: str) -> Index | None:
     """An index of a file in $Extend; None if the volume does not have the file."""
     named = Directory(store.file(EXTEND)).find(file_name)
     if named is None:
@@ -69,7 +69,7 @@ def _remove(index: Index | None, raw_key: bytes) -> None:
         IndexEditor(index).remove(key)
 
 
-def mark_quotas_out_of_date(store: Store) -> None:
+def mark_quotas_out_of_date(store: FileStore) -> None:
     """If Windows tracks quotas on the volume, makes it count again, because files were added or removed."""
     index = open_view(store, "$Quota", "$Q")
     entry = index.find(index.collation.key(QUOTA_DEFAULTS)) if index else None
@@ -82,4 +82,4 @@ def mark_quotas_out_of_date(store: Store) -> None:
     if flags & QUOTA_IN_USE and not flags & QUOTA_OUT_OF_DATE:
         body = bytearray(entry.body)
         struct.pack_into("<I", body, start + 4, flags | QUOTA_OUT_OF_DATE)
-        IndexEditor(index).replace(Entry(bytes(body)))
+        IndexEditor(index).replace(IndexEntry(bytes(body)))

@@ -114,7 +114,7 @@ class State(IntEnum):
     COMMITTED = 3
 
 
-class Operation(IntEnum):
+class LogOperation(IntEnum):
     """What a record changes, or how the change is undone."""
 
     NOTHING = 0x00

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from vmrescue.ntfs.log.step import Step, move, overwrite, u16, u32
+from vmrescue.ntfs.log.step import LogStep, move, overwrite, u16, u32
 from vmrescue.ntfs.structures.attribute import NON_RESIDENT_HEADER, RESIDENT_HEADER
 from vmrescue.ntfs.structures.fields import Number, align8
 from vmrescue.ntfs.structures.record import END, RecordFlag
@@ -30,7 +30,7 @@ class Record(_Part):
     next_number = Number("<H", 0x28)
 
 
-def _attribute_starts(step: Step, raw: bytearray) -> None:
+def _attribute_starts(step: LogStep, raw: bytearray) -> None:
     """Raises FormatError unless an attribute or the end mark begins at the step's offset."""
     record = Record(raw)
     offset = record.first_attribute
@@ -44,7 +44,7 @@ def _attribute_starts(step: Step, raw: bytearray) -> None:
     step.expect(offset == step.record_offset and offset + 4 <= used, step.record_offset, "an attribute", found)
 
 
-def attribute(step: Step, raw: bytearray) -> tuple[int, int]:
+def attribute(step: LogStep, raw: bytearray) -> tuple[int, int]:
     """(start, length) of the attribute that the step applies to."""
     _attribute_starts(step, raw)
     start = step.record_offset
@@ -58,7 +58,7 @@ def _is_indexed(attribute: bytes | bytearray) -> bool:
     return len(attribute) >= RESIDENT_HEADER and not attribute[8] and bool(attribute[0x16] & INDEXED)
 
 
-def _resize(step: Step, raw: bytearray, start: int, length: int, new_length: int) -> None:
+def _resize(step: LogStep, raw: bytearray, start: int, length: int, new_length: int) -> None:
     """Changes an attribute's length and moves what follows it."""
     record = Record(raw)
     move(step, raw, start + length, new_length - length, record.used, len(raw))
@@ -66,18 +66,18 @@ def _resize(step: Step, raw: bytearray, start: int, length: int, new_length: int
     struct.pack_into("<I", raw, start + 4, new_length)
 
 
-def initialize(step: Step, raw: bytearray) -> None:
+def initialize(step: LogStep, raw: bytearray) -> None:
     overwrite(step, raw, step.record_offset + step.attribute_offset, len(raw))
 
 
-def deallocate(step: Step, raw: bytearray) -> None:
+def deallocate(step: LogStep, raw: bytearray) -> None:
     """Frees the record. Windows raises its sequence number, as its volumes show; `ntfsrecover` does not."""
     record = Record(raw)
     record.flags &= ~RecordFlag.IN_USE
     record.sequence = record.sequence + 1 if record.sequence < 0xFFFF else 1
 
 
-def write_end_of_record(step: Step, raw: bytearray) -> None:
+def write_end_of_record(step: LogStep, raw: bytearray) -> None:
     _attribute_starts(step, raw)
     record = Record(raw)
     start = step.record_offset + step.attribute_offset
@@ -87,13 +87,13 @@ def write_end_of_record(step: Step, raw: bytearray) -> None:
     raw[record.used : max(used, record.used)] = bytes(max(0, used - record.used))
 
 
-def zero_end_of_record(step: Step, raw: bytearray) -> None:
+def zero_end_of_record(step: LogStep, raw: bytearray) -> None:
     start = step.record_offset + step.attribute_offset
     step.expect(start >= Record(raw).used, start, "bytes that are not in use", f"{Record(raw).used} are")
     overwrite(step, raw, start, len(raw), bytes(len(step.data)))
 
 
-def create_attribute(step: Step, raw: bytearray) -> None:
+def create_attribute(step: LogStep, raw: bytearray) -> None:
     _attribute_starts(step, raw)
     record = Record(raw)
     size = len(step.data)
@@ -110,7 +110,7 @@ def create_attribute(step: Step, raw: bytearray) -> None:
         record.links += 1
 
 
-def delete_attribute(step: Step, raw: bytearray) -> None:
+def delete_attribute(step: LogStep, raw: bytearray) -> None:
     start, length = attribute(step, raw)
     record = Record(raw)
     if _is_indexed(raw[start : start + length]):
@@ -120,7 +120,7 @@ def delete_attribute(step: Step, raw: bytearray) -> None:
     record.used -= length
 
 
-def update_resident_value(step: Step, raw: bytearray) -> None:
+def update_resident_value(step: LogStep, raw: bytearray) -> None:
     """Replaces bytes of a value. If their number changes, they replace everything to the value's end."""
     start, length = attribute(step, raw)
     if step.same_length:
@@ -137,13 +137,13 @@ def update_resident_value(step: Step, raw: bytearray) -> None:
     struct.pack_into("<I", raw, start + 0x10, end - value)
 
 
-def _stored_attribute(step: Step, raw: bytearray) -> tuple[int, int]:
+def _stored_attribute(step: LogStep, raw: bytearray) -> tuple[int, int]:
     start, length = attribute(step, raw)
     step.expect(bool(raw[start + 8]) and length >= NON_RESIDENT_HEADER, start + 8, "an attribute in clusters", length)
     return start, length
 
 
-def update_mapping_pairs(step: Step, raw: bytearray) -> None:
+def update_mapping_pairs(step: LogStep, raw: bytearray) -> None:
     """Replaces the end of a run list and updates its last cluster."""
     start, length = _stored_attribute(step, raw)
     pairs = u16(raw, start + 0x20)
@@ -161,7 +161,7 @@ def update_mapping_pairs(step: Step, raw: bytearray) -> None:
     struct.pack_into("<q", raw, start + 0x18, last)
 
 
-def set_attribute_sizes(step: Step, raw: bytearray) -> None:
+def set_attribute_sizes(step: LogStep, raw: bytearray) -> None:
     """Sets the allocated, initialized and real size, in this order, and the compressed size if it is there.
 
     In the attribute the real size comes before the initialized size, and `ntfsrecover` copies the numbers in their

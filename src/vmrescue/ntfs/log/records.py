@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 ZEROS_MEANT = frozenset(
     {
-        layout.Operation.UPDATE_RESIDENT_VALUE,
-        layout.Operation.UPDATE_NON_RESIDENT_VALUE,
-        layout.Operation.ZERO_END_OF_FILE_RECORD,
+        layout.LogOperation.UPDATE_RESIDENT_VALUE,
+        layout.LogOperation.UPDATE_NON_RESIDENT_VALUE,
+        layout.LogOperation.ZERO_END_OF_FILE_RECORD,
     }
 )
 

@@ -24,7 +24,7 @@ from vmrescue.ntfs.log.state import log_reasons
 from vmrescue.ntfs.log.tables import Tables, read_restart_data
 from vmrescue.ntfs.log.target import Target, check_known, redo_of, undo_of
 from vmrescue.ntfs.state import read_state
-from vmrescue.ntfs.store import Store
+from vmrescue.ntfs.store import FileStore
 from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.positions import Lcn, Vcn
 from vmrescue.ntfs.structures.run_list import HOLE
@@ -70,7 +70,7 @@ def pending_work(device: BlockDevice) -> str | None:
         FormatError: there is no sound NTFS volume.
         UnsupportedError: the volume is encrypted.
     """
-    return "; ".join(log_reasons(Store(device).file(LOG_FILE).stream(Kind.DATA))) or None
+    return "; ".join(log_reasons(FileStore(device).file(LOG_FILE).stream(Kind.DATA))) or None
 
 
 def replay(device: BlockDevice) -> Replayed | None:
@@ -85,7 +85,7 @@ def replay(device: BlockDevice) -> Replayed | None:
         RefusedError: the log is torn in the middle, lost its end, or would change itself; or a hibernated Windows has
             the volume open.
     """
-    store = Store(device)
+    store = FileStore(device)
     stream = store.file(LOG_FILE).stream(Kind.DATA)
     if not log_reasons(stream):
         return None
@@ -95,7 +95,7 @@ def replay(device: BlockDevice) -> Replayed | None:
 class Replay:
     """One replay. All changes are pending in the store until it is complete."""
 
-    def __init__(self, store: Store, log: LogFile) -> None:
+    def __init__(self, store: FileStore, log: LogFile) -> None:
         self.store = store
         self.log = log
         self.records = Records(log)

@@ -12,7 +12,7 @@ from vmrescue.errors import FormatError
 
 
 @dataclass(frozen=True)
-class Step:
+class LogStep:
     """An operation with its data and where it applies; all offsets in bytes."""
 
     operation: int
@@ -39,21 +39,21 @@ def u32(raw: bytearray | bytes, offset: int) -> int:
     return int.from_bytes(raw[offset : offset + 4], "little")
 
 
-def add_u32(step: Step, raw: bytearray, offset: int, change: int) -> None:
+def add_u32(step: LogStep, raw: bytearray, offset: int, change: int) -> None:
     """Adds `change` to the four-byte number at `offset`."""
     value = u32(raw, offset) + change
     step.expect(0 <= value < 1 << 32, offset, f"a number that can be changed by {change}", value - change)
     struct.pack_into("<I", raw, offset, value)
 
 
-def overwrite(step: Step, raw: bytearray, offset: int, end: int, data: bytes | None = None) -> None:
+def overwrite(step: LogStep, raw: bytearray, offset: int, end: int, data: bytes | None = None) -> None:
     """Writes `data` (by default the step's) at `offset`; it must end at or before `end`."""
     data = step.data if data is None else data
     step.expect(offset + len(data) <= end, offset, f"room for {len(data)} bytes before byte {end}", end - offset)
     raw[offset : offset + len(data)] = data
 
 
-def move(step: Step, raw: bytearray, start: int, change: int, end: int, limit: int) -> None:
+def move(step: LogStep, raw: bytearray, start: int, change: int, end: int, limit: int) -> None:
     """Moves bytes [start, end) by `change`; the used part ends at `end` and may grow up to `limit`."""
     step.expect(start <= end and end + change <= limit, start, f"room for {change} bytes before {limit}", limit - end)
     raw[start + change : end + change] = raw[start:end]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError, UnsupportedError
 from vmrescue.ntfs.log import layout
-from vmrescue.ntfs.log.layout import Operation, State
+from vmrescue.ntfs.log.layout import LogOperation, State
 from vmrescue.ntfs.log.operations import NOT_ON_PAGES
 from vmrescue.ntfs.structures.positions import Lcn, Vcn
 from vmrescue.ntfs.structures.record import NUMBER_MASK
@@ -100,12 +100,12 @@ class Tables:
     # --- as a checkpoint left them ---
 
     def load_attributes(self, update: Update) -> None:
-        for key, entry in _entries(update, Operation.OPEN_ATTRIBUTES_DUMP):
+        for key, entry in _entries(update, LogOperation.OPEN_ATTRIBUTES_DUMP):
             self.attributes[key] = self._open_attribute(entry, update)
 
     def load_pages(self, update: Update) -> None:
         form = layout.DIRTY_PAGE if self.version == NEWER else layout.DIRTY_PAGE_OLD
-        for _, entry in _entries(update, Operation.DIRTY_PAGES_DUMP):
+        for _, entry in _entries(update, LogOperation.DIRTY_PAGES_DUMP):
             if len(entry) < form.size:
                 raise FormatError("dirty page", update.position, f"an entry of {form.size} bytes or more", len(entry))
             _, attribute, _, count, vcn, oldest = form.unpack_from(entry)
@@ -123,7 +123,7 @@ class Tables:
         known.oldest_lsn = min(known.oldest_lsn, cluster.oldest_lsn)
 
     def load_transactions(self, update: Update) -> None:
-        for key, entry in _entries(update, Operation.TRANSACTIONS_DUMP):
+        for key, entry in _entries(update, LogOperation.TRANSACTIONS_DUMP):
             if len(entry) < layout.TRANSACTION.size:
                 raise FormatError("transaction", update.position, f"{layout.TRANSACTION.size} bytes", len(entry))
             _, state, _, _, undo_next = layout.TRANSACTION.unpack_from(entry)
@@ -145,11 +145,11 @@ class Tables:
         """Updates the tables by a record after the checkpoint."""
         self._note_transaction(record, update)
         operation = update.redo_operation
-        if operation == Operation.OPEN_ATTRIBUTE:
+        if operation == LogOperation.OPEN_ATTRIBUTE:
             self.attributes[update.attribute] = self._open_attribute(update.redo, update)
-        elif operation == Operation.DELETE_DIRTY_CLUSTERS:
+        elif operation == LogOperation.DELETE_DIRTY_CLUSTERS:
             self._forget_clusters(update)
-        elif operation == Operation.HOT_FIX:
+        elif operation == LogOperation.HOT_FIX:
             self._move_cluster(update)
         elif operation not in NOT_ON_PAGES:
             for number, lcn in enumerate(update.lcns):
@@ -159,14 +159,14 @@ class Tables:
         if not record.transaction:
             raise FormatError("$LogFile record", record.position + 0x24, "the key of a transaction", 0)
         transaction = self.transactions.setdefault(record.transaction, Transaction(record.lsn))
-        undone = update.undo_operation == Operation.COMPENSATION
-        undone = undone or update.redo_operation == Operation.END_TOP_LEVEL_ACTION
+        undone = update.undo_operation == LogOperation.COMPENSATION
+        undone = undone or update.redo_operation == LogOperation.END_TOP_LEVEL_ACTION
         transaction.undo_next = record.undo_next if undone else record.lsn
-        if update.redo_operation == Operation.PREPARE_TRANSACTION:
+        if update.redo_operation == LogOperation.PREPARE_TRANSACTION:
             transaction.state = State.PREPARED
-        elif update.redo_operation == Operation.COMMIT_TRANSACTION:
+        elif update.redo_operation == LogOperation.COMMIT_TRANSACTION:
             transaction.state = State.COMMITTED
-        elif update.redo_operation == Operation.FORGET_TRANSACTION:
+        elif update.redo_operation == LogOperation.FORGET_TRANSACTION:
             del self.transactions[record.transaction]
 
     def _note_cluster(self, update: Update, vcn: Vcn, lcn: Lcn) -> None:
@@ -196,7 +196,7 @@ class Tables:
         return min((cluster.oldest_lsn for cluster in self.clusters.values() if cluster.lcn is not None), default=None)
 
 
-def _entries(update: Update, operation: Operation) -> Iterator[tuple[int, bytes]]:
+def _entries(update: Update, operation: LogOperation) -> Iterator[tuple[int, bytes]]:
     """The entries in use of a table that a record contains: (key, bytes). A key is an entry's offset in the table."""
     table = update.redo
     if update.redo_operation != operation or len(table) < layout.TABLE_HEADER.size:

@@ -10,8 +10,8 @@ from vmrescue.errors import FormatError, RefusedError, UnsupportedError
 from vmrescue.ntfs.cluster_stream import ClusterStream
 from vmrescue.ntfs.index import BLOCK_HEADER, BLOCK_SIGNATURE, read_node
 from vmrescue.ntfs.log import operations
-from vmrescue.ntfs.log.layout import SECTOR, Operation, TargetFlag
-from vmrescue.ntfs.log.step import Step
+from vmrescue.ntfs.log.layout import SECTOR, LogOperation, TargetFlag
+from vmrescue.ntfs.log.step import LogStep
 from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.fixup import protect, unprotect
 from vmrescue.ntfs.structures.record import SIGNATURE, FileRecord
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from vmrescue.ntfs.log.records import Update
     from vmrescue.ntfs.log.tables import OpenAttribute
-    from vmrescue.ntfs.store import Store
+    from vmrescue.ntfs.store import FileStore
     from vmrescue.ntfs.structures.positions import Lcn
 
 MAX_SPAN = 1 << 20  # most bytes that one record may change, if clusters are not larger
@@ -56,7 +56,7 @@ def check_known(update: Update) -> None:
 
 KNOWN = frozenset(
     {
-        Operation.UPDATE_NON_RESIDENT_VALUE,
+        LogOperation.UPDATE_NON_RESIDENT_VALUE,
         *operations.NOT_ON_PAGES,
         *operations.ON_FILE_RECORD,
         *operations.ON_INDEX_BLOCK,
@@ -78,7 +78,7 @@ class Target:
     """
 
     def __init__(
-        self, store: Store, update: Update, lcns: Sequence[Lcn], attribute: OpenAttribute | None, lost: range
+        self, store: FileStore, update: Update, lcns: Sequence[Lcn], attribute: OpenAttribute | None, lost: range
     ) -> None:
         self.store = store
         self.update = update
@@ -143,9 +143,9 @@ class Target:
             raise FormatError("open attribute", self.update.position, "index blocks of 512 to 65536 bytes", size)
         return size
 
-    def _step(self, way: Way, structure: str, position: int) -> Step:
+    def _step(self, way: Way, structure: str, position: int) -> LogStep:
         update = self.update
-        return Step(
+        return LogStep(
             way.operation,
             way.data,
             update.record_offset,
@@ -158,7 +158,7 @@ class Target:
     # --- file records and index blocks ---
 
     def _change_structure(
-        self, change: operations.Change, way: Way, lsn: int | None, size: int, signature: bytes
+        self, change: operations.PageChange, way: Way, lsn: int | None, size: int, signature: bytes
     ) -> bool:
         if all(run.lcn == HOLE for run in self._runs):
             return False
@@ -211,7 +211,7 @@ class Target:
 
     # --- other bytes ---
 
-    def _change_bytes(self, change: operations.Change, way: Way) -> bool:
+    def _change_bytes(self, change: operations.PageChange, way: Way) -> bool:
         start = self.update.block_offset
         size = self._clusters.size - start
         if size > max(MAX_SPAN, self.store.boot.cluster_size):

@@ -15,7 +15,7 @@ from vmrescue.readers.guard import reading
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vmrescue.image.transports.file import Store
+    from vmrescue.image.transports.file import ImageStore
     from vmrescue.readers.opened_disk import OpenedDisk
 
 
@@ -55,7 +55,7 @@ class Foreign:
             f" image that is written: {self.advice_for(path)}"
         )
 
-    def open(self, store: Store, path: str | None) -> ForeignDisk:
+    def open(self, store: ImageStore, path: str | None) -> ForeignDisk:
         """Opens the disk for reading; closing it closes `store`.
 
         Raises:

@@ -10,13 +10,13 @@ from vmrescue.errors import NotFoundError, UnsupportedError
 from vmrescue.image.transports.file import FileDevice
 
 if TYPE_CHECKING:
-    from vmrescue.image.transports.file import Store
+    from vmrescue.image.transports.file import ImageStore
 
 
 class Pieces:
     """The file of an image, and its other pieces, which are opened when they are needed."""
 
-    def __init__(self, store: Store, path: str | None) -> None:
+    def __init__(self, store: ImageStore, path: str | None) -> None:
         self.first = store
         self.path = path
         self._opened = ExitStack()
@@ -27,7 +27,7 @@ class Pieces:
         """The folder of the other pieces; None for an image that is no file on this machine."""
         return Path(self.path).parent if self.path and Path(self.path).is_file() else None
 
-    def beside(self, name: str) -> Store:
+    def beside(self, name: str) -> ImageStore:
         """Opens a file in the image's own folder. Raises NotFoundError if it is not there."""
         if self.folder is None:
             raise UnsupportedError(f"{self.path} has further pieces, and only those of a local file can be read")

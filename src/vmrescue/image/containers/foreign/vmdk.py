@@ -16,7 +16,7 @@ from vmrescue.readers.vmdk import sparse_extent
 
 if TYPE_CHECKING:
     from vmrescue.image.containers.foreign.pieces import Pieces
-    from vmrescue.image.transports.file import Store
+    from vmrescue.image.transports.file import ImageStore
     from vmrescue.readers.opened_disk import OpenedDisk
 
 NO_PARENT = b"ffffffff"
@@ -32,16 +32,16 @@ def _open(pieces: Pieces) -> OpenedDisk:
     if not head.startswith(DESCRIPTOR):
         refuse_piece(pieces.first, pieces.path)
         return joined([sparse_extent(pieces.first)], _left_open([pieces.first]))
-    stores: list[Store] = []
+    stores: list[ImageStore] = []
     return joined(_extents(pieces, head, stores), _left_open(stores))
 
 
-def _left_open(stores: list[Store]) -> tuple[str, ...]:
+def _left_open(stores: list[ImageStore]) -> tuple[str, ...]:
     said = "the VMDK was not closed cleanly: what was written last may be missing"
     return (said,) if any(map(was_left_open, stores)) else ()
 
 
-def _extents(pieces: Pieces, descriptor: bytes, stores: list[Store]) -> list[Extent]:
+def _extents(pieces: Pieces, descriptor: bytes, stores: list[ImageStore]) -> list[Extent]:
     """The extents of the disk; the files of sparse ones are added to `stores`."""
     extents = []
     for extent in extents_of(descriptor):
@@ -58,7 +58,7 @@ def _extents(pieces: Pieces, descriptor: bytes, stores: list[Store]) -> list[Ext
     return extents
 
 
-def _flat_extent(store: Store, size: int) -> Extent:
+def _flat_extent(store: ImageStore, size: int) -> Extent:
     check_range("VMDK extent", 0, size, store.size)
     return Extent(size, store.read_at, partial(next_data, store))
 
