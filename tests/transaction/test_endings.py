@@ -37,7 +37,7 @@ TIMES = int(os.environ.get("VMRESCUE_CAMPAIGN", "1"))
 SEED = int(os.environ.get("VMRESCUE_SEED", "20261125"))
 SIGNALS = 3 * TIMES  # for each command: SIGKILL, SIGTERM and SIGINT in turn
 MORE_SIGNALS = {"repair": 6 * TIMES}  # of what is done most, and quickly
-SIZES = 2 * TIMES  # of the room that is left on the disk
+SIZES = TIMES  # of the room that is left on the disk
 EVERY_SIZE = os.environ.get("VMRESCUE_EVERY_SIZE", "")  # by hand: room for 0 pages, 1, 2, … up to what a command needs
 PAGE = 4096  # bytes: a tmpfs has room for whole pages
 ENDED = {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: 143, signal.SIGINT: 130}
@@ -231,7 +231,9 @@ def sizes_up_to(needed: int, chance: random.Random) -> list[int]:
     every = range(0, needed + 2 * PAGE, PAGE)
     if EVERY_SIZE:
         return list(every)
-    return [chance.choice(every) if number % 3 else max(0, needed - PAGE * (number // 3)) for number in range(SIZES)]
+    return [
+        chance.choice(every) if number % 3 else max(0, needed - PAGE * (number // 3 + 1)) for number in range(SIZES)
+    ]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
