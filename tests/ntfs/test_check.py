@@ -192,6 +192,11 @@ def size_beyond_the_clusters(device: MemoryDevice, volume: NtfsVolume) -> None:
     add(device, in_record(device, volume, "one", struct.pack("<QQ", 20000, 20000)), "<Q", 4096)
 
 
+def table_with_sizes_that_cannot_be(device: MemoryDevice, volume: NtfsVolume) -> None:
+    size = volume._store.mft.count * volume._store.boot.record_size
+    add(device, in_record(device, volume, "$MFT", struct.pack("<QQ", size, size)) + 8, "<Q", 1024)
+
+
 def broken_order(device: MemoryDevice, volume: NtfsVolume) -> None:
     with volume._store.edit():
         index = Directory(find_file(volume._store, "D")).index
@@ -271,6 +276,7 @@ def broken_run_list(device: MemoryDevice, volume: NtfsVolume) -> None:
         (wrong_size_in_directory, "'one' in the directory of record 5 says 20001 and 20480 bytes, its record 20000"),
         (wrong_allocated_size, "says that it has 24576 bytes of clusters, and has 20480"),
         (size_beyond_the_clusters, "real size within the 20480 bytes of its clusters"),
+        (table_with_sizes_that_cannot_be, "initialized and real size within"),
         (broken_order, "is not in order at the key"),
         (torn_index_block, "index block at byte .* expected the update sequence number"),
         (index_block_marked_free, "has 1 blocks in its tree that are marked as free"),

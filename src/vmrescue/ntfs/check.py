@@ -72,7 +72,6 @@ class _Checker:
         self.problems: list[str] = []
         self.reached: Callable[[int], None] = lambda number: None  # called with the number of records checked so far
         self._store = store
-        self._table = store.file(MFT).stream(Kind.DATA)
         self._chunks: dict[int, bytes] = {}  # of $MFT, by the number of their first record
         self._plain: dict[int, PlainRecord | None] = {}
         self._owned = PagedBits()
@@ -143,8 +142,7 @@ class _Checker:
         size, first = self._store.boot.record_size, number - number % RECORDS_AT_ONCE
         chunk = self._chunks.get(first)
         if chunk is None:
-            end = min(first + RECORDS_AT_ONCE, self._store.mft.count)
-            chunk = self._table.read_at(first * size, (end - first) * size) if end > first else b""
+            chunk = self._store.mft.raw(range(first, min(first + RECORDS_AT_ONCE, self._store.mft.count)))
             if len(self._chunks) >= CHUNKS_KEPT:
                 del self._chunks[next(iter(self._chunks))]
             self._chunks[first] = chunk

@@ -97,7 +97,12 @@ class FileTable:
         return read_record(self._raw(number), number, position)
 
     def _raw(self, number: int) -> bytes:
-        return self._stream.read_at(number * self._boot.record_size, self._boot.record_size)
+        return self.raw(range(number, number + 1))
+
+    def raw(self, numbers: range) -> bytes:
+        """The bytes of these records, as they are on the volume and with the pending changes of the edit."""
+        size = self._boot.record_size
+        return self._stream.read_at(numbers.start * size, len(numbers) * size)
 
     def record(self, number: int) -> FileRecord:
         """A record. During an edit always the same object, and changes of it are written."""
