@@ -261,15 +261,16 @@ def undo_run(results: str | os.PathLike[str], although_changed: bool = False) ->
 def _take_back(row: dict[str, Any], although_changed: bool) -> RunUndone:
     image = row["image"]
     try:
-        past = [each for each in history(image) if each.state != "undone"]
-        ours = [each for each in history(image) if each.number == row["journal"] and _is_of(each, row["id"])]
+        past = history(image)
+        ours = [each for each in past if each.number == row["journal"] and _is_of(each, row["id"])]
         if not ours:
             raise NotFoundError(f"{image} has no repair {row['journal']} of this run: its journal is not there")
         if ours[0].state == "undone":
             return RunUndone(image, "undone before")
-        if past[-1].number != ours[0].number:
+        last = [each for each in past if each.state != "undone"][-1]
+        if last.number != ours[0].number:
             raise RefusedError(
-                f"{image} was repaired again since (repair {past[-1].number}): take that back first, or all from"
+                f"{image} was repaired again since (repair {last.number}): take that back first, or all from"
                 f" this one on with `vmrescue undo {shlex.quote(image)} --to {ours[0].number}`"
             )
         return RunUndone(image, "undone", take_back(image, although_changed))
