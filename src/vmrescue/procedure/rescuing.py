@@ -11,12 +11,12 @@ from vmrescue.errors import RefusedError, UsageError
 from vmrescue.image import accepting, parents_in
 from vmrescue.image.reference import Reference
 from vmrescue.plan import Plan
+from vmrescue.procedure.defragmenting import defragment as defragment_volume
 from vmrescue.procedure.outcome import Outcome
 from vmrescue.procedure.rounds import became_of, tried
 from vmrescue.procedure.steps import chosen_steps
 from vmrescue.progress import work
 from vmrescue.transaction import Transaction
-from vmrescue.transaction.defragmenting import Defragmentation
 from vmrescue.transaction.target import Elsewhere, made_of
 from vmrescue.windows import Choice
 from vmrescue.windows.installation import NOTHING_SAID
@@ -157,7 +157,6 @@ def carry_out(
 def _defragmented(planned: Outcome, image: str | os.PathLike[str], made: Made) -> Outcome:
     """Defragments the volume of Windows in what was made; where its state forbids that, it is said and left."""
     try:
-        with Defragmentation(image, made=made) as defragmentation, work("moving files") as now:
-            return replace(planned, defragmented=defragmentation.run(progress=now.reach))
+        return replace(planned, defragmented=defragment_volume(image, made))
     except RefusedError as error:
         return replace(planned, notes=(f"not defragmented: {error}",))

@@ -13,9 +13,9 @@ from vmrescue.commands.batch.runbook import Compiled, Runbook
 from vmrescue.errors import RefusedError, UsageError
 from vmrescue.image import accepting, parents_in
 from vmrescue.plan import Plan
+from vmrescue.procedure.defragmenting import defragment
 from vmrescue.progress import work
 from vmrescue.transaction import Transaction
-from vmrescue.transaction.defragmenting import Defragmentation
 from vmrescue.transaction.target import Elsewhere, made_of
 from vmrescue.windows import Choice, Installation
 from vmrescue.windows.bare_hive import BareHive
@@ -156,12 +156,12 @@ def carry_out(
     choice: Choice = NOTHING_SAID,
 ) -> Run:
     """Makes what was planned in what was made of the image. Raises as `run`."""
-    done: list[Defragmented] = []
-    for _, volume, free_space in planned.compiled.defragmented:
-        with Defragmentation(image, volume.partition.number, made) as defragmentation, work("moving files") as now:
-            done.append(defragmentation.run(free_space=free_space, progress=now.reach))
+    done = tuple(
+        defragment(image, made, volume.partition.number, free_space)
+        for _, volume, free_space in planned.compiled.defragmented
+    )
     with Transaction(image, data_disks, made=made, choice=choice) as transaction:
         receipt = transaction.apply(planned.plan)
         if receipt.written:
             receipt = transaction.commit(receipt, backup_dir)
-    return replace(planned, receipt=receipt, defragmented=tuple(done))
+    return replace(planned, receipt=receipt, defragmented=done)
