@@ -52,7 +52,9 @@ class StepsOption(click.Option):
 @names_option("--without", metavar="STEP,…", help="Leave these steps out (repeatable).")
 @click.option("--size", type=Size(), help="How large the disk may become, where cleaning up does not make enough room.")
 @click.option(
-    "--defragment", is_flag=True, help="Bring each file to one piece first; it is not undone: with --copy-to or --into."
+    "--defragment",
+    is_flag=True,
+    help="Put files together first, where there is room; not undone: with --copy-to or --into.",
 )
 @apply_options
 @azure_options

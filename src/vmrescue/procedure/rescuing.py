@@ -61,8 +61,8 @@ def rescue(
         data_disks: further disks of the same VM.
         only, without: the ids of the steps that are made, and are not (`STEPS`).
         size: how large the disk may become, in bytes, where cleaning up does not make enough room.
-        defragment: bring each file of the volume of Windows to one piece first. That keeps no undo, so it is done in a
-            copy or a child (`copy_to`, `into`) only.
+        defragment: put the files of the volume of Windows together first, where there is room. That keeps no undo, so
+            it is done in a copy or a child (`copy_to`, `into`) only.
         backup_dir, copy_to, into, to_format, sha256, progress, accept, parent_dir: as for `repair`.
         dry_run: do all in memory, and write nothing.
         store, windows: which boot store and which Windows boot, as for `diagnose`.
