@@ -11,6 +11,7 @@ import struct
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from vmrescue.interrupts import held
 from vmrescue.readers.stream import DeviceStream
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ _SIZES = struct.Struct(">QQ")
 def open_vhd(files: Sequence[Readable]) -> Iterator[Callable[[int, int], bytes]]:
     """Gives the disk in a VHD as a function (offset, length) -> bytes.
 
+    While libvhdi is at work, signals wait: it would report the exception of one as an image that cannot be read.
+
     Args:
         files: the image's bytes, then its parent's, then the parent's parent's, and so on.
     """
@@ -35,14 +38,20 @@ def open_vhd(files: Sequence[Readable]) -> Iterator[Callable[[int, int], bytes]]
 
     with ExitStack() as opened:
         below: Any = None
-        for file in reversed(files):
-            image = pyvhdi.file()
-            image.open_file_object(DeviceStream(_AsCreated(file)))
-            opened.callback(image.close)
-            if below is not None:
-                image.set_parent(below)
-            below = image
-        yield lambda offset, length: below.read_buffer_at_offset(length, offset)
+        with held():
+            for file in reversed(files):
+                image = pyvhdi.file()
+                image.open_file_object(DeviceStream(_AsCreated(file)))
+                opened.callback(image.close)
+                if below is not None:
+                    image.set_parent(below)
+                below = image
+
+        def read(offset: int, length: int) -> bytes:
+            with held():
+                return bytes(below.read_buffer_at_offset(length, offset))
+
+        yield read
 
 
 class _AsCreated:
