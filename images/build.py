@@ -27,6 +27,8 @@ from windows_data import default, sam, security, software, system
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+PROGRAMS = ("mkntfs", "mkfs.vfat", "mmd", "mcopy", "sfdisk", "sgdisk", "hivexregedit", "ntfs-3g", "ntfsfix", "umount")
+
 MIB = 1 << 20
 HERE = Path(__file__).parent
 FREE_WHEN_FULL = 200 * MIB  # less than the 300 MB that the procedure asks for

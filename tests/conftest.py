@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.images import sample
+from support.judges_report import pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown  # noqa: F401
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -35,6 +35,7 @@ from xml.etree import ElementTree
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from registry.judges import assert_dissect_agrees, assert_hivexml_agrees, assert_reglookup_agrees, content_of
+from support import judges
 from vmrescue.disk import open_disk
 from vmrescue.errors import VmRescueError
 from vmrescue.readers.guard import reading
@@ -144,7 +145,7 @@ def hive_rows(asked: Asked) -> Iterator[Row]:
             "reglookup": lambda: assert_reglookup_agrees(seen, content),
         }
         for judge, compare in comparisons.items():
-            if judge == "dissect.regf" or shutil.which(judge):
+            if judge == "dissect.regf" or judges.find(judge):
                 yield asked.row("keys, values, data", "the same", judge, verdict(compare))
     for judge, read in (("yarp", with_yarp), ("regipy", with_regipy)):
         if importlib.util.find_spec(judge) and not (judge == "regipy" and hive.recovered):  # which replays no logs
@@ -156,7 +157,7 @@ def hive_rows(asked: Asked) -> Iterator[Row]:
 
 def store_rows(asked: Asked) -> Iterator[Row]:
     """The objects of a boot store, each with the number of its elements."""
-    if not shutil.which("hivexml"):
+    if not judges.find("hivexml"):
         return
     command = [sys.executable, "-m", "vmrescue", "bcdedit", str(asked.path), "/enum", "all", "--format", "json"]
     done = subprocess.run(command, capture_output=True, timeout=SECONDS)
@@ -180,7 +181,7 @@ def logs_of(path: Path) -> list[Path]:
 def unreadable_hive(asked: Asked, error: VmRescueError) -> Iterator[Row]:
     """What others make of a hive that vmrescue refuses."""
     for judge, command in {"hivexml": ["hivexml"], "reglookup": ["reglookup"]}.items():
-        if shutil.which(judge):
+        if judges.find(judge):
             done = subprocess.run([*command, asked.path], capture_output=True, timeout=SECONDS)
             said = last_line(done.stderr)
             yield asked.row("can be read", f"{NO}{error}", judge, f"{NO}{said}" if said or done.returncode else "yes")
@@ -269,7 +270,7 @@ def edited_hive(asked: Asked) -> Iterator[Row]:
             yield asked.row("untouched by a refusal", sha256(copy), "-", before)
             return
         content = content_of(Hive(copy.read_bytes()))
-        if shutil.which("hivexml"):
+        if judges.find("hivexml"):
             yield asked.row(
                 "after an edit", "the same", "hivexml", verdict(lambda: assert_hivexml_agrees(copy, content))
             )
@@ -286,7 +287,7 @@ def image_rows(asked: Asked) -> Iterator[Row]:
         yield asked.row("can be opened", f"{NO}{error}", "qemu-img", qemu_size(asked))
         return
     with closing(device):
-        if asked.kind not in ("raw", "E01") and shutil.which("qemu-img"):
+        if asked.kind not in ("raw", "E01") and judges.find("qemu-img"):
             yield asked.row("virtual size", device.size, "qemu-img", qemu_size(asked))
             digest = hashlib.sha256()
             for at in range(0, device.size, 1 << 22):
@@ -307,7 +308,7 @@ def image_rows(asked: Asked) -> Iterator[Row]:
 
 
 def qemu_size(asked: Asked) -> str:
-    if not shutil.which("qemu-img"):
+    if not judges.find("qemu-img"):
         return "not installed"
     done = subprocess.run(["qemu-img", "info", "--output=json", asked.path], capture_output=True, timeout=SECONDS)
     return str(json.loads(done.stdout)["virtual-size"]) if done.returncode == 0 else f"{NO}{last_line(done.stderr)}"
@@ -344,7 +345,7 @@ def disk_rows(asked: Asked, raw: Path, device: Any) -> Iterator[Row]:
 
 
 def sfdisk(raw: Path) -> str:
-    if not shutil.which("sfdisk"):
+    if not judges.find("sfdisk"):
         return "not installed"
     done = subprocess.run(["sfdisk", "--json", raw], capture_output=True, timeout=SECONDS)
     if done.returncode:
@@ -488,7 +489,7 @@ def judgements(path: Path, number: int, checks: list[list[str]]) -> Iterator[tup
         window.truncate(volume.device.size)
         window.flush()
         for check in checks:
-            if shutil.which(check[0], path="/sbin:/usr/sbin:/bin:/usr/bin"):
+            if judges.find(check[0]):
                 done = subprocess.run([*check, window.name], capture_output=True, timeout=SECONDS)
                 yield check[0], "content" if done.returncode == 0 else f"{done.returncode}: {last_line(done.stderr)}"
 

@@ -11,7 +11,7 @@ import pytest
 
 from support.command import output_of, vmrescue
 from support.images import fingerprint, sample
-from support.machine import need_tool, run
+from support.machine import run
 from support.terminal import ROWS, in_terminal
 from vmrescue.cli.main import COMMANDS
 
@@ -175,7 +175,7 @@ def test_ls_says_when_files_changed_and_what_they_are_as_sleuthkit_does(here: Pa
             if row["modified"]
         }
         place = str(table[number - 1]["start"] // 512)
-        listed = run("env", "TZ=UTC", need_tool("fls"), "-i", "vhd", "-l", "-o", place, image)
+        listed = run("fls", "-i", "vhd", "-l", "-o", place, image, TZ="UTC")
         fields = (line.split("\t") for line in listed.splitlines())
         judged = {name.partition(":")[0]: when[:19].replace(" ", "T") for _, name, when, *_ in fields}
         assert rows

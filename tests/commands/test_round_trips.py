@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +12,7 @@ from commands.hives import written
 from registry.judges import assert_judges_agree, content_of
 from registry.samples import hive_with_everything
 from support.images import fingerprint
-from support.machine import need_tool
+from support.machine import run_bytes
 from support.real_data import corpus
 from vmrescue.registry import Hive, ValueType
 
@@ -72,8 +71,7 @@ def test_hivexregedit_merges_our_export_to_an_equal_tree(tmp_path: Path, empty: 
 def test_we_import_what_hivexregedit_exports(everything: Path, empty: Path) -> None:
     text = empty.with_name("text.reg")
     prefix = r"HKEY_LOCAL_MACHINE\TEST"
-    command = [need_tool("hivexregedit"), "--export", "--prefix", prefix, str(everything), "\\"]
-    text.write_bytes(subprocess.run(command, check=True, capture_output=True).stdout)
+    text.write_bytes(run_bytes("hivexregedit", "--export", "--prefix", prefix, everything, "\\"))
 
     output_of("reg", empty, "import", text, "--yes")
 

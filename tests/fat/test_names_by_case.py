@@ -23,11 +23,11 @@ FOLDED = ["ss.txt", "ß.txt", "ŉ.txt", "ʼn.txt"]  # noqa: RUF001 - the letter 
 def put(image: Path, name: str, content: bytes) -> None:
     source = image.with_name("source")
     source.write_bytes(content)
-    run("env", "LC_ALL=C.UTF-8", "mcopy", "-i", image, source, f"::/{name}")
+    run("mcopy", "-i", image, source, f"::/{name}", LC_ALL="C.UTF-8")
 
 
 def left(image: Path) -> set[str]:
-    said = run("env", "LC_ALL=C.UTF-8", "mdir", "-b", "-i", image, "::/")
+    said = run("mdir", "-b", "-i", image, "::/", LC_ALL="C.UTF-8")
     return {line.removeprefix("::/") for line in said.splitlines()}
 
 

@@ -36,7 +36,7 @@ def written_by_mtools(tmp_path: Path) -> bytes:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     sources = sorted((tmp_path / "source").iterdir())
-    run("env", "LC_ALL=C.UTF-8", "mcopy", "-s", "-Q", "-i", image, *sources, "::/")
+    run("mcopy", "-s", "-Q", "-i", image, *sources, "::/", LC_ALL="C.UTF-8")
     return image.read_bytes()
 
 

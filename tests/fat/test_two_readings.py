@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import gzip
 import struct
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from fat.volumes import mtools_tree
-from support.machine import missing, run
+from support.machine import missing, run, run_bytes
 from support.memory_device import MemoryDevice
 from support.real_data import CORPUS
 from vmrescue.cli.main import group
@@ -54,7 +53,7 @@ def seen_by_sleuthkit(image: Path) -> dict[str, bytes]:
 
 
 def _content(image: Path, number: str) -> bytes:
-    return subprocess.run(["icat", "-f", "fat32", image, number], capture_output=True, check=True).stdout
+    return run_bytes("icat", "-f", "fat32", image, number)
 
 
 def files_of(volume: FatFileSystem) -> dict[str, bytes]:

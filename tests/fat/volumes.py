@@ -74,7 +74,7 @@ def mtools_tree(data: bytes | bytearray, folder: Path) -> Tree:
     path, out = folder / "mtools.img", folder / "mtools"
     path.write_bytes(data)
     out.mkdir()
-    run("env", "LC_ALL=C.UTF-8", "mcopy", "-s", "-n", "-Q", "-i", path, "::/", out)
+    run("mcopy", "-s", "-n", "-Q", "-i", path, "::/", out, LC_ALL="C.UTF-8")
     return {f"/{p.relative_to(out)}": p.read_bytes() if p.is_file() else None for p in out.rglob("*")}
 
 

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import build
 import vmrescue
 from support.azurite import azurite
 from support.findings import told
-from support.machine import need_root, need_tool
+from support.machine import need_root, need_tools
 from support.range_server import serving
 from vmrescue.disk import EditSession, open_disk
 from vmrescue.errors import FormatError, ReadError, RefusedError, UnsupportedError
@@ -44,8 +45,7 @@ def server(tmp_path: Path) -> Iterator[RangeServer]:
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The 127 GB disk, sparse, in a folder of its own."""
     need_root()
-    for tool in ("qemu-img", "sgdisk", "mkntfs", "mcopy"):
-        need_tool(tool)
+    need_tools("qemu-img", *build.PROGRAMS)
     image = tmp_path_factory.mktemp("large") / "large.vhd"
     subprocess.run([sys.executable, str(IMAGES / "large.py"), str(image)], check=True, capture_output=True)
     return image

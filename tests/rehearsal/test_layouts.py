@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import build
 import layouts
 import vmrescue
-from support.machine import need_root
+from support.machine import need_root, need_tools
 from vmrescue.checks.rules import CHECKS
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ SOME = ("2008-r2-one-partition", "8.1", "2012-r2-gen-2", "10-recovery-behind", "
 )
 def test_a_healthy_disk_of_each_windows_gives_no_alarm(layout: Layout, quick_folder: Path) -> None:
     need_root()
+    need_tools(*build.PROGRAMS)
     disk = layouts.build(layout, quick_folder)
     diagnosis = vmrescue.diagnose(disk)
     assert diagnosis.windows is not None

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from support.machine import missing, need_tool
+from support.machine import need_tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,10 +44,7 @@ def show(driver: WebDriver, page: Path) -> None:
 
 def axe_violations(driver: WebDriver) -> list[str]:
     """What axe-core finds against WCAG 2.2 AA and its own best practices in the page that is shown."""
-    root = subprocess.run([need_tool("npm"), "root", "--global"], capture_output=True, text=True, check=True)
-    source = Path(root.stdout.strip()) / "axe-core/axe.min.js"
-    if not source.is_file():
-        missing("axe-core is not installed (npm install --global axe-core@4, as .ci/run does)")
+    source = Path(need_tool("axe-core")) / "axe.min.js"
     driver.execute_script(source.read_text())
     found = driver.execute_async_script("const done = arguments[0]; axe.run().then(found => done(found.violations));")
     return [f"{each['id']}: {node['target']}: {node['failureSummary']}" for each in found for node in each["nodes"]]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import build
-from support.machine import run
+from support.machine import need_root, need_tools, run
 from support.machine_disk import loop_device, mounted_ntfs
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ def _folder() -> tempfile.TemporaryDirectory[str]:
 @functools.cache
 def healthy(generation: str) -> Path:
     """The healthy disk, raw; made once a process."""
+    need_root()
+    need_tools(*build.PROGRAMS)
     with tempfile.TemporaryDirectory(prefix="vmrescue-build-") as folder:
         made = BUILDERS[generation](Path(folder), faults=False)
         return made.replace(Path(_folder().name) / f"{generation}.raw")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+
+from support import judges
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,9 +24,15 @@ def missing(reason: str) -> NoReturn:
 
 
 def need_tool(name: str) -> str:
-    """The path of a judge, e.g. ``ntfsresize``."""
-    path = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
-    return path or missing(f"the program {name} is not installed (.ci/run names its Debian package)")
+    """The path of a judge, e.g. ``ntfsresize``: one of `support.judges`."""
+    path = judges.find(name)
+    return path or missing(f"the program {name} is not installed ({judges.package_of(name)} has it)")
+
+
+def need_tools(*names: str) -> None:
+    """For what starts them by itself, as `images/build.py` does."""
+    for name in names:
+        need_tool(name)
 
 
 def need_root() -> None:
@@ -34,11 +41,18 @@ def need_root() -> None:
         missing("needs root, for loop devices and mounts")
 
 
-def run(*command: str | Path, stdin: bytes | None = None, ok: tuple[int, ...] = (0,)) -> str:
-    """Runs a judge and returns what it printed (both streams); an exit status not in `ok` fails the test."""
-    tool = need_tool(str(command[0]))
+def run(*command: str | Path, stdin: bytes | None = None, ok: tuple[int, ...] = (0,), **environment: str) -> str:
+    """Runs a judge and returns what it printed (both streams); an exit status not in `ok` fails the test.
+
+    `environment`: variables that it is given besides ours, e.g. ``TZ="UTC"``.
+    """
     done = subprocess.run(
-        [tool, *map(str, command[1:])], input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600
+        [need_tool(str(command[0])), *map(str, command[1:])],
+        input=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=600,
+        env=os.environ | environment,
     )
     text = done.stdout.decode("utf-8", "replace")
     assert done.returncode in ok, f"{' '.join(map(str, command))} ended with {done.returncode}:\n{text}"

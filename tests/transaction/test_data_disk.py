@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import struct
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 import vmrescue
 from support.images import fingerprint
-from support.machine import need_tool, run
+from support.machine import run
 from support.machine_disk import loop_device, mounted_ntfs
 from support.ntfs_judges import structure_judges
 
@@ -28,7 +27,7 @@ def data_disk(path: Path) -> Path:
     with path.open("wb") as file:
         file.truncate(32 * MIB)
     table = f"label: dos\nlabel-id: {SIGNATURE:#x}\nstart={DATA[0] // 512}, type=7\n"
-    subprocess.run([need_tool("sfdisk"), "-q", str(path)], input=table, text=True, check=True, capture_output=True)
+    run("sfdisk", "-q", path, stdin=table.encode())
     with loop_device(path, *DATA, writable=True) as device:
         run("mkntfs", "-Q", "-q", "-F", "-p", str(DATA[0] // 512), "-H", "255", "-S", "63", device)
     with mounted_ntfs(path, *DATA, writable=True) as root:

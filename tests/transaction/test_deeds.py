@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import struct
-import subprocess
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -199,9 +198,7 @@ def test_a_new_kind_of_change_is_its_data_its_deed_and_a_row_for_each(gen1_broke
     plan = Plan.from_json(Plan(identity, (Step("by hand", "a test", change),)).to_json())
     receipt = library.repair(gen1_broken, plan)
     assert receipt.committed
-    said = subprocess.run(
-        ["fsstat", "-i", "raw", "-o", str(start // 512), _raw(gen1_broken)], capture_output=True, text=True, check=True
-    ).stdout
+    said = run("fsstat", "-i", "raw", "-o", str(start // 512), _raw(gen1_broken))
     assert "Volume Serial Number: 1122334455667788" in said
     library.undo(gen1_broken)
     assert fingerprint(gen1_broken) == before

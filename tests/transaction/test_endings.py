@@ -10,7 +10,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
 import time
 from collections import Counter
 from contextlib import contextmanager
@@ -24,7 +23,7 @@ from defrag.test_crash import prepare
 from ntfs.volumes import opened, tree_of
 from support.endings import duration_of, start, status_of, wait_for_journal
 from support.images import fingerprint, sample, sha256
-from support.machine import missing
+from support.machine import need_root, run
 from vmrescue.disk import EditSession, journal_folder
 from vmrescue.image.recovery import open_for_reading
 from vmrescue.transaction import history
@@ -85,7 +84,7 @@ class Ground:
     def put_back(self) -> None:
         for path in self.folder.iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-        subprocess.run(["cp", "-r", "--sparse=always", f"{self.kept}/.", str(self.folder)], check=True)
+        run("cp", "-r", "--sparse=always", f"{self.kept}/.", self.folder)
 
     def outcome(self, status: int) -> str:
         """Whether all is old or new; fails where it is neither, or where the exit status says otherwise."""
@@ -208,17 +207,16 @@ def test_a_command_ended_by_a_signal_leaves_old_or_new_or_a_name_that_says_unfin
 @contextmanager
 def small_disk(folder: Path) -> Iterator[None]:
     folder.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4G", "tmpfs", str(folder)], capture_output=True)
-    if made.returncode:
-        missing(f"no tmpfs can be mounted here: {made.stderr.decode().strip()}")
+    need_root()
+    run("mount", "-t", "tmpfs", "-o", "size=4G", "tmpfs", folder)
     try:
         yield
     finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
+        run("umount", "-l", folder)
 
 
 def with_room(folder: Path, size: str) -> None:
-    subprocess.run(["mount", "-o", f"remount,size={size}", str(folder)], check=True)
+    run("mount", "-o", f"remount,size={size}", folder)
 
 
 def used(folder: Path) -> int:

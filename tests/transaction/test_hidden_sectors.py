@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -39,7 +38,7 @@ def fat_disk(folder: Path) -> Path:
         stream.seek(START)
         stream.write(volume.read_bytes())
     table = "label: dos\nlabel-id: 0x5a3c17e9\n3MiB,40MiB,c,*\n"
-    subprocess.run(["sfdisk", "-q", "--no-reread", str(disk)], input=table.encode(), check=True)
+    run("sfdisk", "-q", "--no-reread", disk, stdin=table.encode())
     return disk
 
 
