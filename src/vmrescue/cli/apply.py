@@ -10,6 +10,7 @@ import click
 from vmrescue.cli.applying import edit_and_report, status_of
 from vmrescue.cli.many import fleet_options
 from vmrescue.cli.options import apply_options, choice_options, data_disk_option, images_argument
+from vmrescue.cli.output import put
 from vmrescue.errors import UsageError
 from vmrescue.printable import printable
 
@@ -121,6 +122,6 @@ class _NotMeant(Exception):  # noqa: N818 - it is no error
 def _tell_not_meant(playbook: Playbook, image: Path, because: str, options: ApplyOptions) -> None:
     if options.output == "json" and not options.quiet:
         document = {"image": str(image), "playbook": vars(playbook.id), "matches": False, "because": because}
-        click.echo(json.dumps(document, indent=2))
+        put(json.dumps(document, indent=2))
     elif not options.quiet:
-        click.echo(printable(f"{image}: {playbook.id.name} is not for it: {because}. Nothing was changed."))
+        put(printable(f"{image}: {playbook.id.name} is not for it: {because}. Nothing was changed."))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
@@ -10,8 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from vmrescue.cli.diagnose import FINDINGS
+from vmrescue.cli.output import forget_output, put
 from vmrescue.cli.terminal import last_line, on_screen, say
-from vmrescue.errors import AfterCommitError, RefusedError
+from vmrescue.errors import AfterCommitError, RefusedError, WriteError
 from vmrescue.interrupts import held
 from vmrescue.printable import printable
 from vmrescue.progress import work
@@ -190,20 +190,19 @@ def report(receipt: Receipt, options: ApplyOptions) -> None:
     if options.talkative:
         tell(receipt_text(receipt) if receipt.committed else dry_run_text(receipt), receipt.committed)
     elif not options.quiet:
-        tell(receipt.to_json().removesuffix("\n"), receipt.committed, click.echo)
+        tell(receipt.to_json().removesuffix("\n"), receipt.committed, put)
 
 
 def tell(text: str, changed: bool, output: Callable[[str], None] = say) -> None:
     """Prints what was done. Raises AfterCommitError where that cannot be printed and an image was changed."""
     try:
         output(text)
-    except OSError as error:
+    except (WriteError, BrokenPipeError) as error:
         if not changed:
             raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), sys.stdout.fileno())  # Python will try once more
-        raise AfterCommitError(
-            f"the image was changed, but what is to be said of that cannot be printed: {error.strerror}"
-        ) from error
+        forget_output()
+        why = error.strerror if isinstance(error, OSError) else error
+        raise AfterCommitError(f"the image was changed, but what was done cannot be printed: {why}") from error
 
 
 @contextmanager

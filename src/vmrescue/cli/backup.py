@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from vmrescue.cli.options import format_option, image_argument, quiet_option
+from vmrescue.cli.output import put
 from vmrescue.cli.terminal import say
 
 
@@ -27,7 +28,7 @@ def command(image: Path, folder: Path, output: str, quiet: bool) -> None:
     with open_disks([file]) as disks:
         rows = back_up(configuration_files(disks, volume), disks, folder)
     if output == "json":
-        click.echo(json.dumps(rows, indent=2))
+        put(json.dumps(rows, indent=2))
     elif not quiet:
         for row in rows:
             say(f"{row['bytes']:>12}  {printable(row['path'])}  ->  {printable(folder / row['copy'])}")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from vmrescue.cli.options import place_arguments
+from vmrescue.cli.output import put_bytes
 
 
 @click.command()
@@ -21,4 +20,4 @@ def command(image: str, path: str) -> None:
     with open_disks([file]) as (disk,):
         place, below = find_place(disk, volume, path)
         for chunk in chunks(place.files.open(below)):
-            sys.stdout.buffer.write(chunk)
+            put_bytes(chunk)

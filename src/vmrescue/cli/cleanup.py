@@ -10,6 +10,7 @@ import click
 
 from vmrescue.cli.applying import edit_and_report, status_of
 from vmrescue.cli.options import apply_options, image_argument, names_option
+from vmrescue.cli.output import put
 from vmrescue.cli.terminal import say
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def command(
         for file in found:
             won[file.category] += file.on_disk
         listed = _listing(won, Counter(file.category for file in found), options.output)
-        (say if options.output == "text" else click.echo)(listed)
+        (say if options.output == "text" else put)(listed)
         return
 
     def plan(transaction: Transaction) -> Plan:

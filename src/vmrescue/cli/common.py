@@ -1,10 +1,12 @@
-"""Options of every command, which may stand before its name and behind it: colour, and what is told of the way."""
+"""Options of every command, which may stand before its name and behind it: colour, log, help."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import click
+
+from vmrescue.cli.output import put
 
 COLOURS = {"auto": None, "always": True, "never": False}
 
@@ -26,6 +28,13 @@ def _log_file(ctx: click.Context, param: click.Parameter, value: str | None) -> 
         from vmrescue.cli.logs import tell_file
 
         tell_file(ctx, value)
+
+
+def _help(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    """As click's own, which takes no notice of an output that is full."""
+    if value and not ctx.resilient_parsing:
+        put(ctx.get_help())
+        ctx.exit()
 
 
 def common_options(command: click.Command, short: bool = True) -> click.Command:
@@ -53,6 +62,14 @@ def common_options(command: click.Command, short: bool = True) -> click.Command:
             type=click.Path(dir_okay=False),
             callback=_log_file,
             help="Add all of that to this file, with the time.",
+            **settings,
+        ),
+        click.Option(
+            ["-h", "--help"],
+            is_flag=True,
+            is_eager=True,
+            callback=_help,
+            help="Show this message and exit.",
             **settings,
         ),
     ]

@@ -18,6 +18,7 @@ from vmrescue.cli.options import (
     quiet_option,
     risk_options,
 )
+from vmrescue.cli.output import put
 from vmrescue.cli.terminal import say
 from vmrescue.commands.defrag import parse
 from vmrescue.errors import RefusedError, UsageError
@@ -95,7 +96,7 @@ def command(
             done = _run(file, made, volume, files, free_space)
     changed = done.committed and (done.commits > 0 or bool(elsewhere))
     if output == "json":
-        tell(json.dumps(done.to_dict(), indent=2), changed, click.echo)
+        tell(json.dumps(done.to_dict(), indent=2), changed, put)
     elif not quiet:
         tell(defragmented_text(done), changed)
 
@@ -174,7 +175,7 @@ def _analyze(image: str, number: int | str | None, limit: int, output: str) -> N
             "map": {"bytes": drawn.unit, "used": drawn.used},
             "warnings": warnings,
         }
-        click.echo(json.dumps(document, indent=2))
+        put(json.dumps(document, indent=2))
     else:
         say(fragmentation_text(f"{image}, {volume}", found, watched, drawn))
 

@@ -16,6 +16,7 @@ from vmrescue.cli.options import (
     policy_options,
     quiet_option,
 )
+from vmrescue.cli.output import put
 from vmrescue.cli.terminal import say
 
 if TYPE_CHECKING:
@@ -73,5 +74,5 @@ def command(
             diagnosis = diagnosis.explaining(symptom)
         document = json.dumps(diagnosis.to_dict(), indent=2) if output == "json" else diagnosis_text(diagnosis)
     if not quiet:
-        (say if output == "text" else click.echo)(document)
+        (say if output == "text" else put)(document)
     ctx.exit(0 if diagnosis.healthy else FINDINGS)

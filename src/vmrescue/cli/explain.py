@@ -6,6 +6,7 @@ import json
 
 import click
 
+from vmrescue.cli.output import put
 from vmrescue.cli.terminal import say
 from vmrescue.errors import UsageError
 
@@ -32,9 +33,9 @@ def command(name: str | None, output: str) -> None:
     if name and output != "text":
         raise UsageError(f"--format {output} is of all checks and codes: leave {name!r} out")
     if output == "json":
-        click.echo(json.dumps(explanation.to_dict(), indent=2))
+        put(json.dumps(explanation.to_dict(), indent=2))
     elif output == "markdown":
-        click.echo(explanation.page(), nl=False)
+        put(explanation.page(), nl=False)
     elif not name:
         say(explanation.list_text())
     elif check := CHECKS.get(name.lower()):

@@ -11,11 +11,10 @@ from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from vmrescue.cli.applying import confirmed
 from vmrescue.cli.interrupts import noticed_interrupts, stopping_where_it_can
 from vmrescue.cli.many import an_executor, not_in
+from vmrescue.cli.output import put
 from vmrescue.cli.progress import wipe
 from vmrescue.cli.terminal import say
 from vmrescue.errors import RefusedError, UsageError
@@ -193,7 +192,7 @@ class _Run:
     def _print(self, result: RepairResult) -> None:
         if self._options.output == "json" and not self._options.quiet:
             wipe()
-            click.echo(json.dumps(result.to_dict()))
+            put(json.dumps(result.to_dict()))
         elif self._options.talkative:
             say(line_of(result))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vmrescue.cli.options import choice_options, data_disk_option, format_option, image_argument
+from vmrescue.cli.output import put
 from vmrescue.cli.terminal import say
 
 if TYPE_CHECKING:
@@ -28,6 +29,6 @@ def command(image: Path, data_disks: tuple[Path, ...], store: str | None, window
     if output == "json":
         document = diagnosis.to_dict()
         del document["findings"], document["not_checked"]
-        click.echo(json.dumps(document, indent=2))
+        put(json.dumps(document, indent=2))
     else:
         say(info_text(diagnosis))

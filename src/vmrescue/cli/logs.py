@@ -27,6 +27,35 @@ class _Printable(logging.Formatter):
         return printable(super().format(record))
 
 
+class _File(logging.FileHandler):
+    """A log that finds no room says so once, and ends there: what is done for the image goes on."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, encoding="utf-8", errors="backslashreplace")
+        self._failed = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not self._failed:
+            super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        self._fail()
+
+    def close(self) -> None:
+        try:
+            super().close()
+        except OSError:
+            self._fail()
+
+    def _fail(self) -> None:
+        from vmrescue.cli.terminal import say
+
+        if not self._failed:
+            self._failed = True
+            why = getattr(sys.exc_info()[1], "strerror", None) or sys.exc_info()[1]
+            say(printable(f"note: the log ends here: cannot write {self.baseFilename}: {why}"), err=True)
+
+
 class _Terminal(logging.StreamHandler):  # type: ignore[type-arg]
     """Says each thing once: a disk is looked at again after every step, and mostly found as it was."""
 
@@ -50,7 +79,7 @@ def tell_terminal(ctx: click.Context, verbosity: int) -> None:
 def tell_file(ctx: click.Context, path: str) -> None:
     """For as long as the command runs, all of it, added to the file. Raises WriteError where that cannot be."""
     try:
-        handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+        handler = _File(path)
     except OSError as error:
         raise WriteError(f"cannot write {path}: {error.strerror}") from error
     ctx.call_on_close(handler.close)

@@ -7,6 +7,7 @@ import json
 import click
 
 from vmrescue.cli.options import format_option, place_arguments
+from vmrescue.cli.output import put
 from vmrescue.cli.terminal import say
 
 
@@ -41,7 +42,7 @@ def command(image: str, path: str, output: str) -> None:
             }
             for entry in entries
         ]
-        click.echo(json.dumps(rows, indent=2))
+        put(json.dumps(rows, indent=2))
     else:
         for entry in entries:
             size = "<DIR>" if entry.is_directory else str(entry.size)

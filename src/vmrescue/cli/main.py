@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import importlib
 import io
-import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,8 @@ import click
 
 from vmrescue import __version__
 from vmrescue.cli.common import common_options
-from vmrescue.errors import VmRescueError
+from vmrescue.cli.output import end_unread, printing
+from vmrescue.errors import VmRescueError, WriteError
 from vmrescue.interrupts import exit_status, outcome_of
 
 if TYPE_CHECKING:
@@ -81,27 +81,35 @@ class _Notes:
 
 
 @contextmanager
-def _answering_signals() -> Iterator[None]:
-    """Ends the program with a signal's own status; click would make it the status of findings."""
+def _ends_told_apart() -> Iterator[None]:
+    """Ends the program with the status of a signal or a closed pipe; click would make it the status of findings."""
     try:
         yield
     except KeyboardInterrupt as error:
-        from vmrescue.cli.terminal import say
-        from vmrescue.printable import printable
-
-        say(printable(f"vmrescue: interrupted{outcome_of(error)}"), err=True)
+        _last_words(f"interrupted{outcome_of(error)}")
         sys.exit(exit_status(error))
+    except BrokenPipeError:
+        end_unread()
+
+
+def _last_words(text: str) -> None:
+    """Says on stderr what ended the program, in one line. If stderr takes no more, the exit status has to do."""
+    from vmrescue.cli.terminal import say
+    from vmrescue.printable import printable
+
+    with suppress(WriteError, BrokenPipeError):
+        say(f"vmrescue: {printable(text)}", err=True)
 
 
 class LazyGroup(click.Group):
     """Imports a command's module only when it is run, so that `--help` is quick."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
-        with _answering_signals():
+        with _ends_told_apart(), printing():  # the help is printed here
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
-        with _answering_signals():
+        with _ends_told_apart():
             from vmrescue.cli.progress import displayed
             from vmrescue.cli.terminal import in_colour, width_of
             from vmrescue.image.notices import listening
@@ -133,13 +141,13 @@ class LazyGroup(click.Group):
 
 @click.command(
     cls=LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit status: 0 all well (advice alone is that too) or done; 1 findings of warning or critical, or a "
     "check that could not be run (of `repair`, `apply` and `cleanup`: such are left; of `reg`: no match, a difference "
     "or damage); 2 wrong usage; 3 the image cannot be read or is not supported; 4 refused because it would not be "
     "safe; 5 it failed and was rolled back (where something stays, the message says what), or a file could not be "
     "written; 6 the image was changed and is sound, but "
-    "something after that failed (say, its receipt); 130 ended by Ctrl-C, 143 by SIGTERM, each after cleaning up.",
+    "something after that failed (say, its receipt); 130 ended by Ctrl-C, 143 by SIGTERM, each after cleaning up; 141 "
+    "whoever read the output closed it.",
 )
 @click.version_option(__version__, prog_name="vmrescue")
 def group() -> None:
@@ -160,22 +168,15 @@ def main() -> None:
     try:
         group(prog_name="vmrescue")
     except VmRescueError as error:
-        from vmrescue.cli.terminal import say
-        from vmrescue.printable import printable
-
-        say(f"vmrescue: {printable(error)}", err=True)
+        _last_words(str(error))
         sys.exit(error.exit_status)
     except KeyboardInterrupt as error:  # at the very beginning or end
         sys.exit(exit_status(error))
-    except OSError as error:  # what is printed has no room, for example; click answers a closed pipe
-        from vmrescue.cli.terminal import say
-        from vmrescue.printable import printable
-
-        say(f"vmrescue: the operating system refused: {printable(error)}", err=True)
-        os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), sys.stdout.fileno())  # Python will try once more
+    except OSError as error:
+        _last_words(f"the operating system refused: {error}")
         sys.exit(VmRescueError.exit_status)
     except MemoryError:
-        click.echo("vmrescue: this takes more memory than the machine gives", err=True)
+        _last_words("this takes more memory than the machine gives")
         sys.exit(VmRescueError.exit_status)
 
 

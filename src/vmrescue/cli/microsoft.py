@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vmrescue.cli.options import apply_options, parent_option
+from vmrescue.cli.output import put
 from vmrescue.errors import ReadError, VmRescueError
 from vmrescue.signatures import HIVE
 
@@ -125,7 +126,7 @@ def print_lines(lines: Iterable[str], err: bool = False) -> None:
 
     shown = list(map(printable, lines))
     if shown:
-        click.echo("\n".join(shown), err=err)
+        put("\n".join(shown), err=err)
 
 
 def print_notes(notes: Iterable[str]) -> None:
@@ -142,7 +143,7 @@ def print_listing(lines: Sequence[str], data: object, options: ApplyOptions) -> 
     if options.quiet:
         return
     if options.output == "json" and data is not None:
-        click.echo(json.dumps(data, indent=2))
+        put(json.dumps(data, indent=2))
     else:
         print_lines(lines)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vmrescue.cli.applying import say_left_out
+from vmrescue.cli.new_file import write_whole
 from vmrescue.cli.options import (
     check_options,
     choice_options,
@@ -17,6 +18,7 @@ from vmrescue.cli.options import (
     policy_options,
     risk_options,
 )
+from vmrescue.cli.output import put
 
 if TYPE_CHECKING:
     from vmrescue.plan import Plan
@@ -34,7 +36,9 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="The changes that this playbook (YAML) asks for, instead of those of a repair.",
 )
-@click.option("--output", "-o", type=click.File("w", encoding="utf-8"), default="-", help="Where to  [default: stdout]")
+@click.option(
+    "--output", "-o", "target", type=click.Path(path_type=Path, dir_okay=False), help="Where to  [default: stdout]"
+)
 def command(
     image: Path,
     data_disks: tuple[Path, ...],
@@ -43,7 +47,7 @@ def command(
     only: tuple[str, ...],
     skip: tuple[str, ...],
     playbook: Path | None,
-    output: Any,
+    target: Path | None,
     **policy: Any,
 ) -> None:
     """Write the changes that a repair of IMAGE would make, as JSON to review and to `vmrescue apply`."""
@@ -51,13 +55,21 @@ def command(
     from vmrescue.transaction import must_be_editable, plan_of
 
     if playbook is not None:
-        output.write(_of_playbook(playbook, image, data_disks, store, windows).to_json())
+        _write(_of_playbook(playbook, image, data_disks, store, windows), target)
         return
     diagnosis = diagnose(image, make_policy(**policy), data_disks, only, skip, store=store, windows=windows)
     must_be_editable(diagnosis, only or None, skip)
     plan = plan_of(diagnosis, only or None, skip)
     say_left_out(diagnosis.left_out(only or None, skip), diagnosis.unmended(only or None, skip))
-    output.write(plan.to_json())
+    _write(plan, target)
+
+
+def _write(plan: Plan, target: Path | None) -> None:
+    text = plan.to_json()
+    if target in (None, Path("-")):
+        put(text, nl=False)
+    else:
+        write_whole(target, [text.encode()], overwrite=True)
 
 
 def _of_playbook(path: Path, image: Path, data_disks: tuple[Path, ...], store: str | None, windows: str | None) -> Plan:

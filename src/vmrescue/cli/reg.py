@@ -17,6 +17,7 @@ from vmrescue.cli.microsoft import (
     read_bare_hive,
 )
 from vmrescue.cli.options import choice_options
+from vmrescue.cli.output import put
 
 if TYPE_CHECKING:
     from vmrescue.cli.options import ApplyOptions
@@ -77,7 +78,6 @@ def command(target: str, words: tuple[str, ...], store: str | None, windows: str
 
 def _name_hive(parsed: Command, target: str, choice: Choice, options: ApplyOptions) -> None:
     """`load` and `unload`: the names beside the image, not the image."""
-    import click
 
     from vmrescue.commands.reg import messages
     from vmrescue.commands.reg.loaded_hives import name_for, read_loaded, write_loaded
@@ -92,7 +92,7 @@ def _name_hive(parsed: Command, target: str, choice: Choice, options: ApplyOptio
         else:
             loaded.unload(name)
     if options.dry_run:
-        click.echo("Nothing was written.")
+        put("Nothing was written.")
         return
     write_loaded(target, loaded)
     print_listing([messages.SUCCESS], None, options)

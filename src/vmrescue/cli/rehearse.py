@@ -14,6 +14,7 @@ from vmrescue.cli.options import (
     image_argument,
     policy_option,
 )
+from vmrescue.cli.output import put
 from vmrescue.cli.terminal import say
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def command(
 
     found = rehearse(image, platform or "auto", ram, data_disks, store=store, windows=windows)
     if output == "json":
-        click.echo(json.dumps(found.to_dict(), indent=2))
+        put(json.dumps(found.to_dict(), indent=2))
     else:
         say(rehearsal_text(found, full))
     ctx.exit(STOPS if found.stop else 0)

@@ -22,6 +22,7 @@ from vmrescue.cli.options import (
     names_option,
     policy_options,
 )
+from vmrescue.cli.output import put
 from vmrescue.cli.terminal import say
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def command(
     from vmrescue.windows import Choice
 
     if azure:
-        click.echo(azure_text(replace(azure, image=str(images[0]))))
+        put(azure_text(replace(azure, image=str(images[0]))))
         return
     elsewhere = options.elsewhere
     rules, choice = make_policy(**policy), Choice(store, windows)
@@ -130,4 +131,4 @@ def _print(outcome: Outcome, text: str, options: ApplyOptions) -> None:
     if options.talkative:
         tell(text, outcome.committed)
     elif not options.quiet:
-        tell(json.dumps(outcome.to_dict(), indent=2), outcome.committed, click.echo)
+        tell(json.dumps(outcome.to_dict(), indent=2), outcome.committed, put)

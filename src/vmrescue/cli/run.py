@@ -13,6 +13,7 @@ import click
 from vmrescue.cli.applying import also_written, ask, progress_bar, show, tell
 from vmrescue.cli.microsoft import print_lines, print_notes
 from vmrescue.cli.options import apply_options, choice_options, data_disk_option, image_argument
+from vmrescue.cli.output import put
 from vmrescue.interrupts import held
 
 if TYPE_CHECKING:
@@ -131,11 +132,11 @@ def _write_plan(path: Path, planned: Run, options: ApplyOptions) -> None:
     from vmrescue.cli.new_file import write_whole
 
     if str(path) == "-":
-        click.echo(planned.plan.to_json())
+        put(planned.plan.to_json())
         return
     write_whole(path, [planned.plan.to_json().encode()], options.yes)
     if options.talkative:
-        click.echo(f"{path}: the plan; apply it with `vmrescue apply {path} IMAGE`.")
+        put(f"{path}: the plan; apply it with `vmrescue apply {path} IMAGE`.")
 
 
 def _report(done: Run, options: ApplyOptions) -> None:
@@ -147,4 +148,4 @@ def _report(done: Run, options: ApplyOptions) -> None:
         parts: list[Any] = [defragmented_text(each) for each in done.defragmented]
         tell("\n".join([*parts, receipt_text(done.receipt) if changed else dry_run_text(done.receipt)]), changed)
     elif not options.quiet:
-        tell(json.dumps(done.to_dict(), indent=2), changed, click.echo)
+        tell(json.dumps(done.to_dict(), indent=2), changed, put)

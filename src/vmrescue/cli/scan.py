@@ -13,6 +13,7 @@ import click
 from vmrescue.cli.interrupts import noticed_interrupts
 from vmrescue.cli.many import an_executor, fleet_options, not_in
 from vmrescue.cli.options import check_options, format_option, make_policy, parent_option, policy_options, quiet_option
+from vmrescue.cli.output import put
 from vmrescue.cli.progress import wipe
 from vmrescue.cli.terminal import say
 from vmrescue.interrupts import exit_status
@@ -104,7 +105,7 @@ def _gather(
 
 def _print_json(document: dict[str, Any]) -> None:
     wipe()
-    click.echo(json.dumps(document))
+    put(json.dumps(document))
 
 
 def _print_line(document: dict[str, Any]) -> None:

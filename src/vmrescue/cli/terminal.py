@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from vmrescue.cli.output import put
 from vmrescue.cli.progress import wipe
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def say(text: str, err: bool = False) -> None:
     stream = sys.stderr if err else sys.stdout
     if width := width_of(stream):
         text = fitting(text, width)
-    click.echo(painted(text) if in_colour(stream) else text, err=err)
+    put(painted(text) if in_colour(stream) else text, err=err)
 
 
 def in_colour(stream: IO[str]) -> bool:
@@ -97,5 +98,5 @@ def last_line(question: str) -> str:
         return question
     *lines, last = fitting(question, width - len(ANSWER)).split("\n")
     for line in lines:
-        click.echo(line, err=True)
+        put(line, err=True)
     return painted(last) if in_colour(sys.stderr) else last

@@ -12,6 +12,7 @@ import click
 
 from vmrescue.cli.applying import tell
 from vmrescue.cli.options import ImagePath, format_option, parent_option, quiet_option
+from vmrescue.cli.output import put
 from vmrescue.cli.terminal import say
 from vmrescue.errors import UsageError
 from vmrescue.interrupts import BY_SIGNAL, held
@@ -72,14 +73,14 @@ def command(
     if show:
         repairs = history(image)
         if output == "json":
-            click.echo(json.dumps([past.to_dict() for past in repairs], indent=2))
+            put(json.dumps([past.to_dict() for past in repairs], indent=2))
         else:
             say(history_text(repairs))
         return
     with held():  # what was changed is said, whatever ends the command then
         for undone in islice(take_back_to(image, first, although_changed), None if everything or first else 1):
             if output == "json" and not quiet:
-                tell(json.dumps(undone.to_dict()), True, click.echo)
+                tell(json.dumps(undone.to_dict()), True, put)
             elif not quiet:
                 tell(undone_text(undone), True)
 
@@ -93,7 +94,7 @@ def _undo_run(results: Path, although_changed: bool, output: str, quiet: bool) -
     with stopping_where_it_can("the image under way is finished first") as stopped:
         for undone in undo_run(results, although_changed):
             if not quiet:
-                tell(*((json.dumps(undone.to_dict()), True, click.echo) if output == "json" else (_line(undone), True)))
+                tell(*((json.dumps(undone.to_dict()), True, put) if output == "json" else (_line(undone), True)))
             counts[undone.status] += 1
             worst = max(worst, undone.exit_status)
             if stopped():

@@ -8,7 +8,7 @@ import json
 import os
 from typing import IO, TYPE_CHECKING, Any
 
-from vmrescue.errors import FormatError, VmRescueError
+from vmrescue.errors import FormatError, WriteError
 from vmrescue.files import kind_of, lines, open_regular
 from vmrescue.fleet import stored
 from vmrescue.fleet.scanned import SCAN
@@ -40,9 +40,10 @@ class LineFile:
         self.path = path
         try:
             mode = "r+b" if resume and kind_of(path) else "w+b"
-            self._stream: IO[bytes] = open(path, mode, opener=open_regular)  # noqa: SIM115 - `close` closes it
+            # Without a buffer: what found no room on the disk is not written once more when it is closed.
+            self._stream: IO[bytes] = open(path, mode, 0, opener=open_regular)  # noqa: SIM115 - `close` closes it
         except OSError as error:
-            raise VmRescueError(f"cannot write {path}: {error.strerror}") from error
+            raise WriteError(f"cannot write {path}: {error.strerror}") from error
         self._end = self._end_of_last_line()
         self.empty = self._end == 0
 
@@ -73,10 +74,12 @@ class LineFile:
         try:
             self._stream.truncate(self._end)  # not before: the file may turn out to be none of ours
             self._stream.seek(self._end)
-            self._end += self._stream.write(line.encode())
-            self._stream.flush()
+            rest = memoryview(line.encode())
+            while rest:
+                rest = rest[self._stream.write(rest) :]
+            self._end = self._stream.tell()
         except OSError as error:
-            raise VmRescueError(f"cannot write {self.path}: {error.strerror}") from error
+            raise WriteError(f"cannot write {self.path}: {error.strerror}") from error
         self.empty = False
 
     def close(self) -> None:

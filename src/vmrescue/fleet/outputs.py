@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
-from vmrescue.errors import ReadError, UsageError, VmRescueError
+from vmrescue.errors import ReadError, UsageError, WriteError
 from vmrescue.files import kind_of, new_file, open_regular
 from vmrescue.fleet.lines import CsvTable, JsonLines, json_line
 from vmrescue.fleet.scanned import SCAN
@@ -74,7 +74,7 @@ class WholeFile:
             with new_file(path, overwrite=True) as stream:
                 yield stream
         except OSError as error:
-            raise VmRescueError(f"cannot write {path}: {error.strerror}") from error
+            raise WriteError(f"cannot write {path}: {error.strerror}") from error
 
     def images(self) -> Iterator[str]:
         return self._lines.images()

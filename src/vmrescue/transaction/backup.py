@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vmrescue import file_path
 from vmrescue.digests import file_sha256
-from vmrescue.errors import NotFoundError, RefusedError, WriteError
+from vmrescue.errors import NotFoundError, WriteError
 from vmrescue.file_names import harmless
 from vmrescue.files import write_sparse
 from vmrescue.image.journal_place import make_folder
@@ -41,7 +41,7 @@ def back_up(
 
     `image` is its name for the manifest, where that is not the disk's path.
 
-    Every file written is read back before it counts. Raises RefusedError where the folder cannot take them.
+    Every file written is read back before it counts. Raises WriteError where the folder cannot take them.
     """
     wanted = dict.fromkeys(each for file in files for each in _with_logs(file, disks))
     try:
@@ -57,7 +57,7 @@ def back_up(
             stream.write(text + "\n")
     except (OSError, WriteError) as error:
         why = error.strerror if isinstance(error, OSError) else error
-        raise RefusedError(f"nothing was changed: no backup can be written to {folder}: {why}") from error
+        raise WriteError(f"no backup can be written to {folder}: {why}") from error
     return rows
 
 
@@ -106,7 +106,7 @@ def _copy(file: FileRef, disks: list[Disk], folder: Path, local: str, now: Work)
     target = folder / local
     target.parent.mkdir(parents=True, exist_ok=True)
     if not target.parent.resolve().is_relative_to(folder.resolve()):
-        raise RefusedError(f"{target.parent} is a link out of the backup's folder; nothing was changed")
+        raise WriteError(f"{target.parent} is a link out of the backup's folder")
     digest = hashlib.sha256()
     target.touch(mode=0o600, exist_ok=False)  # SAM and SECURITY hold the machine's secrets
     with target.open("wb") as stream:
@@ -114,7 +114,7 @@ def _copy(file: FileRef, disks: list[Disk], folder: Path, local: str, now: Work)
         write_sparse(stream, _hashed(content, digest, now))
     copied = file_sha256(target)
     if copied != digest.hexdigest():
-        raise RefusedError(f"the backup {target} does not hold what was written to it; nothing was changed")
+        raise WriteError(f"{target} does not hold what was written to it")
     return {
         "disk": file.disk,
         "partition": file.partition,

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from vmrescue.checks import Policy
 from vmrescue.checks.rules import CHECKS
 from vmrescue.diagnosis import examine, open_disks
-from vmrescue.errors import AfterCommitError, RefusedError, RepairFailedError, VmRescueError
+from vmrescue.errors import AfterCommitError, RefusedError, RepairFailedError, VmRescueError, WriteError
 from vmrescue.image.journal import journal_folder
 from vmrescue.image.notices import tell
 from vmrescue.interrupts import checkpoint, held
@@ -302,7 +302,10 @@ class Transaction:
         edited = [file for file, changes in groups if deed_of(changes[:1]).backs_up(changes)]
         with open_disks([image.path for image in self.images]) as untouched:
             checkpoint()
-            return back_up(edited, untouched, folder, self.images[0].name)
+            try:
+                return back_up(edited, untouched, folder, self.images[0].name)
+            except WriteError as error:
+                raise RefusedError(f"nothing was changed: {error}") from error
 
 
 def _names(receipt: Receipt) -> str:
