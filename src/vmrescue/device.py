@@ -76,6 +76,20 @@ def refusal_of(device: object) -> str | None:
     return None if found is None else str(found)
 
 
+@runtime_checkable
+class OfOneLength(Protocol):
+    """A device whose length may be fixed, and which knows why."""
+
+    @property
+    def why_not_longer(self) -> str | None:
+        """Why it cannot be made longer; None if it can."""
+
+
+def why_not_longer(device: object) -> str | None:
+    """`OfOneLength.why_not_longer` for any device."""
+    return device.why_not_longer if isinstance(device, OfOneLength) else None
+
+
 def check_range(what: str, offset: int, length: int, size: int) -> None:
     """Raises FormatError unless bytes [offset, offset + length) are inside a `what` of `size` bytes."""
     if offset < 0 or length < 0 or offset + length > size:

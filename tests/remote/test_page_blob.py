@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import fsspec
@@ -18,6 +17,7 @@ from azure.storage.blob import BlobLeaseClient
 
 import vmrescue
 from support.azurite import azurite
+from support.clock import stop_the_clock
 from support.command import output_of
 from support.command import vmrescue as command
 from support.frail_line import frail_line
@@ -26,18 +26,15 @@ from support.machine import run
 from vmrescue.disk import EditSession, journal_folder, open_disk, pending
 from vmrescue.errors import ReadError, RefusedError, RepairFailedError
 from vmrescue.image.transports.azure import MARK
-from vmrescue.ntfs.edit.naming import UNIX_EPOCH
 from vmrescue.transaction import take_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import tzinfo
     from pathlib import Path
 
     from support.azurite import Azurite
     from support.frail_line import FrailLine
 
-NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MIB = 1 << 20
 
 
@@ -85,21 +82,6 @@ def is_left_alone(service: Azurite, image: Path) -> bool:
     """Whether nothing of a repair is left on the blob: neither a lease nor a mark."""
     properties = service.blob(image.name).get_blob_properties()
     return properties.lease.state == "available" and not properties.metadata
-
-
-def stop_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two repairs then write the same time stamps."""
-
-    class Stopped(datetime):
-        @classmethod
-        def now(cls, tz: tzinfo | None = None) -> Stopped:
-            return cls.fromtimestamp(NOW.timestamp(), tz)
-
-    for module in ("registry.filetime", "fat.volume"):
-        monkeypatch.setattr(f"vmrescue.{module}.datetime", Stopped)
-    filetime = (int(NOW.timestamp()) + UNIX_EPOCH) * 10_000_000
-    for module in ("naming", "creation"):
-        monkeypatch.setattr(f"vmrescue.ntfs.edit.{module}.now", lambda: filetime)
 
 
 def test_a_blob_is_repaired_to_the_bytes_of_a_file_and_undone(

@@ -62,6 +62,11 @@ JUDGES = {
     for judge in (
         Judge("qemu-img", "qemu-utils", "what is in an image of any container; makes such images"),
         Judge("qemu-io", "qemu-utils", "holds an image open, as a machine that runs does"),
+        Judge("qemu-nbd", "qemu-utils", "exports an image over NBD, in plain or with TLS"),
+        Judge("nbdkit", "nbdkit", "exports a disk over NBD, with faults and delays"),
+        Judge("nbdinfo", "libnbd-bin", "the parts of an export that are zero"),
+        Judge("nbdcopy", "libnbd-bin", "the bytes of an export"),
+        Judge("openssl", "openssl", "makes certificates"),
         Judge("vhdiinfo", "libvhdi-utils", "whether a VHD and its chain of parents is sound"),
         Judge("ewfacquire", "ewf-tools", "makes E01 images"),
         Judge("sfdisk", "fdisk", "the partitions of an MBR or a GPT; makes such tables"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from vmrescue.device import check_range, next_data, refusal_of
+from vmrescue.device import check_range, next_data, refusal_of, why_not_longer
 from vmrescue.errors import WriteError
 
 if TYPE_CHECKING:
@@ -40,6 +40,11 @@ class Overlay:
     def refusal(self) -> str | None:
         """Why changes could never be committed to the base; None if they could."""
         return refusal_of(self.base)
+
+    @property
+    def why_not_longer(self) -> str | None:
+        """Why the base cannot be made longer; None if it can."""
+        return why_not_longer(self.base)
 
     def read_at(self, offset: int, length: int) -> bytes:
         check_range("overlay", offset, length, self.size)

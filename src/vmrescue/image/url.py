@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+SOCKET = re.compile(r"[?&](socket=[^&#]*)")
 QUERY = re.compile(r"\?[^\s'\")]*")
 
 AZURE = ("az", "abfs", "abfss")  # for these, adlfs takes the account from its settings
 WEB = ("http", "https")
+NBD = ("nbd", "nbds", "nbd+unix", "nbds+unix")
 CONTAINER_FIRST = ("abfs", "abfss")  # abfs://container@account.dfs.core.windows.net/name
 
 
@@ -18,11 +20,16 @@ def scheme_of(text: str) -> str:
 
 
 def shown(text: str) -> str:
-    """A path unchanged; a URL without user name, password and query: a SAS URL's query gives anybody access."""
+    """A path unchanged; a URL without user name, password and query: a SAS URL's query gives anybody access.
+
+    Of an NBD URL's query the socket stays: it is the address.
+    """
     if not URL.match(text):
         return text
     scheme, host, path = split_url(text)
-    return f"{scheme}://{host if scheme in CONTAINER_FIRST else host.rpartition('@')[2]}{path}"
+    socket = SOCKET.search(text) if scheme in NBD else None
+    rest = f"?{socket[1]}" if socket else ""
+    return f"{scheme}://{host if scheme in CONTAINER_FIRST else host.rpartition('@')[2]}{path}{rest}"
 
 
 def split_url(url: str) -> tuple[str, str, str]:

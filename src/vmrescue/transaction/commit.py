@@ -73,7 +73,7 @@ class EditedImage:
     @property
     def has_no_version(self) -> bool:
         """Whether nothing but its bytes shows that somebody wrote to it: an undo then has to look at many of them."""
-        return not self.place.is_remote
+        return not self.place.transport.has_versions
 
     def written(self) -> list[Written]:
         """What a commit would write to the file."""

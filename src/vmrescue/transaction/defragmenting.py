@@ -109,7 +109,7 @@ class Defragmentation:
     def __init__(
         self, image: str | os.PathLike[str], number: int | str | None = None, made: Made | None = None
     ) -> None:
-        if made is None and Reference.of(image).is_remote:
+        if made is None and not Reference.of(image).transport.is_near:
             raise refusal(Reference.of(image).text)
         self._image = EditedImage(made.new.unfinished, name=made.new.path) if made else EditedImage(image)
         self.session = self._image.session

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vmrescue.device import why_not_longer
 from vmrescue.errors import FormatError, RefusedError, UnsupportedError
 from vmrescue.image.containers.advice import EWF_ADVICE, QEMU_ADVICE
 from vmrescue.image.containers.foreign.ewf import E01
@@ -143,6 +144,8 @@ def open_container(
     if writable and kind.refusal:
         raise kind.refusal(path)
     disk = kind.open(store, path, None if parent_folder is None else Path(parent_folder))
+    if why := why_not_longer(store):
+        disk.learn(why_not_longer=why)
     if writable and disk.facts.refusal:
         raise RefusedError(disk.facts.refusal)
     return disk

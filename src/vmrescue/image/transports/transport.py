@@ -1,7 +1,7 @@
 """The table of transports: how an image's bytes are accessed, by the scheme of its URL.
 
-A new transport (nbd, say) needs a module that opens a URL as a store, and a row here. The disks of an opened dissect
-Target are not in the table: they are disks already (`target_disk`), and no path or URL opens them.
+A new transport needs a module that opens a URL as a store, and a row here. The disks of an opened dissect Target are
+not in the table: they are disks already (`target_disk`), and no path or URL opens them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from vmrescue.image.transports.azure import address
 from vmrescue.image.transports.file import FileDevice
 from vmrescue.image.transports.lock import locked_file
 from vmrescue.image.transports.remote import RemoteFile, refusal
-from vmrescue.image.url import AZURE, WEB
+from vmrescue.image.url import AZURE, NBD, WEB
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,17 +32,39 @@ class Transport:
         open: opens the bytes for reading only. Raises ReadError, UnsupportedError.
         hold: opens the bytes for writing, and keeps others from writing. Raises RefusedError if they are only read.
         journal_folder: the folder of the image's undo journals, the same for all names of the image.
+        has_versions: whether each write gives the image another version (`HeldStore.version`).
+        is_near: whether it is as fast as a disk, so that a file system on it may be put together in place.
     """
 
     open: Callable[[str], ImageStore]
     hold: Callable[[str], HeldStore]
     journal_folder: Callable[[str], Path]
+    has_versions: bool = False
+    is_near: bool = True
 
 
 def _hold_blob(url: str) -> HeldStore:
     from vmrescue.image.transports.page_blob import PageBlob  # here, because it is slow to import
 
     return PageBlob(url, _remote_folder(url))
+
+
+def _open_export(url: str) -> ImageStore:
+    from vmrescue.image.transports.nbd.device import open_export  # here, because most commands need no NBD
+
+    return open_export(url)
+
+
+def _hold_export(url: str) -> HeldStore:
+    from vmrescue.image.transports.nbd.device import hold_export
+
+    return hold_export(url)
+
+
+def _export_folder(url: str) -> Path:
+    from vmrescue.image.transports.nbd.device import journal_folder_of
+
+    return journal_folder_of(url)
 
 
 def _refuse(url: str) -> NoReturn:
@@ -55,11 +77,17 @@ def _remote_folder(url: str) -> Path:
 
 FILE = Transport(FileDevice, locked_file, beside)  # block devices too
 PAGE_BLOB = Transport(
-    RemoteFile, _hold_blob, _remote_folder
+    RemoteFile, _hold_blob, _remote_folder, has_versions=True, is_near=False
 )  # other web servers too; for them `hold` raises RefusedError
-OTHER = Transport(RemoteFile, _refuse, _remote_folder)  # whatever else fsspec knows
+OTHER = Transport(RemoteFile, _refuse, _remote_folder, is_near=False)  # whatever else fsspec knows
 
-TRANSPORTS: dict[str, Transport] = {"": FILE, **dict.fromkeys((*WEB, *AZURE), PAGE_BLOB)}
+EXPORT = Transport(_open_export, _hold_export, _export_folder)
+
+TRANSPORTS: dict[str, Transport] = {
+    "": FILE,
+    **dict.fromkeys((*WEB, *AZURE), PAGE_BLOB),
+    **dict.fromkeys(NBD, EXPORT),
+}
 """Scheme, in lower case -> transport; "" is the scheme of paths of this machine."""
 
 
