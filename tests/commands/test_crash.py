@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from commands.here import output_of
 from commands.hives import CRASH_CONTROL, system_hive, written
-from image.test_crash import crashes
-from support.crash import recorded
+from support.crash import outcomes, recorded
 from vmrescue.image.recovery import open_for_writing
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def test_an_edit_of_a_hives_file_that_crashes_leaves_it_wholly_old_or_wholly_new
 
     new = hive.read_bytes()
     assert len(new) > len(old)
-    found = {(after, policy): settled(crashed / "SYSTEM") for after, policy in crashes(recording, crashed)}
+    found = outcomes(recording, crashed, lambda: settled(crashed / "SYSTEM"))
     assert set(found.values()) == {old, new}
     assert found[0, "keep"] == old
     assert found[len(recording.actions), "lose"] == new, "an edit that had been reported was lost"

@@ -185,32 +185,3 @@ def check_container(image: Path, size: int) -> None:
                 assert opened.read_buffer_at_offset(MIB, offset) == stream.read(MIB)
     finally:
         opened.close()
-
-
-def fingerprint(path: Path) -> tuple[int, str]:
-    """A file's size, and a hash of each page in it that is not zero, with its place: quick for a sparse one."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        for start, end in _data_extents(file.fileno(), path.stat().st_size):
-            for offset in range(start // MIB * MIB, end, MIB):
-                chunk = os.pread(file.fileno(), MIB, offset)
-                if chunk.count(0) == len(chunk):
-                    continue
-                for at in range(0, len(chunk), PAGE):
-                    page = chunk[at : at + PAGE]
-                    if page.count(0) != len(page):
-                        digest.update(offset.to_bytes(8, "little") + at.to_bytes(8, "little") + page)
-    return path.stat().st_size, digest.hexdigest()
-
-
-def _data_extents(file: int, size: int) -> Iterator[tuple[int, int]]:
-    """(start, end) in whole MiB of what is not a hole, each once."""
-    end = 0
-    while end < size:
-        try:
-            start = os.lseek(file, end, os.SEEK_DATA)
-        except OSError:  # no data from there on
-            return
-        begin = max(start // MIB * MIB, end)
-        end = -(-os.lseek(file, start, os.SEEK_HOLE) // MIB) * MIB
-        yield begin, end

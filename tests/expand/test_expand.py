@@ -20,13 +20,13 @@ from expand.disks import (
     check_container,
     disk_with_files,
     expected_files,
-    fingerprint,
     partitioned,
     seen_by_judges,
 )
 from ntfs.volumes import windows_volume
 from support.command import output_of
 from support.crash import failing
+from support.images import fingerprint
 from support.machine import run
 from support.machine_disk import loop_device, mounted_ntfs
 from vmrescue.diagnosis.command_line import commands

@@ -9,8 +9,9 @@ import time
 from typing import TYPE_CHECKING
 
 import vmrescue as library
-from expand.disks import GIB, contained, disk_with_files, expected_files, fingerprint, seen_by_judges
+from expand.disks import GIB, contained, disk_with_files, expected_files, seen_by_judges
 from support.endings import duration_of, start, wait_for_journal
+from support.images import fingerprint
 from vmrescue.disk import EditSession
 
 if TYPE_CHECKING:

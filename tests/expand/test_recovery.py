@@ -11,9 +11,9 @@ from tempfile import TemporaryDirectory
 import pytest
 
 import vmrescue as library
-from expand.disks import GIB, MIB, check_container, contained, fingerprint, seen_by_judges, tree
+from expand.disks import GIB, MIB, check_container, contained, seen_by_judges, tree
 from support.command import output_of, vmrescue
-from support.images import sample
+from support.images import fingerprint, sample
 from support.machine import run
 from support.machine_disk import loop_device, mounted_ntfs
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from expand.disks import ESP_AND_MSR, MIB, contained, disk_with_files, fingerprint, partitioned
+from expand.disks import ESP_AND_MSR, MIB, contained, disk_with_files, partitioned
+from support.images import fingerprint
 from support.machine import run
 from support.machine_disk import loop_device, mounted_ntfs
 from vmrescue.cli.main import group

@@ -16,10 +16,10 @@ from expand.disks import (
     contained,
     disk_with_files,
     expected_files,
-    fingerprint,
     seen_by_judges,
 )
 from support.command import output_of
+from support.images import fingerprint
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from image.images import CONTAINERS, change, content, grow, make_image, tree
-from support.crash import POLICIES, Recording, crash, recorded
+from support.crash import POLICIES, crash, outcomes, recorded
 from vmrescue.disk import EditSession, pending, undo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from vmrescue.disk import VirtualDisk
@@ -25,18 +25,6 @@ def commit(path: Path, edit: Callable[[VirtualDisk], None]) -> None:
     with EditSession(path) as session:
         edit(session.disk)
         session.commit()
-
-
-def crashes(recording: Recording, folder: Path, policies: Iterable[str] = POLICIES) -> Iterator[tuple[int, str]]:
-    """Makes, one after the other, each state in which a crash may leave the recorded folder."""
-    for after in range(len(recording.actions) + 1):
-        for policy in policies:
-            if policy == "torn" and [action.kind for action in recording.actions[after : after + 1]] != ["write"]:
-                continue
-            if folder.exists():
-                shutil.rmtree(folder)
-            crash(recording, after, policy, folder)
-            yield after, policy
 
 
 def settle(folder: Path, allowed: dict[str, bytes]) -> str:
@@ -77,10 +65,8 @@ def test_a_commit_that_crashes_leaves_the_disk_wholly_old_or_wholly_new(
     new = content(path)
     allowed[new] = path.read_bytes()
     assert new != old
-    found = {
-        (after, policy): settle(quick_folder / "crashed", allowed)
-        for after, policy in crashes(recording, quick_folder / "crashed")
-    }
+    crashed = quick_folder / "crashed"
+    found = outcomes(recording, crashed, lambda: settle(crashed, allowed))
     last = len(recording.actions)
     assert {found[last, policy] for policy in WHOLE} == {new}, "a commit that had returned was lost"
     assert {found[0, policy] for policy in WHOLE} == {old}
@@ -104,10 +90,8 @@ def test_an_undo_that_crashes_leaves_the_disk_wholly_old_or_wholly_new(quick_fol
         undo(path)
 
     assert content(path) == old
-    found = {
-        (after, policy): settle(quick_folder / "crashed", allowed)
-        for after, policy in crashes(recording, quick_folder / "crashed")
-    }
+    crashed = quick_folder / "crashed"
+    found = outcomes(recording, crashed, lambda: settle(crashed, allowed))
     last = len(recording.actions)
     assert {found[last, policy] for policy in WHOLE} == {old}
     assert {found[0, policy] for policy in WHOLE} == {new}
@@ -133,9 +117,9 @@ def test_a_rollback_that_crashes_too_leaves_the_disk_as_it_was(quick_folder: Pat
             continue
         with recorded(first) as again:
             EditSession(first / "disk").close()
-        for _ in crashes(again, second, ("lose", "chance", "torn")):
-            assert settle(second, allowed) == old
-            tried += 1
+        found = outcomes(again, second, lambda: settle(second, allowed), ("lose", "chance", "torn"))
+        assert set(found.values()) == {old}
+        tried += len(found)
 
     print(f"{container}, rollback: {tried} crashes of a rollback after a crash")
     assert tried > 100

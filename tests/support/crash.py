@@ -10,14 +10,17 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from unittest import mock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+T = TypeVar("T")
 
 SECTOR = 512
 PIECE = 1 << 16
@@ -71,6 +74,10 @@ class Content:
             old = self._pieces.get(number, b"").ljust(within + len(part), b"\0")
             self._pieces[number] = old[:within] + part + old[within + len(part) :]
             at, data = at + len(part), data[len(part) :]
+
+    def print_of(self) -> object:
+        """Two of the same are of the same content. Python keeps the hash of a piece, which most contents share."""
+        return self.size, frozenset((number, hash(piece)) for number, piece in self._pieces.items())
 
     def write_to(self, path: Path) -> None:
         """Leaves holes where it is zero: images are mostly that, and there are hundreds of crashes."""
@@ -182,8 +189,67 @@ def recorded(root: Path) -> Iterator[Recording]:
         yield recording
 
 
+@dataclass(frozen=True)
+class State:
+    """What a disk holds after a crash: the folders below `top`, each with the numbers of its names."""
+
+    top: int
+    folders: dict[int, dict[str, int]]
+    contents: dict[int, Content]
+
+    def print_of(self) -> object:
+        """Two states of the same hold the same files, under the same names."""
+        return self._print_of(self.top)
+
+    def _print_of(self, number: int) -> object:
+        if number not in self.folders:
+            return self.contents[number].print_of()
+        return frozenset((name, self._print_of(child)) for name, child in self.folders[number].items())
+
+    def write_to(self, into: Path) -> None:
+        """Makes the folder."""
+        self._write_out(self.top, into)
+
+    def _write_out(self, folder: int, into: Path) -> None:
+        into.mkdir()
+        for name, number in self.folders[folder].items():
+            if number in self.folders:
+                self._write_out(number, into / name)
+            else:
+                self.contents[number].write_to(into / name)
+
+
 def crash(recording: Recording, after: int, policy: str, into: Path) -> None:
-    """Writes to the folder `into` what the disk may hold if the power fails when `after` actions were asked for.
+    """Writes to the folder `into` what the disk may hold after a crash: see `crashed`."""
+    crashed(recording, after, policy).write_to(into)
+
+
+def outcomes(
+    recording: Recording, folder: Path, look: Callable[[], T], policies: Iterable[str] = POLICIES
+) -> dict[tuple[int, str], T]:
+    """What `look` finds in the folder in each state in which a crash may leave it, by `after` and policy.
+
+    Many crashes leave the same state, as each after a sync does: it is made and looked at once.
+    """
+    found: dict[tuple[int, str], T] = {}
+    seen: dict[object, T] = {}
+    for after in range(len(recording.actions) + 1):
+        for policy in policies:
+            if policy == "torn" and [action.kind for action in recording.actions[after : after + 1]] != ["write"]:
+                continue
+            state = crashed(recording, after, policy)
+            if (key := state.print_of()) not in seen:
+                if folder.exists():
+                    shutil.rmtree(folder)
+                state.write_to(folder)
+                seen[key] = look()
+            found[after, policy] = seen[key]
+
+    return found
+
+
+def crashed(recording: Recording, after: int, policy: str) -> State:
+    """What the disk may hold if the power fails when `after` actions were asked for.
 
     `policy` says what becomes of what was not synced by then: see `POLICIES`. With `torn`, the next action is a write
     of which a part arrived, and all before it did.
@@ -206,7 +272,7 @@ def crash(recording: Recording, after: int, policy: str, into: Path) -> None:
         elif action.kind in ("write", "truncate"):
             for piece in [action] if lasts else _what_arrives(action, policy, at == after, chance):
                 contents[action.target].change(piece)
-    _write_out(recording.top, contents, folders, into)
+    return State(recording.top, folders, contents)
 
 
 def _keeps_name(policy: str, chance: random.Random) -> bool:
@@ -239,15 +305,6 @@ def _change_names(names: dict[str, int], action: Action) -> None:
         names[action.other] = names.pop(action.name)
     else:
         del names[action.name]
-
-
-def _write_out(folder: int, contents: dict[int, Content], folders: dict[int, dict[str, int]], into: Path) -> None:
-    into.mkdir()
-    for name, number in folders[folder].items():
-        if number in folders:
-            _write_out(number, contents, folders, into / name)
-        else:
-            contents[number].write_to(into / name)
 
 
 @contextmanager

@@ -61,7 +61,9 @@ def status_of(process: int) -> int:
 
 def wait_for_journal(image: Path, deadline: float) -> None:
     """Returns when the image has a journal that is being written or is hot."""
+    folder = journal_folder(image)
     while time.monotonic() < deadline:
         with suppress(FileNotFoundError):
-            if any(path.suffix in (".tmp", ".hot") for path in journal_folder(image).iterdir()):
+            if any(path.suffix in (".tmp", ".hot") for path in folder.iterdir()):
                 return
+        time.sleep(0.0005)  # the command needs the processor more

@@ -14,6 +14,7 @@ from pathlib import Path
 from vmrescue.samples import unpack
 
 PIECE = 1 << 16
+ZEROS = bytes(PIECE)
 
 
 @functools.cache
@@ -56,7 +57,7 @@ def fingerprint(path: Path) -> str:
             except OSError:  # only a hole follows
                 break
             piece = os.pread(stream.fileno(), PIECE, at)
-            if piece.count(0) != len(piece):
+            if piece != ZEROS[: len(piece)]:  # ends at the first byte that differs
                 digest.update(at.to_bytes(8) + piece)
             at += PIECE
     return digest.hexdigest()

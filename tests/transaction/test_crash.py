@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import vmrescue
-from image.test_crash import crashes
-from support.crash import recorded
+from support.crash import outcomes, recorded
 from support.images import fingerprint, sample
 from vmrescue.image.recovery import open_for_writing
 from vmrescue.plan import FileRef, Plan, PutFile, Step
@@ -55,7 +54,7 @@ def test_a_repair_that_crashes_anywhere_leaves_the_image_wholly_old_or_wholly_ne
         act(image)
     new = fingerprint(image)
     assert new != old
-    found = {(after, policy): settled(crashed / NAME) for after, policy in crashes(recording, crashed, POLICIES)}
+    found = outcomes(recording, crashed, lambda: settled(crashed / NAME), POLICIES)
     assert set(found.values()) == {old, new}
     assert found[0, "keep"] == old
     assert found[len(recording.actions), "lose"] == new, "a repair that had been reported was lost"
