@@ -43,21 +43,21 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def fingerprint(path: Path) -> str:
-    """The SHA-256 of a file's size and of each piece of it that is not all zero: it tells files apart as well as theirs
-    does, and the holes of a disk, which are most of it, cost nothing.
+def fingerprint(path: Path, start: int = 0, end: int | None = None) -> str:
+    """The SHA-256 of the size and of each piece that is not all zero of a file's bytes [start, end): it tells files
+    apart as well as theirs does, and the holes of a disk, which are most of it, cost nothing.
     """
-    size = path.stat().st_size
-    digest = hashlib.sha256(str(size).encode())
+    end = path.stat().st_size if end is None else end
+    digest = hashlib.sha256(str(end - start).encode())
     with path.open("rb", buffering=0) as stream:
-        at = 0
-        while at < size:
+        at = start
+        while at < end:
             try:
-                at = os.lseek(stream.fileno(), at, os.SEEK_DATA) // PIECE * PIECE
+                at += (os.lseek(stream.fileno(), at, os.SEEK_DATA) - at) // PIECE * PIECE
             except OSError:  # only a hole follows
                 break
-            piece = os.pread(stream.fileno(), PIECE, at)
+            piece = os.pread(stream.fileno(), min(PIECE, end - at), at)
             if piece != ZEROS[: len(piece)]:  # ends at the first byte that differs
-                digest.update(at.to_bytes(8) + piece)
+                digest.update((at - start).to_bytes(8) + piece)
             at += PIECE
     return digest.hexdigest()
