@@ -110,6 +110,7 @@ JUDGES = {
         Judge("hivexregedit", "libwin-hivex-perl", "every key and value as .reg text; makes hives of such text"),
         Judge("reglookup", "reglookup", "every key and value of a hive, with its bytes"),
         Judge("azurite-blob", f"{NPM}azurite@3", "plays Azure's blob storage"),
+        Judge("mandoc", "mandoc", "whether the man pages are sound, and what they show"),
         Judge("chromium", "chromium", "shows the HTML reports"),
         Judge("chromedriver", "chromium-driver", "steers that browser"),
         Judge("axe-core", f"{NPM}axe-core@4", "whether a report serves who cannot see it", in_npm),

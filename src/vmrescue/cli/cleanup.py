@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vmrescue.cli.applying import edit_and_report, status_of
+from vmrescue.cli.completing import categories
 from vmrescue.cli.options import apply_options, image_argument, names_option
 from vmrescue.cli.output import put
 from vmrescue.cli.terminal import say
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @image_argument
-@names_option("--category", "names", metavar="NAME,…", help="Clean these categories (repeatable); see --list.")
+@names_option("--category", "names", names=categories, metavar="NAME,…", help="Clean these (repeatable); see --list.")
 @click.option("--list", "show", is_flag=True, help="List every category with what it would win; change nothing.")
 @apply_options
 @click.pass_context

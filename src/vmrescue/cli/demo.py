@@ -8,12 +8,19 @@ from pathlib import Path
 
 import click
 
+from vmrescue.cli.completing import among
 from vmrescue.cli.terminal import say
 from vmrescue.samples import names
 
 
 @click.command()
-@click.option("--sample", default="gen1-broken", show_default=True, help=f"Which sample image: {', '.join(names())}.")
+@click.option(
+    "--sample",
+    default="gen1-broken",
+    show_default=True,
+    shell_complete=among(names),
+    help=f"Which sample image: {', '.join(names())}.",
+)
 @click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Leave the image in this folder.")
 def command(sample: str, keep: Path | None) -> None:
     """Unpack a broken sample image, rescue it, take that back, and rescue it again: with --keep it stays there."""

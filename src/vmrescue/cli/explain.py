@@ -6,13 +6,14 @@ import json
 
 import click
 
+from vmrescue.cli.completing import among, checks_and_codes
 from vmrescue.cli.output import put
 from vmrescue.cli.terminal import say
 from vmrescue.errors import UsageError
 
 
 @click.command()
-@click.argument("name", metavar="[CHECK|CODE]", required=False)
+@click.argument("name", metavar="[CHECK|CODE]", required=False, shell_complete=among(checks_and_codes))
 @click.option(
     "--format",
     "output",

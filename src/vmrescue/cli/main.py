@@ -45,6 +45,7 @@ COMMANDS = {
     "defrag": "Move each file to one piece, and bring free space together.",
     "undo": "Take a repair back: the bytes that it wrote become what they were.",
     "demo": "Repair a broken sample image that ships with vmrescue.",
+    "completion": "Print what a shell needs to complete vmrescue's words.",
 }
 
 

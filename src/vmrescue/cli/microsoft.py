@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vmrescue.cli.completing import a_file
 from vmrescue.cli.options import apply_options, parent_option
 from vmrescue.cli.output import put
 from vmrescue.errors import ReadError, VmRescueError
@@ -62,7 +63,8 @@ class MicrosoftCommand(click.Command):
 def microsoft_command(function: Any) -> click.Command:
     """Makes a command of a function of `target`, `words` and our own options."""
     function = click.argument("words", nargs=-1, type=click.UNPROCESSED)(parent_option(apply_options(function)))
-    command: click.Command = click.command(cls=MicrosoftCommand)(click.argument("target", metavar="IMAGE")(function))
+    target = click.argument("target", metavar="IMAGE", shell_complete=a_file)
+    command: click.Command = click.command(cls=MicrosoftCommand)(target(function))
     return command
 
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from vmrescue.cli.completing import a_file, among, checks, checks_and_families, platforms
 from vmrescue.diagnosis.command_line import CHOICE, NO_TEMP_DRIVE, POLICY, SHIFTS
 from vmrescue.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from vmrescue.checks import Policy
     from vmrescue.transaction.target import Elsewhere
@@ -152,9 +153,13 @@ data_disk_option = click.option(
 )
 
 
-def names_option(*declarations: str, **settings: Any) -> Callable[[Command], Command]:
+def names_option(
+    *declarations: str, names: Callable[[], Iterable[str]], **settings: Any
+) -> Callable[[Command], Command]:
     """An option that takes names, joined by commas or one by one; the command gets a tuple of them."""
-    return click.option(*declarations, multiple=True, type=Names(), callback=joined, **settings)
+    return click.option(
+        *declarations, multiple=True, type=Names(), callback=joined, shell_complete=among(names), **settings
+    )
 
 
 class ChecksOption(click.Option):
@@ -176,7 +181,8 @@ def policy_option(field: str) -> Callable[[Command], Command]:
         "flag": {"is_flag": True, "default": None},
     }
     each = POLICY[field]
-    return click.option(each.name, field, help=each.help, metavar=each.metavar or None, **kinds[each.takes])
+    names = {"shell_complete": among(platforms)} if field == "platform" else {}
+    return click.option(each.name, field, help=each.help, metavar=each.metavar or None, **kinds[each.takes], **names)
 
 
 def _policy_options() -> list[Callable[[Command], Command]]:
@@ -188,9 +194,12 @@ def _policy_options() -> list[Callable[[Command], Command]]:
 
 
 CHECK_OPTIONS = [
-    names_option("--only", cls=ChecksOption, metavar="CHECK,…", help="Run only these checks (repeatable)"),
+    names_option(
+        "--only", cls=ChecksOption, names=checks, metavar="CHECK,…", help="Run only these checks (repeatable)"
+    ),
     names_option(
         "--skip",
+        names=checks_and_families,
         metavar="CHECK,…",
         help="Leave these checks out, or those of a family: memory, storage, boot, settings (repeatable).",
     ),
@@ -224,7 +233,8 @@ ELSEWHERE_OPTIONS = [
 
 def place_arguments(command: Command) -> Command:
     """Adds IMAGE (perhaps with a volume) and PATH, and where the image's parents may be."""
-    return _decorate(command, [click.argument("image"), click.argument("path", default=""), parent_option])
+    image = click.argument("image", shell_complete=a_file)
+    return _decorate(command, [image, click.argument("path", default=""), parent_option])
 
 
 def policy_options(command: Command) -> Command:

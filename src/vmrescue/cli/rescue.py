@@ -11,6 +11,7 @@ import click
 
 from vmrescue.cli.applying import also_written, ask, asks_on_terminal, progress_bar, status_of, tell
 from vmrescue.cli.azure import azure_options
+from vmrescue.cli.completing import steps
 from vmrescue.cli.many import fleet_options
 from vmrescue.cli.options import (
     Size,
@@ -49,8 +50,8 @@ class StepsOption(click.Option):
 @data_disk_option
 @choice_options
 @policy_options
-@names_option("--only", cls=StepsOption, metavar="STEP,…", help="Make only these steps (repeatable)")
-@names_option("--without", metavar="STEP,…", help="Leave these steps out (repeatable).")
+@names_option("--only", cls=StepsOption, names=steps, metavar="STEP,…", help="Make only these steps (repeatable)")
+@names_option("--without", names=steps, metavar="STEP,…", help="Leave these steps out (repeatable).")
 @click.option("--size", type=Size(), help="How large the disk may become, where cleaning up does not make enough room.")
 @click.option(
     "--defragment",
