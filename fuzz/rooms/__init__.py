@@ -14,6 +14,7 @@ from fuzz.rooms import (
     plans,
     reg_files,
     tables,
+    vhdx,
     whole,
 )
 
@@ -26,6 +27,7 @@ PARSERS = {
         ntfs,
         fat,
         containers,
+        vhdx,
         foreign,
         tables,
         boot_store,

@@ -21,7 +21,6 @@ MOST = 3 * MIB
 HEADERS = 4096  # bytes whose numbers are changed, by their place
 TABLES = 256 << 10  # bytes in which further numbers are looked for
 IMAGES = (
-    ("vhdx", "block_size=1048576"),
     ("vmdk", "subformat=monolithicSparse"),
     ("vmdk", "subformat=streamOptimized"),
     ("qcow2", "cluster_size=4096"),

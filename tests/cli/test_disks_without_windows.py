@@ -168,12 +168,12 @@ def test_what_lies_of_a_windows_on_a_volume_is_backed_up_and_cleaned(gen2_health
 
 
 def test_what_cleaning_would_win_is_listed_of_an_image_that_is_only_read(gen2_healthy: Path) -> None:
-    vhdx = gen2_healthy.with_suffix(".vhdx")
-    run("qemu-img", "convert", "-f", "vpc", "-O", "vhdx", gen2_healthy, vhdx)
-    before = fingerprint(vhdx)
-    assert said("cleanup", vhdx, "--list") == said("cleanup", gen2_healthy, "--list")
-    refused("cleanup", vhdx, "--yes", error=RefusedError)
-    assert fingerprint(vhdx) == before
+    image = gen2_healthy.with_suffix(".vdi")
+    run("qemu-img", "convert", "-f", "vpc", "-O", "vdi", gen2_healthy, image)
+    before = fingerprint(image)
+    assert said("cleanup", image, "--list") == said("cleanup", gen2_healthy, "--list")
+    refused("cleanup", image, "--yes", error=RefusedError)
+    assert fingerprint(image) == before
 
 
 def test_the_log_of_a_data_volume_is_replayed_on_request(tmp_path: Path) -> None:

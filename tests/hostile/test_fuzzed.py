@@ -34,6 +34,8 @@ COUNTS = {
     "fat": 200,
     "fat-reader": 90,
     "vhd": 400,
+    "vhdx": 60,
+    "vhdx-judge": 30,
     "vhd-judge": 400,
     "foreign": 90,
     "tables": 240,

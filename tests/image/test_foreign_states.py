@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import struct
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,11 +13,8 @@ from support.images import fingerprint, sample
 from support.machine import run
 from vmrescue.disk import open_disk
 from vmrescue.errors import FormatError, RefusedError, UnsupportedError
-from vmrescue.readers.vhdx import REGION_TABLES, crc32c
 
 MIB = 1 << 20
-HEADERS = (64 << 10, 128 << 10)  # of a VHDX
-LOG = "the VHDX's log was not replayed"
 
 
 def made(folder: Path, kind: str, *options: str, size: str = "24M") -> Path:
@@ -33,23 +28,6 @@ def warnings(image: Path) -> list[str]:
     disk = open_disk(image)
     disk.close()
     return disk.warnings
-
-
-def edit_header(image: Path, at: int, edit: dict[int, bytes], size: int = 4096) -> None:
-    """Changes a VHDX's header, or another part with a checksum, and makes that right again."""
-    raw = bytearray(image.read_bytes())
-    header = raw[at : at + size]
-    for place, data in edit.items():
-        header[place : place + len(data)] = data
-    header[4:8] = bytes(4)
-    header[4:8] = crc32c(bytes(header)).to_bytes(4, "little")
-    raw[at : at + size] = header
-    image.write_bytes(raw)
-
-
-def newest(image: Path) -> int:
-    raw = image.read_bytes()
-    return max(HEADERS, key=lambda at: struct.unpack_from("<Q", raw, at + 8)[0])
 
 
 # -- pieces
@@ -118,72 +96,6 @@ def test_a_later_segment_of_an_encase_image_leads_to_the_first(tmp_path: Path) -
 
 
 # -- states
-
-
-def test_a_vhdx_with_a_log_in_use_is_said_by_every_command(tmp_path: Path) -> None:
-    image = tmp_path / "os.vhdx"
-    run("qemu-img", "convert", "-O", "vhdx", sample("gen2-broken", tmp_path), image)
-    assert warnings(image) == []
-    edit_header(image, newest(image), {48: b"\7" * 16})
-    for words in (
-        ["ls", image, "Windows"],
-        ["cat", image, r"Windows\System32\config\NONE"],
-        ["get", image, r"Windows\System32\config\NONE", tmp_path / "SAM"],
-        ["reg", image, "query", r"HKLM\SYSTEM\Select"],
-        ["bcdedit", image],
-        ["ls", image, "nothing"],
-    ):
-        assert vmrescue(*words).stderr.count(LOG) == 1, words
-    assert LOG in vmrescue("diagnose", image).stdout
-
-
-def test_the_newer_sound_header_of_a_vhdx_decides(tmp_path: Path) -> None:
-    image = made(tmp_path, "vhdx")
-    older = next(at for at in HEADERS if at != newest(image))
-    edit_header(image, older, {48: b"\7" * 16})
-    assert warnings(image) == []
-    raw = bytearray(image.read_bytes())
-    raw[newest(image) + 100] ^= 1  # its checksum is no longer right: the older one counts
-    image.write_bytes(raw)
-    assert any(LOG in warning for warning in warnings(image))
-    raw[older + 100] ^= 1
-    image.write_bytes(raw)
-    with pytest.raises(FormatError, match="VHDX header"):
-        open_disk(image)
-
-
-def test_the_region_table_of_a_vhdx_that_is_sound_counts(tmp_path: Path) -> None:
-    image = tmp_path / "os.vhdx"
-    run("qemu-img", "convert", "-O", "vhdx", sample("gen2-broken", tmp_path), image)
-    with closing(open_disk(image)) as disk:
-        whole = hashlib.sha256(disk.read_at(0, disk.size)).digest()
-    first, second = REGION_TABLES
-    raw = bytearray(image.read_bytes())
-    entries = [struct.unpack_from("<16sQII", raw, first + 16 + 32 * number) for number in (0, 1)]
-    for number, (kind, place, length, required) in enumerate(entries):  # both lead elsewhere, and no checksum says so
-        struct.pack_into("<16sQII", raw, first + 16 + 32 * number, kind, place + MIB, length, required)
-    image.write_bytes(raw)
-    run("qemu-img", "info", image, ok=(1,))  # QEMU looks at the first only, and refuses it
-    with closing(open_disk(image)) as disk:
-        assert any(f"byte {first} is damaged: its copy is read" in warning for warning in disk.warnings)
-        assert hashlib.sha256(disk.read_at(0, disk.size)).digest() == whole
-    raw[second + 20] ^= 1
-    image.write_bytes(raw)
-    with pytest.raises(FormatError, match=f"VHDX region table at byte {first}"):
-        open_disk(image)
-
-
-def test_two_sound_region_tables_that_differ_or_a_region_that_must_be_understood_are_refused(tmp_path: Path) -> None:
-    image = made(tmp_path, "vhdx")
-    first, second = REGION_TABLES
-    unknown = struct.pack("<16sQII", b"\7" * 16, 8 * MIB, MIB, 1)
-    edit_header(image, second, {8: struct.pack("<I", 3), 16 + 2 * 32: unknown}, 64 << 10)
-    with pytest.raises(FormatError, match=f"VHDX region table at byte {second}"):
-        open_disk(image)
-    edit_header(image, first, {8: struct.pack("<I", 3), 16 + 2 * 32: unknown}, 64 << 10)
-    run("qemu-img", "info", image, ok=(1,))
-    with pytest.raises(UnsupportedError, match="region 3 is of another kind, and required"):
-        open_disk(image)
 
 
 @pytest.mark.parametrize(("bit", "word"), [(1, "dirty bit"), (2, "marked as corrupt")])

@@ -199,7 +199,7 @@ def _file(image: str) -> object:
 
 def _below(work: Repairing, images: list[str]) -> dict[str, RepairResult]:
     """Of images over which others of the run lie: the result of each."""
-    from vmrescue.image.containers.vhd_chain import parents_of
+    from vmrescue.image.containers.container import parents_of
 
     over = {_file(parent): image for image in images for parent in parents_of(image, work.parents)}
     found = {}

@@ -1,4 +1,4 @@
-"""Virtual disks as arrays of bytes: files, block devices, VHDs, copy on write, and the undo journal."""
+"""Virtual disks as arrays of bytes: files, block devices, VHDs, VHDX, copy on write, and the undo journal."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from vmrescue.lazy import names_of
 
 if TYPE_CHECKING:
     from vmrescue.image.containers.vhd_create import create_differencing, create_dynamic, create_fixed
+    from vmrescue.image.containers.vhdx.create import create_vhdx, create_vhdx_child
     from vmrescue.image.copy import CopiedDisk, copy_to_fixed
 
 Store = ImageStore  # its name in the first versions
@@ -48,6 +49,8 @@ __all__ = [
     "create_fixed",
     "create_dynamic",
     "create_differencing",
+    "create_vhdx",
+    "create_vhdx_child",
 ]
 
 _LATER = {  # these need construct, which is slow to import
@@ -56,6 +59,8 @@ _LATER = {  # these need construct, which is slow to import
     "create_fixed": "containers.vhd_create",
     "create_dynamic": "containers.vhd_create",
     "create_differencing": "containers.vhd_create",
+    "create_vhdx": "containers.vhdx.create",
+    "create_vhdx_child": "containers.vhdx.create",
 }
 
 __getattr__ = names_of(__name__, _LATER)

@@ -133,10 +133,10 @@ def fill_with_copy(
     if form.sector_size not in (None, disk.sector_size):
         raise UnsupportedError(
             f"the disk has sectors of {disk.sector_size} bytes, a {form.name} copy has {form.sector_size}: its"
-            " partition table would not fit; a raw or a qcow2 copy can be made (--to-format)"
+            " partition table would not fit; a vhdx, a raw or a qcow2 copy can be made (--to-format)"
         )
     size = form.size_of(disk.size)
-    form.fill(new, size)
+    form.fill(new, size, disk.sector_size)
     with closing(open_container(FileDevice(new.unfinished, writable=True), str(new.unfinished))) as copy:
         copied = _copy(disk, copy, progress or (lambda done, total: None), whole)
         copy.flush()

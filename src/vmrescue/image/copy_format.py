@@ -1,6 +1,6 @@
 """The table of formats of a copy: the format in which each is first made, and the program that converts it.
 
-vmrescue writes VHDs and raw images itself. It does not write VHDX and QCOW2: such a copy is made and repaired as a raw
+vmrescue writes VHDs, VHDX and raw images itself. It does not write QCOW2: such a copy is made and repaired as a raw
 image, and at the end `qemu-img` converts it (`qemu.py`).
 """
 
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import RefusedError, UsageError
 from vmrescue.image.containers.vhd_create import fill_dynamic, fill_fixed
 from vmrescue.image.containers.vhd_layout import BIGGEST
+from vmrescue.image.containers.vhdx.create import fill_vhdx
+from vmrescue.image.containers.vhdx.layout import BIGGEST as LARGEST_VHDX
 from vmrescue.image.transports.file import SECTOR, FileDevice
 
 if TYPE_CHECKING:
@@ -31,16 +33,17 @@ class CopyFormat:
     Attributes:
         name: the value of ``--to-format``.
         title: its name in messages.
-        fill: writes an empty disk of a size in bytes into a new file: in this format, or raw if `qemu-img` converts it.
+        fill: writes an empty disk into a new file, given its size and that of its sectors in bytes: in this format, or
+            raw if `qemu-img` converts it.
         multiple: the disk's size is rounded up to a multiple of this, in bytes.
-        sector_size: bytes; None if the format has no sector size of its own, so that any disk fits.
+        sector_size: bytes; None if a disk with sectors of any size fits.
         longest: most bytes that the disk can have; None if only the file system sets a limit.
         qemu: `qemu-img`'s name of the format, if `qemu-img` makes it at the end; else None.
     """
 
     name: str
     title: str
-    fill: Callable[[NewImage, int], None]
+    fill: Callable[[NewImage, int, int], None]
     multiple: int = SECTOR
     sector_size: int | None = SECTOR
     longest: int | None = None
@@ -54,7 +57,7 @@ class CopyFormat:
         return rounded
 
 
-def _fill_raw(new: NewImage, size: int) -> None:
+def _fill_raw(new: NewImage, size: int, sector_size: int) -> None:
     file = FileDevice(new.unfinished, writable=True)
     try:
         file.resize(size)
@@ -63,14 +66,22 @@ def _fill_raw(new: NewImage, size: int) -> None:
         file.close()
 
 
+def _fill_fixed(new: NewImage, size: int, sector_size: int) -> None:
+    fill_fixed(new, size)
+
+
+def _fill_dynamic(new: NewImage, size: int, sector_size: int) -> None:
+    fill_dynamic(new, size)
+
+
 # Azure accepts only fixed VHDs of whole MiB (Microsoft, "Prepare a Windows VHD or VHDX to upload to Azure").
 FORMATS = {
     each.name: each
     for each in (
-        CopyFormat("vhd", "a fixed VHD", fill_fixed, multiple=MIB),
-        CopyFormat("vhd-dynamic", "a dynamic VHD", fill_dynamic, longest=BIGGEST),
+        CopyFormat("vhd", "a fixed VHD", _fill_fixed, multiple=MIB),
+        CopyFormat("vhd-dynamic", "a dynamic VHD", _fill_dynamic, longest=BIGGEST),
         CopyFormat("raw", "a raw image", _fill_raw, sector_size=None),
-        CopyFormat("vhdx", "a VHDX", _fill_raw, qemu="vhdx"),
+        CopyFormat("vhdx", "a VHDX", fill_vhdx, sector_size=None, longest=LARGEST_VHDX),
         CopyFormat("qcow2", "a QCOW2", _fill_raw, sector_size=None, qemu="qcow2"),
     )
 }

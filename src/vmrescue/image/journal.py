@@ -4,7 +4,8 @@ Invariants of the code below ("synced" means: on stable storage):
 
  1. A repair writes to the image only while a journal in the state `hot` exists. The journal's content is synced, and
     so is its name: its folder was synced after the file got that name.
- 2. A hot journal has every byte that may be overwritten, as it was before the first write, and the image's old size.
+ 2. A hot journal has every byte that may be overwritten, as it was before the first write, and the image's old size;
+    also the bytes that are other only during the commit (`commit_step`).
  3. A journal ceases to be hot only after the image is synced. It becomes `done` when the image has all new bytes and
     the caller has confirmed them, `undone` when the image has all old bytes again. Signals that end the program wait
     for that.
@@ -46,6 +47,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import NotFoundError, RefusedError, RepairFailedError, VmRescueError, WriteError
+from vmrescue.image.commit_step import ONE_STEP, ranges_of, touched
 from vmrescue.image.journal_file import Journal, cut_ranges, read_journal, write_journal
 from vmrescue.image.journal_place import (
     DONE,
@@ -70,6 +72,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from vmrescue.image.commit_step import Step
     from vmrescue.image.reference import Location
     from vmrescue.image.signs import Sign
     from vmrescue.image.transports.file import HeldStore
@@ -110,6 +113,7 @@ def commit(
     unique_id: bytes | None = None,
     signs: Sequence[Sign] = (),
     confirm: Callable[[], None] = lambda: None,
+    steps: Sequence[Step] = (),
 ) -> Journal | None:
     """Writes the overlay's changes to the image: all of them, or none.
 
@@ -119,6 +123,7 @@ def commit(
         unique_id: the container's id, stored in the journal.
         signs: bytes of the image that show an undo whether somebody else has written to it.
         confirm: called when everything is written and the journal is still hot; if it raises, the image is rolled back.
+        steps: the order in which it is written, with a sync after each (`commit_step`); by default all in one step.
 
     Returns:
         The journal in the state `done`; None if nothing differs.
@@ -128,19 +133,18 @@ def commit(
         RepairFailedError: writing failed. The image is as before, or will be when it is next opened for writing.
     """
     image.must_be_unchanged()
-    ranges = cut_ranges(image, overlay)
+    ranges = cut_ranges(image, overlay, touched(steps))
     if not ranges and overlay.size == image.size:
         return None
+    for offset, length in touched(steps):  # the overlay keeps these, because the image has others for a while
+        overlay.write_at(offset, overlay.read_at(offset, length))
     with held():
         journal = _begin(image, overlay, ranges, unique_id or bytes(16), signs)
         LOG.info("%s: writing %d ranges, what they were is kept in %s", image.path, len(journal.regions), journal.path)
         try:
             _note_version(image, journal.number)
             image.resize(overlay.size)
-            for region in journal.regions:
-                checkpoint()
-                if region.length_after:
-                    image.write_at(region.offset, overlay.read_at(region.offset, region.length_after))
+            _write(image, overlay, journal, steps or ONE_STEP)
             confirm()
             checkpoint()
             image.flush()
@@ -152,6 +156,20 @@ def commit(
             if isinstance(error, VmRescueError):
                 raise RepairFailedError(f"{error}; the image was rolled back to what it was before") from error
             raise
+
+
+def _write(image: HeldStore, overlay: Overlay, journal: Journal, steps: Sequence[Step]) -> None:
+    """Writes the bytes of a commit, step by step. The last step is synced by the caller, once it is confirmed."""
+    written = [(region.offset, region.length_after) for region in journal.regions if region.length_after]
+    for number, (step, ranges) in enumerate(zip(steps, ranges_of(steps, written), strict=True)):
+        if number:
+            image.flush()
+        for offset, data in step.passing.items():
+            checkpoint()
+            image.write_at(offset, data)
+        for offset, length in ranges:
+            checkpoint()
+            image.write_at(offset, overlay.read_at(offset, length))
 
 
 def rollback(image: HeldStore, journal: Journal) -> Journal:

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import ReadError, RefusedError, WriteError, bytes_text
 from vmrescue.files import open_regular
 from vmrescue.image.overlay import differences
-from vmrescue.image.signs import NOTHING, Comparison, Sign, compare, digest_of
+from vmrescue.image.signs import NOTHING, Comparison, Sign, compare, digest_of, joined
 from vmrescue.image.witness import spread, witness
 from vmrescue.interrupts import checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from vmrescue.device import BlockDevice
@@ -107,8 +107,11 @@ class Journal:
         return self.path.suffix[1:]
 
     def restore(self, device: ImageStore) -> None:
-        """Restores the old size and the old bytes of the image. Bytes that are right already are not written."""
-        device.resize(self.size_before)
+        """Restores the old size and the old bytes of the image. Bytes that are right already are not written.
+
+        The file is cut last, once the old bytes are on stable storage: no table in it leads beyond its end meanwhile.
+        """
+        device.resize(max(self.size_before, device.size))
         with _reading(self.path) as file:
             for region in self.regions:
                 old = os.pread(file, region.length_before, region.position)
@@ -117,6 +120,9 @@ class Journal:
                 found = _read_inside(device, region.offset, region.length_before)
                 for start, end in differences(found, old):  # so that holes stay holes: the disk may be full
                     device.write_at(region.offset + start, old[start:end])
+        if device.size > self.size_before:
+            device.flush()
+            device.resize(self.size_before)
 
     def check_identity(self, image: BlockDevice) -> None:
         """Raises RefusedError unless this can be the journal's image, before, during or after the commit."""
@@ -158,9 +164,14 @@ class Journal:
         return found
 
 
-def cut_ranges(image: BlockDevice, overlay: Overlay) -> list[tuple[int, int]]:
-    """The ranges in which the image differs from the overlay, each at most `LONGEST` bytes."""
+def cut_ranges(image: BlockDevice, overlay: Overlay, touched: Iterable[tuple[int, int]] = ()) -> list[tuple[int, int]]:
+    """The ranges in which the image differs from the overlay, each at most `LONGEST` bytes.
+
+    `touched`: (offset, length) of further bytes that a commit writes.
+    """
     ranges = overlay.changed_ranges()
+    if more := list(touched):
+        ranges = list(joined([*ranges, *more]))
     if overlay.size < image.size:
         ranges.append((overlay.size, image.size - overlay.size))
     return [

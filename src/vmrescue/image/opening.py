@@ -25,12 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
 
-    from vmrescue.image.containers.vhd import VhdDynamic
     from vmrescue.image.copy_format import CopyFormat
     from vmrescue.image.journal_file import Journal
     from vmrescue.image.reference import Location
     from vmrescue.image.transports.file import HeldStore, ImageStore
-    from vmrescue.image.virtual_disk import VirtualDisk
+    from vmrescue.image.virtual_disk import Mapped, VirtualDisk
 
 LOG = logger("image")
 
@@ -149,11 +148,12 @@ class EditSession:
         """
         kept = [Sign(sign.label, clipped(sign.ranges, self.disk.size)) for sign in signs]
         if not self.disk.facts.flat:
-            kept = list(_stored(kept, cast("VhdDynamic", self.disk)))
+            kept = list(_stored(kept, cast("Mapped", self.disk)))
         kept = [
             Sign(f"{sign.label}, in too many pieces", ()) if len(sign.ranges) > MOST_RANGES else sign for sign in kept
         ]
-        return journal.commit(self._file(), self.overlay, self.disk.unique_id, kept, confirm)
+        steps = self.disk.commit_steps(self._file())
+        return journal.commit(self._file(), self.overlay, self.disk.unique_id, kept, confirm, steps)
 
     def seal(self) -> None:
         """Makes earlier commits final, so that `write_unowned` may be used; see invariant 8 of `journal`."""
@@ -233,7 +233,7 @@ class CopySession(EditSession):
             undo.pop_all()
 
 
-def _stored(signs: Iterable[Sign], disk: VhdDynamic) -> Iterator[Sign]:
+def _stored(signs: Iterable[Sign], disk: Mapped) -> Iterator[Sign]:
     """Signs of a disk as signs of its file. The table is a sign too: writing to a new block changes it."""
     table = Sign(f"the {disk.format}'s headers and table", joined(disk.own_ranges))
     for sign in signs:

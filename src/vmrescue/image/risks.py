@@ -21,7 +21,7 @@ SAVED_STATE = "discard-saved-state"
 PARENT_CHANGED = "although-parent-changed"
 RISKS = {  # name -> what the user states by accepting it
     SAVED_STATE: "Edit a disk whose VM was saved, not shut down: its saved state must be thrown away before it starts.",
-    PARENT_CHANGED: "Edit a differencing VHD though its parent was changed or copied since: what is read may be wrong.",
+    PARENT_CHANGED: "Edit a differencing disk though its parent was changed or copied: what is read may be wrong.",
 }
 
 

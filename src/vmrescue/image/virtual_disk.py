@@ -5,15 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from vmrescue.image.transports.file import SECTOR
 from vmrescue.signatures import GPT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from vmrescue.device import BlockDevice
+    from vmrescue.image.commit_step import Step
     from vmrescue.image.risks import Risk
 
 
@@ -30,8 +31,8 @@ class Facts:
     """Facts about a disk, the same for all layers above it.
 
     Attributes:
-        format: the usual name of its container: ``fixed VHD``, ``raw image``, ``block device``, ``VHDX image``, …
-        unique_id: a VHD's 16-byte id, which its children store; None for a raw image.
+        format: the usual name of its container: ``fixed VHD``, ``dynamic VHDX``, ``raw image``, ``block device``, …
+        unique_id: a VHD's or VHDX's 16-byte id, which its children store; None for a raw image.
         parents: the paths of a differencing image's parents, nearest first.
         notes: oddities of the container, in sentences; it could be opened nevertheless.
         risks: reasons why an edit may do harm that no check can see; edits are refused unless these are accepted.
@@ -101,6 +102,13 @@ class VirtualDisk(ABC):
         """The first byte from `offset` on that may be other than zero."""
         return offset
 
+    def commit_steps(self, image: BlockDevice) -> Sequence[Step]:
+        """The steps in which what was written since the last commit reaches the file; empty: all in one.
+
+        `image`: the file as it is.
+        """
+        return ()
+
     @property
     def format(self) -> str:
         return self.facts.format
@@ -125,6 +133,21 @@ class VirtualDisk(ABC):
     @property
     def refusal(self) -> str | None:
         return self.facts.refusal
+
+
+class Mapped(Protocol):
+    """A disk whose container has tables that map its bytes to places in the file."""
+
+    @property
+    def format(self) -> str:
+        """As `VirtualDisk.format`."""
+
+    @property
+    def own_ranges(self) -> list[tuple[int, int]]:
+        """(offset, length) in the file of the structures that map the disk to it."""
+
+    def stored(self, offset: int, length: int) -> Iterable[tuple[int, int]]:
+        """The parts of the file, as (offset, length), that store a range of the disk."""
 
 
 class Container(VirtualDisk):
@@ -182,6 +205,9 @@ class Layer(VirtualDisk):
 
     def resize(self, size: int) -> None:
         self.below.resize(size)
+
+    def commit_steps(self, image: BlockDevice) -> Sequence[Step]:
+        return self.below.commit_steps(image)
 
     def flush(self) -> None:
         self.below.flush()

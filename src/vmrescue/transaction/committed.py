@@ -1,4 +1,4 @@
-"""A commit confirmed: the image opened anew, a VHD by libvhdi, and what was written to the disk compared."""
+"""A commit confirmed: the image opened anew, a VHD or VHDX by libvhdi, and what was written to the disk compared."""
 
 from __future__ import annotations
 
@@ -82,9 +82,10 @@ def must_be_confirmable(image: Reference, disk: VirtualDisk) -> None:
         with reading(f"image {image}", None), _open_vhd([image, *map(Reference.of, disk.parents)]) as read:
             read(0, 1)
     except FormatError as error:
+        way = "-f vhdx -O vhdx" if disk.facts.format.endswith("VHDX") else "-f vpc -O vpc -o subformat=fixed,force_size"
         raise RefusedError(
             f"libvhdi, which has to confirm a repair, cannot open {image}: mend the container first, for example"
-            " with `qemu-img convert -f vpc -O vpc -o subformat=fixed,force_size`, or make a copy (repair --copy-to)"
+            f" with `qemu-img convert {way}`, or make a copy (repair --copy-to)"
         ) from error
 
 

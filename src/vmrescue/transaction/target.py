@@ -1,4 +1,4 @@
-"""Other ways out of a repair than the image itself: a copy of it, or a differencing VHD over it.
+"""Other ways out of a repair than the image itself: a copy of it, or a differencing VHD or VHDX over it.
 
 Either is made first, under a name that says that it is unfinished, then repaired like any image, and gets its own name
 when that is confirmed (`image.new_image`). The original is only read.
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from vmrescue.digests import sha256
 from vmrescue.errors import RepairFailedError, UnsupportedError, UsageError
 from vmrescue.image import open_disk
+from vmrescue.image.children import filling_over
 from vmrescue.image.journal_place import journal_files
 from vmrescue.image.new_image import NewImage, must_be_new, new_image
 from vmrescue.image.reference import Reference
@@ -98,7 +99,7 @@ class Origin:
 
     Attributes:
         image: the original's path.
-        way: ``copy`` (of its own) or ``child`` (a differencing VHD over the original).
+        way: ``copy`` (of its own) or ``child`` (a differencing disk over the original).
         sha256: of the original disk's whole content; for a copy only, and where it was asked for.
         form: of a copy, as ``--to-format`` takes it.
         data: bytes of the original disk in pieces of 64 KiB that are not zero: those that were copied.
@@ -175,8 +176,8 @@ def copy_of(
 ) -> Iterator[Made]:
     """A copy with the disk's content, deleted again where the block raises before it is finished.
 
-    It is compared with what was read of the disk before the block begins: by libvhdi for a VHD, else by reading the
-    file anew.
+    It is compared with what was read of the disk before the block begins: by libvhdi for a VHD or VHDX, else by
+    reading the file anew.
 
     Raises:
         RefusedError: `out` exists, or what is left of one.
@@ -207,22 +208,22 @@ def copy_of(
 
 @contextmanager
 def child_of(image: str | os.PathLike[str], child: str | os.PathLike[str]) -> Iterator[Made]:
-    """A differencing VHD whose parent is the image, deleted again where the block raises before it is finished.
+    """A differencing VHD or VHDX whose parent is the image, deleted again where the block raises before it is finished.
 
     Raises:
         RefusedError: `child` exists, or what is left of one.
-        UnsupportedError: the image is no VHD, or not on this machine, so that no child can name it.
+        UnsupportedError: the image is neither, or not on this machine, so that no child can name it.
+        UsageError: the child's name is that of another container.
     """
-    from vmrescue.image.containers.vhd_create import fill_differencing  # here, because construct is slow to import
-
     place = Reference.of(image)
     if place.is_remote:
         raise UnsupportedError(f"{place} is not on this machine: repair a copy (--copy-to) or the blob itself")
     with closing(open_disk(place)) as disk:
         refuse_risks(disk.risks, place.shown)
         identity = disk_or_hive(disk, place.shown).identity
+        fill = filling_over(disk.facts.format, child)
     with new_image(child) as new:
-        fill_differencing(new, image)
+        fill(new, image)
         made = Made(new, Origin(str(image), "child", None), identity)
         yield made
         if not new.finished:

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmrescue.device import why_not_longer
-from vmrescue.errors import FormatError, RefusedError, UnsupportedError
+from vmrescue.errors import FormatError, RefusedError, UnsupportedError, VmRescueError
 from vmrescue.image.containers.advice import EWF_ADVICE, QEMU_ADVICE
 from vmrescue.image.containers.foreign.ewf import E01
 from vmrescue.image.containers.foreign.qcow2 import QCOW2
 from vmrescue.image.containers.foreign.split import SPLIT
 from vmrescue.image.containers.foreign.vdi import VDI
-from vmrescue.image.containers.foreign.vhdx import VHDX
 from vmrescue.image.containers.foreign.vmdk import VMDK
 from vmrescue.image.containers.raw import open_raw
 from vmrescue.image.containers.raw_pieces import ends_as_vhd, first_piece_of_vhd, later_pieces
-from vmrescue.image.transports.file import SECTOR
-from vmrescue.signatures import VHD
+from vmrescue.image.transports.file import SECTOR, FileDevice
+from vmrescue.signatures import VHD, VHDX
 
 if TYPE_CHECKING:
     import os
@@ -62,9 +62,17 @@ def _is_vhd(store: BlockDevice) -> bool:
 def _open_vhd(store: ImageStore, path: str | None, parent_folder: Path | None) -> VirtualDisk:
     if any(later_pieces(path)) and not ends_as_vhd(store):
         raise first_piece_of_vhd(path)
+    if has_signature(store, 0, VHDX):  # the guest could have written either
+        raise UnsupportedError(f"{path or 'IMAGE'} begins as a VHDX and ends as a VHD: which it is cannot be told")
     from vmrescue.image.containers.vhd_chain import open_vhd  # here, because construct is slow to import
 
     return open_vhd(store, path, parent_folder)
+
+
+def _open_vhdx(store: ImageStore, path: str | None, parent_folder: Path | None) -> VirtualDisk:
+    from vmrescue.image.containers.vhdx.chain import open_vhdx  # here, because other images do not need it
+
+    return open_vhdx(store, path, parent_folder)
 
 
 def _unreadable(store: BlockDevice) -> tuple[str, str] | None:
@@ -105,12 +113,13 @@ def _signed(kind: Foreign) -> Callable[[ImageStore, str | None], bool]:
     return lambda store, path: any(has_signature(store, *each) for each in kind.signatures)
 
 
-FOREIGN = (VHDX, QCOW2, VMDK, VDI, E01)
-SIGNATURES = ((0, VHD), *(each for kind in FOREIGN for each in kind.signatures))
+FOREIGN = (QCOW2, VMDK, VDI, E01)
+SIGNATURES = ((0, VHD), (0, VHDX), *(each for kind in FOREIGN for each in kind.signatures))
 """(byte position, bytes) of every signature of an image. Fixed VHDs and raw images have none at a fixed position."""
 
 CONTAINERS: list[ContainerKind] = [
     ContainerKind(lambda store, path: _is_vhd(store), _open_vhd),
+    ContainerKind(lambda store, path: has_signature(store, 0, VHDX), _open_vhdx),
     *(_foreign(kind, _signed(kind)) for kind in FOREIGN),
     _foreign(SPLIT, lambda store, path: any(later_pieces(path))),
     ContainerKind(lambda store, path: _unreadable(store) is not None, _refuse_unreadable),
@@ -149,3 +158,18 @@ def open_container(
     if writable and disk.facts.refusal:
         raise RefusedError(disk.facts.refusal)
     return disk
+
+
+def parents_of(path: str, folder: Path | None = None) -> tuple[str, ...]:
+    """The files below a differencing disk of this machine; none for anything else, or where it cannot be opened."""
+    try:
+        with ExitStack() as opened:
+            store = FileDevice(path)
+            opened.callback(store.close)
+            if not (_is_vhd(store) or has_signature(store, 0, VHDX)):
+                return ()
+            disk = open_container(store, path, folder)
+            opened.callback(disk.close)
+            return disk.facts.parents
+    except VmRescueError:
+        return ()

@@ -1,15 +1,20 @@
-"""The folder, besides an image's own, in which an image's parents are looked for. Only the user can name it."""
+"""Where an image's parents are looked for: in the folder that the user names, and in the child's own, by name alone."""
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vmrescue.errors import NotFoundError, ReadError
+
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
+
+DEEPEST = 64  # most files in a chain
 
 _FOLDER: ContextVar[Path | None] = ContextVar("parent folder", default=None)
 
@@ -39,3 +44,38 @@ def files_of(folder: Path) -> list[Path]:
     """
     home = folder.resolve()
     return sorted(path for path in folder.iterdir() if path.is_file() and path.resolve().parent == home)
+
+
+def plain_names(paths: Iterable[str]) -> list[str]:
+    """The names of files in paths of Windows or Linux, without folders, each once."""
+    found = (re.split(r"[\\/]", path)[-1] for path in paths)
+    return [name for name in dict.fromkeys(found) if name not in ("", ".", "..")]
+
+
+def folders_for(child: Path | None, named: Path | None = None) -> list[Path]:
+    """The folders in which a child's parent is looked for: the one that the user named, and the child's own."""
+    return [each for each in (named or parent_folder(), child and child.parent) if each is not None]
+
+
+def find_by_name(names: Sequence[str], folders: Iterable[Path]) -> Path | None:
+    """The first file of one of these names; case does not matter, as in Windows. Raises ReadError."""
+    for folder in folders:
+        try:
+            there = files_of(folder)
+        except OSError as error:
+            raise ReadError(f"cannot look for a parent in {folder}: {error.strerror}") from error
+        for name in names:
+            exact = [path for path in there if path.name == name]
+            alike = [path for path in there if path.name.lower() == name.lower()]
+            if exact or alike:
+                return (exact or alike)[0]
+    return None
+
+
+def missing_parent(kind: str, child: Path | None, names: Sequence[str], folders: Sequence[Path]) -> NotFoundError:
+    """The error for a parent that is nowhere; `kind`: the child's container."""
+    said, places = " or ".join(names), " or ".join(map(str, folders))
+    return NotFoundError(
+        f"the parent of the {kind} {child} is missing: no {said or 'name is known'} in {places or 'any folder'}, nor,"
+        " as it was, where the child says; --parent-dir says where else to look"
+    )

@@ -9,28 +9,26 @@ Source: Microsoft, "Virtual Hard Disk Image Format Specification", version 1.0, 
 
 from __future__ import annotations
 
-import re
 import stat
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from vmrescue.device import check_range
-from vmrescue.errors import FormatError, NotFoundError, ReadError, UnsupportedError, VmRescueError
+from vmrescue.errors import FormatError, UnsupportedError, VmRescueError
 from vmrescue.files import open_regular
-from vmrescue.image.containers.parents import files_of, parent_folder
+from vmrescue.image.containers.parents import DEEPEST, find_by_name, folders_for, missing_parent, plain_names
 from vmrescue.image.containers.vhd import FoundFooter, VhdDynamic, VhdFixed, read_dynamic_header
 from vmrescue.image.containers.vhd_layout import ABSOLUTE, DIFFERENCING, EPOCH, FIXED, RELATIVE, Header, read_footer
 from vmrescue.image.recovery import open_for_reading
 from vmrescue.image.risks import PARENT_CHANGED, Risk
-from vmrescue.image.transports.file import SECTOR, FileDevice
+from vmrescue.image.transports.file import SECTOR
 
 if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
     from vmrescue.image.transports.file import ImageStore
 
-DEEPEST = 64  # most files in a chain
 LONGEST_NAME = 4096  # most bytes of a parent locator
 STAMP_TOLERANCE = 2  # seconds; some file systems store times in steps of two seconds
 PARENT_ID_AT = 40  # offset in the dynamic header
@@ -69,21 +67,6 @@ def open_vhd(store: ImageStore, path: str | None = None, folder: Path | None = N
     return disk
 
 
-def parents_of(path: str, folder: Path | None = None) -> tuple[str, ...]:
-    """The files below a differencing VHD of this machine; none for anything else, or where it cannot be opened."""
-    try:
-        store = FileDevice(path)
-        with ExitStack() as opened:
-            opened.callback(store.close)
-            if FoundFooter(store).footer.disk_type != DIFFERENCING:
-                return ()
-            disk = open_vhd(store, path, folder)
-            opened.callback(disk.close)
-            return disk.facts.parents
-    except VmRescueError:
-        return ()
-
-
 def _link(path: Path | None, store: ImageStore) -> _Link:
     found = FoundFooter(store)
     fixed = found.footer.disk_type == FIXED
@@ -119,7 +102,10 @@ def _open_parent(chain: list[_Link], header: Header, folder: Path | None) -> _Li
     child = chain[-1]
     if len(chain) == DEEPEST:
         raise UnsupportedError(f"{chain[0].path} has more than {DEEPEST - 1} parents, one below the other")
-    path = _find(child, header, folder) or _where_it_says(child, header) or _missing(child, header, folder)
+    names, folders = plain_names(_paths(child, header)), folders_for(child.path, folder)
+    path = find_by_name(names, folders) or _where_it_says(child, header)
+    if path is None:
+        raise missing_parent("differencing VHD", child.path, names, folders)
     if any(link.path is not None and path.samefile(link.path) for link in chain):
         position = child.found.footer.data_offset
         raise FormatError("VHD dynamic header", position, "a parent that isn't its own child", str(path))
@@ -168,37 +154,6 @@ def _parent_changed(child: _Link, what: str) -> None:
     child.found.risks.append(Risk(PARENT_CHANGED, found))
 
 
-def _folders(child: _Link, folder: Path | None) -> list[Path]:
-    return [each for each in (folder or parent_folder(), child.path and child.path.parent) if each is not None]
-
-
-def _names(child: _Link, header: Header) -> list[str]:
-    """The names of the parent's file in the child, without folders."""
-    found = (re.split(r"[\\/]", path)[-1] for path in _paths(child, header))
-    return [name for name in dict.fromkeys(found) if name not in ("", ".", "..")]
-
-
-def _find(child: _Link, header: Header, folder: Path | None) -> Path | None:
-    """The parent's file, in the folder that the user named or the child's. Case does not matter, as in Windows."""
-    names = _names(child, header)
-    for place in _folders(child, folder):
-        there = _files(place)
-        for name in names:
-            exact = [path for path in there if path.name == name]
-            alike = [path for path in there if path.name.lower() == name.lower()]
-            if exact or alike:
-                return (exact or alike)[0]
-    return None
-
-
-def _missing(child: _Link, header: Header, folder: Path | None) -> NoReturn:
-    names, folders = " or ".join(_names(child, header)), " or ".join(map(str, _folders(child, folder)))
-    raise NotFoundError(
-        f"the parent of the differencing VHD {child.path} is missing: no {names or 'name is known'} in"
-        f" {folders or 'any folder'}, nor, as it was, where the child says; --parent-dir says where else to look"
-    )
-
-
 def _where_it_says(child: _Link, header: Header) -> Path | None:
     """The file at a path that the child stores, if `_is_the_one`; None otherwise."""
     if child.path is None:
@@ -225,13 +180,6 @@ def _is_the_one(place: Path, child: _Link, header: Header) -> bool:
         return False
     known = header.parent_unique_id, child.found.footer.current_size
     return (footer.unique_id, footer.current_size) == known
-
-
-def _files(folder: Path) -> list[Path]:
-    try:
-        return files_of(folder)
-    except OSError as error:
-        raise ReadError(f"cannot look for a parent in {folder}: {error.strerror}") from error
 
 
 def _paths(child: _Link, header: Header) -> list[str]:

@@ -71,11 +71,11 @@ def fill_differencing(new: NewImage, parent: str | os.PathLike[str], block_size:
     below = FileDevice(parent)
     try:
         disk = open_container(below, below.path)
-        size, unique_id = disk.size, disk.unique_id
+        size, unique_id, form = disk.size, disk.unique_id, disk.facts.format
     finally:
         below.close()
-    if unique_id is None:
-        raise UnsupportedError(f"{parent} is a {disk.format}: only a VHD can be the parent of a differencing VHD")
+    if unique_id is None or not form.endswith("VHD"):
+        raise UnsupportedError(f"{parent} is a {form}: only a VHD can be the parent of a differencing VHD")
     parent = Path(parent).resolve()
     relative = os.path.relpath(parent, new.path.parent.resolve())
     names = {

@@ -1,0 +1,155 @@
+"""The power fails while a VHDX is written: old or new at our next opening, and at QEMU's, which knows no journal."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import shutil
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from image.images import tree
+from image.test_crash import commit, crashes, settle
+from image.test_vhdx_log import Recipe
+from support.crash import POLICIES as EVERY_POLICY
+from support.crash import recorded
+from support.machine import run
+from support.vhd import qemu_content
+from support.vhdx import MIB, qemu_replays
+from vmrescue.disk import create_vhdx, create_vhdx_child, open_disk, pending, undo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from vmrescue.disk import VirtualDisk
+
+SIZE = 6 * MIB
+ALL = os.environ.get("VMRESCUE_VHDX_ALL") == "1"
+POLICIES = EVERY_POLICY if ALL else ("lose", "torn")
+
+
+def dynamic(folder: Path) -> Path:
+    path = folder / "disk"
+    create_vhdx(path, SIZE, MIB)
+    fill(path)
+    return path
+
+
+def differencing(folder: Path) -> Path:
+    create_vhdx(folder / "parent", SIZE, MIB)
+    fill(folder / "parent")
+    path = folder / "disk"
+    create_vhdx_child(folder / "parent", path, MIB)
+    with closing(open_disk(path, writable=True)) as disk:
+        disk.write_at(5000, b"the child's")
+    return path
+
+
+def with_log(folder: Path) -> Path:
+    recipe = Recipe(folder / "disk")
+    return recipe.write(recipe.ring(3))
+
+
+def fill(path: Path) -> None:
+    chance = random.Random(3)
+    with closing(open_disk(path, writable=True)) as disk:
+        for block in (0, 3):
+            disk.write_at(block * MIB, chance.randbytes(3000))
+
+
+def new_blocks(disk: VirtualDisk) -> None:
+    """Only where the file has no blocks yet: all of it hangs on the table, which is written through the log."""
+    disk.write_at(MIB + 5, b"in a new block")
+    disk.write_at(4 * MIB + 9000, b"in another")
+
+
+def behind(disk: VirtualDisk) -> None:
+    """Where the log left no block either."""
+    disk.write_at(9 * MIB + 5, b"in a new block")
+
+
+def everywhere(disk: VirtualDisk) -> None:
+    disk.write_at(100, b"in place")
+    new_blocks(disk)
+
+
+def longer(disk: VirtualDisk) -> None:
+    disk.resize(SIZE + 3 * MIB)
+
+
+CASES = [(dynamic, everywhere), (differencing, everywhere)]
+JUDGED = [(dynamic, new_blocks)]
+if ALL:
+    CASES += [(dynamic, new_blocks), (dynamic, longer), (with_log, everywhere), (with_log, behind)]
+    JUDGED += [(dynamic, everywhere), (dynamic, longer), (with_log, behind)]
+
+
+def content(path: Path) -> str:
+    with closing(open_disk(path)) as disk:
+        return hashlib.sha256(disk.read_at(0, disk.size)).hexdigest()
+
+
+@pytest.mark.parametrize(("make", "edit"), CASES)
+def test_a_commit_and_its_undo_that_crash_leave_the_disk_wholly_old_or_wholly_new(
+    make: Callable[[Path], Path], edit: Callable[[VirtualDisk], None], quick_folder: Path
+) -> None:
+    live, crashed = quick_folder / "live", quick_folder / "crashed"
+    live.mkdir()
+    path = make(live)
+    old = content(path)
+    allowed = {old: path.read_bytes()}
+    with recorded(live) as recording:
+        commit(path, edit)
+    new = content(path)
+    allowed[new] = path.read_bytes()
+    assert new != old
+    seen = {(after, policy): settle(crashed, allowed) for after, policy in crashes(recording, crashed, POLICIES)}
+    last = len(recording.actions)
+    assert (seen[0, "keep"], seen[last, "lose"]) == (old, new)
+    with recorded(live) as recording:
+        undo(path)
+    assert path.read_bytes() == allowed[old]
+    back = {(after, policy): settle(crashed, allowed) for after, policy in crashes(recording, crashed, POLICIES)}
+    last = len(recording.actions)
+    assert (back[0, "keep"], back[last, "lose"]) == (new, old)
+    print(f"{make.__name__}, {edit.__name__}: {len(seen)} crashes of the commit, {len(back)} of the undo")
+
+
+@pytest.mark.parametrize(("make", "edit"), JUDGED)
+def test_qemu_finds_the_file_of_a_commit_that_crashed_sound_and_old_or_new(
+    make: Callable[[Path], Path], edit: Callable[[VirtualDisk], None], quick_folder: Path
+) -> None:
+    """Without the journal, which QEMU does not know. It replays the log itself. Bytes that are written in place, into
+    blocks that the file has, are protected by the journal alone: each of them is old or new."""
+    live, crashed = quick_folder / "live", quick_folder / "crashed"
+    live.mkdir()
+    path = make(live)
+    before = quick_folder / "before"
+    shutil.copyfile(path, before)
+    with recorded(live) as recording:
+        commit(path, edit)
+    if make is with_log:
+        qemu_replays(before)
+    old, new = qemu_content(before, "vhdx"), qemu_content(path, "vhdx")
+    judged: dict[bytes, str] = {}
+    for _ in crashes(recording, crashed, POLICIES):
+        left = tree(crashed)["disk"]
+        if left not in judged:
+            judged[left] = as_qemu_opens_it(crashed / "disk", old, new, edit is everywhere)
+    print(f"{make.__name__}, {edit.__name__}: {len(judged)} files that a crash leaves, {sorted(judged.values())}")
+    assert {"old", "new"} <= set(judged.values())
+    assert pending(path) is None
+
+
+def as_qemu_opens_it(path: Path, old: bytes, new: bytes, in_place: bool) -> str:
+    qemu_replays(path)
+    assert run("qemu-img", "check", "-f", "vhdx", path).strip() == "No errors were found on the image."
+    found = qemu_content(path, "vhdx")
+    if in_place:  # the bytes at 100 may be of either
+        found, old, new = (each[:100] + each[200:] for each in (found, old, new))
+    assert found in (old, new)
+    return "old" if found == old else "new"
