@@ -70,6 +70,7 @@ def certificates(folder: Path) -> Path:
         asked, names = folder / f"{who}.csr", folder / f"{who}.ext"
         names.write_text("subjectAltName=DNS:localhost\n")
         run("openssl", *make, "-subj", "/CN=localhost", "-keyout", folder / f"{who}-key.pem", "-out", asked)
-        signed: list[str | Path] = ["-CA", folder / "ca-cert.pem", "-CAkey", folder / "ca.key", "-CAcreateserial", "-extfile", names]
+        signed: list[str | Path] = ["-CA", folder / "ca-cert.pem", "-CAkey", folder / "ca.key", "-CAcreateserial"]
+        signed += ["-extfile", names]
         run("openssl", "x509", "-req", "-in", asked, *signed, "-days", "2", "-out", folder / f"{who}-cert.pem")
     return folder
