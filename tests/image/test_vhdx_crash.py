@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from image.images import tree
-from image.test_crash import commit, crashes, settle
+from image.test_crash import commit, settle
 from image.test_vhdx_log import Recipe
 from support.crash import POLICIES as EVERY_POLICY
-from support.crash import recorded
+from support.crash import outcomes, recorded
 from support.machine import run
 from support.vhd import qemu_content
 from support.vhdx import MIB, qemu_replays
@@ -107,13 +107,13 @@ def test_a_commit_and_its_undo_that_crash_leave_the_disk_wholly_old_or_wholly_ne
     new = content(path)
     allowed[new] = path.read_bytes()
     assert new != old
-    seen = {(after, policy): settle(crashed, allowed) for after, policy in crashes(recording, crashed, POLICIES)}
+    seen = outcomes(recording, crashed, lambda: settle(crashed, allowed), POLICIES)
     last = len(recording.actions)
     assert (seen[0, "keep"], seen[last, "lose"]) == (old, new)
     with recorded(live) as recording:
         undo(path)
     assert path.read_bytes() == allowed[old]
-    back = {(after, policy): settle(crashed, allowed) for after, policy in crashes(recording, crashed, POLICIES)}
+    back = outcomes(recording, crashed, lambda: settle(crashed, allowed), POLICIES)
     last = len(recording.actions)
     assert (back[0, "keep"], back[last, "lose"]) == (new, old)
     print(f"{make.__name__}, {edit.__name__}: {len(seen)} crashes of the commit, {len(back)} of the undo")
@@ -136,10 +136,14 @@ def test_qemu_finds_the_file_of_a_commit_that_crashed_sound_and_old_or_new(
         qemu_replays(before)
     old, new = qemu_content(before, "vhdx"), qemu_content(path, "vhdx")
     judged: dict[bytes, str] = {}
-    for _ in crashes(recording, crashed, POLICIES):
+
+    def judge() -> str:
         left = tree(crashed)["disk"]
         if left not in judged:
             judged[left] = as_qemu_opens_it(crashed / "disk", old, new, edit is everywhere)
+        return judged[left]
+
+    outcomes(recording, crashed, judge, POLICIES)
     print(f"{make.__name__}, {edit.__name__}: {len(judged)} files that a crash leaves, {sorted(judged.values())}")
     assert {"old", "new"} <= set(judged.values())
     assert pending(path) is None
