@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support import machine
-from support.judges import COREUTILS, JUDGES, Judge, debian_packages, package_of
+from support.judges import COREUTILS, FETCHED, JUDGES, NPM, Judge, debian_packages, package_of
 from support.judges_report import table
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ def test_ci_installs_the_package_of_each() -> None:
 
     assert "python3 tests/support/judges.py" in ci
     assert printed.stdout.splitlines() == debian_packages()
-    others = {judge.package.removeprefix("npm ") for judge in JUDGES.values()} - set(debian_packages())
+    named = {judge.package.removeprefix(NPM).removeprefix(FETCHED) for judge in JUDGES.values()}
+    others = named - set(debian_packages())
     assert {package for package in others if package not in ci} == set()
 
 
@@ -83,6 +84,7 @@ def test_a_judge_that_is_missing_is_a_skip_with_its_reason_and_in_ci_a_failure(m
     assert [line.split()[:3] for line in lines if line.startswith("nobody")] == [[nobody.name, "missing", "a-package"]]
 
 
-def test_npm_is_named_where_it_has_the_judge() -> None:
+def test_what_has_the_judge_is_named() -> None:
     assert package_of("azurite-blob") == "npm's azurite@3"
+    assert package_of("ntfs3").startswith("tests/support/debian_judges.py")
     assert package_of("mcopy") == "the Debian package mtools"

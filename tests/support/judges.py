@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-NPM = "npm "  # begins the name of a package of npm's; any other is Debian's
+NPM = "npm "  # begins the name of a package of npm's
+FETCHED = "backports "  # of one that `debian_judges.py` fetches; any other is Debian's
 PLACES = ":/usr/sbin:/sbin"  # where tools for disks lie, which a user's PATH may not name
 COREUTILS = frozenset({"cp", "dd", "env", "sha256sum", "split", "sync", "truncate"})  # these judge nothing
 
@@ -40,13 +41,27 @@ def in_npm(name: str) -> str | None:
     return str(Path(root) / name) if (Path(root) / name).is_dir() else None
 
 
+def fetched(driver: str) -> str | None:
+    """The kernel with a driver, which is not installed but laid into the tests' cache."""
+    from support.debian_judges import kernel
+
+    found = kernel(driver)
+    return str(found.image) if found else None
+
+
+def firmware(name: str) -> str | None:
+    """A firmware for QEMU, among those that Debian's packages have."""
+    path = Path("/usr/share/OVMF") / name
+    return str(path) if path.exists() else None
+
+
 @dataclass(frozen=True)
 class Judge:
     """A program of others.
 
     Args:
         name: as it is started.
-        package: that has it: Debian's, or of npm.
+        package: that has it: Debian's, of npm, or of a later Debian.
         asked: what it is asked, or what it makes for the tests.
         find: where it is, by its name; None where it is not.
     """
@@ -109,6 +124,17 @@ JUDGES = {
         Judge("hivexsh", "libhivex-bin", "reads and writes single keys and values"),
         Judge("hivexregedit", "libwin-hivex-perl", "every key and value as .reg text; makes hives of such text"),
         Judge("reglookup", "reglookup", "every key and value of a hive, with its bytes"),
+        Judge("qemu-system-x86_64", "qemu-system-x86", "whether SeaBIOS starts a disk; runs the kernels and OVMF"),
+        Judge("OVMF_CODE_4M.fd", "ovmf", "whether UEFI starts the boot manager of a disk", firmware),
+        Judge("nasm", "nasm", "makes the programs that a firmware starts"),
+        Judge("busybox", "busybox-static", "reads and writes the files in a kernel's guest"),
+        Judge(
+            "ntfs3",
+            f"{FETCHED}linux-image-cloud-amd64",
+            "every file of an NTFS volume; replays its log",
+            fetched,
+        ),
+        Judge("ntfs", f"{FETCHED}linux-image-cloud-amd64", "the same, by the newer driver of Linux 7.1", fetched),
         Judge("azurite-blob", f"{NPM}azurite@3", "plays Azure's blob storage"),
         Judge("mandoc", "mandoc", "whether the man pages are sound, and what they show"),
         Judge("chromium", "chromium", "shows the HTML reports"),
@@ -131,6 +157,8 @@ def find(name: str) -> str | None:
 def package_of(name: str) -> str:
     """What has a program, as a user installs it: ``the Debian package ntfs-3g``."""
     package = JUDGES[name].package
+    if package.startswith(FETCHED):
+        return f"tests/support/debian_judges.py, which fetches {package.removeprefix(FETCHED)} of a later Debian,"
     return f"npm's {package.removeprefix(NPM)}" if package.startswith(NPM) else f"the Debian package {package}"
 
 
@@ -141,7 +169,7 @@ def used() -> dict[str, list[str]]:
 
 def debian_packages() -> list[str]:
     """All that Debian has, each once."""
-    return sorted({judge.package for judge in JUDGES.values() if not judge.package.startswith(NPM)})
+    return sorted({judge.package for judge in JUDGES.values() if not judge.package.startswith((NPM, FETCHED))})
 
 
 if __name__ == "__main__":
