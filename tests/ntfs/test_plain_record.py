@@ -10,7 +10,7 @@ from fuzz.mutation import mutate
 from fuzz.rooms import PARSERS
 from support.memory_device import MemoryDevice
 from vmrescue.errors import VmRescueError
-from vmrescue.ntfs import check
+from vmrescue.ntfs.check import volume as check
 from vmrescue.ntfs.defrag import layout
 from vmrescue.ntfs.plain_record import read_plain
 from vmrescue.ntfs.store import FileStore

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue import file_path
 from vmrescue.errors import NotFoundError, UnsupportedError
-from vmrescue.ntfs.check import check_volume
+from vmrescue.ntfs.check.volume import check_volume
 from vmrescue.ntfs.directory import find_entry, find_file, open_directory
 from vmrescue.ntfs.edit.content import (
     check_owned,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import VmRescueError
 from vmrescue.notes import Note
 from vmrescue.ntfs.bitmap import bit_parts
-from vmrescue.ntfs.check_index import check_index
+from vmrescue.ntfs.check.index import check_index
 from vmrescue.ntfs.data import METHOD_MASK, Stream
 from vmrescue.ntfs.directory import Directory
 from vmrescue.ntfs.edit.deletion import stored_attributes
