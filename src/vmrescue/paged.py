@@ -32,6 +32,16 @@ class PagedBits:
             yield page * BITS, old & mask
             first += high - low
 
+    def any(self, first: int, end: int) -> bool:
+        """Whether one of the bits from `first` up to, not including, `end` is set."""
+        while first < end:
+            page, low = divmod(first, BITS)
+            high = min(low + end - first, BITS)
+            if self._pages.get(page, 0) >> low & (1 << high - low) - 1:
+                return True
+            first += high - low
+        return False
+
     def page(self, first: int) -> int:
         """The bits of the page that begins with bit `first`, as a number."""
         return self._pages.get(first // BITS, 0)

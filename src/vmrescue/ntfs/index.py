@@ -32,7 +32,7 @@ ROOT_HEADER = 0x10
 BLOCK_HEADER = 0x18
 NODE_HEADER = 0x10
 ENTRY_HEADER = 0x10
-_ROOT = struct.Struct("<IIIB3x")  # type of the indexed attribute, collation rule, block size, VCNs in a block
+ROOT = struct.Struct("<IIIB3x")  # type of the indexed attribute, collation rule, block size, VCNs in a block
 NODE = struct.Struct("<IIIB3x")  # first entry, end of entries, end of the node, flags; counted from this header
 ENTRY = struct.Struct("<8sHHHH")  # reference (or place of the data), length, key's length, flags, unused
 
@@ -118,7 +118,7 @@ class Index:
             raise FormatError("index root", self.root.position, "a resident value with two headers", len(value))
         self.block_size: int
         self.block_vcns: int
-        _, rule, self.block_size, self.block_vcns = _ROOT.unpack_from(value)
+        _, rule, self.block_size, self.block_vcns = ROOT.unpack_from(value)
         self.collation = Collation(rule, file.store)
         if self.block_size & (self.block_size - 1) or not 512 <= self.block_size <= 65536 or not self.block_vcns:
             raise FormatError("index root", self.root.position, "blocks of 512 to 65536 bytes", self.block_size)

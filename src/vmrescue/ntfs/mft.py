@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vmrescue.ntfs.structures.boot_sector import BootSector
 
 
-CHUNK = 1 << 18  # bytes of the table that are read at once
+CHUNK = 1 << 20  # bytes of the table that are read at once
 
 
 class FileTable:

@@ -1,45 +1,58 @@
-"""Reads what the checks of a volume need of a file record, directly from its bytes, to be fast.
+"""Reads what the checks of a volume need of file records, directly from their bytes, to be fast.
 
-It handles plain records, as nearly all are: the file's only record, attributes without extents, runs without holes. For
-any other record, and if anything is odd, the result is None, and `record.read_record` has to be used. Sources: those of
-`structures`.
+It handles plain records, as nearly all are: the file's only record, attributes in the order of their types and without
+extents, runs without holes. For any other record, and if anything is odd, there is no result, and `record.read_record`
+has to be used. Sources: those of `structures`.
 """
 
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from vmrescue.errors import FormatError
 from vmrescue.ntfs.structures.attribute import NON_RESIDENT_HEADER, RESIDENT_HEADER, Kind
 from vmrescue.ntfs.structures.fields import align8
 from vmrescue.ntfs.structures.file_name import HEADER
-from vmrescue.ntfs.structures.fixup import unprotect
+from vmrescue.ntfs.structures.fixup import STRIDE, unprotect_all
 from vmrescue.ntfs.structures.record import ARRAY_OFFSET, END, END_SIZE, SIGNATURE, RecordFlag
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vmrescue.ntfs.bitmap import Piece
 
-_RECORD = struct.Struct("<4s12xHHHHI4xQ")  # signature; sequence, links, first attribute, flags, bytes used; base record
-_ATTRIBUTE = struct.Struct("<IIBBHH")  # type, length, whether in clusters, name's length, name's place, flags
-_VALUE = struct.Struct("<16xIH")  # its bytes, its place
-# first VCN, last VCN, offset of the mapping pairs; allocated, real and initialized size
-_CLUSTERS = struct.Struct("<16xQQH6xQQQ")
+    Found = tuple[int, "PlainRecord | None"]  # a record's number, and what it says; None if it is not plain
+
+# sequence, links, first attribute, flags, bytes used; base record. At 0x10 of a record
+_RECORD = struct.Struct("<HHHHI4xQ").unpack_from
+RECORD_AT = 0x10
+FLAGS_AT = 0x16
+# type, length, whether in clusters, name's length, name's place; its value's length and place
+_RESIDENT = struct.Struct("<IIBBH4xIH2x")
+# the same up to flags; first VCN, last VCN, offset of the mapping pairs; allocated, real and initialized size
+_STORED = struct.Struct("<IIBBHH2xQQH6xQQQ").unpack_from
+IN_CLUSTERS_AT = 8  # of an attribute
 NAME_LENGTH_AT = 0x40  # of a $FILE_NAME
-_ORDINARY = (Kind.STANDARD_INFORMATION, Kind.FILE_NAME, Kind.SECURITY_DESCRIPTOR, Kind.DATA)
+_END = END.to_bytes(4, "little")
+_INDEXED = int(Kind.INDEX_ROOT), int(Kind.BITMAP)
+FILE_NAME, DATA = int(Kind.FILE_NAME), int(Kind.DATA)  # comparing with an enumeration takes twice the time
+HEADS_KEPT = 1 << 14  # of resident attributes: few differ
 
 
 class Stored(NamedTuple):
     """An attribute in clusters; sizes are in bytes.
 
     Attributes:
+        length: of the attribute in its record.
         pieces: in the order of its content; none is a hole.
         clusters: how many it has.
     """
 
     kind: int
     name: str
-    pieces: tuple[Piece, ...]
+    length: int
+    pieces: list[Piece]
     clusters: int
     allocated: int
     size: int
@@ -47,122 +60,177 @@ class Stored(NamedTuple):
 
 
 class PlainRecord(NamedTuple):
-    """A file record that is all there is of its file.
+    """A file record that is all there is of its file. Places are counted from the start of the bytes it was read from.
 
     Attributes:
         reference: the record's number, and above 48 bits its sequence number.
         links: how many names it says that it has.
         is_directory: what its flags say.
-        is_ordinary: it has times, names, descriptors and data, in the order of their types, and nothing else.
-        names: its $FILE_NAME values.
+        kinds: the types of its attributes; bit n is type n * 16.
+        names: where its $FILE_NAME values are, which have a whole name.
         stored: its attributes in clusters.
+        indexed: of resident index roots and bitmaps: type, name, where the value is, how long it is.
         size, allocated: bytes of the unnamed data, as a directory's entry has them; 0 without any.
     """
 
     reference: int
     links: int
     is_directory: bool
-    is_ordinary: bool
-    names: tuple[bytes, ...]
-    stored: tuple[Stored, ...]
+    kinds: int
+    names: Sequence[int]
+    stored: Sequence[Stored]
+    indexed: Sequence[tuple[int, str, int, int]]
     size: int
     allocated: int
 
 
-def read_plain(record: bytes, number: int, clusters: int) -> PlainRecord | None:
-    """What a record in use says; None where it is not plain.
+def read_plain_records(table: bytes, first: int, size: int, clusters: int) -> tuple[bytes, list[Found]]:
+    """The records of a part of $MFT with their fix-ups undone, and what each says that is not free and whole.
 
     Args:
-        record: as it is on the disk.
-        number: the record's.
+        table: the records as they are on the disk.
+        first: the number of the first.
+        size: bytes of a record.
         clusters: of the volume.
     """
-    try:
-        return _read(unprotect(record, "file record", 0), number, clusters)
-    except (FormatError, struct.error, UnicodeDecodeError):  # it is torn, or what is stated leads out of it
-        return None
+    records, torn = unprotect_all(table, size, ARRAY_OFFSET)
+    head = struct.pack("<4sHH", SIGNATURE, ARRAY_OFFSET, size // STRIDE + 1)
+    found: list[Found] = []
+    number = first
+    for at in range(0, len(records) - size + 1, size):
+        if records[at : at + 8] == head and number - first not in torn:
+            if records[at + FLAGS_AT] & RecordFlag.IN_USE:
+                found.append((number, read_plain(records, at, size, number, clusters)))
+        elif records[at : at + 4] == SIGNATURE:
+            found.append((number, None))
+        number += 1
+    return records, found
 
 
-def _read(raw: bytearray, number: int, clusters: int) -> PlainRecord | None:
-    signature, sequence, links, at, flags, used, base = _RECORD.unpack_from(raw)
-    if signature != SIGNATURE or not flags & RecordFlag.IN_USE or base or used > len(raw):
+def read_plain(records: bytes, start: int, size: int, number: int, clusters: int) -> PlainRecord | None:
+    """What the record in use at `start`, with its fix-ups undone, says; None where it is not plain."""
+    sequence, links, at, flags, used, base = _RECORD(records, start + RECORD_AT)
+    if base or used > size or at % 8 or not ARRAY_OFFSET - 6 <= at <= used - END_SIZE:
         return None
-    if at % 8 or not ARRAY_OFFSET - 6 <= at <= len(raw) - END_SIZE:
-        return None
-    names: list[bytes] = []
-    stored: list[Stored] = []
-    kinds: list[int] = []
-    seen: set[tuple[int, str]] = set()
-    size = allocated = 0
-    while True:
-        kind = int.from_bytes(raw[at : at + 4], "little")
-        if kind == END:
-            break
-        _, length, in_clusters, name_length, name_at, storage = _ATTRIBUTE.unpack_from(raw, at)
-        if kind == Kind.ATTRIBUTE_LIST or length % 8 or not RESIDENT_HEADER <= length <= used - at:
-            return None
-        if name_length and name_at + 2 * name_length > length:
-            return None
-        name = raw[at + name_at : at + name_at + 2 * name_length].decode("utf-16-le") if name_length else ""
-        if kind != Kind.FILE_NAME and (kind, name) in seen:
-            return None
-        seen.add((kind, name))
-        kinds.append(kind)
-        if in_clusters:
-            found = None if storage or kind == Kind.FILE_NAME else _stored(kind, name, raw[at : at + length], clusters)
-            if found is None:
+    at += start
+    end = start + used - END_SIZE
+    names: list[int] = []
+    stored: Sequence[Stored] = ()
+    indexed: Sequence[tuple[int, str, int, int]] = ()
+    twice: Sequence[tuple[int, str]] = ()  # attributes that are not the first of their type
+    kinds = last = data_size = allocated = 0
+    name = last_name = ""
+    while at < end:
+        head = records[at : at + RESIDENT_HEADER]
+        if head[IN_CLUSTERS_AT]:
+            attribute = _read_stored(records, at, end, clusters)
+            if attribute is None:
                 return None
-            stored.append(found)
-            sizes = found.size, found.allocated
+            stored = (*stored, attribute)
+            kind, name, length = attribute.kind, attribute.name, attribute.length
+            if kind == DATA and not name:
+                data_size, allocated = attribute.size, attribute.allocated
         else:
-            value_size, place = _VALUE.unpack_from(raw, at)
-            if not RESIDENT_HEADER <= place <= length - value_size:
+            known = _resident(head)
+            if known is None:
                 return None
-            if kind == Kind.FILE_NAME:
-                names.append(bytes(raw[at + place : at + place + value_size]))
-            sizes = value_size, align8(value_size)
-        if kind == Kind.DATA and not name:
-            size, allocated = sizes
+            kind, length, is_read, place, value_size, name_at, name_end = known
+            if is_read:
+                name = ""
+                if name_end:
+                    try:
+                        name = records[at + name_at : at + name_end].decode("utf-16-le")
+                    except UnicodeDecodeError:
+                        return None
+                place += at
+                if kind == FILE_NAME:
+                    if value_size < HEADER + 2 * records[place + NAME_LENGTH_AT]:
+                        return None
+                    names.append(place)
+                elif kind in _INDEXED:
+                    indexed = (*indexed, (kind, name, place, value_size))
+                elif kind == DATA and not name:
+                    data_size, allocated = value_size, align8(value_size)
+            else:
+                name = ""
+        if kind > last:
+            last, last_name, kinds = kind, name, kinds | 1 << (kind >> 4)
+        elif kind != FILE_NAME or kind != last:
+            if kind < last or name == last_name or (kind, name) in twice:
+                return None
+            twice = (*twice, (kind, name))
         at += length
-    if at + 4 > used or any(len(each) < HEADER or len(each) < HEADER + 2 * each[NAME_LENGTH_AT] for each in names):
+    if at != end or records[at : at + 4] != _END:
         return None
-    is_directory = bool(flags & RecordFlag.DIRECTORY)
-    is_ordinary = kinds == sorted(kinds) and set(kinds).issubset(_ORDINARY)
-    return PlainRecord(
-        sequence << 48 | number,
-        links,
-        is_directory,
-        is_ordinary,
-        tuple(names),
-        tuple(stored),
-        0 if is_directory else size,
-        0 if is_directory else allocated,
+    is_directory = flags & RecordFlag.DIRECTORY != 0
+    if is_directory:
+        data_size = allocated = 0
+    return _made((sequence << 48 | number, links, is_directory, kinds, names, stored, indexed, data_size, allocated))
+
+
+@lru_cache(HEADS_KEPT)
+def _resident(head: bytes) -> tuple[int, int, bool, int, int, int, int] | None:
+    """What the header of a resident attribute says; None if it is not plain.
+
+    Returns its type, its length, whether more of it is to be read; where its value is and how long, where its name
+    begins and ends, counted from its start.
+    """
+    kind, length, _, name_length, name_at, value_size, place = _RESIDENT.unpack(head)
+    name_end = name_at + 2 * name_length if name_length else 0
+    if not _is_known(kind) or length % 8 or length < RESIDENT_HEADER or name_end > length:
+        return None
+    if not RESIDENT_HEADER <= place <= length - value_size:
+        return None
+    if kind == Kind.FILE_NAME and value_size < HEADER:
+        return None
+    is_read = bool(name_length) or kind in (Kind.FILE_NAME, Kind.DATA, *_INDEXED)
+    return kind, length, is_read, place, value_size, name_at, name_end
+
+
+def _is_known(kind: int) -> bool:
+    return kind != Kind.ATTRIBUTE_LIST and kind % 16 == 0 and 0 < kind <= Kind.LOGGED_UTILITY_STREAM
+
+
+def _read_stored(records: bytes, start: int, end: int, clusters: int) -> Stored | None:
+    """The attribute in clusters at `start`; None where it is not plain."""
+    if start + NON_RESIDENT_HEADER > end:
+        return None
+    kind, length, _, name_length, name_at, flags, low, high, pairs, allocated, size, initialized = _STORED(
+        records, start
     )
-
-
-def _stored(kind: int, name: str, attribute: bytearray, clusters: int) -> Stored | None:
-    """An attribute in clusters; None where its runs are not plain."""
-    if len(attribute) < NON_RESIDENT_HEADER:
+    if flags or low or not _is_known(kind) or kind == Kind.FILE_NAME or start + length > end or length % 8:
         return None
-    first, last, at, allocated, size, initialized = _CLUSTERS.unpack_from(attribute)
-    if first or not NON_RESIDENT_HEADER <= at < len(attribute):
+    if not NON_RESIDENT_HEADER <= pairs < length:
         return None
+    name = ""
+    if name_length:
+        if name_at + 2 * name_length > length:
+            return None
+        try:
+            name = records[start + name_at : start + name_at + 2 * name_length].decode("utf-16-le")
+        except UnicodeDecodeError:
+            return None
     pieces: list[Piece] = []
+    at, end = start + pairs, start + length
     vcn = lcn = 0
-    while at < len(attribute) and attribute[at]:
-        count_size, lcn_size = attribute[at] & 15, attribute[at] >> 4
-        end = at + 1 + count_size + lcn_size
-        count = int.from_bytes(attribute[at + 1 : at + 1 + count_size], "little", signed=True)
-        if not 0 < count <= clusters or not lcn_size or max(count_size, lcn_size) > 8 or end > len(attribute):
+    while at < end and (sizes := records[at]):
+        count_size, lcn_size = sizes & 15, sizes >> 4
+        place = at + 1 + count_size
+        at = place + lcn_size
+        if not lcn_size or count_size > 8 or lcn_size > 8 or at > end:
             return None  # a hole is not plain either
-        lcn += int.from_bytes(attribute[at + 1 + count_size : end], "little", signed=True)
-        if not 0 <= lcn <= clusters - count:
+        count = int.from_bytes(records[place - count_size : place], "little", signed=True)
+        lcn += int.from_bytes(records[place:at], "little", signed=True)
+        if count <= 0 or not 0 <= lcn <= clusters - count:
             return None
         if pieces and sum(pieces[-1]) == lcn:
             pieces[-1] = (pieces[-1][0], pieces[-1][1] + count)
         else:
             pieces.append((lcn, count))
-        vcn, at = vcn + count, end
-    if vcn - 1 != last:
+        vcn += count
+    if vcn - 1 != high:
         return None
-    return Stored(kind, name, tuple(pieces), vcn, allocated, size, initialized)
+    return Stored(kind, name, length, pieces, vcn, allocated, size, initialized)
+
+
+_made = PlainRecord._make

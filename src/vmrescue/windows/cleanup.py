@@ -202,7 +202,7 @@ def matches(files: FileSystem, pattern: list[str]) -> Iterator[tuple[str, Entry]
     seen: set[int] = set()
     while waiting:
         folder, (part, *rest), depth = waiting.pop()
-        for entry in _entries(files, folder):
+        for entry in _entries(files, folder, part):
             path = f"{folder}\\{entry.name}".lstrip("\\")
             below = part == EVERYTHING_BELOW
             if entry.is_link or not (below or fnmatchcase(upper(entry.name), upper(part))):
@@ -214,8 +214,15 @@ def matches(files: FileSystem, pattern: list[str]) -> Iterator[tuple[str, Entry]
                 yield path, entry
 
 
-def _entries(files: FileSystem, folder: str) -> list[Entry]:
+def _entries(files: FileSystem, folder: str, part: str) -> list[Entry]:
+    """The entries of a folder that a part of a pattern may fit: a plain name is looked up, and nothing else is read."""
     try:
+        if part == escape(part):
+            try:
+                found = files.entry(f"{folder}\\{part}".lstrip("\\"))
+                return [found] if found else []
+            except UsageError:  # several names differ only in case
+                pass
         return files.entries(folder)
     except NotFoundError:
         return []

@@ -1,52 +1,57 @@
 """The check of a volume. Reads each record, each run and each index once, however damaged the volume is.
 
+Plain records and sound directories, as nearly all are, are read in large pieces and directly from their bytes
+(`plain_record`, `plain_directory`). All others go through the objects, which tell what is wrong. First all records are
+read, then all indexes.
+
 Some copies of facts are not kept up to date by Windows itself and are not checked: times in names, and sizes in the
-names of NTFS's own files and of files with several names. Memory: one bit for each used cluster, four bytes for each
-file record.
+names of NTFS's own files and of files with several names. Memory: one bit for each used cluster, at most 40 bytes for
+each file record with up to four names.
 """
 
 from __future__ import annotations
 
+from array import array
 from contextlib import contextmanager
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import VmRescueError
 from vmrescue.notes import Note
 from vmrescue.ntfs.bitmap import bit_parts
+from vmrescue.ntfs.check.clusters import OwnedClusters, are_apart
 from vmrescue.ntfs.check.index import check_index
-from vmrescue.ntfs.data import METHOD_MASK, Stream
+from vmrescue.ntfs.check.names import Names
+from vmrescue.ntfs.check.plain_directory import PlainDirectories
+from vmrescue.ntfs.check.views import views_of
 from vmrescue.ntfs.directory import Directory
 from vmrescue.ntfs.edit.deletion import stored_attributes
 from vmrescue.ntfs.edit.naming import is_system
-from vmrescue.ntfs.edit.views import object_id_key, open_view, reparse_key
-from vmrescue.ntfs.index import FILE_NAMES, Index
+from vmrescue.ntfs.index import FILE_NAMES, Index, IndexEntry
 from vmrescue.ntfs.info import allocated_size
-from vmrescue.ntfs.plain_record import read_plain
+from vmrescue.ntfs.plain_record import read_plain_records
 from vmrescue.ntfs.store import File
-from vmrescue.ntfs.structures.attribute import Kind, Storage
-from vmrescue.ntfs.structures.file_name import HEADER, Space, file_names
+from vmrescue.ntfs.structures.attribute import Kind
+from vmrescue.ntfs.structures.file_name import Space, file_names
 from vmrescue.ntfs.structures.record import NUMBER_MASK
 from vmrescue.ntfs.structures.system_files import MFT, RESERVED
-from vmrescue.paged import BITS, PagedBits, PagedNumbers
 from vmrescue.progress import work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     from vmrescue.ntfs.bitmap import Piece
-    from vmrescue.ntfs.index import IndexEntry
+    from vmrescue.ntfs.data import Stream
     from vmrescue.ntfs.plain_record import PlainRecord
     from vmrescue.ntfs.store import FileStore
     from vmrescue.ntfs.structures.file_name import FileName
     from vmrescue.ntfs.structures.record import FileRecord
 
 USED_AT = 0x18  # field of a file record: how many of its bytes are used
-CHUNK = 4096  # bytes of $MFT's bitmap that are read at once
-RECORDS_AT_ONCE, CHUNKS_KEPT = 64, 64  # of $MFT: who goes through a folder asks for neighbours
-PLAIN_KEPT = 4096  # records, as `plain_record` reads them
-PARENT, SIZES, NAME, SPACE_AT = slice(0, 8), slice(0x28, 0x38), 0x40, 0x41  # of a $FILE_NAME
+SPAN = 64  # records that are read at once where directories are near each other
 RESERVED_BITS = sum(1 << number for number in RESERVED)
+# attributes of which more is to be checked than a plain record tells
+_SPECIAL = sum(1 << (kind >> 4) for kind in (Kind.OBJECT_ID, Kind.REPARSE_POINT))
+_ROOT = 1 << (Kind.INDEX_ROOT >> 4)
 
 
 def check_volume(store: FileStore) -> list[str]:
@@ -59,6 +64,7 @@ def check_volume(store: FileStore) -> list[str]:
             checker.mirror,
             checker.records,
             checker.clusters,
+            checker.indexes,
             checker.names,
             checker.views,
         ):
@@ -72,16 +78,10 @@ class _Checker:
         self.problems: list[str] = []
         self.reached: Callable[[int], None] = lambda number: None  # called with the number of records checked so far
         self._store = store
-        self._chunks: dict[int, bytes] = {}  # of $MFT, by the number of their first record
-        self._plain: dict[int, PlainRecord | None] = {}
-        self._owned = PagedBits()
-        self._claimed = 0  # number of clusters of all attributes so far
-        self._named = PagedNumbers("H")  # base record -> number of names in its file's records
-        self._entered = PagedNumbers("H")  # base record -> number of directory entries that lead to it
-        self._views = [
-            _View(store, "$ObjId", "$O", Kind.OBJECT_ID, object_id_key),
-            _View(store, "$Reparse", "$R", Kind.REPARSE_POINT, reparse_key),
-        ]
+        self._clusters = OwnedClusters(store.boot, self.problems)
+        self._names = Names()
+        self._indexed = array("Q")  # records with indexes, of which no clusters belong to another file too
+        self._views = views_of(store)
 
     @contextmanager
     def reporting(self) -> Iterator[None]:
@@ -120,11 +120,8 @@ class _Checker:
         done = 0
         for numbers in self._store.mft.written():
             self._check_unwritten(bitmap, done, numbers.start)
-            for first, marks, count in bit_parts(bitmap, numbers.start, numbers.stop, CHUNK):
-                for number in range(first, first + count):
-                    with self.reporting():
-                        self._check_record(number, bool(marks >> number - first & 1))
-                self.reached(first + count)
+            self._check_chunk(numbers, bitmap)
+            self.reached(numbers.stop)
             done = numbers.stop
         self._check_unwritten(bitmap, done, self._store.mft.count)
 
@@ -135,44 +132,53 @@ class _Checker:
                 said = f"file records from {start} on are free, but marked as in use"
                 self.problems.append(Note(said))
 
-    def _read_plain(self, number: int) -> PlainRecord | None:
-        """A record if it is plain. Records that were read last are kept."""
-        if number in self._plain:
-            return self._plain[number]
-        size, first = self._store.boot.record_size, number - number % RECORDS_AT_ONCE
-        chunk = self._chunks.get(first)
-        if chunk is None:
-            chunk = self._store.mft.raw(range(first, min(first + RECORDS_AT_ONCE, self._store.mft.count)))
-            if len(self._chunks) >= CHUNKS_KEPT:
-                del self._chunks[next(iter(self._chunks))]
-            self._chunks[first] = chunk
-        at = (number - first) * size
-        found = read_plain(chunk[at : at + size], number, self._store.boot.cluster_count)
-        if len(self._plain) >= PLAIN_KEPT:
-            del self._plain[next(iter(self._plain))]
-        self._plain[number] = found
-        return found
+    def _check_chunk(self, numbers: range, bitmap: Stream) -> None:
+        """Checks neighbouring records: the plain ones together, up to one that is not."""
+        boot = self._store.boot
+        marked: set[int] = set()
+        for start, marks, count in bit_parts(bitmap, numbers.start, numbers.stop):
+            marked.update(start + at for at, mark in enumerate(f"{marks:0{count}b}"[::-1]) if mark == "1")
+        raw = self._store.mft.raw(numbers)
+        records, found = read_plain_records(raw, numbers.start, boot.record_size, boot.cluster_count)
+        batch = _Batch()
+        for number, plain in found:
+            if plain is None or number not in marked or not self._is_right(plain):
+                self._take(batch, records)
+                batch = _Batch()
+                with self.reporting():
+                    self._check_record(number, number in marked)
+            else:
+                batch.add(plain)
+        self._take(batch, records)
+        for number in sorted(marked.difference(number for number, _ in found)):
+            with self.reporting():
+                self._check_record(number, True)
 
     def _is_right(self, record: PlainRecord) -> bool:
-        """Checks a plain record of a file with nothing but data, and takes its clusters. False for any other."""
-        size = self._store.boot.cluster_size
-        if not record.is_ordinary or record.is_directory or record.links != len(record.names):
+        """Whether nothing is wrong with a plain record by itself, and all of it is checked that way."""
+        if record.kinds & _SPECIAL or record.links != len(record.names):
             return False
+        size = self._store.boot.cluster_size
         for found in record.stored:
             if not found.initialized <= found.size <= found.allocated == found.clusters * size:
                 return False
-            ordered = sorted(found.pieces)
-            if any(sum(piece) > following for piece, (following, _) in pairwise(ordered)):
+            if not are_apart(found.pieces):
                 return False
-        number = record.reference & NUMBER_MASK
-        self._named[number] = len(record.names)
-        for found in record.stored:
-            self._take(f"file record {number}", found.pieces)
         return True
 
-    def _check_record(self, number: int, marked: bool) -> None:
-        if marked and (plain := self._read_plain(number)) and self._is_right(plain):
+    def _take(self, batch: _Batch, records: bytes) -> None:
+        """Takes the clusters and names of right records; looks at each by itself if a cluster has two owners."""
+        if not self._clusters.take_if_free(batch.pieces):
+            for record in batch.records:
+                with self.reporting():
+                    self._check_record(record.reference & NUMBER_MASK, True)
             return
+        for record in batch.records:
+            self._names.add(record, records)
+            if record.kinds & _ROOT:
+                self._indexed.append(record.reference & NUMBER_MASK)
+
+    def _check_record(self, number: int, marked: bool) -> None:
         record = self._store.mft.used(number)
         if record is None:
             if marked and number not in RESERVED:
@@ -198,104 +204,65 @@ class _Checker:
         apart = True
         for extents in stored_attributes(file):
             with self.reporting():
-                apart = self._claim(file, file.value(extents)) and apart
+                apart = self._clusters.claim(file.base.title, file.value(extents)) and apart
         for view in self._views:
             with self.reporting():
                 view.check(file, self.problems)
-        for root in file.attributes(Kind.INDEX_ROOT) if apart else ():
-            with self.reporting():
-                self._check_index(file, root.name)
+        if apart and file.attributes(Kind.INDEX_ROOT):
+            self._indexed.append(file.number)
 
     def _check_links(self, file: File) -> None:
         names = file_names(file)
-        self._named[file.number] = len(names)
+        self._names.count_names(file.number, len(names))
         if file.base.links != len(names):
             said = f"{file.base.links} names, and has {len(names)}"
             self.problems.append(f"{file.base.title} says that it has {said}")
 
-    # -- clusters
-
-    def _claim(self, file: File, stream: Stream) -> bool:
-        """Records the clusters of an attribute as owned. False if another attribute owns one of them."""
-        attribute, runs = stream.attribute, stream.clusters.runs
-        size = self._store.boot.cluster_size
-        if attribute.allocated_size != runs.clusters * size:
-            said = f"{attribute.allocated_size} bytes of clusters, and has {runs.clusters * size}"
-            self.problems.append(f"an attribute of {file.base.title} says that it has {said}")
-        packed = attribute.flags & (METHOD_MASK | Storage.SPARSE)
-        if packed and attribute.compressed_size != sum(run.length for run in runs.stored) * size:
-            self.problems.append(f"a packed attribute of {file.base.title} gives a wrong size on disk")
-        return self._take(file.base.title, [(run.lcn, run.length) for run in runs.stored])
-
-    def _take(self, title: str, pieces: Sequence[Piece]) -> bool:
-        """Records clusters as owned. False if another attribute owns one of them."""
-        if self._claimed > self._store.boot.cluster_count:
-            return False  # clusters are shared, which was reported; ends a check that could go on for ever
-        self._claimed += sum(length for _, length in pieces)
-        shared = _Clusters()
-        for lcn, length in pieces:
-            for first, bits in self._owned.set(lcn, length):
-                shared.add(first, bits)
-        if shared.count:
-            said = f"{shared.count} clusters of {title} belong to another file too, the first is {shared.first}"
-            self.problems.append(said)
-        return not shared.count
-
     def clusters(self) -> None:
-        lost, unmarked = _Clusters(), _Clusters()
-        for first, bits, _ in self._store.clusters.parts(0, self._store.boot.cluster_count, BITS // 8):
-            owned = self._owned.page(first)
-            if bits != owned:
-                lost.add(first, bits & ~owned)
-                unmarked.add(first, owned & ~bits)
-        if lost.count:
-            said = f"{lost.count} clusters are in use and belong to no file, the first is {lost.first}"
-            self.problems.append(Note(said))
-        if unmarked.count:
-            said = f"{unmarked.count} clusters belong to files and are marked as free, the first is {unmarked.first}"
-            self.problems.append(said)
+        self._clusters.compare(self._store.clusters)
 
-    # -- names
+    # -- indexes
 
-    def _check_index(self, file: File, name: str) -> None:
-        index = Index(file, name)
-        for entry in check_index(index, self.problems):
-            if name == FILE_NAMES:
+    def indexes(self) -> None:
+        directories = PlainDirectories(self._store, self._names)
+        boot = self._store.boot
+        for numbers in _near(self._indexed):
+            span = range(numbers[0], numbers[-1] + 1)
+            raw = self._store.mft.raw(span)
+            records, found = read_plain_records(raw, span.start, boot.record_size, boot.cluster_count)
+            plain = dict(found)
+            for number in numbers:
                 with self.reporting():
-                    if not self._is_plain_entry(file.reference, entry):
-                        self._check_entry(Directory(file), entry)
+                    record = plain.get(number)
+                    result = directories.check(record, records) if record and self._is_right(record) else None
+                    if result is None:
+                        self._check_indexes(number)
+                    elif result.others:
+                        directory = Directory(self._store.file(number))
+                        for body, below in result.others:
+                            self._check_entry(directory, IndexEntry(body, below))
 
-    def _is_plain_entry(self, directory: int, entry: IndexEntry) -> bool:
-        """Checks an entry of a directory against a plain record. False where they differ, or the record is not plain.
-
-        `directory`: its reference.
-        """
-        number, key = entry.reference & NUMBER_MASK, entry.key
-        record = self._read_plain(number) if number < self._store.mft.count else None
-        if record is None or record.reference != entry.reference or len(key) < HEADER + 2 * key[NAME]:
-            return False
-        if int.from_bytes(key[PARENT], "little") != directory:
-            return False
-        name = key[NAME : HEADER + 2 * key[NAME]]
-        if not any(other[PARENT] == key[PARENT] and other[NAME : NAME + len(name)] == name for other in record.names):
-            return False
-        if sum(other[SPACE_AT] != Space.DOS for other in record.names) == 1:
-            sizes = record.allocated.to_bytes(8, "little") + record.size.to_bytes(8, "little")
-            if key[SIZES] != sizes:
-                return False
-        self._entered[number] = min(self._entered[number] + 1, 0xFFFF)
-        return True
+    def _check_indexes(self, number: int) -> None:
+        file = self._store.file(number)
+        for root in file.attributes(Kind.INDEX_ROOT):
+            with self.reporting():
+                index = Index(file, root.name)
+                directory = Directory(file) if root.name == FILE_NAMES else None
+                for entry in check_index(index, self.problems):
+                    if directory:
+                        self._check_entry(directory, entry)
 
     def _check_entry(self, directory: Directory, entry: IndexEntry) -> None:
-        named = directory.named(entry)
-        where = f"{named.name.name!r} in the directory of record {directory.file.number}"
-        file = self._store.referenced(named.reference)
-        self._entered[file.number] = min(self._entered[file.number] + 1, 0xFFFF)
-        names = file_names(file)
-        if not any(_same_name(named.name, other, directory) for other in names):
-            self.problems.append(f"{where} leads to record {file.number}, which has no such name")
-        elif sum(other.space != Space.DOS for other in names) == 1:
-            self._check_sizes(file, named.name, where)
+        with self.reporting():
+            named = directory.named(entry)
+            where = f"{named.name.name!r} in the directory of record {directory.file.number}"
+            file = self._store.referenced(named.reference)
+            self._names.count_entry(file.number)
+            names = file_names(file)
+            if not any(_same_name(named.name, other, directory) for other in names):
+                self.problems.append(f"{where} leads to record {file.number}, which has no such name")
+            elif sum(other.space != Space.DOS for other in names) == 1:
+                self._check_sizes(file, named.name, where)
 
     def _check_sizes(self, file: File, name: FileName, where: str) -> None:
         data = None if file.is_directory else file.find(Kind.DATA)
@@ -307,11 +274,8 @@ class _Checker:
 
     def names(self) -> None:
         """Checks that every name in a record has an entry in a directory."""
-        for number, named in self._named.items():
-            if named > (entered := self._entered[number]):
-                self.problems.append(f"file record {number} has {named} names, and {entered} entries in directories")
-
-    # -- the system's indexes
+        for number, named, entered in self._names.without_entries():
+            self.problems.append(f"file record {number} has {named} names, and {entered} entries in directories")
 
     def views(self) -> None:
         for view in self._views:
@@ -319,42 +283,29 @@ class _Checker:
                 view.check_count(self.problems)
 
 
-class _View:
-    """The check of one of the system's indexes: it has every file with the attribute, and no others."""
-
-    def __init__(self, store: FileStore, file_name: str, name: str, kind: Kind, key: Callable[[File], bytes]) -> None:
-        self._title = file_name
-        self._kind = kind
-        self._key = key
-        self._index = open_view(store, file_name, name)
-        self._count = 0
-
-    def check(self, file: File, problems: list[str]) -> None:
-        """Checks that a file is in the index if it has the attribute."""
-        if file.find(self._kind) is None:
-            return
-        self._count += 1
-        if self._index is None or self._index.find(self._index.collation.key(self._key(file))) is None:
-            problems.append(Note(f"{file.base.title} is missing in {self._title}"))
-
-    def check_count(self, problems: list[str]) -> None:
-        found = sum(1 for _ in self._index.entries()) if self._index else 0
-        if found > self._count:
-            said = f"{self._title} has {found} entries, for {self._count} files"
-            problems.append(Note(said))
-
-
-class _Clusters:
-    """A number of clusters, and the first of them."""
+class _Batch:
+    """Right records that follow each other, and the clusters that they own."""
 
     def __init__(self) -> None:
-        self.count = 0
-        self.first = 0
+        self.records: list[PlainRecord] = []
+        self.pieces: list[Piece] = []
 
-    def add(self, first: int, bits: int) -> None:
-        if bits and not self.count:
-            self.first = first + (bits & -bits).bit_length() - 1
-        self.count += bits.bit_count()
+    def add(self, record: PlainRecord) -> None:
+        self.records.append(record)
+        for found in record.stored:
+            self.pieces += found.pieces
+
+
+def _near(numbers: Iterable[int]) -> Iterator[list[int]]:
+    """Ascending numbers in groups of neighbours, each at most `SPAN` wide."""
+    group: list[int] = []
+    for number in numbers:
+        if group and number >= group[0] + SPAN:
+            yield group
+            group = []
+        group.append(number)
+    if group:
+        yield group
 
 
 def _same_name(entry: FileName, name: FileName, directory: Directory) -> bool:

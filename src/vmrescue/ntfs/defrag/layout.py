@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vmrescue.errors import FormatError, NotFoundError
 from vmrescue.ntfs.directory import find_entry
-from vmrescue.ntfs.plain_record import read_plain
+from vmrescue.ntfs.plain_record import read_plain_records
 from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.file_name import HEADER, FileName
-from vmrescue.ntfs.structures.record import NUMBER_MASK, read_record
+from vmrescue.ntfs.structures.record import NUMBER_MASK, RecordFlag, read_record
 from vmrescue.ntfs.structures.run_list import HOLE
 from vmrescue.ntfs.structures.system_files import BAD_CLUSTERS, BITMAP, BOOT, LOG_FILE, MFT, MFT_MIRROR, UPCASE
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from vmrescue.ntfs.structures.record import FileRecord
     from vmrescue.ntfs.structures.run_list import Run
 
-IN_USE_AT, IN_USE = 0x16, 1
+IN_USE_AT = 0x16
 SNAPSHOTS = "System Volume Information"
 
 
@@ -92,24 +92,31 @@ class _Reader:
         self._pinned: set[int] = set()  # files with several records that are in the shadow copies' folder
 
     def read(self) -> Iterator[Placed]:
-        clusters = self._store.boot.cluster_count
-        for number, position, data in self._in_use():
-            record = read_plain(data, number, clusters)
-            if record is None:
-                yield from self._odd(number, position, data)
-                continue
-            pinned = any(int.from_bytes(name[:8], "little") == self._snapshots for name in record.names)
-            for kind, name, pieces, *_ in record.stored:
-                if pieces:
-                    yield Placed(Key(number, kind, name), pieces, _why_fixed(Key(number, kind, name), pinned))
+        boot, snapshots = self._store.boot, self._snapshots
+        for numbers in self._store.mft.written():
+            raw = self._store.mft.raw(numbers)
+            records, found = read_plain_records(raw, numbers.start, boot.record_size, boot.cluster_count)
+            for number, record in found:
+                if record is None:
+                    at = (number - numbers.start) * boot.record_size
+                    yield from self._odd(number, raw[at : at + boot.record_size])
+                elif record.stored:
+                    parents = (int.from_bytes(records[at : at + 8], "little") for at in record.names)
+                    pinned = snapshots is not None and snapshots in parents
+                    for stored in record.stored:
+                        if stored.pieces:
+                            key = Key(number, stored.kind, stored.name)
+                            yield Placed(key, tuple(stored.pieces), _why_fixed(key, pinned))
         for key, parts in self._parts.items():
             if pieces := joined(run for _, runs in sorted(parts) for run in runs):
                 yield Placed(key, pieces, _why_fixed(key, key.record in self._pinned))
 
-    def _odd(self, number: int, position: int, data: bytes) -> Iterator[Placed]:
+    def _odd(self, number: int, data: bytes) -> Iterator[Placed]:
         """The same of a record that is not plain; what belongs to a file with several records is kept for later."""
+        if not data[IN_USE_AT] & RecordFlag.IN_USE:
+            return
         try:
-            record = read_record(data, number, position)
+            record = read_record(data, number, number * len(data))
         except FormatError:
             return
         base = record.base & NUMBER_MASK if record.base else record.number
@@ -129,16 +136,6 @@ class _Reader:
                 self._parts.setdefault(key, []).append((attribute.lowest_vcn, runs))
             elif pieces := joined(runs):
                 yield Placed(key, pieces, _why_fixed(key, pinned))
-
-    def _in_use(self) -> Iterator[tuple[int, int, bytes]]:
-        """(number, place in $MFT, bytes) of each record that says that it is in use."""
-        size = self._store.boot.record_size
-        table = self._store.file(MFT).stream(Kind.DATA)
-        for numbers in self._store.mft.written():
-            chunk = table.read_at(numbers.start * size, len(numbers) * size)
-            for number, at in zip(numbers, range(0, len(chunk), size), strict=True):
-                if chunk[at + IN_USE_AT] & IN_USE:
-                    yield number, number * size, chunk[at : at + size]
 
     def _is_pinned(self, record: FileRecord) -> bool:
         return self._snapshots is not None and any(

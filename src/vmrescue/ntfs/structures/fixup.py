@@ -36,6 +36,27 @@ def unprotect(data: bytes, structure: str, position: int) -> bytearray:
     return record
 
 
+def unprotect_all(data: bytes, size: int, array_offset: int) -> tuple[bytes, set[int]]:
+    """Many records with their fix-ups undone, all at once; and the indexes of those that are torn.
+
+    Args:
+        data: whole records.
+        size: bytes of a record.
+        array_offset: where the update sequence array is in each. Of one that has it elsewhere nothing is true that
+            this returns: its header has to be looked at too.
+    """
+    whole = bytearray(data)
+    torn: set[int] = set()
+    for block in range(1, size // STRIDE + 1):
+        for byte in (0, 1):  # of each number, in all records
+            end = block * STRIDE - 2 + byte
+            expected, found = data[array_offset + byte :: size], data[end::size]
+            if expected != found:
+                torn.update(index for index, pair in enumerate(zip(expected, found, strict=True)) if pair[0] != pair[1])
+            whole[end::size] = data[array_offset + 2 * block + byte :: size]
+    return bytes(whole), torn
+
+
 def protect(record: bytearray) -> bytes:
     """The record as it is written to disk: its update sequence number is raised (in `record` too)."""
     offset, count = _array(record, "record", 0)

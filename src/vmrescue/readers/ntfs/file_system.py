@@ -17,7 +17,8 @@ from vmrescue.readers.guard import GuardedStream, reading
 from vmrescue.readers.nature import Nature
 from vmrescue.readers.ntfs.content import content_of
 from vmrescue.readers.ntfs.head import head_of
-from vmrescue.readers.ntfs.index import DirectoryIndex
+from vmrescue.readers.ntfs.index import DirectoryIndex, number_of
+from vmrescue.readers.ntfs.listing import described
 from vmrescue.readers.ntfs.log import why_not_closed
 from vmrescue.readers.ntfs.marks import DATA_PACKED, DATA_SPARSE, marks_of, standard_of, storage_of, why_not_read
 from vmrescue.readers.ntfs.volume import BoundedNtfs
@@ -170,7 +171,13 @@ class NtfsFileSystem:
             if record is None or not record.is_dir():
                 raise NotFoundError(f"there is no directory \\{path}")
             index = DirectoryIndex(record)
-            found = (_described(index.record_of(each), index.name_of(each)) for each in index.names())
+            names = sorted((number_of(each), index.name_of(each)) for each in index.names())
+            table, size = self._ntfs.mft.fh, self._ntfs.record_size
+            plain = described(table, size, names)
+            found = [
+                entry or _described(self._ntfs.mft.get(number), name)
+                for (number, name), entry in zip(names, plain, strict=True)
+            ]
             return sorted((entry for entry in found if entry.name != "."), key=lambda entry: entry.name.upper())
 
     def entry(self, path: str) -> Entry | None:

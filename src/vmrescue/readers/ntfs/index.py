@@ -229,7 +229,7 @@ class DirectoryIndex:
 
     def record_of(self, entry: IndexEntry) -> MftRecord:
         """The record that an entry leads to, even if it belongs to another file by now."""
-        return self._record.ntfs.mft.get(entry.reference & NUMBER_MASK)
+        return self._record.ntfs.mft.get(number_of(entry))
 
     def long_name(self, entry: IndexEntry) -> str:
         """The name in an entry; if it is a short form, the long name of the same file."""
@@ -239,6 +239,11 @@ class DirectoryIndex:
                 if key[NAME_SPACE_AT] == WINDOWS_NAME and key[:8] == entry.key[:8]:  # in the same directory
                     return _name_in(key)
         return self.name_of(entry)
+
+
+def number_of(entry: IndexEntry) -> int:
+    """The number of the record that an entry leads to."""
+    return entry.reference & NUMBER_MASK
 
 
 def _name_in(key: bytes) -> str:

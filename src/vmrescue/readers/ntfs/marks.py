@@ -44,11 +44,12 @@ class Standard(NamedTuple):
 def standard_of(record: MftRecord) -> Standard:
     """Of a file that has none, nothing."""
     for found in record.attributes[ATTRIBUTE_TYPE_CODE.STANDARD_INFORMATION]:
-        return _standard(found.header.open().read(STANDARD.size))
+        return standard_from(found.header.open().read(STANDARD.size))
     return Standard(None, 0)
 
 
-def _standard(data: bytes) -> Standard:
+def standard_from(data: bytes) -> Standard:
+    """What the value of $STANDARD_INFORMATION says."""
     modified, attributes = STANDARD.unpack(data.ljust(STANDARD.size, b"\0"))
     try:
         return Standard(START + timedelta(microseconds=modified // 10) if modified else None, attributes)
@@ -58,15 +59,19 @@ def _standard(data: bytes) -> Standard:
 
 def marks_of(record: MftRecord, standard: Standard | None = None) -> tuple[str, ...]:
     """Marks of how a file or directory is stored, if not as plain content on the disk."""
-    attributes, flags, tag = (standard or standard_of(record)).attributes, _data_flags(record), _tag(record)
+    marks, tag = marks_from((standard or standard_of(record)).attributes, _data_flags(record)), _tag(record)
+    return (*marks, MARKS.get(tag, f"reparse point {tag:08X}")) if tag is not None else marks
+
+
+def marks_from(attributes: int, flags: int = 0) -> tuple[str, ...]:
+    """The same of what is no reparse point: by the file's attributes and the flags of its data."""
     found = {
         "compressed": attributes & PACKED or flags & DATA_PACKED,
         "encrypted": attributes & ENCRYPTED or flags & DATA_ENCRYPTED,
         "sparse": attributes & SPARSE or flags & DATA_SPARSE,
         "offline": attributes & (OFFLINE | RECALL),
     }
-    marks = [mark for mark, there in found.items() if there]
-    return (*marks, MARKS.get(tag, f"reparse point {tag:08X}")) if tag is not None else tuple(marks)
+    return tuple(mark for mark, there in found.items() if there)
 
 
 def storage_of(record: MftRecord) -> tuple[str, ...]:

@@ -96,6 +96,11 @@ class BoundedNtfs(NTFS):  # type: ignore[misc]  # dissect.ntfs has no types
             "size of a file record": self._record_size,
         }
 
+    @property
+    def record_size(self) -> int:
+        """Bytes of a file record."""
+        return int(self._record_size)
+
     @cached_property
     def _upper_cases(self) -> array[int]:
         """$UpCase: the upper case of each UTF-16 unit, by which the volume sorts names."""

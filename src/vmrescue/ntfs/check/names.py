@@ -1,0 +1,85 @@
+"""The names that records have, and the entries in directories that lead to them.
+
+Of a plain record each name is kept as one number: a hash of all that its entry has to say too, so that any number of
+files takes little memory. Python's own hash of bytes is used, with a key that is drawn for each process (SipHash), so
+that no image can be made to deceive it.
+Memory: 8 bytes for each record and 8 for each name of a plain record.
+"""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from typing import TYPE_CHECKING, NamedTuple
+
+from vmrescue.ntfs.plain_record import NAME_LENGTH_AT
+from vmrescue.ntfs.structures.file_name import HEADER, Space
+from vmrescue.ntfs.structures.record import NUMBER_MASK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmrescue.ntfs.plain_record import PlainRecord
+
+PAGE_BITS = 12
+PAGE = 1 << PAGE_BITS  # records
+MOST = 0xFFFF  # names or entries of one record that are counted
+NO_SIZES = bytes(16)
+_KNOWN = struct.Struct("<QQQ").pack  # reference; allocated and real size, as a directory's entry has them
+SPACE_AT = 0x41  # of a $FILE_NAME
+
+
+class Page(NamedTuple):
+    """For each of `PAGE` records: how many names it has, how many entries lead to it, and its first name's hash.
+
+    `first`: its index in `Names.hashes`; negative where its entries' sizes are not compared, 0 if it is not plain.
+    """
+
+    named: array[int]
+    entered: array[int]
+    first: array[int]
+
+
+class Names:
+    def __init__(self) -> None:
+        self.pages: dict[int, Page] = {}
+        self.hashes = array("q", [0])
+
+    def add(self, record: PlainRecord, records: bytes) -> None:
+        """Takes the names of a plain record, which was read from `records`."""
+        places = record.names
+        if not places:
+            return
+        is_sized = sum(records[place + SPACE_AT] != Space.DOS for place in places) == 1
+        number = record.reference & NUMBER_MASK
+        page, index = self.page(number), number % PAGE
+        page.named[index] = min(len(places), MOST)
+        page.first[index] = len(self.hashes) if is_sized else -len(self.hashes)
+        known = _KNOWN(record.reference, record.allocated, record.size) if is_sized else _KNOWN(record.reference, 0, 0)
+        for place in places:
+            end = place + HEADER + 2 * records[place + NAME_LENGTH_AT]
+            self.hashes.append(hash(known + records[place : place + 8] + records[place + NAME_LENGTH_AT : end]))
+
+    def count_names(self, number: int, count: int) -> None:
+        """Takes how many names a record has whose entries are compared one by one."""
+        self.page(number).named[number % PAGE] = min(count, MOST)
+
+    def count_entry(self, number: int) -> None:
+        entered, index = self.page(number).entered, number % PAGE
+        entered[index] = min(entered[index] + 1, MOST)
+
+    def page(self, number: int) -> Page:
+        """The page of a record."""
+        page = self.pages.get(number >> PAGE_BITS)
+        if page is None:
+            page = Page(*(array(code, [0]) * PAGE for code in "HHi"))
+            self.pages[number >> PAGE_BITS] = page
+        return page
+
+    def without_entries(self) -> Iterator[tuple[int, int, int]]:
+        """The records that have more names than entries lead to them: (number, names, entries)."""
+        for start, page in sorted(self.pages.items()):
+            if page.named != page.entered:
+                for index, (named, entered) in enumerate(zip(page.named, page.entered, strict=True)):
+                    if named > entered:
+                        yield (start << PAGE_BITS) + index, named, entered

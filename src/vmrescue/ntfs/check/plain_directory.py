@@ -1,0 +1,255 @@
+"""Checks the index of a directory directly from its bytes, to be fast: its tree, its order, and its entries.
+
+It handles sound directories, as nearly all are. If anything is odd there is no result, and the index has to be checked
+through `index.Index`, which tells what is wrong. Sources: those of `vmrescue.ntfs.index`.
+"""
+
+from __future__ import annotations
+
+import struct
+from itertools import groupby
+from typing import TYPE_CHECKING, NamedTuple
+
+from vmrescue.ntfs.check.names import NO_SIZES, PAGE, PAGE_BITS
+from vmrescue.ntfs.cluster_stream import ClusterStream
+from vmrescue.ntfs.collation import FILE_NAME
+from vmrescue.ntfs.index import (
+    BLOCK_HEADER,
+    BLOCK_SIGNATURE,
+    ENTRY_HEADER,
+    FILE_NAMES,
+    HAS_NODE,
+    IS_LAST,
+    NODE,
+    NODE_HEADER,
+    ROOT,
+    ROOT_HEADER,
+)
+from vmrescue.ntfs.plain_record import NAME_LENGTH_AT
+from vmrescue.ntfs.structures.attribute import Kind
+from vmrescue.ntfs.structures.file_name import HEADER
+from vmrescue.ntfs.structures.fixup import STRIDE, unprotect_all
+from vmrescue.ntfs.structures.positions import BlockVcn, Lcn
+from vmrescue.ntfs.structures.record import NUMBER_MASK
+from vmrescue.ntfs.structures.run_list import RunList
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmrescue.ntfs.check.names import Names
+    from vmrescue.ntfs.plain_record import PlainRecord, Stored
+    from vmrescue.ntfs.store import FileStore
+
+AT_ONCE = 1 << 20  # bytes of an index that are read at once
+MOST_MARKS = 1 << 20  # bytes of an index's bitmap
+MOST_OTHERS = 10_000  # entries that are kept to be compared one by one
+ARRAY_AT = 0x28  # of an index block: its update sequence array
+VCN_AT = 0x10  # of an index block
+# an entry of a directory: reference, length, key's length, flags; reference of the directory, length of the name
+_ENTRY = struct.Struct("<QHHH2xQ56xB")
+_NAME = ENTRY_HEADER + HEADER  # where an entry's name begins
+SIZES_AT, TAIL_AT = ENTRY_HEADER + 0x28, ENTRY_HEADER + NAME_LENGTH_AT  # of an entry; the tail is as in a $FILE_NAME
+_PADDING = bytes(_ENTRY.size)  # behind what is read, so that the last entry can be read like all others
+
+
+class Node(NamedTuple):
+    """A node that is sound in itself: the sort keys of its entries, and the VCNs below them if it is no leaf.
+
+    Of a leaf only the first and the last key are told.
+    """
+
+    keys: list[str]
+    below: list[BlockVcn]
+
+
+class Result(NamedTuple):
+    """What was found in a sound directory.
+
+    Attributes:
+        numbers: of the records that its entries lead to, of those that are as the record says.
+        others: the entries to compare one by one: (entry without the VCN below it, that VCN or None).
+    """
+
+    numbers: list[int]
+    others: list[tuple[bytes, BlockVcn | None]]
+
+
+class PlainDirectories:
+    """The check of any number of directories of one volume."""
+
+    def __init__(self, store: FileStore, names: Names) -> None:
+        self._store = store
+        self._names = names
+        self._upper = store.upcase
+        self._ascii_is_usual = all(self._upper[unit] == ord(chr(unit).upper()) for unit in range(128))
+
+    def check(self, record: PlainRecord, records: bytes) -> Result | None:
+        """Checks a directory whose record was read from `records`.
+
+        What it finds is counted in `names`, unless the result is None: then nothing is.
+        """
+        if not self._ascii_is_usual:
+            return None
+        result = Result([], [])
+        if not self._is_sound(record, records, result):
+            self._take_back(result.numbers)
+            return None
+        return result
+
+    def _take_back(self, numbers: list[int]) -> None:
+        for number in numbers:
+            self._names.pages[number >> PAGE_BITS].entered[number % PAGE] -= 1
+
+    def _is_sound(self, record: PlainRecord, records: bytes, result: Result) -> bool:
+        values = {kind: records[at : at + size] for kind, name, at, size in record.indexed if name == FILE_NAMES}
+        root = values.get(Kind.INDEX_ROOT, b"")
+        if len(record.indexed) != len(values) or len(root) < ROOT_HEADER + NODE_HEADER:
+            return False
+        _, rule, block_size, block_vcns = ROOT.unpack_from(root)
+        if rule != FILE_NAME or block_size & (block_size - 1) or not 512 <= block_size <= 65536:
+            return False
+        if not block_vcns or block_size % block_vcns:
+            return False
+        own = record.reference.to_bytes(8, "little")
+        top = self._read_node(root + _PADDING, ROOT_HEADER, len(root), own, result)
+        if top is None:
+            return False
+        stored = {each.kind: each for each in record.stored if each.name == FILE_NAMES}
+        marked = self._marked(values.get(Kind.BITMAP), stored.get(Kind.BITMAP))
+        if marked is None:
+            return False
+        if Kind.INDEX_ALLOCATION not in stored:
+            return not top.below and not marked
+        nodes: dict[BlockVcn, Node] = {}
+        for vcn, node in self._blocks(stored[Kind.INDEX_ALLOCATION], block_size, block_vcns, marked, own, result):
+            if node is None or len(result.others) > MOST_OTHERS:
+                return False
+            nodes[vcn] = node
+        return len(nodes) == len(marked) and _is_tree(top, nodes)
+
+    def _marked(self, value: bytes | None, stored: Stored | None) -> list[int] | None:
+        """The numbers of the blocks that the index's bitmap says are in use; None if there are too many."""
+        if stored is not None:
+            size = min(stored.initialized, stored.size)
+            if size > MOST_MARKS:
+                return None
+            value = self._stream(stored).read_at(0, size)
+        marks = value or b""
+        return [number for number in range(8 * len(marks)) if marks[number >> 3] >> (number & 7) & 1]
+
+    def _stream(self, stored: Stored) -> ClusterStream:
+        runs = RunList()
+        for lcn, length in stored.pieces:
+            runs.append(Lcn(lcn), length)
+        return ClusterStream(self._store.pending, runs, self._store.boot.cluster_size)
+
+    def _blocks(
+        self, stored: Stored, size: int, vcns: int, marked: list[int], own: bytes, result: Result
+    ) -> Iterator[tuple[BlockVcn, Node | None]]:
+        """The nodes in the marked blocks, with their VCNs, in the order of the index's clusters."""
+        stream = self._stream(stored)
+        count = min(stored.initialized, stored.size) // size
+        head = struct.pack("<4sHH", BLOCK_SIGNATURE, ARRAY_AT, size // STRIDE + 1)
+        for first, numbers in groupby(marked, key=lambda number: number - number % (AT_ONCE // size)):
+            here = min(count - first, AT_ONCE // size)
+            if here <= 0:
+                return
+            blocks, torn = unprotect_all(stream.read_at(first * size, here * size), size, ARRAY_AT)
+            blocks += _PADDING
+            for number in numbers:
+                at, vcn = (number - first) * size, BlockVcn(number * vcns)
+                is_right = number - first not in torn and blocks[at : at + 8] == head
+                if is_right and int.from_bytes(blocks[at + VCN_AT : at + VCN_AT + 8], "little") == vcn:
+                    yield vcn, self._read_node(blocks, at + BLOCK_HEADER, at + size, own, result)
+                else:
+                    yield vcn, None
+
+    def _read_node(self, data: bytes, header: int, limit: int, own: bytes, result: Result) -> Node | None:
+        """The node whose header is at `header`, and that ends before `limit`, if it is sound in itself.
+
+        Its entries are compared with the records that they lead to.
+
+        Args:
+            own: the directory's reference.
+        """
+        first, end, _, _ = NODE.unpack_from(data, header)
+        at, end = header + first, header + end
+        if first < NODE_HEADER or end > limit:
+            return None
+        unpack, upper, pages, hashes = _ENTRY.unpack_from, self._upper, self._names.pages, self._names.hashes
+        numbers = result.numbers
+        keys: list[str] = []
+        below: list[BlockVcn] = []
+        key = ""
+        parent = int.from_bytes(own, "little")
+        while at + ENTRY_HEADER <= end:
+            reference, length, key_size, flags, directory, name_size = unpack(data, at)
+            start, at = at, at + length
+            if length % 8 or at > end:
+                return None
+            if flags & HAS_NODE:
+                below.append(BlockVcn(int.from_bytes(data[at - 8 : at], "little")))
+                length -= 8
+            if ENTRY_HEADER + key_size > length:
+                return None
+            if flags & IS_LAST:
+                return _node(keys, key, below)
+            if key_size < HEADER + 2 * name_size or not name_size:
+                return None
+            name = data[start + _NAME : start + _NAME + 2 * name_size].decode("utf-16-le", "surrogatepass")
+            before = key
+            key = name.upper() if name.isascii() else name.translate(upper)
+            if key <= before or (not key.isascii() and max(key) > "\uffff"):
+                return None  # or equal but for case, or sorted by units of two that are one character
+            if below or not keys:
+                keys.append(key)
+            number = reference & NUMBER_MASK
+            page = pages.get(number >> PAGE_BITS)
+            index = page.first[number % PAGE] if page else 0
+            if page and index and directory == parent:
+                sizes = data[start + SIZES_AT : start + SIZES_AT + 16] if index > 0 else NO_SIZES
+                said = hash(
+                    data[start : start + 8] + sizes + own + data[start + TAIL_AT : start + _NAME + 2 * name_size]
+                )
+                place = number % PAGE
+                count = page.named[place]
+                if hashes[abs(index)] == said or (count > 1 and said in hashes[abs(index) : abs(index) + count]):
+                    page.entered[place] += 1
+                    numbers.append(number)
+                    continue
+            child = below[-1] if flags & HAS_NODE else None
+            result.others.append((data[start : start + length], child))
+        return None
+
+
+def _node(keys: list[str], last: str, below: list[BlockVcn]) -> Node | None:
+    """A node that was read to its end; None unless all its entries have nodes below them, or none has."""
+    if below:
+        return Node(keys, below) if len(below) == len(keys) + 1 else None
+    return Node([*keys, last] if keys else [], below)
+
+
+def _is_tree(top: Node, nodes: dict[BlockVcn, Node]) -> bool:
+    """Whether the nodes are one tree, each below one entry, and all their keys are in order."""
+    last = ""
+    unseen = dict(nodes)
+    stack = [(top, 0)]
+    while stack:
+        node, at = stack.pop()
+        if not node.below:
+            if node.keys:
+                if node.keys[0] <= last:
+                    return False
+                last = node.keys[-1]
+            continue
+        if at:
+            if node.keys[at - 1] <= last:
+                return False
+            last = node.keys[at - 1]
+        child = unseen.pop(node.below[at], None)
+        if child is None:
+            return False
+        if at < len(node.keys):
+            stack.append((node, at + 1))
+        stack.append((child, 0))
+    return not unseen
