@@ -1,28 +1,28 @@
-"""How fast files are moved to one piece: vmrescue beside `cp` of the same bytes on the same disk, in one run.
+"""How fast files are moved to one piece, beside `cp` of as many files of the same size to the same disk.
 
-Run as root, in an environment where vmrescue is installed, with ntfs-3g's programs: ``python benchmarks/defrag.py``.
-It needs about 5 GB below the temporary folder. The files of the volume lie in pieces: each is written into the holes
-that every second of many small files left. The wall time is that of the whole command, with Python's start and both
-checks of the volume; cp's is until its copy is on stable storage, too. Peak memory is the kernel's count for the
-process.
+The files of the volume lie in pieces: each is written into the holes that every second of many small files left. Ours
+is the whole command, with both checks of the volume; cp's copy is on stable storage too when it ends.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-SIZE = 4 << 30
+from benchmarks.measured import Cost, cost
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SIZE = 2 << 30
 SLACK = 32 << 20  # bytes left for the file table while the volume is filled
 # what is moved: (files, bytes of each, bytes of a piece)
-CASES = ((4, 256 << 20, 1 << 20), (400, 1 << 20, 64 << 10), (4000, 32 << 10, 8 << 10))
-CHUNK = 1 << 20
+CASES = ((2, 256 << 20, 1 << 20), (400, 1 << 20, 64 << 10), (4000, 32 << 10, 8 << 10))
 
 
 def run(*command: str | Path) -> None:
@@ -56,49 +56,21 @@ def build(image: Path, folder: Path, files: int, size: int, piece: int) -> None:
     server.wait()
 
 
-def measured(*command: str | Path) -> tuple[float, float, int, bytes]:
-    """Wall time, processor time, peak memory in bytes, what was printed."""
-    start = time.perf_counter()
-    process: subprocess.Popen[bytes] = subprocess.Popen(command, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    with process.stdout as printed:
-        said = printed.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, command
-    return time.perf_counter() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, said
-
-
-def shown(title: str, count: int, wall: float, processor: float, memory: int) -> None:
-    rate = count / wall / 1e6
-    print(f"{title:40}{count / 1e6:>9.1f}{wall:>8.2f}{processor:>8.2f}{rate:>8.1f}{memory / 1e6:>9.1f}")
-
-
-def main() -> None:
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "mount").mkdir()
-        image, source, target = folder / "volume.img", folder / "source", folder / "target"
-        print(f"{'':40}{'MB':>9}{'wall s':>8}{'cpu s':>8}{'MB/s':>8}{'peak MB':>9}")
-        for files, size, piece in CASES:
-            build(image, folder / "mount", files, size, piece)
-            os.sync()
-            words = (sys.executable, "-m", "vmrescue", "defrag", image, "--yes", "--format", "json")
-            wall, processor, memory, said = measured(*words)
-            done = json.loads(said)
-            count = done["bytes_moved"]
-            pieces = f"{done['before']['fragments']} -> {done['after']['fragments']} fragments"
-            shown(f"vmrescue, {files} files, {pieces}", count, wall, processor, memory)
-            run("ntfsresize", "--info", "--force", "--no-progress-bar", image)
-            with source.open("wb") as stream:
-                for _ in range(0, count, CHUNK):
-                    stream.write(os.urandom(CHUNK))
-            os.sync()
-            copy = f"cp --sparse=never '{source}' '{target}' && sync '{target}'"
-            shown("cp, one file of as many bytes", count, *measured("sh", "-c", copy)[:3])
-            for path in (image, source, target):
-                path.unlink()
-
-
-if __name__ == "__main__":
-    main()
+def cases(folder: Path) -> Iterator[tuple[str, Cost, Cost]]:
+    """Each case: what it is, with the rates by the clock; what ours costs, and what cp does."""
+    image, mount = folder / "volume.img", folder / "mount"
+    mount.mkdir(exist_ok=True)
+    for files, size, piece in CASES:
+        build(image, mount, files, size, piece)
+        source, target = folder / "source", folder / "target"
+        source.mkdir()
+        for number in range(files):
+            (source / f"{number}").write_bytes(os.urandom(size))
+        os.sync()
+        ours = cost([str(Path(sys.executable).parent / "vmrescue"), "defrag", str(image), "--yes"])
+        run("ntfsresize", "--info", "--force", "--no-progress-bar", image)
+        copied = cost(["bash", "-c", f"cp -r --sparse=never '{source}' '{target}' && sync '{target}'/*"])
+        rate, theirs = (files * size / 1e6 / each.wall for each in (ours, copied))
+        shown = f"{size >> 20} MB" if size >> 20 else f"{size >> 10} KB"
+        yield f"{files} of {shown}: {rate:.0f} MB/s, cp {theirs:.0f}", ours, copied
+        run("rm", "-r", image, source, target)
