@@ -5,7 +5,10 @@ from __future__ import annotations
 
 def printable(text: object) -> str:
     """`text` with every control character and every invisible character written as an escape."""
+    said = str(text)
+    if said.isprintable():
+        return said
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
-        for character in str(text)
+        for character in said
     )
