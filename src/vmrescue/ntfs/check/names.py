@@ -1,8 +1,8 @@
 """The names that records have, and the entries in directories that lead to them.
 
 Of a plain record each name is kept as one number: a hash of all that its entry has to say too, so that any number of
-files takes little memory. Python's own hash of bytes is used, with a key that is drawn for each process (SipHash), so
-that no image can be made to deceive it.
+files takes little memory. It is Python's own hash of bytes (SipHash, 64 bits), whose key is drawn for each process
+unless PYTHONHASHSEED is set: nobody can make two names that it takes for the same one.
 Memory: 8 bytes for each record and 8 for each name of a plain record.
 """
 

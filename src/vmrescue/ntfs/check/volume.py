@@ -5,8 +5,8 @@ Plain records and sound directories, as nearly all are, are read in large pieces
 read, then all indexes.
 
 Some copies of facts are not kept up to date by Windows itself and are not checked: times in names, and sizes in the
-names of NTFS's own files and of files with several names. Memory: one bit for each used cluster, at most 40 bytes for
-each file record with up to four names.
+names of NTFS's own files and of files with several names. Memory: one bit for each used cluster, 8 bytes for each file
+record and for each name and directory.
 """
 
 from __future__ import annotations
