@@ -15,6 +15,7 @@ import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks import defrag, peers
@@ -22,7 +23,7 @@ from benchmarks.disks import LISTED, Disk, foreign, own, system_hive
 from benchmarks.measured import Cost, cost, in_turns, load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 LEFT = 0, 1  # a command that did its work, and perhaps left findings
 VALUE = r"HKLM\SYSTEM\CurrentControlSet\Control\CrashControl"
@@ -30,14 +31,14 @@ PAGE_FILE = r"\pagefile.sys"
 
 
 class Row(NamedTuple):
-    """A command, and the peer's that does the same. `{}` in a word is the image's path.
+    """A command, and those of peers that do the same. `{}` in a word is the image's path.
 
-    `before`: a command that is made first and not counted; `edits`: whether each run needs a fresh copy.
+    `edits`: whether each run needs a fresh copy; `before`: a command that is made first and not counted.
     """
 
     title: str
     command: Sequence[str]
-    peer: Sequence[str] = ()
+    peers: Mapping[str, Sequence[str]] = MappingProxyType({})
     edits: bool = False
     before: Sequence[str] = ()
 
@@ -50,23 +51,30 @@ def on_disk(files: int) -> list[Row]:
     """The rows for a disk; `files` are in its large folder."""
     delete = vmrescue("rm", "{}:3", PAGE_FILE, "--yes")
     set_value = vmrescue("reg", "{}", "add", VALUE, "/v", "AutoReboot", "/t", "REG_DWORD", "/d", "0", "/f", "--yes")
+    query = [str(Path(sys.executable).with_name("target-query")), "-q", "-f", "hostname,version", "{}"]
     return [
-        Row("diagnose", vmrescue("diagnose", "{}"), [sys.executable, "-c", peers.DISSECT, "{}"]),
+        Row(
+            "diagnose",
+            vmrescue("diagnose", "{}"),
+            {
+                "dissect: a script for the values": [sys.executable, "-c", peers.DISSECT, "{}"],
+                "target-query: two values": query,
+                "mount, hivexsh: six values": [*peers.VALUES, "{}"],
+            },
+        ),
         Row("repair, with the page file", vmrescue("repair", "{}", "--yes"), edits=True),
-        Row("rm pagefile.sys", delete, [*peers.DELETE, "{}"], edits=True),
+        Row("rm pagefile.sys", delete, {"losetup, ntfs-3g, rm": [*peers.DELETE, "{}"]}, edits=True),
         Row("undo of that", vmrescue("undo", "{}"), edits=True, before=delete),
-        Row("reg add, one value", set_value, [*peers.SET_VALUE, "{}"], edits=True),
+        Row("reg add, one value", set_value, {"losetup, ntfs-3g, hivexregedit": [*peers.SET_VALUE, "{}"]}, edits=True),
         Row("expand --size 256G --dry-run", vmrescue("expand", "{}", "--size", "256G", "--dry-run")),
         Row("cleanup --list", vmrescue("cleanup", "{}", "--list")),
-        Row(
-            f"ls of {LISTED:,} entries",
-            vmrescue("ls", "{}:3", f"listed {LISTED}"),
-            [*peers.mounted(f"ls -l 'os/listed {LISTED}'"), "{}"],
-        ),
-        Row(
-            f"ls of {files:,} entries",
-            vmrescue("ls", "{}:3", f"listed {files}"),
-            [*peers.mounted(f"ls -l 'os/listed {files}'"), "{}"],
+        *(
+            Row(
+                f"ls of {count:,} entries",
+                vmrescue("ls", "{}:3", f"listed {count}"),
+                {"losetup, ntfs-3g, ls -l": [*peers.mounted(f"ls -l 'os/listed {count}'"), "{}"]},
+            )
+            for count in (LISTED, files)
         ),
     ]
 
@@ -74,14 +82,15 @@ def on_disk(files: int) -> list[Row]:
 def on_hive() -> list[Row]:
     """The rows for a real SYSTEM hive of 11.4 MB, as a file."""
     set_value = vmrescue("reg", "{}", "add", VALUE, "/v", "AutoReboot", "/t", "REG_DWORD", "/d", "0", "/f", "--yes")
+    walk = vmrescue("reg", "{}", "query", r"HKLM\SYSTEM", "/s")
     return [
-        Row("reg add, one value", set_value, [*peers.SET_VALUE_IN_HIVE, "{}"], edits=True),
-        Row("reg query /s", vmrescue("reg", "{}", "query", r"HKLM\SYSTEM", "/s"), [*peers.WALK_HIVE, "{}"]),
+        Row("reg add, one value", set_value, {"hivexsh": [*peers.SET_VALUE_IN_HIVE, "{}"]}, edits=True),
+        Row("reg query /s", walk, {"hivexml": [*peers.WALK_HIVE, "{}"]}),
     ]
 
 
-def measured(row: Row, disk: Disk, rounds: int) -> tuple[Cost, Cost | None]:
-    """What a row costs, ours and the peer's."""
+def measured(row: Row, disk: Disk, rounds: int) -> list[Cost]:
+    """What a row costs, ours and the peers'."""
 
     def act(command: Sequence[str], statuses: Sequence[int]) -> Callable[[], Cost]:
         def run() -> Cost:
@@ -94,43 +103,47 @@ def measured(row: Row, disk: Disk, rounds: int) -> tuple[Cost, Cost | None]:
 
         return run
 
-    acts = [act(row.command, LEFT)]
-    if row.peer:
-        acts.append(act(row.peer, (0,)))
-    ours, *peer = in_turns(acts, rounds)
-    return ours, peer[0] if peer else None
+    return in_turns([act(row.command, LEFT), *(act(command, (0,)) for command in row.peers.values())], rounds)
 
 
-def heading(title: str, last: str = "the peer's") -> None:
-    heads = ("cpu s", "wall s", "peak MB", f"{last}", "x cpu", "peak MB")
-    print(f"\n{title} ({load()})\n{'':34}" + "".join(f"{head:>11}" for head in heads), flush=True)
+def heading(title: str) -> None:
+    heads = ("cpu s", "wall s", "peak MB", "MB read", "x cpu")
+    print(f"\n{title} ({load()})\n{'':38}" + "".join(f"{head:>10}" for head in heads), flush=True)
 
 
-def line(title: str, ours: Cost, peer: Cost | None = None, last: str = "") -> None:
-    text = f"{title:34}{ours.cpu:>11.3f}{ours.wall:>11.3f}{ours.memory / 1e6:>11.1f}{last:>11}"
-    if peer:
-        text = text.rstrip() + f"{peer.cpu:>11.3f}{ours.cpu / max(peer.cpu, 1e-3):>11.1f}{peer.memory / 1e6:>11.1f}"
-    print(text, flush=True)
+def line(title: str, found: Cost, ours: Cost | None = None) -> None:
+    """A program's line; a peer's with how many times its processor time ours took."""
+    times = f"{ours.cpu / max(found.cpu, 1e-3):>10.1f}" if ours else ""
+    figures = (
+        f"{found.cpu:>10.3f}",
+        f"{found.wall:>10.3f}",
+        f"{found.memory / 1e6:>10.1f}",
+        f"{found.read / 1e6:>10.1f}",
+    )
+    print(f"{title:38}{''.join(figures)}{times}", flush=True)
 
 
 def compare(title: str, rows: Sequence[Row], disk: Disk, rounds: int) -> None:
     heading(title)
     for row in rows:
-        line(row.title, *measured(row, disk, rounds))
+        ours, *others = measured(row, disk, rounds)
+        line(row.title, ours)
+        for peer, found in zip(row.peers, others, strict=True):
+            line(f"    {peer}", found, ours)
 
 
 def grow(folder: Path, sizes: Sequence[int], rounds: int) -> None:
-    """How the cost of edits grows with the number of files."""
-    heading("with more files: cpu, beside the row above", "for a file")
-    last: dict[str, tuple[int, float]] = {}
+    """How the cost of edits grows with the number of files: beside each size, how many times that of the one before."""
+    heading("with more files")
+    last: dict[str, Cost] = {}
     for size in sizes:
         disk = foreign(folder, size)
         for row in on_disk(0)[1:3]:
-            ours, _ = measured(Row(row.title, row.command, edits=True), disk, rounds)
-            before, cpu = last.get(row.title, (0, 0.0))
-            more = f"{1e6 * (ours.cpu - cpu) / (size - before):.1f} us" if before else ""
-            line(f"{row.title}, {size:,} files", ours, last=more)
-            last[row.title] = size, ours.cpu
+            [ours] = measured(Row(row.title, row.command, edits=True), disk, rounds)
+            line(f"{row.title}, {size:,} files", ours)
+            if row.title in last:
+                print(f"{'    times the row before':38}{ours.cpu / last[row.title].cpu:>10.1f}")
+            last[row.title] = ours
         disk.built.unlink()
         disk.path.unlink(missing_ok=True)
 
@@ -171,9 +184,10 @@ def main() -> None:
         if "sizes" in wanted:
             grow(folder, [int(size) for size in given.sizes.split(",")], given.rounds)
         if "defrag" in wanted:
-            heading("defragmented, beside cp of as many files of that size", "cp")
-            for title, ours, peer in defrag.cases(folder):
-                line(title, ours, peer)
+            heading("defragmented, beside cp of as many files of that size")
+            for title, ours, copied in defrag.cases(folder):
+                line(title, ours)
+                line("    cp", copied, ours)
 
 
 if __name__ == "__main__":

@@ -41,6 +41,21 @@ AutoReboot
 dword:0
 commit
 END""")
+VALUES = mounted(f"""mcopy -n -i "$0@@{large.ESP[0]}" ::/EFI/Microsoft/Boot/BCD BCD
+df os
+hivexsh os/Windows/System32/config/SYSTEM <<'END'
+cd \\Select
+lsval Current
+cd \\ControlSet001\\Control\\CrashControl
+lsval
+cd \\ControlSet001\\Control\\Session Manager\\Memory Management
+lsval PagingFiles
+END
+hivexsh BCD <<'END'
+cd \\Objects
+ls
+END
+""")
 WALK_HIVE = on_hive('hivexml "$0" > /dev/null')
 
 # The values that a diagnosis judges first, the boot store's objects and the free space, through dissect alone.
