@@ -39,7 +39,7 @@ class Disk:
     def fresh(self) -> None:
         """Makes the copy anew, and forgets what was done to the last one."""
         for old in (self.path, *self.path.parent.glob(f"{self.path.name}.*")):
-            shutil.rmtree(old) if old.is_dir() else old.unlink()
+            shutil.rmtree(old) if old.is_dir() else old.unlink(missing_ok=True)
         subprocess.run(["cp", "--sparse=always", self.built, self.path], check=True)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from vmrescue.ntfs.structures.attribute import NON_RESIDENT_HEADER, RESIDENT_HEADER, Kind
 from vmrescue.ntfs.structures.fields import align8
 from vmrescue.ntfs.structures.file_name import HEADER
-from vmrescue.ntfs.structures.fixup import STRIDE, unprotect_all
+from vmrescue.ntfs.structures.fixup import head_of, unprotect_all
 from vmrescue.ntfs.structures.record import ARRAY_OFFSET, END, END_SIZE, SIGNATURE, RecordFlag
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def read_plain_records(table: bytes, first: int, size: int, clusters: int) -> tu
         clusters: of the volume.
     """
     records, torn = unprotect_all(table, size, ARRAY_OFFSET)
-    head = struct.pack("<4sHH", SIGNATURE, ARRAY_OFFSET, size // STRIDE + 1)
+    head = head_of(SIGNATURE, ARRAY_OFFSET, size)
     found: list[Found] = []
     number = first
     for at in range(0, len(records) - size + 1, size):

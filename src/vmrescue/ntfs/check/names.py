@@ -8,7 +8,6 @@ Memory: 8 bytes for each record and 8 for each name of a plain record.
 
 from __future__ import annotations
 
-import struct
 from array import array
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,7 +24,6 @@ PAGE_BITS = 12
 PAGE = 1 << PAGE_BITS  # records
 MOST = 0xFFFF  # names or entries of one record that are counted
 NO_SIZES = bytes(16)
-_KNOWN = struct.Struct("<QQQ").pack  # reference; allocated and real size, as a directory's entry has them
 SPACE_AT = 0x41  # of a $FILE_NAME
 DOS = int(Space.DOS)  # comparing with an enumeration takes twice the time
 
@@ -56,7 +54,8 @@ class Names:
         page, index = self.page(number), number % PAGE
         page.named[index] = min(len(places), MOST)
         page.first[index] = len(self.hashes) if is_sized else -len(self.hashes)
-        known = _KNOWN(record.reference, record.allocated, record.size) if is_sized else _KNOWN(record.reference, 0, 0)
+        sizes = record.allocated.to_bytes(8, "little") + record.size.to_bytes(8, "little") if is_sized else NO_SIZES
+        known = record.reference.to_bytes(8, "little") + sizes
         for place in places:
             end = place + HEADER + 2 * records[place + NAME_LENGTH_AT]
             self.hashes.append(hash(known + records[place : place + 8] + records[place + NAME_LENGTH_AT : end]))

@@ -28,7 +28,7 @@ from vmrescue.ntfs.index import (
 from vmrescue.ntfs.plain_record import NAME_LENGTH_AT
 from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.file_name import HEADER
-from vmrescue.ntfs.structures.fixup import STRIDE, unprotect_all
+from vmrescue.ntfs.structures.fixup import head_of, unprotect_all
 from vmrescue.ntfs.structures.positions import BlockVcn, Lcn
 from vmrescue.ntfs.structures.record import NUMBER_MASK
 from vmrescue.ntfs.structures.run_list import RunList
@@ -149,7 +149,7 @@ class PlainDirectories:
         """The nodes in the marked blocks, with their VCNs, in the order of the index's clusters."""
         stream = self._stream(stored)
         count = min(stored.initialized, stored.size) // size
-        head = struct.pack("<4sHH", BLOCK_SIGNATURE, ARRAY_AT, size // STRIDE + 1)
+        head = head_of(BLOCK_SIGNATURE, ARRAY_AT, size)
         for first, numbers in groupby(marked, key=lambda number: number - number % (AT_ONCE // size)):
             here = min(count - first, AT_ONCE // size)
             if here <= 0:

@@ -22,6 +22,11 @@ def begin(record: bytearray, signature: bytes, array_offset: int) -> int:
     return array_offset + 2 * count
 
 
+def head_of(signature: bytes, array_offset: int, size: int) -> bytes:
+    """How a record of `size` bytes begins whose update sequence array is at `array_offset`."""
+    return _HEAD.pack(signature, array_offset, size // STRIDE + 1)
+
+
 def unprotect(data: bytes, structure: str, position: int) -> bytearray:
     """The record with fix-ups undone. Raises FormatError if it is torn or its array is not valid."""
     record = bytearray(data)
