@@ -16,13 +16,26 @@ from vmrescue.lazy import names_of
 
 if TYPE_CHECKING:
     from vmrescue import disk
-    from vmrescue.checks import Finding, Policy
+    from vmrescue.checks import Finding, Policy, explain
     from vmrescue.diagnosis import Diagnosis, diagnose, rehearse
-    from vmrescue.errors import VmRescueError
+    from vmrescue.errors import (
+        AfterCommitError,
+        FormatError,
+        NotFoundError,
+        ReadError,
+        RefusedError,
+        RepairFailedError,
+        UnsoundError,
+        UnsupportedError,
+        UsageError,
+        VmRescueError,
+        WriteError,
+    )
     from vmrescue.fleet import RepairResult, ScanResult, repair_images, rescue_images, scan, undo_run
     from vmrescue.plan import Plan
     from vmrescue.playbook import Playbook
-    from vmrescue.procedure import Outcome, Run, Runbook, rescue, run
+    from vmrescue.procedure import Outcome, Run, Runbook, backup, cleanup, defrag, expand, rescue, run
+    from vmrescue.progress import on_progress
     from vmrescue.rehearsal import Rehearsal
     from vmrescue.transaction import Receipt, repair, undo
 
@@ -40,18 +53,34 @@ __all__ = [
     "Run",
     "Runbook",
     "ScanResult",
-    "VmRescueError",
     "diagnose",
-    "disk",
     "rehearse",
+    "explain",
     "rescue",
     "repair",
+    "run",
+    "expand",
+    "cleanup",
+    "defrag",
+    "backup",
+    "undo",
+    "scan",
     "repair_images",
     "rescue_images",
-    "run",
-    "scan",
-    "undo",
     "undo_run",
+    "on_progress",
+    "disk",
+    "VmRescueError",
+    "AfterCommitError",
+    "FormatError",
+    "NotFoundError",
+    "ReadError",
+    "RefusedError",
+    "RepairFailedError",
+    "UnsoundError",
+    "UnsupportedError",
+    "UsageError",
+    "WriteError",
 ]
 
 _ROOMS = {
@@ -62,7 +91,23 @@ _ROOMS = {
     "diagnose": "diagnosis",
     "rehearse": "diagnosis",
     "Rehearsal": "rehearsal",
+    "AfterCommitError": "errors",
+    "FormatError": "errors",
+    "NotFoundError": "errors",
+    "ReadError": "errors",
+    "RefusedError": "errors",
+    "RepairFailedError": "errors",
+    "UnsoundError": "errors",
+    "UnsupportedError": "errors",
+    "UsageError": "errors",
     "VmRescueError": "errors",
+    "WriteError": "errors",
+    "explain": "checks",
+    "backup": "procedure",
+    "cleanup": "procedure",
+    "defrag": "procedure",
+    "expand": "procedure",
+    "on_progress": "progress",
     "ScanResult": "fleet",
     "Run": "procedure",
     "Runbook": "procedure",

@@ -6,6 +6,7 @@ terminal; `exit_status` is what the command line returns for it.
 
 from __future__ import annotations
 
+import os
 from typing import ClassVar
 
 
@@ -19,6 +20,12 @@ class UsageError(VmRescueError):
     """The caller's request is not valid (a wrong option, a malformed name)."""
 
     exit_status = 2
+
+
+def must_be_several(what: str, names: object) -> None:
+    """Raises UsageError for a text in place of a list of texts: Python would take it for a list of its letters."""
+    if isinstance(names, str | bytes | os.PathLike):
+        raise UsageError(f"{what}: a list is expected, such as [{str(names)!r}], not {names!r} itself")
 
 
 class FormatError(VmRescueError):

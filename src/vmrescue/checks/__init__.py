@@ -11,10 +11,12 @@ from vmrescue.lazy import names_of
 
 if TYPE_CHECKING:
     from vmrescue.checks.finding import SEVERITIES, Finding, Severity
+    from vmrescue.checks.look_up import explain
     from vmrescue.checks.policy import Policy
 
-__all__ = ["SEVERITIES", "Finding", "Policy", "Severity"]
+__all__ = ["SEVERITIES", "Finding", "Policy", "Severity", "explain"]
 
 __getattr__ = names_of(
-    __name__, {"SEVERITIES": "finding", "Finding": "finding", "Policy": "policy", "Severity": "finding"}
+    __name__,
+    {"SEVERITIES": "finding", "Finding": "finding", "Policy": "policy", "Severity": "finding", "explain": "look_up"},
 )

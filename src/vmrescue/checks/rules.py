@@ -36,7 +36,7 @@ from vmrescue.checks.storage.free_space import free_space
 from vmrescue.checks.storage.hive_log import hive_log
 from vmrescue.checks.storage.volume_state import volume_state
 from vmrescue.checks.subject import Part
-from vmrescue.errors import UsageError
+from vmrescue.errors import UsageError, must_be_several
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -93,6 +93,8 @@ def chosen(only: Collection[str] | None, skip: Collection[str]) -> list[Check]:
 
     Raises UsageError for an id that is not one.
     """
+    must_be_several("only", only)
+    must_be_several("skip", skip)
     unknown = {*(only or ()), *skip} - set(CHECKS) - (set(FAMILIES) & set(skip) - set(only or ()))
     if unknown:
         raise UsageError(f"there is no check {min(unknown)!r}; there are {', '.join(CHECKS)}")

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vmrescue.cli.options import ApplyOptions
-    from vmrescue.transaction import Transaction
 
 
 @click.command()
@@ -37,9 +36,9 @@ def command(
 ) -> None:
     """Delete what Disk Cleanup would from the Windows in IMAGE[:VOLUME]: shown first, undone by `undo`."""
     from vmrescue.diagnosis import open_disks
-    from vmrescue.plan import DeleteFile, Plan, Step
+    from vmrescue.procedure.tasks import cleanup_plan
     from vmrescue.progress import work
-    from vmrescue.windows.cleanup import CATEGORIES, chosen, removable_files
+    from vmrescue.windows.cleanup import CATEGORIES, removable_files
     from vmrescue.windows.places import find_windows, split_image
 
     file_name, volume = split_image(str(image))
@@ -54,16 +53,7 @@ def command(
         listed = _listing(won, Counter(file.category for file in found), options.output)
         (say if options.output == "text" else put)(listed)
         return
-
-    def plan(transaction: Transaction) -> Plan:
-        with work("looking for files to delete"):
-            found = list(removable_files(find_windows(transaction.disks()[0], volume), chosen(names)))
-        reasons = {category.name: category.reason for category in CATEGORIES}
-        steps = [Step("cleanup", f"{file.category}: {reasons[file.category]}", DeleteFile(file.file, file.size))
-                 for file in found]  # fmt: skip
-        return Plan(transaction.identity, tuple(steps))
-
-    receipt = edit_and_report(file_name, plan, options)
+    receipt = edit_and_report(file_name, cleanup_plan(names, volume), options)
     ctx.exit(status_of(receipt.after))
 
 

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vmrescue.cli.options import ApplyOptions
-    from vmrescue.transaction import Transaction
 
 
 @click.command()
@@ -30,16 +29,7 @@ def command(
     options: ApplyOptions,
 ) -> None:
     """Make the disk in IMAGE[:VOLUME] larger, with its table, a partition and its NTFS volume; undone by `undo`."""
-    from vmrescue.plan import Plan, Step
-    from vmrescue.units import size_text
-    from vmrescue.windows.expansion import expansion
+    from vmrescue.procedure.tasks import expansion_plan
 
     file, volume = image_and_volume(image, number)
-
-    def plan(transaction: Transaction) -> Plan:
-        [disk] = transaction.disks()
-        changes = expansion(disk, size, volume, move_recovery)
-        steps = [Step("expand", f"a disk of {size_text(size)} was asked for", change) for change in changes]
-        return Plan(transaction.identity, tuple(steps))
-
-    edit_and_report(file, plan, options)
+    edit_and_report(file, expansion_plan(size, volume, move_recovery), options)

@@ -27,8 +27,7 @@ def command(name: str | None, output: str) -> None:
 
     Without a name: all checks and all codes.
     """
-    from vmrescue.checks.rules import CHECKS
-    from vmrescue.checks.stop_codes import STOP_CODES, stop_code
+    from vmrescue.checks.look_up import explain
     from vmrescue.report import explanation
 
     if name and output != "text":
@@ -39,10 +38,5 @@ def command(name: str | None, output: str) -> None:
         put(explanation.page(), nl=False)
     elif not name:
         say(explanation.list_text())
-    elif check := CHECKS.get(name.lower()):
-        say(explanation.check_text(check))
-    elif code := stop_code(name):
-        say(explanation.code_text(code))
     else:
-        there = f"the checks {', '.join(CHECKS)}; and the codes {', '.join(map(str, STOP_CODES.values()))}"
-        raise UsageError(f"there is no check and no stop code {name!r}; there are {there}")
+        say(explanation.text_of(explain(name)))

@@ -15,7 +15,7 @@ from vmrescue.diagnosis.described import DiskFacts, LoaderFacts, StoreFacts, Sys
 from vmrescue.diagnosis.diagnosis import Diagnosis
 from vmrescue.diagnosis.disks import open_disks, whatever_there_is
 from vmrescue.diagnosis.running import run
-from vmrescue.errors import NotFoundError
+from vmrescue.errors import NotFoundError, must_be_several
 from vmrescue.image.containers.parents import parent_folder, parents_in
 from vmrescue.image.reference import Reference
 from vmrescue.progress import work
@@ -65,6 +65,7 @@ def diagnose(
             not read as a whole (`Diagnosis.promised`).
     """
     chosen(only, skip)  # a check that there is not is said before anything is opened
+    must_be_several("data_disks", data_disks)
     paths = [image, *data_disks]
     near = not any(isinstance(path, str | os.PathLike) and Reference.of(path).is_remote for path in paths)
     with work("reading the disk"), parents_in(parent_dir), open_disks(paths) as disks:
@@ -82,6 +83,7 @@ def inventory(
 
     Whatever is missing or broken in the image is a warning. Raises VmRescueError where its container cannot be opened.
     """
+    must_be_several("data_disks", data_disks)
     with work("reading the disk"), open_disks([image, *data_disks], whatever_there_is) as disks:
         installation = Installation(disks, Choice(store, windows))
         diagnosis = _diagnosis(installation, Policy.azure(), [], None, CHECKS, Obstacles(disks, installation.hives))

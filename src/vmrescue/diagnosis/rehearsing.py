@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue import rehearsal
 from vmrescue.diagnosis.disks import open_disks
-from vmrescue.errors import NotFoundError
+from vmrescue.errors import NotFoundError, must_be_several
 from vmrescue.image.containers.parents import parents_in
 from vmrescue.progress import work
 from vmrescue.windows import Choice, Installation
@@ -44,6 +44,7 @@ def rehearse(
     Raises:
         VmRescueError: the image cannot be read, or holds nothing of a Windows; there is no such platform.
     """
+    must_be_several("data_disks", data_disks)
     with work("following the boot path"), parents_in(parent_dir), open_disks([image, *data_disks]) as disks:
         installation = Installation(disks, Choice(store, windows))
         if installation.is_nothing:

@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import RefusedError, UsageError
+from vmrescue.errors import RefusedError, UsageError, must_be_several
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -46,6 +46,7 @@ def accepting(names: Iterable[str]) -> Iterator[None]:
 
     Raises UsageError for a name that is not one of `RISKS`.
     """
+    must_be_several("accept", names)
     wanted = frozenset(names)
     if unknown := wanted - set(RISKS):
         raise UsageError(f"there is no risk {min(unknown)!r} to be accepted; there are {', '.join(RISKS)}")

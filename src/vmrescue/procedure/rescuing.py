@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from vmrescue.checks import Policy
-from vmrescue.errors import RefusedError, UsageError
+from vmrescue.errors import RefusedError, UsageError, must_be_several
 from vmrescue.image import accepting, parents_in
 from vmrescue.image.reference import Reference
 from vmrescue.plan import Plan
@@ -75,6 +75,7 @@ def rescue(
         VmRescueError: the image cannot be read.
     """
     rules = with_vm(policy or Policy.azure(), vm_size, ram)
+    must_be_several("data_disks", data_disks)
     disks, choice = list(data_disks), Choice(store, windows)
     elsewhere = Elsewhere.of(copy_to, into, to_format, sha256)
     must_be_elsewhere(defragment, elsewhere)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from vmrescue.commands.batch.runbook import Compiled, Runbook
-from vmrescue.errors import RefusedError, UsageError
+from vmrescue.errors import RefusedError, UsageError, must_be_several
 from vmrescue.image import accepting, parents_in
 from vmrescue.plan import Plan
 from vmrescue.procedure.defragmenting import defragment
@@ -101,6 +101,8 @@ def run(
         AfterCommitError: it was done and confirmed, but its receipt could not be written.
     """
     known = runbook if isinstance(runbook, Runbook) else Runbook.read(runbook, variables)
+    must_be_several("data_disks", data_disks)
+    must_be_several("repair_letters", repair_letters)
     disks, choice = list(data_disks), Choice(store, windows)
     elsewhere = Elsewhere.of(copy_to, into, to_format, sha256)
     with accepting(accept), parents_in(parent_dir):

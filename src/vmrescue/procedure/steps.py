@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmrescue.checks.rules import CHECKS
-from vmrescue.errors import UsageError
+from vmrescue.errors import UsageError, must_be_several
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -50,6 +50,8 @@ STEPS = (
 
 def chosen_steps(only: Collection[str] = (), without: Collection[str] = ()) -> list[ProcedureStep]:
     """The steps that are wanted. Raises UsageError for a name that is no step's."""
+    must_be_several("only", only)
+    must_be_several("without", without)
     names = [step.id for step in STEPS]
     if unknown := {*only, *without} - set(names):
         raise UsageError(f"there is no step {min(unknown)!r}; there are {', '.join(names)}")

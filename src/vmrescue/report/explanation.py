@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vmrescue.checks.check import FAMILIES
+from vmrescue.checks.check import FAMILIES, Check
 from vmrescue.checks.rules import CHECKS
 from vmrescue.checks.steps import PROCEDURE, RunbookStep
 from vmrescue.checks.stop_codes import STOP_CODES
@@ -19,12 +19,16 @@ from vmrescue.report.fold import fold
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmrescue.checks.check import Check
     from vmrescue.checks.stop_codes import StopCode
 
 LABEL = 12  # characters before what is said
 SCHEMA = "vmrescue.checks/1"
 MADE = "vmrescue explain --format markdown"
+
+
+def text_of(thing: Check | StopCode) -> str:
+    """What a check looks for, or what a stop code means."""
+    return check_text(thing) if isinstance(thing, Check) else code_text(thing)
 
 
 def check_text(check: Check) -> str:

@@ -6,17 +6,19 @@ from vmrescue.transaction.backup import back_up, configuration_files
 from vmrescue.transaction.deeds.files import file_hash
 from vmrescue.transaction.history import PastRepair, history
 from vmrescue.transaction.receipt import Receipt, Written
-from vmrescue.transaction.repairing import must_be_editable, plan_of, repair
+from vmrescue.transaction.repairing import Editing, edit, must_be_editable, plan_of, repair
 from vmrescue.transaction.transaction import Transaction
 from vmrescue.transaction.undoing import Undone, take_back, undo
 
 __all__ = [
+    "Editing",
     "PastRepair",
     "Receipt",
     "Transaction",
     "Written",
     "back_up",
     "configuration_files",
+    "edit",
     "file_hash",
     "history",
     "must_be_editable",

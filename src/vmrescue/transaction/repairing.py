@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from vmrescue.errors import RefusedError
 from vmrescue.image import accepting, parents_in
@@ -12,13 +12,46 @@ from vmrescue.windows import Choice
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from vmrescue.checks import Policy
     from vmrescue.diagnosis import Diagnosis
     from vmrescue.plan import Plan
     from vmrescue.transaction.receipt import Receipt
     from vmrescue.transaction.target import Progress
+
+
+class Editing(TypedDict, total=False):
+    """How an edit of an image is made; all of it may be left out, and each is what `repair` says of it."""
+
+    backup_dir: str | os.PathLike[str] | None
+    dry_run: bool
+    copy_to: str | os.PathLike[str] | None
+    into: str | os.PathLike[str] | None
+    to_format: str | None
+    sha256: bool
+    progress: Progress | None
+    accept: Collection[str]
+    parent_dir: str | os.PathLike[str] | None
+
+
+def edit(image: str | os.PathLike[str], plan_of: Callable[[Transaction], Plan], **how: Unpack[Editing]) -> Receipt:
+    """Makes the plan of the opened disks, applies it in memory, and commits it, unless it is a `dry_run`.
+
+    Raises as `repair`.
+    """
+    elsewhere = Elsewhere.of(how.get("copy_to"), how.get("into"), how.get("to_format"), how.get("sha256", False))
+    dry_run = how.get("dry_run", False)
+    with (
+        accepting(how.get("accept", ())),
+        parents_in(how.get("parent_dir")),
+        made_of(image, None if dry_run else elsewhere, how.get("progress")) as made,
+        Transaction(image, writable=not dry_run, made=made, elsewhere=elsewhere if dry_run else None) as transaction,
+    ):
+        receipt = transaction.apply(plan_of(transaction))
+        if dry_run or not receipt.written:
+            return receipt
+        return transaction.commit(receipt, how.get("backup_dir"))
 
 
 def repair(

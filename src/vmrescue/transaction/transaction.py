@@ -20,7 +20,14 @@ from typing import TYPE_CHECKING
 from vmrescue.checks import Policy
 from vmrescue.checks.rules import CHECKS
 from vmrescue.diagnosis import examine, open_disks
-from vmrescue.errors import AfterCommitError, RefusedError, RepairFailedError, VmRescueError, WriteError
+from vmrescue.errors import (
+    AfterCommitError,
+    RefusedError,
+    RepairFailedError,
+    VmRescueError,
+    WriteError,
+    must_be_several,
+)
 from vmrescue.image.journal import journal_folder
 from vmrescue.image.notices import tell
 from vmrescue.interrupts import checkpoint, held
@@ -90,6 +97,7 @@ class Transaction:
         self._opened = ExitStack()
         self.images: list[EditedImage] = []
         try:
+            must_be_several("data_disks", data_disks)
             for index, path in enumerate([image, *data_disks]):
                 new = made.new if made and not index else None
                 to_be_copied = elsewhere.form if elsewhere and not index else None

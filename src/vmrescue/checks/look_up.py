@@ -1,0 +1,25 @@
+"""What a check's name or a stop code means."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.checks.rules import CHECKS
+from vmrescue.checks.stop_codes import STOP_CODES, stop_code
+from vmrescue.errors import UsageError
+
+if TYPE_CHECKING:
+    from vmrescue.checks.check import Check
+    from vmrescue.checks.stop_codes import StopCode
+
+
+def explain(name: str) -> Check | StopCode:
+    """The declaration of a check (``bad-memory``), or what is known of a stop code (``0xC0000017``, ``0x7B``).
+
+    Raises UsageError for a name that is neither.
+    """
+    found = CHECKS.get(name.lower()) or stop_code(name)
+    if found is None:
+        there = f"the checks {', '.join(CHECKS)}; and the codes {', '.join(map(str, STOP_CODES.values()))}"
+        raise UsageError(f"there is no check and no stop code {name!r}; there are {there}")
+    return found
