@@ -11,6 +11,7 @@ import pytest
 
 from support.images import sample
 from support.judges_report import pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown  # noqa: F401
+from support.marks import pytest_collection_modifyitems  # noqa: F401
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

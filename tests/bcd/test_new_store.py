@@ -12,6 +12,7 @@ import boot_data
 from boot_data import Place
 from build import DISK_GUID, ESP_GUID, MIB, OS_GUID, SIGNATURE, hive_of
 from registry_text import reg_text
+from support.machine import need_tool
 from vmrescue.bcd import Partition, Style
 from vmrescue.bcd.new_store import STORE_MINOR, NewLoader, new_store
 from vmrescue.registry import Hive
@@ -50,6 +51,7 @@ def test_each_element_is_that_of_the_recipe(generation: int) -> None:
     make(hive, new_store(boot, MANAGER if uefi else None, loader))
 
     made = values(hive.to_bytes())
+    need_tool("hivexregedit")
     recipe = values(hive_of("BCD", reg_text(boot_data.boot_store(*PLACES[generation], uefi, faults=False))))
 
     assert not hive.check()

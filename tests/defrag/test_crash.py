@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from itertools import product
 from typing import TYPE_CHECKING
 
 from ntfs.volumes import MIB, comb, format_volume, opened, tree_of
-from support.crash import POLICIES, crash, recorded
+from support.campaign import whole
+from support.crash import POLICIES, recorded
+from support.crash import crashed as state_after
 from support.ntfs_judges import dissect_tree, structure_judges
 from vmrescue.disk import EditSession
 from vmrescue.transaction import defragmenting
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-EVERY_CRASH = "VMRESCUE_EVERY_CRASH" in os.environ  # each step with each policy; else every second with one in turn
+EVERY_CRASH = whole("VMRESCUE_EVERY_CRASH")  # each step with each policy; else every second with one in turn
 
 
 def prepare(path: Path) -> None:
@@ -55,17 +56,21 @@ def test_power_may_fail_at_any_step(quick_folder: Path, monkeypatch: pytest.Monk
     assert done.commits > 4
     steps = range(len(recording.actions) + 1)
     tried = product(steps, POLICIES) if EVERY_CRASH else ((at, POLICIES[at % len(POLICIES)]) for at in steps[::4])
-    places, number = set(), 0
-    for number, (after, policy) in enumerate(tried, 1):
+    places, seen = set(), set()
+    for after, policy in tried:
+        state = state_after(recording, after, policy)
+        if state.print_of() in seen:
+            continue
+        seen.add(state.print_of())
         shutil.rmtree(crashed, ignore_errors=True)
-        crash(recording, after, policy, crashed)
+        state.write_to(crashed)
         left = crashed / "volume.img"
         EditSession(left).close()  # rolls back what is half done
         with opened(left) as volume:
             assert volume.check() == []
             assert tree_of(volume) == tree
             places.add(tuple(volume.file_extents("two")))
-        if number % 40 == 0:
+        if len(seen) % 40 == 0:
             structure_judges(left)
-    print(f"{number} crashes in {len(recording.actions)} actions; the largest file lay in {len(places)} ways")
+    print(f"{len(seen)} crashes in {len(recording.actions)} actions; the largest file lay in {len(places)} ways")
     assert len(places) > 4

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from defrag.volumes import fragmented, measured
 from ntfs.volumes import MIB, opened
+from support.campaign import count
 from support.endings import duration_of, start, status_of
 from support.ntfs_judges import all_judges, dissect_tree, structure_judges
 from vmrescue.disk import EditSession, journal_folder
@@ -18,8 +19,8 @@ from vmrescue.disk import EditSession, journal_folder
 if TYPE_CHECKING:
     from pathlib import Path
 
-ROUNDS = int(os.environ.get("VMRESCUE_KILL_ROUNDS", "5"))  # 50 in a campaign by hand
-FILES = int(os.environ.get("VMRESCUE_DEFRAG_FILES", "400"))
+ROUNDS = count("VMRESCUE_KILL_ROUNDS", 5)  # 50 in a campaign by hand
+FILES = count("VMRESCUE_DEFRAG_FILES", 200)
 WORDS = ("defrag", "--free-space", "--yes", "--quiet")
 
 
@@ -30,15 +31,15 @@ def anew(built: Path, path: Path) -> None:
 
 def wait(path: Path, number: int, seconds: float) -> None:
     """Until the moves have begun, in most rounds; in every third until a transaction is being committed too."""
-    lines = len(list(journal_folder(path).glob("*.final")))
+    folder = journal_folder(path)
+    lines = len(list(folder.glob("*.final")))
     deadline = time.monotonic() + 10
-    while number % 5 and time.monotonic() < deadline and len(list(journal_folder(path).glob("*.final"))) == lines:
+    while number % 5 and time.monotonic() < deadline and len(list(folder.glob("*.final"))) == lines:
         time.sleep(0.002)
     time.sleep(seconds)
     deadline = time.monotonic() + 0.5
-    while number % 3 == 2 and time.monotonic() < deadline:
-        if any(journal_folder(path).glob("*.hot")):
-            return
+    while number % 3 == 2 and time.monotonic() < deadline and not any(folder.glob("*.hot")):
+        time.sleep(0.0005)  # the command needs the processor more
 
 
 def test_a_defragmentation_killed_at_any_moment_leaves_every_file_whole(quick_folder: Path) -> None:

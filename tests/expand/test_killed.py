@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import vmrescue as library
 from expand.disks import GIB, contained, disk_with_files, expected_files, seen_by_judges
+from support.campaign import count
 from support.endings import duration_of, start, wait_for_journal
 from support.images import fingerprint
 from vmrescue.disk import EditSession
@@ -17,7 +18,7 @@ from vmrescue.disk import EditSession
 if TYPE_CHECKING:
     from pathlib import Path
 
-ROUNDS = int(os.environ.get("VMRESCUE_KILL_ROUNDS", "3"))  # 50 in a campaign by hand
+ROUNDS = count("VMRESCUE_KILL_ROUNDS", 3)  # 50 in a campaign by hand
 WORDS = ("expand", "--size", "16G", "--partition", "3", "--yes", "--quiet")
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
 
+from support.campaign import whole
 from support.fault import load, names
 from support.machine import need_root
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 IN_TWO_ROUNDS = ["volume-shorter-than-its-partition"]  # its boot sector's copy is written, and then the volume grows
-RESCUE_ALL = os.environ.get("VMRESCUE_RESCUE_ALL", "")  # by hand: every fault, not each twelfth
+RESCUE_ALL = whole("VMRESCUE_RESCUE_ALL")  # by hand: every fault, not each twelfth
 
 
 @pytest.mark.parametrize("name", names())

@@ -23,6 +23,7 @@ from commands.hives import CRASH_CONTROL
 from fuzz.mutation import mutate
 from fuzz.rooms import PARSERS
 from fuzz.rooms.whole import START, STORE, SYSTEM, VOLUME
+from support.campaign import TIMES
 from support.images import fingerprint
 from support.machine import need_tool
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
     from fuzz.mutation import Seed
 
-TIMES = int(os.environ.get("VMRESCUE_CAMPAIGN", "1"))
 FIRST = int(os.environ.get("VMRESCUE_SEED", "0"))
 DOCUMENTED = {0, 1, 2, 3, 4, 5}
 SOUND = -1

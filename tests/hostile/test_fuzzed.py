@@ -5,7 +5,6 @@ VMRESCUE_CAMPAIGN multiplies the number of inputs; ``python -m fuzz`` runs longe
 
 from __future__ import annotations
 
-import os
 import secrets
 
 import pytest
@@ -17,10 +16,10 @@ from fuzz.limits import MEMORY, SECONDS, try_input
 from fuzz.regressions import Regression, regressions
 from fuzz.rooms import PARSERS
 from fuzz.strategies import inputs
+from support.campaign import TIMES
 from support.machine import missing
 from vmrescue.errors import VmRescueError
 
-TIMES = int(os.environ.get("VMRESCUE_CAMPAIGN", "1"))
 SEED = 9
 # inputs from the fixed seed; fresh ones are a third of that. Chosen so that all together take less than two minutes.
 COUNTS = {

@@ -6,7 +6,6 @@ VMRESCUE_CAMPAIGN=33 looks at 2,000 damaged volumes.
 
 from __future__ import annotations
 
-import os
 import re
 from random import Random
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 from fuzz.mutation import mutate
 from fuzz.rooms import PARSERS
 from ntfs.test_check import sound
+from support.campaign import TIMES
 from support.memory_device import MemoryDevice
 from vmrescue.errors import VmRescueError
 from vmrescue.ntfs.check import plain_directory
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from vmrescue.ntfs.check.plain_directory import PlainDirectories, Result
     from vmrescue.ntfs.plain_record import Found, PlainRecord
 
-TIMES = int(os.environ.get("VMRESCUE_CAMPAIGN", "1"))
 USED = re.compile(rb"FILE0\0\x03\0.{14}[\1\3]|INDX\x28\0\x09\0", re.DOTALL)  # records in use, and index blocks
 
 

@@ -5,7 +5,6 @@ VMRESCUE_CAMPAIGN multiplies the number of scripts.
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from pathlib import Path
 from random import Random
@@ -27,6 +26,7 @@ from ntfs.volumes import (
     windows_volume,
     write_sparse,
 )
+from support.campaign import TIMES
 from support.machine import run
 from support.ntfs_judges import all_judges, digest, mounted, mounted_tree, structure_judges
 from vmrescue.errors import RefusedError
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 NAMES = ("a", "File", "d\u00e9j\u00e0 vu", "\u4e2d\u6587", "\U0001f600")
 KINDS = ("create", "create", "create", "write", "write", "delete", "delete", "rename", "directory")
 LENGTH = 200  # edits in a script
-TIMES = int(os.environ.get("VMRESCUE_CAMPAIGN", "1"))
 RECORDS = (512, 4096)  # bytes of a sector for which mkntfs makes file records of 1 KiB, and of 4 KiB
 GEOMETRIES = [
     (cluster, sector) for sector in RECORDS for cluster in (512 << shift for shift in range(13)) if cluster >= sector

@@ -1,4 +1,4 @@
-"""The content of a hive according to independent readers: hivexml, reglookup, dissect.regf."""
+"""The content of a hive according to independent readers: hivexml, reglookup, dissect.regf, and others on request."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 from dissect.regf import regf
 
+from registry.more_judges import assert_chkreg_is_content, assert_regtree_agrees
 from support.machine import need_tool, run
 from vmrescue.registry import ValueType
 from vmrescue.registry.path import split
@@ -34,10 +35,12 @@ def content_of(hive: Hive, top: str = "") -> Content:
 
 
 def assert_judges_agree(path: Path, content: Content) -> None:
-    """Asserts that all three readers find exactly this content in the hive at `path`."""
+    """Asserts that all readers find exactly this content in the hive at `path`, and Microsoft's checker no fault."""
     assert_dissect_agrees(path.read_bytes(), content)
     assert_hivexml_agrees(path, content)
     assert_reglookup_agrees(path, content)
+    assert_regtree_agrees(path, content)
+    assert_chkreg_is_content(path)
 
 
 def assert_dissect_agrees(data: bytes, content: Content) -> None:

@@ -6,7 +6,6 @@ VMRESCUE_CAMPAIGN multiplies the number of random ones.
 from __future__ import annotations
 
 import functools
-import os
 import random
 import struct
 import time
@@ -21,13 +20,13 @@ from hypothesis import strategies as st
 from registry.samples import boot_store, values_that_share_a_cell
 from registry.test_check import Damaged
 from registry.test_recovery import entry, new_dirty, old_dirty, with_field
+from support.campaign import TIMES
 from vmrescue.errors import FormatError, UsageError, VmRescueError
 from vmrescue.registry import Hive, RecoveryError, ValueType, export_reg, recover
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-TIMES = int(os.environ.get("VMRESCUE_CAMPAIGN", "1"))
 SECONDS, TIMES_THE_SIZE = 8, 60
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import random
 from typing import TYPE_CHECKING
 
 import pytest
 
 from registry.samples import boot_store, windows_7_hive, windows_10_system
+from support.campaign import TIMES
 from vmrescue.errors import VmRescueError
 from vmrescue.registry import Hive, check
 from vmrescue.registry.plain import PlainCells
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from vmrescue.registry.check import Problem
     from vmrescue.registry.key_node import KeyNode
 
-TIMES = int(os.environ.get("VMRESCUE_CAMPAIGN", "1"))
 FIRST_BIN = 4096
 
 

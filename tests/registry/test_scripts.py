@@ -5,7 +5,6 @@ VMRESCUE_CAMPAIGN multiplies the number of scripts.
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,13 +16,12 @@ from hypothesis import strategies as st
 from registry.judges import assert_judges_agree, assert_same, content_of
 from registry.samples import boot_store, hive_with_everything, windows_7_hive, windows_10_system
 from registry.scripts import STEPS, Step, do
+from support.campaign import TIMES
 from support.real_data import corpus
 from vmrescue.registry import Hive, hive_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-TIMES = int(os.environ.get("VMRESCUE_CAMPAIGN", "1"))
 
 
 def renamed_by_windows_10() -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 import build
 import layouts
 import vmrescue
+from support.campaign import whole
 from support.machine import need_root, need_tools
 from vmrescue.checks.rules import CHECKS
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from layouts import Layout
 
-ALL = os.environ.get("VMRESCUE_LAYOUTS", "")  # by hand: each of them
+ALL = whole("VMRESCUE_LAYOUTS")  # by hand: each of them
 SOME = ("2008-r2-one-partition", "8.1", "2012-r2-gen-2", "10-recovery-behind", "2025-gen-2")  # each order of partitions
 
 

@@ -5,7 +5,6 @@ A few by default; all that the issue asks for with ``VMRESCUE_MUTATIONS=500``.
 
 from __future__ import annotations
 
-import os
 import random
 from functools import cache
 from pathlib import Path
@@ -16,13 +15,14 @@ import pytest
 
 import vmrescue
 from rehearsal.mutations import all_of
+from support.campaign import count
 from support.images import sample
 from support.machine import need_root, run
 
 if TYPE_CHECKING:
     from rehearsal.mutations import Mutation
 
-COUNT = int(os.environ.get("VMRESCUE_MUTATIONS", "8"))
+COUNT = count("VMRESCUE_MUTATIONS", 8)
 SAMPLES = {1: "gen1-broken", 2: "gen2-healthy"}  # neither has a fault on the boot path
 
 

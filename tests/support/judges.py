@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 NPM = "npm "  # begins the name of a package of npm's
 FETCHED = "backports "  # of one that `debian_judges.py` fetches; any other is Debian's
+OWN = "yours: "  # begins the name of a variable: what a user may have, and CI has not
 PLACES = ":/usr/sbin:/sbin"  # where tools for disks lie, which a user's PATH may not name
 COREUTILS = frozenset({"cp", "dd", "env", "sha256sum", "split", "sync", "truncate"})  # these judge nothing
 
@@ -53,6 +54,12 @@ def firmware(name: str) -> str | None:
     """A firmware for QEMU, among those that Debian's packages have."""
     path = Path("/usr/share/OVMF") / name
     return str(path) if path.exists() else None
+
+
+def of_the_users(name: str) -> str | None:
+    """What may not be given away with the project: the file that a variable names, ``VMRESCUE_CHKREG``."""
+    path = os.environ.get(f"VMRESCUE_{Path(name).stem.upper()}", "")
+    return path if Path(path).is_file() else None
 
 
 @dataclass(frozen=True)
@@ -135,6 +142,8 @@ JUDGES = {
             fetched,
         ),
         Judge("ntfs", f"{FETCHED}linux-image-cloud-amd64", "the same, by the newer driver of Linux 7.1", fetched),
+        Judge("regtree", "registry-tools", "every key and value of a plain hive, as Samba reads it"),
+        Judge("chkreg.exe", f"{OWN}VMRESCUE_CHKREG", "whether Microsoft finds a hive sound", of_the_users),
         Judge("azurite-blob", f"{NPM}azurite@3", "plays Azure's blob storage"),
         Judge("mandoc", "mandoc", "whether the man pages are sound, and what they show"),
         Judge("chromium", "chromium", "shows the HTML reports"),
@@ -169,7 +178,7 @@ def used() -> dict[str, list[str]]:
 
 def debian_packages() -> list[str]:
     """All that Debian has, each once."""
-    return sorted({judge.package for judge in JUDGES.values() if not judge.package.startswith((NPM, FETCHED))})
+    return sorted({judge.package for judge in JUDGES.values() if not judge.package.startswith((NPM, FETCHED, OWN))})
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ import pytest
 import vmrescue
 from defrag.test_crash import prepare
 from ntfs.volumes import opened, tree_of
+from support.campaign import TIMES
 from support.endings import duration_of, start, status_of, wait_for_journal
 from support.images import fingerprint, sample, sha256
 from support.machine import need_root, run
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-TIMES = int(os.environ.get("VMRESCUE_CAMPAIGN", "1"))
 SEED = int(os.environ.get("VMRESCUE_SEED", "20261125"))
 SIGNALS = 3 * TIMES  # for each command: SIGKILL, SIGTERM and SIGINT in turn
 MORE_SIGNALS = {"repair": 6 * TIMES}  # of what is done most, and quickly
