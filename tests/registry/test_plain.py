@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vmrescue.registry.check import Problem
-    from vmrescue.registry.key_node import KeyNode
 
 FIRST_BIN = 4096
 
@@ -33,8 +32,7 @@ def verdict(data: bytes) -> list[Problem] | str:
 def in_full(data: bytes) -> list[Problem] | str:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(check, "_KNOWN", {})
-        patch.setattr(PlainCells, "takes_values", lambda *_: False)
-        patch.setattr(PlainCells, "take_subkeys", lambda *_: None)
+        patch.setattr(PlainCells, "take", lambda *_: None)
         return verdict(data)
 
 
@@ -67,14 +65,14 @@ def test_nearly_all_keys_of_a_real_hive_are_plain(real: Callable[[], bytes], mon
     data = real()
     expected = in_full(data)
     taken: list[int] = []
-    take = PlainCells.take_subkeys
+    take = PlainCells.take
 
-    def counted(plain: PlainCells, key: int, node: KeyNode) -> list[int] | None:
-        found = take(plain, key, node)
-        taken.extend(found or ())
+    def counted(plain: PlainCells, key: int) -> list[int] | None:
+        found = take(plain, key)
+        taken.extend(() if found is None else [key])
         return found
 
-    monkeypatch.setattr(PlainCells, "take_subkeys", counted)
+    monkeypatch.setattr(PlainCells, "take", counted)
     monkeypatch.setattr(check, "_KNOWN", {})
     assert verdict(data) == expected
     assert len(taken) > 0.95 * sum(1 for _ in Hive(data).walk())

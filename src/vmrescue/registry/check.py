@@ -11,14 +11,15 @@ import hashlib
 from collections import Counter
 from contextlib import contextmanager
 from enum import IntEnum
+from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmrescue.errors import FormatError
 from vmrescue.progress import work
 from vmrescue.registry import key_node, key_value, names, security, subkey_list
-from vmrescue.registry.cells import BINS, NIL, SIZE
+from vmrescue.registry.cells import BINS, NIL
 from vmrescue.registry.key import LINK_VALUE
-from vmrescue.registry.plain import OWNED, Marks, PlainCells
+from vmrescue.registry.plain import OWNED, USED, Marks, PlainCells, numbers
 from vmrescue.registry.space import BIN_HEADER, LEAST, bin_size
 from vmrescue.registry.subkey_edit import Leaf
 from vmrescue.upcase import upper
@@ -88,6 +89,7 @@ class _Checker:
         self._layered = layered
         self.problems: list[Problem] = []
         self._raw = raw
+        self._sizes = numbers(raw)
         self._marks = Marks(cells.bins_size)
         self._descriptors: Counter[int] = Counter()  # key security cell -> number of keys that refer to it
 
@@ -104,42 +106,42 @@ class _Checker:
             offset += size
 
     def _cells_of_bin(self, offset: int, end: int) -> None:
-        size_at, raw, use = SIZE.unpack_from, self._raw, self._marks.use
+        sizes, states = self._sizes, self._marks.states
         while offset < end:
-            (size,) = size_at(raw, offset)
-            length = abs(size)
-            if length < LEAST or length & 7 or offset + length > end:
+            size = sizes[offset >> 2]
+            length = -size if size < 0 else size
+            if length & 7 or length < LEAST or offset + length > end:
                 self._report(offset, "cell", f"has the size {size}; {end - offset} bytes are left in its bin")
                 return
             if size < 0:
-                use(offset)
+                states[offset >> 3] = USED
             offset += length
 
     def keys(self, root: int) -> None:
         """Checks the tree of keys, from the root down."""
         if not self._own(root, "base block", -BINS):
             return
-        with self._noting():
-            self._tree(root, key_node.read(self._cells, root))
+        self._tree(root)
 
-    def _tree(self, root: int, node: KeyNode) -> None:
-        plain = None if self._layered else PlainCells(self._raw, self._marks, self._minor)
-        waiting = [(root, node, False)]  # with what `plain` has said of each already
+    def _tree(self, root: int) -> None:
+        plain = None if self._layered else PlainCells(self._raw, self._marks, self._minor, self._descriptors)
+        waiting = [(root, False)]  # keys, with whether `plain` has looked at their names and flags
         while waiting:
-            key, node, is_plain = waiting.pop()
+            key, is_plain = waiting.pop()
+            if is_plain and plain and (subkeys := plain.take(key)) is not None:
+                waiting += zip(subkeys, repeat(True))
+                continue
             try:
-                if not is_plain or node.access_bits & key_node.LAYER:
-                    self._flags(key, node, key == root)
-                    self._name(key, node, key == root)
+                node = key_node.read(self._cells, key)
+                self._flags(key, node, key == root)
+                self._name(key, node, key == root)
+                if plain and not is_plain and (subkeys := plain.take(key)) is not None:
+                    waiting += zip(subkeys, repeat(True))
+                    continue
                 self._descriptors[node.security] += 1
                 self._class(key, node)
-                if not (plain and node.value_count and plain.takes_values(node)):
-                    self._values(key, node)
-                subkeys = plain.take_subkeys(key, node) if plain and node.subkey_count else None
-                if plain and subkeys is not None:
-                    waiting += [(subkey, plain.node(subkey), True) for subkey in subkeys]
-                else:
-                    waiting += [(subkey, below, False) for subkey, below in self._subkeys(key, node)]
+                self._values(key, node)
+                waiting += [(subkey, False) for subkey in self._subkeys(key, node)]
             except FormatError as error:
                 self._note(error)
 
@@ -238,11 +240,11 @@ class _Checker:
             form = "big data" if len(cells) > 1 else "one cell"
             self._report(offset, "key value", f"has its {value.size} bytes as {form} in version 1.{self._minor}")
 
-    def _subkeys(self, key: int, node: KeyNode) -> list[tuple[int, KeyNode]]:
-        """Checks the list of a key's subkeys; returns those that belong to no other list, as (cell, node)."""
+    def _subkeys(self, key: int, node: KeyNode) -> list[int]:
+        """Checks the list of a key's subkeys; returns those that belong to no other list."""
         if not node.subkey_count:
             return []
-        own: list[tuple[int, KeyNode]] = []
+        own: list[int] = []
         count, last, longest, longest_class = 0, b"", 0, 0
         for leaf in self._leaves(key, node):
             for subkey, hint in zip(leaf.keys, leaf.hints, strict=True):
@@ -259,7 +261,7 @@ class _Checker:
                     last = order
                     longest = max(longest, names.length(name))
                     longest_class = max(longest_class, below.class_length)
-                    own.append((subkey, below))
+                    own.append(subkey)
                 except FormatError as error:
                     self._note(error)
         if count != node.subkey_count:

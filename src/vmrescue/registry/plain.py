@@ -1,69 +1,80 @@
 """The fast part of a hive's check: a key's values and subkeys, in one pass over the bytes, without objects.
 
-It handles plain keys, as nearly all are: names in ASCII, data inline or in one cell, lists in order. If everything
-about a key is plain and right, it records the key as the owner of its cells. Otherwise it changes nothing, and `check`
-examines the key in full. So it cannot miss a problem: it only confirms that all is right. Source: that of `check`.
+It handles plain keys, as nearly all are: names in ASCII, data inline or in one cell, lists in order, no class name. If
+everything about a key is plain and right, it records the key as the owner of its cells. Otherwise it changes nothing,
+and `check` examines the key in full. So it cannot miss a problem: it only confirms that all is right. Source: that of
+`check`.
 """
 
 from __future__ import annotations
 
 import struct
+import sys
+from array import array
+from itertools import repeat
 from operator import mul
 from typing import TYPE_CHECKING
 
-from vmrescue.registry import key_node, key_value, names, subkey_list
+from vmrescue.registry import key_node, key_value, names
 from vmrescue.registry.cells import NIL
 
 if TYPE_CHECKING:
-    from vmrescue.registry.key_node import KeyNode
+    from collections import Counter
 
 FREE, USED, OWNED = range(3)  # states of an offset: no cell in use begins here; a cell in use; one that has an owner
-_SIZE = struct.Struct("<i")
-_VALUE = struct.Struct("<i2sHIIIH")  # the cell's size; of a key value: signature, name, size, data, type, flags
 _LIST = struct.Struct("<i2sH")  # the cell's size; of a list of subkeys: signature, count
+# The cell's size; of a key value: signature, name, size, data, flags.
+_VALUE = struct.Struct("<i2sHII4xH")
 # The cell's size; of a key node: signature, flags, parent, lengths of name and class name.
 _NODE = struct.Struct("<i2sH12xI52xHH")
+# Of a key node in its cell: flags, access bits, subkeys, their list, values, their list, security, class name, largest
+# name of a subkey, largest class name, name and data of a value, length of the class name.
+_KEY = struct.Struct("<6xH8xI4xI4xI4xIIIIH2xIII6xH")
 _VALUE_NAME, _NODE_NAME, _ENTRIES = 4 + key_value.LAYOUT.size, 4 + key_node.LAYOUT.size, 8
 _ODD = key_node.HIVE_EXIT | key_node.HIVE_ENTRY | key_node.NO_DELETE | key_node.PREDEF_HANDLE
+_NO_VALUES = key_node.SYM_LINK | key_node.PREDEF_HANDLE
 _POWERS = tuple(pow(37, exponent, 1 << 32) for exponent in range(255, -1, -1))  # for the hash of a name
+_WIDTH = {b"lf": 2, b"lh": 2, b"li": 1}  # numbers of an entry
+MOST_NAMES = 1 << 14  # names of keys that are kept: the same ones are in hundreds of places
+
+
+def numbers(raw: bytes) -> memoryview | array[int]:
+    """A hive's bins as signed numbers of four bytes, which is what the sizes of cells are."""
+    if sys.byteorder == "little":
+        return memoryview(raw).cast("i")
+    found = array("i", raw)
+    found.byteswap()
+    return found
 
 
 class Marks:
-    """The state of each cell of a hive: whether it is in use, and whether it has an owner."""
+    """The state of each cell of a hive: whether it is in use, and whether it has an owner.
+
+    Attributes:
+        states: one for each place at which a cell can begin, which are the multiples of 8.
+    """
 
     def __init__(self, bins_size: int) -> None:
-        self._states = bytearray(bins_size >> 3)  # cells begin at multiples of 8
-
-    def use(self, offset: int) -> None:
-        self._states[offset >> 3] = USED
+        self.states = bytearray(bins_size >> 3)
 
     def state(self, offset: int) -> int:
         """The state of the cell at an offset; `FREE` if no cell can begin there."""
         place = offset >> 3
-        return FREE if offset & 7 or place >= len(self._states) else self._states[place]
+        return FREE if offset & 7 or place >= len(self.states) else self.states[place]
 
     def take(self, offset: int) -> bool:
         """Marks a cell in use as owned. False if it is not in use or owned already."""
         if self.state(offset) != USED:
             return False
-        self._states[offset >> 3] = OWNED
-        return True
-
-    def take_all(self, offsets: list[int]) -> bool:
-        """Marks all these cells as owned, or none of them and returns False."""
-        for number, offset in enumerate(offsets):
-            if not self.take(offset):
-                for taken in offsets[:number]:
-                    self._states[taken >> 3] = USED
-                return False
+        self.states[offset >> 3] = OWNED
         return True
 
     def lost(self) -> list[int]:
         """The cells in use without an owner, in order."""
-        found, place = [], self._states.find(USED)
+        found, place = [], self.states.find(USED)
         while place >= 0:
             found.append(place << 3)
-            place = self._states.find(USED, place + 1)
+            place = self.states.find(USED, place + 1)
         return found
 
 
@@ -74,135 +85,172 @@ class PlainCells:
         raw: the bins.
         marks: the states of the cells; owned cells are marked there.
         minor: the hive's version is 1.`minor`.
+        descriptors: by the cell of a security descriptor, the number of keys that refer to it; plain keys are added.
     """
 
-    def __init__(self, raw: bytes, marks: Marks, minor: int) -> None:
+    def __init__(self, raw: bytes, marks: Marks, minor: int, descriptors: Counter[int]) -> None:
         self._raw = raw
-        self._marks = marks
+        self._sizes = numbers(raw)
+        self._states = marks.states
+        self._descriptors = descriptors
         self._longest_data = key_value.SEGMENT if minor >= key_value.BIG_DATA_MINOR else 1 << 31
+        self._names: dict[bytes, tuple[bytes, int] | None] = {}
 
-    def node(self, offset: int) -> KeyNode:
-        """The key node in a cell, which must have one."""
-        return key_node.KeyNode._make(key_node.LAYOUT.unpack_from(self._raw, offset + 4))
+    def take(self, key: int) -> list[int] | None:
+        """The subkeys of a key, if all that it has is plain and right; else None.
 
-    def takes_values(self, node: KeyNode) -> bool:
-        """Whether all values of a key that has values are plain and right; their cells are then marked as owned."""
-        try:
-            return self._takes_values(node)
-        except struct.error:  # a cell at the hive's end is too short
-            return False
+        Its own name and flags are looked at with its parent's list. The cells of its values, of its list and of its
+        subkeys are then marked as owned.
 
-    def _takes_values(self, node: KeyNode) -> bool:
-        raw, listed, count = self._raw, node.value_list, node.value_count
-        if node.flags & (key_node.SYM_LINK | key_node.PREDEF_HANDLE) or self._marks.state(listed) != USED:
-            return False
-        if -_SIZE.unpack_from(raw, listed)[0] < 4 + 4 * count:
-            return False
-        offsets = struct.unpack_from(f"<{count}I", raw, listed + 4)
-        cells = [listed, *offsets]
-        seen: set[bytes] = set()
-        state, most_name, most_data = self._marks.state, node.max_value_name // 2, node.max_value_data
-        for offset in offsets:
-            if state(offset) != USED:
-                return False
-            room, signature, length, stored, data, _, flags = _VALUE.unpack_from(raw, offset)
-            name = raw[offset + _VALUE_NAME : offset + _VALUE_NAME + length].upper()
-            known = flags == key_value.COMP_NAME or (not flags and not length)
-            if signature != b"vk" or not known or length > most_name or _VALUE_NAME + length > -room:
-                return False
-            if name in seen or not name.isascii():
-                return False
-            seen.add(name)
-            size = stored & ~key_value.INLINE
-            if size > most_data:
-                return False
-            if stored & key_value.INLINE:
-                if size > key_value.INLINE_MOST:
-                    return False
-            elif not size:
-                if data != NIL:
-                    return False
-            else:
-                if size > self._longest_data or state(data) != USED or size > -_SIZE.unpack_from(raw, data)[0] - 4:
-                    return False
-                cells.append(data)
-        return self._marks.take_all(cells)
-
-    def take_subkeys(self, key: int, node: KeyNode) -> list[int] | None:
-        """The subkeys of a key that has subkeys, if its list and their names are plain and right; else None.
-
-        The cells of the list and of the subkeys are then marked as owned.
+        Args:
+            key: a cell that has a key node.
         """
+        taken: list[int] = []  # places in the states
         try:
-            return self._take_subkeys(key, node)
-        except struct.error:
-            return None
+            subkeys = self._take(key, taken)
+        except (struct.error, IndexError):  # an offset behind the hive's end, or a cell at its end that is too short
+            subkeys = None
+        if subkeys is None:
+            for place in taken:
+                self._states[place] = USED
+        return subkeys
 
-    def _take_subkeys(self, key: int, node: KeyNode) -> list[int] | None:
-        cells: list[int] = []
-        offsets: list[int] = []
-        hints: list[tuple[bytes, int]] = []
-        for leaf in self._leaves(node.subkey_list):
-            found = self._leaf(leaf)
-            if found is None:
+    def _take(self, key: int, taken: list[int]) -> list[int] | None:
+        (
+            flags,
+            access_bits,
+            subkey_count,
+            subkey_list,
+            value_count,
+            value_list,
+            security,
+            class_name,
+            most_subkey,
+            most_class,
+            most_name,
+            most_data,
+            class_length,
+        ) = _KEY.unpack_from(self._raw, key)
+        if access_bits & key_node.LAYER or class_length or class_name != NIL:
+            return None
+        if value_count:
+            if flags & _NO_VALUES or not self._values(value_list, value_count, most_name // 2, most_data, taken):
                 return None
-            cells.append(leaf)
-            offsets += found[0]
-            hints += found[1]
-            if len(offsets) > min(node.subkey_count, len(self._raw) // subkey_list.LEAST_KEY_CELL):
-                return None  # a damaged list may have the same leaf many times
-        if not cells or len(offsets) != node.subkey_count:
+        elif value_list != NIL:
             return None
-        if cells[0] != node.subkey_list:
-            cells.append(node.subkey_list)
-        if not self._in_order(key, node, offsets, hints):
-            return None
-        return offsets if self._marks.take_all(cells + offsets) else None
+        subkeys: list[int] = []
+        if subkey_count:
+            most = min(most_subkey // 2, names.MAX_KEY_NAME)
+            last = b""
+            for leaf in self._leaves(subkey_list, taken):
+                end = self._leaf(leaf, key, last, most, most_class, subkeys, taken)
+                if end is None:
+                    return None
+                last = end
+            if len(subkeys) != subkey_count:
+                return None
+        self._descriptors[security] += 1
+        return subkeys
 
-    def _in_order(self, key: int, node: KeyNode, offsets: list[int], hints: list[tuple[bytes, int]]) -> bool:
-        """Whether subkeys are sorted by name, have right hints, and name the key as their parent."""
-        raw, state, last = self._raw, self._marks.state, b""
-        most_name, most_class = min(node.max_subkey_name // 2, names.MAX_KEY_NAME), node.max_subkey_class
-        for offset, (kind, hint) in zip(offsets, hints, strict=True):
-            if state(offset) != USED:
+    def _values(self, listed: int, count: int, most_name: int, most_data: int, taken: list[int]) -> bool:
+        """Whether the values of a list are plain, and as large as their key says at most."""
+        raw, states, sizes, longest = self._raw, self._states, self._sizes, self._longest_data
+        unpack, take = _VALUE.unpack_from, taken.append
+        place = listed >> 3
+        if listed & 7 or states[place] != USED or -sizes[listed >> 2] < 4 + 4 * count:
+            return False
+        states[place] = OWNED
+        take(place)
+        found = []
+        for offset in struct.unpack_from(f"<{count}I", raw, listed + 4):
+            place = offset >> 3
+            if offset & 7 or states[place] != USED:
                 return False
-            room, signature, flags, parent, length, class_length = _NODE.unpack_from(raw, offset)
-            if signature != b"nk" or parent != key or flags & _ODD or not flags & key_node.COMP_NAME:
+            states[place] = OWNED
+            take(place)
+            room, signature, length, size, data, flags = unpack(raw, offset)
+            end = offset + _VALUE_NAME + length
+            if signature != b"vk" or length > most_name or end > offset - room or (flags != 1 and (flags or length)):
                 return False
-            name = raw[offset + _NODE_NAME : offset + _NODE_NAME + length]
-            if not 0 < length <= most_name or class_length > most_class or _NODE_NAME + length > -room:
+            found.append(raw[end - length : end])
+            if size & key_value.INLINE:
+                if size & ~key_value.INLINE > most_data or size & ~key_value.INLINE > key_value.INLINE_MOST:
+                    return False
+            elif size:
+                place = data >> 3
+                if data & 7 or states[place] != USED or size > most_data or size > longest:
+                    return False
+                if size > -sizes[data >> 2] - 4:
+                    return False
+                states[place] = OWNED
+                take(place)
+            elif data != NIL:
                 return False
-            if not name.isascii() or not name[0] or b"\\" in name:
-                return False
-            upper = name.upper()
-            if upper <= last:
-                return False
-            if kind == b"lh" and hint != sum(map(mul, upper, _POWERS[-length:])) & 0xFFFFFFFF:
-                return False
-            if kind == b"lf" and hint != int.from_bytes(name[:4], "little"):
-                return False
-            last = upper
-        return True
+        return b"".join(found).isascii() and (count == 1 or len(set(map(bytes.upper, found))) == count)
 
-    def _leaves(self, offset: int) -> tuple[int, ...]:
+    def _leaves(self, offset: int, taken: list[int]) -> tuple[int, ...]:
         """The leaves of a list; the list itself if it is not split; empty if it is no list."""
-        if self._marks.state(offset) != USED:
+        place = offset >> 3
+        if offset & 7 or self._states[place] != USED:
             return ()
         room, signature, count = _LIST.unpack_from(self._raw, offset)
         if signature != b"ri":
             return (offset,)
         if _ENTRIES + 4 * count > -room:
             return ()
+        self._states[place] = OWNED
+        taken.append(place)
         return struct.unpack_from(f"<{count}I", self._raw, offset + _ENTRIES)
 
-    def _leaf(self, offset: int) -> tuple[tuple[int, ...], list[tuple[bytes, int]]] | None:
-        """The subkeys in a leaf, and (signature, hint) of each; None if it is no plain leaf."""
-        if self._marks.state(offset) != USED:
+    def _leaf(
+        self, leaf: int, key: int, last: bytes, most_name: int, most_class: int, subkeys: list[int], taken: list[int]
+    ) -> bytes | None:
+        """Adds the subkeys of a leaf whose names are sorted behind `last`, have right hints, and are in their key.
+
+        Returns the last one's name in upper case; None if something is not plain.
+        """
+        raw, states, unpack, known, take = self._raw, self._states, _NODE.unpack_from, self._names, taken.append
+        place = leaf >> 3
+        if leaf & 7 or states[place] != USED:
             return None
-        room, signature, count = _LIST.unpack_from(self._raw, offset)
-        width = {b"lf": 2, b"lh": 2, b"li": 1}.get(signature)
+        room, kind, count = _LIST.unpack_from(raw, leaf)
+        width = _WIDTH.get(kind)
         if width is None or not count or _ENTRIES + 4 * width * count > -room:
             return None
-        entries = struct.unpack_from(f"<{width * count}I", self._raw, offset + _ENTRIES)
-        hints = entries[1::2] if width == 2 else (0,) * count
-        return entries[::width], [(signature, hint) for hint in hints]
+        states[place] = OWNED
+        take(place)
+        entries = struct.unpack_from(f"<{width * count}I", raw, leaf + _ENTRIES)
+        hashed, hinted = kind == b"lh", kind == b"lf"
+        for offset, hint in zip(entries[::width], entries[1::2] if width == 2 else repeat(0), strict=False):
+            place = offset >> 3
+            if offset & 7 or states[place] != USED:
+                return None
+            states[place] = OWNED
+            take(place)
+            room, signature, flags, parent, length, class_length = unpack(raw, offset)
+            if signature != b"nk" or parent != key or flags & _ODD or not flags & key_node.COMP_NAME:
+                return None
+            if length > most_name or class_length > most_class or _NODE_NAME + length > -room:
+                return None
+            name = raw[offset + _NODE_NAME : offset + _NODE_NAME + length]
+            folded = known[name] if name in known else self._fold(name)
+            if folded is None or folded[0] <= last:
+                return None
+            if hashed and hint != folded[1]:
+                return None
+            if hinted and hint != int.from_bytes(name[:4], "little"):
+                return None
+            last = folded[0]
+            subkeys.append(offset)
+        return last
+
+    def _fold(self, name: bytes) -> tuple[bytes, int] | None:
+        """(the name in upper case, the hash of that); None if it is no plain name of a key."""
+        folded = None
+        if name and name[0] and name.isascii() and b"\\" not in name:
+            upper = name.upper()
+            folded = upper, sum(map(mul, upper, _POWERS[-len(upper) :])) & 0xFFFFFFFF
+        if len(self._names) >= MOST_NAMES:
+            self._names.clear()
+        self._names[name] = folded
+        return folded
