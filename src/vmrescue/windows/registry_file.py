@@ -14,7 +14,7 @@ from vmrescue.errors import FormatError, NotFoundError, VmRescueError
 from vmrescue.log import logger
 from vmrescue.plan import FileRef, RegistryData
 from vmrescue.readers.guard import reading
-from vmrescue.readers.hive.key import HiveKey
+from vmrescue.readers.hive.plain import PlainKey
 from vmrescue.readers.hive.reader import HiveReader
 from vmrescue.readers.stream import DeviceStream, StreamDevice
 from vmrescue.registry import path as key_path
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 LOG = logger("windows")
 
 
-class RegistryKey(HiveKey):
+class RegistryKey(PlainKey):
     """A key with values as typed data."""
 
     def data(self, name: str) -> RegistryData | None:

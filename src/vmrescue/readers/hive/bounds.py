@@ -18,14 +18,12 @@ from dissect.regf import RegistryHive
 from dissect.regf.regf import Cell, IndexRoot, KeyNode, KeyValue
 
 from vmrescue.errors import FormatError
+from vmrescue.readers.hive.pages import BINS, LEAST_CELL, LEAST_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
-BINS = 4096  # position of the first bin in the file
-LEAST_CELL = 8  # bytes
-LEAST_KEY = 80  # bytes of the smallest key's cell; bounds the number of keys in a hive
 TIMES_ITS_SIZE = 16  # most bytes that are read, in multiples of the hive's size
 _SIZE = struct.Struct("<i")
 _PREDEFINED = 0x40  # flag of a key: the field for the number of values has a handle instead

@@ -7,12 +7,12 @@ Source: M. Suhanov, "Windows registry file format specification": key node, key 
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from vmrescue.errors import FormatError
 from vmrescue.readers.guard import reading
-from vmrescue.readers.hive.bounds import BINS, LEAST_CELL, LEAST_KEY
 from vmrescue.readers.hive.key import Stored
+from vmrescue.readers.hive.pages import BINS, UNIT, Pages, subkey_cells
 from vmrescue.upcase import upper
 
 if TYPE_CHECKING:
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 
     from vmrescue.readers.hive.key import HiveKey
 
-_UNIT = 4096
-_GAP = 4  # units; smaller gaps between wanted units are read too, because another read would cost as much
-_MOST_AT_ONCE = 256  # most units in one read
-_SIZE = struct.Struct("<i")
 # Key node: flags, count of subkeys, their list, count of values, their list, length of the name.
 _KEY = struct.Struct("<2xH16xI4xI4xII28xH")
 # Key value: length of the name; size of the data, with the top bit set where the data stand in the next field; type.
@@ -33,7 +29,6 @@ _NAME_IN_KEY, _NAME_IN_VALUE = 76, 20
 _ONE_BYTE_KEY, _ONE_BYTE_VALUE, _SYM_LINK = 0x20, 0x01, 0x10
 _INLINE = 0x80000000
 _LARGEST_IN_ONE_CELL = 16344
-_STRIDES = {b"li": 4, b"lf": 8, b"lh": 8}
 
 
 class Child(NamedTuple):
@@ -52,10 +47,8 @@ class Children:
     """The subkeys of a key. Pages of the hive that were read are kept as long as this object exists."""
 
     def __init__(self, key: HiveKey) -> None:
-        node = key.node
         self._hive = key.hive
-        self._pages = _Pages(node.hive.fh, node.hive.size)
-        self._own = int(node.cell.SubKeyLists[0]), int(node.cell.SubKeyCounts[0])
+        self._pages, self._own = key.pages, key.subkey_list
 
     def read(self, names: Collection[str] | None = None, subkeys: tuple[int, int] | None = None) -> Iterator[Child]:
         """Each subkey; a name that is in a damaged list twice is given once.
@@ -69,7 +62,7 @@ class Children:
         wanted = None if names is None else _Wanted(names)
         seen: set[str] = set()
         with reading(self._hive, None):
-            places = list(_subkeys(self._pages, *(subkeys or self._own)))
+            places = list(subkey_cells(self._pages, *(subkeys or self._own)))
             self._pages.fetch(places)
             for offset in places:
                 child = _child(self._pages, offset, wanted)
@@ -83,78 +76,6 @@ def children(key: HiveKey, names: Collection[str] | None = None) -> Iterator[Chi
     return Children(key).read(names)
 
 
-class _Pages:
-    """The hive's bytes; units that were read are kept."""
-
-    def __init__(self, stream: BinaryIO, size: int) -> None:
-        self.size = size
-        self._stream = stream
-        self.kept: dict[int, bytes] = {}
-
-    def read(self, position: int, length: int) -> bytes:
-        first, at = divmod(position, _UNIT)
-        page = self._page(first)
-        if at + length <= _UNIT:
-            return page[at : at + length]
-        last = (position + length - 1) // _UNIT
-        return b"".join(self._page(each) for each in range(first, last + 1))[at : at + length]
-
-    def fetch(self, offsets: list[int]) -> None:
-        """Reads the units in which these cells begin, adjacent ones in one read."""
-        last = self.size // _UNIT
-        wanted = sorted({min((BINS + offset) // _UNIT, last) for offset in offsets} - self.kept.keys())
-        runs: list[list[int]] = []
-        for number in wanted:
-            if runs and number - runs[-1][1] <= _GAP and number - runs[-1][0] < _MOST_AT_ONCE:
-                runs[-1][1] = number
-            else:
-                runs.append([number, number])
-        for first, end in runs:
-            self._stream.seek(first * _UNIT)
-            data = self._stream.read(min((end + 1) * _UNIT, self.size) - first * _UNIT)
-            for number in range(first, end + 1):
-                self.kept.setdefault(number, data[(number - first) * _UNIT : (number - first + 1) * _UNIT])
-
-    def _page(self, number: int) -> bytes:
-        page = self.kept.get(number)
-        if page is None:
-            self._stream.seek(number * _UNIT)
-            page = self.kept[number] = self._stream.read(min(_UNIT, self.size - number * _UNIT))
-        return page
-
-    def cell(self, offset: int, most: int = 1 << 20) -> bytes:
-        position = BINS + offset
-        first, at = divmod(position, _UNIT)
-        page = self.kept.get(first)
-        if page is not None and at + 4 <= _UNIT and 0 <= offset <= self.size - BINS - LEAST_CELL:
-            size = abs(_SIZE.unpack_from(page, at)[0])
-            if LEAST_CELL <= size <= _UNIT - at and position + size <= self.size:
-                return page[at + 4 : at + size]  # the usual case: a small cell in a unit that was read
-        if not 0 <= offset <= self.size - BINS - LEAST_CELL:
-            raise FormatError("cell", position, f"a place among the hive's {self.size} bytes", offset)
-        size = abs(_SIZE.unpack(self.read(position, 4))[0])
-        if not LEAST_CELL <= size <= min(self.size - position, most):
-            raise FormatError("cell", position, f"a size of {LEAST_CELL} to {self.size - position} bytes", size)
-        return self.read(position + 4, size - 4)
-
-
-def _subkeys(pages: _Pages, offset: int, count: int, depth: int = 0) -> Iterator[int]:
-    """The cells of the keys in a list."""
-    if not count:
-        return
-    cell = pages.cell(offset)
-    kind, listed = cell[:2], int.from_bytes(cell[2:4], "little")
-    if kind == b"ri" and not depth:
-        for at in range(4, min(4 + 4 * listed, len(cell) - 3), 4):
-            yield from _subkeys(pages, int.from_bytes(cell[at : at + 4], "little"), count, depth + 1)
-        return
-    stride = _STRIDES.get(kind)
-    if stride is None or listed > pages.size // LEAST_KEY:
-        raise FormatError("subkey list", BINS + offset, "a list of keys", kind)
-    for at in range(4, min(4 + stride * listed, len(cell) - 3), stride):
-        yield int.from_bytes(cell[at : at + 4], "little")
-
-
 class _Wanted:
     """The names of the values that are read: by their length, in upper case, and as they are usually spelled."""
 
@@ -164,7 +85,7 @@ class _Wanted:
         self.spelled = {name.encode("latin-1"): upper(name) for name in names}
 
 
-def _child(pages: _Pages, offset: int, wanted: _Wanted | None) -> Child:
+def _child(pages: Pages, offset: int, wanted: _Wanted | None) -> Child:
     cell = pages.cell(offset)
     if cell[:2] != b"nk" or len(cell) < _NAME_IN_KEY:
         raise FormatError("key node", BINS + offset, "the signature 'nk'", cell[:2])
@@ -179,11 +100,11 @@ def _child(pages: _Pages, offset: int, wanted: _Wanted | None) -> Child:
     return Child(name, bool(flags & _SYM_LINK), (listed, subkeys), found)
 
 
-def _add_plain_value(pages: _Pages, offset: int, wanted: _Wanted, found: dict[str, Stored]) -> bool:
+def _add_plain_value(pages: Pages, offset: int, wanted: _Wanted, found: dict[str, Stored]) -> bool:
     """Adds a value that is on one page that is here, as nearly all are, if it is asked for; False of any other."""
     position = BINS + offset
-    at = position % _UNIT
-    page = pages.kept.get(position // _UNIT)
+    at = position % UNIT
+    page = pages.kept.get(position // UNIT)
     if page is None or at + _VALUE_CELL.size > len(page):
         return False
     room, signature, length, size, place, kind, flags = _VALUE_CELL.unpack_from(page, at)
@@ -205,7 +126,7 @@ def _add_plain_value(pages: _Pages, offset: int, wanted: _Wanted, found: dict[st
     return True
 
 
-def _add_value(pages: _Pages, offset: int, wanted: _Wanted | None, found: dict[str, Stored]) -> None:
+def _add_value(pages: Pages, offset: int, wanted: _Wanted | None, found: dict[str, Stored]) -> None:
     cell = pages.cell(offset)
     if cell[:2] != b"vk" or len(cell) < _NAME_IN_VALUE:
         raise FormatError("key value", BINS + offset, "the signature 'vk'", cell[:2])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Self
 
 from vmrescue.errors import FormatError
 from vmrescue.readers.guard import reading
-from vmrescue.readers.hive.bounds import check_key, check_list
+from vmrescue.readers.hive.pages import Pages
 from vmrescue.upcase import upper
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ class HiveKey:
     """A key. `hive` is the hive's name for errors. Names are compared as in Windows, without regard to case."""
 
     def __init__(self, key: Any, hive: str) -> None:
+        from vmrescue.readers.hive.bounds import check_key
+
         check_key(key)
         self._key = key
         self._hive = hive
@@ -41,10 +43,22 @@ class HiveKey:
     def name(self) -> str:
         return str(self._key.name)
 
+    @classmethod
+    def root_of(cls, stream: BinaryIO, hive: str) -> Self:
+        """The root key of the hive in a stream."""
+        from vmrescue.readers.hive.bounds import BoundedHive
+
+        return cls(BoundedHive(stream).root(), hive)
+
     @property
-    def node(self) -> Any:
-        """dissect's object for the key."""
-        return self._key
+    def pages(self) -> Pages:
+        """The hive's bytes."""
+        return Pages(self._key.hive.fh, self._key.hive.size)
+
+    @property
+    def subkey_list(self) -> tuple[int, int]:
+        """(cell of the list of subkeys, number of subkeys)."""
+        return int(self._key.cell.SubKeyLists[0]), int(self._key.cell.SubKeyCounts[0])
 
     @property
     def hive(self) -> str:
@@ -62,6 +76,8 @@ class HiveKey:
 
     def subkeys(self) -> list[Self]:
         """The subkeys; of several with one name, in a damaged list, only the first, as in Windows."""
+        from vmrescue.readers.hive.bounds import check_list
+
         with self._reading():
             check_list(self._key)
             found: dict[str, Any] = {}
@@ -71,6 +87,8 @@ class HiveKey:
 
     def subkey(self, name: str) -> Self | None:
         from dissect.regf.exceptions import RegistryKeyNotFoundError
+
+        from vmrescue.readers.hive.bounds import check_list
 
         self._asked += 1
         if self._asked <= FEW:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, BinaryIO, Generic, TypeVar
 
 from vmrescue.errors import FormatError
 from vmrescue.readers.guard import reading
-from vmrescue.readers.hive.bounds import BoundedHive
 from vmrescue.readers.hive.key import HiveKey
 from vmrescue.readers.hive.links import LINK_VALUE, Links
 from vmrescue.upcase import upper
@@ -49,7 +48,7 @@ class HiveReader(Generic[Key]):
     @cached_property
     def root(self) -> Key:
         with reading(self._name, None):
-            return self._key(BoundedHive(self._stream).root(), self._name)
+            return self._key.root_of(self._stream, self._name)
 
     def key(self, names: Sequence[str]) -> Key | None:
         """The key that opening a path gives, links followed; None if a part of the path is missing.
