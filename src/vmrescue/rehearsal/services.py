@@ -1,4 +1,4 @@
-"""The services of a control set, read in one pass: what each is, when it starts, and what overrides that.
+"""The services of a control set, read in one pass: what each is and when it starts; of few also what else they say.
 
 Source: Microsoft, "HKLM\\SYSTEM\\CurrentControlSet\\Services Registry Tree"; for StartOverride what Windows 10 stores.
 """
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmrescue.readers.hive.children import Child
+    from vmrescue.readers.hive.key import Stored
     from vmrescue.windows.registry_file import RegistryFile
 
 BOOT, SYSTEM, AUTOMATIC, ON_DEMAND, DISABLED = range(5)  # Start
 IGNORED, LOGGED, SEVERE, CRITICAL = range(4)  # ErrorControl
 DRIVER_TYPES = (1, 2, 8)  # kernel driver, file system driver, recognizer of file systems
-ASKED = ("Type", "Start", "ErrorControl", "Group", "Tag", "ImagePath")
+OF_ALL, OF_SOME = ("Type", "Start"), ("ErrorControl", "Group", "Tag", "ImagePath")
 
 
 class Service:
@@ -33,48 +34,39 @@ class Service:
         subkeys: where those are, and how many; among them may be StartOverride.
     """
 
-    def __init__(self, child: Child) -> None:
+    def __init__(self, child: Child, keys: Children) -> None:
         self.name = child.name
         self.subkeys = child.subkeys
-        self._values = child.values
+        self._child = child
+        self._keys = keys
+
+    @cached_property
+    def _others(self) -> dict[str, Stored]:
+        return self._keys.values(self._child, OF_SOME)
 
     @property
     def type(self) -> int | None:
-        return self._number("TYPE")
+        return _number(self._child.values.get("TYPE"))
 
     @property
     def start(self) -> int | None:
-        return self._number("START")
+        return _number(self._child.values.get("START"))
 
     @property
     def error_control(self) -> int | None:
-        return self._number("ERRORCONTROL")
+        return _number(self._others.get("ERRORCONTROL"))
 
     @property
     def group(self) -> str:
-        return self._text("GROUP")
+        return _text(self._others.get("GROUP"))
 
     @property
     def tag(self) -> int | None:
-        return self._number("TAG")
+        return _number(self._others.get("TAG"))
 
     @property
     def image(self) -> str:
-        return self._text("IMAGEPATH")
-
-    def _number(self, name: str) -> int | None:
-        """A DWORD, as nearly all are; `RegistryData` tells for the others."""
-        stored = self._values.get(name)
-        if stored is None or (stored.type == ValueType.DWORD and len(stored.raw) == 4):
-            return stored and int.from_bytes(stored.raw, "little")
-        value = RegistryData(*stored).data
-        return value if isinstance(value, int) else None
-
-    def _text(self, name: str) -> str:
-        stored = self._values.get(name)
-        if stored is None or stored.type not in (ValueType.SZ, ValueType.EXPAND_SZ):
-            return ""
-        return stored.raw[: len(stored.raw) & ~1].decode("utf-16-le", "replace").partition("\0")[0]
+        return _text(self._others.get("IMAGEPATH"))
 
     @property
     def is_boot_driver(self) -> bool:
@@ -85,6 +77,20 @@ class Service:
     def path(self) -> str:
         """Where its file lies, as Windows would write it; the usual place where ImagePath says nothing."""
         return self.image or f"System32\\drivers\\{self.name}.sys"
+
+
+def _number(stored: Stored | None) -> int | None:
+    """A DWORD, as nearly all are; `RegistryData` tells for the others."""
+    if stored is None or (stored.type == ValueType.DWORD and len(stored.raw) == 4):
+        return stored and int.from_bytes(stored.raw, "little")
+    value = RegistryData(*stored).data
+    return value if isinstance(value, int) else None
+
+
+def _text(stored: Stored | None) -> str:
+    if stored is None or stored.type not in (ValueType.SZ, ValueType.EXPAND_SZ):
+        return ""
+    return stored.raw[: len(stored.raw) & ~1].decode("utf-16-le", "replace").partition("\0")[0]
 
 
 class Services:
@@ -101,7 +107,7 @@ class Services:
             raise NotFoundError(f"{control_set} has no key Services")
         self._overrides: dict[str, dict[str, int]] = {}
         self._keys = Children(key)
-        found = (Service(child) for child in self._keys.read(ASKED) if not child.is_link)
+        found = (Service(child, self._keys) for child in self._keys.read(OF_ALL) if not child.is_link)
         self._by_name = {upper(service.name): service for service in found}
 
     def find(self, name: str) -> Service | None:

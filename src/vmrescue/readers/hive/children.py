@@ -34,12 +34,13 @@ _LARGEST_IN_ONE_CELL = 16344
 class Child(NamedTuple):
     """A subkey: its name, whether it is a symbolic link, its own subkeys, and the requested values.
 
-    `values` has upper-cased names. `subkeys`: (cell of its list of subkeys, number of subkeys).
+    `values` has upper-cased names. `subkeys` and `listed`: (cell of its list of subkeys, or of values; their number).
     """
 
     name: str
     is_link: bool
     subkeys: tuple[int, int]
+    listed: tuple[int, int]
     values: dict[str, Stored]
 
 
@@ -70,6 +71,11 @@ class Children:
                     seen.add(upper(child.name))
                     yield child
 
+    def values(self, child: Child, names: Collection[str]) -> dict[str, Stored]:
+        """Further values of a child, by upper-cased names. Raises as `read`."""
+        with reading(self._hive, None):
+            return _values(self._pages, child.listed, _Wanted(names))
+
 
 def children(key: HiveKey, names: Collection[str] | None = None) -> Iterator[Child]:
     """Each subkey of a key, with its values of these names. Raises FormatError."""
@@ -91,39 +97,43 @@ def _child(pages: Pages, offset: int, wanted: _Wanted | None) -> Child:
         raise FormatError("key node", BINS + offset, "the signature 'nk'", cell[:2])
     flags, subkeys, listed, count, values, length = _KEY.unpack_from(cell)
     name = _name(cell, _NAME_IN_KEY, length, flags & _ONE_BYTE_KEY)
+    found = _values(pages, (values, count), wanted)
+    return Child(name, bool(flags & _SYM_LINK), (listed, subkeys), (values, count), found)
+
+
+def _values(pages: Pages, listed: tuple[int, int], wanted: _Wanted | None) -> dict[str, Stored]:
+    """The values of a list that are asked for; once all are found, the rest of the list is not looked at."""
     found: dict[str, Stored] = {}
-    if count:
-        places = pages.cell(values)
-        for place in struct.unpack_from(f"<{min(count, len(places) // 4)}I", places):
-            if wanted is None or not _add_plain_value(pages, place, wanted, found):
-                _add_value(pages, place, wanted, found)
-    return Child(name, bool(flags & _SYM_LINK), (listed, subkeys), found)
-
-
-def _add_plain_value(pages: Pages, offset: int, wanted: _Wanted, found: dict[str, Stored]) -> bool:
-    """Adds a value that is on one page that is here, as nearly all are, if it is asked for; False of any other."""
-    position = BINS + offset
-    at = position % UNIT
-    page = pages.kept.get(position // UNIT)
-    if page is None or at + _VALUE_CELL.size > len(page):
-        return False
-    room, signature, length, size, place, kind, flags = _VALUE_CELL.unpack_from(page, at)
-    end = at + _VALUE_CELL.size + length
-    if signature != b"vk" or not flags & _ONE_BYTE_VALUE or not end <= at + abs(room) <= len(page):
-        return False
-    if length not in wanted.lengths:
-        return True
-    name = wanted.spelled.get(page[end - length : end])
-    if name is None or name in found:
-        return name is not None
-    if size & _INLINE:
-        data = place.to_bytes(4, "little")[: min(size & ~_INLINE, 4)]
-    elif 0 < size <= _LARGEST_IN_ONE_CELL:
-        data = pages.cell(place)[:size]
-    else:
-        return False
-    found[name] = Stored(kind, data)
-    return True
+    offset, count = listed
+    if not count or (wanted is not None and not wanted.upper):
+        return found
+    places = pages.cell(offset)
+    offsets = struct.unpack_from(f"<{min(count, len(places) // 4)}I", places)
+    if wanted is None:
+        for place in offsets:
+            _add_value(pages, place, None, found)
+        return found
+    kept, most, unpack = pages.kept, len(wanted.upper), _VALUE_CELL.unpack_from
+    for place in offsets:
+        position = BINS + place
+        page, at = kept.get(position // UNIT), position % UNIT
+        if page is not None and at + _VALUE_CELL.size <= len(page):
+            room, signature, length, size, data, kind, flags = unpack(page, at)
+            end = at + _VALUE_CELL.size + length
+            if signature == b"vk" and flags & _ONE_BYTE_VALUE and end <= at + abs(room) <= len(page):
+                # The usual case: a value on one page, that is here. Most have a name of another length.
+                if length not in wanted.lengths:
+                    continue
+                name = wanted.spelled.get(page[end - length : end])
+                if name is not None and name not in found and size & _INLINE:
+                    found[name] = Stored(kind, data.to_bytes(4, "little")[: min(size & ~_INLINE, 4)])
+                    if len(found) == most:
+                        return found
+                    continue
+        _add_value(pages, place, wanted, found)
+        if len(found) == most:
+            break
+    return found
 
 
 def _add_value(pages: Pages, offset: int, wanted: _Wanted | None, found: dict[str, Stored]) -> None:

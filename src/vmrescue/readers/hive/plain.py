@@ -51,7 +51,7 @@ class PlainHive:
         self.pages = Pages(stream, self.size)
         block = self.pages.read(0, BINS) if self.size > BINS else b""
         if block[:4] != b"regf":
-            raise FormatError("base block", 0, "the signature 'regf'", block[:4])
+            raise FormatError("base block", None, "the signature 'regf'", block[:4])
         self.root = Node(self, int.from_bytes(block[_ROOT_KEY], "little"))
 
     @cached_property
