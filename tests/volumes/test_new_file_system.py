@@ -47,6 +47,7 @@ class OneFile:
 ROW = SimpleNamespace(
     TITLE="exFAT",
     read=OneFile,
+    look=OneFile,
     geometry=lambda device: GEOMETRY,
     state=lambda device: VolumeState(StateName.CLEAN, []),
 )

@@ -36,8 +36,9 @@ def verify_plan(
         RepairFailedError: a change is not there, or something is wrong now that was not before.
     """
     try:
+        readers = [disk.to_confirm() for disk in disks]
         for changes in by_file(plan.changes).values():
-            deed_of(changes[:1]).confirm(changes, disks)
+            deed_of(changes[:1]).confirm(changes, readers)
         after = examine(disks, policy, choice=choice, promise=True, in_place=in_place) if before else None
     except RepairFailedError:
         raise

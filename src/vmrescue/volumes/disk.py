@@ -35,7 +35,12 @@ class Disk:
         path: the image's path, for reports.
         index: 0 for the image that is diagnosed; 1, 2, … for the data disks given with it.
         table: its partition table, if it is known already; else it is read.
+
+    Attributes:
+        confirms: whether its files are read to confirm an edit, by readers that are not ours.
     """
+
+    confirms = False
 
     def __init__(self, device: VirtualDisk, path: str, index: int = 0, table: PartitionTable | None = None) -> None:
         self.device = device
@@ -48,6 +53,12 @@ class Disk:
     def anew(self) -> Self:
         """A new object for the same disk, without anything cached: its table and volumes are read again."""
         return type(self)(self.device, self.path, self.index)
+
+    def to_confirm(self) -> Self:
+        """The same as `anew`, with its files read by readers that are not ours alone."""
+        disk = self.anew()
+        disk.confirms = True
+        return disk
 
     @property
     def id(self) -> str:
@@ -131,7 +142,11 @@ class Volume:
     @cached_property
     def files(self) -> FileSystem:
         """The reader of its file system. Raises UnsupportedError if vmrescue cannot read it."""
-        return open_file_system(self.device, self.file_system, self.position)
+        return open_file_system(self.device, self.file_system, self.position, self.disk.confirms)
+
+    @cached_property
+    def _confirming(self) -> FileSystem:
+        return open_file_system(self.device, self.file_system, self.position, confirms=True)
 
     @property
     def kind(self) -> FileSystemKind:
@@ -159,7 +174,7 @@ class Volume:
             UnsupportedError: its file system has none.
             FormatError: the reader, which has to confirm the edits, sees another geometry than the editor.
         """
-        _ = self.files  # opening the reader compares the geometries
+        _ = self._confirming  # opening the reader compares the geometries
         return self.kind.edit(self.device)
 
     @cached_property

@@ -22,6 +22,9 @@ def read(device: BlockDevice, position: int) -> FatFileSystem:
     return FatFileSystem(device, position)
 
 
+look = read
+
+
 def edit(device: BlockDevice) -> FatVolume:
     from vmrescue.fat import FatVolume
 

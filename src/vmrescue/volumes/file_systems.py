@@ -63,7 +63,10 @@ class FileSystemKind(Protocol):
     TITLE: str  # for errors
 
     def read(self, device: BlockDevice, position: int) -> FileSystem:
-        """The reader. `position`: where the volume begins on its disk, in bytes, for errors."""
+        """The reader that confirms edits. `position`: where the volume begins on its disk, in bytes, for errors."""
+
+    def look(self, device: BlockDevice, position: int) -> FileSystem:
+        """The reader for all else: the same answers, perhaps quicker."""
 
     def edit(self, device: BlockDevice) -> VolumeEditor:
         """The editor."""
@@ -94,13 +97,14 @@ def file_system_of(kind: str | None, where: str) -> FileSystemKind:
     return FILE_SYSTEMS[kind]
 
 
-def open_file_system(device: BlockDevice, kind: str | None, position: int) -> FileSystem:
+def open_file_system(device: BlockDevice, kind: str | None, position: int, confirms: bool = False) -> FileSystem:
     """The reader of a volume, after a check that it and the editor see the same geometry.
 
     Args:
         device: the volume.
         kind: its file system, as `volume.identify` names it.
         position: where the volume begins on its disk, in bytes, for errors.
+        confirms: whether it is to confirm edits.
 
     Raises:
         UnsupportedError: vmrescue does not read that file system.
@@ -109,7 +113,7 @@ def open_file_system(device: BlockDevice, kind: str | None, position: int) -> Fi
     row = file_system_of(kind, f"the volume at byte {position}")
     with reading(f"{row.TITLE} volume", position):
         edited = row.geometry(device)
-        files = row.read(device, position)
+        files = (row.read if confirms else row.look)(device, position)
     must_agree(f"{row.TITLE} volume", position, edited, files.geometry)
     return files
 

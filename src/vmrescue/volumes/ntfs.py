@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from vmrescue.image.signs import Range
     from vmrescue.ntfs import NtfsVolume
     from vmrescue.readers.ntfs.file_system import NtfsFileSystem
+    from vmrescue.readers.ntfs.plain import PlainNtfs
     from vmrescue.volume.state import VolumeState
 
 TITLE = "NTFS"
@@ -20,6 +21,12 @@ def read(device: BlockDevice, position: int) -> NtfsFileSystem:
     from vmrescue.readers.ntfs.file_system import NtfsFileSystem
 
     return NtfsFileSystem(device, position)
+
+
+def look(device: BlockDevice, position: int) -> PlainNtfs:
+    from vmrescue.readers.ntfs.plain import PlainNtfs
+
+    return PlainNtfs(device, position)
 
 
 def edit(device: BlockDevice) -> NtfsVolume:

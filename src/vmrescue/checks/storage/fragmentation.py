@@ -12,7 +12,7 @@ from vmrescue.checks.facts import Extents
 from vmrescue.checks.intents import Defragment
 from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
-from vmrescue.readers.ntfs.file_system import NtfsFileSystem
+from vmrescue.readers.ntfs.plain import PlainNtfs
 from vmrescue.units import counted, size_text
 from vmrescue.windows.defragmentation import boot_files
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 def fragmentation(subject: Subject) -> Iterator[Finding]:
     policy, volume = subject.policy, subject.windows.volume
     files = volume.files
-    if not isinstance(files, NtfsFileSystem):
+    if not isinstance(files, PlainNtfs):
         return
     pieces = {path: files.pieces_of(path) or 0 for path in boot_files(subject.installation, volume)}
     many = {path: count for path, count in pieces.items() if count > policy.max_pieces}

@@ -1,0 +1,245 @@
+"""File records and indexes that are plain, read straight from their bytes: see `plain`.
+
+Source: linux-ntfs documentation, "File record", "Attribute Header", "Data runs", "$INDEX_ROOT", "$INDEX_ALLOCATION".
+"""
+
+from __future__ import annotations
+
+import struct
+from bisect import bisect_left
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Fold = Callable[[bytes], str]  # a name in UTF-16 -> its units in upper case, as `$UpCase` has it
+
+STANDARD, ATTRIBUTE_LIST, FILE_NAME, VOLUME_NAME, DATA = 0x10, 0x20, 0x30, 0x60, 0x80
+INDEX_ROOT, INDEX_ALLOCATION, REPARSE_POINT, END = 0x90, 0xA0, 0xC0, 0xFFFFFFFF
+FILE_NAMES = "$I30".encode("utf-16-le")  # the index of a directory
+DOS_NAME = 2
+MOST_NODES, NODES_KEPT = 64, 64  # nodes that are read for one name, and kept of one directory
+
+_RECORD = struct.Struct("<4sHH8xH2xHH")  # signature, fix-ups' place and number, sequence number, first attribute, flags
+_ATTRIBUTE = struct.Struct("<IIBBHH")  # type, length, non-resident, name's length, name's place, flags
+_VALUE = struct.Struct("<16xIH")  # resident: size, place
+_CLUSTERS = struct.Struct("<16xQ8xH6x8xQQ")  # non-resident: first VCN, place of the runs, size, initialized size
+_INDEX_ROOT = struct.Struct("<8xI4xII8x")  # bytes of a block; first entry and end of entries, both from byte 16
+_BLOCK = struct.Struct("<4sHH16xII")  # signature, fix-ups; first entry and end of entries, both from byte 24
+_ENTRY = struct.Struct("<QHHI")  # file reference, length, key's length, flags
+_VCN = struct.Struct("<Q")
+_NAME_LENGTH_AT, _NAME_SPACE_AT, _NAME_AT = 0x40, 0x41, 0x42
+_SECTOR, _HEAD = 512, 16
+_IN_USE, _IS_DIRECTORY, _HAS_NODE, _IS_LAST = 1, 2, 1, 2
+_NUMBER = (1 << 48) - 1
+
+
+class NotPlainError(Exception):
+    """Something is not as it usually is: dissect is asked for it."""
+
+
+def fixed_up(data: bytes, place: int, count: int) -> bytes:
+    """A record or block with the ends of its sectors put back."""
+    raw = bytearray(data)
+    if place & 1 or place + 2 * count > _SECTOR - 2 or (count - 1) * _SECTOR != len(data):
+        raise NotPlainError
+    mark = data[place : place + 2]
+    for number in range(1, count):
+        end = number * _SECTOR
+        if raw[end - 2 : end] != mark:
+            raise NotPlainError
+        raw[end - 2 : end] = data[place + 2 * number : place + 2 * number + 2]
+    return bytes(raw)
+
+
+class Stored(NamedTuple):
+    """An attribute's content: its bytes, if it is resident; else its runs, (first cluster, number of clusters)."""
+
+    size: int
+    value: bytes | None
+    runs: tuple[tuple[int, int], ...]
+    initialized: int
+
+
+class Record:
+    """A file record without an attribute list."""
+
+    def __init__(self, data: bytes, number: int, clusters: int, cluster_size: int) -> None:
+        signature, place, count, self.sequence, first, self.flags = _RECORD.unpack_from(data)
+        if signature != b"FILE":
+            raise NotPlainError
+        self.number = number
+        self._data = fixed_up(data, place, count)
+        self._clusters, self._cluster_size = clusters, cluster_size
+        self._attributes = list(self._walk(first))
+        if any(kind == ATTRIBUTE_LIST for kind, _, _ in self._attributes):
+            raise NotPlainError
+
+    def _walk(self, at: int) -> Iterator[tuple[int, bytes, int]]:
+        """Each attribute: (type, name in UTF-16, place)."""
+        data = self._data
+        while True:
+            kind = int.from_bytes(data[at : at + 4], "little")
+            if kind == END:
+                return
+            if at + _ATTRIBUTE.size > len(data):
+                raise NotPlainError
+            _, length, _, name_length, name_at, _ = _ATTRIBUTE.unpack_from(data, at)
+            if length < 24 or length & 7 or at + length + 4 > len(data) or name_at + 2 * name_length > length:
+                raise NotPlainError
+            yield kind, data[at + name_at : at + name_at + 2 * name_length], at
+            at += length
+
+    @property
+    def in_use(self) -> bool:
+        return bool(self.flags & _IN_USE)
+
+    @property
+    def is_directory(self) -> bool:
+        return bool(self.flags & _IS_DIRECTORY)
+
+    def has(self, kind: int) -> bool:
+        return any(each == kind for each, _, _ in self._attributes)
+
+    def values(self, kind: int) -> Iterator[bytes]:
+        """The content of the attributes of a type, each of which is in the record."""
+        for each, _, at in self._attributes:
+            if each == kind:
+                value = self._stored(at).value
+                if value is None:
+                    raise NotPlainError
+                yield value
+
+    def find(self, kind: int, name: bytes = b"") -> Stored | None:
+        """An attribute's content; None if there is none of that type and name."""
+        found = [at for each, called, at in self._attributes if each == kind and called == name]
+        if len(found) > 1:
+            raise NotPlainError
+        return self._stored(found[0]) if found else None
+
+    def _stored(self, at: int) -> Stored:
+        data = self._data
+        kind, length, in_clusters, _, _, flags = _ATTRIBUTE.unpack_from(data, at)
+        if flags and (in_clusters or kind == DATA):  # an index in its record may say what new files are to be
+            raise NotPlainError
+        if not in_clusters:
+            size, place = _VALUE.unpack_from(data, at)
+            if place + size > length:
+                raise NotPlainError
+            return Stored(size, data[at + place : at + place + size], (), size)
+        if length < _CLUSTERS.size:
+            raise NotPlainError
+        first, place, size, initialized = _CLUSTERS.unpack_from(data, at)
+        runs = tuple(self._runs(data[at + place : at + length]))
+        if first or not initialized <= size <= self._cluster_size * sum(count for _, count in runs):
+            raise NotPlainError
+        ordered = sorted(runs)
+        if any(start + count > following for (start, count), (following, _) in pairwise(ordered)):
+            raise NotPlainError
+        if ordered and not (ordered[0][0] >= 0 and sum(ordered[-1]) <= self._clusters):
+            raise NotPlainError
+        return Stored(size, None, runs, initialized)
+
+    def _runs(self, pairs: bytes) -> Iterator[tuple[int, int]]:
+        at = cluster = 0
+        while at < len(pairs) and pairs[at]:
+            counted, moved = pairs[at] & 15, pairs[at] >> 4
+            end = at + 1 + counted + moved
+            if not counted or not moved or end > len(pairs):
+                raise NotPlainError
+            cluster += int.from_bytes(pairs[at + 1 + counted : end], "little", signed=True)
+            count = int.from_bytes(pairs[at + 1 : at + 1 + counted], "little", signed=True)
+            if count <= 0:
+                raise NotPlainError
+            yield cluster, count
+            at = end
+        if at >= len(pairs):
+            raise NotPlainError
+
+
+class Entry(NamedTuple):
+    """An entry of an index: record number and sequence number of the file, the name in UTF-16, the node below or -1."""
+
+    number: int
+    sequence: int
+    name: bytes
+    short: bool
+    below: int
+
+
+class Index:
+    """The names in a directory, for look-ups: the nodes that are read are kept, with their names in upper case."""
+
+    def __init__(self, directory: Record, read: Callable[[Stored, int, int], bytes], fold: Fold, unit: int) -> None:
+        root, self._blocks = directory.find(INDEX_ROOT, FILE_NAMES), directory.find(INDEX_ALLOCATION, FILE_NAMES)
+        if root is None or root.value is None or len(root.value) < _INDEX_ROOT.size:
+            raise NotPlainError
+        self._root, self._read, self._fold = root.value, read, fold
+        self._size = _INDEX_ROOT.unpack_from(self._root)[0]
+        self._vcn_size = unit if unit <= self._size else _SECTOR
+        self._nodes: dict[int, tuple[list[str], list[Entry]]] = {}
+
+    def find(self, name: str) -> Entry | None:
+        """The entry spelled so, else the one that matches in any case; None if there is none."""
+        raw = name.encode("utf-16-le", "surrogatepass")
+        found = list(self._fitting(-1, self._fold(raw), []))
+        exact = next((entry for entry in found if entry.name == raw), None)
+        if exact is None and len(found) > 1:
+            raise NotPlainError
+        return exact or (found[0] if found else None)
+
+    def _fitting(self, vcn: int, wanted: str, way: list[int]) -> Iterator[Entry]:
+        if vcn in way or len(way) > MOST_NODES:
+            raise NotPlainError
+        way.append(vcn)
+        keys, entries = self._node(vcn)
+        for at in range(bisect_left(keys, wanted), len(entries)):
+            if entries[at].below >= 0:
+                yield from self._fitting(entries[at].below, wanted, way)
+            if at == len(keys) or keys[at] != wanted:
+                return
+            yield entries[at]
+
+    def _node(self, vcn: int) -> tuple[list[str], list[Entry]]:
+        node = self._nodes.get(vcn)
+        if node is None:
+            if len(self._nodes) >= NODES_KEPT:
+                self._nodes.clear()
+            node = self._nodes[vcn] = self._parsed(*self._content(vcn))
+        return node
+
+    def _content(self, vcn: int) -> tuple[bytes, int, int]:
+        """A node: its bytes, and where its entries begin and end."""
+        if vcn < 0:
+            _, first, end = _INDEX_ROOT.unpack_from(self._root)
+            return self._root, 16 + first, 16 + end
+        at = vcn * self._vcn_size
+        if self._blocks is None or self._size not in (1024, 2048, 4096) or at + self._size > self._blocks.initialized:
+            raise NotPlainError
+        block = self._read(self._blocks, at, self._size)
+        signature, place, count, first, end = _BLOCK.unpack_from(block)
+        if signature != b"INDX":
+            raise NotPlainError
+        return fixed_up(block, place, count), 24 + first, 24 + end
+
+    def _parsed(self, node: bytes, at: int, end: int) -> tuple[list[str], list[Entry]]:
+        keys: list[str] = []
+        entries: list[Entry] = []
+        while at + _ENTRY.size <= min(end, len(node)):
+            reference, length, key_length, flags = _ENTRY.unpack_from(node, at)
+            if length < _ENTRY.size or at + length > end or length & 7:
+                break
+            below = _VCN.unpack_from(node, at + length - 8)[0] if flags & _HAS_NODE else -1
+            if flags & _IS_LAST:
+                entries.append(Entry(0, 0, b"", False, below))
+                return keys, entries
+            key = at + _ENTRY.size
+            name = node[key + _NAME_AT : key + _NAME_AT + 2 * node[key + _NAME_LENGTH_AT]]
+            if _NAME_AT + len(name) > key_length or _ENTRY.size + key_length > length:
+                break
+            keys.append(self._fold(name))
+            short = node[key + _NAME_SPACE_AT] == DOS_NAME
+            entries.append(Entry(reference & _NUMBER, reference >> 48, name, short, below))
+            at += length
+        raise NotPlainError
