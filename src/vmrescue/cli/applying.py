@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from vmrescue.cli.diagnose import FINDINGS
-from vmrescue.cli.output import forget_output, put
+from vmrescue.cli.done import tell
+from vmrescue.cli.output import put
 from vmrescue.cli.terminal import last_line, on_screen, say
-from vmrescue.errors import AfterCommitError, RefusedError, WriteError
+from vmrescue.errors import RefusedError
 from vmrescue.interrupts import held
 from vmrescue.printable import printable
 from vmrescue.progress import work
@@ -65,6 +66,7 @@ def edit_and_report(
     policy: Policy | None = None,
     choice: Choice | None = None,
     skip_refused: bool = False,
+    promise: bool = False,
 ) -> Receipt:
     """The way of every command that edits an image: open, plan, try in memory, show, ask, commit, report.
 
@@ -72,6 +74,7 @@ def edit_and_report(
 
     Args:
         plan_of: makes the plan of the opened disks.
+        promise: whether that is a diagnosis's plan, which then has to be one that can be made.
     """
     from vmrescue.image.reference import Reference
     from vmrescue.transaction import Transaction
@@ -79,7 +82,9 @@ def edit_and_report(
 
     elsewhere, chosen = options.elsewhere, choice or NoChoice()
     writable = not (options.dry_run or elsewhere)
-    with Transaction(image, data_disks, policy, writable, choice=chosen, elsewhere=elsewhere) as transaction:
+    with Transaction(
+        image, data_disks, policy, writable, choice=chosen, elsewhere=elsewhere, promise=promise
+    ) as transaction:
         plan = plan_of(transaction)
         if not elsewhere or options.dry_run:
             return apply_and_report(transaction, plan, options, skip_refused)
@@ -89,7 +94,7 @@ def edit_and_report(
     with (
         progress_bar("copying") if elsewhere.form else nullcontext() as progress,
         elsewhere.made(image, progress) as made,
-        Transaction(image, data_disks, policy, made=made, choice=chosen) as transaction,
+        Transaction(image, data_disks, policy, made=made, choice=chosen, promise=promise) as transaction,
     ):
         receipt = transaction.apply(plan)  # what was shown and agreed to, whatever a diagnosis of the copy would say
         with held():
@@ -191,18 +196,6 @@ def report(receipt: Receipt, options: ApplyOptions) -> None:
         tell(receipt_text(receipt) if receipt.committed else dry_run_text(receipt), receipt.committed)
     elif not options.quiet:
         tell(receipt.to_json().removesuffix("\n"), receipt.committed, put)
-
-
-def tell(text: str, changed: bool, output: Callable[[str], None] = say) -> None:
-    """Prints what was done. Raises AfterCommitError where that cannot be printed and an image was changed."""
-    try:
-        output(text)
-    except (WriteError, BrokenPipeError) as error:
-        if not changed:
-            raise
-        forget_output()
-        why = error.strerror if isinstance(error, OSError) else error
-        raise AfterCommitError(f"the image was changed, but what was done cannot be printed: {why}") from error
 
 
 @contextmanager

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vmrescue.cli.applying import confirmed, progress_bar, tell
+from vmrescue.cli.applying import confirmed, progress_bar
+from vmrescue.cli.done import tell
 from vmrescue.cli.microsoft import MicrosoftCommand, own_words, print_notes
 from vmrescue.cli.options import (
     elsewhere_options,

@@ -74,5 +74,5 @@ def command(
         work = repairing(rules, only=only or None, skip=skip, dry_run=options.dry_run, choice=choice)
         ctx.exit(run_over(work, images, fleet, options))
     [image] = images
-    receipt = edit_and_report(image, plan, options, data_disks=data_disks, policy=rules, choice=choice)
+    receipt = edit_and_report(image, plan, options, data_disks=data_disks, policy=rules, choice=choice, promise=True)
     ctx.exit(status_of(receipt.after, only, skip))

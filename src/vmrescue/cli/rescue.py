@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmrescue.cli.applying import also_written, ask, asks_on_terminal, progress_bar, status_of, tell
+from vmrescue.cli.applying import also_written, ask, asks_on_terminal, progress_bar, status_of
 from vmrescue.cli.azure import azure_options
 from vmrescue.cli.completing import steps
+from vmrescue.cli.done import tell
 from vmrescue.cli.many import fleet_options
 from vmrescue.cli.options import (
     Size,

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmrescue.cli.applying import also_written, ask, progress_bar, show, tell
+from vmrescue.cli.applying import also_written, ask, progress_bar, show
+from vmrescue.cli.done import tell
 from vmrescue.cli.microsoft import print_lines, print_notes
 from vmrescue.cli.options import apply_options, choice_options, data_disk_option, image_argument
 from vmrescue.cli.output import put

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vmrescue.cli.applying import tell
+from vmrescue.cli.done import tell
 from vmrescue.cli.options import ImagePath, format_option, parent_option, quiet_option
 from vmrescue.cli.output import put
 from vmrescue.cli.terminal import say
@@ -64,7 +64,7 @@ def command(
         ctx.exit(_undo_run(results, although_changed, output, quiet))
     if image is None:
         raise UsageError("undo IMAGE, or undo --run RECEIPTS for a whole run")
-    from vmrescue.report.receipt import history_text, undone_text
+    from vmrescue.report.undone import history_text, undone_text
     from vmrescue.transaction import history
     from vmrescue.transaction.undoing import take_back_to
 

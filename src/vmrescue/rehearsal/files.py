@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError, NotFoundError, UnsupportedError, UsageError
-from vmrescue.rehearsal.pe import HEAD, read_program
+from vmrescue.rehearsal.pe import FIRST, HEAD, read_program
 
 if TYPE_CHECKING:
     from vmrescue.volumes.disk import Volume
@@ -41,7 +41,7 @@ def fault_of_file(volume: Volume, path: str, program: bool = True, machine: str 
         machine: for which machine; None where that is not known.
     """
     try:
-        size, head = volume.files.head(path, HEAD)
+        size, head = _head(volume, path, program)
     except NotFoundError:
         return Fault(FaultKind.MISSING, "it is not there")
     except (FormatError, UnsupportedError, UsageError) as error:  # a name that fits several; compressed as a whole
@@ -51,6 +51,22 @@ def fault_of_file(volume: Volume, path: str, program: bool = True, machine: str 
     if not any(head):
         return Fault(FaultKind.ZEROS, f"its first {len(head)} bytes are zeros")
     return _fault_of_program(head, size, machine) if program else None
+
+
+def _head(volume: Volume, path: str, program: bool) -> tuple[int, bytes]:
+    """(size, first bytes) of a file: as many as tell, which of nearly every program are few."""
+    size, head = volume.files.head(path, FIRST)
+    if len(head) < FIRST or (_has_headers(head) if program else any(head)):
+        return size, head
+    return volume.files.head(path, HEAD)
+
+
+def _has_headers(head: bytes) -> bool:
+    try:
+        read_program(head)
+    except FormatError:
+        return False
+    return True
 
 
 def _fault_of_program(head: bytes, size: int, machine: str | None) -> Fault | None:
@@ -68,6 +84,6 @@ def _fault_of_program(head: bytes, size: int, machine: str | None) -> Fault | No
 def machine_of(volume: Volume, path: str) -> str | None:
     """The machine that a program is for; None where it is none that can be read."""
     try:
-        return read_program(volume.files.head(path, HEAD)[1]).machine
+        return read_program(_head(volume, path, program=True)[1]).machine
     except (FormatError, NotFoundError, UnsupportedError, UsageError):
         return None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from vmrescue.errors import FormatError
 
-HEAD = 4096  # bytes of a file that hold its headers
+HEAD, FIRST = 4096, 1024  # bytes of a file that hold its headers, and that hold those of nearly all
 MACHINES = {0x8664: "x64", 0x014C: "x86", 0xAA64: "ARM64", 0x01C4: "ARM"}
 _PE_AT = 0x3C
 _COFF = struct.Struct("<4sHHIIIHH")  # signature, machine, sections, time, symbols, their count, optional size, kind

@@ -11,11 +11,9 @@ from vmrescue.report.text import finding_line, not_checked_lines
 from vmrescue.units import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from vmrescue.checks import Finding
     from vmrescue.diagnosis import Diagnosis
-    from vmrescue.transaction import PastRepair, Receipt, Undone
+    from vmrescue.transaction import Receipt
 
 SHOWN_RANGES = 40  # of what would be written; JSON has all
 
@@ -64,43 +62,6 @@ def dry_run_text(receipt: Receipt) -> str:
 def _skipped(receipt: Receipt) -> list[str]:
     """What of the plan was not made."""
     return [printable(f"Not made: {step.title} ({step.check}): {step.because}") for step in receipt.skipped]
-
-
-def undone_text(undone: Undone) -> str:
-    """What was taken back, and what was looked at before."""
-    deed = "which had been interrupted, was rolled back" if undone.interrupted else "was taken back"
-    repair = f"repair {undone.number}{',' if undone.interrupted else ''}"
-    much = counted(undone.bytes_restored, "byte")
-    lines = [
-        f"{undone.image}: {repair} {deed}: the {much} where it wrote, and the file's size, are what they were.",
-        "Looked at before, and found as the repair left it:",
-        *_places(undone.compared),
-    ]
-    if undone.different:
-        lines += ["Found to be different, and passed over, as you asked:", *_places(undone.different)]
-    lines += ["Not looked at:", *_places((*undone.not_compared, "the content of what the repair did not touch"))]
-    return "\n".join(map(printable, lines))
-
-
-def _places(labels: Iterable[str]) -> list[str]:
-    """What was looked at, a line for each partition."""
-    found: dict[str, list[str]] = {}
-    for label in labels:
-        name, _, place = label.rpartition(", on ")
-        found.setdefault(place if name else "", []).append(name or label)
-    return [f"  {f'{place}: ' if place else ''}{'; '.join(names)}" for place, names in found.items()]
-
-
-def history_text(repairs: list[PastRepair]) -> str:
-    """The repairs of an image, the oldest first."""
-    return "\n".join(map(_history_line, repairs)) or "No repair of this image is known: it has no journal of one."
-
-
-def _history_line(past: PastRepair) -> str:
-    start = f"{past.number:>4}  {past.when:%Y-%m-%d %H:%M:%S} UTC  {past.state:6}  "
-    if past.state == "final":
-        return f"{start}a defragmentation: neither it nor what was done before it can be undone"
-    return f"{start}{past.bytes_written:>10} bytes  {printable(past.receipt or '(no receipt beside it)')}"
 
 
 def left_lines(diagnosis: Diagnosis, finding: Finding) -> list[str]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import RepairFailedError
-from vmrescue.readers.ntfs.file_system import NtfsFileSystem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,6 +28,8 @@ class Moved:
 
 def must_see_moves(volume: Volume, moves: Iterable[Moved]) -> None:
     """Raises RepairFailedError where an attribute's clusters are not where a move put them."""
+    from vmrescue.readers.ntfs.file_system import NtfsFileSystem
+
     files = NtfsFileSystem(volume.device, volume.position)
     for moved in moves:
         runs = files.runs_of(moved.key.record, moved.key.kind, moved.key.name)

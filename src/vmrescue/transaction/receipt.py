@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from vmrescue.checks.rules import CHECKS
 from vmrescue.errors import RefusedError
 from vmrescue.files import UNFINISHED
 from vmrescue.image.transports.file import sync_folder
@@ -83,6 +82,8 @@ class Receipt:
     @property
     def mends(self) -> bool:
         """Whether its plan was to mend what checks found, rather than what somebody asked for."""
+        from vmrescue.checks.rules import CHECKS
+
         return any(step.check in CHECKS for step in self.plan.steps)
 
     @property

@@ -75,6 +75,8 @@ class Transaction:
         choice: which boot store and which Windows boot, where a person says so.
         elsewhere: where the plan is to be carried out, if not in the image: nothing is committed then.
         run: the id of a run over many images, which the receipt is to tell.
+        promise: whether what the diagnoses say of a repair has to be so, for which each hive that one would change is
+            looked at as a whole; a plan that comes from no diagnosis needs none.
     """
 
     def __init__(
@@ -87,8 +89,10 @@ class Transaction:
         choice: Choice = NOTHING_SAID,
         elsewhere: Elsewhere | None = None,
         run: str | None = None,
+        promise: bool = True,
     ) -> None:
         self._made = made
+        self._promise = promise
         self._run = run
         self._choice = choice
         self._in_place = not elsewhere
@@ -134,7 +138,9 @@ class Transaction:
     def _examine(self) -> Diagnosis | VmRescueError:
         """The diagnosis, or why there is none: files can be edited on a disk without a Windows too."""
         try:
-            return examine(self.disks(), self.policy, choice=self._choice, promise=True, in_place=self._in_place)
+            return examine(
+                self.disks(), self.policy, choice=self._choice, promise=self._promise, in_place=self._in_place
+            )
         except VmRescueError as error:
             return error
 
@@ -148,7 +154,7 @@ class Transaction:
     def diagnosis(self, only: Collection[str] | None = None, skip: Collection[str] = ()) -> Diagnosis:
         """That from which a plan is made; of a disk without a Windows, that of its volumes if no more is wanted."""
         if isinstance(self._before, VmRescueError):
-            return examine(self.disks(), self.policy, only, skip, self._choice, True, self._in_place)
+            return examine(self.disks(), self.policy, only, skip, self._choice, self._promise, self._in_place)
         return self._before
 
     @property

@@ -39,7 +39,7 @@ def verify_plan(
         readers = [disk.to_confirm() for disk in disks]
         for changes in by_file(plan.changes).values():
             deed_of(changes[:1]).confirm(changes, readers)
-        after = examine(disks, policy, choice=choice, promise=True, in_place=in_place) if before else None
+        after = examine(disks, policy, choice=choice, promise=before.promised, in_place=in_place) if before else None
     except RepairFailedError:
         raise
     except VmRescueError as error:

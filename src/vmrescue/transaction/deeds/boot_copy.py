@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import RepairFailedError
 from vmrescue.ntfs import volume_state
 from vmrescue.ntfs.edit.boot_copy import read_boot_copy, write_boot_copy
-from vmrescue.readers.ntfs.file_system import NtfsFileSystem
 from vmrescue.transaction.deeds.deed import find_volume
 from vmrescue.transaction.stale import stale
 
@@ -34,6 +33,8 @@ class _BootCopy:
         write_boot_copy(volume.device)
 
     def confirm(self, changes: Sequence[WriteBootCopy], disks: list[Disk]) -> None:
+        from vmrescue.readers.ntfs.file_system import NtfsFileSystem
+
         volume = find_volume(disks, changes[0].file)
         device = volume.device
         end = NtfsFileSystem(device, volume.position).extent.size  # a later change may have made the volume longer

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from vmrescue.digests import sha256
 from vmrescue.errors import RefusedError, RepairFailedError, VmRescueError
 from vmrescue.ntfs.edit.boot_restore import restore_boot_sector, spare_boot_sector
-from vmrescue.readers.ntfs.file_system import NtfsFileSystem
 from vmrescue.transaction.deeds.deed import find_volume
 from vmrescue.transaction.stale import compare
 
@@ -36,6 +35,8 @@ class _BootSector:
         restore_boot_sector(volume.device)
 
     def confirm(self, changes: Sequence[RestoreBootSector], disks: list[Disk]) -> None:
+        from vmrescue.readers.ntfs.file_system import NtfsFileSystem
+
         [change] = changes
         volume = find_volume(disks, change.file)
         try:

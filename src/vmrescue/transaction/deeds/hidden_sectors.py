@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import RefusedError, RepairFailedError
 from vmrescue.fat import hidden_sectors as of_fat
 from vmrescue.ntfs.edit import hidden_sectors as of_ntfs
-from vmrescue.readers.fat.file_system import FatFileSystem
-from vmrescue.readers.ntfs.file_system import NtfsFileSystem
 from vmrescue.transaction.deeds.deed import find_volume
 from vmrescue.transaction.stale import compare
 
@@ -39,6 +37,9 @@ class _HiddenSectors:
         editor.write_hidden_sectors(volume.device, change.after)
 
     def confirm(self, changes: Sequence[SetHiddenSectors], disks: list[Disk]) -> None:
+        from vmrescue.readers.fat.file_system import FatFileSystem
+        from vmrescue.readers.ntfs.file_system import NtfsFileSystem
+
         [change] = changes
         volume = find_volume(disks, change.file)
         reader = FatFileSystem if volume.file_system in FATS else NtfsFileSystem

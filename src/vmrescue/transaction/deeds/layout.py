@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, cast
 from vmrescue.errors import RefusedError, RepairFailedError, UnsupportedError
 from vmrescue.ntfs.edit.growth import check_growable, follow_move, grow
 from vmrescue.plan import Change, ExpandDisk, ExpandVolume, MovePartition
-from vmrescue.readers.ntfs.file_system import NtfsFileSystem
 from vmrescue.readers.partitions import partitions_of
 from vmrescue.transaction.stale import compare
 from vmrescue.volume.extending import extend_partition, move_backup, move_partition
@@ -129,6 +128,8 @@ def _look_at_table(change: Expansion, disk: Disk) -> None:
 
 
 def _look_at_volume(change: ExpandVolume, volume: Volume) -> None:
+    from vmrescue.readers.ntfs.file_system import NtfsFileSystem
+
     files = NtfsFileSystem(volume.device, volume.position)
     extent = files.extent
     clusters, sector = extent.clusters, extent.sector_size

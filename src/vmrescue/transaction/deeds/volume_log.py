@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from vmrescue.errors import RepairFailedError
 from vmrescue.ntfs.log.replay import replay
-from vmrescue.readers.ntfs.file_system import NtfsFileSystem
 from vmrescue.transaction.deeds.deed import find_volume
 from vmrescue.transaction.stale import stale
 
@@ -30,6 +29,8 @@ class _VolumeLog:
         bench.restructured(change.file)
 
     def confirm(self, changes: Sequence[ReplayVolumeLog], disks: list[Disk]) -> None:
+        from vmrescue.readers.ntfs.file_system import NtfsFileSystem
+
         volume = find_volume(disks, changes[0].file)
         if why := NtfsFileSystem(volume.device, volume.position).why_log_pending():
             raise RepairFailedError(f"the readers see that the log of {volume} is still to be replayed: {why}")
