@@ -22,6 +22,8 @@ from vmrescue.readers.ntfs.plain import PlainNtfs
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from vmrescue.readers.file_system import FileSystem
+
 TIMES = int(os.environ.get("VMRESCUE_CAMPAIGN", "1"))
 MOST = 40  # paths of a volume
 MISSING = ("no such file", "$MFT\\below a file", "Windows\\System32\\none.dll", "\u00e9\u00df")
@@ -63,7 +65,7 @@ def answers(files: PlainNtfs | NtfsFileSystem, paths: list[str]) -> Iterator[tup
         yield path, said(partial(content, files, path))
 
 
-def content(files: PlainNtfs | NtfsFileSystem, path: str) -> tuple[bytes, bytes, int, bytes]:
+def content(files: FileSystem, path: str) -> tuple[bytes, bytes, int, bytes]:
     """Pieces of a file, read in the ways in which callers do."""
     stream = files.open(path)
     first = stream.read(700)

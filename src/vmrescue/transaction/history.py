@@ -13,7 +13,6 @@ from vmrescue.errors import VmRescueError
 from vmrescue.files import open_regular, read_whole
 from vmrescue.image import journal_folder, journals
 from vmrescue.image.reference import Reference
-from vmrescue.plan.schema import number
 from vmrescue.transaction.receipt import LARGEST, NAME
 
 if TYPE_CHECKING:
@@ -80,4 +79,7 @@ def _numbers(receipt: Path, name: str) -> list[tuple[int, Path]]:
         journals = json.loads(read_whole(stream, LARGEST))["journals"]
     if not isinstance(journals, dict):
         raise TypeError(f"an object was expected, not {journals!r:.40}")
-    return [(number(value), receipt) for path, value in journals.items() if Path(path).name == name]
+    numbers = [value for path, value in journals.items() if Path(path).name == name]
+    if not all(isinstance(value, int) for value in numbers):
+        raise TypeError(f"numbers were expected, not {numbers!r:.40}")
+    return [(number, receipt) for number in numbers]

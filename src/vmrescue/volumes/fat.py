@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from vmrescue.fat import FatVolume
     from vmrescue.image.signs import Range
     from vmrescue.readers.fat.file_system import FatFileSystem
+    from vmrescue.readers.fat.plain import PlainFat
     from vmrescue.volume.state import VolumeState
 
 TITLE = "FAT"
@@ -22,7 +23,10 @@ def read(device: BlockDevice, position: int) -> FatFileSystem:
     return FatFileSystem(device, position)
 
 
-look = read
+def look(device: BlockDevice, position: int) -> PlainFat:
+    from vmrescue.readers.fat.plain import PlainFat
+
+    return PlainFat(device, position)
 
 
 def edit(device: BlockDevice) -> FatVolume:

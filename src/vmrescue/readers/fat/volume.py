@@ -13,7 +13,6 @@ It neither counts free clusters nor reads FSInfo.
 
 from __future__ import annotations
 
-import struct
 import sys
 from array import array
 from functools import cached_property
@@ -25,6 +24,18 @@ from dissect.fat.fat import FAT, RootDirectory
 from dissect.util.stream import RangeStream
 
 from vmrescue.errors import FormatError
+from vmrescue.readers.fat.layout import (
+    CLEAN,
+    ENTRY,
+    FIRST_END,
+    LONG_NAME,
+    LOWER_BASE,
+    LOWER_EXTENSION,
+    MOUNTED_OR_BAD,
+    NOTED,
+    checksum_of,
+    noted_in,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,17 +43,9 @@ if TYPE_CHECKING:
 
 SLOT = 32  # bytes of a directory's entry, or of a part of a long name
 LARGEST_DIRECTORY = 65536 * SLOT  # fatgen103: the most slots of a directory
-LONG_NAME = 0x0F  # attributes of a slot with a part of a long name
 LONGEST_NAME = 20  # most parts, of 13 characters each: the limit is 255 characters
-FIRST_END = {12: 0xFF8, 16: 0xFFF8, 32: 0x0FFFFFF8}  # this and higher entries of the table end a chain
 OLD_END = 0xFF0  # also ends a chain on FAT12; MS-DOS 1 wrote it
-LOWER_BASE, LOWER_EXTENSION = 0x08, 0x10  # bits of an entry's byte 12: Windows shows that part in lower case
 NOT_MIRRORED, ACTIVE = 0x80, 0x0F  # FAT32's table flags: not mirrored; the number of the only table in use
-CLEAN = {16: 0xC000, 32: 0x0C000000}  # bits of the table's entry 1: dismounted cleanly, no errors seen
-MOUNTED_OR_BAD = 0x03  # bits of the boot sector's state byte
-ENTRY = 0x0FFFFFFF  # mask of a FAT32 entry without its reserved bits
-_NOTED = struct.Struct("<4s480x4sI16s4s")  # FSInfo: signature, signature, free clusters, unused, signature
-_SIGNATURES = (b"RRaA", b"rrAa", b"\0\0\x55\xaa")
 BITS = {Fattype.FAT12: 12, Fattype.FAT16: 16, Fattype.FAT32: 32}
 
 
@@ -108,8 +111,7 @@ class BoundedFatFs(FATFS):  # type: ignore[misc]  # dissect.fat has no types
         if self.bits < 32 or not 0 < self.bpb_ext.BPB_FSInfo < self.bpb.BPB_RsvdSecCnt:
             return None
         self.fh.seek(self.bpb_ext.BPB_FSInfo * self.sector_size)
-        lead, signature, noted, _, trail = _NOTED.unpack(self.fh.read(_NOTED.size))
-        return int(noted) if (lead, signature, trail) == _SIGNATURES else None
+        return noted_in(self.fh.read(NOTED.size))
 
     def _count_free(self) -> int:
         entries = self._entries(self.clusters + 2)[2:]
@@ -197,7 +199,7 @@ def entries_of(directory: Any) -> Iterator[Any]:
 
 def name_of(entry: Any) -> str:
     """An entry's name as Windows shows it: the long name if it belongs to the entry, else the short one in its case."""
-    if entry.ldirents and all(part.LDIR_Chksum == _checksum(bytes(entry.dirent.DIR_Name)) for part in entry.ldirents):
+    if entry.ldirents and all(part.LDIR_Chksum == checksum_of(bytes(entry.dirent.DIR_Name)) for part in entry.ldirents):
         return str(entry.name)
     base, dot, extension = str(entry.short_name).partition(".")
     case = entry.dirent.DIR_NTRes
@@ -206,11 +208,3 @@ def name_of(entry: Any) -> str:
         + dot
         + (extension.lower() if case & LOWER_EXTENSION else extension)
     )
-
-
-def _checksum(short: bytes) -> int:
-    """The checksum of a short name, which the parts of its long name contain (fatgen103, `ChkSum`)."""
-    total = 0
-    for byte in short:
-        total = (total // 2 + total % 2 * 128 + byte) % 256
-    return total

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from vmrescue.errors import FormatError
 from vmrescue.readers.guard import reading
 from vmrescue.readers.hive.key import Stored
-from vmrescue.readers.hive.pages import BINS, UNIT, Pages, subkey_cells
+from vmrescue.readers.hive.pages import BINS, UNIT, VALUE, Pages, subkey_cells
 from vmrescue.upcase import upper
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 # Key node: flags, count of subkeys, their list, count of values, their list, length of the name.
 _KEY = struct.Struct("<2xH16xI4xI4xII28xH")
-# Key value: length of the name; size of the data, with the top bit set where the data stand in the next field; type.
-_VALUE = struct.Struct("<2xHIIIH2x")
 _VALUE_CELL = struct.Struct("<i2sHIIIH2x")  # the same behind its cell's size, and its signature
 _NAME_IN_KEY, _NAME_IN_VALUE = 76, 20
 _ONE_BYTE_KEY, _ONE_BYTE_VALUE, _SYM_LINK = 0x20, 0x01, 0x10
@@ -140,7 +138,7 @@ def _add_value(pages: Pages, offset: int, wanted: _Wanted | None, found: dict[st
     cell = pages.cell(offset)
     if cell[:2] != b"vk" or len(cell) < _NAME_IN_VALUE:
         raise FormatError("key value", BINS + offset, "the signature 'vk'", cell[:2])
-    length, size, place, kind, flags = _VALUE.unpack_from(cell)
+    length, size, place, kind, flags = VALUE.unpack_from(cell)
     one_byte = flags & _ONE_BYTE_VALUE
     if wanted is not None and (length if one_byte else length // 2) not in wanted.lengths:
         return  # the usual case: no wanted name has this length

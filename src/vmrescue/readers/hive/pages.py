@@ -15,12 +15,15 @@ if TYPE_CHECKING:
 
 BINS = 4096  # position of the first bin in the file
 LEAST_CELL = 8  # bytes
+SIGNATURE = b"regf"
 LEAST_KEY = 80  # bytes of the smallest key's cell; bounds the number of keys in a hive
 UNIT = 4096
 _GAP = 4  # units; smaller gaps between wanted units are read too, because another read would cost as much
 _MOST_AT_ONCE = 256  # most units in one read
 _SIZE = struct.Struct("<i")
-_STRIDES = {b"li": 4, b"lf": 8, b"lh": 8}
+# Key value: length of the name, size of the data (top bit: they stand in the next field), their cell, type, flags.
+VALUE = struct.Struct("<2xHIIIH2x")
+STRIDES = {b"li": 4, b"lf": 8, b"lh": 8}
 
 
 class Pages:
@@ -88,7 +91,7 @@ def subkey_cells(pages: Pages, offset: int, count: int, depth: int = 0) -> Itera
         for at in range(4, min(4 + 4 * listed, len(cell) - 3), 4):
             yield from subkey_cells(pages, int.from_bytes(cell[at : at + 4], "little"), count, depth + 1)
         return
-    stride = _STRIDES.get(kind)
+    stride = STRIDES.get(kind)
     if stride is None or listed > pages.size // LEAST_KEY:
         raise FormatError("subkey list", BINS + offset, "a list of keys", kind)
     for at in range(4, min(4 + stride * listed, len(cell) - 3), stride):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Self
 
 from vmrescue.errors import FormatError
 from vmrescue.readers.hive.key import SYM_LINK, HiveKey, Stored
-from vmrescue.readers.hive.pages import BINS, LEAST_KEY, Pages
+from vmrescue.readers.hive.pages import BINS, LEAST_KEY, SIGNATURE, STRIDES, VALUE, Pages
 from vmrescue.upcase import upper
 
 if TYPE_CHECKING:
@@ -27,12 +27,10 @@ if TYPE_CHECKING:
 NOT_PLAIN = (FormatError, struct.error)  # what reading something that is not plain raises here
 # Flags, parent, number of subkeys, their list, number of values, their list, length of the name.
 _NODE = struct.Struct("<2xH12xII4xI4xII28xH")
-_VALUE = struct.Struct("<2xHIIIH2x")  # length of the name, size (with `_INLINE`), data or their cell, type, flags
 _LEAF_ENTRY = struct.Struct("<I4s")  # the key's cell, the hint of its name
 _ROOT_KEY = slice(36, 40)  # of the base block
 _PREDEFINED, _ONE_BYTE_KEY, _ONE_BYTE_VALUE = 0x40, 0x20, 0x01
 _INLINE, _IN_ONE_CELL = 0x80000000, 0x3FD8
-_STRIDES = {b"li": 4, b"lf": 8, b"lh": 8}
 
 
 class _Value(NamedTuple):
@@ -50,7 +48,7 @@ class PlainHive:
         self.size = stream.seek(0, os.SEEK_END)
         self.pages = Pages(stream, self.size)
         block = self.pages.read(0, BINS) if self.size > BINS else b""
-        if block[:4] != b"regf":
+        if block[:4] != SIGNATURE:
             raise FormatError("base block", None, "the signature 'regf'", block[:4])
         self.root = Node(self, int.from_bytes(block[_ROOT_KEY], "little"))
 
@@ -113,7 +111,7 @@ class Node:
         for leaf in leaves:
             cell = pages.cell(leaf)
             kind, count = cell[:2], int.from_bytes(cell[2:4], "little")
-            stride = _STRIDES.get(kind)
+            stride = STRIDES.get(kind)
             total += count
             if stride is None or total > self.hive.size // LEAST_KEY or 4 + stride * count > len(cell):
                 raise FormatError("subkey list", BINS + leaf, "a list of keys", kind)
@@ -139,8 +137,8 @@ class Node:
             cell = pages.cell(place)
             if cell[:2] != b"vk":
                 raise FormatError("key value", BINS + place, "the signature 'vk'", cell[:2])
-            length, size, data, kind, flags = _VALUE.unpack_from(cell)
-            name = _decoded(cell, _VALUE.size, length, flags & _ONE_BYTE_VALUE)
+            length, size, data, kind, flags = VALUE.unpack_from(cell)
+            name = _decoded(cell, VALUE.size, length, flags & _ONE_BYTE_VALUE)
             found.setdefault(upper(name), _Value(name, kind, size, data))
         return found
 

@@ -14,6 +14,7 @@ from vmrescue.errors import FormatError
 from vmrescue.readers.guard import reading
 from vmrescue.readers.hive.key import HiveKey
 from vmrescue.readers.hive.links import LINK_VALUE, Links
+from vmrescue.readers.hive.pages import SIGNATURE
 from vmrescue.upcase import upper
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def why_incomplete(stream: BinaryIO, name: str) -> str | None:
     with reading(name, None):
         stream.seek(0)
         block = stream.read(SECTOR)
-        if len(block) < SECTOR or block[:4] != b"regf":
+        if len(block) < SECTOR or block[:4] != SIGNATURE:
             raise FormatError("base block", 0, "the signature 'regf'", bytes(block[:4]))
         _, begun, completed = _SEQUENCES.unpack_from(block)
         *words, checksum = struct.unpack("<128I", block)

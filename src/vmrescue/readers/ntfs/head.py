@@ -7,10 +7,10 @@ Source: linux-ntfs documentation, "File record", "Attribute Header", "Data runs"
 
 from __future__ import annotations
 
-import struct
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from vmrescue.readers.ntfs.layout import ATTRIBUTE, CLUSTERS, VALUE
 from vmrescue.readers.ntfs.volume import ATTRIBUTE_LIST, attributes_of
 
 if TYPE_CHECKING:
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from dissect.ntfs.mft import MftRecord
 
 DATA, REPARSE_POINT = 0x80, 0xC0
-
-_ATTRIBUTE = struct.Struct("<IIBBHH")  # type, length, non-resident, name's length, name's offset, flags
-_VALUE = struct.Struct("<16xIH")  # resident: value's size, offset
-_CLUSTERS = struct.Struct("<16xQ8xH6x8xQQ")  # non-resident: first VCN, run list's offset, size, initialized size
 
 
 def head_of(record: MftRecord, length: int) -> tuple[int, bytes] | None:
@@ -35,18 +31,18 @@ def head_of(record: MftRecord, length: int) -> tuple[int, bytes] | None:
     if len(found) != 1:
         return None
     at = found[0]
-    _, whole, in_clusters, _, _, flags = _ATTRIBUTE.unpack_from(raw, at)
+    _, whole, in_clusters, _, _, flags = ATTRIBUTE.unpack_from(raw, at)
     attribute = raw[at : at + whole]
     if flags or len(attribute) < whole:
         return None
     if not in_clusters:
-        size, place = _VALUE.unpack_from(attribute)
+        size, place = VALUE.unpack_from(attribute)
         return (size, attribute[place : place + min(size, length)]) if place + size <= whole else None
-    return _stored(record, attribute, length) if whole >= _CLUSTERS.size else None
+    return _stored(record, attribute, length) if whole >= CLUSTERS.size else None
 
 
 def _stored(record: MftRecord, attribute: bytes, length: int) -> tuple[int, bytes] | None:
-    first, place, size, initialized = _CLUSTERS.unpack_from(attribute)
+    first, place, size, initialized = CLUSTERS.unpack_from(attribute)
     runs = list(_runs(attribute[place:]))
     unit, clusters = record.ntfs.cluster_size, record.ntfs.clusters
     if first or not initialized <= size <= unit * sum(count for _, count in runs):

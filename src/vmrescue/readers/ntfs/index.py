@@ -18,6 +18,7 @@ from dissect.ntfs.util import apply_fixup
 from vmrescue.errors import UsageError
 from vmrescue.readers.file_system import ambiguous
 from vmrescue.readers.ntfs.content import check_extents, content_of, odd
+from vmrescue.readers.ntfs.layout import BLOCK_SIGNATURE, ENTRY, INDEX_ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,16 +30,14 @@ BLOCKS = (512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)  # bytes
 MOST_BLOCKS = 1 << 18  # most blocks of an index: about four million names
 MOST_LOOKED_INTO = 64  # most nodes read for one name; Windows' trees have four levels, and few names match in any case
 NODES_KEPT = 16  # nodes of a directory's index kept in memory
-BLOCK_SIGNATURE, SECTOR_BITS = b"INDX", 9
+SECTOR_BITS = 9
 IS_NODE, IS_END = 1, 2  # flags of an entry
 IN_USE = 1  # a file record's flag
 DOS_NAME, WINDOWS_NAME = 2, 1  # name spaces: a short name; a long name that has a short one
 NAME_LENGTH_AT, NAME_SPACE_AT, NAME_AT = 0x40, 0x41, 0x42  # offsets in $FILE_NAME
 NUMBER_MASK = (1 << 48) - 1  # record number in a file reference; the sequence number is above it
 
-_ROOT = struct.Struct("<8xI4xII8x")  # bytes of a block; first entry and end of entries, both from byte 16
 _BLOCK = struct.Struct("<24xII")  # first entry and end of entries, both from byte 24
-_ENTRY = struct.Struct("<QHHI")  # file reference, length, key's length, flags
 _VCN = struct.Struct("<Q")
 
 
@@ -77,7 +76,7 @@ class DirectoryIndex:
         self._root: bytes = directory.open(FILE_NAMES, ATTRIBUTE_TYPE_CODE.INDEX_ROOT).read()
         stored = directory.attributes.find(FILE_NAMES, ATTRIBUTE_TYPE_CODE.INDEX_ALLOCATION)
         self._blocks: Any = directory.open(FILE_NAMES, ATTRIBUTE_TYPE_CODE.INDEX_ALLOCATION) if stored else None
-        self._block_size: int = _ROOT.unpack_from(self._root)[0]
+        self._block_size: int = INDEX_ROOT.unpack_from(self._root)[0]
         in_clusters = directory.ntfs.cluster_size <= self._block_size
         self._vcn_bits: int = directory.ntfs.cluster_size_shift if in_clusters else SECTOR_BITS
         self._kept: dict[int | None, list[IndexEntry]] = {}  # VCN -> node's entries; the last node used is at the end
@@ -188,7 +187,7 @@ class DirectoryIndex:
         return bytes(apply_fixup(data))
 
     def _root_entries(self) -> Iterator[IndexEntry]:
-        return self._sound(self._root, _ROOT.size, _ROOT.size + _ROOT.unpack_from(self._root)[2])
+        return self._sound(self._root, INDEX_ROOT.size, INDEX_ROOT.size + INDEX_ROOT.unpack_from(self._root)[2])
 
     def _block_entries(self, block: bytes) -> Iterator[IndexEntry]:
         first, size = _BLOCK.unpack_from(block)
@@ -196,11 +195,11 @@ class DirectoryIndex:
 
     def _sound(self, node: bytes, at: int, end: int) -> Iterator[IndexEntry]:
         """A node's entries up to its last one. Raises FormatError if an entry's length is not possible."""
-        while at < end and at + _ENTRY.size <= len(node):
-            reference, length, key_length, flags = _ENTRY.unpack_from(node, at)
-            if length < _ENTRY.size:
-                raise odd(self._record, f"index entries of at least {_ENTRY.size} bytes", length)
-            body = node[at + _ENTRY.size : at + length]
+        while at < end and at + ENTRY.size <= len(node):
+            reference, length, key_length, flags = ENTRY.unpack_from(node, at)
+            if length < ENTRY.size:
+                raise odd(self._record, f"index entries of at least {ENTRY.size} bytes", length)
+            body = node[at + ENTRY.size : at + length]
             vcn = 0
             if flags & IS_NODE:
                 if len(body) < _VCN.size:

@@ -8,7 +8,6 @@ answers are the same, as `tests/readers/test_plain_ntfs.py` shows. What confirms
 
 from __future__ import annotations
 
-import io
 import struct
 import sys
 from array import array
@@ -22,7 +21,9 @@ from vmrescue.readers.file_system import CHUNK
 from vmrescue.readers.free_space import FreeSpace, free_space
 from vmrescue.readers.nature import Nature
 from vmrescue.readers.ntfs import plain_record
-from vmrescue.readers.ntfs.plain_record import DATA, FILE_NAME, REPARSE_POINT, Index, NotPlainError, Record, Stored
+from vmrescue.readers.ntfs.layout import OEM_NAME
+from vmrescue.readers.ntfs.plain_record import DATA, FILE_NAME, REPARSE_POINT, Index, Record
+from vmrescue.readers.plain import Content, NotPlainError, Stored, read_stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -135,7 +136,7 @@ class _Volume:
         name, sector, per_cluster, self.hidden_sectors, sectors, table, mirror, record = _BOOT.unpack(
             device.read_at(0, min(_BOOT.size, device.size)).ljust(_BOOT.size, b"\0")
         )
-        if name != b"NTFS    " or sector != 512 or per_cluster not in (1, 2, 4, 8, 16, 32, 64, 128) or record >= 0:
+        if name != OEM_NAME or sector != 512 or per_cluster not in (1, 2, 4, 8, 16, 32, 64, 128) or record >= 0:
             raise NotPlainError
         self._device = device
         self.cluster_size = sector * per_cluster
@@ -170,21 +171,7 @@ class _Volume:
     # -- content
 
     def read(self, stored: Stored, at: int, length: int) -> bytes:
-        """Bytes of an attribute in clusters, as far as it goes; zeros behind its initialized size."""
-        length = max(min(length, stored.size - at), 0)
-        if stored.value is not None:
-            return stored.value[at : at + length]
-        wanted, parts, begin = min(length, max(stored.initialized - at, 0)), [], 0
-        for cluster, count in stored.runs:
-            if not wanted:
-                break
-            end = begin + count * self.cluster_size
-            if at < end:
-                piece = min(wanted, end - at)
-                parts.append(self._device.read_at(cluster * self.cluster_size + at - begin, piece))
-                at, wanted = at + piece, wanted - piece
-            begin = end
-        return b"".join(parts).ljust(length, b"\0")
+        return read_stored(self._device, stored, self.cluster_size, at, length)
 
     def _record(self, number: int) -> Record:
         at = number * self._record_size
@@ -295,7 +282,7 @@ class _Volume:
         return _there(record.find(DATA))
 
     def open(self, path: str) -> BinaryIO:
-        return cast("BinaryIO", _Content(self, self._content(path)))
+        return cast("BinaryIO", Content(self.read, self._content(path)))
 
     def head(self, path: str, length: int) -> tuple[int, bytes]:
         stored = self._content(path)
@@ -317,37 +304,6 @@ class _Volume:
         size = 0 if record.is_directory else _there(record.find(DATA)).size
         own = any(each.number < FIRST_USER_RECORD and each.number != ROOT for each in records)
         return Nature(size=size, directory=record.is_directory, own=own, names=names, number=record.number)
-
-
-class _Content(io.RawIOBase):
-    """The content of a file."""
-
-    def __init__(self, volume: _Volume, stored: Stored) -> None:
-        super().__init__()
-        self._volume = volume
-        self._stored = stored
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = max(offset + (0, self._at, self._stored.size)[whence], 0)
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def read(self, size: int | None = -1) -> bytes:
-        data = self._volume.read(self._stored, self._at, self._stored.size if size is None or size < 0 else size)
-        self._at += len(data)
-        return data
-
-    def readall(self) -> bytes:
-        return self.read()
 
 
 def _there(stored: Stored | None) -> Stored:

@@ -10,33 +10,27 @@ from bisect import bisect_left
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
+from vmrescue.readers.ntfs.layout import ATTRIBUTE, BLOCK_SIGNATURE, CLUSTERS, ENTRY, INDEX_ROOT, VALUE
+from vmrescue.readers.plain import NotPlainError, Stored
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     Fold = Callable[[bytes], str]  # a name in UTF-16 -> its units in upper case, as `$UpCase` has it
 
 STANDARD, ATTRIBUTE_LIST, FILE_NAME, VOLUME_NAME, DATA = 0x10, 0x20, 0x30, 0x60, 0x80
-INDEX_ROOT, INDEX_ALLOCATION, REPARSE_POINT, END = 0x90, 0xA0, 0xC0, 0xFFFFFFFF
+ROOT_NODE, INDEX_ALLOCATION, REPARSE_POINT, END = 0x90, 0xA0, 0xC0, 0xFFFFFFFF
 FILE_NAMES = "$I30".encode("utf-16-le")  # the index of a directory
 DOS_NAME = 2
 MOST_NODES, NODES_KEPT = 64, 64  # nodes that are read for one name, and kept of one directory
 
 _RECORD = struct.Struct("<4sHH8xH2xHH")  # signature, fix-ups' place and number, sequence number, first attribute, flags
-_ATTRIBUTE = struct.Struct("<IIBBHH")  # type, length, non-resident, name's length, name's place, flags
-_VALUE = struct.Struct("<16xIH")  # resident: size, place
-_CLUSTERS = struct.Struct("<16xQ8xH6x8xQQ")  # non-resident: first VCN, place of the runs, size, initialized size
-_INDEX_ROOT = struct.Struct("<8xI4xII8x")  # bytes of a block; first entry and end of entries, both from byte 16
 _BLOCK = struct.Struct("<4sHH16xII")  # signature, fix-ups; first entry and end of entries, both from byte 24
-_ENTRY = struct.Struct("<QHHI")  # file reference, length, key's length, flags
 _VCN = struct.Struct("<Q")
 _NAME_LENGTH_AT, _NAME_SPACE_AT, _NAME_AT = 0x40, 0x41, 0x42
 _SECTOR, _HEAD = 512, 16
 _IN_USE, _IS_DIRECTORY, _HAS_NODE, _IS_LAST = 1, 2, 1, 2
 _NUMBER = (1 << 48) - 1
-
-
-class NotPlainError(Exception):
-    """Something is not as it usually is: dissect is asked for it."""
 
 
 def fixed_up(data: bytes, place: int, count: int) -> bytes:
@@ -51,15 +45,6 @@ def fixed_up(data: bytes, place: int, count: int) -> bytes:
             raise NotPlainError
         raw[end - 2 : end] = data[place + 2 * number : place + 2 * number + 2]
     return bytes(raw)
-
-
-class Stored(NamedTuple):
-    """An attribute's content: its bytes, if it is resident; else its runs, (first cluster, number of clusters)."""
-
-    size: int
-    value: bytes | None
-    runs: tuple[tuple[int, int], ...]
-    initialized: int
 
 
 class Record:
@@ -83,9 +68,9 @@ class Record:
             kind = int.from_bytes(data[at : at + 4], "little")
             if kind == END:
                 return
-            if at + _ATTRIBUTE.size > len(data):
+            if at + ATTRIBUTE.size > len(data):
                 raise NotPlainError
-            _, length, _, name_length, name_at, _ = _ATTRIBUTE.unpack_from(data, at)
+            _, length, _, name_length, name_at, _ = ATTRIBUTE.unpack_from(data, at)
             if length < 24 or length & 7 or at + length + 4 > len(data) or name_at + 2 * name_length > length:
                 raise NotPlainError
             yield kind, data[at + name_at : at + name_at + 2 * name_length], at
@@ -120,17 +105,17 @@ class Record:
 
     def _stored(self, at: int) -> Stored:
         data = self._data
-        kind, length, in_clusters, _, _, flags = _ATTRIBUTE.unpack_from(data, at)
+        kind, length, in_clusters, _, _, flags = ATTRIBUTE.unpack_from(data, at)
         if flags and (in_clusters or kind == DATA):  # an index in its record may say what new files are to be
             raise NotPlainError
         if not in_clusters:
-            size, place = _VALUE.unpack_from(data, at)
+            size, place = VALUE.unpack_from(data, at)
             if place + size > length:
                 raise NotPlainError
             return Stored(size, data[at + place : at + place + size], (), size)
-        if length < _CLUSTERS.size:
+        if length < CLUSTERS.size:
             raise NotPlainError
-        first, place, size, initialized = _CLUSTERS.unpack_from(data, at)
+        first, place, size, initialized = CLUSTERS.unpack_from(data, at)
         runs = tuple(self._runs(data[at + place : at + length]))
         if first or not initialized <= size <= self._cluster_size * sum(count for _, count in runs):
             raise NotPlainError
@@ -172,11 +157,11 @@ class Index:
     """The names in a directory, for look-ups: the nodes that are read are kept, with their names in upper case."""
 
     def __init__(self, directory: Record, read: Callable[[Stored, int, int], bytes], fold: Fold, unit: int) -> None:
-        root, self._blocks = directory.find(INDEX_ROOT, FILE_NAMES), directory.find(INDEX_ALLOCATION, FILE_NAMES)
-        if root is None or root.value is None or len(root.value) < _INDEX_ROOT.size:
+        root, self._blocks = directory.find(ROOT_NODE, FILE_NAMES), directory.find(INDEX_ALLOCATION, FILE_NAMES)
+        if root is None or root.value is None or len(root.value) < INDEX_ROOT.size:
             raise NotPlainError
         self._root, self._read, self._fold = root.value, read, fold
-        self._size = _INDEX_ROOT.unpack_from(self._root)[0]
+        self._size = INDEX_ROOT.unpack_from(self._root)[0]
         self._vcn_size = unit if unit <= self._size else _SECTOR
         self._nodes: dict[int, tuple[list[str], list[Entry]]] = {}
 
@@ -212,31 +197,31 @@ class Index:
     def _content(self, vcn: int) -> tuple[bytes, int, int]:
         """A node: its bytes, and where its entries begin and end."""
         if vcn < 0:
-            _, first, end = _INDEX_ROOT.unpack_from(self._root)
+            _, first, end = INDEX_ROOT.unpack_from(self._root)
             return self._root, 16 + first, 16 + end
         at = vcn * self._vcn_size
         if self._blocks is None or self._size not in (1024, 2048, 4096) or at + self._size > self._blocks.initialized:
             raise NotPlainError
         block = self._read(self._blocks, at, self._size)
         signature, place, count, first, end = _BLOCK.unpack_from(block)
-        if signature != b"INDX":
+        if signature != BLOCK_SIGNATURE:
             raise NotPlainError
         return fixed_up(block, place, count), 24 + first, 24 + end
 
     def _parsed(self, node: bytes, at: int, end: int) -> tuple[list[str], list[Entry]]:
         keys: list[str] = []
         entries: list[Entry] = []
-        while at + _ENTRY.size <= min(end, len(node)):
-            reference, length, key_length, flags = _ENTRY.unpack_from(node, at)
-            if length < _ENTRY.size or at + length > end or length & 7:
+        while at + ENTRY.size <= min(end, len(node)):
+            reference, length, key_length, flags = ENTRY.unpack_from(node, at)
+            if length < ENTRY.size or at + length > end or length & 7:
                 break
             below = _VCN.unpack_from(node, at + length - 8)[0] if flags & _HAS_NODE else -1
             if flags & _IS_LAST:
                 entries.append(Entry(0, 0, b"", False, below))
                 return keys, entries
-            key = at + _ENTRY.size
+            key = at + ENTRY.size
             name = node[key + _NAME_AT : key + _NAME_AT + 2 * node[key + _NAME_LENGTH_AT]]
-            if _NAME_AT + len(name) > key_length or _ENTRY.size + key_length > length:
+            if _NAME_AT + len(name) > key_length or ENTRY.size + key_length > length:
                 break
             keys.append(self._fold(name))
             short = node[key + _NAME_SPACE_AT] == DOS_NAME

@@ -20,6 +20,7 @@ from dissect.ntfs.mft import Mft, MftRecord
 
 from vmrescue.errors import FormatError
 from vmrescue.readers.ntfs.content import content_of, odd
+from vmrescue.readers.ntfs.layout import OEM_NAME
 from vmrescue.readers.stream import DeviceStream
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def _clusters(device: BlockDevice) -> int:
     if device.size < _BOOT.size:
         raise FormatError(BOOT_SECTOR, None, f"a volume of {_BOOT.size} bytes or more", device.size)
     name, sector, per_cluster, sectors, table, mirror, record = _BOOT.unpack(device.read_at(0, _BOOT.size))
-    if name != b"NTFS    ":
+    if name != OEM_NAME:
         raise FormatError(BOOT_SECTOR, 3, "the name 'NTFS'", name)
     if sector not in SECTORS:
         raise FormatError(BOOT_SECTOR, 0x0B, f"sectors of {SECTORS} bytes", sector)
