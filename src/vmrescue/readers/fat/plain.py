@@ -1,8 +1,8 @@
 """Files of a FAT32 volume for a diagnosis, read straight from their entries as far as these are plain.
 
 dissect's definitions take long to parse when a program starts. Of what is plain nothing else is needed: directories
-without odd entries, names in ASCII, chains that end where the size says. Whatever is not as it should be, and all of
-FAT12 and FAT16, is asked of dissect's reader, which raises the errors: the answers are the same, as
+without odd entries, short names in ASCII, chains that end where the size says. Whatever is not as it should be, and all
+of FAT12 and FAT16, is asked of dissect's reader, which raises the errors: the answers are the same, as
 `tests/readers/test_plain_fat.py` shows. What confirms an edit asks dissect for all of it.
 Source: Microsoft, "FAT: General Overview of On-Disk Format" (fatgen103).
 """
@@ -191,7 +191,7 @@ class _Volume:
         noted = noted_in(self._device.read_at(self._noted * 512, NOTED.size)) if clean else None
         if noted is None or not 0 < self._noted < self._reserved or noted > self.clusters:
             raise NotPlainError
-        return noted * self.cluster_size
+        return int(noted * self.cluster_size)
 
     # -- content
 
@@ -204,7 +204,7 @@ class _Volume:
 
     def _chain(self, cluster: int, most: int) -> list[int]:
         """The clusters of a chain, which ends after `most` of them at the latest."""
-        found = []
+        found: list[int] = []
         while True:
             if not 2 <= cluster < self.clusters + 2 or len(found) >= most:
                 raise NotPlainError
@@ -337,7 +337,7 @@ def _parsed(slots: bytes) -> Iterator[_Found]:
 
 def _long(units: bytes) -> str:
     name, end, rest = units.decode("utf-16-le").partition("\0")
-    if not name or not name.isascii() or (end and rest.strip("\uffff")):
+    if not name or (end and rest.strip("\uffff")):
         raise NotPlainError
     return name
 
