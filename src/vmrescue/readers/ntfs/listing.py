@@ -11,6 +11,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from vmrescue.readers.file_system import Entry, flags_of
+from vmrescue.readers.ntfs.layout import RECORD_SIGNATURE
 from vmrescue.readers.ntfs.marks import STANDARD, marks_from, standard_from
 from vmrescue.readers.ntfs.volume import ATTRIBUTE_LIST, END
 
@@ -64,7 +65,7 @@ def _read(table: BinaryIO, size: int, group: list[tuple[int, str]]) -> Iterator[
 
 def _entry(data: bytes, size: int, number: int, name: str) -> Entry | None:
     signature, array, count, links, at, flags, base = _RECORD.unpack_from(data)
-    if signature != b"FILE" or len(data) != size or not flags & IN_USE or base or count != size // SECTOR + 1:
+    if signature != RECORD_SIGNATURE or len(data) != size or not flags & IN_USE or base or count != size // SECTOR + 1:
         return None
     record = bytearray(data)
     for end, new in zip(range(SECTOR - 2, size, SECTOR), range(array + 2, array + 2 * count, 2), strict=True):

@@ -10,7 +10,15 @@ from bisect import bisect_left
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from vmrescue.readers.ntfs.layout import ATTRIBUTE, BLOCK_SIGNATURE, CLUSTERS, ENTRY, INDEX_ROOT, VALUE
+from vmrescue.readers.ntfs.layout import (
+    ATTRIBUTE,
+    BLOCK_SIGNATURE,
+    CLUSTERS,
+    ENTRY,
+    INDEX_ROOT,
+    RECORD_SIGNATURE,
+    VALUE,
+)
 from vmrescue.readers.plain import NotPlainError, Stored
 
 if TYPE_CHECKING:
@@ -52,7 +60,7 @@ class Record:
 
     def __init__(self, data: bytes, number: int, clusters: int, cluster_size: int) -> None:
         signature, place, count, self.sequence, first, self.flags = _RECORD.unpack_from(data)
-        if signature != b"FILE":
+        if signature != RECORD_SIGNATURE:
             raise NotPlainError
         self.number = number
         self._data = fixed_up(data, place, count)
