@@ -109,13 +109,13 @@ def test_a_commit_and_its_undo_that_crash_leave_the_disk_wholly_old_or_wholly_ne
     assert new != old
     seen = outcomes(recording, crashed, lambda: settle(crashed, allowed), POLICIES)
     last = len(recording.actions)
-    assert (seen[0, "keep"], seen[last, "lose"]) == (old, new)
+    assert (seen[0, "lose"], seen[last, "lose"]) == (old, new)
     with recorded(live) as recording:
         undo(path)
     assert path.read_bytes() == allowed[old]
     back = outcomes(recording, crashed, lambda: settle(crashed, allowed), POLICIES)
     last = len(recording.actions)
-    assert (back[0, "keep"], back[last, "lose"]) == (new, old)
+    assert (back[0, "lose"], back[last, "lose"]) == (new, old)
     print(f"{make.__name__}, {edit.__name__}: {len(seen)} crashes of the commit, {len(back)} of the undo")
 
 
