@@ -196,6 +196,27 @@ def test_blocks_of_a_child_that_are_zero_or_unmapped_hide_the_parent(quick_folde
     assert content(child) == dissect(child) == expected[: 2 * MIB + 5000] + b"new" + expected[2 * MIB + 5003 :]
 
 
+def test_what_belongs_to_the_disk_goes_to_its_child_too(quick_folder: Path) -> None:
+    image, child = quick_folder / "disk.vhdx", quick_folder / "child.vhdx"
+    create_vhdx(image, SIZE, MIB)
+    raw = bytearray(image.read_bytes())
+    start, _ = region(raw, METADATA)
+    (count,) = struct.unpack_from("<H", raw, start + 10)
+    struct.pack_into("<H", raw, start + 10, count + 2)
+    for number, flags in ((0, 3), (1, 1)):  # the user's; the disk's or the file's
+        row = bytes([7 + number]) * 16, (128 << 10) + 8 * number, 8, flags
+        struct.pack_into("<16sIII", raw, start + 32 + 32 * (count + number), *row)
+    raw[start + (128 << 10) : start + (128 << 10) + 8] = b"the disk"
+    image.write_bytes(raw)
+    create_vhdx_child(image, child, MIB)
+    made = child.read_bytes()
+    assert made[metadata_item(made, b"\7" * 16)[0] :][:8] == b"the disk"
+    with pytest.raises(AssertionError, match="no such item"):
+        metadata_item(made, b"\x08" * 16)
+    with closing(open_disk(image)) as parent, closing(open_disk(child)) as disk:
+        assert disk.unique_id == parent.unique_id
+
+
 # -- parents
 
 
@@ -376,6 +397,12 @@ def test_a_file_that_begins_as_a_vhdx_and_ends_as_a_vhd_is_neither(quick_folder:
 def run_footer(folder: Path) -> bytes:
     run("qemu-img", "create", "-q", "-f", "vpc", "-o", "subformat=fixed,force_size", folder / "some.vhd", "1M")
     return (folder / "some.vhd").read_bytes()[-512:]
+
+
+def test_the_list_of_a_shared_vhd_set_is_no_disk(quick_folder: Path) -> None:
+    image = make_vhdx(quick_folder / "shared.vhds", SIZE)
+    with pytest.raises(UnsupportedError, match=r"shared VHD set, not a disk: the disk is the \.avhdx"):
+        open_disk(image)
 
 
 def test_every_byte_of_the_tables_may_be_wrong(quick_folder: Path) -> None:

@@ -83,6 +83,17 @@ def _unreadable(store: BlockDevice) -> tuple[str, str] | None:
     return None
 
 
+def _is_vhd_set(path: str | None) -> bool:
+    return path is not None and path.lower().endswith(".vhds")
+
+
+def _refuse_vhd_set(store: ImageStore, path: str | None, parent_folder: Path | None) -> VirtualDisk:
+    raise UnsupportedError(
+        f"{path} is the list of a shared VHD set, not a disk: the disk is the .avhdx beside it that the list names, and"
+        " none of the VMs that share it may run"
+    )
+
+
 def _refuse_unreadable(store: ImageStore, path: str | None, parent_folder: Path | None) -> VirtualDisk:
     what, advice = _unreadable(store) or ("", "")
     how = advice.format(path=shlex.quote(path or "IMAGE"))
@@ -118,6 +129,7 @@ SIGNATURES = ((0, VHD), (0, VHDX), *(each for kind in FOREIGN for each in kind.s
 """(byte position, bytes) of every signature of an image. Fixed VHDs and raw images have none at a fixed position."""
 
 CONTAINERS: list[ContainerKind] = [
+    ContainerKind(lambda store, path: _is_vhd_set(path), _refuse_vhd_set),
     ContainerKind(lambda store, path: _is_vhd(store), _open_vhd),
     ContainerKind(lambda store, path: has_signature(store, 0, VHDX), _open_vhdx),
     *(_foreign(kind, _signed(kind)) for kind in FOREIGN),

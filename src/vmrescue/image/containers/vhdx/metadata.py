@@ -63,6 +63,8 @@ class Metadata:
         leave_allocated: whether all blocks are meant to stay in the file (a fixed disk).
         parent: the entries of the parent locator, key -> value; None for a disk without a parent.
         size_at: where in the file the disk's size is stored.
+        further: (item, flags, bytes) of items that belong to the disk and that the format does not define: a child gets
+            them too (2.6.1.2).
     """
 
     block_size: int
@@ -73,6 +75,7 @@ class Metadata:
     physical_sector_size: int
     parent: Mapping[str, str] | None
     size_at: int = 0
+    further: tuple[tuple[bytes, int, bytes], ...] = ()
 
     @property
     def blocks_of_chunk(self) -> int:
@@ -99,7 +102,7 @@ def read_metadata(store: Readable, region: Region) -> Metadata:
         FormatError: an item is missing, or says what the format does not allow.
         UnsupportedError: an item is required and not known, or the parent is not a VHDX.
     """
-    found = _items(store, region)
+    found, further = _items(store, region)
     places = {item: region.offset + offset for item, (offset, _) in found.items()}
 
     def item(kind: bytes) -> bytes:
@@ -132,11 +135,14 @@ def read_metadata(store: Readable, region: Region) -> Metadata:
         physical_sector_size=physical,
         parent=parent,
         size_at=places[DISK_SIZE],
+        further=tuple((item, flags, store.read_at(at, length)) for item, flags, at, length in further),
     )
 
 
-def _items(store: Readable, region: Region) -> dict[bytes, tuple[int, int]]:
-    """Item -> (offset in the region, length), of the items that are not the user's."""
+def _items(store: Readable, region: Region) -> tuple[dict[bytes, tuple[int, int]], list[tuple[bytes, int, int, int]]]:
+    """Item -> (offset in the region, length), of the items that the format defines; and of others that belong to the
+    disk (item, flags, position in the file, length).
+    """
     signature, count = METADATA_HEAD.unpack(store.read_at(region.offset, METADATA_HEAD.size))
     if signature != METADATA_SIGNATURE:
         raise FormatError("VHDX metadata table", region.offset, f"the signature {METADATA_SIGNATURE!r}", signature)
@@ -144,20 +150,25 @@ def _items(store: Readable, region: Region) -> dict[bytes, tuple[int, int]]:
         raise FormatError("VHDX metadata table", region.offset + 10, f"at most {MOST_ENTRIES} entries", count)
     raw = store.read_at(region.offset + METADATA_HEAD.size, count * METADATA_ENTRY.size)
     found: dict[bytes, tuple[int, int]] = {}
+    further: list[tuple[bytes, int, int, int]] = []
     for number, (item, offset, length, flags) in enumerate(METADATA_ENTRY.iter_unpack(raw)):
         at = region.offset + METADATA_HEAD.size + number * METADATA_ENTRY.size
         if (flags & IS_USER or item not in NAMES) and flags & IS_REQUIRED:
             raise UnsupportedError(
                 f"the VHDX has an item {UUID(bytes_le=item)} in its metadata that must be understood, and is not known"
             )
-        if flags & IS_USER:
+        if length and not (offset >= ITEMS_AT and length <= MIB and offset + length <= region.length):
+            raise FormatError("VHDX metadata table", at + 16, "an item inside the region", f"{length} at {offset}")
+        if flags & IS_USER or item not in NAMES:
+            if flags & IS_VIRTUAL_DISK:
+                further.append((item, flags, region.offset + offset, length))
             continue
         if item in found:
             raise FormatError("VHDX metadata table", at, "each item once", f"{UUID(bytes_le=item)} twice")
-        if length and not (offset >= ITEMS_AT and length <= MIB and offset + length <= region.length):
-            raise FormatError("VHDX metadata table", at + 16, "an item inside the region", f"{length} at {offset}")
         found[item] = offset, length
-    return found
+    if sum(length for *_, length in further) > region.length:
+        raise FormatError("VHDX metadata table", region.offset, "items that do not overlap")
+    return found, further
 
 
 def _parent(raw: bytes, position: int) -> dict[str, str]:
@@ -183,7 +194,7 @@ def _parent(raw: bytes, position: int) -> dict[str, str]:
 def build_metadata(metadata: Metadata) -> bytes:
     """The beginning of a metadata region: the table and its items."""
     flags = LEAVE_ALLOCATED * metadata.leave_allocated | HAS_PARENT * (metadata.parent is not None)
-    items = {
+    system = {
         FILE_PARAMETERS: (IS_REQUIRED, PARAMETERS.pack(metadata.block_size, flags)),
         DISK_SIZE: (IS_REQUIRED | IS_VIRTUAL_DISK, SIZE.pack(metadata.size)),
         DISK_ID: (IS_REQUIRED | IS_VIRTUAL_DISK, metadata.disk_id),
@@ -191,10 +202,11 @@ def build_metadata(metadata: Metadata) -> bytes:
         PHYSICAL_SECTOR: (IS_REQUIRED | IS_VIRTUAL_DISK, NUMBER.pack(metadata.physical_sector_size)),
     }
     if metadata.parent is not None:
-        items[PARENT_LOCATOR] = IS_REQUIRED, _build_locator(metadata.parent)
+        system[PARENT_LOCATOR] = IS_REQUIRED, _build_locator(metadata.parent)
+    items = [*((item, *row) for item, row in system.items()), *metadata.further]
     table, content = METADATA_HEAD.pack(METADATA_SIGNATURE, len(items)), b""
-    for item, (flags, data) in items.items():
-        table += METADATA_ENTRY.pack(item, ITEMS_AT + len(content), len(data), flags)
+    for item, flags, data in items:
+        table += METADATA_ENTRY.pack(item, ITEMS_AT + len(content) if data else 0, len(data), flags)
         content += data
     return table.ljust(ITEMS_AT, b"\0") + content
 
