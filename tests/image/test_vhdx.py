@@ -27,8 +27,8 @@ from support.vhdx import (
     newest,
     region,
 )
-from vmrescue.disk import create_vhdx, create_vhdx_child, open_disk
-from vmrescue.errors import FormatError, NotFoundError, UnsupportedError
+from vmrescue.disk import EditSession, create_vhdx, create_vhdx_child, open_disk
+from vmrescue.errors import FormatError, NotFoundError, RefusedError, UnsupportedError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -288,6 +288,15 @@ def test_the_newer_sound_header_decides(quick_folder: Path) -> None:
     image.write_bytes(raw)
     with pytest.raises(FormatError, match="VHDX header"):
         open_disk(image)
+
+
+def test_headers_that_no_higher_number_can_follow_are_not_edited(quick_folder: Path) -> None:
+    image = make_vhdx(quick_folder / "disk.vhdx", SIZE)
+    edit_file(image, newest(image), {8: b"\xff" * 8})
+    before = image.read_bytes()
+    with EditSession(image) as session, pytest.raises(RefusedError, match="sequence numbers"):
+        session.disk.write_at(0, b"x")
+    assert image.read_bytes() == before
 
 
 def test_two_headers_of_one_number_that_differ_are_refused(quick_folder: Path) -> None:

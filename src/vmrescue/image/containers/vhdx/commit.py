@@ -25,6 +25,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmrescue.errors import RefusedError
 from vmrescue.image.commit_step import Step
 from vmrescue.image.containers.vhdx.header import Current, build_header, read_current
 from vmrescue.image.containers.vhdx.layout import HEADERS_AT, MIB, NO_GUID, SECTOR, Header
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 BATCH = 126  # sectors of an entry: their descriptors fill its first sector, and it fits in half a log of 1 MiB
 LEAST_LOG = MIB  # bytes
+LAST_SEQUENCE = (1 << 64) - 1  # the largest number of a header
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,13 @@ def is_usable(header: Header, size: int) -> bool:
 
 
 def last_headers(current: Current, session: Session) -> dict[int, bytes]:
-    """Position -> bytes of both headers once a commit is finished. The one that was not current is written first."""
+    """Position -> bytes of both headers once a commit is finished. The one that was not current is written first.
+
+    Raises RefusedError if no higher sequence numbers are left.
+    """
     sequence = _first_sequence(current) + 3
+    if sequence + 1 > LAST_SEQUENCE:
+        raise RefusedError("the sequence numbers of the VHDX's headers have come to their end: it is not edited")
     return {
         HEADERS_AT[1 - current.slot]: session.header(sequence),
         HEADERS_AT[current.slot]: session.header(sequence + 1),
