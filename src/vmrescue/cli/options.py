@@ -76,7 +76,7 @@ parent_option = click.option(
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     expose_value=False,
     callback=_look_for_parents,
-    help="Where a differencing VHD's parents are, if not beside it.",
+    help="Where a differencing disk's parents are, if not beside it.",
 )
 
 
@@ -221,7 +221,9 @@ ELSEWHERE_OPTIONS = [
         type=click.Path(path_type=Path),
         help="Write to a new copy instead, made of any image that is read.",
     ),
-    click.option("--into", type=click.Path(path_type=Path), help="Write to a new differencing VHD over IMAGE instead."),
+    click.option(
+        "--into", type=click.Path(path_type=Path), help="Write to a new differencing VHD or VHDX over IMAGE instead."
+    ),
     click.option(
         "--to-format",
         type=click.Choice(["vhd", "vhd-dynamic", "raw", "vhdx", "qcow2"]),

@@ -46,7 +46,7 @@ def open_disk(
         path: path of the image or the device; or a URL that fsspec supports, which is read by ranges. Behind URLs, only
             Azure page blobs can be written.
         writable: whether the disk will be written to.
-        parent_folder: where a differencing VHD's parents are, if not in its own folder.
+        parent_folder: where a differencing disk's parents are, if not in its own folder.
 
     Raises:
         ReadError, RefusedError: the file cannot be opened, or not safely.
@@ -93,7 +93,7 @@ class EditSession:
 
     Args:
         path: path of the image or the device.
-        parent_folder: where a differencing VHD's parents are, if not in its own folder.
+        parent_folder: where a differencing disk's parents are, if not in its own folder.
         writable: False for a trial run: the image is opened for reading, and `commit` is refused.
 
     Attributes:

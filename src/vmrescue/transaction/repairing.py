@@ -87,7 +87,7 @@ def repair(
             the user's state files.
         dry_run: apply and verify in memory, and write nothing.
         copy_to: repair a copy instead; the image, in whatever container that is read, is only read.
-        into: put the repair into a new differencing VHD over the image, in whatever folder; the image is only read.
+        into: put the repair into a new differencing VHD or VHDX over the image, in whatever folder; the image is only read.
         to_format: of the copy: ``vhd`` (a fixed VHD, as Azure takes it), ``vhd-dynamic``, ``raw``, ``vhdx`` or
             ``qcow2``. Unless given, what the copy's name ends in decides, and else it is the first.
         sha256: whether the receipt of a copy is to tell the SHA-256 of the whole disk and of the whole copy, for which
@@ -95,7 +95,7 @@ def repair(
         progress: called while copying with the bytes done and the bytes to do.
         skip_refused: make what can be made where a change of `plan` is refused; `Receipt.skipped` says which are not.
         store, windows: which boot store and which Windows boot, as for `diagnose`.
-        parent_dir: where a differencing VHD's parents are, if neither beside it nor where it says.
+        parent_dir: where a differencing disk's parents are, if neither beside it nor where it says.
         accept: the names of risks that are taken (`disk.RISKS`), such as ``discard-saved-state``.
 
     Raises:
