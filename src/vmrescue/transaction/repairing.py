@@ -87,7 +87,8 @@ def repair(
             the user's state files.
         dry_run: apply and verify in memory, and write nothing.
         copy_to: repair a copy instead; the image, in whatever container that is read, is only read.
-        into: put the repair into a new differencing VHD or VHDX over the image, in whatever folder; the image is only read.
+        into: put the repair into a new differencing VHD or VHDX over the image, in whatever folder; the image is only
+            read.
         to_format: of the copy: ``vhd`` (a fixed VHD, as Azure takes it), ``vhd-dynamic``, ``raw``, ``vhdx`` or
             ``qcow2``. Unless given, what the copy's name ends in decides, and else it is the first.
         sha256: whether the receipt of a copy is to tell the SHA-256 of the whole disk and of the whole copy, for which
