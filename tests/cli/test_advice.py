@@ -14,7 +14,8 @@ from vmrescue.checks.rules import CHECKS
 from vmrescue.cli.main import COMMANDS, group
 
 SOURCE = Path(vmrescue.__file__).parent
-OF_OTHERS = {"--blob-type"}  # az; the lines of which `report.azure` writes are held by tests/report/test_azure.py
+# of az, where tests/report/test_azure.py holds the lines that `report.azure` writes; of qemu-nbd
+OF_OTHERS = {"--blob-type", "--read-only"}
 WRITTEN_OUT = re.compile(r"`?\bvmrescue (?P<command>[a-z]+)(?P<words>(?: [^`\n,;:]*)?)")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.campaign import whole
-from support.fault import load, names
+from support.fault import FAULTS, load, names
+from support.fault_page import page
 from support.machine import need_root
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ def test_is_found_mended_and_undone(name: str, quick_folder: Path) -> None:
 def test_is_rescued_in_one_go(name: str, quick_folder: Path) -> None:
     need_root()
     load(name).rescue(quick_folder)
+
+
+def test_the_page_is_made_of_the_recipes() -> None:
+    assert (FAULTS.parents[1] / "docs/faults.md").read_text(encoding="utf-8") == page()
 
 
 def test_each_names_where_it_comes_from() -> None:

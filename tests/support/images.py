@@ -56,6 +56,8 @@ def fingerprint(path: Path, start: int = 0, end: int | None = None) -> str:
                 at += (os.lseek(stream.fileno(), at, os.SEEK_DATA) - at) // PIECE * PIECE
             except OSError:  # only a hole follows
                 break
+            if at >= end:
+                break
             piece = os.pread(stream.fileno(), min(PIECE, end - at), at)
             if piece != ZEROS[: len(piece)]:  # ends at the first byte that differs
                 digest.update((at - start).to_bytes(8) + piece)

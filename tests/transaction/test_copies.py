@@ -15,7 +15,7 @@ import vmrescue
 from support.command import output_of
 from support.command import vmrescue as command
 from support.images import fingerprint
-from support.machine import need_root, run
+from support.machine import need_root, need_tool, run
 from vmrescue.cli.repair import command as repair_command
 from vmrescue.disk import create_dynamic, open_disk
 from vmrescue.image.copy_format import FORMATS
@@ -38,6 +38,7 @@ QEMU = {"vhd": "vpc", "vhd-dynamic": "vpc", "raw": "raw", "vhdx": "vhdx", "qcow2
 def test_a_copy_of_any_container_is_repaired_in_any_form(
     container: str, form: str, gen2_broken: Path, quick_folder: Path
 ) -> None:
+    need_tool("qemu-img")  # which the command starts too, for some forms
     original, out = quick_folder / f"disk.{container}", quick_folder / "out" / "copy"
     out.parent.mkdir()
     if container != "vpc":
@@ -68,6 +69,7 @@ def test_a_copy_of_any_container_is_repaired_in_any_form(
 
 
 def test_a_copy_in_which_nothing_is_changed_is_the_disk(gen2_healthy: Path, quick_folder: Path) -> None:
+    need_tool("qemu-img")
     for name, form in (("copy.qcow2", "qcow2"), ("copy.vhdx", "vhdx"), ("copy.img", "raw")):
         said = output_of("repair", gen2_healthy, "--copy-to", quick_folder / name, "--yes")
         assert "nothing in it was changed" in said

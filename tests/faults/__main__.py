@@ -1,7 +1,6 @@
-"""Plays the faults of this folder, and prints a table.
+"""Plays the faults of this folder, and prints a table: ``python -m tests.faults [NAME ...]``.
 
-``PYTHONPATH=tests:images python tests/faults/run.py [NAME ...]``. With ``--keep FOLDER NAME`` the disk is only made,
-and left there. Needs root, as the tests do.
+With ``--keep FOLDER NAME`` the disk is only made, and left there. Needs root, as the tests do.
 """
 
 from __future__ import annotations
@@ -12,7 +11,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from support.fault import Fault, load, names
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "images")]  # as pyproject.toml tells pytest
+
+from support.fault import Fault, load, names  # noqa: E402
 
 
 def played(fault: Fault, rescue: bool) -> str:
