@@ -12,7 +12,9 @@ from fuzz.rooms import (
     logs,
     ntfs,
     plans,
+    programs,
     reg_files,
+    scripts,
     tables,
     vhdx,
     whole,
@@ -32,7 +34,9 @@ PARSERS = {
         tables,
         boot_store,
         reg_files,
+        scripts,
         plans,
+        programs,
         journals,
     )
     for parser in room.PARSERS

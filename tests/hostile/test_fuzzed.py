@@ -42,6 +42,10 @@ COUNTS = {
     "reg": 150,
     "plan": 400,
     "journal": 400,
+    "playbook": 150,
+    "runbook": 150,
+    "program": 400,
+    "file-version": 400,
 }
 
 

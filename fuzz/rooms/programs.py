@@ -1,0 +1,41 @@
+"""The headers of a program, and the version that its resources tell."""
+
+from __future__ import annotations
+
+import functools
+
+from fuzz.mutation import Seed
+from fuzz.parser import Parser
+from stub_pe import stub, versioned
+from vmrescue.rehearsal.pe import read_program
+from vmrescue.windows.file_version import file_version
+
+
+@functools.cache
+def with_versions() -> list[Seed]:
+    return [
+        Seed("with a version", versioned(10, 0, 17763, 1)),
+        Seed("for x86", versioned(6, 1, 1, 2, machine="x86")),
+    ]
+
+
+@functools.cache
+def programs() -> list[Seed]:
+    return [Seed("a driver", stub("a.sys")), Seed("a library", stub("a.dll")), *with_versions()]
+
+
+def run_program(data: bytes) -> None:
+    """What is read lies in the bounds of its fields."""
+    program = read_program(data)
+    assert program.machine
+    assert 0 <= program.end < 1 << 33
+
+
+def run_version(data: bytes) -> None:
+    assert all(0 <= number < 1 << 16 for number in file_version(data))
+
+
+PARSERS = (
+    Parser("program", run_program, programs),
+    Parser("file-version", run_version, with_versions),
+)
