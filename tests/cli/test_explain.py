@@ -1,9 +1,8 @@
-"""What is said of a check and of a stop code comes from one place: in `explain`, in README and in docs/checks.md."""
+"""What is said of a check and of a stop code comes from one place: in `explain` and in docs/checks.md."""
 
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import pytest
@@ -62,14 +61,6 @@ def test_without_a_name_all_are_listed() -> None:
 def test_the_page_of_the_checks_is_what_the_command_makes() -> None:
     page = (PROJECT / "docs/checks.md").read_text(encoding="utf-8")
     assert page == explanation.page(), f"{explanation.MADE} > docs/checks.md"
-
-
-def test_the_readmes_table_is_made_of_what_the_checks_declare() -> None:
-    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
-    rows = re.findall(
-        r"^\| (?:`|check |--- ).*\|$", readme.partition("## What it finds")[2].partition("\n## ")[0], re.M
-    )
-    assert rows == explanation.table()
 
 
 def test_an_on_request_check_says_so_in_the_table() -> None:

@@ -5,7 +5,7 @@
         …
         yield bad_memory.finding("what is there, in one line", facts=(…,), changes=(…,))
 
-What is declared is the only place for these texts: findings, `explain`, the help, README's table and docs/checks.md
+What is declared is the only place for these texts: findings, `explain`, the help, and docs/checks.md
 take them from here. They know no command line; who shows them adds how a repair is asked for.
 """
 

@@ -1,4 +1,4 @@
-"""What a check looks for and what a stop code means: as text, as a page for the documentation, as a table for README.
+"""What a check looks for and what a stop code means: as text, as a page for the documentation, as a table.
 
 All of it is made from what the checks declare (`checks.check`) and from the table of stop codes; here it is only added
 how a repair is asked for.
@@ -103,7 +103,7 @@ def to_dict() -> dict[str, Any]:
 
 
 def table() -> list[str]:
-    """The checks as a table in Markdown, for README."""
+    """The checks as a table in Markdown."""
     rows = [f"| `{each.id}` | {each.title} | {each.severity} | {repair_of(each)} |" for each in CHECKS.values()]
     return ["| check | what is wrong | severity | the repair |", "| --- | --- | --- | --- |", *rows]
 
@@ -114,6 +114,8 @@ def page() -> str:
         "# The checks",
         "",
         f"This page is made by `{MADE}`; the texts are those that the checks declare (`src/vmrescue/checks/`).",
+        "",
+        *table(),
         "",
         f'Microsoft\'s procedure "{PROCEDURE}" has these steps; these checks stand for them or for what is in the way:',
         "",
