@@ -10,7 +10,8 @@ import click
 
 from vmrescue.cli.completing import among
 from vmrescue.cli.terminal import say
-from vmrescue.samples import names
+from vmrescue.errors import UsageError
+from vmrescue.samples import names, unpack
 
 
 @click.command()
@@ -22,10 +23,16 @@ from vmrescue.samples import names
     help=f"Which sample image: {', '.join(names())}.",
 )
 @click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Leave the image in this folder.")
-def command(sample: str, keep: Path | None) -> None:
+@click.option("--broken", is_flag=True, help="Only unpack it into the folder of --keep, to try the commands on it.")
+def command(sample: str, keep: Path | None, broken: bool) -> None:
     """Unpack a broken sample image, rescue it, take that back, and rescue it again: with --keep it stays there."""
+    if broken and not keep:
+        raise UsageError("--broken needs --keep: where is the image to be left?")
     if keep:
         keep.mkdir(parents=True, exist_ok=True)
+        if broken:
+            say(f"{unpack(sample, keep / f'{sample}.vhd')}: as broken as it comes")
+            return
         with chdir(keep):
             _demonstrate(sample)
     else:
@@ -42,7 +49,6 @@ def _demonstrate(sample: str) -> None:
     from vmrescue.progress import work
     from vmrescue.report.outcome import outcome_text
     from vmrescue.report.text import summary_text
-    from vmrescue.samples import unpack
     from vmrescue.transaction import undo
 
     with work("unpacking and hashing"):
