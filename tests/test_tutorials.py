@@ -1,4 +1,4 @@
-"""The tutorials of the manual are walked through: every command as it stands, in its order, with the status that it says."""
+"""The tutorials of the manual are walked through: every command as it stands, with the exit status that it says."""
 
 from __future__ import annotations
 
