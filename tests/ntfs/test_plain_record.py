@@ -7,6 +7,7 @@ VMRESCUE_CAMPAIGN=33 looks at 2,000 damaged volumes.
 from __future__ import annotations
 
 import re
+import struct
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ from vmrescue.ntfs.check import volume as check
 from vmrescue.ntfs.defrag import layout
 from vmrescue.ntfs.plain_record import read_plain_records
 from vmrescue.ntfs.store import FileStore
+from vmrescue.ntfs.structures.attribute import Kind
+from vmrescue.ntfs.structures.system_files import UPCASE
 
 if TYPE_CHECKING:
     import pytest
@@ -55,9 +58,17 @@ def bitten(volume: bytes, chance: Random) -> bytes:
     return bytes(data)
 
 
+def without_upper_case(volume: bytes) -> bytes:
+    """The volume with an $UpCase too short to be read: no name of it can be compared."""
+    data = bytearray(volume)
+    [table] = FileStore(MemoryDevice(volume)).file(UPCASE).extents(Kind.DATA)
+    data[table.position + 0x30 : table.position + 0x40] = struct.pack("<QQ", 512, 512)  # real and initialized size
+    return bytes(data)
+
+
 def test_damaged_volumes_get_the_same_verdict_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
     seeds, chance = PARSERS["ntfs"].must_have_seeds(), Random(2026)
-    volumes = [sound(), *(seed.data for seed in seeds)]
+    volumes = [sound(), *(seed.data for seed in seeds), *(without_upper_case(seed.data) for seed in seeds)]
     for _ in range(30 * TIMES):
         volumes += [mutate(chance.choice(seeds), chance), bitten(chance.choice(seeds).data, chance)]
     records: list[Found] = []

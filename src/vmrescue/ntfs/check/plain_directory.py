@@ -7,9 +7,11 @@ through `index.Index`, which tells what is wrong. Sources: those of `vmrescue.nt
 from __future__ import annotations
 
 import struct
+from functools import cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
+from vmrescue.errors import VmRescueError
 from vmrescue.ntfs.check.names import NO_SIZES, PAGE, PAGE_BITS
 from vmrescue.ntfs.cluster_stream import ClusterStream
 from vmrescue.ntfs.collation import FILE_NAME
@@ -80,21 +82,26 @@ class PlainDirectories:
     def __init__(self, store: FileStore, names: Names) -> None:
         self._store = store
         self._names = names
-        self._upper = store.upcase
-        self._ascii_is_usual = all(self._upper[unit] == ord(chr(unit).upper()) for unit in range(128))
+
+    @cached_property
+    def _ascii_is_usual(self) -> bool:
+        """Whether the volume's table of upper-case letters has the usual ones for ASCII."""
+        upper = self._store.upcase
+        return all(upper[unit] == ord(chr(unit).upper()) for unit in range(128))
 
     def check(self, record: PlainRecord, records: bytes) -> Result | None:
         """Checks a directory whose record was read from `records`.
 
         What it finds is counted in `names`, unless the result is None: then nothing is.
         """
-        if not self._ascii_is_usual:
-            return None
         result = Result([], [])
-        if not self._is_sound(record, records, result):
-            self._take_back(result.numbers)
-            return None
-        return result
+        try:
+            if self._ascii_is_usual and self._is_sound(record, records, result):
+                return result
+        except VmRescueError:  # what cannot be read is told by who reads it again
+            pass
+        self._take_back(result.numbers)
+        return None
 
     def _take_back(self, numbers: list[int]) -> None:
         for number in numbers:
@@ -176,7 +183,7 @@ class PlainDirectories:
         at, end = header + first, header + end
         if first < NODE_HEADER or end > limit:
             return None
-        unpack, upper, pages, hashes = _ENTRY.unpack_from, self._upper, self._names.pages, self._names.hashes
+        unpack, upper, pages, hashes = _ENTRY.unpack_from, self._store.upcase, self._names.pages, self._names.hashes
         numbers = result.numbers
         keys: list[str] = []
         below: list[BlockVcn] = []

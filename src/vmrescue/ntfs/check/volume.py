@@ -138,7 +138,7 @@ class _Checker:
         marked: set[int] = set()
         for start, marks, count in bit_parts(bitmap, numbers.start, numbers.stop):
             marked.update(start + at for at, mark in enumerate(f"{marks:0{count}b}"[::-1]) if mark == "1")
-        raw = self._store.mft.raw(numbers)
+        raw = self._raw(numbers)
         records, found = read_plain_records(raw, numbers.start, boot.record_size, boot.cluster_count)
         batch = _Batch()
         for number, plain in found:
@@ -150,9 +150,16 @@ class _Checker:
             else:
                 batch.add(plain)
         self._take(batch, records)
-        for number in sorted(marked.difference(number for number, _ in found)):
+        for number in sorted(marked.difference(number for number, _ in found)) if raw else numbers:
             with self.reporting():
-                self._check_record(number, True)
+                self._check_record(number, number in marked)
+
+    def _raw(self, numbers: range) -> bytes:
+        """The bytes of records; none where they cannot be read, which is told for each record by itself."""
+        try:
+            return self._store.mft.raw(numbers)
+        except VmRescueError:
+            return b""
 
     def _is_right(self, record: PlainRecord) -> bool:
         """Whether nothing is wrong with a plain record by itself, and all of it is checked that way."""
@@ -228,8 +235,7 @@ class _Checker:
         boot = self._store.boot
         for numbers in _near(self._indexed):
             span = range(numbers[0], numbers[-1] + 1)
-            raw = self._store.mft.raw(span)
-            records, found = read_plain_records(raw, span.start, boot.record_size, boot.cluster_count)
+            records, found = read_plain_records(self._raw(span), span.start, boot.record_size, boot.cluster_count)
             plain = dict(found)
             for number in numbers:
                 with self.reporting():
