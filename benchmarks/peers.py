@@ -61,7 +61,7 @@ WALK_HIVE = on_hive('hivexml "$0" > /dev/null')
 # The values that a diagnosis judges first, the boot store's objects and the free space, through dissect alone.
 DISSECT = f"""
 import io, sys
-from dissect.fat import FAT
+from dissect.fat import FATFS
 from dissect.ntfs import NTFS
 from dissect.regf import RegistryHive
 from dissect.util.stream import RangeStream
@@ -74,7 +74,7 @@ with open(sys.argv[1], "rb") as disk:
     crash = control.subkey("CrashControl")
     print([(value.name, value.value) for value in crash.values()])
     print(control.subkey("Session Manager").subkey("Memory Management").value("PagingFiles").value)
-    esp = FAT(RangeStream(disk, {large.ESP[0]}, {large.ESP[1]}))
+    esp = FATFS(RangeStream(disk, {large.ESP[0]}, {large.ESP[1]}))
     store = RegistryHive(io.BytesIO(esp.get("EFI/Microsoft/Boot/BCD").open().read()))
     for each in store.open("Objects").subkeys():
         print(each.name, [(one.name, one.value("Element").value) for one in each.subkey("Elements").subkeys()])
