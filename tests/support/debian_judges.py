@@ -48,6 +48,10 @@ def kernel(driver: str) -> Kernel | None:
     return Kernel(folder / "vmlinuz", tuple(sorted(folder.glob("*.ko"))), (folder / "release").read_text())
 
 
+class AptError(Exception):
+    """apt's own words on what it could not do."""
+
+
 class Apt:
     """apt with one more suite of the machine's own mirror, in a folder of its own."""
 
@@ -65,7 +69,7 @@ class Apt:
     def run(self, program: str, *words: str, folder: Path | None = None) -> str:
         done = subprocess.run([program, *self._options, *words], cwd=folder, capture_output=True, text=True)
         if done.returncode:
-            raise SystemExit(f"{program} {' '.join(words)}: {done.stderr.strip()}")
+            raise AptError(f"{program} {' '.join(words)}: {done.stderr.strip()}")
         return done.stdout
 
 
@@ -81,14 +85,25 @@ def _mirror() -> str:
 
 def fetch_kernel(driver: str) -> None:
     """Lays the kernel and the modules of the newest package that has the driver into the cache."""
-    for suite in SUITES[driver]:
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
+    said = [f"{suite}: {why}" for suite in SUITES[driver] if (why := _fetched_from(suite, driver))]
+    if len(said) == len(SUITES[driver]):
+        raise SystemExit("\n".join(said))
+
+
+def _fetched_from(suite: str, driver: str) -> str:
+    """Why this suite has none, or an empty text."""
+    if kernel(driver) is not None:
+        return ""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        try:
             unpacked = _unpack(Apt(suite, folder), folder)
-            if _has(unpacked, driver):
-                _lay(unpacked, driver)
-                return
-    raise SystemExit(f"no kernel of {', '.join(SUITES[driver])} has the module {driver}")
+        except AptError as error:
+            return str(error)
+        if driver not in _modules(unpacked):
+            return f"its kernel has no module {driver}"
+        _lay(unpacked, driver)
+        return ""
 
 
 def _unpack(apt: Apt, folder: Path) -> Path:
@@ -108,10 +123,6 @@ def _unpack(apt: Apt, folder: Path) -> Path:
 
 def _modules(unpacked: Path) -> dict[str, Path]:
     return {path.name.split(".")[0].replace("-", "_"): path for path in unpacked.rglob("*.ko*")}
-
-
-def _has(unpacked: Path, driver: str) -> bool:
-    return driver in _modules(unpacked)
 
 
 def _lay(unpacked: Path, driver: str) -> None:
