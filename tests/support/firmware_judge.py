@@ -42,20 +42,22 @@ def program(name: str, *options: str) -> bytes:
         return made.read_bytes()
 
 
-def give_programs(disk: FaultDisk) -> None:
-    """Puts the programs where a healthy disk of `images/build.py` has code that only stands still."""
+def give_programs(disk: FaultDisk, *options: str) -> None:
+    """Puts the programs where a healthy disk of `images/build.py` has code that only stands still.
+
+    With the option ``-DPROMPT`` they end at a prompt, as Windows does, and not with a machine that is off.
+    """
     if disk.generation == "gen1":
-        _give_boot_code(disk)
+        _give_boot_code(disk, program("volume", *options))
         return
-    manager = program("boot_manager")
+    manager = program("boot_manager", *options)
     for volume, places in ((BOOT, EFI_PLACES), (OS, (EFI_COPY,))):
         with disk.files(volume) as root:
             for place in places:
                 (root / place).write_bytes(manager)
 
 
-def _give_boot_code(disk: FaultDisk) -> None:
-    code = program("volume")
+def _give_boot_code(disk: FaultDisk, code: bytes) -> None:
     first, second = code[: VOLUME_CODE.stop - VOLUME_CODE.start], code[SECTOR - VOLUME_CODE.start :]
     with disk.path.open("r+b") as stream:
         stream.write(program("master").ljust(MASTER_CODE.stop, b"\0"))

@@ -1,6 +1,6 @@
 ; A boot manager of UEFI: a PE32+ program that tells on the serial port what the firmware shows it.
 ; Started as \EFI\Boot\bootx64.efi it starts \EFI\Microsoft\Boot\bootmgfw.efi of its volume; as that it reads the boot
-; store beside it, and prints its length and its hash (FNV-1a, 64 bits). With LAST it switches the machine off instead.
+; store beside it, and prints its length and its hash (FNV-1a, 64 bits). With LAST it switches the machine off instead; with PROMPT it ends at a prompt.
 ; It ends with "not found", so that the firmware goes on to the next disk.
 ; Sources: UEFI specification 2.10, 4.3 (tables), 7.4 (images), 13.5 (files), 10.3 (device paths); Microsoft, "PE Format".
 
@@ -159,6 +159,13 @@ told:   lea rsi, [store_name]
         call number
         lea rsi, [line]
         call print
+%ifdef PROMPT                           ; as if Windows had started: it waits
+        lea rsi, [prompt]
+        call print
+        cli
+stay:   hlt
+        jmp stay
+%endif
         jmp done
 
 failed: mov rdi, rax
@@ -217,6 +224,7 @@ store_name db "BCD ", 0
 space   db " ", 0
 line    db 13, 10, 0
 error   db "error ", 0
+prompt  db "SAC>", 0
         times (0x200 - ($ - $$) % 0x200) % 0x200 db 0
 SIZE    equ $ - $$ - HEADERS
 

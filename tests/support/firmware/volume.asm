@@ -55,6 +55,14 @@ packet  dw 16, 1, NEXT, 0
         times 510 - 0x54 - ($ - $$) db 0x90
         dw 0xaa55
 second: dw 7, "B", "O", "O", "T", "M", "G", "R"
+%ifdef PROMPT                           ; as if Windows had started: it waits
+        mov si, prompt
+        call print
+        cli
+stay:   hlt
+        jmp stay
+prompt  db "SAC>", 0
+%endif
         mov si, whole
         call print
 %include "power_off.inc"
