@@ -10,6 +10,7 @@ from fuzz.rooms import (
     hives,
     journals,
     logs,
+    nbd,
     ntfs,
     plans,
     programs,
@@ -38,6 +39,7 @@ PARSERS = {
         plans,
         programs,
         journals,
+        nbd,
     )
     for parser in room.PARSERS
 }

@@ -7,3 +7,4 @@ VHDX = b"vhdxfile"  # at the start of the file. [MS-VHDX] 2.2.1
 GPT = b"EFI PART"  # at the start of either header. UEFI Specification 2.10, 5.3.2
 HIVE = b"regf"  # at the start of a hive and of its logs. M. Suhanov, "Windows registry file format specification"
 NTFS = b"NTFS    "  # at byte 3 of the volume. linux-ntfs documentation, "$Boot"
+LUKS = b"LUKS\xba\xbe"  # at the start of an encrypted volume, or of a whole image. cryptsetup, "LUKS1 On-Disk Format"

@@ -83,9 +83,9 @@ def compress_a_hive(image: Path) -> Path:
     return image
 
 
-def as_qcow2(image: Path) -> Path:
-    made = image.with_suffix(".qcow2")
-    run("qemu-img", "convert", "-O", "qcow2", image, made)
+def as_stream(image: Path) -> Path:
+    made = image.with_suffix(".vmdk")
+    run("qemu-img", "convert", "-O", "vmdk", "-o", "subformat=streamOptimized", image, made)
     return made
 
 
@@ -104,7 +104,7 @@ def promised(image: Path) -> tuple[int, dict[str, Any]]:
         (leave_a_log, "log"),
         (spoil_a_hive, "dirty"),
         (compress_a_hive, "compressed"),
-        (as_qcow2, "QCOW2 image, which is read and not written"),
+        (as_stream, "stream-optimised VMDK"),
     ],
     ids=["hibernated", "log pending", "dirty hive without logs", "compressed hive", "read-only container"],
 )

@@ -136,10 +136,11 @@ def test_a_later_piece_by_itself_leads_to_the_first(tmp_path: Path) -> None:
     assert vmrescue.diagnose(tmp_path / "generation.002").generation == 2
 
 
-@pytest.mark.parametrize("kind", ["vmdk", "qcow2", "vdi"])
+@pytest.mark.parametrize("kind", ["vmdk"])
 def test_a_windows_in_a_foreign_container_is_diagnosed_and_not_repaired(kind: str, tmp_path: Path) -> None:
     vhd = sample("gen2-broken", tmp_path)
-    image = convert(vhd, kind, [], tmp_path / f"os.{kind}")
+    options = ["subformat=streamOptimized"] if kind == "vmdk" else []
+    image = convert(vhd, kind, options, tmp_path / f"os.{kind}")
     before = fingerprint(image)
     diagnosis = vmrescue.diagnose(image)
     assert told(diagnosis) == told(vmrescue.diagnose(vhd))
@@ -149,7 +150,7 @@ def test_a_windows_in_a_foreign_container_is_diagnosed_and_not_repaired(kind: st
         lambda: EditSession(image),
         lambda: open_disk(image, writable=True),
     ):
-        with pytest.raises(RefusedError, match=f"qemu-img convert .*os.{kind} OUT.vhd"):
+        with pytest.raises(RefusedError, match=rf"qemu-img convert .*os.{kind} OUT\."):
             act()
     assert fingerprint(image) == before
     converted = tmp_path / "out.vhd"
@@ -157,14 +158,12 @@ def test_a_windows_in_a_foreign_container_is_diagnosed_and_not_repaired(kind: st
     assert vmrescue.repair(converted).written
 
 
-@pytest.mark.parametrize("kind", ["qcow2", "E01", "pieces"])
+@pytest.mark.parametrize("kind", ["E01", "pieces"])
 def test_the_advice_for_an_image_that_is_only_read_does_what_it_says(kind: str, tmp_path: Path) -> None:
     folder = tmp_path / "the folder"
     folder.mkdir()
     run("qemu-img", "convert", "-O", "raw", sample("gen2-broken", tmp_path), folder / "disk.raw")
-    if kind == "qcow2":
-        image = convert(folder / "disk.raw", kind, [], folder / "the disk.qcow2")
-    elif kind == "E01":
+    if kind == "E01":
         acquire(folder, "0")
         image = folder / "case.E01"
     else:
@@ -187,25 +186,18 @@ def test_the_advice_for_an_image_that_is_only_read_does_what_it_says(kind: str, 
 
 def test_a_data_disk_that_is_only_read_is_said_too(tmp_path: Path) -> None:
     vhd = sample("gen2-broken", tmp_path)
-    data = convert(vhd, "qcow2", [], tmp_path / "data.qcow2")
+    data = convert(vhd, "vmdk", ["subformat=streamOptimized"], tmp_path / "data.vmdk")
     said = output_of("diagnose", vhd, "--data-disk", data, status=1)
-    assert f"{data} is a QCOW2 image, which is read and not written" in said.splitlines()[-1]
+    assert f"{data} is a stream-optimised VMDK" in said.splitlines()[-1]
 
 
-def test_an_image_that_lies_over_another_is_refused_and_the_other_never_opened(tmp_path: Path) -> None:
-    base = tmp_path / "base.raw"
-    disk_with_holes(base)
-    for kind, words in (("qcow2", "base.raw"), ("vmdk", "snapshot")):
-        source = base if kind == "qcow2" else convert(base, kind, [], tmp_path / "base.vmdk")
-        child = tmp_path / f"child.{kind}"
-        run("qemu-img", "create", "-f", kind, "-b", source, "-F", "raw" if kind == "qcow2" else kind, child)
-        with pytest.raises(UnsupportedError, match=words) as refused:
-            open_disk(child)
-        if kind == "qcow2":
-            subprocess.run(str(refused.value).split("`")[1], shell=True, check=True, cwd=tmp_path, timeout=120)
-            whole = open_disk(tmp_path / "OUT.vhd")
-            assert whole.read_at(0, SIZE) == base.read_bytes()
-            whole.close()
+def test_a_vmdk_that_lies_over_another_is_refused_and_the_other_never_opened(tmp_path: Path) -> None:
+    disk_with_holes(tmp_path / "base.raw")
+    source = convert(tmp_path / "base.raw", "vmdk", [], tmp_path / "base.vmdk")
+    child = tmp_path / "child.vmdk"
+    run("qemu-img", "create", "-f", "vmdk", "-b", source, "-F", "vmdk", child)
+    with pytest.raises(UnsupportedError, match="snapshot"):
+        open_disk(child)
 
 
 def test_a_qcow2_with_clusters_packed_by_zstd_is_read(tmp_path: Path) -> None:

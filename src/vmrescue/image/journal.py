@@ -145,6 +145,7 @@ def commit(
             _note_version(image, journal.number)
             image.resize(overlay.size)
             _write(image, overlay, journal, steps or ONE_STEP)
+            image.settle()
             confirm()
             checkpoint()
             image.flush()

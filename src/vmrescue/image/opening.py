@@ -9,6 +9,7 @@ from vmrescue.device import check_range
 from vmrescue.errors import RefusedError
 from vmrescue.image import journal
 from vmrescue.image.containers.container import open_container
+from vmrescue.image.containers.parents import parents_in
 from vmrescue.image.containers.raw import RawImage
 from vmrescue.image.journal_file import MOST_RANGES
 from vmrescue.image.notices import tell
@@ -56,7 +57,8 @@ def open_disk(
     """
     place = Reference.of(path)
     with work(f"opening {place}"):
-        store, interrupted = _open_file(place, writable)
+        with parents_in(parent_folder):
+            store, interrupted = _open_file(place, writable)
         try:
             disk = open_container(store, place.shown, parent_folder, writable)
         except BaseException:
@@ -116,7 +118,8 @@ class EditSession:
         self._writable = writable
         place = Reference.of(path)
         with ExitStack() as undo:
-            self.image, interrupted = _open_file(place, writable)
+            with parents_in(parent_folder):
+                self.image, interrupted = _open_file(place, writable)
             undo.callback(self.image.close)
             self.overlay = Overlay(self.image)
             undo.callback(self.overlay.close)

@@ -1,15 +1,16 @@
-"""Calls `qemu-img`, if it is installed, to make containers that vmrescue does not write.
+"""Calls `qemu-img`, if it is installed, to make containers that vmrescue does not write, and to check them.
 
 It only converts a complete raw image, and compares the result with it.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vmrescue.errors import RefusedError, RepairFailedError, UnsupportedError, WriteError
 from vmrescue.files import NEW_FILE
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PACKAGES = "qemu-utils (Debian, Ubuntu), qemu-img (Fedora, RHEL, Alpine)"
+SOUND, LEAKS = 0, 3  # exit statuses of `qemu-img check`
 POLL = 0.1  # seconds between checks whether the program is done or has to be ended
 
 
@@ -60,6 +62,15 @@ def must_be_sound(raw: Path, out: Path, form: str) -> None:
     done = _run("compare", "-f", "raw", "-F", form, f"file:{raw.absolute()}", f"file:{out.absolute()}")
     if done.returncode:
         raise RepairFailedError(f"{out} is not what it was made of, says qemu-img: {_said(done)}")
+
+
+def found_sound(blocks: dict[str, Any]) -> str | None:
+    """What `qemu-img check` finds damaged in an image, named by QEMU's options of it; None if nothing.
+
+    Clusters that nothing uses are no damage: a program that was killed leaves them.
+    """
+    done = _run("check", "--output=human", f"json:{json.dumps(blocks)}")
+    return None if done.returncode in (SOUND, LEAKS) else _said(done)
 
 
 def _run(*words: str) -> subprocess.CompletedProcess[str]:

@@ -1,6 +1,7 @@
 """Opens an image file so that an interrupted repair is rolled back: in the image, or only in what is read.
 
-The file is opened without its container; `opening` adds the container.
+The file is opened without its container; `opening` adds the container. Where QEMU writes the container, it is opened
+here, because the journal counts the bytes of the disk in it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.errors import RefusedError
 from vmrescue.image import journal
+from vmrescue.image.containers.foreign.written import disk_to_read, disk_to_write
 from vmrescue.image.overlay import Overlay
 from vmrescue.image.reference import Reference
 from vmrescue.image.transports.azure import marked
@@ -33,6 +35,7 @@ def open_for_reading(path: Location) -> tuple[ImageStore, Journal | None]:
     place = Reference.of(path)
     image = place.open()
     try:
+        image = disk_to_read(image, place.shown)
         hot = journal.pending(place)
         if hot is None:
             return image, None
@@ -56,7 +59,7 @@ def open_for_writing(path: Location, although_changed: bool = False) -> tuple[He
         RefusedError: somebody else uses it, or it may not be written.
     """
     place = Reference.of(path)
-    image = place.hold()
+    image = disk_to_write(place.hold())
     try:
         journal.drop_torn(place)
         hot = journal.pending(place)

@@ -22,6 +22,7 @@ class SecondOpinion(Enum):
     """Which reader, that is not our code and does not write, confirms what was written to an image."""
 
     LIBVHDI = "libvhdi"
+    FOREIGN = "dissect's reader of the container; of a container that it does not read, a second qemu-nbd"
     FILE = "the operating system: the disk's bytes are the file's"
     NONE = "nobody: such an image is not written"
 
@@ -37,7 +38,8 @@ class Facts:
         notes: oddities of the container, in sentences; it could be opened nevertheless.
         risks: reasons why an edit may do harm that no check can see; edits are refused unless these are accepted.
         refusal: why the image is only read, and how to convert it; None if it can be written.
-        flat: whether each byte of the disk is at the same offset of the file.
+        flat: whether each byte of the disk is at the same offset of what the undo journal counts: of the file, or,
+            where QEMU writes the container, of the disk itself.
         second_opinion: the reader that confirms what was written.
         why_not_longer: why the disk cannot be made longer; None if it can.
         longest: most bytes that the disk can have; None if the container sets no limit.

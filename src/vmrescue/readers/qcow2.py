@@ -7,10 +7,13 @@ bitmap of subclusters, and may then never finish.
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dissect.util.stream import AlignedStream
+
 from vmrescue.errors import FormatError, UnsupportedError
-from vmrescue.readers.opened_disk import UNIT, OpenedDisk
+from vmrescue.readers.opened_disk import SECTOR, UNIT, OpenedDisk
 from vmrescue.readers.stream import DeviceStream
 
 if TYPE_CHECKING:
@@ -27,8 +30,62 @@ QCOW2_STATES = (
 QCOW2_CLUSTERS = range(9, 22)  # bits
 
 
-def open_qcow2(store: BlockDevice, path: str | None, advice: str) -> OpenedDisk:
-    """The disk in a QCOW2. `path`, and `advice` (how to convert the image), are for messages.
+EXTENSION = struct.Struct(">II")  # type, length; the data follow, padded to 8 bytes
+BACKING_FORMAT = 0xE2792ACA
+LONGEST_BACKING = 1023  # bytes of a backing file's name
+
+
+@dataclass(frozen=True)
+class Backing:
+    """The file over which a QCOW2 lies, as its header names it.
+
+    Attributes:
+        name: a path or something else that QEMU opens.
+        form: QEMU's name of its format; None if the header states none.
+    """
+
+    name: str
+    form: str | None
+
+
+def backing_of(store: BlockDevice) -> Backing | None:
+    """The backing file of a QCOW2 whose header was checked; None if it has none. Raises FormatError."""
+    _, version, at, length, bits, *_ = QCOW2_HEADER.unpack(store.read_at(0, QCOW2_HEADER.size))
+    if not at:
+        return None
+    if not 0 < length <= LONGEST_BACKING:
+        raise FormatError("QCOW2 header", 16, f"a backing file's name of at most {LONGEST_BACKING} bytes", length)
+    form = None
+    place = int.from_bytes(store.read_at(100, 4), "big") if version >= 3 else 72
+    while place + EXTENSION.size <= min(at, 1 << bits):
+        kind, size = EXTENSION.unpack(store.read_at(place, EXTENSION.size))
+        if not kind or size > LONGEST_BACKING * 64:
+            break
+        if kind == BACKING_FORMAT:
+            form = store.read_at(place + EXTENSION.size, min(size, LONGEST_BACKING)).decode("utf-8", "replace")
+        place += EXTENSION.size + -(-size // 8) * 8
+    return Backing(store.read_at(at, length).decode("utf-8", "surrogateescape"), form)
+
+
+class _Padded(AlignedStream):  # type: ignore[misc]  # dissect.util has no types
+    """The disk below, with zeros behind its end: it may be shorter than the one over it."""
+
+    def __init__(self, below: OpenedDisk, size: int) -> None:
+        super().__init__(size=size, align=SECTOR)
+        self._below = below
+
+    def _read(self, offset: int, length: int) -> bytes:
+        inside = max(0, min(length, self._below.size - offset))
+        data = self._below.read_at("backing file", offset, inside) if inside else b""
+        return data.ljust(length, b"\0")
+
+
+def open_qcow2(store: BlockDevice, path: str | None, advice: str, below: OpenedDisk | None = None) -> OpenedDisk:
+    """The disk in a QCOW2.
+
+    Args:
+        path, advice: its path, and how to convert it, for messages.
+        below: the disk in its backing file, if it has one.
 
     Raises:
         FormatError: its header exceeds QEMU's limits.
@@ -38,13 +95,23 @@ def open_qcow2(store: BlockDevice, path: str | None, advice: str) -> OpenedDisk:
 
     warnings = check_qcow2(store)
     disk = QCow2(DeviceStream(store, UNIT), allow_no_backing_file=True, allow_no_data_file=True)
-    if disk.needs_backing_file or disk.needs_data_file:
+    if disk.needs_data_file or (disk.needs_backing_file and below is None):
         other = disk.auto_backing_file or disk.image_data_file
         raise UnsupportedError(f"{path} lies over another file ({other}): {advice}")
     if disk.has_subclusters:
         raise UnsupportedError(f"{path} is a QCOW2 with subclusters: {advice}")
+    if below is not None:
+        disk.backing_file = _Padded(below, disk.size)  # not in the call above, which would guess its format
     stream = disk.open()
-    return OpenedDisk(stream, disk.size, warnings=warnings, holes=lambda offset: _next_data(stream, offset, disk.size))
+
+    def holes(offset: int) -> int:
+        own = _next_data(stream, offset, disk.size)
+        if below is None or own == offset or offset >= below.size:
+            return own
+        there = below.next_data("backing file", offset)
+        return min(own, there) if there < below.size else own
+
+    return OpenedDisk(stream, disk.size, warnings=warnings, holes=holes)
 
 
 def _next_data(stream: Any, offset: int, size: int) -> int:

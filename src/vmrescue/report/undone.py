@@ -18,8 +18,10 @@ def undone_text(undone: Undone) -> str:
     deed = "which had been interrupted, was rolled back" if undone.interrupted else "was taken back"
     repair = f"repair {undone.number}{',' if undone.interrupted else ''}"
     much = counted(undone.bytes_restored, "byte")
+    whole = ", and the file's size, are" if not undone.content_only else " on the disk are"
     lines = [
-        f"{undone.image}: {repair} {deed}: the {much} where it wrote, and the file's size, are what they were.",
+        f"{undone.image}: {repair} {deed}: the {much} where it wrote{whole} what they were.",
+        *(["The file around the disk is not byte for byte the old one: QEMU wrote it."] if undone.content_only else []),
         "Looked at before, and found as the repair left it:",
         *_places(undone.compared),
     ]

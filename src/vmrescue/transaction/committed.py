@@ -6,6 +6,7 @@ from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError, RefusedError, RepairFailedError
+from vmrescue.image.containers.foreign.written import disk_to_read
 from vmrescue.image.opening import open_disk
 from vmrescue.image.reference import Reference
 from vmrescue.image.virtual_disk import SecondOpinion
@@ -111,4 +112,13 @@ def _open_vhd(images: list[Reference]) -> Iterator[Reader]:
         yield opened.enter_context(open_vhd(files))
 
 
-_OPENERS = {SecondOpinion.LIBVHDI: _open_vhd, SecondOpinion.FILE: _open_raw}
+@contextmanager
+def _open_foreign(images: list[Reference]) -> Iterator[Reader]:
+    """The file anew, by the container's own reader, while QEMU has it open and has written out what it keeps."""
+    with ExitStack() as opened:
+        disk = disk_to_read(images[0].open(), images[0].shown)
+        opened.callback(disk.close)
+        yield disk.read_at
+
+
+_OPENERS = {SecondOpinion.FOREIGN: _open_foreign, SecondOpinion.LIBVHDI: _open_vhd, SecondOpinion.FILE: _open_raw}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from vmrescue.errors import NotFoundError
 from vmrescue.image import journal, opening
+from vmrescue.image.containers.foreign.written import counts_the_disk
 from vmrescue.image.reference import Reference
 from vmrescue.progress import work
 from vmrescue.transaction.history import PastRepair, history
@@ -31,6 +32,7 @@ class Undone:
         compared: what was looked at before, and was as the repair left it.
         different: what was not, and was passed over because that was asked for.
         not_compared: what could not be looked at, and why.
+        content_only: whether the disk's content is what it was, but not its file, byte for byte: QEMU writes that.
     """
 
     image: str
@@ -40,6 +42,7 @@ class Undone:
     compared: tuple[str, ...]
     different: tuple[str, ...]
     not_compared: tuple[str, ...]
+    content_only: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -50,6 +53,7 @@ class Undone:
             "compared": list(self.compared),
             "different": list(self.different),
             "not_compared": list(self.not_compared),
+            "content_only": self.content_only,
         }
 
 
@@ -79,6 +83,7 @@ def take_back(image: str | os.PathLike[str], although_changed: bool = False) -> 
         compared=undone.found.same if interrupted else (OWN, *undone.found.same),
         different=undone.found.different,
         not_compared=undone.found.unknown,
+        content_only=counts_the_disk(Reference.of(image)),
     )
 
 

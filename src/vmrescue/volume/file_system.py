@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from vmrescue.signatures import NTFS
+from vmrescue.signatures import LUKS, NTFS
 from vmrescue.volume.bitlocker import form_of
 from vmrescue.volume.fat_parameters import COMMON, FEWEST_OF_FAT16_FOR_WINDOWS
 
@@ -26,7 +26,7 @@ OEM_NAMES: dict[bytes, FileSystem] = {
 OTHERS: tuple[tuple[int, bytes, FileSystem], ...] = (
     (1080, b"\x53\xef", "ext2/3/4"),
     (0, b"XFSB", "XFS"),
-    (0, b"LUKS\xba\xbe", "LUKS"),
+    (0, LUKS, "LUKS"),
     (512, b"LABELONE", "LVM"),
     (4086, b"SWAPSPACE2", "swap"),
     (65600, b"_BHRfS_M", "Btrfs"),

@@ -29,6 +29,7 @@ SE_SPARSE = b"\xbe\xba\xfe\xca\0\0\0\0"  # ESXi 6.5 and later, of snapshots
 LONGEST_DESCRIPTOR = 1 << 20
 MOST_FILES = 1000  # most files of a folder that are read to find the descriptor
 HEADER = struct.Struct("<12xQQQQ28xB")  # capacity, grain size, position and size of the descriptor, unclean shutdown
+FLAGS_AT, COMPRESSED = 8, 1 << 16
 EXTENT = re.compile(
     rb"^[ \t]*+(?P<line>(?:RW|RDONLY|NOACCESS)[ \t]++(?P<sectors>\d{1,15})[ \t]++(?P<kind>\w++)"
     rb'(?:[ \t]++"(?P<name>[^"\r\n]*+)"(?:[ \t]++(?P<start>\d{1,15}))?)?[^\r\n]*+)',
@@ -92,6 +93,11 @@ def refuse_piece(store: BlockDevice, path: str | None) -> None:
 def was_left_open(store: BlockDevice) -> bool:
     """Whether a sparse extent's header says that it was not closed."""
     return store.read_at(0, 4) == SPARSE and bool(HEADER.unpack(store.read_at(0, HEADER.size))[-1])
+
+
+def is_compressed(store: BlockDevice) -> bool:
+    """Whether the grains of a sparse extent are compressed, as in a stream-optimised VMDK."""
+    return store.read_at(0, 4) == SPARSE and bool(int.from_bytes(store.read_at(FLAGS_AT, 4), "little") & COMPRESSED)
 
 
 def refuse_flat_piece(store: BlockDevice, path: str | None) -> None:

@@ -39,6 +39,9 @@ class HeldStore(ImageStore, Protocol):
     def version(self) -> str | None:
         """A version that changes with every write by anybody; None if there is no reliable one."""
 
+    def settle(self) -> None:
+        """Returns when whoever opens the image anew reads what was written. Raises WriteError."""
+
     def drop_cache(self) -> None:
         """Drops cached bytes, so that later reads come from storage. Raises WriteError."""
 
@@ -151,6 +154,9 @@ class FileDevice:
             os.fsync(self._descriptor)
         except OSError as error:
             raise WriteError(f"cannot bring {self.path} to stable storage: {error.strerror}") from error
+
+    def settle(self) -> None:
+        """Nothing to do: the kernel shows every write at once."""
 
     def drop_cache(self) -> None:
         """Drops the kernel's cached pages that are written already, so that later reads come from the disk.

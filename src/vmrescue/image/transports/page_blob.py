@@ -205,6 +205,9 @@ class PageBlob:
         if found != self._etag:
             raise RefusedError(f"nothing was changed: somebody else has changed {self.path} since it was opened")
 
+    def settle(self) -> None:
+        """Nothing to do: the service shows every write that it has answered."""
+
     def drop_cache(self) -> None:
         """Drops cached bytes and takes the blob's present ETag. Raises WriteError if the lease has ended."""
         self._reader.forget(0, self.size)

@@ -1,4 +1,4 @@
-"""A disk in a container that vmrescue only reads, and the declaration of such a container."""
+"""A disk in a container of another product: read by dissect, and written, where QEMU can write it, by `qemu-nbd`."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import FormatError, RefusedError
 from vmrescue.image.containers.advice import QEMU_ADVICE
 from vmrescue.image.containers.foreign.pieces import Pieces
-from vmrescue.image.virtual_disk import Container, Facts
+from vmrescue.image.transports.qemu_nbd import what_is_missing
+from vmrescue.image.virtual_disk import Container, Facts, SecondOpinion
 from vmrescue.readers.guard import reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vmrescue.image.transports.file import ImageStore
+    from vmrescue.image.transports.qemu_nbd import Blocks
     from vmrescue.readers.opened_disk import OpenedDisk
 
 
@@ -36,12 +38,19 @@ class Foreign:
         opened: opens the disk in an image's files.
         signatures: (byte position, bytes); an image has one of them.
         advice: gives the shell command that converts the image at a path into one that vmrescue writes.
+        blocks: how QEMU is told of an image that it is to open, its driver, its files and what lies below it; None if
+            QEMU does not write the container. Raises RefusedError with the reason why this image is not written.
+        qemu_name: QEMU's name of the format.
+        checked: whether `qemu-img check` must find no damage before the image is written.
     """
 
     name: str
     opened: Callable[[Pieces], OpenedDisk]
     signatures: tuple[tuple[int, bytes], ...]
     advice: Callable[[str], str] = MADE_BY_QEMU
+    blocks: Callable[[Pieces], Blocks] | None = None
+    qemu_name: str = ""
+    checked: bool = False
 
     def advice_for(self, path: str | None) -> str:
         """The command that converts this image into one that vmrescue writes."""
@@ -54,6 +63,19 @@ class Foreign:
             f"{path or 'the image'} is {what}, which is read and not written: write to a copy (--copy-to), or make an"
             f" image that is written: {self.advice_for(path)}"
         )
+
+    def why_not_written(self, pieces: Pieces) -> str | None:
+        """Why an image is only read, as a sentence; None if QEMU can write it."""
+        path = pieces.path
+        if self.blocks is None or path is None or pieces.folder is None:
+            return str(self.refusal(path))
+        if missing := what_is_missing():
+            return f"{path} is a {self.name} image, which QEMU writes: {missing}; or write to a copy (--copy-to)"
+        try:
+            self.blocks(pieces)
+        except RefusedError as error:
+            return str(error)
+        return None
 
     def open(self, store: ImageStore, path: str | None) -> ForeignDisk:
         """Opens the disk for reading; closing it closes `store`.
@@ -72,16 +94,24 @@ class Foreign:
 
 
 class ForeignDisk(Container):
-    """A disk in a container that vmrescue only reads."""
+    """A disk in a container of another product, opened to read."""
 
     def __init__(self, kind: Foreign, pieces: Pieces) -> None:
-        super().__init__(Facts(f"{kind.name} image", refusal=str(kind.refusal(pieces.path))), pieces.first)
+        super().__init__(Facts(f"{kind.name} image"), pieces.first)
         self._pieces = pieces
         with reading(self.format, None):
             self._opened = kind.opened(pieces)
         self.size = int(self._opened.size)  # dissect's number may be of a type of its own, which cannot be pickled
         self.sector_size = int(self._opened.sector_size)
-        self.learn(notes=tuple(self._opened.warnings))
+        writable = kind.blocks is not None
+        self.learn(
+            notes=tuple(self._opened.warnings),
+            refusal=kind.why_not_written(pieces),
+            parents=tuple(pieces.parents),
+            flat=writable,
+            second_opinion=SecondOpinion.FOREIGN if writable else SecondOpinion.NONE,
+            why_not_longer=_longer(kind, pieces.path) if writable else None,
+        )
         if self.size <= 0:
             raise FormatError(self.format, None, "a disk of some size", f"{self.size} bytes")
 
@@ -92,13 +122,22 @@ class ForeignDisk(Container):
         return self._opened.next_data(self.format, offset)
 
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
-        raise RefusedError(str(self.refusal))
+        raise self._only_read()
 
     def resize(self, size: int) -> None:
-        raise RefusedError(str(self.refusal))
+        if size != self.size:
+            raise self._only_read()
+
+    def _only_read(self) -> RefusedError:
+        return RefusedError(self.refusal or f"the {self.format} was opened for reading only")
 
     def flush(self) -> None:
         """Nothing to do: nothing is ever written."""
 
     def close(self) -> None:
         self._pieces.close()
+
+
+def _longer(kind: Foreign, path: str | None) -> str:
+    where = f"qemu-img resize -f {kind.qemu_name} {shlex.quote(path or 'IMAGE')} SIZE"
+    return f"a {kind.name} image is made longer by QEMU: `{where}` first, then again with the same size"

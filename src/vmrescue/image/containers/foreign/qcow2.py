@@ -1,20 +1,79 @@
-"""QCOW2: QEMU's container, in one file. An image with a backing file is not read."""
+"""QCOW2: QEMU's container, in one file, or over the files of its backing chain.
+
+A backing file is found by its name in the image's own folder, or in one that the user names, and only read. Its format
+must be stated in the image: QEMU would guess it by content, which whoever writes to the disk can choose.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vmrescue.errors import RefusedError, UnsupportedError
 from vmrescue.image.containers.foreign.disk import Foreign
-from vmrescue.readers.qcow2 import open_qcow2
+from vmrescue.image.transports.qemu_nbd import file_blocks
+from vmrescue.readers.opened_disk import Extent, joined
+from vmrescue.readers.qcow2 import QCOW2_STATES, backing_of, check_qcow2, open_qcow2
 
 if TYPE_CHECKING:
     from vmrescue.image.containers.foreign.pieces import Pieces
+    from vmrescue.image.transports.file import ImageStore
+    from vmrescue.image.transports.qemu_nbd import Blocks
     from vmrescue.readers.opened_disk import OpenedDisk
+
+DEEPEST = 64  # most files in a chain
+SIGNATURES = ((0, b"QFI\xfb\0\0\0\x02"), (0, b"QFI\xfb\0\0\0\x03"))  # QEMU, docs/interop/qcow2.rst
+CORRUPT = QCOW2_STATES[1][1]
 
 
 def _open(pieces: Pieces) -> OpenedDisk:
-    return open_qcow2(pieces.first, pieces.path, QCOW2.advice_for(pieces.path))
+    files, base = _chain(pieces)
+    below = None if base is None else joined([Extent(base.size // 512 * 512, base.read_at)])
+    for path, store in reversed(files):
+        below = open_qcow2(store, str(path), QCOW2.advice_for(pieces.path), below)
+    assert below is not None
+    return below
 
 
-# QEMU, docs/interop/qcow2.rst
-QCOW2 = Foreign("QCOW2", _open, ((0, b"QFI\xfb\0\0\0\x02"), (0, b"QFI\xfb\0\0\0\x03")))
+def _blocks(pieces: Pieces) -> Blocks:
+    files, base = _chain(pieces)
+    blocks: Blocks | None = None
+    if base is not None:
+        blocks = {"driver": "raw", "read-only": True, "file": file_blocks(pieces.parents[-1])}
+    for path, _ in reversed(files[1:]):
+        blocks = {"driver": "qcow2", "read-only": True, "file": file_blocks(path), "backing": blocks}
+    if CORRUPT in check_qcow2(pieces.first):
+        raise RefusedError(
+            f"{pieces.path} is not written: {CORRUPT}; `qemu-img check -r all` mends what it can, or write to a copy"
+            " (--copy-to)"
+        )
+    return {"driver": "qcow2", "file": file_blocks(files[0][0]), "backing": blocks}
+
+
+def _chain(pieces: Pieces) -> tuple[list[tuple[Path, ImageStore]], ImageStore | None]:
+    """The QCOW2 files of the chain, the image first; and the raw file below them, if there is one."""
+    first = Path(pieces.path or "IMAGE")
+    files: list[tuple[Path, ImageStore]] = [(first, pieces.first)]
+    pieces.parents.clear()
+    while True:
+        path, store = files[-1]
+        check_qcow2(store)
+        backing = backing_of(store)
+        if backing is None:
+            return files, None
+        found = pieces.parent(str(path), backing.name)
+        if len(files) == DEEPEST or any(found.samefile(each) for each, _ in files):
+            raise UnsupportedError(f"{first} lies over more than {DEEPEST - 1} files, or over itself")
+        below = pieces.open_parent(found)
+        is_qcow2 = any(below.size >= 8 and below.read_at(at, len(mark)) == mark for at, mark in SIGNATURES)
+        if backing.form == "raw":
+            return files, below
+        if backing.form != "qcow2" or not is_qcow2:
+            raise UnsupportedError(
+                f"{path} lies over {found.name}, and its header calls that {backing.form or 'nothing'}: only raw and"
+                " qcow2 are read there, stated and so (`qemu-img rebase -u -b FILE -F FORMAT` states it)"
+            )
+        files.append((found, below))
+
+
+QCOW2 = Foreign("QCOW2", _open, SIGNATURES, blocks=_blocks, qemu_name="qcow2", checked=True)

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import re
+import shlex
 from functools import partial
 from typing import TYPE_CHECKING
 
 from vmrescue.device import check_range, next_data
-from vmrescue.errors import FormatError, UnsupportedError
+from vmrescue.errors import FormatError, RefusedError, UnsupportedError
 from vmrescue.image.containers.foreign.disk import Foreign
-from vmrescue.image.containers.vmdk_pieces import COWD, DESCRIPTOR, SPARSE, extents_of, refuse_piece, was_left_open
+from vmrescue.image.containers.vmdk_pieces import (
+    COWD,
+    DESCRIPTOR,
+    SPARSE,
+    extents_of,
+    is_compressed,
+    refuse_piece,
+    was_left_open,
+)
 from vmrescue.image.transports.file import SECTOR
+from vmrescue.image.transports.qemu_nbd import file_blocks
 from vmrescue.readers.opened_disk import Extent, joined
 from vmrescue.readers.vmdk import sparse_extent
 
 if TYPE_CHECKING:
     from vmrescue.image.containers.foreign.pieces import Pieces
     from vmrescue.image.transports.file import ImageStore
+    from vmrescue.image.transports.qemu_nbd import Blocks
     from vmrescue.readers.opened_disk import OpenedDisk
 
 NO_PARENT = b"ffffffff"
@@ -63,5 +74,37 @@ def _flat_extent(store: ImageStore, size: int) -> Extent:
     return Extent(size, store.read_at, partial(next_data, store))
 
 
+def _blocks(pieces: Pieces) -> Blocks:
+    """QEMU follows the names of extents by itself, relative to the descriptor: so they must be plain."""
+    path = str(pieces.path)
+    head = pieces.first.read_at(0, min(HEAD, pieces.first.size))
+    if b"parentFileNameHint" in head:  # QEMU would look for that file, whatever else the descriptor says
+        raise RefusedError(f"{path} is not written: it names a file below it: {WHAT}")
+    if not head.startswith(DESCRIPTOR):
+        _must_be_plain(pieces, pieces.first, path)
+    else:
+        lines = [line for line in re.split(rb"[\r\n]+", head.partition(b"\0")[0]) if line.split()[:1] == [b"RW"]]
+        extents = extents_of(head)
+        plain = {each.line.encode() for each in extents if each.name and re.fullmatch(r"[\w .()-]+", each.name)}
+        writable = all(each.kind in ("FLAT", "VMFS", "SPARSE") and each.line.startswith("RW") for each in extents)
+        named = all(line.strip() in plain and b"/" not in line and b"\\" not in line for line in lines)
+        if not writable or not named or len(lines) != len(extents):
+            raise RefusedError(f"{path} is not written: it has extents that are read-only or not named plainly: {WHAT}")
+        for each in extents:
+            if each.kind == "SPARSE":
+                _must_be_plain(pieces, pieces.beside(each.name or ""), path)
+    return {"driver": "vmdk", "file": file_blocks(path), "backing": None}
+
+
+def _must_be_plain(pieces: Pieces, store: ImageStore, path: str) -> None:
+    """Raises RefusedError for a sparse extent in which nothing can be written in place."""
+    if is_compressed(store):
+        raise RefusedError(
+            f"{path} is a stream-optimised VMDK, whose compressed grains are not written in place: {WHAT},"
+            f" or `qemu-img convert -O vmdk {shlex.quote(path)} OUT.vmdk` and name that"
+        )
+
+
+WHAT = "write to a copy (--copy-to)"
 # VMware, "Virtual Disk Format 5.0"
-VMDK = Foreign("VMDK", _open, ((0, SPARSE), (0, COWD), (0, DESCRIPTOR)))
+VMDK = Foreign("VMDK", _open, ((0, SPARSE), (0, COWD), (0, DESCRIPTOR)), blocks=_blocks, qemu_name="vmdk")

@@ -134,6 +134,9 @@ class NbdDevice:
         except ReadError as error:
             raise WriteError(str(error)) from error
 
+    def settle(self) -> None:
+        """Nothing to do: the server shows every write that it has answered."""
+
     def drop_cache(self) -> None:
         """Drops cached bytes, so that later reads come from the server."""
         self._reader.forget(0, self.size)

@@ -70,7 +70,7 @@ class Session:
             self.export = shake_hands(self._wire, address)
         except ReadError as error:
             self._wire.close()
-            raise self._with_reason(error) from error
+            raise self._with_reason(error) from None
         except BaseException:
             self._wire.close()
             raise
@@ -140,7 +140,7 @@ class Session:
         except ReadError as error:
             said = self._with_reason(error)
             self._lost = str(said)
-            raise said from error
+            raise said from None
         self._lost = None
 
     def _with_reason(self, error: ReadError) -> ReadError:

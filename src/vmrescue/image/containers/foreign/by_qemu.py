@@ -1,0 +1,60 @@
+"""Parallels, QED and QCOW: containers that no reader of ours reads, so that QEMU reads and writes them.
+
+An image over another file is not opened: these formats name it in ways of their own.
+Source: QEMU, docs/interop/parallels.txt, docs/interop/qed_spec.txt, block/qcow.c.
+"""
+
+from __future__ import annotations
+
+import struct
+from functools import partial
+from typing import TYPE_CHECKING
+
+from vmrescue.errors import UnsupportedError
+from vmrescue.image.containers.foreign.disk import Foreign
+from vmrescue.image.containers.foreign.qemu import read_by_qemu
+from vmrescue.image.transports.qemu_nbd import file_blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vmrescue.device import BlockDevice
+    from vmrescue.image.containers.foreign.pieces import Pieces
+    from vmrescue.image.transports.qemu_nbd import Blocks
+    from vmrescue.readers.opened_disk import OpenedDisk
+
+QED_FEATURES = struct.Struct("<16xQ")
+QED_HAS_BACKING = 1
+QCOW_HEADER = struct.Struct(">8xQ12xQ4xI")  # backing file's offset, size, encryption
+
+
+def _refuse_qed(store: BlockDevice, path: str) -> None:
+    if QED_FEATURES.unpack(store.read_at(0, QED_FEATURES.size))[0] & QED_HAS_BACKING:
+        raise UnsupportedError(f"{path} lies over another file: `qemu-img rebase -b '' {path}` makes it stand alone")
+
+
+def _refuse_qcow(store: BlockDevice, path: str) -> None:
+    backing, _, encryption = QCOW_HEADER.unpack(store.read_at(0, QCOW_HEADER.size))
+    if backing or encryption:
+        raise UnsupportedError(f"{path} is a QCOW over another file, or encrypted: convert it first (qemu-img convert)")
+
+
+def _blocks(driver: str, refuse: Callable[[BlockDevice, str], None] | None, pieces: Pieces) -> Blocks:
+    path = str(pieces.path)
+    if refuse is None:
+        return {"driver": driver, "file": file_blocks(path)}
+    refuse(pieces.first, path)
+    return {"driver": driver, "file": file_blocks(path), "backing": None}
+
+
+def _kind(name: str, driver: str, *marks: bytes, refuse: Callable[[BlockDevice, str], None] | None = None) -> Foreign:
+    def opened(pieces: Pieces) -> OpenedDisk:
+        return read_by_qemu(pieces, blocks(pieces))
+
+    blocks = partial(_blocks, driver, refuse)
+    return Foreign(name, opened, tuple((0, mark) for mark in marks), blocks=blocks, qemu_name=driver)
+
+
+PARALLELS = _kind("Parallels", "parallels", b"WithoutFreeSpace", b"WithouFreSpacExt")
+QED = _kind("QED", "qed", b"QED\0", refuse=_refuse_qed)
+QCOW = _kind("QCOW", "qcow", b"QFI\xfb\0\0\0\x01", refuse=_refuse_qcow)

@@ -1,0 +1,184 @@
+"""Starts `qemu-nbd` for one image of this machine, and ends it with this program, however that ends.
+
+The server gets a listening socket, to which this program is connected already, and whose name is deleted before the
+server starts: nobody else can connect. It ends when the connection does, which closes the image in order. If this
+program is killed before the two have agreed on anything, the kernel sends the server SIGTERM (`setpriv --pdeathsig`).
+That signal depends on the thread that started the server, so one thread that lasts starts all of them.
+
+QEMU guesses nothing: the format of each file is stated, as are cache and locking.
+Sources: QEMU, docs/tools/qemu-nbd.rst, util/systemd.c; systemd, sd_listen_fds(3); Linux, prctl(2).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vmrescue.errors import UnsupportedError
+from vmrescue.image.qemu import PACKAGES
+from vmrescue.image.transports.nbd.address import Address
+from vmrescue.image.transports.nbd.session import Session
+from vmrescue.log import logger
+
+if TYPE_CHECKING:
+    from vmrescue.image.transports.file import FileDevice
+
+LOG = logger("image")
+Blocks = dict[str, Any]
+"""QEMU's options of an image ("BlockdevOptions" of its QMP reference): its driver, its file, what lies below it."""
+
+NEEDED = {"qemu-nbd": PACKAGES, "setpriv": "util-linux (Debian, Ubuntu, Fedora, RHEL), setpriv (Alpine)"}
+# $1: this program's process id. The listening socket, which comes as standard input, must be file 3.
+START = '[ "$PPID" = "$1" ] || exit 1; shift; export LISTEN_PID=$$ LISTEN_FDS=1; exec "$@" 3<&0 0</dev/null'
+FIRST_FREE = 10  # the number of the locked file in the server, out of the way of the others
+ENDING = 120  # seconds to write out what the server keeps, and to close the image
+DYING = 2  # seconds until a server that closed the connection has ended
+LONGEST_MESSAGE = 64 << 10  # bytes
+BLOCKS = re.compile("Failed to blk_new_open '.*': ")  # before the reason, with all options
+
+
+def file_blocks(path: str | os.PathLike[str]) -> Blocks:
+    """The options of a file of this machine."""
+    return {"driver": "file", "filename": str(Path(path).absolute()), "locking": "auto"}
+
+
+def what_is_missing() -> str | None:
+    """What has to be installed before QEMU can write an image, as a sentence; None if nothing."""
+    for program, packages in NEEDED.items():
+        if shutil.which(program) is None:
+            return f"{program} is not installed: it comes with the package {packages}"
+    return None
+
+
+class QemuNbd:
+    """A running `qemu-nbd`, and the session with it.
+
+    Args:
+        blocks: the image, as QEMU names it.
+        path: of the image, for messages.
+        writable: whether it is opened for writing. Else it may be open elsewhere too.
+        lock: a locked file; the lock lasts as long as the server, also if this program is killed.
+
+    Raises:
+        UnsupportedError: a program is missing.
+        ReadError: QEMU cannot open the image; the text has its reason.
+    """
+
+    def __init__(self, blocks: Blocks, path: str, writable: bool = False, lock: FileDevice | None = None) -> None:
+        if missing := what_is_missing():
+            raise UnsupportedError(f"{path} is opened by QEMU, and {missing}")
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close
+        listener, connection = _connected_pair()
+        try:
+            self._process = _start(_words(blocks, writable), listener, self._said.fileno(), lock)
+        except BaseException:
+            connection.close()
+            self._said.close()
+            raise
+        finally:
+            listener.close()
+        LOG.info("%s: opened by qemu-nbd, process %d", path, self._process.pid)
+        try:
+            address = Address(path, "", 0, None, b"", demands_tls=False)
+            self.session = Session(address, connection, self._why_ended)
+        except BaseException:
+            self._end()
+            raise
+
+    def _why_ended(self) -> str:
+        """Why the server has ended, as far as it can be known; empty if it has not."""
+        try:
+            status = self._process.wait(DYING)
+        except subprocess.TimeoutExpired:
+            return ""
+        self._said.seek(0)
+        said = BLOCKS.sub("", self._said.read(LONGEST_MESSAGE).decode("utf-8", "replace")).strip().splitlines()
+        if status < 0:
+            return f"qemu-nbd was ended by signal {-status}"
+        return said[-1] if said else f"qemu-nbd ended with status {status}"
+
+    def _end(self) -> None:
+        try:
+            self._process.wait(ENDING)
+        except subprocess.TimeoutExpired:
+            self._process.terminate()
+            try:
+                self._process.wait(ENDING)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        finally:
+            self._said.close()
+
+    def close(self) -> None:
+        """Ends the session, and returns when the server has closed the image and ended."""
+        if not self._said.closed:
+            self.session.close()
+            self._end()
+
+
+def _words(blocks: Blocks, writable: bool) -> list[str]:
+    image = {**blocks, "discard": "ignore", "detect-zeroes": "off"}
+    if not writable:
+        image |= {"read-only": True, "force-share": True}
+    access = ["--cache=writeback", "--aio=threads", *([] if writable else ["--read-only"])]
+    return ["qemu-nbd", "--shared=1", *access, f"json:{json.dumps(image)}"]
+
+
+def _connected_pair() -> tuple[socket.socket, socket.socket]:
+    """A listening socket without a name, and the one connection to it."""
+    listener, connection = (socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) for _ in range(2))
+    folder = Path(tempfile.mkdtemp(prefix="vmrescue-"))  # for this user alone
+    place = os.open(folder, os.O_PATH | os.O_CLOEXEC)
+    name = f"/proc/self/fd/{place}/socket"  # short, however long the folder's name is
+    try:
+        listener.bind(name)
+        listener.listen(1)
+        connection.connect(name)
+    except BaseException:
+        listener.close()
+        connection.close()
+        raise
+    finally:
+        os.close(place)
+        shutil.rmtree(folder, ignore_errors=True)
+    return listener, connection
+
+
+def _start(words: list[str], listener: socket.socket, said: int, lock: FileDevice | None) -> subprocess.Popen[bytes]:
+    kept = () if lock is None else (fcntl.fcntl(lock.fileno(), fcntl.F_DUPFD_CLOEXEC, FIRST_FREE),)
+    command = ["setpriv", "--pdeathsig", "TERM", "sh", "-c", START, "sh", str(os.getpid()), *words]
+    try:
+        return (
+            _starter(os.getpid())
+            .submit(
+                subprocess.Popen,
+                command,
+                stdin=listener.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+                pass_fds=kept,
+                start_new_session=True,  # Ctrl-C in the terminal goes to this program only
+                env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
+            )
+            .result()
+        )
+    finally:
+        for descriptor in kept:
+            os.close(descriptor)
+
+
+@functools.cache
+def _starter(process: int) -> ThreadPoolExecutor:
+    """The thread that starts the servers of a process; a fork has none of its parent's threads."""
+    return ThreadPoolExecutor(1, f"qemu-nbd of {process}")
