@@ -72,6 +72,8 @@ def test_any_part_of_a_disk_is_read_and_written(raw: Path, options: tuple[str, .
         store.drop_cache()
         assert store.read_at(0, SIZE) == data
         store.flush()
+        run("nbdcopy", url, raw.with_name("copy"))
+        assert raw.with_name("copy").read_bytes() == data
     assert raw.read_bytes() == data
 
 

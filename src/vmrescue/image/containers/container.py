@@ -180,7 +180,8 @@ def parents_of(path: str, folder: Path | None = None) -> tuple[str, ...]:
         with ExitStack() as opened:
             store = FileDevice(path)
             opened.callback(store.close)
-            if not (_is_vhd(store) or has_signature(store, 0, VHDX)):
+            may_lie_over = _is_vhd(store) or any(has_signature(store, *each) for each in ((0, VHDX), *QCOW2.signatures))
+            if not may_lie_over:
                 return ()
             disk = open_container(store, path, folder)
             opened.callback(disk.close)
