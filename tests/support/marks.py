@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ASKS = "support.machine"  # through which a test asks for a judge, for root, for the corpus
 CAMPAIGN = "support.campaign"
-LONG: set[str] = set()
+LONG = {"fleet", "test_crash", "test_failing_disk"}  # they start many processes, or play many whole repairs
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
