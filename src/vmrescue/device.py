@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from vmrescue.errors import FormatError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Range = tuple[int, int]  # (offset, length) in bytes
 
 
 class Readable(Protocol):
@@ -59,6 +64,23 @@ class Sparse(Protocol):
 def next_data(device: object, offset: int) -> int:
     """`Sparse.next_data` for any device; a device that is not `Sparse` counts as fully written."""
     return device.next_data(offset) if isinstance(device, Sparse) else offset
+
+
+@runtime_checkable
+class Far(Protocol):
+    """A device that is read over a network, so that it gains from knowing what will be read next."""
+
+    def prefetch(self, ranges: Iterable[Range]) -> bool:
+        """Announces ranges, (offset, length) in bytes, that will be read soon; nothing waits for them.
+
+        False if nothing is gained, because the device is at hand: whoever would have to work out what comes next asks
+        first, with no ranges. Parts of ranges that lie outside of the device are left out.
+        """
+
+
+def prefetch(device: object, ranges: Iterable[Range] = ()) -> bool:
+    """`Far.prefetch` for any device; False for one that is not `Far`."""
+    return isinstance(device, Far) and device.prefetch(ranges)
 
 
 @runtime_checkable

@@ -162,7 +162,7 @@ def test_a_dry_run_writes_nothing_and_what_is_no_page_blob_is_refused(service: A
     with pytest.raises(RefusedError, match="azcopy copy --blob-type PageBlob"):
         vmrescue.repair(f"az://{service.container}/block.vhd")
     assert vmrescue.repair(url, dry_run=True).written
-    with pytest.raises(ReadError, match="does not exist"):
+    with pytest.raises(ReadError, match="there is no such blob"):
         vmrescue.repair(f"az://{service.container}/missing.vhd")
     assert blob_sha256(service, image) == sha256(image)
 

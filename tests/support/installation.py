@@ -23,7 +23,7 @@ from vmrescue.volumes.disk import Volume
 from vmrescue.windows import Disk, Installation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from vmrescue.readers.file_system import FileSystem
 
@@ -114,6 +114,9 @@ class _MemoryFiles:
 
     def spelled(self, path: str) -> str:
         return self._files.get(path.lower(), (path, b""))[0]
+
+    def announce(self, wanted: Iterable[tuple[str, int]]) -> None:
+        """Nothing: the file is at hand."""
 
     def entries(self, path: str) -> list[Entry]:
         return []

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from vmrescue.checks.boot.boot_path import boot_path
 from vmrescue.checks.policy import Policy
 from vmrescue.checks.rules import CHECKS, chosen, of_volumes_alone
+from vmrescue.checks.storage.free_space import free_space
 from vmrescue.checks.subject import Subject
 from vmrescue.diagnosis.command_line import CHOICE
 from vmrescue.diagnosis.described import DiskFacts, LoaderFacts, StoreFacts, SystemFacts, VolumeFacts, WindowsFacts
@@ -21,6 +22,7 @@ from vmrescue.image.reference import Reference
 from vmrescue.progress import work
 from vmrescue.units import MIB, size_text
 from vmrescue.windows import Choice, Installation
+from vmrescue.windows.ahead import announce_free_space
 from vmrescue.windows.boot_store import why_no_store
 from vmrescue.windows.installation import NOTHING_SAID
 from vmrescue.windows.why_not import Obstacles
@@ -120,6 +122,8 @@ def examine(
     installation = Installation(disks, choice)
     if installation.is_nothing and not (wanted and of_volumes_alone(wanted)):
         raise NotFoundError(installation.why_nothing)
+    if installation.os and free_space in wanted:
+        announce_free_space(installation.os.volume)
     return _diagnosis(
         installation, policy, wanted, only, skip, Obstacles(disks, installation.hives, (), promise, in_place)
     )

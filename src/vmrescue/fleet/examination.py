@@ -34,6 +34,16 @@ class MeteredDisk(Layer):
         file = self.file
         return file.bytes_read if isinstance(file, RemoteFile) else self._bytes_read
 
+    @property
+    def requests(self) -> int:
+        """The number of requests made over a network; 0 for a file of this machine."""
+        return self.file.requests if isinstance(self.file, RemoteFile) else 0
+
+    @property
+    def depth(self) -> int:
+        """How many of these were made one after another."""
+        return self.file.depth if isinstance(self.file, RemoteFile) else 0
+
     def read_at(self, offset: int, length: int) -> bytes:
         self._bytes_read += length
         return super().read_at(offset, length)
@@ -67,8 +77,10 @@ class Examination:
             diagnosis = self._examine(image, disk)
         except Exception as reason:  # noqa: BLE001 - one image, however odd, must not end a batch of thousands
             error = ImageError.of(reason)
-        bytes_read = disk.bytes_read if disk else 0
-        return ScanResult(Reference.of(image).shown, diagnosis, error, time.perf_counter() - begun, bytes_read)
+        seconds, shown = time.perf_counter() - begun, Reference.of(image).shown
+        if disk is None:
+            return ScanResult(shown, diagnosis, error, seconds, 0)
+        return ScanResult(shown, diagnosis, error, seconds, disk.bytes_read, disk.requests, disk.depth)
 
     def failed(self, image: str, error: ImageError, seconds: float) -> ScanResult:
         """The result of an image whose worker was lost, or took too long."""

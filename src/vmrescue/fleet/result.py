@@ -51,6 +51,8 @@ class ScanResult:
         image: its path or URL as it was given, a URL without the secrets in it.
         seconds: how long the examination took, by the clock.
         bytes_read: of a file, the bytes of the disk that were read; of a URL, the bytes that came over the network.
+        requests: of a URL, the number of requests made, counted where they are made; 0 for a file.
+        depth: how many of these were made one after another, each because of what the one before had told.
     """
 
     image: str
@@ -58,6 +60,8 @@ class ScanResult:
     error: ImageError | None
     seconds: float
     bytes_read: int
+    requests: int = 0
+    depth: int = 0
 
     @property
     def status(self) -> Status:
@@ -84,6 +88,8 @@ class ScanResult:
             "status": self.status,
             "seconds": round(self.seconds, 6),
             "bytes_read": self.bytes_read,
+            "requests": self.requests,
+            "depth": self.depth,
             "error": asdict(self.error) if self.error else None,
             "diagnosis": self.diagnosis.to_dict() if self.diagnosis else None,
         }

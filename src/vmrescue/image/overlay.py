@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from vmrescue.device import check_range, next_data, refusal_of, why_not_longer
+from vmrescue.device import check_range, next_data, prefetch, refusal_of, why_not_longer
 from vmrescue.errors import WriteError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from vmrescue.device import BlockDevice
+    from vmrescue.device import BlockDevice, Range
 
 PAGE = 4096  # bytes; the unit in which changed bytes are kept
 IN_MEMORY = 64 << 20  # bytes of changed pages; beyond that they are kept in an unnamed temporary file
@@ -65,6 +65,9 @@ class Overlay:
             return offset
         changed = (max(offset, page * PAGE) for page in self._slots if (page + 1) * PAGE > offset)
         return min(base, self.size, *changed)
+
+    def prefetch(self, ranges: Iterable[Range]) -> bool:
+        return prefetch(self.base, ranges)
 
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
         check_range("overlay", offset, len(data), self.size)

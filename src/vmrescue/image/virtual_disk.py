@@ -13,7 +13,7 @@ from vmrescue.signatures import GPT
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from vmrescue.device import BlockDevice
+    from vmrescue.device import BlockDevice, Range
     from vmrescue.image.commit_step import Step
     from vmrescue.image.risks import Risk
 
@@ -111,6 +111,10 @@ class VirtualDisk(ABC):
         """
         return ()
 
+    def prefetch(self, ranges: Iterable[Range]) -> bool:
+        """As `Far.prefetch`."""
+        return False
+
     @property
     def format(self) -> str:
         return self.facts.format
@@ -201,6 +205,9 @@ class Layer(VirtualDisk):
 
     def next_data(self, offset: int) -> int:
         return self.below.next_data(offset)
+
+    def prefetch(self, ranges: Iterable[Range]) -> bool:
+        return self.below.prefetch(ranges)
 
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
         self.below.write_at(offset, data)

@@ -96,6 +96,13 @@ class FileSystem(Protocol):
     def head(self, path: str, length: int) -> tuple[int, bytes]:
         """(size, first `length` bytes) of a file. Raises what `open` raises."""
 
+    def announce(self, wanted: Iterable[tuple[str, int]]) -> None:
+        """Announces that the first bytes of files will be read soon: (path, number of bytes).
+
+        Of a folder, its index. Files that there are not are left out, and nothing is raised. Does nothing if the volume
+        is at hand; if it is read over a network, the bytes are asked for side by side.
+        """
+
     def entry(self, path: str) -> Entry | None:
         """The entry of the file or directory at a path; None if there is neither."""
 

@@ -12,6 +12,7 @@ from vmrescue.rehearsal import endings
 from vmrescue.rehearsal.about import BadFile, BadService
 from vmrescue.rehearsal.files import FaultKind
 from vmrescue.rehearsal.loader import ending_of, file_fact
+from vmrescue.rehearsal.pe import HEAD
 from vmrescue.rehearsal.services import BOOT, CRITICAL, DISABLED, IGNORED
 from vmrescue.rehearsal.stage import Fact, odd, stop, unknown
 
@@ -33,6 +34,8 @@ def drivers(way: Way) -> Iterator[Fact]:
     if len(loaded) > MOST:
         yield unknown("boot-start drivers", f"there are {len(loaded)}: the first {MOST} were looked at")
         loaded = loaded[:MOST]
+    paths = [path for service in loaded if (path := way.path_of(service))]
+    way.windows.volume.files.announce([(path, HEAD) for path in paths])
     for service in sorted(loaded, key=lambda each: each.path.lower()):
         way.fault_of(service)  # by their names: neighbours in a folder's index cost little
     bad = [(service, fault) for service in loaded if (fault := way.fault_of(service))]

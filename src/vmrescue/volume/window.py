@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.device import check_range, next_data
+from vmrescue.device import check_range, next_data, prefetch
 
 if TYPE_CHECKING:
-    from vmrescue.device import BlockDevice
+    from collections.abc import Iterable
+
+    from vmrescue.device import BlockDevice, Range
 
 
 class Window:
@@ -26,6 +28,10 @@ class Window:
 
     def next_data(self, offset: int) -> int:
         return min(next_data(self.device, self.start + offset) - self.start, self.size)
+
+    def prefetch(self, ranges: Iterable[Range]) -> bool:
+        inside = ((max(at, 0), min(at + length, self.size)) for at, length in ranges)
+        return prefetch(self.device, ((self.start + at, end - at) for at, end in inside if at < end))
 
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
         check_range("volume", offset, len(data), self.size)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from vmrescue.volume.state import VolumeState
 
 TITLE = "FAT"
+PIECE = 64 << 10  # bytes of a table that are read at once, and of the first folders
 
 
 def read(device: BlockDevice, position: int) -> FatFileSystem:
@@ -57,6 +58,14 @@ def geometry(device: BlockDevice) -> dict[str, int | None]:
         "entries of the root directory": boot.root_entries,
         "first cluster of the root directory": boot.root_cluster or None,
     }
+
+
+def first_needed(device: BlockDevice) -> list[Range]:
+    from vmrescue.fat.boot_sector import read_boot_sector
+
+    boot = read_boot_sector(device)
+    tables = [(at, min(boot.table_size, PIECE)) for at in boot.table_offsets[:1]]
+    return [*tables, (boot.data_offset - boot.root_entries * 32, 2 * PIECE)]
 
 
 def signs(device: BlockDevice, hives: Iterable[str], thorough: bool) -> Iterator[tuple[str, list[Range]]]:

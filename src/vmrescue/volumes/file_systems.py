@@ -80,6 +80,12 @@ class FileSystemKind(Protocol):
         Raises FormatError if no volume can have this geometry; the reader is then not asked.
         """
 
+    def first_needed(self, device: BlockDevice) -> list[Range]:
+        """The ranges, in bytes, that any use of the volume reads first, according to its boot sector.
+
+        Raises FormatError if that is damaged.
+        """
+
     def signs(self, device: BlockDevice, hives: Iterable[str], thorough: bool) -> Iterator[tuple[str, list[Range]]]:
         """Bytes of the volume that show whether somebody else has written to it: see `windows.signs`."""
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from vmrescue.volume.state import VolumeState
 
 TITLE = "NTFS"
+FIRST_RECORDS = 256 << 10  # bytes of $MFT
 
 
 def read(device: BlockDevice, position: int) -> NtfsFileSystem:
@@ -53,6 +54,13 @@ def geometry(device: BlockDevice) -> dict[str, int | None]:
         "first cluster of $MFTMirr": boot.mirror_cluster,
         "size of a file record": boot.record_size,
     }
+
+
+def first_needed(device: BlockDevice) -> list[Range]:
+    from vmrescue.ntfs.structures.boot_sector import read_boot_sector
+
+    boot = read_boot_sector(device)
+    return [(boot.mft_cluster * boot.cluster_size, FIRST_RECORDS), (boot.volume_size, boot.sector_size)]
 
 
 def signs(device: BlockDevice, hives: Iterable[str], thorough: bool) -> Iterator[tuple[str, list[Range]]]:

@@ -129,6 +129,9 @@ class HiveFiles:
     def spelled(self, path: str) -> str:
         return path
 
+    def announce(self, wanted: Iterable[tuple[str, int]]) -> None:
+        """Nothing: the file is at hand."""
+
     def entries(self, path: str) -> list[Entry]:
         names = [self._path.name, *(self._path.name + suffix for suffix in LOG_SUFFIXES)]
         return [Entry(name, False, size) for name in names if (size := self.size_of(name)) is not None]

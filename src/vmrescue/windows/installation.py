@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import NotFoundError, ReadError, UsageError, VmRescueError
 from vmrescue.log import logger
 from vmrescue.upcase import upper
+from vmrescue.windows.ahead import announce_volumes, announce_windows
 from vmrescue.windows.boot_store import MOST, BootStore, find_boot_stores, mark, why_no_store
 from vmrescue.windows.drives import Drives
 from vmrescue.windows.loaders import loaders_of
@@ -75,6 +76,9 @@ class Installation:
     def __init__(self, disks: list[Disk], choice: Choice = NOTHING_SAID) -> None:
         self.disks = disks
         self.choice = choice
+        for disk in disks:
+            announce_volumes(disk)
+        announce_windows(self.volumes)
         self.encrypted = [volume for volume in self.volumes if volume.file_system == "BitLocker"]
         self.stores, self.unreadable = find_boot_stores(disks[0])
         if choice.store is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vmrescue.device import why_not_longer
+from vmrescue.device import prefetch, why_not_longer
 from vmrescue.errors import FormatError, RefusedError, UnsupportedError, VmRescueError
 from vmrescue.image.containers.advice import EWF_ADVICE, LUKS_ADVICE
 from vmrescue.image.containers.foreign.by_qemu import PARALLELS, QCOW, QED
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from vmrescue.image.virtual_disk import VirtualDisk
 
 _UNPACK = "unpack it first"
+AT_END = 40 << 10  # bytes at a file's end that hold a footer, and before it the second copy of a GPT
 
 # Files that are no readable images: (byte position, signature, what the file is, what to do). Sources: QEMU's
 # docs/interop; libewf's format description; RFC 1952, and the formats' magic numbers.
@@ -163,6 +164,7 @@ def open_container(
     """
     if not store.size:
         raise FormatError("disk image", None, "a disk", "an empty file")
+    prefetch(store, [(store.size - AT_END, AT_END)])
     kind = next(each for each in CONTAINERS if each.found(store, path))
     if writable and kind.refusal:
         raise kind.refusal(path)

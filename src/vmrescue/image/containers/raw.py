@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vmrescue.device import check_range, next_data, refusal_of
+from vmrescue.device import check_range, next_data, prefetch, refusal_of
 from vmrescue.errors import FormatError, RefusedError
 from vmrescue.image.containers.raw_pieces import may_be_cut, refuse_later_piece
 from vmrescue.image.containers.vmdk_pieces import refuse_flat_piece
@@ -13,6 +13,9 @@ from vmrescue.image.transports.file import SECTOR, check_growth
 from vmrescue.image.virtual_disk import Container, Facts, SecondOpinion, sector_size_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from vmrescue.device import Range
     from vmrescue.image.transports.file import ImageStore
 
 DEVICE = "a block device cannot be made longer from here: resize the disk where it is defined first"
@@ -50,6 +53,9 @@ class RawImage(Container):
 
     def next_data(self, offset: int) -> int:
         return next_data(self.store, offset)
+
+    def prefetch(self, ranges: Iterable[Range]) -> bool:
+        return prefetch(self.store, ranges)
 
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
         check_range(self.facts.format, offset, len(data), self.size)

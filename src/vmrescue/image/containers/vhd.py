@@ -16,7 +16,7 @@ from array import array
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from vmrescue.device import BlockDevice, check_range, next_data, refusal_of
+from vmrescue.device import BlockDevice, check_range, next_data, prefetch, refusal_of
 from vmrescue.errors import FormatError, RefusedError, UnsupportedError
 from vmrescue.image.containers import vhd_layout
 from vmrescue.image.containers.vhd_bitmap import bit_runs, bitmap_size, with_bits
@@ -26,7 +26,9 @@ from vmrescue.image.transports.file import SECTOR, ImageStore, check_growth
 from vmrescue.image.virtual_disk import Container, Facts, SecondOpinion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from vmrescue.device import Range
 
 # Sectors are stored in groups of eight, one byte of the bitmap. libvhdi takes all bits after a set bit in its byte for
 # set too, and would show zeros instead of the parent's bytes.
@@ -126,6 +128,9 @@ class VhdFixed(Container):
 
     def next_data(self, offset: int) -> int:
         return min(next_data(self.store, offset), self.size)
+
+    def prefetch(self, ranges: Iterable[Range]) -> bool:
+        return prefetch(self.store, ranges)
 
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
         check_range(self.format, offset, len(data), self.size)
@@ -248,6 +253,13 @@ class VhdDynamic(Container):
         if self.parent is None or offset >= self.parent.size:
             return own
         return min(own, next_data(self.parent, offset))
+
+    def prefetch(self, ranges: Iterable[Range]) -> bool:
+        """Announces the parts in the file; a parent lies on this machine, or is announced nothing."""
+        if not prefetch(self.store):
+            return False
+        inside = ((max(at, 0), min(at + length, self.size)) for at, length in ranges)
+        return prefetch(self.store, (part for at, end in inside if at < end for part in self.stored(at, end - at)))
 
     def stored(self, offset: int, length: int) -> Iterator[tuple[int, int]]:
         """The parts of the file, as (offset, length), that store a range of the disk, with its blocks' bitmaps.

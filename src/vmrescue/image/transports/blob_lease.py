@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from vmrescue.errors import RefusedError, WriteError
 from vmrescue.image.journal_place import make_folder
-from vmrescue.image.transports.azure import reason, run, start
+from vmrescue.image.transports.azure import reason
+from vmrescue.image.transports.loop import run, start
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +45,7 @@ def lease(blob: Any, folder: Path, path: str) -> Iterator[str]:
 
     with _own_id(folder, path) as own:
         try:
-            held = run(blob.acquire_lease(LASTS, own, retry_total=0))
+            held = run(blob.acquire_lease(LASTS, own))
         except AzureError as error:
             _forget_id(folder)
             raise _refusal(blob, path, error) from None
@@ -54,7 +55,7 @@ def lease(blob: Any, folder: Path, path: str) -> Iterator[str]:
         finally:
             renewal.cancel()
             with suppress(AzureError):  # without a network, the lease ends by itself, or the next process takes it over
-                run(held.release(retry_total=0))
+                run(held.release())
                 _forget_id(folder)
 
 
@@ -65,7 +66,7 @@ async def _renew(held: Any) -> None:
     while True:
         await asyncio.sleep(RENEWED)
         with suppress(AzureError):
-            await held.renew(retry_total=0)
+            await held.renew()
 
 
 @contextmanager
@@ -107,7 +108,7 @@ def _refusal(blob: Any, path: str, error: Exception) -> RefusedError:
     if getattr(error, "error_code", None) != "LeaseAlreadyPresent":
         return RefusedError(f"{path} may not be written: {reason(error)}")
     with suppress(AzureError):
-        if run(blob.get_blob_properties(retry_total=0)).lease.duration == "fixed":
+        if run(blob.get_blob_properties()).lease.duration == "fixed":
             return RefusedError(
                 f"{path} is under somebody else's lease of a minute at most, as another machine's repair holds it:"
                 " try again when that has ended"

@@ -8,8 +8,12 @@ How an image stays consistent that others can reach too:
  3. From the first page that a repair writes until `flush`, the blob's metadata say where the undo journal is. The
     journal is on one machine; on any other, vmrescue reports that and refuses to write to the half-repaired image.
  4. Pages are on stable storage when the request that wrote them is answered.
+ 5. Parts whose order does not matter (`write_parts`) are written side by side. Each write changes the ETag, so these
+    require the lease and the blob's sequence number instead, which is raised by a request before the first of them and
+    by one after the last. So a write that arrives late, or under a lease that was broken, is refused all the same.
 
-Source: Microsoft, "Put Page", "Lease Blob", "Specifying conditional headers for Blob service operations" (REST).
+Source: Microsoft, "Put Page", "Lease Blob", "Set Blob Properties", "Specifying conditional headers for Blob service
+operations" (REST).
 """
 
 from __future__ import annotations
@@ -24,17 +28,21 @@ from urllib.parse import quote
 from vmrescue.device import check_range
 from vmrescue.errors import ReadError, RefusedError, WriteError
 from vmrescue.image.journal_place import HOT, in_state, journal_files
-from vmrescue.image.transports.azure import MARK, blob_client, marked, reason, run, will_fail_again
+from vmrescue.image.transports.attempts import attempts, pause
+from vmrescue.image.transports.azure import MARK, blob_client, marked, range_of, reason, will_fail_again
 from vmrescue.image.transports.blob_lease import lease
-from vmrescue.image.transports.remote import PAUSES, RemoteFile, refusal
+from vmrescue.image.transports.loop import run
+from vmrescue.image.transports.remote import SIDE_BY_SIDE, RemoteFile, Traffic, refusal
 from vmrescue.image.url import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
     from pathlib import Path
 
 PAGE = 512  # bytes; the unit in which a page blob is written
 LARGEST = 4 << 20  # bytes in one request
+NEAR = 4 << 10  # parts that are no further apart are written in one request, with the bytes between them
+BATCH = 32 << 20  # bytes written side by side; bounds memory
 
 
 class PageBlob:
@@ -58,7 +66,9 @@ class PageBlob:
 
     def __init__(self, url: str, folder: Path) -> None:
         self.path = shown(url)
-        self._blob = blob_client(url)
+        self._url = url
+        self.traffic = Traffic()
+        self._blob = blob_client(url, self.traffic)
         self._folder = folder
         self._lease: str | None = None
         with ExitStack() as opened:
@@ -93,29 +103,49 @@ class PageBlob:
         from azure.core.exceptions import AzureError
 
         try:
-            return run(self._ask())
+            return run(attempts(self._ask, will_fail_again))
         except AzureError as error:
-            raise ReadError(f"cannot read {self.path}: {reason(error)}") from None
+            raise ReadError(f"cannot read {self.path}: {reason(error, self._url)}") from None
 
     def _ask(self) -> Coroutine[Any, Any, Any]:
         """The request for the blob's properties. Under a lease, it fails if the lease has ended."""
-        return self._blob.get_blob_properties(lease=self._lease, retry_total=0)  # type: ignore[no-any-return]
+        return self._blob.get_blob_properties(lease=self._lease)  # type: ignore[no-any-return]
 
     def _cache(self, size: int) -> None:
         self.size = size
-        self._reader = RemoteFile(self.path, lambda _: _Stream(self))
+        self._reader = RemoteFile(self.path, _Pages(self))
+
+    @property
+    def requests(self) -> int:
+        """The number of requests made."""
+        return self.traffic.requests
+
+    @property
+    def bytes_read(self) -> int:
+        """The number of bytes of the blob that were transferred."""
+        return self._reader.bytes_read
+
+    @property
+    def depth(self) -> int:
+        """The number of reads that were made one after another."""
+        return self._reader.depth
 
     def read_at(self, offset: int, length: int) -> bytes:
         return self._reader.read_at(offset, length)
 
-    def fetch(self, offset: int, length: int) -> bytes:
-        """Bytes from the service, not from the cache. Raises the SDK's errors."""
+    def prefetch(self, ranges: Iterable[tuple[int, int]]) -> bool:
+        return self._reader.prefetch(ranges)
 
-        async def download() -> bytes:
-            stream = await self._blob.download_blob(offset, length, **self._conditions())
-            return bytes(await stream.readall())
+    async def fetch(self, offset: int, length: int) -> bytes:
+        """Bytes from the service, not from the cache. Raises OSError if the service refuses; the SDK's errors."""
+        from azure.core.exceptions import AzureError
 
-        return run(download())  # type: ignore[no-any-return]  # what the coroutine returns
+        try:
+            return await range_of(self._blob, offset, length, **self._conditions())
+        except AzureError as error:
+            if will_fail_again(error):
+                raise OSError(reason(error, self._url)) from error
+            raise
 
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
         check_range(self.path, offset, len(data), self.size)
@@ -126,6 +156,94 @@ class PageBlob:
         self._mark()
         for start in range(0, len(data), LARGEST):
             self._upload(offset + start, bytes(data[start : start + LARGEST]))
+
+    def write_parts(self, parts: Iterable[tuple[int, bytes]]) -> None:
+        """Writes parts, (offset, bytes), in any order and side by side; all are written when it returns."""
+        for batch in _batches(parts):
+            pieces = list(self._pieces(batch))
+            if len(pieces) == 1:
+                self.write_at(*pieces[0])
+            elif pieces:
+                self._mark()
+                self._upload_side_by_side(pieces)
+
+    def _pieces(self, parts: list[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+        """Parts as whole pages, near ones joined with what lies between them, each of at most `LARGEST` bytes."""
+        for offset, data in parts:
+            check_range(self.path, offset, len(data), self.size)
+        joined: list[tuple[int, int]] = []  # first byte, one after the last
+        for offset, data in sorted(parts):
+            start, end = offset - offset % PAGE, -(-(offset + len(data)) // PAGE) * PAGE
+            if joined and start - joined[-1][1] <= NEAR:
+                joined[-1] = joined[-1][0], max(end, joined[-1][1])
+            else:
+                joined.append((start, end))
+        pages = [(start, bytearray(end - start)) for start, end in joined]
+        self.prefetch((start, len(content)) for start, content in pages if len(content) <= NEAR)
+        waiting = sorted(parts)
+        for start, content in pages:
+            mine = []
+            while waiting and waiting[0][0] < start + len(content):
+                mine.append(waiting.pop(0))
+            self._fill(start, content, mine)
+            for at in range(0, len(content), LARGEST):
+                yield start + at, bytes(content[at : at + LARGEST])
+
+    def _fill(self, start: int, content: bytearray, parts: list[tuple[int, bytes]]) -> None:
+        """Puts parts into pages, and what the blob has where there is none."""
+        at = start
+        for offset, data in [*parts, (start + len(content), b"")]:
+            if offset > at:
+                content[at - start : offset - start] = self.read_at(at, offset - at)
+            content[offset - start : offset - start + len(data)] = data
+            at = max(at, offset + len(data))
+
+    def _upload_side_by_side(self, pieces: list[tuple[int, bytes]]) -> None:
+        """Invariant 5. Raises WriteError; whichever pieces were written then, none is written later."""
+        for offset, data in pieces:
+            self._reader.forget(offset, len(data))
+        number = self._raise_sequence_number(**self._conditions())
+        try:
+            run(self._upload_all(pieces, number))
+        finally:
+            # The lease has lasted all the while if this is answered: one that was broken is not ours again.
+            self._raise_sequence_number(lease=self._lease)
+
+    def _raise_sequence_number(self, **conditions: Any) -> int:
+        answers: list[Any] = []
+
+        async def request() -> Any:
+            answers.append(await self._blob.set_sequence_number("increment", **conditions))
+            return answers[-1]
+
+        self._change(f"begin or end writing {self.path}", request)
+        return int(answers[-1]["blob_sequence_number"])
+
+    async def _upload_all(self, pieces: list[tuple[int, bytes]], number: int) -> None:
+        """Uploads all pieces, and waits for all, also if one fails: then the first error is raised."""
+        import asyncio
+
+        places = asyncio.Semaphore(SIDE_BY_SIDE)
+
+        async def upload(offset: int, pages: bytes) -> None:
+            async def request() -> Any:
+                return await self._blob.upload_page(
+                    pages, offset, len(pages), validate_content=True, lease=self._lease, if_sequence_number_eq=number
+                )
+
+            async with places:
+                if not failed:
+                    try:
+                        await attempts(request, will_fail_again)
+                    except Exception as error:  # noqa: BLE001 - raised below
+                        failed.append((offset, error))
+
+        failed: list[tuple[int, Exception]] = []
+        await asyncio.gather(*(upload(offset, pages) for offset, pages in pieces))
+        if failed:
+            offset, error = failed[0]
+            self._all_answered = self._all_answered and will_fail_again(error)
+            raise WriteError(f"cannot write {self.path} at byte {offset}: {reason(error, self._url)}") from None
 
     def _upload(self, offset: int, pages: bytes) -> None:
         self._reader.forget(offset, len(pages))
@@ -170,7 +288,6 @@ class PageBlob:
             "lease": self._lease,
             "etag": self._etag,
             "match_condition": MatchConditions.IfNotModified,
-            "retry_total": 0,
         }
 
     def _change(self, what: str, request: Callable[[], Coroutine[Any, Any, Any]]) -> None:
@@ -183,7 +300,9 @@ class PageBlob:
         """
         from azure.core.exceptions import AzureError
 
-        for number, pause in enumerate((*PAUSES, None)):
+        self._reader.settle()  # what was asked for requires the ETag of now
+        number = 0
+        while True:
             try:
                 if number:
                     self._etag = run(self._ask()).etag
@@ -191,10 +310,12 @@ class PageBlob:
                 return
             except AzureError as error:
                 arrived = self._all_answered and getattr(error, "error_code", None) == "ConditionNotMet"
-                if pause is None or (will_fail_again(error) and not arrived):
+                wait = pause(number, error)
+                if wait is None or (will_fail_again(error) and not arrived):
                     self._all_answered = False
-                    raise WriteError(f"cannot {what}: {reason(error)}") from None
-                time.sleep(pause)
+                    raise WriteError(f"cannot {what}: {reason(error, self._url)}") from None
+            time.sleep(wait)
+            number += 1
 
     def must_be_unchanged(self) -> None:
         """Raises RefusedError if the blob was changed since it was opened: somebody has broken the lease."""
@@ -220,22 +341,32 @@ class PageBlob:
         self._opened.close()
 
 
-class _Stream:
-    """A page blob as a file for `RemoteFile`."""
+class _Pages:
+    """A page blob as the source of a `RemoteFile`."""
+
+    is_blob = True
+    metadata: Mapping[str, str] = {}
 
     def __init__(self, blob: PageBlob) -> None:
         self._blob = blob
-        self._position = 0
         self.size = blob.size
+        self.traffic = blob.traffic
+        self.fetch = blob.fetch
 
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, position: int) -> None:
-        self._position = position
-
-    def read(self, length: int) -> bytes:
-        return self._blob.fetch(self._position, length)
+    def will_fail_again(self, error: Exception) -> bool:
+        return isinstance(error, OSError) or will_fail_again(error)
 
     def close(self) -> None:
         """The blob is closed by its owner."""
+
+
+def _batches(parts: Iterable[tuple[int, bytes]]) -> Iterator[list[tuple[int, bytes]]]:
+    """Parts in lists of about `BATCH` bytes."""
+    batch: list[tuple[int, bytes]] = []
+    for part in parts:
+        batch.append(part)
+        if sum(len(data) for _, data in batch) >= BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

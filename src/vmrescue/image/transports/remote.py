@@ -1,30 +1,82 @@
-"""A remote image, read by ranges through fsspec, so that only what is needed is transferred.
+"""The bytes behind a URL, read by ranges, so that only what is needed is transferred; many ranges side by side.
 
-Reads are rounded to blocks, which are cached. Adjacent missing blocks are fetched in one request. A read that continues
-where the last request ended fetches twice as much as that request, up to `READ_AHEAD`. So a table that is read from
-start to end (a FAT, a hive) costs a few requests, and a single field costs one block.
+Pages of 4 KiB are cached. What a caller will need next it announces (`prefetch`): these ranges are asked for at once,
+near ones in one request, while the caller goes on. A page that nobody announced is fetched with its neighbours, and a
+read that continues where the last one ended fetches twice as much as that, up to `READ_AHEAD`. So a table that is read
+from start to end costs a few requests, and a single field costs one of 32 KiB.
+
+`depth` is the number of requests that were made one after another: a request is one deeper than the deepest whose
+answer the reader had looked at before.
 """
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
-from itertools import groupby
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Protocol
 
 from vmrescue.device import check_range
-from vmrescue.errors import ReadError, RefusedError, UnsupportedError, VmRescueError, missing_extra
-from vmrescue.image.url import AZURE, QUERY, WEB, scheme_of, shown, split_url
+from vmrescue.errors import ReadError, RefusedError, VmRescueError
+from vmrescue.image.transports.attempts import attempts
+from vmrescue.image.transports.loop import start
+from vmrescue.image.url import QUERY, shown
+from vmrescue.log import logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterable, Iterator, Mapping
+    from concurrent.futures import Future
+    from typing import NoReturn
 
-BLOCK = 32 << 10  # bytes; transferring them takes about as long as the overhead of a request
+LOG = logger("image")
+PAGE = 4 << 10  # bytes; the unit of the cache
+BLOCK = 32 << 10  # bytes fetched at least, if nobody announced how much; takes about as long as a request's overhead
 READ_AHEAD = 128 << 10  # most bytes that one request fetches if fewer were asked for
 LARGEST = 8 << 20  # most bytes in one request
-KEPT = 64 << 20  # bytes of blocks in the cache
-PAUSES = (0.2, 1.0)  # seconds before a second and a third attempt
-LASTING = (FileNotFoundError, PermissionError, ValueError, NotImplementedError)  # another attempt would fail too
+NEAR = 32 << 10  # announced ranges that are no further apart are fetched in one request
+KEPT = 64 << 20  # bytes of pages in the cache
+AHEAD = 16 << 20  # most bytes that are asked for and not looked at yet; what is announced beyond that is ignored
+SIDE_BY_SIDE = 16  # most requests at the same time
+
+
+class Traffic:
+    """What went over the network, counted where requests are made."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+
+
+class Source(Protocol):
+    """The server's side of a `RemoteFile`.
+
+    Attributes:
+        size: of the file, in bytes.
+        metadata: of the file, as Azure's blobs have; empty elsewhere.
+        is_blob: whether Azure's blob service serves it.
+        traffic: the requests that were made.
+    """
+
+    size: int
+    metadata: Mapping[str, str]
+    is_blob: bool
+    traffic: Traffic
+
+    async def fetch(self, offset: int, length: int) -> bytes:
+        """Bytes of the file: one request. Raises any error of the libraries below, or ReadError for a lasting one."""
+
+    def will_fail_again(self, error: Exception) -> bool:
+        """Whether another attempt after this error would fail too."""
+
+    def close(self) -> None:
+        """Closes its connections."""
+
+
+class _Request:
+    """A request for pages [first, end) that was started; `level`: its depth."""
+
+    def __init__(self, first: int, end: int, level: int, future: Future[bytes]) -> None:
+        self.first = first
+        self.end = end
+        self.level = level
+        self.future = future
 
 
 class RemoteFile:
@@ -32,131 +84,178 @@ class RemoteFile:
 
     Args:
         url: the URL.
-        open_file: opens the URL as a file with `size`, `seekable`, `seek`, `read` and `close`; by default fsspec does.
+        source: the server's side.
+        start: the file's first bytes, if they came with its size.
 
     Attributes:
         path: the URL without its secrets.
-        requests: the number of requests made, the one for the size included.
         bytes_read: the number of bytes transferred.
+        depth: how many requests were made one after another.
 
     Raises:
         ReadError: the server or the network failed, or the server refused.
-        UnsupportedError: the server does not serve ranges or gives no size, or fsspec does not support the URL.
+        UnsupportedError: the server does not serve ranges.
     """
 
     sector_size = 512
 
-    def __init__(self, url: str, open_file: Callable[[str], Any] | None = None) -> None:
+    def __init__(self, url: str, source: Source, start: bytes = b"") -> None:
         self.path = shown(url)
-        self.requests = 0
-        self.bytes_read = 0
-        self._blocks: OrderedDict[int, bytes] = OrderedDict()
-        self._next = -1  # the block after those of the last request
-        self._last = 0  # the number of blocks of the last request
-        self._file = self._attempt(lambda: (open_file or _open)(url))
-        if self._file.size is None or not self._file.seekable():
-            raise UnsupportedError(f"{self.path}: the server tells no size or serves no ranges; download it first")
-        self.size = int(self._file.size)
-        # The last block includes the remainder, because footers and backup partition tables are at a disk's end.
-        self._end = max(self.size // BLOCK, 1)
-
-    def read_at(self, offset: int, length: int) -> bytes:
-        check_range(self.path, offset, length, self.size)
-        if not length:
-            return b""
-        first, last = self._block_of(offset), self._block_of(offset + length - 1)
-        held = {block: data for block in range(first, last + 1) if (data := self._held(block)) is not None}
-        missing = [block for block in range(first, last + 1) if block not in held]
-        for _, run in groupby(enumerate(missing), key=lambda item: item[1] - item[0]):
-            blocks = [block for _, block in run]
-            held.update(self._fetch(blocks[0], len(blocks)))
-        data = b"".join(held[block] for block in range(first, last + 1))
-        start = offset - first * BLOCK
-        return data[start : start + length]
-
-    def forget(self, offset: int, length: int) -> None:
-        """Drops these bytes from the cache, because they change."""
-        first, last = self._block_of(offset), self._block_of(offset + length - 1)
-        for block in [block for block in self._blocks if first <= block <= last]:
-            del self._blocks[block]
+        self.size = source.size
+        self.bytes_read = len(start)
+        self.depth = self._level = 1 if source.traffic.requests else 0
+        self._source = source
+        self._pages: OrderedDict[int, tuple[bytes, int]] = OrderedDict()  # page -> its bytes, its request's depth
+        self._coming: dict[int, _Request] = {}
+        self._ahead = 0  # pages in `_coming`
+        self._next = -1  # the page after those of the last request that was not announced
+        self._last = 0  # the number of pages of that request
+        self._places: Any = None
+        whole = len(start) // PAGE if len(start) < self.size else -(-len(start) // PAGE)
+        self._keep(0, whole, start, self._level)
 
     @property
-    def metadata(self) -> dict[str, str]:
+    def requests(self) -> int:
+        """The number of requests made."""
+        return self._source.traffic.requests
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
         """The metadata of the file, as Azure's blobs have; empty elsewhere."""
-        return (getattr(self._file, "details", None) or {}).get("metadata") or {}
+        return self._source.metadata
 
     @property
     def refusal(self) -> RefusedError | None:
         """Why it cannot be written; None for Azure, whose page blobs are repaired in place."""
-        is_blob = scheme_of(self.path) in AZURE or getattr(self._file, "blob_type", None)
-        return None if is_blob else refusal(self.path)
+        return None if self._source.is_blob else refusal(self.path)
 
-    def _block_of(self, offset: int) -> int:
-        return min(offset // BLOCK, self._end - 1)
+    def read_at(self, offset: int, length: int) -> bytes:
+        check_range(self.path, offset, length, self.size)
+        if length > LARGEST:
+            self.prefetch([(offset, length)])
+            ends = range(offset, offset + length, LARGEST)
+            return b"".join(self.read_at(at, min(LARGEST, offset + length - at)) for at in ends)
+        if not length:
+            return b""
+        first, end = offset // PAGE, (offset + length - 1) // PAGE + 1
+        for low, high in _runs(page for page in range(first, end) if self._is_missing(page)):
+            self._start_unannounced(low, high)
+        data = b"".join([self._page(page) for page in range(first, end)])
+        start = offset - first * PAGE
+        return data[start : start + length]
 
-    def _held(self, block: int) -> bytes | None:
-        if block in self._blocks:
-            self._blocks.move_to_end(block)
-        return self._blocks.get(block)
+    def prefetch(self, ranges: Iterable[tuple[int, int]]) -> bool:
+        """Asks for ranges that will be read soon, (offset, length) in bytes, and does not wait. True: see `Far`."""
+        wanted = sorted((max(at, 0), min(at + length, self.size)) for at, length in ranges)
+        self._collect()
+        runs: list[tuple[int, int]] = []
+        for begin, stop in wanted:
+            for low, high in _runs(page for page in range(begin // PAGE, -(-stop // PAGE)) if self._is_missing(page)):
+                if runs and low - runs[-1][1] <= NEAR // PAGE:
+                    runs[-1] = runs[-1][0], max(high, runs[-1][1])
+                else:
+                    runs.append((low, high))
+        for low, high in runs:
+            for at in range(low, high, LARGEST // PAGE):
+                if (self._ahead + min(high - at, LARGEST // PAGE)) * PAGE <= AHEAD:
+                    self._start(at, min(at + LARGEST // PAGE, high))
+        return True
 
-    def _fetch(self, first: int, count: int) -> dict[int, bytes]:
-        """Fetches adjacent missing blocks, and perhaps more after them for the cache."""
-        wanted = count
-        if first == self._next:
-            wanted = max(count, min(2 * self._last, READ_AHEAD // BLOCK))
-        end = min(first + wanted, self._end)
-        fetched: dict[int, bytes] = {}
-        for begin in range(first, end, LARGEST // BLOCK):
-            fetched.update(self._fetch_blocks(begin, min(begin + LARGEST // BLOCK, end)))
-        self._next, self._last = end, end - first
-        self._keep(fetched)
-        return fetched
+    def forget(self, offset: int, length: int) -> None:
+        """Drops these bytes from the cache, because they change. Waits for what was asked for."""
+        self.settle()
+        first, end = offset // PAGE, (offset + length - 1) // PAGE + 1
+        for page in [page for page in self._pages if first <= page < end]:
+            del self._pages[page]
 
-    def _fetch_blocks(self, first: int, end: int) -> dict[int, bytes]:
-        """Fetches blocks [first, end) in one request."""
-        start = first * BLOCK
-        stop = self.size if end == self._end else end * BLOCK
-        data = self._request(start, stop - start)
-        blocks = {block: data[(block - first) * BLOCK : (block - first + 1) * BLOCK] for block in range(first, end - 1)}
-        blocks[end - 1] = data[(end - 1 - first) * BLOCK :]
-        return blocks
-
-    def _keep(self, fetched: dict[int, bytes]) -> None:
-        self._blocks.update(fetched)
-        while len(self._blocks) > KEPT // BLOCK:
-            self._blocks.popitem(last=False)
-
-    def _request(self, offset: int, length: int) -> bytes:
-        def read() -> bytes:
-            self._file.seek(offset)
-            return bytes(self._file.read(length))
-
-        data: bytes = self._attempt(read)
-        self.bytes_read += len(data)
-        if len(data) != length:
-            raise ReadError(f"cannot read {self.path} at byte {offset}: {len(data)} bytes came instead of {length}")
-        return data
-
-    def _attempt(self, deed: Callable[[], Any]) -> Any:
-        """Tries up to three times, because network errors may pass; not if the error shows that it would fail again."""
-        for pause in (*PAUSES, None):
-            self.requests += 1
+    def settle(self) -> None:
+        """Waits for all that was asked for. An error of what nobody has read yet is dropped; a read asks again."""
+        for request in set(self._coming.values()):
             try:
-                return deed()
-            except VmRescueError:
-                raise
-            except Exception as error:  # noqa: BLE001 - fsspec's file systems raise any error of their libraries
-                if pause is None or isinstance(error, LASTING):
-                    self._failed(error)
-                time.sleep(pause)
-        raise AssertionError("unreachable: the last attempt returns or raises")
+                self._take(request)
+            except ReadError:
+                continue
 
-    def _failed(self, error: Exception) -> NoReturn:
-        """Raises ReadError, without the error as its cause, whose text may contain the URL with its secrets."""
-        cause = error.__cause__ or error  # over HTTP, fsspec reports every failure to open as a missing file
-        said = getattr(cause, "strerror", None) or str(cause)  # without the error number and the path
-        reason = QUERY.sub("", said).replace("\n", " ")[:300]
-        raise ReadError(f"cannot read {self.path}: {reason or type(cause).__name__}") from None
+    def _is_missing(self, page: int) -> bool:
+        return page not in self._pages and page not in self._coming
+
+    def _page(self, page: int) -> bytes:
+        """A page that was asked for."""
+        if page in self._coming:
+            self._take(self._coming[page])
+        content, level = self._pages[page]
+        self._pages.move_to_end(page)
+        self._level = max(self._level, level)
+        return content
+
+    def _start_unannounced(self, first: int, end: int) -> None:
+        """Asks for missing pages [first, end), and perhaps for more around and after them."""
+        most = -(-self.size // PAGE)
+        if first == self._next:
+            wanted = min(max(end, first + min(2 * self._last, READ_AHEAD // PAGE)), most)
+        else:
+            unit = BLOCK // PAGE
+            wanted = min(-(-end // unit) * unit, most)
+            low = first - first % unit
+            while first > low and self._is_missing(first - 1):
+                first -= 1
+        while end < wanted and self._is_missing(end):
+            end += 1
+        for at in range(first, end, LARGEST // PAGE):
+            self._start(at, min(at + LARGEST // PAGE, end))
+        self._next, self._last = end, end - first
+
+    def _start(self, first: int, end: int) -> None:
+        """Asks for pages [first, end) in one request. Some may be there: they come again."""
+        level = self._level + 1
+        self.depth = max(self.depth, level)
+        offset = first * PAGE
+        request = _Request(first, end, level, start(self._fetch(offset, min(end * PAGE, self.size) - offset)))
+        for page in range(first, end):
+            if self._is_missing(page):
+                self._coming[page] = request
+                self._ahead += 1
+
+    async def _fetch(self, offset: int, length: int) -> bytes:
+        if self._places is None:
+            import asyncio
+
+            self._places = asyncio.Semaphore(SIDE_BY_SIDE)
+        async with self._places:
+            return await attempts(lambda: self._source.fetch(offset, length), self._source.will_fail_again)
+
+    def _collect(self) -> None:
+        """Takes what has come, to make room for more."""
+        for request in {each for each in self._coming.values() if each.future.done() and not each.future.exception()}:
+            self._take(request)
+
+    def _take(self, request: _Request) -> None:
+        """Waits for a request, and keeps its pages. Raises ReadError."""
+        try:
+            data = request.future.result()
+        except Exception as error:  # noqa: BLE001 - fsspec's file systems raise any error of their libraries
+            self._done(request)
+            failed(self.path, error)
+        self._done(request)
+        offset = request.first * PAGE
+        wanted = min(request.end * PAGE, self.size) - offset
+        self.bytes_read += len(data)
+        if len(data) != wanted:
+            raise ReadError(f"cannot read {self.path} at byte {offset}: {len(data)} bytes came instead of {wanted}")
+        self._keep(request.first, request.end, data, request.level)
+
+    def _done(self, request: _Request) -> None:
+        for page in range(request.first, request.end):
+            if self._coming.get(page) is request:
+                del self._coming[page]
+                self._ahead -= 1
+
+    def _keep(self, first: int, end: int, data: bytes, level: int) -> None:
+        for page in range(first, end):
+            at = (page - first) * PAGE
+            self._pages[page] = data[at : at + PAGE], level
+        while len(self._pages) > KEPT // PAGE:
+            self._pages.popitem(last=False)
 
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
         raise refusal(self.path)
@@ -168,38 +267,37 @@ class RemoteFile:
         """Nothing to do: nothing is ever written."""
 
     def close(self) -> None:
-        self._blocks.clear()
-        self._file.close()
+        LOG.info("%s: %d bytes in %d requests, %d deep", self.path, self.bytes_read, self.requests, self.depth)
+        for request in set(self._coming.values()):
+            request.future.cancel()
+        self._coming.clear()
+        self._pages.clear()
+        self._source.close()
+
+
+def _runs(pages: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Ascending numbers as runs of neighbours: (first, one after the last)."""
+    first = end = -1
+    for page in pages:
+        if page != end:
+            if end > first:
+                yield first, end
+            first = page
+        end = page + 1
+    if end > first:
+        yield first, end
+
+
+def failed(path: str, error: Exception) -> NoReturn:
+    """Raises ReadError, without the error as its cause, whose text may contain the URL with its secrets."""
+    if isinstance(error, VmRescueError):
+        raise error
+    cause = error.__cause__ or error
+    said = getattr(cause, "strerror", None) or str(cause)  # without the error number and the path
+    reason = QUERY.sub("", said).replace("\n", " ")[:300]
+    raise ReadError(f"cannot read {path}: {reason or type(cause).__name__}") from None
 
 
 def refusal(url: str) -> RefusedError:
     """The error for an attempt to write to a URL."""
     return RefusedError(f"{shown(url)} is read over the network and not written: download it, repair it, upload it")
-
-
-def file_system(url: str) -> tuple[Any, str]:
-    """fsspec's file system for a URL, and the path on it. Raises UnsupportedError if fsspec has none."""
-    try:
-        import fsspec
-    except ImportError as error:
-        raise missing_extra("URLs are read with fsspec", "fleet") from error
-    over_http = scheme_of(url) in WEB
-    if split_url(url)[2].endswith("/") or ("*" in url and not over_http):
-        raise UnsupportedError(f"{shown(url)}: a container's folders and globs are not looked into: name each image")
-    try:
-        if over_http:
-            from vmrescue.image.transports.bounded_http import BoundedHttp
-
-            return BoundedHttp(), url
-        files, path = fsspec.core.url_to_fs(url)
-    except ImportError as error:
-        raise UnsupportedError(f"{shown(url)} needs a further package: {error}") from None
-    except ValueError as error:
-        raise UnsupportedError(f"{shown(url)}: {QUERY.sub('', str(error))}") from None
-    return files, path
-
-
-def _open(url: str) -> Any:
-    """Opens the file with fsspec, without fsspec's cache."""
-    files, path = file_system(url)
-    return files.open(path, "rb", block_size=BLOCK, cache_type="none")

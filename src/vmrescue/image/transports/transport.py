@@ -9,11 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmrescue.errors import missing_extra
 from vmrescue.image.journal_place import beside, for_address
-from vmrescue.image.transports.azure import address
+from vmrescue.image.transports.azure import address, open_blob
 from vmrescue.image.transports.file import FileDevice
+from vmrescue.image.transports.fsspec_file import check_name, open_other
 from vmrescue.image.transports.lock import locked_file
-from vmrescue.image.transports.remote import RemoteFile, refusal
+from vmrescue.image.transports.remote import refusal
 from vmrescue.image.url import AZURE, NBD, WEB
 
 if TYPE_CHECKING:
@@ -41,6 +43,18 @@ class Transport:
     journal_folder: Callable[[str], Path]
     has_versions: bool = False
     is_near: bool = True
+
+
+def _open_web(url: str) -> ImageStore:
+    check_name(url)
+    try:
+        import aiohttp  # noqa: F401
+        import fsspec  # noqa: F401 - its event loop is used
+    except ImportError as error:
+        raise missing_extra("URLs are read with fsspec and aiohttp", "fleet") from error
+    from vmrescue.image.transports.web_file import open_web  # here, because aiohttp is slow to import
+
+    return open_web(url)
 
 
 def _hold_blob(url: str) -> HeldStore:
@@ -76,16 +90,17 @@ def _remote_folder(url: str) -> Path:
 
 
 FILE = Transport(FileDevice, locked_file, beside)  # block devices too
-PAGE_BLOB = Transport(
-    RemoteFile, _hold_blob, _remote_folder, has_versions=True, is_near=False
-)  # other web servers too; for them `hold` raises RefusedError
-OTHER = Transport(RemoteFile, _refuse, _remote_folder, is_near=False)  # whatever else fsspec knows
-
+PAGE_BLOB = Transport(open_blob, _hold_blob, _remote_folder, has_versions=True, is_near=False)
+WEB_SERVER = Transport(  # Azure's too; on others `hold` raises RefusedError
+    _open_web, _hold_blob, _remote_folder, has_versions=True, is_near=False
+)
+OTHER = Transport(open_other, _refuse, _remote_folder, is_near=False)  # whatever else fsspec knows
 EXPORT = Transport(_open_export, _hold_export, _export_folder)
 
 TRANSPORTS: dict[str, Transport] = {
     "": FILE,
-    **dict.fromkeys((*WEB, *AZURE), PAGE_BLOB),
+    **dict.fromkeys(AZURE, PAGE_BLOB),
+    **dict.fromkeys(WEB, WEB_SERVER),
     **dict.fromkeys(NBD, EXPORT),
 }
 """Scheme, in lower case -> transport; "" is the scheme of paths of this machine."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from vmrescue.ntfs.data import Stream
 
 SMALLEST_PAGE = 512
+LARGEST_PAGE = 64 << 10  # a page of memory has no more on any machine that Windows runs on
 EMPTY = b"\xff\xff\xff\xff"
 CHUNK = 1 << 20
 
@@ -72,7 +73,7 @@ def is_empty(log: Stream) -> bool:
 def _probes(log: Stream) -> Iterator[int]:
     """The possible positions of the second restart page and of the first page of records, for every page size."""
     position = SMALLEST_PAGE
-    while position + SMALLEST_PAGE <= log.size:
+    while position <= LARGEST_PAGE and position + SMALLEST_PAGE <= log.size:
         yield position
         position *= 2
 

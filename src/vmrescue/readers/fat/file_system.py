@@ -79,6 +79,9 @@ class FatFileSystem:
     def head(self, path: str, length: int) -> tuple[int, bytes]:
         return head_of_stream(self.open(path), length)
 
+    def announce(self, wanted: Iterable[tuple[str, int]]) -> None:
+        """Nothing: the folders and files of an EFI system partition lie together, where its first clusters are."""
+
     def entry(self, path: str) -> Entry | None:
         with reading(f"FAT file {path}", self._position):
             found = self._find(path)

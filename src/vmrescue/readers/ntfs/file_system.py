@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
@@ -10,11 +11,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 from dissect.ntfs.c_ntfs import ATTRIBUTE_TYPE_CODE
 
 from vmrescue import file_path
-from vmrescue.errors import NotFoundError, UnsupportedError
+from vmrescue.device import prefetch
+from vmrescue.errors import NotFoundError, UnsupportedError, VmRescueError
 from vmrescue.readers.file_system import CHUNK, Entry, flags_of, head_of_stream
 from vmrescue.readers.free_space import FreeSpace, free_space
 from vmrescue.readers.guard import GuardedStream, reading
 from vmrescue.readers.nature import Nature
+from vmrescue.readers.ntfs.ahead import Ahead
 from vmrescue.readers.ntfs.content import content_of
 from vmrescue.readers.ntfs.head import head_of
 from vmrescue.readers.ntfs.index import DirectoryIndex, number_of
@@ -24,6 +27,8 @@ from vmrescue.readers.ntfs.marks import DATA_PACKED, DATA_SPARSE, marks_of, stan
 from vmrescue.readers.ntfs.volume import BoundedNtfs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from vmrescue.device import BlockDevice
     from vmrescue.readers.ntfs.index import IndexEntry
 
@@ -65,6 +70,7 @@ class NtfsFileSystem:
         self._indexes: dict[
             int, DirectoryIndex
         ] = {}  # record number -> index, of the directories that were searched last
+        self._device = device
         with reading("NTFS volume", position):
             self._ntfs = BoundedNtfs(device)
             self.cluster_size: int = self._ntfs.cluster_size
@@ -164,6 +170,15 @@ class NtfsFileSystem:
             record = self._record(path)
             plain = None if record is None or record.is_dir() else head_of(record, length)
         return plain or head_of_stream(self.open(path), length)
+
+    def announce(self, wanted: Iterable[tuple[str, int]]) -> None:
+        if prefetch(self._device):
+            with suppress(VmRescueError), reading("NTFS volume", self._position):
+                self._ahead.announce(wanted)
+
+    @cached_property
+    def _ahead(self) -> Ahead:
+        return Ahead(self._device, self._ntfs, self._find)
 
     def entries(self, path: str) -> list[Entry]:
         with reading(f"NTFS directory {path}", self._position):

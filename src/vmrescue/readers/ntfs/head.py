@@ -43,7 +43,7 @@ def head_of(record: MftRecord, length: int) -> tuple[int, bytes] | None:
 
 def _stored(record: MftRecord, attribute: bytes, length: int) -> tuple[int, bytes] | None:
     first, place, size, initialized = CLUSTERS.unpack_from(attribute)
-    runs = list(_runs(attribute[place:]))
+    runs = list(runs_in(attribute[place:]))
     unit, clusters = record.ntfs.cluster_size, record.ntfs.clusters
     if first or not initialized <= size <= unit * sum(count for _, count in runs):
         return None
@@ -61,7 +61,7 @@ def _stored(record: MftRecord, attribute: bytes, length: int) -> tuple[int, byte
     return size, data.ljust(min(size, length), b"\0")
 
 
-def _runs(pairs: bytes) -> Iterator[tuple[int, int]]:
+def runs_in(pairs: bytes) -> Iterator[tuple[int, int]]:
     """The runs: (first cluster, number of clusters). For a hole or a run that is cut short the number is 0."""
     at = cluster = 0
     while at < len(pairs) and pairs[at]:
