@@ -84,6 +84,14 @@ def prefetch(device: object, ranges: Iterable[Range] = ()) -> bool:
 
 
 @runtime_checkable
+class SideBySide(Protocol):
+    """A device to which several parts are written at the same time."""
+
+    def write_parts(self, parts: Iterable[tuple[int, bytes]]) -> None:
+        """Writes parts, (offset, bytes), in any order; all are written when it returns."""
+
+
+@runtime_checkable
 class ReadOnly(Protocol):
     """A device that may be read-only and knows why."""
 

@@ -21,6 +21,9 @@ Invariants of the code below ("synced" means: on stable storage):
  9. A journal is applied only if nothing shows that somebody else wrote to the image since it became hot or `done`: no
     sign (`signs`) has changed, nor, for a remote image, its version (`last_write`). The user may accept this risk by
     name; invariant 6 holds even then.
+10. The parts of one step of a commit (`commit_step`; most have one step), and those that are restored, are written in
+    any order, to a page blob side by side, because of invariant 4. What must come before or after them is not among
+    them: the journal's states, the image's size, its sync.
 
 The state is the suffix of the journal's name in the folder `IMAGE.vmrescue/`. It changes by one atomic rename:
 
@@ -48,7 +51,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.errors import NotFoundError, RefusedError, RepairFailedError, VmRescueError, WriteError
 from vmrescue.image.commit_step import ONE_STEP, ranges_of, touched
-from vmrescue.image.journal_file import Journal, cut_ranges, read_journal, write_journal
+from vmrescue.image.journal_file import Journal, cut_ranges, read_journal, write_journal, write_parts
 from vmrescue.image.journal_place import (
     DONE,
     FINAL,
@@ -69,9 +72,10 @@ from vmrescue.interrupts import checkpoint, held
 from vmrescue.log import logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from vmrescue.device import Range
     from vmrescue.image.commit_step import Step
     from vmrescue.image.reference import Location
     from vmrescue.image.signs import Sign
@@ -165,12 +169,8 @@ def _write(image: HeldStore, overlay: Overlay, journal: Journal, steps: Sequence
     for number, (step, ranges) in enumerate(zip(steps, ranges_of(steps, written), strict=True)):
         if number:
             image.flush()
-        for offset, data in step.passing.items():
-            checkpoint()
-            image.write_at(offset, data)
-        for offset, length in ranges:
-            checkpoint()
-            image.write_at(offset, overlay.read_at(offset, length))
+        write_parts(image, step.passing.items())
+        write_parts(image, _new_parts(overlay, ranges))
 
 
 def rollback(image: HeldStore, journal: Journal) -> Journal:
@@ -340,6 +340,13 @@ def _begin(
         if isinstance(error, VmRescueError):
             raise RepairFailedError(f"no undo journal: {error}; nothing was written to the image") from error
         raise
+
+
+def _new_parts(overlay: Overlay, ranges: Sequence[Range]) -> Iterator[tuple[int, bytes]]:
+    """What a commit writes; signals are let through between its parts."""
+    for offset, length in ranges:
+        checkpoint()
+        yield offset, overlay.read_at(offset, length)
 
 
 def _take_back(image: HeldStore, journal: Journal, error: BaseException) -> None:

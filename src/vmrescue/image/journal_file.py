@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from vmrescue.device import SideBySide, prefetch
 from vmrescue.errors import ReadError, RefusedError, WriteError, bytes_text
 from vmrescue.files import open_regular
 from vmrescue.image.overlay import differences
 from vmrescue.image.signs import NOTHING, Comparison, Sign, compare, digest_of, joined
-from vmrescue.image.witness import spread, witness
+from vmrescue.image.witness import FEW, SAMPLES, spread, witness
 from vmrescue.interrupts import checkpoint
 
 if TYPE_CHECKING:
@@ -112,17 +113,21 @@ class Journal:
         The file is cut last, once the old bytes are on stable storage: no table in it leads beyond its end meanwhile.
         """
         device.resize(max(self.size_before, device.size))
+        prefetch(device, self.ranges)
         with _reading(self.path) as file:
-            for region in self.regions:
-                old = os.pread(file, region.length_before, region.position)
-                if hashlib.sha256(old).digest() != region.hash_before:
-                    raise _damaged(self.path, region.position, "bytes that match their checksum")
-                found = _read_inside(device, region.offset, region.length_before)
-                for start, end in differences(found, old):  # so that holes stay holes: the disk may be full
-                    device.write_at(region.offset + start, old[start:end])
+            write_parts(device, self._old_parts(device, file))
         if device.size > self.size_before:
             device.flush()
             device.resize(self.size_before)
+
+    def _old_parts(self, device: ImageStore, file: int) -> Iterator[tuple[int, bytes]]:
+        for region in self.regions:
+            old = os.pread(file, region.length_before, region.position)
+            if hashlib.sha256(old).digest() != region.hash_before:
+                raise _damaged(self.path, region.position, "bytes that match their checksum")
+            found = _read_inside(device, region.offset, region.length_before)
+            for start, end in differences(found, old):  # so that holes stay holes: the disk may be full
+                yield region.offset + start, old[start:end]
 
     def check_identity(self, image: BlockDevice) -> None:
         """Raises RefusedError unless this can be the journal's image, before, during or after the commit."""
@@ -142,6 +147,7 @@ class Journal:
         """Raises RefusedError unless all bytes that the commit wrote are still there."""
         if image.size != self.size_after:
             raise RefusedError(f"the image has {image.size} bytes; repair {self.number} left it with {self.size_after}")
+        prefetch(image, self.ranges)
         for region in self.regions:
             found = _read_inside(image, region.offset, region.length_after)
             if hashlib.sha256(found).digest() != region.hash_after:
@@ -162,6 +168,18 @@ class Journal:
             more = compare(image, [grown], ranges, self.size_after)
             found = Comparison(found.same + more.same, found.different + more.different, found.unknown)
         return found
+
+
+def write_parts(device: BlockDevice, parts: Iterable[tuple[int, bytes]]) -> None:
+    """Writes parts of a commit, (offset, bytes), in any order, because a hot journal restores whichever were written.
+
+    Side by side, if the device takes them so; else one after the other.
+    """
+    if isinstance(device, SideBySide):
+        device.write_parts(parts)
+        return
+    for offset, data in parts:
+        device.write_at(offset, data)
 
 
 def cut_ranges(image: BlockDevice, overlay: Overlay, touched: Iterable[tuple[int, int]] = ()) -> list[tuple[int, int]]:
@@ -193,7 +211,9 @@ def write_journal(
     """Writes and syncs a journal for `ranges` (of `cut_ranges`). Raises WriteError, ReadError."""
     smaller = min(image.size, overlay.size)
     known_by = witness(image, ranges, smaller)
-    signs = [Sign(SPREAD, spread(smaller)), *signs] if ranges else []
+    pages = spread(smaller, FEW if prefetch(image) else SAMPLES)
+    signs = [Sign(SPREAD, pages), *signs] if ranges else []
+    prefetch(image, [*ranges, *(part for sign in signs for part in sign.ranges)])
     with _new_file(path) as append:
         digest = hashlib.sha256()
         header = HEADER.pack(MAGICS[-1], created, image.size, overlay.size, unique_id, known_by)

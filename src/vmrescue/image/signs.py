@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from vmrescue.device import next_data
+from vmrescue.device import next_data, prefetch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -62,6 +62,8 @@ class Comparison:
 def compare(image: BlockDevice, signs: Iterable[Sign], written: Sequence[Range], size: int) -> Comparison:
     """Compares each sign in the first `size` bytes of the image; `written`: the ranges that the commit writes."""
     same, different, unknown = [], [], []
+    signs = list(signs)
+    prefetch(image, [part for sign in signs for part in sign.ranges])
     for sign in signs:
         if not sign.ranges:
             unknown.append(sign.label)

@@ -13,6 +13,8 @@ from bisect import bisect_right
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from vmrescue.device import prefetch
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 PAGE = 4096
 SAMPLES = 64
+FEW = 8  # samples of an image that is reached over a network, where each takes a request; its version tells more
 
 
 def witness(image: BlockDevice, ranges: Sequence[tuple[int, int]], size: int, samples: bool = False) -> bytes:
@@ -29,7 +32,9 @@ def witness(image: BlockDevice, ranges: Sequence[tuple[int, int]], size: int, sa
     """
     starts = [offset for offset, _ in ranges]
     digest = hashlib.sha256()
-    for page in sorted(_pages(ranges, size, samples)):
+    pages = sorted(_pages(ranges, size, samples))
+    prefetch(image, [(page * PAGE, PAGE) for page in pages])
+    for page in pages:
         start, end = page * PAGE, min((page + 1) * PAGE, size)
         content = bytearray(image.read_at(start, end - start))
         for offset, length in islice(ranges, max(0, bisect_right(starts, start) - 1), None):
@@ -42,14 +47,14 @@ def witness(image: BlockDevice, ranges: Sequence[tuple[int, int]], size: int, sa
     return digest.digest()
 
 
-def spread(size: int) -> tuple[tuple[int, int], ...]:
+def spread(size: int, samples: int = SAMPLES) -> tuple[tuple[int, int], ...]:
     """(offset, length) of pages spread over the first `size` bytes of an image."""
-    starts = sorted(page * PAGE for page in _samples((size - 1) // PAGE))
+    starts = sorted(page * PAGE for page in _samples((size - 1) // PAGE, samples))
     return tuple((start, min(PAGE, size - start)) for start in starts)
 
 
-def _samples(last: int) -> set[int]:
-    return {page for sample in range(SAMPLES + 1) if 0 <= (page := last * sample // SAMPLES) <= last}
+def _samples(last: int, samples: int = SAMPLES) -> set[int]:
+    return {page for sample in range(samples + 1) if 0 <= (page := last * sample // samples) <= last}
 
 
 def _pages(ranges: Sequence[tuple[int, int]], size: int, samples: bool) -> set[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
+from vmrescue.device import prefetch
 from vmrescue.errors import FormatError, RefusedError, RepairFailedError
 from vmrescue.image.containers.foreign.written import disk_to_read
 from vmrescue.image.opening import open_disk
@@ -18,6 +19,7 @@ from vmrescue.readers.vhd import open_vhd
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from vmrescue.device import Range
     from vmrescue.image import VirtualDisk
 
     Reader = Callable[[int, int], bytes]  # (offset, length) of the disk -> its bytes
@@ -38,7 +40,9 @@ def compare_committed(image: Reference, expected: VirtualDisk, ranges: Iterable[
         FormatError: the image cannot be opened any more.
     """
     opened = _OPENERS[expected.facts.second_opinion]
-    with reading(f"committed image {image}", None), opened([image, *map(Reference.of, expected.parents)]) as read:
+    ranges = list(ranges)
+    images, ahead = [image, *map(Reference.of, expected.parents)], ranges if expected.facts.flat else []
+    with reading(f"committed image {image}", None), opened(images, ahead) as read:
         for offset, length in ranges:
             for start in range(offset, offset + length, CHUNK):
                 checkpoint()
@@ -91,9 +95,11 @@ def must_be_confirmable(image: Reference, disk: VirtualDisk) -> None:
 
 
 @contextmanager
-def _open_raw(images: list[Reference]) -> Iterator[Reader]:
+def _open_raw(images: list[Reference], ahead: Iterable[Range] = ()) -> Iterator[Reader]:
+    """`ahead`: ranges of the file that will be read, to announce them."""
     if images[0].is_remote:
         with closing(images[0].open()) as image:
+            prefetch(image, ahead)
             yield image.read_at
         return
     with open(images[0].text, "rb", buffering=0) as stream:
@@ -106,9 +112,11 @@ def _open_raw(images: list[Reference]) -> Iterator[Reader]:
 
 
 @contextmanager
-def _open_vhd(images: list[Reference]) -> Iterator[Reader]:
+def _open_vhd(images: list[Reference], ahead: Iterable[Range] = ()) -> Iterator[Reader]:
+    """`ahead`: as for `_open_raw`."""
     with ExitStack() as opened:
         files = [opened.enter_context(closing(image.open())) for image in images]
+        prefetch(files[0], ahead)
         yield opened.enter_context(open_vhd(files))
 
 
