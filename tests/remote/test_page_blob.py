@@ -224,7 +224,7 @@ def test_a_repair_killed_between_two_pages_shows_the_old_image_and_is_rolled_bac
     before = sha256(image)
     line.fails_at, line.way = 3, "hold"
     process = subprocess.Popen([sys.executable, "-m", "vmrescue", "repair", "--yes", "--quiet", url])
-    assert line.failed.wait(60)
+    assert line.failed.wait(300)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert blob_sha256(service, image) != before

@@ -47,7 +47,7 @@ class Azurite:
             blob = container.get_blob_client(image.name)
             blob.create_page_blob(image.stat().st_size)
             with image.open("rb") as stream:
-                for start, end in _data(stream.fileno(), image.stat().st_size):
+                for start, end in data_of(stream.fileno(), image.stat().st_size):
                     for at in range(start, end, PIECE):
                         stream.seek(at)
                         piece = stream.read(min(PIECE, end - at))
@@ -77,7 +77,7 @@ class Azurite:
         return f"http://127.0.0.1:{self.port}/{ACCOUNT}/{self.container}/{name}?{signature}"
 
 
-def _data(descriptor: int, size: int) -> Iterator[tuple[int, int]]:
+def data_of(descriptor: int, size: int) -> Iterator[tuple[int, int]]:
     """The parts of a sparse file that are no holes, in whole pages of 512 bytes."""
     end = 0
     while end < size:

@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("plan", type=click.File("rb"))
-@images_argument
 @data_disk_option
 @choice_options
 @apply_options
 @fleet_options
 @click.option("--skip-refused", is_flag=True, help="Make the other changes where one of the plan's is refused.")
+@images_argument
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -81,11 +81,16 @@ def edit_and_report(
     from vmrescue.windows import Choice as NoChoice
 
     elsewhere, chosen = options.elsewhere, choice or NoChoice()
-    writable = not (options.dry_run or elsewhere)
+    writable = not (options.dry_run or elsewhere or options.upload)
     with Transaction(
         image, data_disks, policy, writable, choice=chosen, elsewhere=elsewhere, promise=promise
     ) as transaction:
         plan = plan_of(transaction)
+        if options.upload and not options.dry_run:
+            receipt = _tried(transaction, plan, options, skip_refused)
+            done = upload(transaction, receipt, options, [plan])
+            report(done, options)
+            return done
         if not elsewhere or options.dry_run:
             return apply_and_report(transaction, plan, options, skip_refused)
         plan = _tried(transaction, plan, options, skip_refused).plan
@@ -101,6 +106,15 @@ def edit_and_report(
             done = transaction.commit(receipt, options.backup_dir) if receipt.written else receipt
     report(done, options)
     return done
+
+
+def upload(transaction: Transaction, receipt: Receipt, options: ApplyOptions, plans: Sequence[Plan]) -> Receipt:
+    """Asks, and puts the disk with what was applied to the address that the options name."""
+    from vmrescue.image.reference import Reference
+
+    assert options.upload is not None
+    ask(plans, f"{Reference.of(options.upload.url)}, a copy of {receipt.image}", options)
+    return transaction.upload(receipt, options.upload, options.backup_dir)
 
 
 def _tried(transaction: Transaction, plan: Plan, options: ApplyOptions, skip_refused: bool) -> Receipt:

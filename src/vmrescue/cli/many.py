@@ -74,8 +74,8 @@ def fleet_options(command: Command) -> Command:
     def bundled(
         *args: Any, recursive: bool, jobs: int, scheduler: str | None, target: Path | None, resume: bool, **rest: Any
     ) -> Any:
-        if resume and target is None:
-            raise UsageError("--resume needs the --output that is to be resumed")
+        if resume and target is None and rest.get("address") is None:
+            raise UsageError("--resume needs the --output, or the --to, that is to be resumed")
         return command(*args, fleet=FleetOptions(recursive, jobs, scheduler, target, resume), **rest)
 
     for option in reversed(FLEET_OPTIONS):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import click
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from vmrescue.checks import Policy
-    from vmrescue.transaction.target import Elsewhere
+    from vmrescue.cli.many import FleetOptions
+    from vmrescue.transaction.target import Elsewhere, UploadTo
 
 SIZE = re.compile(r"0*(?P<number>\d{1,19})\s*(?P<unit>[KMGT]?)(?:i?B)?", re.IGNORECASE)
 LARGEST = (1 << 63) - 1  # bytes, of 19 digits
@@ -105,9 +106,49 @@ def image_argument(command: Command) -> Command:
 
 
 def images_argument(command: Command) -> Command:
-    """Adds IMAGE, of which there may be many (`images`), and where their parents may be."""
-    argument = click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=ImagePath(path_type=Path))
-    return _decorate(command, [argument, parent_option])
+    """Adds IMAGE, of which there may be many (`images`), or --from for one; and where their parents may be.
+
+    With --to the repaired image is put to that address: `options.upload` then says so.
+    """
+    argument = click.argument("images", metavar="IMAGE...", nargs=-1, type=ImagePath(path_type=Path))
+
+    @functools.wraps(command)
+    def bundled(
+        *args: Any,
+        images: tuple[Path, ...],
+        source: str | None,
+        address: str | None,
+        options: ApplyOptions,
+        fleet: FleetOptions,
+        **rest: Any,
+    ) -> Any:
+        if source is not None:
+            images = (*images, cast("Path", source))
+        if not images:
+            raise click.MissingParameter(param_hint="'IMAGE...'", param_type="argument")
+        if address is not None:
+            if len(images) != 1 or options.elsewhere:
+                raise UsageError("--to puts one image to one address: give it alone, without --copy-to and --into")
+            from vmrescue.image.upload import must_be_addresses
+            from vmrescue.transaction.target import UploadTo
+
+            must_be_addresses(str(images[0]), address)
+            options = options._replace(upload=UploadTo(address, fleet.resume))
+        return command(*args, images=images, options=options, fleet=fleet, **rest)
+
+    return _decorate(bundled, [argument, parent_option, *UPLOAD_OPTIONS])
+
+
+UPLOAD_OPTIONS = [
+    click.option("--from", "source", metavar="URL", help="The image: a disk's or snapshot's read address."),
+    click.option(
+        "--to",
+        "address",
+        metavar="URL",
+        help="Put the repaired image to this page blob, a new disk's write address; the image is only read. Where that "
+        "was cut, --resume goes on.",
+    ),
+]
 
 
 def image_and_volume(image: str | Path, number: int | None) -> tuple[str, int | str | None]:
@@ -264,6 +305,7 @@ class ApplyOptions(NamedTuple):
     output: str
     quiet: bool
     elsewhere: Elsewhere | None = None
+    upload: UploadTo | None = None
 
     @property
     def talkative(self) -> bool:

@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@images_argument
 @data_disk_option
 @choice_options
 @policy_options
 @check_options
 @apply_options
 @fleet_options
+@images_argument
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -47,7 +47,6 @@ class StepsOption(click.Option):
 
 
 @click.command()
-@images_argument
 @data_disk_option
 @choice_options
 @policy_options
@@ -62,6 +61,7 @@ class StepsOption(click.Option):
 @apply_options
 @azure_options
 @fleet_options
+@images_argument
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -85,7 +85,8 @@ def command(
     console and the dump settings are put right. What is not due is not touched; what needs an answer that the disk
     does not give is said, and left. Many images (folders, globs, @LIST.txt): as for `repair`.
     """
-    from vmrescue.procedure.rescuing import carry_out, must_be_elsewhere, plan_rescue
+    from vmrescue.image.reference import Reference
+    from vmrescue.procedure.rescuing import carry_out, must_be_elsewhere, plan_rescue, upload_rescued
     from vmrescue.report.azure import azure_text
     from vmrescue.report.outcome import outcome_text, planned_text
     from vmrescue.report.text import plan_text
@@ -112,6 +113,11 @@ def command(
     if options.dry_run:
         _print(planned, "\n\n".join(map(plan_text, planned.plans)) or "Nothing is due.", options)
         ctx.exit(status_of(planned.after))
+    if options.upload:
+        ask(planned.plans, f"{Reference.of(options.upload.url)}, a copy of {Reference.of(image)}", options, unseen=True)
+        done = upload_rescued(planned, image, rules, list(data_disks), options.upload, options.backup_dir, choice)
+        _print(done, outcome_text(done), options)
+        ctx.exit(status_of(done.after))
     if planned.plans or elsewhere:
         changes = [change for plan in planned.plans for change in plan.changes]
         target = f"{elsewhere.path if elsewhere else image}{also_written(changes, data_disks)}"

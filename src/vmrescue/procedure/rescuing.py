@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Collection, Iterable
 
-    from vmrescue.transaction.target import Made, Progress
+    from vmrescue.transaction.target import Made, Progress, UploadTo
 
 
 def rescue(
@@ -152,6 +152,23 @@ def carry_out(
             receipt = transaction.apply(plan)
         if receipt.written:
             receipt = transaction.commit(receipt, backup_dir)
+        return replace(planned, image=receipt.image, receipts=(receipt,), after=receipt.after or planned.after)
+
+
+def upload_rescued(
+    planned: Outcome,
+    image: str | os.PathLike[str],
+    policy: Policy,
+    data_disks: list[str | os.PathLike[str]],
+    to: UploadTo,
+    backup_dir: str | os.PathLike[str] | None = None,
+    choice: Choice = NOTHING_SAID,
+) -> Outcome:
+    """Puts the image, with what was planned made in it, to a page blob; the image is only read. Raises as `upload`."""
+    with Transaction(image, data_disks, policy, writable=False, choice=choice) as transaction:
+        for plan in planned.plans or (Plan(transaction.identity, ()),):
+            receipt = transaction.apply(plan)
+        receipt = transaction.upload(receipt, to, backup_dir)
         return replace(planned, image=receipt.image, receipts=(receipt,), after=receipt.after or planned.after)
 
 

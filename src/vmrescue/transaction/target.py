@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,16 +94,34 @@ class Elsewhere:
 
 
 @dataclass(frozen=True)
+class UploadTo:
+    """The address of a page blob that gets a copy, such as a new managed disk's write address.
+
+    Attributes:
+        url: with its signature.
+        resume: whether a copy that was cut goes on.
+    """
+
+    url: str = field(repr=False)
+    resume: bool = False
+
+
+@dataclass(frozen=True)
 class Origin:
     """Where a repaired image comes from.
 
     Attributes:
         image: the original's path.
-        way: ``copy`` (of its own) or ``child`` (a differencing disk over the original).
+        way: ``copy`` (of its own), ``child`` (a differencing disk over the original) or ``upload`` (a copy that was put
+            to a page blob's address).
         sha256: of the original disk's whole content; for a copy only, and where it was asked for.
         form: of a copy, as ``--to-format`` takes it.
         data: bytes of the original disk in pieces of 64 KiB that are not zero: those that were copied.
         content: the digest of these, by which the copy was compared with the original (`image.copy.content_of`).
+        compared: of an upload: whether the repaired pages and the footer were read back, and are what was written;
+            False if the target's address only takes writes.
+        by_service: of an upload: whether the service copied the data from the original's address.
+        requests: of an upload: the number of requests made for the copy.
     """
 
     image: str
@@ -112,6 +130,9 @@ class Origin:
     form: str | None = None
     data: int | None = None
     content: str | None = None
+    compared: bool | None = None
+    by_service: bool | None = None
+    requests: int | None = None
 
 
 @dataclass(frozen=True)

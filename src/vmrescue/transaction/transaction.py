@@ -30,6 +30,7 @@ from vmrescue.errors import (
 )
 from vmrescue.image.journal import journal_folder
 from vmrescue.image.notices import tell
+from vmrescue.image.reference import Reference
 from vmrescue.interrupts import checkpoint, held
 from vmrescue.log import logger
 from vmrescue.notes import damage_in, made_by_an_edit
@@ -44,6 +45,7 @@ from vmrescue.transaction.expected import by_file
 from vmrescue.transaction.receipt import Receipt, ReceiptFile
 from vmrescue.transaction.refused import Skipped, refuse_obstacles, without_refused
 from vmrescue.transaction.spelling import as_spelled
+from vmrescue.transaction.target import Origin
 from vmrescue.transaction.verify import verify_plan
 from vmrescue.units import counted
 from vmrescue.windows.installation import NOTHING_SAID
@@ -57,7 +59,7 @@ if TYPE_CHECKING:
     from vmrescue.diagnosis import Diagnosis
     from vmrescue.image.signs import Sign
     from vmrescue.plan import Plan, Step
-    from vmrescue.transaction.target import Elsewhere, Made
+    from vmrescue.transaction.target import Elsewhere, Made, UploadTo
     from vmrescue.windows import Choice, Disk, Volume
 
 LOG = logger("transaction")
@@ -295,6 +297,43 @@ class Transaction:
                 f"{_names(applied)} changed, and that is confirmed, but the receipt cannot be written to {final}:"
                 f" {error.strerror}"
             ) from error
+        return receipt
+
+    def upload(self, applied: Receipt, to: UploadTo, backup_dir: str | os.PathLike[str] | None = None) -> Receipt:
+        """Puts the image with what was applied to a page blob that gets a copy; the image itself is only read.
+
+        Raises:
+            RefusedError: that is not possible with this image or this target. Nothing was written.
+            ReadError, WriteError, RepairFailedError: as `image.upload.upload`, which it is resumed by.
+        """
+        from vmrescue.image.upload import upload
+
+        image = self.images[0]
+        if set(applied.written) - {image.name}:
+            raise RefusedError("what changes a data disk is not made with --to, which puts the image alone elsewhere")
+        if image.session.disk.facts.format != "fixed VHD" or not image.place.is_remote:
+            raise RefusedError(f"{image.name} is not the address of a fixed VHD, as a disk's read address is")
+        target = Reference.of(to.url)
+        done = upload(image.place.text, image.session.overlay, to.url, to.resume)
+        name = self.started.strftime("%Y%m%dT%H%M%S.%fZ")
+        folder = Path(backup_dir or target.journal_folder) / name
+        try:
+            backups = self._back_up(applied, folder)
+            origin = Origin(
+                image.name,
+                "upload",
+                None,
+                data=done.copied,
+                compared=done.compared,
+                by_service=done.by_service,
+                requests=done.requests,
+            )
+            written = {target.shown: applied.written.get(image.name, [])}
+            receipt = replace(applied, image=target.shown, committed=True, id=name, folder=folder, backups=backups)
+            receipt = replace(receipt, origin=origin, written=written, finished=datetime.now(UTC))
+            ReceiptFile(folder, receipt).complete(folder, receipt)
+        except (OSError, VmRescueError) as error:
+            raise AfterCommitError(f"{target} is complete, but its receipt cannot be written: {error}") from error
         return receipt
 
     def _signs(self, applied: Receipt) -> dict[EditedImage, list[Sign]]:

@@ -139,7 +139,8 @@ def will_fail_again(error: Exception) -> bool:
 
 def reason(error: Exception, url: str = "") -> str:
     """The service's error in one line, without secrets."""
-    code = str(getattr(error, "error_code", None) or "")
+    found = getattr(error, "error_code", None) or ""
+    code = str(getattr(found, "value", found))  # one that the SDK knows is a member of an enumeration
     text = QUERY.sub("", str(getattr(error, "message", "") or error)).partition("\n")[0].strip()
     if said := in_words(code, url):
         text = said
