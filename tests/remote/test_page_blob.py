@@ -313,3 +313,20 @@ def test_an_undo_where_the_version_is_not_known_says_what_else_it_looked_at(
     found = take_back(url)
     assert "the image's version (ETag)" not in found.compared
     assert "$LogFile, on partition 3" in found.compared
+
+
+def test_the_page_blobs_of_a_container_are_scanned_by_prefix(service: Azurite, tmp_path: Path, account: None) -> None:
+    image = sample("gen2-broken", tmp_path)
+    other = dataclasses.replace(service, container="fleet")
+    for name in ("web-1.vhd", "web-2.vhd", "db-1.vhd"):
+        url = other.upload(image.rename(tmp_path / name))
+        image = tmp_path / name
+    other.blob("web-notes.txt").upload_blob(b"x" * 4096)
+    folder = url.rpartition("/")[0] + "/"
+    done = command("scan", folder, "--prefix", "web-", "--only", "bad-memory", "--format", "json")
+    rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    assert sorted(row["image"] for row in rows) == [f"{folder}web-1.vhd", f"{folder}web-2.vhd"]
+    assert all(0 < row["requests"] < 120 and row["bytes_read"] and row["depth"] < 12 for row in rows)
+    refused = command("scan", folder, "--prefix", "nothing-")
+    assert refused.returncode == 2
+    assert "has no page blob of this prefix" in refused.stderr

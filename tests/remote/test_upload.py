@@ -143,6 +143,7 @@ def test_what_is_wrong_with_an_address_is_said_in_words(service: BlobService, tm
     source = service.add("source", image)
     service.add("short", MIB)
     service.add("full", image)
+    service.add("fresh", image.stat().st_size)
     with EditSession(service.address("source"), writable=False) as session:
         for name, says in (("short", r"make a disk with --upload-size-bytes 25166336"), ("full", "has data already")):
             with pytest.raises(RefusedError, match=says):
@@ -151,7 +152,7 @@ def test_what_is_wrong_with_an_address_is_said_in_words(service: BlobService, tm
         with pytest.raises(ReadError, match=r"expired at 2025-01-01 00:00 UTC: ask for a new address"):
             upload(service.address("source"), session.overlay, old)
         with pytest.raises(RefusedError, match=r"no copy .* to go on with"):
-            upload(service.address("source"), session.overlay, service.address("short", "write"), resume=True)
+            upload(service.address("source"), session.overlay, service.address("fresh", "write"), resume=True)
         source.kind = "BlockBlob"
         with pytest.raises(RefusedError, match="no page blob"):
             upload(service.address("source"), session.overlay, service.address("short", "write"))

@@ -38,6 +38,12 @@ FINDINGS, UNREADABLE = 1, 3  # exit statuses
     metavar="SECONDS",
     help="For each image: then its worker is killed, and it counts as not readable.",
 )
+@click.option(
+    "--prefix",
+    default="",
+    metavar="TEXT",
+    help="Of a container (az://container/): only page blobs whose names begin so.",
+)
 @parent_option
 @policy_options
 @check_options
@@ -50,13 +56,15 @@ def command(
     paths: tuple[str, ...],
     fleet: FleetOptions,
     timeout: float | None,
+    prefix: str,
     only: tuple[str, ...],
     skip: tuple[str, ...],
     output: str,
     quiet: bool,
     **policy: Any,
 ) -> None:
-    """Diagnose many images: files, folders, globs, URLs, and @LIST.txt (one of these a line); none is written to.
+    """Diagnose many images: files, folders, globs, URLs, Azure containers (az://container/), and @LIST.txt (one of
+    these a line); none is written to.
 
     Exit status: 3 where an image could not be read, else 1 where one has findings of warning or critical, or a check
     that could not be run, else 0; of the images of this run, without those that --resume leaves out.
@@ -73,11 +81,11 @@ def command(
             opened.callback(kept.close)
         done = frozenset(kept.images()) if kept and resume else frozenset()
         visible = not quiet and sys.stderr.isatty()
-        total = sum(1 for _ in images(paths, recursive)) if visible and STANDARD_INPUT not in paths else None
+        total = sum(1 for _ in images(paths, recursive, prefix)) if visible and STANDARD_INPUT not in paths else None
         advance = opened.enter_context(work("scanning", total, "image")).advance
         opened.enter_context(on_progress(None))  # of each image nothing: how many are done says enough
         executor = opened.enter_context(an_executor(fleet, timeout))
-        wanted = not_in(done, images(paths, recursive), advance)
+        wanted = not_in(done, images(paths, recursive, prefix), advance)
         results = scan(wanted, executor, make_policy(**policy), only=only, skip=skip)
         keep = kept.add if kept else _no_output if quiet else _print_json if output == "json" else _print_line
         counts, interrupted = _gather(results, keep, advance)

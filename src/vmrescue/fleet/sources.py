@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import ReadError, RefusedError, UsageError
 from vmrescue.files import UNFINISHED, kind_of, lines, open_regular
 from vmrescue.image.reference import Reference
+from vmrescue.image.transports.blob_list import page_blobs
+from vmrescue.image.url import shown, split_url
 from vmrescue.signatures import GPT
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ ANY_BYTES = "surrogateescape"  # a path may hold what is no UTF-8: it becomes th
 LONGEST_LINE = 32 << 10  # characters: Linux takes paths of 4096 bytes, servers URLs of some thousands
 
 
-def images(arguments: Iterable[str], recursive: bool = False) -> Iterator[str]:
+def images(arguments: Iterable[str], recursive: bool = False, prefix: str = "") -> Iterator[str]:
     """Every image that the arguments name, as it is found; nothing is opened.
 
     Arguments that mean nothing are complained of before the first image is given. A line of a list that means nothing
@@ -41,6 +43,7 @@ def images(arguments: Iterable[str], recursive: bool = False) -> Iterator[str]:
     Args:
         arguments: paths, URLs, folders, globs (``**`` too), and ``@list.txt``: one of these a line, ``#`` comments.
         recursive: whether folders below a folder count.
+        prefix: of an Azure container (a URL with a slash at its end), what the names of its page blobs begin with.
 
     Raises:
         UsageError: a glob matches nothing, or a folder holds no image.
@@ -51,9 +54,9 @@ def images(arguments: Iterable[str], recursive: bool = False) -> Iterator[str]:
     given = list(arguments)
     for argument in given:
         if argument != STANDARD_INPUT:
-            next(_named(argument, recursive), None)
+            next(_named(argument, recursive, prefix), None)
     for argument in given:
-        for image in _named(argument, recursive):
+        for image in _named(argument, recursive, prefix):
             digest = hashlib.blake2b(identity(image).encode("utf-8", "surrogatepass"), digest_size=16).digest()
             if digest not in seen:
                 seen.add(digest)
@@ -65,14 +68,15 @@ def identity(image: str) -> str:
     return image if Reference.of(image).is_remote or "\0" in image else os.path.realpath(image)
 
 
-def _named(argument: str, recursive: bool) -> Iterator[str]:
-    return _listed(argument, recursive) if argument.startswith("@") else _expand(argument, recursive)
+def _named(argument: str, recursive: bool, prefix: str) -> Iterator[str]:
+    named = _listed if argument.startswith("@") else _expand
+    return named(argument, recursive, prefix)
 
 
-def _listed(argument: str, recursive: bool) -> Iterator[str]:
+def _listed(argument: str, recursive: bool, prefix: str) -> Iterator[str]:
     for word in _words(argument):
         try:
-            yield from _expand(word, recursive)
+            yield from _expand(word, recursive, prefix)
         except (UsageError, ReadError):
             yield word
 
@@ -89,8 +93,11 @@ def _words(argument: str) -> Iterator[str]:
         raise ReadError(f"cannot read the list {name}: {error}") from error
 
 
-def _expand(word: str, recursive: bool) -> Iterator[str]:
+def _expand(word: str, recursive: bool, prefix: str) -> Iterator[str]:
     is_remote = Reference.of(word).is_remote
+    if is_remote and split_url(word)[2].endswith("/"):
+        yield from _some(page_blobs(word, prefix), f"{shown(word)} has no page blob of this prefix that may be a disk")
+        return
     kind = 0 if is_remote else kind_of(word)
     if is_remote or kind in (S_IFREG, S_IFBLK):
         yield word
