@@ -1,10 +1,17 @@
-"""Coroutines from synchronous code, on fsspec's event loop, which runs in a thread of its own."""
+"""Coroutines from synchronous code, on an event loop that runs in a thread of its own: fsspec's, if that is installed.
+
+What holds an account's credentials for fsspec belongs to its loop.
+"""
 
 from __future__ import annotations
 
+import os
+import threading
+from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
     from collections.abc import Coroutine
     from concurrent.futures import Future
     from typing import Any
@@ -16,9 +23,25 @@ def start(coroutine: Coroutine[Any, Any, Answer]) -> Future[Answer]:
     """Starts a coroutine."""
     import asyncio
 
-    from fsspec.asyn import get_loop
+    return asyncio.run_coroutine_threadsafe(coroutine, _loop())
 
-    return asyncio.run_coroutine_threadsafe(coroutine, get_loop())
+
+def _loop() -> AbstractEventLoop:
+    try:
+        from fsspec.asyn import get_loop
+    except ImportError:
+        return _own_loop(os.getpid())
+    return get_loop()  # type: ignore[no-any-return]  # fsspec has no types
+
+
+@cache
+def _own_loop(process: int) -> AbstractEventLoop:
+    """The loop of a process; one that was forked needs another, because threads are not."""
+    import asyncio
+
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True, name="requests").start()
+    return loop
 
 
 def run(coroutine: Coroutine[Any, Any, Answer]) -> Answer:

@@ -19,10 +19,10 @@ from vmrescue.image.notices import tell
 from vmrescue.image.transports.nbd import protocol as nbd
 from vmrescue.image.transports.nbd.address import Address
 from vmrescue.image.transports.nbd.session import Session
-from vmrescue.image.transports.remote import RemoteFile
+from vmrescue.image.transports.remote import RemoteFile, Traffic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 LOCK = "lock"
@@ -64,7 +64,7 @@ class NbdDevice:
         self._writable = writable
         self._unit = max(nbd.SMALLEST_WRITE, session.export.smallest)
         self._opened = ExitStack()
-        self._reader = RemoteFile(path, lambda _: _Stream(session))
+        self._reader = RemoteFile(path, _Export(session))
         self._forget_states()
 
     def also_close(self, opened: ExitStack) -> None:
@@ -153,22 +153,23 @@ class NbdDevice:
             raise RefusedError(f"{self.path} was opened for reading only")
 
 
-class _Stream:
-    """An export as a file for `RemoteFile`, which reads whole blocks of it."""
+class _Export:
+    """An export as the source of a `RemoteFile`, which reads whole blocks of it, one after the other."""
+
+    is_blob = False
+    metadata: Mapping[str, str] = {}
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._position = 0
         self.size = session.export.size
+        self.traffic = Traffic()
 
-    def seekable(self) -> bool:
+    async def fetch(self, offset: int, length: int) -> bytes:
+        self.traffic.requests += 1
+        return bytes(self._session.read(offset, length))  # it waits: no other request may go out meanwhile
+
+    def will_fail_again(self, error: Exception) -> bool:
         return True
-
-    def seek(self, position: int) -> None:
-        self._position = position
-
-    def read(self, length: int) -> bytearray:
-        return self._session.read(self._position, length)
 
     def close(self) -> None:
         """The session is closed by its owner."""
