@@ -80,6 +80,7 @@ def frail_line(server_port: int) -> Iterator[FrailLine]:
         with suppress(OSError):
             while data := server.recv(1 << 20):
                 client.sendall(data)
+            client.shutdown(socket.SHUT_RDWR)  # the server has closed its end
 
     def listen() -> None:
         with suppress(OSError):

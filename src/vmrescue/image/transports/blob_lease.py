@@ -60,13 +60,16 @@ def lease(blob: Any, folder: Path, path: str) -> Iterator[str]:
 
 
 async def _renew(held: Any) -> None:
-    """Renews the lease until cancelled. If a renewal fails, the next write fails, because it requires the lease."""
+    """Renews the lease until cancelled. If all renewals fail for a minute, the next write fails: it requires the lease.
+
+    A renewal that gets no answer is given up in time for others: a connection may have died without notice.
+    """
     from azure.core.exceptions import AzureError
 
     while True:
         await asyncio.sleep(RENEWED)
-        with suppress(AzureError):
-            await held.renew()
+        with suppress(AzureError, TimeoutError):
+            await asyncio.wait_for(held.renew(), RENEWED)
 
 
 @contextmanager
