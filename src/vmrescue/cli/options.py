@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from vmrescue.checks import Policy
-    from vmrescue.cli.many import FleetOptions
     from vmrescue.transaction.target import Elsewhere, UploadTo
 
 SIZE = re.compile(r"0*(?P<number>\d{1,19})\s*(?P<unit>[KMGT]?)(?:i?B)?", re.IGNORECASE)
@@ -119,7 +118,7 @@ def images_argument(command: Command) -> Command:
         source: str | None,
         address: str | None,
         options: ApplyOptions,
-        fleet: FleetOptions,
+        fleet: Any,  # a FleetOptions, of a module that imports this one
         **rest: Any,
     ) -> Any:
         if source is not None:
