@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 UPLOAD = b"?comp=page&"  # in the first line of the request that writes pages
 LAST_UPLOAD = b"?comp=page "
+METHODS = (b"GET /", b"PUT /", b"HEAD /")
 
 
 @dataclass
@@ -22,6 +23,7 @@ class FrailLine:
     Attributes:
         port: where it listens.
         fails_at: the number of the upload, from 1 on, at which it fails; 0: never.
+        every: whether every request counts, not only uploads.
         way: how: ``cut`` (the request is lost, and so are all others until `mend`), ``hold`` (it is held back),
             ``drop answer`` (it arrives, its answer does not; the next ones do).
         uploads: how many there were.
@@ -30,18 +32,19 @@ class FrailLine:
 
     port: int
     fails_at: int = 0
+    every: bool = False
     way: str = "cut"
     uploads: int = 0
     failed: threading.Event = field(default_factory=threading.Event)
     is_cut: bool = False
 
     def mend(self) -> None:
-        self.fails_at, self.way, self.uploads, self.is_cut = 0, "cut", 0, False
+        self.fails_at, self.way, self.uploads, self.is_cut, self.every = 0, "cut", 0, False, False
         self.failed.clear()
 
     def passes(self, data: bytes) -> str:
         """What is to become of what a client sends: ``pass`` or one of the ways to fail."""
-        if UPLOAD in data or LAST_UPLOAD in data:
+        if UPLOAD in data or LAST_UPLOAD in data or (self.every and data.startswith(METHODS)):
             self.uploads += 1
             if self.uploads == self.fails_at:
                 self.is_cut = self.way == "cut"

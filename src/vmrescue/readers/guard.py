@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import FormatError, VmRescueError, missing_extra
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import BinaryIO
+
+    from vmrescue.device import Range
 
 
 @contextmanager
@@ -39,13 +41,25 @@ class GuardedStream(io.RawIOBase):
     Args:
         stream: the reader's stream.
         structure, position: what the content belongs to, and where its volume begins on the disk (bytes).
+        ahead: announces ranges of the content that will be read soon, as `device.Far.prefetch`; None: that cannot be.
     """
 
-    def __init__(self, stream: BinaryIO, structure: str, position: int) -> None:
+    def __init__(
+        self,
+        stream: BinaryIO,
+        structure: str,
+        position: int,
+        ahead: Callable[[Iterable[Range]], bool] | None = None,
+    ) -> None:
         super().__init__()
+        self._ahead = ahead
         self._stream = stream
         self._structure = structure
         self._position = position
+
+    def prefetch(self, ranges: Iterable[Range]) -> bool:
+        """As `device.Far.prefetch`."""
+        return self._ahead is not None and self._ahead(ranges)
 
     def readable(self) -> bool:
         return True

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from vmrescue.device import prefetch
 
-    from vmrescue.device import BlockDevice
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from vmrescue.device import BlockDevice, Range
 
 
 class NotPlainError(Exception):
@@ -48,14 +50,37 @@ def read_stored(device: BlockDevice, stored: Stored, unit: int, at: int, length:
     return b"".join(parts).ljust(length, b"\0")
 
 
-class Content(io.RawIOBase):
-    """The content of a file."""
+def announce_stored(device: BlockDevice, stored: Stored, unit: int, ranges: Iterable[Range]) -> bool:
+    """Announces ranges of a content as `device.Far.prefetch`; arguments as for `read_stored`."""
+    wanted: list[Range] = []
+    for offset, length in ranges if prefetch(device) else ():
+        begin = 0
+        for cluster, count in stored.runs:
+            low, high = max(offset, begin), min(offset + length, begin + count * unit)
+            if low < high:
+                wanted.append((cluster * unit + low - begin, high - low))
+            begin += count * unit
+    return prefetch(device, wanted)
 
-    def __init__(self, read: Callable[[Stored, int, int], bytes], stored: Stored) -> None:
+
+class Content(io.RawIOBase):
+    """The content of a file. `ahead`: announces ranges of it; None: that gains nothing."""
+
+    def __init__(
+        self,
+        read: Callable[[Stored, int, int], bytes],
+        stored: Stored,
+        ahead: Callable[[Stored, Iterable[Range]], bool] | None = None,
+    ) -> None:
         super().__init__()
+        self._ahead = ahead
         self._read = read
         self._stored = stored
         self._at = 0
+
+    def prefetch(self, ranges: Iterable[Range]) -> bool:
+        """As `device.Far.prefetch`."""
+        return self._ahead is not None and self._ahead(self._stored, ranges)
 
     def readable(self) -> bool:
         return True

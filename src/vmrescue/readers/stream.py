@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from dissect.util.stream import AlignedStream
 
-from vmrescue.device import check_range
+from vmrescue.device import check_range, prefetch
 from vmrescue.errors import RefusedError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import BinaryIO
 
-    from vmrescue.device import Readable
+    from vmrescue.device import Range, Readable
 
 READ_UNIT = 4096  # bytes read at least, a cluster of nearly every Windows volume
 
@@ -26,6 +27,9 @@ class DeviceStream(AlignedStream):  # type: ignore[misc]  # dissect.util has no 
 
     def _read(self, offset: int, length: int) -> bytes:
         return self._device.read_at(offset, min(length, self._device.size - offset))
+
+    def prefetch(self, ranges: Iterable[Range]) -> bool:
+        return prefetch(self._device, ranges)
 
 
 class StreamDevice:
@@ -44,6 +48,9 @@ class StreamDevice:
         data = self._stream.read(length)
         check_range(self._name, offset, length, offset + len(data))
         return data
+
+    def prefetch(self, ranges: Iterable[Range]) -> bool:
+        return prefetch(self._stream, ranges)
 
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
         raise RefusedError(f"{self._name} is only read")

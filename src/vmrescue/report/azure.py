@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from vmrescue.report.fold import fold
+from vmrescue.report.shell_lines import Shell, az, captured, line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-WIDTH = 78  # columns of a line; one that is longer goes on behind a backslash
 DAY = "86400"  # seconds for which a signature is good
 LUN = "10"  # where the copy is attached
 REPAIR_VM = "rescue-vm"  # a Windows' computer name has 15 letters at most
@@ -33,10 +33,6 @@ NOT_COVERED = (
     "covered: a VM with Trusted Launch or confidential computing, which has security data beside its disk; Azure Disk "
     "Encryption and BitLocker, of which vmrescue reads nothing; a network that keeps you from the disk's address."
 )
-
-
-class Shell(str):
-    """A word that the shell is to expand."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +129,64 @@ def azure_page() -> str:
 
 def ways(names: AzureNames) -> tuple[Way, ...]:
     """All of them, the most common first."""
-    return _managed(names), _attached(names), _page_blob(names), _repair_vm(names)
+    return _addresses(names), _managed(names), _attached(names), _page_blob(names), _repair_vm(names)
+
+
+def _addresses(names: AzureNames) -> Way:
+    snapshot = f"{names.vm}-broken"
+    return Way(
+        "A managed disk, rescued from its address to a new disk's",
+        "the service copies the data from one address to the other, or they come through this machine; no holes.",
+        (
+            _snapshot(names, snapshot),
+            Part("What is wrong? Nothing is downloaded for this.", (line("vmrescue", "diagnose", Shell('"$url"')),)),
+            Part(
+                "Make a disk of the same place and generation, and ask for an address to write it.",
+                (
+                    captured(
+                        "bytes", "snapshot show", *_in(names), "--name", snapshot,
+                        "--query", "diskSizeBytes", "--output", "tsv",
+                    ),
+                    *_new_disk(names, Shell('"$((bytes + 512))"')),
+                    _granted("disk", names.group, names.rescued, "Write", "to"),
+                ),
+                "(512 bytes are the VHD's footer. Of a VM in an availability zone: with --zone and its number.)",
+            ),
+            Part(
+                "Rescue it, and take the addresses back.",
+                (
+                    line("vmrescue", "rescue", "--from", Shell('"$url"'), "--to", Shell('"$to"')),
+                    az("snapshot revoke-access", *_in(names), "--name", snapshot),
+                    az("disk revoke-access", *_in(names), "--name", names.rescued),
+                ),
+                "(It shows what it would change, and asks. Where that is cut, the new disk says that it is not "
+                "finished: the same line with --resume goes on.)",
+            ),
+            *_swap(names),
+        ),
+        _left(names, az("snapshot delete", *_in(names), "--name", snapshot)),
+    )  # fmt: skip
+
+
+def _snapshot(names: AzureNames, snapshot: str) -> Part:
+    return Part("Stop the VM, keep a snapshot of its OS disk, and ask for an address to read that from.", (
+        _stopped(names),
+        az("snapshot create", *_in(names), "--name", snapshot, "--source", names.disk),
+        _granted("snapshot", names.group, snapshot, "Read"),
+    ))  # fmt: skip
+
+
+def _new_disk(names: AzureNames, size: str) -> Iterator[str]:
+    """Lines that make a disk like the broken one, of `size` bytes with the VHD's footer; it waits for its content."""
+    yield _of(names, "location", "location")
+    yield _of(names, "sku", "sku.name")
+    yield _of(names, "generation", "hyperVGeneration")
+    yield az(
+        "disk create", *_in(names), "--name", names.rescued,
+        "--location", Shell('"$location"'), "--sku", Shell('"$sku"'),
+        "--os-type", "Windows", "--hyper-v-generation", Shell('"$generation"'),
+        "--upload-type", "Upload", "--upload-size-bytes", size,
+    )  # fmt: skip
 
 
 def _managed(names: AzureNames) -> Way:
@@ -143,43 +196,30 @@ def _managed(names: AzureNames) -> Way:
         "the whole disk comes down and goes up again, 127 GiB in some 18 minutes each way at 1 Gbit/s; the VM is off "
         "meanwhile. A diagnosis of the snapshot by its URL reads a few MiB of it.",
         (
-            Part("Stop the VM, keep a snapshot of its OS disk, and ask for an address to read that from.", (
-                _stopped(names),
-                _az("snapshot create", *_in(names), "--name", snapshot, "--source", names.disk),
-                _granted("snapshot", names.group, snapshot, "Read"),
-            )),
-            Part("What is wrong? Nothing is downloaded for this.", (_line("vmrescue", "diagnose", Shell('"$url"')),)),
+            _snapshot(names, snapshot),
+            Part("What is wrong? Nothing is downloaded for this.", (line("vmrescue", "diagnose", Shell('"$url"')),)),
             Part("Get the disk, and take the address back.", (
-                _line("azcopy", "copy", Shell('"$url"'), names.image),
-                _az("snapshot revoke-access", *_in(names), "--name", snapshot),
+                line("azcopy", "copy", Shell('"$url"'), names.image),
+                az("snapshot revoke-access", *_in(names), "--name", snapshot),
             )),
             Part(
                 "Rescue it.",
-                (_line("vmrescue", "rescue", names.image),),
-                f"(`{_line('vmrescue', 'undo', names.image)}` takes that back.)",
+                (line("vmrescue", "rescue", names.image),),
+                f"(`{line('vmrescue', 'undo', names.image)}` takes that back.)",
             ),
             Part(
                 "Make a disk of the same place and generation, and upload.",
                 (
-                    _of(names, "location", "location"),
-                    _of(names, "sku", "sku.name"),
-                    _of(names, "generation", "hyperVGeneration"),
-                    _az(
-                        "disk create", *_in(names), "--name", names.rescued,
-                        "--location", Shell('"$location"'), "--sku", Shell('"$sku"'),
-                        "--os-type", "Windows", "--hyper-v-generation", Shell('"$generation"'),
-                        "--upload-type", "Upload",
-                        "--upload-size-bytes", Shell(f'"$(stat --format %s {shlex.quote(names.image)})"'),
-                    ),
+                    *_new_disk(names, Shell(f'"$(stat --format %s {shlex.quote(names.image)})"')),
                     _granted("disk", names.group, names.rescued, "Write"),
-                    _line("azcopy", "copy", names.image, Shell('"$url"'), "--blob-type", "PageBlob"),
-                    _az("disk revoke-access", *_in(names), "--name", names.rescued),
+                    line("azcopy", "copy", names.image, Shell('"$url"'), "--blob-type", "PageBlob"),
+                    az("disk revoke-access", *_in(names), "--name", names.rescued),
                 ),
                 "(Of a VM in an availability zone: with --zone and its number.)",
             ),
             *_swap(names),
         ),
-        _left(names, _az("snapshot delete", *_in(names), "--name", snapshot), _line("rm", names.image)),
+        _left(names, az("snapshot delete", *_in(names), "--name", snapshot), line("rm", names.image)),
     )  # fmt: skip
 
 
@@ -191,12 +231,12 @@ def _attached(names: AzureNames) -> Way:
         (
             Part("Stop the VM, and attach a copy of its OS disk to the Linux VM.", (
                 _stopped(names),
-                _az("disk create", *_in(names), "--name", names.rescued, "--source", names.disk),
-                _az("vm disk attach", *_in(names), "--vm-name", names.linux_vm, "--name", names.rescued, "--lun", LUN),
+                az("disk create", *_in(names), "--name", names.rescued, "--source", names.disk),
+                az("vm disk attach", *_in(names), "--vm-name", names.linux_vm, "--name", names.rescued, "--lun", LUN),
             )),
             *_on_linux(),
             Part("Detach it.", (
-                _az("vm disk detach", *_in(names), "--vm-name", names.linux_vm, "--name", names.rescued),
+                az("vm disk detach", *_in(names), "--vm-name", names.linux_vm, "--name", names.rescued),
             )),
             *_swap(names),
         ),
@@ -216,26 +256,26 @@ def _page_blob(names: AzureNames) -> Way:
                 "Stop the VM, and copy the blob.",
                 (
                     _stopped(names),
-                    _captured(
+                    captured(
                         "sas", "storage container generate-sas",
                         "--account-name", names.account, "--name", names.container,
                         "--permissions", "crwl", "--https-only",
                         "--expiry", Shell('"$(date -u -d tomorrow +%Y-%m-%dT%H:%MZ)"'),
                         "--as-user", "--auth-mode", "login", "--output", "tsv",
                     ),
-                    _line("azcopy", "copy", Shell(f'"{names.url(names.blob)}?$sas"'), signed),
+                    line("azcopy", "copy", Shell(f'"{names.url(names.blob)}?$sas"'), signed),
                 ),
                 "(The VM holds a lease on its own blob even while it is stopped, so that is only read. You need the "
                 "role Storage Blob Data Contributor.)",
             ),
             Part(
                 "Rescue the copy where it lies.",
-                (_line("vmrescue", "rescue", signed),),
+                (line("vmrescue", "rescue", signed),),
                 "(It asks before it writes, and keeps its journal on this machine.)",
             ),
             Part("Swap it in, and start the VM.", (*_with_blob(names, rescued), _started(names))),
             Part("Or make a managed disk of it, for a VM of managed disks.", (
-                _az(
+                az(
                     "disk create", *_in(names), "--name", names.rescued, "--os-type", "Windows",
                     "--source", names.url(rescued),
                 ),
@@ -246,7 +286,7 @@ def _page_blob(names: AzureNames) -> Way:
             ),
         ),
         Part("When the VM has run for long enough: the old blob goes.", (
-            _az(
+            az(
                 "storage blob delete", "--account-name", names.account, "--container-name", names.container,
                 "--name", names.blob, "--auth-mode", "login",
             ),
@@ -264,23 +304,23 @@ def _repair_vm(names: AzureNames) -> Way:
         (
             Part("Stop the VM, and make the repair VM with the copy.", (
                 _stopped(names),
-                _az("extension add", "--name", "vm-repair"),
-                _az(
+                az("extension add", "--name", "vm-repair"),
+                az(
                     "vm repair create", *_in(names), "--name", names.vm, "--repair-group-name", group[1],
                     "--repair-vm-name", REPAIR_VM, "--copy-disk-name", names.rescued,
                 ),
             ), "(It asks for the repair VM's user and password.)"),
             Part("Take the copy to the Linux VM.", (
-                _captured("disk", "disk show", *group, "--name", names.rescued, "--query", "id", "--output", "tsv",
+                captured("disk", "disk show", *group, "--name", names.rescued, "--query", "id", "--output", "tsv",
                     ),
-                _az("vm disk detach", *group, "--vm-name", REPAIR_VM, "--name", names.rescued),
-                _az("vm disk attach", *_in(names), "--vm-name", names.linux_vm, "--name", disk, "--lun", LUN),
+                az("vm disk detach", *group, "--vm-name", REPAIR_VM, "--name", names.rescued),
+                az("vm disk attach", *_in(names), "--vm-name", names.linux_vm, "--name", disk, "--lun", LUN),
             )),
             *_on_linux(),
             Part("Give it back, and let az vm repair swap it in.", (
-                _az("vm disk detach", *_in(names), "--vm-name", names.linux_vm, "--name", names.rescued),
-                _az("vm disk attach", *group, "--vm-name", REPAIR_VM, "--name", disk),
-                _az("vm repair restore", *_in(names), "--name", names.vm, "--disk-name", names.rescued),
+                az("vm disk detach", *_in(names), "--vm-name", names.linux_vm, "--name", names.rescued),
+                az("vm disk attach", *group, "--vm-name", REPAIR_VM, "--name", disk),
+                az("vm repair restore", *_in(names), "--name", names.vm, "--disk-name", names.rescued),
                 _started(names),
             ), "(It asks before it deletes the repair VM.)"),
             _rolled_back(names),
@@ -295,8 +335,8 @@ def _on_linux() -> Iterator[Part]:
         "On the Linux VM:",
         (
             f"device=$(readlink -e /dev/disk/azure/scsi1/lun{LUN} /dev/disk/azure/data/by-lun/{LUN})",
-            _line("sudo", "vmrescue", "diagnose", device),
-            _line("sudo", "vmrescue", "rescue", device),
+            line("sudo", "vmrescue", "diagnose", device),
+            line("sudo", "vmrescue", "rescue", device),
         ),
         "(The first name is that of a SCSI disk, the second that of an NVMe disk, where azure-vm-utils is installed. "
         "`sudo vmrescue undo` works as long as the disk is not started.)",
@@ -305,7 +345,7 @@ def _on_linux() -> Iterator[Part]:
 
 def _swap(names: AzureNames) -> Iterator[Part]:
     yield Part("Swap it in, and start the VM.", (
-        _az("vm update", *_in(names), "--name", names.vm, "--os-disk", names.rescued),
+        az("vm update", *_in(names), "--name", names.vm, "--os-disk", names.rescued),
         _started(names),
     ))  # fmt: skip
     yield _rolled_back(names)
@@ -314,13 +354,13 @@ def _swap(names: AzureNames) -> Iterator[Part]:
 def _rolled_back(names: AzureNames) -> Part:
     return Part("Roll back: the VM gets its old disk again.", (
         _stopped(names),
-        _az("vm update", *_in(names), "--name", names.vm, "--os-disk", names.disk),
+        az("vm update", *_in(names), "--name", names.vm, "--os-disk", names.disk),
         _started(names),
     ))  # fmt: skip
 
 
 def _left(names: AzureNames, *more: str) -> Part:
-    gone = _az("disk delete", *_in(names), "--name", names.disk)
+    gone = az("disk delete", *_in(names), "--name", names.disk)
     return Part("When the VM has run for long enough: the old disk goes, and with it the way back.", (*more, gone))
 
 
@@ -329,59 +369,31 @@ def _in(names: AzureNames) -> tuple[str, str]:
 
 
 def _stopped(names: AzureNames) -> str:
-    return _az("vm deallocate", *_in(names), "--name", names.vm)
+    return az("vm deallocate", *_in(names), "--name", names.vm)
 
 
 def _of(names: AzureNames, variable: str, query: str) -> str:
     """A property of the broken disk, kept in a variable."""
     words = "--name", names.disk, "--query", query, "--output", "tsv"
-    return _captured(variable, "disk show", *_in(names), *words)
+    return captured(variable, "disk show", *_in(names), *words)
 
 
 def _started(names: AzureNames) -> str:
-    return _az("vm start", *_in(names), "--name", names.vm)
+    return az("vm start", *_in(names), "--name", names.vm)
 
 
 def _with_blob(names: AzureNames, blob: str) -> Iterator[str]:
     uri = f"storageProfile.osDisk.vhd.uri={names.url(blob)}"
-    yield _az("vm update", *_in(names), "--name", names.vm, "--set", uri)
+    yield az("vm update", *_in(names), "--name", names.vm, "--set", uri)
 
 
-def _granted(kind: str, group: str, name: str, level: str) -> str:
+def _granted(kind: str, group: str, name: str, level: str, variable: str = "url") -> str:
     """The address of a disk's content, signed for a day; older CLIs call it accessSas, newer accessSAS."""
     words = [
         f"{kind} grant-access", "--resource-group", group, "--name", name, "--access-level", level,
         "--duration-in-seconds", DAY, "--query", "accessSas || accessSAS", "--output", "tsv",
     ]  # fmt: skip
-    return _captured("url", *words)
-
-
-def _captured(variable: str, command: str, *words: str) -> str:
-    """What a command prints, in a variable of the shell."""
-    return _line(Shell(f"{variable}=$(az"), *command.split(), *words[:-1], Shell(f"{words[-1]})"))
-
-
-def _az(command: str, *words: str) -> str:
-    return _line("az", *command.split(), *words)
-
-
-def _line(*words: str) -> str:
-    """A command, an option and its value together, folded as a shell reads it."""
-    quoted = [word if isinstance(word, Shell) else shlex.quote(word) for word in words]
-    groups: list[str] = []
-    for word, before in zip(quoted, ["", *quoted[:-1]], strict=True):
-        if groups and before.startswith("--") and not word.startswith("--"):
-            groups[-1] += f" {word}"
-        else:
-            groups.append(word)
-    lines = [groups[0]]
-    for group in groups[1:]:
-        if len(lines[-1]) + len(group) + 3 > WIDTH:
-            lines[-1] += " \\"
-            lines.append(f"  {group}")
-        else:
-            lines[-1] += f" {group}"
-    return "\n".join(lines)
+    return captured(variable, *words)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from vmrescue.volumes.disk import Volume
 
 LOG = logger("windows")
+LARGEST_LOG = 8 << 20  # bytes of a log that are announced
 
 
 class RegistryKey(PlainKey):
@@ -150,6 +151,7 @@ class RegistryFile:
     def logs(self) -> list[bytes]:
         """The content of the log files beside the hive, in the order LOG1, LOG2, LOG."""
         found = []
+        self.volume.files.announce([(self.path + suffix, LARGEST_LOG) for suffix in LOG_SUFFIXES])
         for suffix in LOG_SUFFIXES:
             try:
                 path = self.path + suffix

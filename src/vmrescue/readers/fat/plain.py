@@ -32,7 +32,7 @@ from vmrescue.readers.plain import Content, NotPlainError, Stored, read_stored
 from vmrescue.upcase import upper
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from vmrescue.device import BlockDevice
     from vmrescue.readers.fat.file_system import FatFileSystem
@@ -114,6 +114,9 @@ class PlainFat:
 
     def spelled(self, path: str) -> str:
         return self._ask(lambda plain: plain.spelled(path), lambda full: full.spelled(path))
+
+    def announce(self, wanted: Iterable[tuple[str, int]]) -> None:
+        """Nothing: the folders and files of an EFI system partition lie together, where its first clusters are."""
 
     def entry(self, path: str) -> Entry | None:
         return self.full.entry(path)

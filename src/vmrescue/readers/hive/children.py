@@ -7,8 +7,10 @@ Source: M. Suhanov, "Windows registry file format specification": key node, key 
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from vmrescue.device import prefetch
 from vmrescue.errors import FormatError
 from vmrescue.readers.guard import reading
 from vmrescue.readers.hive.key import Stored
@@ -63,6 +65,8 @@ class Children:
         with reading(self._hive, None):
             places = list(subkey_cells(self._pages, *(subkeys or self._own)))
             self._pages.fetch(places)
+            if prefetch(self._pages.stream):
+                _fetch_values(self._pages, places)
             for offset in places:
                 child = _child(self._pages, offset, wanted)
                 if upper(child.name) not in seen:
@@ -78,6 +82,32 @@ class Children:
 def children(key: HiveKey, names: Collection[str] | None = None) -> Iterator[Child]:
     """Each subkey of a key, with its values of these names. Raises FormatError."""
     return Children(key).read(names)
+
+
+def _fetch_values(pages: Pages, keys: list[int]) -> None:
+    """Reads the units with the values of keys, of all keys at once: their lists, then themselves, then their data.
+
+    For a hive that is read over a network. What is damaged is left out, and found when the keys are read.
+    """
+    lists = [found[4] for offset in keys if (found := _fields(_KEY, pages, offset)) and found[3]]
+    pages.fetch([each for each in lists if each < pages.size])
+    values: list[int] = []
+    for offset in lists:
+        with suppress(FormatError):
+            cell = pages.cell(offset)
+            values += struct.unpack_from(f"<{len(cell) // 4}I", cell)
+    values = [each for each in values if each < pages.size]
+    pages.fetch(values)
+    told = [each for offset in values if (each := _fields(VALUE, pages, offset))]
+    data = [each[2] for each in told if not each[1] & _INLINE and each[1] <= _LARGEST_IN_ONE_CELL]
+    pages.fetch([each for each in data if each < pages.size])
+
+
+def _fields(layout: struct.Struct, pages: Pages, offset: int) -> tuple[int, ...] | None:
+    """The fields of a cell; None if it is not valid."""
+    with suppress(FormatError, struct.error):
+        return layout.unpack_from(pages.cell(offset))
+    return None
 
 
 class _Wanted:

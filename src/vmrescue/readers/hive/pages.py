@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, BinaryIO
 
+from vmrescue.device import prefetch
 from vmrescue.errors import FormatError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Pages:
 
     def __init__(self, stream: BinaryIO, size: int) -> None:
         self.size = size
-        self._stream = stream
+        self.stream = stream
         self.kept: dict[int, bytes] = {}
 
     def read(self, position: int, length: int) -> bytes:
@@ -52,17 +53,18 @@ class Pages:
                 runs[-1][1] = number
             else:
                 runs.append([number, number])
+        prefetch(self.stream, ((first * UNIT, (end + 1 - first) * UNIT) for first, end in runs))
         for first, end in runs:
-            self._stream.seek(first * UNIT)
-            data = self._stream.read(min((end + 1) * UNIT, self.size) - first * UNIT)
+            self.stream.seek(first * UNIT)
+            data = self.stream.read(min((end + 1) * UNIT, self.size) - first * UNIT)
             for number in range(first, end + 1):
                 self.kept.setdefault(number, data[(number - first) * UNIT : (number - first + 1) * UNIT])
 
     def _page(self, number: int) -> bytes:
         page = self.kept.get(number)
         if page is None:
-            self._stream.seek(number * UNIT)
-            page = self.kept[number] = self._stream.read(min(UNIT, self.size - number * UNIT))
+            self.stream.seek(number * UNIT)
+            page = self.kept[number] = self.stream.read(min(UNIT, self.size - number * UNIT))
         return page
 
     def cell(self, offset: int, most: int = 1 << 20) -> bytes:

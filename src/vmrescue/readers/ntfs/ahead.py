@@ -21,6 +21,7 @@ from vmrescue import file_path
 from vmrescue.device import prefetch
 from vmrescue.readers.ntfs.head import DATA, runs_in
 from vmrescue.readers.ntfs.index import NAME_AT, NAME_LENGTH_AT, NUMBER_MASK
+from vmrescue.readers.ntfs.layout import ATTRIBUTE, CLUSTERS, VALUE
 from vmrescue.readers.ntfs.volume import END
 from vmrescue.upcase import upper
 
@@ -37,12 +38,9 @@ FIRST_RECORDS = 256 << 10  # bytes of $MFT
 INDEX = 64 << 10  # bytes of a folder's index; a folder with more names is read node by node
 FILE_NAME, INDEX_ALLOCATION = 0x30, 0xA0
 ROOT = 5  # record of the root directory
-RECORD, IN_USE = b"FILE", 1
+IN_USE = 1  # a record's flag; one of zeros lacks it
 
 _RECORD = struct.Struct("<20xHH")  # first attribute's offset, flags
-_ATTRIBUTE = struct.Struct("<IIBB")  # type, length, non-resident, name's length
-_VALUE = struct.Struct("<16xIH")  # resident: value's size, offset
-_RUNS = struct.Struct("<32xH")  # non-resident: run list's offset
 
 
 class Ahead:
@@ -70,6 +68,19 @@ class Ahead:
         if unknown:
             self._walk(unknown)
 
+    def announce_content(self, record: Any, ranges: Iterable[Range]) -> bool:
+        """Announces ranges of the content of a file, given by its record. True: see `device.Far`."""
+        places = self._stored(record, DATA)
+        wanted: list[Range] = []
+        for offset, length in ranges:
+            before = 0
+            for start, count in places:
+                low, high = max(offset, before), min(offset + length, before + count)
+                if low < high:
+                    wanted.append((start + low - before, high - low))
+                before += count
+        return prefetch(self._device, wanted)
+
     # -- by the first records
 
     @cached_property
@@ -93,23 +104,22 @@ class Ahead:
         for number in range(len(self._first) // size):
             with suppress(ValueError, IndexError, struct.error):
                 record = self._first[number * size : (number + 1) * size]
-                if record[:4] == RECORD:
-                    yield from ((number, *each) for each in self._attributes_of(bytes(apply_fixup(record))))
+                yield from ((number, *each) for each in self._attributes_of(bytes(apply_fixup(record))))
 
     def _attributes_of(self, record: bytes) -> Iterator[tuple[int, Any]]:
         at, flags = _RECORD.unpack_from(record)
-        while flags & IN_USE and at + _ATTRIBUTE.size <= len(record):
-            kind, length, in_clusters, named = _ATTRIBUTE.unpack_from(record, at)
-            if kind == END or length < _ATTRIBUTE.size:
+        while flags & IN_USE and at + ATTRIBUTE.size <= len(record):
+            kind, length, in_clusters, named, _, _ = ATTRIBUTE.unpack_from(record, at)
+            if kind == END or length < ATTRIBUTE.size:
                 return
             body = record[at : at + length]
             if kind == FILE_NAME and not in_clusters:
-                size, place = _VALUE.unpack_from(body)
+                size, place = VALUE.unpack_from(body)
                 key = body[place : place + size]
                 name = key[NAME_AT : NAME_AT + 2 * key[NAME_LENGTH_AT]].decode("utf-16-le", "surrogatepass")
                 yield kind, (int.from_bytes(key[:6], "little"), upper(name))
             elif in_clusters and (kind == INDEX_ALLOCATION or (kind == DATA and not named)):
-                (place,) = _RUNS.unpack_from(body)
+                _, place, _, _ = CLUSTERS.unpack_from(body)
                 unit = self._ntfs.cluster_size
                 yield kind, [(start * unit, count * unit) for start, count in runs_in(body[place:]) if count]
             at += length

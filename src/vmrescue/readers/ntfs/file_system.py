@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
@@ -163,7 +163,8 @@ class NtfsFileSystem:
             if not 0 <= (size := record.size()) <= self._volume_size:  # dissect reads sizes as signed numbers
                 found = f"{size} bytes on a volume of {self._volume_size}"
                 raise UnsupportedError(f"the file \\{path} is larger than its volume, and so not read: {found}")
-            return cast("BinaryIO", GuardedStream(content_of(record), f"NTFS file {path}", self._position))
+            ahead = partial(self._ahead.announce_content, record) if prefetch(self._device) else None
+            return cast("BinaryIO", GuardedStream(content_of(record), f"NTFS file {path}", self._position, ahead))
 
     def head(self, path: str, length: int) -> tuple[int, bytes]:
         with reading(f"NTFS file {path}", self._position):

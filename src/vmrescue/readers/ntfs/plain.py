@@ -16,6 +16,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, BinaryIO, TypeVar, cast
 
 from vmrescue import file_path
+from vmrescue.device import prefetch
 from vmrescue.errors import NotFoundError
 from vmrescue.readers.file_system import CHUNK
 from vmrescue.readers.free_space import FreeSpace, free_space
@@ -23,12 +24,12 @@ from vmrescue.readers.nature import Nature
 from vmrescue.readers.ntfs import plain_record
 from vmrescue.readers.ntfs.layout import OEM_NAME
 from vmrescue.readers.ntfs.plain_record import DATA, FILE_NAME, REPARSE_POINT, Index, Record
-from vmrescue.readers.plain import Content, NotPlainError, Stored, read_stored
+from vmrescue.readers.plain import Content, NotPlainError, Stored, announce_stored, read_stored
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from vmrescue.device import BlockDevice
+    from vmrescue.device import BlockDevice, Range
     from vmrescue.readers.file_system import Entry
     from vmrescue.readers.ntfs.file_system import Extent, NtfsFileSystem
 
@@ -122,6 +123,10 @@ class PlainNtfs:
     def spelled(self, path: str) -> str:
         return self._ask(lambda plain: plain.spelled(path), lambda full: full.spelled(path))
 
+    def announce(self, wanted: Iterable[tuple[str, int]]) -> None:
+        if prefetch(self._device):
+            self.full.announce(wanted)
+
     def entries(self, path: str) -> list[Entry]:
         return self.full.entries(path)
 
@@ -172,6 +177,9 @@ class _Volume:
 
     def read(self, stored: Stored, at: int, length: int) -> bytes:
         return read_stored(self._device, stored, self.cluster_size, at, length)
+
+    def announce(self, stored: Stored, ranges: Iterable[Range]) -> bool:
+        return announce_stored(self._device, stored, self.cluster_size, ranges)
 
     def _record(self, number: int) -> Record:
         at = number * self._record_size
@@ -282,7 +290,7 @@ class _Volume:
         return _there(record.find(DATA))
 
     def open(self, path: str) -> BinaryIO:
-        return cast("BinaryIO", Content(self.read, self._content(path)))
+        return cast("BinaryIO", Content(self.read, self._content(path), self.announce))
 
     def head(self, path: str, length: int) -> tuple[int, bytes]:
         stored = self._content(path)
