@@ -258,6 +258,7 @@ def cut_at_each(
     number = 0
     while True:
         number += 1
+        line.mend()
         line.every, line.fails_at = True, number
         done = True
         try:
@@ -272,7 +273,7 @@ def cut_at_each(
             return
 
 
-def test_a_commit_cut_at_any_request_leaves_the_old_image_or_the_new(
+def test_a_commit_and_its_undo_cut_at_any_request_leave_the_old_image_or_the_new(
     service: Azurite, tmp_path: Path, line: FrailLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = tmp_path / f"{tmp_path.name}.vhd"
@@ -300,6 +301,14 @@ def test_a_commit_cut_at_any_request_leaves_the_old_image_or_the_new(
             vmrescue.undo(url)
     assert done
     assert number > 15
+    commit()
+    for each in cut_at_each(line, lambda: vmrescue.undo(url), look, url, monkeypatch):
+        number, done, found = each
+        assert found == old if done else found in (old, new)
+        assert is_left_alone(service, image)
+        if found == old:
+            commit()
+    assert number > 10
 
 
 def write_a_page(service: Azurite, image: Path, at: int = 300 * MIB) -> str:

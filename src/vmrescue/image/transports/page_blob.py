@@ -338,6 +338,7 @@ class PageBlob:
             raise WriteError(str(error)) from None
 
     def close(self) -> None:
+        self._reader.close()
         self._opened.close()
 
 
