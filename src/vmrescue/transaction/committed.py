@@ -121,8 +121,11 @@ def _open_vhd(images: list[Reference], ahead: Iterable[Range] = ()) -> Iterator[
 
 
 @contextmanager
-def _open_foreign(images: list[Reference]) -> Iterator[Reader]:
-    """The file anew, by the container's own reader, while QEMU has it open and has written out what it keeps."""
+def _open_foreign(images: list[Reference], ahead: Iterable[Range] = ()) -> Iterator[Reader]:
+    """The file anew, by the container's own reader, while QEMU has it open and has written out what it keeps.
+
+    `ahead`: as for `_open_raw`; such a file is at hand, so that it does nothing.
+    """
     with ExitStack() as opened:
         disk = disk_to_read(images[0].open(), images[0].shown)
         opened.callback(disk.close)
