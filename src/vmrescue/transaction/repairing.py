@@ -46,7 +46,9 @@ def edit(image: str | os.PathLike[str], plan_of: Callable[[Transaction], Plan], 
         accepting(how.get("accept", ())),
         parents_in(how.get("parent_dir")),
         made_of(image, None if dry_run else elsewhere, how.get("progress")) as made,
-        Transaction(image, writable=not dry_run, made=made, elsewhere=elsewhere if dry_run else None) as transaction,
+        Transaction(
+            image, writable=not dry_run, made=made, elsewhere=elsewhere if dry_run else None, promise=False
+        ) as transaction,
     ):
         receipt = transaction.apply(plan_of(transaction))
         if dry_run or not receipt.written:
