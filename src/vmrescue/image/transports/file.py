@@ -14,7 +14,9 @@ from vmrescue.device import BlockDevice, check_range
 from vmrescue.errors import ReadError, RefusedError, WriteError
 
 SECTOR = 512
+WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 BLKSSZGET = 0x1268  # linux/fs.h: the logical sector size of a block device, as an int
+BLKROGET = 0x125E  # linux/fs.h: whether a block device is read-only, as an int
 
 
 class ImageStore(BlockDevice, Protocol):
@@ -52,11 +54,12 @@ class HeldStore(ImageStore, Protocol):
 class FileDevice:
     """An image file or a block device. Nothing is cached here; the kernel's page cache is enough.
 
-    A block device is written in whole sectors. It is opened for writing exclusively, which fails if it is mounted.
+    A block device is written in whole sectors. It is opened for writing exclusively, which fails if it is mounted. The
+    time of the last access stays as it is, where the system lets us.
 
     Raises:
         ReadError: it cannot be opened, or is neither a file nor a block device.
-        RefusedError: it may not be written, or is in use.
+        RefusedError: it may not be written, by its mode even where the user is root, or is in use.
     """
 
     unfinished: str | None = None  # a file's journals lie beside it
@@ -71,11 +74,15 @@ class FileDevice:
         if writable and self.is_block_device:
             flags |= os.O_EXCL
         try:
-            self._descriptor = os.open(self.path, flags)
+            self._descriptor = _opened(self.path, flags)
             self.size, self.sector_size = self._measure()
+            protected = self._protected() if writable else ""
         except OSError as error:
             self.close()
             _cannot_open(self.path, writable, error)
+        if protected:
+            self.close()
+            raise RefusedError(f"{self.path} is not written to: {protected}")
 
     def _measure(self) -> tuple[int, int]:
         size = os.lseek(self._descriptor, 0, os.SEEK_END)
@@ -83,6 +90,14 @@ class FileDevice:
             return size, SECTOR
         answer = fcntl.ioctl(self._descriptor, BLKSSZGET, struct.pack("i", 0))
         return size, int(struct.unpack("i", answer)[0])
+
+    def _protected(self) -> str:
+        """Why somebody wants it to stay as it is, and how to let it be written; empty if nobody does."""
+        if self.is_block_device:
+            answer = fcntl.ioctl(self._descriptor, BLKROGET, struct.pack("i", 0))
+            return "the device is read-only (blockdev --setrw)" if any(answer) else ""
+        mode = stat.S_IMODE(os.fstat(self._descriptor).st_mode)
+        return "" if mode & WRITE else f"its mode, {mode:04o}, lets nobody write (chmod u+w)"
 
     def fileno(self) -> int:
         """The open file's descriptor, for locks."""
@@ -193,6 +208,13 @@ def check_growth(old: int, new: int, biggest: int = 1 << 62) -> None:
         raise RefusedError(
             f"a disk of {old} bytes can't be made {new} bytes: only longer, in whole sectors, to {biggest}"
         )
+
+
+def _opened(path: str, flags: int) -> int:
+    try:
+        return os.open(path, flags | os.O_NOATIME)
+    except PermissionError:  # of a file that is somebody else's the time of access is kept for nobody
+        return os.open(path, flags)
 
 
 def _is_block_device(path: str) -> bool:
