@@ -34,6 +34,7 @@ def written_lines(receipt: Receipt) -> list[str]:
         f"{deed} {' and '.join(names)}: {changes}, {counted(receipt.bytes_written, 'byte')} written.",
         *([f"By the {receipt.plan.playbook}."] if receipt.plan.playbook else []),
         f"{'Backup and receipt' if receipt.backups else 'Receipt'}: {receipt.folder}",
+        *_read_back(receipt),
         *(
             line
             for name in undoable
@@ -41,6 +42,15 @@ def written_lines(receipt: Receipt) -> list[str]:
         ),
     ]
     return list(map(printable, lines))
+
+
+def _read_back(receipt: Receipt) -> list[str]:
+    """Of a disk that was put to an address: whether it was looked at there."""
+    if receipt.origin is None or receipt.origin.way != "upload":
+        return []
+    if receipt.origin.compared:
+        return ["Read back and compared: the repaired pages and the footer, not all that was copied."]
+    return ["Not read back: the address only takes writes."]
 
 
 def dry_run_text(receipt: Receipt) -> str:
