@@ -124,3 +124,17 @@ def test_an_edit_by_hand_says_what_it_made_worse_and_nothing_else(gen1_broken: P
     worse = output_of("reg", gen1_broken, "add", *value, "/t", "REG_MULTI_SZ", "/d", r"Z:\pagefile.sys 0 0", "/f")
     new = worse.partition("this is new or different:\n")[2].splitlines()
     assert ["page-file: the page file is configured on Z:" in line for line in new] == [True, False]
+
+
+def test_the_list_of_repairs_says_by_what_each_was_made(gen2_broken: Path) -> None:
+    output_of("repair", gen2_broken, "--yes", "--only", "bad-memory,page-file", status=(0, 1))
+    output_of("bcdedit", gen2_broken, "/timeout", "7")
+    repaired, edited = json.loads(output_of("undo", gen2_broken, "--list", "--format", "json"))
+    assert set(repaired["made"]) == {"bad-memory", "page-file"}
+    assert edited["made"] == {"bcdedit": 1}
+    shown = output_of("undo", gen2_broken, "--list")
+    assert "bytes  bad-memory, page-file" in shown
+    assert "bytes  bcdedit\n" in shown
+    for receipt in gen2_broken.parent.rglob("receipt.json"):
+        receipt.write_text('{"journals": {"' + gen2_broken.name + '": 1}, "plan": {"steps": [{"check": 5}]}}')
+    assert "(not known)" in output_of("undo", gen2_broken, "--list")

@@ -49,4 +49,6 @@ def _history_line(past: PastRepair) -> str:
     start = f"{past.number:>4}  {past.when:%Y-%m-%d %H:%M:%S} UTC  {past.state:6}  "
     if past.state == "final":
         return f"{start}a defragmentation: neither it nor what was done before it can be undone"
-    return f"{start}{past.bytes_written:>10} bytes  {printable(past.receipt or '(no receipt beside it)')}"
+    made = ", ".join(f"{name} ({count})" if count > 1 else name for name, count in past.made.items())
+    told = printable(past.receipt or "no receipt is beside the image")
+    return f"{start}{past.bytes_written:>10} bytes  {printable(made or '(not known)')}\n{'':6}{told}"
