@@ -9,11 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from support.campaign import whole
+
 TUTORIALS = Path(__file__).parents[1] / "docs" / "tutorials"
+PAGES = sorted(TUTORIALS.glob("*.md"))
+IN_CI = [page for page in PAGES if page.stem == "engineer"]  # the others by hand: VMRESCUE_TUTORIALS=1
 BLOCK = re.compile(r"^```sh(?: status=(\d+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("page", sorted(TUTORIALS.glob("*.md")), ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES if whole("VMRESCUE_TUTORIALS") else IN_CI, ids=lambda page: page.stem)
 def test_a_tutorial_can_be_followed(page: Path, tmp_path: Path) -> None:
     blocks = BLOCK.findall(page.read_text(encoding="utf-8"))
     assert len(blocks) >= 5

@@ -37,15 +37,11 @@ def test_a_man_page_shows_backslashes_and_points_at_the_start_of_a_line_as_they_
     ("typed", "offered"),
     [
         (["dia"], ["diagnose"]),
-        (["diagnose", "--plat"], ["--platform"]),
         (["diagnose", "--platform", "h"], ["hyper-v"]),
         (["repair", "--only", "bad-memory,pa"], ["bad-memory,page-file"]),
         (["repair", "--skip", "mem"], ["memory-limit", "memory"]),
-        (["rescue", "--without", "p"], ["page-file"]),
-        (["cleanup", "--category", "thu"], ["thumbnails"]),
         (["explain", "0xC0000017"], ["0xC0000017"]),
         (["bcdedit", "--to-format", "q"], ["qcow2"]),
-        (["completion", "z"], ["zsh"]),
     ],
 )
 def test_bash_completes(tmp_path: Path, typed: list[str], offered: list[str]) -> None:

@@ -1,6 +1,6 @@
 """A diagnosis that reads what is plain from its bytes says what one says that reads everything through dissect.
 
-On the samples; on each twelfth fault of `tests/faults`, and with VMRESCUE_FAULTS_BOTH=1 on all of them.
+On the samples; on each sixteenth fault of `tests/faults`, and with VMRESCUE_FAULTS_BOTH=1 on all of them.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def test_of_a_sample(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     must_be_alike(sample(name, tmp_path), monkeypatch)
 
 
-@pytest.mark.parametrize("name", names() if whole("VMRESCUE_FAULTS_BOTH") else names()[::12])
+@pytest.mark.parametrize("name", names() if whole("VMRESCUE_FAULTS_BOTH") else names()[::16])
 def test_of_a_fault(name: str, quick_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     need_root()
     must_be_alike(load(name).make(quick_folder), monkeypatch)
