@@ -35,6 +35,7 @@ ASK_NOTHING = {
         "delpart",
         "fallocate",
         "losetup",
+        "mformat",
         "mount",
         "umount",
         "chromedriver",

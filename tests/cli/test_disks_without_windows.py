@@ -168,8 +168,8 @@ def test_what_lies_of_a_windows_on_a_volume_is_backed_up_and_cleaned(gen2_health
 
 
 def test_what_cleaning_would_win_is_listed_of_an_image_that_is_only_read(gen2_healthy: Path) -> None:
-    image = gen2_healthy.with_suffix(".vdi")
-    run("qemu-img", "convert", "-f", "vpc", "-O", "vdi", gen2_healthy, image)
+    image = gen2_healthy.with_suffix(".vmdk")
+    run("qemu-img", "convert", "-f", "vpc", "-O", "vmdk", "-o", "subformat=streamOptimized", gen2_healthy, image)
     before = fingerprint(image)
     assert said("cleanup", image, "--list") == said("cleanup", gen2_healthy, "--list")
     refused("cleanup", image, "--yes", error=RefusedError)

@@ -76,7 +76,7 @@ def test_an_import_takes_time_in_proportion_to_its_lines(what: str, tmp_path: Pa
     done = vmrescue("reg", hive, "import", text, "--yes", "--quiet")
 
     assert done.status == 0
-    assert time.process_time() - begun < 5
+    assert time.process_time() - begun < 20
     assert Hive(hive.read_bytes()).check() == []
 
 
@@ -95,7 +95,7 @@ def test_an_import_that_takes_many_keys_out_of_one_list_is_made(tmp_path: Path) 
     done = vmrescue("reg", path, "import", text, "--yes", "--quiet")
 
     assert (done.status, done.err) == (0, "")
-    assert time.process_time() - begun < 5
+    assert time.process_time() - begun < 20
     edited = Hive(path.read_bytes())
     kept = {f"k{number}" for number in range(1, 3000, 2)}
     assert {key.name for key in edited.key("A").subkeys()} == kept | {f"n{number}" for number in range(1000)}

@@ -20,7 +20,7 @@ from vmrescue.transaction.defragmenting import Defragmentation, Defragmented
 if TYPE_CHECKING:
     from pathlib import Path
 
-FILES = count("VMRESCUE_DEFRAG_FILES", 600)  # 20,000 in a campaign by hand
+FILES = count("VMRESCUE_DEFRAG_FILES", 1200)  # 20,000 in a campaign by hand
 
 
 def defragment(path: Path, *files: str, free_space: bool = False) -> Defragmented:
@@ -50,7 +50,7 @@ def test_a_volume_of_many_files_ends_without_fragments_and_with_its_free_space_i
 
 @pytest.mark.parametrize(
     ("cluster", "sector", "size", "files"),
-    [(512, 512, 8 * MIB, 250), (4096, 4096, 12 * MIB, 250), (65536, 512, 48 * MIB, 200)],
+    [(512, 512, 16 * MIB, 500), (4096, 4096, 24 * MIB, 500), (65536, 512, 96 * MIB, 400)],
 )
 def test_any_size_of_clusters_and_records_can_be_defragmented(
     quick_folder: Path, cluster: int, sector: int, size: int, files: int

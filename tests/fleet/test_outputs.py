@@ -123,7 +123,7 @@ def test_a_scan_prints_a_line_an_image_and_a_sum(folder: Path) -> None:
 
 
 def test_on_a_terminal_a_bar_shows_how_far_it_is_and_how_fast(folder: Path, tmp_path: Path) -> None:
-    images = [folder / "a.vhd", *(tmp_path / f"{number}.vhd" for number in range(12))]
+    images = [folder / "a.vhd", *(tmp_path / f"{number}.vhd" for number in range(60))]
     for image in images[1:]:  # enough that it takes longer than a moment, before which nothing is drawn
         image.hardlink_to(images[0])
     ours, theirs = pty.openpty()
@@ -138,10 +138,10 @@ def test_on_a_terminal_a_bar_shows_how_far_it_is_and_how_fast(folder: Path, tmp_
     os.close(ours)
     printed = process.communicate(timeout=60)[0].decode()
     assert process.returncode == 1
-    assert b" of 13 images" in shown
+    assert b" of 61 images" in shown
     assert b"images/s" in shown
     assert b"\x1b[2K" in shown  # and it goes away again
-    assert len(printed.splitlines()) == 13 + 1
+    assert len(printed.splitlines()) == 61 + 1
     assert "images/s" not in printed
 
 

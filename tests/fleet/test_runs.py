@@ -38,7 +38,7 @@ CHECKS = ("--only", "bad-memory,serial-console")
 STATUSES = {
     "b0.vhd": "repaired", "b1.vhd": "repaired", "b2.vhd": "repaired", "gen1.vhd": "repaired", "child.vhd": "repaired",
     "healthy.vhd": "unchanged", "b9-link.vhd": "same", "parent.vhd": "refused", "locked.vhd": "refused",
-    "read-only.qcow2": "refused", "text.vhd": "error", "cut.vhd": "error",
+    "read-only.vmdk": "refused", "text.vhd": "error", "cut.vhd": "error",
 }  # fmt: skip
 
 
@@ -53,7 +53,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "b2.vhd").rename(folder / "below" / "b2.vhd")
     sample("gen1-broken", folder).rename(folder / "gen1.vhd")
     sample("gen2-healthy", folder).rename(folder / "healthy.vhd")
-    run("qemu-img", "convert", "-O", "qcow2", broken, folder / "read-only.qcow2")
+    run("qemu-img", "convert", "-O", "vmdk", "-o", "subformat=streamOptimized", broken, folder / "read-only.vmdk")
     (folder / "text.vhd").write_bytes(b"x" * 1024)
     (folder / "cut.vhd").write_bytes(broken.read_bytes()[:100_000])
     return folder
@@ -76,7 +76,7 @@ def images(kept: Path, quick_folder: Path) -> Path:
 
 
 def prints(folder: Path) -> dict[str, str]:
-    return {path.name: fingerprint(path) for path in folder.rglob("*") if path.suffix in (".vhd", ".qcow2")}
+    return {path.name: fingerprint(path) for path in folder.rglob("*") if path.suffix in (".vhd", ".vmdk")}
 
 
 def told(document: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -121,7 +121,7 @@ def test_a_run_repairs_what_it_can_the_same_with_two_processes_and_is_taken_back
     assert prints(images) == before
     assert "5 undone before" in output_of("undo", "--run", receipts)
 
-    names = sorted(str(path) for path in images.rglob("*") if path.suffix in (".vhd", ".qcow2"))
+    names = sorted(str(path) for path in images.rglob("*") if path.suffix in (".vhd", ".vmdk"))
     alone = [each.to_dict() for each in vmrescue.repair_images(names, only=["bad-memory", "serial-console"])]
     assert statuses(alone) == STATUSES | {"z-link.vhd": "same", "locked.vhd": "repaired"}
     for here in alone:

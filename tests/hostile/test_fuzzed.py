@@ -37,6 +37,7 @@ COUNTS = {
     "vhdx-judge": 30,
     "vhd-judge": 400,
     "foreign": 90,
+    "nbd": 150,
     "tables": 240,
     "bcd": 200,
     "reg": 150,

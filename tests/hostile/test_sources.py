@@ -85,7 +85,7 @@ def test_a_name_longer_than_any_path_is_none_that_can_be_opened(words: list[str]
 
     done = vmrescue(*(word.format(image) for word in words))
 
-    assert done.status == 3
+    assert done.status == (5 if words[0] == "scan" else 3)  # what cannot be written, and what cannot be read
     assert done.err.count("\n") == 1
     assert done.err.startswith("vmrescue: ")
 

@@ -75,7 +75,7 @@ def _may_show(kind: int, raw: bytes, shown_kind: str, shown: str) -> bool:
     if kind == ValueType.DWORD:
         return (shown_kind, shown) == ("REG_DWORD", f"0x{int.from_bytes(raw, 'little'):08x}")
     if kind == ValueType.BINARY:
-        return shown_kind == "REG_BINARY" and (shown.startswith(raw.hex().upper()) if raw else shown == "(null)")
+        return shown_kind == "REG_BINARY" and shown.startswith(raw.hex().upper())
     return kind > ValueType.QWORD or shown_kind in (f"REG_{ValueType(kind).name}", "Unknown", "REG_DWORD_BIG_ENDIAN")
 
 

@@ -24,7 +24,7 @@ NPM = "npm "  # begins the name of a package of npm's
 FETCHED = "backports "  # of one that `debian_judges.py` fetches; any other is Debian's
 OWN = "yours: "  # begins the name of a variable: what a user may have, and CI has not
 PLACES = ":/usr/sbin:/sbin"  # where tools for disks lie, which a user's PATH may not name
-COREUTILS = frozenset({"cp", "dd", "env", "sha256sum", "split", "sync", "truncate"})  # these judge nothing
+COREUTILS = frozenset({"cp", "dd", "env", "sh", "sha256sum", "split", "sync", "truncate"})  # these judge nothing
 
 
 @functools.cache
@@ -121,6 +121,7 @@ JUDGES = {
         Judge("mmd", "mtools", "makes folders on FAT"),
         Judge("mdel", "mtools", "deletes files on FAT"),
         Judge("mattrib", "mtools", "the attributes of files on FAT"),
+        Judge("mformat", "mtools", "makes FAT volumes"),
         Judge("minfo", "mtools", "the numbers of a FAT volume"),
         Judge("fls", "sleuthkit", "the names of all files of a volume"),
         Judge("istat", "sleuthkit", "where the data of a file lie"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vmrescue import file_path
 from vmrescue.digests import file_sha256
-from vmrescue.errors import NotFoundError, WriteError
+from vmrescue.errors import NotFoundError, RefusedError, WriteError
 from vmrescue.file_names import harmless
 from vmrescue.files import write_sparse
 from vmrescue.image.journal_place import make_folder
@@ -41,7 +41,11 @@ def back_up(
 
     `image` is its name for the manifest, where that is not the disk's path.
 
-    Every file written is read back before it counts. Raises WriteError where the folder cannot take them.
+    Every file written is read back before it counts.
+
+    Raises:
+        WriteError: the folder cannot take them.
+        RefusedError: a link in the folder leads elsewhere.
     """
     wanted = dict.fromkeys(each for file in files for each in _with_logs(file, disks))
     try:
@@ -106,7 +110,7 @@ def _copy(file: FileRef, disks: list[Disk], folder: Path, local: str, now: Work)
     target = folder / local
     target.parent.mkdir(parents=True, exist_ok=True)
     if not target.parent.resolve().is_relative_to(folder.resolve()):
-        raise WriteError(f"{target.parent} is a link out of the backup's folder")
+        raise RefusedError(f"{target.parent} is a link out of the backup's folder")
     digest = hashlib.sha256()
     target.touch(mode=0o600, exist_ok=False)  # SAM and SECURITY hold the machine's secrets
     with target.open("wb") as stream:

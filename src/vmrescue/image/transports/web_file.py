@@ -40,7 +40,10 @@ def open_web(url: str, within: float = REQUEST) -> RemoteFile:
         ReadError: the server or the network failed, or the server refused.
         UnsupportedError: the server does not serve ranges, or compresses them.
     """
-    source = WebFile(url, within)
+    try:
+        source = WebFile(url, within)
+    except ValueError as error:  # no address at all
+        failed(shown(url), error)
     try:
         first = run(attempts.attempts(source.begin, source.will_fail_again))
         return RemoteFile(url, source, first)
