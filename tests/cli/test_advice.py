@@ -15,7 +15,7 @@ from vmrescue.cli.main import COMMANDS, group
 
 SOURCE = Path(vmrescue.__file__).parent
 # of az, where tests/report/test_azure.py holds the lines that `report.azure` writes; of qemu-nbd
-OF_OTHERS = {"--blob-type", "--read-only", "--upload-size-bytes", "--object", "--image-opts"}
+OF_OTHERS = {"--blob-type", "--read-only", "--upload-size-bytes", "--object", "--image-opts", "--setrw"}
 WRITTEN_OUT = re.compile(r"`?\bvmrescue (?P<command>[a-z]+)(?P<words>(?: [^`\n,;:]*)?)")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
 
