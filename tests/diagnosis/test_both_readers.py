@@ -5,6 +5,8 @@ On the samples; on each sixteenth fault of `tests/faults`, and with VMRESCUE_FAU
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +23,7 @@ from vmrescue.volumes.disk import Disk
 if TYPE_CHECKING:
     from pathlib import Path
 
+LONG_DATA = re.compile(r'"data": "([A-Za-z0-9+/=]{200,})"')  # a file made anew has the times of its making
 COST = {"bytes_read", "requests", "seconds", "depth"}
 
 
@@ -29,7 +32,8 @@ def said(image: Path) -> Any:
         document = diagnose(image).to_dict()
     except VmRescueError as error:
         return type(error), error.exit_status
-    return {key: value for key, value in document.items() if key not in COST}
+    text = json.dumps({key: value for key, value in document.items() if key not in COST})
+    return json.loads(LONG_DATA.sub(lambda match: f'"data": {len(match[1])}', text))
 
 
 def must_be_alike(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
