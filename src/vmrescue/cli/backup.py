@@ -19,14 +19,12 @@ from vmrescue.cli.terminal import say
 @quiet_option
 def command(image: Path, folder: Path, output: str, quiet: bool) -> None:
     r"""Copy \Windows\System32\config and the boot store of IMAGE[:VOLUME] to FOLDER, with a manifest."""
-    from vmrescue.diagnosis import open_disks
     from vmrescue.printable import printable
-    from vmrescue.transaction import back_up, configuration_files
+    from vmrescue.procedure.tasks import backup
     from vmrescue.windows.places import split_image
 
     file, volume = split_image(str(image))
-    with open_disks([file]) as disks:
-        rows = back_up(configuration_files(disks, volume), disks, folder)
+    rows = backup(file, folder, volume=volume)
     if output == "json":
         put(json.dumps(rows, indent=2))
     elif not quiet:

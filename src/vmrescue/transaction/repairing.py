@@ -35,10 +35,20 @@ class Editing(TypedDict, total=False):
     parent_dir: str | os.PathLike[str] | None
 
 
-def edit(image: str | os.PathLike[str], plan_of: Callable[[Transaction], Plan], **how: Unpack[Editing]) -> Receipt:
+def edit(
+    image: str | os.PathLike[str],
+    plan_of: Callable[[Transaction], Plan],
+    *,
+    policy: Policy | None = None,
+    data_disks: Iterable[str | os.PathLike[str]] = (),
+    choice: Choice | None = None,
+    skip_refused: bool = False,
+    promise: bool = False,
+    **how: Unpack[Editing],
+) -> Receipt:
     """Makes the plan of the opened disks, applies it in memory, and commits it, unless it is a `dry_run`.
 
-    Raises as `repair`.
+    `promise`: whether it is a diagnosis's plan, as for `Transaction`. Raises as `repair`.
     """
     elsewhere = Elsewhere.of(how.get("copy_to"), how.get("into"), how.get("to_format"), how.get("sha256", False))
     dry_run = how.get("dry_run", False)
@@ -47,10 +57,17 @@ def edit(image: str | os.PathLike[str], plan_of: Callable[[Transaction], Plan], 
         parents_in(how.get("parent_dir")),
         made_of(image, None if dry_run else elsewhere, how.get("progress")) as made,
         Transaction(
-            image, writable=not dry_run, made=made, elsewhere=elsewhere if dry_run else None, promise=False
+            image,
+            data_disks,
+            policy,
+            writable=not dry_run,
+            made=made,
+            choice=choice or Choice(),
+            elsewhere=elsewhere if dry_run else None,
+            promise=promise,
         ) as transaction,
     ):
-        receipt = transaction.apply(plan_of(transaction))
+        receipt = transaction.apply(plan_of(transaction), skip_refused)
         if dry_run or not receipt.written:
             return receipt
         return transaction.commit(receipt, how.get("backup_dir"))
@@ -107,27 +124,30 @@ def repair(
         AfterCommitError: it was done and confirmed, but its receipt could not be written.
         VmRescueError: the image cannot be read.
     """
-    elsewhere = Elsewhere.of(copy_to, into, to_format, sha256)
-    with (
-        accepting(accept),
-        parents_in(parent_dir),
-        made_of(image, None if dry_run else elsewhere, progress) as made,
-        Transaction(
-            image,
-            data_disks,
-            policy,
-            writable=not dry_run,
-            made=made,
-            choice=Choice(store, windows),
-            elsewhere=elsewhere if dry_run else None,
-        ) as transaction,
-    ):
+
+    def planned(transaction: Transaction) -> Plan:
         diagnosis = transaction.diagnosis(only, skip)
         must_be_editable(diagnosis, only, skip)
-        receipt = transaction.apply(plan_of(diagnosis, only, skip) if plan is None else plan, skip_refused)
-        if dry_run or not receipt.written:
-            return receipt
-        return transaction.commit(receipt, backup_dir)
+        return plan_of(diagnosis, only, skip) if plan is None else plan
+
+    return edit(
+        image,
+        planned,
+        policy=policy,
+        data_disks=data_disks,
+        choice=Choice(store, windows),
+        skip_refused=skip_refused,
+        promise=True,
+        backup_dir=backup_dir,
+        dry_run=dry_run,
+        copy_to=copy_to,
+        into=into,
+        to_format=to_format,
+        sha256=sha256,
+        progress=progress,
+        accept=accept,
+        parent_dir=parent_dir,
+    )
 
 
 def plan_of(diagnosis: Diagnosis, only: Collection[str] | None = None, skip: Collection[str] = ()) -> Plan:
