@@ -13,14 +13,13 @@ from fuzz import scratch
 from fuzz.layouts import Field, of_struct
 from fuzz.mutation import Seed
 from fuzz.parser import Parser, Refusals
+from fuzz.rooms.containers import run_judge
 from support.memory_device import MemoryDevice
 from support.vhdx import HEADERS, METADATA, REGION_TABLES, SECTOR, Data, log_entry, put_log, region
 from vmrescue.disk import create_vhdx, create_vhdx_child, open_disk
 from vmrescue.image.containers.container import open_container
 from vmrescue.image.containers.vhdx import layout
 from vmrescue.image.overlay import Overlay
-from vmrescue.image.reference import Reference
-from vmrescue.transaction.committed import compare_committed, must_be_confirmable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -143,17 +142,6 @@ def run(data: bytes) -> None:
     finally:
         store.close()
     refused.tell()
-
-
-def run_judge(data: bytes) -> None:
-    """What libvhdi is asked before and after a repair, for a disk that we have opened: both ends of it, compared."""
-    image = folder() / "judged"
-    image.write_bytes(data)
-    place = Reference.of(image)
-    with closing(open_disk(place)) as disk:
-        must_be_confirmable(place, disk)
-        size = min(disk.size, MOST)
-        compare_committed(place, disk, [(0, size), (disk.size - size, size)])
 
 
 PARSERS = (Parser("vhdx", run, seeds), Parser("vhdx-judge", run_judge, judged_seeds))

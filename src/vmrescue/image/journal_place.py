@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
@@ -92,3 +93,26 @@ def naming(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise WriteError(f"cannot make, rename or sync {path}: {error.strerror}") from error
+
+
+@contextmanager
+def locked_file(folder: Path, name: str, path: str) -> Iterator[int]:
+    """A file in the journals' folder of an image, locked against other repairs: its descriptor. The file stays.
+
+    Args:
+        path: the image's, for messages.
+
+    Raises RefusedError where the folder cannot be made, or another process of this machine holds the file.
+    """
+    try:
+        make_folder(folder)
+        file = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except (OSError, WriteError) as error:
+        raise RefusedError(f"nothing was changed: the undo journal's folder cannot be made: {error}") from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield file
+    except BlockingIOError as error:
+        raise RefusedError(f"{path} is being repaired by another process of this machine") from error
+    finally:
+        os.close(file)

@@ -8,14 +8,13 @@ its end. Source: Microsoft, "Lease Blob" (REST): acquiring a lease again with it
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import uuid
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from vmrescue.errors import RefusedError, WriteError
-from vmrescue.image.journal_place import make_folder
+from vmrescue.errors import RefusedError
+from vmrescue.image.journal_place import locked_file
 from vmrescue.image.transports.azure import reason
 from vmrescue.image.transports.loop import run, start
 
@@ -75,20 +74,10 @@ async def _renew(held: Any) -> None:
 @contextmanager
 def _own_id(folder: Path, path: str) -> Iterator[str]:
     """A lease id that no other process uses: that of a process that died, or a new one."""
-    try:
-        make_folder(folder)
-        file = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except (OSError, WriteError) as error:
-        raise RefusedError(f"nothing was changed: the undo journal's folder cannot be made: {error}") from error
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with locked_file(folder, NAME, path) as file:
         own = _read_id(file) or str(uuid.uuid4())
         os.pwrite(file, own.encode(), 0)
         yield own
-    except BlockingIOError as error:
-        raise RefusedError(f"{path} is being repaired by another process of this machine") from error
-    finally:
-        os.close(file)
 
 
 def _forget_id(folder: Path) -> None:

@@ -6,15 +6,13 @@ machine apart. Another machine, another client of the server, or a running VM is
 
 from __future__ import annotations
 
-import fcntl
-import os
 from bisect import bisect_right
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from vmrescue.device import check_range
 from vmrescue.errors import ReadError, RefusedError, WriteError
-from vmrescue.image.journal_place import make_folder
+from vmrescue.image.journal_place import locked_file
 from vmrescue.image.notices import tell
 from vmrescue.image.transports.nbd import protocol as nbd
 from vmrescue.image.transports.nbd.address import Address
@@ -22,7 +20,7 @@ from vmrescue.image.transports.nbd.session import Session
 from vmrescue.image.transports.remote import RemoteFile, Traffic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
 LOCK = "lock"
@@ -198,7 +196,7 @@ def hold_export(url: str) -> NbdDevice:
     address = Address.of(url)
     folder = address.journal_folder
     with ExitStack() as opened:
-        opened.enter_context(_locked(folder, address.shown))
+        opened.enter_context(locked_file(folder, LOCK, address.shown))
         session = Session(address)
         opened.callback(session.close)
         device = NbdDevice(session, address.shown, writable=True)
@@ -223,20 +221,3 @@ def _refusal(session: Session, path: str) -> str | None:
     if not flags & (nbd.SEND_FLUSH | nbd.SEND_FUA):
         return f"{path} is not written: the server has no way to bring bytes to stable storage (neither FLUSH nor FUA)"
     return None
-
-
-@contextmanager
-def _locked(folder: Path, path: str) -> Iterator[None]:
-    """Locks out other repairs by way of a file in the journals' folder, which stays: its name is not the lock."""
-    try:
-        make_folder(folder)
-        file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except (OSError, WriteError) as error:
-        raise RefusedError(f"nothing was changed: the undo journal's folder cannot be made: {error}") from error
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as error:
-        raise RefusedError(f"{path} is being repaired by another process of this machine") from error
-    finally:
-        os.close(file)
