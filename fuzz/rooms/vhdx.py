@@ -43,13 +43,13 @@ def folder() -> Path:
 
 @functools.cache
 def seeds() -> list[Seed]:
-    return [*judged_seeds(), seed("with a log", with_log((folder() / "dynamic").read_bytes()))]
+    return [*judged_seeds(), seed("with a log", with_log((folder() / "dynamic.vhdx").read_bytes()))]
 
 
 @functools.cache
 def judged_seeds() -> list[Seed]:
-    """Those that libvhdi reads as we do: it replays no log."""
-    fixed, dynamic, child = (folder() / name for name in ("fixed", "dynamic", "disk"))
+    """Those that libvhdi reads as we do: it replays no log. No VHD has their names: the judge's folder has those too."""
+    fixed, dynamic, child = (folder() / name for name in ("fixed.vhdx", "dynamic.vhdx", "disk"))
     create_vhdx(fixed, SIZE, MIB, fixed=True)
     create_vhdx(dynamic, SIZE, MIB)
     for path in (fixed, dynamic):
