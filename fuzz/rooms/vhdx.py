@@ -48,7 +48,7 @@ def seeds() -> list[Seed]:
 
 @functools.cache
 def judged_seeds() -> list[Seed]:
-    """Those that libvhdi reads as we do: it replays no log. No VHD has their names: the judge's folder has those too."""
+    """Those that libvhdi reads as we do: it replays no log. VHDs lie beside them, none by these names."""
     fixed, dynamic, child = (folder() / name for name in ("fixed.vhdx", "dynamic.vhdx", "disk"))
     create_vhdx(fixed, SIZE, MIB, fixed=True)
     create_vhdx(dynamic, SIZE, MIB)
