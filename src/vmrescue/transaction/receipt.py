@@ -6,7 +6,6 @@ import json
 import os
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from vmrescue.errors import RefusedError
@@ -91,6 +90,8 @@ class Receipt:
         return sum(row.length for rows in self.written.values() for row in rows)
 
     def to_dict(self) -> dict[str, Any]:
+        from importlib.metadata import version  # here, because an undo only reads receipts
+
         return {
             "schema": SCHEMA,
             "id": self.id,

@@ -7,10 +7,8 @@ Busy errors".
 
 from __future__ import annotations
 
-import asyncio
 import random
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from vmrescue.errors import VmRescueError
@@ -45,6 +43,8 @@ async def attempts(request: Callable[[], Awaitable[Answer]], will_fail_again: Ca
             wait = pause(number, error)
             if wait is None or will_fail_again(error):
                 raise
+        import asyncio  # here, because it is slow to import: whoever gets here has done so
+
         await asyncio.sleep(wait)
         number += 1
 
@@ -75,6 +75,8 @@ def retry_after(error: Exception) -> float:
     said = headers.get("Retry-After") or headers.get("retry-after") or ""
     if said.isascii() and said.isdigit():
         return float(said[:9])
+    from email.utils import parsedate_to_datetime  # here, because few answers say when
+
     try:
         return max(0.0, (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds())
     except (ValueError, TypeError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from vmrescue.errors import UnsupportedError, missing_extra
@@ -42,6 +41,8 @@ class OtherFile:
         self._path = path
 
     async def fetch(self, offset: int, length: int) -> bytes:
+        import asyncio  # here, because it is slow to import
+
         self.traffic.requests += 1
         # in a thread: fsspec's synchronous calls wait for the event loop that this runs on
         return bytes(await asyncio.to_thread(self._files.cat_file, self._path, offset, offset + length))

@@ -22,21 +22,17 @@ import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vmrescue.errors import UnsupportedError
 from vmrescue.image.qemu import PACKAGES
-from vmrescue.image.transports.nbd.address import Address
-from vmrescue.image.transports.nbd.session import Session
 from vmrescue.log import logger
 
 if TYPE_CHECKING:
+    from vmrescue.image.qemu_options import Blocks
     from vmrescue.image.transports.file import FileDevice
 
 LOG = logger("image")
-Blocks = dict[str, Any]
-"""QEMU's options of an image ("BlockdevOptions" of its QMP reference): its driver, its file, what lies below it."""
-
 NEEDED = {"qemu-nbd": PACKAGES, "setpriv": "util-linux (Debian, Ubuntu, Fedora, RHEL), setpriv (Alpine)"}
 # $1: this program's process id. The listening socket, which comes as standard input, must be file 3.
 START = '[ "$PPID" = "$1" ] || exit 1; shift; export LISTEN_PID=$$ LISTEN_FDS=1; exec "$@" 3<&0 0</dev/null'
@@ -45,11 +41,6 @@ ENDING = 120  # seconds to write out what the server keeps, and to close the ima
 DYING = 2  # seconds until a server that closed the connection has ended
 LONGEST_MESSAGE = 64 << 10  # bytes
 BLOCKS = re.compile("Failed to blk_new_open '.*': ")  # before the reason, with all options
-
-
-def file_blocks(path: str | os.PathLike[str]) -> Blocks:
-    """The options of a file of this machine."""
-    return {"driver": "file", "filename": str(Path(path).absolute()), "locking": "auto"}
 
 
 def what_is_missing() -> str | None:
@@ -89,6 +80,9 @@ class QemuNbd:
             listener.close()
         LOG.info("%s: opened by qemu-nbd, process %d", path, self._process.pid)
         try:
+            from vmrescue.image.transports.nbd.address import Address  # here, because most images need no QEMU
+            from vmrescue.image.transports.nbd.session import Session
+
             address = Address(path, "", 0, None, b"", demands_tls=False)
             self.session = Session(address, connection, self._why_ended)
         except BaseException:

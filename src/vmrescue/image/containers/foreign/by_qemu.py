@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING
 
 from vmrescue.errors import UnsupportedError
 from vmrescue.image.containers.foreign.disk import Foreign
-from vmrescue.image.containers.foreign.qemu import read_by_qemu
-from vmrescue.image.transports.qemu_nbd import file_blocks
+from vmrescue.image.qemu_options import file_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vmrescue.device import BlockDevice
     from vmrescue.image.containers.foreign.pieces import Pieces
-    from vmrescue.image.transports.qemu_nbd import Blocks
+    from vmrescue.image.qemu_options import Blocks
     from vmrescue.readers.opened_disk import OpenedDisk
 
 QED_FEATURES = struct.Struct("<16xQ")
@@ -49,6 +48,8 @@ def _blocks(driver: str, refuse: Callable[[BlockDevice, str], None] | None, piec
 
 def _kind(name: str, driver: str, *marks: bytes, refuse: Callable[[BlockDevice, str], None] | None = None) -> Foreign:
     def opened(pieces: Pieces) -> OpenedDisk:
+        from vmrescue.image.containers.foreign.qemu import read_by_qemu  # here, because most images need no QEMU
+
         return read_by_qemu(pieces, blocks(pieces))
 
     blocks = partial(_blocks, driver, refuse)

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import FormatError, RefusedError
 from vmrescue.image.containers.advice import QEMU_ADVICE
 from vmrescue.image.containers.foreign.pieces import Pieces
-from vmrescue.image.transports.qemu_nbd import what_is_missing
 from vmrescue.image.virtual_disk import Container, Facts, SecondOpinion
 from vmrescue.readers.guard import reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from vmrescue.image.qemu_options import Blocks
     from vmrescue.image.transports.file import ImageStore
-    from vmrescue.image.transports.qemu_nbd import Blocks
     from vmrescue.readers.opened_disk import OpenedDisk
 
 
@@ -69,6 +68,8 @@ class Foreign:
         path = pieces.path
         if self.blocks is None or path is None or pieces.folder is None:
             return str(self.refusal(path))
+        from vmrescue.image.transports.qemu_nbd import what_is_missing  # here, because most images need no QEMU
+
         if missing := what_is_missing():
             return f"{path} is a {self.name} image, which QEMU writes: {missing}; or write to a copy (--copy-to)"
         try:

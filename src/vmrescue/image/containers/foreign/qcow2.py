@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 from vmrescue.errors import RefusedError, UnsupportedError
 from vmrescue.image.containers.foreign.disk import Foreign
-from vmrescue.image.transports.qemu_nbd import file_blocks
+from vmrescue.image.qemu_options import file_blocks
 from vmrescue.readers.opened_disk import Extent, joined
 from vmrescue.readers.qcow2 import QCOW2_STATES, backing_of, check_qcow2, open_qcow2
 
 if TYPE_CHECKING:
     from vmrescue.image.containers.foreign.pieces import Pieces
+    from vmrescue.image.qemu_options import Blocks
     from vmrescue.image.transports.file import ImageStore
-    from vmrescue.image.transports.qemu_nbd import Blocks
     from vmrescue.readers.opened_disk import OpenedDisk
 
 DEEPEST = 64  # most files in a chain

@@ -23,7 +23,7 @@ from vmrescue.readers.opened_disk import Extent, OpenedDisk, joined
 
 if TYPE_CHECKING:
     from vmrescue.image.containers.foreign.disk import Foreign
-    from vmrescue.image.transports.qemu_nbd import Blocks
+    from vmrescue.image.qemu_options import Blocks
     from vmrescue.image.virtual_disk import Facts
 
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from vmrescue.errors import RefusedError
 from vmrescue.image.containers.foreign.disk import Foreign
-from vmrescue.image.transports.qemu_nbd import file_blocks
+from vmrescue.image.qemu_options import file_blocks
 from vmrescue.readers.vdi import check_vdi, open_vdi
 
 if TYPE_CHECKING:
     from vmrescue.image.containers.foreign.pieces import Pieces
-    from vmrescue.image.transports.qemu_nbd import Blocks
+    from vmrescue.image.qemu_options import Blocks
     from vmrescue.readers.opened_disk import OpenedDisk
 
 

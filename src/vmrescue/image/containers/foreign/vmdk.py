@@ -19,15 +19,15 @@ from vmrescue.image.containers.vmdk_pieces import (
     refuse_piece,
     was_left_open,
 )
+from vmrescue.image.qemu_options import file_blocks
 from vmrescue.image.transports.file import SECTOR
-from vmrescue.image.transports.qemu_nbd import file_blocks
 from vmrescue.readers.opened_disk import Extent, joined
 from vmrescue.readers.vmdk import sparse_extent
 
 if TYPE_CHECKING:
     from vmrescue.image.containers.foreign.pieces import Pieces
+    from vmrescue.image.qemu_options import Blocks
     from vmrescue.image.transports.file import ImageStore
-    from vmrescue.image.transports.qemu_nbd import Blocks
     from vmrescue.readers.opened_disk import OpenedDisk
 
 NO_PARENT = b"ffffffff"

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from vmrescue.image.containers.foreign.by_qemu import PARALLELS, QCOW, QED
 from vmrescue.image.containers.foreign.qcow2 import QCOW2
-from vmrescue.image.containers.foreign.qemu import QemuDisk
 from vmrescue.image.containers.foreign.vdi import VDI
 from vmrescue.image.containers.foreign.vmdk import VMDK
 from vmrescue.image.transports.file import FileDevice
@@ -49,4 +48,8 @@ def disk_to_read(store: ImageStore, path: str) -> ImageStore:
 def disk_to_write(store: HeldStore) -> HeldStore:
     """As `disk_to_read`, of an image that is locked, as a disk that can be written. Raises RefusedError."""
     kind = _kind_of(store) if isinstance(store, FileDevice) and not store.is_block_device else None
-    return store if kind is None or not isinstance(store, FileDevice) else QemuDisk(kind, store)
+    if kind is None or not isinstance(store, FileDevice):
+        return store
+    from vmrescue.image.containers.foreign.qemu import QemuDisk  # here, because most images need no QEMU
+
+    return QemuDisk(kind, store)
