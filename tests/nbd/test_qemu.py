@@ -334,3 +334,38 @@ def _wait(there: Callable[[], object], seconds: float = 60) -> None:
     while not there():
         assert time.monotonic() < until
         time.sleep(0.01)
+
+
+def test_the_holes_of_a_chain_are_listed_in_time_that_grows_with_its_clusters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """dissect counts all clusters of a hole each time that it is asked: each hole may be counted only once."""
+    from dissect.hypervisor.disk import qcow2
+
+    looked = 0
+    look = qcow2.get_subcluster_range_type
+
+    def counted(*arguments: object) -> object:
+        nonlocal looked
+        looked += 1
+        return look(*arguments)
+
+    monkeypatch.setattr(qcow2, "get_subcluster_range_type", counted)
+    base, image = tmp_path / "base.raw", tmp_path / "top.qcow2"
+    pieces = 256
+    with base.open("wb") as stream:
+        for number in range(pieces):
+            stream.seek(number * 128 << 10)
+            stream.write(b"data")
+        stream.truncate(512 * MIB)
+    run("qemu-img", "create", "-f", "qcow2", "-b", base, "-F", "raw", image)
+    run("qemu-io", "-f", "qcow2", "-c", "write -P 7 256M 64M", "-c", "write 511M 64k", image)
+    found, at = [], 0
+    with closing(open_disk(image)) as disk:
+        while (at := disk.next_data(at)) < disk.size:
+            found.append(at)
+            at += 64 << 10
+
+    above = [*range(256 * MIB, 320 * MIB, 64 << 10), 511 * MIB]
+    assert found == [*range(0, pieces * 128 << 10, 128 << 10), *above]
+    assert looked < 2 * 512 * MIB // (64 << 10)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from dissect.util.stream import AlignedStream
@@ -104,12 +105,16 @@ def open_qcow2(store: BlockDevice, path: str | None, advice: str, below: OpenedD
         disk.backing_file = _Padded(below, disk.size)  # not in the call above, which would guess its format
     stream = disk.open()
 
+    known = range(0)  # the last hole of its own
+
     def holes(offset: int) -> int:
-        own = _next_data(stream, offset, disk.size)
-        if below is None or own == offset or offset >= below.size:
-            return own
+        nonlocal known
+        if offset not in known:
+            known = range(offset, _next_data(stream, offset, disk.size))
+        if below is None or not known or offset >= below.size:
+            return known.stop
         there = below.next_data("backing file", offset)
-        return min(own, there) if there < below.size else own
+        return min(known.stop, there) if there < below.size else known.stop
 
     return OpenedDisk(stream, disk.size, warnings=warnings, holes=holes)
 
@@ -118,9 +123,9 @@ def _next_data(stream: Any, offset: int, size: int) -> int:
     """The first offset from `offset` on in a cluster that is allocated and not marked as zero."""
     from dissect.hypervisor.disk.qcow2 import UNALLOCATED_SUBCLUSTER_TYPES, ZERO_SUBCLUSTER_TYPES
 
-    for kind, start, _, length in stream._yield_runs(offset, size - offset):
-        is_hole = kind in UNALLOCATED_SUBCLUSTER_TYPES or kind in ZERO_SUBCLUSTER_TYPES
-        if not is_hole or length <= 0:
+    kinds = (*UNALLOCATED_SUBCLUSTER_TYPES, *ZERO_SUBCLUSTER_TYPES)
+    for kind, start, _, length in chain(stream._yield_runs(offset, 1), stream._yield_runs(offset, size - offset)):
+        if kind not in kinds or length <= 0:  # of data, one cluster is looked at: dissect counts all of a run
             return int(start)
     return size
 

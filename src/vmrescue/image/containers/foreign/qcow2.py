@@ -6,9 +6,11 @@ must be stated in the image: QEMU would guess it by content, which whoever write
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vmrescue.device import next_data
 from vmrescue.errors import RefusedError, UnsupportedError
 from vmrescue.image.containers.foreign.disk import Foreign
 from vmrescue.image.qemu_options import file_blocks
@@ -28,7 +30,7 @@ CORRUPT = QCOW2_STATES[1][1]
 
 def _open(pieces: Pieces) -> OpenedDisk:
     files, base = _chain(pieces)
-    below = None if base is None else joined([Extent(base.size // 512 * 512, base.read_at)])
+    below = None if base is None else joined([Extent(base.size // 512 * 512, base.read_at, partial(next_data, base))])
     for path, store in reversed(files):
         below = open_qcow2(store, str(path), QCOW2.advice_for(pieces.path), below)
     assert below is not None
