@@ -15,15 +15,19 @@ import pytest
 
 import build
 import vmrescue
+from large import OS
 from support.azurite import azurite
 from support.findings import told
 from support.machine import need_root, need_tools
+from support.machine_disk import mounted_ntfs
 from support.range_server import serving
+from support.real_data import corpus, sdist_file
 from vmrescue.disk import EditSession, open_disk
 from vmrescue.errors import FormatError, ReadError, RefusedError, UnsupportedError
 from vmrescue.image.reference import Reference
-from vmrescue.image.transports.remote import BLOCK, KEPT, PAGE
+from vmrescue.image.transports.remote import BLOCK, PAGE
 from vmrescue.image.transports.web_file import FIRST, open_web
+from vmrescue.image.transports.worth import NEAR, SIDE_BY_SIDE, together, worth
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 
 IMAGES = Path(__file__).resolve().parents[2] / "images"
 MIB = 1 << 20
+PAUSES = "vmrescue.image.transports.attempts.PAUSES"
 
 
 @pytest.fixture
@@ -95,17 +100,30 @@ def test_neighbours_come_in_one_request_and_reading_on_gets_more_each_time(serve
     file.close()
 
 
-def test_memory_stays_bounded_however_much_is_read(server: RangeServer, tmp_path: Path) -> None:
+def test_ranges_come_in_one_request_where_the_bytes_between_them_come_sooner_than_another_is_answered() -> None:
+    assert together([(0, 4096), (4096 + NEAR, 4096)]) == [(0, 8192 + NEAR)]
+    assert together([(5000 + NEAR, 4096), (0, 4096)]) == [(0, 4096), (5000 + NEAR, 4096)]
+    assert together([(0, 8192), (4096, 1024)]) == [(0, 8192)]
+    assert worth(1) == pytest.approx(SIDE_BY_SIDE * NEAR, rel=1e-4)
+
+
+def test_memory_stays_bounded_however_much_is_read(
+    server: RangeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vmrescue.image.transports.remote.KEPT", 8 * MIB)
     with (tmp_path / "disk.raw").open("wb") as stream:
-        stream.truncate(2 * KEPT)
+        stream.truncate(24 * MIB)
     file = open_web(server.url + "disk.raw")
-    for start in range(0, 2 * KEPT, 4 * MIB):
+    for start in range(0, 24 * MIB, 4 * MIB):
         assert not any(file.read_at(start, 4 * MIB))
-    assert sum(len(content) for content, _ in file._pages.values()) <= KEPT
+    assert sum(len(content) for content, _ in file._pages.values()) <= 8 * MIB
     file.close()
 
 
-def test_a_request_that_fails_is_made_again(server: RangeServer, tmp_path: Path) -> None:
+def test_a_request_that_fails_is_made_again(
+    server: RangeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PAUSES, (0.01,) * 3)
     data = random_file(tmp_path / "disk.raw", MIB)
     file = open_web(server.url + "disk.raw")
     server.failures = 2
@@ -165,7 +183,10 @@ def test_a_server_that_sends_byte_by_byte_is_given_up(server: RangeServer, tmp_p
     file.close()
 
 
-def test_a_missing_file_and_a_silent_server_are_told_apart(server: RangeServer) -> None:
+def test_a_missing_file_and_a_silent_server_are_told_apart(
+    server: RangeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PAUSES, (0.01,) * 3)
     with pytest.raises(ReadError, match="404"):
         open_disk(server.url + "no.vhd")
     with pytest.raises(ReadError, match=r"(?i)connect"):
@@ -225,14 +246,44 @@ def test_a_sample_behind_a_url_is_diagnosed_as_the_file_is(server: RangeServer, 
 
 def test_a_127_gb_image_is_diagnosed_in_few_requests_side_by_side(large: Path) -> None:
     """Its files lie 16 MiB apart: the first pages of the 60 that the boot path names take a request each."""
-    with serving(large.parent) as server:
-        (result,) = vmrescue.scan([server.url + large.name])
+    result = scanned(large, requests=80, depth=7, most=6_000_000)
+    assert {"bad-memory", "page-file", "crash-dump"} <= result
+
+
+def test_a_sample_is_diagnosed_in_few_requests_side_by_side(gen2_broken: Path) -> None:
+    assert "bad-memory" in scanned(gen2_broken, requests=75, depth=9, most=3_000_000)
+
+
+def test_a_large_hive_comes_at_once_and_costs_no_requests_one_after_another(large: Path, tmp_path: Path) -> None:
+    hive = {"SYSTEM": sdist_file("dissect.regf", "tests/_data/SYSTEM.gz")}
+    found = scanned(with_files(large, tmp_path, hive), requests=82, depth=7, most=17_500_000)
+    assert "hive-log" not in found
+
+
+def test_the_logs_of_a_dirty_hive_come_at_once(large: Path, tmp_path: Path) -> None:
+    hive = {f"SYSTEM{suffix}": corpus(f"hives/SYSTEM_B{suffix}") for suffix in ("", ".LOG1", ".LOG2")}
+    assert "hive-log" in scanned(with_files(large, tmp_path, hive), requests=84, depth=8, most=25_500_000)
+
+
+def scanned(image: Path, requests: int, depth: int, most: int) -> set[str]:
+    """The checks that found something on a disk behind a URL, for no more requests and bytes than these."""
+    with serving(image.parent) as server:
+        (result,) = vmrescue.scan([server.url + image.name])
         assert result.diagnosis is not None
-        found = {finding.check for finding in result.diagnosis.findings}
-        assert {"bad-memory", "page-file", "crash-dump"} <= found
-        assert len(server.requests) == result.requests <= 80
-        assert server.sent == result.bytes_read <= 6_000_000
-        assert result.depth <= 7
+        assert len(server.requests) == result.requests <= requests
+        assert server.sent == result.bytes_read <= most
+        assert result.depth <= depth
+    return {finding.check for finding in result.diagnosis.findings}
+
+
+def with_files(large: Path, folder: Path, files: dict[str, bytes]) -> Path:
+    """A copy of the large disk with these files in its config folder."""
+    image = folder / large.name
+    subprocess.run(["cp", "--sparse=always", large, image], check=True)
+    with mounted_ntfs(image, *OS, writable=True) as root:
+        for name, content in files.items():
+            (root / "Windows/System32/config" / name).write_bytes(content)
+    return image
 
 
 def test_a_page_blob_of_127_gb_is_read_with_a_key_or_a_signature(

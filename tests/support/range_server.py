@@ -32,6 +32,7 @@ class RangeServer:
         shift: bytes by which a range lies behind the one that was asked for.
         endless: whether content goes on after its end, for as long as somebody reads.
         pause: seconds before each byte of content, which then comes byte by byte.
+        delay: seconds before each answer begins.
     """
 
     url: str
@@ -43,6 +44,7 @@ class RangeServer:
     shift: int = 0
     endless: bool = False
     pause: float = 0
+    delay: float = 0
 
 
 @contextmanager
@@ -51,6 +53,7 @@ def serving(folder: Path) -> Iterator[RangeServer]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # else a body waits 40 ms until its headers were acknowledged
 
         def do_HEAD(self) -> None:
             self._answer(head=True)
@@ -60,6 +63,7 @@ def serving(folder: Path) -> Iterator[RangeServer]:
 
         def _answer(self, head: bool) -> None:
             server.requests.append(f"{self.command} {self.path}")
+            time.sleep(server.delay)
             path = folder / self.path.partition("?")[0].lstrip("/")
             if not path.is_file():
                 self._status(404)
@@ -119,7 +123,7 @@ def serving(folder: Path) -> Iterator[RangeServer]:
 
     listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server = RangeServer(f"http://127.0.0.1:{listener.server_address[1]}/")
-    thread = threading.Thread(target=listener.serve_forever, daemon=True)
+    thread = threading.Thread(target=listener.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield server

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.device import prefetch
 from vmrescue.errors import FormatError
+from vmrescue.image.transports.worth import worth
 from vmrescue.windows.needed_files import BOOT_FILES, SYSTEM_FILES
 from vmrescue.windows.operating_system import CONFIG, DEFAULT_ROOT, HIVES
 
@@ -20,7 +21,8 @@ SIGNATURES = 68 << 10  # bytes in which the other file systems have their signat
 HEAD = 4 << 10  # bytes of a program
 LOG = 132 << 10  # bytes of $LogFile in which its restart pages are
 UPCASE = 128 << 10  # bytes of $UpCase
-SYSTEM_HIVE, OTHER_HIVE = 256 << 10, 16 << 10  # bytes of a hive that hold its first keys
+SYSTEM_STEPS = 20  # requests, one after another, in which all that is read of a large SYSTEM hive would come
+OTHER_HIVE = 16 << 10  # bytes of a hive that hold its first keys
 
 ROLES = ("basic data", "EFI system")  # of partitions that hold a file system of Windows
 FIRST_PROGRAMS = ("csrss.exe", "wininit.exe", "winlogon.exe", "services.exe", "lsass.exe", "userinit.exe")
@@ -45,7 +47,7 @@ def announce_windows(volumes: Iterable[Volume]) -> None:
     wanted += [(f"{system32}\\{name}", HEAD) for name in SYSTEM_FILES if not name.startswith("config\\")]
     wanted += [(f"{system32}\\{name}", HEAD) for name in ("drivers\\ntfs.sys", *FIRST_PROGRAMS)]
     config = f"{DEFAULT_ROOT}\\{CONFIG}"
-    wanted += [(f"{config}\\{name}", SYSTEM_HIVE if name == "SYSTEM" else OTHER_HIVE) for name in HIVES]
+    wanted += [(f"{config}\\{name}", worth(SYSTEM_STEPS) if name == "SYSTEM" else OTHER_HIVE) for name in HIVES]
     wanted += [(f"{DEFAULT_ROOT}\\explorer.exe", HEAD), ("pagefile.sys", HEAD), (f"{system32}\\drivers", 0)]
     wanted += [("$LogFile", LOG), ("$UpCase", UPCASE)]
     for volume in volumes:

@@ -32,7 +32,8 @@ from vmrescue.image.transports.attempts import attempts, pause
 from vmrescue.image.transports.azure import MARK, blob_client, marked, range_of, reason, will_fail_again
 from vmrescue.image.transports.blob_lease import lease
 from vmrescue.image.transports.loop import run
-from vmrescue.image.transports.remote import SIDE_BY_SIDE, RemoteFile, Traffic, refusal
+from vmrescue.image.transports.remote import RemoteFile, Traffic, refusal
+from vmrescue.image.transports.worth import SIDE_BY_SIDE
 from vmrescue.image.url import shown
 
 if TYPE_CHECKING:

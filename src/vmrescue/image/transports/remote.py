@@ -18,6 +18,7 @@ from vmrescue.device import check_range
 from vmrescue.errors import ReadError, RefusedError, VmRescueError
 from vmrescue.image.transports.attempts import attempts
 from vmrescue.image.transports.loop import start
+from vmrescue.image.transports.worth import SIDE_BY_SIDE, together
 from vmrescue.image.url import QUERY, shown
 from vmrescue.log import logger
 
@@ -31,10 +32,8 @@ PAGE = 4 << 10  # bytes; the unit of the cache
 BLOCK = 32 << 10  # bytes fetched at least, if nobody announced how much; takes about as long as a request's overhead
 READ_AHEAD = 128 << 10  # most bytes that one request fetches if fewer were asked for
 LARGEST = 8 << 20  # most bytes in one request
-NEAR = 32 << 10  # announced ranges that are no further apart are fetched in one request
-KEPT = 64 << 20  # bytes of pages in the cache
-AHEAD = 16 << 20  # most bytes that are asked for and not looked at yet; what is announced beyond that is ignored
-SIDE_BY_SIDE = 16  # most requests at the same time
+KEPT = 128 << 20  # bytes of pages in the cache: the log of a large volume, 64 MiB, which an edit reads, and all else
+AHEAD = 48 << 20  # most bytes that are asked for and not looked at yet; what is announced beyond that is ignored
 
 
 class Traffic:
@@ -146,19 +145,14 @@ class RemoteFile:
 
     def prefetch(self, ranges: Iterable[tuple[int, int]]) -> bool:
         """Asks for ranges that will be read soon, (offset, length) in bytes, and does not wait. True: see `Far`."""
-        wanted = sorted((max(at, 0), min(at + length, self.size)) for at, length in ranges)
         self._collect()
-        runs: list[tuple[int, int]] = []
-        for begin, stop in wanted:
-            for low, high in _runs(page for page in range(begin // PAGE, -(-stop // PAGE)) if self._is_missing(page)):
-                if runs and low - runs[-1][1] <= NEAR // PAGE:
-                    runs[-1] = runs[-1][0], max(high, runs[-1][1])
-                else:
-                    runs.append((low, high))
-        for low, high in runs:
-            for at in range(low, high, LARGEST // PAGE):
-                if (self._ahead + min(high - at, LARGEST // PAGE)) * PAGE <= AHEAD:
-                    self._start(at, min(at + LARGEST // PAGE, high))
+        wanted = ((max(at, 0) // PAGE, -(-min(at + length, self.size) // PAGE)) for at, length in ranges)
+        missing = (run for begin, stop in wanted for run in _runs(filter(self._is_missing, range(begin, stop))))
+        for offset, length in together((low * PAGE, (high - low) * PAGE) for low, high in missing):
+            for at in range(offset, offset + length, LARGEST):
+                size = min(LARGEST, offset + length - at)
+                if self._ahead * PAGE + size <= AHEAD:
+                    self._start(at // PAGE, (at + size) // PAGE)
         return True
 
     def forget(self, offset: int, length: int) -> None:
