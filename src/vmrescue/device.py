@@ -92,6 +92,20 @@ class SideBySide(Protocol):
 
 
 @runtime_checkable
+class Marked(Protocol):
+    """A device that tells everybody who opens it that a repair is writing to it."""
+
+    def unmark(self) -> None:
+        """The repair is over, and what it wrote is on stable storage: nothing is told any more. Raises WriteError."""
+
+
+def unmark(device: object) -> None:
+    """`Marked.unmark` for any device; nothing for one that is not `Marked`."""
+    if isinstance(device, Marked):
+        device.unmark()
+
+
+@runtime_checkable
 class ReadOnly(Protocol):
     """A device that may be read-only and knows why."""
 

@@ -28,6 +28,7 @@ class FrailLine:
             ``drop answer`` (it arrives, its answer does not; the next ones do).
         uploads: how many there were.
         failed: set when it failed.
+        answered: bytes that the server has sent.
     """
 
     port: int
@@ -37,6 +38,7 @@ class FrailLine:
     uploads: int = 0
     failed: threading.Event = field(default_factory=threading.Event)
     is_cut: bool = False
+    answered: int = 0
 
     def mend(self) -> None:
         self.fails_at, self.way, self.uploads, self.is_cut, self.every = 0, "cut", 0, False, False
@@ -62,6 +64,8 @@ def frail_line(server_port: int) -> Iterator[FrailLine]:
 
     def serve(client: socket.socket) -> None:
         with client, socket.create_connection(("127.0.0.1", server_port)) as server:
+            for end in (client, server):  # else a body waits 40 ms until its headers were acknowledged
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             back = threading.Thread(target=answer, args=(server, client), daemon=True)
             back.start()
             with suppress(OSError):
@@ -82,6 +86,7 @@ def frail_line(server_port: int) -> Iterator[FrailLine]:
     def answer(server: socket.socket, client: socket.socket) -> None:
         with suppress(OSError):
             while data := server.recv(1 << 20):
+                line.answered += len(data)
                 client.sendall(data)
             client.shutdown(socket.SHUT_RDWR)  # the server has closed its end
 

@@ -49,6 +49,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from vmrescue.device import unmark
 from vmrescue.errors import NotFoundError, RefusedError, RepairFailedError, VmRescueError, WriteError
 from vmrescue.image.commit_step import ONE_STEP, ranges_of, touched
 from vmrescue.image.journal_file import Journal, cut_ranges, read_journal, write_journal, write_parts
@@ -153,6 +154,7 @@ def commit(
             confirm()
             checkpoint()
             image.flush()
+            unmark(image)
             _note_own_write(image)
             LOG.info("%s: written and confirmed, repair %d", image.path, journal.number)
             return _rename(journal, DONE)
@@ -191,6 +193,7 @@ def rollback(image: HeldStore, journal: Journal) -> Journal:
         journal = _rename(journal, HOT)
         journal.restore(image)
         image.flush()
+        unmark(image)
         _note_own_write(image)
         return _rename(journal, UNDONE)
 

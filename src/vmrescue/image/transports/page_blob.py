@@ -5,8 +5,9 @@ How an image stays consistent that others can reach too:
  1. From before the first read until `close`, a lease keeps everybody else from writing (`blob_lease`).
  2. Every read and write requires the ETag of the last answer. So a write by somebody who broke the lease is detected,
     and so is one of our own requests that arrives late because its answer was lost.
- 3. From the first page that a repair writes until `flush`, the blob's metadata say where the undo journal is. The
-    journal is on one machine; on any other, vmrescue reports that and refuses to write to the half-repaired image.
+ 3. From the first page that a repair or a rollback writes until it is over (`unmark`), the blob's metadata say where
+    the undo journal is, between the steps of a commit and before the blob is cut too. The journal is on one machine; on
+    any other, vmrescue reports that and refuses to write to the half-repaired image.
  4. Pages are on stable storage when the request that wrote them is answered.
  5. Parts whose order does not matter (`write_parts`) are written side by side. Each write changes the ETag, so these
     require the lease and the blob's sequence number instead, which is raised by a request before the first of them and
@@ -270,7 +271,10 @@ class PageBlob:
             self._set_metadata(self._metadata | {MARK: where})
 
     def flush(self) -> None:
-        """Removes the mark of a repair from the metadata. What was written is on stable storage already."""
+        """Nothing to do: what was written is on stable storage already."""
+
+    def unmark(self) -> None:
+        """Removes the mark of a repair from the metadata."""
         if MARK in self._metadata:
             self._set_metadata({name: value for name, value in self._metadata.items() if name != MARK})
 
