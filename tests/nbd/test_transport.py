@@ -136,7 +136,7 @@ def test_a_second_repair_of_the_same_export_is_kept_out(raw: Path) -> None:
     with nbdkit("file", raw) as url, closing(Reference.of(url).hold()):
         done = command("undo", url)
         assert done.returncode == 4
-        assert "is being repaired by another process" in done.stderr
+        assert "is being changed by another process" in done.stderr
 
 
 @pytest.mark.parametrize(

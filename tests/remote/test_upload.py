@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 import vmrescue
 from support.blob_service import blob_service
+from support.campaign import whole
 from support.command import vmrescue as command
 from support.images import sample, sha256
 from support.machine import run
@@ -55,6 +57,16 @@ def edited(service: BlobService, resume: bool = False) -> Uploaded:
         return upload(url, session.overlay, service.address("target", "write"), resume)
 
 
+def number_of_notice(service: BlobService, image: Path) -> int:
+    """Which request of an upload, from 1 on, writes the notice; `source` is then the image."""
+    service.add("source", image)
+    service.add("target", image.stat().st_size)
+    edited(service)
+    number = next(number for number, each in enumerate(service.requests, 1) if each.endswith("/target page"))
+    service.requests.clear()
+    return number
+
+
 def expected_of(image: Path) -> bytes:
     content = bytearray(image.read_bytes())
     content[9 * MIB + 1000 : 9 * MIB + 1008] = b"repaired"
@@ -92,9 +104,10 @@ def test_a_copy_cut_at_any_request_says_that_it_is_unfinished_and_goes_on(
     wanted = expected_of(image)
     service.add("target", image.stat().st_size)
     edited(service)
-    whole = len(service.requests)
-    assert whole < 40
-    for cut in range(1, whole + 1):
+    requests = len(service.requests)
+    assert requests < 40
+    first, step = (1, 1) if whole("VMRESCUE_EVERY_CUT") else (1 + copies, 3)
+    for cut in range(first, requests + 1, step):
         target = service.add("target", image.stat().st_size)
         for state in (tmp_path / "state").rglob("upload.json"):
             state.unlink()
@@ -111,6 +124,66 @@ def test_a_copy_cut_at_any_request_says_that_it_is_unfinished_and_goes_on(
         assert edited(service, resume=begun).compared
         assert target.file.read_bytes() == wanted
     assert sha256(service.blobs["source"].file) == sha256(image)
+
+
+@pytest.mark.parametrize("leases", [True, False])
+def test_of_two_copies_to_one_target_the_second_is_refused_and_the_first_is_whole(
+    service: BlobService, tmp_path: Path, leases: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = small_vhd(tmp_path / "small.vhd")
+    service.leases = leases
+    begun = number_of_notice(service, image) + 2
+    refused: list[str] = []
+
+    def another(state: str) -> None:
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setenv("XDG_STATE_HOME", str(tmp_path / state))
+            with pytest.raises(RefusedError) as raised:
+                edited(service)
+        refused.append(str(raised.value))
+
+    for machine, says in (("state", "another process of this machine"), ("other", "try again|begun elsewhere")):
+        service.requests.clear()
+        service.meanwhile = begun, partial(another, machine)
+        target = service.add("target", image.stat().st_size)
+        assert edited(service).compared
+        assert target.file.read_bytes() == expected_of(image)
+        assert re.search(says, refused.pop())
+        assert not target.lease
+
+
+def test_of_two_copies_that_begin_at_once_where_no_lease_is_to_be_had_one_is_made(
+    service: BlobService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = small_vhd(tmp_path / "small.vhd")
+    service.leases = False
+    notice = number_of_notice(service, image)
+    done: list[Uploaded] = []
+
+    def another() -> None:
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setenv("XDG_STATE_HOME", str(tmp_path / "other"))
+            done.append(edited(service))
+
+    service.meanwhile = notice, another
+    target = service.add("target", image.stat().st_size)
+    with pytest.raises(RefusedError, match="gets a copy from somebody else"):
+        edited(service)
+    assert done[0].compared
+    assert target.file.read_bytes() == expected_of(image)
+    assert not list((tmp_path / "state").rglob("upload.json"))
+
+
+def test_a_copy_ends_where_it_finds_that_another_was_begun_over_it(service: BlobService, tmp_path: Path) -> None:
+    image = small_vhd(tmp_path / "small.vhd")
+    service.leases = False
+    begun = number_of_notice(service, image) + 2
+    target = service.add("target", image.stat().st_size)
+    theirs = (NOTICE + b"another").ljust(512, b"\0")
+    service.meanwhile = begun, lambda: target.write(target.size - 512, theirs)
+    with pytest.raises(RefusedError, match="somebody else has begun a copy"):
+        edited(service)
+    assert target.read(target.size - 512, 512) == theirs
 
 
 def test_a_target_that_only_takes_writes_is_said_not_to_have_been_compared(

@@ -3,6 +3,9 @@
 - Put Page From URL (x-ms-copy-source): Microsoft, "Put Page From URL" (REST). Azurite answers 501.
 - A managed disk's addresses: a read address serves ranges and the list of pages; a write address, of a disk that waits
   for its upload, takes pages and is not read: "Upload a VHD to Azure or copy a managed disk to another region".
+- Leases: 409 LeaseAlreadyPresent to who asks for one that somebody else has, 412 LeaseIdMissing to a write without it:
+  "Lease Blob". What a disk's write address answers to that is not documented: `leases` says whether it takes any.
+- If-Match of a write: "Specifying conditional headers for Blob service operations".
 - 503 ServerBusy with Retry-After, 500 OperationTimedOut, and no answer: "Common REST API error codes".
 - 403 AuthenticationFailed of a signature that has expired; 409 InvalidBlobType; 416 InvalidRange; 412 ConditionNotMet
   and SourceConditionNotMet: "Blob service error codes".
@@ -23,7 +26,7 @@ from urllib.parse import parse_qs, urlsplit
 from support.azurite import data_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 PAGE = 512
@@ -38,6 +41,7 @@ class Blob:
     pages: set[int] = field(default_factory=set)
     version: int = 1
     kind: str = "PageBlob"
+    lease: str = ""
 
     @property
     def etag(self) -> str:
@@ -68,7 +72,9 @@ class BlobService:
         url: its address.
         requests: each request's method, path without secrets, and what it asks for.
         copies: whether it copies pages from an address.
-        answers_reads_of_write_addresses: False: as a disk that waits for its upload.
+        reads_write_addresses: False: as a disk that waits for its upload.
+        leases: whether its addresses take leases.
+        meanwhile: a request's number, from 1 on, and what is done before it is answered.
         busy: how many of the next requests are answered with 503; `wait`: the seconds that these say to wait.
         cut_at: the number of the request, from 1 on, from which on nothing is answered; 0: never.
     """
@@ -79,6 +85,8 @@ class BlobService:
     requests: list[str] = field(default_factory=list)
     copies: bool = True
     reads_write_addresses: bool = True
+    leases: bool = True
+    meanwhile: tuple[int, Callable[[], object]] | None = None
     busy: int = 0
     wait: int = 1
     cut_at: int = 0
@@ -107,6 +115,7 @@ def blob_service(folder: Path) -> Iterator[BlobService]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # else a body waits 40 ms until its headers were acknowledged
 
         def do_HEAD(self) -> None:
             self._serve()
@@ -127,6 +136,13 @@ def blob_service(folder: Path) -> Iterator[BlobService]:
                 cut = service.cut_at and len(service.requests) >= service.cut_at
                 busy = service.busy > 0
                 service.busy -= busy
+                number, act = service.meanwhile or (0, None)
+                if act and len(service.requests) == number:
+                    service.meanwhile = None
+                else:
+                    act = None
+            if act:
+                act()
             if cut:
                 self.close_connection = True
                 self.connection.close()
@@ -154,6 +170,15 @@ def blob_service(folder: Path) -> Iterator[BlobService]:
             if query["sp"] != "w":
                 self._error(403, "AuthorizationPermissionMismatch")
                 return
+            if query.get("comp") == "lease":
+                self._lease(blob)
+                return
+            if blob.lease and blob.lease != self.headers.get("x-ms-lease-id"):
+                self._error(412, "LeaseIdMissing")
+                return
+            if self.headers.get("If-Match", blob.etag) != blob.etag:
+                self._error(412, "ConditionNotMet")
+                return
             asked = RANGE.fullmatch(self.headers.get("x-ms-range") or self.headers["Range"])
             assert asked is not None
             first, last = int(asked[1]), int(asked[2])
@@ -176,10 +201,21 @@ def blob_service(folder: Path) -> Iterator[BlobService]:
                 blob.write(first, body)
             self._answer(201, {"ETag": blob.etag, "x-ms-blob-sequence-number": "0"})
 
+        def _lease(self, blob: Blob) -> None:
+            wanted: str = self.headers.get("x-ms-proposed-lease-id") or self.headers["x-ms-lease-id"]
+            if not service.leases:
+                self._error(403, "AuthorizationPermissionMismatch")
+            elif blob.lease not in ("", wanted):
+                self._error(409, "LeaseAlreadyPresent")
+            else:
+                blob.lease = "" if self.headers["x-ms-lease-action"] == "release" else wanted
+                self._answer(201, {"ETag": blob.etag, "x-ms-lease-id": wanted})
+
         def _get(self, blob: Blob) -> None:
             known = {
                 "ETag": blob.etag,
                 "x-ms-blob-type": blob.kind,
+                "x-ms-lease-duration": "fixed" if blob.lease else "",
                 "x-ms-creation-time": "Thu, 01 Jan 2026 00:00:00 GMT",
             }
             wanted = self.headers.get("x-ms-range") or self.headers.get("Range")
@@ -236,7 +272,7 @@ def blob_service(folder: Path) -> Iterator[BlobService]:
 
     listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     service = BlobService(f"http://127.0.0.1:{listener.server_address[1]}/", folder)
-    thread = threading.Thread(target=listener.serve_forever, daemon=True)
+    thread = threading.Thread(target=listener.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield service

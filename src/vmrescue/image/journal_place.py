@@ -113,6 +113,6 @@ def locked_file(folder: Path, name: str, path: str) -> Iterator[int]:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield file
     except BlockingIOError as error:
-        raise RefusedError(f"{path} is being repaired by another process of this machine") from error
+        raise RefusedError(f"{path} is being changed by another process of this machine") from error
     finally:
         os.close(file)

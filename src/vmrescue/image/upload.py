@@ -9,6 +9,8 @@ How an unfinished copy is never taken for a disk, and goes on after a cut:
  4. The footer is written last, in one request.
  5. How far 2 came is kept here (`_State`), with the id in the notice and the version of the source: a copy is
     resumed only if both are still the same. What is written twice is the same.
+ 6. Two copies to one target do not mix: see `upload_target`. Where the address takes no lease, the notice is read again
+    before each group of pieces and before the footer, and a copy that finds another's there ends.
 
 The source is only read, each request on the condition that it has not changed.
 """
@@ -97,9 +99,10 @@ def upload(source: str, overlay: Overlay, target: str, resume: bool = False) -> 
     with ExitStack() as opened:
         origin = PageRanges(source)
         opened.callback(origin.close)
-        goal = UploadTarget(target)
+        folder = for_address(address(target))
+        goal = UploadTarget(target, folder)
         opened.callback(goal.close)
-        copy = _Copy(origin, goal, overlay, for_address(address(target)) / STATE)
+        copy = _Copy(origin, goal, overlay, folder / STATE)
         copy.begin(resume)
         try:
             return copy.make()
@@ -126,8 +129,14 @@ class _Copy:
         if resume:
             self._state = self._resumed(known)
             return
-        if known is not None and self._last_sector() == _notice(known.id):
+        there = self._last_sector() or b""
+        if known is not None and there == _notice(known.id):
             raise RefusedError(f"{self._target.path} has an unfinished copy: go on with --resume, or make a new disk")
+        if there.startswith(NOTICE):
+            raise RefusedError(
+                f"{self._target.path} has an unfinished copy, or gets one now, that was begun elsewhere (by another"
+                " machine or user): make a new disk; nothing was written"
+            )
         if self._target.data():
             raise RefusedError(
                 f"{self._target.path} has data already: only a new disk gets a copy; nothing was written"
@@ -135,7 +144,11 @@ class _Copy:
         self._state = _State(str(uuid.uuid4()), self._source.path, self._source.version, self._source.size)
         make_folder(self._file.parent)
         self._keep_state()
-        run(self._target.put(self._source.size - SECTOR, _notice(self._state.id)))
+        try:
+            self._target.claim(self._source.size - SECTOR, _notice(self._state.id))
+        except RefusedError:
+            self._file.unlink()
+            raise
 
     def _check_sizes(self) -> None:
         size, wanted = self._source.size, self._target.size
@@ -157,7 +170,7 @@ class _Copy:
             )
         there = self._last_sector()
         if there == bytes(SECTOR) and not known.done and not self._target.data():  # cut before anything was written
-            run(self._target.put(self._source.size - SECTOR, _notice(known.id)))
+            self._target.claim(self._source.size - SECTOR, _notice(known.id))
         elif there not in (None, _notice(known.id), self._footer):  # the footer: cut when that had been written
             raise RefusedError(f"{self._target.path} is not the unfinished copy that was begun: make a new disk")
         return known
@@ -181,6 +194,7 @@ class _Copy:
             total = sum(length for _, length in pieces) + sum(length for _, length in repaired)
             for number in range(0, len(pieces), TOGETHER):
                 checkpoint()
+                self._must_be_ours()
                 group = pieces[number : number + TOGETHER]
                 self._together(self._piece(*each) for each in group)
                 self._copied += sum(length for _, length in group)
@@ -191,6 +205,7 @@ class _Copy:
             self._put_repaired(repaired)
             now.reach(total, total)
         compared = self._is_what_was_written([*repaired])
+        self._must_be_ours()
         run(self._target.put(end, self._footer))
         compared = self._is_what_was_written([(end, SECTOR)]) and compared
         with naming(self._file):
@@ -198,6 +213,14 @@ class _Copy:
         requests = self._source.traffic.requests + self._target.traffic.requests
         repaired_bytes = sum(length for _, length in repaired)
         return Uploaded(self._source.size, self._copied, self._by_service, repaired_bytes, compared, requests)
+
+    def _must_be_ours(self) -> None:
+        """Raises RefusedError if somebody else has begun a copy to the target since. A lease lets nobody."""
+        there = None if self._target.is_leased else self._last_sector()
+        if there not in (None, _notice(self._state.id), self._footer):
+            raise RefusedError(
+                f"somebody else has begun a copy to {self._target.path} too: this one ends; make a new disk for it"
+            )
 
     async def _piece(self, offset: int, length: int) -> None:
         if self._by_service:

@@ -160,7 +160,9 @@ def _addresses(names: AzureNames) -> Way:
                     az("disk revoke-access", *_in(names), "--name", names.rescued),
                 ),
                 "(It shows what it would change, and asks. Where that is cut, the new disk says that it is not "
-                "finished: the same line with --resume goes on.)",
+                "finished: the same line with --resume goes on. Meanwhile a second copy to that disk is refused: by a "
+                "lease where the address takes one; else on this machine by a lock, and on another one by the notice "
+                "at the disk's end, unless the address only takes writes.)",
             ),
             *_swap(names),
         ),

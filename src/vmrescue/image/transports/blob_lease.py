@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from vmrescue.errors import RefusedError
 from vmrescue.image.journal_place import locked_file
-from vmrescue.image.transports.azure import reason
+from vmrescue.image.transports.azure import reason, will_fail_again
 from vmrescue.image.transports.loop import run, start
 
 if TYPE_CHECKING:
@@ -28,6 +28,10 @@ NAME = "lease"
 ID_LENGTH = 36  # characters of a GUID
 
 
+class NotLeasedError(RefusedError):
+    """The address takes no lease: its signature does not allow that, or it is no blob's."""
+
+
 @contextmanager
 def lease(blob: Any, folder: Path, path: str) -> Iterator[str]:
     """The id of a lease on a blob, released at the end.
@@ -38,7 +42,8 @@ def lease(blob: Any, folder: Path, path: str) -> Iterator[str]:
         path: the blob's name for messages.
 
     Raises:
-        RefusedError: somebody else holds a lease, or the blob may not be written.
+        NotLeasedError: the address takes no lease.
+        RefusedError: somebody else holds a lease, or the service cannot be reached.
     """
     from azure.core.exceptions import AzureError
 
@@ -46,7 +51,8 @@ def lease(blob: Any, folder: Path, path: str) -> Iterator[str]:
         try:
             held = run(blob.acquire_lease(LASTS, own))
         except AzureError as error:
-            _forget_id(folder)
+            if will_fail_again(error):  # else it may be ours, and only the answer was lost
+                _forget_id(folder)
             raise _refusal(blob, path, error) from None
         renewal = start(_renew(held))
         try:
@@ -98,12 +104,13 @@ def _refusal(blob: Any, path: str, error: Exception) -> RefusedError:
     from azure.core.exceptions import AzureError
 
     if getattr(error, "error_code", None) != "LeaseAlreadyPresent":
-        return RefusedError(f"{path} may not be written: {reason(error)}")
+        kind = NotLeasedError if will_fail_again(error) else RefusedError
+        return kind(f"{path} may not be written: {reason(error)}")
     with suppress(AzureError):
         if run(blob.get_blob_properties()).lease.duration == "fixed":
             return RefusedError(
-                f"{path} is under somebody else's lease of a minute at most, as another machine's repair holds it:"
-                " try again when that has ended"
+                f"{path} is under somebody else's lease of a minute at most, as another machine's repair or copy holds"
+                " it: try again when that has ended"
             )
     return RefusedError(
         f"{path} is under somebody else's lease without end, as a VM holds it on its disks, even while it is stopped:"
