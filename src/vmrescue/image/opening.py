@@ -116,7 +116,9 @@ class EditSession:
     ) -> None:
         self.image: ImageStore
         self._writable = writable
+        self._parent_folder = parent_folder
         place = Reference.of(path)
+        self._path = place.shown
         with ExitStack() as undo:
             with parents_in(parent_folder):
                 self.image, interrupted = _open_file(place, writable)
@@ -137,6 +139,13 @@ class EditSession:
             tell(place.shown, self.warnings)
             refuse_risks(self.disk.risks, place.shown)
             undo.pop_all()
+
+    def original(self) -> VirtualDisk:
+        """The disk without the changes, read through what the session has open: nothing comes twice over a network.
+
+        Closing it leaves the session open.
+        """
+        return open_container(Overlay(self.image), self._path, self._parent_folder)
 
     def changed_ranges(self) -> list[tuple[int, int]]:
         """(offset, length) of the bytes of the image file that `commit` would write."""
@@ -234,6 +243,9 @@ class CopySession(EditSession):
             self.warnings = self.disk.warnings
             refuse_risks(self.disk.risks, place.shown)
             undo.pop_all()
+
+    def original(self) -> VirtualDisk:
+        return RawImage(Overlay(self.image))
 
 
 def _stored(signs: Iterable[Sign], disk: Mapped) -> Iterator[Sign]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from vmrescue.device import next_data
+from vmrescue.device import next_data, prefetch
 
 if TYPE_CHECKING:
-    from vmrescue.device import BlockDevice
+    from collections.abc import Iterable
+
+    from vmrescue.device import BlockDevice, Range
 
 CHUNK = 1 << 20
 
@@ -37,6 +39,9 @@ class PendingWrites:
                 part = waiting[max(0, -start) : length - start]
                 whole[max(0, start) : max(0, start) + len(part)] = part
         return bytes(whole)
+
+    def prefetch(self, ranges: Iterable[Range]) -> bool:
+        return prefetch(self._device, ranges)
 
     def next_data(self, offset: int) -> int:
         """The first byte from `offset` on that may be other than zero: see `device.next_data`."""

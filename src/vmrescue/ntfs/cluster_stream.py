@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmrescue.device import prefetch
 from vmrescue.errors import FormatError, RefusedError
 from vmrescue.ntfs.structures.run_list import HOLE
 
@@ -37,6 +38,12 @@ class ClusterStream:
             for position, part in self._pieces(offset, length)
         ]
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def prefetch(self, offset: int, length: int) -> None:
+        """Announces bytes of the stream, as far as there are any: see `device.Far`."""
+        if prefetch(self._pending):
+            pieces = self._pieces(offset, min(length, self.size - offset))
+            prefetch(self._pending, (each for each in pieces if each[0] != HOLE))
 
     def write_at(self, offset: int, data: bytes) -> None:
         """Changes metadata, as part of the current edit. For content, see `write_content`."""

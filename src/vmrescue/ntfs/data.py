@@ -53,6 +53,11 @@ class Stream:
         there = max(0, min(length, self.initialized - offset))
         return self._clusters.read_at(offset, there).ljust(length, b"\0") if there else bytes(length)
 
+    def prefetch(self, offset: int, length: int) -> None:
+        """Announces bytes of the value: see `device.Far`."""
+        if self._clusters is not None:
+            self._clusters.prefetch(offset, length)
+
     def read_all(self) -> bytes:
         """The whole value, of metadata: FormatError if it is larger than the volume. Raises as `read_at` does."""
         if self.size > self._limit:

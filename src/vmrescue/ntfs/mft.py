@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 CHUNK = 1 << 20  # bytes of the table that are read at once
+AHEAD = 8 << 20  # bytes; so many are announced while those before them are read
 
 
 class FileTable:
@@ -123,12 +124,15 @@ class FileTable:
     def written(self) -> Iterator[range]:
         """The numbers of all records, in ranges, except in parts of the image that were never written."""
         size, cluster = self._boot.record_size, self._boot.cluster_size
-        done = 0
+        done = announced = 0
         for run in self.runs:
             at, end = run.vcn * cluster, min(run.next_vcn * cluster, self.count * size)
             shift = run.lcn * cluster - at
             while (at := max(at, self._pending.next_data(at + shift) - shift)) < end:
                 stop = min(at + CHUNK, end)
+                if announced < stop:
+                    announced = at + AHEAD
+                    self._stream.prefetch(at, 2 * AHEAD)
                 if numbers := range(max(done, at // size), -(-stop // size)):
                     yield numbers
                 done, at = numbers.stop, stop

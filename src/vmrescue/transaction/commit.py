@@ -7,6 +7,7 @@ opens it next to write: its journal is hot until libvhdi has seen what was writt
 
 from __future__ import annotations
 
+from contextlib import closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ from vmrescue.windows.bare_hive import disk_or_hive
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from vmrescue.image.copy_format import CopyFormat
     from vmrescue.image.journal_file import Journal
@@ -64,6 +65,12 @@ class EditedImage:
     def disk(self) -> Disk:
         """The disk as it is now, with nothing remembered from before."""
         return disk_or_hive(self.recorder, self.name, self.index)
+
+    @contextmanager
+    def untouched(self) -> Iterator[Disk]:
+        """The disk without the changes."""
+        with closing(self.session.original()) as disk:
+            yield disk_or_hive(disk, self.name, self.index)
 
     @property
     def original_size(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, closing, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from vmrescue.device import prefetch
 from vmrescue.errors import FormatError, RefusedError, RepairFailedError
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from vmrescue.device import Range
     from vmrescue.image import VirtualDisk
+    from vmrescue.image.virtual_disk import Mapped
 
     Reader = Callable[[int, int], bytes]  # (offset, length) of the disk -> its bytes
 
@@ -41,7 +42,8 @@ def compare_committed(image: Reference, expected: VirtualDisk, ranges: Iterable[
     """
     opened = _OPENERS[expected.facts.second_opinion]
     ranges = list(ranges)
-    images, ahead = [image, *map(Reference.of, expected.parents)], ranges if expected.facts.flat else []
+    images, ahead = [image, *map(Reference.of, expected.parents)], _in_file(ranges, expected)
+    prefetch(expected, ranges)  # what is written to a blob is not kept
     with reading(f"committed image {image}", None), opened(images, ahead) as read:
         for offset, length in ranges:
             for start in range(offset, offset + length, CHUNK):
@@ -50,6 +52,15 @@ def compare_committed(image: Reference, expected: VirtualDisk, ranges: Iterable[
                 if read(start, size) != expected.read_at(start, size):
                     what = f"the {size} bytes at {start} of the disk"
                     raise RepairFailedError(f"{image}: {what} are not what was written")
+
+
+def _in_file(ranges: Iterable[Range], disk: VirtualDisk) -> list[Range]:
+    """Where ranges of a disk lie in its file; none where that is not known."""
+    if disk.facts.flat:
+        return list(ranges)
+    if disk.facts.second_opinion is not SecondOpinion.LIBVHDI:
+        return []
+    return [part for each in ranges for part in cast("Mapped", disk).stored(*each)]
 
 
 def compare_copy(copy: Reference, content: str) -> None:

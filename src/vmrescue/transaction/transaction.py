@@ -11,7 +11,7 @@ ones are rolled back.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.checks import Policy
 from vmrescue.checks.rules import CHECKS
-from vmrescue.diagnosis import examine, open_disks
+from vmrescue.diagnosis import examine
 from vmrescue.errors import (
     AfterCommitError,
     RefusedError,
@@ -53,7 +53,7 @@ from vmrescue.windows.signs import signs_of
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator
     from typing import Any
 
     from vmrescue.diagnosis import Diagnosis
@@ -136,6 +136,12 @@ class Transaction:
     def disks(self) -> list[Disk]:
         """The disks as they are now, with nothing remembered from before."""
         return [image.disk() for image in self.images]
+
+    @contextmanager
+    def _untouched(self) -> Iterator[list[Disk]]:
+        """The disks without the changes."""
+        with ExitStack() as opened:
+            yield [opened.enter_context(image.untouched()) for image in self.images]
 
     def _examine(self) -> Diagnosis | VmRescueError:
         """The diagnosis, or why there is none: files can be edited on a disk without a Windows too."""
@@ -228,7 +234,7 @@ class Transaction:
         problems = volume.editor().check()
         if not problems:
             return
-        with open_disks([image.path for image in self.images]) as untouched:
+        with self._untouched() as untouched:
             before = untouched[volume.disk_index].volume(volume.partition.number)
             known = before.editor().check() if before else []
         if damage := damage_in(known):
@@ -341,7 +347,7 @@ class Transaction:
 
         What has a version of its own, which every write changes, needs few: those for a repair that is interrupted.
         """
-        with open_disks([image.path for image in self.images]) as untouched:
+        with self._untouched() as untouched:
             return {
                 image: list(signs_of(image.disk(), untouched[image.index] if image.has_no_version else None))
                 if image.name in applied.written
@@ -353,7 +359,7 @@ class Transaction:
         """Copies of what is edited."""
         groups = by_file(applied.plan.changes).items()
         edited = [file for file, changes in groups if deed_of(changes[:1]).backs_up(changes)]
-        with open_disks([image.path for image in self.images]) as untouched:
+        with self._untouched() as untouched:
             checkpoint()
             try:
                 return back_up(edited, untouched, folder, self.images[0].name)

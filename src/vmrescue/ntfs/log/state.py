@@ -22,6 +22,7 @@ SMALLEST_PAGE = 512
 LARGEST_PAGE = 64 << 10  # a page of memory has no more on any machine that Windows runs on
 EMPTY = b"\xff\xff\xff\xff"
 CHUNK = 1 << 20
+AHEAD = 8 << 20  # bytes; so many are announced while those before them are read
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,8 @@ def empty_log(log: Stream) -> None:
     """Makes the log as on a newly formatted volume: every byte 0xff. Parts that are so already are not written."""
     blank = b"\xff" * CHUNK
     for start in range(0, log.size, CHUNK):
+        if start % AHEAD == 0:
+            log.prefetch(start, 2 * AHEAD)
         part = blank[: min(CHUNK, log.size - start)]
         if log.read_at(start, len(part)) != part:
             log.clusters.write_content(start, memoryview(part))
