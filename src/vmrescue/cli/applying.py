@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from vmrescue.diagnosis import Diagnosis
     from vmrescue.plan import Change, Plan
     from vmrescue.transaction import Receipt, Transaction
-    from vmrescue.transaction.target import Progress
+    from vmrescue.transaction.target import Progress, UploadTo
     from vmrescue.windows import Choice
 
 
@@ -88,7 +88,8 @@ def edit_and_report(
         plan = plan_of(transaction)
         if options.upload and not options.dry_run:
             receipt = _tried(transaction, plan, options, skip_refused)
-            done = upload(transaction, receipt, options, [plan])
+            ask_to_upload([plan], image, options, options.upload)
+            done = transaction.upload(receipt, options.upload, options.backup_dir)
             report(done, options)
             return done
         if not elsewhere or options.dry_run:
@@ -108,13 +109,13 @@ def edit_and_report(
     return done
 
 
-def upload(transaction: Transaction, receipt: Receipt, options: ApplyOptions, plans: Sequence[Plan]) -> Receipt:
-    """Asks, and puts the disk with what was applied to the address that the options name."""
+def ask_to_upload(
+    plans: Sequence[Plan], image: str | Path, options: ApplyOptions, to: UploadTo, unseen: bool = False
+) -> None:
+    """Asks whether a copy of an image, with these changes, is to be put to an address. Otherwise as `ask`."""
     from vmrescue.image.reference import Reference
 
-    assert options.upload is not None
-    ask(plans, f"{Reference.of(options.upload.url)}, a copy of {receipt.image}", options)
-    return transaction.upload(receipt, options.upload, options.backup_dir)
+    ask(plans, f"{Reference.of(to.url)}, a copy of {Reference.of(image)}", options, unseen=unseen)
 
 
 def _tried(transaction: Transaction, plan: Plan, options: ApplyOptions, skip_refused: bool) -> Receipt:

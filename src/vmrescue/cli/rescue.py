@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmrescue.cli.applying import also_written, ask, asks_on_terminal, progress_bar, status_of
+from vmrescue.cli.applying import also_written, ask, ask_to_upload, asks_on_terminal, progress_bar, status_of
 from vmrescue.cli.azure import azure_options
 from vmrescue.cli.completing import steps
 from vmrescue.cli.done import tell
@@ -85,7 +85,6 @@ def command(
     console and the dump settings are put right. What is not due is not touched; what needs an answer that the disk
     does not give is said, and left. Many images (folders, globs, @LIST.txt): as for `repair`.
     """
-    from vmrescue.image.reference import Reference
     from vmrescue.procedure.rescuing import carry_out, must_be_elsewhere, plan_rescue, upload_rescued
     from vmrescue.report.azure import azure_text
     from vmrescue.report.outcome import outcome_text, planned_text
@@ -114,7 +113,7 @@ def command(
         _print(planned, "\n\n".join(map(plan_text, planned.plans)) or "Nothing is due.", options)
         ctx.exit(status_of(planned.after))
     if options.upload:
-        ask(planned.plans, f"{Reference.of(options.upload.url)}, a copy of {Reference.of(image)}", options, unseen=True)
+        ask_to_upload(planned.plans, image, options, options.upload, unseen=True)
         done = upload_rescued(planned, image, rules, list(data_disks), options.upload, options.backup_dir, choice)
         _print(done, outcome_text(done), options)
         ctx.exit(status_of(done.after))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Collection, Iterable
 
+    from vmrescue.transaction import Receipt
     from vmrescue.transaction.target import Made, Progress, UploadTo
 
 
@@ -148,11 +149,8 @@ def carry_out(
     if defragment and made:
         planned = _defragmented(planned, image, made)
     with Transaction(image, data_disks, policy, made=made, choice=choice, run=run) as transaction:
-        for plan in planned.plans or (Plan(transaction.identity, ()),):
-            receipt = transaction.apply(plan)
-        if receipt.written:
-            receipt = transaction.commit(receipt, backup_dir)
-        return replace(planned, image=receipt.image, receipts=(receipt,), after=receipt.after or planned.after)
+        receipt = _applied(planned, transaction)
+        return _done(planned, transaction.commit(receipt, backup_dir) if receipt.written else receipt)
 
 
 def upload_rescued(
@@ -166,10 +164,17 @@ def upload_rescued(
 ) -> Outcome:
     """Puts the image, with what was planned made in it, to a page blob; the image is only read. Raises as `upload`."""
     with Transaction(image, data_disks, policy, writable=False, choice=choice) as transaction:
-        for plan in planned.plans or (Plan(transaction.identity, ()),):
-            receipt = transaction.apply(plan)
-        receipt = transaction.upload(receipt, to, backup_dir)
-        return replace(planned, image=receipt.image, receipts=(receipt,), after=receipt.after or planned.after)
+        return _done(planned, transaction.upload(_applied(planned, transaction), to, backup_dir))
+
+
+def _applied(planned: Outcome, transaction: Transaction) -> Receipt:
+    for plan in planned.plans or (Plan(transaction.identity, ()),):
+        receipt = transaction.apply(plan)
+    return receipt
+
+
+def _done(planned: Outcome, receipt: Receipt) -> Outcome:
+    return replace(planned, image=receipt.image, receipts=(receipt,), after=receipt.after or planned.after)
 
 
 def _defragmented(planned: Outcome, image: str | os.PathLike[str], made: Made) -> Outcome:
