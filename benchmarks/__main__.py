@@ -18,13 +18,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmarks import defrag, peers
+from benchmarks import defrag, peers, remote
 from benchmarks.disks import LISTED, Disk, foreign, own, system_hive
 from benchmarks.measured import Cost, cost, in_turns, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+PARTS = ("disk", "own", "hive", "sizes", "defrag", "remote")
 LEFT = 0, 1  # a command that did its work, and perhaps left findings
 VALUE = r"HKLM\SYSTEM\CurrentControlSet\Control\CrashControl"
 PAGE_FILE = r"\pagefile.sys"
@@ -163,12 +164,12 @@ def main() -> None:
     options.add_argument("--files", type=int, default=100_000, help="small files of the disk")
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--sizes", default="1000,10000,100000", help="files of the disks that show how it grows")
-    options.add_argument("--only", choices=("disk", "own", "hive", "sizes", "defrag"), help="one part of the table")
+    options.add_argument("--only", choices=PARTS, help="one part of the table")
     options.add_argument("--folder", type=Path, help="where disks are made, and found again by a later run")
     given = options.parse_args()
     if missing := [name for name in ("hivexsh", "mkntfs", "ntfs-3g", "sgdisk") if not shutil.which(name)]:
         sys.exit(f"not installed: {', '.join(missing)}")
-    wanted = (given.only,) if given.only else ("disk", "own", "hive", "sizes", "defrag")
+    wanted = (given.only,) if given.only else PARTS
     with work_folder(given.folder) as folder:
         if "disk" in wanted:
             kept = folder / f"{given.files}.vhd"
@@ -188,6 +189,12 @@ def main() -> None:
             for title, ours, copied in defrag.cases(folder):
                 line(title, ours)
                 line("    cp", copied, ours)
+        if "remote" in wanted:
+            print(f"\na scan over a network whose answers are {remote.DELAY * 1000:.0f} ms late ({load()})")
+            print(f"{'':38}" + "".join(f"{head:>10}" for head in ("requests", "depth", "MB", "wall s", "at hand")))
+            for title, found in remote.cases(folder, given.rounds):
+                figures = f"{found.requests:>10}{found.depth:>10}{found.read / 1e6:>10.1f}"
+                print(f"{title:38}{figures}{found.wall:>10.3f}{found.at_hand:>10.3f}", flush=True)
 
 
 if __name__ == "__main__":
