@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 import subprocess
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 ACCOUNT = "devstoreaccount1"
 # the key that Microsoft's documentation gives every emulator
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+MIB = 1 << 20
 PIECE = 4 << 20  # the most that one request may put into a page blob
 
 
@@ -75,6 +77,27 @@ class Azurite:
             expiry=datetime.now(UTC) + timedelta(hours=1),
         )
         return f"http://127.0.0.1:{self.port}/{ACCOUNT}/{self.container}/{name}?{signature}"
+
+
+def blob_sha256(service: Azurite, image: Path) -> str:
+    """Of what the service holds, downloaded with the SDK."""
+    return hashlib.sha256(content(service, image)).hexdigest()
+
+
+def content(service: Azurite, image: Path) -> bytes:
+    """What the service holds, of which only those MiB are downloaded in which anything was written."""
+    blob = service.blob(image.name)
+    found = bytearray(blob.get_blob_properties().size)
+    written = [range((each.start or 0) // MIB, (each.end or 0) // MIB + 1) for each in blob.list_page_ranges()]
+    for at in sorted({number * MIB for numbers in written for number in numbers}):
+        found[at : at + MIB] = blob.download_blob(at, min(MIB, len(found) - at)).readall()
+    return bytes(found)
+
+
+def is_left_alone(service: Azurite, image: Path) -> bool:
+    """Whether nothing of a repair is left on the blob: neither a lease nor a mark."""
+    properties = service.blob(image.name).get_blob_properties()
+    return properties.lease.state == "available" and not properties.metadata
 
 
 def data_of(descriptor: int, size: int) -> Iterator[tuple[int, int]]:
