@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from vmrescue.errors import FormatError
 from vmrescue.readers.opened_disk import UNIT, OpenedDisk
 from vmrescue.readers.packed import LARGEST_UNIT, unpacked
-from vmrescue.readers.stream import DeviceStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,6 +35,8 @@ _NOT_READ = "the disk could not be read everywhere when this E01 image was acqui
 
 def open_ewf(segments: Sequence[BlockDevice], sections: Sequence[bytes]) -> OpenedDisk:
     """The disk in an E01 image, from all its segments and what `check_segment` gave for them. Raises FormatError."""
+    from vmrescue.readers.stream import DeviceStream  # here, because dissect.util is slow to import
+
     disk = bounded_ewf()([DeviceStream(segment, UNIT) for segment in segments])
     if len(disk._segments) != min(len(segments), SEGMENTS_OPEN):
         raise FormatError("E01 image", None, f"{len(segments)} sound segments", f"{len(disk._segments)}")

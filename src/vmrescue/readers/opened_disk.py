@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dissect.util.stream import AlignedStream
-
 from vmrescue.device import check_range
 from vmrescue.errors import FormatError
 from vmrescue.readers.guard import reading
@@ -74,7 +72,9 @@ class Extent:
 
 def joined(extents: Sequence[Extent], warnings: tuple[str, ...] = ()) -> OpenedDisk:
     """The disk made of parts, one after the other."""
-    stream = _Joined(extents)
+    from vmrescue.readers.joined_stream import JoinedStream  # here, because dissect.util is slow to import
+
+    stream = JoinedStream([(extent.size, extent.read_at) for extent in extents], SECTOR)
     return OpenedDisk(stream, stream.size, warnings=warnings, holes=lambda offset: _next_data(extents, offset))
 
 
@@ -99,19 +99,3 @@ def next_block(offset: int, size: int, is_hole: Callable[[int], bool]) -> int:
     while is_hole(block):
         block += 1
     return max(offset, block * size)
-
-
-class _Joined(AlignedStream):  # type: ignore[misc]  # dissect.util has no types
-    def __init__(self, extents: Sequence[Extent]) -> None:
-        super().__init__(size=sum(extent.size for extent in extents), align=SECTOR)
-        self._extents = extents
-
-    def _read(self, offset: int, length: int) -> bytes:
-        parts = []
-        for extent in self._extents:
-            if length > 0 and offset < extent.size:
-                count = min(length, extent.size - offset)
-                parts.append(extent.read_at(offset, count))
-                offset, length = offset + count, length - count
-            offset -= extent.size
-        return b"".join(parts)

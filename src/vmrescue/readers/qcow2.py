@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from dissect.util.stream import AlignedStream
-
 from vmrescue.errors import FormatError, UnsupportedError
-from vmrescue.readers.opened_disk import SECTOR, UNIT, OpenedDisk
-from vmrescue.readers.stream import DeviceStream
+from vmrescue.readers.opened_disk import UNIT, Extent, OpenedDisk, joined
 
 if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
@@ -68,17 +66,15 @@ def backing_of(store: BlockDevice) -> Backing | None:
     return Backing(store.read_at(at, length).decode("utf-8", "surrogateescape"), form)
 
 
-class _Padded(AlignedStream):  # type: ignore[misc]  # dissect.util has no types
-    """The disk below, with zeros behind its end: it may be shorter than the one over it."""
+def _padded(below: OpenedDisk, size: int) -> Any:
+    """The disk below as a stream, with zeros behind its end: it may be shorter than the one over it."""
+    inside = min(below.size, size)
+    parts = [Extent(inside, partial(below.read_at, "backing file")), Extent(size - inside, _zeros)]
+    return joined(parts).stream
 
-    def __init__(self, below: OpenedDisk, size: int) -> None:
-        super().__init__(size=size, align=SECTOR)
-        self._below = below
 
-    def _read(self, offset: int, length: int) -> bytes:
-        inside = max(0, min(length, self._below.size - offset))
-        data = self._below.read_at("backing file", offset, inside) if inside else b""
-        return data.ljust(length, b"\0")
+def _zeros(_: int, length: int) -> bytes:
+    return bytes(length)
 
 
 def open_qcow2(store: BlockDevice, path: str | None, advice: str, below: OpenedDisk | None = None) -> OpenedDisk:
@@ -94,6 +90,8 @@ def open_qcow2(store: BlockDevice, path: str | None, advice: str, below: OpenedD
     """
     from dissect.hypervisor.disk.qcow2 import QCow2
 
+    from vmrescue.readers.stream import DeviceStream
+
     warnings = check_qcow2(store)
     disk = QCow2(DeviceStream(store, UNIT), allow_no_backing_file=True, allow_no_data_file=True)
     if disk.needs_data_file or (disk.needs_backing_file and below is None):
@@ -102,7 +100,7 @@ def open_qcow2(store: BlockDevice, path: str | None, advice: str, below: OpenedD
     if disk.has_subclusters:
         raise UnsupportedError(f"{path} is a QCOW2 with subclusters: {advice}")
     if below is not None:
-        disk.backing_file = _Padded(below, disk.size)  # not in the call above, which would guess its format
+        disk.backing_file = _padded(below, disk.size)  # not in the call above, which would guess its format
     stream = disk.open()
 
     known = range(0)  # the last hole of its own

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError, UnsupportedError
 from vmrescue.readers.opened_disk import UNIT, OpenedDisk, next_block
-from vmrescue.readers.stream import DeviceStream
 
 if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
@@ -32,6 +31,8 @@ _SIZE_AT, _BLOCK_SIZE_AT, _EXTRA_AT, _BLOCKS_AT = 0x170, 0x178, 0x17C, 0x180
 def open_vdi(store: BlockDevice, path: str | None) -> OpenedDisk:
     """The disk in a VDI. `path` is for messages. Raises FormatError and UnsupportedError, as `check_vdi`."""
     from dissect.hypervisor.disk.vdi import VDI
+
+    from vmrescue.readers.stream import DeviceStream
 
     block_size, warnings = check_vdi(store, path)
     disk = VDI(DeviceStream(store, UNIT))

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from vmrescue.errors import FormatError
 from vmrescue.readers.opened_disk import SECTOR, UNIT, Extent, next_block
 from vmrescue.readers.packed import LARGEST_UNIT, unpacked
-from vmrescue.readers.stream import DeviceStream
 
 if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
@@ -26,6 +25,8 @@ MOST_GRAINS = 1 << 16  # most grains of a grain table; VMware makes 512 or 4096
 
 def sparse_extent(store: BlockDevice) -> Extent:
     """The part of a disk in a sparse extent. Raises FormatError."""
+    from vmrescue.readers.stream import DeviceStream  # here, because dissect.util is slow to import
+
     disk = bounded_sparse_disk()(DeviceStream(store, UNIT))
     grain = int(disk.header.grain_size) * SECTOR
     grains = -(-disk.size // grain)
