@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 from azure.storage.blob import BlobLeaseClient
 
 import vmrescue
-from support.azurite import blob_sha256, is_left_alone
+from support.azurite import blob_sha256, content, is_left_alone
 from support.clock import stop_the_clock
 from support.command import output_of
 from support.command import vmrescue as command
@@ -19,6 +20,7 @@ from support.machine import run
 from vmrescue.disk import EditSession, journal_folder, open_disk, pending
 from vmrescue.errors import ReadError, RefusedError
 from vmrescue.image.transports.azure import MARK
+from vmrescue.image.upload import upload
 from vmrescue.transaction import take_back
 
 if TYPE_CHECKING:
@@ -100,6 +102,29 @@ def test_the_id_of_a_lease_is_not_written_through_a_link(service: Azurite, image
         vmrescue.repair(url)
     assert precious.read_text() == "mine"
     assert is_left_alone(service, image)
+
+
+def test_a_copy_is_put_to_a_page_blob_under_a_lease(
+    service: Azurite, tmp_path: Path, account: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vmrescue.image.transports.attempts.PAUSES", ())  # the emulator does not copy, and says 500
+    image, target = tmp_path / f"{tmp_path.name}.raw", tmp_path / f"{tmp_path.name}.copy"
+    image.write_bytes(os.urandom(MIB))
+    service.upload(image)
+    service.blob(target.name).create_page_blob(MIB)
+    source, there = service.sas_url(image.name), service.sas_url(target.name, write=True)
+    with EditSession(source, writable=False) as session:
+        session.disk.write_at(5000, b"new")
+        held = service.blob(target.name).acquire_lease(15)
+        with pytest.raises(RefusedError, match="lease of a minute at most"):
+            upload(source, session.overlay, there)
+        assert content(service, target) == bytes(MIB)
+        held.release()
+        assert upload(source, session.overlay, there).compared
+    expected = bytearray(image.read_bytes())
+    expected[5000:5003] = b"new"
+    assert content(service, target) == expected
+    assert is_left_alone(service, target)
 
 
 def test_what_is_no_page_blob_is_refused(service: Azurite, image: Path, url: str) -> None:

@@ -1,6 +1,6 @@
 """A small blob service of the tests' own, for what Azurite lacks: it plays these of Azure's documented answers.
 
-- Put Page From URL (x-ms-copy-source): Microsoft, "Put Page From URL" (REST). Azurite answers 501.
+- Put Page From URL (x-ms-copy-source): Microsoft, "Put Page From URL" (REST). Azurite answers 500.
 - A managed disk's addresses: a read address serves ranges and the list of pages; a write address, of a disk that waits
   for its upload, takes pages and is not read: "Upload a VHD to Azure or copy a managed disk to another region".
 - Leases: 409 LeaseAlreadyPresent to who asks for one that somebody else has, 412 LeaseIdMissing to a write without it:

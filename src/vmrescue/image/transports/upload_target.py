@@ -30,7 +30,7 @@ MOST = 4 << 20  # bytes that one request writes
 NOT_READ = (403, 404, 405, 409)  # statuses of an address that only takes writes
 BAD_REQUEST, CHANGED = 400, 412  # a condition that is not understood, or not met
 LOCK = "lock"  # the file that is locked where the address takes no lease
-NOT_COPIED = (400, 401, 403, 404, 405, 409, 501)  # of a service that does not copy from the source's address
+NOT_COPIED = (400, 401, 403, 404, 405, 409, 500, 501)  # of a service that does not copy from the source's address
 
 
 class PageRanges:
