@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from vmrescue.errors import RefusedError
 from vmrescue.image.journal_place import locked_file
+from vmrescue.image.transports.attempts import attempts, status_of
 from vmrescue.image.transports.azure import reason, will_fail_again
 from vmrescue.image.transports.loop import run, start
 
@@ -49,7 +50,7 @@ def lease(blob: Any, folder: Path, path: str) -> Iterator[str]:
 
     with _own_id(folder, path) as own:
         try:
-            held = run(blob.acquire_lease(LASTS, own))
+            held = run(attempts(lambda: blob.acquire_lease(LASTS, own), will_fail_again))
         except AzureError as error:
             if will_fail_again(error):  # else it may be ours, and only the answer was lost
                 _forget_id(folder)
@@ -104,7 +105,7 @@ def _refusal(blob: Any, path: str, error: Exception) -> RefusedError:
     from azure.core.exceptions import AzureError
 
     if getattr(error, "error_code", None) != "LeaseAlreadyPresent":
-        kind = NotLeasedError if will_fail_again(error) else RefusedError
+        kind = NotLeasedError if status_of(error) else RefusedError  # without a status there was no answer
         return kind(f"{path} may not be written: {reason(error)}")
     with suppress(AzureError):
         if run(blob.get_blob_properties()).lease.duration == "fixed":
