@@ -4,8 +4,8 @@ Two things cost time: that an answer is waited for, and that its bytes come. So 
 asking for where they come sooner than another request is answered. All decisions about that are made here, by the
 figures below; only who reads knows how many requests one after another it would take without.
 
-Source of the rate: Microsoft, "Scalability and performance targets for Blob storage": a page blob serves 60 MiB each
-second, and 500 requests. The time for an answer is that between two places of a continent.
+Source of the rate: Microsoft, "Scalability and performance targets for Blob storage": a page blob serves up to 60 MiB
+each second, and up to 500 requests. The time for an answer is that between two places of a continent.
 """
 
 from __future__ import annotations
