@@ -14,6 +14,6 @@ import sys
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
-TESTS = str(PROJECT / "tests")
-if TESTS not in sys.path:  # the tests' helpers make the volumes, hives and disks that are changed here
-    sys.path.append(TESTS)
+for _folder in ("tests", "images"):  # their helpers make the volumes, hives, disks and programs that are changed here
+    if str(PROJECT / _folder) not in sys.path:
+        sys.path.append(str(PROJECT / _folder))

@@ -6,6 +6,7 @@ start types and groups as healthy Windows 10 and Server 2019 have them (`docs/bo
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -119,7 +120,7 @@ TABLES = {f"{SYSTEM32}/{name}": name.encode() * 64 for name in ("C_1252.NLS", "C
     "Windows/INF/errata.inf": b"[Version]\r\n",
     "Windows/apppatch/drvmain.sdb": struct.pack("<II4s", 3, 1, b"sdbf"),
 }
-WIM = b"MSWIM\0\0\0" + struct.pack("<II", 208, 0x10D00)  # the beginning of a WIM's header
+WIM_SIZE, WIM_HEADER, WIM_ENTRY, IS_IMAGE = 4096, 208, 50, 2
 RECOVERY = "Recovery/WindowsRE"
 CODE_PAGES = {"ACP": "1252", "OEMCP": "437"}
 
@@ -135,8 +136,27 @@ def files(uefi: bool) -> dict[str, bytes]:
         made[f"{SYSTEM32}/{name}"] = made[f"{SYSTEM32}/Boot/{name}"] = stub(name, BOOT_APPLICATION)
     made["Windows/Boot/EFI/bootmgfw.efi"] = boot_manager(uefi=True)
     made["Windows/Boot/PCAT/bootmgr"] = boot_manager(uefi=False)
-    made |= {f"{RECOVERY}/Winre.wim": WIM.ljust(4096, b"\x5a"), f"{RECOVERY}/boot.sdi": b"$SDI0001".ljust(4096, b"\0")}
+    made |= {f"{RECOVERY}/Winre.wim": wim(), f"{RECOVERY}/boot.sdi": b"$SDI0001".ljust(4096, b"\0")}
     return made | TABLES
+
+
+def wim(size: int = WIM_SIZE) -> bytes:
+    """A WIM with one image, which a start from it takes: header, table and XML are right, and the image holds nothing.
+
+    Source: Microsoft, "Windows Imaging File Format (WIM)".
+    """
+    xml = '<WIM><IMAGE INDEX="1"><NAME>Windows RE</NAME></IMAGE></WIM>'.encode("utf-16")
+    image = b"\x5a" * (size - WIM_HEADER - WIM_ENTRY - len(xml))
+    at_image, at_table, at_xml = WIM_HEADER, WIM_HEADER + len(image), size - len(xml)
+    metadata = _part(at_image, len(image), IS_IMAGE)
+    table = metadata + struct.pack("<HI20s", 1, 1, hashlib.sha1(image).digest())
+    header = struct.pack("<8sIIII16sHHI", b"MSWIM\0\0\0", WIM_HEADER, 0x10D00, 0, 0, b"vmrescue's stub ", 1, 1, 1)
+    parts = _part(at_table, len(table), IS_IMAGE) + _part(at_xml, len(xml), IS_IMAGE) + metadata
+    return (header + parts + struct.pack("<I", 1)).ljust(WIM_HEADER, b"\0") + image + table + xml
+
+
+def _part(at: int, size: int, flags: int) -> bytes:
+    return struct.pack("<7sBQQ", size.to_bytes(7, "little"), flags, at, size)
 
 
 def boot_manager(uefi: bool) -> bytes:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import boot_path
 from boot_data import Place, boot_store
-from boot_path import DRIVERS, RECOVERY, SYSTEM32, WIM, boot_manager, file_of, write_master_code, write_volume_code
+from boot_path import DRIVERS, RECOVERY, SYSTEM32, boot_manager, file_of, wim, write_master_code, write_volume_code
 from build import DISK_GUID, MIB, SIGNATURE, TEMPORARY_DISK, fill_esp, hive_of, mounted, run, starts_at
 from registry_text import reg_text
 from windows_data import default, sam, security, software, system
@@ -177,7 +177,7 @@ def _write(root: Path, files: dict[str, bytes]) -> None:
 
 def _recovery() -> dict[str, bytes]:
     return {
-        f"{RECOVERY}/Winre.wim": WIM.ljust(4096, b"\x5a"),
+        f"{RECOVERY}/Winre.wim": wim(),
         f"{RECOVERY}/boot.sdi": b"$SDI0001".ljust(4096, b"\0"),
     }
 

@@ -44,6 +44,7 @@ ASK_NOTHING = {
         "qemu-nbd",
     ),
     *("mkntfs", "mkfs.vfat", "mkfs.ext4", "mcopy", "mmd", "mdel", "ntfscp", "ntfswipe", "ewfacquire", "nbdkit"),
+    "wimlib-imagex",
 }
 # Found where the test of what they judge is.
 ELSEWHERE = {

@@ -19,6 +19,7 @@ from fuzz.rooms import (
     tables,
     vhdx,
     whole,
+    wims,
 )
 
 PARSERS = {
@@ -38,6 +39,7 @@ PARSERS = {
         scripts,
         plans,
         programs,
+        wims,
         journals,
         nbd,
     )

@@ -5,7 +5,11 @@ VMRESCUE_CAMPAIGN multiplies the number of inputs; ``python -m fuzz`` runs longe
 
 from __future__ import annotations
 
+import os
 import secrets
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -20,6 +24,7 @@ from support.campaign import TIMES
 from support.machine import missing
 from vmrescue.errors import VmRescueError
 
+PROJECT = Path(__file__).parents[2]
 SEED = 9
 # inputs from the fixed seed; fresh ones are a third of that. Chosen so that all together take less than two minutes.
 COUNTS = {
@@ -47,6 +52,7 @@ COUNTS = {
     "runbook": 150,
     "program": 400,
     "file-version": 400,
+    "wim": 400,
 }
 
 
@@ -57,6 +63,16 @@ def test_the_files_to_start_from_are_read_without_a_refusal(name: str) -> None:
     kinds = {seed.name: try_input(PARSERS[name].run, seed.data).kind for seed in seeds}
 
     assert set(kinds.values()) == {"accepted"}, kinds
+
+
+def test_a_campaign_finds_what_its_rooms_import_without_pytest() -> None:
+    """Which has more folders in its path than a person's Python."""
+    rooms = "import fuzz, stub_pe, boot_path, support.machine"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+    done = subprocess.run([sys.executable, "-c", rooms], cwd=PROJECT, env=environment, capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("name", PARSERS)

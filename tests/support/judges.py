@@ -143,6 +143,7 @@ JUDGES = {
             fetched,
         ),
         Judge("ntfs", f"{FETCHED}linux-image-cloud-amd64", "the same, by the newer driver of Linux 7.1", fetched),
+        Judge("wimlib-imagex", "wimtools", "makes WIMs, and says what is in one"),
         Judge("regtree", "registry-tools", "every key and value of a plain hive, as Samba reads it"),
         Judge("chkreg.exe", f"{OWN}VMRESCUE_CHKREG", "whether Microsoft finds a hive sound", of_the_users),
         Judge("azurite-blob", f"{NPM}azurite@3", "plays Azure's blob storage"),

@@ -13,7 +13,7 @@ from vmrescue.bcd.objects import Application
 from vmrescue.errors import NotFoundError
 from vmrescue.rehearsal import endings
 from vmrescue.rehearsal.about import BadFile, LostDevice, LostObject
-from vmrescue.rehearsal.files import FaultKind, fault_of_file
+from vmrescue.rehearsal.files import FaultKind, fault_of_file, fault_of_wim
 from vmrescue.rehearsal.firmware import places_without_type
 from vmrescue.rehearsal.stage import Fact, odd, stop, unknown
 from vmrescue.rehearsal.way import BOOT_SEQUENCE, DEFAULT, DEVICE, DISPLAY_ORDER, OS_DEVICE, PATH, SYSTEM_ROOT
@@ -204,11 +204,11 @@ def _ramdisk(way: Way, entry: BcdObject, volume: Volume | None, path: str) -> It
     if volume is None:
         return
     what = f"ramdisk of {entry.identifier}: {path} on {volume}"
-    size = volume.files.size_of(path)
+    size, fault = volume.files.size_of(path), fault_of_wim(volume, path.strip("\\"))
     if size is None:
         yield stop(what, "the file is not there", endings.NO_LOADER)
     else:
-        yield odd(what, f"the start leads into a disk in memory, of {size} bytes")
+        yield odd(what, f"the start leads into a disk in memory, of {size} bytes{f'; {fault.said}' if fault else ''}")
 
 
 def _options(way: Way, entry: BcdObject) -> Iterator[Fact]:
@@ -239,9 +239,15 @@ def _recovery(way: Way, entry: BcdObject) -> Iterator[Fact]:
                 LostDevice(found.guid, DEVICE, place.device, ()),
             )
         elif place.volume is not None and place.ramdisk is not None:
-            size = place.volume.files.size_of(place.ramdisk) if place.volume.readable else None
-            said = f"{place.ramdisk} on {place.volume}"
-            if size is None:
-                yield odd("recovery", f"after two starts that fail: {said}, which is not there")
-            else:
-                yield Fact("recovery", f"after two starts that fail: {said}, {size} bytes")
+            yield _recovery_image(place.volume, place.ramdisk)
+
+
+def _recovery_image(volume: Volume, path: str) -> Fact:
+    what, said = "recovery", f"after two starts that fail: {path} on {volume}"
+    if not volume.readable:
+        return unknown(what, f"{said}, which cannot be read")
+    size = volume.files.size_of(path)
+    if size is None:
+        return odd(what, f"{said}, which is not there")
+    fault = fault_of_wim(volume, path.strip("\\"))
+    return odd(what, f"{said}, {size} bytes; {fault.said}") if fault else Fact(what, f"{said}, {size} bytes")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError, NotFoundError, UnsupportedError, UsageError
 from vmrescue.rehearsal.pe import FIRST, HEAD, read_program
+from vmrescue.rehearsal.wim import HEADER, read_wim
 
 if TYPE_CHECKING:
     from vmrescue.volumes.disk import Volume
@@ -22,6 +23,8 @@ class FaultKind(StrEnum):
     NO_PROGRAM = "no program"
     CUT = "cut"
     MACHINE = "machine"
+    NO_WIM = "no WIM"
+    NO_IMAGE = "no image"
     UNKNOWN = "unknown"
 
 
@@ -78,6 +81,27 @@ def _fault_of_program(head: bytes, size: int, machine: str | None) -> Fault | No
         return Fault(FaultKind.CUT, f"it has {size} bytes, and its headers say {found.end}")
     if machine and found.machine != machine:
         return Fault(FaultKind.MACHINE, f"it is a program for {found.machine}, not for {machine}")
+    return None
+
+
+def fault_of_wim(volume: Volume, path: str) -> Fault | None:
+    """What is wrong with the file of a disk in memory; None where nothing is, as far as its header tells.
+
+    Of a file that is no WIM by its name only what would be wrong with any.
+    """
+    fault = fault_of_file(volume, path, program=False)
+    if fault or not path.lower().endswith(".wim"):
+        return fault
+    size, head = volume.files.head(path, HEADER.size)
+    try:
+        found = read_wim(head)
+    except FormatError as error:
+        return Fault(FaultKind.NO_WIM, str(error))
+    if found.end > size:
+        return Fault(FaultKind.CUT, f"it has {size} bytes, and its header says {found.end}")
+    if not 0 < found.started <= found.images:
+        said = f"image {found.started} is" if found.started else "none is"
+        return Fault(FaultKind.NO_IMAGE, f"of its {found.images} images {said} marked to be started")
     return None
 
 
