@@ -15,6 +15,7 @@ import tempfile
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,8 @@ MIB = 1 << 20
 HERE = Path(__file__).parent
 FREE_WHEN_FULL = 200 * MIB  # less than the 300 MB that the procedure asks for
 PAGE_FILE = 32 * MIB
+MADE = datetime(2026, 11, 22, tzinfo=UTC)  # so that a hive is the same each time it is made
+SECTOR, SERIAL_AT, SERIAL = 512, 0x48, bytes.fromhex("1122334455667788")
 
 SIGNATURE = 0x5A3C17E9
 DISK_GUID = uuid.UUID("6f0d6a51-3b77-4e0c-9a53-2d1f0c5b8e01")
@@ -78,7 +81,7 @@ def hive_of(name: str, text: str) -> bytes:
     """A hive with what stands in a .reg document."""
     with tempfile.TemporaryDirectory() as folder:
         hive, document = Path(folder) / name, Path(folder) / "keys.reg"
-        hive.write_bytes(Hive.create(name).to_bytes())
+        hive.write_bytes(Hive.create(name, clock=lambda: MADE).to_bytes())
         document.write_text(text)
         run("hivexregedit", "--merge", hive, document)
         return hive.read_bytes()
@@ -129,7 +132,17 @@ def make_volume(folder: Path, name: str, part: Part) -> Path:
     with volume.open("wb") as stream:
         stream.truncate(part.size * MIB)
     run(*part.formatter, volume)
+    if part.formatter[0] == "mkntfs":
+        set_serial(volume)
     return volume
+
+
+def set_serial(volume: Path) -> None:
+    """The serial number of an NTFS volume, which mkntfs draws, so that its boot sector is the same each time."""
+    with volume.open("r+b") as stream:
+        for place in (0, -SECTOR):  # the boot sector, and its copy
+            stream.seek(place + SERIAL_AT, 0 if place >= 0 else 2)
+            stream.write(SERIAL)
 
 
 def insert(disk: Path, volume: Path, part: Part) -> None:

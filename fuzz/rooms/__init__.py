@@ -6,6 +6,7 @@ from fuzz.rooms import (
     boot_store,
     containers,
     fat,
+    faults,
     foreign,
     hives,
     journals,
@@ -42,6 +43,7 @@ PARSERS = {
         wims,
         journals,
         nbd,
+        faults,
     )
     for parser in room.PARSERS
 }

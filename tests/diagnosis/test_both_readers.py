@@ -13,6 +13,7 @@ import pytest
 
 from support.campaign import whole
 from support.fault import load, names
+from support.fault_play import make
 from support.images import sample
 from support.machine import need_root
 from vmrescue.diagnosis import diagnose
@@ -50,4 +51,4 @@ def test_of_a_sample(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("name", names() if whole("VMRESCUE_FAULTS_BOTH") else names()[::16])
 def test_of_a_fault(name: str, quick_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     need_root()
-    must_be_alike(load(name).make(quick_folder), monkeypatch)
+    must_be_alike(make(load(name), quick_folder), monkeypatch)

@@ -1,6 +1,8 @@
 """Plays the faults of this folder, and prints a table: ``python -m tests.faults [NAME ...]``.
 
-With ``--keep FOLDER NAME`` the disk is only made, and left there. Needs root, as the tests do.
+With ``--update`` the recordings (`expect.json`, `expect.txt`) are made anew, to be reviewed as a difference of git; a
+play that is not as the recipe expects by hand is told, and not recorded. With ``--keep FOLDER NAME`` the disk is only
+made, and left there. Needs root, as the tests do.
 """
 
 from __future__ import annotations
@@ -10,43 +12,69 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "images")]  # as pyproject.toml tells pytest
 
-from support.fault import Fault, load, names  # noqa: E402
+from support.fault import load, names  # noqa: E402
+from support.fault_play import keep, make, must_be_as_recorded, play, rescue  # noqa: E402
+from vmrescue.errors import FormatError  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from support.fault import Fault
+
+    Deed = Callable[[Fault, Path], str]
 
 
-def played(fault: Fault, rescue: bool) -> str:
-    """An empty text, or what differs from what the recipe expects."""
+def compared(fault: Fault, folder: Path) -> str:
+    """Plays it, and holds it to its recipe and to its recordings."""
+    must_be_as_recorded(fault, play(fault, folder))
+    return "holds"
+
+
+def updated(fault: Fault, folder: Path) -> str:
+    """Plays it, holds it to its recipe, and records it."""
+    return "recorded" if keep(fault, play(fault, folder)) else "as before"
+
+
+def rescued(fault: Fault, folder: Path) -> str:
+    rescue(fault, folder)
+    return "holds"
+
+
+def done(deed: Deed, fault: Fault) -> tuple[str, str]:
+    """What came of it, and what differs."""
     with tempfile.TemporaryDirectory(prefix="vmrescue-fault-") as folder:
         try:
-            fault.rescue(Path(folder)) if rescue else fault.play(Path(folder))
-        except AssertionError as error:
-            return str(error) or "an assertion does not hold"
-    return ""
+            return deed(fault, Path(folder)), ""
+        except (AssertionError, FormatError) as error:  # a file that is not read says so by its name
+            return "differs", str(error) or "an assertion does not hold"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME")
-    parser.add_argument("--keep", type=Path)
-    parser.add_argument("--rescue", action="store_true", help="rescue each disk instead of repairing it")
+    deeds = parser.add_mutually_exclusive_group()
+    deeds.add_argument("--keep", type=Path, metavar="FOLDER", help="only make the disk, in this folder")
+    deeds.add_argument("--rescue", action="store_true", help="rescue each disk instead of repairing it")
+    deeds.add_argument("--update", action="store_true", help="write expect.json and expect.txt anew")
     chosen = parser.parse_args()
     wanted = chosen.names or names()
+    if unknown := set(wanted) - set(names()):
+        parser.error(f"there is no fault {min(unknown)}")
     if chosen.keep:
-        print(load(wanted[0]).make(chosen.keep))
+        print(make(load(wanted[0]), chosen.keep))
         return 0
+    deed = updated if chosen.update else rescued if chosen.rescue else compared
     failed = 0
     for name in wanted:
         began = time.monotonic()
-        fault = load(name)
-        differs = played(fault, chosen.rescue)
+        word, differs = done(deed, load(name))
         failed += bool(differs)
-        print(
-            f"{'differs' if differs else 'holds':8} {time.monotonic() - began:5.1f} s  {name}: {fault.recipe['title']}",
-            flush=True,
-        )
+        print(f"{word:9} {time.monotonic() - began:5.1f} s  {name}", flush=True)
         if differs:
             print(differs)
     print(f"{len(wanted) - failed} of {len(wanted)} hold")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.campaign import whole
-from support.fault import FAULTS, load, names
-from support.fault_page import page
+from support.fault import load, names
+from support.fault_play import must_be_as_recorded, play, rescue
 from support.machine import need_root
 
 if TYPE_CHECKING:
@@ -21,19 +21,14 @@ RESCUE_ALL = whole("VMRESCUE_RESCUE_ALL")  # by hand: every fault, not each twel
 @pytest.mark.parametrize("name", names())
 def test_is_found_mended_and_undone(name: str, quick_folder: Path) -> None:
     need_root()
-    load(name).play(quick_folder)
+    fault = load(name)
+
+    played = play(fault, quick_folder)
+
+    must_be_as_recorded(fault, played)
 
 
 @pytest.mark.parametrize("name", names() if RESCUE_ALL else [*names()[::12], *IN_TWO_ROUNDS])
 def test_is_rescued_in_one_go(name: str, quick_folder: Path) -> None:
     need_root()
-    load(name).rescue(quick_folder)
-
-
-def test_the_page_is_made_of_the_recipes() -> None:
-    assert (FAULTS.parents[1] / "docs/faults.md").read_text(encoding="utf-8") == page()
-
-
-def test_each_names_where_it_comes_from() -> None:
-    without = [name for name in names() if not load(name).recipe["source"].startswith("https://")]
-    assert not without
+    rescue(load(name), quick_folder)

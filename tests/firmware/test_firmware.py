@@ -34,9 +34,9 @@ MANAGERS = ["bootx64.efi", "bootmgfw.efi"]
 
 def broken(fault: Fault, folder: Path) -> Path:
     """The fault's disk, raw, with programs that a firmware can start."""
-    made = FaultDisk.copy_of(fault.recipe["disk"], folder)
+    made = FaultDisk.copy_of(fault.recipe.disk, folder)
     give_programs(made)
-    made.make(fault.recipe.get("make", []))
+    made.make(fault.recipe.make)
     return made.path
 
 
@@ -45,12 +45,13 @@ def repaired(fault: Fault, image: Path) -> None:
     if fault.name in HEALTHY:
         done = vmrescue("expand", image, "--size", "1G", "--yes")
     else:
-        done = vmrescue("repair", image, "--yes", *fault.recipe.get("repair", {}).get("options", []))
+        assert fault.recipe.repair is not None
+        done = vmrescue("repair", image, "--yes", *fault.recipe.repair.options)
     assert done.returncode in (0, 1), done.stderr
 
 
 def ends_at_firmware(fault: Fault) -> bool:
-    return str(fault.recipe["expect"].get("stop", "")).startswith("firmware")
+    return fault.recipe.expect.stop.startswith("firmware")
 
 
 @pytest.mark.parametrize("name", BIOS)

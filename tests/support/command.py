@@ -36,6 +36,13 @@ def vmrescue(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess
     return subprocess.CompletedProcess(list(map(str, arguments)), status, *texts)
 
 
+def said_by(*arguments: object) -> tuple[int, str]:
+    """Runs it and returns its exit status and what it printed: both streams as one, as on a terminal."""
+    with tempfile.TemporaryFile() as said, open(os.devnull, "rb") as nothing:
+        status = run_in([nothing.fileno(), said.fileno(), said.fileno()], arguments, dict(os.environ))
+        return status, _text(said.fileno())
+
+
 def run_in(streams: list[int], arguments: Sequence[object], environment: dict[str, str]) -> int:
     """Runs it with these streams in a fork of the server; its exit status."""
     words = list(map(str, arguments))

@@ -9,33 +9,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from support.images import fingerprint
+from support.judges import SOUND, UNSOUND
 from support.machine import need_tool
 from support.machine_disk import loop_device
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from support.judges import Verdict
+
 SECTOR = 512
-SOUND, UNSOUND = "sound", "not sound"
 HIVES = ("SYSTEM", "SOFTWARE")
 STORES = ("Boot/BCD", "EFI/Microsoft/Boot/BCD")
 
 
-def verdicts(image: Path) -> dict[str, str]:
+def verdicts(image: Path) -> dict[str, Verdict]:
     """Each judge with its verdict, ``sound`` or ``not sound``; of what it cannot look at, none."""
     with tempfile.TemporaryDirectory(prefix="vmrescue-judged-") as folder:
         raw = Path(folder) / "disk"
         if image.suffix == ".raw":
-            raw.symlink_to(image)
+            raw.symlink_to(image.absolute())
         else:
             _answer("qemu-img", "convert", "-O", "raw", str(image), str(raw))
         return dict(_verdicts(raw))
 
 
-_known: dict[str, list[tuple[str, str]]] = {}  # what was said of a volume, by its fingerprint
+_known: dict[str, list[tuple[str, Verdict]]] = {}  # what was said of a volume, by its fingerprint
 
 
-def _verdicts(raw: Path) -> Iterator[tuple[str, str]]:
+def _verdicts(raw: Path) -> Iterator[tuple[str, Verdict]]:
     table = _answer("sfdisk", "--json", str(raw))
     parts = json.loads(table[table.index("{") :])["partitiontable"] if table else {}  # warnings come first
     if not parts.get("partitions"):  # a bare volume
@@ -50,7 +52,7 @@ def _verdicts(raw: Path) -> Iterator[tuple[str, str]]:
             yield f"{judge} of volume {number}", verdict
 
 
-def _of_part(raw: Path, start: int, size: int) -> list[tuple[str, str]]:
+def _of_part(raw: Path, start: int, size: int) -> list[tuple[str, Verdict]]:
     """Of a volume that was seen before, to the byte, what was said then: most faults and repairs change one of two."""
     key = fingerprint(raw, start, start + size)
     if key not in _known:
@@ -59,7 +61,7 @@ def _of_part(raw: Path, start: int, size: int) -> list[tuple[str, str]]:
     return _known[key]
 
 
-def _of_volume(device: str) -> Iterator[tuple[str, str]]:
+def _of_volume(device: str) -> Iterator[tuple[str, Verdict]]:
     kind = (_answer("blkid", "-o", "value", "-s", "TYPE", "-p", device) or "").strip()
     if kind == "ntfs":
         yield "ntfsfix", SOUND if _answer("ntfsfix", "--no-action", device) is not None else UNSOUND
@@ -72,7 +74,7 @@ def _of_volume(device: str) -> Iterator[tuple[str, str]]:
         yield from _of_hives({STORES[1]: _content("mtype", "-i", device, f"::/{STORES[1]}")})
 
 
-def _of_hives(contents: dict[str, bytes | None]) -> Iterator[tuple[str, str]]:
+def _of_hives(contents: dict[str, bytes | None]) -> Iterator[tuple[str, Verdict]]:
     for path, content in contents.items():
         if content:
             with tempfile.NamedTemporaryFile() as file:

@@ -1,159 +1,160 @@
-"""A fault of `tests/faults/`: its disk, what a diagnosis is to find in it, and how a repair is to end."""
+"""A fault of `tests/faults/`: what stands in its folder, read strictly. How it is played: `support.fault_play`.
+
+`fault.toml` is written by hand: how the disk is made, where the start must end, what a diagnosis must find, how a
+repair must end. `source.md` says where that comes from. `expect.json` and `expect.txt` are recordings of a play: they
+may say more than the recipe, and nothing else.
+"""
 
 from __future__ import annotations
 
-import json
 import tomllib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from support.command import vmrescue
-from support.disk_judges import verdicts
-from support.fault_disk import FaultDisk
-from support.images import fingerprint
-from support.machine import run
+from support.fault_record import Record, Status
+from support.fault_source import Source
+from support.strict import read
+from vmrescue.errors import FormatError
 
 if TYPE_CHECKING:
-    import subprocess
+    from collections.abc import Iterator
+
+    from support.fault_record import Diagnosis
 
 FAULTS = Path(__file__).parent.parent / "faults"
-RECIPE = "fault.toml"
-FORMATS = {
-    "vhd": ("vpc", "subformat=fixed,force_size=on"),
-    "vhdx": ("vhdx", "subformat=dynamic"),
-    "qcow2": ("qcow2", "compat=1.1"),
-}
-MOST_SHOWN = 4000  # characters of what a command printed
+RECIPE, RECORD, TRANSCRIPT, SOURCE = "fault.toml", "expect.json", "expect.txt", "source.md"
 LEFT = {"warning", "critical"}
-SEEN = ("status", "findings", "not_checked", "stop")
+REFUSED = 4
 
-Table = dict[str, Any]
+
+@dataclass(frozen=True, kw_only=True)
+class Printed:
+    """Of a command: its exit status, its options, words that it prints, words that it does not."""
+
+    status: Status
+    options: tuple[str, ...] = ()
+    says: tuple[str, ...] = ()
+    never_says: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted(Printed):
+    """Of a diagnosis.
+
+    Attributes:
+        findings: check and severity of all that is a warning or critical, sorted, each once.
+        stop: stage and code where the start ends; "" where it does not.
+        not_checked: the checks that could not run; not compared where it is left out.
+    """
+
+    findings: tuple[str, ...]
+    stop: str
+    not_checked: tuple[str, ...] | None = None
+
+    def differences(self, found: Diagnosis) -> Iterator[str]:
+        """What a diagnosis found otherwise, a line each."""
+        seen = {f"{each.check} {each.severity}" for each in found.findings if each.severity in LEFT}
+        pairs: dict[str, tuple[object, object]] = {
+            "status": (self.status, found.status),
+            "findings": (list(self.findings), sorted(seen)),
+            "stop": (self.stop, str(found.stop or "")),
+        }
+        if self.not_checked is not None:
+            pairs["not_checked"] = list(self.not_checked), list(found.not_checked)
+        for name, (wanted, there) in pairs.items():
+            if wanted != there:
+                yield f"{name}: {there}; the recipe expects {wanted}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WantedRepair(Printed):
+    """Of a repair; and of the diagnosis `after` it, which a refused one has not."""
+
+    after: Wanted | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """`fault.toml`.
+
+    Attributes:
+        title: what is wrong, in a line.
+        disk: the healthy disk that it begins with.
+        image: what kind of file the disk is in.
+        options: for every diagnosis and repair.
+        make: the steps, in their order (`support.fault_disk`).
+        repair: None where nothing is to be repaired.
+    """
+
+    title: str
+    disk: Literal["gen1", "gen2"]
+    expect: Wanted
+    image: Literal["raw", "vhd", "vhdx", "qcow2"] = "raw"
+    options: tuple[str, ...] = ()
+    make: tuple[dict[str, Any], ...] = ()
+    repair: WantedRepair | None = None
+
+    @classmethod
+    def from_toml(cls, data: bytes, file: str) -> Recipe:
+        """Raises FormatError, which names the file and the field."""
+        try:
+            document = tomllib.loads(data.decode())
+        except (ValueError, RecursionError) as error:
+            raise FormatError(file, None, "TOML", f"{error}") from error
+        return read(cls, document, file)
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One folder: its name, and its recipe as TOML (see README.md there)."""
+    """One folder."""
 
     name: str
-    recipe: Table
 
-    def make(self, folder: Path) -> Path:
-        """The disk image, in an empty folder."""
-        disk = FaultDisk.copy_of(self.recipe["disk"], folder)
-        disk.make(self.recipe.get("make", []))
-        form = self.recipe.get("image", "raw")
-        if form == "raw":
-            return disk.path
-        image = folder / f"disk.{form}"
-        driver, options = FORMATS[form]
-        run("qemu-img", "convert", "-O", driver, "-o", options, disk.path, image)
-        disk.path.unlink()
-        return image
+    def path(self, file: str) -> Path:
+        return FAULTS / self.name / file
 
-    def rescue(self, folder: Path) -> None:
-        """Makes the disk and rescues it: nothing worse is left than after a repair; once is enough; undo is exact.
+    def place(self, file: str) -> str:
+        """One of its files as it is named in errors."""
+        return f"tests/faults/{self.name}/{file}"
 
-        Raises:
-            AssertionError: something differs.
-        """
-        image = self.make(folder)
-        first, judged = fingerprint(image), verdicts(image)
-        done = vmrescue("rescue", image, "--yes", "--format", "json", *self._options({}))
-        assert "Traceback" not in done.stderr, done.stderr
-        if done.returncode > 1:
-            assert fingerprint(image) == first, "a rescue that was not made changed the image"
-            assert self.recipe["expect"]["status"] > 1 or self.recipe.get("repair", {}).get("status", 0) > 1, (
-                done.stderr
-            )
-            return
-        left = {f"{each['check']} {each['severity']}" for each in json.loads(done.stdout)["remaining"]}
-        repair = self.recipe.get("repair", {})
-        wanted = set(repair.get("after", self.recipe["expect"]).get("findings", left))
-        if "--only" in repair.get("options", []):  # what is mended when it is named alone
-            wanted |= set(self.recipe["expect"].get("findings", left))
-        assert left <= wanted, f"left: {left}, after a repair: {wanted}"
-        self._is_no_worse(image, judged)
-        after = fingerprint(image)
-        again = vmrescue("rescue", image, "--yes", "--format", "json", *self._options({}))
-        assert (again.returncode, fingerprint(image)) == (done.returncode, after), "a second rescue changed something"
-        if after != first:
-            assert vmrescue("undo", image).returncode == 0
-        assert fingerprint(image) == first, "the undo did not give the first bytes back"
+    @cached_property
+    def recipe(self) -> Recipe:
+        return Recipe.from_toml(self.path(RECIPE).read_bytes(), self.place(RECIPE))
 
-    def play(self, folder: Path) -> None:
-        """Makes the disk, and holds diagnosis, repair, second run and undo to what the recipe expects.
+    @cached_property
+    def source(self) -> Source:
+        return Source.from_bytes(self.path(SOURCE).read_bytes(), self.place(SOURCE))
 
-        Raises:
-            AssertionError: something differs.
-        """
-        image = self.make(folder)
-        self._look(image, self.recipe["expect"])
-        repair = self.recipe.get("repair")
-        if repair is None:
-            return
-        first, judged = fingerprint(image), verdicts(image)
-        done = vmrescue("repair", image, "--yes", *self._options(repair), "--backup-dir", folder / "backups")
-        _holds("repair", done, repair)
-        if done.returncode == 4:
-            assert fingerprint(image) == first, "a refused repair changed the image"
-            return
-        self._is_no_worse(image, judged)
-        self._look(image, repair["after"])
-        undone = vmrescue("undo", image)
-        assert undone.returncode == 0, undone.stderr
-        assert fingerprint(image) == first, "the undo did not give the first bytes back"
+    @cached_property
+    def record(self) -> Record:
+        return Record.from_json(self.path(RECORD).read_bytes(), self.place(RECORD))
 
-    def _is_no_worse(self, image: Path, judged: dict[str, str]) -> None:
-        worse = [judge for judge, verdict in verdicts(image).items() if judged.get(judge) == "sound" != verdict]
-        assert not worse, f"sound before and not after, says {', '.join(worse)}"
+    @cached_property
+    def transcript(self) -> str:
+        return self.path(TRANSCRIPT).read_text(encoding="utf-8")
 
-    def _look(self, image: Path, expected: Table) -> None:
-        done = vmrescue("diagnose", image, "--format", "json", *self._options(expected))
-        _holds("diagnose", done, expected)
-        if done.returncode > 1:
-            return
-        told = seen(json.loads(done.stdout), done.returncode)
-        wanted = {key: value for key, value in expected.items() if key in SEEN}
-        found = {key: told[key] for key in wanted}
-        assert found == wanted, f"found    {found}\nexpected {wanted}\n{document_text(done)}"
-
-    def _options(self, expected: Table) -> list[str]:
-        return [*self.recipe.get("options", []), *expected.get("options", [])]
-
-
-def seen(document: Table, status: int) -> Table:
-    """What a recipe may expect of a diagnosis: short, and in an order of its own."""
-    stop = (document.get("boot") or {}).get("stop")
-    found = [f"{each['check']} {each['severity']}" for each in document["findings"]]
-    return {
-        "status": status,
-        "findings": sorted({each for each in found if each.split()[1] in LEFT}),
-        "not_checked": sorted({each["check"] for each in document["not_checked"]}),
-        "stop": f"{stop['stage']} {stop['code']}".strip() if stop else "",
-    }
-
-
-def document_text(done: subprocess.CompletedProcess[str]) -> str:
-    """The findings of a diagnosis in a line each."""
-    return "\n".join(f"{each['check']}: {each['summary']}" for each in json.loads(done.stdout)["findings"])
-
-
-def _holds(command: str, done: subprocess.CompletedProcess[str], expected: Table) -> None:
-    """The exit status, and words that are printed (`says`) or are not (`never_says`)."""
-    printed = done.stdout + done.stderr
-    shown = printed if len(printed) < MOST_SHOWN else f"{printed[:MOST_SHOWN]} ..."
-    assert "Traceback" not in printed, printed
-    assert done.returncode == expected["status"], f"{command} ended with {done.returncode}:\n{shown}"
-    for words in expected.get("says", []):
-        assert words in printed, f"{command} does not say {words!r}:\n{shown}"
-    for words in expected.get("never_says", []):
-        assert words not in printed, f"{command} says {words!r}:\n{shown}"
+    def contradictions(self, record: Record) -> list[str]:
+        """Where a recording, the kept one or a fresh one, is not what the recipe expects by hand."""
+        found = [f"diagnosis: {line}" for line in self.recipe.expect.differences(record.diagnosis)]
+        wanted, made = self.recipe.repair, record.repair
+        if (wanted is None) != (made is None):
+            found.append("repair: one of recipe and recording has none")
+        if wanted is None or made is None:
+            return found
+        if wanted.status != made.status:
+            found.append(f"repair: status: {made.status}; the recipe expects {wanted.status}")
+        if (wanted.after is None) != (made.after is None):
+            found.append("repair: one of recipe and recording has no second diagnosis")
+        if wanted.after is not None and made.after is not None:
+            found += [f"diagnosis after the repair: {line}" for line in wanted.after.differences(made.after)]
+        return found
 
 
 def load(name: str) -> Fault:
     """One fault by its folder's name."""
-    return Fault(name, tomllib.loads((FAULTS / name / RECIPE).read_text()))
+    return Fault(name)
 
 
 def names() -> list[str]:

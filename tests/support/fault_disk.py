@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import json
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from support.machine import need_root, need_tools, run
 from support.machine_disk import loop_device, mounted_ntfs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 SECTOR = 512
 HIVES = "Windows/System32/config"
@@ -62,12 +63,19 @@ class FaultDisk:
         """A disk that was made so, to look at it or to change it further."""
         return cls(path, generation, _ranges(path))
 
-    def make(self, steps: list[Step]) -> None:
-        """Does the steps of a recipe, in their order; each is named by its one key among `STEPS`."""
-        for step in steps:
-            names = STEPS.keys() & step.keys()
-            assert len(names) == 1, f"a step names one of {', '.join(STEPS)}: {step}"
-            STEPS[names.pop()](self, step)
+    def make(self, steps: Iterable[Step]) -> None:
+        """Does the steps of a recipe in their order. Those that follow each other on a volume share one mount."""
+        for volume, following in groupby(steps, self._volume_of):
+            with self.files(volume) if volume else nullcontext() as root:
+                for step in following:
+                    name = _name(step)
+                    ON_FILES[name](self, root, step) if root else ON_DISK[name](self, step)
+
+    def _volume_of(self, step: Step) -> str | None:
+        """The volume whose files a step changes; None where it changes the disk below them."""
+        if _name(step) in ON_DISK:
+            return None
+        return BOOT if step.get("registry") == "BCD" else str(step.get("volume", OS))
 
     @contextmanager
     def files(self, volume: str) -> Iterator[Path]:
@@ -107,16 +115,23 @@ def _ranges(disk: Path) -> dict[str, tuple[int, int]]:
     return {name: (part["start"] * SECTOR, part["size"] * SECTOR) for name, part in ((BOOT, first), (OS, last))}
 
 
-def _registry(disk: FaultDisk, step: Step) -> None:
+def _name(step: Step) -> str:
+    """A step is named by its one key among `ON_FILES` and `ON_DISK`."""
+    found = (ON_FILES.keys() | ON_DISK.keys()) & step.keys()
+    assert len(found) == 1, f"a step names one of {', '.join((*ON_FILES, *ON_DISK))}: {step}"
+    return found.pop()
+
+
+def _registry(disk: FaultDisk, root: Path, step: Step) -> None:
     """`registry`: SYSTEM, SOFTWARE ..., or BCD, the boot store; `text`: what hivexregedit merges."""
     name = step["registry"]
-    volume, path = (BOOT, STORES[disk.generation]) if name == "BCD" else (OS, f"{HIVES}/{name}")
-    with disk.files(volume) as root, tempfile.TemporaryDirectory() as folder:
+    path = root / (STORES[disk.generation] if name == "BCD" else f"{HIVES}/{name}")
+    with tempfile.TemporaryDirectory() as folder:
         hive, text = Path(folder) / "hive", Path(folder) / "keys.reg"
-        hive.write_bytes((root / path).read_bytes())
+        hive.write_bytes(path.read_bytes())
         text.write_text(f"Windows Registry Editor Version 5.00\n\n{_with_parents(step['text'].strip())}\n")
         run("hivexregedit", "--merge", hive, text)
-        (root / path).write_bytes(hive.read_bytes())
+        path.write_bytes(hive.read_bytes())
 
 
 def _with_parents(text: str) -> str:
@@ -130,12 +145,8 @@ def _with_parents(text: str) -> str:
     return "\n".join(lines)
 
 
-def _on_file(edit: Callable[[FaultDisk, Path, Path, Step], None], key: str) -> Callable[[FaultDisk, Step], None]:
-    def do(disk: FaultDisk, step: Step) -> None:
-        with disk.files(step.get("volume", OS)) as root:
-            edit(disk, root, disk.find(root, step[key]), step)
-
-    return do
+def _on_file(edit: Callable[[FaultDisk, Path, Path, Step], None], key: str) -> Callable[[FaultDisk, Path, Step], None]:
+    return lambda disk, root, step: edit(disk, root, disk.find(root, step[key]), step)
 
 
 def _put(disk: FaultDisk, root: Path, path: Path, step: Step) -> None:
@@ -204,10 +215,9 @@ def _run(disk: FaultDisk, step: Step) -> None:
         run(*(word.replace(f"{{{used}}}", device) for word in words))
 
 
-STEPS: dict[str, Callable[[FaultDisk, Step], None]] = {
+ON_DISK: dict[str, Callable[[FaultDisk, Step], None]] = {"bytes": _bytes, "run": _run}
+ON_FILES: dict[str, Callable[[FaultDisk, Path, Step], None]] = {
     "registry": _registry,
-    "bytes": _bytes,
-    "run": _run,
     **{
         edit.__name__.strip("_"): _on_file(edit, edit.__name__.strip("_"))
         for edit in (_put, _remove, _move, _zero, _cut, _patch, _fill)

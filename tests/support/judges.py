@@ -15,11 +15,14 @@ import subprocess
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+Verdict = Literal["sound", "not sound"]
+SOUND: Verdict = "sound"
+UNSOUND: Verdict = "not sound"
 NPM = "npm "  # begins the name of a package of npm's
 FETCHED = "backports "  # of one that `debian_judges.py` fetches; any other is Debian's
 OWN = "yours: "  # begins the name of a variable: what a user may have, and CI has not
