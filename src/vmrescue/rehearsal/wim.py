@@ -36,9 +36,9 @@ class Wim:
 def read_wim(head: bytes) -> Wim:
     """The header in a file's first bytes. Raises FormatError where these are no WIM's."""
     if head[: len(SIGNATURE)] != SIGNATURE:
-        raise FormatError("WIM header", 0, "the signature 'MSWIM'", head[: len(SIGNATURE)])
+        raise FormatError("WIM header", None, "the signature 'MSWIM'", head[: len(SIGNATURE)])
     if len(head) < HEADER.size:
-        raise FormatError("WIM header", 0, f"{HEADER.size} bytes", f"a file of {len(head)}")
+        raise FormatError("WIM header", None, f"{HEADER.size} bytes", f"a file of {len(head)}")
     _, size, _, _, _, _, _, _, images, streams, xml, metadata, started, integrity = HEADER.unpack_from(head)
     if size != HEADER.size:
         raise FormatError("WIM header", 8, f"its size, {HEADER.size}", size)
