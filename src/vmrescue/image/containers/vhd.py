@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from vmrescue.device import BlockDevice, check_range, next_data, prefetch, refusal_of
 from vmrescue.errors import FormatError, RefusedError, UnsupportedError
 from vmrescue.image.containers import vhd_layout
+from vmrescue.image.containers.blocks import BlockedDisk
 from vmrescue.image.containers.vhd_bitmap import bit_runs, bitmap_size, with_bits
 from vmrescue.image.containers.vhd_layout import HEADER_SIZE, NO_BLOCK, Header
 from vmrescue.image.risks import SAVED_STATE, Risk
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 
     from vmrescue.device import Range
 
-# Sectors are stored in groups of eight, one byte of the bitmap. libvhdi takes all bits after a set bit in its byte for
-# set too, and would show zeros instead of the parent's bytes.
-GRAIN = 8 * SECTOR
 DYNAMIC_LIMIT = 2040 << 30  # bytes; the format's limit
 NO_FOOTER = (
     "the VHD's footer at its end is damaged, and libvhdi, which has to confirm a repair, does not go by the copy: mend "
@@ -159,20 +157,16 @@ class VhdFixed(Container):
         self.store.close()
 
 
-class VhdDynamic(Container):
+class VhdDynamic(BlockedDisk):
     """A dynamic VHD or, with a `parent`, a differencing VHD, which shows the parent's bytes where it has none."""
-
-    sector_size = SECTOR
 
     def __init__(
         self, store: ImageStore, found: FoundFooter, header: Header, parent: BlockDevice | None = None
     ) -> None:
-        super().__init__(_facts("differencing VHD" if parent else "dynamic VHD", store, found), store)
-        self.store = store
+        facts = _facts("differencing VHD" if parent else "dynamic VHD", store, found)
+        super().__init__(facts, store, found.footer.current_size, SECTOR, header.block_size, parent)
         self.footer = found.footer
         self.header = header
-        self.parent = parent
-        self.size = self.footer.current_size
         self._bitmap_size = bitmap_size(header.block_size)
         self._stride = self._bitmap_size + header.block_size  # bytes of a block in the file, with its bitmap
         # Where the next block is added. Bytes between the last block and the footer are not overwritten.
@@ -180,7 +174,7 @@ class VhdDynamic(Container):
         self._table = self._read_table()
 
     def _read_table(self) -> array[int]:
-        count = -(-self.size // self.header.block_size)
+        count = -(-self.size // self.block_size)
         check_range("VHD block allocation table", self.header.table_offset, 4 * count, self.store.size)
         table = array("I", self.store.read_at(self.header.table_offset, 4 * count))
         if sys.byteorder == "little":
@@ -195,7 +189,7 @@ class VhdDynamic(Container):
             return
         for entry in (used[0], used[-1]):
             block = table.index(entry)
-            needed = min(self.header.block_size, self.size - block * self.header.block_size) + self._bitmap_size
+            needed = min(self.block_size, self.size - block * self.block_size) + self._bitmap_size
             if entry * SECTOR < SECTOR + HEADER_SIZE or entry * SECTOR + needed > self._end:
                 expected = f"{needed} bytes of block {block} inside the file, before byte {self._end}"
                 self._wrong_entry(table, entry, expected)
@@ -212,63 +206,31 @@ class VhdDynamic(Container):
         position = self.header.table_offset + 4 * table.index(entry)
         raise FormatError("VHD block allocation table", position, expected, f"sector {entry}")
 
-    def read_at(self, offset: int, length: int) -> bytes:
-        check_range(self.format, offset, length, self.size)
-        parts: list[bytes] = []
-        for start, extent in self._pieces(offset, length):
-            parts.extend(self._read_piece(start, extent))
-        return parts[0] if len(parts) == 1 else b"".join(parts)
-
     def _read_piece(self, offset: int, length: int) -> Iterator[bytes]:
-        """The bytes of a range inside one block, in parts."""
-        block, start = divmod(offset, self.header.block_size)
+        block = offset // self.block_size
         if self._table[block] == NO_BLOCK:
             yield self._below(offset, length)
             return
         at = self._table[block] * SECTOR
         bitmap = self.store.read_at(at, self._bitmap_size)
-        first = start // SECTOR
-        for sector, count, present in bit_runs(bitmap, first, (start + length - 1) // SECTOR + 1 - first):
-            begin = max(start, sector * SECTOR)
-            extent = min(start + length, (sector + count) * SECTOR) - begin
-            if present:
-                yield self.store.read_at(at + self._bitmap_size + begin, extent)
-            else:
-                yield self._below(offset - start + begin, extent)
-
-    def _below(self, offset: int, length: int) -> bytes:
-        """The bytes of a range that this file does not have: the parent's, or zeros."""
-        if self.parent is None:
-            return bytes(length)
-        inside = max(0, min(length, self.parent.size - offset))
-        data = self.parent.read_at(offset, inside) if inside else b""
-        return data.ljust(length, b"\0")
+        runs = bit_runs(bitmap, *self._sectors_of(offset, length))
+        yield from self._read_sectors(at + self._bitmap_size, offset, length, runs)
 
     def next_data(self, offset: int) -> int:
         """Skips what is in no block, here or in a parent."""
-        block = offset // self.header.block_size
+        block = offset // self.block_size
         while block < len(self._table) and self._table[block] == NO_BLOCK:
             block += 1
-        own = min(max(offset, block * self.header.block_size), self.size)
+        own = min(max(offset, block * self.block_size), self.size)
         if self.parent is None or offset >= self.parent.size:
             return own
         return min(own, next_data(self.parent, offset))
 
-    def prefetch(self, ranges: Iterable[Range]) -> bool:
-        """Announces the parts in the file; a parent lies on this machine, or is announced nothing."""
-        if not prefetch(self.store):
-            return False
-        inside = ((max(at, 0), min(at + length, self.size)) for at, length in ranges)
-        return prefetch(self.store, (part for at, end in inside if at < end for part in self.stored(at, end - at)))
-
     def stored(self, offset: int, length: int) -> Iterator[tuple[int, int]]:
-        """The parts of the file, as (offset, length), that store a range of the disk, with its blocks' bitmaps.
-
-        Bytes that are in no block have no part yet; writing them changes the table.
-        """
+        """The parts of the file that store a range of the disk, with its blocks' bitmaps."""
         check_range(self.format, offset, length, self.size)
         for start, extent in self._pieces(offset, length):
-            block, within = divmod(start, self.header.block_size)
+            block, within = divmod(start, self.block_size)
             if self._table[block] != NO_BLOCK:
                 at = self._table[block] * SECTOR
                 yield at, self._bitmap_size
@@ -280,27 +242,15 @@ class VhdDynamic(Container):
         header = self.footer.data_offset
         return [(0, SECTOR), (header, HEADER_SIZE), (self.header.table_offset, 4 * len(self._table))]
 
-    def write_at(self, offset: int, data: bytes | memoryview) -> None:
-        check_range(self.format, offset, len(data), self.size)
-        view = memoryview(data)
-        for start, extent in self._pieces(offset, len(view)):
-            self._write_piece(start, view[start - offset : start - offset + extent])
-
     def _write_piece(self, offset: int, data: memoryview) -> None:
-        """Writes inside one block, in whole grains."""
-        if data == self.read_at(offset, len(data)):
-            return  # a write that changes nothing needs no block and no bit
-        block, start = divmod(offset, self.header.block_size)
+        block = offset // self.block_size
         if self._table[block] == NO_BLOCK:
             self._allocate(block)
-        block_end = min(self.header.block_size, self.size - block * self.header.block_size)
-        before = start % GRAIN
-        after = min(-(start + len(data)) % GRAIN, block_end - start - len(data))
-        whole = b"".join((self.read_at(offset - before, before), data, self.read_at(offset + len(data), after)))
+        start, whole = self._in_groups(offset, data)
         at = self._table[block] * SECTOR
         bitmap = self.store.read_at(at, self._bitmap_size)
-        marked = with_bits(bitmap, (start - before) // SECTOR, len(whole) // SECTOR)
-        self.store.write_at(at + self._bitmap_size + start - before, whole)
+        marked = with_bits(bitmap, start // SECTOR, len(whole) // SECTOR)
+        self.store.write_at(at + self._bitmap_size + start, whole)
         if marked != bitmap:
             self.store.write_at(at, marked)
 
@@ -323,7 +273,7 @@ class VhdDynamic(Container):
         check_growth(self.size, size, vhd_layout.BIGGEST)
         if self.parent is not None:
             raise RefusedError("a differencing VHD keeps its parent's size")
-        entries = -(-size // self.header.block_size)
+        entries = -(-size // self.block_size)
         if entries > self._table_room():
             self._move_table(entries)
         more = array("I", [NO_BLOCK]) * (entries - len(self._table))
@@ -354,22 +304,6 @@ class VhdDynamic(Container):
         raw = vhd_layout.moved_header(self.header.raw, at, entries)
         self.store.write_at(self.footer.data_offset, raw)
         self.header = vhd_layout.read_header(raw, self.footer.data_offset, self.size)
-
-    def _pieces(self, offset: int, length: int) -> Iterator[tuple[int, int]]:
-        """The parts of a range, cut at the ends of blocks: (offset, length)."""
-        end = offset + length
-        while offset < end:
-            extent = min(end, (offset // self.header.block_size + 1) * self.header.block_size) - offset
-            yield offset, extent
-            offset += extent
-
-    def flush(self) -> None:
-        self.store.flush()
-
-    def close(self) -> None:
-        self.store.close()
-        if self.parent is not None:
-            self.parent.close()
 
 
 def read_dynamic_header(store: BlockDevice, found: FoundFooter) -> Header:

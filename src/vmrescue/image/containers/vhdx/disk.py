@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.device import check_range, next_data, refusal_of
 from vmrescue.errors import FormatError, RefusedError
+from vmrescue.image.containers.blocks import BlockedDisk
 from vmrescue.image.containers.vhdx.bitmap import bit_runs, with_bits
 from vmrescue.image.containers.vhdx.commit import LEAST_LOG, is_usable, last_headers, new_session, steps_of
 from vmrescue.image.containers.vhdx.header import read_current
@@ -32,7 +33,7 @@ from vmrescue.image.containers.vhdx.layout import (
 )
 from vmrescue.image.containers.vhdx.regions import build_regions
 from vmrescue.image.transports.file import check_growth
-from vmrescue.image.virtual_disk import Container, Facts, SecondOpinion
+from vmrescue.image.virtual_disk import Facts, SecondOpinion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -44,11 +45,10 @@ if TYPE_CHECKING:
     from vmrescue.image.transports.file import ImageStore
 
 MERGE = "a differencing VHDX has its parent's size: merge it, or expand a copy of it"
-SECTORS_OF_BYTE = 8  # sectors are stored in groups of one byte of the bitmap: see `readers.vhd`
 PRESENT = (FULLY_PRESENT, PARTIALLY_PRESENT)
 
 
-class Vhdx(Container):
+class Vhdx(BlockedDisk):
     """The disk in a VHDX file that was read; `parent` is the disk below a differencing one."""
 
     def __init__(self, file: VhdxFile, parent: BlockDevice | None = None) -> None:
@@ -62,13 +62,9 @@ class Vhdx(Container):
             why_not_longer=MERGE if parent else None,
             longest=BIGGEST,
         )
-        super().__init__(facts, file.store)
-        self.store = file.store
-        self.parent = parent
         self.metadata = file.metadata
-        self.size = file.metadata.size
-        self.sector_size = file.metadata.sector_size
-        self._block_size = file.metadata.block_size
+        sizes = file.metadata.size, file.metadata.sector_size, file.metadata.block_size
+        super().__init__(facts, file.store, *sizes, parent)
         self._replayed = file.replayed
         self._current = file.current
         self._session: Session | None = None
@@ -89,48 +85,25 @@ class Vhdx(Container):
 
     # -- reading
 
-    def read_at(self, offset: int, length: int) -> bytes:
-        check_range(self.format, offset, length, self.size)
-        parts: list[bytes] = []
-        for start, extent in self._pieces(offset, length):
-            parts.extend(self._read_piece(start, extent))
-        return parts[0] if len(parts) == 1 else b"".join(parts)
-
     def _read_piece(self, offset: int, length: int) -> Iterator[bytes]:
-        """The bytes of a range inside one block, in parts."""
-        block, start = divmod(offset, self._block_size)
+        block, start = divmod(offset, self.block_size)
         state, place = self._bat.block(block)
         if state == FULLY_PRESENT:
             yield self._seen.read_at(place + start, length)
         elif state == PARTIALLY_PRESENT:
-            first = start // self.sector_size
-            count = (start + length - 1) // self.sector_size + 1 - first
-            for sector, number, present in bit_runs(self._bits(block), first, count):
-                begin = max(start, sector * self.sector_size)
-                extent = min(start + length, (sector + number) * self.sector_size) - begin
-                if present:
-                    yield self._seen.read_at(place + begin, extent)
-                else:
-                    yield self._below(offset - start + begin, extent)
+            runs = bit_runs(self._bits(block), *self._sectors_of(offset, length))
+            yield from self._read_sectors(place, offset, length, runs)
         elif state == NOT_PRESENT:
             yield self._below(offset, length)
         else:  # undefined, zero, unmapped: not the parent's either ([MS-VHDX] 2.5.1.1)
             yield bytes(length)
 
-    def _below(self, offset: int, length: int) -> bytes:
-        """The bytes of a range that this file does not have: the parent's, or zeros."""
-        if self.parent is None:
-            return bytes(length)
-        inside = max(0, min(length, self.parent.size - offset))
-        data = self.parent.read_at(offset, inside) if inside else b""
-        return data.ljust(length, b"\0")
-
     def next_data(self, offset: int) -> int:
         """Skips what is in no block, here or in a parent, and holes of the file."""
         while offset < self.size:
-            block, start = divmod(offset, self._block_size)
+            block, start = divmod(offset, self.block_size)
             state, place = self._bat.block(block)
-            end = min((block + 1) * self._block_size, self.size)
+            end = min((block + 1) * self.block_size, self.size)
             if state == PARTIALLY_PRESENT:
                 return offset
             if state == FULLY_PRESENT:
@@ -138,7 +111,7 @@ class Vhdx(Container):
                 if there < end:
                     return there
             elif state == NOT_PRESENT:
-                end = min(max(end, self._bat.next_used(block) * self._block_size), self.size)
+                end = min(max(end, self._bat.next_used(block) * self.block_size), self.size)
                 if self.parent is not None and offset < self.parent.size:
                     there = next_data(self.parent, offset)
                     if there < min(end, self.parent.size):
@@ -147,13 +120,10 @@ class Vhdx(Container):
         return self.size
 
     def stored(self, offset: int, length: int) -> Iterator[tuple[int, int]]:
-        """The parts of the file, as (offset, length), that store a range of the disk, with its blocks' bitmaps.
-
-        Bytes that are in no block have no part yet; writing them changes the table.
-        """
+        """The parts of the file that store a range of the disk, with the bits of blocks that are partly there."""
         check_range(self.format, offset, length, self.size)
         for start, extent in self._pieces(offset, length):
-            block, within = divmod(start, self._block_size)
+            block, within = divmod(start, self.block_size)
             state, place = self._bat.block(block)
             if state in PRESENT:
                 yield place + within, extent
@@ -173,39 +143,20 @@ class Vhdx(Container):
 
     # -- writing
 
-    def write_at(self, offset: int, data: bytes | memoryview) -> None:
-        check_range(self.format, offset, len(data), self.size)
-        view = memoryview(data)
-        for start, extent in self._pieces(offset, len(view)):
-            self._write_piece(start, view[start - offset : start - offset + extent])
-
     def _write_piece(self, offset: int, data: memoryview) -> None:
-        """Writes inside one block."""
-        if data == self.read_at(offset, len(data)):
-            return  # a write that changes nothing needs no block and no bit
         self._begin()
-        block, start = divmod(offset, self._block_size)
+        block, start = divmod(offset, self.block_size)
         state, place = self._bat.block(block)
         if state not in PRESENT:
             is_part = state == NOT_PRESENT and self.parent is not None
             state, place = self._allocate(block, PARTIALLY_PRESENT if is_part else FULLY_PRESENT)
-        if state == PARTIALLY_PRESENT:
-            self._write_sectors(block, place, offset, data)
-        else:
+        if state == FULLY_PRESENT:
             self.store.write_at(place + start, data)
-
-    def _write_sectors(self, block: int, place: int, offset: int, data: memoryview) -> None:
-        """Writes inside a block of which the file has some sectors: whole groups of sectors, and their bits."""
-        start = offset % self._block_size
-        group = SECTORS_OF_BYTE * self.sector_size
-        before = start % group
-        block_end = min(self._block_size, self.size - block * self._block_size)
-        after = min(-(start + len(data)) % group, block_end - start - len(data))
-        whole = b"".join((self.read_at(offset - before, before), data, self.read_at(offset + len(data), after)))
-        self.store.write_at(place + start - before, whole)
-        first = (start - before) // self.sector_size
+            return
+        start, whole = self._in_groups(offset, data)
+        self.store.write_at(place + start, whole)
         bits = self._bits(block)
-        marked = with_bits(bits, first, len(whole) // self.sector_size)
+        marked = with_bits(bits, start // self.sector_size, len(whole) // self.sector_size)
         if marked != bits:
             self._write_metadata(self._bits_at(block), marked)
 
@@ -216,7 +167,7 @@ class Vhdx(Container):
                 self._set(self._bat.bitmap_index(block), FULLY_PRESENT, self._more(BITMAP_BLOCK))
             elif any(bits := self._bits(block)):
                 self._write_metadata(self._bits_at(block), bytes(len(bits)))
-        place = self._more(self._block_size)
+        place = self._more(self.block_size)
         self._set(self._bat.index(block), state, place)
         return state, place
 
@@ -281,7 +232,7 @@ class Vhdx(Container):
             return
         self._begin()
         longer = replace(self.metadata, size=size)
-        self._clear_last_block(min(size, self.metadata.blocks * self._block_size))
+        self._clear_last_block(min(size, self.metadata.blocks * self.block_size))
         if longer.entries * ENTRY_SIZE > self._regions.bat.length:
             self._move_table(longer.entries)
         else:
@@ -297,13 +248,13 @@ class Vhdx(Container):
     def _clear_last_block(self, end: int) -> None:
         """Zeros what the last block has behind the disk's old end, to byte `end` of the disk."""
         state, place = self._bat.block(self.metadata.blocks - 1)
-        within = (self.size - 1) % self._block_size + 1
+        within = (self.size - 1) % self.block_size + 1
         more = end - self.size
         if state != FULLY_PRESENT or not more:
             return
-        if place + self._block_size > self.store.size:  # the file was cut off where the disk ends
-            self.store.resize(-(-(place + self._block_size) // MIB) * MIB)
-        self._bat.must_be_apart(place, place + self._block_size, self._others)
+        if place + self.block_size > self.store.size:  # the file was cut off where the disk ends
+            self.store.resize(-(-(place + self.block_size) // MIB) * MIB)
+        self._bat.must_be_apart(place, place + self.block_size, self._others)
         clear(self.store, place + within, more, self.store.write_at)
 
     def _move_table(self, entries: int) -> None:
@@ -324,20 +275,12 @@ class Vhdx(Container):
         self._regions = replace(self._regions, all=regions)
         self._bat.moved(self.store, place)
 
-    def _pieces(self, offset: int, length: int) -> Iterator[tuple[int, int]]:
-        """The parts of a range, cut at the ends of blocks: (offset, length)."""
-        end = offset + length
-        while offset < end:
-            extent = min(end, (offset // self._block_size + 1) * self._block_size) - offset
-            yield offset, extent
-            offset += extent
-
     # -- sector bitmaps
 
     @property
     def _bits_size(self) -> int:
         """Bytes of the bits of a block."""
-        return self._block_size // self.sector_size // 8
+        return self.block_size // self.sector_size // 8
 
     def _bits_at(self, block: int) -> int:
         """Where in the file the bits of a block are."""
@@ -351,15 +294,10 @@ class Vhdx(Container):
     def _bits(self, block: int) -> bytes:
         return self._seen.read_at(self._bits_at(block), self._bits_size)
 
-    def flush(self) -> None:
-        self.store.flush()
-
     def close(self) -> None:
         if self._replayed is not None:
             self._replayed.close()
-        self.store.close()
-        if self.parent is not None:
-            self.parent.close()
+        super().close()
 
 
 def clear(store: ImageStore, offset: int, length: int, write: Callable[[int, bytes], None]) -> None:
