@@ -15,10 +15,10 @@ from image.images import tree
 from image.test_crash import commit, settle
 from image.test_vhdx_log import Recipe
 from support.crash import POLICIES as EVERY_POLICY
-from support.crash import outcomes, recorded
+from support.crash import Recording, crash, outcomes, recorded
 from support.machine import run
 from support.vhd import qemu_content
-from support.vhdx import MIB, qemu_replays
+from support.vhdx import MIB, qemu_replays, whose_disk
 from vmrescue.disk import create_vhdx, create_vhdx_child, open_disk, pending, undo
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from vmrescue.disk import VirtualDisk
 
 SIZE = 6 * MIB
+APART = 512 * MIB  # of the disk's bytes that a sector of the table describes, in blocks of 1 MiB
+MANY = 260
 ALL = os.environ.get("VMRESCUE_VHDX_ALL") == "1"
 POLICIES = EVERY_POLICY if ALL else ("lose", "torn")
 
@@ -37,6 +39,11 @@ def dynamic(folder: Path) -> Path:
     create_vhdx(path, SIZE, MIB)
     fill(path)
     return path
+
+
+def wide(folder: Path) -> Path:
+    create_vhdx(folder / "disk", MANY * APART, MIB)
+    return folder / "disk"
 
 
 def differencing(folder: Path) -> Path:
@@ -65,6 +72,12 @@ def new_blocks(disk: VirtualDisk) -> None:
     """Only where the file has no blocks yet: all of it hangs on the table, which is written through the log."""
     disk.write_at(MIB + 5, b"in a new block")
     disk.write_at(4 * MIB + 9000, b"in another")
+
+
+def many(disk: VirtualDisk) -> None:
+    """A new block for each of so many sectors of the table that the log becomes longer, and has three entries."""
+    for number in range(MANY):
+        disk.write_at(number * APART + 5, b"new")
 
 
 def behind(disk: VirtualDisk) -> None:
@@ -147,6 +160,47 @@ def test_qemu_finds_the_file_of_a_commit_that_crashed_sound_and_old_or_new(
     print(f"{make.__name__}, {edit.__name__}: {len(judged)} files that a crash leaves, {sorted(judged.values())}")
     assert {"old", "new"} <= set(judged.values())
     assert pending(path) is None
+
+    judged.clear()
+    with recorded(live) as recording:
+        undo(path)
+    assert path.read_bytes() == before.read_bytes() or make is with_log
+    outcomes(recording, crashed, judge, POLICIES)
+    print(f"its undo: {len(judged)} files that a crash leaves, {sorted(judged.values())}")
+    assert {"old", "new"} <= set(judged.values())
+
+
+def test_qemu_finds_a_commit_and_an_undo_of_many_blocks_that_crashed_wholly_old_or_wholly_new(
+    quick_folder: Path,
+) -> None:
+    """The power fails before each sync."""
+    live, crashed, before, after = (quick_folder / name for name in ("live", "crashed", "before", "after"))
+    live.mkdir()
+    path = wide(live)
+    shutil.copyfile(path, before)
+    with recorded(live) as done:
+        commit(path, many)
+    run("cp", "--sparse=always", path, after)
+    with recorded(live) as undone:
+        undo(path)
+    for recording in (done, undone):
+        seen = [
+            as_qemu_finds_it(recording, at, policy, crashed, before, after)
+            for at, action in enumerate(recording.actions)
+            for policy in (("lose", "chance", "keep") if ALL else ("chance",))
+            if action.kind == "sync"
+        ]
+        assert set(seen) == {"old", "new"}
+        print(seen)
+
+
+def as_qemu_finds_it(recording: Recording, at: int, policy: str, crashed: Path, before: Path, after: Path) -> str:
+    if crashed.exists():
+        shutil.rmtree(crashed)
+    crash(recording, at, policy, crashed)
+    qemu_replays(crashed / "disk")
+    run("qemu-img", "check", "-f", "vhdx", crashed / "disk")
+    return whose_disk(crashed / "disk", {"old": before, "new": after})
 
 
 def as_qemu_opens_it(path: Path, old: bytes, new: bytes, in_place: bool) -> str:

@@ -130,3 +130,11 @@ def make_vhdx(path: Path, size: str | int, *options: str) -> Path:
 def qemu_replays(path: Path) -> str:
     """QEMU opens the file to write, so that it replays the log. Returns what it printed."""
     return run("qemu-img", "check", "-q", "-r", "all", "-f", "vhdx", path)
+
+
+def whose_disk(path: Path, others: dict[str, Path]) -> str:
+    """The name of the one of these VHDX that has the same disk, says QEMU."""
+    words = ["compare", "-f", "vhdx", "-F", "vhdx", path]
+    said = {name: run("qemu-img", *words, other, ok=(0, 1)) for name, other in others.items()}
+    (found,) = (name for name, text in said.items() if "Images are identical" in text)
+    return found

@@ -21,9 +21,9 @@ Invariants of the code below ("synced" means: on stable storage):
  9. A journal is applied only if nothing shows that somebody else wrote to the image since it became hot or `done`: no
     sign (`signs`) has changed, nor, for a remote image, its version (`last_write`). The user may accept this risk by
     name; invariant 6 holds even then.
-10. The parts of one step of a commit (`commit_step`; most have one step), and those that are restored, are written in
-    any order, to a page blob side by side, because of invariant 4. What must come before or after them is not among
-    them: the journal's states, the image's size, its sync.
+10. The parts of one step (`commit_step`; most commits and their undo have one) are written in any order, to a page
+    blob side by side, because of invariant 4. What must come before or after them is not among them: the journal's
+    states, the image's size, its sync.
 
 The state is the suffix of the journal's name in the folder `IMAGE.vmrescue/`. It changes by one atomic rename:
 
@@ -69,6 +69,7 @@ from vmrescue.image.overlay import Overlay
 from vmrescue.image.reference import Reference
 from vmrescue.image.signs import Comparison
 from vmrescue.image.transports.file import sync_folder
+from vmrescue.image.way_back import steps_back
 from vmrescue.interrupts import checkpoint, held
 from vmrescue.log import logger
 
@@ -191,7 +192,7 @@ def rollback(image: HeldStore, journal: Journal) -> Journal:
         image.drop_cache()
         journal.check_identity(image)
         journal = _rename(journal, HOT)
-        journal.restore(image)
+        journal.restore(image, steps_back(image, journal))
         image.flush()
         unmark(image)
         _note_own_write(image)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
+from bisect import bisect_right
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 from vmrescue.device import SideBySide, prefetch
 from vmrescue.errors import ReadError, RefusedError, WriteError, bytes_text
 from vmrescue.files import open_regular
+from vmrescue.image.commit_step import ONE_STEP, ranges_of
 from vmrescue.image.overlay import differences
 from vmrescue.image.signs import NOTHING, Comparison, Sign, compare, digest_of, joined
 from vmrescue.image.witness import FEW, SAMPLES, spread, witness
@@ -27,7 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from vmrescue.device import BlockDevice
+    from vmrescue.device import BlockDevice, Range
+    from vmrescue.image.commit_step import Step
     from vmrescue.image.overlay import Overlay
     from vmrescue.image.transports.file import ImageStore
 
@@ -107,27 +110,42 @@ class Journal:
         """`hot`, `done`, `undone`, or `final` (no regions; earlier repairs cannot be undone)."""
         return self.path.suffix[1:]
 
-    def restore(self, device: ImageStore) -> None:
+    def restore(self, device: ImageStore, steps: Sequence[Step] = ONE_STEP) -> None:
         """Restores the old size and the old bytes of the image. Bytes that are right already are not written.
 
         The file is cut last, once the old bytes are on stable storage: no table in it leads beyond its end meanwhile.
+
+        Args:
+            steps: the order in which they are written, with a sync between each and the next (`commit_step`).
         """
         device.resize(max(self.size_before, device.size))
         prefetch(device, self.ranges)
+        kept = [(region.offset, region.length_before) for region in self.regions if region.length_before]
         with _reading(self.path) as file:
-            write_parts(device, self._old_parts(device, file))
+            for number, (step, ranges) in enumerate(zip(steps, ranges_of(steps, kept), strict=True)):
+                if number:
+                    device.flush()
+                write_parts(device, step.passing.items())
+                write_parts(device, self._old_parts(device, file, ranges))
+            if len(steps) > 1:  # whatever the steps are
+                write_parts(device, self._old_parts(device, file, kept))
         if device.size > self.size_before:
             device.flush()
             device.resize(self.size_before)
 
-    def _old_parts(self, device: ImageStore, file: int) -> Iterator[tuple[int, bytes]]:
-        for region in self.regions:
-            old = os.pread(file, region.length_before, region.position)
-            if hashlib.sha256(old).digest() != region.hash_before:
-                raise _damaged(self.path, region.position, "bytes that match their checksum")
-            found = _read_inside(device, region.offset, region.length_before)
-            for start, end in differences(found, old):  # so that holes stay holes: the disk may be full
-                yield region.offset + start, old[start:end]
+    def _old_parts(self, device: ImageStore, file: int, ranges: Iterable[Range]) -> Iterator[tuple[int, bytes]]:
+        """What is to be written in `ranges`, each of which is in one region."""
+        starts = [region.offset for region in self.regions]
+        checked = None
+        for offset, length in ranges:
+            region = self.regions[bisect_right(starts, offset) - 1]
+            if region is not checked:
+                checked, old = region, os.pread(file, region.length_before, region.position)
+                if hashlib.sha256(old).digest() != region.hash_before:
+                    raise _damaged(self.path, region.position, "bytes that match their checksum")
+            wanted = old[offset - region.offset : offset - region.offset + length]
+            for start, end in differences(device.read_at(offset, length), wanted):  # so that holes stay holes
+                yield offset + start, wanted[start:end]
 
     def check_identity(self, image: BlockDevice) -> None:
         """Raises RefusedError unless this can be the journal's image, before, during or after the commit."""

@@ -147,6 +147,10 @@ class Bat:
             if begin < place < end:
                 raise FormatError("VHDX file", place, f"nothing before byte {end}: the last block ends there")
 
+    def bitmaps(self) -> list[int]:
+        """The places of the sector bitmaps, ascending."""
+        return self._places()[1]
+
     def _places(self) -> tuple[list[int], list[int]]:
         """The places of all blocks that are present, and those of the sector bitmaps; each ascending."""
         blocks, bitmaps = array("Q"), array("Q")

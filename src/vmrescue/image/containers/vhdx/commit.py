@@ -4,16 +4,19 @@ The file is clean before and afterwards: its log is empty. In between, each line
 after it ([MS-VHDX] 2.2.2.1, 2.3):
 
  1. a header with new ids of writes, the log empty       Whoever looks at these ids sees that the file was changed.
- 2. everything but metadata, and the metadata as an      The blocks are in their places, and new ones are not used yet:
-    entry in the log                                     the table does not lead to them.
- 3. a header that names the log                          From here on whoever opens the file replays the log.
+ 2. everything but metadata, and the metadata as one     The blocks are in their places, and new ones are not used yet:
+    sequence of entries in the log                       the table does not lead to them.
+ 3. a header that names the log                          From here on whoever opens the file replays the log, all of it.
  4. the metadata in their places
  5. a header with the log empty                          The file is clean.
  6. the other header; the log as it was
 
-Where many sectors of metadata change, steps 2 and 4 come again and again, each entry in that half of the log in which
-the one before it is not. Where none does, only 1, 2 and 6 are left. A file whose log was not empty is first made what
+So the metadata are wholly old or wholly new, however many they are: where the log is too short for them, the file gets
+a longer one at its end. Where none change, only 1, 2 and 6 are left. A file whose log was not empty is first made what
 the replay of that log makes of it: that takes three steps more.
+
+An undo goes the same way, with the old metadata (`back`). In its last steps the headers and the log get their old
+bytes, while a header says that the log is empty; where the old ones name the log, what it leads to comes last.
 
 Blocks in place are not protected by the log, here as in Hyper-V: a crash leaves some of their sectors old and some new,
 until the journal of the commit is rolled back.
@@ -32,12 +35,11 @@ from vmrescue.image.containers.vhdx.layout import HEADERS_AT, MIB, NO_GUID, SECT
 from vmrescue.image.containers.vhdx.log import build_entry, replayed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from vmrescue.device import BlockDevice
-    from vmrescue.image.overlay import Overlay
+    from vmrescue.device import BlockDevice, Range, Readable
 
-BATCH = 126  # sectors of an entry: their descriptors fill its first sector, and it fits in half a log of 1 MiB
+MOST = 126  # sectors of an entry: their descriptors fill its first sector. QEMU replays no longer ones
 LEAST_LOG = MIB  # bytes
 LAST_SEQUENCE = (1 << 64) - 1  # the largest number of a header
 
@@ -70,18 +72,24 @@ def is_usable(header: Header, size: int) -> bool:
     return place >= MIB and place % MIB == length % MIB == 0 and length >= LEAST_LOG and place + length <= size
 
 
-def last_headers(current: Current, session: Session) -> dict[int, bytes]:
-    """Position -> bytes of both headers once a commit is finished. The one that was not current is written first.
+@dataclass(frozen=True)
+class Last:
+    """The headers in the end: position -> bytes of both, and the place of the one that is current then."""
+
+    place: int
+    headers: Mapping[int, bytes]
+
+
+def last_headers(current: Current, session: Session) -> Last:
+    """The headers once a commit is finished. The one that was not current is written first.
 
     Raises RefusedError if no higher sequence numbers are left.
     """
     sequence = _first_sequence(current) + 3
     if sequence + 1 > LAST_SEQUENCE:
         raise RefusedError("the sequence numbers of the VHDX's headers have come to their end: it is not edited")
-    return {
-        HEADERS_AT[1 - current.slot]: session.header(sequence),
-        HEADERS_AT[current.slot]: session.header(sequence + 1),
-    }
+    other, own = HEADERS_AT[1 - current.slot], HEADERS_AT[current.slot]
+    return Last(own, {other: session.header(sequence), own: session.header(sequence + 1)})
 
 
 def _first_sequence(current: Current) -> int:
@@ -89,58 +97,99 @@ def _first_sequence(current: Current) -> int:
     return current.header.sequence + (2 if current.has_log else 0)
 
 
-def steps_of(image: BlockDevice, changed: BlockDevice, sectors: Iterable[int], session: Session) -> list[Step]:
-    """The steps of a commit.
+def changed_metadata(image: BlockDevice, changed: Readable, sectors: Iterable[int]) -> dict[int, bytes]:
+    """Position -> bytes of the sectors of metadata that a commit changes in their places.
+
+    Args:
+        image: the file as it is; what its log brings is there already.
+        changed: the file as it is to be.
+        sectors: numbers of its sectors, of 4096 bytes, that may hold changed metadata.
+    """
+    current = read_current(image)
+    before = replayed(image, current.header)[0] if current.has_log else image
+    end = min(before.size, changed.size)
+    places = (SECTOR * sector for sector in sorted(sectors) if SECTOR * (sector + 1) <= end)
+    try:
+        found = ((at, changed.read_at(at, SECTOR)) for at in places)
+        return {at: data for at, data in found if data != before.read_at(at, SECTOR)}
+    finally:
+        if before is not image:
+            before.close()
+
+
+def log_needed(sectors: int) -> int:
+    """Bytes of a log, whole MiB, that holds the entries of so many sectors, and is not full."""
+    entries = -(-sectors // MOST)
+    return -(-(sectors + entries + 1) * SECTOR // MIB) * MIB
+
+
+def steps_of(
+    image: BlockDevice,
+    size: int,
+    metadata: Mapping[int, bytes],
+    session: Session,
+    last: Last,
+    raw: Sequence[Range] = (),
+) -> list[Step]:
+    """The steps of a commit, or of an undo.
 
     Args:
         image: the file as it is.
-        changed: the file as it is to be, with the headers of `last_headers`.
-        sectors: numbers of its sectors, of 4096 bytes, that may hold changed metadata.
+        size: bytes of the file while it is written.
+        metadata: position -> bytes of its sectors of metadata that change, with any log replayed.
+        session: its log must be long enough.
+        last: the headers in the end.
+        raw: (offset, length) of what a log that is there in the end leads to.
     """
     current = read_current(image)
     other, own = HEADERS_AT[1 - current.slot], HEADERS_AT[current.slot]
     sequence = _first_sequence(current)
-    steps: list[Step] = []
-    before = image
-    if current.has_log:
-        before, _ = view, _ = replayed(image, current.header)
-        steps += _replay(view, current, session)
-    metadata = [
-        (offset, data)
-        for offset in (SECTOR * sector for sector in sorted(sectors))
-        if offset + SECTOR <= before.size
-        and (data := changed.read_at(offset, SECTOR)) != before.read_at(offset, SECTOR)
-    ]
-    if before is not image:
-        before.close()
-    last_other, last_own = ((at, SECTOR) for at in (other, own))
+    steps = list(_replay(image, current, session)) if current.has_log else []
+    entries: dict[int, bytes] = {}
+    if metadata:
+        guid = uuid.uuid4().bytes_le
+        entries = _entries(guid, metadata, session, size)
+        steps += [
+            Step(passing={other: session.header(sequence + 1)}),
+            Step(passing=entries, is_rest=True),
+            Step(passing={own: session.header(sequence + 2, guid)}),
+            Step(passing=metadata) if raw else Step(tuple((at, SECTOR) for at in metadata)),
+        ]
+    clean = session.header(sequence + 3)
+    steps.append(Step(passing={other: clean}))
     if not metadata:
-        return [*steps, Step((last_other,)), Step(is_rest=True), Step((last_own,))]
-    steps.append(Step(passing={other: session.header(sequence + 1)}))
-    guid = uuid.uuid4().bytes_le
-    places = set()
-    for number, batch in enumerate(_batches(metadata)):
-        tail = number % 2 * (session.log_length // 2)
-        entry = build_entry(guid, number + 1, tail, batch, changed.size, changed.size)
-        places.add(session.log_offset + tail)
-        steps.append(Step(passing={session.log_offset + tail: entry}, is_rest=not number))
-        if not number:
-            steps.append(Step(passing={own: session.header(sequence + 2, guid)}))
-        steps.append(Step(tuple((offset, SECTOR) for offset, _ in batch)))
-    log = tuple((place, session.log_length // 2) for place in sorted(places))
-    return [*steps, Step((last_other,)), Step((last_own, *log))]
+        steps.append(Step(is_rest=True))
+    if last.place == other:
+        steps.append(Step(passing={own: session.header(sequence + 4)}))
+    log = tuple((at, len(entry)) for at, entry in entries.items())
+    (second,) = (at for at in HEADERS_AT if at != last.place)
+    if last.headers[second] == clean:  # it is there already
+        steps.append(Step(((last.place, SECTOR), (second, SECTOR), *log)))
+    else:
+        steps += [Step(((last.place, SECTOR), *log)), Step(((second, SECTOR),))]
+    return [*steps, Step(tuple(raw))] if raw else steps
 
 
-def _replay(view: Overlay, current: Current, session: Session) -> Iterator[Step]:
+def _entries(guid: bytes, metadata: Mapping[int, bytes], session: Session, size: int) -> dict[int, bytes]:
+    """Position -> bytes of the entries of a sequence that has all these sectors."""
+    found: dict[int, bytes] = {}
+    sectors = list(metadata.items())
+    at = session.log_offset
+    for number, start in enumerate(range(0, len(sectors), MOST)):
+        found[at] = build_entry(guid, number + 1, 0, sectors[start : start + MOST], size, size)
+        at += len(found[at])
+    return found
+
+
+def _replay(image: BlockDevice, current: Current, session: Session) -> Iterator[Step]:
     """The steps after which the log that the file had is empty."""
     header = current.header
     own = Session(session.file_write_guid, header.data_write_guid, header.log_offset, header.log_length)
+    view, _ = replayed(image, header)
+    try:
+        changes = {offset: view.read_at(offset, length) for offset, length in view.changed_ranges()}
+    finally:
+        view.close()
     yield Step(passing={HEADERS_AT[1 - current.slot]: own.header(header.sequence + 1, header.log_guid)})
-    changes = view.changed_ranges()
-    yield Step(passing={offset: view.read_at(offset, length) for offset, length in changes})
+    yield Step(passing=changes)
     yield Step(passing={HEADERS_AT[current.slot]: own.header(header.sequence + 2)})
-
-
-def _batches(sectors: list[tuple[int, bytes]]) -> Iterator[list[tuple[int, bytes]]]:
-    for start in range(0, len(sectors), BATCH):
-        yield sectors[start : start + BATCH]

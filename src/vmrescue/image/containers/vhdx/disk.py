@@ -13,7 +13,15 @@ from vmrescue.device import check_range, next_data, refusal_of
 from vmrescue.errors import FormatError, RefusedError
 from vmrescue.image.containers.blocks import BlockedDisk
 from vmrescue.image.containers.vhdx.bitmap import bit_runs, with_bits
-from vmrescue.image.containers.vhdx.commit import LEAST_LOG, is_usable, last_headers, new_session, steps_of
+from vmrescue.image.containers.vhdx.commit import (
+    LEAST_LOG,
+    changed_metadata,
+    is_usable,
+    last_headers,
+    log_needed,
+    new_session,
+    steps_of,
+)
 from vmrescue.image.containers.vhdx.header import read_current
 from vmrescue.image.containers.vhdx.layout import (
     BAT_REGION,
@@ -40,7 +48,7 @@ if TYPE_CHECKING:
 
     from vmrescue.device import BlockDevice
     from vmrescue.image.commit_step import Step
-    from vmrescue.image.containers.vhdx.commit import Session
+    from vmrescue.image.containers.vhdx.commit import Last, Session
     from vmrescue.image.containers.vhdx.file import VhdxFile
     from vmrescue.image.transports.file import ImageStore
 
@@ -200,21 +208,33 @@ class Vhdx(BlockedDisk):
         if self._session is None:
             header = self._current.header
             usable = is_usable(header, self.store.size)
-            place = header.log_offset if usable else self._more(LEAST_LOG)
-            self._session = new_session(place, header.log_length if usable else LEAST_LOG)
+            log = (header.log_offset, header.log_length) if usable else self._new_log(LEAST_LOG)
+            self._session = new_session(*log)
         self._write_headers(self._session)
 
-    def _write_headers(self, session: Session) -> None:
-        for at, data in last_headers(self._current, session).items():
+    def _new_log(self, length: int) -> tuple[int, int]:
+        """Adds a log at the end of the file: (offset, length)."""
+        place = self._more(length)
+        self._others = [*self._others, (place, place + length, "the log")]
+        return place, length
+
+    def _write_headers(self, session: Session) -> Last:
+        last = last_headers(self._current, session)
+        for at, data in last.headers.items():
             self.store.write_at(at, data)
+        return last
 
     def commit_steps(self, image: BlockDevice) -> Sequence[Step]:
         """The steps in which the changes since the last commit reach the file; see `commit`."""
         if not self._is_changed or self._session is None:
             return ()
         self._current = read_current(image)  # that of an earlier commit of the same session, if there was one
-        self._write_headers(self._session)
-        steps = steps_of(image, self.store, self._sectors, self._session)
+        metadata = changed_metadata(image, self.store, self._sectors)
+        if (needed := log_needed(len(metadata))) > self._session.log_length:
+            place, length = self._new_log(needed)
+            self._session = replace(self._session, log_offset=place, log_length=length)
+        last = self._write_headers(self._session)
+        steps = steps_of(image, self.store.size, metadata, self._session, last)
         self._is_changed = False
         self._sectors.clear()
         return steps

@@ -5,13 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmrescue.device import prefetch
 from vmrescue.errors import FormatError
 from vmrescue.image.containers.vhdx.bat import Bat
 from vmrescue.image.containers.vhdx.header import Current, read_current
-from vmrescue.image.containers.vhdx.layout import ENTRY_SIZE, FIRST_REGION_AT, SIGNATURE
+from vmrescue.image.containers.vhdx.layout import (
+    BITMAP_BLOCK,
+    ENTRY_SIZE,
+    FIRST_REGION_AT,
+    HEADERS_AT,
+    METADATA_TABLE_SIZE,
+    REGION_TABLE_SIZE,
+    REGION_TABLES_AT,
+    SECTOR,
+    SIGNATURE,
+)
 from vmrescue.image.containers.vhdx.log import replayed
 from vmrescue.image.containers.vhdx.metadata import Metadata, read_metadata
 from vmrescue.image.containers.vhdx.regions import Regions, read_regions
+
+AHEAD = 64 << 10  # bytes of the block allocation table that are announced: 256 GiB in blocks of 32 MiB
 
 if TYPE_CHECKING:
     from vmrescue.image.overlay import Overlay
@@ -50,6 +63,15 @@ class VhdxFile:
             found.append((header.log_offset, header.log_offset + header.log_length, "the log"))
         return [*found, *((each.offset, each.offset + each.length, "a region") for each in self.regions.all)]
 
+    @property
+    def metadata_ranges(self) -> list[tuple[int, int]]:
+        """(offset, length) of what is only written through the log, in no order."""
+        return [
+            *((at, REGION_TABLE_SIZE) for at in REGION_TABLES_AT),
+            *((each.offset, each.length) for each in self.regions.all),
+            *((place, BITMAP_BLOCK) for place in self.bat.bitmaps()),
+        ]
+
 
 def read_file(store: ImageStore) -> VhdxFile:
     """Reads and checks the tables of a VHDX. The file is not written to.
@@ -60,6 +82,7 @@ def read_file(store: ImageStore) -> VhdxFile:
     """
     if not store.size or store.read_at(0, min(len(SIGNATURE), store.size)) != SIGNATURE:
         raise FormatError("VHDX file", None, f"the signature {SIGNATURE!r} at its start")
+    prefetch(store, [*((at, SECTOR) for at in HEADERS_AT), *((at, REGION_TABLE_SIZE) for at in REGION_TABLES_AT)])
     current = read_current(store)
     notes = list(current.notes)
     view = None
@@ -72,6 +95,8 @@ def read_file(store: ImageStore) -> VhdxFile:
     try:
         seen: ImageStore = view or store
         regions = read_regions(seen)
+        table = regions.metadata.offset
+        prefetch(store, [(table, METADATA_TABLE_SIZE + SECTOR), (regions.bat.offset, AHEAD)])
         metadata = read_metadata(seen, regions.metadata)
         if metadata.entries * ENTRY_SIZE > regions.bat.length:
             expected = f"a block allocation table of {metadata.entries} entries, for {metadata.size} bytes"
