@@ -7,30 +7,26 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 import vmrescue
+from nbd.images import MADE, content, converted, kinds, must_be, opened, servers, wait
 from support.clock import stop_the_clock
 from support.command import output_of
 from support.command import vmrescue as command
-from support.images import fingerprint, sample
+from support.images import fingerprint
 from support.machine import need_tool, run
 from vmrescue.disk import EditSession, journals, open_disk, parents_in
 from vmrescue.errors import NotFoundError, RefusedError, RepairFailedError, UnsupportedError, VmRescueError
 from vmrescue.image.containers.foreign.qemu import QemuDisk
 from vmrescue.image.copy import content_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 MIB = 1 << 20
 ONLY = ["bad-memory", "crash-dump"]
@@ -38,44 +34,7 @@ KILLS = int(os.environ.get("VMRESCUE_KILLS", "1"))  # of each process
 WHOLE = ("a backing chain", "compressed, with a snapshot")  # repaired in CI; with VMRESCUE_QEMU_ALL=1 all are
 
 
-@pytest.fixture(scope="module")
-def os_raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("os")
-    run("qemu-img", "convert", "-f", "vpc", "-O", "raw", sample("gen1-broken", folder), folder / "os.raw")
-    return folder / "os.raw"
-
-
-def converted(raw: Path, folder: Path, form: str, *options: str, name: str | None = None) -> Path:
-    image = folder / (name or f"os.{form}")
-    run("qemu-img", "convert", "-f", "raw", "-O", form, *options, raw, image)
-    return image
-
-
-def child(raw: Path, folder: Path) -> Path:
-    """A QCOW2 over a QCOW2 over a raw file, each in the same folder."""
-    shutil.copy(raw, folder / "base.raw")
-    for name, base, form in (("middle", "base.raw", "raw"), ("os", "middle.qcow2", "qcow2")):
-        run("qemu-img", "create", "-f", "qcow2", "-b", base, "-F", form, folder / f"{name}.qcow2")
-    return folder / "os.qcow2"
-
-
-def with_snapshot(raw: Path, folder: Path) -> Path:
-    image = converted(raw, folder, "qcow2", "-c")
-    run("qemu-img", "snapshot", "-c", "before", image)
-    return image
-
-
-MADE: dict[str, Callable[[Path, Path], Path]] = {
-    "a backing chain": child,
-    "compressed, with a snapshot": with_snapshot,
-    "VMDK sparse": lambda raw, folder: converted(raw, folder, "vmdk"),
-    "VMDK flat": lambda raw, folder: converted(raw, folder, "vmdk", "-o", "subformat=monolithicFlat"),
-    "VDI": lambda raw, folder: converted(raw, folder, "vdi"),
-    "Parallels": lambda raw, folder: converted(raw, folder, "parallels"),
-}
-
-
-@pytest.mark.parametrize("kind", MADE if os.environ.get("VMRESCUE_QEMU_ALL") else WHOLE)
+@pytest.mark.parametrize("kind", kinds(WHOLE))
 def test_a_repair_makes_the_disk_that_it_makes_of_a_raw_image_and_is_taken_back(
     kind: str, os_raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -89,8 +48,7 @@ def test_a_repair_makes_the_disk_that_it_makes_of_a_raw_image_and_is_taken_back(
     assert vmrescue.repair(image, plan=plan).committed
     vmrescue.repair(twin, plan=plan)
 
-    run("qemu-img", "compare", "-f", form, "-F", "raw", image, twin)
-    run("qemu-img", "check", "-f", form, image)
+    must_be(image, twin)
     disk = open_disk(image)
     with closing(disk), closing(open_disk(twin)) as other:
         assert content_of(disk, disk.size, disk.read_at) == content_of(other, other.size, other.read_at)
@@ -98,8 +56,7 @@ def test_a_repair_makes_the_disk_that_it_makes_of_a_raw_image_and_is_taken_back(
 
     said = output_of("undo", image)
     assert "on the disk are what they were.\nThe file around the disk is not byte for byte the old one" in said
-    run("qemu-img", "compare", "-f", form, "-F", "raw", image, os_raw)
-    run("qemu-img", "check", "-f", form, image)
+    must_be(image, os_raw)
     if form == "qcow2" and "before" in run("qemu-img", "snapshot", "-l", image):
         old = tmp_path / "snapshot.raw"
         run("qemu-img", "convert", "-f", "qcow2", "-l", "snapshot.name=before", "-O", "raw", image, old)
@@ -112,7 +69,7 @@ def test_what_is_committed_to_a_disk_is_what_qemu_reads_and_is_undone(kind: str,
     data = bytearray(chance.randbytes(2 * MIB) + bytes(6 * MIB))
     raw.write_bytes(data)
     image = MADE[kind](raw, tmp_path)
-    form, twin = image.suffix[1:], tmp_path / "twin.raw"
+    twin = tmp_path / "twin.raw"
     with closing(EditSession(image)) as session:
         for _ in range(60):
             start = chance.randrange(len(data))
@@ -125,11 +82,9 @@ def test_what_is_committed_to_a_disk_is_what_qemu_reads_and_is_undone(kind: str,
         with closing(open_disk(image)) as disk:  # by dissect, while QEMU has it open
             assert disk.read_at(0, disk.size) == data
     twin.write_bytes(data)
-    run("qemu-img", "compare", "-f", form, "-F", "raw", image, twin)
-    run("qemu-img", "check", "-f", form, image)
+    must_be(image, twin)
     vmrescue.undo(image)
-    run("qemu-img", "compare", "-f", form, "-F", "raw", image, raw)
-    run("qemu-img", "check", "-f", form, image)
+    must_be(image, raw)
 
 
 def test_a_chain_is_read_as_qemu_reads_it_and_leads_nowhere_else(tmp_path: Path) -> None:
@@ -199,7 +154,7 @@ def test_what_is_not_written_is_refused_with_the_way_out(os_raw: Path, tmp_path:
     assert f"`qemu-img resize -f qcow2 {qcow2} SIZE` first" in longer.stderr
     with subprocess.Popen([need_tool("qemu-io"), "-f", "qcow2", qcow2], stdin=subprocess.PIPE) as other:
         held = f":{qcow2.stat().st_ino} "  # as the kernel lists it; a try of ours might get in QEMU's way
-        _wait(lambda: held in Path("/proc/locks").read_text())
+        wait(lambda: held in Path("/proc/locks").read_text())
         assert "qemu-io" in _refusal(qcow2)
         other.kill()
 
@@ -235,21 +190,21 @@ def test_a_kill_at_any_moment_leaves_the_disk_old_or_new(whose: str, os_raw: Pat
     image = converted(os_raw, tmp_path, "qcow2", "-c")
     plan = tmp_path / "plan.json"
     plan.write_text(vmrescue.diagnose(image).plan(only=ONLY).to_json())
-    old, chance = _content(image), random.Random(whose)
+    old, chance = content(image), random.Random(whose)
     outcomes = set()
     for _ in range(KILLS):
         words = [sys.executable, "-m", "vmrescue", "apply", "--yes", str(plan), str(image)]
         with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            _wait(lambda: _servers(image) or process.poll() is not None)
+            wait(lambda: servers(image) or process.poll() is not None)
             time.sleep(chance.random() * float(os.environ.get("VMRESCUE_KILL_WITHIN", "2")))
-            for number in [process.pid] if whose == "vmrescue" else _servers(image):
+            for number in [process.pid] if whose == "vmrescue" else servers(image):
                 os.kill(number, signal.SIGKILL)
             process.wait(120)
-        _wait(lambda: not _servers(image))  # it ends with the command, however that ends
-        shown = _content(image)  # to read, and then to write
-        with closing(_opened(image)):
+        wait(lambda: not servers(image))  # it ends with the command, however that ends
+        shown = content(image)  # to read, and then to write
+        with closing(opened(image)):
             pass
-        now = _content(image)
+        now = content(image)
         done = bool(journals(image)) and journals(image)[-1].state == "done"
         outcomes.add(done)
         assert shown == now
@@ -257,19 +212,19 @@ def test_a_kill_at_any_moment_leaves_the_disk_old_or_new(whose: str, os_raw: Pat
         run("qemu-img", "check", "-f", "qcow2", image, ok=(0, 3))  # clusters that nothing uses are no damage
         if done:
             vmrescue.undo(image)
-        assert _content(image) == old
+        assert content(image) == old
 
 
 def test_a_server_that_is_killed_is_an_error_and_the_next_opening_rolls_back(
     os_raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = converted(os_raw, tmp_path, "vdi")
-    old, written, count = _content(image), QemuDisk.write_at, [0]
+    old, written, count = content(image), QemuDisk.write_at, [0]
 
     def write_at(disk: QemuDisk, offset: int, data: bytes | memoryview) -> None:
         count[0] += 1
         if count[0] == 4:
-            (server,) = _servers(image)
+            (server,) = servers(image)
             os.kill(server, signal.SIGKILL)
         written(disk, offset, data)
 
@@ -278,7 +233,7 @@ def test_a_server_that_is_killed_is_an_error_and_the_next_opening_rolls_back(
         vmrescue.repair(image, only=ONLY)
     monkeypatch.undo()
     assert journals(image)[-1].state == "hot"
-    assert _content(image) == old  # shown rolled back, by dissect
+    assert content(image) == old  # shown rolled back, by dissect
     with closing(EditSession(image)):
         assert journals(image)[-1].state == "undone"
     run("qemu-img", "compare", "-f", "vdi", "-F", "raw", image, os_raw)
@@ -292,48 +247,12 @@ def test_a_qcow2_is_defragmented_in_place(os_raw: Path, tmp_path: Path) -> None:
     assert vmrescue.diagnose(image).findings
 
 
-def _opened(image: Path) -> EditSession:
-    for _ in range(100):
-        try:
-            return EditSession(image)
-        except RefusedError as error:
-            if "locked" not in str(error) and "in use" not in str(error):
-                raise
-            time.sleep(0.1)
-    raise AssertionError(f"{image} stays locked")
-
-
-def _content(image: Path) -> str:
-    with closing(open_disk(image)) as disk:
-        return content_of(disk, disk.size, disk.read_at)
-
-
-def _servers(image: Path) -> list[int]:
-    """The processes of `qemu-nbd` that have the image open, by their command lines."""
-    found = []
-    for process in Path("/proc").iterdir():
-        try:
-            words = (process / "cmdline").read_bytes() if process.name.isdigit() else b""
-        except OSError:
-            continue
-        if words.startswith(b"qemu-nbd\0") and str(image).encode() in words:
-            found.append(int(process.name))
-    return found
-
-
 def _refusal(image: Path) -> str:
     try:
         EditSession(image).close()
     except VmRescueError as error:
         return str(error)
     return ""
-
-
-def _wait(there: Callable[[], object], seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
-    while not there():
-        assert time.monotonic() < until
-        time.sleep(0.01)
 
 
 def test_the_holes_of_a_chain_are_listed_in_time_that_grows_with_its_clusters(

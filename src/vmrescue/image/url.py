@@ -11,6 +11,7 @@ QUERY = re.compile(r"\?[^\s'\")]*")
 AZURE = ("az", "abfs", "abfss")  # for these, adlfs takes the account from its settings
 WEB = ("http", "https")
 NBD = ("nbd", "nbds", "nbd+unix", "nbds+unix")
+QEMU = ("rbd", "iscsi", "iser", "gluster", "gluster+tcp", "gluster+unix", "gluster+rdma", "nfs", "sheepdog")
 CONTAINER_FIRST = ("abfs", "abfss")  # abfs://container@account.dfs.core.windows.net/name
 
 

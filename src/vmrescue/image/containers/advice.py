@@ -6,6 +6,6 @@ from __future__ import annotations
 QEMU_ADVICE = "`qemu-img convert -O vpc -o subformat=fixed,force_size {path} OUT.vhd` makes a VHD of it"
 EWF_ADVICE = "`ewfexport -u -t OUT -f raw {path}` (of libewf) makes a raw image of it, OUT.raw"
 LUKS_ADVICE = (
-    "`qemu-nbd --object secret,id=key,file=KEY --image-opts driver=luks,key-secret=key,file.filename={path} -k SOCKET`"
-    " exports the disk in it to whoever has the key; then name nbd+unix:///?socket=SOCKET as the image"
+    "`qemu-nbd -t --object secret,id=key,file=KEY --image-opts driver=luks,key-secret=key,file.filename={path}"
+    " -k SOCKET` exports the disk in it to whoever has the key; then name nbd+unix:///?socket=SOCKET as the image"
 )

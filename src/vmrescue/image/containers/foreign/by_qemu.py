@@ -46,16 +46,22 @@ def _blocks(driver: str, refuse: Callable[[BlockDevice, str], None] | None, piec
     return {"driver": driver, "file": file_blocks(path), "backing": None}
 
 
-def _kind(name: str, driver: str, *marks: bytes, refuse: Callable[[BlockDevice, str], None] | None = None) -> Foreign:
+def _kind(
+    name: str,
+    driver: str,
+    *marks: bytes,
+    refuse: Callable[[BlockDevice, str], None] | None = None,
+    resized: bool = False,
+) -> Foreign:
     def opened(pieces: Pieces) -> OpenedDisk:
         from vmrescue.image.containers.foreign.qemu import read_by_qemu  # here, because most images need no QEMU
 
         return read_by_qemu(pieces, blocks(pieces))
 
     blocks = partial(_blocks, driver, refuse)
-    return Foreign(name, opened, tuple((0, mark) for mark in marks), blocks=blocks, qemu_name=driver)
+    return Foreign(name, opened, tuple((0, mark) for mark in marks), blocks=blocks, qemu_name=driver, resized=resized)
 
 
 PARALLELS = _kind("Parallels", "parallels", b"WithoutFreeSpace", b"WithouFreSpacExt")
-QED = _kind("QED", "qed", b"QED\0", refuse=_refuse_qed)
+QED = _kind("QED", "qed", b"QED\0", refuse=_refuse_qed, resized=True)
 QCOW = _kind("QCOW", "qcow", b"QFI\xfb\0\0\0\x01", refuse=_refuse_qcow)

@@ -40,6 +40,7 @@ class Foreign:
         blocks: how QEMU is told of an image that it is to open, its driver, its files and what lies below it; None if
             QEMU does not write the container. Raises RefusedError with the reason why this image is not written.
         qemu_name: QEMU's name of the format.
+        resized: whether `qemu-img resize` makes the disk in it longer.
         checked: whether `qemu-img check` must find no damage before the image is written.
     """
 
@@ -49,6 +50,7 @@ class Foreign:
     advice: Callable[[str], str] = MADE_BY_QEMU
     blocks: Callable[[Pieces], Blocks] | None = None
     qemu_name: str = ""
+    resized: bool = False
     checked: bool = False
 
     def advice_for(self, path: str | None) -> str:
@@ -140,5 +142,7 @@ class ForeignDisk(Container):
 
 
 def _longer(kind: Foreign, path: str | None) -> str:
+    if not kind.resized:
+        return f"QEMU makes no {kind.name} image longer: expand a copy of it (--copy-to OUT --to-format qcow2 or another)"
     where = f"qemu-img resize -f {kind.qemu_name} {shlex.quote(path or 'IMAGE')} SIZE"
     return f"a {kind.name} image is made longer by QEMU: `{where}` first, then again with the same size"

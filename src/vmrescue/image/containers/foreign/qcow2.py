@@ -78,4 +78,4 @@ def _chain(pieces: Pieces) -> tuple[list[tuple[Path, ImageStore]], ImageStore | 
         files.append((found, below))
 
 
-QCOW2 = Foreign("QCOW2", _open, SIGNATURES, blocks=_blocks, qemu_name="qcow2", checked=True)
+QCOW2 = Foreign("QCOW2", _open, SIGNATURES, blocks=_blocks, qemu_name="qcow2", resized=True, checked=True)
