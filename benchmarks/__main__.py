@@ -18,14 +18,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmarks import defrag, peers, remote
+from benchmarks import containers, defrag, peers, remote
 from benchmarks.disks import LISTED, Disk, foreign, own, system_hive
 from benchmarks.measured import Cost, cost, in_turns, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-PARTS = ("disk", "own", "hive", "sizes", "defrag", "remote")
+PARTS = ("disk", "own", "hive", "sizes", "defrag", "remote", "containers")
 LEFT = 0, 1  # a command that did its work, and perhaps left findings
 VALUE = r"HKLM\SYSTEM\CurrentControlSet\Control\CrashControl"
 PAGE_FILE = r"\pagefile.sys"
@@ -133,6 +133,17 @@ def compare(title: str, rows: Sequence[Row], disk: Disk, rounds: int) -> None:
             line(f"    {peer}", found, ours)
 
 
+def by_container(folder: Path, rounds: int) -> None:
+    """A diagnosis of the same disk in each container, and how many times the processor time of the first one's."""
+    images = list(containers.images(folder))
+    command = vmrescue("diagnose")
+    found = in_turns([lambda path=path: cost([*command, str(path)], LEFT) for _, path in images], rounds)  # type: ignore[misc]
+    heading(f"diagnose, 127 GB, {containers.FILES:,} files, by container; x the fixed VHD")
+    for (title, _), each in zip(images, found, strict=True):
+        line(title, each)
+        print(f"{'':38}{each.cpu / found[0].cpu:>10.2f}{each.wall / found[0].wall:>10.2f}")
+
+
 def grow(folder: Path, sizes: Sequence[int], rounds: int) -> None:
     """How the cost of edits grows with the number of files: beside each size, how many times that of the one before."""
     heading("with more files")
@@ -195,6 +206,8 @@ def main() -> None:
             for title, found in remote.cases(folder, given.rounds):
                 figures = f"{found.requests:>10}{found.depth:>10}{found.read / 1e6:>10.1f}"
                 print(f"{title:38}{figures}{found.wall:>10.3f}{found.at_hand:>10.3f}", flush=True)
+        if "containers" in wanted:
+            by_container(folder, given.rounds)
 
 
 if __name__ == "__main__":
