@@ -74,7 +74,7 @@ def opened(image: Path) -> EditSession:
     raise AssertionError(f"{image} stays locked")
 
 
-def content(image: Path) -> str:
+def content(image: Path | str) -> str:
     with closing(open_disk(image)) as disk:
         return content_of(disk, disk.size, disk.read_at)
 
