@@ -196,6 +196,17 @@ def test_blocks_of_a_child_that_are_zero_or_unmapped_hide_the_parent(quick_folde
     assert content(child) == dissect(child) == expected[: 2 * MIB + 5000] + b"new" + expected[2 * MIB + 5003 :]
 
 
+def test_libvhdi_takes_the_first_bytes_of_a_child_without_a_bitmap_for_one(quick_folder: Path) -> None:
+    """So nothing is asked of it there: what it confirms was written, and lies where there is a bitmap."""
+    parent, child = quick_folder / "parent.vhdx", quick_folder / "child.avhdx"
+    create_vhdx(parent, 4 * MIB, 2 * MIB)
+    create_vhdx_child(parent, child, 2 * MIB)
+    assert dissect(child) == content(child) == bytes(4 * MIB) != libvhdi(child, parent)
+    with closing(open_disk(child, writable=True)) as disk:
+        disk.write_at(3 * MIB, b"x")
+    assert dissect(child) == content(child) == libvhdi(child, parent)
+
+
 def test_what_belongs_to_the_disk_goes_to_its_child_too(quick_folder: Path) -> None:
     image, child = quick_folder / "disk.vhdx", quick_folder / "child.vhdx"
     create_vhdx(image, SIZE, MIB)

@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import time
+from collections import Counter
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -97,17 +98,20 @@ def test_a_commit_and_an_undo_of_many_new_blocks_killed_at_any_moment_are_old_or
     """The blocks are new, so that all hangs on the table: on 260 of its sectors, in three entries of a longer log."""
     image, copy = wide(quick_folder), quick_folder / "copy.vhdx"
     old, chance = fingerprint(image), random.Random(24)
+    durations = [seconds(deed, image) for deed in (commit_it, undo)]
+    assert fingerprint(image) == old
     seen: list[str] = []
     for number in range(2 * KILLS):
         is_undo = bool(number % 2)
         if is_undo:
             commit(image, many)
         process = fork(undo if is_undo else commit_it, image)
-        time.sleep(chance.uniform(0, 0.2))
+        wait_for_journal(image, time.monotonic() + 60)
+        time.sleep(chance.uniform(0, durations[is_undo] / (1 if is_undo else 4)))  # most of a commit comes before
         os.kill(process, signal.SIGKILL)
         os.waitpid(process, 0)
         run("cp", "--sparse=always", image, copy)
-        seen.append(which(copy))
+        seen.append(f"{which(copy)}, {'to be rolled back' if pending(image) else 'at rest'}")
         with closing(open_disk(image)) as disk:
             shown = {disk.read_at(block * APART, 512) for block in range(MANY)}
         EditSession(image).close()
@@ -117,11 +121,17 @@ def test_a_commit_and_an_undo_of_many_new_blocks_killed_at_any_moment_are_old_or
         assert shown == {b"\7" * 512}
         undo(image)
         assert fingerprint(image) == old
-    print(seen)
+    print(f"commits: {Counter(seen[::2])}, undos: {Counter(seen[1::2])}")
 
 
 def commit_it(image: Path) -> None:
     commit(image, many)
+
+
+def seconds(deed: Callable[[Path], object], image: Path) -> float:
+    begun = time.perf_counter()
+    deed(image)
+    return time.perf_counter() - begun
 
 
 def fork(deed: Callable[[Path], object], image: Path) -> int:

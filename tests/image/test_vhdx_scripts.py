@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import random
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -20,6 +20,8 @@ from vmrescue.disk import EditSession, create_vhdx, create_vhdx_child, open_disk
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from vmrescue.image.virtual_disk import Mapped
 
 ALL = os.environ.get("VMRESCUE_VHDX_ALL") == "1"
 SCRIPTS = range(200) if ALL else range(1)
@@ -58,6 +60,11 @@ def scribble(disk, twin: bytearray, chance: random.Random, count: int) -> None: 
         twin[start : start + length] = data
 
 
+def has_blocks(path: Path) -> bool:
+    with closing(open_disk(path)) as disk:
+        return any(cast("Mapped", disk).stored(0, disk.size))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("number", SCRIPTS)
 def test_what_a_script_of_edits_wrote_is_what_others_read(kind: str, number: int, quick_folder: Path) -> None:
@@ -85,7 +92,9 @@ def test_what_a_script_of_edits_wrote_is_what_others_read(kind: str, number: int
             assert disk.read_at(0, disk.size) == twin
     if kind == "log":  # it may be there again, and only QEMU replays it
         qemu_replays(path)
-    assert libvhdi(path, *parents) == dissect(path) == twin
+    assert dissect(path) == twin
+    if not parents or has_blocks(path):  # else libvhdi takes the file's first bytes for a bitmap (docs/readers.md)
+        assert libvhdi(path, *parents) == twin
     if not kind.endswith("child") and not kind.startswith("4Kn"):  # QEMU knows neither
         (quick_folder / "twin.raw").write_bytes(twin)
         run("qemu-img", "check", "-f", "vhdx", path)

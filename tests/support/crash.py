@@ -62,10 +62,17 @@ class Content:
     def change(self, action: Action) -> None:
         """What a write or a truncation does."""
         if action.kind == "truncate":
-            self._put(action.offset, bytes(max(0, self.size - action.offset)))
+            self._cut(action.offset)
             self.size = action.offset
         self._put(action.offset, action.data)
         self.size = max(self.size, action.offset + len(action.data))
+
+    def _cut(self, size: int) -> None:
+        """What is beyond `size` is zero when the file grows again."""
+        for number in [number for number in self._pieces if (number + 1) * PIECE > size]:
+            self._pieces[number] = self._pieces[number][: max(0, size - number * PIECE)]
+            if not self._pieces[number]:
+                del self._pieces[number]
 
     def _put(self, at: int, data: bytes) -> None:
         while data:
