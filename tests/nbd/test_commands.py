@@ -157,5 +157,5 @@ def served(words: str, socket: Path) -> Iterator[None]:
 def test_an_address_of_qemus_is_refused_with_the_way_to_it(address: str, words: tuple[str, ...]) -> None:
     refused = command(*words, address)
     assert refused.returncode in (3, 4)
-    assert "is an address that QEMU opens, and vmrescue does not: `qemu-nbd -t -f raw -k SOCKET" in refused.stderr
+    assert "is an address that only QEMU opens: `qemu-nbd -t -f raw -k SOCKET" in refused.stderr
     assert "secret" not in refused.stderr

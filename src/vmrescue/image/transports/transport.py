@@ -85,7 +85,7 @@ def _export_folder(url: str) -> Path:
 def _refuse_address(url: str) -> NoReturn:
     name = shown(url) if scheme_of(url) else ":".join(url.split(":")[:2])  # what follows may be secret
     raise UnsupportedError(
-        f"{name} is an address that QEMU opens, and vmrescue does not: `qemu-nbd -t -f raw -k SOCKET ADDRESS` exports"
+        f"{name} is an address that only QEMU opens: `qemu-nbd -t -f raw -k SOCKET ADDRESS` exports"
         " that disk, with ADDRESS as QEMU writes it (rbd:POOL/IMAGE); then name nbd+unix:///?socket=SOCKET as the image"
     )
 

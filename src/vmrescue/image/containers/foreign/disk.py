@@ -143,6 +143,8 @@ class ForeignDisk(Container):
 
 def _longer(kind: Foreign, path: str | None) -> str:
     if not kind.resized:
-        return f"QEMU makes no {kind.name} image longer: expand a copy of it (--copy-to OUT --to-format qcow2 or another)"
+        return (
+            f"QEMU makes no {kind.name} image longer: expand a copy of it (--copy-to OUT --to-format qcow2 or another)"
+        )
     where = f"qemu-img resize -f {kind.qemu_name} {shlex.quote(path or 'IMAGE')} SIZE"
     return f"a {kind.name} image is made longer by QEMU: `{where}` first, then again with the same size"
