@@ -36,6 +36,6 @@ def images(folder: Path) -> Iterator[tuple[str, Path]]:
         image = folder / f"{FILES}-{number}.{form}"
         if not image.exists():
             source = f"driver=raw,size={large.SIZE},file.driver=file,file.filename={fixed}"
-            words = ["qemu-img", "convert", "--image-opts", "-O", form, "-o", option, source, image]
+            words = ["qemu-img", "convert", "--image-opts", "-O", form, "-o", option, source, str(image)]
             subprocess.run(words, check=True)
         yield title, image
