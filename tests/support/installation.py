@@ -25,7 +25,7 @@ from vmrescue.windows import Disk, Installation
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from vmrescue.readers.file_system import FileSystem
+    from vmrescue.readers.file_system import FileSystem, Wanted
 
 SIZE = 64 << 20  # bytes of the disk
 STORE = "Boot\\BCD"
@@ -115,7 +115,7 @@ class _MemoryFiles:
     def spelled(self, path: str) -> str:
         return self._files.get(path.lower(), (path, b""))[0]
 
-    def announce(self, wanted: Iterable[tuple[str, int]]) -> None:
+    def announce(self, wanted: Iterable[Wanted]) -> None:
         """Nothing: the file is at hand."""
 
     def entries(self, path: str) -> list[Entry]:

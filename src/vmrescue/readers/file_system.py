@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
 
 from vmrescue.errors import UnsupportedError
 
@@ -52,6 +52,14 @@ class Entry:
     flags: tuple[str, ...] = field(default=(), compare=False)
 
 
+class Wanted(NamedTuple):
+    """What will be read of a file: its first `length` bytes; all of it where it has at most `whole` bytes."""
+
+    path: str
+    length: int
+    whole: int = 0
+
+
 class FileSystem(Protocol):
     """A volume's files. Paths use backslashes.
 
@@ -96,10 +104,10 @@ class FileSystem(Protocol):
     def head(self, path: str, length: int) -> tuple[int, bytes]:
         """(size, first `length` bytes) of a file. Raises what `open` raises."""
 
-    def announce(self, wanted: Iterable[tuple[str, int]]) -> None:
-        """Announces that the first bytes of files will be read soon: (path, number of bytes).
+    def announce(self, wanted: Iterable[Wanted]) -> None:
+        """Announces what will be read of files soon; of a folder, its index.
 
-        Of a folder, its index. Files that there are not are left out, and nothing is raised. Does nothing if the volume
+        Files that there are not are left out, and nothing is raised. Does nothing if the volume
         is at hand; if it is read over a network, the bytes are asked for side by side.
         """
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmrescue.readers.file_system import Wanted
 from vmrescue.rehearsal import endings
 from vmrescue.rehearsal.about import BadFile, BadService
 from vmrescue.rehearsal.files import FaultKind
@@ -35,7 +36,7 @@ def drivers(way: Way) -> Iterator[Fact]:
         yield unknown("boot-start drivers", f"there are {len(loaded)}: the first {MOST} were looked at")
         loaded = loaded[:MOST]
     paths = [path for service in loaded if (path := way.path_of(service))]
-    way.windows.volume.files.announce([(path, HEAD) for path in paths])
+    way.windows.volume.files.announce([Wanted(path, HEAD) for path in paths])
     for service in sorted(loaded, key=lambda each: each.path.lower()):
         way.fault_of(service)  # by their names: neighbours in a folder's index cost little
     bad = [(service, fault) for service in loaded if (fault := way.fault_of(service))]

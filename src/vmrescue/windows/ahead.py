@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from vmrescue.device import prefetch
 from vmrescue.errors import FormatError
 from vmrescue.image.transports.worth import worth
+from vmrescue.readers.file_system import Wanted
 from vmrescue.windows.needed_files import BOOT_FILES, SYSTEM_FILES
 from vmrescue.windows.operating_system import CONFIG, DEFAULT_ROOT, HIVES
 
@@ -22,7 +23,7 @@ HEAD = 4 << 10  # bytes of a program
 LOG = 132 << 10  # bytes of $LogFile in which its restart pages are
 UPCASE = 128 << 10  # bytes of $UpCase
 SYSTEM_STEPS = 20  # requests, one after another, in which all that is read of a large SYSTEM hive would come
-OTHER_HIVE = 16 << 10  # bytes of a hive that hold its first keys
+SYSTEM_KEYS, FIRST_KEYS = 256 << 10, 16 << 10  # bytes of SYSTEM, and of another hive, that hold its first keys
 
 ROLES = ("basic data", "EFI system")  # of partitions that hold a file system of Windows
 FIRST_PROGRAMS = ("csrss.exe", "wininit.exe", "winlogon.exe", "services.exe", "lsass.exe", "userinit.exe")
@@ -43,13 +44,14 @@ def announce_volumes(disk: Disk) -> None:
 def announce_windows(volumes: Iterable[Volume]) -> None:
     """The boot files, the files of a Windows in its usual folder, and what tells the state of the volume it is on."""
     system32 = f"{DEFAULT_ROOT}\\System32"
-    wanted = [(path, HEAD) for path in BOOT_FILES]
-    wanted += [(f"{system32}\\{name}", HEAD) for name in SYSTEM_FILES if not name.startswith("config\\")]
-    wanted += [(f"{system32}\\{name}", HEAD) for name in ("drivers\\ntfs.sys", *FIRST_PROGRAMS)]
+    heads = [*BOOT_FILES, f"{DEFAULT_ROOT}\\explorer.exe", "pagefile.sys"]
+    heads += [f"{system32}\\{name}" for name in SYSTEM_FILES if not name.startswith("config\\")]
+    heads += [f"{system32}\\{name}" for name in ("drivers\\ntfs.sys", *FIRST_PROGRAMS)]
     config = f"{DEFAULT_ROOT}\\{CONFIG}"
-    wanted += [(f"{config}\\{name}", worth(SYSTEM_STEPS) if name == "SYSTEM" else OTHER_HIVE) for name in HIVES]
-    wanted += [(f"{DEFAULT_ROOT}\\explorer.exe", HEAD), ("pagefile.sys", HEAD), (f"{system32}\\drivers", 0)]
-    wanted += [("$LogFile", LOG), ("$UpCase", UPCASE)]
+    wanted = [Wanted(path, HEAD) for path in heads]
+    wanted += [Wanted(f"{config}\\{name}", FIRST_KEYS) for name in HIVES if name != "SYSTEM"]
+    wanted.append(Wanted(f"{config}\\SYSTEM", SYSTEM_KEYS, whole=worth(SYSTEM_STEPS)))
+    wanted += [Wanted("$LogFile", LOG), Wanted("$UpCase", UPCASE), Wanted(f"{system32}\\drivers", 0)]
     for volume in volumes:
         if volume.readable and prefetch(volume.device):
             with suppress(FormatError):
@@ -58,4 +60,4 @@ def announce_windows(volumes: Iterable[Volume]) -> None:
 
 def announce_free_space(volume: Volume) -> None:
     """What tells the free space of the volume of Windows."""
-    volume.files.announce([("$Bitmap", volume.partition.size // 4096)])  # a cluster has 512 bytes or more
+    volume.files.announce([Wanted("$Bitmap", volume.partition.size // 4096)])  # a cluster has 512 bytes or more

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from vmrescue.device import Readable
     from vmrescue.image import VirtualDisk
-    from vmrescue.readers.file_system import FileSystem
+    from vmrescue.readers.file_system import FileSystem, Wanted
 
 KIND = "hive"  # used as the name of the file system
 
@@ -129,7 +129,7 @@ class HiveFiles:
     def spelled(self, path: str) -> str:
         return path
 
-    def announce(self, wanted: Iterable[tuple[str, int]]) -> None:
+    def announce(self, wanted: Iterable[Wanted]) -> None:
         """Nothing: the file is at hand."""
 
     def entries(self, path: str) -> list[Entry]:

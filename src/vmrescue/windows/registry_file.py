@@ -13,6 +13,7 @@ from vmrescue.device import Held
 from vmrescue.errors import FormatError, NotFoundError, VmRescueError
 from vmrescue.log import logger
 from vmrescue.plan import FileRef, RegistryData
+from vmrescue.readers.file_system import Wanted
 from vmrescue.readers.guard import reading
 from vmrescue.readers.hive.plain import PlainKey
 from vmrescue.readers.hive.reader import HiveReader
@@ -151,7 +152,7 @@ class RegistryFile:
     def logs(self) -> list[bytes]:
         """The content of the log files beside the hive, in the order LOG1, LOG2, LOG."""
         found = []
-        self.volume.files.announce([(self.path + suffix, LARGEST_LOG) for suffix in LOG_SUFFIXES])
+        self.volume.files.announce([Wanted(self.path + suffix, LARGEST_LOG) for suffix in LOG_SUFFIXES])
         for suffix in LOG_SUFFIXES:
             try:
                 path = self.path + suffix

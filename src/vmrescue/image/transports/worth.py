@@ -5,7 +5,7 @@ asking for where they come sooner than another request is answered. All decision
 figures below; only who reads knows how many requests one after another it would take without.
 
 Source of the rate: Microsoft, "Scalability and performance targets for Blob storage": a page blob serves up to 60 MiB
-each second, and up to 500 requests. The time for an answer is that between two places of a continent.
+each second, and up to 500 requests. The time for an answer is an assumption, and was not measured on Azure.
 """
 
 from __future__ import annotations

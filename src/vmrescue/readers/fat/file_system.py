@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from vmrescue.device import BlockDevice
+    from vmrescue.readers.file_system import Wanted
 
 
 class FatFileSystem:
@@ -79,7 +80,7 @@ class FatFileSystem:
     def head(self, path: str, length: int) -> tuple[int, bytes]:
         return head_of_stream(self.open(path), length)
 
-    def announce(self, wanted: Iterable[tuple[str, int]]) -> None:
+    def announce(self, wanted: Iterable[Wanted]) -> None:
         """Nothing: the folders and files of an EFI system partition lie together, where its first clusters are."""
 
     def entry(self, path: str) -> Entry | None:

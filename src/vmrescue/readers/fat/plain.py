@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from vmrescue.device import BlockDevice
     from vmrescue.readers.fat.file_system import FatFileSystem
-    from vmrescue.readers.file_system import Entry
+    from vmrescue.readers.file_system import Entry, Wanted
 
 NOT_PLAIN = (NotPlainError, struct.error, ValueError)
 LARGEST_DIRECTORY, MOST_CLUSTERS = 1 << 16, 1 << 16  # bytes; clusters of a file that is read here
@@ -115,7 +115,7 @@ class PlainFat:
     def spelled(self, path: str) -> str:
         return self._ask(lambda plain: plain.spelled(path), lambda full: full.spelled(path))
 
-    def announce(self, wanted: Iterable[tuple[str, int]]) -> None:
+    def announce(self, wanted: Iterable[Wanted]) -> None:
         """Nothing: the folders and files of an EFI system partition lie together, where its first clusters are."""
 
     def entry(self, path: str) -> Entry | None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from vmrescue.device import BlockDevice, Range
+    from vmrescue.readers.file_system import Wanted
     from vmrescue.readers.ntfs.index import DirectoryIndex, IndexEntry
     from vmrescue.readers.ntfs.volume import BoundedNtfs
 
@@ -51,19 +52,19 @@ class Ahead:
         self._ntfs = ntfs
         self._find = find
 
-    def announce(self, wanted: Iterable[tuple[str, int]]) -> None:
-        """Announces the first bytes of files, and the indexes on the way to them: (path, number of bytes)."""
-        unknown: list[tuple[list[str], int]] = []
+    def announce(self, wanted: Iterable[Wanted]) -> None:
+        """Announces what is wanted of files, and the indexes on the way to them."""
+        unknown: list[tuple[list[str], Wanted]] = []
         ranges: list[Range] = []
-        for path, length in wanted:
-            names = file_path.split(path)
+        for each in wanted:
+            names = file_path.split(each.path)
             way = list(self._known_way(names))
             for number in way[:-1]:
                 ranges += self._index(number)
             if len(way) <= len(names):
-                unknown.append((names, length))
+                unknown.append((names, each))
             else:
-                ranges += self._index(way[-1]) or self._part(self._places.get((way[-1], DATA), []), length)
+                ranges += self._index(way[-1]) or self._wanted(each, self._places.get((way[-1], DATA), []))
         prefetch(self._device, ranges)
         if unknown:
             self._walk(unknown)
@@ -137,6 +138,10 @@ class Ahead:
     def _index(self, number: int) -> list[Range]:
         return self._part(self._places.get((number, INDEX_ALLOCATION), []), INDEX)
 
+    def _wanted(self, wanted: Wanted, places: list[Range]) -> list[Range]:
+        is_whole = sum(length for _, length in places) <= wanted.whole
+        return places if is_whole else self._part(places, wanted.length)
+
     @staticmethod
     def _part(places: Iterable[Range], length: int) -> list[Range]:
         """The first `length` bytes of what lies in these places."""
@@ -149,7 +154,7 @@ class Ahead:
 
     # -- folder by folder
 
-    def _walk(self, wanted: list[tuple[list[str], int]]) -> None:
+    def _walk(self, wanted: list[tuple[list[str], Wanted]]) -> None:
         found: dict[tuple[str, ...], Any] = {(): self._ntfs.mft.root}
         for depth in range(max(len(names) for names, _ in wanted)):
             ways = {tuple(names[: depth + 1]) for names, _ in wanted if len(names) > depth}
@@ -161,9 +166,9 @@ class Ahead:
             prefetch(self._device, [place for number in numbers for place in self._record(number)])
             found |= {way: index.target_of(entry) for way, (index, entry) in there.items()}
         ranges: list[Range] = []
-        for names, length in wanted:
+        for names, each in wanted:
             if (record := found.get(tuple(names))) is not None:
-                ranges += self._index_of(record) or self._part(self._stored(record, DATA), length)
+                ranges += self._index_of(record) or self._wanted(each, self._stored(record, DATA))
         prefetch(self._device, ranges)
 
     def _index_of(self, record: Any) -> list[Range]:

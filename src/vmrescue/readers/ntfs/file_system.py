@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from vmrescue.device import BlockDevice
+    from vmrescue.readers.file_system import Wanted
     from vmrescue.readers.ntfs.index import IndexEntry
 
 LOG_RECORD, BITMAP_RECORD, BAD_CLUSTERS_RECORD = 2, 6, 8  # records of $LogFile, $Bitmap, $BadClus
@@ -172,7 +173,7 @@ class NtfsFileSystem:
             plain = None if record is None or record.is_dir() else head_of(record, length)
         return plain or head_of_stream(self.open(path), length)
 
-    def announce(self, wanted: Iterable[tuple[str, int]]) -> None:
+    def announce(self, wanted: Iterable[Wanted]) -> None:
         if prefetch(self._device):
             with suppress(VmRescueError), reading("NTFS volume", self._position):
                 self._ahead.announce(wanted)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from vmrescue.device import BlockDevice, Range
-    from vmrescue.readers.file_system import Entry
+    from vmrescue.readers.file_system import Entry, Wanted
     from vmrescue.readers.ntfs.file_system import Extent, NtfsFileSystem
 
 MFT, VOLUME, ROOT, BITMAP, UPCASE, FIRST_USER_RECORD = 0, 3, 5, 6, 10, 24  # records
@@ -123,7 +123,7 @@ class PlainNtfs:
     def spelled(self, path: str) -> str:
         return self._ask(lambda plain: plain.spelled(path), lambda full: full.spelled(path))
 
-    def announce(self, wanted: Iterable[tuple[str, int]]) -> None:
+    def announce(self, wanted: Iterable[Wanted]) -> None:
         if prefetch(self._device):
             self.full.announce(wanted)
 
