@@ -34,13 +34,29 @@ if TYPE_CHECKING:
     from vmrescue.fleet import RepairResult, ScanResult, repair_images, rescue_images, scan, undo_run
     from vmrescue.plan import Plan
     from vmrescue.playbook import Playbook
-    from vmrescue.procedure import Outcome, Run, Runbook, backup, cleanup, defrag, expand, rescue, run
+    from vmrescue.procedure import (
+        BcdeditAnswer,
+        Outcome,
+        RegAnswer,
+        Run,
+        Runbook,
+        backup,
+        bcdedit,
+        cleanup,
+        defrag,
+        expand,
+        reg,
+        rescue,
+        run,
+    )
     from vmrescue.progress import on_progress
     from vmrescue.rehearsal import Rehearsal
+    from vmrescue.schemas import schema
     from vmrescue.transaction import Receipt, repair, undo
 
 __version__ = "0.1.0"
 __all__ = [
+    "BcdeditAnswer",
     "Diagnosis",
     "Finding",
     "Outcome",
@@ -48,6 +64,7 @@ __all__ = [
     "Playbook",
     "Policy",
     "Receipt",
+    "RegAnswer",
     "Rehearsal",
     "RepairResult",
     "Run",
@@ -63,12 +80,15 @@ __all__ = [
     "cleanup",
     "defrag",
     "backup",
+    "bcdedit",
+    "reg",
     "undo",
     "scan",
     "repair_images",
     "rescue_images",
     "undo_run",
     "on_progress",
+    "schema",
     "disk",
     "VmRescueError",
     "AfterCommitError",
@@ -103,11 +123,16 @@ _ROOMS = {
     "VmRescueError": "errors",
     "WriteError": "errors",
     "explain": "checks",
+    "BcdeditAnswer": "procedure",
+    "RegAnswer": "procedure",
     "backup": "procedure",
+    "bcdedit": "procedure",
+    "reg": "procedure",
     "cleanup": "procedure",
     "defrag": "procedure",
     "expand": "procedure",
     "on_progress": "progress",
+    "schema": "schemas",
     "ScanResult": "fleet",
     "Run": "procedure",
     "Runbook": "procedure",

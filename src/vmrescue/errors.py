@@ -7,13 +7,21 @@ terminal; `exit_status` is what the command line returns for it.
 from __future__ import annotations
 
 import os
-from typing import ClassVar
+from typing import Any, ClassVar
+
+SCHEMA = "vmrescue.error/1"
 
 
 class VmRescueError(Exception):
     """Base of all errors of this package. Exit status 3: the image cannot be read or is not supported."""
 
     exit_status: ClassVar[int] = 3
+    verbatim = False
+    """Whether its text is that of a program of Microsoft's, line by line: a script may look for it."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The error as a document, which the commands print with ``--format json``."""
+        return error_document(type(self).__name__, str(self), self.exit_status)
 
 
 class UsageError(VmRescueError):
@@ -22,10 +30,17 @@ class UsageError(VmRescueError):
     exit_status = 2
 
 
+def error_document(kind: str, message: str, status: int) -> dict[str, Any]:
+    """An error as a document; what is malformed, and where, only a `FormatError` can say."""
+    nowhere = dict.fromkeys(("structure", "position", "expected", "found"))
+    return {"schema": SCHEMA, "kind": kind, "message": message, "status": status, **nowhere}
+
+
 def must_be_several(what: str, names: object) -> None:
     """Raises UsageError for a text in place of a list of texts: Python would take it for a list of its letters."""
     if isinstance(names, str | bytes | os.PathLike):
-        raise UsageError(f"{what}: a list is expected, such as [{str(names)!r}], not {names!r} itself")
+        shown = f"{os.fspath(names)!r:.80}"
+        raise UsageError(f"{what}: a list is expected, such as [{shown}], not {shown} itself")
 
 
 class FormatError(VmRescueError):
@@ -47,8 +62,20 @@ class FormatError(VmRescueError):
         place = "" if position is None else f" at byte {position} (0x{position:x})"
         text = f"{structure}{place}: expected {expected}"
         if found is not None:
-            text += f", found {bytes_text(found) if isinstance(found, bytes) else found}"
+            text += f", found {self._found_text}"
         super().__init__(text)
+
+    @property
+    def _found_text(self) -> str:
+        return bytes_text(self.found) if isinstance(self.found, bytes) else str(self.found)
+
+    def to_dict(self) -> dict[str, Any]:
+        return super().to_dict() | {
+            "structure": self.structure,
+            "position": self.position,
+            "expected": self.expected,
+            "found": None if self.found is None else self._found_text,
+        }
 
     def within(self, whole: str) -> FormatError:
         """The same error, with the name of what the structure is in, as in ``hive \\Boot\\BCD: cell``."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
-from vmrescue.errors import FormatError, RefusedError
+from vmrescue.errors import FormatError, RefusedError, WriteError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,6 +32,14 @@ def kind_of(path: str | os.PathLike[str]) -> int:
         return 0
 
 
+def open_untouched(path: str | os.PathLike[str], flags: int) -> int:
+    """As `os.open`; the time of the file's last access stays as it is, where the system lets us. Use as an opener."""
+    try:
+        return os.open(path, flags | os.O_NOATIME | os.O_CLOEXEC, NEW_FILE)
+    except PermissionError:  # of a file that is somebody else's the time of access is kept for nobody
+        return os.open(path, flags | os.O_CLOEXEC, NEW_FILE)
+
+
 def open_regular(path: str | os.PathLike[str], flags: int) -> int:
     """Opens a regular file; links are not followed, and it does not wait for a pipe. Returns the descriptor.
 
@@ -45,7 +53,7 @@ def open_regular(path: str | os.PathLike[str], flags: int) -> int:
         OSError: it cannot be opened.
     """
     try:
-        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, NEW_FILE)
+        descriptor = open_untouched(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise RefusedError(f"{path} is a link, which is not followed") from error
@@ -135,3 +143,31 @@ def give_name(unfinished: Path, path: Path) -> None:
     if os.path.lexists(path):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
     unfinished.rename(path)
+
+
+def write_whole(path: Path, content: Iterable[bytes], overwrite: bool) -> None:
+    """Writes what comes out of an image to a file, which is there only once it is complete.
+
+    A link in the file's place is replaced, not followed: somebody may have put it there for what is copied to go
+    elsewhere.
+
+    Raises:
+        RefusedError: there is such a file, and it may not be overwritten.
+        WriteError: the operating system would not take it.
+    """
+    try:
+        if overwrite and kind_of(path) not in (0, stat.S_IFREG):  # a device or a pipe, which is not ours to replace
+            with path.open("wb") as stream:
+                stream.writelines(content)
+            return
+        with new_file(path, overwrite) as unfinished:
+            write_sparse(unfinished, content)
+    except FileExistsError as error:
+        raise is_there(path) from error
+    except OSError as error:
+        raise WriteError(f"cannot write {path}: {error.strerror}") from error
+
+
+def is_there(path: Path) -> RefusedError:
+    """The error for a file that would have to be overwritten."""
+    return RefusedError(f"{path} is there already; --yes (of get: --force) overwrites it")

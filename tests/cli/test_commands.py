@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -142,9 +144,42 @@ def test_several_checks_are_named_with_commas_or_one_by_one(gen2_broken: Path) -
     assert found("--skip", "page-file, bad-memory") == found() - {"page-file", "bad-memory"}
 
 
-@pytest.mark.parametrize("arguments", [["reg", "/?"], ["reg", "os.vhd", "query", "/?"], ["bcdedit", "-?"]])
-def test_microsofts_own_way_to_ask_for_help_is_answered(arguments: list[str]) -> None:
-    assert f"vmrescue {arguments[0]} os.vhd" in output_of(*arguments)
+@pytest.mark.parametrize(
+    ("arguments", "first"),
+    [
+        (["reg", "/?"], "vmrescue reg IMAGE Operation [Parameter List]"),
+        (["reg", "os.vhd", "/?"], "vmrescue reg IMAGE Operation [Parameter List]"),
+        (
+            ["reg", "os.vhd", "QUERY", "/?"],
+            "vmrescue reg IMAGE QUERY KeyName ",
+        ),
+        (["bcdedit", "-?"], "vmrescue bcdedit IMAGE /command [argument1] [argument2] ..."),
+        (
+            ["bcdedit", "os.vhd", "/?", "/set"],
+            "vmrescue bcdedit IMAGE /set [{id}] datatype ",
+        ),
+        (["bcdedit", "/timeout", "/?"], "vmrescue bcdedit IMAGE /timeout seconds"),
+        (["defrag", "os.vhd", "/?"], "Usage: vmrescue defrag [OPTIONS] IMAGE [C: /u /x /g]"),
+    ],
+)
+def test_microsofts_own_way_to_ask_for_help_is_answered_in_its_layout(arguments: list[str], first: str) -> None:
+    assert output_of(*arguments).startswith(first)
+
+
+@pytest.mark.parametrize("program", ["reg", "bcdedit"])
+def test_the_help_has_every_command_and_every_switch_of_the_language(program: str) -> None:
+    syntax = import_module(f"vmrescue.commands.{program}.command")._SYNTAX
+    usages = import_module(f"vmrescue.commands.{program}.usage").USAGES
+    assert set(usages) == set(syntax)
+    for name, usage in usages.items():
+        words = {word.removeprefix("/").lower() for words, _ in usage.words for word in words.split(", ")}
+        typed = {each.lower() for each in re.findall(r"/([a-z]+)\b(?!:)", usage.typed.partition(" ")[2])}
+        switches = set(syntax[name].switches)
+        assert switches <= words, name
+        assert switches == typed - {"reg"} - ({"v"} if program == "bcdedit" else set()), name
+    general = output_of(program, "/?")
+    assert all(name.lower() in general.lower() for name in syntax)
+    assert max(map(len, general.split("\n"))) <= 83
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
@@ -181,7 +216,7 @@ def test_microsofts_pointer_to_its_help_is_how_help_is_asked_for_here(gen2_broke
     said = vmrescue("bcdedit", gen2_broken, "/frob").stderr
     assert said == 'An unknown command was specified.\nRun "vmrescue bcdedit IMAGE /?" for command line assistance.\n'
     said = vmrescue("reg", gen2_broken, "query").stderr
-    assert said == 'ERROR: Invalid syntax.\nType "vmrescue reg IMAGE /?" for usage.\n'
+    assert said == 'ERROR: Invalid syntax.\nType "vmrescue reg IMAGE query /?" for usage.\n'
 
 
 def test_a_plan_that_was_applied_already_must_be_made_again(gen2_broken: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,9 @@ import click
 
 from vmrescue import __version__
 from vmrescue.cli.common import common_options
+from vmrescue.cli.failure import put_usage, say_end, say_error
 from vmrescue.cli.output import end_unread, printing
-from vmrescue.errors import VmRescueError, WriteError
+from vmrescue.errors import VmRescueError
 from vmrescue.interrupts import exit_status, outcome_of
 
 if TYPE_CHECKING:
@@ -87,19 +88,13 @@ def _ends_told_apart() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as error:
-        _last_words(f"interrupted{outcome_of(error)}")
-        sys.exit(exit_status(error))
+        say_end("Interrupted", f"interrupted{outcome_of(error)}", status := exit_status(error))
+        sys.exit(status)
     except BrokenPipeError:
         end_unread()
-
-
-def _last_words(text: str) -> None:
-    """Says on stderr what ended the program, in one line. If stderr takes no more, the exit status has to do."""
-    from vmrescue.cli.terminal import say
-    from vmrescue.printable import printable
-
-    with suppress(WriteError, BrokenPipeError):
-        say(f"vmrescue: {printable(text)}", err=True)
+    except click.ClickException as error:  # which click says, and ends the program for
+        put_usage(error)
+        raise
 
 
 class LazyGroup(click.Group):
@@ -169,15 +164,15 @@ def main() -> None:
     try:
         group(prog_name="vmrescue")
     except VmRescueError as error:
-        _last_words(str(error))
+        say_error(error)
         sys.exit(error.exit_status)
     except KeyboardInterrupt as error:  # at the very beginning or end
         sys.exit(exit_status(error))
     except OSError as error:
-        _last_words(f"the operating system refused: {error}")
+        say_end(VmRescueError.__name__, f"the operating system refused: {error}", VmRescueError.exit_status)
         sys.exit(VmRescueError.exit_status)
     except MemoryError:
-        _last_words("this takes more memory than the machine gives")
+        say_end(VmRescueError.__name__, "this takes more memory than the machine gives", VmRescueError.exit_status)
         sys.exit(VmRescueError.exit_status)
 
 

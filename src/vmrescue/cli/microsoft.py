@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
-import sys
 from collections import deque
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from vmrescue.cli.completing import a_file
 from vmrescue.cli.options import apply_options, parent_option
 from vmrescue.cli.output import put
-from vmrescue.errors import ReadError, VmRescueError
-from vmrescue.signatures import HIVE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
-    from typing import BinaryIO
+    from collections.abc import Iterable, Sequence
 
     from vmrescue.cli.options import ApplyOptions
-    from vmrescue.plan import Change
-    from vmrescue.transaction import Transaction
-    from vmrescue.windows import Disk
+    from vmrescue.procedure.microsoft import Tried
 
 FINDINGS = 1  # exit status where nothing was found, or two keys differ
 ASKS_FOR_HELP = ("/?", "-?")
-ASK_FOR_HELP = re.compile(r'"(bcdedit|REG)(?: \w+)? /\?"')  # in a message
+_ASK_FOR_HELP = re.compile(r'"(bcdedit|REG)((?: \w+)?) /\?"')  # in a message
 
 
 class MicrosoftCommand(click.Command):
@@ -40,7 +33,7 @@ class MicrosoftCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if any(word in ASKS_FOR_HELP for word in args):
-            return super().parse_args(ctx, ["--help"])
+            self.help_on(ctx, [word for word in args if word not in ASKS_FOR_HELP])
         options = {name: each for each in self.get_params(ctx) if isinstance(each, click.Option) for name in each.opts}
         own: list[str] = []
         words: list[str] = []
@@ -59,67 +52,34 @@ class MicrosoftCommand(click.Command):
                 own.append(rest.popleft())
         return super().parse_args(ctx, [*own, "--", *words])
 
+    def help_on(self, ctx: click.Context, words: Sequence[str]) -> NoReturn:
+        """Prints what is asked for with /?."""
+        put(ctx.get_help())
+        ctx.exit()
+
+
+class LanguageCommand(MicrosoftCommand):
+    """One with commands of its own, each with its own help: in the layout of Microsoft's program."""
+
+    def help_on(self, ctx: click.Context, words: Sequence[str]) -> NoReturn:
+        usage = importlib.import_module(f"vmrescue.commands.{self.name}.usage").usage
+        put(usage(words, f"vmrescue {self.name} IMAGE"))
+        put(f"\nThe options of vmrescue itself: vmrescue {self.name} --help")
+        ctx.exit()
+
 
 def microsoft_command(function: Any) -> click.Command:
     """Makes a command of a function of `target`, `words` and our own options."""
     function = click.argument("words", nargs=-1, type=click.UNPROCESSED)(parent_option(apply_options(function)))
     target = click.argument("target", metavar="IMAGE", shell_complete=a_file)
-    command: click.Command = click.command(cls=MicrosoftCommand)(target(function))
+    name = function.__module__.rpartition(".")[2]
+    command: click.Command = click.command(name, cls=LanguageCommand)(target(function))
     return command
 
 
-def is_bare_hive(target: str) -> bool:
-    """Whether the file is a hive itself, by its first bytes."""
-    try:
-        with open(target, "rb") as stream:
-            return stream.read(len(HIVE)) == HIVE
-    except OSError:
-        return False  # opening it as an image says what is wrong
-
-
-def read_bare_hive(target: str) -> tuple[bytes, list[bytes]]:
-    """The file and its transaction logs, as they were before an interrupted edit if there was one."""
-    from pathlib import Path
-
-    from vmrescue.registry.base_block import LOG_SUFFIXES
-    from vmrescue.registry.hive_file import read_hive, read_log
-
-    path = Path(target).resolve()
-    logs = (path.with_name(path.name + suffix) for suffix in LOG_SUFFIXES)
-    try:
-        # Only an edit leaves such a folder; without one there is no journal to look for, and no room to load for it.
-        data = _as_journal_says(target) if Path(f"{path}.vmrescue").is_dir() else _read(path, read_hive)
-        return data, [_read(log, read_log) for log in logs if log.is_file()]
-    except OSError as error:
-        raise ReadError(f"cannot read {target}: {error.strerror}") from error
-
-
-def _read(path: Path, read: Callable[[BinaryIO, str], bytes]) -> bytes:
-    with path.open("rb") as stream:
-        return read(stream, str(path))
-
-
-def _as_journal_says(target: str) -> bytes:
-    from vmrescue.image.recovery import open_for_reading
-    from vmrescue.readers.stream import DeviceStream
-    from vmrescue.registry.hive_file import read_hive
-
-    stored, _ = open_for_reading(target)
-    try:
-        return read_hive(DeviceStream(stored), target)
-    finally:
-        stored.close()
-
-
-@contextmanager
-def own_words() -> Iterator[None]:
-    """Prints Microsoft's messages unchanged, several lines without our name before them, and how to ask for help."""
-    try:
-        yield
-    except VmRescueError as error:
-        told = ASK_FOR_HELP.sub(lambda match: f'"vmrescue {match[1].lower()} IMAGE /?"', str(error))
-        print_lines(told.split("\n"), err=True)
-        sys.exit(error.exit_status)
+def our_help_in(text: str) -> str:
+    """A message of Microsoft's, with how help is asked for here."""
+    return _ASK_FOR_HELP.sub(lambda match: f'"vmrescue {match[1].lower()} IMAGE{match[2].lower()} /?"', text)
 
 
 def print_lines(lines: Iterable[str], err: bool = False) -> None:
@@ -141,24 +101,30 @@ def print_notes(notes: Iterable[str]) -> None:
 
 
 def print_listing(lines: Sequence[str], data: object, options: ApplyOptions) -> None:
-    """A listing as Microsoft prints it, or as JSON."""
+    """A listing as Microsoft prints it, or as JSON; of what lists nothing, what it prints."""
     if options.quiet:
         return
-    if options.output == "json" and data is not None:
-        put(json.dumps(data, indent=2))
+    if options.output == "json":
+        put(json.dumps({"output": list(lines)} if data is None else data, indent=2))
     else:
         print_lines(lines)
 
 
-def edit(
-    target: str, name: str, words: Sequence[str], make: Callable[[list[Disk]], list[Change]], options: ApplyOptions
-) -> None:
-    """Makes the changes of a command, from the plan to the receipt; its name and words are the plan's reason."""
+def finish(tried: Tried, options: ApplyOptions, asks: bool) -> None:
+    """Makes what a command asks for, from the plan to the receipt, and prints what Microsoft's program prints."""
     from vmrescue.cli.applying import edit_and_report
-    from vmrescue.plan import Plan, Step
+    from vmrescue.cli.new_file import write_unless_dry
 
-    def plan(transaction: Transaction) -> Plan:
-        steps = tuple(Step(name, " ".join(words), change) for change in make(transaction.disks()))
-        return Plan(transaction.identity, steps)
-
-    edit_and_report(target, plan, options)
+    outcome = tried.outcome
+    if tried.file:
+        write_unless_dry(*tried.file, options._replace(yes=options.yes or tried.may_overwrite))
+    if not options.dry_run:
+        tried.keep_names()
+    elif tried.names is not None and options.talkative:
+        put("Nothing was written.")
+    agreed = options.yes or not asks or tried.may_overwrite
+    if outcome.operations:
+        edit_and_report(str(tried.image), tried.plan, options._replace(yes=agreed))
+    writes = bool(outcome.operations or tried.file or tried.names is not None)
+    if not ((outcome.operations and options.output == "json") or (options.dry_run and writes)):
+        print_listing(outcome.lines, outcome.data, options)

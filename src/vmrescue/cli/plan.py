@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vmrescue.cli.applying import say_left_out
-from vmrescue.cli.new_file import write_whole
 from vmrescue.cli.options import (
     check_options,
     choice_options,
@@ -19,6 +18,7 @@ from vmrescue.cli.options import (
     risk_options,
 )
 from vmrescue.cli.output import put
+from vmrescue.files import write_whole
 
 if TYPE_CHECKING:
     from vmrescue.plan import Plan

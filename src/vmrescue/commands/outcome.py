@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vmrescue.registry.operations import Operation
+
+
+class Listed(Protocol):
+    """One thing that a listing lists."""
+
+    def to_dict(self) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -18,7 +26,7 @@ class Outcome:
         operations: what is to be done, in order: bcdedit's paths are those of the store's hive, reg's the registry's
             full names. None for a command that only lists.
         notes: what the user should know besides, a sentence each.
-        data: what a listing lists, for JSON.
+        found: what a listing lists; None for a command that lists nothing.
         passed: False where the program ends with another status than 0: nothing was matched, two keys differ.
         asks: whether Microsoft's program asks before it does it.
         export: the registration file that `reg export` makes.
@@ -27,10 +35,15 @@ class Outcome:
     text: str
     operations: tuple[Operation, ...] = ()
     notes: tuple[str, ...] = ()
-    data: list[dict[str, Any]] | None = None
+    found: Sequence[Listed] | None = None
     passed: bool = True
     asks: bool = False
     export: bytes | None = None
+
+    @property
+    def data(self) -> list[dict[str, Any]] | None:
+        """What was found, for JSON."""
+        return None if self.found is None else [each.to_dict() for each in self.found]
 
     @property
     def lines(self) -> list[str]:

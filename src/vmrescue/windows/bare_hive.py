@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 from vmrescue.device import Held
 from vmrescue.errors import FormatError, NotFoundError, ReadError, RefusedError, UnsupportedError
+from vmrescue.files import open_untouched
 from vmrescue.image.reference import Reference
 from vmrescue.readers.file_system import Entry, head_of_stream
 from vmrescue.readers.nature import Nature
@@ -146,7 +147,7 @@ class HiveFiles:
         if not self.exists(path):
             raise NotFoundError(f"there is no {path} beside {self._path}")
         try:
-            with self._log(path).open("rb") as stream:
+            with open(self._log(path), "rb", opener=open_untouched) as stream:
                 return read_log(stream, path)
         except OSError as error:
             raise ReadError(f"cannot read {self._log(path)}: {error.strerror}") from error

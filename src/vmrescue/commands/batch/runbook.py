@@ -24,6 +24,7 @@ from vmrescue.errors import (
     UsageError,
     VmRescueError,
     WriteError,
+    must_be_several,
 )
 from vmrescue.files import open_regular, read_whole
 from vmrescue.plan import DeleteFile, RenameFile, Step
@@ -154,6 +155,7 @@ class Runbook:
         Raises:
             VmRescueError: a line cannot be done; with its number.
         """
+        must_be_several("repair_letters", repair_letters)
         draft = Draft(installation, self._read_beside, repair_letters)
         printed = []
         for command in self.commands:

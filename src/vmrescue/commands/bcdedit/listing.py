@@ -12,16 +12,17 @@ order of the objects.
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from vmrescue.bcd import objects
-from vmrescue.bcd.device import Device, Partition
+from vmrescue.bcd.device import Device
 from vmrescue.bcd.elements import Format
 from vmrescue.bcd.objects import Application, Image, ObjectKind, braced
 from vmrescue.bcd.store import DEFAULT_OBJECT, DISPLAY_ORDER, guid_of
 from vmrescue.commands.bcdedit import messages
 from vmrescue.commands.bcdedit.data import ADDRESSES_OF_HOSTS
+from vmrescue.commands.bcdedit.listed import ListedElement, ListedEntry
 from vmrescue.errors import FormatError, NotFoundError
 
 if TYPE_CHECKING:
@@ -144,27 +145,19 @@ class Listing:
                 return [f"unreadable ({element.raw.hex()})"]
         return [value.hex() if isinstance(value, bytes) else str(value)]
 
-    def to_dicts(self, selected: Iterable[BcdObject]) -> list[dict[str, Any]]:
-        """The same for JSON, with nothing left out: each element by id, name and format, its value as data and text."""
-        return [
-            {
-                "identifier": braced(each.guid),
-                "alias": each.alias,
-                "type": f"0x{each.type.value:08x}",
-                "title": each.title,
-                "elements": [self._element_dict(element) for element in each.elements()],
-            }
+    def listed(self, selected: Iterable[BcdObject]) -> tuple[ListedEntry, ...]:
+        """The same as values, with nothing left out."""
+        return tuple(
+            ListedEntry(
+                braced(each.guid), each.alias, each.type.value, each.title, tuple(map(self._element, each.elements()))
+            )
             for each in selected
-        ]
+        )
 
-    def _element_dict(self, element: Element) -> dict[str, Any]:
-        return {
-            "id": f"0x{element.id:08x}",
-            "name": element.name,
-            "format": element.format.name.lower().replace("_", "-") if element.format else None,
-            "value": _plain(_value_or_none(element)),
-            "text": self.values(element),
-        }
+    def _element(self, element: Element) -> ListedElement:
+        return ListedElement(
+            element.id, element.name, element.format, _value_or_none(element), tuple(self.values(element))
+        )
 
 
 def _value_or_none(element: Element) -> Value | None:
@@ -192,30 +185,3 @@ def _integer(element: Element, value: int) -> str:
     if element.id in ADDRESSES_OF_HOSTS and value < 1 << 32:
         return str(ipaddress.IPv4Address(value))
     return f"0x{value:x}" if kind and kind.is_address else str(value)
-
-
-def _plain(value: object) -> Any:
-    match value:
-        case Device():
-            return _plain_device(value)
-        case UUID():
-            return braced(value)
-        case tuple():
-            return [_plain(item) for item in value]
-        case bytes():
-            return value.hex()
-    return value
-
-
-def _plain_device(device: Device) -> dict[str, Any]:
-    plain: dict[str, Any] = {"kind": type(device.target).__name__.lower(), "device": str(device)}
-    if isinstance(device.target, Partition):
-        target = device.target
-        plain |= {
-            "style": target.style.name.lower(),
-            "disk": _plain(target.disk),
-            "partition": _plain(target.partition),
-        }
-    if device.options:
-        plain["options"] = braced(device.options)
-    return plain | {"raw": device.raw.hex()}

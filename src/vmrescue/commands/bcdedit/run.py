@@ -83,7 +83,7 @@ def _enumerate(command: Command, context: Context) -> Outcome:
     what = command.arguments[0] if command.arguments else "active"
     selected = [context.object(what)] if what.lower() == "{current}" else select(context.store, what)
     listing = Listing(context.store, context.volumes, command.verbose)
-    return Outcome(listing.text(selected), (), tuple(context.notes), listing.to_dicts(selected))
+    return Outcome(listing.text(selected), (), tuple(context.notes), listing.listed(selected))
 
 
 def _settings(command: Command, context: Context) -> Outcome:
@@ -93,4 +93,4 @@ def _settings(command: Command, context: Context) -> Outcome:
         return Outcome(f"{key}\n{messages.SUCCESS}\n".lstrip("\n"), tuple(edits), tuple(context.notes))
     entry = context.object(name)
     listing = Listing(context.store, context.volumes, command.verbose)
-    return Outcome(f"{listing.elements(entry.elements())}{messages.SUCCESS}\n", (), (), listing.to_dicts([entry]))
+    return Outcome(f"{listing.elements(entry.elements())}{messages.SUCCESS}\n", (), (), listing.listed([entry]))

@@ -30,6 +30,11 @@ _TYPES = {
 _NUMBER = re.compile(r"0[xX](?P<hexadecimal>[0-9a-fA-F]+)|(?P<decimal>[0-9]+)")
 
 
+def type_names() -> str:
+    """The types that can be typed."""
+    return ", ".join(_TYPES)
+
+
 def parse_type(command: str, text: str) -> ValueType:
     """``REG_DWORD`` in any case of letters. Raises UsageError."""
     found = _TYPES.get(text.upper())

@@ -8,13 +8,13 @@ stand, is what Wine's tests of reg.exe record of Windows.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from vmrescue.commands.outcome import Outcome, text_of
 from vmrescue.commands.reg import data, messages
 from vmrescue.commands.reg.key_name import KeyName
+from vmrescue.commands.reg.listed import ListedKey, ListedValue
 from vmrescue.commands.reg.registry import Stored, find_key, read_tree
-from vmrescue.registry import value_type
 from vmrescue.upcase import upper
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _everything(command: Command, name: KeyName, top: _Top) -> Outcome:
     below = [] if top.recursive else [Listed(key, []) for key, _ in top.below()]
     lines = _lines(command, [each for each in listed if each.values or each.name != name])
     return Outcome(
-        text_of(["", *lines, *(str(each.name) for each in below)]), data=list(map(_to_dict, [*listed, *below]))
+        text_of(["", *lines, *(str(each.name) for each in below)]), found=tuple(map(_listed, [*listed, *below]))
     )
 
 
@@ -109,7 +109,7 @@ def _one_value(command: Command, name: KeyName, top: _Top) -> Outcome:
     if not listed and wanted:
         raise messages.not_found()
     unset = ["", str(name), f"{INDENT}(Default){INDENT}REG_SZ{INDENT}(value not set)", ""]
-    return Outcome(text_of(["", *_lines(command, listed)] if listed else unset), data=list(map(_to_dict, listed)))
+    return Outcome(text_of(["", *_lines(command, listed)] if listed else unset), found=tuple(map(_listed, listed)))
 
 
 def _search(command: Command, top: _Top) -> Outcome:
@@ -178,7 +178,7 @@ def _types(command: Command) -> set[int]:
 
 def _found(command: Command, listed: list[Listed], count: int) -> Outcome:
     lines = ["", *_lines(command, listed), f"End of search: {count} match(es) found."]
-    return Outcome(text_of(lines), passed=count > 0, data=list(map(_to_dict, listed)))
+    return Outcome(text_of(lines), passed=count > 0, found=tuple(map(_listed, listed)))
 
 
 def _lines(command: Command, listed: Iterable[Listed]) -> list[str]:
@@ -201,14 +201,5 @@ def value_line(value: Stored, with_number: bool = False, separator: str = data.S
     return "".join(INDENT + word for word in shown)
 
 
-def _to_dict(listed: Listed) -> dict[str, Any]:
-    return {"key": str(listed.name), "values": [_value_to_dict(value) for value in listed.values]}
-
-
-def _value_to_dict(value: Stored) -> dict[str, Any]:
-    """With the bytes themselves where what Windows programs make of them does not say all."""
-    plain = value_type.decode(value.type, value.raw)
-    rest: dict[str, Any] = {} if isinstance(plain, bytes) else {"data": plain}
-    if not value_type.says_all(value.type, value.raw):
-        rest["hex"] = value.raw.hex()
-    return {"name": value.name, "type": value_type.type_name(value.type), **rest}
+def _listed(each: Listed) -> ListedKey:
+    return ListedKey(str(each.name), tuple(map(ListedValue.of, each.values)))

@@ -8,6 +8,7 @@ from vmrescue.commands.outcome import Outcome, text_of
 from vmrescue.commands.reg import edits, messages
 from vmrescue.commands.reg.compare import compare
 from vmrescue.commands.reg.key_name import KeyName
+from vmrescue.commands.reg.listed import ListedProblem
 from vmrescue.commands.reg.query import query
 from vmrescue.commands.reg.registry import find_key
 from vmrescue.registry.check import Weight
@@ -76,16 +77,10 @@ def _check(command: Command, registry: Registry) -> Outcome:
     notes = [f"note: {problem}" for problem in found if problem.weight is Weight.NOTE]
     problems = [str(problem) for problem in found if problem.weight is not Weight.NOTE]
     lines = [*(problems or [f"{name}: the hive is sound."]), *notes]
-    data = [
-        {
-            "cell": problem.offset,
-            "structure": problem.structure,
-            "problem": problem.text,
-            "weight": problem.weight.name.lower(),
-        }
-        for problem in found
-    ]
-    return Outcome(text_of(lines), passed=not problems, data=data)
+    listed = tuple(
+        ListedProblem(problem.offset, problem.structure, problem.text, problem.weight.name.lower()) for problem in found
+    )
+    return Outcome(text_of(lines), passed=not problems, found=listed)
 
 
 def _export(command: Command, registry: Registry) -> bytes:

@@ -14,6 +14,7 @@ from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import UnsupportedError
+from vmrescue.files import open_untouched
 from vmrescue.image.containers.parents import files_of
 from vmrescue.image.transports.file import SECTOR
 
@@ -131,7 +132,7 @@ def _owner(path: str) -> tuple[Path, list[Extent]] | None:
     own = Path(path)
     for each in _beside(own):
         try:
-            with each.open("rb") as stream:
+            with open(each, "rb", opener=open_untouched) as stream:
                 head = stream.read(LONGEST_DESCRIPTOR) if stream.read(len(DESCRIPTOR)) == DESCRIPTOR else b""
         except OSError:
             continue

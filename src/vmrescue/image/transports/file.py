@@ -12,6 +12,7 @@ from typing import NoReturn, Protocol
 
 from vmrescue.device import BlockDevice, check_range
 from vmrescue.errors import ReadError, RefusedError, WriteError
+from vmrescue.files import open_untouched
 
 SECTOR = 512
 WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
@@ -70,11 +71,11 @@ class FileDevice:
         self.writable = writable
         self._descriptor = -1
         self.is_block_device = _is_block_device(self.path)
-        flags = os.O_CLOEXEC | (os.O_RDWR if writable else os.O_RDONLY)
+        flags = os.O_RDWR if writable else os.O_RDONLY
         if writable and self.is_block_device:
             flags |= os.O_EXCL
         try:
-            self._descriptor = _opened(self.path, flags)
+            self._descriptor = open_untouched(self.path, flags)
             self.size, self.sector_size = self._measure()
             protected = self._protected() if writable else ""
         except OSError as error:
@@ -208,13 +209,6 @@ def check_growth(old: int, new: int, biggest: int = 1 << 62) -> None:
         raise RefusedError(
             f"a disk of {old} bytes can't be made {new} bytes: only longer, in whole sectors, to {biggest}"
         )
-
-
-def _opened(path: str, flags: int) -> int:
-    try:
-        return os.open(path, flags | os.O_NOATIME)
-    except PermissionError:  # of a file that is somebody else's the time of access is kept for nobody
-        return os.open(path, flags)
 
 
 def _is_block_device(path: str) -> bool:

@@ -1,0 +1,81 @@
+"""What reg lists, as values: keys with their values, what two keys do not share, and what is wrong with a hive."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from vmrescue.plan import RegistryData
+from vmrescue.registry.value_type import type_name
+
+if TYPE_CHECKING:
+    from vmrescue.commands.reg.registry import Stored
+
+
+@dataclass(frozen=True)
+class ListedValue:
+    """A value of a key; the default value's name is empty."""
+
+    name: str
+    data: RegistryData
+
+    @classmethod
+    def of(cls, value: Stored) -> ListedValue:
+        return cls(value.name, RegistryData(value.type, value.raw))
+
+    def to_dict(self) -> dict[str, Any]:
+        """With the bytes themselves where what Windows programs make of them does not say all."""
+        plain = self.data.data
+        rest: dict[str, Any] = {} if isinstance(plain, bytes) else {"data": plain}
+        if not self.data.faithful:
+            rest["hex"] = self.data.raw.hex()
+        return {"name": self.name, "type": type_name(self.data.type), **rest}
+
+
+@dataclass(frozen=True)
+class ListedKey:
+    """A key, by its full name, and those of its values that are listed."""
+
+    key: str
+    values: tuple[ListedValue, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"key": self.key, "values": [value.to_dict() for value in self.values]}
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A value, or a key below, of two keys that were compared.
+
+    Attributes:
+        side: ``=``: both have it; ``<``: only the first has it so; ``>``: only the second.
+        key: the full name of the key that has it.
+        value: None where it is a key.
+    """
+
+    side: Literal["=", "<", ">"]
+    key: str
+    value: ListedValue | None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"side": self.side, "key": self.key, "value": self.value.to_dict() if self.value else None}
+
+
+@dataclass(frozen=True)
+class ListedProblem:
+    """What is wrong with a hive.
+
+    Attributes:
+        cell: the cell's or bin's offset from the first bin, in bytes.
+        structure: what it is; `problem` what is the matter with it.
+        weight: ``damage``: the hive is not edited; ``flaw``: Windows' checker repairs it; ``note``: Windows has no
+            objection.
+    """
+
+    cell: int
+    structure: str
+    problem: str
+    weight: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)

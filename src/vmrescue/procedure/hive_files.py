@@ -1,0 +1,57 @@
+"""A hive's file of this machine, named in place of an image: read with the transaction logs that lie beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from vmrescue.errors import ReadError
+from vmrescue.files import open_untouched
+from vmrescue.signatures import HIVE
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+
+    Location = str | os.PathLike[str]
+
+
+def is_hive_file(target: Location) -> bool:
+    """Whether the file is a hive itself, by its first bytes."""
+    try:
+        with open(target, "rb", opener=open_untouched) as stream:
+            return stream.read(len(HIVE)) == HIVE
+    except OSError:
+        return False  # opening it as an image says what is wrong
+
+
+def read_hive_file(target: Location) -> tuple[bytes, list[bytes]]:
+    """The file and its transaction logs, as they were before an interrupted edit if there was one."""
+    from vmrescue.registry.base_block import LOG_SUFFIXES
+    from vmrescue.registry.hive_file import read_hive, read_log
+
+    path = Path(target).resolve()
+    logs = (path.with_name(path.name + suffix) for suffix in LOG_SUFFIXES)
+    try:
+        # Only an edit leaves such a folder; without one there is no journal to look for, and no room to load for it.
+        data = _as_journal_says(target) if Path(f"{path}.vmrescue").is_dir() else _read(path, read_hive)
+        return data, [_read(log, read_log) for log in logs if log.is_file()]
+    except OSError as error:
+        raise ReadError(f"cannot read {target}: {error.strerror}") from error
+
+
+def _read(path: Path, read: Callable[[BinaryIO, str], bytes]) -> bytes:
+    with open(path, "rb", opener=open_untouched) as stream:
+        return read(stream, str(path))
+
+
+def _as_journal_says(target: Location) -> bytes:
+    from vmrescue.image.recovery import open_for_reading
+    from vmrescue.readers.stream import DeviceStream
+    from vmrescue.registry.hive_file import read_hive
+
+    stored, _ = open_for_reading(target)
+    try:
+        return read_hive(DeviceStream(stored), str(target))
+    finally:
+        stored.close()

@@ -1,0 +1,104 @@
+"""A command of Microsoft's on an image: read, run on what there is, and what it asks for made like any other plan."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vmrescue.errors import VmRescueError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from vmrescue.commands.outcome import Outcome
+    from vmrescue.commands.reg.loaded_hives import LoadedHives
+    from vmrescue.plan import Change, Plan
+    from vmrescue.transaction import Editing, Receipt, Transaction
+    from vmrescue.windows import Disk
+
+    Location = str | os.PathLike[str]
+    Say = Callable[[Iterable[str]], None]  # what is to be said beside a listing, a sentence each
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A command that was read, and run on what there is; nothing is written yet.
+
+    Attributes:
+        image: what it was run on.
+        reason: its program and its words: of the plan's steps.
+        outcome: what it prints and asks for.
+        changes: makes the changes of the opened disks for `outcome.operations`.
+        file: the file of this machine that it makes, and its content; None where it makes none.
+        names: the names of hives that are to be kept beside the image; None where they stay.
+        may_overwrite: whether its words say that the file may take another's place.
+    """
+
+    image: Location
+    reason: tuple[str, str]
+    outcome: Outcome
+    changes: Callable[[list[Disk]], list[Change]] = lambda disks: []
+    file: tuple[Path, bytes] | None = None
+    names: LoadedHives | None = None
+    may_overwrite: bool = False
+
+    def plan(self, transaction: Transaction) -> Plan:
+        """The plan of what is asked for."""
+        from vmrescue.plan import Plan, Step
+
+        steps = tuple(Step(*self.reason, change) for change in self.changes(transaction.disks()))
+        return Plan(transaction.identity, steps)
+
+    def keep_names(self) -> None:
+        """Keeps what `reg load` and `reg unload` change: no byte of the image."""
+        from vmrescue.commands.reg.loaded_hives import write_loaded
+
+        if self.names is not None:
+            write_loaded(self.image, self.names)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command of Microsoft's came to.
+
+    Attributes:
+        text: what it prints, line by line, as Microsoft's program does.
+        passed: False where Microsoft's program ends with another status than 0: nothing was matched, two keys differ,
+            a hive is damaged.
+        notes: what the person should know besides, a sentence each.
+        receipt: of what was written to the image, or (`committed` False) would be; None where nothing was asked for.
+        file: the file of this machine that was written; None where none was.
+    """
+
+    text: str
+    passed: bool = True
+    notes: tuple[str, ...] = ()
+    receipt: Receipt | None = None
+    file: Path | None = None
+
+
+@contextmanager
+def in_microsofts_words() -> Iterator[None]:
+    """Marks the errors of the block as those of Microsoft's program, which are printed as they are."""
+    try:
+        yield
+    except VmRescueError as error:
+        error.verbatim = True
+        raise
+
+
+def carried_out(tried: Tried, overwrite: bool, how: Editing) -> tuple[Receipt | None, Path | None]:
+    """Makes what a command asks for, unless it is a dry run: the receipt, and the file that was written."""
+    from vmrescue.files import write_whole
+    from vmrescue.transaction import edit
+
+    dry_run, written = how.get("dry_run", False), None
+    if tried.file and not dry_run:
+        written, content = tried.file
+        write_whole(written, [content], overwrite or tried.may_overwrite)
+    if not dry_run:
+        tried.keep_names()
+    return (edit(tried.image, tried.plan, **how) if tried.outcome.operations else None), written
