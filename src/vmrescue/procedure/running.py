@@ -52,7 +52,7 @@ class Run:
 
     def to_dict(self) -> dict[str, Any]:
         return {
-            "schema": "vmrescue.run/1",
+            "schema": "vmrescue.runbook/1",
             "lines": [each.to_dict() for each in self.compiled.printed],
             "receipt": self.receipt.to_dict(),
             "defragmented": [each.to_dict() for each in self.defragmented],
@@ -100,9 +100,10 @@ def run(
         RepairFailedError: it could not be done or confirmed; the image is as before.
         AfterCommitError: it was done and confirmed, but its receipt could not be written.
     """
-    known = runbook if isinstance(runbook, Runbook) else Runbook.read(runbook, variables)
     must_be_several("data_disks", data_disks)
     must_be_several("repair_letters", repair_letters)
+    must_be_several("accept", accept)
+    known = runbook if isinstance(runbook, Runbook) else Runbook.read(runbook, variables)
     disks, choice = list(data_disks), Choice(store, windows)
     elsewhere = Elsewhere.of(copy_to, into, to_format, sha256)
     with accepting(accept), parents_in(parent_dir):
