@@ -9,7 +9,7 @@ Long work reports itself with `work`. Without a listener this costs almost nothi
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -107,13 +107,17 @@ def work(deed: str, total: int | None = None, unit: str = "byte") -> Iterator[Wo
     outer = _WORK.get()
     now = Work(deed, total, unit)
     token = _WORK.set(now)
-    now.tell()
     try:
+        now.tell()
         yield now
         now.tell_last()
-    finally:
+    except BaseException:
         _WORK.reset(token)
-        now.end(outer)
+        with suppress(Exception):  # what ended the work is what counts, and not what a listener makes of that
+            now.end(outer)
+        raise
+    _WORK.reset(token)
+    now.end(outer)
 
 
 def counting(pieces: Iterable[bytes], now: Work) -> Iterator[bytes]:

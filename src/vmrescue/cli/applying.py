@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import click
@@ -15,7 +14,6 @@ from vmrescue.cli.terminal import last_line, on_screen, say
 from vmrescue.errors import RefusedError
 from vmrescue.interrupts import held
 from vmrescue.printable import printable
-from vmrescue.progress import work
 from vmrescue.report.receipt import dry_run_text, receipt_text
 from vmrescue.report.text import plan_summary, plan_text
 from vmrescue.units import counted
@@ -24,7 +22,7 @@ ROOM = 6  # rows of a screen for what stands around a list of changes
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from pathlib import Path
 
     from vmrescue.checks import Finding, Policy
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
     from vmrescue.diagnosis import Diagnosis
     from vmrescue.plan import Change, Plan
     from vmrescue.transaction import Receipt, Transaction
-    from vmrescue.transaction.target import Progress, UploadTo
+    from vmrescue.transaction.target import UploadTo
     from vmrescue.windows import Choice
 
 
@@ -98,8 +96,7 @@ def edit_and_report(
         target = f"{elsewhere.path}, made from {Reference.of(image)}{also_written(plan.changes, data_disks)}"
         ask([plan], target, options)
     with (
-        progress_bar("copying") if elsewhere.form else nullcontext() as progress,
-        elsewhere.made(image, progress) as made,
+        elsewhere.made(image) as made,
         Transaction(image, data_disks, policy, made=made, choice=chosen, promise=promise) as transaction,
     ):
         receipt = transaction.apply(plan)  # what was shown and agreed to, whatever a diagnosis of the copy would say
@@ -211,10 +208,3 @@ def report(receipt: Receipt, options: ApplyOptions) -> None:
         tell(receipt_text(receipt) if receipt.committed else dry_run_text(receipt), receipt.committed)
     elif not options.quiet:
         tell(receipt.to_json().removesuffix("\n"), receipt.committed, put)
-
-
-@contextmanager
-def progress_bar(deed: str) -> Iterator[Progress]:
-    """For what says how many bytes are done, and of how many: shows that."""
-    with work(deed) as now:
-        yield now.reach

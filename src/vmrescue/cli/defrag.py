@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
-from vmrescue.cli.applying import confirmed, progress_bar
+from vmrescue.cli.applying import confirmed
 from vmrescue.cli.done import tell
-from vmrescue.cli.microsoft import MicrosoftCommand, own_words, print_notes
+from vmrescue.cli.microsoft import MicrosoftCommand, print_notes
 from vmrescue.cli.options import (
     elsewhere_options,
     format_option,
@@ -24,11 +23,11 @@ from vmrescue.cli.terminal import say
 from vmrescue.commands.defrag import parse
 from vmrescue.errors import RefusedError, UsageError
 from vmrescue.interrupts import checkpoint, held
+from vmrescue.procedure.microsoft import in_microsofts_words
 from vmrescue.progress import work
 from vmrescue.units import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from vmrescue.commands.defrag import Command
@@ -74,7 +73,7 @@ def command(
     Every move is a small transaction of its own: stopped at any moment, the volume is sound and every file whole. It
     cannot be undone, nor can what was done to IMAGE before: keep IMAGE as it is with --copy-to or --into.
     """
-    with own_words():
+    with in_microsofts_words():
         asked = parse(words)
     file, volume = image_and_volume(image, number)
     volume = _meant(file, volume, asked)
@@ -85,6 +84,7 @@ def command(
     from vmrescue.printable import printable
     from vmrescue.report.defragmentation import defragmented_text
     from vmrescue.transaction.defragmenting import rehearse
+    from vmrescue.transaction.target import made_of
 
     if dry_run:
         with work("finding out what would be moved"):
@@ -93,7 +93,7 @@ def command(
         if not yes:
             target = elsewhere.path if elsewhere else file
             _ask(printable(target), bool(elsewhere), _shadow_note(file, volume))
-        with _made(file, elsewhere) as made:
+        with made_of(file, elsewhere) as made:
             done = _run(file, made, volume, files, free_space)
     changed = done.committed and (done.commits > 0 or bool(elsewhere))
     if output == "json":
@@ -120,17 +120,6 @@ def _meant(image: str, volume: int | str | None, asked: Command) -> int | str | 
     return number
 
 
-@contextmanager
-def _made(image: str, elsewhere: Elsewhere | None) -> Iterator[Made | None]:
-    """What is made of the image first, and defragmented in its place; that goes again where the block raises."""
-    from vmrescue.transaction.target import made_of
-
-    with ExitStack() as opened:
-        copying = opened.enter_context(progress_bar("copying")) if elsewhere and elsewhere.form else None
-        made = opened.enter_context(made_of(image, elsewhere, copying))
-        yield made
-
-
 def _run(
     image: str, made: Made | None, number: int | str | None, files: tuple[str, ...], free_space: bool
 ) -> Defragmented:
@@ -138,11 +127,11 @@ def _run(
 
     with Defragmentation(image, number, made) as defragmentation:
         try:
-            with held(), progress_bar("moving") as show:
+            with held(), work("moving files") as now:
 
                 def progress(done: int, total: int) -> None:
                     checkpoint()
-                    show(done, total)
+                    now.reach(done, total)
 
                 return defragmentation.run(files, free_space, progress)
         except KeyboardInterrupt as error:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmrescue.cli.applying import also_written, ask, ask_to_upload, asks_on_terminal, progress_bar, status_of
+from vmrescue.cli.applying import also_written, ask, ask_to_upload, asks_on_terminal, status_of
 from vmrescue.cli.azure import azure_options
 from vmrescue.cli.completing import steps
 from vmrescue.cli.done import tell
@@ -121,10 +120,7 @@ def command(
         changes = [change for plan in planned.plans for change in plan.changes]
         target = f"{elsewhere.path if elsewhere else image}{also_written(changes, data_disks)}"
         ask(planned.plans, target, options, "; --dry-run shows every change", unseen=True)
-        with (
-            progress_bar("copying") if elsewhere and elsewhere.form else nullcontext() as progress,
-            made_of(image, elsewhere, progress) as made,
-        ):
+        with made_of(image, elsewhere) as made:
             done = carry_out(
                 planned, image, rules, list(data_disks), made, options.backup_dir, choice, defragment=defragment
             )

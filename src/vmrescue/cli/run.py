@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmrescue.cli.applying import also_written, ask, progress_bar, show
+from vmrescue.cli.applying import also_written, ask, show
 from vmrescue.cli.done import tell
 from vmrescue.cli.microsoft import print_lines, print_notes
 from vmrescue.cli.options import apply_options, choice_options, data_disk_option, image_argument
@@ -111,10 +110,7 @@ def command(
                 receipt = transaction.commit(planned.receipt, options.backup_dir)
                 _report(replace(planned, receipt=receipt), options)
             return
-    with (
-        progress_bar("copying") if elsewhere.form else nullcontext() as progress,
-        made_of(image, elsewhere, progress) as made,
-    ):
+    with made_of(image, elsewhere) as made:
         assert made is not None
         done = carry_out(planned, image, list(data_disks), made, options.backup_dir, choice)
     _report(done, options)
@@ -130,7 +126,7 @@ def _print_lines(planned: Run, options: ApplyOptions) -> None:
 
 
 def _write_plan(path: Path, planned: Run, options: ApplyOptions) -> None:
-    from vmrescue.cli.new_file import write_whole
+    from vmrescue.files import write_whole
 
     if str(path) == "-":
         put(planned.plan.to_json())

@@ -20,6 +20,7 @@ from vmrescue.image.containers.container import open_container
 from vmrescue.image.copy_format import FORMATS
 from vmrescue.image.new_image import NewImage, new_image
 from vmrescue.image.transports.file import FileDevice
+from vmrescue.progress import work
 
 if TYPE_CHECKING:
     import os
@@ -147,14 +148,16 @@ def _copy(disk: VirtualDisk, copy: VirtualDisk, progress: Progress, whole: bool)
     content = Content()
     everything = hashlib.sha256() if whole else None
     end = 0
-    for offset, piece in pieces_of(disk, disk.size, disk.read_at):
-        copy.write_at(offset, piece)
-        content.add(offset, piece)
-        if everything:
-            _hash_zeros(everything, offset - end)
-            everything.update(piece)
-        end = offset + len(piece)
-        progress(end, disk.size)
+    with work("copying", disk.size) as now:
+        for offset, piece in pieces_of(disk, disk.size, disk.read_at):
+            copy.write_at(offset, piece)
+            content.add(offset, piece)
+            if everything:
+                _hash_zeros(everything, offset - end)
+                everything.update(piece)
+            end = offset + len(piece)
+            now.reach(end)
+            progress(end, disk.size)
     if everything:
         _hash_zeros(everything, disk.size - end)
     progress(disk.size, disk.size)

@@ -143,8 +143,14 @@ def defrag(
         with (
             made_of(image, Elsewhere.of(copy_to, into, to_format), None) as made,
             Defragmentation(image, partition, made) as defragmentation,
+            work("moving files") as now,
         ):
-            return defragmentation.run(files, free_space, progress)
+
+            def moved(done: int, total: int) -> None:
+                now.reach(done, total)
+                progress(done, total)
+
+            return defragmentation.run(files, free_space, moved)
 
 
 def backup(

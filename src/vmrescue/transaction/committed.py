@@ -78,12 +78,11 @@ def compare_copy(copy: Reference, content: str) -> None:
 
     with (
         closing(open_disk(copy)) as disk,
+        work("comparing the copy"),  # around the reader's errors: what a listener raises is none of them
         reading(f"copy {copy}", None),
         _OPENERS[disk.facts.second_opinion]([copy]) as read,
     ):
-        with work("comparing the copy"):
-            same = content_of(disk, disk.size, read, checkpoint) == content
-        if not same:
+        if content_of(disk, disk.size, read, checkpoint) != content:
             raise RepairFailedError(f"{copy} does not hold what was read of the original")
 
 
