@@ -62,6 +62,16 @@ def test_get_copies_a_file_out_and_overwrites_nothing(gen1_broken: Path, tmp_pat
     output_of("get", "--force", f"{gen1_broken}:1", r"Boot\BCD", folder)
 
 
+def test_get_makes_the_folder_that_a_slash_names(gen1_broken: Path, tmp_path: Path) -> None:
+    printed = output_of("get", f"{gen1_broken}:1", r"Boot\BCD", f"{tmp_path}/new/folder/")
+    assert printed == f"{tmp_path}/new/folder/BCD\n"
+    assert (tmp_path / "new/folder/BCD").is_file()
+    file = tmp_path / "file"
+    file.write_bytes(b"")
+    done = vmrescue("get", f"{gen1_broken}:1", r"Boot\BCD", f"{file}/")
+    assert (done.returncode, done.stderr) == (5, f"vmrescue: cannot make the folder {file}/: File exists\n")
+
+
 @pytest.mark.parametrize("size", [0, 100, 5000, 3_000_000])
 def test_put_then_rm_then_undo_twice(gen1_broken: Path, tmp_path: Path, size: int) -> None:
     before = fingerprint(gen1_broken)

@@ -240,6 +240,29 @@ def test_where_nobody_else_wrote_every_command_is_undone_to_the_byte_one_after_t
         vmrescue.undo(image)
 
 
+def test_a_repair_is_taken_back_by_its_name_where_it_is_the_last_and_only_then(gen2_broken: Path) -> None:
+    first = fingerprint(gen2_broken)
+    ids = [vmrescue.repair(gen2_broken, only=[check]).id for check in ("bad-memory", "crash-dump", "page-file")]
+    after = fingerprint(gen2_broken)
+    for name in ("1", ids[0]):
+        refused = command("undo", gen2_broken, name)
+        assert refused.returncode == 4
+        assert (
+            f"repairs 2, 3 of {gen2_broken} came after repair 1, and may build on it: `vmrescue undo" in refused.stderr
+        )
+        assert f"{gen2_broken} --to 1` takes back all of them" in refused.stderr
+    with pytest.raises(NotFoundError, match=r"no repair '7' of .*; there are: 1, 2, 3$"):
+        vmrescue.undo(gen2_broken, repair=7)
+    assert fingerprint(gen2_broken) == after
+    output_of("undo", gen2_broken, ids[2])
+    with pytest.raises(NotFoundError, match=r"repair 3 of .* was taken back before"):
+        vmrescue.undo(gen2_broken, repair=3)
+    assert vmrescue.undo(gen2_broken, repair=2) == 2
+    output_of("undo", gen2_broken, "1")
+    assert fingerprint(gen2_broken) == first
+    assert command("undo", gen2_broken, "1", "--all").returncode == 2
+
+
 def test_a_child_and_what_it_holds_are_undone_too(gen2_broken: Path, tmp_path: Path) -> None:
     child = tmp_path / "child.vhd"
     vmrescue.repair(gen2_broken, into=child)

@@ -9,20 +9,20 @@ import click
 
 from vmrescue.cli.options import place_arguments, quiet_option
 from vmrescue.cli.terminal import say
+from vmrescue.errors import WriteError
 
 
 @click.command()
 @place_arguments
-@click.argument("target", type=click.Path(path_type=Path), default=".")
+@click.argument("target", type=click.Path(), default=".")
 @click.option("--force", "-f", is_flag=True, help="Overwrite a file that is there.")
 @quiet_option
-def command(image: str, path: str, target: Path, force: bool, quiet: bool) -> None:
-    """Copy the file PATH of IMAGE[:VOLUME] to TARGET, a file or a folder."""
+def command(image: str, path: str, target: str, force: bool, quiet: bool) -> None:
+    """Copy the file PATH of IMAGE[:VOLUME] to TARGET, a file or a folder; FOLDER/ is made where it is missing."""
     from vmrescue import file_path
-    from vmrescue.cli.new_file import write_whole
     from vmrescue.diagnosis import open_disks
     from vmrescue.file_names import harmless
-    from vmrescue.files import kind_of
+    from vmrescue.files import write_whole
     from vmrescue.printable import printable
     from vmrescue.progress import counting, work
     from vmrescue.readers.file_system import chunks
@@ -32,8 +32,21 @@ def command(image: str, path: str, target: Path, force: bool, quiet: bool) -> No
     with open_disks([file]) as (disk,):
         place, below = find_place(disk, volume, path)
         source = place.files.open(below)
-        out = target / harmless(file_path.split(below)[-1]) if kind_of(target) == S_IFDIR else target
+        out = _in_folder(target, harmless(file_path.split(below)[-1]))
         with work("copying", place.files.size_of(below)) as now:
             write_whole(out, counting(chunks(source), now), force)
     if not quiet:
         say(printable(out))
+
+
+def _in_folder(target: str, name: str) -> Path:
+    """The file's path, in the folder that the target is or, by the slash at its end, is to be. Raises WriteError."""
+    from vmrescue.files import kind_of
+
+    if not target.endswith("/"):
+        return Path(target) / name if kind_of(target) == S_IFDIR else Path(target)
+    try:
+        Path(target).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriteError(f"cannot make the folder {target}: {error.strerror}") from error
+    return Path(target) / name

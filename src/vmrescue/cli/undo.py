@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("image", required=False, type=ImagePath(path_type=Path))
+@click.argument("repair", metavar="[ID]", required=False)
 @parent_option
 @click.option("--list", "show", is_flag=True, help="List the repairs of IMAGE; change nothing.")
 @click.option(
@@ -44,6 +45,7 @@ def command(
     ctx: click.Context,
     /,
     image: Path | None,
+    repair: str | None,
     show: bool,
     although_changed: bool,
     everything: bool,
@@ -54,22 +56,24 @@ def command(
 ) -> None:
     """Take the last repair of IMAGE back: the bytes that it wrote become what they were.
 
+    ID, a number or an id as --list has it, says which repair that has to be: refused where another came after it, which
+    may build on it; --to takes those back, too.
     Refused where one of them was changed since, or where there are signs that somebody else has written to IMAGE: that
     Windows ran, that it was mounted or edited. What was looked at is said. With --run each image of a run over many is
     taken back by itself; exit status: the largest of theirs.
     """
     if results is not None:
-        if image or show or everything or first:
+        if image or repair or show or everything or first:
             raise UsageError("--run names the images itself, and takes back what the run did to each")
         ctx.exit(_undo_run(results, although_changed, output, quiet))
     if image is None:
         raise UsageError("undo IMAGE, or undo --run RECEIPTS for a whole run")
     from vmrescue.report.undone import history_text, undone_text
     from vmrescue.transaction import history
-    from vmrescue.transaction.undoing import take_back_to
+    from vmrescue.transaction.undoing import must_be_the_last, take_back_to
 
-    if everything and first:
-        raise UsageError("--all and --to name two ends")
+    if sum(map(bool, (repair, everything, first))) > 1:
+        raise UsageError("ID, --to and --all say three things: take back this one; all from this one on; all")
     if show:
         repairs = history(image)
         if output == "json":
@@ -77,6 +81,8 @@ def command(
         else:
             say(history_text(repairs))
         return
+    if repair is not None:
+        must_be_the_last(image, repair)
     with held():  # what was changed is said, whatever ends the command then
         for undone in islice(take_back_to(image, first, although_changed), None if everything or first else 1):
             if output == "json" and not quiet:

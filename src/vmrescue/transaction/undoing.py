@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from vmrescue.errors import NotFoundError
+from vmrescue.errors import NotFoundError, RefusedError
 from vmrescue.image import journal, opening
 from vmrescue.image.containers.foreign.written import counts_the_disk
+from vmrescue.image.containers.parents import parents_in
 from vmrescue.image.reference import Reference
 from vmrescue.progress import work
 from vmrescue.transaction.history import PastRepair, history
@@ -57,7 +59,13 @@ class Undone:
         }
 
 
-def take_back(image: str | os.PathLike[str], although_changed: bool = False) -> Undone:
+def take_back(
+    image: str | os.PathLike[str],
+    although_changed: bool = False,
+    *,
+    repair: int | str | None = None,
+    parent_dir: str | os.PathLike[str] | None = None,
+) -> Undone:
     """Takes the last repair of an image back: the bytes that it wrote, and the file's size, become what they were.
 
     Before that it looks at all that it would overwrite, and for signs that somebody else has written to the image
@@ -67,13 +75,18 @@ def take_back(image: str | os.PathLike[str], although_changed: bool = False) -> 
         image: as for `repair`.
         although_changed: take it back in spite of such signs. Old bytes then come to lie among new ones, which can
             destroy files. What the repair wrote must still be there even then.
+        repair: which repair that has to be, by its number or its id (`history`); unless given, whichever is the last.
+        parent_dir: where a differencing disk's parents are, if neither beside it nor where it says.
 
     Raises:
-        NotFoundError: there is no repair to take back.
-        RefusedError: the image was changed since; nothing was written, and the repair can still be taken back.
+        NotFoundError: there is no repair to take back, or none of that number or id.
+        RefusedError: the image was changed since, or the repair is not the last; nothing was written, and the repair
+            can still be taken back.
     """
+    if repair is not None:
+        must_be_the_last(image, str(repair))
     interrupted = journal.is_hot(image)
-    with work("taking the repair back"):
+    with work("taking the repair back"), parents_in(parent_dir):
         undone = opening.undo(image, although_changed)
     return Undone(
         image=Reference.of(image).shown,
@@ -85,6 +98,28 @@ def take_back(image: str | os.PathLike[str], although_changed: bool = False) -> 
         not_compared=undone.found.unknown,
         content_only=counts_the_disk(Reference.of(image)),
     )
+
+
+def must_be_the_last(image: str | os.PathLike[str], name: str) -> None:
+    """Raises an error unless the repair of this number or id is the one that would be taken back.
+
+    A repair that came after it may build on it where the two share no byte: on a record that it freed, on room that it
+    made. So those are taken back first, the last first.
+    """
+    past = history(image)
+    found = next((each for each in past if _is_at(each, name)), None)
+    if found is None:
+        known = ", ".join(str(each.number) for each in past) or "none"
+        raise NotFoundError(f"there is no repair {name!r:.60} of {Reference.of(image)}; there are: {known}")
+    if found.state not in UNDOABLE:
+        why = "was taken back before" if found.state == "undone" else "is a defragmentation, which is not undone"
+        raise NotFoundError(f"repair {found.number} of {Reference.of(image)} {why}")
+    if later := [str(each.number) for each in past if each.state in UNDOABLE and each.number > found.number]:
+        what = f"repair {later[0]}" if len(later) == 1 else f"repairs {', '.join(later)}"
+        raise RefusedError(
+            f"{what} of {Reference.of(image)} came after repair {found.number}, and may build on it: `vmrescue undo"
+            f" {shlex.quote(str(Reference.of(image)))} --to {found.number}` takes back all of them, the last first"
+        )
 
 
 def take_back_to(
@@ -112,6 +147,12 @@ def _is_at(past: PastRepair, name: str) -> bool:
     return name == str(past.number) or bool(past.receipt and past.receipt.parent.name == name)
 
 
-def undo(image: str | os.PathLike[str], although_changed: bool = False) -> int:
+def undo(
+    image: str | os.PathLike[str],
+    although_changed: bool = False,
+    *,
+    repair: int | str | None = None,
+    parent_dir: str | os.PathLike[str] | None = None,
+) -> int:
     """As `take_back`; returns the repair's number."""
-    return take_back(image, although_changed).number
+    return take_back(image, although_changed, repair=repair, parent_dir=parent_dir).number
