@@ -44,6 +44,9 @@ FINDINGS, UNREADABLE = 1, 3  # exit statuses
     metavar="TEXT",
     help="Of a container (az://container/): only page blobs whose names begin so.",
 )
+@click.option(
+    "--sha256", "hashed", is_flag=True, help="Hash each whole file first, container included; of files, not of URLs."
+)
 @parent_option
 @policy_options
 @check_options
@@ -57,6 +60,7 @@ def command(
     fleet: FleetOptions,
     timeout: float | None,
     prefix: str,
+    hashed: bool,
     only: tuple[str, ...],
     skip: tuple[str, ...],
     output: str,
@@ -86,7 +90,7 @@ def command(
         opened.enter_context(on_progress(None))  # of each image nothing: how many are done says enough
         executor = opened.enter_context(an_executor(fleet, timeout))
         wanted = not_in(done, images(paths, recursive, prefix), advance)
-        results = scan(wanted, executor, make_policy(**policy), only=only, skip=skip)
+        results = scan(wanted, executor, make_policy(**policy), only=only, skip=skip, sha256=hashed)
         keep = kept.add if kept else _no_output if quiet else _print_json if output == "json" else _print_line
         counts, interrupted = _gather(results, keep, advance)
     if not quiet and (kept or output == "text"):
@@ -129,6 +133,8 @@ def _print_line(document: dict[str, Any]) -> None:
     parts += [f"not checked: {', '.join(unseen)}"] if unseen else []
     said = row["error"] or "; ".join(parts) or "nothing is wrong in what was checked"
     say(printable(f"{row['image']}: {row['status']}: {said}"))
+    if document["sha256"]:
+        say(printable(f"  SHA-256 of the file: {document['sha256']}"))
     for warning in (document["diagnosis"] or {}).get("warnings", []):
         say(printable(f"  note: {warning}"))
 

@@ -24,7 +24,8 @@ from vmrescue.errors import UsageError
 from vmrescue.fleet.examination import Examination
 from vmrescue.fleet.result import ImageError
 from vmrescue.fleet.timed_pool import TimedPool
-from vmrescue.image.containers.parents import parent_folder
+from vmrescue.image.containers.parents import parent_folder, parents_in
+from vmrescue.log import logger
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 Result = TypeVar("Result", covariant=True)
+LOG = logger("fleet")
 IN_FLIGHT = 64  # enough to keep a large machine busy; an image under way costs a path and a future
 
 
@@ -46,6 +48,8 @@ def scan(
     skip: Collection[str] = (),
     in_flight: int = IN_FLIGHT,
     timeout: float | None = None,
+    sha256: bool = False,
+    parent_dir: str | os.PathLike[str] | None = None,
 ) -> Iterator[ScanResult]:
     """Diagnoses many images, and yields each one's result as it is done: not in the order given.
 
@@ -61,6 +65,9 @@ def scan(
         in_flight: how many images are given to the executor at once.
         timeout: seconds for each image, whose result is then an `error` of the kind ``TimedOut``. The work is done in
             a process of its own, which is killed; with an `executor` that can do so, a `TimedPool`, give it there.
+        sha256: whether each result is to tell the SHA-256 of the image's whole file, which is then read once, but for
+            its holes. An image behind a URL is an `error` then.
+        parent_dir: where differencing disks' parents are, if neither beside them nor where they say.
 
     Raises:
         UsageError: there is no check of that id; or a timeout for an executor that keeps none.
@@ -68,7 +75,9 @@ def scan(
     if isinstance(paths, str | os.PathLike):
         paths = [paths]  # a lone path is surely not meant as a list of letters
     chosen(only, skip)  # a check that there is not is said at once
-    examination = Examination(policy or Policy.azure(), tuple(only or ()), tuple(skip), parent_folder())
+    with parents_in(parent_dir):
+        parents = parent_folder()
+    examination = Examination(policy or Policy.azure(), tuple(only or ()), tuple(skip), parents, sha256)
     images = (os.fspath(path) for path in paths)
     if timeout is not None:
         if executor is not None:
@@ -210,4 +219,5 @@ def _timed_out(seconds: float) -> ImageError:
 
 
 def _lost(error: Exception) -> ImageError:
-    return ImageError("WorkerLost", f"the process that worked on it died, twice ({type(error).__name__}: {error})")
+    LOG.info("a worker was lost: %r", error)
+    return ImageError("WorkerLost", "the process that worked on it died, twice")

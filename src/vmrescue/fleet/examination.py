@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from vmrescue.fleet.result import ImageError, ScanResult
 from vmrescue.image.containers.parents import parents_in
+from vmrescue.image.file_hash import sha256_of_file
 from vmrescue.image.reference import Reference
 from vmrescue.image.transports.remote import RemoteFile
 from vmrescue.image.virtual_disk import Layer
+from vmrescue.progress import on_progress
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,20 +59,29 @@ class Examination:
         policy: what counts as right.
         only, skip: ids of the checks to run, and not to run.
         parents: where differencing VHDs' parents are, if not beside them.
+        hashed: whether the result is to tell the SHA-256 of the image's file.
     """
 
     policy: Policy
     only: tuple[str, ...]
     skip: tuple[str, ...]
     parents: Path | None = None
+    hashed: bool = False
 
     def __call__(self, image: str) -> ScanResult:
         """Never raises: whatever is wrong with an image, or with our reading of it, is that image's result."""
+        with on_progress(None):  # of each image nothing: that its result comes says enough
+            return self._result(image)
+
+    def _result(self, image: str) -> ScanResult:
         begun = time.perf_counter()
         diagnosis: Diagnosis | None = None
         error: ImageError | None = None
         disk: MeteredDisk | None = None
+        digest: str | None = None
         try:
+            if self.hashed:  # first, as it was found, and whatever it turns out to be
+                digest = sha256_of_file(image)
             from vmrescue.image import open_disk
 
             disk = MeteredDisk(open_disk(image, parent_folder=self.parents))
@@ -78,9 +89,8 @@ class Examination:
         except Exception as reason:  # noqa: BLE001 - one image, however odd, must not end a batch of thousands
             error = ImageError.of(reason)
         seconds, shown = time.perf_counter() - begun, Reference.of(image).shown
-        if disk is None:
-            return ScanResult(shown, diagnosis, error, seconds, 0)
-        return ScanResult(shown, diagnosis, error, seconds, disk.bytes_read, disk.requests, disk.depth)
+        read = (disk.bytes_read, disk.requests, disk.depth) if disk else (0, 0, 0)
+        return ScanResult(shown, diagnosis, error, seconds, *read, digest)
 
     def failed(self, image: str, error: ImageError, seconds: float) -> ScanResult:
         """The result of an image whose worker was lost, or took too long."""

@@ -23,6 +23,7 @@ from vmrescue.image.notices import listening
 from vmrescue.image.reference import Reference
 from vmrescue.plan.change_document import change_from_dict
 from vmrescue.playbook import Playbook
+from vmrescue.progress import on_progress
 from vmrescue.transaction import Transaction, history, must_be_editable, plan_of
 from vmrescue.transaction.receipt import LARGEST
 from vmrescue.windows.installation import NOTHING_SAID
@@ -74,6 +75,7 @@ class Repairing:
         notes: list[str] = []
         try:
             with (
+                on_progress(None),  # of each image nothing: that its result comes says enough
                 listening(lambda path, warning: notes.append(warning)),
                 accepting(self.accept),
                 parents_in(self.parents),

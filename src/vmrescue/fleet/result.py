@@ -37,7 +37,11 @@ class ImageError:
             return cls(kind, str(error), error.structure, error.position)
         if isinstance(error, VmRescueError):
             return cls(kind, str(error))
-        return cls(kind, f"unexpected {kind}: {error}")
+        if isinstance(error, OSError):
+            return cls(kind, f"the operating system refused: {error}")
+        if isinstance(error, MemoryError):
+            return cls(kind, "this takes more memory than the machine gives")
+        return cls(kind, f"vmrescue failed, which is its own mistake; please report it: {kind}: {error}")
 
     def __str__(self) -> str:
         return self.message
@@ -53,6 +57,7 @@ class ScanResult:
         bytes_read: of a file, the bytes of the disk that were read; of a URL, the bytes that came over the network.
         requests: of a URL, the number of requests made, counted where they are made; 0 for a file.
         depth: how many of these were made one after another, each because of what the one before had told.
+        sha256: of the image's whole file, container included, where that was asked for; whatever else is wrong with it.
     """
 
     image: str
@@ -62,6 +67,7 @@ class ScanResult:
     bytes_read: int
     requests: int = 0
     depth: int = 0
+    sha256: str | None = None
 
     @property
     def status(self) -> Status:
@@ -90,6 +96,7 @@ class ScanResult:
             "bytes_read": self.bytes_read,
             "requests": self.requests,
             "depth": self.depth,
+            "sha256": self.sha256,
             "error": asdict(self.error) if self.error else None,
             "diagnosis": self.diagnosis.to_dict() if self.diagnosis else None,
         }

@@ -30,6 +30,7 @@ COLUMNS: dict[str, type] = {
     "warning": int,
     "advice": int,
     "checks": list,
+    "sha256": str,
 }
 
 
@@ -39,6 +40,7 @@ def row_of(document: dict[str, Any]) -> dict[str, Any]:
     row.update({name: document[name] for name in ("image", "status", "seconds", "bytes_read")})
     row["error"] = document["error"]["message"] if document["error"] else None
     row["checks"] = []
+    row["sha256"] = document.get("sha256")
     diagnosis = document["diagnosis"]
     if diagnosis is None:
         return row

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from vmrescue.checks import Policy
 from vmrescue.checks.rules import chosen
-from vmrescue.errors import NotFoundError, RefusedError
+from vmrescue.errors import NotFoundError, RefusedError, must_be_several
 from vmrescue.fleet.batch import IN_FLIGHT, spread
 from vmrescue.fleet.outputs import read_results
 from vmrescue.fleet.repaired import RepairResult, failed
 from vmrescue.fleet.repairing import Repairing, Rescuing
 from vmrescue.fleet.run_results import RUN
 from vmrescue.fleet.sources import identity
-from vmrescue.image.containers.parents import parent_folder
+from vmrescue.image.containers.parents import parent_folder, parents_in
 from vmrescue.image.reference import Reference
 from vmrescue.image.risks import accepted
 from vmrescue.procedure.steps import chosen_steps
@@ -54,6 +54,7 @@ def repair_images(
     dry_run: bool = False,
     accept: Collection[str] = (),
     in_flight: int = IN_FLIGHT,
+    parent_dir: str | os.PathLike[str] | None = None,
 ) -> Iterator[RepairResult]:
     """Repairs many images, and yields each one's result as it is done: not in the order given.
 
@@ -69,11 +70,15 @@ def repair_images(
         skip_refused, accept: as for `repair`.
         dry_run: do all in memory, and write nothing.
         in_flight: how many images are given to the executor at once.
+        parent_dir: where differencing disks' parents are, if neither beside them nor where they say.
 
     Raises:
         UsageError: there is no check of that id.
     """
-    work = repairing(policy, plan=plan, only=only, skip=skip, skip_refused=skip_refused, dry_run=dry_run, accept=accept)
+    with parents_in(parent_dir):
+        work = repairing(
+            policy, plan=plan, only=only, skip=skip, skip_refused=skip_refused, dry_run=dry_run, accept=accept
+        )
     return run(work, paths, executor, in_flight)
 
 
@@ -88,15 +93,18 @@ def rescue_images(
     dry_run: bool = False,
     accept: Collection[str] = (),
     in_flight: int = IN_FLIGHT,
+    parent_dir: str | os.PathLike[str] | None = None,
 ) -> Iterator[RepairResult]:
     """Does the whole procedure to many images, each step that is due, as `rescue` does it to one.
 
     Args:
         only, without: the ids of the steps that are made, and are not.
         size: how large a disk may become, in bytes.
-        paths, executor, policy, dry_run, accept, in_flight: as for `repair_images`, which raises what this does.
+        paths, executor, policy, dry_run, accept, in_flight, parent_dir: as for `repair_images`, which raises what this
+            does.
     """
-    work = rescuing(policy, only=only, without=without, size=size, dry_run=dry_run, accept=accept)
+    with parents_in(parent_dir):
+        work = rescuing(policy, only=only, without=without, size=size, dry_run=dry_run, accept=accept)
     return run(work, paths, executor, in_flight)
 
 
@@ -113,6 +121,7 @@ def repairing(
 ) -> Repairing:
     """The work of a new run of repairs. Arguments and errors as for `repair_images`; what is accepted here, is."""
     chosen(only, skip)
+    must_be_several("accept", accept)
     return Repairing(
         uuid.uuid4().hex,
         policy or Policy.azure(),
@@ -139,6 +148,7 @@ def rescuing(
 ) -> Rescuing:
     """The work of a new run of rescues. Arguments and errors as for `rescue_images`; what is accepted here, is."""
     chosen_steps(only, without)
+    must_be_several("accept", accept)
     return Rescuing(
         uuid.uuid4().hex,
         policy or Policy.azure(),
@@ -242,23 +252,28 @@ class RunUndone:
         }
 
 
-def undo_run(results: str | os.PathLike[str], although_changed: bool = False) -> Iterator[RunUndone]:
+def undo_run(
+    results: str | os.PathLike[str],
+    although_changed: bool = False,
+    *,
+    parent_dir: str | os.PathLike[str] | None = None,
+) -> Iterator[RunUndone]:
     """Takes the repairs of a run back, the last first: each image by itself, as `undo` does.
 
     Of an image that was repaired again since nothing is taken back: that repair comes first, and is not of this run.
 
     Args:
         results: the file of the run's results, in any of its forms.
-        although_changed: as for `undo`.
+        although_changed, parent_dir: as for `undo`.
 
     Raises:
         UsageError, ReadError, FormatError: the file holds no such results.
     """
     rows = [row for row in read_results(Path(results), RUN) if row["journal"] is not None and not row["dry_run"]]
-    return (_take_back(row, although_changed) for row in reversed(rows))
+    return (_take_back(row, although_changed, parent_dir) for row in reversed(rows))
 
 
-def _take_back(row: dict[str, Any], although_changed: bool) -> RunUndone:
+def _take_back(row: dict[str, Any], although_changed: bool, parent_dir: str | os.PathLike[str] | None) -> RunUndone:
     image = row["image"]
     try:
         past = history(image)
@@ -273,7 +288,7 @@ def _take_back(row: dict[str, Any], although_changed: bool) -> RunUndone:
                 f"{image} was repaired again since (repair {last.number}): take that back first, or all from"
                 f" this one on with `vmrescue undo {shlex.quote(image)} --to {ours[0].number}`"
             )
-        return RunUndone(image, "undone", take_back(image, although_changed))
+        return RunUndone(image, "undone", take_back(image, although_changed, parent_dir=parent_dir))
     except Exception as reason:  # noqa: BLE001 - one image must not keep the others from being taken back
         told = failed(image, row["run"], reason, False, 0.0)
         return RunUndone(image, told.status, None, told.error, told.exit_status)  # type: ignore[arg-type]
