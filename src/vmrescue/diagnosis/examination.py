@@ -80,13 +80,14 @@ def inventory(
     *,
     store: str | None = None,
     windows: str | None = None,
+    parent_dir: str | os.PathLike[str] | None = None,
 ) -> Diagnosis:
-    """What there is in an image, without any check: a diagnosis with no findings.
+    """What there is in an image, without any check: a diagnosis with no findings. Arguments as for `diagnose`.
 
     Whatever is missing or broken in the image is a warning. Raises VmRescueError where its container cannot be opened.
     """
     must_be_several("data_disks", data_disks)
-    with work("reading the disk"), open_disks([image, *data_disks], whatever_there_is) as disks:
+    with work("reading the disk"), parents_in(parent_dir), open_disks([image, *data_disks], whatever_there_is) as disks:
         installation = Installation(disks, Choice(store, windows))
         diagnosis = _diagnosis(installation, Policy.azure(), [], None, CHECKS, Obstacles(disks, installation.hives))
         faults = [fault for each in installation.stores if (fault := each.fault)]

@@ -19,7 +19,7 @@ from vmrescue.interrupts import checkpoint
 if TYPE_CHECKING:
     from pathlib import Path
 
-PACKAGES = "qemu-utils (Debian, Ubuntu), qemu-img (Fedora, RHEL, Alpine)"
+PACKAGES = "qemu-utils (Debian, Ubuntu: apt install qemu-utils), qemu-img (Fedora, RHEL: dnf install qemu-img; Alpine)"
 SOUND, LEAKS = 0, 3  # exit statuses of `qemu-img check`
 POLL = 0.1  # seconds between checks whether the program is done or has to be ended
 

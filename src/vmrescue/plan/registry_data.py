@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from vmrescue.errors import must_be_several
 from vmrescue.plan import schema
 from vmrescue.registry.value_type import Data, ValueType, decode, encode, says_all, type_name
 
@@ -37,6 +38,7 @@ class RegistryData:
 
     @classmethod
     def multi_sz(cls, lines: list[str]) -> RegistryData:
+        must_be_several("lines", lines)
         return cls.of(ValueType.MULTI_SZ, lines)
 
     @classmethod

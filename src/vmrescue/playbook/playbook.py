@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from vmrescue.diagnosis.disks import open_disks
 from vmrescue.digests import sha256
-from vmrescue.errors import ReadError, UsageError
+from vmrescue.errors import ReadError, UsageError, must_be_several
+from vmrescue.image import parents_in
 from vmrescue.plan import Plan, PlaybookId
 from vmrescue.playbook.document import LARGEST, read_document
 from vmrescue.playbook.schema import PLAYBOOK
@@ -77,6 +78,7 @@ class Playbook:
         *,
         store: str | None = None,
         windows: str | None = None,
+        parent_dir: str | os.PathLike[str] | None = None,
     ) -> Compiled:
         """The plan for an image, which is only read: `vmrescue.repair(image, compiled.plan)` makes it.
 
@@ -84,12 +86,14 @@ class Playbook:
             image: a virtual disk's file, a block device, or a URL of one of these.
             data_disks: further disks of the same VM.
             store, windows: which boot store and which Windows boot, where the disk does not tell.
+            parent_dir: where a differencing disk's parents are, if neither beside it nor where it says.
 
         Raises:
             RefusedError: what the playbook asks for would keep Windows from starting, or fits more files than it says.
             VmRescueError: the image cannot be read, or what the playbook asks about is missing or damaged.
         """
-        with open_disks([image, *data_disks]) as disks:
+        must_be_several("data_disks", data_disks)
+        with parents_in(parent_dir), open_disks([image, *data_disks]) as disks:
             return self.compile_for(disks, Choice(store, windows))
 
     def compile_for(self, disks: list[Disk], choice: Choice | None = None) -> Compiled:

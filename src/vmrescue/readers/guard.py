@@ -7,12 +7,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError, VmRescueError, missing_extra
+from vmrescue.log import logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import BinaryIO
 
     from vmrescue.device import Range
+
+LOG = logger("readers")
 
 
 @contextmanager
@@ -31,8 +34,8 @@ def reading(structure: str, position: int | None) -> Iterator[None]:
     except ImportError as error:  # an optional reader is not installed
         raise missing_extra(f"{structure}s are read with dissect's readers", "foreign") from error
     except Exception as error:
-        found = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        raise FormatError(structure, position, "an intact structure", found) from error
+        LOG.info("%s: its reader says %s: %s", structure, type(error).__name__, error)
+        raise FormatError(structure, position, "an intact structure", "one that its reader gives up on") from error
 
 
 class GuardedStream(io.RawIOBase):

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import RefusedError, UsageError
+from vmrescue.errors import RefusedError, UsageError, must_be_several
 from vmrescue.registry import base_block, filetime, links, value_type
 from vmrescue.registry import path as key_path
 from vmrescue.registry.base_block import BaseBlock
@@ -70,6 +70,7 @@ class Hive:
         mount: Mount = NOWHERE,
         clock: Callable[[], datetime] = filetime.now,
     ) -> None:
+        must_be_several("logs", logs)
         self.mount = mount
         self._name = name
         file = data if isinstance(data, FileBytes) else FileBytes(bytes(data) if isinstance(data, bytearray) else data)

@@ -16,7 +16,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from vmrescue.errors import FormatError, RefusedError, UsageError
+from vmrescue.errors import FormatError, RefusedError, UsageError, must_be_several
 from vmrescue.registry import key_node, log_new
 from vmrescue.registry.base_block import SECTOR, TRANSACTION_FLAG, BaseBlock, FileType
 from vmrescue.registry.cells import BINS, PAGE, SIZE
@@ -117,6 +117,7 @@ def recover(data: bytes, logs: Sequence[bytes]) -> tuple[bytes, Recovered]:
         FormatError: the hive has no base block at all.
         UsageError: the hive is clean, so Windows would not apply its logs.
     """
+    must_be_several("logs", logs)
     hive = HiveInMemory(data)
     del data  # frees the memory, if the caller keeps no copy
     recovered = replay(hive, logs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
+from vmrescue.checks.rules import chosen
 from vmrescue.errors import RefusedError
 from vmrescue.image import accepting, parents_in
 from vmrescue.transaction.target import Elsewhere, made_of
@@ -125,6 +126,8 @@ def repair(
         VmRescueError: the image cannot be read.
     """
 
+    chosen(only, skip)  # a check that there is not is said before anything is opened
+
     def planned(transaction: Transaction) -> Plan:
         diagnosis = transaction.diagnosis(only, skip)
         must_be_editable(diagnosis, only, skip)
@@ -160,5 +163,6 @@ def plan_of(diagnosis: Diagnosis, only: Collection[str] | None = None, skip: Col
 
 def must_be_editable(diagnosis: Diagnosis, only: Collection[str] | None = None, skip: Collection[str] = ()) -> None:
     """Raises RefusedError where the Windows itself is out of reach, and there is nothing else to mend."""
+    chosen(only, skip)
     if diagnosis.locked and not len(diagnosis.plan(only, skip)):
         raise RefusedError(f"{diagnosis.image}: {diagnosis.refusal or diagnosis.locked}")

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmrescue.checks import Policy
-from vmrescue.checks.rules import CHECKS
+from vmrescue.checks.rules import CHECKS, chosen
 from vmrescue.diagnosis import examine
 from vmrescue.errors import (
     AfterCommitError,
@@ -161,6 +161,7 @@ class Transaction:
 
     def diagnosis(self, only: Collection[str] | None = None, skip: Collection[str] = ()) -> Diagnosis:
         """That from which a plan is made; of a disk without a Windows, that of its volumes if no more is wanted."""
+        chosen(only, skip)
         if isinstance(self._before, VmRescueError):
             return examine(self.disks(), self.policy, only, skip, self._choice, self._promise, self._in_place)
         return self._before

@@ -69,6 +69,11 @@ def is_refusal(error: Exception) -> bool:
     return status is not None and 400 <= status < 500 and status not in BUSY
 
 
+def without_words(error: BaseException) -> str:
+    """What is said of an error that says nothing itself."""
+    return "it took too long" if isinstance(error, TimeoutError) else "no reason was given"
+
+
 def retry_after(error: Exception) -> float:
     """The seconds after which a server says to come again; 0 if it says nothing."""
     headers = headers_of(error)

@@ -144,4 +144,4 @@ def reason(error: Exception, url: str = "") -> str:
     text = QUERY.sub("", str(getattr(error, "message", "") or error)).partition("\n")[0].strip()
     if said := in_words(code, url):
         text = said
-    return f"{text or type(error).__name__}{f' ({code})' if code else ''}"[:300]
+    return f"{text or attempts.without_words(error)}{f' ({code})' if code else ''}"[:300]

@@ -33,7 +33,10 @@ if TYPE_CHECKING:
     from vmrescue.image.transports.file import FileDevice
 
 LOG = logger("image")
-NEEDED = {"qemu-nbd": PACKAGES, "setpriv": "util-linux (Debian, Ubuntu, Fedora, RHEL), setpriv (Alpine)"}
+NEEDED = {
+    "qemu-nbd": PACKAGES,
+    "setpriv": "util-linux (Debian, Ubuntu: apt install util-linux; Fedora, RHEL), setpriv (Alpine)",
+}
 # $1: this program's process id. The listening socket, which comes as standard input, must be file 3.
 START = '[ "$PPID" = "$1" ] || exit 1; shift; export LISTEN_PID=$$ LISTEN_FDS=1; exec "$@" 3<&0 0</dev/null'
 FIRST_FREE = 10  # the number of the locked file in the server, out of the way of the others

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from vmrescue.device import check_range
 from vmrescue.errors import ReadError, RefusedError, VmRescueError
-from vmrescue.image.transports.attempts import attempts
+from vmrescue.image.transports.attempts import attempts, without_words
 from vmrescue.image.transports.loop import start
 from vmrescue.image.transports.worth import SIDE_BY_SIDE, together
 from vmrescue.image.url import QUERY, shown
@@ -289,7 +289,7 @@ def failed(path: str, error: Exception) -> NoReturn:
     cause = error.__cause__ or error
     said = getattr(cause, "strerror", None) or str(cause)  # without the error number and the path
     reason = QUERY.sub("", said).replace("\n", " ")[:300]
-    raise ReadError(f"cannot read {path}: {reason or type(cause).__name__}") from None
+    raise ReadError(f"cannot read {path}: {reason or without_words(cause)}") from None
 
 
 def refusal(url: str) -> RefusedError:

@@ -38,7 +38,7 @@ class TargetDisk(Container):
 
     def __init__(self, container: Any, path: str) -> None:
         # no refusal: the image may be writable when it is opened by its path; only this access is read-only
-        super().__init__(Facts(f"{container.__type__} (opened by dissect.target)"))
+        super().__init__(Facts(f"{container.__type__} (opened by Dissect)"))
         self.path = path
         self.size = int(container.size)
         self._opened = OpenedDisk(container, self.size)
@@ -55,7 +55,7 @@ class TargetDisk(Container):
         raise self._read_only()
 
     def _read_only(self) -> RefusedError:
-        return RefusedError(f"{self.path} was opened by dissect.target, for reading only")
+        return RefusedError(f"{self.path} was opened by Dissect, for reading only")
 
     def flush(self) -> None:
         """Nothing to do: nothing is ever written."""
