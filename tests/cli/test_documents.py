@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 import vmrescue
 from support.command import output_of
 from support.command import vmrescue as command
+from support.documents import must_be
 from support.images import sample
 from vmrescue.schemas import schema_names
 from vmrescue.schemas.__main__ import texts
@@ -22,13 +23,6 @@ if TYPE_CHECKING:
 
 SELECT = r"HKLM\SYSTEM\Select"
 FOLDER = files("vmrescue.schemas")
-
-
-def must_be(name: str, document: Any) -> None:
-    """The validator's first complaint, with the place, is the failure's message."""
-    schema = vmrescue.schema(name)
-    complaints = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).iter_errors(document)
-    assert [f"{each.json_path}: {each.message:.300}" for each in complaints] == []
 
 
 @pytest.fixture(scope="module")

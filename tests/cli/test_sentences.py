@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +19,13 @@ from vmrescue.checks.finding import Finding
 from vmrescue.cli.applying import also_written
 from vmrescue.image.journal import journal_folder
 from vmrescue.plan import DeleteFile, FileRef, ImageIdentity, Plan, RegistryData, Step
+from vmrescue.readers.guard import reading
 from vmrescue.report.receipt import receipt_text
 from vmrescue.transaction import Receipt, history
 from vmrescue.transaction.receipt import Written
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 KEY = r"HKLM\SYSTEM\CurrentControlSet\Control\CrashControl"
 
@@ -106,3 +110,59 @@ def test_without_its_journals_nobody_says_that_an_image_was_never_repaired(gen2_
     folder.rename(folder.with_name("elsewhere"))
     assert history(gen2_broken) == []
     assert "is known" in output_of("undo", gen2_broken, "--list")
+
+
+SOURCE = Path(vmrescue.__file__).parent
+INNER = re.compile(r"(?<!/)\b(?:vmrescue|dissect|fsspec|azure|pyvhdi|concurrent|asyncio)\.[a-z_]+\b")
+DECIMAL = re.compile(r"\d ?[kKMGT]B\b")
+OF_OTHERS = ("at least 300 MB free on the OS disk",)  # Microsoft's words
+FOR_DEVELOPERS = ("bcd/document.py", "report/azure.py", "dissect_plugin")  # pages that are made of the code
+
+
+@cache
+def modules() -> dict[str, list[ast.AST]]:
+    """All that each module of the package holds, by its path."""
+    files = sorted(SOURCE.rglob("*.py"))
+    return {str(file.relative_to(SOURCE)): list(ast.walk(ast.parse(file.read_text()))) for file in files}
+
+
+def said_in(nodes: list[ast.AST]) -> Iterator[tuple[str, int]]:
+    """Each text of a module that may be a sentence, and its line; no docstrings."""
+    alone = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and " " in node.value
+            and id(node) not in alone
+        ):
+            yield node.value, node
+
+
+def test_no_sentence_has_an_inner_name_or_a_size_in_another_unit() -> None:
+    found = [
+        f"{name}:{line}: {text[:80]}"
+        for name, nodes in modules().items()
+        if not name.startswith(FOR_DEVELOPERS)
+        for text, line in said_in(nodes)
+        if INNER.search(text) or (DECIMAL.search(text) and not any(each in text for each in OF_OTHERS))
+    ]
+    assert found == []
+
+
+def test_no_sentence_has_the_name_of_a_class() -> None:
+    """But the log, whose words are no f-string, and a mistake of ours, which is to be reported with it."""
+    found = {
+        f"{name}:{node.lineno}"
+        for name, nodes in modules().items()
+        for node in nodes
+        if isinstance(node, ast.JoinedStr) and "type(" in (said := ast.unparse(node)) and "__name__" in said
+    }
+    assert found == set()
+
+
+def test_what_a_reader_gives_up_on_is_said_without_its_words() -> None:
+    with pytest.raises(vmrescue.FormatError) as error, reading("NTFS file x", 4096):
+        raise IndexError("list index out of range")
+    said = "NTFS file x at byte 4096 (0x1000): expected an intact structure, found one that its reader gives up on"
+    assert str(error.value) == said
