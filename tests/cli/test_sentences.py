@@ -136,7 +136,7 @@ def said_in(nodes: list[ast.AST]) -> Iterator[tuple[str, int]]:
             and " " in node.value
             and id(node) not in alone
         ):
-            yield node.value, node
+            yield node.value, node.lineno
 
 
 def test_no_sentence_has_an_inner_name_or_a_size_in_another_unit() -> None:
