@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,12 @@ def test_a_schema_is_one_and_refuses_what_is_not_declared(name: str) -> None:
     Draft202012Validator.check_schema(schema)
     assert schema["$id"] == f"urn:vmrescue:{name}:1"
     assert not Draft202012Validator(schema).is_valid({"nonsense": 1})
+
+
+def test_the_manual_lists_every_schema() -> None:
+    page = (Path(__file__).parents[2] / "docs/results.md").read_text().partition("## The schemas")[2]
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    assert sorted(name for row in rows for name in re.findall(r"`([\w-]+)`", row)) == schema_names()
 
 
 def test_a_document_that_there_is_not_is_said() -> None:

@@ -231,7 +231,7 @@ def test_parquet_has_the_documented_columns_and_is_queried_with_duckdb(folder: P
 def test_the_documentation_lists_every_column() -> None:
     from pathlib import Path
 
-    text = (Path(__file__).parents[2] / "docs" / "results.md").read_text()
+    text = (Path(__file__).parents[2] / "docs" / "results.md").read_text().partition("## The schemas")[0]
     listed = [line.split("`")[1] for line in text.splitlines() if line.startswith("| `")]
     assert listed == [*COLUMNS, "findings", "volumes", "document"]
 
