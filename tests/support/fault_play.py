@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 from support.command import said_by, vmrescue
 from support.disk_judges import verdicts
+from support.documents import must_be
 from support.fault import RECORD, REFUSED, TRANSCRIPT
 from support.fault_disk import FaultDisk
 from support.fault_record import Change, Record, Repair, Status, diagnosis_of
@@ -152,7 +153,9 @@ class _Play:
         """As data, which is quicker to be compared."""
         done = vmrescue("diagnose", self._image, "--format", "json", *self._options(wanted))
         _holds("diagnose", done.returncode, done.stdout + done.stderr, wanted)
-        return diagnosis_of(json.loads(done.stdout), done.returncode, self._fault.name)
+        document = json.loads(done.stdout)
+        must_be("diagnosis", document)
+        return diagnosis_of(document, done.returncode, self._fault.name)
 
     def _command(
         self, command: str, more: Sequence[str], options: Sequence[str] | None = None, expected: Printed | None = None
@@ -209,6 +212,7 @@ def rescue(fault: Fault, folder: Path) -> None:
     first, judged = fingerprint(image), verdicts(image)
     done = vmrescue("rescue", image, "--yes", "--format", "json", *recipe.options)
     assert "Traceback" not in done.stderr, done.stderr
+    must_be("error" if done.returncode > 1 else "rescue", json.loads(done.stdout))
     if done.returncode > 1:
         assert fingerprint(image) == first, "a rescue that was not made changed the image"
         assert recipe.expect.status > 1 or (recipe.repair and recipe.repair.status > 1), done.stderr
