@@ -25,6 +25,7 @@ UPCASE = 128 << 10  # bytes of $UpCase
 SYSTEM_STEPS = 20  # requests, one after another, in which all that is read of a large SYSTEM hive would come
 SYSTEM_KEYS, FIRST_KEYS = 256 << 10, 16 << 10  # bytes of SYSTEM, and of another hive, that hold its first keys
 
+RECOVERY_IMAGE = "Recovery\\WindowsRE\\Winre.wim"  # on the partition of Windows, or on one of its own
 ROLES = ("basic data", "EFI system")  # of partitions that hold a file system of Windows
 FIRST_PROGRAMS = ("csrss.exe", "wininit.exe", "winlogon.exe", "services.exe", "lsass.exe", "userinit.exe")
 
@@ -44,7 +45,7 @@ def announce_volumes(disk: Disk) -> None:
 def announce_windows(volumes: Iterable[Volume]) -> None:
     """The boot files, the files of a Windows in its usual folder, and what tells the state of the volume it is on."""
     system32 = f"{DEFAULT_ROOT}\\System32"
-    heads = [*BOOT_FILES, f"{DEFAULT_ROOT}\\explorer.exe", "pagefile.sys"]
+    heads = [*BOOT_FILES, RECOVERY_IMAGE, f"{DEFAULT_ROOT}\\explorer.exe", "pagefile.sys"]
     heads += [f"{system32}\\{name}" for name in SYSTEM_FILES if not name.startswith("config\\")]
     heads += [f"{system32}\\{name}" for name in ("drivers\\ntfs.sys", *FIRST_PROGRAMS)]
     config = f"{DEFAULT_ROOT}\\{CONFIG}"
