@@ -9,9 +9,9 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
-from contextlib import closing
+from collections import Counter
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from nbd.images import MADE, content, converted, kinds, must_be, opened, servers
 from support.clock import stop_the_clock
 from support.command import output_of
 from support.command import vmrescue as command
+from support.endings import duration_of, start, status_of, wait_for_journal
 from support.images import fingerprint
 from support.machine import need_tool, run
 from vmrescue.disk import EditSession, journals, open_disk, parents_in
@@ -190,29 +191,38 @@ def test_a_kill_at_any_moment_leaves_the_disk_old_or_new(whose: str, os_raw: Pat
     image = converted(os_raw, tmp_path, "qcow2", "-c")
     plan = tmp_path / "plan.json"
     plan.write_text(vmrescue.diagnose(image).plan(only=ONLY).to_json())
+    words = ("apply", "--yes", "--quiet", plan, image)
     old, chance = content(image), random.Random(whose)
-    outcomes = set()
-    for _ in range(KILLS):
-        words = [sys.executable, "-m", "vmrescue", "apply", "--yes", str(plan), str(image)]
-        with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            wait(lambda: servers(image) or process.poll() is not None)
-            time.sleep(chance.random() * float(os.environ.get("VMRESCUE_KILL_WITHIN", "2")))
-            for number in [process.pid] if whose == "vmrescue" else servers(image):
-                os.kill(number, signal.SIGKILL)
-            process.wait(120)
-        wait(lambda: not servers(image))  # it ends with the command, however that ends
+    duration = duration_of(*words, ok=(0, 1))
+    vmrescue.undo(image)
+    outcomes: Counter[str] = Counter()
+    for number in range(KILLS):
+        process = start(*words)
+        if number % 2:
+            wait(lambda: servers(image), 300)
+            time.sleep(chance.uniform(0, duration))
+        else:
+            wait_for_journal(image, time.monotonic() + 300)
+            time.sleep(chance.uniform(0, duration / 20))
+        for each in [process] if whose == "vmrescue" else servers(image):
+            with suppress(ProcessLookupError):  # it has ended meanwhile
+                os.kill(each, signal.SIGKILL)
+        status_of(process)
+        wait(lambda: not servers(image), 300)  # it ends with the command, however that ends
+        left = journals(image)[-1].state if journals(image) else "none"
         shown = content(image)  # to read, and then to write
         with closing(opened(image)):
             pass
         now = content(image)
         done = bool(journals(image)) and journals(image)[-1].state == "done"
-        outcomes.add(done)
+        outcomes[left] += 1
         assert shown == now
         assert (now != old) == done
         run("qemu-img", "check", "-f", "qcow2", image, ok=(0, 3))  # clusters that nothing uses are no damage
         if done:
             vmrescue.undo(image)
         assert content(image) == old
+    print(f"{KILLS} kills of {whose}, a run of {duration:.2f} s; journals: {outcomes}")
 
 
 def test_a_server_that_is_killed_is_an_error_and_the_next_opening_rolls_back(
