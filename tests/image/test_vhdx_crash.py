@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import random
 import shutil
-from contextlib import closing
+from collections import Counter
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,11 +17,12 @@ from image.images import tree
 from image.test_crash import commit, settle
 from image.test_vhdx_log import Recipe
 from support.crash import POLICIES as EVERY_POLICY
-from support.crash import Recording, crash, outcomes, recorded
+from support.crash import Recording, crash, failing, outcomes, recorded
 from support.machine import run
 from support.vhd import qemu_content
 from support.vhdx import MIB, filled, qemu_replays
-from vmrescue.disk import create_vhdx, create_vhdx_child, open_disk, pending, undo
+from vmrescue.disk import EditSession, create_vhdx, create_vhdx_child, open_disk, pending, undo
+from vmrescue.errors import RepairFailedError, VmRescueError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,6 +135,41 @@ def test_a_commit_and_its_undo_that_crash_leave_the_disk_wholly_old_or_wholly_ne
     print(f"{make.__name__}, {edit.__name__}: {len(seen)} crashes of the commit, {len(back)} of the undo")
 
 
+@pytest.mark.parametrize(("make", "edit"), CASES[:1] if not ALL else CASES)
+def test_a_write_that_fails_once_is_rolled_back_and_keeps_no_undo_from_its_end(
+    make: Callable[[Path], Path], edit: Callable[[VirtualDisk], None], quick_folder: Path
+) -> None:
+    """A rollback whose own log finds no room goes on without it."""
+    made, live = quick_folder / "made", quick_folder / "live"
+    made.mkdir()
+    old = make(made).read_bytes()
+    for number in range(1000):
+        shutil.copytree(made, live)
+        path = live / "disk"
+        with failing(number, errno.ENOSPC) as counted, suppress(RepairFailedError):
+            commit(path, edit)
+        if len(counted) <= number:
+            break
+        assert path.read_bytes() == old
+        assert pending(path) is None
+        shutil.rmtree(live)
+    commits, new = number, path.read_bytes()
+    for number in range(1000):
+        with failing(number, errno.ENOSPC) as counted, suppress(VmRescueError):
+            undo(path)
+        if pending(path):
+            EditSession(path).close()
+        assert path.read_bytes() in (old, new)
+        if len(counted) <= number:
+            break
+        shutil.rmtree(live)
+        shutil.copytree(made, live)
+        commit(path, edit)
+        new = path.read_bytes()
+    assert path.read_bytes() == old
+    print(f"{make.__name__}, {edit.__name__}: {commits} calls of the commit failed in turn, {number} of the undo")
+
+
 @pytest.mark.parametrize(("make", "edit"), JUDGED)
 def test_qemu_finds_the_file_of_a_commit_that_crashed_sound_and_old_or_new(
     make: Callable[[Path], Path], edit: Callable[[VirtualDisk], None], quick_folder: Path
@@ -157,7 +195,7 @@ def test_qemu_finds_the_file_of_a_commit_that_crashed_sound_and_old_or_new(
         return judged[left]
 
     outcomes(recording, crashed, judge, POLICIES)
-    print(f"{make.__name__}, {edit.__name__}: {len(judged)} files that a crash leaves, {sorted(judged.values())}")
+    print(f"{make.__name__}, {edit.__name__}: {len(judged)} files that a crash leaves, {Counter(judged.values())}")
     assert {"old", "new"} <= set(judged.values())
     assert pending(path) is None
 
@@ -166,7 +204,7 @@ def test_qemu_finds_the_file_of_a_commit_that_crashed_sound_and_old_or_new(
         undo(path)
     assert path.read_bytes() == before.read_bytes() or make is with_log
     outcomes(recording, crashed, judge, POLICIES)
-    print(f"its undo: {len(judged)} files that a crash leaves, {sorted(judged.values())}")
+    print(f"its undo: {len(judged)} files that a crash leaves, {Counter(judged.values())}")
     assert {"old", "new"} <= set(judged.values())
 
 
@@ -190,6 +228,39 @@ def test_qemu_finds_a_commit_and_an_undo_of_many_blocks_that_crashed_wholly_old_
         ]
         assert set(seen) == {"old", "new"}
         print(seen)
+
+
+@pytest.mark.parametrize("make", (dynamic, with_log) if ALL else (dynamic,))
+def test_qemu_finds_the_file_of_a_rollback_that_crashed_too_sound_and_old_or_new(
+    make: Callable[[Path], Path], quick_folder: Path
+) -> None:
+    live, first, second, before = (quick_folder / name for name in ("live", "first", "second", "before"))
+    live.mkdir()
+    path, edit = make(live), behind if make is with_log else new_blocks
+    shutil.copyfile(path, before)
+    with recorded(live) as recording:
+        commit(path, edit)
+    if make is with_log:
+        qemu_replays(before)
+    old, new = qemu_content(before, "vhdx"), qemu_content(path, "vhdx")
+    judged: dict[bytes, str] = {}
+    syncs = [at for at, action in enumerate(recording.actions) if action.kind == "sync"]
+    for after in range(len(recording.actions)) if ALL else syncs[3:5]:
+        shutil.rmtree(first, ignore_errors=True)
+        crash(recording, after, "chance", first)
+        if pending(first / "disk") is None:
+            continue
+        with recorded(first) as again:
+            EditSession(first / "disk").close()
+        for at, action in enumerate(again.actions):
+            if action.kind == "sync":
+                shutil.rmtree(second, ignore_errors=True)
+                crash(again, at, "chance", second)
+                left = tree(second)["disk"]
+                if left not in judged:
+                    judged[left] = as_qemu_opens_it(second / "disk", old, new, False)
+    print(f"{make.__name__}: {len(judged)} files that a crash of a rollback leaves, {Counter(judged.values())}")
+    assert "old" in judged.values()
 
 
 def as_qemu_finds_it(recording: Recording, at: int, policy: str, crashed: Path) -> str:

@@ -125,9 +125,14 @@ class Journal:
             for number, (step, ranges) in enumerate(zip(steps, ranges_of(steps, kept), strict=True)):
                 if number:
                     device.flush()
-                write_parts(device, step.passing.items())
-                write_parts(device, self._old_parts(device, file, ranges))
-            if len(steps) > 1:  # whatever the steps are
+                try:
+                    write_parts(device, step.passing.items())
+                    write_parts(device, self._old_parts(device, file, ranges))
+                except WriteError:  # perhaps the disk is full; old bytes alone need no room that was not there
+                    if len(steps) == 1:
+                        raise
+                    break
+            if len(steps) > 1:  # whatever the steps were
                 write_parts(device, self._old_parts(device, file, kept))
         if device.size > self.size_before:
             device.flush()
