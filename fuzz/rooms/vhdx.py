@@ -19,6 +19,7 @@ from support.vhdx import HEADERS, METADATA, REGION_TABLES, SECTOR, Data, log_ent
 from vmrescue.disk import create_vhdx, create_vhdx_child, open_disk
 from vmrescue.image.containers.container import open_container
 from vmrescue.image.containers.vhdx import layout
+from vmrescue.image.containers.vhdx.back import steps_back
 from vmrescue.image.overlay import Overlay
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def _seal(data: bytearray, at: int, size: int) -> None:
 
 
 def run(data: bytes) -> None:
-    """Opens it, reads and writes here and there, makes it longer, and asks for the steps of a commit."""
+    """Opens it, reads and writes here and there, makes it longer, and asks for the steps of a commit and an undo."""
     image = MemoryDevice(data)
     store = Overlay(image)
     refused = Refusals()
@@ -138,6 +139,7 @@ def run(data: bytes) -> None:
             disk.resize(disk.size + (2 << 20))
             disk.write_at(disk.size - 1, b"z")
             disk.commit_steps(image)
+            steps_back(store, Overlay(image), store.changed_ranges())
         disk.close()
     finally:
         store.close()

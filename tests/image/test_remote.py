@@ -18,7 +18,7 @@ import vmrescue
 from large import OS
 from support.azurite import azurite
 from support.findings import told
-from support.machine import need_root, need_tools
+from support.machine import need_root, need_tools, run
 from support.machine_disk import mounted_ntfs
 from support.range_server import serving
 from support.real_data import corpus, sdist_file
@@ -242,6 +242,17 @@ def test_a_sample_behind_a_url_is_diagnosed_as_the_file_is(server: RangeServer, 
     assert far.volumes == near.volumes
     assert far.refusal is not None
     assert "download it, repair it, upload it" in far.refusal  # a web server is no blob service
+
+
+def test_a_vhdx_behind_a_url_is_read_side_by_side_as_a_vhd_is(server: RangeServer, gen2_broken: Path) -> None:
+    image = gen2_broken.with_suffix(".vhdx")
+    run("qemu-img", "convert", "-f", "vpc", "-O", "vhdx", gen2_broken, image)
+    as_vhd, as_vhdx = vmrescue.scan([server.url + path.name for path in (gen2_broken, image)])
+    assert as_vhdx.diagnosis is not None
+    assert as_vhd.diagnosis is not None
+    assert [each.summary for each in as_vhdx.diagnosis.findings] == [each.summary for each in as_vhd.diagnosis.findings]
+    assert as_vhdx.depth <= as_vhd.depth + 2
+    assert as_vhdx.requests <= as_vhd.requests
 
 
 def test_a_127_gb_image_is_diagnosed_in_few_requests_side_by_side(large: Path) -> None:
