@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 NEW_FILE = 0o666  # permissions, before the user's umask
+HEAD = 4 << 10  # bytes by which a file of ours is known
 UNFINISHED = ".unfinished"  # suffix of a file that is being written
 NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)  # errors of file systems without hard links
 
@@ -62,6 +63,26 @@ def open_regular(path: str | os.PathLike[str], flags: int) -> int:
         os.close(descriptor)
         raise RefusedError(f"{path} is not a regular file")
     return descriptor
+
+
+def must_be_ours(path: Path, beginnings: Iterable[bytes], what: str) -> None:
+    """Raises RefusedError where a file is there that is not empty and does not begin as vmrescue's own.
+
+    What replaces a file or adds to it without being told to asks this first: a slip of the hand must not cost an image.
+
+    Args:
+        beginnings: with one of these it begins, after white space.
+        what: that is, in words.
+    """
+    if kind_of(path) != stat.S_IFREG:  # nothing, or a device or a pipe, which keeps nothing
+        return
+    try:
+        with open(path, "rb", opener=open_untouched) as stream:
+            head = stream.read(HEAD).lstrip()
+    except OSError as error:
+        raise WriteError(f"cannot write {path}: {error.strerror}") from error
+    if head and not head.startswith(tuple(beginnings)):
+        raise RefusedError(f"{path} is there already and is no {what}: it is left as it is")
 
 
 def read_whole(stream: BinaryIO, most: int) -> bytes:

@@ -22,7 +22,7 @@ def command(image: str, path: str, target: str, force: bool, quiet: bool) -> Non
     from vmrescue import file_path
     from vmrescue.diagnosis import open_disks
     from vmrescue.file_names import harmless
-    from vmrescue.files import write_whole
+    from vmrescue.image.exported import write_exported
     from vmrescue.printable import printable
     from vmrescue.progress import counting, work
     from vmrescue.readers.file_system import chunks
@@ -34,7 +34,7 @@ def command(image: str, path: str, target: str, force: bool, quiet: bool) -> Non
         source = place.files.open(below)
         out = _in_folder(target, harmless(file_path.split(below)[-1]))
         with work("copying", place.files.size_of(below)) as now:
-            write_whole(out, counting(chunks(source), now), force)
+            write_exported(out, counting(chunks(source), now), force, file)
     if not quiet:
         say(printable(out))
 

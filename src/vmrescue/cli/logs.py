@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmrescue.cli.progress import wipe
 from vmrescue.errors import WriteError
+from vmrescue.files import must_be_ours
 from vmrescue.log import PACKAGE
 from vmrescue.printable import printable
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 LINE = "%(levelname)-5s %(name)s: %(message)s"
 DATED = f"%(asctime)s {LINE}"
+CENTURY = b"20"  # with which a line of a log begins
 
 
 class _Printable(logging.Formatter):
@@ -77,7 +80,13 @@ def tell_terminal(ctx: click.Context, verbosity: int) -> None:
 
 
 def tell_file(ctx: click.Context, path: str) -> None:
-    """For as long as the command runs, all of it, added to the file. Raises WriteError where that cannot be."""
+    """For as long as the command runs, all of it, added to the file.
+
+    Raises:
+        RefusedError: there is such a file, and it is no log.
+        WriteError: the operating system would not take it.
+    """
+    must_be_ours(Path(path), [CENTURY], "log")
     try:
         handler = _File(path)
     except OSError as error:

@@ -117,7 +117,7 @@ def finish(tried: Tried, options: ApplyOptions, asks: bool) -> None:
 
     outcome = tried.outcome
     if tried.file:
-        write_unless_dry(*tried.file, options._replace(yes=options.yes or tried.may_overwrite))
+        write_unless_dry(*tried.file, tried.image, options._replace(yes=options.yes or tried.may_overwrite))
     if not options.dry_run:
         tried.keep_names()
     elif tried.names is not None and options.talkative:

@@ -6,7 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 from vmrescue.cli.terminal import say
-from vmrescue.files import is_there, write_whole
+from vmrescue.files import is_there
+from vmrescue.image.exported import must_cost_no_disk, write_exported
 from vmrescue.printable import printable
 from vmrescue.units import counted
 
@@ -16,13 +17,14 @@ if TYPE_CHECKING:
     from vmrescue.cli.options import ApplyOptions
 
 
-def write_unless_dry(path: Path, content: bytes, options: ApplyOptions) -> bool:
-    """As `write_whole`; in a dry run it only says what it would write. Returns whether it has written."""
+def write_unless_dry(path: Path, content: bytes, image: str | os.PathLike[str], options: ApplyOptions) -> bool:
+    """As `write_exported`; in a dry run it only says what it would write. Returns whether it has written."""
     if not options.dry_run:
-        write_whole(path, [content], options.yes)
+        write_exported(path, [content], options.yes, image)
         return True
     if os.path.lexists(path) and not options.yes:
         raise is_there(path)
+    must_cost_no_disk(path, image)
     if options.talkative:
         say(printable(f"{path}: {counted(len(content), 'byte')} would be written."))
         say("Nothing was written.")

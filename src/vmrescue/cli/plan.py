@@ -18,7 +18,7 @@ from vmrescue.cli.options import (
     risk_options,
 )
 from vmrescue.cli.output import put
-from vmrescue.files import write_whole
+from vmrescue.files import must_be_ours, write_whole
 
 if TYPE_CHECKING:
     from vmrescue.plan import Plan
@@ -69,6 +69,7 @@ def _write(plan: Plan, target: Path | None) -> None:
     if target in (None, Path("-")):
         put(text, nl=False)
     else:
+        must_be_ours(target, [b"{"], "plan")
         write_whole(target, [text.encode()], overwrite=True)
 
 

@@ -95,7 +95,7 @@ def command(
         planned = plan_of(known, transaction, choice, not elsewhere, skip_defrag, letters)
         _print_lines(planned, options)
         if plan_file:
-            _write_plan(plan_file, planned, options)
+            _write_plan(plan_file, planned, image, options)
             return
         due = not options.dry_run and bool(elsewhere or planned.receipt.written)
         show(planned.plan, options, asked=due)
@@ -125,13 +125,13 @@ def _print_lines(planned: Run, options: ApplyOptions) -> None:
     print_notes(planned.notes)
 
 
-def _write_plan(path: Path, planned: Run, options: ApplyOptions) -> None:
-    from vmrescue.files import write_whole
+def _write_plan(path: Path, planned: Run, image: Path, options: ApplyOptions) -> None:
+    from vmrescue.image.exported import write_exported
 
     if str(path) == "-":
         put(planned.plan.to_json())
         return
-    write_whole(path, [planned.plan.to_json().encode()], options.yes)
+    write_exported(path, [planned.plan.to_json().encode()], options.yes, image)
     if options.talkative:
         put(f"{path}: the plan; apply it with `vmrescue apply {path} IMAGE`.")
 

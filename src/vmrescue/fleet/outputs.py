@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from vmrescue.errors import ReadError, UsageError, WriteError
-from vmrescue.files import kind_of, new_file, open_regular
+from vmrescue.files import kind_of, must_be_ours, new_file, open_regular
 from vmrescue.fleet.lines import CsvTable, JsonLines, json_line
 from vmrescue.fleet.scanned import SCAN
 
@@ -59,6 +59,7 @@ class WholeFile:
         self._form = form
         self._kind = kind
         self._partial = path.with_name(path.name + ".partial")
+        must_be_ours(self._partial, [BEGINNINGS[".jsonl"]], f"unfinished output of {kind.what}")
         if resume and kind_of(path) and not kind_of(self._partial):
             self._take_up()
         self._lines = JsonLines(self._partial, resume, kind, form.brief)
@@ -108,13 +109,22 @@ LINES: dict[str, Callable[[Path, bool, ResultKind], Output]] = {".jsonl": JsonLi
 WHOLE: dict[str, Callable[[ResultKind, Iterable[str]], WholeForm]] = {".parquet": _parquet, ".html": _html}
 
 
+BEGINNINGS = {".jsonl": b"{", ".csv": b"image,", ".parquet": b"PAR1", ".html": b"<!doctype html>"}
+
+
 def open_output(path: Path, resume: bool, sources: Iterable[str] = (), kind: ResultKind = SCAN) -> Output:
-    """The output for a file's name. Raises UsageError for an unknown form, and what an earlier output is amiss with.
+    """The output for a file's name, which replaces an earlier one unless it is resumed.
+
+    Raises:
+        UsageError: the name says no form of ours.
+        RefusedError: there is a file that is no such output, such as an image.
+        FormatError: what is to be resumed is damaged.
 
     `sources` are what is looked at, as a page of results says it; a URL without its secrets.
     """
     must_be_a_form(path, kind)
     suffix = path.suffix.lower()
+    must_be_ours(path, [BEGINNINGS[suffix]], f"output of {kind.what}")
     if suffix in LINES:
         return LINES[suffix](path, resume, kind)
     return WholeFile(path, resume, WHOLE[suffix](kind, sources), kind)

@@ -11,12 +11,12 @@ from pathlib import Path
 from stat import S_IFBLK, S_IFDIR, S_IFREG
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import ReadError, RefusedError, UsageError
-from vmrescue.files import UNFINISHED, kind_of, lines, open_regular
+from vmrescue.errors import ReadError, UsageError
+from vmrescue.files import UNFINISHED, kind_of, lines
+from vmrescue.image.looks import is_marked
 from vmrescue.image.reference import Reference
 from vmrescue.image.transports.blob_list import page_blobs
 from vmrescue.image.url import shown, split_url
-from vmrescue.signatures import GPT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,7 +27,6 @@ IMAGE_NAME = re.compile(r".+\.(vhd|vhdx|avhdx?|vmdk|qcow2|vdi|e01|raw|img|dd|bin
 PIECE_NAME = re.compile(
     r".+(-(flat|delta|sesparse|[sf]\d{3})\.vmdk|\.e(?!01)\w\w|\.(?!00[01])\d{3})", re.IGNORECASE | re.DOTALL
 )
-GPT_SIGNATURE = (512, GPT)  # of a raw image
 STANDARD_INPUT = "@-"
 ANY_BYTES = "surrogateescape"  # a path may hold what is no UTF-8: it becomes the same bytes again when it is opened
 LONGEST_LINE = 32 << 10  # characters: Linux takes paths of 4096 bytes, servers URLs of some thousands
@@ -134,24 +133,8 @@ def _folder(folder: str, recursive: bool) -> Iterator[str]:
             file = str(Path(path) / name)
             if UNFINISHED in name:  # somebody is making it, or was interrupted
                 continue
-            if not PIECE_NAME.fullmatch(name) and (IMAGE_NAME.fullmatch(name) or _has_signature(file)):
+            if not PIECE_NAME.fullmatch(name) and (IMAGE_NAME.fullmatch(name) or is_marked(file)):
                 yield file
         if not recursive:
             return
     yield from unlisted
-
-
-def _has_signature(path: str) -> bool:
-    """Whether a file begins or ends as an image does. One that cannot be read does not."""
-    from vmrescue.image.containers.container import SIGNATURES
-    from vmrescue.signatures import VHD
-
-    try:
-        with open(path, "rb", opener=open_regular) as stream:
-            head = stream.read(1024)
-            stream.seek(-min(512, stream.seek(0, os.SEEK_END)), os.SEEK_END)
-            if stream.read(len(VHD)) == VHD:
-                return True
-    except (OSError, RefusedError):
-        return False
-    return any(head.startswith(signature, position) for position, signature in (GPT_SIGNATURE, *SIGNATURES))

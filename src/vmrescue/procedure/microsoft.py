@@ -92,13 +92,13 @@ def in_microsofts_words() -> Iterator[None]:
 
 def carried_out(tried: Tried, overwrite: bool, how: Editing) -> tuple[Receipt | None, Path | None]:
     """Makes what a command asks for, unless it is a dry run: the receipt, and the file that was written."""
-    from vmrescue.files import write_whole
+    from vmrescue.image.exported import write_exported
     from vmrescue.transaction import edit
 
     dry_run, written = how.get("dry_run", False), None
     if tried.file and not dry_run:
         written, content = tried.file
-        write_whole(written, [content], overwrite or tried.may_overwrite)
+        write_exported(written, [content], overwrite or tried.may_overwrite, tried.image)
     if not dry_run:
         tried.keep_names()
     return (edit(tried.image, tried.plan, **how) if tried.outcome.operations else None), written
