@@ -267,7 +267,8 @@ def test_an_output_of_another_kind_is_not_resumed(tmp_path: Path) -> None:
     (tmp_path / "other.html").write_text("<html></html>\n")
     for form in FORMS:
         before = (tmp_path / f"other.{form}").read_bytes()
-        assert vmrescue("scan", "x.vhd", "--output", tmp_path / f"other.{form}", "--resume").returncode == 3
+        refused = 4 if form in ("csv", "html") else 3  # seen at its beginning, or where it is read
+        assert vmrescue("scan", "x.vhd", "--output", tmp_path / f"other.{form}", "--resume").returncode == refused
         assert (tmp_path / f"other.{form}").read_bytes() == before
     assert len(list(tmp_path.iterdir())) == len(FORMS)
     with pytest.raises(UsageError, match=r"\.xls"):
