@@ -21,6 +21,7 @@ from vmrescue.registry.key_node import LAYOUT as KEY_NODE
 from vmrescue.registry.key_node import KeyNode
 from vmrescue.registry.key_value import BIG_DATA, KeyValue
 from vmrescue.registry.key_value import LAYOUT as KEY_VALUE
+from vmrescue.registry.path import join
 from vmrescue.registry.security import LAYOUT as SECURITY
 from vmrescue.registry.space import BIN_HEADER
 from vmrescue.windows.bare_hive import BareHive
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SECTOR, PAGE = 512, 4096
+ROOT_AT, ROOT_FLAGS = 36, 0x4 | 0x8  # place of the root's cell in the base block; of a key: is the root, cannot go
 LIST_ENTRIES = 8  # of a long list whose places are changed
 LISTS = {b"lf": 8, b"lh": 8, b"li": 4, b"ri": 4}
 KEYS_READ = 200  # with dissect, which is slow
@@ -37,8 +39,28 @@ KEYS_READ = 200  # with dissect, which is slow
 @functools.cache
 def seeds() -> list[Seed]:
     hives = {"1.3": small_hive(3), "1.5": small_hive(5), "SYSTEM": system_hive().to_bytes()}
+    hives |= {"names that are paths": odd_names(), "a root without its flags": root_without_flags()}
     made = [hive_seed(name, data) for name, data in hives.items()]
     return [*made, *where_there(lambda: hive_seed("BCD", boot_store()))]
+
+
+def odd_names() -> bytes:
+    """Keys and values with the names that hives of the public collections have: paths, halves of characters, none."""
+    hive = Hive.create("TEST")
+    for name in ("a/b", "application/pdf", "a\\b", "\ud800", "N\0L", "line\nbreak", "\u202e"):
+        path = join([name, name])
+        hive.create_key(path)
+        hive.set_value(path, name, ValueType.SZ, "text")
+    return hive.to_bytes()
+
+
+def root_without_flags() -> bytes:
+    """As other programs write it: its root is not marked as one, nor as one that may not be deleted."""
+    data = bytearray(small_hive(5))
+    at = PAGE + struct.unpack_from("<I", data, ROOT_AT)[0] + 4
+    flags = struct.unpack_from("<H", data, at + 2)[0]
+    struct.pack_into("<H", data, at + 2, flags & ~ROOT_FLAGS)
+    return bytes(data)
 
 
 def hive_seed(name: str, data: bytes) -> Seed:

@@ -16,12 +16,22 @@ def with_versions() -> list[Seed]:
     return [
         Seed("with a version", versioned(10, 0, 17763, 1)),
         Seed("for x86", versioned(6, 1, 1, 2, machine="x86")),
+        Seed("signed: something behind the sections", versioned(10, 0, 17763, 1) + bytes(512)),
     ]
 
 
 @functools.cache
 def programs() -> list[Seed]:
-    return [Seed("a driver", stub("a.sys")), Seed("a library", stub("a.dll")), *with_versions()]
+    arm, old = stub("a.sys", machine="arm64"), stub("a.sys", machine="x86")
+    made = [Seed("a driver", stub("a.sys")), Seed("a library", stub("a.dll")), Seed("for ARM64", arm), Seed("old", old)]
+    return [*made, Seed("headers far behind", far_headers()), *with_versions()]
+
+
+def far_headers() -> bytes:
+    """With a long program for MS-DOS before them, as some installers have."""
+    data = stub("a.sys")
+    gap = bytes(0x200)
+    return data[:0x3C] + (0x80 + len(gap)).to_bytes(4, "little") + data[0x40:0x80] + gap + data[0x80:]
 
 
 def run_program(data: bytes) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import functools
 from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from zlib import crc32
 
 from fuzz.layouts import Field, of_construct
 from fuzz.mutation import Seed
 from fuzz.parser import Parser, Refusals
+from support.machine import run as run_tool
 from support.memory_device import MemoryDevice
 from vmrescue.volume import PartitionTable, gpt, mbr, read_partition_table
 from vmrescue.volume.extending import extend_partition, furthest_end, move_backup, move_partition
@@ -22,16 +25,32 @@ ENTRIES = 6
 def seeds() -> list[Seed]:
     with_gpt, with_mbr = disks()
     chain = [Seed("MBR", with_mbr, [*_boot_record(0), *_boot_record(576)])]
-    return [*chain, Seed("GPT", with_gpt, _gpt_fields(with_gpt), seal)]
+    grown = with_gpt + bytes(MIB)
+    return [
+        *chain,
+        Seed("GPT", with_gpt, _gpt_fields(with_gpt), seal),
+        Seed("GPT of a disk that grew", grown, _gpt_fields(grown, (SECTOR,)), seal),
+        Seed("GPT beside an MBR", hybrid(with_gpt), _gpt_fields(with_gpt), seal),
+    ]
+
+
+def hybrid(data: bytes) -> bytes:
+    """As tools make it for firmware of both kinds: the MBR has a partition of its own beside the protective one."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "disk"
+        path.write_bytes(data)
+        run_tool("sgdisk", "-h1", path)
+        return path.read_bytes()
 
 
 def _boot_record(sector: int) -> list[Field]:
     return list(of_construct(mbr.BOOT_RECORD, sector * SECTOR, f"boot record {sector}"))
 
 
-def _gpt_fields(data: bytes) -> list[Field]:
+def _gpt_fields(data: bytes, headers: tuple[int, ...] = ()) -> list[Field]:
+    """Of the headers at these places, or else of both that a sound disk has."""
     fields = _boot_record(0)
-    for header_at in (SECTOR, len(data) - SECTOR):
+    for header_at in headers or (SECTOR, len(data) - SECTOR):
         header = gpt.HEADER.parse(data[header_at:])
         fields += list(of_construct(gpt.HEADER, header_at, f"header {header_at}")) * 2
         for number in range(ENTRIES):
