@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from support.command import output_of
 from support.command import vmrescue as command
 from support.documents import must_be
 from support.images import sample
+from vmrescue.cli.main import COMMANDS
 from vmrescue.schemas import schema_names
 from vmrescue.schemas.__main__ import texts
 
@@ -156,7 +158,21 @@ ERRORS = [
     (3, ["backup", "{}.nothing", "folder"]),
     (3, ["run", "{}", "{}.nothing"]),
     (2, ["explain", "bad-memory"]),
+    (2, ["scan", "{}", "--only", "nonsense"]),
+    (2, ["apply", "{}.nothing", "{}"]),
+    (2, ["put", "{}", "{}.nothing", "x", "--yes"]),
+    (3, ["rm", "{}", r"\nothing", "--yes"]),
 ]
+
+
+def test_every_command_that_prints_documents_is_among_those_below() -> None:
+    printing = {
+        name
+        for name in COMMANDS
+        for option in import_module(f"vmrescue.cli.{name}").command.params
+        if "--format" in option.opts and "json" in option.type.choices
+    }
+    assert printing == {words[0] for _, words in ERRORS}
 
 
 @pytest.mark.parametrize(("status", "words"), ERRORS, ids=named)

@@ -95,6 +95,16 @@ def test_files_are_written_and_replaced_only_on_request(looked_at: Path, tmp_pat
     assert vmrescue.bcdedit(None, ["/createstore", str(tmp_path / "new.bcd")]).file == tmp_path / "new.bcd"
 
 
+def test_a_store_is_not_exported_over_itself_nor_over_an_image(gen2_broken: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store.bcd"
+    vmrescue.bcdedit(gen2_broken, ["/export", str(store)])
+    for image, target in ((store, store), (gen2_broken, gen2_broken)):
+        before = fingerprint(target)
+        with pytest.raises(vmrescue.RefusedError, match="is not overwritten"):
+            vmrescue.bcdedit(image, ["/export", str(target)], overwrite=True)
+        assert fingerprint(target) == before
+
+
 def test_a_dry_run_writes_no_file_and_no_name(looked_at: Path, tmp_path: Path) -> None:
     before = sorted(looked_at.parent.iterdir())
     assert vmrescue.bcdedit(looked_at, ["/export", str(tmp_path / "store.bcd")], dry_run=True).file is None

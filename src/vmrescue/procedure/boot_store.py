@@ -79,25 +79,25 @@ def try_bcdedit(image: Location | None, words: Sequence[str], choice: Choice, sa
     with in_microsofts_words():
         command = parse(words)
     if command.name == "createstore":
-        return _file(command, words, empty_store())
+        return _file("", command, words, empty_store())
     if image is None:
         raise UsageError("bcdedit needs an image or a store's file; only /createstore needs none")
     if command.name == "export":
         root = _root(image, say) if is_hive_file(image) else _root_in(image, command.store, choice, say)
-        return _file(command, words, exported(root))
+        return _file(image, command, words, exported(root))
     outcome = _run_on_file(command, image, say) if is_hive_file(image) else _run_on_image(command, image, choice, say)
     say(outcome.notes)
     return Tried(image, ("bcdedit", " ".join(words)), outcome, partial(_changes, command, outcome, choice))
 
 
-def _file(command: Command, words: Sequence[str], operations: Iterable[Operation]) -> Tried:
+def _file(image: Location, command: Command, words: Sequence[str], operations: Iterable[Operation]) -> Tried:
     """A new store's file with what the operations make."""
     from vmrescue.commands.bcdedit import Outcome, messages
     from vmrescue.commands.bcdedit.store_file import store_file
 
     outcome = Outcome(f"{messages.SUCCESS}\n")
     file = Path(command.arguments[0]), store_file(operations)
-    return Tried("", ("bcdedit", " ".join(words)), outcome, file=file)
+    return Tried(image, ("bcdedit", " ".join(words)), outcome, file=file)
 
 
 def _run_on_file(command: Command, target: Location, say: Say) -> Outcome:
