@@ -73,7 +73,9 @@ def libvhdi(path: Path, *parents: Path) -> bytes:
 
 
 def dissect(path: Path) -> bytes:
-    """The disk as dissect reads it, a block at a time: 3.21 reads several as if they lay after the first one."""
+    """The disk as dissect reads it, from block to block: 3.21 reads several as if they lay after the first one, and of
+    what begins within a byte of a bitmap nothing.
+    """
     from dissect.hypervisor.disk.vhdx import VHDX
 
     disk = VHDX(path)
@@ -82,8 +84,8 @@ def dissect(path: Path) -> bytes:
         layers.append(layers[-1].parent)
     found = []
     for at in range(0, disk.size, MIB):
-        disk.seek(at)
-        found.append(disk.read(min(MIB, disk.size - at)))
+        sectors = min(MIB, disk.size - at) // disk.sector_size
+        found.append(disk.read_sectors(at // disk.sector_size, sectors))
     for layer in layers:
         layer.fh.close()
     return b"".join(found)
