@@ -9,10 +9,22 @@ from pathlib import Path
 
 import pytest
 
+import vmrescue
 from support.images import sample
 from support.machine import run
+from vmrescue.errors import UnsupportedError
 
 EXTRAS = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+
+
+def test_a_store_of_another_service_names_the_package_that_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    monkeypatch.delenv("AZURE_STORAGE_ACCOUNT_NAME", raising=False)
+    monkeypatch.delenv("AZURE_STORAGE_CONNECTION_STRING", raising=False)
+    with pytest.raises(UnsupportedError, match=r"^s3://bucket/os.vhd needs a further package: pip install s3fs$"):
+        vmrescue.diagnose("s3://bucket/os.vhd")
+    with pytest.raises(UnsupportedError, match=r"^az://c/os.vhd: no storage account is named: set AZURE_STORAGE_"):
+        vmrescue.diagnose("az://c/os.vhd")
 
 
 @pytest.mark.parametrize(

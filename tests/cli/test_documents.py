@@ -140,6 +140,33 @@ def test_what_a_run_writes_and_its_undo_prints_is_as_their_schemas_say(gen2_brok
     must_be("undo-run", undone)
 
 
+def test_what_could_not_be_done_to_one_of_many_is_as_its_schema_says(gen2_broken: Path, tmp_path: Path) -> None:
+    nothing = tmp_path / "nothing.vhd"
+    nothing.write_bytes(b"no disk")
+    gen2_broken.chmod(0o444)
+    for name, words in (("scan", ["scan"]), ("run", ["repair", "--yes"])):
+        lines = list(documents_in(command(*words, gen2_broken, nothing, "--format", "json").stdout))
+        assert len(lines) == 2
+        for line in lines:
+            must_be(name, line)
+        assert any(line["error"] for line in lines)
+
+
+def test_a_playbook_that_is_not_for_an_image_says_so_as_its_schema_says(looked_at: Path, tmp_path: Path) -> None:
+    playbook = tmp_path / "old.yaml"
+    playbook.write_text(
+        "schema: vmrescue.playbook/1\nname: old\nmatch: {windows: {name: Windows 3.1}}\nservices: [{disable: x}]\n"
+    )
+    printed = output_of("apply", playbook, looked_at, "--yes", "--format", "json")
+    must_be("not-meant", json.loads(printed))
+
+
+def test_a_defragmentation_and_what_it_ends_are_as_their_schemas_say(gen2_healthy: Path) -> None:
+    must_be("defragmentation", json.loads(output_of("defrag", gen2_healthy, "--yes", "--format", "json")))
+    must_be("undo-list", past := json.loads(output_of("undo", gen2_healthy, "--list", "--format", "json")))
+    assert {each["state"] for each in past} <= {"final"}
+
+
 ERRORS = [
     (2, ["diagnose", "{}", "--only", "nonsense"]),
     (2, ["diagnose", "{}", "--nonsense"]),

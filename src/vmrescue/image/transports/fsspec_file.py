@@ -11,6 +11,8 @@ from vmrescue.image.url import QUERY, WEB, scheme_of, shown, split_url
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+UNSIGNED = "unable to connect to account"  # what adlfs says where nothing names one
+NO_ACCOUNT = "no storage account is named: set AZURE_STORAGE_ACCOUNT_NAME or AZURE_STORAGE_CONNECTION_STRING"
 LASTING = (FileNotFoundError, PermissionError, ValueError, NotImplementedError)  # another attempt would fail too
 
 
@@ -64,9 +66,18 @@ def file_system(url: str) -> tuple[Any, str]:
     try:
         return fsspec.core.url_to_fs(url)  # type: ignore[no-any-return]  # fsspec has no types
     except ImportError as error:
-        raise UnsupportedError(f"{shown(url)} needs a further package: {error}") from None
+        raise UnsupportedError(f"{shown(url)} needs a further package: {_package(url) or error}") from None
     except ValueError as error:
-        raise UnsupportedError(f"{shown(url)}: {QUERY.sub('', str(error))}") from None
+        said = NO_ACCOUNT if UNSIGNED in str(error) else QUERY.sub("", str(error))
+        raise UnsupportedError(f"{shown(url)}: {said}") from None
+
+
+def _package(url: str) -> str:
+    """How the package is installed that reads such URLs; empty where fsspec reads them itself, with others' help."""
+    from fsspec.registry import known_implementations
+
+    name = known_implementations.get(scheme_of(url), {}).get("class", "fsspec").partition(".")[0]
+    return "" if name == "fsspec" else f"pip install {name.replace('_', '-')}"
 
 
 def check_name(url: str) -> None:
