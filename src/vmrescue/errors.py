@@ -7,7 +7,10 @@ terminal; `exit_status` is what the command line returns for it.
 from __future__ import annotations
 
 import os
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 SCHEMA = "vmrescue.error/1"
 
@@ -41,6 +44,13 @@ def must_be_several(what: str, names: object) -> None:
     if isinstance(names, str | bytes | os.PathLike):
         shown = f"{os.fspath(names)!r:.80}"
         raise UsageError(f"{what}: a list is expected, such as [{shown}], not {shown} itself")
+
+
+def must_be_some(what: str, names: Collection[str] | None) -> None:
+    """As `must_be_several`; None stands for all, and an empty list is an error, since it could be taken for that."""
+    must_be_several(what, names)
+    if names is not None and not names:
+        raise UsageError(f"{what}: an empty list names nothing; leave it out (None) for all")
 
 
 class FormatError(VmRescueError):

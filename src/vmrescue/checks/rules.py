@@ -36,7 +36,7 @@ from vmrescue.checks.storage.free_space import free_space
 from vmrescue.checks.storage.hive_log import hive_log
 from vmrescue.checks.storage.volume_state import volume_state
 from vmrescue.checks.subject import Part
-from vmrescue.errors import UsageError, must_be_several
+from vmrescue.errors import UsageError, must_be_several, must_be_some
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -91,9 +91,9 @@ for each in (
 def chosen(only: Collection[str] | None, skip: Collection[str]) -> list[Check]:
     """The checks to run. A family in `skip` is all of its checks; in `only` each has to be named.
 
-    Raises UsageError for an id that is not one.
+    Raises UsageError for an id that is not one, and for an `only` without any: that it is all was hardly meant.
     """
-    must_be_several("only", only)
+    must_be_some("only", only)
     must_be_several("skip", skip)
     unknown = {*(only or ()), *skip} - set(CHECKS) - (set(FAMILIES) & set(skip) - set(only or ()))
     if unknown:
@@ -101,7 +101,7 @@ def chosen(only: Collection[str] | None, skip: Collection[str]) -> list[Check]:
     return [
         check
         for name, check in CHECKS.items()
-        if (not only or name in only) and name not in skip and check.family not in skip
+        if (only is None or name in only) and name not in skip and check.family not in skip
     ]
 
 

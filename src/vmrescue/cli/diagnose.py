@@ -67,9 +67,9 @@ def command(
         from vmrescue.windows import Choice
 
         choice = Choice(store, windows)
-        diagnosis, document = diagnose_as_page(image, make_policy(**policy), data_disks, only, skip, choice)
+        diagnosis, document = diagnose_as_page(image, make_policy(**policy), data_disks, only or None, skip, choice)
     else:
-        diagnosis = diagnose(image, make_policy(**policy), data_disks, only, skip, store=store, windows=windows)
+        diagnosis = diagnose(image, make_policy(**policy), data_disks, only or None, skip, store=store, windows=windows)
         if symptom:
             diagnosis = diagnosis.explaining(symptom)
         document = json.dumps(diagnosis.to_dict(), indent=2) if output == "json" else diagnosis_text(diagnosis)

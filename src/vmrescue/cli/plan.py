@@ -57,7 +57,7 @@ def command(
     if playbook is not None:
         _write(_of_playbook(playbook, image, data_disks, store, windows), target)
         return
-    diagnosis = diagnose(image, make_policy(**policy), data_disks, only, skip, store=store, windows=windows)
+    diagnosis = diagnose(image, make_policy(**policy), data_disks, only or None, skip, store=store, windows=windows)
     must_be_editable(diagnosis, only or None, skip)
     plan = plan_of(diagnosis, only or None, skip)
     say_left_out(diagnosis.left_out(only or None, skip), diagnosis.unmended(only or None, skip))

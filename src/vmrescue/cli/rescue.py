@@ -102,10 +102,10 @@ def command(
         from vmrescue.fleet.runs import rescuing
 
         about_one(options, data_disk=data_disks)
-        work = rescuing(rules, only=only, without=without, size=size, dry_run=options.dry_run, choice=choice)
+        work = rescuing(rules, only=only or None, without=without, size=size, dry_run=options.dry_run, choice=choice)
         ctx.exit(run_over(work, images, fleet, options))
     [image] = images
-    planned = plan_rescue(image, rules, list(data_disks), only, without, size, choice, elsewhere)
+    planned = plan_rescue(image, rules, list(data_disks), only or None, without, size, choice, elsewhere)
     if options.talkative:
         say(planned_text(planned))
     if options.dry_run:

@@ -90,7 +90,7 @@ def command(
         opened.enter_context(on_progress(None))  # of each image nothing: how many are done says enough
         executor = opened.enter_context(an_executor(fleet, timeout))
         wanted = not_in(done, images(paths, recursive, prefix), advance)
-        results = scan(wanted, executor, make_policy(**policy), only=only, skip=skip, sha256=hashed)
+        results = scan(wanted, executor, make_policy(**policy), only=only or None, skip=skip, sha256=hashed)
         keep = kept.add if kept else _no_output if quiet else _print_json if output == "json" else _print_line
         counts, interrupted = _gather(results, keep, advance)
     if not quiet and (kept or output == "text"):

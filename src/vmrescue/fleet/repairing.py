@@ -183,7 +183,7 @@ class Rescuing(Repairing):
 
         if not self.dry_run:
             _settle(image)
-        planned = plan_rescue(image, self.policy, [], self.steps, self.without, self.size, self.choice)
+        planned = plan_rescue(image, self.policy, [], self.steps or None, self.without, self.size, self.choice)
         receipt = planned.receipts[0] if planned.receipts else None
         told = self._judged(image, list(planned.plans), receipt) | left_of(planned.after.to_dict())
         if told["status"] != "due" or self.dry_run:

@@ -28,7 +28,7 @@ from vmrescue.image.containers.parents import parent_folder, parents_in
 from vmrescue.image.reference import Reference
 from vmrescue.image.risks import accepted
 from vmrescue.procedure.steps import chosen_steps
-from vmrescue.transaction import Undone, history, take_back
+from vmrescue.transaction import Undone, history, must_be_alone, take_back
 from vmrescue.windows.installation import NOTHING_SAID
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def rescue_images(
     executor: Executor | None = None,
     policy: Policy | None = None,
     *,
-    only: Collection[str] = (),
+    only: Collection[str] | None = None,
     without: Collection[str] = (),
     size: int | None = None,
     dry_run: bool = False,
@@ -121,6 +121,7 @@ def repairing(
 ) -> Repairing:
     """The work of a new run of repairs. Arguments and errors as for `repair_images`; what is accepted here, is."""
     chosen(only, skip)
+    must_be_alone(plan, only, skip)
     must_be_several("accept", accept)
     return Repairing(
         uuid.uuid4().hex,
@@ -139,7 +140,7 @@ def repairing(
 def rescuing(
     policy: Policy | None = None,
     *,
-    only: Collection[str] = (),
+    only: Collection[str] | None = None,
     without: Collection[str] = (),
     size: int | None = None,
     dry_run: bool = False,
@@ -156,7 +157,7 @@ def rescuing(
         accept=tuple({*accept, *accepted()}),
         parents=parent_folder(),
         choice=choice,
-        steps=tuple(only),
+        steps=tuple(only or ()),
         without=tuple(without),
         size=size,
     )

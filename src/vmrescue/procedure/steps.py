@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmrescue.checks.rules import CHECKS
-from vmrescue.errors import UsageError, must_be_several
+from vmrescue.errors import UsageError, must_be_several, must_be_some
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -48,14 +48,14 @@ STEPS = (
 )
 
 
-def chosen_steps(only: Collection[str] = (), without: Collection[str] = ()) -> list[ProcedureStep]:
-    """The steps that are wanted. Raises UsageError for a name that is no step's."""
-    must_be_several("only", only)
+def chosen_steps(only: Collection[str] | None = None, without: Collection[str] = ()) -> list[ProcedureStep]:
+    """The steps that are wanted. Raises UsageError for a name that is no step's, and for an empty `only`."""
+    must_be_some("only", only)
     must_be_several("without", without)
     names = [step.id for step in STEPS]
-    if unknown := {*only, *without} - set(names):
+    if unknown := {*(only or ()), *without} - set(names):
         raise UsageError(f"there is no step {min(unknown)!r}; there are {', '.join(names)}")
-    return [step for step in STEPS if (not only or step.id in only) and step.id not in without]
+    return [step for step in STEPS if (only is None or step.id in only) and step.id not in without]
 
 
 def step_of(check: str) -> ProcedureStep | None:

@@ -11,7 +11,15 @@ if TYPE_CHECKING:
     from vmrescue.transaction.backup import back_up, configuration_files
     from vmrescue.transaction.deeds.files import file_hash
     from vmrescue.transaction.receipt import Receipt, Written
-    from vmrescue.transaction.repairing import Editing, edit, must_be_editable, plan_of, repair
+    from vmrescue.transaction.repairing import (
+        Editing,
+        edit,
+        must_be_alone,
+        must_be_editable,
+        must_be_known,
+        plan_of,
+        repair,
+    )
     from vmrescue.transaction.transaction import Transaction
     from vmrescue.transaction.undoing import Undone, take_back, undo
 
@@ -26,7 +34,9 @@ __all__ = [
     "edit",
     "file_hash",
     "history",
+    "must_be_alone",
     "must_be_editable",
+    "must_be_known",
     "plan_of",
     "repair",
     "take_back",
@@ -42,7 +52,9 @@ _LATER = {  # an undo needs no editor, and a receipt none either
     "Written": "receipt",
     "Editing": "repairing",
     "edit": "repairing",
+    "must_be_alone": "repairing",
     "must_be_editable": "repairing",
+    "must_be_known": "repairing",
     "plan_of": "repairing",
     "repair": "repairing",
     "Transaction": "transaction",

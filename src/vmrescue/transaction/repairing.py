@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from vmrescue.checks.rules import chosen
-from vmrescue.errors import RefusedError
+from vmrescue.errors import RefusedError, UsageError
 from vmrescue.image import accepting, parents_in
 from vmrescue.transaction.target import Elsewhere, made_of
 from vmrescue.transaction.transaction import Transaction
@@ -13,7 +13,7 @@ from vmrescue.windows import Choice
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from vmrescue.checks import Policy
     from vmrescue.diagnosis import Diagnosis
@@ -36,6 +36,18 @@ class Editing(TypedDict, total=False):
     parent_dir: str | os.PathLike[str] | None
 
 
+def must_be_alone(plan: object, only: Collection[str] | None, skip: Collection[str]) -> None:
+    """Raises UsageError for checks that are chosen beside a plan, which has what it has."""
+    if plan is not None and (only is not None or skip):
+        raise UsageError("only and skip choose what is planned: a plan that is given is made as it is")
+
+
+def must_be_known(how: Mapping[str, object]) -> None:
+    """Raises TypeError, as Python does, for a keyword that is none of `Editing`'s: a slip must not end in an edit."""
+    if unknown := how.keys() - Editing.__annotations__.keys():
+        raise TypeError(f"there is no argument {min(unknown)!r}; there are {', '.join(Editing.__annotations__)}")
+
+
 def edit(
     image: str | os.PathLike[str],
     plan_of: Callable[[Transaction], Plan],
@@ -51,6 +63,7 @@ def edit(
 
     `promise`: whether it is a diagnosis's plan, as for `Transaction`. Raises as `repair`.
     """
+    must_be_known(how)
     elsewhere = Elsewhere.of(how.get("copy_to"), how.get("into"), how.get("to_format"), how.get("sha256", False))
     dry_run = how.get("dry_run", False)
     with (
@@ -127,6 +140,7 @@ def repair(
     """
 
     chosen(only, skip)  # a check that there is not is said before anything is opened
+    must_be_alone(plan, only, skip)
 
     def planned(transaction: Transaction) -> Plan:
         diagnosis = transaction.diagnosis(only, skip)
