@@ -146,13 +146,13 @@ def _offer(diagnosis: Diagnosis) -> str:
     """The command that mends what was found, or what has to be done first."""
     if diagnosis.refusal:
         return printable(f" {diagnosis.refusal}.")
-    changes = len(diagnosis.plan(diagnosis.only))
+    changes = len(diagnosis.plan(diagnosis.only or None))
     if diagnosis.locked and not changes:
         return printable(f" {diagnosis.locked}.")
     command = printable(shlex.join(repair_command(diagnosis)))
     unless = "" if diagnosis.promised else ", unless a hive that they change is damaged, which it looks at first"
     offer = f" `{command}` would make {counted(changes, 'change')}{unless}." if changes else ""
-    left_out = sum(len(finding.changes) for finding in diagnosis.left_out(diagnosis.only))
+    left_out = sum(len(finding.changes) for finding in diagnosis.left_out(diagnosis.only or None))
     return offer + (f" {counted(left_out, 'change')} would be refused, for the reasons above." if left_out else "")
 
 
