@@ -82,5 +82,5 @@ def stands_for(wanted: str, text: str) -> bool:
 )
 def test_a_registration_file_takes_memory_in_proportion_to_its_size(line: str) -> None:
     data = f"{HEADER}\n\n[HKEY_LOCAL_MACHINE\\SYSTEM\\A]\n{line}".encode()
-    with bounded(24 * len(data)), suppress(UsageError):
+    with bounded(32 * len(data)), suppress(UsageError):
         parse_reg(data)

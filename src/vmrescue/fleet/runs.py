@@ -28,7 +28,8 @@ from vmrescue.image.containers.parents import parent_folder, parents_in
 from vmrescue.image.reference import Reference
 from vmrescue.image.risks import accepted
 from vmrescue.procedure.steps import chosen_steps
-from vmrescue.transaction import Undone, history, must_be_alone, take_back
+from vmrescue.transaction import Undone, history, take_back
+from vmrescue.transaction.repairing import must_be_alone
 from vmrescue.windows.installation import NOTHING_SAID
 
 if TYPE_CHECKING:

@@ -93,7 +93,7 @@ def in_microsofts_words() -> Iterator[None]:
 def carried_out(tried: Tried, overwrite: bool, how: Editing) -> tuple[Receipt | None, Path | None]:
     """Makes what a command asks for, unless it is a dry run: the receipt, and the file that was written."""
     from vmrescue.image.exported import write_exported
-    from vmrescue.transaction import edit, must_be_known
+    from vmrescue.transaction.repairing import edit, must_be_known
 
     must_be_known(how)
     dry_run, written = how.get("dry_run", False), None

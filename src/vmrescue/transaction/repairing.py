@@ -36,7 +36,7 @@ class Editing(TypedDict, total=False):
     parent_dir: str | os.PathLike[str] | None
 
 
-def must_be_alone(plan: object, only: Collection[str] | None, skip: Collection[str]) -> None:
+def must_be_alone(plan: object, only: Collection[str] | None = None, skip: Collection[str] = ()) -> None:
     """Raises UsageError for checks that are chosen beside a plan, which has what it has."""
     if plan is not None and (only is not None or skip):
         raise UsageError("only and skip choose what is planned: a plan that is given is made as it is")

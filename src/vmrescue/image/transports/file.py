@@ -80,7 +80,9 @@ class FileDevice:
             protected = self._protected() if writable else ""
         except OSError as error:
             self.close()
-            _cannot_open(self.path, writable, error)
+            protected = _by_mode(Path(self.path).stat()) if writable and error.errno == errno.EACCES else ""
+            if not protected:
+                _cannot_open(self.path, writable, error)
         if protected:
             self.close()
             raise RefusedError(f"{self.path} is not written to: {protected}")
@@ -97,8 +99,7 @@ class FileDevice:
         if self.is_block_device:
             answer = fcntl.ioctl(self._descriptor, BLKROGET, struct.pack("i", 0))
             return "the device is read-only (blockdev --setrw)" if any(answer) else ""
-        mode = stat.S_IMODE(os.fstat(self._descriptor).st_mode)
-        return "" if mode & WRITE else f"its mode, {mode:04o}, lets nobody write (chmod u+w)"
+        return _by_mode(os.fstat(self._descriptor))
 
     def fileno(self) -> int:
         """The open file's descriptor, for locks."""
@@ -209,6 +210,11 @@ def check_growth(old: int, new: int, biggest: int = 1 << 62) -> None:
         raise RefusedError(
             f"a disk of {old} bytes can't be made {new} bytes: only longer, in whole sectors, to {biggest}"
         )
+
+
+def _by_mode(found: os.stat_result) -> str:
+    mode = stat.S_IMODE(found.st_mode)
+    return "" if mode & WRITE else f"its mode, {mode:04o}, lets nobody write (chmod u+w)"
 
 
 def _is_block_device(path: str) -> bool:
