@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,6 +23,7 @@ from support.command import INTERRUPTIBLE, output_of, vmrescue
 from support.fleet_images import fleet
 from support.images import sample
 from support.machine import run
+from vmrescue.disk import open_disk
 from vmrescue.errors import ReadError, UsageError
 from vmrescue.fleet.lines import CsvTable
 from vmrescue.fleet.outputs import open_output
@@ -100,9 +101,14 @@ def test_a_folder_below_that_cannot_be_listed_is_a_result_and_the_others_are_exa
             (top / below).mkdir()
             (top / below / "disk.vhd").touch()
         (top / "b").chmod(0)
+        receipts = top / "a" / "disk.vhd.vmrescue" / "20261126T000000Z"
+        receipts.mkdir(parents=True)
+        (receipts / "old.vhd").touch()
         try:
             os.seteuid(user or 65534)  # root may list anything
             found = list(images([name], recursive=True))
+            with pytest.raises(ReadError, match=r"the folder .*/b cannot be listed: Permission denied"):
+                open_disk(top / "b")
         finally:
             os.seteuid(user)
 
@@ -274,3 +280,27 @@ def test_an_output_of_another_kind_is_not_resumed(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"\.xls"):
         open_output(tmp_path / "results.xls", resume=False)
     assert vmrescue("scan", "x.vhd", "--resume").returncode == 2
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_each_image_keeps_its_own_name_whatever_bytes_it_has(form: str, tmp_path: Path) -> None:
+    names = [
+        b"two\nlines",
+        b"two lines",
+        b"n\xff",
+        b"n\xfe",
+        rb"n\xff",
+        b"back\\nslash",
+        b"=1",
+        b"'=1",
+        b"cr\rcr",
+        "é".encode(),
+    ]
+    images = [os.fsdecode(bytes(tmp_path) + b"/" + name) for name in names]
+    for image in images:
+        Path(image).write_bytes(b"nothing")
+    output = tmp_path / f"results.{form}"
+    for _ in range(2):
+        vmrescue("scan", *images, "--output", output, "--resume", "--quiet")
+        with closing(open_output(output, resume=True)) as held:
+            assert sorted(held.images()) == sorted(images)

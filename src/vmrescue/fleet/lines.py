@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 from typing import IO, TYPE_CHECKING, Any
 
 from vmrescue.errors import FormatError, WriteError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from vmrescue.fleet.kind import ResultKind
 
 TAIL = 1 << 16
+_ESCAPE = re.compile(rb"\\(\\|r|n|x[0-9a-f]{2})")
 RISKY = ("=", "+", "-", "@", "\t", "\r", "'")  # a spreadsheet would take a cell that begins so for a formula
 
 
@@ -167,7 +169,7 @@ def _csv_line(cells: list[str]) -> str:
 def _cell(value: Any, exact: bool = False) -> str:
     """In one line. What an image says of itself must not become a formula: such text gets an apostrophe in front.
 
-    Nor may it act on a terminal, or hide: only where it is looked up again, `exact`, is it left as it is.
+    Nor may it act on a terminal, or hide. An image's own path, `exact`, is looked up again, and each has its own cell.
     """
     if value is None:
         return ""
@@ -175,10 +177,25 @@ def _cell(value: Any, exact: bool = False) -> str:
         return ";".join(value)
     text = str(value)
     if isinstance(value, str):
-        text = text.replace("\r", " ").replace("\n", " ")
-        text = text.encode("utf-8", "backslashreplace").decode() if exact else printable(text)
+        text = _escaped(text) if exact else printable(text.replace("\r", " ").replace("\n", " "))
         return "'" + text if text.startswith(RISKY) else text
     return text
+
+
+def _escaped(path: str) -> str:
+    """A path in one line of UTF-8, from which `_unescaped` gets it back."""
+    line = path.replace("\\", "\\\\").replace("\r", "\\r").replace("\n", "\\n")
+    return os.fsencode(line).decode("utf-8", "backslashreplace")
+
+
+def _unescaped(cell: str) -> str:
+    """What `_escaped` made a cell of."""
+    return os.fsdecode(_ESCAPE.sub(_meant, cell.encode("utf-8", "surrogateescape")))
+
+
+def _meant(escape: re.Match[bytes]) -> bytes:
+    word = escape[1]
+    return bytes.fromhex(word[1:].decode()) if word.startswith(b"x") else {b"\\": b"\\", b"r": b"\r", b"n": b"\n"}[word]
 
 
 def _row(line: str, where: str, kind: ResultKind) -> dict[str, Any]:
@@ -186,6 +203,7 @@ def _row(line: str, where: str, kind: ResultKind) -> dict[str, Any]:
     try:
         (cells,) = csv.reader([line], strict=True)
         row = {name: _value(cell, kind.columns[name]) for name, cell in zip(kind.columns, cells, strict=True)}
+        row["image"] = _unescaped(row["image"] or "")
     except (csv.Error, ValueError) as error:
         raise FormatError(where, None, f"a row of the table of {kind.what}", line[:40]) from error
     return stored.checked(row, kind.row, where, kind.what)

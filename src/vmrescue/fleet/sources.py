@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.errors import ReadError, UsageError
 from vmrescue.files import UNFINISHED, kind_of, lines
+from vmrescue.image.journal_place import SUFFIX
 from vmrescue.image.looks import is_marked
 from vmrescue.image.reference import Reference
 from vmrescue.image.transports.blob_list import page_blobs
@@ -128,7 +129,7 @@ def _folder(folder: str, recursive: bool) -> Iterator[str]:
         unlisted.append(error.filename)
 
     for path, folders, files in os.walk(folder, onerror=fail):
-        folders.sort()
+        folders[:] = sorted(name for name in folders if not name.endswith(SUFFIX))  # no receipts
         for name in sorted(files):
             file = str(Path(path) / name)
             if UNFINISHED in name:  # somebody is making it, or was interrupted

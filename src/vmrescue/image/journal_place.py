@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 TORN, HOT, DONE, UNDONE, FINAL = "tmp", "hot", "done", "undone", "final"
+SUFFIX = ".vmrescue"  # of the folder beside an image
 LONGEST_NAME = 180  # characters; file systems allow 255
 _NAME = re.compile(r"(\d{4,})\.(tmp|hot|done|undone|final)")
 
@@ -32,7 +33,7 @@ def beside(path: str | os.PathLike[str]) -> Path:
     """
     path = Path(path).resolve()
     if kind_of(path) != stat.S_IFBLK:
-        return path.with_name(path.name + ".vmrescue")
+        return path.with_name(path.name + SUFFIX)
     by_id = Path("/dev/disk/by-id")
     names = sorted(link.name for link in by_id.iterdir() if link.resolve() == path) if by_id.is_dir() else []
     return _state_folder((names or [path.name])[0])
