@@ -6,8 +6,9 @@ from uuid import UUID
 
 import pytest
 
+from registry.samples import hive_with_everything
 from support.dissect_hive import DissectKey, dissect_root
-from support.real_data import corpus, sdist_file
+from support.real_data import corpus
 from vmrescue.bcd import Partition, Store, Style
 from vmrescue.bcd.device import RamDisk
 from vmrescue.errors import NotFoundError
@@ -118,10 +119,8 @@ def test_a_loader_inherits_through_its_settings_what_it_does_not_say_itself(uefi
 
 
 def test_a_hive_that_is_not_a_store_is_refused_with_the_key_that_it_lacks() -> None:
-    system = sdist_file("dissect.regf", "tests/_data/SYSTEM.gz")
-
     with pytest.raises(NotFoundError, match="no key Objects"):
-        Store(dissect_root(system))
+        Store(dissect_root(hive_with_everything(5).to_bytes()))
 
 
 def test_dissect_reads_a_key_as_a_store_wants_it() -> None:
