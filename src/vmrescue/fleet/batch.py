@@ -64,7 +64,8 @@ def scan(
         only, skip: ids of the checks to run, and not to run.
         in_flight: how many images are given to the executor at once.
         timeout: seconds for each image, whose result is then an `error` of the kind ``TimedOut``. The work is done in
-            a process of its own, which is killed; with an `executor` that can do so, a `TimedPool`, give it there.
+            a process of its own, which is killed; with an `executor` that can do so, a `TimedPool`, give it there. A
+            script needs ``if __name__ == "__main__":`` for it.
         sha256: whether each result is to tell the SHA-256 of the image's whole file, which is then read once, but for
             its holes. An image behind a URL is an `error` then.
         parent_dir: where differencing disks' parents are, if neither beside them nor where they say.

@@ -12,7 +12,7 @@ from concurrent.futures import Executor
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
-from vmrescue.errors import missing_extra
+from vmrescue.errors import UsageError, missing_extra
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,11 +30,16 @@ class TimedPool(Executor):
         seconds: for each piece of work, by the clock.
         memory: bytes that a worker may have.
 
+    Its processes import the program anew: what a script does stands under ``if __name__ == "__main__":``.
+
     Raises:
         UnsupportedError: Pebble is not installed.
+        UsageError: `seconds` is no number above 0.
     """
 
     def __init__(self, workers: int, seconds: float, memory: int = MEMORY) -> None:
+        if not isinstance(seconds, int | float) or not seconds > 0:
+            raise UsageError(f"a time-out is a number of seconds above 0, not {seconds!r:.80}")
         try:
             from pebble import ProcessPool
         except ImportError as error:
