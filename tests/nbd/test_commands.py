@@ -116,7 +116,10 @@ def test_a_rescue_and_a_run_are_those_of_a_raw_image_and_taken_back(
     assert {path: fingerprint(path) for path in below} == below
 
 
-def test_an_encrypted_disk_is_refused_with_the_way_to_it_which_leads_there(tmp_path: Path) -> None:
+def test_an_encrypted_disk_is_refused_with_the_way_to_it_which_leads_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     key, image, raw, socket = (tmp_path / name for name in ("key", "os.luks", "os.raw", "socket"))
     key.write_text("a passphrase")
     raw.write_bytes(random.Random(6).randbytes(MIB))
