@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
 
+from fuzz import scratch
 from fuzz.limits import try_input
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def make_input(parser: Parser, seed: object, number: int) -> bytes:
 
 def campaign(parser: Parser, numbers: range, seed: object) -> Result:
     """Tries the inputs of these numbers, each under the limits."""
+    scratch.begin()
     parser.seeds()  # before the fork: tools make them
     result = Result(parser.name, seed)
     begun = time.perf_counter()

@@ -1,16 +1,25 @@
-"""Folders for the files that a parser needs on a disk; they go when the process ends."""
+"""Folders for the files that a parser needs on a disk; they go when the program ends, also those of its processes."""
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from pathlib import Path
 
 _MEMORY = Path("/dev/shm")
-_HELD: list[tempfile.TemporaryDirectory[str]] = []
+
+
+@functools.cache
+def _root() -> tempfile.TemporaryDirectory[str]:
+    """In memory where the machine has such a place."""
+    return tempfile.TemporaryDirectory(prefix="vmrescue-fuzz-", dir=_MEMORY if _MEMORY.is_dir() else None)
+
+
+def begin() -> None:
+    """To be called before processes are forked: they are killed, and clean up nothing."""
+    _root()
 
 
 def folder() -> Path:
-    """A new one, in memory where the machine has such a place."""
-    made = tempfile.TemporaryDirectory(prefix="vmrescue-fuzz-", dir=_MEMORY if _MEMORY.is_dir() else None)
-    _HELD.append(made)
-    return Path(made.name)
+    """A new one."""
+    return Path(tempfile.mkdtemp(dir=_root().name))
