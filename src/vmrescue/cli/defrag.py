@@ -82,6 +82,7 @@ def command(
         _analyze(file, volume, limit, output)
         return
     from vmrescue.printable import printable
+    from vmrescue.procedure.rescuing import must_be_there_to_write
     from vmrescue.report.defragmentation import defragmented_text
     from vmrescue.transaction.defragmenting import rehearse
     from vmrescue.transaction.target import made_of
@@ -90,6 +91,8 @@ def command(
         with work("finding out what would be moved"):
             done = rehearse(file, volume, files, free_space)
     else:
+        if not elsewhere:
+            must_be_there_to_write(file)
         if not yes:
             target = elsewhere.path if elsewhere else file
             _ask(printable(target), bool(elsewhere), _shadow_note(file, volume))

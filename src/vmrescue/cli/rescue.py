@@ -84,7 +84,13 @@ def command(
     console and the dump settings are put right. What is not due is not touched; what needs an answer that the disk
     does not give is said, and left. Many images (folders, globs, @LIST.txt): as for `repair`.
     """
-    from vmrescue.procedure.rescuing import carry_out, must_be_elsewhere, plan_rescue, upload_rescued
+    from vmrescue.procedure.rescuing import (
+        carry_out,
+        must_be_elsewhere,
+        must_be_there_to_write,
+        plan_rescue,
+        upload_rescued,
+    )
     from vmrescue.report.azure import azure_text
     from vmrescue.report.outcome import outcome_text, planned_text
     from vmrescue.report.text import plan_text
@@ -105,6 +111,8 @@ def command(
         work = rescuing(rules, only=only or None, without=without, size=size, dry_run=options.dry_run, choice=choice)
         ctx.exit(run_over(work, images, fleet, options))
     [image] = images
+    if not (options.dry_run or elsewhere or options.upload):
+        must_be_there_to_write(image)
     planned = plan_rescue(image, rules, list(data_disks), only or None, without, size, choice, elsewhere)
     if options.talkative:
         say(planned_text(planned))

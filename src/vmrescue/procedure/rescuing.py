@@ -10,6 +10,7 @@ from vmrescue.checks import Policy
 from vmrescue.errors import RefusedError, UsageError, must_be_several
 from vmrescue.image import accepting, parents_in
 from vmrescue.image.reference import Reference
+from vmrescue.image.transports.file import must_be_writable
 from vmrescue.plan import Plan
 from vmrescue.procedure.defragmenting import defragment as defragment_volume
 from vmrescue.procedure.outcome import Outcome
@@ -80,12 +81,20 @@ def rescue(
     disks, choice = list(data_disks), Choice(store, windows)
     elsewhere = Elsewhere.of(copy_to, into, to_format, sha256)
     must_be_elsewhere(defragment, elsewhere)
+    if not (dry_run or elsewhere):
+        must_be_there_to_write(image)
     with accepting(accept), parents_in(parent_dir):
         planned = plan_rescue(image, rules, disks, only, without, size, choice, elsewhere)
         if dry_run:
             return planned
         with made_of(image, elsewhere, progress) as made:
             return carry_out(planned, image, rules, disks, made, backup_dir, choice, defragment=defragment)
+
+
+def must_be_there_to_write(image: str | os.PathLike[str]) -> None:
+    """Raises RefusedError where an image of this machine may not be written, before it is read and asked about."""
+    if not Reference.of(image).is_remote:
+        must_be_writable(image)
 
 
 def must_be_elsewhere(defragment: bool, elsewhere: Elsewhere | None) -> None:

@@ -195,6 +195,11 @@ class FileDevice:
             raise RefusedError(f"{self.path} was opened for reading only")
 
 
+def must_be_writable(path: str | os.PathLike[str]) -> None:
+    """Raises what opening an image's file or device for writing raises, before anything is done for it."""
+    FileDevice(path, writable=True).close()
+
+
 def sync_folder(folder: str | os.PathLike[str]) -> None:
     """Returns when the names in a folder are on stable storage. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
