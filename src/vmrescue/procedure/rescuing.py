@@ -81,9 +81,10 @@ def rescue(
     disks, choice = list(data_disks), Choice(store, windows)
     elsewhere = Elsewhere.of(copy_to, into, to_format, sha256)
     must_be_elsewhere(defragment, elsewhere)
-    if not (dry_run or elsewhere):
-        must_be_there_to_write(image)
+    chosen_steps(only, without)  # a step that there is not is said before anything is opened
     with accepting(accept), parents_in(parent_dir):
+        if not (dry_run or elsewhere):
+            must_be_there_to_write(image)
         planned = plan_rescue(image, rules, disks, only, without, size, choice, elsewhere)
         if dry_run:
             return planned
