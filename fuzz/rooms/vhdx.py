@@ -139,7 +139,8 @@ def run(data: bytes) -> None:
             disk.resize(disk.size + (2 << 20))
             disk.write_at(disk.size - 1, b"z")
             disk.commit_steps(image)
-            steps_back(store, Overlay(image), store.changed_ranges())
+            with closing(Overlay(image)) as old:
+                steps_back(store, old, store.changed_ranges())
         disk.close()
     finally:
         store.close()
