@@ -137,4 +137,5 @@ def why_not_longer(device: object) -> str | None:
 def check_range(what: str, offset: int, length: int, size: int) -> None:
     """Raises FormatError unless bytes [offset, offset + length) are inside a `what` of `size` bytes."""
     if offset < 0 or length < 0 or offset + length > size:
-        raise FormatError(what, offset, f"{length} bytes inside its {size}", f"an end at {offset + length}")
+        expected, found = f"{length} bytes inside its {size}", f"an end at {offset + length}"
+        raise FormatError(what, offset, expected, found, beyond=offset + length > size)

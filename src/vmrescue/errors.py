@@ -27,6 +27,9 @@ class VmRescueError(Exception):
         return error_document(type(self).__name__, str(self), self.exit_status)
 
 
+CUT_SHORT = "the file seems to be cut short: copy or download it again"
+
+
 class UsageError(VmRescueError):
     """The caller's request is not valid (a wrong option, a malformed name)."""
 
@@ -62,18 +65,31 @@ class FormatError(VmRescueError):
             has no position of its own, or a third-party reader does not give it.
         expected: what the format requires, in words.
         found: what was found instead.
+        beyond: whether the bytes that the format requires would lie behind the end of what is read.
+        advice: what to do about it, in words.
     """
 
-    def __init__(self, structure: str, position: int | None, expected: str, found: object = None) -> None:
+    def __init__(
+        self,
+        structure: str,
+        position: int | None,
+        expected: str,
+        found: object = None,
+        *,
+        beyond: bool = False,
+        advice: str = "",
+    ) -> None:
         self.structure = structure
         self.position = position
         self.expected = expected
         self.found = found
+        self.beyond = beyond
+        self.advice = advice
         place = "" if position is None else f" at byte {position} (0x{position:x})"
         text = f"{structure}{place}: expected {expected}"
         if found is not None:
             text += f", found {self._found_text}"
-        super().__init__(text)
+        super().__init__(f"{text}; {advice}" if advice else text)
 
     @property
     def _found_text(self) -> str:
@@ -89,9 +105,20 @@ class FormatError(VmRescueError):
 
     def within(self, whole: str) -> FormatError:
         """The same error, with the name of what the structure is in, as in ``hive \\Boot\\BCD: cell``."""
-        if self.structure.startswith(whole):
-            return self
-        return type(self)(f"{whole}: {self.structure}", self.position, self.expected, self.found)
+        return self if self.structure.startswith(whole) else self._anew(f"{whole}: {self.structure}")
+
+    def of(self, path: object) -> FormatError:
+        """The same error, with the path of the file that the structure is in."""
+        return self._anew(f"{self.structure} of {path}")
+
+    def in_a_file(self) -> FormatError:
+        """The same error of an image's file: where bytes are wanted behind its end, that it seems to be cut short."""
+        return self._anew(self.structure, CUT_SHORT) if self.beyond and not self.advice else self
+
+    def _anew(self, structure: str, advice: str = "") -> FormatError:
+        return type(self)(
+            structure, self.position, self.expected, self.found, beyond=self.beyond, advice=advice or self.advice
+        )
 
 
 def bytes_text(data: bytes) -> str:

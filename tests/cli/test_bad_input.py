@@ -220,7 +220,7 @@ def test_an_encrypted_os_volume_is_a_finding_and_the_boot_store_is_repaired(gen2
     assert fingerprint(disk) == before
     mended = vmrescue("repair", "--yes", disk)
     assert mended.returncode == 1  # what lies on the encrypted volume was not looked at
-    assert "page-file was not checked: the OS volume is encrypted" in mended.stderr
+    assert "page-file, crash-dump were not checked: the OS volume is encrypted" in mended.stderr
     assert "bad-memory" not in vmrescue("diagnose", disk).stdout
     assert vmrescue("undo", disk).returncode == 0
     assert fingerprint(disk) == before

@@ -270,3 +270,31 @@ def test_sections_of_an_encase_image_that_lead_in_a_circle_are_an_error(tmp_path
     image.write_bytes(raw)
     with pytest.raises(FormatError, match="E01 section"):
         open_disk(image)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("qcow2", []),
+        ("qcow2", ["compression_type=zlib", "-c"]),
+        ("vdi", []),
+        ("vmdk", []),
+        ("vmdk", ["subformat=streamOptimized"]),
+        ("vhdx", []),
+        ("vpc", ["subformat=dynamic"]),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, list) else value,
+)
+def test_an_image_that_was_cut_short_is_said_to_be(kind: str, options: list[str], tmp_path: Path) -> None:
+    disk_with_holes(tmp_path / "disk.raw")
+    settings = [word for option in options for word in (("-o", option) if "=" in option else (option,))]
+    image = tmp_path / "image"
+    run("qemu-img", "convert", "-O", kind, *settings, tmp_path / "disk.raw", image)
+    open_disk(image).close()
+    size = image.stat().st_size
+    for part in (0.95, 0.6, 0.3):
+        with image.open("r+b") as file:
+            file.truncate(int(size * part))
+        with pytest.raises(FormatError, match=r"; the file seems to be cut short: copy or download it again$") as found:
+            open_disk(image)
+        assert found.value.exit_status == 3

@@ -43,4 +43,11 @@ class Defragment:
     free_space: bool = False
 
 
-Intent = CleanUp | Expand | Defragment
+@dataclass(frozen=True)
+class Copy:
+    """Make a copy of a disk, which is a fixed VHD."""
+
+    disk: int
+
+
+Intent = CleanUp | Expand | Defragment | Copy

@@ -31,6 +31,7 @@ from vmrescue.checks.memory.memory_limit import memory_limit
 from vmrescue.checks.settings.crash_dump import crash_dump
 from vmrescue.checks.settings.page_file import page_file
 from vmrescue.checks.storage.boot_copy import boot_copy
+from vmrescue.checks.storage.cut_short import cut_short
 from vmrescue.checks.storage.fragmentation import fragmentation
 from vmrescue.checks.storage.free_space import free_space
 from vmrescue.checks.storage.hive_log import hive_log
@@ -54,6 +55,7 @@ def register(check: Check) -> None:
 
 
 for each in (
+    cut_short,
     boot_path,
     active_partition,
     esp_type,

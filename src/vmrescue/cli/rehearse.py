@@ -20,7 +20,7 @@ from vmrescue.cli.terminal import say
 if TYPE_CHECKING:
     from pathlib import Path
 
-STOPS = 1  # exit status: the start ends before Windows runs
+STOPS = 1  # exit status: the start ends before Windows runs, or damage hides whether it does
 
 
 @click.command()
@@ -44,7 +44,10 @@ def command(
     full: bool,
     output: str,
 ) -> None:
-    """Follow the boot path of IMAGE as firmware, boot manager, loader and kernel would take it; nothing is run."""
+    """Follow the boot path of IMAGE as firmware, boot manager, loader and kernel would take it; nothing is run.
+
+    Exit status: 1 if the start ends, or if damage of the disk hides whether it does; else 0.
+    """
     from vmrescue.diagnosis import rehearse
     from vmrescue.report.rehearsal import rehearsal_text
 
@@ -53,4 +56,4 @@ def command(
         put(json.dumps(found.to_dict(), indent=2))
     else:
         say(rehearsal_text(found, full))
-    ctx.exit(STOPS if found.stop else 0)
+    ctx.exit(STOPS if found.stop or found.damage else 0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
-from vmrescue.checks.intents import CleanUp, Defragment, Expand
+from vmrescue.checks.intents import CleanUp, Copy, Defragment, Expand
 
 if TYPE_CHECKING:
     from vmrescue.checks import Finding, Policy
@@ -65,7 +65,12 @@ CHOICE = {
     "store": Option("--store", "text", "PLACE", r"The boot store that boots, by partition: 1, or 1:\Boot\BCD."),
     "windows": Option("--windows", "text", "PLACE", r"The Windows that boots, by partition: 2, or 2:\Windows."),
 }
-COMMANDS = {CleanUp: "vmrescue cleanup", Expand: "vmrescue expand", Defragment: "vmrescue defrag"}
+COMMANDS = {
+    CleanUp: "vmrescue cleanup",
+    Expand: "vmrescue expand",
+    Defragment: "vmrescue defrag",
+    Copy: "vmrescue repair",
+}
 
 
 class Diagnosed(Protocol):
@@ -186,6 +191,8 @@ def _spelled(diagnosis: Diagnosed, intent: Intent) -> Command:
         case Defragment(files=files, free_space=free_space):
             named = [word for path in files for word in ("--file", path)]
             return (*words, *named, *(["--free-space"] if free_space else []))
+        case Copy():
+            return (*words, "--copy-to", f"{image[:-4]}-copy.vhd")
         case CleanUp():
             return words
 

@@ -14,7 +14,7 @@ from vmrescue.plan import ImageIdentity, Plan, Step
 from vmrescue.windows.installation import Choice
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from vmrescue.checks.finding import Finding
     from vmrescue.diagnosis.command_line import Command
@@ -31,13 +31,19 @@ class NotChecked:
     check: str
     because: str
 
-    @property
-    def left(self) -> str:
-        """That it is left, as `Finding.left` says it of a finding."""
-        return f"{self.check} was not checked: {self.because}"
-
     def to_dict(self) -> dict[str, str]:
         return {"check": self.check, "because": self.because}
+
+
+def left_unchecked(missed: Iterable[NotChecked]) -> list[str]:
+    """That checks could not be run, as `Finding.left` says it of a finding: those with the same reason together."""
+    reasons: dict[str, list[str]] = {}
+    for each in missed:
+        reasons.setdefault(each.because, []).append(each.check)
+    return [
+        f"{', '.join(checks)} {'were' if len(checks) > 1 else 'was'} not checked: {because}"
+        for because, checks in reasons.items()
+    ]
 
 
 @dataclass(frozen=True)
@@ -136,7 +142,7 @@ class Diagnosis:
             f"{finding.left}{_next(next_commands(self, finding))}"
             for finding in self.findings
             if finding.check in wanted and finding.severity != "advice" and not self._mends(finding, only)
-        ] + [each.left for each in self.not_checked if each.check in wanted]
+        ] + left_unchecked(each for each in self.not_checked if each.check in wanted)
 
     def _mends(self, finding: Finding, only: Collection[str] | None) -> bool:
         """Whether `plan` holds changes of a finding."""

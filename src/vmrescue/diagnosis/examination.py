@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vmrescue.checks.boot.boot_path import boot_path
+from vmrescue.checks.intents import Copy
 from vmrescue.checks.policy import Policy
 from vmrescue.checks.rules import CHECKS, chosen, of_volumes_alone
 from vmrescue.checks.storage.free_space import free_space
@@ -170,8 +171,8 @@ def _diagnosis(
 
 def _judged(finding: Finding, obstacles: Obstacles, installation: Installation) -> Finding:
     """A finding with why its changes, or what it advises, would be refused."""
-    if not (finding.changes or finding.intents):
-        return finding
+    if not finding.changes and all(isinstance(intent, Copy) for intent in finding.intents):
+        return finding  # nothing to refuse: a copy changes nothing
     why = obstacles.everywhere or next((why for each in finding.changes if (why := obstacles.why_not(each))), None)
     why = why or obstacles.why_too_long(finding.changes, alone=finding.on_request)
     if not why and finding.intents and installation.os:  # these move or make room on its volume

@@ -109,7 +109,8 @@ def read_boot_sector(device: BlockDevice) -> BootSector:
     if clusters < 1:
         raise FormatError(STRUCTURE, 32, f"more sectors than the {data_start} before the first cluster", sectors)
     if sectors * sector > device.size:
-        raise FormatError(STRUCTURE, 32, f"a volume inside its partition's {device.size} bytes", f"{sectors * sector}")
+        expected = f"a volume inside its partition's {device.size} bytes"
+        raise FormatError(STRUCTURE, 32, expected, sectors * sector, beyond=True)
     if not is_32 and FEWEST_OF_FAT16 <= clusters < FEWEST_OF_FAT16_FOR_WINDOWS:
         raise UnsupportedError(
             f"a FAT volume of {clusters} clusters is FAT12 to Windows and FAT16 to others: it is not "

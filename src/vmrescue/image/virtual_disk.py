@@ -43,6 +43,7 @@ class Facts:
         second_opinion: the reader that confirms what was written.
         why_not_longer: why the disk cannot be made longer; None if it can.
         longest: most bytes that the disk can have; None if the container sets no limit.
+        lost_footer: whether a raw image is named as a VHD, so that a footer is missing at its end.
         why_not_confirmed: why no reader could confirm what is written to this file (a copy of it can be repaired);
             None if one can.
     """
@@ -58,6 +59,7 @@ class Facts:
     why_not_longer: str | None = None
     longest: int | None = None
     why_not_confirmed: str | None = None
+    lost_footer: bool = False
 
 
 class VirtualDisk(ABC):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from vmrescue.checks.intents import Expand
+from vmrescue.diagnosis.diagnosis import left_unchecked
 from vmrescue.errors import VmRescueError
 from vmrescue.log import logger
 from vmrescue.plan import Plan, Step
@@ -132,7 +133,7 @@ def _became(step: ProcedureStep, changes: int, rounds: Rounds, wanted: bool) -> 
         for finding in rounds.after.findings
         if finding.check in checks and (finding.severity != "advice" or finding.tell)
     ]
-    because += [each.left for each in rounds.after.not_checked if each.check in checks]
+    because += left_unchecked(each for each in rounds.after.not_checked if each.check in checks)
     because += [rounds.failed[step.id]] if step.id in rounds.failed else []
     if changes:
         return StepDone(step, "partly" if because else "done", changes, tuple(because))

@@ -31,6 +31,8 @@ def reading(structure: str, position: int | None) -> Iterator[None]:
         raise error.within(structure) from error
     except VmRescueError:
         raise
+    except EOFError as error:
+        raise FormatError(structure, position, "more bytes than its file has", beyond=True) from error
     except ImportError as error:  # an optional reader is not installed
         raise missing_extra(f"{structure}s are read with dissect's readers", "foreign") from error
     except Exception as error:

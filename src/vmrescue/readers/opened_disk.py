@@ -12,6 +12,8 @@ from vmrescue.readers.guard import reading
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from vmrescue.device import Readable
+
 SECTOR = 512
 UNIT = 64 << 10  # bytes read at once for a reader of containers, which reads its tables field by field
 
@@ -52,7 +54,7 @@ class OpenedDisk:
                 self.stream.seek(offset)
                 part = bytes(self.stream.read(count))
             if len(part) != count:
-                raise FormatError(name, offset, f"{count} bytes of the disk", f"{len(part)}")
+                raise FormatError(name, offset, f"{count} bytes of the disk", f"{len(part)}", beyond=True)
             parts.append(part)
             offset += count
         return b"".join(parts)
@@ -88,6 +90,12 @@ def _next_data(extents: Sequence[Extent], offset: int) -> int:
                 return start + there
         start += extent.size
     return start
+
+
+def must_begin_inside(what: str, place: int, store: Readable) -> None:
+    """Raises FormatError if something that a table of a file names begins behind the file's end, at byte `place`."""
+    if place >= store.size:
+        raise FormatError(what, None, f"only places inside the file's {store.size} bytes", f"byte {place}", beyond=True)
 
 
 def next_block(offset: int, size: int, is_hole: Callable[[int], bool]) -> int:

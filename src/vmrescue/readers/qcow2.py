@@ -7,13 +7,16 @@ bitmap of subclusters, and may then never finish.
 from __future__ import annotations
 
 import struct
+import sys
+from array import array
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from vmrescue.device import prefetch
 from vmrescue.errors import FormatError, UnsupportedError
-from vmrescue.readers.opened_disk import UNIT, Extent, OpenedDisk, joined
+from vmrescue.readers.opened_disk import UNIT, Extent, OpenedDisk, joined, must_begin_inside
 
 if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
@@ -27,6 +30,8 @@ QCOW2_STATES = (
     (2, "the QCOW2 is marked as corrupt: what is read may be wrong; `qemu-img check` says more"),
 )
 QCOW2_CLUSTERS = range(9, 22)  # bits
+OFFSET = (1 << 56) - (1 << 9)  # of an L1 or L2 entry: where in the file the table or the cluster begins
+COMPRESSED = 1 << 62  # of an L2 entry: the lower 70 - (bits of a cluster) bits are the place, not aligned
 
 
 EXTENSION = struct.Struct(">II")  # type, length; the data follow, padded to 8 bytes
@@ -99,6 +104,8 @@ def open_qcow2(store: BlockDevice, path: str | None, advice: str, below: OpenedD
         raise UnsupportedError(f"{path} lies over another file ({other}): {advice}")
     if disk.has_subclusters:
         raise UnsupportedError(f"{path} is a QCOW2 with subclusters: {advice}")
+    if not prefetch(store):  # of an image far away all tables would have to be fetched
+        _must_be_whole(store)
     if below is not None:
         disk.backing_file = _padded(below, disk.size)  # not in the call above, which would guess its format
     stream = disk.open()
@@ -126,6 +133,25 @@ def _next_data(stream: Any, offset: int, size: int) -> int:
         if kind not in kinds or length <= 0:  # of data, one cluster is looked at: dissect counts all of a run
             return int(start)
     return size
+
+
+def _must_be_whole(store: BlockDevice) -> None:
+    """Raises FormatError if a table or a cluster begins behind the file's end."""
+    _, _, _, _, bits, _, _, l1_size, l1_at = QCOW2_HEADER.unpack(store.read_at(0, QCOW2_HEADER.size))
+    for table in _entries(store, l1_at, l1_size):
+        if at := table & OFFSET:
+            must_begin_inside("QCOW2 L1 table", at, store)
+            entries = _entries(store, at, min(1 << bits, store.size - at) // 8)
+            packed = (1 << (70 - bits)) - 1
+            places = [entry & (packed if entry & COMPRESSED else OFFSET) for entry in entries]
+            must_begin_inside("QCOW2 L2 table", max(places, default=0), store)
+
+
+def _entries(store: BlockDevice, at: int, count: int) -> array[int]:
+    entries = array("Q", store.read_at(at, count * 8))
+    if sys.byteorder == "little":
+        entries.byteswap()
+    return entries
 
 
 def check_qcow2(store: BlockDevice) -> tuple[str, ...]:

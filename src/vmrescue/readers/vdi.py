@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError, UnsupportedError
-from vmrescue.readers.opened_disk import UNIT, OpenedDisk, next_block
+from vmrescue.readers.opened_disk import UNIT, OpenedDisk, must_begin_inside, next_block
 
 if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
@@ -50,10 +50,10 @@ def check_vdi(store: BlockDevice, path: str | None) -> tuple[int, tuple[str, ...
     """The size of a VDI's blocks in bytes, and its oddities, in sentences.
 
     Raises:
-        FormatError: its tables are longer than VirtualBox's, or than the disk's size requires.
+        FormatError: its tables are longer than VirtualBox's, or than the disk's size requires; it is cut short.
         UnsupportedError: it has a parent image, or a type that is not read.
     """
-    version, kind, map_at, _, size, block_size, extra, blocks, used, link, parent = _HEADER.unpack(
+    version, kind, map_at, data_at, size, block_size, extra, blocks, used, link, parent = _HEADER.unpack(
         store.read_at(VERSION_AT, _HEADER.size)
     )
     if version != VERSION:
@@ -68,7 +68,11 @@ def check_vdi(store: BlockDevice, path: str | None) -> tuple[int, tuple[str, ...
         raise FormatError("VDI header", _BLOCKS_AT, f"at most {MOST_BLOCKS} blocks", blocks)
     if blocks * block_size < size:
         raise FormatError("VDI header", _SIZE_AT, f"a disk within its {blocks} blocks", f"{size} bytes")
-    return block_size, tuple(_oddities(store.read_at(map_at, 4 * blocks), used))
+    raw = store.read_at(map_at, 4 * blocks)
+    stored = [place for place in memoryview(raw).cast("I") if place < FREE]
+    if stored:
+        must_begin_inside("VDI block map", data_at + max(stored) * block_size, store)
+    return block_size, tuple(_oddities(raw, used))
 
 
 def _oddities(raw: bytes, used: int) -> list[str]:

@@ -12,8 +12,9 @@ import functools
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from vmrescue.device import prefetch
 from vmrescue.errors import FormatError
-from vmrescue.readers.opened_disk import SECTOR, UNIT, Extent, next_block
+from vmrescue.readers.opened_disk import SECTOR, UNIT, Extent, must_begin_inside, next_block
 from vmrescue.readers.packed import LARGEST_UNIT, unpacked
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ def sparse_extent(store: BlockDevice) -> Extent:
     disk = bounded_sparse_disk()(DeviceStream(store, UNIT))
     grain = int(disk.header.grain_size) * SECTOR
     grains = -(-disk.size // grain)
+    if not prefetch(store):  # of an image far away all tables would have to be fetched
+        _must_be_whole(disk, store)
 
     def is_hole(number: int) -> bool:
         return number < grains and disk._lookup_grain(number) in GRAINS_OF_ZEROS
@@ -39,6 +42,15 @@ def sparse_extent(store: BlockDevice) -> Extent:
         lambda offset, length: disk.read_sectors(offset // SECTOR, length // SECTOR),
         partial(next_block, size=grain, is_hole=is_hole),
     )
+
+
+def _must_be_whole(disk: Any, store: BlockDevice) -> None:
+    """Raises FormatError if a grain begins behind the file's end. SESparse codes them otherwise, and is left."""
+    if disk.is_sesparse:
+        return
+    for number in range(len(disk._grain_directory)):
+        table = disk._lookup_grain_table(number)
+        must_begin_inside("VMDK grain table", max(table or (0,)) * SECTOR, store)
 
 
 @functools.cache

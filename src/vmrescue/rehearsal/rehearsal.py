@@ -21,6 +21,7 @@ from vmrescue.rehearsal.session import session
 from vmrescue.rehearsal.stage import Stage, State, unknown
 from vmrescue.rehearsal.storage import storage
 from vmrescue.rehearsal.way import Way
+from vmrescue.volume.state import StateName
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,9 +50,11 @@ class Rehearsal:
 
     Attributes:
         stages: in the order of the path.
+        damage: what of the disk is damaged, where stages could not be looked at; None where nothing is.
     """
 
     stages: tuple[Stage, ...]
+    damage: str | None = None
 
     @property
     def stop(self) -> Stop | None:
@@ -79,7 +82,8 @@ class Rehearsal:
         return Rehearsal(
             tuple(
                 replace(stage, facts=tuple(replace(fact, about=None) for fact in stage.facts)) for stage in self.stages
-            )
+            ),
+            self.damage,
         )
 
     def facts(self) -> Iterator[Fact]:
@@ -96,6 +100,7 @@ class Rehearsal:
             "stages": [stage.to_dict() for stage in self.stages],
             "stop": self.stop.to_dict() if self.stop else None,
             "later": self.later.to_dict() if self.later else None,
+            "damage": self.damage,
         }
 
 
@@ -112,7 +117,18 @@ def rehearse(installation: Installation, platform: str = "auto", ram: int | None
     if platform not in NAMES:
         raise UsageError(f"there is no platform {platform!r}; there are {', '.join(NAMES)}")
     way = Way(installation, platform, ram)
-    return Rehearsal(tuple(_stage(way, name, title, look) for name, (title, look) in STAGES.items()))
+    stages = tuple(_stage(way, name, title, look) for name, (title, look) in STAGES.items())
+    return Rehearsal(stages, None if Rehearsal(stages).known else _damage(installation))
+
+
+def _damage(installation: Installation) -> str | None:
+    """What is damaged of the disks, in a sentence."""
+    if cut := next((disk.cut_short for disk in installation.disks if disk.cut_short), None):
+        return cut
+    for volume in installation.volumes:
+        if volume.state.name is StateName.DAMAGED:
+            return f"{volume} is damaged: {'; '.join(volume.state.reasons)}"
+    return None
 
 
 def _stage(way: Way, name: str, title: str, look: Look) -> Stage:

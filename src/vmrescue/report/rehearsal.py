@@ -27,7 +27,10 @@ def verdict_lines(rehearsal: Rehearsal) -> list[str]:
     """Where the start ends, or that it does not as far as could be looked."""
     stop = rehearsal.stop
     if stop is None:
-        return ["No stop was found." if rehearsal.known else "No stop was found in what could be looked at."]
+        if rehearsal.known:
+            return ["No stop was found."]
+        hidden = _wrapped(f"What could not be is hidden by damage: {rehearsal.damage}.", "", "  ")
+        return ["No stop was found in what could be looked at.", *(hidden if rehearsal.damage else ())]
     said = [
         f"The start ends in the stage {stop.stage}{f' with {stop.code}' if stop.code else ''}.",
         f"shown:   {stop.screen}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from vmrescue.volume.partition_types import PARTS_OF, describe_type
@@ -73,6 +73,7 @@ class PartitionTable:
         disk_id: the MBR disk signature, or the GPT disk GUID; None for a bare volume.
         partitions: those that are inside the device and overlap no other, sorted by number.
         warnings: sentences for the user: what is broken in the table, and which entries were left out.
+        beyond: number -> what is missing of a partition that does not lie wholly inside the disk, as a sentence.
     """
 
     style: Style
@@ -80,3 +81,4 @@ class PartitionTable:
     disk_id: int | UUID | None
     partitions: list[Partition]
     warnings: list[str]
+    beyond: dict[int, str] = field(default_factory=dict)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import FormatError
+from vmrescue.errors import CUT_SHORT, FormatError
 from vmrescue.volume import gpt, mbr
 from vmrescue.volume.file_system import identify
 from vmrescue.volume.partition import Partition, PartitionTable
@@ -107,6 +107,7 @@ def _table(
     complaints = [text for partition in listed if (text := _misplaced(partition, device.size, sector_size))]
     placed = [partition for partition in listed if not _misplaced(partition, device.size, sector_size)]
     complaints += [_cut_short(each, device.size) for each in placed if each.end > device.size]
+    beyond = {each.number: _lacks(each, device.size) for each in listed if each.end > device.size}
     placed = [replace(each, size=min(each.size, device.size - each.start)) for each in placed]
     overlapping: set[int] = set()
     for first, second in _overlaps(placed):
@@ -114,8 +115,9 @@ def _table(
         complaints.append(f"partitions {first.number} and {second.number} overlap; both are left out")
     kept = [partition for partition in placed if partition.number not in overlapping]
     if listed and not kept:
-        raise FormatError(style, None, f"a partition inside the disk's {device.size} bytes", "; ".join(complaints))
-    return PartitionTable(style, sector_size, disk_id, kept, warnings + complaints)
+        expected, found = f"a partition inside the disk's {device.size} bytes", "; ".join(complaints)
+        raise FormatError(style, None, expected, found, advice=CUT_SHORT if beyond else "")
+    return PartitionTable(style, sector_size, disk_id, kept, warnings + complaints, beyond)
 
 
 def _misplaced(partition: Partition, disk_size: int, sector_size: int) -> str | None:
@@ -127,6 +129,14 @@ def _misplaced(partition: Partition, disk_size: int, sector_size: int) -> str | 
     if partition.start >= disk_size:
         return f"{_beyond(partition, disk_size)}; it is left out"
     return None
+
+
+def _lacks(partition: Partition, disk_size: int) -> str:
+    lacking = min(partition.end - disk_size, partition.size)
+    return (
+        f"partition {partition.number} reaches to byte {partition.end}, and the disk ends at byte {disk_size}: "
+        f"{lacking} of its {partition.size} bytes are missing"
+    )
 
 
 def _cut_short(partition: Partition, disk_size: int) -> str:

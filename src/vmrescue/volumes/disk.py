@@ -84,6 +84,20 @@ class Disk:
         """Why the image is only read, and how to convert it; None if it can be written."""
         return self.device.refusal
 
+    @cached_property
+    def cut_short(self) -> str | None:
+        """Which partition or volume reaches beyond the disk's end, as a sentence; None if none does.
+
+        The image is then cut short, or its table is that of a larger disk: no part of it is edited. Where only the end
+        of a partition is missing that its volume does not use, nothing is.
+        """
+        lacking = (
+            why
+            for number, why in self.table.beyond.items()
+            if not ((volume := self.volume(number)) and volume.is_inside)
+        )
+        return next(lacking, None) or next(filter(None, (volume.cut_short for volume in self.volumes)), None)
+
     def volume(self, number: int) -> Volume | None:
         """The volume on partition `number`; None if there is none."""
         return self._by_number.get(number)
@@ -186,6 +200,29 @@ class Volume:
             return self.kind.state(self.device) if self.readable else VolumeState(StateName.CLEAN, [])
         except (FormatError, UnsupportedError) as error:
             return VolumeState(StateName.DAMAGED, [str(error)])
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether its boot sector says that the volume ends inside its partition, as far as the disk has that."""
+        try:
+            self.kind.geometry(self.device)
+        except (FormatError, UnsupportedError):
+            return False
+        return True
+
+    @property
+    def cut_short(self) -> str | None:
+        """That the volume reaches beyond the disk's end according to its boot sector; None if that is not known."""
+        try:
+            self.kind.geometry(self.device)
+        except FormatError as error:
+            found, size = error.found, self.disk.device.size
+            if error.beyond and isinstance(found, int) and self.position + found > size:
+                said = f"the {self.file_system} volume of {self} reaches to byte {self.position + found}"
+                return f"{said}, and the disk ends at byte {size}"
+        except UnsupportedError:  # nothing is known of its length
+            pass
+        return None
 
     @property
     def refusal(self) -> str | None:

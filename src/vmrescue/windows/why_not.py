@@ -2,8 +2,8 @@
 
 So what is promised and what is done follow the same rule. The editors check by themselves too. The order, worst first:
 
-1. An image that is only read, or that has a risk that is not accepted: nothing on any of the disks is changed, because
-   they belong to one machine.
+1. An image that is only read, that has a risk that is not accepted, or whose end is missing: nothing on any of the
+   disks is changed, because they belong to one machine.
 2. A hibernated Windows (also fast startup) has the state of every mounted volume in its memory image, the EFI system
    partition included: nothing is changed on any volume. If the memory image may be on a volume that cannot be read,
    the boot manager's resume setting shows it.
@@ -79,6 +79,8 @@ class Obstacles:
                 return f"{disk.path}: {why}"
             if why := refusal_for(disk.device.risks):
                 return f"{disk.path}: {why}"
+            if why := disk.cut_short:
+                return f"{disk.path} is cut short ({why}): nothing is changed in it; copy or download it again"
         asleep = (why for disk in self._disks for volume in disk.volumes if (why := _asleep(volume)))
         return next(asleep, None) or next((why for disk in self._disks if (why := _to_be_woken(disk))), None)
 

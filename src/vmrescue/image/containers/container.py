@@ -168,7 +168,10 @@ def open_container(
     kind = next(each for each in CONTAINERS if each.found(store, path))
     if writable and kind.refusal:
         raise kind.refusal(path)
-    disk = kind.open(store, path, None if parent_folder is None else Path(parent_folder))
+    try:
+        disk = kind.open(store, path, None if parent_folder is None else Path(parent_folder))
+    except FormatError as error:
+        raise error.in_a_file() from error
     if why := why_not_longer(store):
         disk.learn(why_not_longer=why)
     if writable and disk.facts.refusal:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from vmrescue.device import Range
     from vmrescue.image.transports.file import ImageStore
 
+VHD_SUFFIX = ".vhd"
 DEVICE = "a block device cannot be made longer from here: resize the disk where it is defined first"
 
 
@@ -26,10 +27,12 @@ class RawImage(Container):
 
     def __init__(self, store: ImageStore, path: str | None = None) -> None:
         if store.size % SECTOR:
-            raise FormatError("raw image", None, f"a size of whole sectors of {SECTOR} bytes", f"{store.size} bytes")
+            expected = f"a size of whole sectors of {SECTOR} bytes"
+            raise FormatError("raw image", None, expected, f"{store.size} bytes", beyond=True)
         is_device = path is not None and Path(path).is_block_device()
         notes, refusal = [], refusal_of(store)
-        if path is not None and path.lower().endswith(".vhd"):
+        named_vhd = path is not None and path.lower().endswith(VHD_SUFFIX)
+        if named_vhd:
             notes.append(f"{path} has no VHD footer at its end (cut short?), so it is read as a raw image")
         if said := may_be_cut(store, path):
             notes.append(said)
@@ -41,6 +44,7 @@ class RawImage(Container):
             flat=True,
             second_opinion=SecondOpinion.FILE,
             why_not_longer=DEVICE if is_device else None,
+            lost_footer=named_vhd,
         )
         super().__init__(facts, store)
         self.store = store

@@ -117,8 +117,8 @@ class VhdFixed(Container):
         at = found.position
         if at is None or self.size > at:
             where = 0 if at is None else at
-            expected = "a size of what lies before it: the file is cut short, or was put together wrongly"
-            raise FormatError("VHD footer", where + 48, expected, self.size)
+            expected = "a size of what lies before it, in a file that is whole and was put together rightly"
+            raise FormatError("VHD footer", where + 48, expected, self.size, beyond=True)
 
     def read_at(self, offset: int, length: int) -> bytes:
         check_range(self.format, offset, length, self.size)
@@ -192,7 +192,7 @@ class VhdDynamic(BlockedDisk):
             needed = min(self.block_size, self.size - block * self.block_size) + self._bitmap_size
             if entry * SECTOR < SECTOR + HEADER_SIZE or entry * SECTOR + needed > self._end:
                 expected = f"{needed} bytes of block {block} inside the file, before byte {self._end}"
-                self._wrong_entry(table, entry, expected)
+                self._wrong_entry(table, entry, expected, beyond=entry * SECTOR + needed > self._end)
         sectors = self._stride // SECTOR
         for entry, following in pairwise(used):
             if following - entry < sectors:
@@ -202,9 +202,9 @@ class VhdDynamic(BlockedDisk):
             if entry * SECTOR < table_end and self.header.table_offset < entry * SECTOR + self._stride:
                 self._wrong_entry(table, entry, "a block apart from the table")
 
-    def _wrong_entry(self, table: array[int], entry: int, expected: str) -> None:
+    def _wrong_entry(self, table: array[int], entry: int, expected: str, beyond: bool = False) -> None:
         position = self.header.table_offset + 4 * table.index(entry)
-        raise FormatError("VHD block allocation table", position, expected, f"sector {entry}")
+        raise FormatError("VHD block allocation table", position, expected, f"sector {entry}", beyond=beyond)
 
     def _read_piece(self, offset: int, length: int) -> Iterator[bytes]:
         block = offset // self.block_size

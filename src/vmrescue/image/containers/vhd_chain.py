@@ -115,7 +115,7 @@ def _open_parent(chain: list[_Link], header: Header, folder: Path | None) -> _Li
         try:
             parent = _link(path, store)
         except FormatError as error:
-            raise FormatError(f"{error.structure} of {path}", error.position, error.expected, error.found) from error
+            raise error.of(path) from error
         _check_identity(child, header, parent, path)
         opened.pop_all()
     if interrupted:

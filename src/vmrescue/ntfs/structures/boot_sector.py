@@ -129,7 +129,10 @@ def _check_geometry(boot: BootSector, device_size: int) -> None:
     if boot.cluster_size > MAX_CLUSTER:
         raise FormatError("NTFS boot sector", 0x0D, f"clusters of at most {MAX_CLUSTER} bytes", boot.cluster_size)
     if not boot.cluster_count or boot.volume_size > device_size:
-        raise FormatError("NTFS boot sector", 0x28, f"a volume within {device_size} bytes", boot.volume_size)
+        longer = boot.volume_size > device_size
+        raise FormatError(
+            "NTFS boot sector", 0x28, f"a volume within {device_size} bytes", boot.volume_size, beyond=longer
+        )
     if boot.cluster_count > MOST_CLUSTERS:
         raise FormatError("NTFS boot sector", 0x28, f"at most {MOST_CLUSTERS} clusters", boot.cluster_count)
     for position, cluster in ((0x30, boot.mft_cluster), (0x38, boot.mirror_cluster)):

@@ -6,6 +6,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmrescue.device import check_range
 from vmrescue.errors import FormatError, RefusedError
 from vmrescue.image.containers.advice import QEMU_ADVICE
 from vmrescue.image.containers.foreign.pieces import Pieces
@@ -91,6 +92,9 @@ class Foreign:
         pieces = Pieces(store, path)
         try:
             return ForeignDisk(self, pieces)
+        except FormatError as error:
+            pieces.close()
+            raise error.in_a_file() from error
         except BaseException:
             pieces.close()
             raise
@@ -119,7 +123,11 @@ class ForeignDisk(Container):
             raise FormatError(self.format, None, "a disk of some size", f"{self.size} bytes")
 
     def read_at(self, offset: int, length: int) -> bytes:
-        return self._opened.read_at(self.format, offset, length)
+        check_range(self.format, offset, length, self.size)
+        try:
+            return self._opened.read_at(self.format, offset, length)
+        except FormatError as error:
+            raise error.in_a_file() from error
 
     def next_data(self, offset: int) -> int:
         return self._opened.next_data(self.format, offset)

@@ -126,7 +126,7 @@ class Bat:
         last = self.block(self.blocks - 1)[1]
         if blocks and blocks[-1] + (self._last if blocks[-1] == last else self._block_size) > self._store.size:
             expected = f"a whole block inside the file of {self._store.size} bytes"
-            self._wrong(self._index_of(blocks[-1]), expected, f"byte {blocks[-1]}")
+            self._wrong(self._index_of(blocks[-1]), expected, f"byte {blocks[-1]}", beyond=True)
         for place, following in pairwise(blocks):
             if following - place < (self._last if place == last else self._block_size):
                 self._wrong(self._index_of(place), f"a block apart from the one at byte {following}", f"byte {place}")
@@ -165,7 +165,7 @@ class Bat:
             blocks.extend(entry for entry in page if entry & STATE >= FULLY_PRESENT)
             if len(blocks) + len(bitmaps) > most:
                 expected = f"no more blocks than a file of {self._store.size} bytes can hold"
-                self._wrong(number * PAGE, expected, f"{len(blocks) + len(bitmaps)}")
+                self._wrong(number * PAGE, expected, f"{len(blocks) + len(bitmaps)}", beyond=True)
         return sorted(entry & PLACE for entry in blocks), sorted(entry & PLACE for entry in bitmaps)
 
     def _index_of(self, place: int) -> int:
@@ -218,7 +218,7 @@ class Bat:
     def _must_be_inside(self, index: int, place: int, length: int) -> None:
         if place < MIB or place + length > self._store.size:
             expected = f"{length} bytes inside the file of {self._store.size}"
-            self._wrong(index, expected, f"byte {place}")
+            self._wrong(index, expected, f"byte {place}", beyond=place + length > self._store.size)
 
-    def _wrong(self, index: int, expected: str, found: str) -> NoReturn:
-        raise FormatError("VHDX block allocation table", self.position(index), expected, found)
+    def _wrong(self, index: int, expected: str, found: str, beyond: bool = False) -> NoReturn:
+        raise FormatError("VHDX block allocation table", self.position(index), expected, found, beyond=beyond)

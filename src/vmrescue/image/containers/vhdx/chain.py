@@ -97,7 +97,7 @@ def _open_parent(chain: list[_Link], said: dict[str, str], folder: Path | None, 
     try:
         file = _read(store, opened)
     except FormatError as error:
-        raise FormatError(f"{error.structure} of {path}", error.position, error.expected, error.found) from error
+        raise error.of(path) from error
     notes = ["a repair of the parent was interrupted: what is read is as it was before"] if interrupted else []
     risks = []
     if file.metadata.sector_size != child.file.metadata.sector_size:

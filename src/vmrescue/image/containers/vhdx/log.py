@@ -92,7 +92,7 @@ class Log:
             raise FormatError("VHDX log", self._at, "a whole sequence of entries: the header says that one is there")
         if self._store.size < best[-1].head.flushed_size:
             expected = f"a file of {best[-1].head.flushed_size} bytes, as it was when the log was written"
-            raise FormatError("VHDX log", self._at + best[-1].at, expected, f"{self._store.size}: it was cut short")
+            raise FormatError("VHDX log", self._at + best[-1].at, expected, self._store.size, beyond=True)
         return best
 
     def writes(self, entry: Entry) -> Iterator[Write]:
