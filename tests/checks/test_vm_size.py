@@ -55,7 +55,6 @@ def test_each_row_of_the_table_names_its_page_and_date_and_no_size_stands_twice(
         ("standard_d4DS_V5", True),
         ("d4ds_v5", True),
         ("Standard D4ds v5", True),  # as the portal writes it
-        ("Standard_D4dsv5", True),
         (" Standard_E4-2ds_v5 ", True),
         ("Standard_M416-208ms_v2", True),
         ("Standard_E96-24ads_v6", False),
@@ -75,7 +74,15 @@ def test_case_suffixes_and_constrained_sizes(name: str, wanted: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["Standard_D3ds_v5", "Standard_Q4ds_v9", "Standard_D4ds_vX", "Standard_M64-32bds_1_v3", "Standard_D4d5_v5"]
+    "name",
+    [
+        "Standard_D3ds_v5",
+        "Standard_D4ds_v9",
+        "Standard_M64-32bds_1_v3",
+        "Standard_NV4ads_V710_v5",
+        "Standard_NCC40ads_H100_v5",
+        "Standard_ND96isr_MI300X_v5",
+    ],
 )
 def test_a_size_that_no_table_has_is_not_guessed_at(name: str) -> None:
     assert temporary_drive(name) is None
@@ -86,3 +93,27 @@ def test_a_size_that_no_table_has_is_not_guessed_at(name: str) -> None:
 def test_a_text_that_names_no_size_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="not the name of an Azure VM size"):
         temporary_drive(text)
+
+
+@pytest.mark.parametrize(
+    ("slip", "meant"),
+    [
+        ("Standard_D4dsv5", "D4ds_v5"),
+        ("Standard_D4sd_v5", "D4ds_v5"),
+        ("Standard_D4d5_v5", "D4d_v5"),
+        ("Standard_D4dds_v5", "D4ds_v5"),
+        ("Standard_D04ds_v5", "D4ds_v5"),
+        ("Standard_D4ds_v55", "D4ds_v5"),
+        ("Standard_D4-ds_v5", "D4ds_v5"),
+        ("Standard_Banana4d_v5", None),
+        ("Standard_Q4ds_v9", None),
+        ("Standard_D4ds_A100_v5", None),
+    ],
+)
+def test_a_slip_of_the_pen_is_no_size_and_the_nearest_is_named(slip: str, meant: str | None) -> None:
+    with pytest.raises(UsageError) as found:
+        Policy.azure(slip)
+    assert str(found.value).startswith(f"{slip!r} is not the name of an Azure VM size")
+    assert str(found.value).endswith(
+        f"did you mean Standard_{meant}?" if meant else "(they look like Standard_D4ds_v5)"
+    )
