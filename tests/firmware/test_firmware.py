@@ -25,7 +25,7 @@ BIOS = (
 )  # fmt: skip
 UEFI = (
     "healthy-gen2", "efi-boot-managers-missing", "one-efi-boot-manager-missing", "boot-store-missing-gen2",
-    "esp-typed-as-basic-data",
+    "esp-typed-as-basic-data", "gpt-protective-mbr-erased",
 )  # fmt: skip
 HEALTHY = ("healthy-gen1", "healthy-gen2")
 STARTED = ["MBR", "volume at sector 00000800", "boot code is whole"]

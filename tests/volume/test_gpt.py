@@ -169,7 +169,7 @@ def test_an_image_cut_short_says_so_and_keeps_the_partitions_that_begin_in_it(di
 def test_a_missing_protective_mbr_is_a_warning(disk: Path) -> None:
     table = read(bytes(512) + disk.read_bytes()[512:])
     assert len(table.partitions) == 4
-    assert table.warnings == ["the protective MBR is missing: Windows does not see this disk's GPT"]
+    assert table.warnings == ["the protective MBR is missing: neither UEFI nor Windows sees this disk's GPT"]
 
 
 def test_a_hybrid_mbr_is_read_as_gpt_with_a_warning(disk: Path) -> None:

@@ -22,6 +22,7 @@ from vmrescue.checks.boot.esp_type import esp_type
 from vmrescue.checks.boot.hidden_sectors import hidden_sectors
 from vmrescue.checks.boot.lost_driver import lost_driver
 from vmrescue.checks.boot.missing_part import missing_part
+from vmrescue.checks.boot.partition_table import partition_table
 from vmrescue.checks.boot.serial_console import serial_console
 from vmrescue.checks.boot.setup_command import setup_command
 from vmrescue.checks.boot.start_override import start_override
@@ -57,6 +58,7 @@ def register(check: Check) -> None:
 for each in (
     cut_short,
     boot_path,
+    partition_table,
     active_partition,
     esp_type,
     boot_sector,

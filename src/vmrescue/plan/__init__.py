@@ -6,7 +6,14 @@ from vmrescue.plan.change import Change, FileRef, Needs, Stage
 from vmrescue.plan.change_document import change_from_dict, change_to_dict
 from vmrescue.plan.file_changes import DeleteFile, MakeFolder, PutFile, RenameFile, SetAttributes
 from vmrescue.plan.hive_changes import CreateKey, DeleteKey, DeleteValue, HiveChange, ReplayLog, SetValue
-from vmrescue.plan.layout_changes import ExpandDisk, ExpandVolume, MovePartition, SetActive, SetPartitionType
+from vmrescue.plan.layout_changes import (
+    ExpandDisk,
+    ExpandVolume,
+    MovePartition,
+    RestorePartitionTable,
+    SetActive,
+    SetPartitionType,
+)
 from vmrescue.plan.plan import ImageIdentity, Plan, PlaybookId, Step
 from vmrescue.plan.registry_data import RegistryData
 from vmrescue.plan.volume_changes import ReplayVolumeLog, RestoreBootSector, SetHiddenSectors, WriteBootCopy
@@ -36,6 +43,7 @@ __all__ = [
     "Stage",
     "Step",
     "RestoreBootSector",
+    "RestorePartitionTable",
     "SetActive",
     "SetAttributes",
     "SetHiddenSectors",

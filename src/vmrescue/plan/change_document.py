@@ -12,7 +12,14 @@ from vmrescue.plan import schema
 from vmrescue.plan.change import Change, FileRef
 from vmrescue.plan.file_changes import DeleteFile, MakeFolder, PutFile, RenameFile, SetAttributes
 from vmrescue.plan.hive_changes import CreateKey, DeleteKey, DeleteValue, ReplayLog, SetValue
-from vmrescue.plan.layout_changes import ExpandDisk, ExpandVolume, MovePartition, SetActive, SetPartitionType
+from vmrescue.plan.layout_changes import (
+    ExpandDisk,
+    ExpandVolume,
+    MovePartition,
+    RestorePartitionTable,
+    SetActive,
+    SetPartitionType,
+)
 from vmrescue.plan.registry_data import RegistryData
 from vmrescue.plan.volume_changes import ReplayVolumeLog, RestoreBootSector, SetHiddenSectors, WriteBootCopy
 
@@ -41,6 +48,7 @@ KINDS: dict[str, type[Change]] = {
         SetActive,
         SetHiddenSectors,
         SetPartitionType,
+        RestorePartitionTable,
     )
 }
 

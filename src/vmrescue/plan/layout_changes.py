@@ -90,6 +90,31 @@ class SetActive(Change):
 
 
 @dataclass(frozen=True)
+class RestorePartitionTable(Change):
+    """Write the broken parts of a GPT anew from the copy that is sound. `file` has no path, and no partition.
+
+    `before` names the parts: the protective MBR, the primary copy, the backup.
+    """
+
+    kind = "restore-partition-table"
+    needs = Needs.CONTAINER
+    stage = Stage.LAYOUT
+    before: str
+
+    @property
+    def title(self) -> str:
+        return "write the broken parts of the GPT from its sound copy"
+
+    @property
+    def before_text(self) -> str:
+        return f"broken: {self.before}"
+
+    @property
+    def after_text(self) -> str:
+        return "as the sound copy says"
+
+
+@dataclass(frozen=True)
 class SetPartitionType(Change):
     """Say in a GPT what a partition is for. `file` has no path; both are GUIDs of types, without braces."""
 

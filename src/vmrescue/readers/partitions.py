@@ -15,8 +15,9 @@ from vmrescue.readers.stream import DeviceStream
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from vmrescue.device import BlockDevice
+    from vmrescue.device import BlockDevice, Readable
 
+_ALTERNATE_AT = 32  # offset in a GPT header: the sector of the other one
 MOST_ENTRIES = 1024  # most entries of a GPT; Windows makes 128
 
 
@@ -49,7 +50,40 @@ def partition_types(device: BlockDevice, sector_size: int) -> dict[int, UUID]:
         return {int(each.offset): each.type for each in found if not isinstance(each.type, int)}
 
 
-def _bounded(device: BlockDevice, sector_size: int) -> DeviceStream:
+def both_copies(device: BlockDevice, sector_size: int) -> list[list[tuple[int, int, UUID, UUID]]]:
+    """What each copy of a GPT lists, the primary first: first byte, size in bytes, type and GUID of each partition.
+
+    Raises FormatError if one of them cannot be read.
+    """
+    from dissect.volume.disk.schemes import GPT
+
+    copies = []
+    with reading("partition table", None):
+        for seen in (device, _Turned(device, sector_size)):
+            found = GPT(_bounded(seen, sector_size), sector_size).partitions
+            copies.append([(int(p.offset), int(p.size) + sector_size, p.type, p.guid) for p in found])
+    return copies
+
+
+class _Turned:
+    """A disk whose backup GPT stands in the place of the primary: dissect reads no other."""
+
+    def __init__(self, device: BlockDevice, sector_size: int) -> None:
+        self._device = device
+        self._at = sector_size
+        backup = int.from_bytes(device.read_at(sector_size + _ALTERNATE_AT, 8), "little")
+        self._header = device.read_at(backup * sector_size, sector_size)
+        self.size = device.size
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        data = bytearray(self._device.read_at(offset, length))
+        first, last = max(offset, self._at), min(offset + length, self._at + len(self._header))
+        if first < last:
+            data[first - offset : last - offset] = self._header[first - self._at : last - self._at]
+        return bytes(data)
+
+
+def _bounded(device: Readable, sector_size: int) -> DeviceStream:
     """The disk as a stream. Raises FormatError if its GPT has more than `MOST_ENTRIES` entries."""
     header = device.read_at(sector_size, 92) if device.size >= 2 * sector_size else b""
     if header[:8] == b"EFI PART" and (count := int.from_bytes(header[80:84], "little")) > MOST_ENTRIES:

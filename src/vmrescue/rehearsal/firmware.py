@@ -17,6 +17,7 @@ from vmrescue.rehearsal import endings
 from vmrescue.rehearsal.about import ActiveFlag, BadFile, HiddenSectors, LostType
 from vmrescue.rehearsal.files import Fault, FaultKind, fault_of_file
 from vmrescue.rehearsal.stage import Fact, odd, stop, unknown
+from vmrescue.volume.partition_table import NO_PROTECTIVE_MBR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,7 +118,10 @@ def _manager_of_bios(volume: Volume, about: ActiveFlag) -> Iterator[Fact]:
 
 def _uefi(way: Way) -> Iterator[Fact]:
     for warning in way.disk.table.warnings:
-        yield odd("partition table", warning)
+        if warning == NO_PROTECTIVE_MBR:
+            yield stop("partition table", warning, endings.NO_EFI_PROGRAM)
+        else:
+            yield odd("partition table", warning)
     typed = [volume for volume in way.disk.volumes if volume.partition.role == "EFI system"]
     if not typed:
         yield from _untyped(places_without_type(way))

@@ -154,13 +154,20 @@ def find_gpt(
         else:
             return primary, [*_compare_with_backup(device, primary), *_outside(primary)]
     for sector_size in sector_sizes:
-        for lba in _backup_places(device, sector_size, protected_lba):
-            try:
-                backup = read_copy(device, lba, sector_size)
-            except FormatError:
-                continue
-            return backup, [f"the primary GPT is broken, the backup at sector {lba} was used instead: {failures[0]}"]
+        if backup := find_backup(device, sector_size, protected_lba):
+            used = f"the backup at sector {backup.my_lba} was used instead"
+            return backup, [f"the primary GPT is broken, {used}: {failures[0]}"]
     return None, [str(failures[0])]
+
+
+def find_backup(device: BlockDevice, sector_size: int, protected_lba: int | None) -> GptCopy | None:
+    """The backup, if it is valid, at the disk's end or at the end that the protective MBR gives; None if it is not."""
+    for lba in _backup_places(device, sector_size, protected_lba):
+        try:
+            return read_copy(device, lba, sector_size)
+        except FormatError:
+            continue
+    return None
 
 
 def _outside(copy: GptCopy) -> list[str]:

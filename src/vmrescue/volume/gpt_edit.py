@@ -25,7 +25,7 @@ MOST_SECTORS = 0xFFFFFFFF  # in the protective MBR of a disk with more sectors
 def last_usable_end(device: BlockDevice, sector_size: int) -> int:
     """The byte after the last sector that partitions may use, if the backup is at the device's end."""
     copy = gpt.read_copy(device, 1, sector_size)
-    return (device.size // sector_size - 1 - _array_sectors(copy)) * sector_size
+    return (device.size // sector_size - 1 - array_sectors(copy)) * sector_size
 
 
 def write_table(
@@ -53,23 +53,24 @@ def write_table(
     for number, kind in (types or {}).items():
         at = (number - 1) * copy.entry_size
         entries[at : at + 16] = kind.bytes_le
-    last, array = device.size // sector_size - 1, _array_sectors(copy)
+    last, array = device.size // sector_size - 1, array_sectors(copy)
     common = {"last_usable_lba": last - array - 1, "entries_crc32": crc32(entries)}
     backup = {"my_lba": last, "alternate_lba": 1, "entries_lba": last - array}
     _protect(device, last)
     if copy.alternate_lba < last - array:
         _blank_backup(device, copy, array)
     for changes in (backup, {"alternate_lba": last}):
-        fields = gpt.HEADER.parse(_sealed(raw, {**header, **common, **changes}))
+        fields = gpt.HEADER.parse(sealed(raw, {**header, **common, **changes}))
         device.write_at(fields.entries_lba * sector_size, bytes(entries))
-        device.write_at(fields.my_lba * sector_size, _sealed(raw, fields))
+        device.write_at(fields.my_lba * sector_size, sealed(raw, fields))
 
 
-def _array_sectors(copy: gpt.GptCopy) -> int:
+def array_sectors(copy: gpt.GptCopy) -> int:
+    """How many sectors the entries have."""
     return -(-len(copy.entries) // copy.sector_size)
 
 
-def _sealed(raw: bytes, fields: Container | dict[str, object]) -> bytes:
+def sealed(raw: bytes, fields: Container | dict[str, object]) -> bytes:
     """The header's sector with these fields and the right checksum; bytes after the fields stay."""
     unsealed = gpt.HEADER.build({**fields, "header_crc32": 0}) + raw[gpt.HEADER.sizeof() :]
     checksum = crc32(unsealed[: gpt.HEADER.parse(raw).header_size])

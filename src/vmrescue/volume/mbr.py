@@ -25,6 +25,8 @@ HEADS, SECTORS = 255, 63  # the geometry that BIOSes and Windows assume for larg
 CYLINDERS = 1024  # a cylinder number has ten bits
 MAX_LOGICAL = 255  # far more than any system makes; ends a hostile chain
 
+BOOT_SIGNATURE = b"\x55\xaa"
+
 ENTRY = Struct(
     "boot_flag" / Int8ul,  # ACTIVE, or 0
     "first_chs" / Bytes(3),
@@ -38,7 +40,7 @@ BOOT_RECORD = Struct(
     "disk_signature" / Int32ul,
     "copy_protected" / Int16ul,
     "entries" / Array(SLOTS, ENTRY),
-    "signature" / Const(b"\x55\xaa"),
+    "signature" / Const(BOOT_SIGNATURE),
 )
 
 
@@ -88,6 +90,15 @@ def write_place(device: BlockDevice, slot: int, start: int, sectors: int, last_c
     if start != fields.start:
         changed["first_chs"] = chs(start)
     device.write_at(position, ENTRY.build({**fields, **changed}))
+
+
+def write_only_entry(device: BlockDevice, kind: int, start: int, sectors: int) -> None:
+    """Makes a boot record whose only partition is this one, not active; its program and signature of the disk stay."""
+    last = start + sectors - 1
+    last_chs = chs(last) if last < CYLINDERS * HEADS * SECTORS else b"\xff\xff\xff"  # UEFI 2.10, 5.2.3
+    entry = {"boot_flag": 0, "first_chs": chs(start), "type": kind, "last_chs": last_chs}
+    entries = ENTRY.build({**entry, "start": start, "sectors": sectors}).ljust(SLOTS * ENTRY.sizeof(), b"\0")
+    device.write_at(ENTRIES_AT, entries + BOOT_SIGNATURE)
 
 
 def active_slots(device: BlockDevice) -> list[int]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from vmrescue.volume.partition import Style
 
 SECTOR_SIZES = (512, 4096)
+NO_PROTECTIVE_MBR = "the protective MBR is missing: neither UEFI nor Windows sees this disk's GPT"
 
 
 def read_partition_table(device: BlockDevice) -> PartitionTable:
@@ -70,7 +71,7 @@ def _read_gpt(device: BlockDevice, record: mbr.BootRecord | None, sector_sizes: 
             return None
         raise FormatError("GPT", 512, "a sound copy at the disk's start or end", f"neither; {warnings[0]}")
     if record is None or protective is None:
-        warnings.append("the protective MBR is missing: Windows does not see this disk's GPT")
+        warnings.append(NO_PROTECTIVE_MBR)
     elif len(record.entries) > 1:
         warnings.append(
             "the MBR lists partitions beside the GPT (a hybrid MBR): Windows may go by it, the GPT was used here"

@@ -22,6 +22,7 @@ from vmrescue.plan import (
     ReplayLog,
     ReplayVolumeLog,
     RestoreBootSector,
+    RestorePartitionTable,
     SetActive,
     SetAttributes,
     SetHiddenSectors,
@@ -35,6 +36,7 @@ from vmrescue.transaction.deeds import (
     boot_sector,
     hidden_sectors,
     hive,
+    partition_table,
     partition_type,
     volume_log,
 )
@@ -60,6 +62,7 @@ DEEDS: dict[type[Change], Deed] = {
     RestoreBootSector: boot_sector.DEED,
     SetHiddenSectors: hidden_sectors.DEED,
     SetPartitionType: partition_type.DEED,
+    RestorePartitionTable: partition_table.DEED,
     **dict.fromkeys((ExpandDisk, MovePartition, ExpandVolume), LAYOUT),
 }
 
