@@ -92,11 +92,18 @@ def risk_options(command: Command) -> Command:
     """Adds an option for each risk that can be accepted."""
     from vmrescue.image.risks import RISKS
 
-    flags = [
-        click.option(f"--{name}", is_flag=True, expose_value=False, callback=_accept, help=said)
-        for name, said in RISKS.items()
-    ]
-    return _decorate(command, flags)
+    return _decorate(command, [_risk_option(name, said) for name, said in RISKS.items()])
+
+
+def children_option(command: Command) -> Command:
+    """Adds the option for the one risk that an undo has too."""
+    from vmrescue.image.risks import HAS_CHILDREN, RISKS
+
+    return _decorate(command, [_risk_option(HAS_CHILDREN, RISKS[HAS_CHILDREN])])
+
+
+def _risk_option(name: str, said: str) -> Any:
+    return click.option(f"--{name}", is_flag=True, expose_value=False, callback=_accept, help=said)
 
 
 def image_argument(command: Command) -> Command:

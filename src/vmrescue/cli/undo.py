@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vmrescue.cli.done import tell
-from vmrescue.cli.options import ImagePath, format_option, parent_option, quiet_option
+from vmrescue.cli.options import ImagePath, children_option, format_option, parent_option, quiet_option
 from vmrescue.cli.output import put
 from vmrescue.cli.terminal import say
 from vmrescue.errors import UsageError
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Even where there are signs that somebody else has written to IMAGE since: that can destroy files.",
 )
+@children_option
 @click.option("--all", "everything", is_flag=True, help="Take all repairs back, the last first.")
 @click.option("--to", "first", metavar="ID", help="Take back this repair, by number or id, and all that came after it.")
 @click.option(

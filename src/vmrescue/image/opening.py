@@ -16,7 +16,7 @@ from vmrescue.image.notices import tell
 from vmrescue.image.overlay import Overlay
 from vmrescue.image.recovery import half_repaired, open_for_reading, open_for_writing
 from vmrescue.image.reference import Reference
-from vmrescue.image.risks import refuse_risks
+from vmrescue.image.risks import refuse_risks, risk_of_children
 from vmrescue.image.signs import Sign, clipped, joined
 from vmrescue.log import logger
 from vmrescue.progress import work
@@ -264,6 +264,8 @@ def undo(path: Location, although_changed: bool = False) -> Journal:
         NotFoundError: there is no repair to undo.
         RefusedError: the image was changed since, or is in use.
     """
+    if not although_changed:
+        refuse_risks(risk_of_children(path), Reference.of(path).shown)
     image, interrupted = open_for_writing(path, although_changed)
     try:
         return interrupted or journal.undo(image, although_changed)

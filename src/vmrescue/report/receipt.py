@@ -35,6 +35,7 @@ def written_lines(receipt: Receipt) -> list[str]:
         *([f"By the {receipt.plan.playbook}."] if receipt.plan.playbook else []),
         f"{'Backup and receipt' if receipt.backups else 'Receipt'}: {receipt.folder}",
         *_read_back(receipt),
+        *_lies_over(receipt),
         *(
             line
             for name in undoable
@@ -53,10 +54,18 @@ def _read_back(receipt: Receipt) -> list[str]:
     return ["Not read back: the address only takes writes."]
 
 
+def _lies_over(receipt: Receipt) -> list[str]:
+    """Of a child: what holds for its parent from now on."""
+    if receipt.origin is None or receipt.origin.way != "child":
+        return []
+    return [f"It lies over {receipt.origin.image}: do not write to that any more, else this one reads wrong."]
+
+
 def dry_run_text(receipt: Receipt) -> str:
     """What a repair would write, byte range by byte range."""
     if receipt.origin:  # a copy or a child is there, though there was nothing to change in it
-        return printable(f"{receipt.image} was made of {receipt.origin.image}; nothing in it was changed.")
+        made = f"{receipt.image} was made of {receipt.origin.image}; nothing in it was changed."
+        return "\n".join(map(printable, [made, *_lies_over(receipt)]))
     lines = []
     for path, ranges in receipt.written.items():
         total = sum(row.length for row in ranges)

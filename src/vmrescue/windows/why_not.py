@@ -19,7 +19,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import ReadError, VmRescueError
-from vmrescue.image.risks import refusal_for
+from vmrescue.image.risks import refusal_for, risk_of_children
 from vmrescue.plan import HiveChange, Needs, PutFile, ReplayVolumeLog
 from vmrescue.registry import Hive
 from vmrescue.registry.check import Weight
@@ -78,6 +78,8 @@ class Obstacles:
             if (self._in_place or disk.index) and (why := disk.device.facts.why_not_confirmed):
                 return f"{disk.path}: {why}"
             if why := refusal_for(disk.device.risks):
+                return f"{disk.path}: {why}"
+            if (self._in_place or disk.index) and (why := refusal_for(risk_of_children(disk.path))):
                 return f"{disk.path}: {why}"
             if why := disk.cut_short:
                 return f"{disk.path} is cut short ({why}): nothing is changed in it; copy or download it again"

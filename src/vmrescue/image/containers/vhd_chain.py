@@ -182,6 +182,13 @@ def _is_the_one(place: Path, child: _Link, header: Header) -> bool:
     return (footer.unique_id, footer.current_size) == known
 
 
+def parents_named(path: Path, store: ImageStore) -> list[str]:
+    """The paths of its parent that a VHD stores, likeliest first; none if it is no differencing one."""
+    link = _link(path, store)
+    is_child = link.header is not None and link.found.footer.disk_type == DIFFERENCING
+    return _paths(link, link.header) if is_child and link.header else []
+
+
 def _paths(child: _Link, header: Header) -> list[str]:
     """The paths of its parent that a child stores, likeliest first."""
     paths = [header.parent_name]
