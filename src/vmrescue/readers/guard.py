@@ -31,13 +31,12 @@ def reading(structure: str, position: int | None) -> Iterator[None]:
         raise error.within(structure) from error
     except VmRescueError:
         raise
-    except EOFError as error:
-        raise FormatError(structure, position, "more bytes than its file has", beyond=True) from error
     except ImportError as error:  # an optional reader is not installed
         raise missing_extra(f"{structure}s are read with dissect's readers", "foreign") from error
     except Exception as error:
         LOG.info("%s: its reader says %s: %s", structure, type(error).__name__, error)
-        raise FormatError(structure, position, "an intact structure", "one that its reader gives up on") from error
+        found, ended = "one that its reader gives up on", isinstance(error, EOFError)
+        raise FormatError(structure, position, "an intact structure", found, beyond=ended) from error
 
 
 class GuardedStream(io.RawIOBase):

@@ -85,6 +85,7 @@ class Rehearsal(TypedDict):
     stages: list[Stage]
     stop: Stop | None
     later: Stop | None
+    damage: str | None
 
 
 class Symptom(TypedDict):
