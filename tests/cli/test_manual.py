@@ -38,7 +38,7 @@ def test_a_man_page_shows_backslashes_and_points_at_the_start_of_a_line_as_they_
     [
         (["dia"], ["diagnose"]),
         (["diagnose", "--platform", "h"], ["hyper-v"]),
-        (["repair", "--only", "bad-memory,pa"], ["bad-memory,page-file"]),
+        (["repair", "--only", "bad-memory,pag"], ["bad-memory,page-file"]),
         (["repair", "--skip", "mem"], ["memory-limit", "memory"]),
         (["explain", "0xC0000017"], ["0xC0000017"]),
         (["bcdedit", "--to-format", "q"], ["qcow2"]),

@@ -9,6 +9,7 @@ from vmrescue.device import check_range
 from vmrescue.errors import RefusedError
 from vmrescue.image import journal
 from vmrescue.image.containers.container import open_container
+from vmrescue.image.containers.lying_over import risk_of_children
 from vmrescue.image.containers.parents import parents_in
 from vmrescue.image.containers.raw import RawImage
 from vmrescue.image.journal_file import MOST_RANGES
@@ -16,7 +17,7 @@ from vmrescue.image.notices import tell
 from vmrescue.image.overlay import Overlay
 from vmrescue.image.recovery import half_repaired, open_for_reading, open_for_writing
 from vmrescue.image.reference import Reference
-from vmrescue.image.risks import refuse_risks, risk_of_children
+from vmrescue.image.risks import refuse_risks
 from vmrescue.image.signs import Sign, clipped, joined
 from vmrescue.log import logger
 from vmrescue.progress import work

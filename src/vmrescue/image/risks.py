@@ -1,7 +1,7 @@
 """Risks: states of an image in which an edit may do harm that no check can see. Edits are refused unless accepted.
 
 A container finds them when it is opened (`VirtualDisk.risks`); that images lie over one, whoever is about to edit it
-(`risk_of_children`). A user who knows better accepts a risk by its name,
+(`containers.lying_over`). A user who knows better accepts a risk by its name,
 which is also the option of the command line. `accepting` holds for images that are opened in this thread inside its
 block.
 """
@@ -17,8 +17,6 @@ from vmrescue.errors import RefusedError, UsageError, must_be_several
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-    from vmrescue.image.reference import Location
 
 SAVED_STATE = "discard-saved-state"
 PARENT_CHANGED = "although-parent-changed"
@@ -70,17 +68,6 @@ def accepted() -> frozenset[str]:
 def refusal_for(risks: Iterable[Risk]) -> str | None:
     """Why an image with these risks is not edited; None if all of them are accepted."""
     return next((risk.refusal for risk in risks if risk.name not in _ACCEPTED.get()), None)
-
-
-def risk_of_children(image: Location) -> tuple[Risk, ...]:
-    """The risk that an image has children, if there are any beside it."""
-    from vmrescue.image.containers.lying_over import lying_over  # here, because only edits ask
-
-    children = lying_over(image)
-    if not children:
-        return ()
-    many = f" and {len(children) - 1} more" if len(children) > 1 else ""
-    return (Risk(HAS_CHILDREN, f"{children[0]}{many} lies over it, and would read wrong once this is written to"),)
 
 
 def refuse_risks(risks: Iterable[Risk], path: str) -> None:

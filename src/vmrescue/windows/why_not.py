@@ -19,7 +19,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import ReadError, VmRescueError
-from vmrescue.image.risks import refusal_for, risk_of_children
+from vmrescue.image.containers.lying_over import risk_of_children
+from vmrescue.image.risks import refusal_for
 from vmrescue.plan import HiveChange, Needs, PutFile, ReplayVolumeLog
 from vmrescue.registry import Hive
 from vmrescue.registry.check import Weight

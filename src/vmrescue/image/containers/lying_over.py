@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import VmRescueError
+from vmrescue.image.containers.foreign.qcow2 import parent_named
 from vmrescue.image.containers.parents import plain_names
 from vmrescue.image.reference import Reference
+from vmrescue.image.risks import HAS_CHILDREN, Risk
 from vmrescue.image.transports.file import FileDevice
-from vmrescue.readers.qcow2 import backing_of, check_qcow2
 from vmrescue.signatures import VHD, VHDX
 
 if TYPE_CHECKING:
@@ -27,6 +28,15 @@ if TYPE_CHECKING:
 SUFFIXES = (".vhd", ".avhd", ".vhdx", ".avhdx", ".qcow2", ".qcow", ".img")
 MOST = 500  # files of a folder that are looked at
 QCOW2 = b"QFI\xfb"
+
+
+def risk_of_children(image: Location) -> tuple[Risk, ...]:
+    """The risk that an image has children, if there are any beside it."""
+    children = lying_over(image)
+    if not children:
+        return ()
+    many = f" and {len(children) - 1} more" if len(children) > 1 else ""
+    return (Risk(HAS_CHILDREN, f"{children[0]}{many} lies over it, and would read wrong once this is written to"),)
 
 
 def lying_over(image: Location) -> list[str]:
@@ -75,6 +85,4 @@ def _parents_named(path: Path) -> Iterator[str]:
 
             yield from (read_metadata(store, read_regions(store).metadata).parent or {}).values()
         elif head.startswith(QCOW2):
-            check_qcow2(store)
-            if backing := backing_of(store):
-                yield backing.name
+            yield from parent_named(store)

@@ -33,10 +33,9 @@ class _PartitionTable:
     def confirm(self, changes: Sequence[RestorePartitionTable], disks: list[Disk]) -> None:
         [change] = changes
         disk = disks[change.file.disk]
-        state = state_of(disk.device, disk.table)
         primary, backup = both_copies(disk.device, disk.table.sector_size)
         wanted = [(each.start, each.size, each.type, each.guid) for each in disk.table.partitions]
-        if state is None or state.broken or state.differs or not sorted(primary) == sorted(backup) == sorted(wanted):
+        if disk.table.warnings or not sorted(primary) == sorted(backup) == sorted(wanted):
             raise RepairFailedError(f"cannot confirm: {change.title}: the readers do not see one table in both copies")
 
     def backs_up(self, changes: Sequence[RestorePartitionTable]) -> bool:

@@ -37,6 +37,13 @@ def _open(pieces: Pieces) -> OpenedDisk:
     return below
 
 
+def parent_named(store: ImageStore) -> list[str]:
+    """The name of the file below a QCOW2, as it stands in its header; none if it has none. Raises VmRescueError."""
+    check_qcow2(store)
+    backing = backing_of(store)
+    return [backing.name] if backing else []
+
+
 def _blocks(pieces: Pieces) -> Blocks:
     files, base = _chain(pieces)
     blocks: Blocks | None = None
