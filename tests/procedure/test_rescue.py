@@ -201,7 +201,7 @@ def test_a_copy_is_defragmented_first_and_the_image_itself_never(gen2_broken: Pa
     with pytest.raises(UsageError, match="is not undone"):
         vmrescue.rescue(gen2_broken, defragment=True)
     assert fingerprint(gen2_broken) == before
-    copy = tmp_path / "copy.vhd"
+    copy = tmp_path / "copy.raw"
     made = vmrescue.rescue(gen2_broken, defragment=True, copy_to=copy, to_format="raw")
     assert fingerprint(gen2_broken) == before
     assert made.defragmented is not None
