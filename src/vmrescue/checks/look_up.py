@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vmrescue.checks.rules import CHECKS
 from vmrescue.checks.stop_codes import STOP_CODES, stop_code
 from vmrescue.errors import UsageError
+from vmrescue.near import meant
 
 if TYPE_CHECKING:
     from vmrescue.checks.check import Check
@@ -20,6 +21,6 @@ def explain(name: str) -> Check | StopCode:
     """
     found = CHECKS.get(name.lower()) or stop_code(name)
     if found is None:
-        there = f"the checks {', '.join(CHECKS)}; and the codes {', '.join(map(str, STOP_CODES.values()))}"
-        raise UsageError(f"there is no check and no stop code {name!r}; there are {there}")
+        near = meant(name, [*CHECKS, *map(str, STOP_CODES.values())]) or "; without a name all are listed"
+        raise UsageError(f"there is no check and no stop code {name!r}{near}")
     return found

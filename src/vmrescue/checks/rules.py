@@ -39,6 +39,7 @@ from vmrescue.checks.storage.hive_log import hive_log
 from vmrescue.checks.storage.volume_state import volume_state
 from vmrescue.checks.subject import Part
 from vmrescue.errors import UsageError, must_be_several, must_be_some
+from vmrescue.near import meant
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -101,7 +102,8 @@ def chosen(only: Collection[str] | None, skip: Collection[str]) -> list[Check]:
     must_be_several("skip", skip)
     unknown = {*(only or ()), *skip} - set(CHECKS) - (set(FAMILIES) & set(skip) - set(only or ()))
     if unknown:
-        raise UsageError(f"there is no check {min(unknown)!r}; there are {', '.join(CHECKS)}")
+        lists = "; `vmrescue explain` lists the checks"
+        raise UsageError(f"there is no check {min(unknown)!r}{meant(min(unknown), CHECKS) or lists}")
     return [
         check
         for name, check in CHECKS.items()

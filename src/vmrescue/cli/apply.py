@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vmrescue.cli.applying import edit_and_report, status_of
+from vmrescue.cli.applying import edit_and_report, end_of
 from vmrescue.cli.many import fleet_options
 from vmrescue.cli.options import apply_options, choice_options, data_disk_option, images_argument
 from vmrescue.cli.output import put
@@ -112,7 +112,7 @@ def _apply(
         assert not isinstance(source, ReadyPlan)
         _tell_not_meant(source, image, str(reason), options)
         return 0
-    return status_of(receipt.after)
+    return end_of(receipt, options)
 
 
 class _NotMeant(Exception):  # noqa: N818 - it is no error

@@ -125,6 +125,21 @@ def _tried(transaction: Transaction, plan: Plan, options: ApplyOptions, skip_ref
     return receipt
 
 
+def end_of(receipt: Receipt, options: ApplyOptions, only: Collection[str] = (), skip: Collection[str] = ()) -> int:
+    """As `status_of`; says which findings make it 1 where the receipt did not, and if 0, that others are left."""
+    status = status_of(receipt.after, only, skip)
+    if receipt.after is None or not options.talkative:
+        return status
+    if status and not receipt.mends:
+        left = dict.fromkeys(each.check for each in receipt.after.findings if each.severity != "advice")
+        left |= dict.fromkeys(f"{each.check} (not checked)" for each in receipt.after.not_checked)
+        said = "This is left" if receipt.committed else "This would be left"
+        tell(printable(f"{said}, and `vmrescue diagnose` says more of it: {', '.join(left)}."), receipt.committed)
+    elif not status and receipt.mends and not receipt.after.healthy:
+        tell("Of the checks that were asked for nothing is left.", receipt.committed)
+    return status
+
+
 def status_of(after: Diagnosis | None, only: Collection[str] = (), skip: Collection[str] = ()) -> int:
     """Of a command that is to make a disk boot again: 1 while findings worse than advice are left (of these checks)."""
     return FINDINGS if after and not after.is_healthy(only or None, skip) else 0

@@ -14,10 +14,10 @@ def command(image: str, path: str) -> None:
     """Write the file PATH of IMAGE[:VOLUME] to standard output, byte for byte."""
     from vmrescue.diagnosis import open_disks
     from vmrescue.readers.file_system import chunks
-    from vmrescue.windows.places import find_place, split_image
+    from vmrescue.windows.places import find_place, open_file, split_image
 
     file, volume = split_image(image)
     with open_disks([file]) as (disk,):
         place, below = find_place(disk, volume, path)
-        for chunk in chunks(place.files.open(below)):
+        for chunk in chunks(open_file(place, below)):
             put_bytes(chunk)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vmrescue.cli.applying import edit_and_report, status_of
+from vmrescue.cli.applying import edit_and_report, end_of
 from vmrescue.cli.completing import categories
 from vmrescue.cli.options import apply_options, image_argument, names_option
 from vmrescue.cli.output import put
@@ -54,7 +54,7 @@ def command(
         (say if options.output == "text" else put)(listed)
         return
     receipt = edit_and_report(file_name, cleanup_plan(names, volume), options)
-    ctx.exit(status_of(receipt.after))
+    ctx.exit(end_of(receipt, options))
 
 
 def _listing(won: Counter[str], count: Counter[str], output: str) -> str:

@@ -12,7 +12,7 @@ import click
 from vmrescue.cli.completing import among
 from vmrescue.cli.terminal import say
 from vmrescue.errors import UsageError
-from vmrescue.samples import names, unpack
+from vmrescue.samples import must_be_one, names, unpack
 from vmrescue.units import counted
 
 if TYPE_CHECKING:
@@ -33,10 +33,12 @@ def command(sample: str, keep: Path | None, broken: bool) -> None:
     """Unpack a broken sample image, rescue it, take that back, and rescue it again: with --keep it stays there."""
     if broken and not keep:
         raise UsageError("--broken needs --keep: where is the image to be left?")
+    must_be_one(sample)
     if keep:
         keep.mkdir(parents=True, exist_ok=True)
         if broken:
-            say(f"{unpack(sample, keep / f'{sample}.vhd')}: as broken as it comes")
+            made = unpack(sample, keep / f"{sample}.vhd")
+            say(f"{made}: " + ("nothing is wrong with it" if sample.endswith("-healthy") else "as broken as it comes"))
             return
         with chdir(keep):
             _demonstrate(sample)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vmrescue.cli.options import (
+    OneImage,
     check_options,
     choice_options,
     data_disk_option,
@@ -34,7 +35,7 @@ report_option = click.option(
 FINDINGS = 1  # exit status: findings of warning or critical
 
 
-@click.command()
+@click.command(cls=OneImage)
 @image_argument
 @data_disk_option
 @choice_options

@@ -26,12 +26,12 @@ def command(image: str, path: str, target: str, force: bool, quiet: bool) -> Non
     from vmrescue.printable import printable
     from vmrescue.progress import counting, work
     from vmrescue.readers.file_system import chunks
-    from vmrescue.windows.places import find_place, split_image
+    from vmrescue.windows.places import find_place, open_file, split_image
 
     file, volume = split_image(image)
     with open_disks([file]) as (disk,):
         place, below = find_place(disk, volume, path)
-        source = place.files.open(below)
+        source = open_file(place, below)
         out = _in_folder(target, harmless(file_path.split(below)[-1]))
         with work("copying", place.files.size_of(below)) as now:
             write_exported(out, counting(chunks(source), now), force, file)

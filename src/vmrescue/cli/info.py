@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vmrescue.cli.options import choice_options, data_disk_option, format_option, image_argument
+from vmrescue.cli.options import OneImage, choice_options, data_disk_option, format_option, image_argument
 from vmrescue.cli.output import put
 from vmrescue.cli.terminal import say
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@click.command()
+@click.command(cls=OneImage)
 @image_argument
 @data_disk_option
 @choice_options

@@ -15,7 +15,7 @@ from vmrescue import __version__
 from vmrescue.cli.common import common_options
 from vmrescue.cli.failure import put_usage, say_end, say_error
 from vmrescue.cli.output import end_unread, printing
-from vmrescue.errors import VmRescueError
+from vmrescue.errors import UsageError, VmRescueError
 from vmrescue.interrupts import exit_status, outcome_of
 
 if TYPE_CHECKING:
@@ -122,6 +122,17 @@ class LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            from vmrescue.near import meant
+
+            near = meant(name, COMMANDS) or "; `vmrescue --help` lists the commands"
+            raise UsageError(f"there is no command {name!r}{near}")
+        return super().resolve_command(ctx, args)
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
@@ -138,7 +149,8 @@ class LazyGroup(click.Group):
 @click.command(
     cls=LazyGroup,
     epilog="Exit status: 0 all well (advice alone is that too) or done; 1 findings of warning or critical, or a "
-    "check that could not be run (of `repair`, `apply` and `cleanup`: such are left; of `reg`: no match, a difference "
+    "check that could not be run (of `repair`, `rescue`, `apply` and `cleanup`: such are left, of the "
+    "checks that were asked for; of `reg`: no match, a difference "
     "or damage); 2 wrong usage; 3 the image cannot be read or is not supported; 4 refused because it would not be "
     "safe; 5 it failed and was rolled back (where something stays, the message says what), or a file could not be "
     "written; 6 the image was changed and is sound, but "
@@ -151,6 +163,12 @@ def group() -> None:
 
 
 common_options(group)
+
+
+def _refused(error: OSError) -> str:
+    """What the operating system said, without its number."""
+    where = f"{error.filename}: " if error.filename else ""
+    return f"the operating system refused: {where}{error.strerror or error}"
 
 
 def main() -> None:
@@ -169,7 +187,7 @@ def main() -> None:
     except KeyboardInterrupt as error:  # at the very beginning or end
         sys.exit(exit_status(error))
     except OSError as error:
-        say_end(VmRescueError.__name__, f"the operating system refused: {error}", VmRescueError.exit_status)
+        say_end(VmRescueError.__name__, _refused(error), VmRescueError.exit_status)
         sys.exit(VmRescueError.exit_status)
     except MemoryError:
         say_end(VmRescueError.__name__, "this takes more memory than the machine gives", VmRescueError.exit_status)

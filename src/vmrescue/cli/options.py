@@ -55,11 +55,19 @@ def joined(ctx: click.Context, param: click.Parameter, value: tuple[list[str], .
 
 
 class ImagePath(click.Path):
-    """A path; or a URL, which stays the text that it is, since a Path would drop one of its slashes."""
+    """A path; or a URL, which stays the text that it is, since a Path would drop one of its slashes.
+
+    Whether it can be read is seen when it is opened: what cannot be is no wrong usage.
+    """
+
+    def __init__(self, path_type: Any = None) -> None:
+        super().__init__(path_type=path_type, readable=False)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         from vmrescue.image.reference import Reference
 
+        if value == "":
+            raise UsageError("an image has no name: the text that was given for its path is empty")
         return value if Reference.of(value).is_remote else super().convert(value, param, ctx)
 
 
@@ -104,6 +112,18 @@ def children_option(command: Command) -> Command:
 
 def _risk_option(name: str, said: str) -> Any:
     return click.option(f"--{name}", is_flag=True, expose_value=False, callback=_accept, help=said)
+
+
+class OneImage(click.Command):
+    """A command that takes one image: of a second one it says which command takes many."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            if error.message.startswith("Got unexpected extra argument"):
+                raise UsageError(f"`{ctx.command_path}` takes one image; `vmrescue scan` takes many") from error
+            raise
 
 
 def image_argument(command: Command) -> Command:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vmrescue.cli.options import (
+    OneImage,
     choice_options,
     data_disk_option,
     format_option,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 STOPS = 1  # exit status: the start ends before Windows runs, or damage hides whether it does
 
 
-@click.command()
+@click.command(cls=OneImage)
 @image_argument
 @data_disk_option
 @choice_options

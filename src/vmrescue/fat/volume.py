@@ -270,7 +270,8 @@ class FatVolume:
         for part in file_path.split(path):
             entry = directory.find(part)
             if entry is None:
-                raise NotFoundError(f"there is no {part!r} on the {self.kind} volume, looking for {path!r}")
+                looking = "" if part == path else f", looking for {path}"
+                raise NotFoundError(f"there is no folder {part!r} on the {self.kind} volume{looking}")
             if not entry.is_directory:
                 raise NotFoundError(f"{part!r} is a file, not a directory, looking for {path!r}")
             directory = self._directory(entry)

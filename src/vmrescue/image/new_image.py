@@ -26,6 +26,13 @@ if TYPE_CHECKING:
 
 def must_be_new(path: str | os.PathLike[str]) -> None:
     """Raises RefusedError if the image, its journals or an unfinished one exist, or the file cannot be made."""
+    try:
+        _must_be_new(path)
+    except OSError as error:
+        raise RefusedError(f"{path} cannot be made: {Path(path).absolute().parent}: {error.strerror}") from error
+
+
+def _must_be_new(path: str | os.PathLike[str]) -> None:
     if not Path(path).absolute().parent.is_dir():
         raise RefusedError(f"{path} cannot be made: {Path(path).absolute().parent} is no folder")
     if os.path.lexists(path):

@@ -72,7 +72,8 @@ def open_directory(store: FileStore, names: list[str]) -> Directory:
         named = directory.find(name)
         path = "\\".join(names)
         if named is None:
-            raise NotFoundError(f"there is no {name!r} on the NTFS volume, looking for {path!r}")
+            looking = "" if name == path else f", looking for {path}"
+            raise NotFoundError(f"there is no folder {name!r} on the NTFS volume{looking}")
         file = store.referenced(named.reference)
         if not file.is_directory:
             raise NotFoundError(f"{name!r} is a file, not a directory, looking for {path!r}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.checks.rules import CHECKS
 from vmrescue.errors import UsageError, must_be_several, must_be_some
+from vmrescue.near import meant
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -54,7 +55,7 @@ def chosen_steps(only: Collection[str] | None = None, without: Collection[str] =
     must_be_several("without", without)
     names = [step.id for step in STEPS]
     if unknown := {*(only or ()), *without} - set(names):
-        raise UsageError(f"there is no step {min(unknown)!r}; there are {', '.join(names)}")
+        raise UsageError(f"there is no step {min(unknown)!r}{meant(min(unknown), names)}")
     return [step for step in STEPS if (only is None or step.id in only) and step.id not in without]
 
 

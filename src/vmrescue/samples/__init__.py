@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import NotFoundError, WriteError
 from vmrescue.files import write_sparse
 from vmrescue.image.new_image import new_image
+from vmrescue.near import meant
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +25,12 @@ def names() -> list[str]:
     return sorted(item.name.removesuffix(SUFFIX) for item in files(__name__).iterdir() if item.name.endswith(SUFFIX))
 
 
+def must_be_one(name: str) -> None:
+    """Raises NotFoundError if there is no such sample."""
+    if name not in names():
+        raise NotFoundError(f"there is no sample {name!r}{meant(name, names())}")
+
+
 def unpack(name: str, target: Path) -> Path:
     """Unpacks a sample to a new sparse file.
 
@@ -32,8 +39,7 @@ def unpack(name: str, target: Path) -> Path:
         RefusedError: the file exists.
         WriteError: the file could not be written.
     """
-    if name not in names():
-        raise NotFoundError(f"there is no sample {name!r}; there are {', '.join(names())}")
+    must_be_one(name)
     with files(__name__).joinpath(name + SUFFIX).open("rb") as packed, lzma.open(packed) as source:
         try:
             with new_image(target) as new, new.unfinished.open("wb") as stream:

@@ -17,6 +17,8 @@ from vmrescue.windows.installation import Installation
 from vmrescue.windows.operating_system import DEFAULT_ROOT, OperatingSystem
 
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from vmrescue.volumes.disk import Disk, Volume
 
 BITLOCKER = "BitLocker"
@@ -63,10 +65,10 @@ def find_windows(disk: Disk, name: str | None) -> OperatingSystem:
 def _find_volume(disk: Disk, name: str | None) -> Volume:
     if name is None:
         return _main_volume(disk)
-    found = disk.volume(int(name)) if name.isdigit() else _volume_of_letter(disk, f"{name}:")
+    found = disk.volume(int(name)) if name.isdigit() else _volume_of_letter(disk, f"{name.rstrip(':').upper()}:")
     if found is None:
-        what = f"no partition {name}" if name.isdigit() else f"no volume that its Windows calls {name}:"
-        raise NotFoundError(f"{disk.path} has {what}: {_choice(disk)}")
+        what = f"no partition {name}" if name.isdigit() else f"no volume that its Windows calls {name.rstrip(':')}:"
+        raise NotFoundError(f"{disk.path} has {what} (it has {_choice(disk)})")
     return found
 
 
@@ -86,7 +88,7 @@ def _main_volume(disk: Disk) -> Volume:
     if len(readable) == 1 and not encrypted:
         return readable[0]
     why = "which volume is meant" if readable else "there is no volume that can be read"
-    raise NotFoundError(f"{disk.path}: {why}: {_choice(disk)}")
+    raise NotFoundError(f"{disk.path}: {why}: it has {_choice(disk)}")
 
 
 def _windows(disk: Disk) -> OperatingSystem | None:
@@ -104,4 +106,12 @@ def _choice(disk: Disk) -> str:
         f"{volume.partition.role}, {size_text(volume.partition.size)})"
         for volume in disk.volumes
     ]
-    return f"it has {', '.join(rows)}" if rows else "it has no volumes"
+    return ", ".join(rows) or "no volumes"
+
+
+def open_file(volume: Volume, path: str) -> BinaryIO:
+    """The content of a file. Raises NotFoundError if there is none, or it is a folder."""
+    nature = volume.files.nature(path) if path else None
+    if not path or (nature is not None and nature.directory):
+        raise NotFoundError(f"\\{path} on {volume} is a folder, not a file: `vmrescue ls` lists what is in it")
+    return volume.files.open(path)

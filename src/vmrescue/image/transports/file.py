@@ -230,6 +230,8 @@ def _is_block_device(path: str) -> bool:
     except ValueError as error:
         raise ReadError(f"cannot open {path}: {error}") from error  # the path contains a NUL
     if stat.S_ISDIR(mode):
+        if not path:
+            raise ReadError("the image has no name: an empty text was given for its path")
         if not os.access(path, os.R_OK | os.X_OK, effective_ids=True):
             raise ReadError(f"the folder {path} cannot be listed: {os.strerror(errno.EACCES)}")
         raise ReadError(f"{path} is a directory, not a disk image")
