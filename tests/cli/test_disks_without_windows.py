@@ -116,7 +116,7 @@ def test_a_choice_between_volumes_is_asked_for_by_name(data_disk: Path, tmp_path
         text = refused(*words)
         assert f"which volume is meant: it has {data_disk}:1 (NTFS, basic data, 8 MiB), " in text, words
         assert f"{data_disk}:3 (FAT12, basic data, 8 MiB)" in text
-    assert "no partition 9: it has" in refused("ls", f"{data_disk}:9")
+    assert "no partition 9 (it has" in refused("ls", f"{data_disk}:9")
     assert "no volume that its Windows calls C:" in refused("ls", f"{data_disk}:C")
     assert fingerprint(data_disk) == before
 

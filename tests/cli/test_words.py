@@ -22,7 +22,10 @@ if TYPE_CHECKING:
         (["diagnos", "os.vhd"], "there is no command 'diagnos'; did you mean diagnose?"),
         (["frobnicate"], "there is no command 'frobnicate'; `vmrescue --help` lists the commands"),
         (["diagnose", "os.vhd", "--only", "bad-memry"], "there is no check 'bad-memry'; did you mean bad-memory?"),
-        (["diagnose", "os.vhd", "--skip", "xyzzy"], "there is no check 'xyzzy'; `vmrescue explain` lists the checks"),
+        (
+            ["diagnose", "os.vhd", "--skip", "xyzzy"],
+            "there is no check 'xyzzy'; `explain` lists the checks",
+        ),
         (["explain", "bad-memry"], "there is no check and no stop code 'bad-memry'; did you mean bad-memory?"),
         (["diagnose", "a.vhd", "b.vhd"], "`vmrescue diagnose` takes one image; `vmrescue scan` takes many"),
         (["rehearse", "a.vhd", "b.vhd"], "`vmrescue rehearse` takes one image; `vmrescue scan` takes many"),

@@ -102,8 +102,8 @@ def chosen(only: Collection[str] | None, skip: Collection[str]) -> list[Check]:
     must_be_several("skip", skip)
     unknown = {*(only or ()), *skip} - set(CHECKS) - (set(FAMILIES) & set(skip) - set(only or ()))
     if unknown:
-        lists = "; `vmrescue explain` lists the checks"
-        raise UsageError(f"there is no check {min(unknown)!r}{meant(min(unknown), CHECKS) or lists}")
+        near = meant(min(unknown), CHECKS) or "; `explain` lists the checks"
+        raise UsageError(f"there is no check {min(unknown)!r}{near}")
     return [
         check
         for name, check in CHECKS.items()
