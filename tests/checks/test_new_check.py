@@ -31,7 +31,7 @@ SERVICE = r"ControlSet001\Services\TermService"
 
 
 @check(
-    "remote-desktop",
+    "example-check",
     family="settings",
     severity="warning",
     title="the Remote Desktop service is disabled",
@@ -47,7 +47,7 @@ def remote_desktop(subject: Subject) -> Iterator[Finding]:
 
 
 @check(
-    "remote-desktop-denied",
+    "example-in-one-line",
     family="settings",
     severity="warning",
     title="connections by Remote Desktop are denied",
@@ -81,7 +81,7 @@ def test_a_check_of_a_services_start_value_is_ten_lines(registered: Check, start
     [finding] = findings
     found, wanted = RegistryData.dword(4), RegistryData.dword(3)
     hive = r"Windows\System32\config\SYSTEM"
-    assert (finding.check, finding.severity, finding.applicability) == ("remote-desktop", "warning", "safe")
+    assert (finding.check, finding.severity, finding.applicability) == ("example-check", "warning", "safe")
     assert finding.summary == rf"{SERVICE}: Start is 4 (disabled), not 3 (on demand)"
     assert finding.facts == (Setting(hive, SERVICE, "Start", found, wanted),)
     [change] = finding.changes
@@ -115,10 +115,10 @@ def test_every_control_set_is_looked_at(registered: Check) -> None:
 
 
 def test_a_registered_check_is_told_wherever_checks_are(registered: Check) -> None:
-    assert "remote-desktop" in explanation.list_text()
-    assert any(row.startswith("| `remote-desktop` |") for row in explanation.table())
+    assert "example-check" in explanation.list_text()
+    assert any(row.startswith("| `example-check` |") for row in explanation.table())
     assert "- **Repair**: Let it start on demand." in explanation.page()
-    with pytest.raises(ValueError, match="two checks 'remote-desktop'"):
+    with pytest.raises(ValueError, match="two checks 'example-check'"):
         register(registered)
 
 

@@ -22,7 +22,9 @@ BOOT_PATH = "boot-path critical"
 
 
 def test_the_page_is_made_of_the_folders() -> None:
-    assert (FAULTS.parents[1] / "docs/faults.md").read_text(encoding="utf-8") == page()
+    assert (FAULTS.parents[1] / "docs/faults.md").read_text(encoding="utf-8") == page(), (
+        "run: PYTHONPATH=tests:images python -m support.fault_page > docs/faults.md"
+    )
 
 
 def test_each_folder_has_its_four_files_and_no_other() -> None:
@@ -31,7 +33,7 @@ def test_each_folder_has_its_four_files_and_no_other() -> None:
     assert sorted(path.name for path in folders) == names()
     assert {path.name: {file.name for file in path.iterdir()} ^ wanted for path in folders} == {
         name: set() for name in names()
-    }
+    }, "as root, with the judges: python -m tests.faults --update makes expect.json and expect.txt"
 
 
 def test_each_names_where_it_comes_from() -> None:

@@ -41,10 +41,10 @@ def command(sample: str, keep: Path | None, broken: bool) -> None:
             say(f"{made}: " + ("nothing is wrong with it" if sample.endswith("-healthy") else "as broken as it comes"))
             return
         with chdir(keep):
-            _demonstrate(sample)
+            _demonstrate(sample, "")
     else:
         with tempfile.TemporaryDirectory(prefix="vmrescue-demo-") as folder, chdir(folder):
-            _demonstrate(sample)
+            _demonstrate(sample, "; with --keep FOLDER it stays there")
 
 
 def _the_same_each_time(text: str, outcome: Outcome) -> str:
@@ -54,8 +54,8 @@ def _the_same_each_time(text: str, outcome: Outcome) -> str:
     return text
 
 
-def _demonstrate(sample: str) -> None:
-    """In the current folder, so that what is printed is short."""
+def _demonstrate(sample: str, where: str) -> None:
+    """In the current folder, so that what is printed is short. `where`: what is to be said of where it is then."""
     from vmrescue.diagnosis import diagnose
     from vmrescue.digests import file_sha256
     from vmrescue.errors import RepairFailedError
@@ -84,4 +84,4 @@ def _demonstrate(sample: str) -> None:
         raise RepairFailedError(f"{image} is not as it was before: SHA-256 {after}")
     say(f"\n3. Taken back: byte for byte as before (SHA-256 {after[:16]}…)")
     if rescue(image).committed:
-        say(f"\n4. Rescued again: {image.name} is the disk to attach")
+        say(f"\n4. Rescued again: {image.name} is the disk to attach{where}")
