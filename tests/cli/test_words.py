@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -73,3 +74,13 @@ def test_status_1_comes_with_what_is_left(gen1_broken: Path) -> None:
     mended = command("repair", gen1_broken, "--only", "bad-memory", "--yes")
     assert mended.returncode == 0
     assert mended.stdout.endswith("Of the checks that were asked for nothing is left.\n")
+
+
+def test_where_cleaning_up_is_not_enough_the_largest_files_are_named(gen2_broken: Path) -> None:
+    found = command("diagnose", gen2_broken, "--only", "free-space", "--min-free", "560M", "--format", "json")
+    [finding] = json.loads(found.stdout)["findings"]
+    largest = finding["evidence"]["bytes_of_largest"]
+    assert list(largest)[:2] == ["\\Windows\\Temp\\fill.bin", "\\pagefile.sys"]
+    assert not any(path.startswith("\\$") for path in largest)
+    enough = command("diagnose", gen2_broken, "--only", "free-space", "--format", "json")
+    assert "bytes_of_largest" not in json.loads(enough.stdout)["findings"][0]["evidence"]

@@ -117,6 +117,13 @@ class NoGrowth(Fact):
 
 
 @dataclass(frozen=True)
+class LargestFiles(Fact):
+    """The files of a volume that have the most of it, by their paths."""
+
+    files: Annotated[dict[str, int], Sizes("bytes_of_largest", "largest files")]
+
+
+@dataclass(frozen=True)
 class Extents(Fact):
     """In how many pieces files and the free space of a volume lie."""
 

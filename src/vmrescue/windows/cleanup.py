@@ -8,26 +8,33 @@ of the handlers under ``SOFTWARE\Microsoft\Windows\CurrentVersion\Explorer\Volum
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from glob import escape
+from heapq import nlargest
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from vmrescue import file_path
 from vmrescue.errors import NotFoundError, ReadError, UsageError, VmRescueError
 from vmrescue.plan import FileRef
+from vmrescue.units import MIB
 from vmrescue.upcase import upper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from vmrescue.readers.file_system import Entry, FileSystem
+    from vmrescue.volumes.disk import Volume
     from vmrescue.windows.operating_system import OperatingSystem
 
 EVERYTHING_BELOW = "**"
 DEEPEST = 128  # most folders in a path; Windows allows more, but its own tools do not use them
 WINDOWS = "%SystemRoot%"
+LARGEST, MOST_FILES = 5, 250_000
+METAFILE = re.compile(r"\$(?:Extend\\|[^\\]+$)")  # of NTFS itself; $Recycle.Bin is none
 
 
 @dataclass(frozen=True)
@@ -169,6 +176,21 @@ def removable_files(windows: OperatingSystem, categories: Collection[Category]) 
                 on_disk = -(-entry.size // cluster) * cluster if entry.on_disk is None else entry.on_disk
                 goes = entry.names <= 1 or names[entry.number] == entry.names
                 yield Removable(category.name, ref, entry.size, on_disk if goes else 0)
+
+
+def largest_files(volume: Volume) -> dict[str, int]:
+    """The files of a volume that take the most of it, a MiB at least, largest first: path -> bytes in clusters.
+
+    A file with several names is told by one of them. On a volume of very many files not all are looked at.
+    """
+    found: dict[object, tuple[int, str]] = {}
+    cluster = volume.files.cluster_size
+    for path, entry in islice(matches(volume.files, [EVERYTHING_BELOW]), MOST_FILES):
+        if METAFILE.match(path):
+            continue
+        on_disk = -(-entry.size // cluster) * cluster if entry.on_disk is None else entry.on_disk
+        found.setdefault(entry.number or path, (on_disk, path))
+    return {f"\\{path}": on_disk for on_disk, path in nlargest(LARGEST, found.values()) if on_disk >= MIB}
 
 
 def is_named(windows: OperatingSystem, path: str, categories: Collection[Category]) -> bool:

@@ -6,14 +6,15 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from vmrescue.checks.check import check
-from vmrescue.checks.facts import Growth, NoGrowth, Space
+from vmrescue.checks.facts import Growth, LargestFiles, NoGrowth, Space
 from vmrescue.checks.intents import CleanUp, Expand
 from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
+from vmrescue.device import prefetch
 from vmrescue.errors import VmRescueError
 from vmrescue.plan import DeleteFile, ExpandVolume
 from vmrescue.units import GIB, size_text
-from vmrescue.windows.cleanup import chosen, removable_files
+from vmrescue.windows.cleanup import chosen, largest_files, removable_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,10 +59,16 @@ def free_space(subject: Subject) -> Iterator[Finding]:
         f"the OS volume has {size_text(free)} free of {size_text(total)}; "
         f"{size_text(wanted)} are wanted, and cleaning up would win {size_text(won.total())}",
         meaning=f"{free_space.meaning}{_said(growth, volume.disk.device.size)}.",
-        facts=(space, growth) if growth else (space,),
+        facts=(space, growth, *_largest(volume)) if growth else (space,),
         changes=[DeleteFile(file.file, file.size) for file in removable],
         intents=[*([CleanUp(volume.disk_index)] if removable else []), *([larger] if larger else [])],
     )
+
+
+def _largest(volume: Volume) -> tuple[LargestFiles, ...]:
+    """What a person may move away. Of a volume far away nothing: all its folders would be asked for."""
+    files = {} if prefetch(volume.disk.device) else largest_files(volume)
+    return (LargestFiles(files),) if files else ()
 
 
 def _growth(volume: Volume, missing: int) -> tuple[Growth | NoGrowth, Expand | None]:
