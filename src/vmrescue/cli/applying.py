@@ -125,17 +125,21 @@ def _tried(transaction: Transaction, plan: Plan, options: ApplyOptions, skip_ref
     return receipt
 
 
-def end_of(receipt: Receipt, options: ApplyOptions, only: Collection[str] = (), skip: Collection[str] = ()) -> int:
-    """As `status_of`; says which findings make it 1 where the receipt did not, and if 0, that others are left."""
-    status = status_of(receipt.after, only, skip)
-    if receipt.after is None or not options.talkative:
-        return status
-    if status and not receipt.mends:
+def end_of(receipt: Receipt, options: ApplyOptions) -> int:
+    """As `status_of`, of a command that says nothing of what was wrong before: says what makes it 1."""
+    status = status_of(receipt.after)
+    if status and receipt.after and options.talkative and not receipt.mends:
         left = dict.fromkeys(each.check for each in receipt.after.findings if each.severity != "advice")
         left |= dict.fromkeys(f"{each.check} (not checked)" for each in receipt.after.not_checked)
-        said = "This is left" if receipt.committed else "This would be left"
+        said = "This would be left" if options.dry_run else "This is left"
         tell(printable(f"{said}, and `vmrescue diagnose` says more of it: {', '.join(left)}."), receipt.committed)
-    elif not status and receipt.mends and not receipt.after.healthy:
+    return status
+
+
+def end_of_chosen(receipt: Receipt, options: ApplyOptions, only: Collection[str], skip: Collection[str]) -> int:
+    """As `status_of`, of a repair, which has said what is left: says that it is 0 all the same, and why."""
+    status = status_of(receipt.after, only, skip)
+    if not status and receipt.after and not receipt.after.healthy and receipt.mends and options.talkative:
         tell("Of the checks that were asked for nothing is left.", receipt.committed)
     return status
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmrescue.cli.applying import asks_on_terminal, edit_and_report, end_of, say_left_out
+from vmrescue.cli.applying import asks_on_terminal, edit_and_report, end_of_chosen, say_left_out
 from vmrescue.cli.many import fleet_options
 from vmrescue.cli.options import (
     apply_options,
@@ -75,4 +75,4 @@ def command(
         ctx.exit(run_over(work, images, fleet, options))
     [image] = images
     receipt = edit_and_report(image, plan, options, data_disks=data_disks, policy=rules, choice=choice, promise=True)
-    ctx.exit(end_of(receipt, options, only, skip))
+    ctx.exit(end_of_chosen(receipt, options, only, skip))

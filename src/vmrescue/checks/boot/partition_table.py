@@ -39,8 +39,8 @@ DIFFERENT = "the two copies are whole, and differ"
 def partition_table(subject: Subject) -> Iterator[Finding]:
     for disk in subject.installation.disks:
         state = state_of(disk.device, disk.table)
-        if state is None or not (state.broken or state.differs):
-            continue
+        if state is None or not (state.broken or state.differs) or disk.cut_short:
+            continue  # where the image's end is missing, so is the backup
         where = f" of data disk {disk.index}" if disk.index else ""
         said = "; ".join(f"{part} is broken: {why}" for part, why in zip(state.broken, state.why, strict=True))
         why_not = why_not_restored(disk.device, disk.table, state) if state.broken else DIFFERENT
