@@ -120,6 +120,22 @@ def _some(found: Iterator[str], complaint: str) -> Iterator[str]:
     yield from found
 
 
+def _is_image(file: str) -> bool:
+    """Whether a file in a folder counts. One that somebody is making, or that was not finished, does not."""
+    name = Path(file).name
+    if UNFINISHED in name or PIECE_NAME.fullmatch(name):
+        return False
+    return bool(IMAGE_NAME.fullmatch(name)) or is_marked(file)
+
+
+def _is_found_below(link: str, folder: str, recursive: bool) -> bool:
+    """Whether a link's file is itself among those of the folder: then it is given by its own name."""
+    if not Path(link).is_symlink():
+        return False
+    top, file = Path(os.path.realpath(folder)), Path(os.path.realpath(link))  # which a circle of links does not end
+    return (top in file.parents if recursive else top == file.parent) and _is_image(str(file))
+
+
 def _folder(folder: str, recursive: bool) -> Iterator[str]:
     unlisted: list[str] = []
 
@@ -132,9 +148,7 @@ def _folder(folder: str, recursive: bool) -> Iterator[str]:
         folders[:] = sorted(name for name in folders if not name.endswith(SUFFIX))  # no receipts
         for name in sorted(files):
             file = str(Path(path) / name)
-            if UNFINISHED in name:  # somebody is making it, or was interrupted
-                continue
-            if not PIECE_NAME.fullmatch(name) and (IMAGE_NAME.fullmatch(name) or is_marked(file)):
+            if _is_image(file) and not _is_found_below(file, folder, recursive):
                 yield file
         if not recursive:
             return
