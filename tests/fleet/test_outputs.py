@@ -91,15 +91,21 @@ def test_a_link_in_a_folder_is_given_by_the_name_of_its_file(tmp_path: Path) -> 
     below.mkdir(parents=True)
     for path in (below / "disk.vhd", below / "no suffix", tmp_path / "elsewhere.vhd"):
         path.write_bytes(b"anything")
-    links = {"a.vhd": "below/disk.vhd", "b.vhd": "below/no suffix", "c.vhd": "../elsewhere.vhd", "d.vhd": "d.vhd"}
+    links = {
+        "a.vhd": "below/disk.vhd",
+        "b.vhd": "below/no suffix",
+        "c.vhd": "../elsewhere.vhd",
+        "d.vhd": "d.vhd",
+        "e.vhd": "gone.vhd",
+    }
     for name, target in links.items():
         (tmp_path / "images" / name).symlink_to(target)
 
     found = [str(Path(image).relative_to(tmp_path / "images")) for image in images([str(tmp_path / "images")], True)]
     alone = [Path(image).name for image in images([str(tmp_path / "images")])]
 
-    assert found == ["b.vhd", "c.vhd", "d.vhd", "below/disk.vhd"]
-    assert alone == ["a.vhd", "b.vhd", "c.vhd", "d.vhd"]
+    assert found == ["b.vhd", "c.vhd", "d.vhd", "e.vhd", "below/disk.vhd"]
+    assert alone == ["a.vhd", "b.vhd", "c.vhd", "d.vhd", "e.vhd"]
 
 
 def test_what_means_nothing_is_said_before_the_first_image_is_examined(folder: Path) -> None:

@@ -133,7 +133,8 @@ def _is_found_below(link: str, folder: str, recursive: bool) -> bool:
     if not Path(link).is_symlink():
         return False
     top, file = Path(os.path.realpath(folder)), Path(os.path.realpath(link))  # which a circle of links does not end
-    return (top in file.parents if recursive else top == file.parent) and _is_image(str(file))
+    below = top in file.parents if recursive else top == file.parent
+    return below and file.is_file() and _is_image(str(file))
 
 
 def _folder(folder: str, recursive: bool) -> Iterator[str]:
