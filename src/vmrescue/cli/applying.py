@@ -34,45 +34,41 @@ if TYPE_CHECKING:
     from vmrescue.windows import Choice
 
 
-def apply_and_report(
-    transaction: Transaction,
-    plan: Plan,
-    options: ApplyOptions,
-    skip_refused: bool = False,
-) -> Receipt:
-    """Applies a plan in memory, shows it, asks unless told not to, commits, prints the receipt and returns it.
-
-    Raises RefusedError where the person says no, or where nobody can be asked.
-    """
-    receipt = _tried(transaction, plan, options, skip_refused)
-    if not receipt.written or options.dry_run:
-        report(receipt, options)
-        return receipt
-    ask([receipt.plan], " and ".join(receipt.written), options)
-    with held():  # what was changed is said, whatever ends the command then
-        done = transaction.commit(receipt, options.backup_dir)
-        report(done, options)
-        return done
-
-
 def edit_and_report(
     image: str | Path,
     plan_of: Callable[[Transaction], Plan],
     options: ApplyOptions,
     *,
     data_disks: Sequence[Path] = (),
-    policy: Policy | None = None,
     choice: Choice | None = None,
     skip_refused: bool = False,
+) -> Receipt:
+    """Makes the plan of the opened disks, as `try_and_report` makes what was tried."""
+
+    def tried(transaction: Transaction) -> Receipt:
+        return transaction.apply(plan_of(transaction), skip_refused)
+
+    return try_and_report(image, tried, options, data_disks=data_disks, choice=choice)
+
+
+def try_and_report(
+    image: str | Path,
+    tried: Callable[[Transaction], Receipt],
+    options: ApplyOptions,
+    *,
+    data_disks: Sequence[Path] = (),
+    policy: Policy | None = None,
+    choice: Choice | None = None,
     promise: bool = False,
 ) -> Receipt:
-    """The way of every command that edits an image: open, plan, try in memory, show, ask, commit, report.
+    """The way of every command that edits an image: open, try in memory, show, ask, commit, report.
 
     With --copy-to or --into what is shown is for the copy or the child, which is made once the person has agreed.
+    Raises RefusedError where the person says no, or where nobody can be asked.
 
     Args:
-        plan_of: makes the plan of the opened disks.
-        promise: whether that is a diagnosis's plan, which then has to be one that can be made.
+        tried: applies what is to be done to the opened disks in memory.
+        promise: whether that comes from a diagnosis, and then has to be what can be made.
     """
     from vmrescue.image.reference import Reference
     from vmrescue.transaction import Transaction
@@ -83,16 +79,23 @@ def edit_and_report(
     with Transaction(
         image, data_disks, policy, writable, choice=chosen, elsewhere=elsewhere, promise=promise
     ) as transaction:
-        plan = plan_of(transaction)
+        receipt = tried(transaction)
+        plan = receipt.plan
+        _show_tried(receipt, options)
         if options.upload and not options.dry_run:
-            receipt = _tried(transaction, plan, options, skip_refused)
             ask_to_upload([plan], image, options, options.upload)
             done = transaction.upload(receipt, options.upload, options.backup_dir)
             report(done, options)
             return done
-        if not elsewhere or options.dry_run:
-            return apply_and_report(transaction, plan, options, skip_refused)
-        plan = _tried(transaction, plan, options, skip_refused).plan
+        if options.dry_run or not (elsewhere or receipt.written):
+            report(receipt, options)
+            return receipt
+        if not elsewhere:
+            ask([plan], " and ".join(receipt.written), options)
+            with held():  # what was changed is said, whatever ends the command then
+                done = transaction.commit(receipt, options.backup_dir)
+                report(done, options)
+                return done
         target = f"{elsewhere.path}, made from {Reference.of(image)}{also_written(plan.changes, data_disks)}"
         ask([plan], target, options)
     with (
@@ -115,14 +118,11 @@ def ask_to_upload(
     ask(plans, f"{Reference.of(to.url)}, a copy of {Reference.of(image)}", options, unseen=unseen)
 
 
-def _tried(transaction: Transaction, plan: Plan, options: ApplyOptions, skip_refused: bool) -> Receipt:
-    """What a plan would write, made in memory, and its changes shown."""
-    receipt = transaction.apply(plan, skip_refused)
-    due = bool(receipt.written) and not options.dry_run
-    show(receipt.plan if receipt.skipped else plan, options, asked=due)
+def _show_tried(receipt: Receipt, options: ApplyOptions) -> None:
+    """What was tried in memory, and would be written: its changes, and what is not made of what was to be."""
+    show(receipt.plan, options, asked=bool(receipt.written) and not options.dry_run)
     for step in receipt.skipped:
         say(printable(f"note: this is not made: {step.title} ({step.check}): {step.because}"), err=True)
-    return receipt
 
 
 def end_of(receipt: Receipt, options: ApplyOptions) -> int:

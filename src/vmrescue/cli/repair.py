@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmrescue.cli.applying import asks_on_terminal, edit_and_report, end_of_chosen, say_left_out
+from vmrescue.cli.applying import asks_on_terminal, end_of_chosen, say_left_out, try_and_report
 from vmrescue.cli.many import fleet_options
 from vmrescue.cli.options import (
     apply_options,
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
     from vmrescue.cli.many import FleetOptions
     from vmrescue.cli.options import ApplyOptions
-    from vmrescue.plan import Plan
-    from vmrescue.transaction import Transaction
+    from vmrescue.transaction import Receipt, Transaction
 
 
 @click.command()
@@ -54,16 +53,15 @@ def command(
     Of many images (files, folders, globs, @LIST.txt) each is repaired by itself: after a dry run of all and a question,
     unless --yes is given. Exit status: the largest of theirs.
     """
-    from vmrescue.transaction import must_be_editable, plan_of
+    from vmrescue.transaction import mended
     from vmrescue.windows import Choice
 
-    def plan(transaction: Transaction) -> Plan:
-        diagnosis = transaction.diagnosis(only or None, skip)
-        must_be_editable(diagnosis, only or None, skip)
-        made = plan_of(diagnosis, only or None, skip)
-        briefly = asks_on_terminal(options) and not options.dry_run and len(made) > 0
-        say_left_out(diagnosis.left_out(only or None, skip), diagnosis.unmended(only or None, skip), briefly)
-        return made
+    def tried(transaction: Transaction) -> Receipt:
+        receipt = mended(transaction, only or None, skip)
+        left = receipt.after or transaction.diagnosis(only or None, skip)
+        briefly = asks_on_terminal(options) and not options.dry_run and len(receipt.plan) > 0
+        say_left_out(left.left_out(only or None, skip), left.unmended(only or None, skip), briefly)
+        return receipt
 
     rules, choice = make_policy(**policy), Choice(store, windows)
     if fleet.many(images):
@@ -74,5 +72,5 @@ def command(
         work = repairing(rules, only=only or None, skip=skip, dry_run=options.dry_run, choice=choice)
         ctx.exit(run_over(work, images, fleet, options))
     [image] = images
-    receipt = edit_and_report(image, plan, options, data_disks=data_disks, policy=rules, choice=choice, promise=True)
+    receipt = try_and_report(image, tried, options, data_disks=data_disks, policy=rules, choice=choice, promise=True)
     ctx.exit(end_of_chosen(receipt, options, only, skip))

@@ -24,7 +24,7 @@ from vmrescue.image.reference import Reference
 from vmrescue.plan.change_document import change_from_dict
 from vmrescue.playbook import Playbook
 from vmrescue.progress import on_progress
-from vmrescue.transaction import Transaction, history, must_be_editable, plan_of
+from vmrescue.transaction import Transaction, history, mended
 from vmrescue.transaction.receipt import LARGEST
 from vmrescue.windows.installation import NOTHING_SAID
 
@@ -114,11 +114,11 @@ class Repairing:
                 if compiled.plan is None:
                     return {"status": "unchanged", "notes": (f"{plan.id.name} is not for it: {compiled.because}",)}
                 plan = compiled.plan
-            if plan is None:
-                diagnosis = transaction.diagnosis(self.only, self.skip)
-                must_be_editable(diagnosis, self.only, self.skip)
-                plan = plan_of(diagnosis, self.only, self.skip)
-            receipt = transaction.apply(plan, self.skip_refused)
+            receipt = (
+                mended(transaction, self.only, self.skip)
+                if plan is None
+                else transaction.apply(plan, self.skip_refused)
+            )
             by = [f"by the {receipt.plan.playbook}"] if receipt.plan.playbook and len(receipt.plan) else []
             skipped = [f"not made: {step.title} ({step.check}): {step.because}" for step in receipt.skipped]
             told = self._judged(image, [receipt.plan], receipt) | {"notes": [*by, *skipped]}

@@ -1,7 +1,8 @@
 """What a rescue would do, found by doing it in memory: one plan after another, each made of what the last one leaves.
 
      logs replayed ──> everything else mended ──> cleaned up ──> the volume made larger
-     (then a diagnosis sees what they hold)       (if it is too full still, each time)
+     (then a diagnosis     (and what comes to        (if it is too full still, each time)
+      sees what they hold)  light with that)
 
 A plan that is refused, or that the readers do not confirm, leaves the overlays half done. So all is thrown away and
 begun again: first each step by itself, then without the one that fails.
@@ -9,7 +10,7 @@ begun again: first each step by itself, then without the one that fails.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from vmrescue.checks.intents import Expand
@@ -19,6 +20,7 @@ from vmrescue.log import logger
 from vmrescue.plan import Plan, Step
 from vmrescue.procedure.outcome import StepDone
 from vmrescue.procedure.steps import LOGS, SPACE, STEPS, checks_of, step_of
+from vmrescue.transaction.mending import MOST_ROUNDS, first_of
 from vmrescue.units import counted
 from vmrescue.windows.expansion import expansion
 
@@ -59,18 +61,19 @@ def tried(open_transaction: Callable[[], Transaction], steps: Collection[Procedu
         size: how large the disk may become, in bytes; None where it stays as it is.
     """
     failed: dict[str, str] = {}
+    rounds: dict[str, int] = {}  # of a step that fails: how many are made
     apart = False
     while True:
-        left = [step for step in steps if step.id not in failed]
+        left = [step for step in steps if rounds.get(step.id) != 0]
         with open_transaction() as transaction:
             before, plans, receipt = transaction.before, [], None
-            for members, plan in _plans(transaction, left, size, apart):
+            for members, number, plan in _plans(transaction, left, size, apart, rounds):
                 try:
                     receipt = transaction.apply(plan)
                 except VmRescueError as error:
                     LOG.info("%s cannot be made: %s", " and ".join(step.id for step in members), error)
                     if len(members) == 1:
-                        failed[members[0].id] = str(error)
+                        failed[members[0].id], rounds[members[0].id] = str(error), number
                     else:
                         apart = True
                     break
@@ -81,21 +84,34 @@ def tried(open_transaction: Callable[[], Transaction], steps: Collection[Procedu
 
 
 def _plans(
-    transaction: Transaction, steps: Collection[ProcedureStep], size: int | None, apart: bool
-) -> Iterator[tuple[list[ProcedureStep], Plan]]:
-    """Each plan that is due, with the steps that it belongs to, once those before it are applied."""
+    transaction: Transaction, steps: Collection[ProcedureStep], size: int | None, apart: bool, most: dict[str, int]
+) -> Iterator[tuple[list[ProcedureStep], int, Plan]]:
+    """Each plan that is due, with the steps that it belongs to and how many it follows, once those are applied.
+
+    `most`: of steps whose later rounds fail, how many are made.
+    """
     others = [step for step in steps if step not in (LOGS, SPACE)]
     groups = [[LOGS] if LOGS in steps else [], *([[step] for step in others] if apart else [others])]
     for members in filter(None, groups):
-        plan = transaction.latest.plan(checks_of(members))
-        if len(plan):
-            yield members, plan
+        rounds = min((most.get(step.id, MOST_ROUNDS) for step in members), default=MOST_ROUNDS)
+        yield from ((members, number, plan) for number, plan in enumerate(_rounds(transaction, members, rounds)))
     if SPACE not in steps:
         return
     for due in (_cleaned, _grown):
         plan = due(transaction, size)
         if len(plan):
-            yield [SPACE], plan
+            yield [SPACE], 0, plan
+
+
+def _rounds(transaction: Transaction, steps: Collection[ProcedureStep], most: int) -> Iterator[Plan]:
+    """What is due for some steps, and then what came to light with it."""
+    made = Plan(transaction.identity, ())
+    for _ in range(most):
+        plan = first_of(transaction.latest.plan(checks_of(steps)), made)
+        if not len(plan):
+            return
+        yield plan
+        made = replace(made, steps=(*made.steps, *plan.steps))
 
 
 def _cleaned(transaction: Transaction, size: int | None) -> Plan:

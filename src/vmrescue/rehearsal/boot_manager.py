@@ -62,7 +62,9 @@ def _store(way: Way) -> Fact | None:
     why = boot.fault or boot.hive.why_cut()
     if why is None:
         return Fact(what, "it is a store")
-    if any(boot.volume.files.size_of(boot.path + suffix) for suffix in (".LOG1", ".LOG2", ".LOG")):
+    if not boot.is_no_hive and any(
+        boot.volume.files.size_of(boot.path + suffix) for suffix in (".LOG1", ".LOG2", ".LOG")
+    ):
         return unknown(what, f"{why}; its logs may hold what mends it")
     return stop(what, why, endings.NO_STORE)
 

@@ -10,14 +10,9 @@ from vmrescue.transaction.history import PastRepair, history
 if TYPE_CHECKING:
     from vmrescue.transaction.backup import back_up, configuration_files
     from vmrescue.transaction.deeds.files import file_hash
+    from vmrescue.transaction.mending import mended, must_be_editable, plan_of
     from vmrescue.transaction.receipt import Receipt, Written
-    from vmrescue.transaction.repairing import (
-        Editing,
-        edit,
-        must_be_editable,
-        plan_of,
-        repair,
-    )
+    from vmrescue.transaction.repairing import Editing, edit, repair
     from vmrescue.transaction.transaction import Transaction
     from vmrescue.transaction.undoing import Undone, take_back, undo
 
@@ -32,6 +27,7 @@ __all__ = [
     "edit",
     "file_hash",
     "history",
+    "mended",
     "must_be_editable",
     "plan_of",
     "repair",
@@ -44,12 +40,13 @@ _LATER = {  # an undo needs no editor, and a receipt none either
     "back_up": "backup",
     "configuration_files": "backup",
     "file_hash": "deeds.files",
+    "mended": "mending",
+    "must_be_editable": "mending",
+    "plan_of": "mending",
     "Receipt": "receipt",
     "Written": "receipt",
     "Editing": "repairing",
     "edit": "repairing",
-    "must_be_editable": "repairing",
-    "plan_of": "repairing",
     "repair": "repairing",
     "Transaction": "transaction",
     "Undone": "undoing",

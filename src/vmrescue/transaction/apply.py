@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from vmrescue.plan import Stage
 from vmrescue.transaction.deeds import deed_of
 from vmrescue.transaction.deeds.deed import Bench
-from vmrescue.transaction.expected import by_file, must_be_as_planned
+from vmrescue.transaction.expected import by_deed, by_file, must_be_as_planned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,7 +31,10 @@ def apply_plan(plan: Plan, disks: list[Disk]) -> list[Volume]:
         steps = list(grouped)
         if stage == Stage.FILES:
             must_be_as_planned(steps, [disk.anew() for disk in bench.disks])
-            for changes in _together(by_file([step.change for step in steps]).values()):
+            groups = [
+                each for of_file in by_file([step.change for step in steps]).values() for each in by_deed(of_file)
+            ]
+            for changes in _together(groups):
                 deed_of(changes[:1]).apply(changes, bench)
         else:
             for step in steps:  # each by itself: the next one finds the disks as this one leaves them

@@ -28,6 +28,8 @@ from vmrescue.windows.operating_system import DEFAULT_ROOT, OperatingSystem
 from vmrescue.windows.page_file import CONFIGURED, MOST, named_by, why_no_page_file
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vmrescue.plan import FileRef, Step
     from vmrescue.readers.file_system import Entry
     from vmrescue.windows import Disk, Volume
@@ -43,6 +45,13 @@ def by_file(changes: list[Change]) -> dict[FileRef, list[Change]]:
     for change in changes:
         grouped.setdefault(change.file, []).append(change)
     return grouped
+
+
+def by_deed(changes: Sequence[Change]) -> list[list[Change]]:
+    """The changes of one file as they are made: a file that is put may be a hive, which is edited then."""
+    first, *rest = changes
+    edited = isinstance(first, PutFile) and rest and all(isinstance(each, HiveChange) for each in rest)
+    return [[first], rest] if edited else [list(changes)]
 
 
 def must_be_as_planned(steps: list[Step], disks: list[Disk]) -> None:

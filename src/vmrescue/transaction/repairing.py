@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from vmrescue.checks.rules import chosen
-from vmrescue.errors import RefusedError, UsageError
+from vmrescue.errors import UsageError
 from vmrescue.image import accepting, parents_in
+from vmrescue.transaction.mending import mended
 from vmrescue.transaction.target import Elsewhere, made_of
 from vmrescue.transaction.transaction import Transaction
 from vmrescue.windows import Choice
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
     from vmrescue.checks import Policy
-    from vmrescue.diagnosis import Diagnosis
     from vmrescue.plan import Plan
     from vmrescue.transaction.receipt import Receipt
     from vmrescue.transaction.target import Progress
@@ -51,19 +51,27 @@ def must_be_known(how: Mapping[str, object]) -> None:
 def edit(
     image: str | os.PathLike[str],
     plan_of: Callable[[Transaction], Plan],
-    *,
-    policy: Policy | None = None,
-    data_disks: Iterable[str | os.PathLike[str]] = (),
-    choice: Choice | None = None,
-    skip_refused: bool = False,
-    promise: bool = False,
     **how: Unpack[Editing],
 ) -> Receipt:
     """Makes the plan of the opened disks, applies it in memory, and commits it, unless it is a `dry_run`.
 
-    `promise`: whether it is a diagnosis's plan, as for `Transaction`. Raises as `repair`.
+    Raises as `repair`.
     """
     must_be_known(how)
+    return _edit(image, lambda transaction: transaction.apply(plan_of(transaction)), **how)
+
+
+def _edit(
+    image: str | os.PathLike[str],
+    tried: Callable[[Transaction], Receipt],
+    *,
+    policy: Policy | None = None,
+    data_disks: Iterable[str | os.PathLike[str]] = (),
+    choice: Choice | None = None,
+    promise: bool = False,
+    **how: Unpack[Editing],
+) -> Receipt:
+    """Commits what was tried in memory. `promise`: whether it is a diagnosis's plan, as for `Transaction`."""
     elsewhere = Elsewhere.of(how.get("copy_to"), how.get("into"), how.get("to_format"), how.get("sha256", False))
     dry_run = how.get("dry_run", False)
     with (
@@ -81,7 +89,7 @@ def edit(
             promise=promise,
         ) as transaction,
     ):
-        receipt = transaction.apply(plan_of(transaction), skip_refused)
+        receipt = tried(transaction)
         if dry_run or not receipt.written:
             return receipt
         return transaction.commit(receipt, how.get("backup_dir"))
@@ -112,7 +120,7 @@ def repair(
 
     Args:
         image: a virtual disk's file, a block device, or the URL of an Azure page blob.
-        plan: what to do, from `Diagnosis.plan` or `Plan.from_json`.
+        plan: what to do, from `Diagnosis.plan` or `Plan.from_json`; without one, also what comes to light with it done.
         policy: what counts as right; Azure's unless given.
         data_disks: further disks of the same VM; a stray page file on them is deleted too.
         only, skip: ids of the checks whose findings are mended, and are not; without a plan.
@@ -142,18 +150,15 @@ def repair(
     chosen(only, skip)  # a check that there is not is said before anything is opened
     must_be_alone(plan, only, skip)
 
-    def planned(transaction: Transaction) -> Plan:
-        diagnosis = transaction.diagnosis(only, skip)
-        must_be_editable(diagnosis, only, skip)
-        return plan_of(diagnosis, only, skip) if plan is None else plan
+    def tried(transaction: Transaction) -> Receipt:
+        return mended(transaction, only, skip) if plan is None else transaction.apply(plan, skip_refused)
 
-    return edit(
+    return _edit(
         image,
-        planned,
+        tried,
         policy=policy,
         data_disks=data_disks,
         choice=Choice(store, windows),
-        skip_refused=skip_refused,
         promise=True,
         backup_dir=backup_dir,
         dry_run=dry_run,
@@ -165,18 +170,3 @@ def repair(
         accept=accept,
         parent_dir=parent_dir,
     )
-
-
-def plan_of(diagnosis: Diagnosis, only: Collection[str] | None = None, skip: Collection[str] = ()) -> Plan:
-    """What a repair makes of a diagnosis. Raises RefusedError where all that there is to change is refused."""
-    plan = diagnosis.plan(only, skip)
-    if not len(plan) and (left_out := diagnosis.left_out(only, skip)):
-        raise RefusedError(f"{diagnosis.image}: {left_out[0].check}: {left_out[0].refused}")
-    return plan
-
-
-def must_be_editable(diagnosis: Diagnosis, only: Collection[str] | None = None, skip: Collection[str] = ()) -> None:
-    """Raises RefusedError where the Windows itself is out of reach, and there is nothing else to mend."""
-    chosen(only, skip)
-    if diagnosis.locked and not len(diagnosis.plan(only, skip)):
-        raise RefusedError(f"{diagnosis.image}: {diagnosis.refusal or diagnosis.locked}")

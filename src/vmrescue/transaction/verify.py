@@ -8,7 +8,8 @@ from vmrescue.checks.rules import CHECKS
 from vmrescue.diagnosis import examine
 from vmrescue.errors import RefusedError, RepairFailedError, VmRescueError
 from vmrescue.transaction.deeds import deed_of
-from vmrescue.transaction.expected import by_file
+from vmrescue.transaction.expected import by_deed, by_file
+from vmrescue.transaction.uncovered import uncovered
 
 if TYPE_CHECKING:
     from vmrescue.checks import Policy
@@ -37,7 +38,8 @@ def verify_plan(
     """
     try:
         readers = [disk.to_confirm() for disk in disks]
-        for changes in by_file(plan.changes).values():
+        for of_file in by_file(plan.changes).values():
+            changes = by_deed(of_file)[-1]  # what was put and then edited has another content by now
             deed_of(changes[:1]).confirm(changes, readers)
         after = examine(disks, policy, choice=choice, promise=before.promised, in_place=in_place) if before else None
     except RepairFailedError:
@@ -62,9 +64,12 @@ def _starts_as_before(before: Diagnosis, after: Diagnosis) -> None:
 
 
 def _nothing_new(before: Diagnosis, after: Diagnosis) -> None:
-    """A repair may leave findings, but must not cause any. What a person asks for by hand may: it is in the receipt."""
+    """A repair may leave findings, but must not cause any. What a person asks for by hand may: it is in the receipt.
+
+    What could not be looked at before may be looked at now, and what is found then was there.
+    """
     missing = {each.check for each in before.not_checked}
-    known = {finding.check for finding in before.findings} | missing  # what could not be looked at may be looked at now
+    known = {finding.check for finding in before.findings} | missing | uncovered(before, after)
     for finding in after.findings:
         if finding.check not in known:
             raise RepairFailedError(f"the edits would have caused a new finding, {finding.check}: {finding.summary}")

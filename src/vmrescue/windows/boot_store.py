@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 
 from vmrescue.bcd import Store, objects
 from vmrescue.errors import NotFoundError, ReadError, UsageError, VmRescueError
+from vmrescue.readers.file_system import chunks
+from vmrescue.registry.base_block import LOG_SUFFIXES
+from vmrescue.registry.space import BIN
 from vmrescue.windows.faults import fault_of
 from vmrescue.windows.registry_file import RegistryFile
 
@@ -69,6 +72,23 @@ class BootStore:
         """Why it cannot be read; None if it can."""
         return fault_of(lambda: self.store)
 
+    @cached_property
+    def is_no_hive(self) -> bool:
+        """Whether its file has nothing of a hive, and no log beside it has: zeros, say, or another file's bytes.
+
+        A hive that is dirty, cut short or damaged in a part is none of these: what it holds may be wanted.
+        """
+        if not self.fault:
+            return False
+        logs = [self.path + suffix for suffix in LOG_SUFFIXES]
+        there = [self.path, *(log for log in logs if self.volume.files.size_of(log) is not None)]
+        try:
+            return not any(_has_part_of_a_hive(self.volume, path) for path in there)
+        except ReadError:
+            raise
+        except VmRescueError:  # whoever opens it says why
+            return False
+
     @property
     def resumes(self) -> bool:
         """Whether the boot manager will resume a hibernated Windows, which has this store in its memory."""
@@ -86,6 +106,11 @@ class BootStore:
 
     def __str__(self) -> str:
         return f"\\{self.path} on {self.volume}"
+
+
+def _has_part_of_a_hive(volume: Volume, path: str) -> bool:
+    """Whether a file holds a bin of a hive: these, and the pages in a log, begin at whole sectors."""
+    return any(BIN in piece for piece in chunks(volume.files.open(path)))
 
 
 def find_boot_stores(disk: Disk) -> tuple[list[BootStore], dict[Volume, VmRescueError]]:

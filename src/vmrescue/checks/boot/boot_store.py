@@ -1,12 +1,14 @@
-r"""boot-store: there is no boot store, and what it has to say can be told from the disk.
+r"""boot-store: there is no boot store, or a file that is none, and what it has to say can be told from the disk.
 
-Which Windows and which boot volume are meant is certain where there is one of each, each whole. What stood in a store
-beside these is not known; so it is made on request only.
+A store that is damaged in a part is left as it is: what it holds may be wanted. Which Windows and which boot volume are
+meant is certain where there is one of each, each whole. What stood in a store beside these is not known; so it is made
+on request only, or as a step of a rescue.
 """
 
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from vmrescue.bcd.new_store import STORE_MINOR, NewLoader, new_store
@@ -14,7 +16,9 @@ from vmrescue.checks.check import check
 from vmrescue.checks.facts import FileFact
 from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
+from vmrescue.digests import sha256
 from vmrescue.plan import FileRef, PutFile
+from vmrescue.readers.file_system import chunks
 from vmrescue.registry import Hive
 from vmrescue.registry.operations import make
 from vmrescue.rehearsal import endings
@@ -30,20 +34,23 @@ if TYPE_CHECKING:
     from vmrescue.checks.finding import Finding
     from vmrescue.checks.subject import Subject
     from vmrescue.windows import Installation, OperatingSystem, Volume
+    from vmrescue.windows.boot_store import BootStore
 
 LOADERS = {1: "winload.exe", 2: "winload.efi"}
 NAMES = uuid.UUID("3d5f9a52-62c2-4cbe-8f0c-6a3a2f0d7d11")  # of the entries made here: the same disk gets the same one
 HIVE_NAME = "BCD"
+WRITTEN = datetime(2000, 1, 1, tzinfo=UTC)  # of its keys: the same disk gets the same store, as it was shown
 
 
 @check(
     "boot-store",
     family="boot",
     severity="critical",
-    title="there is no boot store, and the disk tells what it has to say",
+    title="there is no boot store, or a file that is none, and the disk tells what it has to say",
     meaning="The boot manager stops with 0xc000000f: it does not know what to start. So it is after the store was "
-    "deleted, or the boot volume was formatted and given its boot manager only.",
-    fires="no volume has a boot store; one boot volume has a whole boot manager, and one Windows a whole loader for it",
+    "deleted or overwritten, or the boot volume was formatted and given its boot manager only.",
+    fires="no volume has a boot store, or the only one holds nothing of a hive, as where it is all zeros; "
+    "one boot volume has a whole boot manager, and one Windows a whole loader for it",
     repair="make a store with the boot manager, an entry for that Windows, and the settings that they inherit; without "
     "Windows RE, and nothing of what else a store may hold",
     source='Microsoft, "BCDBoot Command-Line Options"; '
@@ -54,21 +61,31 @@ HIVE_NAME = "BCD"
 )
 def boot_store(subject: Subject) -> Iterator[Finding]:
     windows, found = subject.windows, subject.installation
-    if found.stores or found.unreadable or found.encrypted or found.generation is None or len(found.systems) != 1:
+    if found.unreadable or found.encrypted or found.generation is None or len(found.systems) != 1:
         return
     boot = _boot_volume(subject, found.generation)
     path = UEFI_STORE if found.generation == 2 else BIOS_STORE
-    if boot is None or not _has_folder(boot, path) or not _has_loader(windows, found.generation):
+    if boot is None or not all(_is_in_place(each, boot, path) and each.is_no_hive for each in found.stores):
+        return
+    if not _has_folder(boot, path) or not _has_loader(windows, found.generation):
         return
     content = _content(found, boot, windows)
     if content is None:
         return
     place = FileRef(boot.disk_index, boot.partition.number, path)
-    yield boot_store.finding(
-        f"there is no \\{path} on {boot}; {windows} is the one Windows there is, and its loader is whole",
-        facts=(FileFact(f"\\{path}", None, None),),
-        changes=(PutFile(place, None, content),),
+    before = sha256(chunks(boot.files.open(path))) if found.stores else None
+    said = (
+        f"\\{path} on {boot} is no boot store, nor a part of one" if found.stores else f"there is no \\{path} on {boot}"
     )
+    yield boot_store.finding(
+        f"{said}; {windows} is the one Windows there is, and its loader is whole",
+        facts=(FileFact(f"\\{path}", boot.files.size_of(path), None),),
+        changes=(PutFile(place, before, content),),
+    )
+
+
+def _is_in_place(store: BootStore, boot: Volume, path: str) -> bool:
+    return store.volume is boot and store.path == path
 
 
 def _boot_volume(subject: Subject, generation: int) -> Volume | None:
@@ -111,6 +128,6 @@ def _content(found: Installation, boot: Volume, windows: OperatingSystem) -> byt
         f"\\{windows.root}\\system32\\{LOADERS[generation]}",
         windows.product.name or "Windows",
     )
-    hive = Hive.create(HIVE_NAME, minor=STORE_MINOR)
+    hive = Hive.create(HIVE_NAME, minor=STORE_MINOR, clock=lambda: WRITTEN)
     make(hive, new_store(places[0], f"\\{UEFI_MANAGER}" if generation == 2 else None, loader))
     return hive.to_bytes()

@@ -1,0 +1,75 @@
+"""What a diagnosis proposes, made in memory in rounds: what comes to light when a fault is mended is mended too.
+
+     diagnosis ──> plan ──> applied and verified ──> diagnosis ──> …   until there is nothing more of what was asked for
+
+The partition table and the boot sectors come first, by themselves: what is found with them put right is what the
+changes of files are held to. The receipt of the last round has the changes of all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from vmrescue.checks.rules import chosen
+from vmrescue.errors import RefusedError, VmRescueError
+from vmrescue.plan import Plan, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from vmrescue.diagnosis import Diagnosis
+    from vmrescue.transaction.receipt import Receipt
+    from vmrescue.transaction.transaction import Transaction
+
+MOST_ROUNDS = 6  # a fault behind a fault behind a fault; what is left then is said
+
+
+def mended(transaction: Transaction, only: Collection[str] | None = None, skip: Collection[str] = ()) -> Receipt:
+    """Makes what the diagnoses propose (of the checks `only`, without those of `skip`).
+
+    Raises:
+        RefusedError: all that there is to change is refused, or what came to light cannot be mended.
+        RepairFailedError: as `Transaction.apply`.
+    """
+    diagnosis = transaction.diagnosis(only, skip)
+    must_be_editable(diagnosis, only, skip)
+    plan = first_of(plan_of(diagnosis, only, skip), Plan(transaction.identity, ()))
+    receipt = transaction.apply(plan)
+    for _ in range(MOST_ROUNDS - 1):
+        if receipt.after is None or not len(plan):
+            break
+        plan = first_of(receipt.after.plan(only, skip), receipt.plan)
+        if not len(plan):
+            break
+        try:
+            receipt = transaction.apply(plan)
+        except VmRescueError as error:
+            checks = ",".join(dict.fromkeys(step.check for step in plan.steps))
+            raise RefusedError(
+                f"{error} (found once what else there is was mended in memory; --skip {checks} leaves it out)"
+            ) from error
+    return receipt
+
+
+def first_of(plan: Plan, applied: Plan) -> Plan:
+    """What of a plan is made next: nothing that was `applied` before, and no file before the layout is right."""
+    made = applied.changes
+    steps = [step for step in plan.steps if step.change not in made]
+    layout = [step for step in steps if step.change.stage is Stage.LAYOUT]
+    return replace(plan, steps=tuple(layout or steps))
+
+
+def plan_of(diagnosis: Diagnosis, only: Collection[str] | None = None, skip: Collection[str] = ()) -> Plan:
+    """What a repair makes of a diagnosis. Raises RefusedError where all that there is to change is refused."""
+    plan = diagnosis.plan(only, skip)
+    if not len(plan) and (left_out := diagnosis.left_out(only, skip)):
+        raise RefusedError(f"{diagnosis.image}: {left_out[0].check}: {left_out[0].refused}")
+    return plan
+
+
+def must_be_editable(diagnosis: Diagnosis, only: Collection[str] | None = None, skip: Collection[str] = ()) -> None:
+    """Raises RefusedError where the Windows itself is out of reach, and there is nothing else to mend."""
+    chosen(only, skip)
+    if diagnosis.locked and not len(diagnosis.plan(only, skip)):
+        raise RefusedError(f"{diagnosis.image}: {diagnosis.refusal or diagnosis.locked}")
