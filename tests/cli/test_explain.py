@@ -9,7 +9,9 @@ import pytest
 
 from support.command import output_of, vmrescue
 from vmrescue.checks.rules import CHECKS
+from vmrescue.checks.screens import SCREENS
 from vmrescue.checks.stop_codes import STOP_CODES, stop_code
+from vmrescue.rehearsal.endings import ENDINGS
 from vmrescue.report import explanation
 
 PROJECT = Path(__file__).parents[2]
@@ -31,12 +33,30 @@ def test_a_check_is_explained_with_all_that_it_declares(name: str) -> None:
 
 def test_a_stop_code_names_the_checks_that_concern_it() -> None:
     text = said("0xC0000017")
-    assert text.startswith("0xC0000017: shown by the boot manager There is no memory for the ramdisk")
+    assert text.startswith(
+        "0xC0000017 (STATUS_NO_MEMORY): shown by the boot manager There is no memory for the ramdisk"
+    )
     assert "vmrescue diagnose IMAGE --only bad-memory,memory-limit,free-space,fragmentation" in text
     assert said("c0000017") == said("0XC0000017") == text
     assert "No check looks for a cause of it yet." in said("0xC0000605")
     assert {name for code in STOP_CODES.values() for name in code.checks} <= set(CHECKS)
     assert all(stop_code(str(code)) is code for code in STOP_CODES.values())
+
+
+@pytest.mark.parametrize(
+    ("words", "begins"),
+    [
+        ("INACCESSIBLE_BOOT_DEVICE", "0x7B (INACCESSIBLE_BOOT_DEVICE): shown by the kernel"),
+        ("inaccessible boot device", "0x7B (INACCESSIBLE_BOOT_DEVICE): shown by the kernel"),
+        ("no_memory", "0xC0000017 (STATUS_NO_MEMORY): shown by the boot manager"),
+        ("Bootmgr is missing", '"BOOTMGR is missing": shown by the boot sector'),
+        ("An operating system wasn't found", '"An operating system wasn\'t found": shown by the firmware'),
+    ],
+)
+def test_names_of_codes_and_the_words_on_a_screen_are_known_too(words: str, begins: str) -> None:
+    assert said(words).startswith(begins)
+    assert {check for screen in SCREENS for check in screen.checks} <= set(CHECKS)
+    assert {ending.screen for ending in ENDINGS if not ending.code} & {screen.words for screen in SCREENS}
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_a_machine_whose_drivers_are_missing_stops_with_7b_and_a_symptom_is_comp
     assert "symptom 0x7b: the rehearsal agrees: the start ends in the stage storage with 0x7B" in said
     said = output_of("diagnose", gen2_healthy, "--platform", "kvm", "--symptom", "BOOTMGR is missing", status=1)
     assert "the rehearsal says otherwise" in said
-    assert "a start can end so in the stages firmware" in " ".join(said.split())
+    assert "a start can end so in the stage firmware" in " ".join(said.split())
     with pytest.raises(UsageError, match="there is no platform 'xen'"):
         vmrescue.rehearse(gen2_healthy, platform="xen")
 

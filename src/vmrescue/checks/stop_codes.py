@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+STATUS = "STATUS_"
 CODE = re.compile(r"(?:0x)?(?P<digits>[0-9a-f]{1,8})", re.IGNORECASE)
 
 
@@ -33,6 +34,11 @@ class StopCode:
     def __str__(self) -> str:
         """``0xC0000017``, ``0x7B``: as Windows shows it."""
         return f"0x{self.number:X}"
+
+    @property
+    def name(self) -> str:
+        """What Microsoft calls it (``INACCESSIBLE_BOOT_DEVICE``); empty where that is not known."""
+        return NAMES.get(self.number, "")
 
 
 def _page(name: str) -> str:
@@ -184,7 +190,41 @@ STOP_CODES = {
 }
 
 
+# [MS-ERREF], 2.3.1, for those of the boot manager; the others: Microsoft, "Bug Check Code Reference"
+NAMES = {
+    0xC0000001: "STATUS_UNSUCCESSFUL",
+    0xC000000E: "STATUS_NO_SUCH_DEVICE",
+    0xC000000F: "STATUS_NO_SUCH_FILE",
+    0xC0000011: "STATUS_END_OF_FILE",
+    0xC0000017: "STATUS_NO_MEMORY",
+    0xC0000034: "STATUS_OBJECT_NAME_NOT_FOUND",
+    0xC0000098: "STATUS_FILE_INVALID",
+    0xC00000BA: "STATUS_FILE_IS_A_DIRECTORY",
+    0xC0000102: "STATUS_FILE_CORRUPT_ERROR",
+    0xC000014C: "STATUS_REGISTRY_CORRUPT",
+    0xC0000218: "STATUS_CANNOT_LOAD_REGISTRY_FILE",
+    0xC000021A: "STATUS_SYSTEM_PROCESS_TERMINATED",
+    0xC0000221: "STATUS_IMAGE_CHECKSUM_MISMATCH",
+    0xC0000225: "STATUS_NOT_FOUND",
+    0xC0000428: "STATUS_INVALID_IMAGE_HASH",
+    0x24: "NTFS_FILE_SYSTEM",
+    0x5A: "CRITICAL_SERVICE_FAILED",
+    0x67: "CONFIG_INITIALIZATION_FAILED",
+    0x6B: "PROCESS1_INITIALIZATION_FAILED",
+    0x6F: "SESSION3_INITIALIZATION_FAILED",
+    0x71: "SESSION5_INITIALIZATION_FAILED",
+    0x74: "BAD_SYSTEM_CONFIG_INFO",
+    0x7B: "INACCESSIBLE_BOOT_DEVICE",
+    0xED: "UNMOUNTABLE_BOOT_VOLUME",
+    0xEF: "CRITICAL_PROCESS_DIED",
+}
+
+
 def stop_code(text: str) -> StopCode | None:
-    """The code that a text is, with or without ``0x``; None where it is none that we know."""
+    """The code that a text is, with or without ``0x``, or by its name; None where it is none that we know."""
     match = CODE.fullmatch(text.strip())
-    return STOP_CODES.get(int(match["digits"], 16)) if match else None
+    if match:
+        return STOP_CODES.get(int(match["digits"], 16))
+    said = "_".join(text.upper().replace("_", " ").split())
+    numbers = (number for number, name in NAMES.items() if said in (name, name.removeprefix(STATUS)))
+    return next((STOP_CODES[number] for number in numbers), None)

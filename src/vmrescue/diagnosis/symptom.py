@@ -6,16 +6,20 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmrescue.checks.screens import fits, screen_of
 from vmrescue.checks.stop_codes import stop_code
 from vmrescue.rehearsal.endings import ENDINGS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vmrescue.checks.finding import Finding
+    from vmrescue.checks.screens import Screen
+    from vmrescue.checks.stop_codes import StopCode
     from vmrescue.rehearsal import Rehearsal, Stop
 
 CODE = re.compile(r"0x[0-9a-f]{1,8}\b|\b[0-9a-f]{8}\b", re.IGNORECASE)
 BOOT_PATH = "boot-path"
-COMMON = {"a", "an", "and", "is", "of", "on", "or", "that", "the", "to", "with", "screen", "status", "code", "stop"}
 
 
 @dataclass(frozen=True)
@@ -37,23 +41,30 @@ class Symptom:
     @classmethod
     def of(cls, text: str) -> Symptom:
         codes = tuple(dict.fromkeys(int(found, 16) for found in CODE.findall(text)))
-        if not codes and (known := stop_code(text)):
-            codes = (known.number,)
+        if not codes and (named := stop_code(text)):
+            codes = (named.number,)
         endings = [each for each in ENDINGS if _fits(text, codes, each.code, each.screen)]
-        known_codes = [code for number in codes if (code := stop_code(f"{number:x}"))]
+        known: list[StopCode | Screen] = [code for number in codes if (code := stop_code(f"{number:x}"))]
+        if not codes and (screen := screen_of(text)):
+            known.append(screen)
         return cls(
             text,
             codes,
             tuple(dict.fromkeys(each.stage for each in endings)),
-            tuple(dict.fromkeys(check for code in known_codes for check in code.checks)),
+            tuple(dict.fromkeys(check for each in known for check in each.checks)),
         )
 
     def is_that_of(self, stop: Stop) -> bool:
         """Whether a stop shows it."""
         return _fits(self.text, self.codes, stop.code, stop.screen)
 
-    def said(self, rehearsal: Rehearsal | None) -> str:
-        """Whether the rehearsal agrees, in a sentence."""
+    def said(self, rehearsal: Rehearsal | None, findings: Sequence[Finding] = ()) -> str:
+        """Whether the rehearsal agrees, and which of the findings may be the cause, in a sentence."""
+        causes = dict.fromkeys(each.check for each in self.first([*findings], rehearsal) if each.check in self.checks)
+        found = ", ".join(name for name in causes if name != BOOT_PATH)
+        return self._agreed(rehearsal) + (f"; found, and may be the cause: {found}" if found else "")
+
+    def _agreed(self, rehearsal: Rehearsal | None) -> str:
         stop = rehearsal.stop if rehearsal else None
         if stop is not None and self.is_that_of(stop):
             return f"the rehearsal agrees: {stop}"
@@ -61,26 +72,24 @@ class Symptom:
         if later is not None and self.is_that_of(later):
             first = f"; {stop}" if stop else ""
             return f"the rehearsal agrees, of a start after two that failed: {later.reason}{first}"
-        where = f"a start can end so in the stages {', '.join(self.stages)}" if self.stages else ""
+        plural = "s" if len(self.stages) > 1 else ""
+        where = f"a start can end so in the stage{plural} {', '.join(self.stages)}" if self.stages else ""
         if stop is not None:
             return f"the rehearsal says otherwise: {stop}" + (f"; {where}" if where else "")
         none = "the rehearsal found no stop" if rehearsal else "no start was rehearsed"
-        return f"{none}; {where or 'it is none of the stops that a rehearsal knows'}"
+        return f"{none}, though {where}" if where else f"{none}; it is none of the stops that a rehearsal knows"
 
     def first(self, findings: list[Finding], rehearsal: Rehearsal | None) -> list[Finding]:
         """The findings, those that explain it before the others."""
         stops = (rehearsal.stop, rehearsal.later) if rehearsal else ()
         agrees = any(stop is not None and self.is_that_of(stop) for stop in stops)
-        explaining = {*self.checks} - {BOOT_PATH} | ({BOOT_PATH} if agrees else set())
-        return sorted(findings, key=lambda finding: finding.check not in explaining)
+        explaining = [BOOT_PATH] if agrees else []
+        explaining += [check for check in self.checks if check != BOOT_PATH]
+        ranks = {check: rank for rank, check in enumerate(explaining)}
+        return sorted(findings, key=lambda finding: ranks.get(finding.check, len(ranks)))
 
 
 def _fits(text: str, codes: tuple[int, ...], code: str, screen: str) -> bool:
     if codes:
         return bool(code) and int(code, 16) in codes
-    words, shown = (_words(each) for each in (text, screen))
-    return bool(words) and len(words & shown) >= min(2, len(words)) and len(words & shown) * 2 >= len(shown)
-
-
-def _words(text: str) -> set[str]:
-    return set(re.findall(r"[a-z0-9]+", text.lower())) - COMMON
+    return fits(text, screen)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vmrescue.checks.check import FAMILIES, Check
 from vmrescue.checks.rules import CHECKS
 from vmrescue.checks.steps import PROCEDURE, RunbookStep
-from vmrescue.checks.stop_codes import STOP_CODES
+from vmrescue.checks.stop_codes import STOP_CODES, StopCode
 from vmrescue.diagnosis.command_line import COMMANDS, only
 from vmrescue.rehearsal.endings import stages_of
 from vmrescue.report.fold import fold
@@ -19,15 +19,15 @@ from vmrescue.report.fold import fold
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmrescue.checks.stop_codes import StopCode
+    from vmrescue.checks.screens import Screen
 
 LABEL = 12  # characters before what is said
 SCHEMA = "vmrescue.checks/1"
 MADE = "vmrescue explain --format markdown"
 
 
-def text_of(thing: Check | StopCode) -> str:
-    """What a check looks for, or what a stop code means."""
+def text_of(thing: Check | StopCode | Screen) -> str:
+    """What a check looks for, or what a stop code or the words on a screen mean."""
     return check_text(thing) if isinstance(thing, Check) else code_text(thing)
 
 
@@ -39,10 +39,11 @@ def check_text(check: Check) -> str:
     return "\n".join(lines)
 
 
-def code_text(code: StopCode) -> str:
-    """What a stop code means, and which checks look for a cause of it."""
-    lines = [f"{code}: shown by the {code.where}", *_wrapped("", code.meaning), ""]
-    if stages := stages_of(code.number):
+def code_text(code: StopCode | Screen) -> str:
+    """What a stop code or a message means, and which checks look for a cause of it."""
+    name = f" ({code.name})" if isinstance(code, StopCode) and code.name else ""
+    lines = [f"{code}{name}: shown by the {code.where}", *_wrapped("", code.meaning), ""]
+    if isinstance(code, StopCode) and (stages := stages_of(code.number)):
         lines += [*_wrapped("", f"A rehearsal of a start may end with it in: {', '.join(stages)}."), ""]
     if code.checks:
         for name in code.checks:
@@ -66,7 +67,7 @@ def list_text() -> str:
     lines.append("Stop codes:")
     for code in STOP_CODES.values():
         lines += _wrapped(str(code), code.meaning, width + 2, "  ")
-    return "\n".join([*lines, "", "vmrescue explain CHECK or CODE says more."])
+    return "\n".join([*lines, "", "vmrescue explain CHECK or CODE, or words from the screen, says more."])
 
 
 def to_dict() -> dict[str, Any]:
@@ -91,6 +92,7 @@ def to_dict() -> dict[str, Any]:
     codes = [
         {
             "code": str(code),
+            "name": code.name or None,
             "where": code.where,
             "meaning": code.meaning,
             "checks": list(code.checks),
@@ -139,7 +141,7 @@ def page() -> str:
         "| --- | --- | --- | --- | --- |",
     ]
     lines += [
-        f"| `{code}` | {code.where} | {code.meaning} | {_names(code.checks)} | {code.source} |"
+        f"| {_named(code)} | {code.where} | {code.meaning} | {_names(code.checks)} | {code.source} |"
         for code in STOP_CODES.values()
     ]
     return "\n".join(lines) + "\n"
@@ -179,6 +181,10 @@ def _sentence(text: str) -> str:
     first = text.split(maxsplit=1)[0]
     begun = text if not first.isalpha() or not first.islower() else text[0].upper() + text[1:]
     return begun if begun.endswith(".") else f"{begun}."
+
+
+def _named(code: StopCode) -> str:
+    return f"`{code}`{f' `{code.name}`' if code.name else ''}"
 
 
 def _names(names: Iterator[str] | tuple[str, ...]) -> str:
