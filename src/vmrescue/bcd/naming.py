@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from uuid import UUID
 
+from vmrescue.bcd.device import Device
 from vmrescue.bcd.elements import Format, format_of, name_of
 from vmrescue.bcd.objects import BY_GUID, ObjectType, identifier_of
 from vmrescue.bcd.values import decode_value
@@ -37,7 +38,7 @@ class ElementKey:
         return cls(identifier_of(guid), name_of(known.type if known else OS_LOADER, identifier), format_of(identifier))
 
     def value_text(self, raw: bytes) -> str | None:
-        """The value as short text (``Yes``, ``115200``, ``0x3 0x4``); None if it has no short form or is damaged."""
+        """The value as short text (``Yes``, ``115200``, ``0x3 0x4``, ``boot``); None if it has none or is damaged."""
         try:
             value = decode_value(self.format, raw)
         except FormatError:
@@ -47,6 +48,6 @@ class ElementKey:
                 return "Yes" if value else "No"
             case Format.INTEGER_LIST, tuple():
                 return " ".join(f"0x{number:x}" for number in value if isinstance(number, int))
-            case Format.INTEGER | Format.STRING, int() | str():
+            case Format.INTEGER | Format.STRING | Format.DEVICE, int() | str() | Device():
                 return str(value)
         return None

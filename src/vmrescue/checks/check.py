@@ -76,6 +76,7 @@ class Check:
         changes: Sequence[Change] = (),
         intents: Sequence[Intent] = (),
         tell: Sequence[str] = (),
+        about: Sequence[str] = (),
     ) -> Finding:
         """A finding of this check: what is not said here is as it was declared."""
         return Finding(
@@ -89,6 +90,7 @@ class Check:
             declared=self.applicability,
             intents=tuple(intents),
             tell=tuple(tell),
+            about=tuple(about),
         )
 
 

@@ -147,6 +147,37 @@ class Choices(As):
         return [_compared(self.name, "setting", value)]
 
 
+class ElementDifference(NamedTuple):
+    """An element of an object of the boot store, as it was found and as it is wanted."""
+
+    object: str
+    alias: str | None
+    name: str
+    found: str
+    wanted: str
+
+
+class Elements(As):
+    """Several elements of the boot store; nothing is shown of none."""
+
+    def plain(self, value: tuple[ElementDifference, ...]) -> dict[str, Any]:
+        rows = [
+            {
+                "object": each.object,
+                "alias": each.alias,
+                "element": each.name,
+                "found": each.found,
+                "wanted": each.wanted,
+            }
+            for each in value
+        ]
+        return {self.key: rows}
+
+    def told(self, value: tuple[ElementDifference, ...]) -> list[Told]:
+        rows = [[f"{each.name} of {each.alias or each.object}", each.found, each.wanted] for each in value]
+        return [Told(self.name, rows, ("element", "found", "wanted"))] if rows else []
+
+
 FOUND, WANTED = Data("found"), Data("wanted")
 
 

@@ -14,6 +14,8 @@ from vmrescue.checks.fact import (
     Choices,
     Counts,
     Difference,
+    ElementDifference,
+    Elements,
     Fact,
     Items,
     RegistryValues,
@@ -62,6 +64,13 @@ class BootElement(Fact):
     name: Annotated[str, As("element")]
     found: Annotated[str, FOUND]
     wanted: Annotated[str | None, WANTED] = None
+
+
+@dataclass(frozen=True)
+class FurtherElements(Fact):
+    """More elements of the boot store that one finding is about."""
+
+    elements: Annotated[tuple[ElementDifference, ...], Elements("further_elements", "further elements")]
 
 
 @dataclass(frozen=True)

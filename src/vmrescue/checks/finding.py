@@ -35,6 +35,8 @@ class Finding:
         declared: when a repair makes the changes of this check.
         intents: what would help more than changes of a plan do.
         tell: what the disk does not say and a person may: fields of the policy, or ``data_disks``.
+        about: what it is about, as names of things on the disk: a finding without changes is mended together with one
+            that is about the same and has some.
         refused: why its changes cannot be made, or what is advised would be refused, on these disks; None where it can.
     """
 
@@ -48,6 +50,7 @@ class Finding:
     declared: Applicability = "safe"
     intents: tuple[Intent, ...] = ()
     tell: tuple[str, ...] = ()
+    about: tuple[str, ...] = ()
     refused: str | None = None
 
     def __post_init__(self) -> None:

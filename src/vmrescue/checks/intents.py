@@ -50,4 +50,37 @@ class Copy:
     disk: int
 
 
-Intent = CleanUp | Expand | Defragment | Copy
+@dataclass(frozen=True)
+class TakeOut:
+    """Copy a file out of a volume.
+
+    Args:
+        drive: the guest's letter of the volume (``C:``); None where it has none, and its partition is named.
+        path: on the volume.
+        target: the file's name outside.
+    """
+
+    disk: int
+    partition: int
+    drive: str | None
+    path: str
+    target: str
+
+
+@dataclass(frozen=True)
+class PutIn:
+    """Give a file of a volume the content of one from outside.
+
+    Args:
+        drive, path: as for `TakeOut`.
+        source: the file outside; None where the person has to get it.
+    """
+
+    disk: int
+    partition: int
+    drive: str | None
+    path: str
+    source: str | None = None
+
+
+Intent = CleanUp | Expand | Defragment | Copy | TakeOut | PutIn

@@ -17,6 +17,7 @@ from vmrescue.cli.options import (
     make_policy,
     policy_options,
 )
+from vmrescue.cli.terminal import say
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +54,8 @@ def command(
     Of many images (files, folders, globs, @LIST.txt) each is repaired by itself: after a dry run of all and a question,
     unless --yes is given. Exit status: the largest of theirs.
     """
+    from vmrescue.cli.diagnose import FINDINGS
+    from vmrescue.report.receipt import left_lines
     from vmrescue.transaction import mended
     from vmrescue.windows import Choice
 
@@ -73,4 +76,7 @@ def command(
         ctx.exit(run_over(work, images, fleet, options))
     [image] = images
     receipt = try_and_report(image, tried, options, data_disks=data_disks, policy=rules, choice=choice, promise=True)
-    ctx.exit(end_of_chosen(receipt, options, only, skip))
+    stands = receipt.after.standing(only) if receipt.after and not receipt.written else None
+    if receipt.after and stands and options.talkative:
+        say("This stands all the same:\n" + "\n".join(left_lines(receipt.after, stands)))
+    ctx.exit(FINDINGS if stands else end_of_chosen(receipt, options, only, skip))

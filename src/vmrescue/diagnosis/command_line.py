@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
-from vmrescue.checks.intents import CleanUp, Copy, Defragment, Expand
+from vmrescue.checks.intents import CleanUp, Copy, Defragment, Expand, PutIn, TakeOut
 
 if TYPE_CHECKING:
     from vmrescue.checks import Finding, Policy
@@ -70,7 +70,10 @@ COMMANDS = {
     Expand: "vmrescue expand",
     Defragment: "vmrescue defrag",
     Copy: "vmrescue repair",
+    TakeOut: "vmrescue get",
+    PutIn: "vmrescue put",
 }
+A_FILE = "FILE"  # stands for a file that the person has to get
 
 
 class Diagnosed(Protocol):
@@ -99,6 +102,9 @@ class Diagnosed(Protocol):
 
     @property
     def choice(self) -> Choice: ...
+
+    @property
+    def findings(self) -> list[Finding]: ...
 
 
 def policy_options(policy: Policy) -> Command:
@@ -148,8 +154,21 @@ def commands(diagnosis: Diagnosed, finding: Finding) -> tuple[Command, ...]:
     return tuple((*_spelled(diagnosis, intent), *_parents(diagnosis)) for intent in finding.intents)
 
 
+def mending(diagnosis: Diagnosed, finding: Finding) -> Finding | None:
+    """The finding whose repair mends this one: itself, or another that is about the same; None where none does."""
+    alike = (each for each in diagnosis.findings if each.changes and not each.refused)
+    found = finding if finding.changes else next((each for each in alike if {*each.about} & {*finding.about}), None)
+    return found if found and not found.refused else None
+
+
 def next_commands(diagnosis: Diagnosed, finding: Finding) -> tuple[Command, ...]:
-    """What helps with a finding that is left: what it advises, or else the repair; nothing where that is refused."""
+    """What helps with a finding that is left: what it advises, or else the repair; nothing where that is refused.
+
+    Of one that is mended with another it is the repair of that.
+    """
+    other = mending(diagnosis, finding)
+    if other is not None and other is not finding:
+        return (repair_command(diagnosis, other.check),)
     repair = repair_of(diagnosis, finding)
     return commands(diagnosis, finding) or ((repair,) if repair else ())
 
@@ -195,6 +214,19 @@ def _spelled(diagnosis: Diagnosed, intent: Intent) -> Command:
             return (*words, "--copy-to", f"{image[:-4]}-copy.vhd")
         case CleanUp():
             return words
+        case TakeOut(path=path, target=target):
+            return (*words[:-1], _volume(image, intent), _path(intent.drive, path), target)
+        case PutIn(path=path, source=source):
+            return (*words[:-1], _volume(image, intent), source or A_FILE, _path(intent.drive, path))
+
+
+def _volume(image: str, intent: TakeOut | PutIn) -> str:
+    """The image, with the partition where the path has no letter."""
+    return image if intent.drive else f"{image}:{intent.partition}"
+
+
+def _path(drive: str | None, path: str) -> str:
+    return f"{drive or ''}\\{path}"
 
 
 def _parents(diagnosis: Diagnosed) -> Command:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from vmrescue.checks.policy import Policy
 from vmrescue.checks.rules import chosen
 from vmrescue.diagnosis.command_line import commands, next_commands, repair_of
-from vmrescue.diagnosis.symptom import Symptom
+from vmrescue.diagnosis.symptom import BOOT_PATH, Symptom
 from vmrescue.plan import ImageIdentity, Plan, Step
 from vmrescue.windows.installation import Choice
 
@@ -144,6 +144,14 @@ class Diagnosis:
             if finding.check in wanted and finding.severity != "advice" and not self._mends(finding, only)
         ] + left_unchecked(each for each in self.not_checked if each.check in wanted)
 
+    def standing(self, only: Collection[str] | None) -> Finding | None:
+        """Where a start ends, for checks of the boot path that find nothing: what they look at may lie behind.
+
+        None where no such check was asked for by name, or no start was rehearsed, or it does not end.
+        """
+        asked = any(check.family == "boot" for check in chosen(only, ())) if only else False
+        return next((each for each in self.findings if asked and each.check == BOOT_PATH), None)
+
     def _mends(self, finding: Finding, only: Collection[str] | None) -> bool:
         """Whether `plan` holds changes of a finding."""
         return bool(finding.changes) and not finding.refused and bool(only or not finding.on_request)
@@ -164,13 +172,16 @@ class Diagnosis:
             "loaders": [loader.to_dict() for loader in self.loaders],
             "volumes": [volume.to_dict() for volume in self.volumes],
             "findings": [self._finding(finding) for finding in self.findings],
-            **({"symptom": {"text": self.symptom.text, "said": self.symptom.said(self.boot)}} if self.symptom else {}),
+            **({"symptom": self._symptom(self.symptom)} if self.symptom else {}),
             "boot": self.boot.to_dict() if self.boot else None,
             "not_checked": [each.to_dict() for each in self.not_checked],
             "checks": list(self.ran),
             "refusal": self.refusal,
             "warnings": self.warnings,
         }
+
+    def _symptom(self, symptom: Symptom) -> dict[str, Any]:
+        return {"text": symptom.text, "said": symptom.said(self.boot, self.findings)}
 
     def _finding(self, finding: Finding) -> dict[str, Any]:
         """A finding, with what is to be typed."""

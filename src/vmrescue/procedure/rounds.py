@@ -13,13 +13,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from vmrescue.checks.boot.boot_path import boot_path
 from vmrescue.checks.intents import Expand
 from vmrescue.diagnosis.diagnosis import left_unchecked
 from vmrescue.errors import VmRescueError
 from vmrescue.log import logger
 from vmrescue.plan import Plan, Step
 from vmrescue.procedure.outcome import StepDone
-from vmrescue.procedure.steps import LOGS, SPACE, STEPS, checks_of, step_of
+from vmrescue.procedure.steps import BOOT, LOGS, SPACE, STEPS, checks_of, step_of
 from vmrescue.transaction.mending import MOST_ROUNDS, first_of
 from vmrescue.units import counted
 from vmrescue.windows.expansion import expansion
@@ -140,6 +141,11 @@ def became_of(rounds: Rounds, steps: Collection[ProcedureStep]) -> tuple[StepDon
     return tuple(_became(step, made.count(step), rounds, wanted=step in steps) for step in STEPS)
 
 
+def _ending(after: Diagnosis) -> list[str]:
+    """That the start ends all the same, of the step that puts the boot path right."""
+    return [finding.left for finding in after.findings if finding.check == boot_path.id]
+
+
 def _became(step: ProcedureStep, changes: int, rounds: Rounds, wanted: bool) -> StepDone:
     if not wanted:
         return StepDone(step, "not wanted")
@@ -150,6 +156,7 @@ def _became(step: ProcedureStep, changes: int, rounds: Rounds, wanted: bool) -> 
         if finding.check in checks and (finding.severity != "advice" or finding.tell)
     ]
     because += left_unchecked(each for each in rounds.after.not_checked if each.check in checks)
+    because += _ending(rounds.after) if step is BOOT else []
     because += [rounds.failed[step.id]] if step.id in rounds.failed else []
     if changes:
         return StepDone(step, "partly" if because else "done", changes, tuple(because))

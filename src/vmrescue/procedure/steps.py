@@ -37,11 +37,14 @@ class ProcedureStep:
 
 
 LOGS = ProcedureStep("logs", "replay what Windows left in its logs", ("volume-state", "hive-log"))
+BOOT = ProcedureStep(
+    "boot", "put the boot path right", ("boot-copy", "boot-file", "boot-store", "esp-type"), ("boot", "storage")
+)
 SPACE = ProcedureStep("space", "make room on the volume of Windows", ("free-space",))
 STEPS = (
     LOGS,
     ProcedureStep("memory", "give Windows all its memory", ("bad-memory",), ("memory",)),
-    ProcedureStep("boot", "put the boot path right", ("boot-copy", "boot-file"), ("boot", "storage")),
+    BOOT,
     ProcedureStep("page-file", "put the page file where it belongs", ("page-file",)),
     SPACE,
     ProcedureStep("serial-console", "switch the serial console on", ("serial-console",)),

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from vmrescue.bcd import Device
     from vmrescue.rehearsal.files import Fault
     from vmrescue.volumes.disk import Volume
+    from vmrescue.windows import OperatingSystem
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,14 @@ class BadFile:
     volume: Volume
     path: str
     fault: Fault
+
+
+@dataclass(frozen=True)
+class BadHive:
+    """A hive without which Windows does not start, and that is missing or does not load."""
+
+    windows: OperatingSystem
+    name: str
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import NotFoundError, VmRescueError
 from vmrescue.registry.base_block import LOG_SUFFIXES
 from vmrescue.rehearsal import endings
-from vmrescue.rehearsal.about import BadFile
+from vmrescue.rehearsal.about import BadFile, BadHive
 from vmrescue.rehearsal.files import FaultKind, fault_of_file
 from vmrescue.rehearsal.stage import Fact, State, odd, stop, unknown
 
@@ -57,7 +57,7 @@ def _named(way: Way) -> Iterator[Fact]:
 def _system_hive(windows: OperatingSystem) -> Fact:
     what = f"\\{windows.config}\\SYSTEM on {windows.volume}"
     if not windows.has("SYSTEM"):
-        return stop(what, "it is not there", endings.NO_SYSTEM_HIVE)
+        return stop(what, "it is not there", endings.NO_SYSTEM_HIVE, BadHive(windows, "SYSTEM"))
     try:
         hive = windows.system
         _ = hive.root
@@ -76,7 +76,7 @@ def bad_hive(windows: OperatingSystem, name: str, why: str, ending: endings.Endi
     what = f"\\{path} on {windows.volume}"
     if any(windows.volume.files.size_of(path + suffix) for suffix in LOG_SUFFIXES):
         return unknown(what, f"{why}; its logs may hold what mends it")
-    return stop(what, why, ending)
+    return stop(what, why, ending, BadHive(windows, name))
 
 
 def _control_sets(way: Way) -> Iterator[Fact]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from vmrescue import file_path
 from vmrescue.errors import VmRescueError
 from vmrescue.rehearsal import endings
+from vmrescue.rehearsal.about import BadHive
 from vmrescue.rehearsal.files import FaultKind, fault_of_file
 from vmrescue.rehearsal.loader import bad_hive, file_fact
 from vmrescue.rehearsal.stage import Fact, odd, stop, unknown
@@ -52,7 +53,7 @@ def _hive(way: Way, name: str) -> Fact:
     windows = way.windows
     path = f"{windows.config}\\{name}"
     if not windows.has(name):
-        return stop(f"\\{path}", "it is not there", endings.NO_HIVE)
+        return stop(f"\\{path}", "it is not there", endings.NO_HIVE, BadHive(windows, name))
     try:
         hive = (windows.software if name == "SOFTWARE" else None) or RegistryFile(windows.volume, path, replay=False)
         if why := hive.why_cut():

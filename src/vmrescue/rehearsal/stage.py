@@ -48,6 +48,11 @@ class Fact:
             if len(text := getattr(self, name)) > LONGEST:
                 object.__setattr__(self, name, f"{text[:LONGEST]}… ({len(text)} characters)")
 
+    @property
+    def reason(self) -> str:
+        """Both in one line, as a stop tells it."""
+        return f"{self.what}: {self.said}"
+
     def to_dict(self) -> dict[str, Any]:
         return {"what": self.what, "said": self.said, "state": str(self.state)}
 
@@ -98,7 +103,7 @@ class Stage:
     def _ends(self, state: State) -> Stop | None:
         for fact in self.facts:
             if fact.state is state and (end := fact.ending):
-                return Stop(self.id, end.code, end.screen, f"{fact.what}: {fact.said}", end.source)
+                return Stop(self.id, end.code, end.screen, fact.reason, end.source)
         return None
 
     def to_dict(self) -> dict[str, Any]:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmrescue.diagnosis.symptom import BOOT_PATH
+from vmrescue.plan import DeleteFile, PutFile
 from vmrescue.printable import printable
+from vmrescue.procedure.steps import step_of
 from vmrescue.report.defragmentation import defragmented_text
 from vmrescue.report.receipt import left_lines, written_lines
 from vmrescue.report.rehearsal import verdict_lines
 from vmrescue.report.text import headline, not_checked_lines
-from vmrescue.units import counted
+from vmrescue.units import counted, size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from vmrescue.plan import Change
     from vmrescue.procedure import Outcome, StepDone
 
+SHOWN_FILES = 3
 WIDEST = 14  # letters of a step's name
 
 
@@ -48,7 +53,30 @@ def _steps(outcome: Outcome) -> Iterator[str]:
     said_below = {finding.left for finding in outcome.remaining}
     for number, step in enumerate(outcome.steps, 1):
         yield f"{number}. {step.step.id:{WIDEST}}  {step.step.title}: {_said(step)}"
+        yield from (printable(f"     {line}") for line in _of_files(_made_for(outcome, step)))
         yield from (printable(f"     {because}") for because in step.because if because not in said_below)
+        if below := dict.fromkeys(because.partition(":")[0] for because in step.because if because in said_below):
+            ends = "the start ends all the same; " if BOOT_PATH in below else ""
+            yield f"     {ends}what is left is said below: {', '.join(below)}"
+
+
+def _made_for(outcome: Outcome, step: StepDone) -> list[Change]:
+    made = (each for plan in outcome.plans for each in plan.steps)
+    return [each.change for each in made if step_of(each.check) == step.step]
+
+
+def _of_files(changes: list[Change]) -> Iterator[str]:
+    """Which files are written and deleted as a whole: the largest by name."""
+    sizes = {
+        "writes": {str(each.file): len(each.data) for each in changes if isinstance(each, PutFile)},
+        "deletes": {str(each.file): each.size for each in changes if isinstance(each, DeleteFile)},
+    }
+    for deed, files in sizes.items():
+        shown = sorted(files, key=lambda name: -files[name])[:SHOWN_FILES]
+        yield from (f"{deed} {name} ({size_text(files[name])})" for name in shown)
+        if more := len(files) - len(shown):
+            rest = sum(files.values()) - sum(files[name] for name in shown)
+            yield f"{deed} {counted(more, 'more file')} ({size_text(rest)}); --dry-run names each"
 
 
 def _said(step: StepDone) -> str:

@@ -14,12 +14,19 @@ if TYPE_CHECKING:
     from vmrescue.rehearsal import Rehearsal, Stage
 
 SHOWN = 12  # things of a stage, those that end the path before others
+STATE = 8  # letters of a state
 MARKS = {State.OK: " ", State.ODD: "?", State.UNKNOWN: "-", State.STOP: "!"}
 
 
 def rehearsal_text(rehearsal: Rehearsal, full: bool = False) -> str:
     """A line for each stage, and one for each thing in it that is not as it should be; `full`: for each thing."""
-    lines = [line for stage in rehearsal.stages for line in _stage_lines(stage, full)]
+    lines: list[str] = []
+    ended = False
+    for stage in rehearsal.stages:
+        lines += _stage_lines(stage, full, ended)
+        if stage.stop and not ended:
+            lines += [f"{'':{STATE}} (the start ends here; what the stages below would find is told in brackets)"]
+            ended = True
     return "\n".join([*lines, "", *verdict_lines(rehearsal)])
 
 
@@ -42,8 +49,10 @@ def verdict_lines(rehearsal: Rehearsal) -> list[str]:
     return [line for text in said for line in _wrapped(text, "", " " * 9)]
 
 
-def _stage_lines(stage: Stage, full: bool) -> Iterator[str]:
-    yield f"{stage.state:8} {stage.id}: {stage.title}"
+def _stage_lines(stage: Stage, full: bool, ended: bool) -> Iterator[str]:
+    """`ended`: whether the start does not come so far."""
+    state = f"({stage.state})" if ended else str(stage.state)
+    yield f"{state:{STATE}} {stage.id}: {stage.title}"
     told = [fact for fact in stage.facts if full or fact.state is not State.OK]
     shown = told if full else sorted(told, key=lambda fact: fact.state is not State.STOP)[:SHOWN]
     for fact in told:

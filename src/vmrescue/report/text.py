@@ -5,8 +5,10 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from vmrescue.bcd.elements import Format
 from vmrescue.bcd.naming import ElementKey
-from vmrescue.diagnosis.command_line import commands, only, repair_command, to_tell
+from vmrescue.checks.fact import ABSENT
+from vmrescue.diagnosis.command_line import commands, mending, only, repair_command, to_tell
 from vmrescue.plan import DeleteFile, DeleteKey, SetValue
 from vmrescue.printable import printable
 from vmrescue.report.fold import fold, fold_command, terminal_width
@@ -31,7 +33,7 @@ def diagnosis_text(diagnosis: Diagnosis) -> str:
     lines = [headline(diagnosis)]
     lines += [f"note: {printable(warning)}" for warning in diagnosis.warnings]
     if diagnosis.symptom:
-        said = f"symptom {diagnosis.symptom.text}: {diagnosis.symptom.said(diagnosis.boot)}"
+        said = f"symptom {diagnosis.symptom.text}: {diagnosis.symptom.said(diagnosis.boot, diagnosis.findings)}"
         lines += fold(printable(said), rest="  ")
     common: set[tuple[str, str]] = set()
     for finding in diagnosis.findings:
@@ -90,16 +92,19 @@ def _finding_lines(diagnosis: Diagnosis, finding: Finding, said: set[tuple[str, 
     condition = f" (only with {only(finding.check)})" if finding.applicability == "on_request" else ""
     deed = "refused repair" if finding.refused else "repair"
     for change in finding.changes[:SHOWN_ITEMS]:
-        yield from _wrapped(f"{deed}{condition}: {change.title}: {change.before_text} -> {change.after_text}")
+        yield from _wrapped(f"{deed}{condition}: {change.title}: {' -> '.join(_sides(change))}")
     if len(finding.changes) > SHOWN_ITEMS:
         yield from _wrapped(f"{deed}{condition}: {len(finding.changes)} changes in all")
-    run = commands(diagnosis, finding)
+    other = mending(diagnosis, finding)
+    run = commands(diagnosis, finding) if other in (None, finding) else ()
     for words in run:
         yield from map(printable, fold_command(words, f"{INDENT}run: ", f"{INDENT}  "))
     for option, what in to_tell(finding):
         yield from common(f"tell with {option}: {what}")
     if finding.refused:
         yield from _wrapped(f"refused: {finding.refused}")
+    elif other is not None and other is not finding:
+        yield from _wrapped(f"repair: the same as of {other.check}")
     elif not finding.changes and not run:
         yield from _wrapped("repair: none that vmrescue can make")
 
@@ -156,8 +161,8 @@ def _offer(diagnosis: Diagnosis) -> str:
     return offer + (f" {counted(left_out, 'change')} would be refused, for the reasons above." if left_out else "")
 
 
-def _boot_element(change: Change) -> Iterator[str]:
-    """What a change of a boot store does, in bcdedit's words; nothing for other changes."""
+def _boot_element(change: Change) -> tuple[ElementKey, str | None, str | None] | None:
+    """The element of a boot store that a change sets or deletes, with its values in bcdedit's words on both sides."""
     data: tuple[RegistryData | None, RegistryData | None]
     match change:
         case SetValue(key=key, before=before, after=after):
@@ -165,10 +170,26 @@ def _boot_element(change: Change) -> Iterator[str]:
         case DeleteKey(key=key, before=values):
             data = values.get(VALUE), None
         case _:
-            return
-    if element := ElementKey.of(key):
-        found, wanted = (element.value_text(each.raw) if each else "(absent)" for each in data)
+            return None
+    if (element := ElementKey.of(key)) is None:
+        return None
+    found, wanted = (element.value_text(each.raw) if each else ABSENT for each in data)
+    return element, found, wanted
+
+
+def _meaning(change: Change) -> Iterator[str]:
+    """What a change of a boot store does, in bcdedit's words; nothing for other changes."""
+    if (said := _boot_element(change)) is not None:
+        element, found, wanted = said
         yield f"{element.object} {element.name}" + (f": {found} -> {wanted}" if found and wanted else "")
+
+
+def _sides(change: Change) -> tuple[str, str]:
+    """What was found and what will be there: of a device in bcdedit's words, since its bytes tell a person nothing."""
+    said = _boot_element(change)
+    if said and said[0].format is Format.DEVICE and said[1] and said[2]:
+        return said[1], said[2]
+    return change.before_text, change.after_text
 
 
 def plan_text(plan: Plan) -> str:
@@ -176,12 +197,13 @@ def plan_text(plan: Plan) -> str:
     lines = []
     for number, step in enumerate(plan.steps, 1):
         change = step.change
+        found, wanted = _sides(change)
         lines += [
             printable(f"{number:3}. {change.title}"),
-            *(printable(f"     that is {meaning}") for meaning in _boot_element(change)),
+            *(printable(f"     that is {meaning}") for meaning in _meaning(change)),
             printable(f"     in      {change.file}"),
-            printable(f"     before  {change.before_text}"),
-            printable(f"     after   {change.after_text}"),
+            printable(f"     before  {found}"),
+            printable(f"     after   {wanted}"),
             printable(f"     because {step.check}: {step.reason}"),
         ]
     return "\n".join(lines)

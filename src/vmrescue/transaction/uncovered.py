@@ -44,5 +44,5 @@ def _gets_further(before: Diagnosis, after: Diagnosis) -> bool:
     if stop is None:
         return True
     stages = [stage.id for stage in before.boot.stages]
-    seen = {f"{fact.what}: {fact.said}" for fact in before.boot.facts()}
+    seen = {fact.reason for fact in before.boot.facts()}
     return stages.index(stop.stage) >= stages.index(before.boot.stop.stage) and stop.reason not in seen

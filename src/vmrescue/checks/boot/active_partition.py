@@ -10,6 +10,8 @@ from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 from vmrescue.plan import FileRef, SetActive
 from vmrescue.rehearsal.about import ActiveFlag
+from vmrescue.rehearsal.endings import FIRMWARE
+from vmrescue.rehearsal.stage import State
 from vmrescue.volume.mbr import numbers_text
 
 if TYPE_CHECKING:
@@ -48,4 +50,5 @@ def active_partition(subject: Subject) -> Iterator[Finding]:
                 if volume.disk_index == 0 and volume.partition.number in flag.candidates
             ),
             changes=(change,) if change else (),
+            about=[each.reason for each in subject.rehearsal.stage(FIRMWARE).facts if each.state is State.STOP],
         )

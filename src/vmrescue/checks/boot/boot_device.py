@@ -5,25 +5,35 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.bcd import Device, Format, edits
-from vmrescue.bcd.device import encode
-from vmrescue.checks.boot.boot_elements import element_fact
+from vmrescue.bcd.device import RamDisk, encode
+from vmrescue.bcd.elements import name_of
+from vmrescue.checks.boot.boot_elements import os_device_of, text_of
 from vmrescue.checks.check import check
+from vmrescue.checks.fact import ElementDifference
+from vmrescue.checks.facts import BootElement, FurtherElements
 from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 from vmrescue.rehearsal.about import LostDevice
-from vmrescue.rehearsal.way import DEVICE, OS_DEVICE
+from vmrescue.rehearsal.stage import State
+from vmrescue.rehearsal.way import OS_DEVICE
 from vmrescue.windows.hive_changes import hive_changes
 from vmrescue.windows.loaders import partition_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from uuid import UUID
 
     from vmrescue.bcd import Element
-    from vmrescue.bcd.device import Target
+    from vmrescue.bcd.device import Partition, Target
+    from vmrescue.checks.fact import Fact as Evidence
     from vmrescue.checks.finding import Finding
     from vmrescue.checks.subject import Subject
-    from vmrescue.plan import Change
     from vmrescue.rehearsal.stage import Fact
+    from vmrescue.volumes.disk import Volume
+
+    Place = tuple[UUID, int]  # an object and one of its elements
+
+NOT_KNOWN = "a partition of this disk: which one, it does not tell"
 
 
 @check(
@@ -42,46 +52,96 @@ if TYPE_CHECKING:
     needs=(Part.BOOT_STORE,),
 )
 def boot_device(subject: Subject) -> Iterator[Finding]:
-    store = subject.boot.store
-    for lost in _by_target(subject):
-        elements = {fact.what: store.object(each.object).element(each.element) for fact, each in lost}
-        facts = [element_fact(element.object, element) for element in elements.values() if element]
+    hive = subject.boot.hive
+    for lost in _by_partition(subject):
+        replaced = _replaced(subject, [each for _, each in lost])
+        operations = [edits.set_element(*place, Format.DEVICE, new) for place, new in replaced if new]
         yield boot_device.finding(
-            "; ".join(f"{fact.what}: {fact.said}" for fact, _ in lost),
-            facts=facts,
-            changes=_changes(subject, [each for _, each in lost]),
+            "; ".join(fact.reason for fact, _ in lost),
+            severity="critical" if any(fact.state is State.STOP for fact, _ in lost) else "warning",
+            facts=_facts([_difference(subject, place, new) for place, new in replaced]),
+            changes=hive_changes(hive, operations),
+            about=[fact.reason for fact, _ in lost]
+            + [os_device_of(each.object) for _, each in lost if each.element == OS_DEVICE],
         )
 
 
-def _by_target(subject: Subject) -> list[list[tuple[Fact, LostDevice]]]:
-    """What is lost, together where it is the same partition, and the same one is meant."""
-    found: dict[object, list[tuple[Fact, LostDevice]]] = {}
+def _by_partition(subject: Subject) -> list[list[tuple[Fact, LostDevice]]]:
+    """What is lost, together where it is the same partition, and the same one is meant.
+
+    A device whose file is found nowhere, such as that of recovery, goes with the others that name its partition.
+    """
+    found: dict[tuple[object, tuple[Volume, ...]], list[tuple[Fact, LostDevice]]] = {}
+    rest: list[tuple[Fact, LostDevice]] = []
     for fact in subject.rehearsal.facts():
         if isinstance(lost := fact.about, LostDevice):
-            target = lost.device.target if lost.device else (lost.object, lost.element)
-            found.setdefault((target, lost.candidates), []).append((fact, lost))
+            if lost.candidates:
+                found.setdefault((_named(lost), lost.candidates), []).append((fact, lost))
+            else:
+                rest.append((fact, lost))
+    for fact, lost in rest:
+        alike = [key for key in found if key[0] == _named(lost)]
+        found.setdefault(alike[0] if len(alike) == 1 else (_named(lost), ()), []).append((fact, lost))
     return list(found.values())
 
 
-def _changes(subject: Subject, lost: list[LostDevice]) -> list[Change]:
-    """Makes every device that named the lost partition name the one that is meant, where one alone can be."""
-    device, candidates = lost[0].device, lost[0].candidates
-    target = partition_of(candidates[0]) if len(candidates) == 1 else None
-    if target is None:
-        return []
-    places = {(each.object, each.element) for each in lost}
-    if device is not None:
-        places |= {
-            (entry.guid, number)
-            for entry in subject.boot.store.objects()
-            for number in (DEVICE, OS_DEVICE)
-            if (element := entry.element(number)) and _names(element, device.target)
-        }
-    wanted = encode(target)
-    operations = [edits.set_element(*place, Format.DEVICE, wanted) for place in sorted(places)]
-    return hive_changes(subject.boot.hive, operations)
+def _named(lost: LostDevice) -> object:
+    """The partition that is lost; where the element names none, the element."""
+    return _partition(lost.device.target) if lost.device else (lost.object, lost.element)
 
 
-def _names(element: Element, target: Target) -> bool:
-    device = element.sound_value
-    return isinstance(device, Device) and device.target == target
+def _partition(target: Target) -> Target:
+    """That in which a device lies."""
+    return target.volume if isinstance(target, RamDisk) else target
+
+
+def _replaced(subject: Subject, lost: list[LostDevice]) -> list[tuple[Place, Device | None]]:
+    """The elements that are lost, with what they are to name: None where not one partition alone can be meant.
+
+    Where one can, these are all elements of the store that name the lost partition.
+    """
+    store, candidates = subject.boot.store, lost[0].candidates
+    new = partition_of(candidates[0]) if len(candidates) == 1 else None
+    own = {(each.object, each.element) for each in lost}
+    if new is None:
+        return [(place, None) for place in sorted(own)]
+    old = next((_partition(each.device.target) for each in lost if each.device), None)
+    places = own | {
+        (entry.guid, element.id)
+        for entry in store.objects()
+        for element in entry.elements()
+        if old is not None and (device := _device(element)) and _partition(device.target) == old
+    }
+    return [
+        (place, _moved(_device(_element(subject, place)), new))
+        for place in sorted(places, key=lambda place: (place not in own, place))
+    ]
+
+
+def _element(subject: Subject, place: Place) -> Element | None:
+    return subject.boot.store.object(place[0]).element(place[1])
+
+
+def _device(element: Element | None) -> Device | None:
+    device = element.sound_value if element else None
+    return device if isinstance(device, Device) else None
+
+
+def _moved(device: Device | None, partition: Partition) -> Device:
+    """The same device in another partition; what is not set, or means nothing, becomes that partition."""
+    if device and isinstance(device.target, RamDisk):
+        return encode(RamDisk(partition, device.target.path), device.options)
+    return encode(partition)
+
+
+def _facts(elements: list[ElementDifference]) -> tuple[Evidence, ...]:
+    """One of them by itself, as other checks of the boot store tell theirs, and the others."""
+    return BootElement(*elements[0]), FurtherElements(tuple(elements[1:]))
+
+
+def _difference(subject: Subject, place: Place, new: Device | None) -> ElementDifference:
+    """The element on both sides, in bcdedit's words."""
+    entry, element = subject.boot.store.object(place[0]), _element(subject, place)
+    found = text_of(element) if element else "(absent)"
+    name = name_of(entry.type, place[1])
+    return ElementDifference(str(entry.guid), entry.alias or None, name, found, str(new) if new else NOT_KNOWN)

@@ -47,6 +47,7 @@ def boot_driver(subject: Subject) -> Iterator[Finding]:
                 f"{fact.what}: {fact.said}",
                 facts=(Setting(hive.path, key, START, hive.data(key, START), wanted),),
                 changes=(set_value(hive, key, START, wanted),),
+                about=(fact.reason,),
             )
 
 

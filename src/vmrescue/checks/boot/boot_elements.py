@@ -10,6 +10,8 @@ from vmrescue.checks.facts import BootElement
 from vmrescue.windows.hive_changes import hive_changes
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from vmrescue.bcd import BcdObject, Element
     from vmrescue.plan import Change
     from vmrescue.windows.boot_store import BootStore
@@ -31,6 +33,11 @@ def text_of(element: Element) -> str:
 def element_fact(entry: BcdObject, element: Element) -> BootElement:
     """An element that is not wanted."""
     return BootElement(str(entry.guid), entry.alias or None, element.name, text_of(element), None)
+
+
+def os_device_of(guid: UUID) -> str:
+    """The volume of Windows that an entry names, as what findings are about."""
+    return f"osdevice of {guid}"
 
 
 def delete_element(boot: BootStore, element: Element) -> tuple[Change, ...]:

@@ -53,6 +53,7 @@ def boot_entry(subject: Subject) -> Iterator[Finding]:
                 f"{fact.what}: {fact.said}",
                 facts=(PartFact(fact.what, fact.said),),
                 changes=hive_changes(boot.hive, _manager(subject, _only_loader(subject))),
+                about=(fact.reason,),
             )
         lost = fact.about
         owner = _owner(subject, lost) if isinstance(lost, LostObject) else None
@@ -64,6 +65,7 @@ def boot_entry(subject: Subject) -> Iterator[Finding]:
             severity="critical" if fact.state is State.STOP else "warning",
             facts=(element_fact(owner, element),) if element else (),
             changes=hive_changes(boot.hive, _operations(owner, lost, _only_loader(subject))),
+            about=(fact.reason,),
         )
 
 

@@ -80,6 +80,7 @@ def boot_file(subject: Subject) -> Iterator[Finding]:
             severity="critical" if driver or fact.state is State.STOP else "warning",
             facts=(FileFact(f"\\{path}", len(content), None),),
             changes=(PutFile(FileRef(bad.volume.disk_index, bad.volume.partition.number, bad.path), before, content),),
+            about=(fact.reason,),
         )
 
 

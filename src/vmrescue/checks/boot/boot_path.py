@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmrescue.checks.boot.restoring import restoring
 from vmrescue.checks.check import check
 from vmrescue.checks.facts import StopFact
+from vmrescue.checks.intents import PutIn, TakeOut
 from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 
@@ -24,14 +26,24 @@ if TYPE_CHECKING:
     meaning="The boot path was followed as firmware, boot manager, loader and kernel would take it, and ends there.",
     fires="a stage of the boot path comes upon a thing that ends it: a file, an entry, a driver or a hive that is "
     "missing or bad",
-    repair="none of its own: other checks mend what they can of it",
+    repair="none of its own: other checks mend what they can of it; for a file that is gone, the command that puts one "
+    "in",
     source="Microsoft's support articles on Azure VMs that do not start, each named where it applies",
     step=RunbookStep.REPAIR_VM,
     needs=(Part.VOLUMES,),
     applicability="advice",
+    advises=(TakeOut, PutIn),
 )
 def boot_path(subject: Subject) -> Iterator[Finding]:
     stop = subject.rehearsal.stop
     if stop is not None and not subject.installation.is_nothing:
         fact = StopFact(stop.stage, stop.code or "none that is known", stop.screen, stop.reason, stop.source)
-        yield boot_path.finding(str(stop), facts=(fact,))
+        ends = (each.about for each in subject.rehearsal.stage(stop.stage).facts if each.reason == stop.reason)
+        said, intents = restoring(next(ends, None))
+        yield boot_path.finding(
+            str(stop),
+            facts=(fact,),
+            meaning=f"{boot_path.meaning} {said}" if said else None,
+            intents=intents,
+            about=(stop.reason,),
+        )

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from vmrescue.bcd.new_store import STORE_MINOR, NewLoader, new_store
+from vmrescue.checks.boot.missing_part import THE_STORE
 from vmrescue.checks.check import check
 from vmrescue.checks.facts import FileFact
 from vmrescue.checks.steps import RunbookStep
@@ -81,6 +82,7 @@ def boot_store(subject: Subject) -> Iterator[Finding]:
         f"{said}; {windows} is the one Windows there is, and its loader is whole",
         facts=(FileFact(f"\\{path}", boot.files.size_of(path), None),),
         changes=(PutFile(place, before, content),),
+        about=[THE_STORE, *(fact.reason for fact in subject.rehearsal.facts() if fact.ending is endings.NO_STORE)],
     )
 
 

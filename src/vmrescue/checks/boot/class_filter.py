@@ -55,6 +55,7 @@ def class_filter(subject: Subject) -> Iterator[Finding]:
             meaning=f"{class_filter.meaning} {OWN_IS_LOST}" if own else None,
             facts=(Setting(hive.path, key, value, found, wanted),),
             changes=hive_changes(hive, [operation]) if not own else (),
+            about=[fact.reason for fact in facts],
         )
 
 

@@ -65,6 +65,7 @@ def lost_driver(subject: Subject) -> Iterator[Finding]:
             meaning=f"{lost_driver.meaning} {OWN}" if own else None,
             facts=tuple(Setting(windows.system.path, key, START, RegistryData.dword(BOOT), off) for key in keys),
             changes=hive_changes(windows.system, [SetValue(key, START, off.type, off.raw) for key in keys]),
+            about=(fact.reason,),
         )
 
 

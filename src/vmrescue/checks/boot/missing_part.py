@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmrescue.checks.boot.boot_elements import os_device_of
+from vmrescue.checks.boot.restoring import restoring_hive
 from vmrescue.checks.check import check
 from vmrescue.checks.facts import PartFact
+from vmrescue.checks.intents import PutIn, TakeOut
 from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 from vmrescue.windows.boot_store import why_no_store
@@ -19,10 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from vmrescue.checks.finding import Finding, Severity
+    from vmrescue.checks.intents import Intent
     from vmrescue.checks.subject import Subject
     from vmrescue.windows import Installation, OperatingSystem
 
 SECRETS = ("SAM", "SECURITY", "DEFAULT")
+THE_STORE = "the boot store"  # what a finding is about
 
 
 @check(
@@ -39,6 +44,7 @@ SECRETS = ("SAM", "SECURITY", "DEFAULT")
     step=RunbookStep.REPAIR_VM,
     needs=(Part.VOLUMES,),
     applicability="advice",
+    advises=(TakeOut, PutIn),
 )
 def missing_part(subject: Subject) -> Iterator[Finding]:
     found = subject.installation
@@ -48,20 +54,32 @@ def missing_part(subject: Subject) -> Iterator[Finding]:
 
 
 def _finding(
-    part: str, why: str, meaning: str | None = None, severity: Severity | None = None, tell: Sequence[str] = ()
+    part: str,
+    why: str,
+    meaning: str | None = None,
+    severity: Severity | None = None,
+    tell: Sequence[str] = (),
+    about: Sequence[str] = (),
+    intents: Sequence[Intent] = (),
 ) -> Finding:
     return missing_part.finding(
-        f"{part}: {why}", facts=(PartFact(part, why),), meaning=meaning, severity=severity, tell=tell
+        f"{part}: {why}",
+        facts=(PartFact(part, why),),
+        meaning=meaning,
+        severity=severity,
+        tell=tell,
+        about=about,
+        intents=intents,
     )
 
 
 def _stores(found: Installation) -> Iterator[Finding]:
     disk = found.disks[0]
     if not found.stores and disk.table.style != "none":
-        yield _finding("the boot store", why_no_store(disk, found.unreadable), _REBUILD)
+        yield _finding("the boot store", why_no_store(disk, found.unreadable), _REBUILD, about=[THE_STORE])
     for store in found.stores:
         if store.fault and store.may_boot:
-            yield _finding(f"the boot store {store}", store.fault, _REBUILD)
+            yield _finding(f"the boot store {store}", store.fault, _REBUILD, about=[THE_STORE])
         elif store.fault:
             yield _finding(f"the store {store}, which does not boot", store.fault, _NOT_USED, "advice")
 
@@ -70,7 +88,8 @@ def _windows(found: Installation) -> Iterator[Finding]:
     if found.os is not None:
         for name in HIVES:
             if why := _fault(found.os, name):
-                yield _finding(f"the hive {name} of {found.os}", why, _RESTORE)
+                said, intents = restoring_hive(found.os, name)
+                yield _finding(f"the hive {name} of {found.os}", why, f"{_RESTORE} {said}", intents=intents)
     elif not found.locked:
         yield _finding("Windows", found.why_no_windows or "")
     yield from _default_loader(found)
@@ -99,6 +118,7 @@ def _default_loader(found: Installation) -> Iterator[Finding]:
             _LEADS_NOWHERE,
             "warning",
             ["data_disks"],
+            about=[os_device_of(default.entry.guid)],
         )
 
 

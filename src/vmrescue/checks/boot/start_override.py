@@ -48,4 +48,5 @@ def start_override(subject: Subject) -> Iterator[Finding]:
             severity="critical" if fact.state is State.STOP else "advice",  # whether it counts, the disk does not tell
             facts=tuple(Setting(hive.path, key, name, hive.data(key, name), None) for name in service.overridden),
             changes=changes,
+            about=(fact.reason,),
         )

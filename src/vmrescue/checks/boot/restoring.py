@@ -1,0 +1,40 @@
+"""What a person does about a file or a hive that the disk has no spare of: put one in, from a backup or RegBack."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmrescue.checks.intents import PutIn, TakeOut
+from vmrescue.rehearsal.about import BadFile, BadHive, BadService
+from vmrescue.windows.spare_hive import spare_hive
+
+if TYPE_CHECKING:
+    from vmrescue.checks.intents import Intent
+    from vmrescue.windows import OperatingSystem
+
+SAME_BUILD = "FILE is the same file of a Windows of the same build."
+FROM_BACKUP = "FILE is the hive from a backup of this VM."
+REG_BACK = "Windows kept an older copy in RegBack, which is whole: it has nothing of what was set up since."
+
+
+def restoring(about: object) -> tuple[str, tuple[Intent, ...]]:
+    """What is said of it, and what is to be run; nothing where the thing is no file."""
+    match about:
+        case BadHive(windows, name):
+            return restoring_hive(windows, name)
+        case BadService(file=BadFile() as bad) | (BadFile() as bad):
+            volume = bad.volume
+            place = volume.disk_index, volume.partition.number, volume.letter
+            return SAME_BUILD, (PutIn(*place, bad.path),)
+    return "", ()
+
+
+def restoring_hive(windows: OperatingSystem, name: str) -> tuple[str, tuple[Intent, ...]]:
+    """The same of a hive of a Windows."""
+    volume = windows.volume
+    place = volume.disk_index, volume.partition.number, volume.letter
+    path = f"{windows.config}\\{name}"
+    spare = spare_hive(windows, name)
+    if spare is None:
+        return FROM_BACKUP, (PutIn(*place, path),)
+    return REG_BACK, (TakeOut(*place, spare, name), PutIn(*place, path, name))
