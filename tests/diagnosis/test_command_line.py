@@ -102,6 +102,7 @@ def test_each_intent_has_a_command_that_takes_its_words(gen2_broken: Path) -> No
         TakeOut(0, 3, "C:", r"a\b", "b"),
         PutIn(0, 3, "C:", r"a\b", "b"),
         PutIn(0, 3, None, "a"),
+        PutIn(0, 3, None, "a", own=True),
     )
     image = str(gen2_broken)
     assert commands(diagnosis, replace(finding, intents=intents)) == (
@@ -113,6 +114,7 @@ def test_each_intent_has_a_command_that_takes_its_words(gen2_broken: Path) -> No
         ("vmrescue", "get", image, r"C:\a\b", "b"),
         ("vmrescue", "put", image, "b", r"C:\a\b"),
         ("vmrescue", "put", f"{image}:3", "FILE", r"\a"),
+        ("vmrescue", "put", f"{image}:3", "BACKUP", r"\a"),
     )
     assert commands(diagnosis, replace(finding, intents=intents, refused="asleep")) == ()
     other = replace(diagnosis, data_disks=("data.vhd",), parents="/parents")

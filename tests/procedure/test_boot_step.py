@@ -89,7 +89,7 @@ def test_a_copy_in_regback_is_named_where_it_is_whole(gen2_healthy: Path, tmp_pa
     output_of("get", gen2_healthy, rf"{CONFIG}\SYSTEM", tmp_path / "SYSTEM")
     put(gen2_healthy, 3, r"\Windows\System32\config\SYSTEM", bytes(65536))
     said = " ".join(output_of("diagnose", gen2_healthy, status=1).split())
-    assert rf"vmrescue put {gen2_healthy} FILE '{CONFIG}\SYSTEM'" in said
+    assert rf"vmrescue put {gen2_healthy} BACKUP '{CONFIG}\SYSTEM'" in said
     keep_in_regback(gen2_healthy, tmp_path / "SYSTEM")
     finding = next(each for each in vmrescue.diagnose(gen2_healthy).findings if each.check == "missing-part")
     assert [type(each).__name__ for each in finding.intents] == ["TakeOut", "PutIn"]

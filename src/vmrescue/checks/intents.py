@@ -74,6 +74,7 @@ class PutIn:
     Args:
         drive, path: as for `TakeOut`.
         source: the file outside; None where the person has to get it.
+        own: whether that has to be the VM's own, from a backup, and not another machine's.
     """
 
     disk: int
@@ -81,6 +82,7 @@ class PutIn:
     drive: str | None
     path: str
     source: str | None = None
+    own: bool = False
 
 
 Intent = CleanUp | Expand | Defragment | Copy | TakeOut | PutIn

@@ -73,7 +73,10 @@ COMMANDS = {
     TakeOut: "vmrescue get",
     PutIn: "vmrescue put",
 }
-A_FILE = "FILE"  # stands for a file that the person has to get
+WANTED = {  # what stands for a file that the person has to get
+    "FILE": "the same file from a Windows of the same build",
+    "BACKUP": "the same file from a backup of this VM",
+}
 
 
 class Diagnosed(Protocol):
@@ -216,8 +219,9 @@ def _spelled(diagnosis: Diagnosed, intent: Intent) -> Command:
             return words
         case TakeOut(path=path, target=target):
             return (*words[:-1], _volume(image, intent), _path(intent.drive, path), target)
-        case PutIn(path=path, source=source):
-            return (*words[:-1], _volume(image, intent), source or A_FILE, _path(intent.drive, path))
+        case PutIn(path=path, source=source, own=own):
+            file = source or ("BACKUP" if own else "FILE")
+            return (*words[:-1], _volume(image, intent), file, _path(intent.drive, path))
 
 
 def _volume(image: str, intent: TakeOut | PutIn) -> str:

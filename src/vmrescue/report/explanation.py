@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from vmrescue.checks.check import FAMILIES, Check
 from vmrescue.checks.rules import CHECKS
+from vmrescue.checks.screens import SCREENS
 from vmrescue.checks.steps import PROCEDURE, RunbookStep
 from vmrescue.checks.stop_codes import STOP_CODES, StopCode
 from vmrescue.diagnosis.command_line import COMMANDS, only
@@ -67,6 +68,9 @@ def list_text() -> str:
     lines.append("Stop codes:")
     for code in STOP_CODES.values():
         lines += _wrapped(str(code), code.meaning, width + 2, "  ")
+    lines += ["", "Messages without a code:"]
+    for screen in SCREENS:
+        lines += [f"  {screen}", *fold(screen.meaning, " " * 4, " " * 4)]
     return "\n".join([*lines, "", "vmrescue explain CHECK or CODE, or words from the screen, says more."])
 
 
@@ -101,7 +105,8 @@ def to_dict() -> dict[str, Any]:
         }
         for code in STOP_CODES.values()
     ]
-    return {"schema": SCHEMA, "checks": checks, "codes": codes}
+    messages = [vars(screen) | {"checks": list(screen.checks)} for screen in SCREENS]
+    return {"schema": SCHEMA, "checks": checks, "codes": codes, "messages": messages}
 
 
 def table() -> list[str]:
@@ -143,6 +148,16 @@ def page() -> str:
     lines += [
         f"| {_named(code)} | {code.where} | {code.meaning} | {_names(code.checks)} | {code.source} |"
         for code in STOP_CODES.values()
+    ]
+    lines += [
+        "",
+        "## Messages without a code",
+        "",
+        "| message | shown by | what it means | checks | source |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| {each.words} | {each.where} | {each.meaning} | {_names(each.checks)} | {each.source} |" for each in SCREENS
     ]
     return "\n".join(lines) + "\n"
 

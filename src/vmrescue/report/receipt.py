@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.diagnosis.command_line import A_FILE, next_commands
+from vmrescue.diagnosis.command_line import WANTED, next_commands
 from vmrescue.printable import printable
 from vmrescue.report.fold import fold_command
 from vmrescue.report.text import finding_line, not_checked_lines
@@ -89,8 +89,8 @@ def left_lines(diagnosis: Diagnosis, finding: Finding) -> list[str]:
     following = [
         line for words in next_commands(diagnosis, finding) for line in fold_command(words, "      next: ", " " * 10)
     ]
-    if any(A_FILE in words for words in next_commands(diagnosis, finding)):
-        following.append(f"      {A_FILE}: the same file from a Windows of the same build, or from a backup of this VM")
+    words = {word for command in next_commands(diagnosis, finding) for word in command}
+    following += [f"      {name}: {what}" for name, what in WANTED.items() if name in words]
     return [f"  {finding_line(finding)}", *map(printable, following or [f"      next: {nothing}"])]
 
 

@@ -402,10 +402,21 @@ class Code(TypedDict):
     """A stop code."""
 
     code: str
+    name: str | None
     where: str
     meaning: str
     checks: list[str]
     stages: list[str]
+    source: str
+
+
+class Message(TypedDict):
+    """What a screen says that shows no code."""
+
+    words: str
+    where: str
+    meaning: str
+    checks: list[str]
     source: str
 
 
@@ -415,6 +426,7 @@ class Explanation(TypedDict):
     schema: Literal["vmrescue.checks/1"]
     checks: list[Check]
     codes: list[Code]
+    messages: list[Message]
 
 
 class Category(TypedDict):

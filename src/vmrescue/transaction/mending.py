@@ -32,6 +32,7 @@ def mended(transaction: Transaction, only: Collection[str] | None = None, skip: 
         RefusedError: all that there is to change is refused, or what came to light cannot be mended.
         RepairFailedError: as `Transaction.apply`.
     """
+    chosen(only, skip)
     diagnosis = transaction.diagnosis(only, skip)
     must_be_editable(diagnosis, only, skip)
     plan = first_of(plan_of(diagnosis, only, skip), Plan(transaction.identity, ()))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from vmrescue.windows import OperatingSystem
 
 SAME_BUILD = "FILE is the same file of a Windows of the same build."
-FROM_BACKUP = "FILE is the hive from a backup of this VM."
+FROM_BACKUP = "BACKUP is the hive from a backup of this VM."
 REG_BACK = "Windows kept an older copy in RegBack, which is whole: it has nothing of what was set up since."
 
 
@@ -36,5 +36,5 @@ def restoring_hive(windows: OperatingSystem, name: str) -> tuple[str, tuple[Inte
     path = f"{windows.config}\\{name}"
     spare = spare_hive(windows, name)
     if spare is None:
-        return FROM_BACKUP, (PutIn(*place, path),)
+        return FROM_BACKUP, (PutIn(*place, path, own=True),)
     return REG_BACK, (TakeOut(*place, spare, name), PutIn(*place, path, name))
