@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import chdir
 from typing import TYPE_CHECKING
 
 import pytest
@@ -56,5 +57,7 @@ def test_children_are_known_by_the_parent_that_they_name(kind: str, tmp_path: Pa
             new.finish()
     assert lying_over(parent) == [str(child)]
     assert lying_over(child) == []
+    with chdir(tmp_path):
+        assert lying_over(parent.name) == [str(child.resolve())]
     (tmp_path / "elsewhere").mkdir()
     assert lying_over(parent.rename(tmp_path / "elsewhere" / parent.name)) == []

@@ -35,8 +35,8 @@ def risk_of_children(image: Location) -> tuple[Risk, ...]:
     children = lying_over(image)
     if not children:
         return ()
-    many = f" and {len(children) - 1} more" if len(children) > 1 else ""
-    return (Risk(HAS_CHILDREN, f"{children[0]}{many} lies over it, and would read wrong once this is written to"),)
+    many = f" and {len(children) - 1} more lie" if len(children) > 1 else " lies"
+    return (Risk(HAS_CHILDREN, f"{children[0]}{many} over it, and would read wrong once this is written to"),)
 
 
 def lying_over(image: Location) -> list[str]:
@@ -49,7 +49,7 @@ def lying_over(image: Location) -> list[str]:
         return []
     real = path.resolve()
     names, found = {path.name.lower(), real.name.lower()}, []
-    for other in sorted({each for folder in {path.parent, real.parent} for each in _images_in(folder)}):
+    for other in sorted({each for folder in {path.parent.resolve(), real.parent} for each in _images_in(folder)}):
         with suppress(VmRescueError, OSError, UnicodeError):
             told = other.stat()
             parents = _parents_of(other, told.st_ino, told.st_size, told.st_mtime_ns)
