@@ -230,7 +230,7 @@ def test_an_image_that_may_not_be_written_is_refused(images: Path) -> None:
     finally:
         os.seteuid(user)
     assert (result.status, result.exit_status) == ("refused", 4)
-    assert "may not be written" in str(result.error)
+    assert "is not written to: its mode, 0444, lets nobody write" in str(result.error)
 
 
 def test_what_is_about_one_image_is_refused_for_many(images: Path) -> None:
