@@ -173,7 +173,7 @@ def test_the_document_of_what_is_rarely_found(gen2_broken: Path) -> None:
     policy = Policy(max_pieces=0, min_free=20 << 30, ram=16 << 30)
     found = {each["check"]: each for each in vmrescue.diagnose(gen2_broken, policy).to_dict()["findings"]}
     assert set(found["fragmentation"]["evidence"]) == FRAGMENTATION
-    more = {"bytes_by_growing", "bytes_of_larger_disk"}
+    more = {"bytes_by_growing", "bytes_of_larger_disk", "bytes_of_largest"}
     assert set(found["free-space"]["evidence"]) == set(EVIDENCE["free-space"][0]) | more
     assert "growing" in (
         vmrescue.diagnose(gen2_broken, Policy(min_free=5000 << 30), only=["free-space"]).findings[0].evidence
