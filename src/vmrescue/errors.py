@@ -105,7 +105,7 @@ class FormatError(VmRescueError):
 
     def within(self, whole: str) -> FormatError:
         """The same error, with the name of what the structure is in, as in ``hive \\Boot\\BCD: cell``."""
-        return self if self.structure.startswith(whole) else self._anew(f"{whole}: {self.structure}")
+        return self._anew(self.structure if self.structure.startswith(whole) else f"{whole}: {self.structure}")
 
     def of(self, path: object) -> FormatError:
         """The same error, with the path of the file that the structure is in."""
@@ -113,9 +113,10 @@ class FormatError(VmRescueError):
 
     def in_a_file(self) -> FormatError:
         """The same error of an image's file: where bytes are wanted behind its end, that it seems to be cut short."""
-        return self._anew(self.structure, CUT_SHORT) if self.beyond and not self.advice else self
+        return self._anew(self.structure, CUT_SHORT if self.beyond and not self.advice else "")
 
     def _anew(self, structure: str, advice: str = "") -> FormatError:
+        """A new error, which may be raised from this one; one that is its own cause is a circle."""
         return type(self)(
             structure, self.position, self.expected, self.found, beyond=self.beyond, advice=advice or self.advice
         )

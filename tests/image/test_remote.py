@@ -147,7 +147,7 @@ def test_a_server_that_sends_more_than_was_asked_for_is_not_listened_to(server: 
     random_file(tmp_path / "disk.raw", MIB)
     file = open_web(server.url + "disk.raw")
     server.endless = True
-    with pytest.raises(ReadError, match=f"sends more than {BLOCK} bytes"):
+    with pytest.raises(ReadError, match=f"sends more than {BLOCK} bytes|Bad status line"):
         file.read_at(MIB // 2, 512)
     assert server.sent < 64 * MIB  # what the network's buffers hold, and no end
     server.endless = False

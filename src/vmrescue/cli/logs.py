@@ -86,7 +86,7 @@ def tell_file(ctx: click.Context, path: str) -> None:
         RefusedError: there is such a file, and it is no log.
         WriteError: the operating system would not take it.
     """
-    must_be_ours(Path(path), [CENTURY], "log")
+    must_be_ours(Path(path).resolve(), [CENTURY], "log")  # which follows links
     try:
         handler = _File(path)
     except OSError as error:

@@ -54,6 +54,7 @@ class Display:
                 self._since = time.monotonic()
             self._now = progress
             if progress is None:
+                self._forget_timer()
                 self.wipe()
             elif self._bars:
                 self._draw(self._bars, progress)
@@ -64,15 +65,17 @@ class Display:
                 self._timer.start()
 
     def wipe(self) -> None:
-        """Makes room for what is to be said; the line comes back with the next news."""
+        """Makes room for what is to be said; the line comes back with the next news, however much there is to say."""
         with self._lock:
-            if self._timer:
-                self._timer.cancel()
-                self._timer = None
             self._wipe_plain()
             if self._bars:
                 self._bars.stop()
                 self._bars = self._shown = None
+
+    def _forget_timer(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
 
     def _wait(self) -> float:
         return max(LATER, self._began + FIRST - time.monotonic())
