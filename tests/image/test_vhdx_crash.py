@@ -170,22 +170,28 @@ def test_a_write_that_fails_once_is_rolled_back_and_keeps_no_undo_from_its_end(
     print(f"{make.__name__}, {edit.__name__}: {commits} calls of the commit failed in turn, {number} of the undo")
 
 
+def recorded_commit(
+    path: Path, before: Path, make: Callable[[Path], Path], edit: Callable[[VirtualDisk], None]
+) -> tuple[Recording, bytes, bytes]:
+    """A commit to what was made, of which a copy is kept; the content of the disk before and after, as QEMU reads it."""
+    shutil.copyfile(path, before)
+    with recorded(path.parent) as recording:
+        commit(path, edit)
+    if make is with_log:
+        qemu_replays(before)
+    return recording, qemu_content(before, "vhdx"), qemu_content(path, "vhdx")
+
+
 @pytest.mark.parametrize(("make", "edit"), JUDGED)
 def test_qemu_finds_the_file_of_a_commit_that_crashed_sound_and_old_or_new(
     make: Callable[[Path], Path], edit: Callable[[VirtualDisk], None], quick_folder: Path
 ) -> None:
     """Without the journal, which QEMU does not know. It replays the log itself. Bytes that are written in place, into
     blocks that the file has, are protected by the journal alone: each of them is old or new."""
-    live, crashed = quick_folder / "live", quick_folder / "crashed"
+    live, crashed, before = (quick_folder / name for name in ("live", "crashed", "before"))
     live.mkdir()
     path = make(live)
-    before = quick_folder / "before"
-    shutil.copyfile(path, before)
-    with recorded(live) as recording:
-        commit(path, edit)
-    if make is with_log:
-        qemu_replays(before)
-    old, new = qemu_content(before, "vhdx"), qemu_content(path, "vhdx")
+    recording, old, new = recorded_commit(path, before, make, edit)
     judged: dict[bytes, str] = {}
 
     def judge() -> str:
@@ -236,13 +242,7 @@ def test_qemu_finds_the_file_of_a_rollback_that_crashed_too_sound_and_old_or_new
 ) -> None:
     live, first, second, before = (quick_folder / name for name in ("live", "first", "second", "before"))
     live.mkdir()
-    path, edit = make(live), behind if make is with_log else new_blocks
-    shutil.copyfile(path, before)
-    with recorded(live) as recording:
-        commit(path, edit)
-    if make is with_log:
-        qemu_replays(before)
-    old, new = qemu_content(before, "vhdx"), qemu_content(path, "vhdx")
+    recording, old, new = recorded_commit(make(live), before, make, behind if make is with_log else new_blocks)
     judged: dict[bytes, str] = {}
     syncs = [at for at, action in enumerate(recording.actions) if action.kind == "sync"]
     for after in range(len(recording.actions)) if ALL else syncs[3:5]:
