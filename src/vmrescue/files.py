@@ -74,7 +74,7 @@ def must_be_ours(path: Path, beginnings: Iterable[bytes], what: str) -> None:
         beginnings: with one of these it begins, after white space.
         what: that is, in words.
     """
-    if kind_of(path) != stat.S_IFREG or Path(path).is_symlink():  # a link is refused or replaced
+    if kind_of(path) != stat.S_IFREG or path.is_symlink():  # a link is refused or replaced
         return
     try:
         with open(path, "rb", opener=open_untouched) as stream:

@@ -20,7 +20,6 @@ from vmrescue.cli.terminal import say
 from vmrescue.errors import RefusedError, UsageError
 from vmrescue.interrupts import BY_SIGNAL
 from vmrescue.printable import printable
-from vmrescue.progress import on_progress
 from vmrescue.progress import work as under_way
 from vmrescue.units import counted
 
@@ -128,7 +127,6 @@ class _Run:
         changes = 0
         with (
             under_way("trying in memory", len(todo), "image") as now,
-            on_progress(None),  # of each image nothing: how many are done says enough
             noticed_interrupts() as interrupted,
         ):
             for result in self._results(work, todo):
@@ -157,7 +155,6 @@ class _Run:
             if kept:
                 opened.callback(kept.close)
             now = opened.enter_context(under_way("repairing", len(settled) + len(todo), "image"))
-            opened.enter_context(on_progress(None))
             stopped = opened.enter_context(stopping_where_it_can("what is under way is finished first"))
             known = {result.image for result in settled}
             for result in chain(settled, self._results(work, todo, lambda: bool(stopped()))):

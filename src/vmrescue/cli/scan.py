@@ -17,7 +17,7 @@ from vmrescue.cli.output import put
 from vmrescue.cli.progress import wipe
 from vmrescue.cli.terminal import say
 from vmrescue.interrupts import exit_status
-from vmrescue.progress import on_progress, work
+from vmrescue.progress import work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,7 +87,6 @@ def command(
         visible = not quiet and sys.stderr.isatty()
         total = sum(1 for _ in images(paths, recursive, prefix)) if visible and STANDARD_INPUT not in paths else None
         advance = opened.enter_context(work("scanning", total, "image")).advance
-        opened.enter_context(on_progress(None))  # of each image nothing: how many are done says enough
         executor = opened.enter_context(an_executor(fleet, timeout))
         wanted = not_in(done, images(paths, recursive, prefix), advance)
         results = scan(wanted, executor, make_policy(**policy), only=only or None, skip=skip, sha256=hashed)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 TORN, HOT, DONE, UNDONE, FINAL = "tmp", "hot", "done", "undone", "final"
-SUFFIX = ".vmrescue"  # of the folder beside an image
+SUFFIX = ".vmrescue"  # of the folder of an image's journals
 LONGEST_NAME = 180  # characters; file systems allow 255
 _NAME = re.compile(r"(\d{4,})\.(tmp|hot|done|undone|final)")
 
@@ -48,7 +48,7 @@ def _state_folder(name: str) -> Path:
     if len(name) > LONGEST_NAME:
         name = f"{name[:LONGEST_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
     state = os.environ.get("XDG_STATE_HOME") or Path(os.environ.get("HOME") or "/") / ".local" / "state"
-    return Path(state) / "vmrescue" / f"{name}.vmrescue"
+    return Path(state) / "vmrescue" / f"{name}{SUFFIX}"
 
 
 def journal_files(folder: Path, owner: Callable[[], int], image: object) -> list[Path]:

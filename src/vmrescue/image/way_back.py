@@ -10,7 +10,7 @@ from vmrescue.image.containers.unpacked import disk_below
 from vmrescue.image.overlay import Overlay
 from vmrescue.image.signs import joined
 from vmrescue.log import logger
-from vmrescue.signatures import VHDX
+from vmrescue.signatures import VHDX, has_signature
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ def steps_back(image: HeldStore, journal: Journal) -> Sequence[Step]:
     One step, unless the image is a VHDX: its log then keeps it sound for other programs. Where that cannot be done, as
     with a journal that lacks what the log's way would overwrite, it is one step too: the journal is enough.
     """
-    if disk_below(image) is not None or image.size < len(VHDX) or image.read_at(0, len(VHDX)) != VHDX:
+    if disk_below(image) is not None or not has_signature(image, 0, VHDX):
         return ONE_STEP
     from vmrescue.image.containers.vhdx.back import steps_back as back  # here, because other images do not need it
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from vmrescue.errors import ReadError
 from vmrescue.files import open_untouched
+from vmrescue.image.journal_place import beside
 from vmrescue.signatures import HIVE
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def read_hive_file(target: Location) -> tuple[bytes, list[bytes]]:
     logs = (path.with_name(path.name + suffix) for suffix in LOG_SUFFIXES)
     try:
         # Only an edit leaves such a folder; without one there is no journal to look for, and no room to load for it.
-        data = _as_journal_says(target) if Path(f"{path}.vmrescue").is_dir() else _read(path, read_hive)
+        data = _as_journal_says(target) if beside(path).is_dir() else _read(path, read_hive)
         return data, [_read(log, read_log) for log in logs if log.is_file()]
     except OSError as error:
         raise ReadError(f"cannot read {target}: {error.strerror}") from error

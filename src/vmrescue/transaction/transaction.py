@@ -29,6 +29,7 @@ from vmrescue.errors import (
     must_be_several,
 )
 from vmrescue.image.journal import journal_folder
+from vmrescue.image.journal_place import SUFFIX
 from vmrescue.image.notices import tell
 from vmrescue.image.reference import Reference
 from vmrescue.interrupts import checkpoint, held
@@ -390,5 +391,5 @@ def _without_files_of(volume: Volume, plan: Plan) -> str:
 
 def _beside(image: str | os.PathLike[str]) -> Path:
     """The folder of the image's journals, named as the image was named where that is the same place."""
-    folder, near = journal_folder(image), Path(f"{image}.vmrescue")
+    folder, near = journal_folder(image), Path(f"{image}{SUFFIX}")
     return near if near.resolve() == folder else folder

@@ -14,7 +14,7 @@ from zlib import crc32
 from construct import Bytes, Int32ul, Int64ul, Struct
 
 from vmrescue.errors import FormatError, bytes_text
-from vmrescue.signatures import GPT
+from vmrescue.signatures import GPT, has_signature
 from vmrescue.volume.partition import Partition
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def find_gpt(
         sector_sizes: possible sizes in bytes, likeliest first.
         protected_lba: the last sector that the protective MBR covers; the backup is there if the disk has grown.
     """
-    sector_sizes = sorted(sector_sizes, key=lambda size: not _has_signature(device, size))
+    sector_sizes = sorted(sector_sizes, key=lambda size: not has_signature(device, size, GPT))
     failures: list[FormatError] = []
     for sector_size in sector_sizes:
         try:
@@ -178,10 +178,6 @@ def _outside(copy: GptCopy) -> list[str]:
         for partition in copy.partitions
         if partition.size > 0 and not first <= partition.start < partition.end <= end
     ]
-
-
-def _has_signature(device: BlockDevice, position: int) -> bool:
-    return device.size >= position + len(GPT) and device.read_at(position, len(GPT)) == GPT
 
 
 def _backup_places(device: BlockDevice, sector_size: int, protected_lba: int | None) -> list[int]:

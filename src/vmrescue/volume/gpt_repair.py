@@ -71,7 +71,7 @@ def state_of(device: BlockDevice, table: PartitionTable) -> GptState | None:
             return None
         return GptState(found, tuple(faults), tuple(faults.values()), False, _is_hybrid(record))
     differs = False
-    if (primary.alternate_lba + 1) * table.sector_size > device.size:
+    if _backup_is_beyond(device, primary):
         faults[Part.BACKUP] = f"it was at sector {primary.alternate_lba}, beyond the disk's end"
     else:
         backup, fault = _copy(device, primary.alternate_lba, table.sector_size)

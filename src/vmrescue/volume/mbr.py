@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from construct import Array, Bytes, Const, ConstError, Int8ul, Int16ul, Int32ul, Struct
 
 from vmrescue.errors import FormatError
+from vmrescue.signatures import BOOT_SIGNATURE
 from vmrescue.volume.partition import Partition
 from vmrescue.volume.partition_types import EXTENDED_TYPES
 
@@ -24,8 +25,6 @@ ACTIVE = 0x80
 HEADS, SECTORS = 255, 63  # the geometry that BIOSes and Windows assume for large disks
 CYLINDERS = 1024  # a cylinder number has ten bits
 MAX_LOGICAL = 255  # far more than any system makes; ends a hostile chain
-
-BOOT_SIGNATURE = b"\x55\xaa"
 
 ENTRY = Struct(
     "boot_flag" / Int8ul,  # ACTIVE, or 0

@@ -21,7 +21,7 @@ from vmrescue.image.containers.raw import open_raw
 from vmrescue.image.containers.raw_pieces import ends_as_vhd, first_piece_of_vhd, later_pieces
 from vmrescue.image.containers.unpacked import disk_below, open_unpacked
 from vmrescue.image.transports.file import SECTOR, FileDevice
-from vmrescue.signatures import LUKS, VHD, VHDX
+from vmrescue.signatures import LUKS, VHD, VHDX, has_signature
 
 if TYPE_CHECKING:
     import os
@@ -46,11 +46,6 @@ _UNREADABLE = (
     (0, b"\x28\xb5\x2f\xfd", "zstd-compressed", _UNPACK),
     (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive", _UNPACK),
 )
-
-
-def has_signature(store: BlockDevice, position: int, signature: bytes) -> bool:
-    """Whether a file has these bytes at `position`."""
-    return position + len(signature) <= store.size and store.read_at(position, len(signature)) == signature
 
 
 def _is_vhd(store: BlockDevice) -> bool:

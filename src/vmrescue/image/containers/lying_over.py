@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import VmRescueError
+from vmrescue.image.containers.foreign.qcow2 import SIGNATURES as QCOW2
 from vmrescue.image.containers.foreign.qcow2 import parent_named
 from vmrescue.image.containers.parents import plain_names
 from vmrescue.image.reference import Reference
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".vhd", ".avhd", ".vhdx", ".avhdx", ".qcow2", ".qcow", ".img")
 MOST = 500  # files of a folder that are looked at
-QCOW2 = b"QFI\xfb"
 
 
 def risk_of_children(image: Location) -> tuple[Risk, ...]:
@@ -84,5 +84,5 @@ def _parents_named(path: Path) -> Iterator[str]:
             from vmrescue.image.containers.vhdx.regions import read_regions
 
             yield from (read_metadata(store, read_regions(store).metadata).parent or {}).values()
-        elif head.startswith(QCOW2):
+        elif (0, head) in QCOW2:
             yield from parent_named(store)

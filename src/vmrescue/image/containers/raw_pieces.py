@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.errors import UnsupportedError
 from vmrescue.image.transports.file import SECTOR
-from vmrescue.signatures import GPT, HIVE, VHD
+from vmrescue.signatures import BOOT_SIGNATURE, GPT, HIVE, VHD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 FIRST_PIECE = re.compile(r"(?P<stem>.+\.)(?P<number>00+[01])")
 LATER_PIECE = re.compile(r"(?P<stem>.+\.)(?P<number>\d{3,})")
 BOOT_SIGNATURE_AT = 510  # offset in the first sector of a disk or of a volume
-BOOT_SIGNATURE = b"\x55\xaa"
 
 
 def later_pieces(path: str | None) -> Iterator[str]:
