@@ -173,7 +173,7 @@ def test_a_write_that_fails_once_is_rolled_back_and_keeps_no_undo_from_its_end(
 def recorded_commit(
     path: Path, before: Path, make: Callable[[Path], Path], edit: Callable[[VirtualDisk], None]
 ) -> tuple[Recording, bytes, bytes]:
-    """A commit to what was made, of which a copy is kept; the content of the disk before and after, as QEMU reads it."""
+    """A commit to what was made, of which a copy is kept; and the disk before and after it, as QEMU reads it."""
     shutil.copyfile(path, before)
     with recorded(path.parent) as recording:
         commit(path, edit)
