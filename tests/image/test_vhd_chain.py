@@ -315,3 +315,21 @@ def test_a_new_vhd_never_replaces_a_file_and_has_a_size_that_a_vhd_can_have(tmp_
         with pytest.raises(RefusedError, match="can't have"):
             create_dynamic(tmp_path / "new", size)
     assert not (tmp_path / "new").exists()
+
+
+def test_libvhdi_asks_no_parent_for_what_follows_a_sector_of_the_child_in_a_byte_of_the_bitmap(tmp_path: Path) -> None:
+    parent, child = tmp_path / "parent.vhd", tmp_path / "child.vhd"
+    create_fixed(parent, MIB)
+    write(parent, 0, b"p" * MIB)
+    create_differencing(parent, child)
+    write(child, 16 * 512, b"c" * 8 * 512)  # we write whole bytes of the bitmap; others, single sectors:
+    raw = bytearray(child.read_bytes())
+    at = raw.index(b"c" * 512)
+    raw[at : at + 8 * 512] = b"c" * 512 + bytes(7 * 512)
+    raw[at - 17 * 512 + 2] = 0b1000_0000
+    child.write_bytes(raw)
+
+    assert read_all(child) == b"p" * 16 * 512 + b"c" * 512 + b"p" * (MIB - 17 * 512)
+    assert libvhdi_content(child, parent) == (
+        b"p" * 16 * 512 + b"c" * 512 + bytes(7 * 512) + b"p" * (MIB - 24 * 512)  # wrong: docs/readers.md
+    )

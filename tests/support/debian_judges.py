@@ -53,13 +53,13 @@ class AptError(Exception):
 
 
 class Apt:
-    """apt with one more suite of the machine's own mirror, in a folder of its own."""
+    """apt with one more suite of the machine's own mirror, in a folder of its own; `kind`: `deb-src` for sources."""
 
-    def __init__(self, suite: str, folder: Path) -> None:
+    def __init__(self, suite: str, folder: Path, kind: str = "deb") -> None:
         sources = folder / "sources"
         for each in (sources, folder / "lists/partial", folder / "cache/archives/partial"):
             each.mkdir(parents=True, exist_ok=True)
-        text = f"Types: deb\nURIs: {_mirror()}\nSuites: {suite}\nComponents: main\nSigned-By: {KEYS}\n"
+        text = f"Types: {kind}\nURIs: {_mirror()}\nSuites: {suite}\nComponents: main\nSigned-By: {KEYS}\n"
         (sources / "more.sources").write_text(text)
         self._options = [f"-oDir::Etc::SourceList={os.devnull}", f"-oDir::Etc::SourceParts={sources}"]
         self._options += [f"-oDir::State::Lists={folder / 'lists'}", f"-oDir::Cache={folder / 'cache'}"]
