@@ -64,7 +64,9 @@ NEEDED: dict[str, tuple[Any, ...]] = {  # what stands before the list; unless sa
     "vmrescue.disk.accepting": (),
     "vmrescue.registry.recover": (b"",),
 }
-ELSEWHERE = ("vmrescue.transaction.must_be_editable", "vmrescue.transaction.plan_of")  # they are in the last test
+ELSEWHERE = tuple(
+    f"vmrescue.transaction.{each}" for each in ("mended", "must_be_editable", "plan_of")
+)  # they are in the last test
 
 
 def lists_of_functions() -> Iterator[tuple[str, Callable[..., Any], str]]:
@@ -100,7 +102,7 @@ def begun(done: object) -> None:
 def test_a_text_in_place_of_a_list_is_said_by_every_public_method(tmp_path: Path) -> None:
     from vmrescue.plan import RegistryData
     from vmrescue.registry import Hive
-    from vmrescue.transaction import Transaction, must_be_editable, plan_of
+    from vmrescue.transaction import Transaction, mended, must_be_editable, plan_of
 
     image = sample("gen2-healthy", tmp_path)
     diagnosis = vmrescue.diagnose(image, only=["bad-memory"])
@@ -111,11 +113,117 @@ def test_a_text_in_place_of_a_list_is_said_by_every_public_method(tmp_path: Path
             *(lambda each=each: each(diagnosis, "text") for each in (must_be_editable, plan_of)),
             lambda: diagnosis.is_healthy(skip="text"),
             lambda: transaction.diagnosis(only="text"),
+            lambda: mended(transaction, "text"),
+            lambda: mended(transaction, skip="text"),
             lambda: Transaction(image, data_disks="text"),
             lambda: RegistryData.multi_sz("text"),  # type: ignore[arg-type]
             lambda: Hive(b"", logs=b"text"),  # type: ignore[arg-type]
-            lambda: runbook.compile(None, repair_letters="text"),  # type: ignore[arg-type]
+            lambda: runbook.compile(repair_letters="text"),  # type: ignore[call-arg]
         ]
         for call in calls:
             with pytest.raises(vmrescue.UsageError, match=": a list is expected, such as"):
                 call()
+
+
+WRONG: tuple[tuple[str, tuple[Any, ...]], ...] = (  # what an annotation begins with, and what it does not take
+    ("str | os.PathLike[str] | Iterable", (b"os.vhd", 5, None, [5], [b"os.vhd"])),
+    ("str | os.PathLike", (b"os.vhd", 5, 1.5, [], ["os.vhd"], {})),
+    ("Location", (b"os.vhd", 5, ["os.vhd"], {})),
+    ("str | bytes", (5, {}, None)),
+    ("str | None", (b"text", 5, True, [])),
+    ("str", (b"text", 5, None, ["text"])),
+    ("int | str", (2.5, b"2", [])),
+    ("int", ("16G", 1.5, True, b"1", [])),
+    ("float", ("5", True, [])),
+    ("bool", (1, "no", None, "")),
+    ("Collection[str]", ("text", b"text", 5, [5], {"x": 1}.items())),
+    ("Sequence[str]", ("text", 5, [5], [None])),
+    ("Iterable[str", ("text", 5, None, [5], [b"text"])),
+    ("Iterable[Location]", ("text", 5, [5])),
+    ("list[", ("text", 5, None, [object()])),
+    ("tuple[", ("text", 5, ["text"])),
+    ("Mapping[str, str]", ("text", [], {"name": 5}, {5: "value"})),
+    ("Callable", ("text", 5, [])),
+    ("Executor", (4, "tcp://host")),
+    ("bytes | str", (5, {}, None)),
+    ("bytes", ("text", 5, None)),
+    ("OnProgress", (5, "text")),
+    ("dict[str, Any]", ([], "text", None)),
+    ("ImageStore", ("os.vhd", 5)),
+    ("BlockDevice", ("os.vhd", 5)),
+    ("Plan", ({}, "plan.json", [])),
+    ("Policy", ({}, "azure")),
+)
+NOT_HELD = {"vmrescue.disk.check_range"}  # asked at each read
+HELD = (  # the classes that a script makes, or whose methods it calls with more than nothing
+    *("vmrescue.Diagnosis", "vmrescue.Plan", "vmrescue.Playbook", "vmrescue.Policy", "vmrescue.Runbook"),
+    *(f"vmrescue.plan.{name}" for name in ("FileRef", "RegistryData", "SetValue", "DeleteFile", "PutFile", "Step")),
+    *("vmrescue.transaction.Transaction", "vmrescue.disk.EditSession", "vmrescue.ntfs.NtfsVolume"),
+    *("vmrescue.fat.FatVolume", "vmrescue.registry.Hive", "vmrescue.bcd.Store"),
+)
+
+
+def calls(name: str) -> Iterator[tuple[Callable[..., Any], bool]]:
+    """What can be called of a public name: itself, and the methods of a class; and whether it wants a self."""
+    thing = _thing(name)
+    yield thing, False
+    if not inspect.isclass(thing):
+        return
+    for method, member in vars(thing).items():
+        if not method.startswith("_") and (inspect.isfunction(member) or isinstance(member, classmethod)):
+            yield getattr(thing, method), inspect.isfunction(member)
+
+
+def public_functions() -> list[str]:
+    named = (f"{package}.{name}" for package in PACKAGES for name in public_names(package))
+    return [name for name in named if name not in NOT_HELD and inspect.isfunction(_thing(name))]
+
+
+def _thing(name: str) -> Any:
+    package, _, last = name.rpartition(".")
+    return getattr(importlib.import_module(package), last)
+
+
+@pytest.mark.parametrize("name", [*public_functions(), *HELD])
+def test_an_argument_of_the_wrong_type_is_said_by_its_name_before_anything_is_done(name: str) -> None:
+    """With nothing but that argument: what else is missing is said later."""
+    tried = 0
+    for function, wants_self in calls(name):
+        for parameter in inspect.signature(function).parameters.values():
+            annotation = str(parameter.annotation)
+            if parameter.kind is inspect.Parameter.VAR_KEYWORD or parameter.name == "self":
+                continue
+            wrong = next((wrong for begin, wrong in WRONG if annotation.startswith(begin)), ())
+            for value in wrong:
+                if value is None and annotation.endswith("| None"):
+                    continue
+                with pytest.raises(vmrescue.ArgumentError, match=rf"^{parameter.name}\b.*: .* is expected"):
+                    begun(function(*([None] if wants_self else []), **{parameter.name: value}))
+                tried += 1
+    assert tried
+
+
+SAID: dict[str, Callable[[], object]] = {
+    "ram: a whole number or None is expected, not '16G' (str)": lambda: vmrescue.Policy(ram="16G"),  # type: ignore[arg-type]
+    "name: a text is expected, not 123 (int)": lambda: vmrescue.explain(0x7B),  # type: ignore[arg-type]
+    "plan: a Plan or None is expected, not {} (dict)": lambda: vmrescue.repair("os.vhd", {}),  # type: ignore[arg-type]
+    "data_disks, each of them: a text or a path is expected, not 5 (int)": lambda: vmrescue.diagnose(
+        "os.vhd",
+        data_disks=[5],  # type: ignore[list-item]
+    ),
+    "dry_run: True or False is expected, not 'no' (str)": lambda: vmrescue.cleanup("os.vhd", dry_run="no"),  # type: ignore[arg-type]
+    "paths, each of them: a text or a path is expected, not 1 (int)": lambda: list(vmrescue.scan(iter([1]))),  # type: ignore[arg-type]
+}
+
+
+@pytest.mark.parametrize("said", SAID)
+def test_what_is_said_of_an_argument(said: str) -> None:
+    with pytest.raises(vmrescue.ArgumentError) as raised:
+        SAID[said]()
+    assert str(raised.value) == said
+
+
+def test_a_keyword_that_there_is_not_is_an_error_of_ours_and_of_pythons() -> None:
+    for kind in (TypeError, vmrescue.VmRescueError):
+        with pytest.raises(kind, match="there is no argument 'dryrun'"):
+            vmrescue.expand("os.vhd", 1 << 30, dryrun=True)  # type: ignore[call-arg]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vmrescue.diagnosis import Diagnosis, diagnose, rehearse
     from vmrescue.errors import (
         AfterCommitError,
+        ArgumentError,
         FormatError,
         NotFoundError,
         ReadError,
@@ -92,6 +93,7 @@ __all__ = [
     "disk",
     "VmRescueError",
     "AfterCommitError",
+    "ArgumentError",
     "FormatError",
     "NotFoundError",
     "ReadError",
@@ -112,6 +114,7 @@ _ROOMS = {
     "rehearse": "diagnosis",
     "Rehearsal": "rehearsal",
     "AfterCommitError": "errors",
+    "ArgumentError": "errors",
     "FormatError": "errors",
     "NotFoundError": "errors",
     "ReadError": "errors",

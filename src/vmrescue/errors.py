@@ -36,6 +36,10 @@ class UsageError(VmRescueError):
     exit_status = 2
 
 
+class ArgumentError(UsageError, TypeError):
+    """An argument is not of the type that a function takes; nothing was opened."""
+
+
 def error_document(kind: str, message: str, status: int) -> dict[str, Any]:
     """An error as a document; what is malformed, and where, only a `FormatError` can say."""
     nowhere = dict.fromkeys(("structure", "position", "expected", "found"))
@@ -43,10 +47,10 @@ def error_document(kind: str, message: str, status: int) -> dict[str, Any]:
 
 
 def must_be_several(what: str, names: object) -> None:
-    """Raises UsageError for a text in place of a list of texts: Python would take it for a list of its letters."""
+    """Raises ArgumentError for a text in place of a list of texts: Python would take it for a list of its letters."""
     if isinstance(names, str | bytes | os.PathLike):
         shown = f"{os.fspath(names)!r:.80}"
-        raise UsageError(f"{what}: a list is expected, such as [{shown}], not {shown} itself")
+        raise ArgumentError(f"{what}: a list is expected, such as [{shown}], not {shown} itself")
 
 
 def must_be_some(what: str, names: Collection[str] | None) -> None:

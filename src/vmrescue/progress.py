@@ -14,6 +14,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmrescue.arguments import typed
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -45,6 +47,7 @@ _LISTENER: ContextVar[OnProgress | None] = ContextVar("progress listener", defau
 _WORK: ContextVar[Work | None] = ContextVar("what is being done", default=None)
 
 
+@typed
 @contextmanager
 def on_progress(listener: OnProgress | None) -> Iterator[None]:
     """Inside the block, `listener` gets the progress of this thread's work; of nested works, the innermost.

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
+from vmrescue.arguments import typed
 from vmrescue.bcd import objects
 from vmrescue.bcd.elements import ElementType, Format, element_by_id, element_by_name, format_of, name_of
 from vmrescue.bcd.objects import Application, ObjectKind, ObjectType, braced
@@ -173,6 +174,7 @@ class BcdObject:
         return dict(sorted(found.items()))
 
 
+@typed
 class Store:
     """A store, from the root key of its hive.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmrescue.arguments import typed
 from vmrescue.checks.rules import CHECKS
 from vmrescue.checks.screens import screen_of
 from vmrescue.checks.stop_codes import stop_code
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from vmrescue.checks.stop_codes import StopCode
 
 
+@typed
 def explain(name: str) -> Check | StopCode | Screen:
     """The declaration of a check (``bad-memory``), or what is known of a stop code (``0xC0000017``, ``0x7B``), by its
     name too (``INACCESSIBLE_BOOT_DEVICE``), or of the words on a screen (``BOOTMGR is missing``).

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from vmrescue.arguments import typed
 from vmrescue.checks.vm_size import temporary_drive
 from vmrescue.errors import UsageError
 from vmrescue.rehearsal.platform import NAMES
@@ -16,6 +17,7 @@ AZURES = "D:"  # Azure's letter for a temporary drive
 OS_DRIVE = "C:"  # what Azure's images call the volume of Windows
 
 
+@typed
 @dataclass(frozen=True)
 class Policy:
     r"""The rules. The defaults are Azure's, as Microsoft's procedure states them.

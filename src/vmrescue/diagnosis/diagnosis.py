@@ -6,6 +6,7 @@ import shlex
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from vmrescue.arguments import typed
 from vmrescue.checks.policy import Policy
 from vmrescue.checks.rules import chosen
 from vmrescue.diagnosis.command_line import commands, next_commands, repair_of
@@ -46,6 +47,7 @@ def left_unchecked(missed: Iterable[NotChecked]) -> list[str]:
     ]
 
 
+@typed
 @dataclass(frozen=True)
 class Diagnosis:
     """What was found in an image.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import FormatError, must_be_several
+from vmrescue.arguments import typed
+from vmrescue.errors import FormatError
 from vmrescue.image import open_disk
 from vmrescue.image.notices import tell
 from vmrescue.image.reference import Reference
@@ -23,12 +24,12 @@ if TYPE_CHECKING:
     from vmrescue.windows import Disk
 
 
+@typed
 @contextmanager
 def open_disks(
     images: Iterable[str | os.PathLike[str] | Target], read: Callable[[VirtualDisk, str, int], Disk] = disk_or_hive
 ) -> Iterator[list[Disk]]:
     """The disks of `images`, opened read-only and closed at the end."""
-    must_be_several("images", images)
     with ExitStack() as opened:
         disks = []
         for index, image in enumerate(each_disk(images)):

@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from vmrescue.arguments import typed
 from vmrescue.checks.boot.boot_path import boot_path
 from vmrescue.checks.intents import Copy
 from vmrescue.checks.policy import Policy
@@ -17,7 +18,7 @@ from vmrescue.diagnosis.described import DiskFacts, LoaderFacts, StoreFacts, Sys
 from vmrescue.diagnosis.diagnosis import Diagnosis
 from vmrescue.diagnosis.disks import open_disks, whatever_there_is
 from vmrescue.diagnosis.running import run
-from vmrescue.errors import NotFoundError, must_be_several
+from vmrescue.errors import NotFoundError
 from vmrescue.image.containers.parents import parent_folder, parents_in
 from vmrescue.image.reference import Reference
 from vmrescue.progress import work
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from vmrescue.windows import Disk
 
 
+@typed
 def diagnose(
     image: str | os.PathLike[str] | Target,
     policy: Policy | None = None,
@@ -68,13 +70,13 @@ def diagnose(
             not read as a whole (`Diagnosis.promised`).
     """
     chosen(only, skip)  # a check that there is not is said before anything is opened
-    must_be_several("data_disks", data_disks)
     paths = [image, *data_disks]
     near = not any(isinstance(path, str | os.PathLike) and Reference.of(path).is_remote for path in paths)
     with work("reading the disk"), parents_in(parent_dir), open_disks(paths) as disks:
         return examine(disks, policy or Policy.azure(), only, skip, Choice(store, windows), promise=near)
 
 
+@typed
 def inventory(
     image: str | os.PathLike[str],
     data_disks: Iterable[str | os.PathLike[str]] = (),
@@ -87,7 +89,6 @@ def inventory(
 
     Whatever is missing or broken in the image is a warning. Raises VmRescueError where its container cannot be opened.
     """
-    must_be_several("data_disks", data_disks)
     with work("reading the disk"), parents_in(parent_dir), open_disks([image, *data_disks], whatever_there_is) as disks:
         installation = Installation(disks, Choice(store, windows))
         diagnosis = _diagnosis(installation, Policy.azure(), [], None, CHECKS, Obstacles(disks, installation.hives))
@@ -100,6 +101,7 @@ def inventory(
         return replace(diagnosis, warnings=[*diagnosis.warnings, *faults])
 
 
+@typed
 def examine(
     disks: list[Disk],
     policy: Policy,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue import rehearsal
+from vmrescue.arguments import typed
 from vmrescue.diagnosis.disks import open_disks
-from vmrescue.errors import NotFoundError, must_be_several
+from vmrescue.errors import NotFoundError
 from vmrescue.image.containers.parents import parents_in
 from vmrescue.progress import work
 from vmrescue.windows import Choice, Installation
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from vmrescue.rehearsal import Rehearsal
 
 
+@typed
 def rehearse(
     image: str | os.PathLike[str] | Target,
     platform: str = "auto",
@@ -44,7 +46,6 @@ def rehearse(
     Raises:
         VmRescueError: the image cannot be read, or holds nothing of a Windows; there is no such platform.
     """
-    must_be_several("data_disks", data_disks)
     with work("following the boot path"), parents_in(parent_dir), open_disks([image, *data_disks]) as disks:
         installation = Installation(disks, Choice(store, windows))
         if installation.is_nothing:

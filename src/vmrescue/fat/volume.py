@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from vmrescue import file_path
+from vmrescue.arguments import typed
 from vmrescue.device import Held
 from vmrescue.errors import FormatError, NotFoundError, RefusedError, UsageError
 from vmrescue.fat import directory as slots
@@ -56,6 +57,7 @@ class FileInfo:
     accessed: datetime | None
 
 
+@typed
 class FatVolume:
     """A FAT volume on a device. Paths use ``\\`` or ``/`` from the root and find names in any case, long or 8.3.
 

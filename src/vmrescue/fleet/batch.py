@@ -18,6 +18,7 @@ from collections import deque
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, ProcessPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
+from vmrescue.arguments import typed
 from vmrescue.checks import Policy
 from vmrescue.checks.rules import chosen
 from vmrescue.errors import UsageError
@@ -39,8 +40,9 @@ LOG = logger("fleet")
 IN_FLIGHT = 64  # enough to keep a large machine busy; an image under way costs a path and a future
 
 
+@typed
 def scan(
-    paths: Iterable[str | os.PathLike[str]],
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     executor: Executor | None = None,
     policy: Policy | None = None,
     *,

@@ -15,9 +15,10 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from vmrescue.arguments import typed
 from vmrescue.checks import Policy
 from vmrescue.checks.rules import chosen
-from vmrescue.errors import NotFoundError, RefusedError, must_be_several
+from vmrescue.errors import NotFoundError, RefusedError
 from vmrescue.fleet.batch import IN_FLIGHT, spread
 from vmrescue.fleet.outputs import read_results
 from vmrescue.fleet.repaired import RepairResult, failed
@@ -43,8 +44,9 @@ if TYPE_CHECKING:
     from vmrescue.windows import Choice
 
 
+@typed
 def repair_images(
-    paths: Iterable[str | os.PathLike[str]],
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     executor: Executor | None = None,
     policy: Policy | None = None,
     *,
@@ -83,8 +85,9 @@ def repair_images(
     return run(work, paths, executor, in_flight)
 
 
+@typed
 def rescue_images(
-    paths: Iterable[str | os.PathLike[str]],
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     executor: Executor | None = None,
     policy: Policy | None = None,
     *,
@@ -123,7 +126,6 @@ def repairing(
     """The work of a new run of repairs. Arguments and errors as for `repair_images`; what is accepted here, is."""
     chosen(only, skip)
     must_be_alone(plan, only, skip)
-    must_be_several("accept", accept)
     return Repairing(
         uuid.uuid4().hex,
         policy or Policy.azure(),
@@ -150,7 +152,6 @@ def rescuing(
 ) -> Rescuing:
     """The work of a new run of rescues. Arguments and errors as for `rescue_images`; what is accepted here, is."""
     chosen_steps(only, without)
-    must_be_several("accept", accept)
     return Rescuing(
         uuid.uuid4().hex,
         policy or Policy.azure(),
@@ -166,7 +167,7 @@ def rescuing(
 
 def run(
     work: Repairing,
-    paths: Iterable[str | os.PathLike[str]],
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     executor: Executor | None = None,
     in_flight: int = IN_FLIGHT,
     stopped: Callable[[], bool] = lambda: False,
@@ -254,6 +255,7 @@ class RunUndone:
         }
 
 
+@typed
 def undo_run(
     results: str | os.PathLike[str],
     although_changed: bool = False,

@@ -14,6 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmrescue.arguments import typed
 from vmrescue.device import next_data
 from vmrescue.errors import UnsupportedError
 from vmrescue.image.containers.container import open_container
@@ -107,6 +108,7 @@ def content_of(device: object, size: int, read: Reader, step: Callable[[], None]
     return content.text()
 
 
+@typed
 def copy_to_fixed(disk: VirtualDisk, path: str | os.PathLike[str], progress: Progress | None = None) -> CopiedDisk:
     """Copies a disk to a new fixed VHD; its size is rounded up to a whole MiB, with zeros.
 

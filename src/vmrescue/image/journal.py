@@ -49,6 +49,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from vmrescue.arguments import typed
 from vmrescue.device import unmark
 from vmrescue.errors import NotFoundError, RefusedError, RepairFailedError, VmRescueError, WriteError
 from vmrescue.image.commit_step import ONE_STEP, ranges_of, touched
@@ -87,16 +88,19 @@ LOG = logger("image")
 VERSION = "the image's version (ETag)"  # its label among the signs
 
 
+@typed
 def journal_folder(image: Location) -> Path:
     """The folder of an image's undo journals: beside a file; for devices and URLs in the user's state folder."""
     return Reference.of(image).journal_folder
 
 
+@typed
 def journals(image: Location) -> list[Journal]:
     """All journals of an image, oldest first. Raises RefusedError if one is damaged."""
     return [read_journal(path) for path in _names(image) if path.suffix != f".{TORN}"]
 
 
+@typed
 def pending(image: Location) -> Journal | None:
     """The hot journal of an image; None if none is hot. With one, the image may be partly written.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, cast
 
+from vmrescue.arguments import typed
 from vmrescue.device import check_range
 from vmrescue.errors import RefusedError
 from vmrescue.image import journal
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 LOG = logger("image")
 
 
+@typed
 def open_disk(
     path: Location, writable: bool = False, parent_folder: str | os.PathLike[str] | None = None
 ) -> VirtualDisk:
@@ -91,6 +93,7 @@ def _interruption(place: Reference, store: ImageStore, interrupted: Journal | No
         yield f"{place} is half repaired, and read as it is: its undo journal is {where}"
 
 
+@typed
 class EditSession:
     """An image being edited. Writes to `disk` stay in memory until `commit`.
 
@@ -258,6 +261,7 @@ def _stored(signs: Iterable[Sign], disk: Mapped) -> Iterator[Sign]:
     yield table
 
 
+@typed
 def undo(path: Location, although_changed: bool = False) -> Journal:
     """Undoes the last repair of an image, or rolls back an interrupted one: see `journal.undo`.
 

@@ -13,7 +13,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import RefusedError, UsageError, must_be_several
+from vmrescue.arguments import typed
+from vmrescue.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -43,13 +44,13 @@ class Risk:
 _ACCEPTED: ContextVar[frozenset[str]] = ContextVar("accepted risks", default=frozenset())
 
 
+@typed
 @contextmanager
 def accepting(names: Iterable[str]) -> Iterator[None]:
     """Inside the block, images with these risks can be edited, if they are opened in this thread.
 
     Raises UsageError for a name that is not one of `RISKS`.
     """
-    must_be_several("accept", names)
     wanted = frozenset(names)
     if unknown := wanted - set(RISKS):
         raise UsageError(f"there is no risk {min(unknown)!r} to be accepted; there are {', '.join(RISKS)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+from vmrescue.arguments import typed
 from vmrescue.errors import FormatError, NotFoundError
 from vmrescue.ntfs.directory import find_file
 from vmrescue.ntfs.log.state import log_reasons
@@ -24,6 +25,7 @@ NTFS_3 = 3  # the major version since Windows 2000
 _INFORMATION = struct.Struct("<8xBBH")  # version, flags
 
 
+@typed
 def volume_state(device: BlockDevice) -> VolumeState:
     """The state of a volume, also of one encrypted by BitLocker, which `NtfsVolume` cannot open.
 

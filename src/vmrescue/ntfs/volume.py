@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from vmrescue import file_path
+from vmrescue.arguments import typed
 from vmrescue.errors import NotFoundError, UnsupportedError
 from vmrescue.ntfs.check.volume import check_volume
 from vmrescue.ntfs.directory import find_entry, find_file, open_directory
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 Extents = list[tuple[Vcn, Lcn, int]]
 
 
+@typed
 class NtfsVolume:
     """An NTFS volume on a device. Paths use ``\\`` or ``/`` from the root and find names in any case, long or short.
 

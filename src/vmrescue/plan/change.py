@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import ClassVar
 
+from vmrescue.arguments import typed
 from vmrescue.units import size_text
 
 
+@typed
 @dataclass(frozen=True)
 class FileRef:
     """A file: which disk (0 the image itself, then the data disks in order), which partition, which path.

@@ -6,6 +6,7 @@ import base64
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
+from vmrescue.arguments import typed
 from vmrescue.digests import sha256
 from vmrescue.errors import UsageError
 from vmrescue.plan import schema
@@ -53,6 +54,7 @@ KINDS: dict[str, type[Change]] = {
 }
 
 
+@typed
 def change_to_dict(change: Change, content: bool = True) -> dict[str, Any]:
     """A change as JSON-ready data; without `content`, a file's is told by its size and hash."""
     document: dict[str, Any] = {"kind": change.kind}
@@ -102,6 +104,7 @@ _BY_NAME: dict[str, Callable[[Any], Any]] = {
 }  # fields that are more than their type says
 
 
+@typed
 def change_from_dict(document: dict[str, Any]) -> Change:
     """The change that `change_to_dict` described. Raises UsageError where the document is not of its schema."""
     try:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vmrescue.arguments import typed
 from vmrescue.digests import sha256
 from vmrescue.plan.change import Change, told
 from vmrescue.readers.file_system import FLAGS, flags_of
 
 
+@typed
 @dataclass(frozen=True)
 class DeleteFile(Change):
     """Delete a file of `size` bytes."""
@@ -25,6 +27,7 @@ class DeleteFile(Change):
         return told(self.size)
 
 
+@typed
 @dataclass(frozen=True)
 class PutFile(Change):
     """Give a file this content, creating it where it is missing. `before` is the SHA-256 of what was there, or None."""
@@ -46,6 +49,7 @@ class PutFile(Change):
         return f"{len(self.data)} bytes, SHA-256 {sha256([self.data])}"
 
 
+@typed
 @dataclass(frozen=True)
 class RenameFile(Change):
     """Give a file another name in the same folder. `before` is the SHA-256 of its content, which stays."""
@@ -63,6 +67,7 @@ class RenameFile(Change):
         return f"SHA-256 {self.before}"
 
 
+@typed
 @dataclass(frozen=True)
 class MakeFolder(Change):
     """Make an empty folder, in one that is there."""
@@ -78,6 +83,7 @@ class MakeFolder(Change):
         return "(an empty folder)"
 
 
+@typed
 @dataclass(frozen=True)
 class SetAttributes(Change):
     """Make a file or folder read-only, hidden, a system's, or not: Windows' bits 1, 2, 4."""

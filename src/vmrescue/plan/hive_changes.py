@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from vmrescue.arguments import typed
 from vmrescue.plan.change import Change, Needs
 from vmrescue.registry import operations
 
@@ -35,6 +36,7 @@ class HiveChange(Change):
         return None
 
 
+@typed
 @dataclass(frozen=True)
 class SetValue(HiveChange):
     """Set a value in a hive, creating its key where it is missing. `before` is None where there was no such value."""
@@ -54,6 +56,7 @@ class SetValue(HiveChange):
         return f"set {self.key}\\{self.name}"
 
 
+@typed
 @dataclass(frozen=True)
 class DeleteValue(HiveChange):
     """Delete a value from a hive."""
@@ -72,6 +75,7 @@ class DeleteValue(HiveChange):
         return f"delete the value {self.key}\\{self.name}"
 
 
+@typed
 @dataclass(frozen=True)
 class CreateKey(HiveChange):
     """Create a key, and those above it that are missing."""
@@ -92,6 +96,7 @@ class CreateKey(HiveChange):
         return "(an empty key)"
 
 
+@typed
 @dataclass(frozen=True)
 class DeleteKey(HiveChange):
     """Delete a key with all that is below it. `before` holds the values of the key itself, by name."""
@@ -113,6 +118,7 @@ class DeleteKey(HiveChange):
         return values_text(self.before)
 
 
+@typed
 @dataclass(frozen=True)
 class ReplayLog(HiveChange):
     """Replay a dirty hive's transaction logs into it, as Windows would at its next load."""

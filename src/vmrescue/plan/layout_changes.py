@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vmrescue.arguments import typed
 from vmrescue.plan.change import Change, Needs, Stage
 
 
+@typed
 @dataclass(frozen=True)
 class ExpandDisk(Change):
     """Make a disk longer, its container and its partition table; sizes are in bytes. `file` has no path."""
@@ -22,6 +24,7 @@ class ExpandDisk(Change):
         return "make the disk longer"
 
 
+@typed
 @dataclass(frozen=True)
 class ExpandVolume(Change):
     """Make a partition longer, and the NTFS volume in it; sizes are the partition's, in bytes. `file` has no path.
@@ -39,6 +42,7 @@ class ExpandVolume(Change):
         return "make the partition and its volume longer"
 
 
+@typed
 @dataclass(frozen=True)
 class MovePartition(Change):
     """Move a partition, with all that is in it, to another place; bytes of the disk. `file` has no path."""
@@ -62,6 +66,7 @@ class MovePartition(Change):
         return f"at byte {self.after}"
 
 
+@typed
 @dataclass(frozen=True)
 class SetActive(Change):
     """Make one partition of an MBR the active one, from which a BIOS starts.
@@ -89,6 +94,7 @@ class SetActive(Change):
         return f"active: {self.after}"
 
 
+@typed
 @dataclass(frozen=True)
 class RestorePartitionTable(Change):
     """Write the broken parts of a GPT anew from the copy that is sound. `file` has no path, and no partition.
@@ -114,6 +120,7 @@ class RestorePartitionTable(Change):
         return "as the sound copy says"
 
 
+@typed
 @dataclass(frozen=True)
 class SetPartitionType(Change):
     """Say in a GPT what a partition is for. `file` has no path; both are GUIDs of types, without braces."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from vmrescue.arguments import typed
 from vmrescue.errors import UsageError
 from vmrescue.json_text import json_text
 from vmrescue.plan import schema
@@ -14,6 +15,7 @@ from vmrescue.plan.change_document import change_from_dict, change_to_dict
 SCHEMA = "vmrescue.plan/1"
 
 
+@typed
 @dataclass(frozen=True)
 class Step:
     """One change and why it is made: the id of the check (or the command) and its summary."""
@@ -23,6 +25,7 @@ class Step:
     change: Change
 
 
+@typed
 @dataclass(frozen=True)
 class ImageIdentity:
     """What a plan was made for: the virtual disk's size in bytes and the id in its partition table."""
@@ -45,6 +48,7 @@ class PlaybookId:
         return f"playbook {self.name} (SHA-256 {self.sha256})"
 
 
+@typed
 @dataclass(frozen=True)
 class Plan:
     """Changes in the order in which they are made, whatever order they were given in.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from vmrescue.errors import must_be_several
+from vmrescue.arguments import typed
 from vmrescue.plan import schema
 from vmrescue.registry.value_type import Data, ValueType, decode, encode, says_all, type_name
 
@@ -17,6 +17,7 @@ SHOWN_BYTES = 32  # of a value that is only bytes, for people
 SHOWN_TEXT = 2000  # characters of one that is text: an image may make it any length, and JSON has all of it
 
 
+@typed
 @dataclass(frozen=True)
 class RegistryData:
     """What a registry value holds: its type's number and its bytes as the hive stores them."""
@@ -38,7 +39,6 @@ class RegistryData:
 
     @classmethod
     def multi_sz(cls, lines: list[str]) -> RegistryData:
-        must_be_several("lines", lines)
         return cls.of(ValueType.MULTI_SZ, lines)
 
     @classmethod

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vmrescue.arguments import typed
 from vmrescue.plan.change import Change, Needs, Stage
 
 
+@typed
 @dataclass(frozen=True)
 class ReplayVolumeLog(Change):
     """Replay the log of an NTFS volume, as Windows would at its next mount. `file` is the volume's ``$LogFile``."""
@@ -29,6 +31,7 @@ class ReplayVolumeLog(Change):
         return "nothing to replay"
 
 
+@typed
 @dataclass(frozen=True)
 class WriteBootCopy(Change):
     """Put the copy of an NTFS volume's boot sector behind it. `file` is ``$Boot``; `position` a byte of the volume."""
@@ -49,6 +52,7 @@ class WriteBootCopy(Change):
         return "as the boot sector"
 
 
+@typed
 @dataclass(frozen=True)
 class RestoreBootSector(Change):
     """Put the copy of an NTFS volume's boot sector in the place of the first one. `file` has no path.
@@ -75,6 +79,7 @@ class RestoreBootSector(Change):
         return f"SHA-256 {self.after}"
 
 
+@typed
 @dataclass(frozen=True)
 class SetHiddenSectors(Change):
     """Say in the boot sector of an NTFS or FAT volume, and in its copy, at which sector of the disk it begins.

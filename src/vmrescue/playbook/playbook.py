@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vmrescue.arguments import typed
 from vmrescue.diagnosis.disks import open_disks
 from vmrescue.digests import sha256
-from vmrescue.errors import ReadError, UsageError, must_be_several
+from vmrescue.errors import ReadError, UsageError
 from vmrescue.image import parents_in
 from vmrescue.plan import Plan, PlaybookId
 from vmrescue.playbook.document import LARGEST, read_document
@@ -36,6 +37,7 @@ class Compiled:
     because: str = ""
 
 
+@typed
 @dataclass(frozen=True)
 class Playbook:
     """A playbook, read and found to be of the schema.
@@ -92,7 +94,6 @@ class Playbook:
             RefusedError: what the playbook asks for would keep Windows from starting, or fits more files than it says.
             VmRescueError: the image cannot be read, or what the playbook asks about is missing or damaged.
         """
-        must_be_several("data_disks", data_disks)
         with parents_in(parent_dir), open_disks([image, *data_disks]) as disks:
             return self.compile_for(disks, Choice(store, windows))
 

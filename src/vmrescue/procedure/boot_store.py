@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
+from vmrescue.arguments import typed
 from vmrescue.commands.bcdedit.listed import ListedEntry
-from vmrescue.errors import NotFoundError, UsageError, must_be_several
+from vmrescue.errors import NotFoundError, UsageError
 from vmrescue.procedure.hive_files import is_hive_file, read_hive_file
 from vmrescue.procedure.microsoft import Answer, Tried, carried_out, in_microsofts_words
 
@@ -35,6 +36,7 @@ class BcdeditAnswer(Answer):
     entries: tuple[ListedEntry, ...] = ()
 
 
+@typed
 def bcdedit(
     image: Location | None,
     words: Sequence[str] = (),
@@ -59,9 +61,10 @@ def bcdedit(
     Raises as `vmrescue.repair`; UsageError and NotFoundError in bcdedit's own words where it would not do it.
     """
     from vmrescue.image import accepting, parents_in
+    from vmrescue.transaction.repairing import must_be_known
     from vmrescue.windows import Choice
 
-    must_be_several("words", words)
+    must_be_known(how)
     notes: list[str] = []
     with accepting(how.get("accept", ())), parents_in(how.get("parent_dir")):
         tried = try_bcdedit(image, words, Choice(store, windows), notes.extend)

@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
+from vmrescue.arguments import typed
 from vmrescue.commands.reg.listed import Compared, ListedKey, ListedProblem
-from vmrescue.errors import ReadError, must_be_several
+from vmrescue.errors import ReadError
 from vmrescue.procedure.hive_files import is_hive_file, read_hive_file
 from vmrescue.procedure.microsoft import Answer, Tried, carried_out, in_microsofts_words
 
@@ -40,6 +41,7 @@ class RegAnswer(Answer):
     problems: tuple[ListedProblem, ...] = ()
 
 
+@typed
 def reg(
     image: Location,
     words: Sequence[str],
@@ -64,9 +66,10 @@ def reg(
     Raises as `vmrescue.repair`; UsageError and NotFoundError in reg's own words where it would not do it.
     """
     from vmrescue.image import accepting, parents_in
+    from vmrescue.transaction.repairing import must_be_known
     from vmrescue.windows import Choice
 
-    must_be_several("words", words)
+    must_be_known(how)
     notes: list[str] = []
     with accepting(how.get("accept", ())), parents_in(how.get("parent_dir")):
         tried = try_reg(image, words, Choice(store, windows), notes.extend)

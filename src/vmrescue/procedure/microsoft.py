@@ -93,9 +93,8 @@ def in_microsofts_words() -> Iterator[None]:
 def carried_out(tried: Tried, overwrite: bool, how: Editing) -> tuple[Receipt | None, Path | None]:
     """Makes what a command asks for, unless it is a dry run: the receipt, and the file that was written."""
     from vmrescue.image.exported import write_exported
-    from vmrescue.transaction.repairing import edit, must_be_known
+    from vmrescue.transaction.repairing import edit
 
-    must_be_known(how)
     dry_run, written = how.get("dry_run", False), None
     if tried.file and not dry_run:
         written, content = tried.file

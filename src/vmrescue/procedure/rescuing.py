@@ -6,8 +6,9 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from vmrescue.arguments import typed
 from vmrescue.checks import Policy
-from vmrescue.errors import RefusedError, UsageError, must_be_several
+from vmrescue.errors import RefusedError, UsageError
 from vmrescue.image import accepting, parents_in
 from vmrescue.image.reference import Reference
 from vmrescue.image.transports.file import must_be_writable
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from vmrescue.transaction.target import Made, Progress, UploadTo
 
 
+@typed
 def rescue(
     image: str | os.PathLike[str],
     *,
@@ -77,7 +79,6 @@ def rescue(
         VmRescueError: the image cannot be read.
     """
     rules = with_vm(policy or Policy.azure(), vm_size, ram)
-    must_be_several("data_disks", data_disks)
     disks, choice = list(data_disks), Choice(store, windows)
     elsewhere = Elsewhere.of(copy_to, into, to_format, sha256)
     must_be_elsewhere(defragment, elsewhere)

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from vmrescue.arguments import typed
 from vmrescue.commands.batch.runbook import Compiled, Runbook
-from vmrescue.errors import RefusedError, UsageError, must_be_several
+from vmrescue.errors import RefusedError, UsageError
 from vmrescue.image import accepting, parents_in
 from vmrescue.plan import Plan
 from vmrescue.procedure.defragmenting import defragment
@@ -60,6 +61,7 @@ class Run:
         }
 
 
+@typed
 def run(
     image: Location,
     runbook: Location | Runbook,
@@ -100,9 +102,6 @@ def run(
         RepairFailedError: it could not be done or confirmed; the image is as before.
         AfterCommitError: it was done and confirmed, but its receipt could not be written.
     """
-    must_be_several("data_disks", data_disks)
-    must_be_several("repair_letters", repair_letters)
-    must_be_several("accept", accept)
     known = runbook if isinstance(runbook, Runbook) else Runbook.read(runbook, variables)
     disks, choice = list(data_disks), Choice(store, windows)
     elsewhere = Elsewhere.of(copy_to, into, to_format, sha256)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from vmrescue.errors import must_be_several
+from vmrescue.arguments import typed
 from vmrescue.image import accepting, parents_in
 from vmrescue.plan import DeleteFile, Plan, Step
 from vmrescue.progress import work
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     Location = str | os.PathLike[str]
 
 
+@typed
 def expand(
     image: Location,
     size: int,
@@ -66,6 +67,7 @@ def expansion_plan(
     return plan
 
 
+@typed
 def cleanup(
     image: Location, categories: Collection[str] = (), *, volume: str | None = None, **how: Unpack[Editing]
 ) -> Receipt:
@@ -81,7 +83,6 @@ def cleanup(
 
     Raises as `vmrescue.repair`; UsageError for a name that is no category's.
     """
-    must_be_several("categories", categories)
     return edit(image, cleanup_plan(categories, volume), **how)
 
 
@@ -101,6 +102,7 @@ def cleanup_plan(categories: Collection[str] = (), volume: str | None = None) ->
     return plan
 
 
+@typed
 def defrag(
     image: Location,
     *,
@@ -136,7 +138,6 @@ def defrag(
     """
     from vmrescue.transaction.defragmenting import Defragmentation, rehearse
 
-    must_be_several("files", files)
     with accepting(accept), parents_in(parent_dir):
         if dry_run:
             return rehearse(image, partition, files, free_space)
@@ -153,6 +154,7 @@ def defrag(
             return defragmentation.run(files, free_space, moved)
 
 
+@typed
 def backup(
     image: Location, folder: Location, *, volume: str | None = None, parent_dir: Location | None = None
 ) -> list[dict[str, Any]]:

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import RefusedError, UsageError, must_be_several
+from vmrescue.arguments import typed
+from vmrescue.errors import RefusedError, UsageError
 from vmrescue.registry import base_block, filetime, links, value_type
 from vmrescue.registry import path as key_path
 from vmrescue.registry.base_block import BaseBlock
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 DEFAULT_MINOR = 5  # hash leaves and big data, since Windows XP
 
 
+@typed
 class Hive:
     """A hive; only the parts that were read are in memory.
 
@@ -70,7 +72,6 @@ class Hive:
         mount: Mount = NOWHERE,
         clock: Callable[[], datetime] = filetime.now,
     ) -> None:
-        must_be_several("logs", logs)
         self.mount = mount
         self._name = name
         file = data if isinstance(data, FileBytes) else FileBytes(bytes(data) if isinstance(data, bytearray) else data)

@@ -16,7 +16,8 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from vmrescue.errors import FormatError, RefusedError, UsageError, must_be_several
+from vmrescue.arguments import typed
+from vmrescue.errors import FormatError, RefusedError, UsageError
 from vmrescue.registry import key_node, log_new
 from vmrescue.registry.base_block import SECTOR, TRANSACTION_FLAG, BaseBlock, FileType
 from vmrescue.registry.cells import BINS, PAGE, SIZE
@@ -105,6 +106,7 @@ class _Log:
     fault: str
 
 
+@typed
 def recover(data: bytes, logs: Sequence[bytes]) -> tuple[bytes, Recovered]:
     """Replays the logs of a dirty hive in memory. Returns the clean hive, and what was replayed.
 
@@ -117,7 +119,6 @@ def recover(data: bytes, logs: Sequence[bytes]) -> tuple[bytes, Recovered]:
         FormatError: the hive has no base block at all.
         UsageError: the hive is clean, so Windows would not apply its logs.
     """
-    must_be_several("logs", logs)
     hive = HiveInMemory(data)
     del data  # frees the memory, if the caller keeps no copy
     recovered = replay(hive, logs)

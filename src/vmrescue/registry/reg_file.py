@@ -11,6 +11,7 @@ from dataclasses import replace
 from io import BytesIO, StringIO
 from typing import TYPE_CHECKING
 
+from vmrescue.arguments import typed
 from vmrescue.errors import FormatError, UsageError
 from vmrescue.registry import path as key_path
 from vmrescue.registry import value_type
@@ -37,6 +38,7 @@ ROOTS = {
 }
 
 
+@typed
 def export_reg(hive: Hive, path: str, prefix: str, name: str | None = None) -> bytes:
     """Exports a key and all keys below it as regedit does: UTF-16 with a byte order mark, lines ended by CR LF.
 
@@ -95,6 +97,7 @@ def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
+@typed
 def import_reg(hive: Hive, data: bytes, prefix: str) -> None:
     """Makes the changes of a registration file; all must lie below `prefix`, the registry's name of the root key.
 
@@ -116,6 +119,7 @@ def _full(path: str) -> list[str]:
     return [ROOTS.get(first.upper(), first), *rest]
 
 
+@typed
 def parse_reg(data: bytes) -> Sequence[Operation]:
     """The operations of a registration file, in its order, with paths as written there. UsageError if malformed."""
     text = _decode(data)

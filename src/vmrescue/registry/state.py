@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from vmrescue.arguments import typed
 from vmrescue.registry.base_block import BaseBlock
 
 
@@ -63,6 +64,7 @@ def layer_notes(hive: str, block: BaseBlock) -> list[str]:
     return [said] if block.is_layered else []
 
 
+@typed
 def hive_state(base_block: bytes | bytearray) -> HiveState:
     """The state of the hive that begins with these bytes (512 are enough).
 

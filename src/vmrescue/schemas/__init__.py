@@ -10,11 +10,13 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from vmrescue.arguments import typed
 from vmrescue.errors import UsageError
 
 __all__ = ["schema", "schema_names"]
 
 
+@typed
 def schema(name: str) -> dict[str, Any]:
     """The JSON Schema of a document: ``diagnosis``, ``plan``, ``receipt``, ``error``, …
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from vmrescue import file_path
+from vmrescue.arguments import typed
 from vmrescue.digests import file_sha256
 from vmrescue.errors import NotFoundError, RefusedError, WriteError
 from vmrescue.file_names import harmless
@@ -34,6 +35,7 @@ MANIFEST = "manifest.json"
 SCHEMA = "vmrescue.backup/1"
 
 
+@typed
 def back_up(
     files: Iterable[FileRef], disks: list[Disk], folder: Path, image: str | None = None
 ) -> list[dict[str, Any]]:
@@ -65,6 +67,7 @@ def back_up(
     return rows
 
 
+@typed
 def configuration_files(disks: list[Disk], name: str | None = None) -> list[FileRef]:
     """What the procedure copies away before anything is edited: the files of the config folder, and the boot store.
 

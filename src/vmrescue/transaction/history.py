@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vmrescue.arguments import typed
 from vmrescue.errors import VmRescueError
 from vmrescue.files import open_regular, read_whole
 from vmrescue.image import journal_folder, journals
@@ -53,6 +54,7 @@ class PastRepair:
         }
 
 
+@typed
 def history(image: str | os.PathLike[str]) -> list[PastRepair]:
     """All repairs of an image, the oldest first. Raises RefusedError where a journal is damaged."""
     past = journals(image)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from vmrescue.arguments import typed
 from vmrescue.checks.rules import chosen
 from vmrescue.errors import RefusedError, VmRescueError
 from vmrescue.plan import Plan, Stage
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 MOST_ROUNDS = 6  # a fault behind a fault behind a fault; what is left then is said
 
 
+@typed
 def mended(transaction: Transaction, only: Collection[str] | None = None, skip: Collection[str] = ()) -> Receipt:
     """Makes what the diagnoses propose (of the checks `only`, without those of `skip`).
 
@@ -61,6 +63,7 @@ def first_of(plan: Plan, applied: Plan) -> Plan:
     return replace(plan, steps=tuple(layout or steps))
 
 
+@typed
 def plan_of(diagnosis: Diagnosis, only: Collection[str] | None = None, skip: Collection[str] = ()) -> Plan:
     """What a repair makes of a diagnosis. Raises RefusedError where all that there is to change is refused."""
     plan = diagnosis.plan(only, skip)
@@ -69,6 +72,7 @@ def plan_of(diagnosis: Diagnosis, only: Collection[str] | None = None, skip: Col
     return plan
 
 
+@typed
 def must_be_editable(diagnosis: Diagnosis, only: Collection[str] | None = None, skip: Collection[str] = ()) -> None:
     """Raises RefusedError where the Windows itself is out of reach, and there is nothing else to mend."""
     chosen(only, skip)

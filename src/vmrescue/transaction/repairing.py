@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
+from vmrescue.arguments import must_fit, typed
 from vmrescue.checks.rules import chosen
-from vmrescue.errors import UsageError
+from vmrescue.errors import ArgumentError, UsageError
 from vmrescue.image import accepting, parents_in
 from vmrescue.transaction.mending import mended
 from vmrescue.transaction.target import Elsewhere, made_of
@@ -43,11 +44,14 @@ def must_be_alone(plan: object, only: Collection[str] | None = None, skip: Colle
 
 
 def must_be_known(how: Mapping[str, object]) -> None:
-    """Raises TypeError, as Python does, for a keyword that is none of `Editing`'s: a slip must not end in an edit."""
+    """Raises ArgumentError for a keyword that is none of `Editing`'s, or of another type: a slip must not end in an
+    edit."""
     if unknown := how.keys() - Editing.__annotations__.keys():
-        raise TypeError(f"there is no argument {min(unknown)!r}; there are {', '.join(Editing.__annotations__)}")
+        raise ArgumentError(f"there is no argument {min(unknown)!r}; there are {', '.join(Editing.__annotations__)}")
+    must_fit(how, Editing.__annotations__)
 
 
+@typed
 def edit(
     image: str | os.PathLike[str],
     plan_of: Callable[[Transaction], Plan],
@@ -95,6 +99,7 @@ def _edit(
         return transaction.commit(receipt, how.get("backup_dir"))
 
 
+@typed
 def repair(
     image: str | os.PathLike[str],
     plan: Plan | None = None,

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vmrescue.arguments import typed
 from vmrescue.checks import Policy
 from vmrescue.checks.rules import CHECKS, chosen
 from vmrescue.diagnosis import examine
@@ -26,7 +27,6 @@ from vmrescue.errors import (
     RepairFailedError,
     VmRescueError,
     WriteError,
-    must_be_several,
 )
 from vmrescue.image.journal import journal_folder
 from vmrescue.image.journal_place import SUFFIX
@@ -66,6 +66,7 @@ if TYPE_CHECKING:
 LOG = logger("transaction")
 
 
+@typed
 class Transaction:
     """A plan being applied to an image and the data disks given with it. Use it as a context manager.
 
@@ -104,7 +105,6 @@ class Transaction:
         self._opened = ExitStack()
         self.images: list[EditedImage] = []
         try:
-            must_be_several("data_disks", data_disks)
             for index, path in enumerate([image, *data_disks]):
                 new = made.new if made and not index else None
                 to_be_copied = elsewhere.form if elsewhere and not index else None

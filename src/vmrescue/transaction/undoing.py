@@ -6,6 +6,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from vmrescue.arguments import typed
 from vmrescue.errors import NotFoundError, RefusedError
 from vmrescue.image import journal, opening
 from vmrescue.image.containers.foreign.written import counts_the_disk
@@ -59,6 +60,7 @@ class Undone:
         }
 
 
+@typed
 def take_back(
     image: str | os.PathLike[str],
     although_changed: bool = False,
@@ -147,6 +149,7 @@ def _is_at(past: PastRepair, name: str) -> bool:
     return name == str(past.number) or bool(past.receipt and past.receipt.parent.name == name)
 
 
+@typed
 def undo(
     image: str | os.PathLike[str],
     although_changed: bool = False,

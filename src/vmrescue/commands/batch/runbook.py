@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vmrescue.arguments import typed
 from vmrescue.commands.batch import file_commands, programs
 from vmrescue.commands.batch.deed import Deed, Said
 from vmrescue.commands.batch.draft import Draft
@@ -24,7 +25,6 @@ from vmrescue.errors import (
     UsageError,
     VmRescueError,
     WriteError,
-    must_be_several,
 )
 from vmrescue.files import open_regular, read_whole
 from vmrescue.plan import DeleteFile, RenameFile, Step
@@ -94,6 +94,7 @@ class Compiled:
     defragmented: tuple[tuple[int, Volume, bool], ...]
 
 
+@typed
 @dataclass(frozen=True)
 class Runbook:
     """A command file that was read and understood.
@@ -155,7 +156,6 @@ class Runbook:
         Raises:
             VmRescueError: a line cannot be done; with its number.
         """
-        must_be_several("repair_letters", repair_letters)
         draft = Draft(installation, self._read_beside, repair_letters)
         printed = []
         for command in self.commands:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vmrescue.arguments import typed
 from vmrescue.device import prefetch, why_not_longer
 from vmrescue.errors import FormatError, RefusedError, UnsupportedError, VmRescueError
 from vmrescue.image.containers.advice import EWF_ADVICE, LUKS_ADVICE
@@ -138,6 +139,7 @@ CONTAINERS: list[ContainerKind] = [
 """The first row that matches is used. A new container needs a module that opens it, and a row here."""
 
 
+@typed
 def open_container(
     store: ImageStore,
     path: str | None = None,

@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vmrescue.arguments import typed
 from vmrescue.errors import NotFoundError, ReadError
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ DEEPEST = 64  # most files in a chain
 _FOLDER: ContextVar[Path | None] = ContextVar("parent folder", default=None)
 
 
+@typed
 @contextmanager
 def parents_in(folder: str | os.PathLike[str] | None) -> Iterator[None]:
     """Inside the block, images opened in this thread also look for parents in `folder`.

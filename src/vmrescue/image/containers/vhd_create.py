@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from vmrescue.arguments import typed
 from vmrescue.errors import RefusedError, UnsupportedError
 from vmrescue.image.containers import vhd_layout
 from vmrescue.image.containers.container import open_container
@@ -21,6 +22,7 @@ HEADER_AT = SECTOR
 TABLE_AT = SECTOR + HEADER_SIZE
 
 
+@typed
 def create_fixed(path: str | os.PathLike[str], size: int) -> None:
     """Makes a fixed VHD whose disk has `size` bytes, all zero (a hole, if the file system has holes).
 
@@ -38,6 +40,7 @@ def fill_fixed(new: NewImage, size: int) -> None:
     _fill(new, {size: vhd_layout.build_footer(FIXED, size)})
 
 
+@typed
 def create_dynamic(path: str | os.PathLike[str], size: int, block_size: int = BLOCK_SIZE) -> None:
     """Makes a dynamic VHD without blocks. `block_size`: bytes, a power of two. Raises as `create_fixed`."""
     with new_image(path) as new:
@@ -50,6 +53,7 @@ def fill_dynamic(new: NewImage, size: int, block_size: int = BLOCK_SIZE) -> None
     _fill_sparse(new, vhd_layout.build_footer(DYNAMIC, size), size, block_size)
 
 
+@typed
 def create_differencing(
     parent: str | os.PathLike[str], child: str | os.PathLike[str], block_size: int = BLOCK_SIZE
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmrescue.arguments import typed
 from vmrescue.digests import sha256
 from vmrescue.errors import NotFoundError, RepairFailedError
 from vmrescue.readers.file_system import FLAGS, bits_of, chunks
@@ -147,6 +148,7 @@ def attributes_of(volume: Volume, path: str) -> int | None:
     return bits_of(entry.flags) if entry else None
 
 
+@typed
 def file_hash(volume: Volume, path: str) -> str | None:
     """The SHA-256 of a file's content, as the reader sees it; None where there is no such file."""
     if volume.files.size_of(path) is None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vmrescue.arguments import typed
 from vmrescue.errors import RefusedError, UnsupportedError
 from vmrescue.image.containers.vhdx.chain import ABSOLUTE, RELATIVE, open_vhdx
 from vmrescue.image.containers.vhdx.header import build_header
@@ -46,6 +47,7 @@ CREATOR = "vmrescue".encode("utf-16-le")
 LOG_AT, METADATA_AT, BAT_AT = MIB, 2 * MIB, 3 * MIB
 
 
+@typed
 def create_vhdx(
     path: str | os.PathLike[str],
     size: int,
@@ -73,6 +75,7 @@ def fill_vhdx(new: NewImage, size: int, sector_size: int) -> None:
     _fill(new, _metadata(size, BLOCK_SIZE, sector_size, False))
 
 
+@typed
 def create_vhdx_child(
     parent: str | os.PathLike[str], child: str | os.PathLike[str], block_size: int = CHILD_BLOCK_SIZE
 ) -> None:
