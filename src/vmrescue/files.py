@@ -65,14 +65,15 @@ def open_regular(path: str | os.PathLike[str], flags: int) -> int:
     return descriptor
 
 
-def must_be_ours(path: Path, beginnings: Iterable[bytes], what: str) -> None:
+def must_be_ours(path: Path, beginnings: Iterable[bytes], what: str, kept: str = "") -> None:
     """Raises RefusedError where a file is there that is not empty and does not begin as vmrescue's own.
 
-    What replaces a file or adds to it without being told to asks this first: a slip of the hand must not cost an image.
+    What replaces a file or adds to it asks this first: a slip of the hand must not cost an image.
 
     Args:
         beginnings: with one of these it begins, after white space.
         what: that is, in words.
+        kept: where one of vmrescue's own is kept too: what the user may do, in words.
     """
     if kind_of(path) != stat.S_IFREG or path.is_symlink():  # a link is refused or replaced
         return
@@ -83,6 +84,8 @@ def must_be_ours(path: Path, beginnings: Iterable[bytes], what: str) -> None:
         raise WriteError(f"cannot write {path}: {error.strerror}") from error
     if head and not head.startswith(tuple(beginnings)):
         raise RefusedError(f"{path} is there already and is no {what}: it is left as it is")
+    if head and kept:
+        raise RefusedError(f"{path} is there already: {kept}")
 
 
 def read_whole(stream: BinaryIO, most: int) -> bytes:

@@ -60,14 +60,59 @@ def test_an_image_is_never_the_output_of_a_command(name: str, which: str, tmp_pa
     assert not list(tmp_path.glob("*.partial"))
 
 
-@pytest.mark.parametrize("name", ["a plan", "the results of a scan", "those of repairs", "a key", "a store"])
-def test_what_a_command_wrote_before_is_written_anew(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["a key", "a store"])
+def test_what_a_command_wrote_before_is_written_anew_where_it_was_told_to(name: str, tmp_path: Path) -> None:
     image = small_image(tmp_path)
-    target = tmp_path / f"out{FORMS.get(name, '')}"
+    target = tmp_path / "out"
     for _ in range(2):
         status, said = played(name, image, target)
         assert status in (0, 1), said
     assert target.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "left"),
+    [
+        ("a plan", ".json", "out.json"),
+        ("the results of a scan", ".csv", "out.csv"),
+        ("the results of a scan", ".html", "out.html"),
+        ("the results of a scan", ".parquet", "out.parquet.partial"),
+        ("those of repairs", ".jsonl", "out.jsonl"),
+    ],
+)
+def test_what_a_command_wrote_before_stays_unless_it_is_told_otherwise(
+    name: str, form: str, left: str, tmp_path: Path
+) -> None:
+    """Of a scan that was killed too: what it left is what `--resume` goes on with."""
+    image = small_image(tmp_path)
+    target, kept = tmp_path / f"out{form}", tmp_path / left
+    words = [{"IMAGE": str(image), "TARGET": str(target)}.get(word, word) for word in COMMANDS[name]]
+    if target == kept:
+        assert vmrescue(*words).status in (0, 1)
+        kept.write_bytes(kept.read_bytes() + b"\n")  # what is written anew is told from what was there
+    else:
+        kept.write_text('{"image": "a result"}\n')
+    before = fingerprint(kept)
+
+    refused = vmrescue(*words)
+
+    assert (refused.status, fingerprint(kept)) == (4, before)
+    assert f"{kept} is there already: " in refused.err
+    assert "--force writes it anew" in refused.err
+    assert ("--resume" in refused.err) == (name != "a plan")
+    assert vmrescue(*words, "--force").status in (0, 1)
+    assert fingerprint(target) != before
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("out")] == [target.name]
+
+
+def test_an_output_that_is_there_is_told_before_the_work_and_the_question(tmp_path: Path) -> None:
+    target = tmp_path / "out.jsonl"
+    target.write_text('{"image": "a result"}\n')
+    for words in (["scan", "nothing.vhd"], ["rescue", "nothing.vhd", "nothing too.vhd"], ["repair", "nothing.vhd"]):
+        done = vmrescue(*words, "--output", target)
+        assert (done.status, done.err.count("is there already")) == (4, 1), done.err
+    assert vmrescue("scan", "nothing.vhd", "-o", target, "--resume", "--force").status == 2
+    assert vmrescue("scan", "nothing.vhd", "--force").status == 2
 
 
 def test_a_hive_is_not_overwritten_by_what_is_exported_of_it(tmp_path: Path) -> None:

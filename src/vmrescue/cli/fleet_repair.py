@@ -53,7 +53,7 @@ def run_over(work: Repairing, paths: Sequence[str | Path], fleet: FleetOptions, 
     Raises:
         RefusedError: the person says no, or there is nobody to ask; nothing was written.
     """
-    from vmrescue.fleet.outputs import must_be_a_form
+    from vmrescue.fleet.outputs import must_take_results
     from vmrescue.fleet.run_results import RUN
     from vmrescue.fleet.sources import STANDARD_INPUT, images
 
@@ -61,7 +61,7 @@ def run_over(work: Repairing, paths: Sequence[str | Path], fleet: FleetOptions, 
     if STANDARD_INPUT in arguments and not (options.yes or options.dry_run):
         raise UsageError("a list from standard input leaves nobody to ask: --yes or --dry-run")
     if fleet.target:
-        must_be_a_form(fleet.target, RUN)
+        must_take_results(fleet.target, fleet.resume, RUN, fleet.force)
     held = _held(fleet, options)
     done = frozenset(row["image"] for row in held)
     if held:
@@ -88,12 +88,12 @@ def _absolute(image: str) -> str:
 def _held(fleet: FleetOptions, options: ApplyOptions) -> list[dict[str, Any]]:
     """What is known of the results that the output holds already. Raises UsageError where they are of a dry run."""
     from vmrescue.files import kind_of
-    from vmrescue.fleet.outputs import read_results
+    from vmrescue.fleet.outputs import partial_of, read_results
     from vmrescue.fleet.run_results import RUN
 
     if not fleet.resume or fleet.target is None:
         return []
-    there = kind_of(fleet.target) or kind_of(fleet.target.with_name(fleet.target.name + ".partial"))
+    there = kind_of(fleet.target) or kind_of(partial_of(fleet.target))
     rows = read_results(fleet.target, RUN) if there else iter(())
     held = [{name: row[name] for name in ("image", "run", "dry_run")} for row in rows]
     if any(row["dry_run"] != options.dry_run for row in held):
@@ -177,7 +177,7 @@ class _Run:
         if self._fleet.target is None:
             return None
         sources = [Reference.of(each).shown for each in self._arguments]
-        return open_output(self._fleet.target, self._fleet.resume, sources, RUN)
+        return open_output(self._fleet.target, self._fleet.resume, sources, RUN, self._fleet.force)
 
     def _results(
         self, work: Repairing, todo: list[str], stopped: Callable[[], bool] = lambda: False

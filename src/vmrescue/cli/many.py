@@ -35,6 +35,7 @@ class FleetOptions(NamedTuple):
     scheduler: str | None
     target: Path | None
     resume: bool
+    force: bool = False
 
     def many(self, images: Sequence[str | Path]) -> bool:
         """Whether more than one image is meant, or their results are to be kept."""
@@ -64,19 +65,29 @@ FLEET_OPTIONS = [
         help="Keep the results in this file: .jsonl, .csv, .parquet or .html.",
     ),
     click.option("--resume", is_flag=True, help="Keep what the output holds, and leave the images in it out."),
+    click.option("--force", is_flag=True, help="Write an output that is there anew: the results in it are lost."),
 ]
 
 
 def fleet_options(command: Command) -> Command:
-    """Adds --recursive, --jobs, --scheduler, --output and --resume; the command gets them as one argument, `fleet`."""
+    """Adds the options of many images; the command gets them as one argument, `fleet`."""
 
     @functools.wraps(command)
     def bundled(
-        *args: Any, recursive: bool, jobs: int, scheduler: str | None, target: Path | None, resume: bool, **rest: Any
+        *args: Any,
+        recursive: bool,
+        jobs: int,
+        scheduler: str | None,
+        target: Path | None,
+        resume: bool,
+        force: bool,
+        **rest: Any,
     ) -> Any:
         if resume and target is None and rest.get("address") is None:
             raise UsageError("--resume needs the --output, or the --to, that is to be resumed")
-        return command(*args, fleet=FleetOptions(recursive, jobs, scheduler, target, resume), **rest)
+        if force and (target is None or resume):
+            raise UsageError("--force is for an --output that is written anew, not resumed")
+        return command(*args, fleet=FleetOptions(recursive, jobs, scheduler, target, resume, force), **rest)
 
     for option in reversed(FLEET_OPTIONS):
         bundled = option(bundled)

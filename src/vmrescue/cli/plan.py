@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 @click.option(
     "--output", "-o", "target", type=click.Path(path_type=Path, dir_okay=False), help="Where to  [default: stdout]"
 )
+@click.option("--force", "-f", is_flag=True, help="Overwrite a plan that is there.")
 def command(
     image: Path,
     data_disks: tuple[Path, ...],
@@ -48,12 +49,17 @@ def command(
     skip: tuple[str, ...],
     playbook: Path | None,
     target: Path | None,
+    force: bool,
     **policy: Any,
 ) -> None:
     """Write the changes that a repair of IMAGE would make, as JSON to review and to `vmrescue apply`."""
     from vmrescue.diagnosis import diagnose
     from vmrescue.transaction import must_be_editable, plan_of
 
+    if target == Path("-"):
+        target = None
+    if target:  # before the work
+        must_be_ours(target, [b"{"], "plan", "" if force else "--force writes it anew")
     if playbook is not None:
         _write(_of_playbook(playbook, image, data_disks, store, windows), target)
         return
@@ -66,10 +72,9 @@ def command(
 
 def _write(plan: Plan, target: Path | None) -> None:
     text = plan.to_json()
-    if target in (None, Path("-")):
+    if target is None:
         put(text, nl=False)
     else:
-        must_be_ours(target, [b"{"], "plan")
         write_whole(target, [text.encode()], overwrite=True)
 
 

@@ -80,7 +80,8 @@ def command(
 
     target, resume, recursive = fleet.target, fleet.resume, fleet.recursive
     with ExitStack() as opened:
-        kept = open_output(target, resume, (Reference.of(path).shown for path in paths)) if target else None
+        sources = (Reference.of(path).shown for path in paths)
+        kept = open_output(target, resume, sources, force=fleet.force) if target else None
         if kept:
             opened.callback(kept.close)
         done = frozenset(kept.images()) if kept and resume else frozenset()

@@ -58,8 +58,7 @@ class WholeFile:
         self._path = path
         self._form = form
         self._kind = kind
-        self._partial = path.with_name(path.name + ".partial")
-        must_be_ours(self._partial, [BEGINNINGS[".jsonl"]], f"unfinished output of {kind.what}")
+        self._partial = partial_of(path)
         if resume and kind_of(path) and not kind_of(self._partial):
             self._take_up()
         self._lines = JsonLines(self._partial, resume, kind, form.brief)
@@ -112,22 +111,44 @@ WHOLE: dict[str, Callable[[ResultKind, Iterable[str]], WholeForm]] = {".parquet"
 BEGINNINGS = {".jsonl": b"{", ".csv": b"image,", ".parquet": b"PAR1", ".html": b"<!doctype html>"}
 
 
-def open_output(path: Path, resume: bool, sources: Iterable[str] = (), kind: ResultKind = SCAN) -> Output:
-    """The output for a file's name, which replaces an earlier one unless it is resumed.
+def open_output(
+    path: Path, resume: bool, sources: Iterable[str] = (), kind: ResultKind = SCAN, force: bool = False
+) -> Output:
+    """The output for a file's name: a new one, or the one that is resumed. Raises as `must_take_results`.
 
-    Raises:
-        UsageError: the name says no form of ours.
-        RefusedError: there is a file that is no such output, such as an image.
-        FormatError: what is to be resumed is damaged.
+    Args:
+        resume: keep what it holds.
+        sources: what is looked at, as a page of results says it; a URL without its secrets.
+        force: replace an earlier output.
 
-    `sources` are what is looked at, as a page of results says it; a URL without its secrets.
+    Raises FormatError where what is to be resumed is damaged.
     """
-    must_be_a_form(path, kind)
+    must_take_results(path, resume, kind, force)
     suffix = path.suffix.lower()
-    must_be_ours(path, [BEGINNINGS[suffix]], f"output of {kind.what}")
     if suffix in LINES:
         return LINES[suffix](path, resume, kind)
     return WholeFile(path, resume, WHOLE[suffix](kind, sources), kind)
+
+
+def must_take_results(path: Path, resume: bool, kind: ResultKind = SCAN, force: bool = False) -> None:
+    """Raises an error where results cannot be kept in a file: it is asked before the work, and changes nothing.
+
+    Raises:
+        UsageError: the name says no form of ours.
+        RefusedError: there is a file that is no such output, such as an image; or one with results, which are neither
+            resumed nor to be replaced.
+    """
+    must_be_a_form(path, kind)
+    suffix = path.suffix.lower()
+    kept = "" if resume or force else "--resume keeps what it holds and goes on, --force writes it anew"
+    must_be_ours(path, [BEGINNINGS[suffix]], f"output of {kind.what}", kept)
+    if suffix in WHOLE:
+        must_be_ours(partial_of(path), [BEGINNINGS[".jsonl"]], f"unfinished output of {kind.what}", kept)
+
+
+def partial_of(path: Path) -> Path:
+    """Where the results are until a form that is written as a whole is complete."""
+    return path.with_name(path.name + ".partial")
 
 
 def must_be_a_form(path: Path, kind: ResultKind) -> None:
@@ -146,7 +167,7 @@ def read_results(path: Path, kind: ResultKind) -> Iterator[Document]:
         UsageError: its name says no form of ours.
         FormatError: it holds something else. ReadError: it is not there.
     """
-    suffix, unfinished = path.suffix.lower(), path.with_name(path.name + ".partial")
+    suffix, unfinished = path.suffix.lower(), partial_of(path)
     must_be_a_form(path, kind)
     source = unfinished if suffix in WHOLE and kind_of(unfinished) else path
     if not kind_of(source):
