@@ -204,15 +204,15 @@ def test_an_argument_of_the_wrong_type_is_said_by_its_name_before_anything_is_do
 
 
 SAID: dict[str, Callable[[], object]] = {
-    "ram: a whole number or None is expected, not '16G' (str)": lambda: vmrescue.Policy(ram="16G"),  # type: ignore[arg-type]
-    "name: a text is expected, not 123 (int)": lambda: vmrescue.explain(0x7B),  # type: ignore[arg-type]
-    "plan: a Plan or None is expected, not {} (dict)": lambda: vmrescue.repair("os.vhd", {}),  # type: ignore[arg-type]
-    "data_disks, each of them: a text or a path is expected, not 5 (int)": lambda: vmrescue.diagnose(
+    "ram: a whole number or None is expected, not '16G'": lambda: vmrescue.Policy(ram="16G"),  # type: ignore[arg-type]
+    "name: a text is expected, not 123": lambda: vmrescue.explain(0x7B),  # type: ignore[arg-type]
+    "plan: a Plan or None is expected, not {}": lambda: vmrescue.repair("os.vhd", {}),  # type: ignore[arg-type]
+    "data_disks, each of them: a text or a path is expected, not 5": lambda: vmrescue.diagnose(
         "os.vhd",
         data_disks=[5],  # type: ignore[list-item]
     ),
-    "dry_run: True or False is expected, not 'no' (str)": lambda: vmrescue.cleanup("os.vhd", dry_run="no"),  # type: ignore[arg-type]
-    "paths, each of them: a text or a path is expected, not 1 (int)": lambda: list(vmrescue.scan(iter([1]))),  # type: ignore[arg-type]
+    "dry_run: True or False is expected, not 'no'": lambda: vmrescue.cleanup("os.vhd", dry_run="no"),  # type: ignore[arg-type]
+    "paths, each of them: a text or a path is expected, not 1": lambda: list(vmrescue.scan(iter([1]))),  # type: ignore[arg-type]
 }
 
 

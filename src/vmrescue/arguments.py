@@ -124,11 +124,9 @@ class _Kind:
 
 
 def shown(value: object) -> str:
-    """What was given, for a message: short, and with its type where that is not plain."""
-    if value is None:
-        return "None"
+    """What was given, for a message, and not longer than that needs."""
     text = repr(value)
-    return f"{text if len(text) <= MOST_SHOWN else text[: MOST_SHOWN - 1] + '…'} ({type(value).__name__})"
+    return text if len(text) <= MOST_SHOWN else text[: MOST_SHOWN - 1] + "…"
 
 
 def _is_path(value: object) -> bool:
