@@ -12,20 +12,23 @@ from vmrescue.printable import printable
 from vmrescue.units import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from vmrescue.cli.options import ApplyOptions
 
 
-def write_unless_dry(path: Path, content: bytes, image: str | os.PathLike[str], options: ApplyOptions) -> bool:
+def write_unless_dry(
+    path: Path, content: Iterable[bytes], image: str | os.PathLike[str], options: ApplyOptions
+) -> bool:
     """As `write_exported`; in a dry run it only says what it would write. Returns whether it has written."""
     if not options.dry_run:
-        write_exported(path, [content], options.yes, image)
+        write_exported(path, content, options.yes, image)
         return True
     if os.path.lexists(path) and not options.yes:
         raise is_there(path)
     must_cost_no_disk(path, image)
     if options.talkative:
-        say(printable(f"{path}: {counted(len(content), 'byte')} would be written."))
+        say(printable(f"{path}: {counted(sum(map(len, content)), 'byte')} would be written."))
         say("Nothing was written.")
     return False

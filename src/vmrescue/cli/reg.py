@@ -33,9 +33,14 @@ def command(target: str, words: tuple[str, ...], store: str | None, windows: str
     overwritten; not with /f or --yes), backed up, verified, and undone by `vmrescue undo`. Exit status 1: nothing
     matched, the keys differ, or there is damage.
     """
+    from vmrescue.cli.listing import Listing
     from vmrescue.procedure.hives import try_reg
     from vmrescue.windows import Choice
 
-    tried = try_reg(target, words, Choice(store, windows), print_notes)
-    finish(tried, options, asks=tried.outcome.asks)
+    listing, choice = Listing(options), Choice(store, windows)
+    with listing.until_error(), try_reg(target, words, choice, print_notes, listing.add) as tried:
+        if tried.outcome.shown:
+            listing.end()
+        else:
+            finish(tried, options, asks=tried.outcome.asks)
     sys.exit(0 if tried.outcome.passed else FINDINGS)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from vmrescue.registry.operations import Operation
 
@@ -15,6 +15,13 @@ class Listed(Protocol):
     """One thing that a listing lists."""
 
     def to_dict(self) -> dict[str, Any]: ...
+
+
+class Piece(NamedTuple):
+    """A piece of a listing: its lines, and what makes the thing that they list, if it is one."""
+
+    lines: Sequence[str]
+    found: Callable[[], Listed] | None = None
 
 
 @dataclass(frozen=True)
@@ -29,7 +36,8 @@ class Outcome:
         found: what a listing lists; None for a command that lists nothing.
         passed: False where the program ends with another status than 0: nothing was matched, two keys differ.
         asks: whether Microsoft's program asks before it does it.
-        export: the registration file that `reg export` makes.
+        export: the registration file that `reg export` makes, piece by piece, as long as the hive is open.
+        shown: whether all that it prints was given away piece by piece, so that `text` and `found` have none of it.
     """
 
     text: str
@@ -38,7 +46,8 @@ class Outcome:
     found: Sequence[Listed] | None = None
     passed: bool = True
     asks: bool = False
-    export: bytes | None = None
+    export: Iterable[bytes] | None = None
+    shown: bool = False
 
     @property
     def data(self) -> list[dict[str, Any]] | None:
@@ -54,3 +63,15 @@ class Outcome:
 def text_of(lines: list[str]) -> str:
     """Lines as a text."""
     return "".join(f"{line}\n" for line in lines)
+
+
+def collected(listing: Callable[[Callable[[Piece], object]], bool]) -> Outcome:
+    """A listing as a whole.
+
+    Args:
+        listing: gives away each piece, and says whether the program's status is 0.
+    """
+    pieces: list[Piece] = []
+    passed = listing(pieces.append)
+    text = text_of([line for piece in pieces for line in piece.lines])
+    return Outcome(text, passed=passed, found=tuple(piece.found() for piece in pieces if piece.found))

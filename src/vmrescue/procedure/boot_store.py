@@ -99,7 +99,7 @@ def _file(image: Location, command: Command, words: Sequence[str], operations: I
     from vmrescue.commands.bcdedit.store_file import store_file
 
     outcome = Outcome(f"{messages.SUCCESS}\n")
-    file = Path(command.arguments[0]), store_file(operations)
+    file = Path(command.arguments[0]), [store_file(operations)]
     return Tried(image, ("bcdedit", " ".join(words)), outcome, file=file)
 
 

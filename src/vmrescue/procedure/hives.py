@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,14 +11,16 @@ from typing import TYPE_CHECKING, Unpack
 from vmrescue.arguments import typed
 from vmrescue.commands.reg.listed import Compared, ListedKey, ListedProblem
 from vmrescue.errors import ReadError
-from vmrescue.procedure.hive_files import is_hive_file, read_hive_file
+from vmrescue.procedure.hive_files import is_hive_file, open_hive_file
 from vmrescue.procedure.microsoft import Answer, Tried, carried_out, in_microsofts_words
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from vmrescue.commands.reg import Command, Outcome
+    from vmrescue.commands.reg.hive_names import HiveNames
     from vmrescue.commands.reg.one_hive import OneHive
+    from vmrescue.commands.reg.query import Show
     from vmrescue.plan import Change, FileRef
     from vmrescue.procedure.microsoft import Location, Say
     from vmrescue.transaction import Editing
@@ -71,8 +74,11 @@ def reg(
 
     must_be_known(how)
     notes: list[str] = []
-    with accepting(how.get("accept", ())), parents_in(how.get("parent_dir")):
-        tried = try_reg(image, words, Choice(store, windows), notes.extend)
+    with (
+        accepting(how.get("accept", ())),
+        parents_in(how.get("parent_dir")),
+        try_reg(image, words, Choice(store, windows), notes.extend) as tried,
+    ):
         receipt, written = carried_out(tried, overwrite, how)
     outcome, found = tried.outcome, tried.outcome.found or ()
     return RegAnswer(
@@ -87,9 +93,22 @@ def reg(
     )
 
 
-def try_reg(image: Location, words: Sequence[str], choice: Choice, say: Say) -> Tried:
-    """Reads a command of reg's, and runs it on the hives as they are. `say` gets what is to be said besides."""
-    from vmrescue.commands.reg import parse
+@contextmanager
+def try_reg(
+    image: Location, words: Sequence[str], choice: Choice, say: Say, show: Show | None = None
+) -> Iterator[Tried]:
+    """Reads a command of reg's, and runs it on the hives as they are; they stay open for a file that it exports.
+
+    `say` gets what is to be said besides, and `show`, if it is given, what a query lists (`commands.reg.run`).
+    """
+    with ExitStack() as opened:
+        yield _tried(image, words, choice, say, show, opened)
+
+
+def _tried(
+    image: Location, words: Sequence[str], choice: Choice, say: Say, show: Show | None, opened: ExitStack
+) -> Tried:
+    from vmrescue.commands.reg import parse, run
 
     with in_microsofts_words():
         command = parse(words)
@@ -97,9 +116,15 @@ def try_reg(image: Location, words: Sequence[str], choice: Choice, say: Say) -> 
     if command.name in ("load", "unload"):
         return _name_hive(command, image, reason, choice, say)
     content = _file_to_import(command)
-    bare = _bare(image) if is_hive_file(image) else None
-    outcome = _run_on_hive(command, bare, content, say) if bare else _run_on_image(command, image, content, choice, say)
-    file = None if outcome.export is None else (Path(command.arguments[1]), outcome.export)
+    bare = _bare(image, opened) if is_hive_file(image) else None
+    disks = opened.enter_context(ExitStack())
+    registry = bare or _names(image, choice, disks)
+    with in_microsofts_words():
+        outcome = run(command, registry, content, show)
+    say(registry.notes())
+    if outcome.export is None:
+        disks.close()
+    file = None if outcome.export is None else (Path(command.arguments[1]), _in_microsofts_words(outcome.export))
     changes = partial(_changes, command, outcome, image, bare, choice)
     return Tried(image, reason, outcome, changes, file, may_overwrite=command.asks_nothing)
 
@@ -150,38 +175,30 @@ def _file_to_import(command: Command) -> bytes:
         raise ReadError(f"cannot read {command.arguments[0]}: {error.strerror}") from error
 
 
-def _bare(target: Location) -> OneHive:
+def _bare(target: Location, opened: ExitStack) -> OneHive:
     from vmrescue.commands.reg.one_hive import OneHive
     from vmrescue.registry import Hive
+    from vmrescue.registry.base_block import SECTOR
     from vmrescue.registry.mounts import mount_of
 
-    data, logs = read_hive_file(target)
-    mount = mount_of(Path(target).resolve().name, data)
+    data, logs = open_hive_file(target, opened)
+    mount = mount_of(Path(target).resolve().name, data.read_at(0, min(SECTOR, data.size)))
     return OneHive(Hive(data, logs, name=f"the hive {target}", mount=mount), Path(target).name)
 
 
-def _run_on_hive(command: Command, bare: OneHive, content: bytes, say: Say) -> Outcome:
-    from vmrescue.commands.reg import run
-
-    with in_microsofts_words():
-        outcome = run(command, bare, content)
-    say(bare.notes())
-    return outcome
-
-
-def _run_on_image(command: Command, target: Location, content: bytes, choice: Choice, say: Say) -> Outcome:
-    from vmrescue.commands.reg import run
+def _names(target: Location, choice: Choice, opened: ExitStack) -> HiveNames:
     from vmrescue.commands.reg.hive_names import HiveNames
     from vmrescue.commands.reg.loaded_hives import read_loaded
     from vmrescue.diagnosis import open_disks
     from vmrescue.windows import Installation
 
-    with open_disks([target]) as disks:
-        names = HiveNames(Installation(disks, choice), read_loaded(target))
-        with in_microsofts_words():
-            outcome = run(command, names, content)
-        say(names.notes())
-        return outcome
+    disks = opened.enter_context(open_disks([target]))
+    return HiveNames(Installation(disks, choice), read_loaded(target))
+
+
+def _in_microsofts_words(content: Iterable[bytes]) -> Iterator[bytes]:
+    with in_microsofts_words():
+        yield from content
 
 
 def _changes(

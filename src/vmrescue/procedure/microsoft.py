@@ -32,7 +32,7 @@ class Tried:
         reason: its program and its words: of the plan's steps.
         outcome: what it prints and asks for.
         changes: makes the changes of the opened disks for `outcome.operations`.
-        file: the file of this machine that it makes, and its content; None where it makes none.
+        file: the file of this machine that it makes, and the pieces of its content; None where it makes none.
         names: the names of hives that are to be kept beside the image; None where they stay.
         may_overwrite: whether its words say that the file may take another's place.
     """
@@ -41,7 +41,7 @@ class Tried:
     reason: tuple[str, str]
     outcome: Outcome
     changes: Callable[[list[Disk]], list[Change]] = lambda disks: []
-    file: tuple[Path, bytes] | None = None
+    file: tuple[Path, Iterable[bytes]] | None = None
     names: LoadedHives | None = None
     may_overwrite: bool = False
 
@@ -98,7 +98,7 @@ def carried_out(tried: Tried, overwrite: bool, how: Editing) -> tuple[Receipt | 
     dry_run, written = how.get("dry_run", False), None
     if tried.file and not dry_run:
         written, content = tried.file
-        write_exported(written, [content], overwrite or tried.may_overwrite, tried.image)
+        write_exported(written, content, overwrite or tried.may_overwrite, tried.image)
     if not dry_run:
         tried.keep_names()
     return (edit(tried.image, tried.plan, **how) if tried.outcome.operations else None), written

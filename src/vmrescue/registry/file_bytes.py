@@ -7,6 +7,7 @@ changed pages are known without a second copy of the hive.
 from __future__ import annotations
 
 import struct
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 PAGE = 4096  # bytes; changes are reported in pages
 PIECE_BITS = 16  # a source is read in pieces of 64 KiB
+AT_ONCE = 1 << 20  # bytes that are read at once of what is not kept
 WHOLE_BITS = 62  # bytes that are in memory already are one piece
 
 
@@ -75,12 +77,27 @@ class FileBytes:
         end = position + length
         if self._source is None or end > self._first_size:
             return self[position:end]
-        found = bytearray(self._source.read_at(position, length))
-        for number in range(position >> self._bits, ((end - 1) >> self._bits) + 1):
-            if number in self._pieces:
-                start = number << self._bits
-                low, high = max(position, start), min(end, start + len(self._pieces[number]))
-                found[low - position : high - position] = self._pieces[number][low - start : high - start]
+        if length > AT_ONCE:
+            whole = BytesIO()  # which gives away its content without a copy
+            whole.seek(length - 1)
+            whole.write(b"\0")  # so that it has the right size from the start
+            whole.seek(0)
+            for start in range(position, end, AT_ONCE):
+                whole.write(self.peek(start, min(AT_ONCE, end - start)))
+            return whole.getvalue()
+        found = self._source.read_at(position, length)
+        known = [
+            number for number in range(position >> self._bits, ((end - 1) >> self._bits) + 1) if number in self._pieces
+        ]
+        return self._with_pieces(found, known, position) if known else found
+
+    def _with_pieces(self, read: bytes, known: list[int], position: int) -> bytes:
+        """Bytes that were read from the source at a position, with what pieces in memory have there."""
+        found, end = bytearray(read), position + len(read)
+        for number in known:
+            start = number << self._bits
+            low, high = max(position, start), min(end, start + len(self._pieces[number]))
+            found[low - position : high - position] = self._pieces[number][low - start : high - start]
         return bytes(found)
 
     def _piece(self, number: int) -> bytes | bytearray:

@@ -51,26 +51,29 @@ def export_reg(hive: Hive, path: str, prefix: str, name: str | None = None) -> b
     Raises:
         FormatError: the text would be far longer than the hive, which happens only if values share their cells.
     """
-    lines = []
+    return b"".join(export_pieces(hive, path, name or "\\".join(filter(None, (prefix, hive.key(path).path)))))
+
+
+def export_pieces(hive: Hive, path: str, name: str) -> Iterator[bytes]:
+    """As `export_reg`, a key at a time. `name` is the key's full name."""
     left = hive.cells.bins_size * LONGER_THAN_HIVE
-    for line in _lines(hive, path, name or "\\".join(filter(None, (prefix, hive.key(path).path)))):
-        lines.append(line)
-        left -= len(line)
+    for lines in _lines(hive, path, name):
+        left -= sum(map(len, lines))
         if left < 0:
             raise FormatError(
                 "hive", None, "keys and values with cells of their own", "cells that several of them have"
             )
-    return ("\ufeff" + "\r\n".join(lines) + "\r\n").encode("utf-16-le", "surrogatepass")
+        yield "".join(f"{line}\r\n" for line in lines).encode("utf-16-le", "surrogatepass")
 
 
-def _lines(hive: Hive, path: str, name: str) -> Iterator[str]:
-    yield from (HEADER, "")
+def _lines(hive: Hive, path: str, name: str) -> Iterator[list[str]]:
+    """The lines at the beginning, and those of each key."""
+    yield [f"\ufeff{HEADER}", ""]
     top = hive.key(path).path
     for key in hive.walk(top):
         below = key_path.relative(key.path, top)
-        yield f"[{name}\\{below}]" if below else f"[{name}]"
-        yield from (_value_line(value.name, value.type, value.raw) for value in key.values())
-        yield ""
+        values = (_value_line(value.name, value.type, value.raw) for value in key.values())
+        yield [f"[{name}\\{below}]" if below else f"[{name}]", *values, ""]
 
 
 def _value_line(name: str, kind: int, raw: bytes) -> str:

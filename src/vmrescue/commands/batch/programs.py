@@ -86,7 +86,7 @@ def _export(command: reg_language.Command, draft: Draft) -> Said:
     if not ON_A_DISK.match(command.arguments[1]):
         raise UsageError(f"{command.arguments[1]} is no file of the disks: name it with a drive's letter")
     outcome = reg_language.run(command, draft.registry)
-    draft.write(*draft.target(command.arguments[1]), outcome.export or b"")
+    draft.write(*draft.target(command.arguments[1]), b"".join(outcome.export or ()))
     return Said()
 
 

@@ -8,9 +8,10 @@ stand, is what Wine's tests of reg.exe record of Windows.
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from vmrescue.commands.outcome import Outcome, text_of
+from vmrescue.commands.outcome import Piece
 from vmrescue.commands.reg import data, messages
 from vmrescue.commands.reg.key_name import KeyName
 from vmrescue.commands.reg.listed import ListedKey, ListedValue
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from vmrescue.commands.reg.command import Command
     from vmrescue.commands.reg.registry import Registry
 
+    Show = Callable[[Piece], object]
+
 INDENT = "    "
 
 
@@ -33,8 +36,11 @@ class Listed(NamedTuple):
     values: list[Stored]
 
 
-def query(command: Command, registry: Registry) -> Outcome:
-    """Raises NotFoundError where there is no such key, or no such value."""
+def query(command: Command, registry: Registry, show: Show) -> bool:
+    """Shows what is found, key by key. Returns whether anything is that was looked for.
+
+    Raises NotFoundError where there is no such key, or no such value.
+    """
     name = KeyName.parse(command.arguments[0])
     if command.switches.get("v") == "" and "f" not in command.switches:
         raise messages.invalid_syntax("query")
@@ -42,10 +48,10 @@ def query(command: Command, registry: Registry) -> Outcome:
         raise messages.invalid_syntax("query", "A separator is one character.")
     top = (_Root if name.holds_hives else _Top)(command, registry, name)
     if {"f", "t"} & command.switches.keys():
-        return _search(command, top)
+        return _search(command, top, show)
     if command.value_name is not None:
-        return _one_value(command, name, top)
-    return _everything(command, name, top)
+        return _one_value(command, name, top, show)
+    return _everything(command, name, top, show)
 
 
 class _Top:
@@ -91,41 +97,44 @@ class _Root(_Top):
         return [(self._name.subkey(hive), hive) for hive in self._registry.hives(self._name.root)]
 
 
-def _everything(command: Command, name: KeyName, top: _Top) -> Outcome:
-    listed = [Listed(key, values) for key, _, values in top.tree()]
-    below = [] if top.recursive else [Listed(key, []) for key, _ in top.below()]
-    lines = _lines(command, [each for each in listed if each.values or each.name != name])
-    return Outcome(
-        text_of(["", *lines, *(str(each.name) for each in below)]), found=tuple(map(_listed, [*listed, *below]))
-    )
+def _everything(command: Command, name: KeyName, top: _Top, show: Show) -> bool:
+    show(Piece([""]))
+    for key, _, values in top.tree():
+        show(_piece_of(command, Listed(key, values), in_lines=bool(values) or key != name))
+    for key, _ in [] if top.recursive else top.below():
+        show(Piece([str(key)], partial(_listed, Listed(key, []))))
+    return True
 
 
-def _one_value(command: Command, name: KeyName, top: _Top) -> Outcome:
+def _one_value(command: Command, name: KeyName, top: _Top, show: Show) -> bool:
     wanted = upper(command.value_name or "")
-    listed = [Listed(key, [value for value in values if upper(value.name) == wanted]) for key, _, values in top.tree()]
-    listed = [each for each in listed if each.values]
+    listed = (Listed(key, [value for value in values if upper(value.name) == wanted]) for key, _, values in top.tree())
     if top.recursive:
-        return _found(command, listed, len(listed))
-    if not listed and wanted:
+        return _searched(command, ((each, 1) for each in listed if each.values), show)
+    found = next((each for each in listed if each.values), None)  # of a root that holds hives there is no key
+    if found is None and wanted:
         raise messages.not_found()
-    unset = ["", str(name), f"{INDENT}(Default){INDENT}REG_SZ{INDENT}(value not set)", ""]
-    return Outcome(text_of(["", *_lines(command, listed)] if listed else unset), found=tuple(map(_listed, listed)))
+    if found is None:
+        show(Piece(["", str(name), f"{INDENT}(Default){INDENT}REG_SZ{INDENT}(value not set)", ""]))
+    else:
+        show(Piece([""]))
+        show(_piece_of(command, found))
+    return True
 
 
-def _search(command: Command, top: _Top) -> Outcome:
+def _search(command: Command, top: _Top, show: Show) -> bool:
     """Every value that matches, and every key below whose name does."""
-    search = _Search(command)
-    listed, count = [], 0
+    return _searched(command, _matches(_Search(command), top), show)
+
+
+def _matches(search: _Search, top: _Top) -> Iterator[tuple[Listed, int]]:
+    """Each key that is shown, and how many matches it is."""
     for key, own, values in top.tree():
         found = [value for value in values if search.is_value(value)]
         named = own is not None and search.is_key(own)
-        count += len(found) + named
         if found or named:
-            listed.append(Listed(key, found))
-    if not top.recursive:
-        below = [Listed(key, []) for key, own in top.below() if search.is_key(own)]
-        listed, count = listed + below, count + len(below)
-    return _found(command, listed, count)
+            yield Listed(key, found), len(found) + named
+    yield from ((Listed(key, []), 1) for key, own in ([] if top.recursive else top.below()) if search.is_key(own))
 
 
 class _Search:
@@ -176,19 +185,20 @@ def _types(command: Command) -> set[int]:
     return {int(data.parse_type("query", word)) for word in re.split(r"[ ,]+", command.switches.get("t", "")) if word}
 
 
-def _found(command: Command, listed: list[Listed], count: int) -> Outcome:
-    lines = ["", *_lines(command, listed), f"End of search: {count} match(es) found."]
-    return Outcome(text_of(lines), passed=count > 0, found=tuple(map(_listed, listed)))
+def _searched(command: Command, matches: Iterable[tuple[Listed, int]], show: Show) -> bool:
+    show(Piece([""]))
+    total = 0
+    for each, count in matches:
+        show(_piece_of(command, each))
+        total += count
+    show(Piece([f"End of search: {total} match(es) found."]))
+    return total > 0
 
 
-def _lines(command: Command, listed: Iterable[Listed]) -> list[str]:
+def _piece_of(command: Command, each: Listed, in_lines: bool = True) -> Piece:
     separator = command.switches.get("se", data.SEPARATOR)
-    lines = []
-    for each in listed:
-        lines.append(str(each.name))
-        lines += [value_line(value, "z" in command.switches, separator) for value in each.values]
-        lines.append("")
-    return lines
+    lines = [value_line(value, "z" in command.switches, separator) for value in each.values] if in_lines else []
+    return Piece([str(each.name), *lines, ""] if in_lines else [], partial(_listed, each))
 
 
 def value_line(value: Stored, with_number: bool = False, separator: str = data.SEPARATOR) -> str:

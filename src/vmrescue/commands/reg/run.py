@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from vmrescue.commands.outcome import Outcome, text_of
+from vmrescue.commands.outcome import Outcome, collected, text_of
 from vmrescue.commands.reg import edits, messages
 from vmrescue.commands.reg.compare import compare
 from vmrescue.commands.reg.key_name import KeyName
@@ -13,17 +14,17 @@ from vmrescue.commands.reg.query import query
 from vmrescue.commands.reg.registry import find_key
 from vmrescue.registry.check import Weight
 from vmrescue.registry.operations import DeleteKey, DeleteValue, SetValue
-from vmrescue.registry.reg_file import export_reg
+from vmrescue.registry.reg_file import export_pieces
 from vmrescue.upcase import upper
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from vmrescue.commands.reg.command import Command
+    from vmrescue.commands.reg.query import Show
     from vmrescue.commands.reg.registry import Registry
     from vmrescue.registry.operations import Operation
 
-_READERS: dict[str, Callable[[Command, Registry], Outcome]] = {"query": query, "compare": compare}
 _EDITORS: dict[str, Callable[[Command, Registry], list[Operation]]] = {
     "add": edits.add,
     "delete": edits.delete,
@@ -31,21 +32,25 @@ _EDITORS: dict[str, Callable[[Command, Registry], list[Operation]]] = {
 }
 
 
-def run(command: Command, registry: Registry, content: bytes = b"") -> Outcome:
+def run(command: Command, registry: Registry, content: bytes = b"", show: Show | None = None) -> Outcome:
     """What the command prints, and the operations that it asks for; nothing is written.
 
     Args:
         command: from `parse`.
         registry: the hives that its keys lie in.
         content: of the file that ``import`` names.
+        show: gets what ``query`` lists, as soon as it is found; without it the outcome has all of it.
 
     Raises:
         UsageError, NotFoundError: what reg.exe says when it will not do it.
     """
     if command.name in ("load", "unload"):  # which are about names, kept beside an image (`loaded_hives`)
         raise messages.no_load(command.name)
-    if command.name in _READERS:
-        return _READERS[command.name](command, registry)
+    if command.name == "query":
+        listing = partial(query, command, registry)
+        return Outcome("", passed=listing(show), shown=True) if show else collected(listing)
+    if command.name == "compare":
+        return compare(command, registry)
     if command.name == "check":
         return _check(command, registry)
     if command.name == "export":
@@ -83,11 +88,11 @@ def _check(command: Command, registry: Registry) -> Outcome:
     return Outcome(text_of(lines), passed=not problems, found=listed)
 
 
-def _export(command: Command, registry: Registry) -> bytes:
+def _export(command: Command, registry: Registry) -> Iterator[bytes]:
     """The key under the name by which it was asked for; in its hive it may lie elsewhere (CurrentControlSet)."""
     name = KeyName.parse(command.arguments[0])
     found = find_key(registry, name, command.view) if name.path else None
     if found is None:
         raise messages.not_found()
     hive, key = found
-    return export_reg(hive, key.path, name.root, str(name))
+    return export_pieces(hive, key.path, str(name))
