@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from vmrescue.errors import FormatError
 
@@ -63,7 +63,8 @@ class Sparse(Protocol):
 
 def next_data(device: object, offset: int) -> int:
     """`Sparse.next_data` for any device; a device that is not `Sparse` counts as fully written."""
-    return device.next_data(offset) if isinstance(device, Sparse) else offset
+    is_sparse = issubclass(type(device), Sparse)  # Python remembers it, of a protocol's `isinstance` it does not
+    return cast("Sparse", device).next_data(offset) if is_sparse else offset
 
 
 @runtime_checkable
@@ -80,7 +81,7 @@ class Far(Protocol):
 
 def prefetch(device: object, ranges: Iterable[Range] = ()) -> bool:
     """`Far.prefetch` for any device; False for one that is not `Far`."""
-    return isinstance(device, Far) and device.prefetch(ranges)
+    return issubclass(type(device), Far) and cast("Far", device).prefetch(ranges)
 
 
 @runtime_checkable

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from vmrescue.errors import FormatError
 from vmrescue.progress import work
 from vmrescue.registry import key_node, key_value, names, security, subkey_list
-from vmrescue.registry.cells import BINS, NIL
+from vmrescue.registry.cells import BINS, NIL, Cells
+from vmrescue.registry.file_bytes import FileBytes
 from vmrescue.registry.key import LINK_VALUE
 from vmrescue.registry.plain import OWNED, USED, Marks, PlainCells, numbers
 from vmrescue.registry.space import BIN_HEADER, LEAST, bin_size
@@ -27,7 +28,6 @@ from vmrescue.upcase import upper
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmrescue.registry.cells import Cells
     from vmrescue.registry.key_node import KeyNode
     from vmrescue.registry.key_value import KeyValue
 
@@ -64,11 +64,11 @@ def check(cells: Cells, root: int, minor: int, *, layered: bool = False) -> list
 
     `layered`: its base block says that it lies over another hive, so its keys and values may hide some of that hive's.
     """
-    raw = cells.data.peek(BINS, cells.bins_size)
-    asked = (hashlib.sha256(raw).digest(), root, minor, layered)
+    whole = cells.data.peek(0, BINS + cells.bins_size)
+    asked = (hashlib.sha256(memoryview(whole)[BINS:]).digest(), root, minor, layered)
     known = _KNOWN.pop(asked, None)
     if known is None:
-        checker = _Checker(cells, raw, minor, layered)
+        checker = _Checker(Cells(FileBytes(whole), cells.bins_size), whole, minor, layered)
         with work("checking the cells of a hive"):
             checker.bins()
             checker.keys(root)
@@ -83,13 +83,14 @@ def check(cells: Cells, root: int, minor: int, *, layered: bool = False) -> list
 
 
 class _Checker:
-    def __init__(self, cells: Cells, raw: bytes, minor: int, layered: bool) -> None:
+    def __init__(self, cells: Cells, whole: bytes, minor: int, layered: bool) -> None:
         self._cells = cells
         self._minor = minor
         self._layered = layered
         self.problems: list[Problem] = []
-        self._raw = raw
-        self._sizes = numbers(raw)
+        self._whole = whole
+        self._raw = memoryview(whole)[BINS:]
+        self._sizes = numbers(self._raw)
         self._marks = Marks(cells.bins_size)
         self._descriptors: Counter[int] = Counter()  # key security cell -> number of keys that refer to it
 
@@ -124,7 +125,7 @@ class _Checker:
         self._tree(root)
 
     def _tree(self, root: int) -> None:
-        plain = None if self._layered else PlainCells(self._raw, self._marks, self._minor, self._descriptors)
+        plain = None if self._layered else PlainCells(self._whole, self._marks, self._minor, self._descriptors)
         waiting = [(root, False)]  # keys, with whether `plain` has looked at their names and flags
         while waiting:
             key, is_plain = waiting.pop()
@@ -346,7 +347,7 @@ class _Checker:
         lost, its parent's count of subkeys and its descriptor's count of keys are wrong, and its other cells are lost.
         """
         for offset in self._marks.lost():
-            if self._raw[offset + 4 : offset + 6] != b"nk":
+            if not self._whole.startswith(b"nk", BINS + offset + 4):
                 self._report(offset, "cell", "is in use, but belongs to nothing", Weight.NOTE)
 
     def _own(self, offset: int, structure: str, holder: int) -> bool:

@@ -16,7 +16,7 @@ from operator import mul
 from typing import TYPE_CHECKING
 
 from vmrescue.registry import key_node, key_value, names
-from vmrescue.registry.cells import NIL
+from vmrescue.registry.cells import BINS, NIL
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -31,6 +31,7 @@ _NODE = struct.Struct("<i2sH12xI52xHH")
 # name of a subkey, largest class name, name and data of a value, length of the class name.
 _KEY = struct.Struct("<6xH8xI4xI4xI4xIIIIH2xIII6xH")
 _VALUE_NAME, _NODE_NAME, _ENTRIES = 4 + key_value.LAYOUT.size, 4 + key_node.LAYOUT.size, 8
+_VALUE_NAME_IN_FILE, _NODE_NAME_IN_FILE = BINS + _VALUE_NAME, BINS + _NODE_NAME
 _ODD = key_node.HIVE_EXIT | key_node.HIVE_ENTRY | key_node.NO_DELETE | key_node.PREDEF_HANDLE
 _NO_VALUES = key_node.SYM_LINK | key_node.PREDEF_HANDLE
 _POWERS = tuple(pow(37, exponent, 1 << 32) for exponent in range(255, -1, -1))  # for the hash of a name
@@ -38,10 +39,10 @@ _WIDTH = {b"lf": 2, b"lh": 2, b"li": 1}  # numbers of an entry
 MOST_NAMES = 1 << 14  # names of keys that are kept: the same ones are in hundreds of places
 
 
-def numbers(raw: bytes) -> memoryview | array[int]:
+def numbers(raw: memoryview) -> memoryview | array[int]:
     """A hive's bins as signed numbers of four bytes, which is what the sizes of cells are."""
     if sys.byteorder == "little":
-        return memoryview(raw).cast("i")
+        return raw.cast("i")
     found = array("i", raw)
     found.byteswap()
     return found
@@ -82,15 +83,16 @@ class PlainCells:
     """The fast check of keys, on a hive's bins as bytes.
 
     Args:
-        raw: the bins.
+        whole: the hive's file up to the end of its bins.
         marks: the states of the cells; owned cells are marked there.
         minor: the hive's version is 1.`minor`.
         descriptors: by the cell of a security descriptor, the number of keys that refer to it; plain keys are added.
     """
 
-    def __init__(self, raw: bytes, marks: Marks, minor: int, descriptors: Counter[int]) -> None:
-        self._raw = raw
-        self._sizes = numbers(raw)
+    def __init__(self, whole: bytes, marks: Marks, minor: int, descriptors: Counter[int]) -> None:
+        self._whole = whole  # a slice of it is `bytes`
+        self._raw = memoryview(whole)[BINS:]
+        self._sizes = numbers(self._raw)
         self._states = marks.states
         self._descriptors = descriptors
         self._longest_data = key_value.SEGMENT if minor >= key_value.BIG_DATA_MINOR else 1 << 31
@@ -155,7 +157,7 @@ class PlainCells:
     def _values(self, listed: int, count: int, most_name: int, most_data: int, taken: list[int]) -> bool:
         """Whether the values of a list are plain, and as large as their key says at most."""
         raw, states, sizes, longest = self._raw, self._states, self._sizes, self._longest_data
-        unpack, take = _VALUE.unpack_from, taken.append
+        whole, unpack, take = self._whole, _VALUE.unpack_from, taken.append
         place = listed >> 3
         if listed & 7 or states[place] != USED or -sizes[listed >> 2] < 4 + 4 * count:
             return False
@@ -169,10 +171,12 @@ class PlainCells:
             states[place] = OWNED
             take(place)
             room, signature, length, size, data, flags = unpack(raw, offset)
-            end = offset + _VALUE_NAME + length
-            if signature != b"vk" or length > most_name or end > offset - room or (flags != 1 and (flags or length)):
+            if signature != b"vk" or length > most_name or _VALUE_NAME + length > -room:
                 return False
-            found.append(raw[end - length : end])
+            if flags != 1 and (flags or length):
+                return False
+            name = offset + _VALUE_NAME_IN_FILE
+            found.append(whole[name : name + length])
             if size & key_value.INLINE:
                 if size & ~key_value.INLINE > most_data or size & ~key_value.INLINE > key_value.INLINE_MOST:
                     return False
@@ -210,6 +214,7 @@ class PlainCells:
         Returns the last one's name in upper case; None if something is not plain.
         """
         raw, states, unpack, known, take = self._raw, self._states, _NODE.unpack_from, self._names, taken.append
+        whole = self._whole
         place = leaf >> 3
         if leaf & 7 or states[place] != USED:
             return None
@@ -232,7 +237,8 @@ class PlainCells:
                 return None
             if length > most_name or class_length > most_class or _NODE_NAME + length > -room:
                 return None
-            name = raw[offset + _NODE_NAME : offset + _NODE_NAME + length]
+            start = offset + _NODE_NAME_IN_FILE
+            name = whole[start : start + length]
             folded = known[name] if name in known else self._fold(name)
             if folded is None or folded[0] <= last:
                 return None

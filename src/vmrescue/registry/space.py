@@ -29,7 +29,7 @@ def bin_at(cells: Cells, offset: int) -> int:
     return bin_size(cells.data[BINS + offset : BINS + offset + BIN_HEADER.size], 0, offset, cells.bins_size)
 
 
-def bin_size(data: bytes | bytearray, position: int, offset: int, bins_size: int) -> int:
+def bin_size(data: bytes | memoryview, position: int, offset: int, bins_size: int) -> int:
     """The size in bytes of the bin at `offset` whose header is at `position` of `data`. Raises as `bin_at`."""
     signature, itself, size, _, _ = BIN_HEADER.unpack_from(data, position)
     if signature != BIN:

@@ -144,6 +144,14 @@ class RegistryFile:
             size = hive_size(self._stream, self.name)
         return _Guarded(self, StreamDevice(self._stream, size, self.name))
 
+    def replayed(self) -> bytes | Readable:
+        """The whole hive; of a dirty one what the replay of its logs makes of it. Raises UnsupportedError as `read`."""
+        if not self.state.dirty:
+            return self.read()
+        stream, _ = self._content
+        with self.reading():
+            return StreamDevice(stream, hive_size(stream, self.name), self.name)
+
     def read(self) -> bytes:
         """The whole hive as it is in the file, without its logs. Raises UnsupportedError if it is too large."""
         with self.reading():

@@ -171,8 +171,7 @@ class Obstacles:
 def _damage(hive: RegistryFile) -> str | None:
     """Why a change of a hive would be refused at the end: it has damage, which a reader may not notice."""
     try:
-        logs = hive.logs() if hive.state.dirty else []
-        problems = Hive(hive.read(), logs=logs, name=hive.name, mount=hive.mount).check()
+        problems = Hive(hive.replayed(), name=hive.name, mount=hive.mount).check()
     except ReadError:
         raise
     except VmRescueError as error:
