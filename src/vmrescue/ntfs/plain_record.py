@@ -112,8 +112,103 @@ def read_plain(records: bytes, start: int, size: int, number: int, clusters: int
     sequence, links, at, flags, used, base = _RECORD(records, start + RECORD_AT)
     if base or used > size or at % 8 or not ARRAY_OFFSET - 6 <= at <= used - END_SIZE:
         return None
-    at += start
+    first = at = start + at
     end = start + used - END_SIZE
+    shape = _NOTHING
+    stored: Sequence[Stored] = ()
+    indexed: Sequence[tuple[int, str, int, int]] = ()
+    while at < end:
+        head = records[at : at + RESIDENT_HEADER]
+        longer = shape.longer[head] if head in shape.longer else shape.with_attribute(head)
+        if longer is None:
+            break
+        if head[IN_CLUSTERS_AT]:
+            attribute = _read_stored(records, at, end, clusters)
+            if attribute is None:
+                return None
+            stored = (*stored, attribute)
+        shape = longer
+        at = first + shape.length
+    if at < end:
+        found = _read_attributes(records, first, end, clusters)
+        if found is None:
+            return None
+        at, kinds, names, stored, indexed, data_size, allocated = found
+    if at != end or records[at : at + 4] != _END:
+        return None
+    if shape.length == end - first:
+        kinds, data_size, allocated, names = shape.kinds, shape.size, shape.allocated, []
+        for place, longest in shape.names:
+            names.append(first + place)
+            if records[first + place + NAME_LENGTH_AT] > longest:
+                return None
+        for attribute in stored:
+            if attribute.kind == DATA:
+                data_size, allocated = attribute.size, attribute.allocated
+    is_directory = flags & RecordFlag.DIRECTORY != 0
+    if is_directory:
+        data_size = allocated = 0
+    return _made((sequence << 48 | number, links, is_directory, kinds, names, stored, indexed, data_size, allocated))
+
+
+class _Shape:
+    """Attributes that follow each other from the first one on, without names, by their headers: most records of a
+    volume have one of few shapes, and what a shape says is worked out once.
+
+    Attributes:
+        length: of all of them, in bytes.
+        kinds, size, allocated: as of a `PlainRecord`; the sizes are those of resident data.
+        names: where each $FILE_NAME value is, counted from the first attribute, and the most characters that fit there.
+        longer: the shapes with one more attribute, by its header; None where `_read_attributes` has to look.
+    """
+
+    __slots__ = ("allocated", "kinds", "last", "length", "longer", "names", "size")
+
+    def __init__(self) -> None:
+        self.length = self.kinds = self.last = self.size = self.allocated = 0
+        self.names: tuple[tuple[int, int], ...] = ()
+        self.longer: dict[bytes, _Shape | None] = {}
+
+    def with_attribute(self, head: bytes) -> _Shape | None:
+        """The shape with one more attribute, which is remembered."""
+        if len(_REMEMBERED) >= HEADS_KEPT:
+            _NOTHING.longer.clear()
+            _REMEMBERED.clear()
+        _REMEMBERED.append(head)
+        self.longer[head] = self._longer(head)
+        return self.longer[head]
+
+    def _longer(self, head: bytes) -> _Shape | None:
+        shape = _Shape()
+        if len(head) < RESIDENT_HEADER:
+            return None
+        kind, length, in_clusters, name_length, _, value_size, place = _RESIDENT.unpack(head)
+        if name_length or kind in _INDEXED or (kind <= self.last and kind != FILE_NAME) or kind < self.last:
+            return None
+        if in_clusters and (not _is_known(kind) or kind == FILE_NAME or not length):
+            return None
+        if not in_clusters and _resident(head) is None:
+            return None
+        shape.names, shape.size, shape.allocated = self.names, self.size, self.allocated
+        if kind == FILE_NAME:
+            shape.names = (*self.names, (self.length + place, (value_size - HEADER) // 2))
+        elif kind == DATA and not in_clusters:
+            shape.size, shape.allocated = value_size, align8(value_size)
+        shape.length, shape.last, shape.kinds = self.length + length, kind, self.kinds | 1 << (kind >> 4)
+        return shape
+
+
+_NOTHING = _Shape()
+_REMEMBERED: list[bytes] = []  # as many as there are shapes
+
+
+def _read_attributes(
+    records: bytes, at: int, end: int, clusters: int
+) -> tuple[int, int, list[int], Sequence[Stored], Sequence[tuple[int, str, int, int]], int, int] | None:
+    """Reads any attributes from `at` on, one by one; None where one is not plain.
+
+    Returns where they end, and of a `PlainRecord` kinds, names, stored, indexed, and the two sizes.
+    """
     names: list[int] = []
     stored: Sequence[Stored] = ()
     indexed: Sequence[tuple[int, str, int, int]] = ()
@@ -131,7 +226,7 @@ def read_plain(records: bytes, start: int, size: int, number: int, clusters: int
             if kind == DATA and not name:
                 data_size, allocated = attribute.size, attribute.allocated
         else:
-            known = _resident(head)
+            known = _resident(head) if len(head) == RESIDENT_HEADER else None
             if known is None:
                 return None
             kind, length, is_read, place, value_size, name_at, name_end = known
@@ -160,12 +255,7 @@ def read_plain(records: bytes, start: int, size: int, number: int, clusters: int
                 return None
             twice = (*twice, (kind, name))
         at += length
-    if at != end or records[at : at + 4] != _END:
-        return None
-    is_directory = flags & RecordFlag.DIRECTORY != 0
-    if is_directory:
-        data_size = allocated = 0
-    return _made((sequence << 48 | number, links, is_directory, kinds, names, stored, indexed, data_size, allocated))
+    return at, kinds, names, stored, indexed, data_size, allocated
 
 
 @lru_cache(HEADS_KEPT)

@@ -8,6 +8,7 @@ Memory: 8 bytes for each record and 8 for each name of a plain record.
 
 from __future__ import annotations
 
+import struct
 from array import array
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,6 +25,7 @@ PAGE_BITS = 12
 PAGE = 1 << PAGE_BITS  # records
 MOST = 0xFFFF  # names or entries of one record that are counted
 NO_SIZES = bytes(16)
+_KNOWN = struct.Struct("<QQQ").pack  # reference, allocated, size
 SPACE_AT = 0x41  # of a $FILE_NAME
 DOS = int(Space.DOS)  # comparing with an enumeration takes twice the time
 
@@ -46,19 +48,21 @@ class Names:
 
     def add(self, record: PlainRecord, records: bytes) -> None:
         """Takes the names of a plain record, which was read from `records`."""
-        places = record.names
+        reference, places, hashes = record.reference, record.names, self.hashes
         if not places:
             return
-        is_sized = sum([records[place + SPACE_AT] != DOS for place in places]) == 1
-        number = record.reference & NUMBER_MASK
-        page, index = self.page(number), number % PAGE
+        if len(places) == 1:
+            is_sized = records[places[0] + SPACE_AT] != DOS
+        else:
+            is_sized = sum([records[place + SPACE_AT] != DOS for place in places]) == 1
+        number = reference & NUMBER_MASK
+        page, index = self.pages.get(number >> PAGE_BITS) or self.page(number), number % PAGE
         page.named[index] = min(len(places), MOST)
-        page.first[index] = len(self.hashes) if is_sized else -len(self.hashes)
-        sizes = record.allocated.to_bytes(8, "little") + record.size.to_bytes(8, "little") if is_sized else NO_SIZES
-        known = record.reference.to_bytes(8, "little") + sizes
+        page.first[index] = len(hashes) if is_sized else -len(hashes)
+        known = _KNOWN(reference, record.allocated, record.size) if is_sized else _KNOWN(reference, 0, 0)
         for place in places:
             end = place + HEADER + 2 * records[place + NAME_LENGTH_AT]
-            self.hashes.append(hash(known + records[place : place + 8] + records[place + NAME_LENGTH_AT : end]))
+            hashes.append(hash(known + records[place : place + 8] + records[place + NAME_LENGTH_AT : end]))
 
     def count_names(self, number: int, count: int) -> None:
         """Takes how many names a record has whose entries are compared one by one."""

@@ -7,6 +7,7 @@ through `index.Index`, which tells what is wrong. Sources: those of `vmrescue.nt
 from __future__ import annotations
 
 import struct
+from codecs import utf_16_le_decode
 from functools import cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
@@ -183,6 +184,7 @@ class PlainDirectories:
         at, end = header + first, header + end
         if first < NODE_HEADER or end > limit:
             return None
+        decode = utf_16_le_decode  # what `bytes.decode` would come to, but for a call in Python
         unpack, upper, pages, hashes = _ENTRY.unpack_from, self._store.upcase, self._names.pages, self._names.hashes
         numbers = result.numbers
         keys: list[str] = []
@@ -203,7 +205,7 @@ class PlainDirectories:
                 return _node(keys, key, below)
             if key_size < HEADER + 2 * name_size or not name_size:
                 return None
-            name = data[start + _NAME : start + _NAME + 2 * name_size].decode("utf-16-le", "surrogatepass")
+            name = decode(data[start + _NAME : start + _NAME + 2 * name_size], "surrogatepass", True)[0]
             before = key
             key = name.upper() if name.isascii() else name.translate(upper)
             if key <= before or (not key.isascii() and max(key) > "\uffff"):
