@@ -8,7 +8,6 @@ Memory: 8 bytes for each record and 8 for each name of a plain record.
 
 from __future__ import annotations
 
-import struct
 from array import array
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,7 +24,6 @@ PAGE_BITS = 12
 PAGE = 1 << PAGE_BITS  # records
 MOST = 0xFFFF  # names or entries of one record that are counted
 NO_SIZES = bytes(16)
-_KNOWN = struct.Struct("<QQQ").pack  # reference, allocated, size
 SPACE_AT = 0x41  # of a $FILE_NAME
 DOS = int(Space.DOS)  # comparing with an enumeration takes twice the time
 
@@ -59,7 +57,8 @@ class Names:
         page, index = self.pages.get(number >> PAGE_BITS) or self.page(number), number % PAGE
         page.named[index] = min(len(places), MOST)
         page.first[index] = len(hashes) if is_sized else -len(hashes)
-        known = _KNOWN(reference, record.allocated, record.size) if is_sized else _KNOWN(reference, 0, 0)
+        sizes = record.size << 128 | record.allocated << 64 if is_sized else 0
+        known = (sizes | reference).to_bytes(24, "little")  # reference, allocated and size of 8 bytes each
         for place in places:
             end = place + HEADER + 2 * records[place + NAME_LENGTH_AT]
             hashes.append(hash(known + records[place : place + 8] + records[place + NAME_LENGTH_AT : end]))
