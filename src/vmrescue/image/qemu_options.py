@@ -5,11 +5,14 @@ Source: QEMU, "BlockdevOptions" of its QMP reference.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import os
+KEY_FILE = "VMRESCUE_LUKS_KEY_FILE"
+"""The environment variable that names a file with the passphrase of an image that is encrypted as a whole."""
+
+_KEY = "key"  # its name among QEMU's objects
 
 Blocks = dict[str, Any]
 """The options of an image: its driver, its file, what lies below it."""
@@ -18,3 +21,19 @@ Blocks = dict[str, Any]
 def file_blocks(path: str | os.PathLike[str]) -> Blocks:
     """The options of a file of this machine."""
     return {"driver": "file", "filename": str(Path(path).absolute()), "locking": "auto"}
+
+
+def encrypted_blocks(path: str | os.PathLike[str]) -> Blocks:
+    """The options of a file that is encrypted by LUKS, version 1."""
+    return {"driver": "luks", "key-secret": _KEY, "file": file_blocks(path)}
+
+
+def objects_for(blocks: Blocks) -> list[str]:
+    """The words of a command of QEMU's before an image that needs a key; none for others.
+
+    The key itself stands in no command line: QEMU reads it from its file, all of it, with a line break at its end too.
+    """
+    if "key-secret" not in blocks:
+        return []
+    file = str(Path(os.environ[KEY_FILE]).absolute()).replace(",", ",,")
+    return ["--object", f"secret,id={_KEY},file={file}"]

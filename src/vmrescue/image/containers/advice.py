@@ -5,7 +5,7 @@ from __future__ import annotations
 # {path} is replaced by the path, quoted for a shell.
 QEMU_ADVICE = "`qemu-img convert -O vpc -o subformat=fixed,force_size {path} OUT.vhd` makes a VHD of it"
 EWF_ADVICE = "`ewfexport -u -t OUT -f raw {path}` (of libewf) makes a raw image of it, OUT.raw"
-LUKS_ADVICE = (
-    "`qemu-nbd -t --object secret,id=key,file=KEY --image-opts driver=luks,key-secret=key,file.filename={path}"
-    " -k SOCKET` exports the disk in it to whoever has the key; then name nbd+unix:///?socket=SOCKET as the image"
+LUKS2_ADVICE = (
+    "`cryptsetup open {path} disk`, as root, shows the disk in it to whoever has the key; then name /dev/mapper/disk as"
+    " the image"
 )

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from vmrescue.arguments import typed
 from vmrescue.device import prefetch, why_not_longer
 from vmrescue.errors import FormatError, RefusedError, UnsupportedError, VmRescueError
-from vmrescue.image.containers.advice import EWF_ADVICE, LUKS_ADVICE
-from vmrescue.image.containers.foreign.by_qemu import PARALLELS, QCOW, QED
+from vmrescue.image.containers.advice import EWF_ADVICE, LUKS2_ADVICE
+from vmrescue.image.containers.foreign.by_qemu import LUKS, PARALLELS, QCOW, QED
 from vmrescue.image.containers.foreign.ewf import E01
 from vmrescue.image.containers.foreign.qcow2 import QCOW2
 from vmrescue.image.containers.foreign.split import SPLIT
@@ -22,7 +22,8 @@ from vmrescue.image.containers.raw import open_raw
 from vmrescue.image.containers.raw_pieces import ends_as_vhd, first_piece_of_vhd, later_pieces
 from vmrescue.image.containers.unpacked import disk_below, open_unpacked
 from vmrescue.image.transports.file import SECTOR, FileDevice
-from vmrescue.signatures import LUKS, VHD, VHDX, has_signature
+from vmrescue.signatures import LUKS as LUKS_MAGIC
+from vmrescue.signatures import VHD, VHDX, has_signature
 
 if TYPE_CHECKING:
     import os
@@ -39,7 +40,7 @@ AT_END = 40 << 10  # bytes at a file's end that hold a footer, and before it the
 # Files that are no readable images: (byte position, signature, what the file is, what to do). Sources: QEMU's
 # docs/interop; libewf's format description; RFC 1952, and the formats' magic numbers.
 _UNREADABLE = (
-    (0, LUKS, "encrypted as a whole (LUKS)", LUKS_ADVICE),
+    (0, LUKS_MAGIC + b"\0\2", "encrypted as a whole (LUKS, version 2)", LUKS2_ADVICE),
     (0, b"EVF2\r\n\x81\0", "an EnCase (Ex01) image", EWF_ADVICE),
     (0, b"\x1f\x8b", "gzip-compressed", _UNPACK),
     (0, b"PK\x03\x04", "a ZIP archive", _UNPACK),
@@ -122,7 +123,7 @@ def _signed(kind: Foreign) -> Callable[[ImageStore, str | None], bool]:
     return lambda store, path: any(has_signature(store, *each) for each in kind.signatures)
 
 
-FOREIGN = (QCOW2, VMDK, VDI, PARALLELS, QED, QCOW, E01)
+FOREIGN = (QCOW2, VMDK, VDI, PARALLELS, QED, QCOW, LUKS, E01)
 SIGNATURES = ((0, VHD), (0, VHDX), *(each for kind in FOREIGN for each in kind.signatures))
 """(byte position, bytes) of every signature of an image. Fixed VHDs and raw images have none at a fixed position."""
 

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.errors import UnsupportedError
 from vmrescue.image.qemu import PACKAGES
+from vmrescue.image.qemu_options import objects_for
 from vmrescue.log import logger
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def _words(blocks: Blocks, writable: bool) -> list[str]:
     if not writable:
         image |= {"read-only": True, "force-share": True}
     access = ["--cache=writeback", "--aio=threads", *([] if writable else ["--read-only"])]
-    return ["qemu-nbd", "--shared=1", *access, f"json:{json.dumps(image)}"]
+    return ["qemu-nbd", "--shared=1", *objects_for(blocks), *access, f"json:{json.dumps(image)}"]
 
 
 def _connected_pair() -> tuple[socket.socket, socket.socket]:

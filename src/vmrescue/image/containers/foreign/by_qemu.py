@@ -1,18 +1,21 @@
-"""Parallels, QED and QCOW: containers that no reader of ours reads, so that QEMU reads and writes them.
+"""Parallels, QED, QCOW and LUKS: containers that no reader of ours reads, so that QEMU reads and writes them.
 
-An image over another file is not opened: these formats name it in ways of their own.
-Source: QEMU, docs/interop/parallels.txt, docs/interop/qed_spec.txt, block/qcow.c.
+An image over another file is not opened: these formats name it in ways of their own. What is encrypted by LUKS needs
+its key, which is in a file that the user names (`KEY_FILE`).
+Source: QEMU, docs/interop/parallels.txt, docs/interop/qed_spec.txt, block/qcow.c, crypto/block-luks.c.
 """
 
 from __future__ import annotations
 
+import os
 import struct
 from functools import partial
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import UnsupportedError
 from vmrescue.image.containers.foreign.disk import Foreign
-from vmrescue.image.qemu_options import file_blocks
+from vmrescue.image.qemu_options import KEY_FILE, encrypted_blocks, file_blocks
+from vmrescue.signatures import LUKS as LUKS_MAGIC
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +41,15 @@ def _refuse_qcow(store: BlockDevice, path: str) -> None:
         raise UnsupportedError(f"{path} is a QCOW over another file, or encrypted: convert it first (qemu-img convert)")
 
 
+def _luks_blocks(pieces: Pieces) -> Blocks:
+    if not os.environ.get(KEY_FILE):
+        raise UnsupportedError(
+            f"{pieces.path} is encrypted as a whole (LUKS): set the environment variable {KEY_FILE} to the path of a"
+            " file that holds its passphrase, without a line break at its end"
+        )
+    return encrypted_blocks(str(pieces.path))
+
+
 def _blocks(driver: str, refuse: Callable[[BlockDevice, str], None] | None, pieces: Pieces) -> Blocks:
     path = str(pieces.path)
     if refuse is None:
@@ -51,17 +63,21 @@ def _kind(
     driver: str,
     *marks: bytes,
     refuse: Callable[[BlockDevice, str], None] | None = None,
+    blocks: Callable[[Pieces], Blocks] | None = None,
     resized: bool = False,
+    notes: tuple[str, ...] = (),
 ) -> Foreign:
     def opened(pieces: Pieces) -> OpenedDisk:
         from vmrescue.image.containers.foreign.qemu import read_by_qemu  # here, because most images need no QEMU
 
-        return read_by_qemu(pieces, blocks(pieces))
+        return read_by_qemu(pieces, named(pieces), notes)
 
-    blocks = partial(_blocks, driver, refuse)
-    return Foreign(name, opened, tuple((0, mark) for mark in marks), blocks=blocks, qemu_name=driver, resized=resized)
+    named = blocks or partial(_blocks, driver, refuse)
+    return Foreign(name, opened, tuple((0, mark) for mark in marks), blocks=named, qemu_name=driver, resized=resized)
 
 
 PARALLELS = _kind("Parallels", "parallels", b"WithoutFreeSpace", b"WithouFreSpacExt")
 QED = _kind("QED", "qed", b"QED\0", refuse=_refuse_qed, resized=True)
 QCOW = _kind("QCOW", "qcow", b"QFI\xfb\0\0\0\x01", refuse=_refuse_qcow)
+NOT_ENCRYPTED = "encrypted as a whole (LUKS); the undo journal and the backup of an edit, beside it, are not"
+LUKS = _kind("LUKS", "luks", LUKS_MAGIC + b"\0\1", blocks=_luks_blocks, notes=(NOT_ENCRYPTED,))

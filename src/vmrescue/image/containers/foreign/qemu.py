@@ -27,14 +27,18 @@ if TYPE_CHECKING:
     from vmrescue.image.virtual_disk import Facts
 
 
-def read_by_qemu(pieces: Pieces, blocks: Blocks) -> OpenedDisk:
-    """The disk in an image of this machine, read by `qemu-nbd`. Raises UnsupportedError, ReadError as `QemuNbd`."""
+def read_by_qemu(pieces: Pieces, blocks: Blocks, notes: tuple[str, ...] = ()) -> OpenedDisk:
+    """The disk in an image of this machine, read by `qemu-nbd`. Raises UnsupportedError, ReadError as `QemuNbd`.
+
+    Args:
+        notes: what is to be said of the image.
+    """
     if pieces.path is None or pieces.folder is None:
         raise UnsupportedError(f"{pieces.path} is read by QEMU, which reads files of this machine: download it first")
     server = QemuNbd(blocks, pieces.path)
     pieces.close_too(server.close)
     device = NbdDevice(server.session, pieces.path)
-    return joined([Extent(device.size, device.read_at, partial(next_data, device))])
+    return joined([Extent(device.size, device.read_at, partial(next_data, device))], notes)
 
 
 class QemuDisk(Container):

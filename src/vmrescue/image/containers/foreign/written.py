@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.image.containers.foreign.by_qemu import PARALLELS, QCOW, QED
+from vmrescue.image.containers.foreign.by_qemu import LUKS, PARALLELS, QCOW, QED
 from vmrescue.image.containers.foreign.qcow2 import QCOW2
 from vmrescue.image.containers.foreign.vdi import VDI
 from vmrescue.image.containers.foreign.vmdk import VMDK
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vmrescue.image.reference import Reference
     from vmrescue.image.transports.file import HeldStore, ImageStore
 
-WRITTEN = (QCOW2, VMDK, VDI, PARALLELS, QED, QCOW)
+WRITTEN = (QCOW2, VMDK, VDI, PARALLELS, QED, QCOW, LUKS)
 
 
 def _kind_of(store: ImageStore) -> Foreign | None:
