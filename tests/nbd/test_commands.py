@@ -144,14 +144,3 @@ def test_an_encrypted_disk_needs_its_key(
         stream.seek(7)
         stream.write(b"\1")
     assert fingerprint(image) == before
-
-
-@pytest.mark.parametrize(
-    "address", ["rbd:pool/image:id=admin:key=secret", "rbd://pool/image?secret", "iscsi://me%secret@host/target/0"]
-)
-@pytest.mark.parametrize("words", [("diagnose",), ("repair", "--yes"), ("undo",)])
-def test_an_address_of_qemus_is_refused_with_the_way_to_it(address: str, words: tuple[str, ...]) -> None:
-    refused = command(*words, address)
-    assert refused.returncode in (3, 4)
-    assert "is an address that only QEMU opens: `qemu-nbd -t -f raw -k SOCKET" in refused.stderr
-    assert "secret" not in refused.stderr

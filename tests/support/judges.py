@@ -65,6 +65,11 @@ def of_the_users(name: str) -> str | None:
     return path if Path(path).is_file() else None
 
 
+def block_driver(name: str) -> str | None:
+    """A driver of `qemu-nbd`, a module of its own."""
+    return next((str(path) for path in Path("/usr/lib").glob(f"*/qemu/{name}")), None)
+
+
 @dataclass(frozen=True)
 class Judge:
     """A program of others.
@@ -88,6 +93,9 @@ JUDGES = {
         Judge("qemu-img", "qemu-utils", "what is in an image of any container; makes such images"),
         Judge("qemu-io", "qemu-utils", "holds an image open, as a machine that runs does"),
         Judge("qemu-nbd", "qemu-utils", "exports an image over NBD, in plain or with TLS"),
+        Judge("block-iscsi.so", "qemu-block-extra", "opens the address of an iSCSI disk", block_driver),
+        Judge("tgtd", "tgt", "serves a file as an iSCSI disk"),
+        Judge("tgtadm", "tgt", "tells that server which file"),
         Judge("nbdkit", "nbdkit", "exports a disk over NBD, with faults and delays"),
         Judge("nbdinfo", "libnbd-bin", "the parts of an export that are zero"),
         Judge("nbdcopy", "libnbd-bin", "the bytes of an export"),

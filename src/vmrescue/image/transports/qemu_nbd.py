@@ -1,4 +1,4 @@
-"""Starts `qemu-nbd` for one image of this machine, and ends it with this program, however that ends.
+"""Starts `qemu-nbd` for one image, and ends it with this program, however that ends.
 
 The server gets a listening socket, to which this program is connected already, and whose name is deleted before the
 server starts: nobody else can connect. It ends when the connection does, which closes the image in order. If this
@@ -40,6 +40,7 @@ NEEDED = {
 }
 # $1: this program's process id. The listening socket, which comes as standard input, must be file 3.
 START = '[ "$PPID" = "$1" ] || exit 1; shift; export LISTEN_PID=$$ LISTEN_FDS=1; exec "$@" 3<&0 0</dev/null'
+UNKNOWN, MORE = "Unknown protocol", "; on Debian and Ubuntu the package qemu-block-extra has it"
 FIRST_FREE = 10  # the number of the locked file in the server, out of the way of the others
 ENDING = 120  # seconds to write out what the server keeps, and to close the image
 DYING = 2  # seconds until a server that closed the connection has ended
@@ -59,7 +60,7 @@ class QemuNbd:
     """A running `qemu-nbd`, and the session with it.
 
     Args:
-        blocks: the image, as QEMU names it.
+        image: as QEMU names it: its options, or the address of a raw disk.
         path: of the image, for messages.
         writable: whether it is opened for writing. Else it may be open elsewhere too.
         lock: a locked file; the lock lasts as long as the server, also if this program is killed.
@@ -69,13 +70,14 @@ class QemuNbd:
         ReadError: QEMU cannot open the image; the text has its reason.
     """
 
-    def __init__(self, blocks: Blocks, path: str, writable: bool = False, lock: FileDevice | None = None) -> None:
+    def __init__(self, image: Blocks | str, path: str, writable: bool = False, lock: FileDevice | None = None) -> None:
         if missing := what_is_missing():
             raise UnsupportedError(f"{path} is opened by QEMU, and {missing}")
+        self._secret, self._shown = (image, path) if isinstance(image, str) else (path, path)
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close
         listener, connection = _connected_pair()
         try:
-            self._process = _start(_words(blocks, writable), listener, self._said.fileno(), lock)
+            self._process = _start(_words(image, writable), listener, self._said.fileno(), lock)
         except BaseException:
             connection.close()
             self._said.close()
@@ -100,10 +102,13 @@ class QemuNbd:
         except subprocess.TimeoutExpired:
             return ""
         self._said.seek(0)
-        said = BLOCKS.sub("", self._said.read(LONGEST_MESSAGE).decode("utf-8", "replace")).strip().splitlines()
+        said = BLOCKS.sub("", self._said.read(LONGEST_MESSAGE).decode("utf-8", "replace"))
+        lines = said.replace(self._secret, self._shown).strip().splitlines()
         if status < 0:
             return f"qemu-nbd was ended by signal {-status}"
-        return said[-1] if said else f"qemu-nbd ended with status {status}"
+        if not lines:
+            return f"qemu-nbd ended with status {status}"
+        return lines[-1] + (MORE if UNKNOWN in lines[-1] else "")
 
     def _end(self) -> None:
         try:
@@ -125,12 +130,14 @@ class QemuNbd:
             self._end()
 
 
-def _words(blocks: Blocks, writable: bool) -> list[str]:
-    image = {**blocks, "discard": "ignore", "detect-zeroes": "off"}
+def _words(image: Blocks | str, writable: bool) -> list[str]:
+    words = ["qemu-nbd", "--shared=1", "--cache=writeback", *([] if writable else ["--read-only"])]
+    if isinstance(image, str):
+        return [*words, "--format=raw", "--discard=ignore", "--detect-zeroes=off", image]
+    blocks = {**image, "discard": "ignore", "detect-zeroes": "off"}
     if not writable:
-        image |= {"read-only": True, "force-share": True}
-    access = ["--cache=writeback", "--aio=threads", *([] if writable else ["--read-only"])]
-    return ["qemu-nbd", "--shared=1", *objects_for(blocks), *access, f"json:{json.dumps(image)}"]
+        blocks |= {"read-only": True, "force-share": True}
+    return [*words, *objects_for(image), "--aio=threads", f"json:{json.dumps(blocks)}"]
 
 
 def _connected_pair() -> tuple[socket.socket, socket.socket]:

@@ -6,18 +6,17 @@ not in the table: they are disks already (`target_disk`), and no path or URL ope
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import UnsupportedError, missing_extra
+from vmrescue.errors import missing_extra
 from vmrescue.image.journal_place import beside, for_address
 from vmrescue.image.transports.azure import address, open_blob
 from vmrescue.image.transports.file import FileDevice
 from vmrescue.image.transports.fsspec_file import check_name, open_other
 from vmrescue.image.transports.lock import locked_file
 from vmrescue.image.transports.remote import refusal
-from vmrescue.image.url import AZURE, NBD, QEMU, WEB, scheme_of, shown
+from vmrescue.image.url import AZURE, NBD, QEMU, WEB, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,27 +81,20 @@ def _export_folder(url: str) -> Path:
     return journal_folder_of(url)
 
 
-def _refuse_address(url: str) -> NoReturn:
-    name = shown(url) if scheme_of(url) else ":".join(url.split(":")[:2])  # what follows may be secret
-    raise UnsupportedError(
-        f"{name} is an address that only QEMU opens: `qemu-nbd -t -f raw -k SOCKET ADDRESS` exports"
-        " that disk, with ADDRESS as QEMU writes it (rbd:POOL/IMAGE); then name nbd+unix:///?socket=SOCKET as the image"
-    )
+def _open_address(url: str) -> ImageStore:
+    from vmrescue.image.transports.qemu_address import open_address  # here, because most commands need no QEMU
+
+    return open_address(url)
 
 
-def _open_file(path: str) -> FileDevice:
-    _must_be_no_address(path)
-    return FileDevice(path)
+def _hold_address(url: str) -> HeldStore:
+    from vmrescue.image.transports.qemu_address import hold_address
+
+    return hold_address(url)
 
 
-def _hold_file(path: str) -> FileDevice:
-    _must_be_no_address(path)
-    return locked_file(path)
-
-
-def _must_be_no_address(path: str) -> None:
-    if path.startswith(RBD) and not os.path.lexists(path):
-        _refuse_address(path)
+def _address_folder(url: str) -> Path:
+    return for_address(shown(url))
 
 
 def _refuse(url: str) -> NoReturn:
@@ -113,14 +105,13 @@ def _remote_folder(url: str) -> Path:
     return for_address(address(url))
 
 
-RBD = "rbd:"  # how QEMU names an image of Ceph's
-FILE = Transport(_open_file, _hold_file, beside)  # block devices too
+FILE = Transport(FileDevice, locked_file, beside)  # block devices too
 PAGE_BLOB = Transport(open_blob, _hold_blob, _remote_folder, has_versions=True, is_near=False)
 WEB_SERVER = Transport(  # Azure's too; on others `hold` raises RefusedError
     _open_web, _hold_blob, _remote_folder, has_versions=True, is_near=False
 )
 OTHER = Transport(open_other, _refuse, _remote_folder, is_near=False)  # whatever else fsspec knows
-OF_QEMU = Transport(_refuse_address, _refuse_address, lambda url: for_address(shown(url)), is_near=False)
+OF_QEMU = Transport(_open_address, _hold_address, _address_folder, is_near=False)
 EXPORT = Transport(_open_export, _hold_export, _export_folder)
 
 TRANSPORTS: dict[str, Transport] = {
