@@ -1,10 +1,11 @@
 """What vmrescue's commands cost, beside other programs that do the same, in one run and one table.
 
 Run as root, in an environment where ``.[test]`` is installed, with hivex, mkntfs, ntfs-3g and sgdisk:
-``PYTHONPATH=tests:images python -m benchmarks``. Each row is a whole command as a user gives it: its start, its checks,
-its backup, its journal. Each peer does the same edit, without checks and without a way back. Processor time is what the
-operating system counts for a command and all that it starts, so that other work on the machine disturbs it less than
-the clock, though not nothing. Ours and the peer take turns; medians are shown.
+``PYTHONPATH=tests:images python -m benchmarks``. Each row is a whole command as a user gives it: its start, its
+checks, its backup, its journal. Each peer does the same edit, without checks and without a way back; ``--older`` adds
+an older version of our own. Processor time is what the operating system counts for a command and all that it starts,
+so that other work on the machine disturbs it less than the clock, though not nothing. Ours and the peer take turns;
+medians are shown.
 """
 
 from __future__ import annotations
@@ -90,21 +91,30 @@ def on_hive() -> list[Row]:
     ]
 
 
-def measured(row: Row, disk: Disk, rounds: int) -> list[Cost]:
-    """What a row costs, ours and the peers'."""
+def of_version(source: Path, command: Sequence[str]) -> list[str]:
+    """The command of another version, whose folder `src` is `source`; no words for no command."""
+    start = f"import sys; sys.path.insert(0, {str(source)!r}); from vmrescue.cli.main import main; sys.exit(main())"
+    return [sys.executable, "-c", start, *command[1:]] if command else []
 
-    def act(command: Sequence[str], statuses: Sequence[int]) -> Callable[[], Cost]:
+
+def measured(row: Row, disk: Disk, rounds: int, older: Path | None = None) -> list[Cost]:
+    """What a row costs, ours and the peers', and before those that of an older version, if there is one."""
+
+    def act(command: Sequence[str], statuses: Sequence[int], before: Sequence[str]) -> Callable[[], Cost]:
         def run() -> Cost:
             path = str(disk.path if row.edits else disk.built)
             if row.edits:
                 disk.fresh()
-            if row.before:
-                cost([word.replace("{}", path) for word in row.before], LEFT)
+            if before:
+                cost([word.replace("{}", path) for word in before], LEFT)
             return cost([word.replace("{}", path) for word in command], statuses)
 
         return run
 
-    return in_turns([act(row.command, LEFT), *(act(command, (0,)) for command in row.peers.values())], rounds)
+    ours = [act(row.command, LEFT, row.before)]
+    if older:
+        ours.append(act(of_version(older, row.command), LEFT, of_version(older, row.before)))
+    return in_turns([*ours, *(act(command, (0,), row.before) for command in row.peers.values())], rounds)
 
 
 def heading(title: str) -> None:
@@ -124,12 +134,12 @@ def line(title: str, found: Cost, ours: Cost | None = None) -> None:
     print(f"{title:38}{''.join(figures)}{times}", flush=True)
 
 
-def compare(title: str, rows: Sequence[Row], disk: Disk, rounds: int) -> None:
+def compare(title: str, rows: Sequence[Row], disk: Disk, rounds: int, older: Path | None = None) -> None:
     heading(title)
     for row in rows:
-        ours, *others = measured(row, disk, rounds)
+        ours, *others = measured(row, disk, rounds, older)
         line(row.title, ours)
-        for peer, found in zip(row.peers, others, strict=True):
+        for peer, found in zip([*(["the older version"] if older else []), *row.peers], others, strict=True):
             line(f"    {peer}", found, ours)
 
 
@@ -177,6 +187,7 @@ def main() -> None:
     options.add_argument("--sizes", default="1000,10000,100000", help="files of the disks that show how it grows")
     options.add_argument("--only", choices=PARTS, help="one part of the table")
     options.add_argument("--folder", type=Path, help="where disks are made, and found again by a later run")
+    options.add_argument("--older", type=Path, help="the folder src of an older version, which is measured beside ours")
     given = options.parse_args()
     if missing := [name for name in ("hivexsh", "mkntfs", "ntfs-3g", "sgdisk") if not shutil.which(name)]:
         sys.exit(f"not installed: {', '.join(missing)}")
@@ -186,13 +197,13 @@ def main() -> None:
             kept = folder / f"{given.files}.vhd"
             disk = Disk(kept) if kept.exists() else foreign(folder, given.files, (LISTED, given.files))
             title = f"127 GB, {given.files:,} files and a folder of as many more, made by mkntfs and ntfs-3g"
-            compare(title, on_disk(given.files), disk, given.rounds)
+            compare(title, on_disk(given.files), disk, given.rounds, given.older)
         if "own" in wanted:
-            compare("127 GB, 2,000 files made by vmrescue", on_disk(0)[1:4], own(folder), given.rounds)
+            compare("127 GB, 2,000 files made by vmrescue", on_disk(0)[1:4], own(folder), given.rounds, given.older)
         if "hive" in wanted:
             hive = Disk(folder / "SYSTEM")
             hive.built.write_bytes(system_hive())
-            compare("a real SYSTEM hive, 11.4 MB, as a file", on_hive(), hive, given.rounds)
+            compare("a real SYSTEM hive, 11.4 MB, as a file", on_hive(), hive, given.rounds, given.older)
         if "sizes" in wanted:
             grow(folder, [int(size) for size in given.sizes.split(",")], given.rounds)
         if "defrag" in wanted:
