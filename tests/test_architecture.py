@@ -292,3 +292,9 @@ def test_no_structure_is_declared_twice_on_one_side(side: str) -> None:
     assert len(declared) > 10
     twice = {layout: where for layout, where in declared.items() if len(where) > 1 and layout not in TWO_THINGS}
     assert twice == {}
+
+
+def test_a_dataclass_is_ours_which_is_quick_to_import() -> None:
+    slow = re.compile(r"^from dataclasses import .*\bdataclass\b|@dataclasses\.", re.MULTILINE)
+    found = {module for module, file in modules().items() if slow.search(file.read_text())}
+    assert found == {"vmrescue.dataclass"}

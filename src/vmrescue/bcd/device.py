@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import enum
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from vmrescue.bcd.objects import braced, identifier_of
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import FormatError
 
 if TYPE_CHECKING:

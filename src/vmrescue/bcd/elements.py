@@ -7,12 +7,12 @@ The same id means different things in different objects: 0x22000002 is a loader'
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 from vmrescue.bcd import element_table
 from vmrescue.bcd.objects import Application, Inheritable, ObjectKind
+from vmrescue.dataclass import dataclass
 
 if TYPE_CHECKING:
     from vmrescue.bcd.objects import ObjectType

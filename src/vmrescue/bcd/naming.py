@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from uuid import UUID
 
 from vmrescue.bcd.device import Device
 from vmrescue.bcd.elements import Format, format_of, name_of
 from vmrescue.bcd.objects import BY_GUID, ObjectType, identifier_of
 from vmrescue.bcd.values import decode_value
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import FormatError
 
 ELEMENT = re.compile(

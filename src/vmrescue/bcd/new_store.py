@@ -7,7 +7,6 @@ add them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmrescue.bcd import edits, objects
@@ -15,6 +14,7 @@ from vmrescue.bcd.device import Partition, encode
 from vmrescue.bcd.elements import Format
 from vmrescue.bcd.objects import ObjectType
 from vmrescue.bcd.whole_store import empty_store
+from vmrescue.dataclass import dataclass
 from vmrescue.registry.operations import SetValue
 from vmrescue.registry.value_type import ValueType
 from vmrescue.registry.value_type import encode as encode_registry

@@ -7,8 +7,9 @@ GUIDs; Microsoft's BCDEdit reference for the aliases, and its sample output for 
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from uuid import UUID
+
+from vmrescue.dataclass import dataclass
 
 
 class ObjectKind(enum.IntEnum):

@@ -7,7 +7,6 @@ real stores for the keys.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
@@ -17,6 +16,7 @@ from vmrescue.bcd import objects
 from vmrescue.bcd.elements import ElementType, Format, element_by_id, element_by_name, format_of, name_of
 from vmrescue.bcd.objects import Application, ObjectKind, ObjectType, braced
 from vmrescue.bcd.values import Value, decode_value
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import FormatError, NotFoundError, UnsupportedError
 from vmrescue.registry.value_type import ValueType
 

@@ -11,10 +11,10 @@ take them from here. They know no command line; who shows them adds how a repair
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 from vmrescue.checks.finding import Finding
+from vmrescue.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

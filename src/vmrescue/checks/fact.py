@@ -7,10 +7,11 @@ by name. The keys in JSON are a public contract: they stay.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import cache
 from typing import Any, NamedTuple, get_type_hints
 
+from vmrescue.dataclass import dataclass
 from vmrescue.plan import RegistryData
 from vmrescue.units import size_text
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from vmrescue.checks.fact import (
@@ -22,6 +21,7 @@ from vmrescue.checks.fact import (
     Sizes,
     Texts,
 )
+from vmrescue.dataclass import dataclass
 from vmrescue.plan import RegistryData  # noqa: TC001 - `Fact` looks the types up
 
 

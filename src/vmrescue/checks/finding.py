@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from vmrescue.checks.evidence import bounded, bounded_rows, cut_text
+from vmrescue.dataclass import dataclass
 from vmrescue.plan import Change, change_to_dict
 
 if TYPE_CHECKING:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from vmrescue.arguments import typed
 from vmrescue.checks.vm_size import temporary_drive
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import UsageError
 from vmrescue.rehearsal.platform import NAMES
 

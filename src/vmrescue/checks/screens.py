@@ -6,7 +6,8 @@ The words are those of Microsoft's support articles on Azure VMs that do not sta
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from vmrescue.dataclass import dataclass
 
 COMMON = {"a", "an", "and", "is", "of", "on", "or", "that", "the", "to", "with", "screen", "status", "code", "stop"}
 

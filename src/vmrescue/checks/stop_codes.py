@@ -7,7 +7,8 @@ name of the page where it is known; the repair tools RepairAzVMDisk and repair-s
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from vmrescue.dataclass import dataclass
 
 STATUS = "STATUS_"
 CODE = re.compile(r"(?:0x)?(?P<digits>[0-9a-f]{1,8})", re.IGNORECASE)

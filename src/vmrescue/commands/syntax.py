@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from vmrescue.dataclass import dataclass
 
 ANY = 1 << 16  # as many words as one likes
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from vmrescue.dataclass import dataclass
 
 WIDTH = 79  # of a console of Windows'
 WORDS = 16  # columns of the words that are explained

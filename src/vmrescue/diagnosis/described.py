@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import FormatError, NotFoundError, UnsupportedError
 
 if TYPE_CHECKING:

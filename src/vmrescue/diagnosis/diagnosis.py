@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 from vmrescue.arguments import typed
 from vmrescue.checks.policy import Policy
 from vmrescue.checks.rules import chosen
+from vmrescue.dataclass import dataclass
 from vmrescue.diagnosis.command_line import commands, next_commands, repair_of
 from vmrescue.diagnosis.symptom import BOOT_PATH, Symptom
 from vmrescue.plan import ImageIdentity, Plan, Step

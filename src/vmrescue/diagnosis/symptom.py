@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmrescue.checks.screens import fits, screen_of
 from vmrescue.checks.stop_codes import stop_code
+from vmrescue.dataclass import dataclass
 from vmrescue.rehearsal.endings import ENDINGS
 
 if TYPE_CHECKING:

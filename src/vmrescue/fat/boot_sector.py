@@ -5,11 +5,11 @@ Source: Microsoft, "Microsoft Extensible Firmware Initiative FAT32 File System S
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from construct import Int8ul, Int16ul, Int32ul, Padding, Struct
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import FormatError, UnsupportedError
 from vmrescue.volume.bitlocker import form_of
 from vmrescue.volume.fat_parameters import COMMON, FEWEST_OF_FAT16, FEWEST_OF_FAT16_FOR_WINDOWS

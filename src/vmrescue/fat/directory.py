@@ -6,9 +6,10 @@ Source: Microsoft, fatgen103, "FAT Directory Structure".
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import FormatError, RefusedError, UsageError
 from vmrescue.fat import names
 from vmrescue.fat.times import from_dos, to_dos

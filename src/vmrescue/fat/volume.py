@@ -10,13 +10,14 @@ Invariants of every edit:
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from vmrescue import file_path
 from vmrescue.arguments import typed
+from vmrescue.dataclass import dataclass
 from vmrescue.device import Held
 from vmrescue.errors import FormatError, NotFoundError, RefusedError, UsageError
 from vmrescue.fat import directory as slots

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmrescue.dataclass import dataclass
 from vmrescue.fleet.result import ImageError, ScanResult
 from vmrescue.image.containers.parents import parents_in
 from vmrescue.image.file_hash import sha256_of_file

@@ -8,10 +8,10 @@ what a killed scan left there is taken up by ``--resume``.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import ReadError, UsageError, WriteError
 from vmrescue.files import kind_of, must_be_ours, new_file, open_regular
 from vmrescue.fleet.lines import CsvTable, JsonLines, json_line

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import VmRescueError
 from vmrescue.fleet.result import ImageError
 

@@ -11,9 +11,10 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import AfterCommitError, RefusedError, VmRescueError
 from vmrescue.files import open_regular, read_whole
 from vmrescue.fleet.repaired import RepairResult, failed, left_of, of_receipt

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import FormatError, VmRescueError
 
 if TYPE_CHECKING:

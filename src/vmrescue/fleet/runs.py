@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shlex
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from vmrescue.arguments import typed
 from vmrescue.checks import Policy
 from vmrescue.checks.rules import chosen
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import NotFoundError, RefusedError
 from vmrescue.fleet.batch import IN_FLIGHT, spread
 from vmrescue.fleet.outputs import read_results

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import closing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmrescue.arguments import typed
+from vmrescue.dataclass import dataclass
 from vmrescue.device import next_data
 from vmrescue.errors import UnsupportedError
 from vmrescue.image.containers.container import open_container

@@ -6,10 +6,10 @@ image, and at the end `qemu-img` converts it (`qemu.py`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import RefusedError, UsageError
 from vmrescue.image.containers.vhd_create import fill_dynamic, fill_fixed
 from vmrescue.image.containers.vhd_layout import BIGGEST

@@ -12,10 +12,10 @@ import os
 import struct
 from bisect import bisect_right
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from vmrescue.dataclass import dataclass
 from vmrescue.device import SideBySide, prefetch
 from vmrescue.errors import ReadError, RefusedError, WriteError, bytes_text
 from vmrescue.files import open_regular

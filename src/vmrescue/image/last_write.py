@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import RefusedError, WriteError
 from vmrescue.files import new_file, open_regular, read_whole
 from vmrescue.image.transports.file import sync_folder

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmrescue.arguments import typed
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:

@@ -21,9 +21,10 @@ import asyncio
 import json
 import uuid
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import ReadError, RefusedError, RepairFailedError, VmRescueError, WriteError
 from vmrescue.files import new_file, open_regular, read_whole
 from vmrescue.image.journal_place import for_address, make_folder, naming

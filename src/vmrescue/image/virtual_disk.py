@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
+from vmrescue.dataclass import dataclass
 from vmrescue.image.transports.file import SECTOR
 from vmrescue.signatures import GPT
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmrescue.dataclass import dataclass
 from vmrescue.ntfs.data import METHOD_MASK
 from vmrescue.ntfs.structures.attribute import Kind, Storage
 from vmrescue.ntfs.structures.fields import align8

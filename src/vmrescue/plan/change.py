@@ -9,11 +9,11 @@ it first checks that what was found is still so. The kinds stand beside: `hive_c
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import ClassVar
 
 from vmrescue.arguments import typed
+from vmrescue.dataclass import dataclass
 from vmrescue.units import size_text
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from vmrescue.arguments import typed
+from vmrescue.dataclass import dataclass
 from vmrescue.digests import sha256
 from vmrescue.plan.change import Change, told
 from vmrescue.readers.file_system import FLAGS, flags_of

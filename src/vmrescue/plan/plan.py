@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from vmrescue.arguments import typed
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import UsageError
 from vmrescue.json_text import json_text
 from vmrescue.plan import schema

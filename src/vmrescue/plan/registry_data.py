@@ -5,10 +5,10 @@ One spelling only is stored, so a plan that a person has edited cannot say one t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from vmrescue.arguments import typed
+from vmrescue.dataclass import dataclass
 from vmrescue.plan import schema
 from vmrescue.registry.value_type import Data, ValueType, decode, encode, says_all, type_name
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from vmrescue.arguments import typed
+from vmrescue.dataclass import dataclass
 from vmrescue.plan.change import Change, Needs, Stage
 
 

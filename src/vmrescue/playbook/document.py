@@ -8,9 +8,9 @@ and ``false``; all others, ``yes`` and ``no`` too, are texts. Source: yaml.org, 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import UsageError
 
 if TYPE_CHECKING:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmrescue.arguments import typed
+from vmrescue.dataclass import dataclass
 from vmrescue.diagnosis.disks import open_disks
 from vmrescue.digests import sha256
 from vmrescue.errors import ReadError, UsageError

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmrescue.checks.rules import CHECKS
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import UsageError
 from vmrescue.file_path import split
 from vmrescue.plan import RegistryData

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from vmrescue.arguments import typed
 from vmrescue.commands.bcdedit.listed import ListedEntry
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import NotFoundError, UsageError
 from vmrescue.procedure.hive_files import is_hive_file, read_hive_file
 from vmrescue.procedure.microsoft import Answer, Tried, carried_out, in_microsofts_words

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from vmrescue.arguments import typed
 from vmrescue.commands.reg.listed import Compared, ListedKey, ListedProblem
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import ReadError
 from vmrescue.procedure.hive_files import is_hive_file, open_hive_file
 from vmrescue.procedure.microsoft import Answer, Tried, carried_out, in_microsofts_words

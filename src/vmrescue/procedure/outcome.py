@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from vmrescue.dataclass import dataclass
 from vmrescue.diagnosis.command_line import next_commands
 
 if TYPE_CHECKING:

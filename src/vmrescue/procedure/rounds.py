@@ -10,11 +10,12 @@ begun again: first each step by itself, then without the one that fails.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from vmrescue.checks.boot.boot_path import boot_path
 from vmrescue.checks.intents import Expand
+from vmrescue.dataclass import dataclass
 from vmrescue.diagnosis.diagnosis import left_unchecked
 from vmrescue.errors import VmRescueError
 from vmrescue.log import logger

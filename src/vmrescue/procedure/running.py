@@ -6,11 +6,12 @@ defragmented first, and then gets the plan.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from vmrescue.arguments import typed
 from vmrescue.commands.batch.runbook import Compiled, Runbook
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import RefusedError, UsageError
 from vmrescue.image import accepting, parents_in
 from vmrescue.plan import Plan

@@ -6,10 +6,10 @@ on request alone belongs to none, unless a step names it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmrescue.checks.rules import CHECKS
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import UsageError, must_be_several, must_be_some
 from vmrescue.near import meant
 

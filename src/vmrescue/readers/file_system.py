@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import UnsupportedError
 
 if TYPE_CHECKING:

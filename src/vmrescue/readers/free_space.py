@@ -7,8 +7,9 @@ zeros, of which a bitmap mostly consists, as bytes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from vmrescue.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

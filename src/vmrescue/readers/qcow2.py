@@ -9,11 +9,11 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from vmrescue.dataclass import dataclass
 from vmrescue.device import prefetch
 from vmrescue.errors import FormatError, UnsupportedError
 from vmrescue.readers.opened_disk import UNIT, Extent, OpenedDisk, joined, must_begin_inside

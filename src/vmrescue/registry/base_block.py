@@ -6,11 +6,11 @@ Source of the layout: M. Suhanov, "Windows registry file format specification", 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from enum import IntEnum
 
 from construct import Bytes, Const, Int32ul, Int64ul, Struct
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import FormatError, UnsupportedError
 from vmrescue.registry.names import utf16
 from vmrescue.signatures import HIVE

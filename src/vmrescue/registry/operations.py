@@ -5,9 +5,9 @@ Plans, `bcdedit`, `reg` and `.reg` files are all made of these. Paths are spelle
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmrescue.dataclass import dataclass
 from vmrescue.registry.errors import KeyNotFound, ValueNotFound
 
 if TYPE_CHECKING:
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from vmrescue.registry.hive import Hive
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CreateKey:
     """Creates the key at `path` and missing keys above it; does nothing if it exists."""
 
     path: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DeleteKey:
     """Deletes the key at `path` with all keys below it; does nothing if it does not exist."""
 
     path: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SetValue:
     """Sets the value `name` of the key at `path` to this type (REG_SZ = 1 …) and these bytes; creates missing keys."""
 
@@ -40,7 +40,7 @@ class SetValue:
     raw: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DeleteValue:
     """Deletes the value `name` of the key at `path`; does nothing if it does not exist."""
 

@@ -13,10 +13,11 @@ which Windows replaces with an empty one, and no applicable log, where Windows "
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from vmrescue.arguments import typed
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import FormatError, RefusedError, UsageError
 from vmrescue.registry import key_node, log_new
 from vmrescue.registry.base_block import SECTOR, TRANSACTION_FLAG, BaseBlock, FileType

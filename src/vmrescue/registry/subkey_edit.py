@@ -9,9 +9,9 @@ are those of the longest lists in real hives.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import FormatError
 from vmrescue.registry import names
 from vmrescue.registry.cells import BINS, NIL

@@ -6,7 +6,7 @@ the names of their pages; the repair tools RepairAzVMDisk and repair-script-libr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from vmrescue.dataclass import dataclass
 
 SUPPORT = "Microsoft's support articles on Azure VMs that do not start"
 SEVEN_B = 'Microsoft, "Stop error 7B or Inaccessible_Boot_Device"'

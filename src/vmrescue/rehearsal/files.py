@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import FormatError, NotFoundError, UnsupportedError, UsageError
 from vmrescue.rehearsal.pe import FIRST, HEAD, read_program
 from vmrescue.rehearsal.wim import HEADER, read_wim

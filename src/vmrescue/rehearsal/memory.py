@@ -7,10 +7,10 @@ reference".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmrescue.bcd import objects
+from vmrescue.dataclass import dataclass
 from vmrescue.rehearsal import endings
 from vmrescue.rehearsal.boot_manager import RECOVERY, RECOVERY_ENABLED, STATUS_POLICY
 from vmrescue.rehearsal.stage import Fact, odd, stop, unknown

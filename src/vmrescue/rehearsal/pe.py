@@ -6,8 +6,8 @@ Source: Microsoft, "PE Format".
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import FormatError
 
 HEAD, FIRST = 4096, 1024  # bytes of a file that hold its headers, and that hold those of nearly all

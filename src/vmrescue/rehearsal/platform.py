@@ -6,8 +6,9 @@ NVMe interface"; libguestfs' notes on virtio. What any one way of a machine need
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from vmrescue.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,9 +6,10 @@ stage cannot read makes it unknown, with the reason, and never a stop.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import ReadError, UsageError, VmRescueError
 from vmrescue.rehearsal import endings
 from vmrescue.rehearsal.boot_manager import boot_manager

@@ -5,12 +5,12 @@ A part that is not there raises `NotFoundError`, whose text says why; the stage 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from vmrescue.bcd import Boot, Device, Partition
 from vmrescue.bcd.device import RamDisk, encode
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import NotFoundError
 from vmrescue.readers.hive.children import children
 from vmrescue.rehearsal.files import Fault, FaultKind, fault_of_file, machine_of

@@ -6,8 +6,8 @@ Only read, and only the file's first bytes. Source: Microsoft, "Windows Imaging 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import FormatError
 
 SIGNATURE = b"MSWIM\0\0\0"

@@ -10,10 +10,10 @@ from __future__ import annotations
 import shlex
 import sys
 import textwrap
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from vmrescue.dataclass import dataclass
 from vmrescue.report.fold import fold
 from vmrescue.report.shell_lines import Shell, az, captured, line
 

@@ -6,12 +6,13 @@ The rows are in the page as JSON, one a line, so that a page of any length is wr
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import FormatError
 from vmrescue.files import lines
 from vmrescue.fleet.stored import LONGEST, PAGE_ROW, parsed

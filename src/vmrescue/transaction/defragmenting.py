@@ -13,9 +13,10 @@ No undo is kept: the copies of what was moved would be as large as the files. `E
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import AfterCommitError, RefusedError, RepairFailedError, UnsoundError, VmRescueError
 from vmrescue.image import open_disk
 from vmrescue.image.reference import Reference

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vmrescue.arguments import typed
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import VmRescueError
 from vmrescue.files import open_regular, read_whole
 from vmrescue.image import journal_folder, journals

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import RefusedError
 from vmrescue.files import UNFINISHED
 from vmrescue.image.transports.file import sync_folder

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import os
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vmrescue.dataclass import dataclass
 from vmrescue.digests import sha256
 from vmrescue.errors import RepairFailedError, UnsupportedError, UsageError
 from vmrescue.image import open_disk

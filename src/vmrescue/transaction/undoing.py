@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vmrescue.arguments import typed
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import NotFoundError, RefusedError
 from vmrescue.image import journal, opening
 from vmrescue.image.containers.foreign.written import counts_the_disk

@@ -7,9 +7,10 @@ dissect.fve's readers for the states.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
+
+from vmrescue.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,13 +6,13 @@ Source: UEFI Specification 2.10, section 5.3 (GUID Partition Table disk layout).
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 from zlib import crc32
 
 from construct import Bytes, Int32ul, Int64ul, Struct
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import FormatError, bytes_text
 from vmrescue.signatures import GPT, has_signature
 from vmrescue.volume.partition import Partition

@@ -6,10 +6,10 @@ is enough to write the others. Source: UEFI Specification 2.10, sections 5.2.3 a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import FormatError, RefusedError
 from vmrescue.volume import gpt, mbr
 from vmrescue.volume.gpt_edit import MOST_SECTORS, array_sectors, sealed, write_table

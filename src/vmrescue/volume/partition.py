@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
+from vmrescue.dataclass import dataclass
 from vmrescue.volume.partition_types import PARTS_OF, describe_type
 from vmrescue.volume.window import Window
 

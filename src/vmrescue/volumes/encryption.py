@@ -6,8 +6,9 @@ or changed. A new encryption needs a module that opens an encrypted volume, and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from vmrescue.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

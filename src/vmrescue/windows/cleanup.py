@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from glob import escape
 from heapq import nlargest
@@ -18,6 +17,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from vmrescue import file_path
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import NotFoundError, ReadError, UsageError, VmRescueError
 from vmrescue.plan import FileRef
 from vmrescue.units import MIB

@@ -7,12 +7,12 @@ MountedDevices says what a letter meant when Windows last ran. "At hand" are the
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from vmrescue import file_path
+from vmrescue.dataclass import dataclass
 from vmrescue.windows.mounted_devices import GPT_LENGTH, GPT_PREFIX, MBR_ENTRY, letter_values
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ the volumes decides; `OperatingSystem.way` says how it was found. A missing or d
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import NotFoundError, ReadError, UsageError, VmRescueError
 from vmrescue.log import logger
 from vmrescue.upcase import upper

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmrescue import file_path
 from vmrescue.bcd import Boot, Device, Partition, Style
 from vmrescue.bcd.device import RamDisk
+from vmrescue.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import LinkError, NotFoundError, ReadError, VmRescueError
 from vmrescue.log import logger
 from vmrescue.upcase import upper

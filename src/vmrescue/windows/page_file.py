@@ -8,10 +8,10 @@ r"""Page files, as named in the Session Manager's registry values.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmrescue import file_path
+from vmrescue.dataclass import dataclass
 from vmrescue.ntfs.state import ASLEEP
 from vmrescue.signatures import HIVE, VHD, VHDX
 from vmrescue.upcase import upper

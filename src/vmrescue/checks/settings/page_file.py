@@ -6,7 +6,7 @@ another drive takes room there, and is out of reach when that drive is. Every co
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vmrescue.checks.check import check
@@ -15,6 +15,7 @@ from vmrescue.checks.policy import ASK_THE_DISK, page_file_line
 from vmrescue.checks.settings.page_file_place import QUESTIONS, place_of_page_file
 from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import FormatError, UnsupportedError, UsageError
 from vmrescue.plan import DeleteFile, FileRef, RegistryData, SetValue
 from vmrescue.units import size_text

@@ -10,10 +10,10 @@ init's bug 1686514).
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vmrescue.checks.policy import ASK_THE_DISK, AZURES
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import VmRescueError
 from vmrescue.log import logger
 from vmrescue.windows.drives import DriveKind

@@ -6,9 +6,9 @@ is renamed, with another one put in its place, is two files written.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from vmrescue.dataclass import dataclass
 from vmrescue.digests import sha256
 from vmrescue.errors import NotFoundError, RefusedError, UsageError
 from vmrescue.plan import DeleteFile, FileRef, MakeFolder, PutFile, RenameFile, SetAttributes, schema

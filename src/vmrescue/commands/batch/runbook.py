@@ -7,7 +7,6 @@ not known or cannot be done.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from vmrescue.commands.batch.deed import Deed, Said
 from vmrescue.commands.batch.draft import Draft
 from vmrescue.commands.batch.text import LARGEST, decoded, joined
 from vmrescue.commands.batch.words import Statement, expanded, setting, statement
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import (
     NotFoundError,
     ReadError,

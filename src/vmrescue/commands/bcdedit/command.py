@@ -6,11 +6,12 @@ Source: Microsoft's BCDEdit reference. A switch is a word that begins with ``/``
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from vmrescue.commands.bcdedit import messages
 from vmrescue.commands.syntax import ANY, Syntax
+from vmrescue.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from vmrescue.bcd.device import Device, Partition
 from vmrescue.bcd.objects import braced
+from vmrescue.dataclass import dataclass
 
 if TYPE_CHECKING:
     from vmrescue.bcd.elements import Format

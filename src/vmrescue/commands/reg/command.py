@@ -7,11 +7,12 @@ with ``/`` or ``-``, in any case of letters, each at most once.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from vmrescue.commands.reg import messages
 from vmrescue.commands.syntax import Syntax
+from vmrescue.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,9 +2,8 @@ r"""A key as reg.exe names it: ``HKLM\SYSTEM\Select``, ``HKEY_LOCAL_MACHINE\SYST
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from vmrescue.commands.reg import messages
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import UsageError
 from vmrescue.registry import path as key_path
 from vmrescue.registry.reg_file import ROOTS

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shlex
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmrescue.arguments import typed
+from vmrescue.dataclass import dataclass
 from vmrescue.device import prefetch, why_not_longer
 from vmrescue.errors import FormatError, RefusedError, UnsupportedError, VmRescueError
 from vmrescue.image.containers.advice import EWF_ADVICE, LUKS2_ADVICE

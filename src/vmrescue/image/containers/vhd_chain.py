@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import stat
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vmrescue.dataclass import dataclass
 from vmrescue.device import check_range
 from vmrescue.errors import FormatError, UnsupportedError, VmRescueError
 from vmrescue.files import open_regular

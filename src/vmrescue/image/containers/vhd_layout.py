@@ -9,10 +9,10 @@ from __future__ import annotations
 import struct
 import time
 import uuid
-from dataclasses import dataclass
 
 from construct import Array, Bytes, Int8ub, Int16ub, Int32ub, Int64ub, Struct
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import FormatError, UnsupportedError, bytes_text
 from vmrescue.image.transports.file import SECTOR
 from vmrescue.signatures import VHD

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import UnsupportedError
 from vmrescue.files import open_untouched
 from vmrescue.image.containers.parents import files_of

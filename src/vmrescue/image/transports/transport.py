@@ -6,9 +6,9 @@ not in the table: they are disks already (`target_disk`), and no path or URL ope
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import missing_extra
 from vmrescue.image.journal_place import beside, for_address
 from vmrescue.image.transports.azure import address, open_blob

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from heapq import heappush, heappushpop
 from typing import TYPE_CHECKING, Any
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import FormatError, NotFoundError
 from vmrescue.ntfs.defrag.layout import Key, Placed, joined, read_layout
 from vmrescue.ntfs.directory import find_file

@@ -8,10 +8,10 @@ newest one that is not torn is used.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import FormatError, UnsupportedError
 from vmrescue.ntfs.log import layout
 from vmrescue.ntfs.log.state import restart_pages

@@ -6,9 +6,9 @@ are recognised. The log ends before the first record that is incomplete.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import FormatError, RefusedError
 from vmrescue.ntfs.log import layout
 from vmrescue.ntfs.structures.fields import align8

@@ -12,9 +12,9 @@ Source: the linux-ntfs documentation, "$LogFile"; for the passes, the Linux kern
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import FormatError, RefusedError, UnsupportedError
 from vmrescue.log import logger
 from vmrescue.ntfs.log.layout import RESTART, UPDATE, State

@@ -6,9 +6,9 @@ ntfs-3g: Windows 8 and later write version 2.0 while the volume is mounted, and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import FormatError
 from vmrescue.ntfs.log import layout
 from vmrescue.ntfs.structures.fixup import unprotect

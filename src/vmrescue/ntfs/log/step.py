@@ -6,8 +6,8 @@ Offsets are checked before anything is moved. When the used part of a structure 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import FormatError
 
 

@@ -8,9 +8,9 @@ because every record names the clusters that it changed.
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import FormatError, UnsupportedError
 from vmrescue.ntfs.log import layout
 from vmrescue.ntfs.log.layout import LogOperation, State

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import FormatError, RefusedError, UnsupportedError
 from vmrescue.ntfs.cluster_stream import ClusterStream
 from vmrescue.ntfs.index import BLOCK_HEADER, BLOCK_SIGNATURE, read_node

@@ -6,11 +6,11 @@ documentation, "$Boot".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from construct import Const, Int8sl, Int8ul, Int16ul, Int32ul, Int64ul, Padding, Struct
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import FormatError, UnsupportedError
 from vmrescue.signatures import NTFS
 from vmrescue.volume.bitlocker import is_bitlocker

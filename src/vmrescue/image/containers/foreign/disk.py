@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmrescue.dataclass import dataclass
 from vmrescue.device import check_range
 from vmrescue.errors import FormatError, RefusedError
 from vmrescue.image.containers.advice import QEMU_ADVICE

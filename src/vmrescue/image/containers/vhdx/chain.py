@@ -9,10 +9,10 @@ Errors say nothing about other files at that path.
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vmrescue.dataclass import dataclass
 from vmrescue.device import Held
 from vmrescue.errors import FormatError, UnsupportedError, VmRescueError
 from vmrescue.files import open_regular

@@ -25,9 +25,9 @@ until the journal of the commit is rolled back.
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import RefusedError
 from vmrescue.image.commit_step import Step
 from vmrescue.image.containers.vhdx.header import Current, build_header, read_current

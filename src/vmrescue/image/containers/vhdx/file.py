@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmrescue.dataclass import dataclass
 from vmrescue.device import prefetch
 from vmrescue.errors import FormatError
 from vmrescue.image.containers.vhdx.bat import Bat

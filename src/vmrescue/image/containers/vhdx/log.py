@@ -6,9 +6,9 @@ the oldest one begins that may not have reached its place. These two and all bet
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import FormatError, UnsupportedError
 from vmrescue.image.containers.vhdx.layout import (
     DATA_DESCRIPTOR,

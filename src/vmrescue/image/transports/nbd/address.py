@@ -8,11 +8,12 @@ signed by ``ca-cert.pem`` in the folder ``?tls-certificates=FOLDER``, where the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, quote, unquote
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import UsageError
 from vmrescue.image.journal_place import for_address
 from vmrescue.image.transports.nbd.protocol import LONGEST_STRING

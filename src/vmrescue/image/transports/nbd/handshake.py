@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import socket
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import ReadError, UnsupportedError
 from vmrescue.image.transports.nbd import protocol as nbd
 

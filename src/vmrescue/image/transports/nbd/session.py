@@ -11,9 +11,10 @@ import os
 import threading
 from collections import deque
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from vmrescue.dataclass import dataclass
 from vmrescue.errors import ReadError
 from vmrescue.image.transports.nbd import protocol as nbd
 from vmrescue.image.transports.nbd.handshake import connected, shake_hands
