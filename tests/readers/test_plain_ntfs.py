@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+from dataclasses import astuple
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from vmrescue.readers.ntfs.plain import PlainNtfs
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from vmrescue.readers.file_system import FileSystem
+    from vmrescue.readers.file_system import Entry, FileSystem
 
 TIMES = int(os.environ.get("VMRESCUE_CAMPAIGN", "1"))
 MOST = 40  # paths of a volume
@@ -63,6 +64,13 @@ def answers(files: PlainNtfs | NtfsFileSystem, paths: list[str]) -> Iterator[tup
         yield path, said(partial(files.pieces_of, path))
         yield path, said(partial(files.head, path, 3000))
         yield path, said(partial(content, files, path))
+        yield path, said(lambda path=path: (entry := files.entry(path)) and all_of(entry))  # type: ignore[misc]
+        yield path, said(lambda path=path: [all_of(entry) for entry in files.entries(path)])  # type: ignore[misc]
+
+
+def all_of(entry: Entry) -> tuple[object, ...]:
+    """All that an entry tells: `==` leaves some of it out."""
+    return astuple(entry)
 
 
 def content(files: FileSystem, path: str) -> tuple[bytes, bytes, int, bytes]:
@@ -104,6 +112,8 @@ def test_nearly_all_files_are_read_without_dissect(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(PlainNtfs, "full", property(lambda _: asked.__iadd__([1]) and full))
     assert all(files.nature(path) and files.head(path, 4) for path in paths if files.size_of(path) is not None)
     assert len(paths) > 50
+    assert all(files.entry(path) for path in paths)
+    assert len(files.entries("names")) > 20
     assert asked == []
 
 

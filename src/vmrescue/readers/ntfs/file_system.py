@@ -23,7 +23,8 @@ from vmrescue.readers.ntfs.head import head_of
 from vmrescue.readers.ntfs.index import DirectoryIndex, number_of
 from vmrescue.readers.ntfs.listing import described
 from vmrescue.readers.ntfs.log import why_not_closed
-from vmrescue.readers.ntfs.marks import DATA_PACKED, DATA_SPARSE, marks_of, standard_of, storage_of, why_not_read
+from vmrescue.readers.ntfs.marks import marks_of, standard_of, storage_of, why_not_read
+from vmrescue.readers.ntfs.standard import DATA_PACKED, DATA_SPARSE
 from vmrescue.readers.ntfs.volume import BoundedNtfs
 
 if TYPE_CHECKING:

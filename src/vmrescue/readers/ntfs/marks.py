@@ -2,26 +2,31 @@
 
 A reparse point is handled by a driver in Windows, which may give other content than the file's clusters: those of a
 Compact OS (WOF) file are zeros. So reading the content of such files is refused, with the driver's name.
-Source: Microsoft, MS-FSCC 2.1.2.1 "Reparse Tags" and 2.6 "File Attributes".
+Source: Microsoft, MS-FSCC 2.1.2.1 "Reparse Tags".
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from struct import Struct
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from dissect.ntfs.c_ntfs import ATTRIBUTE_TYPE_CODE
 
+from vmrescue.readers.ntfs.standard import (
+    DATA_ENCRYPTED,
+    DATA_PACKED,
+    DATA_SPARSE,
+    OFFLINE,
+    RECALL,
+    STANDARD,
+    Standard,
+    marks_from,
+    standard_from,
+)
 from vmrescue.reparse_tags import WOF, title
 
 if TYPE_CHECKING:
     from dissect.ntfs.mft import MftRecord
 
-SPARSE, OFFLINE, PACKED, ENCRYPTED, RECALL = 0x200, 0x1000, 0x800, 0x4000, 0x40_0000  # file attributes
-DATA_PACKED, DATA_ENCRYPTED, DATA_SPARSE = 0x00FF, 0x4000, 0x8000  # flags of the attribute $DATA
-STANDARD = Struct("<8xQ16xI")  # of $STANDARD_INFORMATION: when the content changed, in 100 ns; the attributes
-START = datetime(1601, 1, 1, tzinfo=UTC)
 JUNCTION, SYMBOLIC_LINK, DEDUPLICATED = 0xA0000003, 0xA000000C, 0x80000013
 CLOUD, CLOUD_NUMBER = 0x9000001A, 0xF000  # tag of cloud stores; the bits that number the sixteen of them
 MARKS = {WOF: "WOF", JUNCTION: "junction", SYMBOLIC_LINK: "symbolic link", DEDUPLICATED: "deduplicated", CLOUD: "cloud"}
@@ -34,13 +39,6 @@ WHY = {
 }
 
 
-class Standard(NamedTuple):
-    """From $STANDARD_INFORMATION: when the file's content last changed, and its attributes."""
-
-    modified: datetime | None
-    attributes: int
-
-
 def standard_of(record: MftRecord) -> Standard:
     """Of a file that has none, nothing."""
     for found in record.attributes[ATTRIBUTE_TYPE_CODE.STANDARD_INFORMATION]:
@@ -48,30 +46,10 @@ def standard_of(record: MftRecord) -> Standard:
     return Standard(None, 0)
 
 
-def standard_from(data: bytes) -> Standard:
-    """What the value of $STANDARD_INFORMATION says."""
-    modified, attributes = STANDARD.unpack(data.ljust(STANDARD.size, b"\0"))
-    try:
-        return Standard(START + timedelta(microseconds=modified // 10) if modified else None, attributes)
-    except OverflowError:  # behind the year 9999
-        return Standard(None, attributes)
-
-
 def marks_of(record: MftRecord, standard: Standard | None = None) -> tuple[str, ...]:
     """Marks of how a file or directory is stored, if not as plain content on the disk."""
     marks, tag = marks_from((standard or standard_of(record)).attributes, _data_flags(record)), _tag(record)
     return (*marks, MARKS.get(tag, f"reparse point {tag:08X}")) if tag is not None else marks
-
-
-def marks_from(attributes: int, flags: int = 0) -> tuple[str, ...]:
-    """The same of what is no reparse point: by the file's attributes and the flags of its data."""
-    found = {
-        "compressed": attributes & PACKED or flags & DATA_PACKED,
-        "encrypted": attributes & ENCRYPTED or flags & DATA_ENCRYPTED,
-        "sparse": attributes & SPARSE or flags & DATA_SPARSE,
-        "offline": attributes & (OFFLINE | RECALL),
-    }
-    return tuple(mark for mark, there in found.items() if there)
 
 
 def storage_of(record: MftRecord) -> tuple[str, ...]:

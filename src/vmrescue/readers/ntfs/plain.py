@@ -23,6 +23,7 @@ from vmrescue.readers.free_space import FreeSpace, free_space
 from vmrescue.readers.nature import Nature
 from vmrescue.readers.ntfs import plain_record
 from vmrescue.readers.ntfs.layout import OEM_NAME
+from vmrescue.readers.ntfs.listing import described
 from vmrescue.readers.ntfs.plain_record import DATA, FILE_NAME, REPARSE_POINT, Index, Record
 from vmrescue.readers.plain import Content, NotPlainError, Stored, announce_stored, read_stored
 
@@ -128,10 +129,10 @@ class PlainNtfs:
             self.full.announce(wanted)
 
     def entries(self, path: str) -> list[Entry]:
-        return self.full.entries(path)
+        return self._ask(lambda plain: plain.entries(path), lambda full: full.entries(path))
 
     def entry(self, path: str) -> Entry | None:
-        return self.full.entry(path)
+        return self._ask(lambda plain: plain.entry(path), lambda full: full.entry(path))
 
 
 class _Volume:
@@ -312,6 +313,30 @@ class _Volume:
         size = 0 if record.is_directory else _there(record.find(DATA)).size
         own = any(each.number < FIRST_USER_RECORD and each.number != ROOT for each in records)
         return Nature(size=size, directory=record.is_directory, own=own, names=names, number=record.number)
+
+    def _described(self, names: Iterable[tuple[int, str]]) -> list[Entry]:
+        """What a listing tells of files, given by (record's number, name)."""
+        table = cast("BinaryIO", Content(self.read, self._mft))
+        found = list(described(table, self._record_size, names))
+        entries = [entry for entry in found if entry is not None]
+        if len(entries) < len(found):
+            raise NotPlainError
+        return entries
+
+    def entries(self, path: str) -> list[Entry]:
+        record = self._find(path)
+        if record is None or not record.is_directory:
+            raise NotPlainError
+        names = [(each.number, each.name.decode("utf-16-le", "surrogatepass")) for each in self._index(record).names()]
+        found = self._described(each for each in names if each[1] != ".")
+        return sorted(found, key=lambda entry: entry.name.upper())
+
+    def entry(self, path: str) -> Entry | None:
+        record = self._find(path)
+        if record is None:
+            return None
+        [entry] = self._described([(record.number, (file_path.split(self.spelled(path)) or [""])[-1])])
+        return entry
 
 
 def _there(stored: Stored | None) -> Stored:

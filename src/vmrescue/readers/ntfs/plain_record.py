@@ -27,10 +27,11 @@ if TYPE_CHECKING:
     Fold = Callable[[bytes], str]  # a name in UTF-16 -> its units in upper case, as `$UpCase` has it
 
 STANDARD, ATTRIBUTE_LIST, FILE_NAME, VOLUME_NAME, DATA = 0x10, 0x20, 0x30, 0x60, 0x80
-ROOT_NODE, INDEX_ALLOCATION, REPARSE_POINT, END = 0x90, 0xA0, 0xC0, 0xFFFFFFFF
+ROOT_NODE, INDEX_ALLOCATION, INDEX_BITMAP, REPARSE_POINT, END = 0x90, 0xA0, 0xB0, 0xC0, 0xFFFFFFFF
 FILE_NAMES = "$I30".encode("utf-16-le")  # the index of a directory
 DOS_NAME = 2
 MOST_NODES, NODES_KEPT = 64, 64  # nodes that are read for one name, and kept of one directory
+MOST_BLOCKS = 1 << 18  # blocks of an index
 
 _RECORD = struct.Struct("<4sHH8xH2xHH")  # signature, fix-ups' place and number, sequence number, first attribute, flags
 _BLOCK = struct.Struct("<4sHH16xII")  # signature, fix-ups; first entry and end of entries, both from byte 24
@@ -169,6 +170,7 @@ class Index:
         if root is None or root.value is None or len(root.value) < INDEX_ROOT.size:
             raise NotPlainError
         self._root, self._read, self._fold = root.value, read, fold
+        self._in_use = directory.find(INDEX_BITMAP, FILE_NAMES)
         self._size = INDEX_ROOT.unpack_from(self._root)[0]
         self._vcn_size = unit if unit <= self._size else _SECTOR
         self._nodes: dict[int, tuple[list[str], list[Entry]]] = {}
@@ -181,6 +183,19 @@ class Index:
         if exact is None and len(found) > 1:
             raise NotPlainError
         return exact or (found[0] if found else None)
+
+    def names(self) -> Iterator[Entry]:
+        """The entries of all names, without short forms: those of the root, then of the blocks in use."""
+        nodes = [-1]
+        if self._blocks is not None:
+            if self._in_use is None or not self._size or self._blocks.size > MOST_BLOCKS * self._size:
+                raise NotPlainError
+            in_use, count = self._read(self._in_use, 0, MOST_BLOCKS // 8), self._blocks.size // self._size
+            step = self._size // self._vcn_size
+            nodes += [at * step for at in range(min(count, 8 * len(in_use))) if in_use[at // 8] >> at % 8 & 1]
+        for vcn in nodes:
+            *entries, _ = self._entries(*self._content(vcn))
+            yield from (entry for entry in entries if not entry.short)
 
     def _fitting(self, vcn: int, wanted: str, way: list[int]) -> Iterator[Entry]:
         if vcn in way or len(way) > MOST_NODES:
@@ -217,7 +232,11 @@ class Index:
         return fixed_up(block, place, count), 24 + first, 24 + end
 
     def _parsed(self, node: bytes, at: int, end: int) -> tuple[list[str], list[Entry]]:
-        keys: list[str] = []
+        entries = self._entries(node, at, end)
+        return [self._fold(entry.name) for entry in entries[:-1]], entries
+
+    def _entries(self, node: bytes, at: int, end: int) -> list[Entry]:
+        """A node's entries; the last one has no name."""
         entries: list[Entry] = []
         while at + ENTRY.size <= min(end, len(node)):
             reference, length, key_length, flags = ENTRY.unpack_from(node, at)
@@ -226,12 +245,11 @@ class Index:
             below = _VCN.unpack_from(node, at + length - 8)[0] if flags & _HAS_NODE else -1
             if flags & _IS_LAST:
                 entries.append(Entry(0, 0, b"", False, below))
-                return keys, entries
+                return entries
             key = at + ENTRY.size
             name = node[key + _NAME_AT : key + _NAME_AT + 2 * node[key + _NAME_LENGTH_AT]]
             if _NAME_AT + len(name) > key_length or ENTRY.size + key_length > length:
                 break
-            keys.append(self._fold(name))
             short = node[key + _NAME_SPACE_AT] == DOS_NAME
             entries.append(Entry(reference & _NUMBER, reference >> 48, name, short, below))
             at += length
