@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from vmrescue.checks.evidence import bounded, bounded_rows, cut_text
 from vmrescue.dataclass import dataclass
-from vmrescue.plan import Change, change_to_dict
+from vmrescue.plan.change_document import change_to_dict
 
 if TYPE_CHECKING:
     from vmrescue.checks.fact import Fact, Told
     from vmrescue.checks.intents import Intent
+    from vmrescue.plan import Change
 
 LONGEST_LINE = 2000  # characters of a summary; ours have some hundred
 

@@ -10,7 +10,6 @@ from vmrescue.errors import UsageError
 from vmrescue.json_text import json_text
 from vmrescue.plan import schema
 from vmrescue.plan.change import Change, FileRef, Stage
-from vmrescue.plan.change_document import change_from_dict, change_to_dict
 
 SCHEMA = "vmrescue.plan/1"
 
@@ -73,6 +72,8 @@ class Plan:
 
     def to_dict(self, content: bool = True) -> dict[str, Any]:
         """As JSON-ready data; without `content` it is a record: of a file's content only its size and hash."""
+        from vmrescue.plan.change_document import change_to_dict
+
         return {
             "schema": SCHEMA,
             "image": {"size": self.image.size, "disk_id": self.image.disk_id},
@@ -121,5 +122,7 @@ def _playbook(document: Any) -> PlaybookId:
 
 
 def _step(document: Any) -> Step:
+    from vmrescue.plan.change_document import change_from_dict
+
     step = schema.only(document, {"check", "reason", "change"})
     return Step(schema.text(step["check"]), schema.text(step["reason"]), change_from_dict(step["change"]))

@@ -1,4 +1,4 @@
-"""Adapters: a device as the file-like object that dissect needs, and a stream as a device."""
+"""A device as the file-like object that dissect needs."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING
 
 from dissect.util.stream import AlignedStream
 
-from vmrescue.device import check_range, prefetch
-from vmrescue.errors import RefusedError
+from vmrescue.device import prefetch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import BinaryIO
 
     from vmrescue.device import Range, Readable
 
@@ -30,33 +28,3 @@ class DeviceStream(AlignedStream):  # type: ignore[misc]  # dissect.util has no 
 
     def prefetch(self, ranges: Iterable[Range]) -> bool:
         return prefetch(self._device, ranges)
-
-
-class StreamDevice:
-    """The first `size` bytes of a stream as a read-only BlockDevice; `name` is for errors."""
-
-    sector_size = 512
-
-    def __init__(self, stream: BinaryIO, size: int, name: str) -> None:
-        self.size = size
-        self._stream = stream
-        self._name = name
-
-    def read_at(self, offset: int, length: int) -> bytes:
-        check_range(self._name, offset, length, self.size)
-        self._stream.seek(offset)
-        data = self._stream.read(length)
-        check_range(self._name, offset, length, offset + len(data))
-        return data
-
-    def prefetch(self, ranges: Iterable[Range]) -> bool:
-        return prefetch(self._stream, ranges)
-
-    def write_at(self, offset: int, data: bytes | memoryview) -> None:
-        raise RefusedError(f"{self._name} is only read")
-
-    def flush(self) -> None:
-        """Nothing to do: nothing is ever written."""
-
-    def close(self) -> None:
-        """Nothing to do: whoever opened the stream must close it."""

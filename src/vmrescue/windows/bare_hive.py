@@ -18,7 +18,6 @@ from vmrescue.files import open_untouched
 from vmrescue.image.reference import Reference
 from vmrescue.readers.file_system import Entry, head_of_stream
 from vmrescue.readers.nature import Nature
-from vmrescue.readers.stream import DeviceStream
 from vmrescue.registry.base_block import LOG_SUFFIXES
 from vmrescue.registry.hive_file import check_size, read_log
 from vmrescue.signatures import HIVE
@@ -118,7 +117,11 @@ class HiveFiles:
         return None if size is None else Nature(size, directory=False)
 
     def open(self, path: str) -> BinaryIO:
-        return DeviceStream(self._device) if path == self._path.name else BytesIO(self.read_file(path))
+        if path != self._path.name:
+            return BytesIO(self.read_file(path))
+        from vmrescue.readers.stream import DeviceStream  # here, because dissect.util is slow to import
+
+        return DeviceStream(self._device)
 
     def head(self, path: str, length: int) -> tuple[int, bytes]:
         return head_of_stream(self.open(path), length)

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import NotFoundError, UsageError, VmRescueError
 from vmrescue.files import kind_of
 from vmrescue.units import size_text
-from vmrescue.windows.installation import Installation
-from vmrescue.windows.operating_system import DEFAULT_ROOT, OperatingSystem
 
 if TYPE_CHECKING:
     from typing import BinaryIO
 
     from vmrescue.volumes.disk import Disk, Volume
+    from vmrescue.windows.operating_system import OperatingSystem
 
 BITLOCKER = "BitLocker"
 IMAGE_AND_VOLUME = re.compile(r"(?P<image>.+):(?P<volume>\d{1,9}|[A-Za-z]):?")
@@ -55,6 +54,8 @@ def find_place(disk: Disk, volume: str | None, path: str) -> tuple[Volume, str]:
 
 def find_windows(disk: Disk, name: str | None) -> OperatingSystem:
     """The Windows on the volume that the user means: the one that boots, or the one in the volume's usual folder."""
+    from vmrescue.windows.operating_system import DEFAULT_ROOT, OperatingSystem
+
     windows = _windows(disk)
     if windows and name is None:
         return windows
@@ -73,6 +74,8 @@ def _find_volume(disk: Disk, name: str | None) -> Volume:
 
 
 def _volume_of_letter(disk: Disk, letter: str) -> Volume | None:
+    from vmrescue.windows.installation import Installation
+
     try:
         return Installation([disk]).letters.get(letter)
     except VmRescueError:  # without a Windows there are no letters
@@ -93,6 +96,8 @@ def _main_volume(disk: Disk) -> Volume:
 
 def _windows(disk: Disk) -> OperatingSystem | None:
     """The Windows that boots from a disk; None if there is none or it is encrypted."""
+    from vmrescue.windows.installation import Installation
+
     try:
         return Installation([disk]).os
     except VmRescueError:

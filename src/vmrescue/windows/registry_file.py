@@ -17,7 +17,7 @@ from vmrescue.readers.file_system import Wanted
 from vmrescue.readers.guard import reading
 from vmrescue.readers.hive.plain import PlainKey
 from vmrescue.readers.hive.reader import HiveReader
-from vmrescue.readers.stream import DeviceStream, StreamDevice
+from vmrescue.readers.stream_device import StreamDevice
 from vmrescue.registry import path as key_path
 from vmrescue.registry.base_block import LOG_SUFFIXES, SECTOR, BaseBlock
 from vmrescue.registry.base_block import SIZE as BASE_SIZE
@@ -121,6 +121,7 @@ class RegistryFile:
     def _recovered(self) -> BinaryIO:
         """The hive with its logs replayed; only the bytes from the logs are in memory."""
         from vmrescue.image.overlay import Overlay
+        from vmrescue.readers.stream import DeviceStream  # here, because dissect.util is slow to import
         from vmrescue.registry.recovery import replay
 
         with self.reading():
