@@ -12,6 +12,7 @@ from functools import cache, wraps
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from vmrescue.dataclass import Initializer
 from vmrescue.errors import ArgumentError, must_be_several
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ def typed(thing: T) -> T:
             continue
         if isinstance(member, FunctionType):
             setattr(thing, name, _held(member))
+        elif isinstance(member, Initializer):
+            member.around = _held
         elif isinstance(member, classmethod | staticmethod):
             setattr(thing, name, type(member)(_held(member.__func__)))
     return thing

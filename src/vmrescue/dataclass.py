@@ -27,14 +27,15 @@ class _Factory:
 _FACTORY = _Factory()
 
 
-class _Initializer:
-    """Stands in a class for its `__init__`, until that is looked at."""
+class Initializer:
+    """Stands in a class for its `__init__`, until that is looked at. `around`: what that is then wrapped in."""
 
     def __init__(self, owner: type[Any], frozen: bool) -> None:
         self._owner, self._frozen = owner, frozen
+        self.around: Callable[[Callable[..., None]], Callable[..., None]] = lambda made: made
 
     def __get__(self, instance: object, owner: type[Any] | None = None) -> Callable[..., None]:
-        made = _compiled(self._owner, self._frozen)
+        made = self.around(_compiled(self._owner, self._frozen))
         self._owner.__init__ = made
         return made if instance is None else MethodType(made, instance)
 
@@ -105,7 +106,7 @@ def _made(owner: type[Any], frozen: bool) -> type[Any]:
     below = frozen and any(dataclasses.is_dataclass(base) for base in owner.__bases__)
     own = set(vars(owner))
     owner = dataclasses.dataclass(init=False, repr=False, eq=False, frozen=below)(owner)
-    methods = {"__init__": _Initializer(owner, frozen), "__repr__": _text, **_compared(owner)}
+    methods = {"__init__": Initializer(owner, frozen), "__repr__": _text, **_compared(owner)}
     if frozen:
         methods |= {"__setattr__": _not_set, "__delattr__": _not_deleted}
     else:
