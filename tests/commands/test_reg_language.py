@@ -52,6 +52,20 @@ def test_a_key_without_subkeys_ends_with_a_blank_line() -> None:
     assert printed(r"query HKCU\Wine\subkey /v Test4") == f"\n{BASE}\\subkey\n    Test4    REG_DWORD    0xabc\n\n"
 
 
+def test_a_listing_is_given_away_key_by_key_before_the_next_is_read() -> None:
+    hive, shown = sample(), list[str]()
+    hive.create_key("Wine\\subkey\\below")
+    last = hive.find("Wine\\subkey\\below") + 4096 + 4
+    data = bytearray(hive.to_bytes())
+    data[last : last + 2] = b"??"  # its signature
+
+    registry = OneHive(Hive(bytes(data)), "NTUSER.DAT")
+    with pytest.raises(FormatError, match="key node"):
+        run(parse(words_of("query HKCU /s")), registry, show=lambda piece: shown.extend(piece.lines))
+
+    assert [line for line in shown if line.startswith("HKEY")] == [BASE, f"{BASE}\\subkey"]
+
+
 @pytest.mark.parametrize("line", [r"query HKCU\Wine /s", "query HKCU\\Wine\\ /s"])
 def test_a_recursive_listing_goes_down_key_by_key(line: str) -> None:
     assert printed(line) == (

@@ -58,6 +58,16 @@ def bitten(volume: bytes, chance: Random) -> bytes:
     return bytes(data)
 
 
+def test_a_record_that_ends_within_an_attributes_header_is_odd() -> None:
+    record = bytearray(1024)
+    struct.pack_into("<4sHH8xHHHHII", record, 0, b"FILE", 0x30, 3, 1, 1, 0x38, 1, 1024, 1024)
+    struct.pack_into("<IIB", record, 0x38, 0x10, 1008 - 0x38, 0)  # fills the record up to the last 16 bytes
+    struct.pack_into("<IH", record, 0x38 + 16, 0, 24)
+    struct.pack_into("<IIB", record, 1008, 0x80, 24, 0)
+
+    assert read_plain_records(bytes(record), 0, 1024, 1000)[1] == [(0, None)]
+
+
 def without_upper_case(volume: bytes) -> bytes:
     """The volume with an $UpCase too short to be read: no name of it can be compared."""
     data = bytearray(volume)

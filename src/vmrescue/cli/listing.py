@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from vmrescue.cli.microsoft import print_lines
-from vmrescue.cli.output import put
+from vmrescue.cli.output import json_item, put
 from vmrescue.errors import VmRescueError
 
 if TYPE_CHECKING:
@@ -31,8 +30,7 @@ class Listing:
             return
         if self._is_json:
             if piece.found:
-                text = json.dumps(piece.found().to_dict(), indent=2)
-                self._waiting.append("  " + text.replace("\n", "\n  "))
+                self._waiting.append(json_item(piece.found().to_dict()))
             return
         if piece.lines:
             self._waiting += "\n".join(piece.lines).split("\n")  # what a value holds may be several lines

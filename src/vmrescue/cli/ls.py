@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
 
 from vmrescue.cli.options import format_option, place_arguments
-from vmrescue.cli.output import put
+from vmrescue.cli.output import put_list
 from vmrescue.cli.terminal import say
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def command(image: str, path: str, output: str) -> None:
     if asked and asked.is_directory and asked.is_link:
         say(f"\\{printable(below)} ({', '.join(asked.marks)}) is listed as it is on this volume", err=True)
     if output == "json":
-        rows = [
+        rows = (
             {
                 "name": entry.name,
                 "directory": entry.is_directory,
@@ -47,8 +46,8 @@ def command(image: str, path: str, output: str) -> None:
                 "marks": list(entry.marks),
             }
             for entry in entries
-        ]
-        put(json.dumps(rows, indent=2))
+        )
+        put_list(rows)
     else:
         for first in range(0, len(entries), LINES_AT_ONCE):
             say("\n".join(map(_line, entries[first : first + LINES_AT_ONCE])))

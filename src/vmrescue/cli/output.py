@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
 from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -14,8 +16,9 @@ from vmrescue.errors import WriteError
 from vmrescue.interrupts import BY_SIGNAL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+ITEMS_AT_ONCE = 1000
 NOBODY_READS = BY_SIGNAL + signal.SIGPIPE
 """The exit status where whoever reads the output has closed it, as `head` does: the same as that of other commands."""
 
@@ -36,6 +39,20 @@ def put(text: str, err: bool = False, nl: bool = True) -> None:
     """Prints text as it is. Raises as `printing`."""
     with printing(err):
         click.echo(text, err=err, nl=nl)
+
+
+def put_list(items: Iterable[object]) -> None:
+    """Prints a list as JSON, as `json.dumps` spells it with an indent of 2, some items at a time."""
+    rest, before = iter(items), "[\n"
+    while waiting := [json_item(each) for each in islice(rest, ITEMS_AT_ONCE)]:
+        put(before + ",\n".join(waiting), nl=False)
+        before = ",\n"
+    put("[]" if before == "[\n" else "\n]")
+
+
+def json_item(item: object) -> str:
+    """An item of a list, as `json.dumps` spells it there with an indent of 2."""
+    return "  " + json.dumps(item, indent=2).replace("\n", "\n  ")
 
 
 def put_bytes(data: bytes) -> None:
