@@ -21,12 +21,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks import containers, defrag, peers, remote
 from benchmarks.disks import LISTED, Disk, foreign, own, system_hive
+from benchmarks.hives import write_hive
 from benchmarks.measured import Cost, cost, in_turns, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-PARTS = ("disk", "own", "hive", "sizes", "defrag", "remote", "containers")
+PARTS = ("disk", "own", "hive", "sizes", "hives", "changes", "defrag", "remote", "containers")
 LEFT = 0, 1  # a command that did its work, and perhaps left findings
 VALUE = r"HKLM\SYSTEM\CurrentControlSet\Control\CrashControl"
 PAGE_FILE = r"\pagefile.sys"
@@ -170,6 +171,48 @@ def grow(folder: Path, sizes: Sequence[int], rounds: int) -> None:
         disk.path.unlink(missing_ok=True)
 
 
+def grow_hives(folder: Path, sizes: Sequence[int], rounds: int) -> None:
+    """How the cost of an edit and of a listing grows with a hive; sizes in MB."""
+    heading("with a larger hive")
+    for size in sizes:
+        hive = Disk(folder / f"HIVE{size}")
+        write_hive(hive.built, system_hive(), size * 1_000_000)
+        top = rf"HKLM\HIVE{size}"
+        add = vmrescue(
+            "reg", "{}", "add", rf"{top}\0000\Select", "/v", "X", "/t", "REG_DWORD", "/d", "0", "/f", "--yes"
+        )
+        rows = [
+            Row("reg add", add, edits=True),
+            Row("reg query /s", vmrescue("reg", "{}", "query", top, "/s")),
+            Row("reg export", vmrescue("reg", "{}", "export", top, "all.reg", "/y")),
+        ]
+        for row in rows:
+            line(f"{row.title}, {hive.built.stat().st_size / 1e6:,.0f} MB", *measured(row, hive, rounds))
+        hive.built.unlink()
+        hive.path.unlink(missing_ok=True)
+
+
+def grow_changes(folder: Path, counts: Sequence[int], rounds: int) -> None:
+    """How the cost of an edit of a hive of 11.4 MB grows with the number of values that are set, 100 to a key."""
+    heading("with more changes")
+    hive = Disk(folder / "SYSTEM")
+    hive.built.write_bytes(system_hive())
+    for count in counts:
+        file = folder / "changes.reg"
+        file.write_text(reg_file(r"HKEY_LOCAL_MACHINE\SYSTEM\New", count), "utf-16")
+        row = Row(f"reg import, {count:,} values", vmrescue("reg", "{}", "import", str(file), "--yes"), edits=True)
+        line(row.title, *measured(row, hive, rounds))
+
+
+def reg_file(top: str, count: int) -> str:
+    """A registration file that sets so many values below a key."""
+    lines = ["Windows Registry Editor Version 5.00"]
+    for number in range(count):
+        lines += [] if number % 100 else ["", rf"[{top}\{number // 100}]"]
+        lines.append(f'"value {number % 100}"=dword:{number:08x}')
+    return "\n".join([*lines, ""])
+
+
 @contextmanager
 def work_folder(kept: Path | None) -> Iterator[Path]:
     if kept:
@@ -185,6 +228,8 @@ def main() -> None:
     options.add_argument("--files", type=int, default=100_000, help="small files of the disk")
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--sizes", default="1000,10000,100000", help="files of the disks that show how it grows")
+    options.add_argument("--hives", default="10,75,150,300", help="MB of the hives that show how it grows")
+    options.add_argument("--changes", default="1,1000,10000,30000", help="values that are set at once")
     options.add_argument("--only", choices=PARTS, help="one part of the table")
     options.add_argument("--folder", type=Path, help="where disks are made, and found again by a later run")
     options.add_argument("--older", type=Path, help="the folder src of an older version, which is measured beside ours")
@@ -206,6 +251,10 @@ def main() -> None:
             compare("a real SYSTEM hive, 11.4 MB, as a file", on_hive(), hive, given.rounds, given.older)
         if "sizes" in wanted:
             grow(folder, [int(size) for size in given.sizes.split(",")], given.rounds)
+        if "hives" in wanted:
+            grow_hives(folder, [int(size) for size in given.hives.split(",")], given.rounds)
+        if "changes" in wanted:
+            grow_changes(folder, [int(count) for count in given.changes.split(",")], given.rounds)
         if "defrag" in wanted:
             heading("defragmented, beside cp of as many files of that size")
             for title, ours, copied in defrag.cases(folder):
