@@ -14,6 +14,8 @@ from support.machine import run
 from vmrescue.errors import FormatError, RefusedError, UsageError
 from vmrescue.registry import Hive, KeyNotFound, ValueNotFound, ValueType, security
 from vmrescue.registry.check import Weight
+from vmrescue.registry.key import LINK_VALUE
+from vmrescue.registry.mounts import mount_of
 from vmrescue.registry.value_type import encode
 
 if TYPE_CHECKING:
@@ -262,3 +264,37 @@ def test_values_are_found_where_they_lie_after_other_keys_were_edited_renamed_an
     assert hive.key("b").value("OTHER").data == "b"
     assert hive.key("a key with a much longer name").value("name").data == "a"
     assert hive.check() == []
+
+
+def test_a_path_that_was_asked_for_before_leads_where_it_leads_after_an_edit() -> None:
+    hive = Hive.create("SYSTEM", clock=at_noon)
+    for path in ("one\\below", "two\\below"):
+        hive.create_key(path)
+        hive.set_value(path, "name", ValueType.SZ, path)
+    kept = hive.open_key("one\\below")
+
+    hive.set_value("one\\below", "more", ValueType.DWORD, 1)
+    assert (hive.open_key("one\\below").value("more").data, kept.value("more").data) == (1, 1)
+    hive.rename_key("one", "three")
+    with pytest.raises(KeyNotFound):
+        hive.open_key("one\\below")
+    hive.rename_key("two", "one")
+    assert hive.value("one\\below", "name").data == "two\\below"
+    hive.delete_key("one", recursive=True)
+    with pytest.raises(KeyNotFound):
+        hive.key("one\\below")
+
+
+def test_a_key_that_became_a_link_is_followed_though_it_was_asked_for_before() -> None:
+    hive = Hive.create("SYSTEM", clock=at_noon)
+    hive = Hive(hive.to_bytes(), mount=mount_of("Windows\\System32\\config\\SYSTEM", b""), clock=at_noon)
+    for path in ("aim", "other", "bare"):
+        hive.create_key(path)
+    for path in ("aim", "other"):
+        hive.set_value(path, "name", ValueType.SZ, path)
+    assert hive.open_key("bare").path == "bare"
+
+    hive.set_value("bare", LINK_VALUE, ValueType.LINK, "\\Registry\\Machine\\System\\aim")
+    assert hive.open_key("bare").path == "aim"
+    hive.set_value("bare", LINK_VALUE, ValueType.LINK, "\\Registry\\Machine\\System\\other")
+    assert hive.value("bare", "name").data == "other"

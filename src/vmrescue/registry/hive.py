@@ -24,6 +24,7 @@ from vmrescue.registry.space import BIN, BIN_HEADER
 from vmrescue.registry.state import Unreplayed, hive_state, layer_notes
 from vmrescue.registry.value_names import ValueNames
 from vmrescue.registry.value_type import ValueType
+from vmrescue.upcase import upper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from vmrescue.registry.state import HiveState
     from vmrescue.registry.value_type import Data
 
+MOST_KNOWN = 256  # keys
 DEFAULT_MINOR = 5  # hash leaves and big data, since Windows XP
 
 
@@ -94,6 +96,9 @@ class Hive:
         self._edited_at = 0  # 100 ns since 1601; the last edit
         self._sequence = 0  # the sequence number of the edits, which together count as one write
         self.edition = 0  # raised by every edit; keys and values that were read before are then read again
+        self.key_edition = 0  # raised by every edit after which a key may lie elsewhere, or a path lead elsewhere
+        self._known: dict[tuple[str, bool], Key] = {}  # by path, and whether a link at its end is followed
+        self._known_at = 0  # the edition of the keys that are known
         self.cells = Cells(file, self._base.bins_size)
         self.value_names = ValueNames(self.cells)
         self.root_offset = self._base.root
@@ -120,11 +125,11 @@ class Hive:
 
     def key(self, path: str) -> Key:
         """The key at `path`, which may be a link. Raises KeyNotFound, which names the missing part, and LinkError."""
-        return self._found(*links.walk(self.root, self.mount, path, through=False))
+        return self._found(*self._walk(path, through=False))
 
     def open_key(self, path: str) -> Key:
         """The key that opening `path` gives: a link at its end is followed too. Raises KeyNotFound, LinkError."""
-        return self._found(*links.walk(self.root, self.mount, path, through=True))
+        return self._found(*self._walk(path, through=True))
 
     def value(self, path: str, name: str) -> Value:
         """A value of the key at `path`. Raises KeyNotFound, ValueNotFound, LinkError."""
@@ -140,8 +145,23 @@ class Hive:
         With `value_name`, the path of the key in which that value is, or would be, stored. Raises LinkError.
         """
         through = value_name is not None and not links.belongs_to_link(value_name)
-        key, missing = links.walk(self.root, self.mount, path, through=through)
+        key, missing = self._walk(path, through=through)
         return key_path.join([*key_path.split(key.path), *missing])
+
+    def _walk(self, path: str, *, through: bool) -> tuple[Key, list[str]]:
+        """`links.walk`, remembered for a key to which no link led: edits of values leave it where it is."""
+        if self._known_at != self.key_edition:
+            self._known_at = self.key_edition
+            self._known.clear()
+        known = self._known.get((path, through))
+        if known is not None:
+            return known, []
+        key, missing = links.walk(self.root, self.mount, path, through=through)
+        if not missing and upper(key.path) == upper(path):
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            self._known[path, through] = key
+        return key, missing
 
     def _found(self, key: Key, missing: list[str]) -> Key:
         if missing:
@@ -183,7 +203,7 @@ class Hive:
 
     def create_key(self, path: str, class_name: str = "") -> Key:
         """The key at `path`; it and keys above it are created if they are missing. `class_name` is for a new key."""
-        key, missing = links.walk(self.root, self.mount, path, through=False)
+        key, missing = self._walk(path, through=False)
         if key.depth + len(missing) > MAX_DEPTH:
             raise UsageError(f"a key lies at most {MAX_DEPTH} levels deep")
         if missing:
@@ -233,7 +253,7 @@ class Hive:
         """
         raw = value_type.encode(kind, data)
         key = self.holder(path, name)
-        with self._editing() as (editor, when):
+        with self._editing(keys=links.belongs_to_link(name)) as (editor, when):
             if kind == ValueType.LINK and links.belongs_to_link(name) and key.is_bare:
                 editor.set_flags(key._offset, SYM_LINK)
             editor.set_value(key._offset, name, kind, raw, when)
@@ -242,12 +262,16 @@ class Hive:
         """Removes a value of the key at `path`. Raises KeyNotFound, ValueNotFound and LinkError."""
         key = self.holder(path, name)
         key.value(name)
-        with self._editing() as (editor, when):
+        with self._editing(keys=links.belongs_to_link(name)) as (editor, when):
             editor.delete_value(key._offset, name, when)
 
     @contextmanager
-    def _editing(self) -> Iterator[tuple[Editor, int]]:
-        """One edit, made whole or not at all: (editor, time in 100 ns since 1601)."""
+    def _editing(self, keys: bool = True) -> Iterator[tuple[Editor, int]]:
+        """One edit, made whole or not at all: (editor, time in 100 ns since 1601).
+
+        `keys`: whether it may create, remove or rename keys, or make one a link.
+        """
+        self.key_edition += keys
         if self.unreplayed:
             raise RefusedError(self.unreplayed.refusal)
         self._sequence = self._sequence or next_sequence(self._base, self._logs)

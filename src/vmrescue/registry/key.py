@@ -30,6 +30,7 @@ class HoldsKeys(Protocol):
     value_names: ValueNames
     root_offset: int
     edition: int
+    key_edition: int
 
     def find(self, path: str) -> int: ...
 
@@ -41,7 +42,7 @@ class Key:
     Windows, this reads at most 512 levels.
     """
 
-    __slots__ = ("_edition", "_hive", "_node", "_offset", "_parent", "depth", "name")
+    __slots__ = ("_edition", "_hive", "_key_edition", "_node", "_offset", "_parent", "depth", "name")
 
     _offset: int
 
@@ -62,7 +63,7 @@ class Key:
             raise FormatError("key node", position, f"the parent 0x{parent._offset:x}", f"0x{node.parent:x}")
         self._offset = offset
         self._node = node
-        self._edition = self._hive.edition
+        self._edition, self._key_edition = self._hive.edition, self._hive.key_edition
         self.name = key_node.read_name(cells, offset, node)
 
     def __repr__(self) -> str:
@@ -82,7 +83,8 @@ class Key:
 
     def _refresh(self) -> None:
         if self._edition != self._hive.edition:
-            self._load(self._hive.find(self.path))
+            stays = self._key_edition == self._hive.key_edition
+            self._load(self._offset if stays else self._hive.find(self.path))
 
     @property
     def path(self) -> str:
