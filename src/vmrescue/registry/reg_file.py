@@ -28,6 +28,7 @@ HEADER = "Windows Registry Editor Version 5.00"
 ANSI_HEADER = "REGEDIT4"  # of Windows 98 and NT 4; regedit still writes it on request
 LINE = 76  # characters after which a line of bytes continues on the next
 INDENT = "  "  # before the continuation of a line
+PIECE = 1 << 16  # characters that are given at once
 LONGER_THAN_HIVE = 16  # most characters for each byte of the hive: a byte of data takes 3, and paths are repeated
 ROOTS = {
     "HKLM": "HKEY_LOCAL_MACHINE",
@@ -55,25 +56,35 @@ def export_reg(hive: Hive, path: str, prefix: str, name: str | None = None) -> b
 
 
 def export_pieces(hive: Hive, path: str, name: str) -> Iterator[bytes]:
-    """As `export_reg`, a key at a time. `name` is the key's full name."""
+    """As `export_reg`, in pieces. `name` is the key's full name."""
     left = hive.cells.bins_size * LONGER_THAN_HIVE
-    for lines in _lines(hive, path, name):
-        left -= sum(map(len, lines))
+    waiting, length = ["\ufeff"], 0  # lines, and how many characters they have
+    for line in _lines(hive, path, name):
+        left -= len(line)
         if left < 0:
             raise FormatError(
                 "hive", None, "keys and values with cells of their own", "cells that several of them have"
             )
-        yield "".join(f"{line}\r\n" for line in lines).encode("utf-16-le", "surrogatepass")
+        waiting.append(f"{line}\r\n")
+        length += len(line)
+        if length >= PIECE:
+            yield _encoded(waiting)
+            waiting, length = [], 0
+    yield _encoded(waiting)
 
 
-def _lines(hive: Hive, path: str, name: str) -> Iterator[list[str]]:
-    """The lines at the beginning, and those of each key."""
-    yield [f"\ufeff{HEADER}", ""]
+def _encoded(lines: list[str]) -> bytes:
+    return "".join(lines).encode("utf-16-le", "surrogatepass")
+
+
+def _lines(hive: Hive, path: str, name: str) -> Iterator[str]:
+    yield from (HEADER, "")
     top = hive.key(path).path
     for key in hive.walk(top):
         below = key_path.relative(key.path, top)
-        values = (_value_line(value.name, value.type, value.raw) for value in key.values())
-        yield [f"[{name}\\{below}]" if below else f"[{name}]", *values, ""]
+        yield f"[{name}\\{below}]" if below else f"[{name}]"
+        yield from (_value_line(value.name, value.type, value.raw) for value in key.values())
+        yield ""
 
 
 def _value_line(name: str, kind: int, raw: bytes) -> str:
