@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.garbage import pytest_collection  # noqa: F401
 from support.images import sample
 from support.judges_report import pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown  # noqa: F401
 from support.marks import pytest_collection_modifyitems  # noqa: F401

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 ASKS = "support.machine"  # through which a test asks for a judge, for root, for the corpus
 CAMPAIGN = "support.campaign"
-LONG = {"fleet", "test_crash", "test_failing_disk"}  # they start many processes, or play many whole repairs
+# they start many processes, or play many whole repairs
+LONG = {"fleet", "test_crash", "test_failing_disk", "test_fresh_start"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
