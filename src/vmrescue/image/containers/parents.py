@@ -39,13 +39,14 @@ def parent_folder() -> Path | None:
     return _FOLDER.get()
 
 
-def files_of(folder: Path) -> list[Path]:
-    """The files of a folder. Links that lead out of it are left out: they could have been delivered with an image.
+def files_of(folder: Path, names: Iterable[str] | None = None) -> list[Path]:
+    """The files of a folder; `names`: those alone that have one of these, whatever its case, as in Windows.
 
-    Raises OSError.
+    Links that lead out of it are left out: they could have been delivered with an image. Raises OSError.
     """
-    home = folder.resolve()
-    return sorted(path for path in folder.iterdir() if path.is_file() and path.resolve().parent == home)
+    home, wanted = folder.resolve(), None if names is None else {name.lower() for name in names}
+    there = sorted(path for path in folder.iterdir() if wanted is None or path.name.lower() in wanted)
+    return [path for path in there if path.is_file() and path.resolve().parent == home]
 
 
 def plain_names(paths: Iterable[str]) -> list[str]:
@@ -63,7 +64,7 @@ def find_by_name(names: Sequence[str], folders: Iterable[Path]) -> Path | None:
     """The first file of one of these names; case does not matter, as in Windows. Raises ReadError."""
     for folder in folders:
         try:
-            there = files_of(folder)
+            there = files_of(folder, names)
         except OSError as error:
             raise ReadError(f"cannot look for a parent in {folder}: {error.strerror}") from error
         for name in names:
