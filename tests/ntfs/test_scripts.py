@@ -42,7 +42,7 @@ RECORDS = (512, 4096)  # bytes of a sector for which mkntfs makes file records o
 GEOMETRIES = [
     (cluster, sector) for sector in RECORDS for cluster in (512 << shift for shift in range(13)) if cluster >= sector
 ]
-SEEDS = st.integers(0, 1 << 32)
+SEEDS = st.integers(0, 1 << 32).filter(bool)  # without 0: Hypothesis begins with it, and ends, where it has one try
 
 
 def scripts(count: int) -> settings:
@@ -149,7 +149,7 @@ def play(path: Path, seed: int, largest: int, broken_up: bool = False) -> Tree:
 
 @pytest.mark.parametrize(("cluster", "sector"), GEOMETRIES)
 @given(seed=SEEDS)
-@scripts(2)
+@scripts(1)
 def test_after_a_script_the_judges_see_the_model(cluster: int, sector: int, seed: int) -> None:
     with TemporaryDirectory() as folder:
         path = format_volume(Path(folder) / "volume.img", size_for(cluster), cluster, sector)
