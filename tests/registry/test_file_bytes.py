@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 from datetime import UTC, datetime
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vmrescue.device import Held
-from vmrescue.registry import Hive
+from vmrescue.registry import Hive, ValueType
 from vmrescue.registry.check import Weight
 from vmrescue.registry.file_bytes import PAGE, FileBytes
 
@@ -95,3 +96,19 @@ def test_an_edit_that_fails_leaves_the_bytes_as_they_were() -> None:
     with pytest.raises(InterruptedError):
         grown_and_failed(hive)
     assert (hive.size, hive.changed_ranges(), hive.to_bytes()) == (len(data), [], data)
+
+
+def test_a_check_has_the_hive_in_memory_once() -> None:
+    hive = Hive.create("SOFTWARE")
+    for number in range(80):
+        hive.set_value("", f"value {number}", ValueType.BINARY, bytes([number]) * 100_000)
+    data = hive.to_bytes()
+    read = Hive(Held(data, "hive"))
+
+    tracemalloc.start()
+    found = read.check()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert not found
+    assert peak < 1.5 * len(data)
