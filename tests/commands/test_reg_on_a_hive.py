@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,12 +14,13 @@ from commands.hives import CRASH_CONTROL, system_hive, utf16, values, written
 from support.command import vmrescue as vmrescue_process
 from support.images import fingerprint, sha256
 from support.real_data import corpus
+from vmrescue.procedure.hives import try_reg
 from vmrescue.registry import Hive
 from vmrescue.registry.base_block import checksum
+from vmrescue.windows import Choice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 SUCCESS = "The operation completed successfully.\n"
 KEY = rf"HKLM\SYSTEM\{CRASH_CONTROL}"
@@ -53,6 +55,18 @@ def test_the_hive_and_its_manifest_are_backed_up_first(system: Path) -> None:
     (manifest,) = system.with_name("SYSTEM.vmrescue").glob("*/manifest.json")
     (row,) = json.loads(manifest.read_text())["files"]
     assert row["sha256"] == before == sha256(manifest.parent / row["copy"])
+
+
+def test_before_an_edit_the_file_is_closed_so_that_the_kernel_can_say_who_else_has_it(system: Path) -> None:
+    def open_here() -> bool:
+        return any(each.resolve() == system.resolve() for each in Path("/proc/self/fd").iterdir())
+
+    with try_reg(system, ["add", KEY, "/v", "new"], Choice(None, None), lambda notes: None) as tried:
+        assert tried.outcome.operations
+        assert not open_here()
+    with try_reg(system, ["export", KEY, "out.reg"], Choice(None, None), lambda notes: None):
+        assert open_here()
+    assert not open_here()
 
 
 def test_a_dry_run_shows_the_change_and_writes_nothing(system: Path) -> None:

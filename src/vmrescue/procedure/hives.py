@@ -108,7 +108,7 @@ def try_reg(
 def _tried(
     image: Location, words: Sequence[str], choice: Choice, say: Say, show: Show | None, opened: ExitStack
 ) -> Tried:
-    from vmrescue.commands.reg import parse, run
+    from vmrescue.commands.reg import KeyName, parse, run
 
     with in_microsofts_words():
         command = parse(words)
@@ -117,15 +117,15 @@ def _tried(
         return _name_hive(command, image, reason, choice, say)
     content = _file_to_import(command)
     bare = _bare(image, opened) if is_hive_file(image) else None
-    disks = opened.enter_context(ExitStack())
-    registry = bare or _names(image, choice, disks)
+    registry = bare or _names(image, choice, opened)
     with in_microsofts_words():
         outcome = run(command, registry, content, show)
     say(registry.notes())
+    paths = {each.path: bare.path(KeyName.parse(each.path)) for each in outcome.operations} if bare else None
     if outcome.export is None:
-        disks.close()
+        opened.close()  # so that an edit finds nobody else at it
     file = None if outcome.export is None else (Path(command.arguments[1]), _in_microsofts_words(outcome.export))
-    changes = partial(_changes, command, outcome, image, bare, choice)
+    changes = partial(_changes, command, outcome, image, paths, choice)
     return Tried(image, reason, outcome, changes, file, may_overwrite=command.asks_nothing)
 
 
@@ -202,9 +202,14 @@ def _in_microsofts_words(content: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _changes(
-    command: Command, outcome: Outcome, target: Location, bare: OneHive | None, choice: Choice, disks: list[Disk]
+    command: Command,
+    outcome: Outcome,
+    target: Location,
+    paths: dict[str, str] | None,
+    choice: Choice,
+    disks: list[Disk],
 ) -> list[Change]:
-    """The operations as changes of the hives on these disks."""
+    """The operations as changes of the hives on these disks. `paths`: of a hive's file, by the operations' paths."""
     from vmrescue.commands.reg import KeyName
     from vmrescue.commands.reg.hive_names import HiveNames
     from vmrescue.commands.reg.loaded_hives import read_loaded
@@ -212,9 +217,9 @@ def _changes(
     from vmrescue.windows import Installation
     from vmrescue.windows.bare_hive import BareHive
 
-    if bare and isinstance(disks[0], BareHive):
+    if paths is not None and isinstance(disks[0], BareHive):
         hive = disks[0].hive
-        return registry_changes(outcome.operations, lambda name: (hive, bare.path(KeyName.parse(name))))
+        return registry_changes(outcome.operations, lambda name: (hive, paths[name]))
     names = HiveNames(Installation(disks, choice), read_loaded(target))
 
     def place(name: str) -> tuple[RegistryFile, str]:
