@@ -203,3 +203,12 @@ def missing_extra(purpose: str, extra: str) -> UnsupportedError:
         f"{purpose}, which is not installed: it comes with vmrescue's extra {extra!r} "
         f"(in the source's folder: pip install '.[{extra}]')"
     )
+
+
+NO_MEMORY = "this takes more memory than the machine gives"
+
+
+def system_said(error: OSError) -> str:
+    """What the operating system said, without its number."""
+    where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes | os.PathLike) else ""
+    return f"the operating system refused: {where}{error.strerror or error}"

@@ -108,6 +108,7 @@ JUDGES = {
         Judge("addpart", "util-linux", "shows a partition to the kernel"),
         Judge("delpart", "util-linux", "hides it again"),
         Judge("fallocate", "util-linux", "fills a file system, punches holes"),
+        Judge("unshare", "util-linux", "shows a program a system on which nothing can be written"),
         Judge("losetup", "mount", "shows an image to the kernel as a device"),
         Judge("mount", "mount", "the kernel's own file systems"),
         Judge("umount", "mount", "takes a volume away again"),

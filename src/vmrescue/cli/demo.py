@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from contextlib import chdir
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,12 +11,16 @@ import click
 
 from vmrescue.cli.completing import among
 from vmrescue.cli.terminal import say
-from vmrescue.errors import UsageError
+from vmrescue.errors import UsageError, WriteError
 from vmrescue.samples import must_be_one, names, unpack
 from vmrescue.units import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vmrescue.procedure import Outcome
+
+ELSEWHERE = "TMPDIR or --keep names another one"
 
 
 @click.command()
@@ -35,7 +39,7 @@ def command(sample: str, keep: Path | None, broken: bool) -> None:
         raise UsageError("--broken needs --keep: where is the image to be left?")
     must_be_one(sample)
     if keep:
-        keep.mkdir(parents=True, exist_ok=True)
+        _make(keep)
         if broken:
             made = unpack(sample, keep / f"{sample}.vhd")
             say(f"{made}: " + ("nothing is wrong with it" if sample.endswith("-healthy") else "as broken as it comes"))
@@ -43,8 +47,27 @@ def command(sample: str, keep: Path | None, broken: bool) -> None:
         with chdir(keep):
             _demonstrate(sample, "")
     else:
-        with tempfile.TemporaryDirectory(prefix="vmrescue-demo-") as folder, chdir(folder):
+        with _temporary_folder():
             _demonstrate(sample, "; with --keep FOLDER it stays there")
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriteError(f"cannot make the folder {folder}: {error.strerror}") from error
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[None]:
+    """Inside the block the current folder is one that is deleted at the end."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="vmrescue-demo-") as folder, chdir(folder):
+            yield
+    except FileNotFoundError as error:
+        raise WriteError(f"there is no folder for temporary files to be written: {ELSEWHERE}") from error
+    except WriteError as error:
+        raise WriteError(f"{error}, in {tempfile.gettempdir()}: {ELSEWHERE}") from error
 
 
 def _the_same_each_time(text: str, outcome: Outcome) -> str:

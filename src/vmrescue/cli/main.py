@@ -15,7 +15,7 @@ from vmrescue import __version__
 from vmrescue.cli.common import common_options
 from vmrescue.cli.failure import put_usage, say_end, say_error
 from vmrescue.cli.output import end_unread, printing
-from vmrescue.errors import UsageError, VmRescueError
+from vmrescue.errors import NO_MEMORY, UsageError, VmRescueError, system_said
 from vmrescue.interrupts import exit_status, outcome_of
 
 if TYPE_CHECKING:
@@ -165,12 +165,6 @@ def group() -> None:
 common_options(group)
 
 
-def _refused(error: OSError) -> str:
-    """What the operating system said, without its number."""
-    where = f"{error.filename}: " if error.filename else ""
-    return f"the operating system refused: {where}{error.strerror or error}"
-
-
 def main() -> None:
     """Entry point. Errors of ours become one sentence on stderr and their exit status."""
     from vmrescue.cli.interrupts import end_in_good_order
@@ -187,10 +181,10 @@ def main() -> None:
     except KeyboardInterrupt as error:  # at the very beginning or end
         sys.exit(exit_status(error))
     except OSError as error:
-        say_end(VmRescueError.__name__, _refused(error), VmRescueError.exit_status)
+        say_end(VmRescueError.__name__, system_said(error), VmRescueError.exit_status)
         sys.exit(VmRescueError.exit_status)
     except MemoryError:
-        say_end(VmRescueError.__name__, "this takes more memory than the machine gives", VmRescueError.exit_status)
+        say_end(VmRescueError.__name__, NO_MEMORY, VmRescueError.exit_status)
         sys.exit(VmRescueError.exit_status)
 
 

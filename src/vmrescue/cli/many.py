@@ -118,9 +118,12 @@ def an_executor(
         from concurrent.futures import ProcessPoolExecutor
         from multiprocessing import get_context
 
+        from vmrescue.fleet.timed_pool import starting
+
         context = get_context("forkserver")
         context.set_forkserver_preload([*IN_EVERY_WORKER, *preload])
-        pool = ProcessPoolExecutor(fleet.jobs, mp_context=context, initializer=ignore_interrupt)
+        with starting():
+            pool = ProcessPoolExecutor(fleet.jobs, mp_context=context, initializer=ignore_interrupt)
         try:
             yield pool
         finally:

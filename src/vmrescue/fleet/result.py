@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
 
 from vmrescue.dataclass import dataclass
-from vmrescue.errors import FormatError, VmRescueError
+from vmrescue.errors import NO_MEMORY, FormatError, VmRescueError, system_said
 
 if TYPE_CHECKING:
     from vmrescue.checks import Finding
@@ -39,9 +39,9 @@ class ImageError:
         if isinstance(error, VmRescueError):
             return cls(kind, str(error))
         if isinstance(error, OSError):
-            return cls(kind, f"the operating system refused: {error}")
+            return cls(kind, system_said(error))
         if isinstance(error, MemoryError):
-            return cls(kind, "this takes more memory than the machine gives")
+            return cls(kind, NO_MEMORY)
         return cls(kind, f"vmrescue failed, which is its own mistake; please report it: {kind}: {error}")
 
     def __str__(self) -> str:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import resource
 import signal
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from multiprocessing import get_context
+from multiprocessing.forkserver import ensure_running
 from typing import TYPE_CHECKING, Any
 
-from vmrescue.errors import UsageError, missing_extra
+from vmrescue.errors import UsageError, WriteError, missing_extra
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from concurrent.futures import Future
 
 MEMORY = 2 << 30  # bytes of a worker's address space beyond what its code takes; a diagnosis takes some hundred MB
@@ -35,6 +37,7 @@ class TimedPool(Executor):
     Raises:
         UnsupportedError: Pebble is not installed.
         UsageError: `seconds` is no number above 0.
+        WriteError: there is no place to write what processes need to talk to one another.
     """
 
     def __init__(self, workers: int, seconds: float, memory: int = MEMORY) -> None:
@@ -45,9 +48,9 @@ class TimedPool(Executor):
         except ImportError as error:
             raise missing_extra("--timeout is kept with Pebble", "fleet") from error
         self.seconds = seconds
-        self._pool = ProcessPool(
-            max_workers=workers, context=get_context("forkserver"), initializer=_limit, initargs=(memory,)
-        )
+        context = get_context("forkserver")
+        with starting():
+            self._pool = ProcessPool(max_workers=workers, context=context, initializer=_limit, initargs=(memory,))
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **named: Any) -> Future[Any]:
         future: Future[Any] = self._pool.schedule(function, args=args, kwargs=named, timeout=self.seconds)
@@ -61,6 +64,20 @@ class TimedPool(Executor):
             self._pool.close()
         if wait:
             self._pool.join()
+
+
+@contextmanager
+def starting() -> Iterator[None]:
+    """Around the start of processes: raises WriteError where they have no place for a socket and their locks."""
+    try:
+        ensure_running()
+        yield
+    except OSError as error:
+        why = "there is none" if isinstance(error, FileNotFoundError) else error.strerror
+        raise WriteError(
+            "several processes (--jobs, --timeout) need /dev/shm and a folder for temporary files (TMPDIR) that can be"
+            f" written: {why}; one image after another needs neither"
+        ) from error
 
 
 def _limit(memory: int) -> None:

@@ -1,9 +1,10 @@
 """Starts `qemu-nbd` for one image, and ends it with this program, however that ends.
 
-The server gets a listening socket, to which this program is connected already, and whose name is deleted before the
-server starts: nobody else can connect. It ends when the connection does, which closes the image in order. If this
-program is killed before the two have agreed on anything, the kernel sends the server SIGTERM (`setpriv --pdeathsig`).
-That signal depends on the thread that started the server, so one thread that lasts starts all of them.
+The server gets a listening socket, to which this program is connected already, and which holds no second connection;
+its name is deleted before the server starts, if it is a file's. So it serves nobody else. It ends when the connection
+does, which closes the image in order. If this program is killed before the two have agreed on anything, the kernel
+sends the server SIGTERM (`setpriv --pdeathsig`). That signal depends on the thread that started the server, so one
+thread that lasts starts all of them.
 
 QEMU guesses nothing: the format of each file is stated, as are cache and locking.
 Sources: QEMU, docs/tools/qemu-nbd.rst, util/systemd.c; systemd, sd_listen_fds(3); Linux, prctl(2).
@@ -21,15 +22,18 @@ import socket
 import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import UnsupportedError
+from vmrescue.errors import RefusedError, UnsupportedError
 from vmrescue.image.qemu import PACKAGES
 from vmrescue.image.qemu_options import objects_for
 from vmrescue.log import logger
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vmrescue.image.qemu_options import Blocks
     from vmrescue.image.transports.file import FileDevice
 
@@ -74,7 +78,7 @@ class QemuNbd:
         if missing := what_is_missing():
             raise UnsupportedError(f"{path} is opened by QEMU, and {missing}")
         self._secret, self._shown = (image, path) if isinstance(image, str) else (path, path)
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close
+        self._said = os.fdopen(os.memfd_create("what qemu-nbd says"), "w+b")  # a file that needs no folder
         listener, connection = _connected_pair()
         try:
             self._process = _start(_words(image, writable), listener, self._said.fileno(), lock)
@@ -141,23 +145,41 @@ def _words(image: Blocks | str, writable: bool) -> list[str]:
 
 
 def _connected_pair() -> tuple[socket.socket, socket.socket]:
-    """A listening socket without a name, and the one connection to it."""
+    """A listening socket, and the one connection to it: it holds no second one until the server has taken this one.
+
+    Raises RefusedError where somebody else was quicker, which only a name of the kernel's lets them try.
+    """
     listener, connection = (socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) for _ in range(2))
-    folder = Path(tempfile.mkdtemp(prefix="vmrescue-"))  # for this user alone
-    place = os.open(folder, os.O_PATH | os.O_CLOEXEC)
-    name = f"/proc/self/fd/{place}/socket"  # short, however long the folder's name is
     try:
-        listener.bind(name)
-        listener.listen(1)
-        connection.connect(name)
-    except BaseException:
+        with _name() as name:
+            listener.bind(name)
+            listener.listen(0)
+            connection.setblocking(False)
+            connection.connect(listener.getsockname())
+        connection.setblocking(True)
+    except BaseException as error:
         listener.close()
         connection.close()
+        if isinstance(error, BlockingIOError):
+            raise RefusedError("another program connected itself to the socket for qemu-nbd: try again") from error
         raise
+    return listener, connection
+
+
+@contextmanager
+def _name() -> Iterator[str]:
+    """A name for a socket, in a folder for this user alone. Where none can be made, the kernel gives one (unix(7))."""
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="vmrescue-"))
+    except OSError:
+        yield ""
+        return
+    place = os.open(folder, os.O_PATH | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{place}/socket"  # short, however long the folder's name is
     finally:
         os.close(place)
         shutil.rmtree(folder, ignore_errors=True)
-    return listener, connection
 
 
 def _start(words: list[str], listener: socket.socket, said: int, lock: FileDevice | None) -> subprocess.Popen[bytes]:
