@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
+from email import message_from_bytes
 from pathlib import Path
 
 import yaml
@@ -37,3 +41,20 @@ def test_every_link_between_the_documents_leads_somewhere() -> None:
     assert [
         f"{page.relative_to(ROOT)}: {target}" for page, target in links if not (page.parent / target).exists()
     ] == []
+
+
+def test_what_a_package_index_shows_has_no_link_that_leads_nowhere(tmp_path: Path) -> None:
+    """The metadata are made by the build itself. `.ci/package` looks at those of the wheel."""
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "src/vmrescue").mkdir(parents=True)
+    (tmp_path / "src/vmrescue/__init__.py").touch()
+    made = "import setuptools.build_meta as build; build.prepare_metadata_for_build_wheel('.')"
+    subprocess.run([sys.executable, "-c", made], cwd=tmp_path, check=True, capture_output=True, timeout=120)
+    [metadata] = tmp_path.glob("*.dist-info/METADATA")
+    message = message_from_bytes(metadata.read_bytes())
+    shown = str(message.get_payload())
+    assert message["Description-Content-Type"] == "text/markdown"
+    assert re.findall(r"\]\((?![a-z]+:)[^)]*\)|<(?:a|img)\b|^\[[^]]+\]:", shown, re.MULTILINE) == []
+    for part in ("docs/azure.md", "docs/report.png", "vmrescue rescue os.vhd"):
+        assert part in shown
