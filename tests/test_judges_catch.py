@@ -38,6 +38,7 @@ ASK_NOTHING = {
         "mformat",
         "mount",
         "umount",
+        "unshare",
         "chromedriver",
         "openssl",
         "qemu-io",
