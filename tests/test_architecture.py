@@ -21,6 +21,11 @@ ONLY_READ = ("vmrescue.image.containers.foreign", "vmrescue.image.transports.tar
 
 
 @cache
+def parsed(file: Path) -> ast.Module:
+    return ast.parse(file.read_text())
+
+
+@cache
 def modules() -> dict[str, Path]:
     """Each module of the package by its dotted name; a package's own name stands for its `__init__`."""
     files = SOURCE.rglob("*.py")
@@ -50,7 +55,7 @@ class _Imports(ast.NodeVisitor):
         self.found: set[str] = set()
         self._package = file.relative_to(SOURCE.parent).parts[:-1]
         self._for_types = for_types
-        self.visit(ast.parse(file.read_text()))
+        self.visit(parsed(file))
 
     def visit_If(self, node: ast.If) -> None:
         if self._for_types or not (isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"):
@@ -156,7 +161,7 @@ def test_dissect_and_libvhdi_are_asked_by_the_readers_only() -> None:
 
 def used_by(file: Path, function: str) -> set[str]:
     """The modules whose names are used by a function of a file and by the functions of that file that it calls."""
-    tree = ast.parse(file.read_text())
+    tree = parsed(file)
     modules_of = {
         alias.asname or alias.name: node.module
         for node in ast.walk(tree)
@@ -196,7 +201,7 @@ def test_only_one_module_commits() -> None:
     """`EditSession.commit`, `rollback` and `discard` are called from `transaction/commit.py` alone."""
     calling = set()
     for module, file in modules().items():
-        for node in ast.walk(ast.parse(file.read_text())):
+        for node in ast.walk(parsed(file)):
             if (
                 isinstance(node, ast.Call)
                 and isinstance(node.func, ast.Attribute)
@@ -214,7 +219,7 @@ def test_only_one_module_commits() -> None:
 
 def test_no_deed_asks_a_reader_which_would_remember_what_was_there_before_an_edit() -> None:
     for file in (SOURCE / "transaction/deeds").glob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
+        for node in ast.walk(parsed(file)):
             if isinstance(node, ast.FunctionDef) and node.name == "apply":
                 asked = {each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute)}
                 assert "files" not in asked, file
@@ -225,7 +230,7 @@ COMMAND_LINE = re.compile(r"--|\bvmrescue ")
 
 def texts(file: Path) -> list[str]:
     """The texts in a file that are no docstrings."""
-    tree = ast.parse(file.read_text())
+    tree = parsed(file)
     said = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     constants = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in said]
     return [node.value for node in constants if isinstance(node.value, str)]
@@ -241,7 +246,7 @@ def test_an_error_names_byte_0_only_of_what_begins_there() -> None:
     """An error about something without a position, or whose position the reader does not give, has none."""
     found = set()
     for module, file in modules().items():
-        for node in ast.walk(ast.parse(file.read_text())):
+        for node in ast.walk(parsed(file)):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "FormatError" and len(node.args) > 2:
                 place, expected = node.args[1:3]
                 if isinstance(place, ast.Constant) and place.value == 0 and place.value is not False:
@@ -267,7 +272,7 @@ def layouts_in(file: Path) -> set[str | tuple[str, ...] | bytes]:
     and signatures of four or more bytes.
     """
     found: set[str | tuple[str, ...] | bytes] = set()
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(parsed(file)):
         if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("struct.") and node.args:
             form = node.args[0]
             if isinstance(form, ast.Constant) and isinstance(form.value, str):
