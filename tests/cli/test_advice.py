@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import click
@@ -14,8 +15,8 @@ from vmrescue.checks.rules import CHECKS
 from vmrescue.cli.main import COMMANDS, group
 
 SOURCE = Path(vmrescue.__file__).parent
-# of az, where tests/report/test_azure.py holds the lines that `report.azure` writes; of qemu-nbd
-COMMANDS_OF_OTHERS = ("report/azure.py", "transports/qemu_nbd.py", "containers/advice.py")  # az, qemu-nbd, qemu-img
+# of az, where tests/report/test_azure.py holds the lines that `report.azure` writes; of qemu-nbd and qemu-img
+COMMANDS_OF_OTHERS = ("report/azure.py", "transports/qemu_nbd.py", "image/qemu_options.py", "containers/advice.py")
 OF_OTHERS = {"--blob-type", "--read-only", "--upload-size-bytes", "--setrw"}
 WRITTEN_OUT = re.compile(r"`?\bvmrescue (?P<command>[a-z]+)(?P<words>(?: [^`\n,;:]*)?)")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
@@ -27,6 +28,7 @@ def options_of(name: str) -> set[str]:
     return {option for each in command.params for option in each.opts} | {"--help"}
 
 
+@cache
 def messages(path: Path) -> list[str]:
     """The texts in a file that are no docstrings; what is put into one is ``{}``."""
     tree = ast.parse(path.read_text())

@@ -1,6 +1,6 @@
 """Kernels of Linux look at volumes that vmrescue edited, and edit them in turn: two drivers of NTFS, and that of FAT.
 
-A guest takes about ten seconds of processor time to start, so that each test has all its volumes in one.
+A guest takes about seven seconds of processor time to start, so that each test has all its volumes in one.
 VMRESCUE_CAMPAIGN is the number of rounds, each with other scripts of edits.
 """
 
