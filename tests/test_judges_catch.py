@@ -45,7 +45,7 @@ ASK_NOTHING = {
         "qemu-nbd",
     ),
     *("mkntfs", "mkfs.vfat", "mkfs.ext4", "mcopy", "mmd", "mdel", "ntfscp", "ntfswipe", "ewfacquire", "nbdkit"),
-    "wimlib-imagex",
+    *("wimlib-imagex", "block-iscsi.so", "tgtd", "tgtadm"),
 }
 # Found where the test of what they judge is.
 ELSEWHERE = {
