@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Iterator
 
-    from dissect.target import Target
-
     from vmrescue.image import VirtualDisk
+    from vmrescue.image.transports.target_disk import Target
     from vmrescue.windows import Disk
 
 

@@ -32,10 +32,9 @@ from vmrescue.windows.why_not import Obstacles
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from dissect.target import Target
-
     from vmrescue.checks.check import Check
     from vmrescue.checks.finding import Finding
+    from vmrescue.image.transports.target_disk import Target
     from vmrescue.windows import Disk
 
 

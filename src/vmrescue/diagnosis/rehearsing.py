@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable
 
-    from dissect.target import Target
-
+    from vmrescue.image.transports.target_disk import Target
     from vmrescue.rehearsal import Rehearsal
 
 

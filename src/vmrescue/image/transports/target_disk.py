@@ -12,15 +12,21 @@ from vmrescue.readers.opened_disk import OpenedDisk
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable
-    from typing import TypeGuard
+    from typing import Protocol, TypeGuard
+
+    class Target(Protocol):
+        """What is used of a `dissect.target.Target`: types are known where that package is not installed too."""
+
+        path: Any
+        disks: Any
 
 
-def is_target(image: object) -> TypeGuard[Any]:
+def is_target(image: object) -> TypeGuard[Target]:
     """Whether it is a dissect Target, without importing dissect.target, which takes half a second."""
     return any(f"{each.__module__}.{each.__qualname__}" == "dissect.target.target.Target" for each in type(image).mro())
 
 
-def disks_of(target: Any) -> list[TargetDisk]:
+def disks_of(target: Target) -> list[TargetDisk]:
     """A Target's disks, in its order. Raises NotFoundError if it has none, as a Target made from a folder."""
     disks = [TargetDisk(container, str(target.path)) for container in target.disks]
     if not disks:
