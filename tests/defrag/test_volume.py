@@ -20,7 +20,7 @@ from vmrescue.transaction.defragmenting import Defragmentation, Defragmented
 if TYPE_CHECKING:
     from pathlib import Path
 
-FILES = count("VMRESCUE_DEFRAG_FILES", 1200)  # 20,000 in a campaign by hand
+FILES = count("VMRESCUE_DEFRAG_FILES", 800)  # 20,000 in a campaign by hand
 
 
 def defragment(path: Path, *files: str, free_space: bool = False) -> Defragmented:
