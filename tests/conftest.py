@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from support.garbage import pytest_collection  # noqa: F401
 from support.images import sample
@@ -16,6 +17,9 @@ from support.marks import pytest_collection_modifyitems  # noqa: F401
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+settings.register_profile("any machine", deadline=None)  # one that is busy is slow, and that is no fault of an input's
+settings.load_profile("any machine")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as for what a shell started in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)
