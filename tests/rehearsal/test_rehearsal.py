@@ -89,6 +89,28 @@ def test_where_recovery_cannot_start_that_is_the_later_stop(gen2_broken: Path) -
     assert "the rehearsal agrees, of a start after two that failed" in " ".join(said.split())
 
 
+@pytest.mark.parametrize(("room", "cures"), [(0, {"memory-limit"}), (1, {"memory-limit", "bad-memory"})])
+def test_a_stop_for_want_of_memory_is_mended_by_what_withholds_it(
+    gen2_healthy: Path, room: int, cures: set[str]
+) -> None:
+    """A limit with room for the file or for half of it, and a bad page in that: which of them can go alone is told."""
+    with closing(open_disk(gen2_healthy)) as device:
+        wim = Disk(device, "disk").volumes[2].files.size_of(r"Recovery\WindowsRE\Winre.wim")
+    assert wim is not None
+    pages = -(-wim // PAGE)
+    limit, bad = (1 << 20) + (pages if room else pages // 2) * PAGE, (1 << 20) // PAGE
+    for words in (
+        (RECOVERY, "truncatememory", hex(limit)),
+        (RECOVERY, "badmemorylist", hex(bad)),
+        ("{bootmgr}", "default", RECOVERY),
+    ):
+        output_of("bcdedit", gen2_healthy, "/set", *words, "--yes")
+    found = vmrescue.diagnose(gen2_healthy)
+    stop = next(each for each in found.findings if each.check == "boot-path")
+    others = {each.check for each in found.findings if {*each.about} & {*stop.about}}
+    assert others - {"boot-path"} == cures
+
+
 def test_explain_tells_the_stages_that_give_a_code() -> None:
     assert "may end with it in: boot-manager, loader." in output_of("explain", "0xc0000225")
     assert "may end with it in: drivers, storage." in output_of("explain", "7b")

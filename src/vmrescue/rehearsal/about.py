@@ -118,3 +118,10 @@ class ActiveFlag:
 
     active: tuple[int, ...]
     candidates: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Withheld:
+    """Memory that is missing: the elements of the boot store, as object and id, any of which keeps it back alone."""
+
+    elements: tuple[tuple[UUID, int], ...]

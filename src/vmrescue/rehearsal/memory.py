@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING
 from vmrescue.bcd import objects
 from vmrescue.dataclass import dataclass
 from vmrescue.rehearsal import endings
+from vmrescue.rehearsal.about import Withheld
 from vmrescue.rehearsal.boot_manager import RECOVERY, RECOVERY_ENABLED, STATUS_POLICY
 from vmrescue.rehearsal.stage import Fact, odd, stop, unknown
 from vmrescue.rehearsal.way import BOOT_SEQUENCE, DEVICE
 from vmrescue.units import size_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
+    from uuid import UUID
 
-    from vmrescue.bcd import BcdObject
+    from vmrescue.bcd import BcdObject, Element
     from vmrescue.rehearsal.way import Way
 
 BAD_MEMORY, BAD_ACCESS, TRUNCATE, REMOVE = 0x1700000A, 0x1600000B, 0x15000007, 0x25000031
@@ -80,21 +82,45 @@ def _fits(way: Way, use: Use) -> Iterator[Fact]:
     if way.ram is None and limit is None:
         yield Fact(what, "the machine's memory was not told")
         return
-    found = use.entry.inherited(BAD_MEMORY)
-    value = found.sound_value if found else None
-    bad = value if isinstance(value, tuple) and not way.number(use.entry, BAD_ACCESS) else ()
-    longest = longest_run(way.ram, limit, (page for page in bad if isinstance(page, int)))
+    bad = () if way.number(use.entry, BAD_ACCESS) else _pages(use.entry.inherited(BAD_MEMORY))
+    longest = longest_run(way.ram, limit, bad)
     said = f"the longest piece of memory that is left has {size_text(longest)}"
     if longest >= use.size:
         yield Fact(what, said)
     elif use.first:
-        yield stop(what, said, endings.NO_MEMORY)
+        yield stop(what, said, endings.NO_MEMORY, Withheld(tuple(_enough_without(way, use, limit, bad))))
     else:
         name = objects.identifier_of(use.entry.guid)
         told = f"{said}: after two starts that fail, {name} would end with {endings.NO_MEMORY.code}"
         yield odd(what, told, use, later=endings.NO_MEMORY)
     if way.number(use.entry, REMOVE):
         yield unknown("removememory", "whether it binds the boot manager too is not known")
+
+
+def _enough_without(way: Way, use: Use, limit: int | None, bad: Sequence[int]) -> Iterator[tuple[UUID, int]]:
+    """The element, as its object and id, without which alone there is room: the limit, or the bad memory list."""
+    family = [use.entry, *use.entry.ancestors()]
+    limits = _elements([*family, way.manager, *way.manager.ancestors()], TRUNCATE)
+    while limits and limits[0].sound_value != limit:
+        del limits[0]  # of no effect
+    if limits:
+        below = next((value for each in limits[1:] if isinstance(value := each.sound_value, int)), None)
+        if longest_run(way.ram, below, bad) >= use.size:
+            yield limits[0].object.guid, TRUNCATE
+    lists = _elements(family, BAD_MEMORY)
+    if bad and longest_run(way.ram, limit, _pages(lists[1] if lists[1:] else None)) >= use.size:
+        yield lists[0].object.guid, BAD_MEMORY
+
+
+def _elements(owners: Iterable[BcdObject], number: int) -> list[Element]:
+    """An element of each object that has it, in the order in which they take effect."""
+    found = {owner.guid: element for owner in owners if (element := owner.element(number)) is not None}
+    return list(found.values())
+
+
+def _pages(bad: Element | None) -> list[int]:
+    value = bad.sound_value if bad else None
+    return [page for page in value if isinstance(page, int)] if isinstance(value, tuple) else []
 
 
 def longest_run(ram: int | None, limit: int | None, bad_pages: Iterable[int]) -> int:

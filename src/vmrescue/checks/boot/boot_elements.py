@@ -40,6 +40,11 @@ def os_device_of(guid: UUID) -> str:
     return f"osdevice of {guid}"
 
 
+def element_of(guid: UUID, number: int) -> str:
+    """An element of an object, as what findings are about."""
+    return f"element {number:08x} of {guid}"
+
+
 def delete_element(boot: BootStore, element: Element) -> tuple[Change, ...]:
     """Takes an element away from its object."""
     return tuple(hive_changes(boot.hive, [edits.delete_element(element.object.guid, element.id)]))

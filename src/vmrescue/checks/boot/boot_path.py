@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmrescue.checks.boot.boot_elements import element_of
 from vmrescue.checks.boot.restoring import restoring
 from vmrescue.checks.check import check
 from vmrescue.checks.facts import StopFact
 from vmrescue.checks.intents import PutIn, TakeOut
 from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
+from vmrescue.rehearsal.about import Withheld
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,11 +41,13 @@ def boot_path(subject: Subject) -> Iterator[Finding]:
     if stop is not None and not subject.installation.is_nothing:
         fact = StopFact(stop.stage, stop.code or "none that is known", stop.screen, stop.reason, stop.source)
         ends = (each.about for each in subject.rehearsal.stage(stop.stage).facts if each.reason == stop.reason)
-        said, intents = restoring(next(ends, None))
+        what = next(ends, None)
+        said, intents = restoring(what)
+        withheld = what.elements if isinstance(what, Withheld) else ()
         yield boot_path.finding(
             str(stop),
             facts=(fact,),
             meaning=f"{boot_path.meaning} {said}" if said else None,
             intents=intents,
-            about=(stop.reason,),
+            about=(stop.reason, *(element_of(*each) for each in withheld)),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.checks.boot.boot_elements import delete_element, element_fact
+from vmrescue.checks.boot.boot_elements import delete_element, element_fact, element_of
 from vmrescue.checks.check import check
 from vmrescue.checks.facts import Content, PageFrames
 from vmrescue.checks.steps import RunbookStep
@@ -57,6 +57,7 @@ def bad_memory(subject: Subject) -> Iterator[Finding]:
             f"{entry.identifier} lists {bad}: {size_text(withheld)} of RAM are withheld",
             facts=(element_fact(entry, element), shown),
             changes=delete_element(subject.boot, element),
+            about=(element_of(element.object.guid, element.id),),
         )
 
 
@@ -67,4 +68,5 @@ def _unreadable(subject: Subject, entry: BcdObject, element: Element) -> Finding
         "does not wear out, so the list can go.",
         facts=(element_fact(entry, element), Content(len(element.raw))),
         changes=delete_element(subject.boot, element),
+        about=(element_of(element.object.guid, element.id),),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.checks.boot.boot_elements import delete_element, element_fact, text_of
+from vmrescue.checks.boot.boot_elements import delete_element, element_fact, element_of, text_of
 from vmrescue.checks.check import check
 from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
@@ -49,4 +49,5 @@ def memory_limit(subject: Subject) -> Iterator[Finding]:
                 f"{entry.identifier} sets {element.name} to {text_of(element)}: {effect}",
                 facts=(element_fact(entry, element),),
                 changes=delete_element(subject.boot, element),
+                about=(element_of(element.object.guid, element.id),),
             )
