@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -70,6 +72,26 @@ def test_backup_copies_the_hives_as_they_are(gen1_broken: Path, tmp_path: Path) 
     assert {row["path"].rpartition("\\")[2] for row in rows} >= {"SYSTEM", "SOFTWARE", "BCD"}
     for row in rows:
         assert sha256(tmp_path / "saved" / row["copy"]) == row["sha256"]
+
+
+def test_half_a_backup_is_taken_away_and_leaves_what_was_there(gen1_broken: Path, tmp_path: Path) -> None:
+    """A limit on the size of files ends it at a hive, as a full disk does."""
+    ours = tmp_path / "old" / "notes"
+    ours.parent.mkdir()
+    ours.write_text("x")
+    for folder in (tmp_path / "new", ours.parent):
+        done = limited("backup", gen1_broken, folder)
+        assert (done.returncode, "no backup can be written to" in done.stderr) == (5, True)
+    assert not (tmp_path / "new").exists()
+    assert list(ours.parent.iterdir()) == [ours]
+    vmrescue.backup(gen1_broken, ours.parent)
+    with pytest.raises(vmrescue.WriteError, match="BCD is there already"):
+        vmrescue.backup(gen1_broken, ours.parent)
+
+
+def limited(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    line = ["prlimit", "--fsize=40000", sys.executable, "-m", "vmrescue", *map(str, words)]
+    return subprocess.run(line, capture_output=True, text=True, check=False)
 
 
 def test_explain_gives_the_declaration() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -50,21 +51,40 @@ def back_up(
         RefusedError: a link in the folder leads elsewhere.
     """
     wanted = dict.fromkeys(each for file in files for each in _with_logs(file, disks))
+    made: list[Path] = []
     try:
         make_folder(folder.parent)  # for good: the undo journal may come to lie in there too
-        folder.mkdir(mode=0o700, exist_ok=True)
+        if not folder.exists():
+            folder.mkdir(mode=0o700)
+            made.append(folder)
         for file in wanted:
             find_volume(disks, file).files.open(file.path)  # what cannot be read is said before anything is written
         total = sum(find_volume(disks, file).files.size_of(file.path) or 0 for file in wanted)
         with work("backing up", total) as now:
-            rows = [_copy(file, disks, folder, local, now) for file, local in local_paths(wanted).items()]
+            rows = [_copy(file, disks, folder, local, now, made) for file, local in local_paths(wanted).items()]
         text = json.dumps({"schema": SCHEMA, "image": image or disks[0].path, "files": rows}, indent=2)
         with (folder / MANIFEST).open("x", encoding="utf-8") as stream:
+            made.append(folder / MANIFEST)
             stream.write(text + "\n")
-    except (OSError, WriteError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise WriteError(f"no backup can be written to {folder}: {why}") from error
+    except BaseException as error:  # an interrupt too: half a backup would be taken for one
+        _take_away(made)
+        if not isinstance(error, OSError | WriteError):
+            raise
+        raise WriteError(f"no backup can be written to {folder}: {_why(error)}") from error
     return rows
+
+
+def _take_away(made: list[Path]) -> None:
+    """Deletes what was made, the last first. What the operating system keeps, stays."""
+    for path in reversed(made):
+        with suppress(OSError):
+            path.rmdir() if path.is_dir() else path.unlink()
+
+
+def _why(error: OSError | WriteError) -> str:
+    if isinstance(error, FileExistsError):
+        return f"{os.fsdecode(error.filename)} is there already"
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
 
 
 @typed
@@ -109,13 +129,15 @@ def _with_logs(file: FileRef, disks: list[Disk]) -> list[FileRef]:
     return [file, *(log for log in logs if files.size_of(log.path) is not None)]
 
 
-def _copy(file: FileRef, disks: list[Disk], folder: Path, local: str, now: Work) -> dict[str, Any]:
+def _copy(file: FileRef, disks: list[Disk], folder: Path, local: str, now: Work, made: list[Path]) -> dict[str, Any]:
     target = folder / local
+    made += [each for each in reversed(target.parents) if not each.exists()]
     target.parent.mkdir(parents=True, exist_ok=True)
     if not target.parent.resolve().is_relative_to(folder.resolve()):
         raise RefusedError(f"{target.parent} is a link out of the backup's folder")
     digest = hashlib.sha256()
     target.touch(mode=0o600, exist_ok=False)  # SAM and SECURITY hold the machine's secrets
+    made.append(target)
     with target.open("wb") as stream:
         content = chunks(find_volume(disks, file).files.open(file.path))
         write_sparse(stream, _hashed(content, digest, now))
