@@ -77,6 +77,13 @@ def comm() -> str:
     return Path("/proc/self/comm").read_text().strip()
 
 
+def test_one_that_came_too_late_for_the_lock_and_is_closing_does_not_make_the_first_give_up(tmp_path: Path) -> None:
+    path = make_image(tmp_path, "raw")
+
+    with python("file = open(sys.argv[1], 'r+b'); import threading; threading.Timer(0.1, file.close).start()", path):
+        EditSession(path).close()
+
+
 def test_a_process_that_only_reads_does_not_stand_in_the_way(tmp_path: Path) -> None:
     path = make_image(tmp_path, "raw")
     before = path.read_bytes()

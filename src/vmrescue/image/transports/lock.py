@@ -12,6 +12,7 @@ import os
 import signal
 import stat
 import struct
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FLOCK = struct.Struct("hhqqi4x")  # struct flock of Linux: type, whence, start, length (0: to the end), process
+CLOSING = 0.2  # seconds in which one that came too late for our lock has closed the image again
 PROC = Path("/proc")
 SYS = Path("/sys")
 
@@ -52,6 +54,9 @@ def take_lock(image: FileDevice) -> None:
     try:
         fcntl.flock(image.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
         users = list(_users(image))
+        if users:
+            time.sleep(CLOSING)
+            users = list(_users(image))
     except BlockingIOError as error:
         who = _flock_holder(image) or "another process"
         raise RefusedError(f"{image.path} is locked by {who}, perhaps another repair") from error
