@@ -82,6 +82,7 @@ def test_an_address_that_leads_nowhere_is_an_error_without_its_secrets(
 
     assert (done.returncode, done.stdout) == (3, "")
     assert "Target not found" in done.stderr
+    assert done.stderr.index("qemu-nbd: ") < done.stderr.find("(") or "(" not in done.stderr  # the reason comes first
     assert address.replace(TARGET, "nothing") in done.stderr
     assert "secret" not in done.stderr
     assert fingerprint(file) == fingerprint(os_raw)

@@ -145,8 +145,12 @@ class Session:
         self._lost = None
 
     def _with_reason(self, error: ReadError) -> ReadError:
-        reason = self._ended()
-        return ReadError(f"{error} ({reason})") if reason else error
+        reason, where = self._ended(), f"{self.name}: "
+        if not reason:
+            return error
+        if str(error).startswith(where):  # of the connection: what the server said comes first
+            return ReadError(f"{where}{reason} ({str(error).removeprefix(where)})")
+        return ReadError(f"{error} ({reason})")
 
     def _send(self, request: _Request) -> None:
         head = nbd.REQUEST.pack(
