@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tracemalloc
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from support.real_data import corpus, sdist_file
 from vmrescue.disk import EditSession, open_disk
 from vmrescue.errors import FormatError, ReadError, RefusedError, UnsupportedError
 from vmrescue.image.reference import Reference
+from vmrescue.image.transports.loop import start as start_request
 from vmrescue.image.transports.remote import BLOCK, PAGE
 from vmrescue.image.transports.web_file import FIRST, open_web
 from vmrescue.image.transports.worth import NEAR, SIDE_BY_SIDE, together, worth
@@ -316,3 +318,15 @@ def test_a_page_blob_of_127_gb_is_read_with_a_key_or_a_signature(
             assert result.bytes_read <= 8_000_000
         with pytest.raises(ReadError, match="403"):
             vmrescue.diagnose(re.sub("sig=[^&]*", f"sig={'A' * 43}%3D", storage.sas_url(large.name)))
+
+
+def test_a_request_that_an_interrupt_keeps_from_its_start_leaves_no_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def request() -> None: ...
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fsspec.asyn.get_loop", interrupted)
+    with warnings.catch_warnings(record=True) as said, pytest.raises(KeyboardInterrupt):
+        start_request(request())
+    assert said == []

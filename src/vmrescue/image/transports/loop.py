@@ -20,10 +20,14 @@ Answer = TypeVar("Answer")
 
 
 def start(coroutine: Coroutine[Any, Any, Answer]) -> Future[Answer]:
-    """Starts a coroutine."""
-    import asyncio
+    """Starts a coroutine. One that an interrupt keeps from that is closed: Python would print a warning about it."""
+    try:
+        import asyncio
 
-    return asyncio.run_coroutine_threadsafe(coroutine, _loop())
+        return asyncio.run_coroutine_threadsafe(coroutine, _loop())
+    except BaseException:
+        coroutine.close()
+        raise
 
 
 def _loop() -> AbstractEventLoop:
