@@ -38,6 +38,21 @@ def test_wrong_words_are_answered_in_a_line_with_what_was_meant(words: list[str]
     assert (done.returncode, done.stderr) == (2, f"vmrescue: {said}\n")
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["undo", "os.vhd", "--yes"], "No such option '--yes': undo asks nothing."),
+        (["diagnose", "os.vhd", "-o", "x"], "diagnose writes to standard output; `> FILE` keeps it."),
+        (["get", "os.vhd", "x", "-"], "`vmrescue cat` writes a file to standard output"),
+        (["rm", "os.vhd", "x", "-o"], "No such option '-o'.\n"),
+    ],
+)
+def test_what_other_commands_have_is_answered_with_what_this_one_does(words: list[str], said: str) -> None:
+    done = command(*words)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
 def test_folders_and_letters_are_called_what_they_are(gen1_broken: Path, tmp_path: Path) -> None:
     for words, said in (
         (["cat", gen1_broken, "C:\\Windows"], "\\Windows on partition 2 (C:) is a folder, not a file: `vmrescue ls`"),

@@ -8,13 +8,15 @@ from contextlib import suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from vmrescue.cli.output import put
 from vmrescue.errors import VmRescueError, WriteError, error_document
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import click
+PRINTING = ("diagnose", "rehearse", "info", "explain", "ls", "cat", "completion")  # commands whose work is their output
 
 
 def say_error(error: VmRescueError) -> None:
@@ -39,6 +41,20 @@ def say_end(kind: str, text: str, status: int) -> None:
 def put_usage(error: click.ClickException) -> None:
     """The document of wrong usage, which click itself says on stderr."""
     _put_document(error_document("UsageError", error.format_message(), error.exit_code))
+
+
+def with_hint(error: click.ClickException) -> click.ClickException:
+    """The same, and a word where an option that other commands have was typed out of habit."""
+    if isinstance(error, click.NoSuchOption) and error.ctx:
+        name, option = error.ctx.info_name, error.option_name
+        hint = ""
+        if option in ("--yes", "-y"):
+            hint = f"{name} asks nothing"
+        elif option in ("--output", "-o") and name in PRINTING:
+            hint = f"{name} writes to standard output; `> FILE` keeps it"
+        if hint:
+            return click.UsageError(f"No such option {option!r}: {hint}.", error.ctx)
+    return error
 
 
 def _text_of(error: VmRescueError) -> str:

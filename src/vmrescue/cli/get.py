@@ -9,7 +9,7 @@ import click
 
 from vmrescue.cli.options import place_arguments, quiet_option
 from vmrescue.cli.terminal import say
-from vmrescue.errors import WriteError
+from vmrescue.errors import UsageError, WriteError
 
 
 @click.command()
@@ -28,6 +28,8 @@ def command(image: str, path: str, target: str, force: bool, quiet: bool) -> Non
     from vmrescue.readers.file_system import chunks
     from vmrescue.windows.places import find_place, open_file, split_image
 
+    if target == "-":
+        raise UsageError("`vmrescue cat` writes a file to standard output; ./- is a file of that name")
     file, volume = split_image(image)
     with open_disks([file]) as (disk,):
         place, below = find_place(disk, volume, path)

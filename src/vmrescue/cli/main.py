@@ -13,7 +13,7 @@ import click
 
 from vmrescue import __version__
 from vmrescue.cli.common import common_options
-from vmrescue.cli.failure import put_usage, say_end, say_error
+from vmrescue.cli.failure import put_usage, say_end, say_error, with_hint
 from vmrescue.cli.output import end_unread, printing
 from vmrescue.errors import NO_MEMORY, UsageError, VmRescueError, system_said
 from vmrescue.interrupts import exit_status, outcome_of
@@ -93,8 +93,8 @@ def _ends_told_apart() -> Iterator[None]:
     except BrokenPipeError:
         end_unread()
     except click.ClickException as error:  # which click says, and ends the program for
-        put_usage(error)
-        raise
+        put_usage(error := with_hint(error))
+        raise error from None
 
 
 class LazyGroup(click.Group):
