@@ -49,6 +49,6 @@ def test_a_missing_package_is_said_with_its_extra_before_anything_is_done(
     done = subprocess.run([sys.executable, "-c", code, *words.split()], cwd=tmp_path, capture_output=True, text=True)
 
     assert (done.returncode, done.stdout) == (3, "")
-    assert f"which is not installed: it comes with vmrescue's extra '{extra}'" in done.stderr
+    assert f"not installed here; vmrescue's extra '{extra}' brings it" in done.stderr
     assert done.stderr.count("\n") == 1
     assert sorted(tmp_path.iterdir()) == here

@@ -196,11 +196,11 @@ def missing_extra(purpose: str, extra: str) -> UnsupportedError:
     """The error for a package that is not installed and belongs to an extra of this package.
 
     Args:
-        purpose: what the package is needed for, as in ``Parquet is written with pyarrow``.
+        purpose: what is needed, and for what, as in ``Parquet is written with pyarrow``.
         extra: the extra's name in pyproject.toml.
     """
     return UnsupportedError(
-        f"{purpose}, which is not installed: it comes with vmrescue's extra {extra!r} "
+        f"{purpose}: not installed here; vmrescue's extra {extra!r} brings it "
         f"(in the source's folder: pip install '.[{extra}]')"
     )
 
