@@ -63,6 +63,8 @@ def main() -> int:
     deeds.add_argument("--rescue", action="store_true", help="rescue each disk instead of repairing it")
     deeds.add_argument("--update", action="store_true", help="write expect.json and expect.txt anew")
     chosen = parser.parse_args()
+    if chosen.keep and len(chosen.names) != 1:
+        parser.error("--keep makes one disk: name one fault, and give each a folder of its own")
     if os.geteuid():
         parser.error("a fault is made with loop devices and mounts, which need root")
     wanted = chosen.names or names()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ from support.fault_source import Source
 from vmrescue.errors import FormatError
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import Any
 
 SAMPLE = "system-hive-cut-short"  # it has a stop, a repair, and something that is left
@@ -153,3 +156,11 @@ def test_a_source_that_lacks_a_part_is_an_error_that_names_the_file(old: str, ne
 
     with pytest.raises(FormatError, match=r"source\.md"):
         Source.from_bytes(text.replace(old, new, 1).encode(), "source.md")
+
+
+@pytest.mark.parametrize("wanted", [[], [SAMPLE, "bad-memory-list"]])
+def test_the_disk_that_is_kept_is_of_one_fault(wanted: list[str], tmp_path: Path) -> None:
+    line = [sys.executable, "-m", "tests.faults", "--keep", str(tmp_path), *wanted]
+    done = subprocess.run(line, cwd=FAULTS.parents[1], capture_output=True, text=True, check=False)
+    assert (done.returncode, "name one fault" in done.stderr) == (2, True)
+    assert list(tmp_path.iterdir()) == []
