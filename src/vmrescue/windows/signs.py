@@ -57,7 +57,7 @@ def _volume_signs(volume: Volume, thorough: bool) -> Iterator[Sign]:
         for name, ranges in volume.kind.signs(volume.device, _hives(volume), thorough):
             yield from _parts(name, volume, ranges, sampled(ranges, WHOLE_TABLE, TABLE_PIECES, PIECE))
     except VmRescueError as error:
-        name, place = f"what is on it ({error})", [(0, volume.partition.size)]
+        name, place = f"its bytes, whatever they mean ({error})", [(0, volume.partition.size)]
         yield from _sampled(name, volume, place) if thorough else [_sign(name, volume, [])]
 
 
