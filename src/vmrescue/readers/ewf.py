@@ -1,13 +1,16 @@
 """E01 images (EnCase, Expert Witness), with limits on the size of chunks and on the chain of sections.
 
-dissect.evidence 3.13 decompresses a chunk to any size, keeps a thousand of them, follows circles of sections, and skips
-segments that it cannot parse. Source: libewf, "Expert Witness Compression Format".
+dissect.evidence 3.13 decompresses a chunk to any size, keeps a thousand of them, follows circles of sections, skips
+segments that it cannot parse, and looks at no checksum of a chunk that is not compressed.
+
+Source: libewf, "Expert Witness Compression Format".
 """
 
 from __future__ import annotations
 
 import functools
 import struct
+import zlib
 from typing import TYPE_CHECKING, Any
 
 from vmrescue.errors import FormatError
@@ -114,12 +117,20 @@ class _Chunks:
             section = table.section
             end = section.offset if start < section.offset else section.offset + section.size
         packed = bool(entry & COMPRESSED)
-        length = min(end - start - (0 if packed else CHECKSUM), 2 * self._size)
-        if length < 0:
+        length = min(end - start, 2 * self._size)
+        if length < (0 if packed else CHECKSUM):
             raise FormatError("E01 table", table.section.offset, "chunks in their order", f"chunk {number}")
         table.segment.fh.seek(start)
         data = bytes(table.segment.fh.read(length))
-        return unpacked(data, self._size, "E01 chunk", start) if packed else data[: self._size]
+        return unpacked(data, self._size, "E01 chunk", start) if packed else self._checked(data, start)
+
+    def _checked(self, data: bytes, start: int) -> bytes:
+        """A chunk that is not compressed, without the checksum behind it; zlib looks at that of a compressed one."""
+        chunk = data[: min(len(data) - CHECKSUM, self._size)]
+        stored = int.from_bytes(data[len(chunk) : len(chunk) + CHECKSUM], "little")
+        if (found := zlib.adler32(chunk)) != stored:
+            raise FormatError("E01 chunk", start, f"the checksum {stored:#010x}", f"{found:#010x}")
+        return chunk
 
     def _place(self, entry: int) -> int:
         """Where a chunk begins, in bytes from the start of the segment's file."""
