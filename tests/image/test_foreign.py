@@ -16,7 +16,7 @@ from support.findings import told
 from support.images import fingerprint, sample
 from support.machine import need_tool, run
 from vmrescue.disk import EditSession, open_disk
-from vmrescue.errors import FormatError, NotFoundError, RefusedError, UnsupportedError, VmRescueError
+from vmrescue.errors import FormatError, NotFoundError, ReadError, RefusedError, UnsupportedError, VmRescueError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,6 +104,22 @@ def test_an_encase_image_in_one_or_more_segments_reads_as_its_disk(size: str, tm
             open_disk(tmp_path / "case.E01")
         with pytest.raises(FormatError, match="segment number 1"):
             open_disk(tmp_path / "case.E03")
+
+
+def test_a_chunk_of_an_encase_image_that_is_not_as_it_was_acquired_is_an_error(tmp_path: Path) -> None:
+    data = disk_with_holes(tmp_path / "disk.raw")
+    acquire(tmp_path, "0")
+    image = tmp_path / "case.E01"
+    changed = next(at for at in range(0, SIZE, 512) if data[at : at + 512].strip(b"\0"))
+    with image.open("r+b") as file:
+        file.seek(file.read().index(data[changed : changed + 512]) + 100)
+        file.write(b"changed")
+    with open_disk(image) as disk:
+        with pytest.raises(FormatError, match=r"E01 chunk at byte .*: expected the checksum 0x"):
+            disk.read_at(changed, 512)
+        assert disk.read_at(SIZE - MIB, MIB) == data[-MIB:]
+    with pytest.raises(ReadError, match="Bad file descriptor"):  # it is closed
+        disk.read_at(SIZE - MIB, MIB)
 
 
 def acquire(folder: Path, segment: str) -> None:

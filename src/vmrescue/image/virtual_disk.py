@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from vmrescue.dataclass import dataclass
 from vmrescue.image.transports.file import SECTOR
@@ -64,7 +64,7 @@ class Facts:
 
 
 class VirtualDisk(ABC):
-    """A disk: an array of bytes with facts. It is a `BlockDevice`, and `Sparse`."""
+    """A disk: an array of bytes with facts. It is a `BlockDevice`, and `Sparse`; used with ``with``, it is closed."""
 
     size: int
     sector_size: int
@@ -102,6 +102,12 @@ class VirtualDisk(ABC):
     @abstractmethod
     def close(self) -> None:
         """As `BlockDevice.close`."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
     def next_data(self, offset: int) -> int:
         """The first byte from `offset` on that may be other than zero."""
