@@ -11,7 +11,9 @@ import vmrescue
 
 
 def must_be(name: str, document: Any) -> None:
-    """The validator's complaints, with their places, are the failure's message."""
+    """The validator's complaints, with their places, are the failure's message; a schema that it names is this one."""
+    if isinstance(document, dict) and "schema" in document:
+        assert vmrescue.schema(name)["$id"] == "urn:" + document["schema"].replace(".", ":").replace("/", ":")
     complaints = _validator(name).iter_errors(document)
     assert [f"{each.json_path}: {each.message:.300}" for each in complaints] == []
 

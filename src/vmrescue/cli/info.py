@@ -14,6 +14,8 @@ from vmrescue.cli.terminal import say
 if TYPE_CHECKING:
     from pathlib import Path
 
+SCHEMA = "vmrescue.info/1"
+
 
 @click.command(cls=OneImage)
 @image_argument
@@ -27,7 +29,7 @@ def command(image: Path, data_disks: tuple[Path, ...], store: str | None, window
 
     diagnosis = inventory(image, data_disks, store=store, windows=windows)
     if output == "json":
-        document = diagnosis.to_dict()
+        document = diagnosis.to_dict() | {"schema": SCHEMA}
         del document["findings"], document["not_checked"]
         put(json.dumps(document, indent=2))
     else:

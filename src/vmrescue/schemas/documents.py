@@ -95,10 +95,7 @@ class Symptom(TypedDict):
     said: str
 
 
-class Inventory(TypedDict):
-    """What there is in an image, as `vmrescue info` prints it."""
-
-    schema: Literal["vmrescue.diagnosis/1"]
+class _Inventory(TypedDict):
     image: str
     disk: DiskFacts
     generation: Literal[1, 2] | None
@@ -113,9 +110,16 @@ class Inventory(TypedDict):
     warnings: list[str]
 
 
-class Diagnosis(Inventory):
+class Inventory(_Inventory):
+    """What there is in an image, as `vmrescue info` prints it."""
+
+    schema: Literal["vmrescue.info/1"]
+
+
+class Diagnosis(_Inventory):
     """What was found in an image."""
 
+    schema: Literal["vmrescue.diagnosis/1"]
     findings: list[Finding]
     symptom: NotRequired[Symptom]
     not_checked: list[NotChecked]
