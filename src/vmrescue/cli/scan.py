@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from vmrescue.cli.many import FleetOptions
     from vmrescue.fleet import ScanResult
+    from vmrescue.fleet.outputs import Output
 
 FINDINGS, UNREADABLE = 1, 3  # exit statuses
 
@@ -84,7 +85,7 @@ def command(
         kept = open_output(target, resume, sources, force=fleet.force) if target else None
         if kept:
             opened.callback(kept.close)
-        done = frozenset(kept.images()) if kept and resume else frozenset()
+        done = _done(kept, hashed) if kept and resume else frozenset()
         visible = not quiet and sys.stderr.isatty()
         total = sum(1 for _ in images(paths, recursive, prefix)) if visible and STANDARD_INPUT not in paths else None
         advance = opened.enter_context(work("scanning", total, "image")).advance
@@ -96,6 +97,18 @@ def command(
     if not quiet and (kept or output == "text"):
         say(_summary(counts, len(done), target, bool(interrupted)))
     ctx.exit(interrupted or (UNREADABLE if counts["error"] else FINDINGS if counts["findings"] else 0))
+
+
+def _done(kept: Output, hashed: bool) -> frozenset[str]:
+    """The images whose results an output holds. That some lack the hash that is asked for now is said."""
+    from vmrescue.units import counted
+
+    held = {document["image"]: document["sha256"] for document in kept.documents()}
+    if hashed and (without := sum(not each for each in held.values())):
+        has = "has" if without == 1 else "have"
+        earlier = f"{counted(without, 'result')} of an earlier run"
+        say(f"note: {earlier} {has} no SHA-256, and no image is looked at twice", err=True)
+    return frozenset(held)
 
 
 def _gather(
