@@ -12,7 +12,7 @@ import struct
 from functools import partial
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import UnsupportedError
+from vmrescue.errors import ReadError, UnsupportedError
 from vmrescue.image.containers.foreign.disk import Foreign
 from vmrescue.image.qemu_options import KEY_FILE, encrypted_blocks, file_blocks
 from vmrescue.signatures import LUKS as LUKS_MAGIC
@@ -42,11 +42,16 @@ def _refuse_qcow(store: BlockDevice, path: str) -> None:
 
 
 def _luks_blocks(pieces: Pieces) -> Blocks:
-    if not os.environ.get(KEY_FILE):
+    if not (key := os.environ.get(KEY_FILE)):
         raise UnsupportedError(
             f"{pieces.path} is encrypted as a whole (LUKS): set the environment variable {KEY_FILE} to the path of a"
             " file that holds its passphrase, without a line break at its end"
         )
+    try:
+        with open(key, "rb"):  # QEMU says of one that it cannot open only that the connection is gone
+            pass
+    except OSError as error:
+        raise ReadError(f"cannot open {key}, which {KEY_FILE} names for {pieces.path}: {error.strerror}") from error
     return encrypted_blocks(str(pieces.path))
 
 
