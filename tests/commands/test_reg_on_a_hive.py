@@ -210,6 +210,18 @@ def test_a_link_leads_to_the_hive_and_to_its_logs(tmp_path: Path) -> None:
     assert output_of("reg", link, "query", r"HKU\x\vmrescue") == output_of("reg", hive, "query", r"HKU\x\vmrescue")
 
 
+def test_that_the_logs_of_a_hive_were_replayed_to_read_it_is_told_who_asks(tmp_path: Path) -> None:
+    hive = tmp_path / "NTUSER.DAT"
+    hive.write_bytes(corpus("hives/NewDirtyHive1/NewDirtyHive"))
+    for suffix in ("LOG1", "LOG2"):
+        hive.with_name(f"NTUSER.DAT.{suffix}").write_bytes(corpus(f"hives/NewDirtyHive1/NewDirtyHive.{suffix}"))
+    asked = vmrescue_process("-v", "reg", hive, "query", r"HKU\x")
+    assert "dirty: write 3 was begun, but 2 was the last to be completed: read with its transaction logs replayed" in (
+        asked.stderr
+    )
+    assert vmrescue_process("reg", hive, "query", r"HKU\x").stderr == ""
+
+
 def of_another_generation() -> bytes:
     """A log of the same hive whose entries were all written out long ago: they begin before its last write."""
     log = bytearray(corpus("hives/SYSTEM_B.LOG1"))

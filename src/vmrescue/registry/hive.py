@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.arguments import typed
 from vmrescue.errors import RefusedError, UsageError
+from vmrescue.log import logger
 from vmrescue.registry import base_block, filetime, links, value_type
 from vmrescue.registry import path as key_path
 from vmrescue.registry.base_block import BaseBlock
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from vmrescue.registry.state import HiveState
     from vmrescue.registry.value_type import Data
 
+LOG = logger("registry")
 MOST_KNOWN = 256  # keys
 DEFAULT_MINOR = 5  # hash leaves and big data, since Windows XP
 
@@ -88,6 +90,7 @@ class Hive:
                 self._input = file[: len(file)]
                 whole, self.recovered = recover(self._input, logs)
                 file = FileBytes(whole)
+                LOG.info("%s: %s: read with its transaction logs replayed, in memory", name, self.dirty_before)
             except RefusedError as error:
                 self.unreplayed = Unreplayed(name, self.dirty_before, str(error))
         self._base = BaseBlock.parse(file[: base_block.SECTOR])
