@@ -21,6 +21,7 @@ from vmrescue.image.journal import journal_folder
 from vmrescue.plan import DeleteFile, FileRef, ImageIdentity, Plan, RegistryData, Step
 from vmrescue.readers.guard import reading
 from vmrescue.report.receipt import receipt_text
+from vmrescue.report.text import plans_text
 from vmrescue.transaction import Receipt, history
 from vmrescue.transaction.receipt import Written
 
@@ -44,6 +45,12 @@ def test_a_dry_run_of_an_export_writes_no_file(words: Sequence[str], gen2_broken
     file.write_text("mine")
     assert command(name, *image, *rest, "--dry-run").returncode == 4, "as it would be without --dry-run"
     assert file.read_text() == "mine"
+
+
+def test_the_changes_of_a_rescue_are_counted_through() -> None:
+    """It has two plans: what makes room is chosen on what the rest leaves."""
+    plan = Plan(ImageIdentity(1 << 20, ""), (Step("page-file", "", DeleteFile(FileRef(0, 1, "pagefile.sys"), 1)),) * 2)
+    assert re.findall(r"^ *(\d+)\.", plans_text([plan, plan]), re.MULTILINE) == ["1", "2", "3", "4"]
 
 
 def test_a_receipt_names_each_image_that_was_changed_and_no_other() -> None:

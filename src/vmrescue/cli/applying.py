@@ -15,7 +15,7 @@ from vmrescue.errors import RefusedError
 from vmrescue.interrupts import held
 from vmrescue.printable import printable
 from vmrescue.report.receipt import dry_run_text, receipt_text
-from vmrescue.report.text import plan_summary, plan_text
+from vmrescue.report.text import plan_summary, plan_text, plans_text
 from vmrescue.units import counted
 
 ROOM = 6  # rows of a screen for what stands around a list of changes
@@ -185,7 +185,7 @@ def ask(plans: Sequence[Plan], target: str, options: ApplyOptions, hint: str = "
     if options.yes:
         return
     question = f"Write {counted(sum(map(len, plans)), 'change')} to {printable(target)}?"
-    listed = "\n\n".join(map(plan_text, plans))
+    listed = plans_text(plans)
     offered = asks_on_terminal(options) and (unseen or not _fits(listed))
     if not confirmed(question, listed if offered else ""):
         raise RefusedError(f"not done: the answer was no{hint}")

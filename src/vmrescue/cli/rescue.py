@@ -93,7 +93,7 @@ def command(
     )
     from vmrescue.report.azure import azure_text
     from vmrescue.report.outcome import outcome_text, planned_text
-    from vmrescue.report.text import plan_text
+    from vmrescue.report.text import plans_text
     from vmrescue.transaction.target import made_of
     from vmrescue.windows import Choice
 
@@ -117,7 +117,7 @@ def command(
     if options.talkative:
         say(planned_text(planned))
     if options.dry_run:
-        _print(planned, "\n\n".join(map(plan_text, planned.plans)) or "Nothing is due.", options)
+        _print(planned, plans_text(planned.plans) or "Nothing is due.", options)
         ctx.exit(status_of(planned.after))
     if options.upload:
         ask_to_upload(planned.plans, image, options, options.upload, unseen=True)

@@ -15,7 +15,7 @@ from vmrescue.report.fold import fold, fold_command, terminal_width
 from vmrescue.units import counted, size_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from vmrescue.checks import Finding
     from vmrescue.checks.fact import Told
@@ -192,10 +192,19 @@ def _sides(change: Change) -> tuple[str, str]:
     return change.before_text, change.after_text
 
 
-def plan_text(plan: Plan) -> str:
-    """Every change with its reason, what was found and what will be there."""
+def plans_text(plans: Iterable[Plan]) -> str:
+    """The changes of plans that are made one after the other, counted through."""
+    texts, first = [], 1
+    for plan in plans:
+        texts.append(plan_text(plan, first))
+        first += len(plan)
+    return "\n\n".join(texts)
+
+
+def plan_text(plan: Plan, first: int = 1) -> str:
+    """Every change with its reason, what was found and what will be there; `first`: the first one's number."""
     lines = []
-    for number, step in enumerate(plan.steps, 1):
+    for number, step in enumerate(plan.steps, first):
         change = step.change
         found, wanted = _sides(change)
         lines += [
