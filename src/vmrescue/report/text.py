@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from vmrescue.bcd.elements import Format
 from vmrescue.bcd.naming import ElementKey
 from vmrescue.checks.fact import ABSENT
+from vmrescue.checks.rules import CHECKS
 from vmrescue.diagnosis.command_line import commands, mending, only, repair_command, to_tell
 from vmrescue.plan import DeleteFile, DeleteKey, SetValue
 from vmrescue.printable import printable
@@ -83,8 +84,10 @@ def _finding_lines(diagnosis: Diagnosis, finding: Finding, said: set[tuple[str, 
             said.add((finding.check, text))
             yield from _wrapped(text)
 
+    other = mending(diagnosis, finding)
+    own = other in (None, finding)
     yield finding_line(finding)
-    yield from common(finding.meaning)
+    yield from common(finding.meaning if own or not finding.intents else CHECKS[finding.check].meaning)
     yield from common(f"Procedure: {finding.step}.")
     for told in finding.told():
         for line in _told_lines(told):
@@ -95,8 +98,7 @@ def _finding_lines(diagnosis: Diagnosis, finding: Finding, said: set[tuple[str, 
         yield from _wrapped(f"{deed}{condition}: {change.title}: {' -> '.join(_sides(change))}")
     if len(finding.changes) > SHOWN_ITEMS:
         yield from _wrapped(f"{deed}{condition}: {len(finding.changes)} changes in all")
-    other = mending(diagnosis, finding)
-    run = commands(diagnosis, finding) if other in (None, finding) else ()
+    run = commands(diagnosis, finding) if own else ()  # and what its own words say of them only with them
     for words in run:
         yield from map(printable, fold_command(words, f"{INDENT}run: ", f"{INDENT}  "))
     for option, what in to_tell(finding):
