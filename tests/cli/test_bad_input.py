@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.command import vmrescue
+from support.findings import BY_HAND
 from support.images import fingerprint, sample
 from support.machine import need_root, run
 from support.machine_disk import mounted_ntfs
@@ -168,7 +169,7 @@ def test_what_is_there_is_diagnosed_where_a_part_is_not(
     assert (done.returncode, done.stderr) == (1, "")
     assert words in done.stdout
     document = json.loads(vmrescue("diagnose", image, "--format", "json").stdout)
-    assert {each["check"] for each in document["not_checked"]} == missed
+    assert {each["check"] for each in document["not_checked"]} == missed, BY_HAND
     found = {each["check"] for each in document["findings"]}
     assert ("bad-memory" in found) == (missed != STORE_RULES)
     assert vmrescue("info", image).returncode == 0
@@ -198,14 +199,13 @@ def test_an_encrypted_os_volume_is_a_finding_and_the_boot_store_is_repaired(gen2
     assert found.returncode == 1
     assert "volume-state: partition 3 is encrypted" in found.stdout
     assert "bad-memory" in found.stdout  # the store is on the EFI system partition, which is never encrypted
-    assert (
-        "not checked: boot-file, boot-store, boot-driver, start-override, class-filter, lost-driver, setup-command, "
-        "boot-execute, driver-verifier, control-set, free-space, fragmentation, page-file, crash-dump: the OS "
-        "volume is encrypted" in found.stdout
-    )
+    (told,) = (line for line in found.stdout.splitlines() if line.startswith("not checked: "))
+    names, _, because = told.removeprefix("not checked: ").partition(": ")
+    assert set(names.split(", ")) == WINDOWS_RULES, BY_HAND
+    assert because.startswith("the OS volume is encrypted")
     document = json.loads(vmrescue("diagnose", disk, "--format", "json").stdout)
     missing = {each["check"]: each["because"] for each in document["not_checked"]}
-    assert set(missing) == WINDOWS_RULES
+    assert set(missing) == WINDOWS_RULES, BY_HAND
     assert all(f"at byte {GEN2_OS_START}" in because for because in missing.values())
     unseen = vmrescue("diagnose", disk, "--only", "page-file")
     assert unseen.returncode == 1  # nothing was found, and nothing was looked at: that is not all well
