@@ -106,20 +106,25 @@ def test_an_encase_image_in_one_or_more_segments_reads_as_its_disk(size: str, tm
             open_disk(tmp_path / "case.E03")
 
 
-def test_a_chunk_of_an_encase_image_that_is_not_as_it_was_acquired_is_an_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("last", [False, True], ids=["any", "the last, whose length the disk's size is told by"])
+def test_a_chunk_of_an_encase_image_that_is_not_as_it_was_acquired_is_an_error(last: bool, tmp_path: Path) -> None:
     data = disk_with_holes(tmp_path / "disk.raw")
+    if last:
+        data = data[:-512] + random.Random(5).randbytes(512)
+        (tmp_path / "disk.raw").write_bytes(data)
     acquire(tmp_path, "0")
     image = tmp_path / "case.E01"
-    changed = next(at for at in range(0, SIZE, 512) if data[at : at + 512].strip(b"\0"))
+    changed = SIZE - 512 if last else next(at for at in range(0, SIZE, 512) if data[at : at + 512].strip(b"\0"))
+    sound = 0 if last else SIZE - MIB
     with image.open("r+b") as file:
         file.seek(file.read().index(data[changed : changed + 512]) + 100)
         file.write(b"changed")
     with open_disk(image) as disk:
         with pytest.raises(FormatError, match=r"E01 chunk at byte .*: expected the checksum 0x"):
             disk.read_at(changed, 512)
-        assert disk.read_at(SIZE - MIB, MIB) == data[-MIB:]
+        assert (disk.size, disk.read_at(sound, MIB)) == (SIZE, data[sound : sound + MIB])
     with pytest.raises(ReadError, match="Bad file descriptor"):  # it is closed
-        disk.read_at(SIZE - MIB, MIB)
+        disk.read_at(sound, MIB)
 
 
 def acquire(folder: Path, segment: str) -> None:

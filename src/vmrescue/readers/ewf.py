@@ -89,16 +89,21 @@ def bounded_ewf() -> Any:
             chunk = segment.volume.sector_count * segment.volume.sector_size
             if not 0 < chunk <= LARGEST_UNIT:
                 raise FormatError("E01 volume section", None, f"chunks of up to {LARGEST_UNIT} bytes", chunk)
+            kind = _Chunks if hasattr(self, "size") else _Lengths
             for table in segment.tables:
-                if not isinstance(table.read_chunk, _Chunks):
-                    table.read_chunk = _Chunks(table, chunk)
+                if type(table.read_chunk) is not kind:
+                    table.read_chunk = kind(table, chunk)
             return segment
 
     return BoundedEwf
 
 
-class _Chunks:
-    """The chunks of a table in an E01 segment. Source: libewf, "Expert Witness Compression Format", 3.9."""
+class _Lengths:
+    """The chunks of a table as they are: of the last one dissect wants the length, before it knows the disk's size.
+
+    A last chunk that is damaged, and not compressed, keeps nothing else from being read.
+    Source: libewf, "Expert Witness Compression Format", 3.9.
+    """
 
     def __init__(self, table: Any, size: int) -> None:
         self._table = table
@@ -122,16 +127,23 @@ class _Chunks:
             raise FormatError("E01 table", table.section.offset, "chunks in their order", f"chunk {number}")
         table.segment.fh.seek(start)
         data = bytes(table.segment.fh.read(length))
-        return unpacked(data, self._size, "E01 chunk", start) if packed else self._checked(data, start)
+        return unpacked(data, self._size, "E01 chunk", start) if packed else self._stored(data, start)
 
-    def _checked(self, data: bytes, start: int) -> bytes:
-        """A chunk that is not compressed, without the checksum behind it; zlib looks at that of a compressed one."""
-        chunk = data[: min(len(data) - CHECKSUM, self._size)]
-        stored = int.from_bytes(data[len(chunk) : len(chunk) + CHECKSUM], "little")
-        if (found := zlib.adler32(chunk)) != stored:
-            raise FormatError("E01 chunk", start, f"the checksum {stored:#010x}", f"{found:#010x}")
-        return chunk
+    def _stored(self, data: bytes, start: int) -> bytes:
+        """A chunk that is not compressed, of its bytes with the checksum behind them."""
+        return data[: min(len(data) - CHECKSUM, self._size)]
 
     def _place(self, entry: int) -> int:
         """Where a chunk begins, in bytes from the start of the segment's file."""
         return int(self._table.base_offset) + (entry & ~COMPRESSED)
+
+
+class _Chunks(_Lengths):
+    """The chunks of a table in an E01 segment, each with its checksum; zlib looks at that of a compressed one."""
+
+    def _stored(self, data: bytes, start: int) -> bytes:
+        chunk = super()._stored(data, start)
+        stored = int.from_bytes(data[len(chunk) : len(chunk) + CHECKSUM], "little")
+        if (found := zlib.adler32(chunk)) != stored:
+            raise FormatError("E01 chunk", start, f"the checksum {stored:#010x}", f"{found:#010x}")
+        return chunk
