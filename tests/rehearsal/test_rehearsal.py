@@ -40,7 +40,8 @@ def test_no_sample_has_a_stop_and_all_that_was_looked_at_is_told(gen2_healthy: P
         ("firmware", "boot-manager", "memory", "loader", "drivers", "storage", "session"), State.OK
     )
     document = vmrescue.diagnose(gen2_healthy).to_dict()["boot"]
-    assert document == json.loads(output_of("rehearse", gen2_healthy, "--format", "json"))
+    printed = json.loads(output_of("rehearse", gen2_healthy, "--format", "json"))
+    assert printed == {"schema": "vmrescue.rehearsal/1"} | document
     assert "No stop was found." in output_of("rehearse", gen2_healthy)
 
 

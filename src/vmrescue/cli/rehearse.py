@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STOPS = 1  # exit status: the start ends before Windows runs, or damage hides whether it does
+SCHEMA = "vmrescue.rehearsal/1"
 
 
 @click.command(cls=OneImage)
@@ -54,7 +55,7 @@ def command(
 
     found = rehearse(image, platform or "auto", ram, data_disks, store=store, windows=windows)
     if output == "json":
-        put(json.dumps(found.to_dict(), indent=2))
+        put(json.dumps({"schema": SCHEMA} | found.to_dict(), indent=2))
     else:
         say(rehearsal_text(found, full))
     ctx.exit(STOPS if found.stop or found.damage else 0)

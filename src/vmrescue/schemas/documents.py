@@ -88,6 +88,12 @@ class Rehearsal(TypedDict):
     damage: str | None
 
 
+class RehearsalDocument(Rehearsal):
+    """A rehearsal by itself, as `vmrescue rehearse` prints it."""
+
+    schema: Literal["vmrescue.rehearsal/1"]
+
+
 class Symptom(TypedDict):
     """What was seen on the screen, and what is to be said of it."""
 
@@ -540,7 +546,7 @@ DOCUMENTS: dict[str, tuple[int, Any]] = {  # the document's name: the version of
     "plan": (1, Plan),
     "receipt": (1, Receipt),
     "reg": (1, list[Key] | list[Compared] | list[ListedProblem] | Said),
-    "rehearsal": (1, Rehearsal),
+    "rehearsal": (1, RehearsalDocument),
     "rescue": (1, Rescue),
     "run": (1, RunLine),
     "runbook": (1, Runbook),
