@@ -58,11 +58,15 @@ def open_hive_file(target: Location, opened: ExitStack) -> tuple[Readable, list[
 
 def _opened(path: Path, opened: ExitStack) -> Readable:
     from vmrescue.image.transports.file import FileDevice
-    from vmrescue.registry.hive_file import hive_size
+    from vmrescue.registry.base_block import SECTOR
+    from vmrescue.registry.hive_file import hive_size, read_hive
+    from vmrescue.registry.state import hive_state
     from vmrescue.volume.window import Window
 
     size = _read(path, hive_size)
     file = opened.enter_context(closing(FileDevice(path)))
+    if hive_state(file.read_at(0, SECTOR)).dirty:  # its logs are replayed in memory: no file of holes may come there
+        return Held(_read(path, read_hive), str(path))
     return Window(file, 0, min(size, file.size))
 
 
