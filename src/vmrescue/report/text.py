@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from vmrescue.bcd.elements import Format
 from vmrescue.bcd.naming import ElementKey
 from vmrescue.checks.fact import ABSENT
-from vmrescue.checks.rules import CHECKS
 from vmrescue.diagnosis.command_line import commands, mending, only, repair_command, to_tell
 from vmrescue.plan import DeleteFile, DeleteKey, SetValue
 from vmrescue.printable import printable
@@ -83,6 +82,8 @@ def _finding_lines(diagnosis: Diagnosis, finding: Finding, said: set[tuple[str, 
         if terminal_width() is None or (finding.check, text) not in said:
             said.add((finding.check, text))
             yield from _wrapped(text)
+
+    from vmrescue.checks.rules import CHECKS  # here, because who prints a receipt needs no rules
 
     other = mending(diagnosis, finding)
     own = other in (None, finding)
