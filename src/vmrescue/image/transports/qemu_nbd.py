@@ -47,7 +47,7 @@ START = '[ "$PPID" = "$1" ] || exit 1; shift; export LISTEN_PID=$$ LISTEN_FDS=1;
 UNKNOWN, MORE = "Unknown protocol", "; on Debian and Ubuntu the package qemu-block-extra has it"
 FIRST_FREE = 10  # the number of the locked file in the server, out of the way of the others
 ENDING = 120  # seconds to write out what the server keeps, and to close the image
-DYING = 2  # seconds until a server that closed the connection has ended
+DYING = 10  # seconds until a server that closed the connection has ended
 LONGEST_MESSAGE = 64 << 10  # bytes
 BLOCKS = re.compile("Failed to blk_new_open '.*': ")  # before the reason, with all options
 
