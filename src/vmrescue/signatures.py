@@ -13,6 +13,8 @@ GPT = b"EFI PART"  # at the start of either header. UEFI Specification 2.10, 5.3
 HIVE = b"regf"  # at the start of a hive and of its logs. M. Suhanov, "Windows registry file format specification"
 NTFS = b"NTFS    "  # at byte 3 of the volume. linux-ntfs documentation, "$Boot"
 BOOT_SIGNATURE = b"\x55\xaa"  # at byte 510 of an MBR, and of a boot sector. UEFI Specification 2.10, 5.2.1
+# At the start of hiberfil.sys, and what the file then is or was, after its name.
+ASLEEP = {b"HIBR": "holds a sleeping Windows", b"RSTR": "was being restored", b"WAKE": "was being woken from"}
 LUKS = b"LUKS\xba\xbe"  # at the start of an encrypted volume, or of a whole image. cryptsetup, "LUKS1 On-Disk Format"
 
 

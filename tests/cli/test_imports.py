@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from vmrescue.registry import Hive
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 # Runs a command, and prints at its end which modules there are, in a line of its own on standard error.
@@ -28,22 +31,41 @@ DISSECT = ("dissect",)
 @pytest.mark.parametrize(
     ("words", "without", "most"),
     [
-        (["diagnose", "IMAGE"], (*FAR, *WRITES[:2], *DISSECT), 350),
-        (["info", "IMAGE"], (*FAR, *WRITES[:2], *DISSECT), 345),
-        (["ls", "IMAGE:3", "Windows"], (*FAR, *CHECKS, *WRITES, *DISSECT, "vmrescue.bcd"), 160),
-        (["ls", "IMAGE", r"C:\Windows"], (*FAR, *CHECKS, *WRITES, *DISSECT), 195),
-        (["bcdedit", "IMAGE", "/enum", "all"], (*FAR, *CHECKS, *WRITES, *DISSECT), 260),
-        (["reg", "IMAGE", "query", r"HKLM\SYSTEM\Select"], (*FAR, *CHECKS, *WRITES[:2], *DISSECT), 260),
-        (["undo", "IMAGE", "--list"], (*FAR, *CHECKS, *WRITES[1:], *DISSECT, "construct"), 105),
+        (["diagnose", "IMAGE"], (*FAR, *WRITES[:2], *DISSECT), 338),
+        (["info", "IMAGE"], (*FAR, *WRITES[:2], *DISSECT), 339),
+        (["ls", "IMAGE:3", "Windows"], (*FAR, *CHECKS, *WRITES, *DISSECT, "vmrescue.bcd"), 154),
+        (["ls", "IMAGE", r"C:\Windows"], (*FAR, *CHECKS, *WRITES, *DISSECT), 189),
+        (["bcdedit", "IMAGE", "/enum", "all"], (*FAR, *CHECKS, *WRITES, *DISSECT), 250),
+        (["reg", "IMAGE", "query", r"HKLM\SYSTEM\Select"], (*FAR, *CHECKS, *WRITES[:2], *DISSECT), 234),
+        (["undo", "IMAGE", "--list"], (*FAR, *CHECKS, *WRITES[1:], *DISSECT, "construct"), 96),
     ],
     ids=lambda value: " ".join(value[:2]) if isinstance(value, list) else "",
 )
 def test_a_command_imports_only_what_it_needs(
     gen2_broken: Path, words: list[str], without: tuple[str, ...], most: int
 ) -> None:
-    command = [sys.executable, "-c", RUN, *(word.replace("IMAGE", str(gen2_broken)) for word in words)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    modules = imported_by([word.replace("IMAGE", str(gen2_broken)) for word in words])
+    assert among(modules, without) == []
+    assert len(among(modules, ("vmrescue",))) <= most
+
+
+def test_an_edit_of_a_hives_file_imports_no_check_and_no_file_system(tmp_path: Path) -> None:
+    hive = tmp_path / "HIVE"
+    hive.write_bytes(Hive.create("HIVE").to_bytes())
+    modules = imported_by(["reg", str(hive), "add", r"HKLM\HIVE", "/v", "X", "/d", "1", "/f", "--yes"])
+    assert Hive(hive.read_bytes()).value("", "X").data == "1"
+    assert among(modules, (*FAR, *CHECKS, "vmrescue.diagnosis.examination", "vmrescue.ntfs", "vmrescue.fat")) == []
+    assert len(among(modules, ("vmrescue",))) <= 264
+
+
+def imported_by(words: list[str]) -> list[str]:
+    """The names of all modules that there are at the end of a command."""
+    done = subprocess.run([sys.executable, "-c", RUN, *words], capture_output=True, text=True)
     assert done.returncode in (0, 1), done.stderr
-    modules = json.loads(done.stderr.splitlines()[-1])
-    assert [name for name in modules if f"{name}.".startswith(tuple(f"{each}." for each in without))] == []
-    assert len([name for name in modules if name.startswith("vmrescue")]) <= most
+    modules: list[str] = json.loads(done.stderr.splitlines()[-1])
+    return modules
+
+
+def among(modules: list[str], rooms: Sequence[str]) -> list[str]:
+    """Those that are these, or lie in them."""
+    return [name for name in modules if f"{name}.".startswith(tuple(f"{room}." for room in rooms))]

@@ -12,6 +12,7 @@ from vmrescue.ntfs.log.state import log_reasons
 from vmrescue.ntfs.store import FileStore
 from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.system_files import LOG_FILE, VOLUME
+from vmrescue.signatures import ASLEEP
 from vmrescue.volume.bitlocker import read_bitlocker
 from vmrescue.volume.state import StateName, VolumeState
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 DIRTY, CHKDSK_UNDERWAY = 0x0001, 0x4000  # flags of $VOLUME_INFORMATION
 HIBERNATION_FILE = "hiberfil.sys"
-ASLEEP = {b"HIBR": "holds a sleeping Windows", b"RSTR": "was being restored", b"WAKE": "was being woken from"}
 NTFS_3 = 3  # the major version since Windows 2000
 _INFORMATION = struct.Struct("<8xBBH")  # version, flags
 

@@ -12,8 +12,6 @@ from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from vmrescue.checks.settings import page_file
-from vmrescue.checks.storage import free_space
 from vmrescue.errors import RefusedError, VmRescueError
 from vmrescue.plan import Change, DeleteFile, HiveChange, MakeFolder, PutFile, RenameFile, SetAttributes
 from vmrescue.registry.base_block import LOG_SUFFIXES
@@ -28,14 +26,14 @@ from vmrescue.windows.operating_system import DEFAULT_ROOT, OperatingSystem
 from vmrescue.windows.page_file import CONFIGURED, MOST, named_by, why_no_page_file
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from vmrescue.plan import FileRef, Step
     from vmrescue.readers.file_system import Entry
     from vmrescue.windows import Disk, Volume
+    from vmrescue.windows.cleanup import Category
 
 
-CLEANING = {"cleanup": CATEGORIES, free_space.free_space.id: chosen(())}  # by what a step says that asks for it
 MANY = 16  # files of one folder: from here on it is quicker to read the whole folder once
 
 
@@ -92,8 +90,9 @@ class _Deletions:
 
     def __init__(self, steps: list[Step], disks: list[Disk]) -> None:
         deletions = [step for step in steps if isinstance(step.change, DeleteFile)]
-        self._page_files = {step.change.file for step in deletions if step.check == page_file.page_file.id}
-        self._cleaned = {step.change.file: step.check for step in deletions if step.check in CLEANING}
+        page_files, self._cleaning = _who_deletes() if deletions else ("", {})
+        self._page_files = {step.change.file for step in deletions if step.check == page_files}
+        self._cleaned = {step.change.file: step.check for step in deletions if step.check in self._cleaning}
         self._linked: dict[tuple[int, int, str], bool] = {}  # folders
         self._in_folder = Counter(_folder_of(step.change.file) for step in deletions)
         self._listed: dict[tuple[int, int, str], dict[str, Entry]] = {}
@@ -126,7 +125,7 @@ class _Deletions:
     def _why_not_cleaned(self, volume: Volume, file: FileRef) -> str | None:
         booting = self._windows.os if self._windows else None
         windows = booting if booting and booting.volume is volume else OperatingSystem(volume, DEFAULT_ROOT)
-        if not is_named(windows, file.path, CLEANING[self._cleaned[file]]):
+        if not is_named(windows, file.path, self._cleaning[self._cleaned[file]]):
             return "it lies where none of the categories looks"
         folder = _folder_of(file)
         if folder not in self._linked:
@@ -153,6 +152,14 @@ class _Deletions:
             return found.size, found.number
         nature = volume.files.nature(file.path)
         return (None, 0) if nature is None or nature.directory else (nature.size, nature.number)
+
+
+def _who_deletes() -> tuple[str, dict[str, Collection[Category]]]:
+    """Which check asks for page files to go, and which categories go, by what a step says that asks for it."""
+    from vmrescue.checks.settings.page_file import page_file
+    from vmrescue.checks.storage.free_space import free_space
+
+    return page_file.id, {"cleanup": CATEGORIES, free_space.id: chosen(())}
 
 
 def _folder_of(file: FileRef) -> tuple[int, int, str]:

@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vmrescue.arguments import typed
-from vmrescue.checks.rules import chosen
 from vmrescue.errors import RefusedError, VmRescueError
 from vmrescue.plan import Plan, Stage
 
@@ -34,6 +33,8 @@ def mended(transaction: Transaction, only: Collection[str] | None = None, skip: 
         RefusedError: all that there is to change is refused, or what came to light cannot be mended.
         RepairFailedError: as `Transaction.apply`.
     """
+    from vmrescue.checks.rules import chosen
+
     chosen(only, skip)
     diagnosis = transaction.diagnosis(only, skip)
     must_be_editable(diagnosis, only, skip)
@@ -75,6 +76,8 @@ def plan_of(diagnosis: Diagnosis, only: Collection[str] | None = None, skip: Col
 @typed
 def must_be_editable(diagnosis: Diagnosis, only: Collection[str] | None = None, skip: Collection[str] = ()) -> None:
     """Raises RefusedError where the Windows itself is out of reach, and there is nothing else to mend."""
+    from vmrescue.checks.rules import chosen
+
     chosen(only, skip)
     if diagnosis.locked and not len(diagnosis.plan(only, skip)):
         raise RefusedError(f"{diagnosis.image}: {diagnosis.refusal or diagnosis.locked}")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 SCHEMA = "vmrescue.receipt/1"
 NAME = "receipt.json"
 LARGEST = 512 << 20  # bytes: a plan may hold many large registry values, in base64
+MICROSOFTS = {"bcdedit", "reg"}  # a step that one of these asked for has its name in the place of a check's
 ROOM = 1 << 10  # bytes more than a receipt is expected to have
 PROGRAMS = ("vmrescue", "dissect.fat", "dissect.ntfs", "dissect.regf", "libvhdi-python")
 
@@ -82,9 +83,12 @@ class Receipt:
     @property
     def mends(self) -> bool:
         """Whether its plan was to mend what checks found, rather than what somebody asked for."""
+        names = {step.check for step in self.plan.steps} - MICROSOFTS
+        if not names:
+            return False
         from vmrescue.checks.rules import CHECKS
 
-        return any(step.check in CHECKS for step in self.plan.steps)
+        return any(name in CHECKS for name in names)
 
     @property
     def bytes_written(self) -> int:

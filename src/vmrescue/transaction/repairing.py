@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from vmrescue.arguments import must_fit, typed
-from vmrescue.checks.rules import chosen
 from vmrescue.errors import ArgumentError, UsageError
 from vmrescue.image import accepting, parents_in
 from vmrescue.transaction.mending import mended
@@ -151,6 +150,7 @@ def repair(
         AfterCommitError: it was done and confirmed, but its receipt could not be written.
         VmRescueError: the image cannot be read.
     """
+    from vmrescue.checks.rules import chosen
 
     chosen(only, skip)  # a check that there is not is said before anything is opened
     must_be_alone(plan, only, skip)

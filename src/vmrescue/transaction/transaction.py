@@ -19,10 +19,9 @@ from typing import TYPE_CHECKING
 
 from vmrescue.arguments import typed
 from vmrescue.checks import Policy
-from vmrescue.checks.rules import CHECKS, chosen
-from vmrescue.diagnosis import examine
 from vmrescue.errors import (
     AfterCommitError,
+    NotFoundError,
     RefusedError,
     RepairFailedError,
     VmRescueError,
@@ -49,6 +48,8 @@ from vmrescue.transaction.spelling import as_spelled
 from vmrescue.transaction.target import Origin
 from vmrescue.transaction.verify import verify_plan
 from vmrescue.units import counted
+from vmrescue.windows import Installation
+from vmrescue.windows.bare_hive import BareHive
 from vmrescue.windows.installation import NOTHING_SAID
 from vmrescue.windows.signs import signs_of
 
@@ -147,9 +148,12 @@ class Transaction:
     def _examine(self) -> Diagnosis | VmRescueError:
         """The diagnosis, or why there is none: files can be edited on a disk without a Windows too."""
         try:
-            return examine(
-                self.disks(), self.policy, choice=self._choice, promise=self._promise, in_place=self._in_place
-            )
+            disks = self.disks()
+            if isinstance(disks[0], BareHive) and (found := Installation(disks, self._choice)).is_nothing:
+                return NotFoundError(found.why_nothing)  # which no check has to be imported for
+            from vmrescue.diagnosis import examine
+
+            return examine(disks, self.policy, choice=self._choice, promise=self._promise, in_place=self._in_place)
         except VmRescueError as error:
             return error
 
@@ -162,6 +166,9 @@ class Transaction:
 
     def diagnosis(self, only: Collection[str] | None = None, skip: Collection[str] = ()) -> Diagnosis:
         """That from which a plan is made; of a disk without a Windows, that of its volumes if no more is wanted."""
+        from vmrescue.checks.rules import chosen
+        from vmrescue.diagnosis import examine
+
         chosen(only, skip)
         if isinstance(self._before, VmRescueError):
             return examine(self.disks(), self.policy, only, skip, self._choice, self._promise, self._in_place)
@@ -383,6 +390,8 @@ def _without_files_of(volume: Volume, plan: Plan) -> str:
         if isinstance(step.change, DeleteFile | MakeFolder | PutFile | RenameFile)
         and (step.change.file.disk, step.change.file.partition) == place
     }
+    from vmrescue.checks.rules import CHECKS
+
     others = {step.check for step in plan.steps} - files
     if not others or files - set(CHECKS):
         return ""

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.checks.rules import CHECKS
-from vmrescue.diagnosis import examine
 from vmrescue.errors import RefusedError, RepairFailedError, VmRescueError
 from vmrescue.transaction.deeds import deed_of
 from vmrescue.transaction.expected import by_deed, by_file
-from vmrescue.transaction.uncovered import uncovered
 
 if TYPE_CHECKING:
     from vmrescue.checks import Policy
@@ -41,18 +38,31 @@ def verify_plan(
         for of_file in by_file(plan.changes).values():
             changes = by_deed(of_file)[-1]  # what was put and then edited has another content by now
             deed_of(changes[:1]).confirm(changes, readers)
-        after = examine(disks, policy, choice=choice, promise=before.promised, in_place=in_place) if before else None
+        after = _examined(disks, policy, before, choice, in_place) if before else None
     except RepairFailedError:
         raise
     except VmRescueError as error:
         raise RefusedError(
             f"nothing was written: with these changes the disk could not be read any more ({error})"
         ) from error
-    if before and after and all(step.check in CHECKS for step in plan.steps):
+    if before and after and _is_of_checks(plan):
         _nothing_new(before, after)
     if before and after and plan.playbook:
         _starts_as_before(before, after)
     return after
+
+
+def _examined(disks: list[Disk], policy: Policy, before: Diagnosis, choice: Choice, in_place: bool) -> Diagnosis:
+    """The disks diagnosed as they were before; where they could not be, no check is imported."""
+    from vmrescue.diagnosis import examine
+
+    return examine(disks, policy, choice=choice, promise=before.promised, in_place=in_place)
+
+
+def _is_of_checks(plan: Plan) -> bool:
+    from vmrescue.checks.rules import CHECKS
+
+    return all(step.check in CHECKS for step in plan.steps)
 
 
 def _starts_as_before(before: Diagnosis, after: Diagnosis) -> None:
@@ -68,6 +78,8 @@ def _nothing_new(before: Diagnosis, after: Diagnosis) -> None:
 
     What could not be looked at before may be looked at now, and what is found then was there.
     """
+    from vmrescue.transaction.uncovered import uncovered
+
     missing = {each.check for each in before.not_checked}
     known = {finding.check for finding in before.findings} | missing | uncovered(before, after)
     for finding in after.findings:

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue import file_path
 from vmrescue.dataclass import dataclass
-from vmrescue.ntfs.state import ASLEEP
-from vmrescue.signatures import HIVE, VHD, VHDX
+from vmrescue.signatures import ASLEEP, HIVE, VHD, VHDX
 from vmrescue.upcase import upper
 from vmrescue.windows.drives import SYSTEM_DRIVE
 

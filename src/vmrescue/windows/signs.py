@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from vmrescue.errors import VmRescueError
 from vmrescue.image.signs import Sign, joined, sampled
-from vmrescue.ntfs import NtfsVolume
 from vmrescue.registry.base_block import LOG_SUFFIXES
 from vmrescue.units import size_text
 from vmrescue.windows.bare_hive import BareHive
@@ -65,6 +64,8 @@ def _hives(volume: Volume) -> Iterator[str]:
     """The paths of hives and their logs that may be on a volume, whatever its Windows folder is called."""
     yield from (store + suffix for store in (BIOS_STORE, UEFI_STORE) for suffix in ("", *LOG_SUFFIXES))
     if volume.file_system == "NTFS":
+        from vmrescue.ntfs import NtfsVolume  # here, because a hive's file has no such volume
+
         files = NtfsVolume(volume.device)
         for root in [entry.name for entry in files.list() if entry.is_directory][:MOST_FOLDERS]:
             if files.exists(f"{root}\\{CONFIG}\\SYSTEM"):

@@ -1,6 +1,7 @@
 """A deed per kind of change: how it is made, how it is seen to be made, what is copied out before.
 
-To add a kind of change: its data in `plan.change`, its deed in a module here, and a row in `DEEDS`.
+To add a kind of change: its data in `plan.change`, its deed in a module here, and a row in `DEEDS`. Editors that few
+plans need are imported where a deed uses them.
 """
 
 from __future__ import annotations

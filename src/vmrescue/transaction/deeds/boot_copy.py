@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import RepairFailedError
-from vmrescue.ntfs import volume_state
-from vmrescue.ntfs.edit.boot_copy import read_boot_copy, write_boot_copy
 from vmrescue.transaction.deeds.deed import find_volume
 from vmrescue.transaction.stale import stale
 
@@ -25,6 +23,9 @@ class _BootCopy:
     together = 1
 
     def apply(self, changes: Sequence[WriteBootCopy], bench: Bench) -> None:
+        from vmrescue.ntfs import volume_state
+        from vmrescue.ntfs.edit.boot_copy import read_boot_copy, write_boot_copy
+
         [change] = changes
         volume = bench.volume(change.file)
         volume_state(volume.device).check_content()

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from vmrescue.digests import sha256
 from vmrescue.errors import RefusedError, RepairFailedError, VmRescueError
-from vmrescue.ntfs.edit.boot_restore import restore_boot_sector, spare_boot_sector
 from vmrescue.transaction.deeds.deed import find_volume
 from vmrescue.transaction.stale import compare
 
@@ -25,6 +24,8 @@ class _BootSector:
     together = 1
 
     def apply(self, changes: Sequence[RestoreBootSector], bench: Bench) -> None:
+        from vmrescue.ntfs.edit.boot_restore import restore_boot_sector, spare_boot_sector
+
         [change] = changes
         volume = bench.volume(change.file)
         spare = spare_boot_sector(volume.device)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import RefusedError, RepairFailedError
-from vmrescue.fat import hidden_sectors as of_fat
-from vmrescue.ntfs.edit import hidden_sectors as of_ntfs
 from vmrescue.transaction.deeds.deed import find_volume
 from vmrescue.transaction.stale import compare
 
@@ -26,6 +24,9 @@ class _HiddenSectors:
     together = 1
 
     def apply(self, changes: Sequence[SetHiddenSectors], bench: Bench) -> None:
+        from vmrescue.fat import hidden_sectors as of_fat
+        from vmrescue.ntfs.edit import hidden_sectors as of_ntfs
+
         [change] = changes
         volume = bench.volume(change.file)
         if volume.file_system not in ("NTFS", *FATS):

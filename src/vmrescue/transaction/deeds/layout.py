@@ -9,7 +9,6 @@ from functools import singledispatch
 from typing import TYPE_CHECKING, cast
 
 from vmrescue.errors import RefusedError, RepairFailedError, UnsupportedError
-from vmrescue.ntfs.edit.growth import check_growable, follow_move, grow
 from vmrescue.plan import Change, ExpandDisk, ExpandVolume, MovePartition
 from vmrescue.readers.partitions import partitions_of
 from vmrescue.transaction.stale import compare
@@ -73,11 +72,15 @@ def _(change: MovePartition, disk: Disk) -> None:
     compare(change, change.before, volume.position)
     move_partition(disk.device, disk.table, volume.partition.number, change.after)
     if volume.file_system == "NTFS":
+        from vmrescue.ntfs.edit.growth import follow_move
+
         follow_move(Window(disk.device, change.after, volume.partition.size), change.before, change.after)
 
 
 @expand.register
 def _(change: ExpandVolume, disk: Disk) -> None:
+    from vmrescue.ntfs.edit.growth import check_growable, grow
+
     volume = _volume(change, disk)
     compare(change, change.before, volume.partition.size)
     if volume.file_system != "NTFS":

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import RepairFailedError
-from vmrescue.ntfs.log.replay import replay
 from vmrescue.transaction.deeds.deed import find_volume
 from vmrescue.transaction.stale import stale
 
@@ -22,6 +21,8 @@ class _VolumeLog:
     together = 1
 
     def apply(self, changes: Sequence[ReplayVolumeLog], bench: Bench) -> None:
+        from vmrescue.ntfs.log.replay import replay
+
         [change] = changes
         volume = bench.volume(change.file)
         if replay(volume.device) is None:
