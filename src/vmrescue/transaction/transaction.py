@@ -194,9 +194,9 @@ class Transaction:
             RefusedError: the plan is for another image, or what it found has changed, or it would not be safe.
             RepairFailedError: the readers do not confirm what the editors did.
         """
-        plan = as_spelled(self._for_this_image(plan), self.disks())
+        plan, disks = self._for_this_image(plan), self.disks()
+        plan = as_spelled(plan, disks)
         skipped: list[Skipped] = []
-        disks = self.disks()
         if skip_refused:
             plan, skipped = without_refused(plan, disks, self._in_place)
         else:
