@@ -1,4 +1,4 @@
-"""The steps of Microsoft's procedure "Windows stop error: Status no memory", named as its headings name them.
+"""The steps of Microsoft's procedure "Windows stop error - Status No Memory", named as its headings name them.
 
 They stand in its order. A check names the step that it stands for, or in whose way it stands.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-PROCEDURE = "Windows stop error: Status no memory"
+PROCEDURE = "Windows stop error - Status No Memory"
 
 
 class RunbookStep(StrEnum):

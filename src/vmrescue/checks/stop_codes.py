@@ -60,7 +60,7 @@ STOP_CODES = {
             "boot manager",
             "There is no memory for the ramdisk: the disk is full or fragmented, RAM is withheld from the boot "
             "manager, or the boot store lists bad memory.",
-            _page('"Windows stop error: Status no memory"'),
+            _page('"Windows stop error - Status No Memory"'),
             ("bad-memory", "memory-limit", "free-space", "fragmentation"),
         ),
         StopCode(
@@ -117,22 +117,27 @@ STOP_CODES = {
             0xC000014C,
             "loader",
             "The SYSTEM hive is empty, damaged or was not written out.",
-            _page("0xc000014c"),
+            _page("boot-error-0xc000014c"),
             ("boot-path", "missing-part", "hive-log"),
         ),
         StopCode(
             0xC0000098,
             "loader",
             "A driver is of another build than the rest of Windows, or the boot store has no valid entry.",
-            f"{_page('0xc0000098')}; {TOOL}",
+            f"{_page('boot-error-0xc0000098')}; {TOOL}",
             ("boot-path", "boot-entry"),
         ),
-        StopCode(0xC0000011, "loader", "A driver is of another build than the rest of Windows.", _page("0xc0000098")),
+        StopCode(
+            0xC0000011,
+            "loader",
+            "A driver is of another build than the rest of Windows.",
+            _page("boot-error-0xc0000011"),
+        ),
         StopCode(
             0xC0000102,
             "loader",
             "A file that the start needs, or the disk below it, is corrupt.",
-            _page("0xc0000102"),
+            _page("error-code-0xC0000102-status-file-corrupt"),
             ("volume-state",),
         ),
         StopCode(
@@ -142,7 +147,9 @@ STOP_CODES = {
             _page("boot-error-0xc00000ba"),
             ("volume-state",),
         ),
-        StopCode(0xC0000359, "loader", "A file that the start needs is a 32-bit program.", SUPPORT),
+        StopCode(
+            0xC0000359, "loader", "A file that the start needs is a 32-bit program.", _page("boot-error-0xc0000359")
+        ),
         StopCode(0xC0000221, "loader", "The checksum of a driver or system file is wrong.", SUPPORT),
         StopCode(
             0xC0000428, "loader", "The signature of the loader or of a driver is not accepted.", f"{SUPPORT}; {TOOL}"

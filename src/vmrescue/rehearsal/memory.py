@@ -1,8 +1,8 @@
 """Memory for a disk in memory: what bad memory, limits and the machine's size leave in one piece, against its file.
 
 A WIM that is started from (Windows RE, Setup) is read into one run of physical memory. Sources: Microsoft, "Windows
-stop error: Status no memory", "Boot Options Identifiers" (badmemorylist, truncatememory), "Windows RE technical
-reference".
+stop error - Status No Memory", "Boot Options Identifiers" (badmemorylist, truncatememory), "Windows Recovery
+Environment (Windows RE)".
 """
 
 from __future__ import annotations

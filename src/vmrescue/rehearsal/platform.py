@@ -1,7 +1,7 @@
 """Which drivers reach the disk, by the machine's hardware: a table.
 
-Sources: Microsoft, "Stop error 7B or Inaccessible_Boot_Device", "Prepare a Windows VHD to upload to Azure", "enable
-NVMe interface"; libguestfs' notes on virtio. What any one way of a machine needs is enough.
+Sources: Microsoft, "Stop error 7B or Inaccessible_Boot_Device", "Prepare a Windows VHD or VHDX to upload to Azure",
+"enable NVMe interface"; libguestfs' notes on virtio. What any one way of a machine needs is enough.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ NOTHING, EMPTY = RegistryData.dword(0), RegistryData.sz("")
     "says that setup goes on; advice where the program of CmdLine is there",
     repair="set SetupType to 0, and CmdLine to nothing",
     source="Microsoft, learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/"
-    'troubleshoot-unexpected-restart-error-windows-installation; "Windows Setup States"',
+    'troubleshoot-unexpected-restart-error-during-vm-boot; "Windows Setup States"',
     step=RunbookStep.REPAIR_VM,
     needs=(Part.WINDOWS,),
     applicability="on_request",

@@ -33,7 +33,7 @@ SHOWN_FRAMES = 256  # of a long list
     "does not wear out: the list is stale and can go.",
     fires="an object has the element badmemorylist with at least one page frame, or with data that is no list of them",
     repair="delete the element",
-    source='Microsoft, "Windows stop error: Status no memory"; BcdLibraryElementTypes, '
+    source='Microsoft, "Windows stop error - Status No Memory"; BcdLibraryElementTypes, '
     "BcdLibraryIntegerList_BadMemoryList (0x1700000A)",
     step=RunbookStep.BAD_MEMORY,
     needs=(Part.BOOT_STORE,),

@@ -46,7 +46,7 @@ ONE = RegistryData.dword(1)
     "1; or the dump does not fit on its volume",
     repair="set the three values in every control set, and delete FilterPages and such a DedicatedDumpFile; nothing "
     "where the dump would not fit on its volume",
-    source='Microsoft, "Windows stop error: Status no memory", Control\\CrashControl; "Overview of memory dump file '
+    source='Microsoft, "Windows stop error - Status No Memory", Control\\CrashControl; "Overview of memory dump file '
     'options for Windows" (FilterPages, DedicatedDumpFile)',
     step=RunbookStep.SERIAL_AND_DUMP,
     needs=(Part.WINDOWS,),

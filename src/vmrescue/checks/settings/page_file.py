@@ -74,7 +74,7 @@ class Stray:
     "MountedDevices and by the disk that the last boot used",
     repair="configure its place; delete the stray file, if it is a page file by its name and kind; nothing where "
     "neither the disk nor an option tells where it belongs",
-    source='Microsoft, "Windows stop error: Status no memory": page file; '
+    source='Microsoft, "Windows stop error - Status No Memory": page file; '
     "Control\\Session Manager\\Memory Management, PagingFiles and ExistingPageFiles; MountedDevices",
     step=RunbookStep.PAGE_FILE,
     needs=(Part.WINDOWS,),

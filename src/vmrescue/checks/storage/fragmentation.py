@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     fires="a file that is read when Windows starts lies in more than 64 pieces, or no stretch of free space is as "
     "long as 64 MiB where at least 128 MiB are free (both can be set)",
     repair="none by itself: defragmentation helps, and is not undone",
-    source='Microsoft, "Windows stop error: Status no memory": the boot volume is full or fragmented',
+    source='Microsoft, "Windows stop error - Status No Memory": the boot volume is full or fragmented',
     step=RunbookStep.FREE_SPACE,
     needs=(Part.OS_VOLUME,),
     applicability="advice",

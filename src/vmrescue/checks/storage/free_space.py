@@ -35,7 +35,7 @@ DISK_SIZES = tuple(size * GIB for size in (32, 64, 128, 256, 512, 1024, 2048, 40
     "disk is made larger",
     fires="the volume of Windows has less free than the policy wants (300 MiB unless set)",
     repair="clean up, as Disk Cleanup does",
-    source='Microsoft, "Windows stop error: Status no memory": at least 300 MB free on the OS disk',
+    source='Microsoft, "Windows stop error - Status No Memory": at least 300 MB free on the OS disk',
     step=RunbookStep.FREE_SPACE,
     needs=(Part.OS_VOLUME,),
     applicability="on_request",
