@@ -51,7 +51,13 @@ def test_what_is_chosen_beside_a_plan_is_not_passed_over(tmp_path: Path) -> None
             vmrescue.repair_images([image], plan=plan, **chosen)
 
 
-@pytest.mark.parametrize("seconds", ["1", 0, -1, float("nan")])
-def test_a_time_out_that_is_none_is_said_before_anything_is_examined(seconds: Any, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="a number of seconds above 0"):
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        ("1", "a number or None is expected, not '1'"),
+        *((seconds, "a number of seconds above 0") for seconds in (0, -1, float("nan"))),
+    ],
+)
+def test_a_time_out_that_is_none_is_said_before_anything_is_examined(seconds: Any, said: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=said):
         list(vmrescue.scan([small_image(tmp_path)], timeout=seconds))
