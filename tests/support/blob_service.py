@@ -19,11 +19,12 @@ import re
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 from support.azurite import data_of
+from support.range_server import Listener
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -270,7 +271,7 @@ def blob_service(folder: Path) -> Iterator[BlobService]:
             except (BrokenPipeError, ConnectionResetError, ValueError):
                 self.close_connection = True
 
-    listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    listener = Listener(("127.0.0.1", 0), Handler)
     service = BlobService(f"http://127.0.0.1:{listener.server_address[1]}/", folder)
     thread = threading.Thread(target=listener.serve_forever, args=(0.02,), daemon=True)
     thread.start()

@@ -18,6 +18,12 @@ RANGE = re.compile(r"bytes=(\d+)-(\d+)")
 PIECE = 1 << 20
 
 
+class Listener(ThreadingHTTPServer):
+    """Has room for all connections that clients make at once: what finds none is tried again a second later."""
+
+    request_queue_size = 128
+
+
 @dataclass
 class RangeServer:
     """What the server was asked for, and how it is to behave.
@@ -121,7 +127,7 @@ def serving(folder: Path) -> Iterator[RangeServer]:
             except (BrokenPipeError, ConnectionResetError):
                 self.close_connection = True  # the reader had enough
 
-    listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    listener = Listener(("127.0.0.1", 0), Handler)
     server = RangeServer(f"http://127.0.0.1:{listener.server_address[1]}/")
     thread = threading.Thread(target=listener.serve_forever, args=(0.02,), daemon=True)
     thread.start()
