@@ -467,6 +467,19 @@ def test_a_dirty_hive_of_holes_is_diagnosed_and_neither_read_whole_nor_edited(tm
         assert stream.read(8192) == before
 
 
+def test_a_clean_hive_of_holes_is_not_read_into_memory_as_a_boot_store(tmp_path: Path) -> None:
+    path = dirty_hive_of_holes(tmp_path, 500 * MIB)
+    with path.open("r+b") as stream:
+        head = stream.read(4096)
+        block = BaseBlock.parse(head)
+        stream.seek(0)
+        stream.write(replace(block, primary=block.secondary).store(head))
+
+    with bounded():
+        done = vmrescue("bcdedit", path, "/enum")
+    assert (done.status, "consists of holes" in done.err) == (3, True)
+
+
 def test_a_log_of_holes_is_not_read_into_memory(tmp_path: Path) -> None:
     path = dirty_hive_of_holes(tmp_path, 64 * MIB)
     os.truncate(tmp_path / "SYSTEM.LOG1", 60 * MIB)

@@ -182,7 +182,7 @@ def _bare(target: Location, opened: ExitStack) -> OneHive:
     from vmrescue.registry.mounts import mount_of
 
     data, logs = open_hive_file(target, opened)
-    mount = mount_of(Path(target).resolve().name, data.read_at(0, min(SECTOR, data.size)))
+    mount = mount_of(Path(target).resolve().name, data[:SECTOR])
     return OneHive(Hive(data, logs, name=f"the hive {target}", mount=mount), Path(target).name)
 
 
