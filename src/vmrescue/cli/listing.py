@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from vmrescue.cli.microsoft import print_lines
-from vmrescue.cli.output import json_item, put
+from vmrescue.cli.output import json_item, put_list
 from vmrescue.errors import VmRescueError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Listing:
         if self._quiet:
             return
         if self._is_json:
-            put("[\n" + ",\n".join(self._waiting) + "\n]" if self._waiting else "[]")
+            put_list(self._waiting)
         else:
             self._print()
 

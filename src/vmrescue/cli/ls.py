@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vmrescue.cli.options import format_option, place_arguments
-from vmrescue.cli.output import put_list
+from vmrescue.cli.output import json_item, put_list
 from vmrescue.cli.terminal import say
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def command(image: str, path: str, output: str) -> None:
             }
             for entry in entries
         )
-        put_list(rows)
+        put_list(map(json_item, rows))
     else:
         for first in range(0, len(entries), LINES_AT_ONCE):
             say("\n".join(map(_line, entries[first : first + LINES_AT_ONCE])))

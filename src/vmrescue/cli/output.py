@@ -41,10 +41,10 @@ def put(text: str, err: bool = False, nl: bool = True) -> None:
         click.echo(text, err=err, nl=nl)
 
 
-def put_list(items: Iterable[object]) -> None:
-    """Prints a list as JSON, as `json.dumps` spells it with an indent of 2, some items at a time."""
+def put_list(items: Iterable[str]) -> None:
+    """Prints a list as JSON, as `json.dumps` spells it with an indent of 2, some items (`json_item`) at a time."""
     rest, before = iter(items), "[\n"
-    while waiting := [json_item(each) for each in islice(rest, ITEMS_AT_ONCE)]:
+    while waiting := list(islice(rest, ITEMS_AT_ONCE)):
         put(before + ",\n".join(waiting), nl=False)
         before = ",\n"
     put("[]" if before == "[\n" else "\n]")
