@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from vmrescue.readers.file_system import Entry, flags_of
 from vmrescue.readers.ntfs.layout import RECORD_SIGNATURE
+from vmrescue.readers.ntfs.plain_record import ATTRIBUTE_LIST, DATA, END, FILE_NAME, REPARSE_POINT
+from vmrescue.readers.ntfs.plain_record import STANDARD as STANDARD_INFORMATION
 from vmrescue.readers.ntfs.standard import STANDARD, marks_from, standard_from
 
 if TYPE_CHECKING:
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 
 SPAN = 256  # records that are read at once where those that are wanted are near each other
 SECTOR = 512  # bytes of a record that one fix-up guards, whatever a sector of the disk has
-STANDARD_INFORMATION, ATTRIBUTE_LIST, FILE_NAME, DATA, REPARSE_POINT, END = 0x10, 0x20, 0x30, 0x80, 0xC0, 0xFFFFFFFF
 IN_USE, DIRECTORY = 1, 2  # a record's flags
 SPACE_AT, DOS_NAME = 0x41, 2  # $FILE_NAME's field for the name space; the name space of short names
 

@@ -48,7 +48,7 @@ def _luks_blocks(pieces: Pieces) -> Blocks:
             " file that holds its passphrase, without a line break at its end"
         )
     try:
-        with open(key, "rb"):  # QEMU says of one that it cannot open only that the connection is gone
+        with open(key, "rb"):  # QEMU would not say that the variable names it
             pass
     except OSError as error:
         raise ReadError(f"cannot open {key}, which {KEY_FILE} names for {pieces.path}: {error.strerror}") from error
