@@ -17,9 +17,9 @@ import vmrescue
 from support.browser import axe_violations, browser, dark, show
 from support.images import sample
 from vmrescue.checks.finding import SEVERITIES
+from vmrescue.fleet import scan_page
 from vmrescue.fleet.outputs import open_output
 from vmrescue.fleet.rows import COLUMNS
-from vmrescue.report import scan_page
 from vmrescue.report.free_map import used_shares
 from vmrescue.report.html import diagnose_as_page, diagnosis_page
 

@@ -19,7 +19,7 @@ def _shorter(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _page() -> Any:
-    import vmrescue.report.run_page as page
+    import vmrescue.fleet.run_page as page
 
     return page
 

@@ -58,7 +58,7 @@ def _without_changes(diagnosis: dict[str, Any]) -> dict[str, Any]:
 
 
 def _page() -> Any:
-    import vmrescue.report.scan_page as page
+    import vmrescue.fleet.scan_page as page
 
     return page
 

@@ -9,7 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from vmrescue.fleet.run_rows import PAGE_ROW, WHAT
-from vmrescue.report.scan_page import Scan, duration_text, rows_in
+from vmrescue.fleet.scan_page import Scan, duration_text, rows_in
 from vmrescue.report.templating import template
 
 if TYPE_CHECKING:
