@@ -53,8 +53,9 @@ def command(
     **policy: Any,
 ) -> None:
     """Write the changes that a repair of IMAGE would make, as JSON to review and to `vmrescue apply`."""
-    from vmrescue.diagnosis import diagnose
+    from vmrescue.diagnosis import examine, open_disks
     from vmrescue.transaction import must_be_editable, plan_of
+    from vmrescue.windows import Choice
 
     if target == Path("-"):
         target = None
@@ -63,7 +64,8 @@ def command(
     if playbook is not None:
         _write(_of_playbook(playbook, image, data_disks, store, windows), target)
         return
-    diagnosis = diagnose(image, make_policy(**policy), data_disks, only or None, skip, store=store, windows=windows)
+    with open_disks([image, *data_disks]) as disks:
+        diagnosis = examine(disks, make_policy(**policy), only or None, skip, Choice(store, windows))
     must_be_editable(diagnosis, only or None, skip)
     plan = plan_of(diagnosis, only or None, skip)
     say_left_out(diagnosis.left_out(only or None, skip), diagnosis.unmended(only or None, skip))

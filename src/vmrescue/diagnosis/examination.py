@@ -72,7 +72,7 @@ def diagnose(
     paths = [image, *data_disks]
     near = not any(isinstance(path, str | os.PathLike) and Reference.of(path).is_remote for path in paths)
     with work("reading the disk"), parents_in(parent_dir), open_disks(paths) as disks:
-        return examine(disks, policy or Policy.azure(), only, skip, Choice(store, windows), promise=near)
+        return examine(disks, policy or Policy.azure(), only, skip, Choice(store, windows), promise=near, now=True)
 
 
 @typed
@@ -109,6 +109,7 @@ def examine(
     choice: Choice = NOTHING_SAID,
     promise: bool = False,
     in_place: bool = True,
+    now: bool = False,
 ) -> Diagnosis:
     """The diagnosis of disks that are open already: the image first, then the data disks.
 
@@ -117,6 +118,7 @@ def examine(
         promise: whether each hive that is to be changed is looked at as a whole, so that what the diagnosis says of a
             repair is so; it costs a second for 12 MB, and nothing where no change is proposed.
         in_place: whether a repair would change the image itself, and not a copy of it.
+        now: whether that the system does not let the image be written now is an obstacle too.
 
     Raises NotFoundError where all was looked at and there is no Windows, unless the checks that are wanted look at
     volumes alone.
@@ -128,7 +130,7 @@ def examine(
     if installation.os and free_space in wanted:
         announce_free_space(installation.os.volume)
     return _diagnosis(
-        installation, policy, wanted, only, skip, Obstacles(disks, installation.hives, (), promise, in_place)
+        installation, policy, wanted, only, skip, Obstacles(disks, installation.hives, (), promise, in_place, now)
     )
 
 

@@ -101,4 +101,4 @@ class Examination:
         from vmrescue.windows import Disk
 
         with closing(disk), parents_in(self.parents):  # which the commands that findings recommend name
-            return examine([Disk(disk, Reference.of(image).shown)], self.policy, self.only or None, self.skip)
+            return examine([Disk(disk, Reference.of(image).shown)], self.policy, self.only or None, self.skip, now=True)

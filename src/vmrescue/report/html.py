@@ -63,7 +63,7 @@ def diagnose_as_page(
     """Diagnoses an image, and makes the page with its free-space maps. Raises as `checks.diagnose`."""
     chosen(only, skip)  # a check that there is not is said before anything is opened
     with work("reading the disk"), open_disks([image, *data_disks]) as disks:
-        diagnosis = examine(disks, policy, only, skip, choice, promise=True)
+        diagnosis = examine(disks, policy, only, skip, choice, promise=True, now=True)
         return diagnosis, diagnosis_page(diagnosis, free_maps(disks[0]))
 
 

@@ -31,6 +31,7 @@ from vmrescue.image.journal import journal_folder
 from vmrescue.image.journal_place import SUFFIX
 from vmrescue.image.notices import tell
 from vmrescue.image.reference import Reference
+from vmrescue.image.writable import why_not_now
 from vmrescue.interrupts import checkpoint, held
 from vmrescue.log import logger
 from vmrescue.notes import damage_in, made_by_an_edit
@@ -118,6 +119,10 @@ class Transaction:
             for disk in disks:
                 tell(disk.path, disk.warnings)
             self.warnings = [warning for disk in disks for warning in disk.warnings]
+            if not writable and self._in_place:
+                for disk in disks:
+                    if why := why_not_now(disk.path):
+                        tell(disk.path, [f"this would be refused now: {why}"])
             self.identity = disks[0].identity
             original = replace(self.identity, size=self.images[0].original_size)
             self._known = {self.identity, made.identity if made else original}

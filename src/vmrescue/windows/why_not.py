@@ -3,7 +3,7 @@
 So what is promised and what is done follow the same rule. The editors check by themselves too. The order, worst first:
 
 1. An image that is only read, that has a risk that is not accepted, or whose end is missing: nothing on any of the
-   disks is changed, because they belong to one machine.
+   disks is changed, because they belong to one machine. To a diagnosis also one that cannot be written now.
 2. A hibernated Windows (also fast startup) has the state of every mounted volume in its memory image, the EFI system
    partition included: nothing is changed on any volume. If the memory image may be on a volume that cannot be read,
    the boot manager's resume setting shows it.
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import ReadError, VmRescueError
 from vmrescue.image.containers.lying_over import risk_of_children
 from vmrescue.image.risks import refusal_for
+from vmrescue.image.writable import why_not_now
 from vmrescue.plan import HiveChange, Needs, PutFile, ReplayVolumeLog
 from vmrescue.registry import Hive
 from vmrescue.registry.check import Weight
@@ -50,6 +51,8 @@ class Obstacles:
         promise: whether every cell of a hive is checked before a change of it is called possible. An edit does this
             check anyway; before an edit it costs reading the whole hive, and a second for 12 MB.
         in_place: whether the image itself would be changed, or a copy of it, which has a container of its own.
+        now: whether it would be written by this process, as things are: not where it is open to be written already,
+            and not for a plan, which may be applied by somebody else.
     """
 
     def __init__(
@@ -59,8 +62,10 @@ class Obstacles:
         replayed: Iterable[Change] = (),
         promise: bool = False,
         in_place: bool = True,
+        now: bool = False,
     ) -> None:
         self._disks = disks
+        self._now = now
         self._in_place = in_place
         self.promise = promise
         self._damage: dict[FileRef, str | None] = {}
@@ -84,6 +89,8 @@ class Obstacles:
                 return f"{disk.path}: {why}"
             if why := disk.cut_short:
                 return f"{disk.path} is cut short ({why}): nothing is changed in it; copy or download it again"
+            if self._now and (why := why_not_now(disk.path)):
+                return why
         asleep = (why for disk in self._disks for volume in disk.volumes if (why := _asleep(volume)))
         return next(asleep, None) or next((why for disk in self._disks if (why := _to_be_woken(disk))), None)
 

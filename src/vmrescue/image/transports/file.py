@@ -7,6 +7,8 @@ import fcntl
 import os
 import stat
 import struct
+import sys
+from contextlib import closing
 from pathlib import Path
 from typing import NoReturn, Protocol
 
@@ -18,6 +20,8 @@ SECTOR = 512
 WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 BLKSSZGET = 0x1268  # linux/fs.h: the logical sector size of a block device, as an int
 BLKROGET = 0x125E  # linux/fs.h: whether a block device is read-only, as an int
+FS_IOC_GETFLAGS = 0x80086601  # linux/fs.h: a file's attributes, as an int
+ATTRIBUTES = ((0x10, "immutable", "i"), (0x20, "only appended to", "a"))  # FS_IMMUTABLE_FL and FS_APPEND_FL: chattr(1)
 
 
 class ImageStore(BlockDevice, Protocol):
@@ -77,7 +81,7 @@ class FileDevice:
         try:
             self._descriptor = open_untouched(self.path, flags)
             self.size, self.sector_size = self._measure()
-            protected = self._protected() if writable else ""
+            protected = self.protected() if writable else ""
         except OSError as error:
             self.close()
             protected = _by_mode(Path(self.path).stat()) if writable and error.errno == errno.EACCES else ""
@@ -94,12 +98,22 @@ class FileDevice:
         answer = fcntl.ioctl(self._descriptor, BLKSSZGET, struct.pack("i", 0))
         return size, int(struct.unpack("i", answer)[0])
 
-    def _protected(self) -> str:
+    def protected(self) -> str:
         """Why somebody wants it to stay as it is, and how to let it be written; empty if nobody does."""
         if self.is_block_device:
             answer = fcntl.ioctl(self._descriptor, BLKROGET, struct.pack("i", 0))
             return "the device is read-only (blockdev --setrw)" if any(answer) else ""
         return _by_mode(os.fstat(self._descriptor))
+
+    @property
+    def attribute(self) -> str:
+        """The attribute of the file that keeps it from being written, root's writes included; empty if none does."""
+        try:
+            answer = fcntl.ioctl(self._descriptor, FS_IOC_GETFLAGS, bytes(8))
+        except OSError:  # not every file system has attributes
+            return ""
+        flags = int.from_bytes(answer[:4], sys.byteorder)
+        return next((f"it is {name}: chattr -{letter}" for bit, name, letter in ATTRIBUTES if flags & bit), "")
 
     def fileno(self) -> int:
         """The open file's descriptor, for locks."""
@@ -198,6 +212,23 @@ class FileDevice:
 def must_be_writable(path: str | os.PathLike[str]) -> None:
     """Raises what opening an image's file or device for writing raises, before anything is done for it."""
     FileDevice(path, writable=True).close()
+
+
+def why_not_written(path: str) -> str | None:
+    """Why this process cannot write to an image's file or device, without opening it to write; None if no reason shows.
+
+    The sentence is that with which opening it would be refused, and names an attribute that is the cause. Raises
+    ReadError where it cannot be read either.
+    """
+    with closing(FileDevice(path)) as image:
+        if not image.is_block_device and os.statvfs(path).f_flag & os.ST_RDONLY:
+            return f"{path} may not be written: {os.strerror(errno.EROFS)}"
+        if kept := image.attribute:
+            return f"{path} may not be written: {os.strerror(errno.EPERM)} ({kept})"
+        if protected := image.protected():
+            return f"{path} is not written to: {protected}"
+    allowed = os.access(path, os.W_OK, effective_ids=True)
+    return None if allowed else f"{path} may not be written: {os.strerror(errno.EACCES)}"
 
 
 def sync_folder(folder: str | os.PathLike[str]) -> None:
