@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 GIB = 1 << 30
 PAGE = 4096
+SCATTERED = [at // PAGE for at in range(2 << 20, GIB, 3 << 20)]  # bad pages, each 3 MiB after the last
 
 
 def test_no_sample_has_a_stop_and_all_that_was_looked_at_is_told(gen2_healthy: Path) -> None:
@@ -110,6 +111,38 @@ def test_a_stop_for_want_of_memory_is_mended_by_what_withholds_it(
     stop = next(each for each in found.findings if each.check == "boot-path")
     others = {each.check for each in found.findings if {*each.about} & {*stop.about}}
     assert others - {"boot-path"} == cures
+
+
+@pytest.mark.parametrize(
+    ("withheld", "checks"),
+    [
+        ({(RECOVERY, "truncatememory"): [3 << 20], (RECOVERY, "badmemorylist"): SCATTERED}, "memory-limit,bad-memory"),
+        ({(RECOVERY, "truncatememory"): [3 << 20], ("{bootmgr}", "truncatememory"): [2 << 20]}, "memory-limit"),
+    ],
+    ids=["a limit and a list", "two limits"],
+)
+def test_what_withholds_memory_only_together_is_named_and_mended_together(
+    gen2_healthy: Path, tmp_path: Path, withheld: dict[tuple[str, str], list[int]], checks: str
+) -> None:
+    """Without one of the two the other still leaves too little for a file of 4 MiB."""
+    (tmp_path / "wim").write_bytes(bytes(4 << 20))
+    output_of("put", f"{gen2_healthy}:3", tmp_path / "wim", r"\Recovery\WindowsRE\Winre.wim", "--yes")
+    for (owner, name), numbers in withheld.items():
+        output_of("bcdedit", gen2_healthy, "/set", owner, name, *map(hex, numbers), "--yes")
+    output_of("bcdedit", gen2_healthy, "/set", "{bootmgr}", "default", RECOVERY, "--yes")
+    said = " ".join(output_of("diagnose", gen2_healthy, "--ram", "1G", status=1).split())
+    named = checks.replace(",", " and ") + (f", together: --only {checks}" if "," in checks else "")
+    assert "the start ends in the stage memory with 0xc0000017" in said
+    assert f"repair: the same as of {named}" in said
+    page = " ".join(output_of("diagnose", gen2_healthy, "--ram", "1G", "--format", "html", status=1).split())
+    assert f"<dd>the same as of {named}</dd>" in page
+    policy = vmrescue.Policy(ram=GIB)
+    for check in checks.split(",") if "," in checks else ():  # one of them alone
+        alone = vmrescue.repair(gen2_healthy, only=[check], policy=policy, dry_run=True).after
+        assert alone is not None
+        assert "boot-path" in {each.check for each in alone.findings}
+    output_of("repair", gen2_healthy, "--ram", "1G", "--only", checks, "--yes", status=0)
+    assert "boot-path" not in {each.check for each in vmrescue.diagnose(gen2_healthy, policy=policy).findings}
 
 
 def test_explain_tells_the_stages_that_give_a_code() -> None:

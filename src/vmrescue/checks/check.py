@@ -77,6 +77,7 @@ class Check:
         intents: Sequence[Intent] = (),
         tell: Sequence[str] = (),
         about: Sequence[str] = (),
+        parts: Sequence[str] = (),
     ) -> Finding:
         """A finding of this check: what is not said here is as it was declared."""
         return Finding(
@@ -91,6 +92,7 @@ class Check:
             intents=tuple(intents),
             tell=tuple(tell),
             about=tuple(about),
+            parts=tuple(parts),
         )
 
 

@@ -39,6 +39,7 @@ class Finding:
         tell: what the disk does not say and a person may: fields of the policy, or ``data_disks``.
         about: what it is about, as names of things on the disk: a finding without changes is mended together with one
             that is about the same and has some.
+        parts: the same, of a finding that is mended only once each of these things is.
         refused: why its changes cannot be made, or what is advised would be refused, on these disks; None where it can.
     """
 
@@ -53,6 +54,7 @@ class Finding:
     intents: tuple[Intent, ...] = ()
     tell: tuple[str, ...] = ()
     about: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
     refused: str | None = None
 
     def __post_init__(self) -> None:

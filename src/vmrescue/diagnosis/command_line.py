@@ -157,21 +157,31 @@ def commands(diagnosis: Diagnosed, finding: Finding) -> tuple[Command, ...]:
     return tuple((*_spelled(diagnosis, intent), *_parents(diagnosis)) for intent in finding.intents)
 
 
-def mending(diagnosis: Diagnosed, finding: Finding) -> Finding | None:
-    """The finding whose repair mends this one: itself, or another that is about the same; None where none does."""
+def mending(diagnosis: Diagnosed, finding: Finding) -> list[Finding]:
+    """The findings whose repair mends this one: itself, another that is about the same, or several together."""
+    if finding.changes:
+        return [] if finding.refused else [finding]
+    if finding.parts:
+        found = [_about(diagnosis, {part}) for part in finding.parts]
+        return list({each.check: each for each in found if each}.values()) if all(found) else []
+    found = [_about(diagnosis, {*finding.about})]
+    return [each for each in found if each]
+
+
+def _about(diagnosis: Diagnosed, things: set[str]) -> Finding | None:
+    """A finding that is about one of these things, and is mended."""
     alike = (each for each in diagnosis.findings if each.changes and not each.refused)
-    found = finding if finding.changes else next((each for each in alike if {*each.about} & {*finding.about}), None)
-    return found if found and not found.refused else None
+    return next((each for each in alike if {*each.about} & things), None)
 
 
 def next_commands(diagnosis: Diagnosed, finding: Finding) -> tuple[Command, ...]:
     """What helps with a finding that is left: what it advises, or else the repair; nothing where that is refused.
 
-    Of one that is mended with another it is the repair of that.
+    Of one that is mended with others it is the repair of those.
     """
-    other = mending(diagnosis, finding)
-    if other is not None and other is not finding:
-        return (repair_command(diagnosis, other.check),)
+    others = mending(diagnosis, finding)
+    if others and finding not in others:
+        return (repair_command(diagnosis, ",".join(each.check for each in others)),)
     repair = repair_of(diagnosis, finding)
     return commands(diagnosis, finding) or ((repair,) if repair else ())
 

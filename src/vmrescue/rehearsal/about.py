@@ -122,6 +122,11 @@ class ActiveFlag:
 
 @dataclass(frozen=True)
 class Withheld:
-    """Memory that is missing: the elements of the boot store, as object and id, any of which keeps it back alone."""
+    """Memory that is missing, and the elements of the boot store that keep it back, as object and id.
+
+    Attributes:
+        elements: without any one of them there is room; or, `together`, without all of them.
+    """
 
     elements: tuple[tuple[UUID, int], ...]
+    together: bool = False

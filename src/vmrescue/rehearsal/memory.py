@@ -20,13 +20,13 @@ from vmrescue.units import size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from uuid import UUID
 
     from vmrescue.bcd import BcdObject, Element
     from vmrescue.rehearsal.way import Way
 
 BAD_MEMORY, BAD_ACCESS, TRUNCATE, REMOVE = 0x1700000A, 0x1600000B, 0x15000007, 0x25000031
 PAGE = 4096
+MOST_TRIED = 8  # limits, and lists, one below the other: an image may have any number
 HOLE = 3 << 30, 4 << 30  # below 4 GiB a machine keeps addresses for devices; of what is above 3 GiB nothing is taken
 
 
@@ -88,7 +88,7 @@ def _fits(way: Way, use: Use) -> Iterator[Fact]:
     if longest >= use.size:
         yield Fact(what, said)
     elif use.first:
-        yield stop(what, said, endings.NO_MEMORY, Withheld(tuple(_enough_without(way, use, limit, bad))))
+        yield stop(what, said, endings.NO_MEMORY, _withheld(way, use, limit, bad))
     else:
         name = objects.identifier_of(use.entry.guid)
         told = f"{said}: after two starts that fail, {name} would end with {endings.NO_MEMORY.code}"
@@ -97,19 +97,32 @@ def _fits(way: Way, use: Use) -> Iterator[Fact]:
         yield unknown("removememory", "whether it binds the boot manager too is not known")
 
 
-def _enough_without(way: Way, use: Use, limit: int | None, bad: Sequence[int]) -> Iterator[tuple[UUID, int]]:
-    """The element, as its object and id, without which alone there is room: the limit, or the bad memory list."""
+def _withheld(way: Way, use: Use, limit: int | None, bad: Sequence[int]) -> Withheld:
+    """The elements without which there is room: any that is enough alone, or else the fewest that are together.
+
+    Below a limit that goes another may come into force, of an object that is inherited or of the boot manager; and so
+    it is with the bad memory lists.
+    """
     family = [use.entry, *use.entry.ancestors()]
     limits = _elements([*family, way.manager, *way.manager.ancestors()], TRUNCATE)
     while limits and limits[0].sound_value != limit:
         del limits[0]  # of no effect
-    if limits:
-        below = next((value for each in limits[1:] if isinstance(value := each.sound_value, int)), None)
-        if longest_run(way.ram, below, bad) >= use.size:
-            yield limits[0].object.guid, TRUNCATE
-    lists = _elements(family, BAD_MEMORY)
-    if bad and longest_run(way.ram, limit, _pages(lists[1] if lists[1:] else None)) >= use.size:
-        yield lists[0].object.guid, BAD_MEMORY
+    limits = [each for each in limits if isinstance(each.sound_value, int)]
+    lists = _elements(family, BAD_MEMORY) if bad else []
+    if max(len(limits), len(lists)) > MOST_TRIED:
+        return Withheld(())
+    ways: list[list[Element]] = []
+    for gone in range(len(limits) + 1):
+        rest = limits[gone].sound_value if gone < len(limits) else None
+        below = rest if isinstance(rest, int) else None
+        for cleared in range(len(lists) + 1):
+            left = bad if not cleared else _pages(lists[cleared] if cleared < len(lists) else None)
+            if longest_run(way.ram, below, left) >= use.size:
+                ways.append([*limits[:gone], *lists[:cleared]])
+    fewest = min(map(len, ways), default=0)
+    found = [each for each in ways if len(each) == fewest]
+    elements = found[0] if fewest > 1 else [one for each in found for one in each]
+    return Withheld(tuple((each.object.guid, each.id) for each in elements), fewest > 1)
 
 
 def _elements(owners: Iterable[BcdObject], number: int) -> list[Element]:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from vmrescue.checks.finding import SEVERITIES
 from vmrescue.checks.rules import chosen
 from vmrescue.diagnosis import examine, open_disks
-from vmrescue.diagnosis.command_line import commands, remedy, to_tell
+from vmrescue.diagnosis.command_line import commands, mending, remedy, to_tell
 from vmrescue.printable import printable
 from vmrescue.progress import work
 from vmrescue.report.free_map import FreeMap, free_maps
 from vmrescue.report.layout import windows_facts
 from vmrescue.report.templating import template
-from vmrescue.report.text import headline, not_checked_lines, nothing_found
+from vmrescue.report.text import headline, not_checked_lines, nothing_found, same_as
 from vmrescue.units import size_text
 from vmrescue.windows.installation import NOTHING_SAID
 
@@ -93,6 +93,7 @@ def _check(diagnosis: Diagnosis, findings: list[Finding]) -> dict[str, Any]:
     mended = [finding for finding in findings if finding.changes and not finding.refused]
     run = (shlex.join(words) for finding in findings for words in commands(diagnosis, finding))
     refused = list(dict.fromkeys(finding.refused for finding in findings if finding.refused))
+    others = [found for each in findings if (found := mending(diagnosis, each)) and each not in found]
     return {
         "check": check,
         "severity": findings[0].severity,
@@ -100,6 +101,7 @@ def _check(diagnosis: Diagnosis, findings: list[Finding]) -> dict[str, Any]:
         "findings": [_finding(finding) for finding in findings],
         "command": remedy(diagnosis, check) if mended else None,
         "refused": refused,
+        "mended_with": list(dict.fromkeys(map(same_as, others))),
         "on_request": all(finding.applicability == "on_request" for finding in mended),
         "commands": list(dict.fromkeys(run)),
         "tell": list(dict.fromkeys(each for finding in findings for each in to_tell(finding))),

@@ -85,8 +85,8 @@ def _finding_lines(diagnosis: Diagnosis, finding: Finding, said: set[tuple[str, 
 
     from vmrescue.checks.rules import CHECKS  # here, because who prints a receipt needs no rules
 
-    other = mending(diagnosis, finding)
-    own = other in (None, finding)
+    others = mending(diagnosis, finding)
+    own = others in ([], [finding])
     yield finding_line(finding)
     yield from common(finding.meaning if own or not finding.intents else CHECKS[finding.check].meaning)
     yield from common(f"Procedure: {finding.step}.")
@@ -106,10 +106,16 @@ def _finding_lines(diagnosis: Diagnosis, finding: Finding, said: set[tuple[str, 
         yield from common(f"tell with {option}: {what}")
     if finding.refused:
         yield from _wrapped(f"refused: {finding.refused}")
-    elif other is not None and other is not finding:
-        yield from _wrapped(f"repair: the same as of {other.check}")
+    elif not own:
+        yield from _wrapped(f"repair: {same_as(others)}")
     elif not finding.changes and not run:
         yield from _wrapped("repair: none that vmrescue can make")
+
+
+def same_as(others: list[Finding]) -> str:
+    """Whose repair mends a finding that has none of its own; of several, one alone would not do."""
+    checks = [each.check for each in others]
+    return f"the same as of {' and '.join(checks)}" + (f", together: {only(','.join(checks))}" if checks[1:] else "")
 
 
 def _told_lines(told: Told) -> Iterator[str]:

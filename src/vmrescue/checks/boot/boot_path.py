@@ -43,11 +43,13 @@ def boot_path(subject: Subject) -> Iterator[Finding]:
         ends = (each.about for each in subject.rehearsal.stage(stop.stage).facts if each.reason == stop.reason)
         what = next(ends, None)
         said, intents = restoring(what)
-        withheld = what.elements if isinstance(what, Withheld) else ()
+        withheld = what if isinstance(what, Withheld) else Withheld(())
+        elements = tuple(element_of(*each) for each in withheld.elements)
         yield boot_path.finding(
             str(stop),
             facts=(fact,),
             meaning=f"{boot_path.meaning} {said}" if said else None,
             intents=intents,
-            about=(stop.reason, *(element_of(*each) for each in withheld)),
+            about=(stop.reason, *(() if withheld.together else elements)),
+            parts=elements if withheld.together else (),
         )
