@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,7 @@ from ntfs.volumes import opened, tree_of
 from support.crash import failing
 from support.ntfs_judges import structure_judges
 from vmrescue.disk import EditSession
-from vmrescue.errors import VmRescueError
+from vmrescue.errors import RepairFailedError, VmRescueError
 from vmrescue.transaction import defragmenting
 from vmrescue.transaction.defragmenting import Defragmentation
 
@@ -52,4 +53,31 @@ def test_a_call_that_fails_leaves_every_file_whole(
     unsettled = [each for each in said if "is rolled back once vmrescue opens it to write" in each]
     assert not any("the volume is sound" in each for each in unsettled)
     assert bool(unsettled) == lasting
+    structure_judges(path)
+
+
+def test_content_that_the_disk_keeps_wrong_is_seen_and_nothing_is_moved(
+    quick_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = quick_folder / "volume.img"
+    prepare(path)
+    with opened(path) as volume:
+        tree, extents = tree_of(volume), volume.file_extents("two")
+    write, wrong = os.pwrite, []
+
+    def write_wrongly(handle: int, data: bytes | memoryview, offset: int) -> int:
+        if bytes(data).count(b"2") == len(data) >= 4096:  # content of the file "two", on its way to its new place
+            wrong.append(offset)
+            data = bytes([*data[:-1], ord("3")])
+        return write(handle, data, offset)
+
+    monkeypatch.setattr(os, "pwrite", write_wrongly)
+    said = pytest.raises(RepairFailedError, match="of the disk are not what was written")
+    with Defragmentation(path) as defragmentation, said:
+        defragmentation.run(["two"])
+    assert wrong
+    with opened(path) as volume:
+        assert volume.check() == []
+        assert tree_of(volume) == tree
+        assert volume.file_extents("two") == extents
     structure_judges(path)

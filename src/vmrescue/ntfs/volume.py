@@ -133,6 +133,12 @@ class NtfsVolume:
         """The files and directories in a directory, in NTFS's order; in the root, the system's own files too."""
         return listed(open_directory(self._store, file_path.split(path)).names())
 
+    def folders(self) -> Iterator[str]:
+        """The long names of the root's directories, in NTFS's order. Quicker than `list`, which tells all of files."""
+        for named in open_directory(self._store, []).names():
+            if named.name.is_directory and named.name.space != Space.DOS and named.name.name != ".":
+                yield named.name.name
+
     def read_file(self, path: str) -> bytes:
         """A file's content. Raises UnsupportedError if it is compressed, encrypted or kept elsewhere."""
         return read_content(find_file(self._store, path), path)

@@ -135,7 +135,7 @@ def commit(
 
 
 def _confirm(image: EditedImage) -> None:
-    compare_committed(image.place, image.session.disk, image.recorder.written)
+    compare_committed(image.place, image.session.disk, image.recorder.written, image.recorder.copied)
     LOG.info("%s: what was written was read by other readers than ours, and is what was meant", image.name)
 
 

@@ -15,6 +15,7 @@ from vmrescue.interrupts import checkpoint
 from vmrescue.progress import work
 from vmrescue.readers.guard import reading
 from vmrescue.readers.vhd import open_vhd
+from vmrescue.transaction.recorder import Copied
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -28,29 +29,33 @@ if TYPE_CHECKING:
 CHUNK = 1 << 20  # bytes compared at a time
 
 
-def compare_committed(image: Reference, expected: VirtualDisk, ranges: Iterable[tuple[int, int]]) -> None:
+def compare_committed(
+    image: Reference, expected: VirtualDisk, ranges: Iterable[Range], copied: Iterable[Copied] = ()
+) -> None:
     """Compares the disk that libvhdi (for a raw image: the file itself) shows with what was meant to be there.
 
     Args:
         image: where it is; what is behind a URL is asked for anew.
         expected: the repaired disk, as the overlay shows it.
         ranges: (offset, length) of the disk's bytes that were written.
+        copied: what was copied within the disk: it is compared with its source, which still has its bytes.
 
     Raises:
         RepairFailedError: they differ.
         FormatError: the image cannot be opened any more.
     """
     opened = _OPENERS[expected.facts.second_opinion]
-    ranges = list(ranges)
+    copied = [*(Copied(offset, offset, length) for offset, length in ranges), *copied]
+    ranges = [(target, length) for _, target, length in copied]
     images, ahead = [image, *map(Reference.of, expected.parents)], _in_file(ranges, expected)
     prefetch(expected, ranges)  # what is written to a blob is not kept
     with reading(f"committed image {image}", None), opened(images, ahead) as read:
-        for offset, length in ranges:
-            for start in range(offset, offset + length, CHUNK):
+        for source, target, length in copied:
+            for done in range(0, length, CHUNK):
                 checkpoint()
-                size = min(CHUNK, offset + length - start)
-                if read(start, size) != expected.read_at(start, size):
-                    what = f"the {size} bytes at {start} of the disk"
+                size = min(CHUNK, length - done)
+                if read(target + done, size) != expected.read_at(source + done, size):
+                    what = f"the {size} bytes at {target + done} of the disk"
                     raise RepairFailedError(f"{image}: {what} are not what was written")
 
 

@@ -1,6 +1,6 @@
 """Defragmenting a volume of an image: thousands of moves, each sound by itself.
 
-    copy to free clusters ──sync──> hashes compared, dissect.ntfs sees the moves ──journal──> switched ──> journal gone
+    copy to free clusters ──sync──> dissect.ntfs sees the moves ──journal──> switched ──> compared ──> journal gone
 
 A batch of moves is one small transaction. The content goes first, to clusters that no file has, and past the journal
 (in a dynamic or differencing VHD, where it may need new blocks, through the journal with the rest); the metadata that
@@ -26,7 +26,8 @@ from vmrescue.notes import damage_in
 from vmrescue.ntfs import NtfsVolume
 from vmrescue.ntfs.defrag.consolidation import is_consolidated
 from vmrescue.ntfs.defrag.defragmentation import Defragmenter
-from vmrescue.ntfs.defrag.fragmentation import Fragmentation, Fragmented, described, measure, read_fragmentation, title
+from vmrescue.ntfs.defrag.fragmentation import Fragmentation, Fragmented, described, measure, read_fragmentation
+from vmrescue.ntfs.defrag.free_extents import FreeExtents
 from vmrescue.ntfs.defrag.layout import TABLE, Key, read_layout
 from vmrescue.ntfs.defrag.moving import Mover, part_of
 from vmrescue.ntfs.defrag.placement import Placement
@@ -34,6 +35,7 @@ from vmrescue.ntfs.directory import find_file
 from vmrescue.transaction.commit import EditedImage, commit, why_unsettled
 from vmrescue.transaction.committed import must_be_confirmable
 from vmrescue.transaction.moved import Moved, must_see_moves
+from vmrescue.transaction.recorder import Copied
 from vmrescue.units import counted, size_text
 from vmrescue.volumes.disk import Disk
 from vmrescue.windows.defragmentation import SNAPSHOT_NOTE, has_shadow_copies, ntfs_volume
@@ -127,7 +129,7 @@ class Defragmentation:
         self.moves = self.bytes_moved = self.commits = 0
         self._report: Callable[[], None] = lambda: None
         self._waiting: list[Moved] = []
-        self._freed: list[Piece] = []  # since the last commit: a crash would give them back to their files
+        self._freed = FreeExtents()  # since the last commit: a crash would give them back to their files
 
     def __enter__(self) -> Defragmentation:
         return self
@@ -193,15 +195,34 @@ class Defragmentation:
         self.store.clusters.reserved = (first, count)
 
     def move(self, key: Key, start: Nth, count: int, target: Lcn) -> list[Flip]:
-        if any(first < target + count and target < first + length for first, length in self._freed):
+        if self._freed.has_any_of(target, count):
             raise RepairFailedError(f"clusters from {target} on were freed by a move that is not on the disk yet")
         if not (self.moves or self._waiting):
             self._begin()
-        digest = self.mover.copy(self.mover.part(key, start, count), target)
+        sources = self.mover.part(key, start, count)
+        self.mover.copy(sources, target)
+        self._record(key, sources, target)
         flips = self.mover.switch(key, start, count, target)
-        self._freed += [(first, length) for first, length, used in flips if not used]
-        self._waiting.append(Moved(key, start, count, target, digest))
+        for first, length, used in flips:
+            if not used:
+                self._freed.give(first, length)
+        self._waiting.append(Moved(key, start, count, target))
         return flips
+
+    def _record(self, key: Key, sources: list[Piece], target: Lcn) -> None:
+        """Says what the commit has to compare. The switch itself may change records in $MFT, so it is not its source.
+
+        What has come from other clusters still lies there too: those are written to only after the commit.
+        """
+        size, recorder = self.store.boot.cluster_size, self._image.recorder
+        to = self.volume.position + target * size
+        for first, count in sources:
+            length = count * size
+            if key == TABLE:
+                recorder.written.append((to, length))
+            else:
+                recorder.copied.append(Copied(self.volume.position + first * size, to, length))
+            to += length
 
     def commit(self) -> None:
         """Makes the moves since the last commit last.
@@ -212,15 +233,11 @@ class Defragmentation:
         if not self._waiting:
             return
         self.session.flush()
-        for moved in self._waiting:
-            changed = moved.key == TABLE  # the switch itself may have changed records in it
-            if not changed and self.mover.content_hash((moved.target, moved.count)) != moved.digest:
-                raise RepairFailedError(f"{title(self.store, moved.key)}: what was written is not what was read")
         must_see_moves(self.volume, _latest(self._waiting))
         self._commit()
         self.moves += len(self._waiting)
         self.bytes_moved += sum(moved.count for moved in self._waiting) * self.store.boot.cluster_size
-        self._waiting, self._freed = [], []
+        self._waiting, self._freed = [], FreeExtents()
         self._report()
 
     def _begin(self) -> None:
@@ -235,12 +252,10 @@ class Defragmentation:
             for image, journal in commit({self._image: signs_of(self.volume.disk, None)}, taken_back=TAKEN_BACK):
                 self.commits += 1
                 image.session.discard(journal)
-            self._image.recorder.written.clear()
+            self._image.recorder.forget()
 
     def _write(self, offset: int, data: bytes) -> None:
-        at = self.volume.position + offset
-        self.session.write_unowned(at, data)
-        self._image.recorder.written.append((at, len(data)))
+        self.session.write_unowned(self.volume.position + offset, data)
 
 
 def keys_of(store: FileStore, files: Iterable[str]) -> set[Key] | None:

@@ -23,7 +23,6 @@ class Moved:
     start: Nth
     count: int
     target: Lcn
-    digest: bytes
 
 
 def must_see_moves(volume: Volume, moves: Iterable[Moved]) -> None:

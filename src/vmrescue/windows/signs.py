@@ -6,6 +6,7 @@ would mix old bytes with new ones.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import VmRescueError
@@ -67,7 +68,7 @@ def _hives(volume: Volume) -> Iterator[str]:
         from vmrescue.ntfs import NtfsVolume  # here, because a hive's file has no such volume
 
         files = NtfsVolume(volume.device)
-        for root in [entry.name for entry in files.list() if entry.is_directory][:MOST_FOLDERS]:
+        for root in islice(files.folders(), MOST_FOLDERS):
             if files.exists(f"{root}\\{CONFIG}\\SYSTEM"):
                 yield from (f"{root}\\{CONFIG}\\{hive}{suffix}" for hive in HIVES for suffix in ("", *LOG_SUFFIXES))
 

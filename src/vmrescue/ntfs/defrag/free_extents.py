@@ -41,6 +41,11 @@ class FreeExtents:
         first, length = self._places[index]
         return max(0, first + length - cluster)
 
+    def has_any_of(self, first: int, count: int) -> bool:
+        """Whether one of these clusters is free."""
+        index = bisect_left(self._places, (first + count, 0)) - 1
+        return index >= 0 and sum(self._places[index]) > first
+
     def next_after(self, cluster: int) -> int | None:
         """The start of the first extent that begins after `cluster`; None if there is none."""
         index = bisect_right(self._places, (cluster, 1 << 62))

@@ -14,7 +14,6 @@ A file's times and sizes do not change.
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError, RefusedError
@@ -29,7 +28,7 @@ from vmrescue.ntfs.structures.run_list import HOLE, Run, RunList
 from vmrescue.ntfs.structures.system_files import LOG_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from vmrescue.device import BlockDevice
     from vmrescue.ntfs.bitmap import Flip, Piece
@@ -68,28 +67,15 @@ class Mover:
         file = self.store.file(key.record)
         return joined(file.runs(_extents(file, key)))
 
-    def copy(self, sources: list[Piece], target: Lcn) -> bytes:
-        """Copies clusters to those from `target` on, which no file has. Returns the content's SHA-256."""
-        size, digest = self.store.boot.cluster_size, hashlib.sha256()
-        to = target * size
-        for data in self._read(sources):
-            self._write(to, data)
-            digest.update(data)
-            to += len(data)
-        return digest.digest()
-
-    def content_hash(self, piece: Piece) -> bytes:
-        """The SHA-256 of the present content of clusters."""
-        digest = hashlib.sha256()
-        for data in self._read([piece]):
-            digest.update(data)
-        return digest.digest()
-
-    def _read(self, pieces: list[Piece]) -> Iterator[bytes]:
+    def copy(self, sources: list[Piece], target: Lcn) -> None:
+        """Copies clusters to those from `target` on, which no file has."""
         size = self.store.boot.cluster_size
-        for first, length in pieces:
+        to = target * size
+        for first, length in sources:
             for start in range(first * size, (first + length) * size, CHUNK):
-                yield self.store.pending.read_at(start, min(CHUNK, (first + length) * size - start))
+                data = self.store.pending.read_at(start, min(CHUNK, (first + length) * size - start))
+                self._write(to, data)
+                to += len(data)
 
     def part(self, key: Key, start: Nth, count: int) -> list[Piece]:
         """The pieces of `count` stored clusters of an attribute, from the `start`th on."""
