@@ -12,7 +12,7 @@ import pytest
 import vmrescue
 from support.command import output_of
 from vmrescue import Policy
-from vmrescue.checks.intents import CleanUp, Copy, Defragment, Expand, PutIn, TakeOut
+from vmrescue.checks.intents import CleanUp, Copy, Defragment, Expand, PutIn, SetElement, TakeOut
 from vmrescue.cli.options import make_policy, policy_options
 from vmrescue.diagnosis.command_line import COMMANDS, POLICY, commands, repair_command, size_option, to_tell
 from vmrescue.diagnosis.command_line import policy_options as spelled
@@ -92,7 +92,7 @@ def test_numbers_that_mean_nothing_are_wrong_usage(wrong: list[str], gen1_broken
 def test_each_intent_has_a_command_that_takes_its_words(gen2_broken: Path) -> None:
     diagnosis = vmrescue.diagnose(gen2_broken, only=["free-space"])
     [finding] = diagnosis.findings
-    assert set(COMMANDS) == {CleanUp, Expand, Defragment, Copy, TakeOut, PutIn}
+    assert set(COMMANDS) == {CleanUp, Expand, Defragment, Copy, TakeOut, PutIn, SetElement}
     intents = (
         CleanUp(0),
         Expand(0, 32 * GIB, move_recovery=True),
@@ -103,6 +103,7 @@ def test_each_intent_has_a_command_that_takes_its_words(gen2_broken: Path) -> No
         PutIn(0, 3, "C:", r"a\b", "b"),
         PutIn(0, 3, None, "a"),
         PutIn(0, 3, None, "a", own=True),
+        SetElement(0, "{bootmgr}", "default", "{current}"),
     )
     image = str(gen2_broken)
     assert commands(diagnosis, replace(finding, intents=intents)) == (
@@ -115,6 +116,7 @@ def test_each_intent_has_a_command_that_takes_its_words(gen2_broken: Path) -> No
         ("vmrescue", "put", image, "b", r"C:\a\b"),
         ("vmrescue", "put", f"{image}:3", "FILE", r"\a"),
         ("vmrescue", "put", f"{image}:3", "BACKUP", r"\a"),
+        ("vmrescue", "bcdedit", image, "/set", "{bootmgr}", "default", "{current}"),
     )
     assert commands(diagnosis, replace(finding, intents=intents, refused="asleep")) == ()
     other = replace(diagnosis, data_disks=("data.vhd",), parents="/parents")

@@ -85,4 +85,18 @@ class PutIn:
     own: bool = False
 
 
-Intent = CleanUp | Expand | Defragment | Copy | TakeOut | PutIn
+@dataclass(frozen=True)
+class SetElement:
+    """Set an element of an object in the store that boots.
+
+    Args:
+        owner, element, value: as bcdedit spells them (``{bootmgr}``, ``default``, ``{…}``).
+    """
+
+    disk: int
+    owner: str
+    element: str
+    value: str
+
+
+Intent = CleanUp | Expand | Defragment | Copy | TakeOut | PutIn | SetElement

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
-from vmrescue.checks.intents import CleanUp, Copy, Defragment, Expand, PutIn, TakeOut
+from vmrescue.checks.intents import CleanUp, Copy, Defragment, Expand, PutIn, SetElement, TakeOut
 
 if TYPE_CHECKING:
     from vmrescue.checks import Finding, Policy
@@ -72,6 +72,7 @@ COMMANDS = {
     Copy: "vmrescue repair",
     TakeOut: "vmrescue get",
     PutIn: "vmrescue put",
+    SetElement: "vmrescue bcdedit",
 }
 WANTED = {  # what stands for a file that the person has to get
     "FILE": "the same file from a Windows of the same build",
@@ -227,6 +228,8 @@ def _spelled(diagnosis: Diagnosed, intent: Intent) -> Command:
             return (*words, "--copy-to", f"{image[:-4]}-copy.vhd")
         case CleanUp():
             return words
+        case SetElement(owner=owner, element=element, value=value):
+            return (*words, "/set", owner, element, value)
         case TakeOut(path=path, target=target):
             return (*words[:-1], _volume(image, intent), _path(intent.drive, path), target)
         case PutIn(path=path, source=source, own=own):

@@ -11,9 +11,10 @@ from vmrescue.checks.boot.boot_elements import os_device_of
 from vmrescue.checks.boot.restoring import restoring_hive
 from vmrescue.checks.check import check
 from vmrescue.checks.facts import PartFact
-from vmrescue.checks.intents import PutIn, TakeOut
+from vmrescue.checks.intents import PutIn, SetElement, TakeOut
 from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
+from vmrescue.upcase import upper
 from vmrescue.windows.boot_store import why_no_store
 from vmrescue.windows.faults import fault_of
 from vmrescue.windows.operating_system import HIVES
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from vmrescue.checks.intents import Intent
     from vmrescue.checks.subject import Subject
     from vmrescue.windows import Installation, OperatingSystem
+    from vmrescue.windows.loaders import Loader
 
 SECRETS = ("SAM", "SECURITY", "DEFAULT")
 THE_STORE = "the boot store"  # what a finding is about
@@ -39,12 +41,13 @@ THE_STORE = "the boot store"  # what a finding is about
     fires="there is no boot store where the firmware looks, or it is no store; no Windows is found, or none where the "
     "default loader says; SYSTEM, SOFTWARE, SAM, SECURITY or DEFAULT is missing, empty, or no hive; a data disk has no "
     "partition table",
-    repair="none: what is lost is restored from a backup, or made anew (bcdboot)",
+    repair="none: what is lost is restored from a backup, or made anew (bcdboot); for a default loader that leads to "
+    "no Windows, the command by which it leads to the one that is there",
     source='Microsoft, "Troubleshoot Windows boot configuration issues": 0xC000000F, 0xC000014C, 0xC0000218',
     step=RunbookStep.REPAIR_VM,
     needs=(Part.VOLUMES,),
     applicability="advice",
-    advises=(TakeOut, PutIn),
+    advises=(TakeOut, PutIn, SetElement),
 )
 def missing_part(subject: Subject) -> Iterator[Finding]:
     found = subject.installation
@@ -103,23 +106,43 @@ def _default_loader(found: Installation) -> Iterator[Finding]:
     default = found.default_loader
     if default is None or found.os is None or found.os.loader is default or found.choice.windows is not None:
         return
-    looked = f"{found.os} was looked at"
+    looked, about = f"{found.os} was looked at", [os_device_of(default.entry.guid)]
+    said, intents = _led_back(found, default)
     if default.fault:
-        yield _finding(str(default), f"{default.fault}; {looked}", _LEADS_NOWHERE)
+        why = f"{default.fault}; {looked}"
+        yield _finding(str(default), why, f"{_LEADS_NOWHERE}{said}", about=about, intents=intents)
     elif default.ramdisk:
-        yield _finding(str(default), f"it starts a disk in memory, {default.ramdisk}; {looked}", _IN_MEMORY, "warning")
+        why = f"it starts a disk in memory, {default.ramdisk}; {looked}"
+        yield _finding(str(default), why, f"{_IN_MEMORY}{said}", "warning", intents=intents)
     elif default.volume:
-        place = f"\\{default.root} on {default.volume}, where no Windows is"
-        yield _finding(str(default), f"it names {place}; {looked}", _LEADS_NOWHERE)
+        why = f"it names \\{default.root} on {default.volume}, where no Windows is; {looked}"
+        yield _finding(str(default), why, f"{_LEADS_NOWHERE}{said}", intents=intents)
     else:
-        yield _finding(
-            str(default),
-            f"its osdevice is on none of the disks given; {looked}",
-            _LEADS_NOWHERE,
-            "warning",
-            ["data_disks"],
-            about=[os_device_of(default.entry.guid)],
-        )
+        why = f"its osdevice is on none of the disks given; {looked}"
+        yield _finding(str(default), why, _LEADS_NOWHERE, "warning", ["data_disks"], about)
+
+
+def _led_back(found: Installation, default: Loader) -> tuple[str, tuple[Intent, ...]]:
+    """How the boot manager comes to start the Windows that was looked at, where the store can be told in a word or two.
+
+    That is by another loader, which leads there; or by this one, where it has the volume of the only Windows there is.
+    """
+    windows = found.os
+    if windows is None or found.choice.store is not None:
+        return "", ()
+    loader = windows.loader
+    if loader is not None and loader.store is default.store:
+        return _BY_ANOTHER, (SetElement(0, "{bootmgr}", "default", loader.entry.identifier),)
+    if default.volume is not windows.volume or len(found.systems) > 1:
+        return "", ()
+    owner, path = default.entry.identifier, default.entry.element("path")
+    words = [SetElement(0, owner, "systemroot", f"\\{windows.root}")]
+    if default.root and path and isinstance(path.sound_value, str):
+        root, _, rest = path.sound_value.strip("\\").partition("\\")
+        program = f"{windows.root}\\{rest}"
+        if upper(root) == upper(default.root) and windows.volume.files.size_of(program) is not None:
+            words.append(SetElement(0, owner, "path", f"\\{program}"))
+    return _BY_THIS, tuple(words)
 
 
 def _fault(windows: OperatingSystem, name: str) -> str | None:
@@ -160,4 +183,6 @@ _IN_MEMORY = (
     "Each start leads there (Windows RE, Setup), and not to Windows on the disk, as long as default of {bootmgr} names "
     "this entry."
 )
+_BY_ANOTHER = " Another entry of the store names the Windows that was looked at: default can name that one."
+_BY_THIS = " It is the only Windows there, on the volume that the entry names: its systemroot and path can name it."
 _NOT_USED = "It is not what boots, as far as the disk tells."
