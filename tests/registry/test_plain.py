@@ -14,7 +14,7 @@ from vmrescue.registry import Hive, check
 from vmrescue.registry.plain import PlainCells
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
     from vmrescue.registry.check import Problem
 
@@ -32,7 +32,8 @@ def verdict(data: bytes) -> list[Problem] | str:
 def in_full(data: bytes) -> list[Problem] | str:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(check, "_KNOWN", {})
-        patch.setattr(PlainCells, "take", lambda *_: None)
+        patch.setattr(PlainCells, "subkeys", lambda *_: None)
+        patch.setattr(PlainCells, "odd", lambda _, keys, __: iter(keys))
         return verdict(data)
 
 
@@ -64,15 +65,15 @@ def test_damaged_hives_get_the_same_verdict_both_ways() -> None:
 def test_nearly_all_keys_of_a_real_hive_are_plain(real: Callable[[], bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     data = real()
     expected = in_full(data)
-    taken: list[int] = []
-    take = PlainCells.take
+    odd: list[int] = []
+    find_odd = PlainCells.odd
 
-    def counted(plain: PlainCells, key: int) -> list[int] | None:
-        found = take(plain, key)
-        taken.extend(() if found is None else [key])
-        return found
+    def noted(plain: PlainCells, keys: Iterable[int], with_subkeys: list[int]) -> Iterator[int]:
+        for key in find_odd(plain, keys, with_subkeys):
+            odd.append(key)
+            yield key
 
-    monkeypatch.setattr(PlainCells, "take", counted)
+    monkeypatch.setattr(PlainCells, "odd", noted)
     monkeypatch.setattr(check, "_KNOWN", {})
     assert verdict(data) == expected
-    assert len(taken) > 0.95 * sum(1 for _ in Hive(data).walk())
+    assert len(odd) < 0.05 * sum(1 for _ in Hive(data).walk())

@@ -11,7 +11,6 @@ import hashlib
 from collections import Counter
 from contextlib import contextmanager
 from enum import IntEnum
-from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmrescue.errors import FormatError
@@ -20,8 +19,8 @@ from vmrescue.registry import key_node, key_value, names, security, subkey_list
 from vmrescue.registry.cells import BINS, NIL, Cells
 from vmrescue.registry.file_bytes import FileBytes
 from vmrescue.registry.key import LINK_VALUE
-from vmrescue.registry.plain import OWNED, USED, Marks, PlainCells, numbers
-from vmrescue.registry.space import BIN_HEADER, LEAST, bin_size
+from vmrescue.registry.plain import FREE, OWNED, USED, Marks, PlainCells, sizes_of
+from vmrescue.registry.space import BIN_HEADER, bin_size
 from vmrescue.registry.subkey_edit import Leaf
 from vmrescue.upcase import upper
 
@@ -90,9 +89,10 @@ class _Checker:
         self.problems: list[Problem] = []
         self._whole = whole
         self._raw = memoryview(whole)[BINS:]
-        self._sizes = numbers(self._raw)
+        self._sizes = sizes_of(self._raw)
         self._marks = Marks(cells.bins_size)
         self._descriptors: Counter[int] = Counter()  # key security cell -> number of keys that refer to it
+        self._plain = None if layered else PlainCells(whole, self._marks, minor, self._descriptors)
 
     def bins(self) -> None:
         """Checks that bins follow each other without gaps, and so do the cells in each bin."""
@@ -108,43 +108,53 @@ class _Checker:
 
     def _cells_of_bin(self, offset: int, end: int) -> None:
         sizes, states = self._sizes, self._marks.states
-        while offset < end:
-            size = sizes[offset >> 2]
-            length = -size if size < 0 else size
-            if length & 7 or length < LEAST or offset + length > end:
-                self._report(offset, "cell", f"has the size {size}; {end - offset} bytes are left in its bin")
-                return
+        start = place = offset >> 3
+        last = end >> 3
+        while place < last:
+            start, size = place, sizes[place]
             if size < 0:
-                states[offset >> 3] = USED
-            offset += length
+                states[place] = USED
+                place -= size >> 3
+            else:
+                place += size >> 3
+            if size & 7 or not size:
+                break
+        else:
+            if place == last:
+                return
+        states[start] = FREE
+        left = end - (start << 3)
+        self._report(start << 3, "cell", f"has the size {sizes[start]}; {left} bytes are left in its bin")
 
     def keys(self, root: int) -> None:
         """Checks the tree of keys, from the root down."""
         if not self._own(root, "base block", -BINS):
             return
-        self._tree(root)
-
-    def _tree(self, root: int) -> None:
-        plain = None if self._layered else PlainCells(self._whole, self._marks, self._minor, self._descriptors)
-        waiting = [(root, False)]  # keys, with whether `plain` has looked at their names and flags
+        waiting: list[int] = []  # keys of which all but the list of subkeys is examined
+        self._key(root, waiting, is_root=True)
         while waiting:
-            key, is_plain = waiting.pop()
-            if is_plain and plain and (subkeys := plain.take(key)) is not None:
-                waiting += zip(subkeys, repeat(True))
+            key = waiting.pop()
+            subkeys = self._plain.subkeys(key) if self._plain else None
+            if self._plain and subkeys is not None:
+                for odd in self._plain.odd(subkeys, waiting):
+                    self._key(odd, waiting)
                 continue
-            try:
-                node = key_node.read(self._cells, key)
-                self._flags(key, node, key == root)
-                self._name(key, node, key == root)
-                if plain and not is_plain and (subkeys := plain.take(key)) is not None:
-                    waiting += zip(subkeys, repeat(True))
-                    continue
-                self._descriptors[node.security] += 1
-                self._class(key, node)
-                self._values(key, node)
-                waiting += [(subkey, False) for subkey in self._subkeys(key, node)]
-            except FormatError as error:
-                self._note(error)
+            with self._noting():
+                for subkey in self._subkeys(key):
+                    self._key(subkey, waiting)
+
+    def _key(self, key: int, waiting: list[int], *, is_root: bool = False) -> None:
+        """Checks all of a key but its list of subkeys; unless it cannot be read, it is then added to `waiting`."""
+        with self._noting():
+            node = key_node.read(self._cells, key)
+            self._flags(key, node, is_root)
+            self._name(key, node, is_root)
+            if self._plain and not list(self._plain.odd([key], waiting)):
+                return
+            self._descriptors[node.security] += 1
+            self._class(key, node)
+            self._values(key, node)
+            waiting.append(key)
 
     def _flags(self, key: int, node: KeyNode, is_root: bool) -> None:
         """A root key without a root key's flag is a note; any other key with that flag is damage."""
@@ -241,8 +251,9 @@ class _Checker:
             form = "big data" if len(cells) > 1 else "one cell"
             self._report(offset, "key value", f"has its {value.size} bytes as {form} in version 1.{self._minor}")
 
-    def _subkeys(self, key: int, node: KeyNode) -> list[int]:
+    def _subkeys(self, key: int) -> list[int]:
         """Checks the list of a key's subkeys; returns those that belong to no other list."""
+        node = key_node.read(self._cells, key)
         if not node.subkey_count:
             return []
         own: list[int] = []
