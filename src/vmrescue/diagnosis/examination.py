@@ -90,7 +90,7 @@ def inventory(
     """
     with work("reading the disk"), parents_in(parent_dir), open_disks([image, *data_disks], whatever_there_is) as disks:
         installation = Installation(disks, Choice(store, windows))
-        diagnosis = _diagnosis(installation, Policy.azure(), [], None, CHECKS, Obstacles(disks, installation.hives))
+        diagnosis = _diagnosis(installation, Policy.azure(), [], None, CHECKS, Obstacles(disks))
         faults = [fault for each in installation.stores if (fault := each.fault)]
         faults += [fault for each in installation.systems if (fault := each.fault)]
         if disks[0].volumes and not installation.stores:
@@ -124,14 +124,12 @@ def examine(
     volumes alone.
     """
     wanted = chosen(only, skip)
-    installation = Installation(disks, choice)
+    installation = Installation.of(disks, choice)
     if installation.is_nothing and not (wanted and of_volumes_alone(wanted)):
         raise NotFoundError(installation.why_nothing)
     if installation.os and free_space in wanted:
         announce_free_space(installation.os.volume)
-    return _diagnosis(
-        installation, policy, wanted, only, skip, Obstacles(disks, installation.hives, (), promise, in_place, now)
-    )
+    return _diagnosis(installation, policy, wanted, only, skip, Obstacles(disks, (), promise, in_place, now))
 
 
 def _diagnosis(

@@ -103,7 +103,7 @@ class Playbook:
         from vmrescue.playbook.compiling import steps_of
         from vmrescue.playbook.matching import why_not_matched
 
-        installation = Installation(disks, choice or Choice())
+        installation = Installation.of(disks, choice or Choice())
         if because := why_not_matched(self.rules.match, installation):
             return Compiled(None, because)
         return Compiled(Plan(disks[0].identity, steps_of(self.rules, self.check, installation), self.id))

@@ -146,12 +146,12 @@ def _store_of(disks: list[Disk], name: str | None, choice: Choice) -> tuple[Regi
 
     if isinstance(disks[0], BareHive):
         return disks[0].hive, NoVolumes(), ()
-    installation = Installation(disks, choice)
+    installation = Installation.of(disks, choice)
     volumes = VolumeNames(installation.volumes)
     if name is None:
         return installation.boot.hive, volumes, ()
     paths = NamedPaths(installation)
-    return RegistryFile(*paths.file(name)), volumes, paths.notes
+    return RegistryFile.of(*paths.file(name)), volumes, paths.notes
 
 
 def _changes(command: Command, outcome: Outcome, choice: Choice, disks: list[Disk]) -> list[Change]:

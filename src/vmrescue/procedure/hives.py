@@ -155,9 +155,9 @@ def _hive_at(path: str, target: Location, choice: Choice, root: str, say: Say) -
     from vmrescue.windows.registry_file import RegistryFile
 
     with open_disks([target]) as disks:
-        installation = Installation(disks, choice)
+        installation = Installation.of(disks, choice)
         paths = NamedPaths(installation)
-        file = RegistryFile(*paths.file(path))
+        file = RegistryFile.of(*paths.file(path))
         file.root  # noqa: B018 - that it is a hive
         say([*paths.notes, *file.notes()])
         return file.ref, HiveNames(installation).own(root) if installation.os else []
@@ -193,7 +193,7 @@ def _names(target: Location, choice: Choice, opened: ExitStack) -> HiveNames:
     from vmrescue.windows import Installation
 
     disks = opened.enter_context(open_disks([target]))
-    return HiveNames(Installation(disks, choice), read_loaded(target))
+    return HiveNames(Installation.of(disks, choice), read_loaded(target))
 
 
 def _in_microsofts_words(content: Iterable[bytes]) -> Iterator[bytes]:
@@ -220,7 +220,7 @@ def _changes(
     if paths is not None and isinstance(disks[0], BareHive):
         hive = disks[0].hive
         return registry_changes(outcome.operations, lambda name: (hive, paths[name]))
-    names = HiveNames(Installation(disks, choice), read_loaded(target))
+    names = HiveNames(Installation.of(disks, choice), read_loaded(target))
 
     def place(name: str) -> tuple[RegistryFile, str]:
         return names.place(KeyName.parse(name), command.view)

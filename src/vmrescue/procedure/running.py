@@ -132,7 +132,7 @@ def plan_of(
     if isinstance(disks[0], BareHive):
         raise UsageError(f"{disks[0].path} is a hive's file and no disk: it takes single lines of bcdedit and reg")
     with work("doing the lines in memory"):
-        compiled = runbook.compile(Installation(disks, choice), in_place, repair_letters)
+        compiled = runbook.compile(Installation.of(disks, choice), in_place, repair_letters)
     notes: tuple[str, ...] = ()
     if compiled.defragmented and skip_defrag:
         lines = ", ".join(str(number) for number, _, _ in compiled.defragmented)

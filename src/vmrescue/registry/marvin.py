@@ -19,8 +19,8 @@ _known: dict[bytes, bytes] = {}  # hashes by the SHA-256 of what was hashed
 def marvin32(data: bytes, seed: int = SEED) -> bytes:
     """The 64-bit hash of `data`, as it is stored.
 
-    Speed: about 7 MB per second. One command replays the same logs several times (diagnosis, plan, edit, confirmation),
-    so results are kept, by the SHA-256 of the data.
+    Speed: about 7 MB per second. An edit replays the same logs at least twice (what reads the hive, what edits it), so
+    results are kept, by the SHA-256 of the data.
     """
     key = sha256(struct.pack("<Q", seed) + data).digest()
     if key not in _known:

@@ -23,14 +23,17 @@ if TYPE_CHECKING:
 def apply_plan(plan: Plan, disks: list[Disk]) -> list[Volume]:
     """Makes every change of the plan, in its order; returns the volumes whose own structures were changed.
 
+    Args:
+        disks: as they are; they are read, and others are made of them to be edited.
+
     Raises:
         RefusedError: something is no longer as the plan found it, or editing it would not be safe.
     """
-    bench = Bench(disks)
+    bench = Bench([disk.anew() for disk in disks])
     for stage, grouped in groupby(plan.steps, key=lambda step: step.change.stage):
         steps = list(grouped)
         if stage == Stage.FILES:
-            must_be_as_planned(steps, [disk.anew() for disk in bench.disks])
+            must_be_as_planned(steps, disks)
             groups = [
                 each for of_file in by_file([step.change for step in steps]).values() for each in by_deed(of_file)
             ]
@@ -40,6 +43,7 @@ def apply_plan(plan: Plan, disks: list[Disk]) -> list[Volume]:
             for step in steps:  # each by itself: the next one finds the disks as this one leaves them
                 deed_of([step.change]).apply([step.change], bench)
                 bench.look_anew()
+            disks = [disk.anew() for disk in bench.disks]
     return bench.restructured_volumes()
 
 

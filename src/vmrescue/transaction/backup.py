@@ -95,7 +95,7 @@ def configuration_files(disks: list[Disk], name: str | None = None) -> list[File
     """
     if name is not None:
         return _on_volume(find_windows(disks[0], name))
-    installation = Installation(disks)
+    installation = Installation.of(disks)
     windows = installation.os
     stores = [
         FileRef(store.volume.disk_index, store.volume.partition.number, store.path) for store in installation.stores

@@ -61,10 +61,16 @@ class EditedImage:
         self.index = index
         self.session = CopySession(self.place, form) if form else EditSession(self.place, writable=writable)
         self.recorder = Recorder(self.session.disk)
+        self._seen: tuple[int, Disk] | None = None  # a state, and the disk in it
 
     def disk(self) -> Disk:
-        """The disk as it is now, with nothing remembered from before."""
-        return disk_or_hive(self.recorder, self.name, self.index)
+        """The disk as it is now: the same object until something is written, and then a new one, which knows nothing.
+
+        It is for reading: what it has read and found is not read again in the same state.
+        """
+        if self._seen is None or self._seen[0] != self.recorder.state:
+            self._seen = self.recorder.state, disk_or_hive(self.recorder, self.name, self.index)
+        return self._seen[1]
 
     @contextmanager
     def untouched(self) -> Iterator[Disk]:

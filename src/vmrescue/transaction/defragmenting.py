@@ -221,7 +221,7 @@ class Defragmentation:
             if key == TABLE:
                 recorder.written.append((to, length))
             else:
-                recorder.copied.append(Copied(self.volume.position + first * size, to, length))
+                recorder.note(Copied(self.volume.position + first * size, to, length))
             to += length
 
     def commit(self) -> None:

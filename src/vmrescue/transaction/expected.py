@@ -99,7 +99,7 @@ class _Deletions:
         self._windows: Installation | None = None
         with suppress(VmRescueError):  # a disk without a Windows is edited too
             removes = any(isinstance(step.change, DeleteFile | RenameFile) for step in steps)
-            self._windows = Installation(disks) if removes else None
+            self._windows = Installation.of(disks) if removes else None
         self._needed = NeededFiles({self._windows.os.root} if self._windows and self._windows.os else set())
 
     def must_be_allowed(self, change: DeleteFile, volume: Volume) -> None:

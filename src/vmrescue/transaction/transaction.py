@@ -141,7 +141,7 @@ class Transaction:
         self._opened.close()
 
     def disks(self) -> list[Disk]:
-        """The disks as they are now, with nothing remembered from before."""
+        """The disks as they are now: the same objects while nothing is written, which know what was read and found."""
         return [image.disk() for image in self.images]
 
     @contextmanager
@@ -154,7 +154,7 @@ class Transaction:
         """The diagnosis, or why there is none: files can be edited on a disk without a Windows too."""
         try:
             disks = self.disks()
-            if isinstance(disks[0], BareHive) and (found := Installation(disks, self._choice)).is_nothing:
+            if isinstance(disks[0], BareHive) and (found := Installation.of(disks, self._choice)).is_nothing:
                 return NotFoundError(found.why_nothing)  # which no check has to be imported for
             from vmrescue.diagnosis import examine
 
@@ -213,9 +213,12 @@ class Transaction:
                 self._must_be_sound(volume, plan)
         latest = None if isinstance(self._latest, VmRescueError) else self._latest
         whole = replace(plan, steps=(*self._applied, *plan.steps))
+        changed = self.disks() != disks  # else they are as the latest diagnosis found them
         with work("reading the changes back"):
-            after = verify_plan(whole, self.disks(), self.policy, latest, self._choice, self._in_place)
+            before = latest if changed else None
+            after = verify_plan(whole, self.disks(), self.policy, before, self._choice, self._in_place)
         LOG.info("made in memory, and read back by the readers: %s", counted(len(plan), "change"))
+        after = after if changed else latest
         self._applied, self._latest = whole.steps, after or self._latest
         written = {image.name: rows for image in self.images if (rows := image.written())}
         for image in self.images:

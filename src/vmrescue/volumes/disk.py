@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from vmrescue.errors import FormatError, RefusedError, UnsupportedError
 from vmrescue.log import logger
@@ -28,7 +28,8 @@ LOG = logger("volumes")
 
 
 class Disk:
-    """An opened disk.
+    """An opened disk, in one state of it: what its volumes' readers have read is not read again, so that after an edit
+    another object is needed (`anew`).
 
     Args:
         device: the virtual disk; its owner closes it.
@@ -59,6 +60,11 @@ class Disk:
         disk = self.anew()
         disk.confirms = True
         return disk
+
+    @cached_property
+    def found(self) -> dict[Any, Any]:
+        """What was found on it, kept by those who found it, for whoever asks next (`windows.Installation.of`)."""
+        return {}
 
     @property
     def id(self) -> str:
@@ -142,6 +148,11 @@ class Volume:
     def position(self) -> int:
         """Where the volume begins, in bytes from the disk's start."""
         return self.partition.start
+
+    @cached_property
+    def found(self) -> dict[Any, Any]:
+        """As of a disk: its opened hives (`windows.RegistryFile.of`)."""
+        return {}
 
     @cached_property
     def device(self) -> BlockDevice:

@@ -69,7 +69,7 @@ class BareHive(Disk):
 
     @property
     def hive(self) -> RegistryFile:
-        return RegistryFile(self.volumes[0], self._file.name)
+        return RegistryFile.of(self.volumes[0], self._file.name)
 
 
 class HiveVolume(Volume):

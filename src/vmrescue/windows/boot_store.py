@@ -60,7 +60,7 @@ class BootStore:
     @cached_property
     def hive(self) -> RegistryFile:
         """Its hive. Raises NotFoundError if there is no such file, FormatError if it is no hive."""
-        return RegistryFile(self.volume, self.path)
+        return RegistryFile.of(self.volume, self.path)
 
     @cached_property
     def store(self) -> Store:

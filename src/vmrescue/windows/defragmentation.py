@@ -40,7 +40,7 @@ def ntfs_volume(disk: Disk, name: int | str | None) -> Volume:
 def boot_files_of(disk: Disk, volume: Volume) -> list[str]:
     """As `boot_files`; on a disk without a Windows, only the file table."""
     try:
-        return boot_files(Installation([disk]), volume)
+        return boot_files(Installation.of([disk]), volume)
     except VmRescueError:
         return [TABLE]
 

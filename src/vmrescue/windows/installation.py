@@ -92,6 +92,15 @@ class Installation:
             volume.letter = letter
         self._tell()
 
+    @classmethod
+    def of(cls, disks: list[Disk], choice: Choice = NOTHING_SAID) -> Installation:
+        """The installation on these disk objects, found once and kept with them. Raises as the constructor."""
+        asked = cls, tuple(disks), choice
+        if asked not in disks[0].found:
+            disks[0].found[asked] = cls(disks, choice)
+        found: Installation = disks[0].found[asked]
+        return found
+
     def _tell(self) -> None:
         for volume in self.volumes:
             LOG.debug(

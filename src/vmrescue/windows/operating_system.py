@@ -60,7 +60,6 @@ class OperatingSystem:
         self.boots = False
         self.loader: Loader | None = None
         self.warnings: list[str] = []
-        self._hives: dict[str, RegistryFile] = {}
 
     def __str__(self) -> str:
         return f"\\{self.root} on {self.volume}"
@@ -72,9 +71,7 @@ class OperatingSystem:
 
     def hive(self, name: str) -> RegistryFile:
         """A hive of the config folder, the same object each time. Raises NotFoundError if it is missing."""
-        if name not in self._hives:
-            self._hives[name] = RegistryFile(self.volume, f"{self.config}\\{name}")
-        return self._hives[name]
+        return RegistryFile.of(self.volume, f"{self.config}\\{name}")
 
     def has(self, name: str) -> bool:
         """Whether a hive's file exists, whatever its content."""

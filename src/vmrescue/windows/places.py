@@ -77,7 +77,7 @@ def _volume_of_letter(disk: Disk, letter: str) -> Volume | None:
     from vmrescue.windows.installation import Installation
 
     try:
-        return Installation([disk]).letters.get(letter)
+        return Installation.of([disk]).letters.get(letter)
     except VmRescueError:  # without a Windows there are no letters
         return None
 
@@ -99,7 +99,7 @@ def _windows(disk: Disk) -> OperatingSystem | None:
     from vmrescue.windows.installation import Installation
 
     try:
-        return Installation([disk]).os
+        return Installation.of([disk]).os
     except VmRescueError:
         return None
 

@@ -49,7 +49,7 @@ def references(disk: Disk, moves: list[MovePartition]) -> list[Change]:
     """
     if not moves:
         return []
-    installation = Installation([disk])
+    installation = Installation.of([disk])
     windows = installation.os
     if installation.locked:
         raise RefusedError(

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from vmrescue.device import Readable
+    from vmrescue.registry import Hive
     from vmrescue.registry.mounts import Mount
     from vmrescue.volumes.disk import Volume
 
@@ -80,6 +81,14 @@ class RegistryFile:
         self.mount: Mount = mount_of(path, b"" if self.ref.partition else base_block)
         self._stream = stream
         self._replay = replay
+
+    @classmethod
+    def of(cls, volume: Volume, path: str) -> RegistryFile:
+        """The hive at a path of this volume object, opened, and its logs replayed, once. Raises as the constructor."""
+        if (cls, path) not in volume.found:
+            volume.found[cls, path] = cls(volume, path)
+        found: RegistryFile = volume.found[cls, path]
+        return found
 
     def why_cut(self) -> str | None:
         """The sentence that the file is shorter than its base block says; None if it is not."""
@@ -151,7 +160,16 @@ class RegistryFile:
             return self.read()
         stream, _ = self._content
         with self.reading():
-            return StreamDevice(stream, hive_size(stream, self.name), self.name)
+            size = hive_size(stream, self.name)
+        return _Guarded(self, StreamDevice(stream, size, self.name))
+
+    def draft(self) -> Hive:
+        """The hive for our editor to try edits on, in memory, its logs replayed. Raises UnsupportedError as `read`."""
+        from vmrescue.registry import Hive  # here, because a diagnosis needs no editor
+
+        replayed = self.state.dirty and not self.why_not_replayable()
+        data, logs = (self.replayed(), []) if replayed else (self.content(), self.logs())
+        return Hive(data, logs, name=self.name, mount=self.mount)
 
     def read(self) -> bytes:
         """The whole hive as it is in the file, without its logs. Raises UnsupportedError if it is too large."""

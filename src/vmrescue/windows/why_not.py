@@ -46,7 +46,6 @@ class Obstacles:
 
     Args:
         disks: the image first, then the data disks given with it.
-        hives: hives that are open already, so that none is read twice.
         replayed: the changes of the same plan; a pending log that one of them replays is no reason against the others.
         promise: whether every cell of a hive is checked before a change of it is called possible. An edit does this
             check anyway; before an edit it costs reading the whole hive, and a second for 12 MB.
@@ -58,7 +57,6 @@ class Obstacles:
     def __init__(
         self,
         disks: list[Disk],
-        hives: Iterable[RegistryFile] = (),
         replayed: Iterable[Change] = (),
         promise: bool = False,
         in_place: bool = True,
@@ -70,7 +68,7 @@ class Obstacles:
         self.promise = promise
         self._damage: dict[FileRef, str | None] = {}
         self._edited: dict[FileRef, bytes] = {}  # hives after the changes that were asked about so far
-        self._hives: dict[FileRef, RegistryFile | None] = {hive.ref: hive for hive in hives}
+        self._hives: dict[FileRef, RegistryFile | None] = {}
         self._replayed = {
             (each.file.disk, each.file.partition) for each in replayed if isinstance(each, ReplayVolumeLog)
         }
@@ -151,8 +149,7 @@ class Obstacles:
     def _in_memory(self, file: FileRef, volume: Volume) -> Hive:
         if file in self._edited:
             return Hive(self._edited[file])
-        hive = RegistryFile(volume, file.path)
-        return Hive(hive.content(), logs=hive.logs() if hive.state.dirty else [], name=hive.name, mount=hive.mount)
+        return RegistryFile.of(volume, file.path).draft()
 
     def _volume(self, change: Change) -> Volume | None:
         file = change.file
@@ -162,7 +159,7 @@ class Obstacles:
         """Why a dirty hive cannot be edited. A hive that cannot be read is reported when it is opened."""
         if file not in self._hives:
             try:
-                self._hives[file] = RegistryFile(volume, file.path)
+                self._hives[file] = RegistryFile.of(volume, file.path)
             except VmRescueError:
                 self._hives[file] = None
         hive = self._hives[file]

@@ -137,7 +137,7 @@ class Draft:
         ref = self._ref(volume, path)
         if ref not in self._hives:
             if self.files.is_as_it_was(volume, path):
-                self._hives[ref] = _OldHive(RegistryFile(volume, volume.files.spelled(path)))
+                self._hives[ref] = _OldHive(RegistryFile.of(volume, volume.files.spelled(path)))
             else:
                 self._hives[ref] = _NewHive(self.files.read(volume, path), path, volume)
         return self._hives[ref]

@@ -65,7 +65,7 @@ class HiveNames:
     def hive(self, file: RegistryFile) -> Hive:
         """What a hive's file holds; read once."""
         if file.ref not in self._hives:
-            self._hives[file.ref] = Hive(file.content(), file.logs(), name=file.name, mount=file.mount)
+            self._hives[file.ref] = file.draft()
         return self._hives[file.ref]
 
     def control_set_path(self, file: RegistryFile, path: str) -> str:
@@ -160,7 +160,7 @@ class HiveNames:
         if place not in self._files:
             if volume.files.size_of(path) is None:
                 raise NotFoundError(f"there is no hive \\{path} on {volume}")
-            self._files[place] = RegistryFile(volume, volume.files.spelled(path))
+            self._files[place] = RegistryFile.of(volume, volume.files.spelled(path))
         return self._files[place]
 
 

@@ -49,7 +49,7 @@ class EditedHive:
 
     def __init__(self, file: RegistryFile) -> None:
         self._file = file
-        self.hive = Hive(file.content(), file.logs(), name=file.name, mount=file.mount)
+        self.hive = file.draft()
         self._touched: dict[str, str] = {}  # upper-cased path -> path
         self._removed: set[str] = set()  # upper-cased
 
