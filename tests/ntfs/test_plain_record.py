@@ -8,28 +8,35 @@ from __future__ import annotations
 
 import re
 import struct
+from functools import cache, partial
 from random import Random
 from typing import TYPE_CHECKING
 
 from fuzz.mutation import mutate
 from fuzz.rooms import PARSERS
 from ntfs.test_check import sound
+from ntfs.volumes import MIB, new_volume
 from support.campaign import TIMES
 from support.memory_device import MemoryDevice
 from vmrescue.errors import VmRescueError
 from vmrescue.ntfs.check import plain_directory
 from vmrescue.ntfs.check import volume as check
+from vmrescue.ntfs.check.names import Names
 from vmrescue.ntfs.defrag import layout
+from vmrescue.ntfs.directory import find_file
+from vmrescue.ntfs.index import FILE_NAMES
 from vmrescue.ntfs.plain_record import read_plain_records
 from vmrescue.ntfs.store import FileStore
 from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.system_files import UPCASE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pytest
 
-    from vmrescue.ntfs.check.plain_directory import PlainDirectories, Result
-    from vmrescue.ntfs.plain_record import Found, PlainRecord
+    from vmrescue.ntfs.check.plain_directory import Parts, PlainDirectories, Result
+    from vmrescue.ntfs.plain_record import Found
 
 USED = re.compile(rb"FILE0\0\x03\0.{14}[\1\3]|INDX\x28\0\x09\0", re.DOTALL)  # records in use, and index blocks
 
@@ -76,11 +83,40 @@ def without_upper_case(volume: bytes) -> bytes:
     return bytes(data)
 
 
+@cache
+def scattered() -> bytes:
+    """A volume with a directory whose index lies in so many pieces that it has an attribute list."""
+    device, volume = new_volume(16 * MIB)
+    volume.create_directory("Gaps")
+    for number in range(1600):
+        volume.create_file(f"Gaps/{number}", bytes(4096))
+    volume.create_file("filler", bytes((volume.free_clusters - 60) * 4096))
+    for number in range(0, 1600, 2):
+        volume.delete(f"Gaps/{number}")
+    volume.create_directory("D")
+    for number in range(900):
+        volume.create_file(f"D/{number:04} {'is a file with a long name' * 8}", b"")
+    return bytes(device.data)
+
+
+def test_a_directory_with_an_attribute_list_is_read_directly() -> None:
+    store = FileStore(MemoryDevice(scattered()))
+    folder = find_file(store, "D")
+    assert folder.lines
+    assert len(list(folder.stream(Kind.INDEX_ALLOCATION, FILE_NAMES).clusters.runs)) > 100
+    directories = plain_directory.PlainDirectories(store, Names())
+    result = directories.check(partial(directories.of_file, folder.number))
+    assert result is not None
+    assert len(result.others) == 900  # no name of a record is known yet
+
+
 def test_damaged_volumes_get_the_same_verdict_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
     seeds, chance = PARSERS["ntfs"].must_have_seeds(), Random(2026)
-    volumes = [sound(), *(seed.data for seed in seeds), *(without_upper_case(seed.data) for seed in seeds)]
+    volumes = [sound(), scattered(), *(seed.data for seed in seeds)]
+    volumes += [without_upper_case(seed.data) for seed in seeds]
     for _ in range(30 * TIMES):
         volumes += [mutate(chance.choice(seeds), chance), bitten(chance.choice(seeds).data, chance)]
+    volumes += [bitten(scattered(), chance) for _ in range(10 * TIMES)]
     records: list[Found] = []
     directories: list[Result | None] = []
     quick = plain_directory.PlainDirectories.check
@@ -90,8 +126,8 @@ def test_damaged_volumes_get_the_same_verdict_both_ways(monkeypatch: pytest.Monk
         records.extend(found)
         return read, found
 
-    def noted(self: PlainDirectories, record: PlainRecord, read: bytes) -> Result | None:
-        directories.append(quick(self, record, read))
+    def noted(self: PlainDirectories, parts: Callable[[], Parts | None]) -> Result | None:
+        directories.append(quick(self, parts))
         return directories[-1]
 
     for module in (layout, check):
@@ -107,4 +143,5 @@ def test_damaged_volumes_get_the_same_verdict_both_ways(monkeypatch: pytest.Monk
 
     for module in (layout, check):
         monkeypatch.setattr(module, "read_plain_records", all_odd)
+    monkeypatch.setattr(plain_directory.PlainDirectories, "check", lambda self, parts: None)
     assert [number for number, volume in enumerate(volumes) if verdict(volume) != verdicts[number]] == []

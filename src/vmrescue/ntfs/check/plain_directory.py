@@ -37,7 +37,7 @@ from vmrescue.ntfs.structures.record import NUMBER_MASK
 from vmrescue.ntfs.structures.run_list import RunList
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from vmrescue.ntfs.check.names import Names
     from vmrescue.ntfs.plain_record import PlainRecord, Stored
@@ -65,6 +65,24 @@ class Node(NamedTuple):
     below: list[BlockVcn]
 
 
+class Parts(NamedTuple):
+    """What an index of names is made of.
+
+    Attributes:
+        reference: the directory's.
+        root: the value of its index root.
+        marks: of its bitmap, as far as that is initialized.
+        blocks: the clusters of its blocks; None if it has none.
+        size: bytes of the blocks that are initialized.
+    """
+
+    reference: int
+    root: bytes
+    marks: bytes
+    blocks: ClusterStream | None = None
+    size: int = 0
+
+
 class Result(NamedTuple):
     """What was found in a sound directory.
 
@@ -90,14 +108,47 @@ class PlainDirectories:
         upper = self._store.upcase
         return all(upper[unit] == ord(chr(unit).upper()) for unit in range(128))
 
-    def check(self, record: PlainRecord, records: bytes) -> Result | None:
-        """Checks a directory whose record was read from `records`.
+    def of_record(self, record: PlainRecord, records: bytes) -> Parts | None:
+        """The parts of a directory whose record was read from `records`; None where there is anything else."""
+        values = {kind: records[at : at + size] for kind, name, at, size in record.indexed if name == FILE_NAMES}
+        if len(record.indexed) != len(values):
+            return None
+        stored = {each.kind: each for each in record.stored if each.name == FILE_NAMES}
+        marks = values.get(Kind.BITMAP, b"")
+        if bitmap := stored.get(Kind.BITMAP):
+            marks = self._clusters(bitmap).read_at(0, min(bitmap.initialized, bitmap.size, MOST_MARKS + 1))
+        root, blocks = values.get(Kind.INDEX_ROOT, b""), stored.get(Kind.INDEX_ALLOCATION)
+        if blocks is None:
+            return Parts(record.reference, root, marks)
+        return Parts(record.reference, root, marks, self._clusters(blocks), min(blocks.initialized, blocks.size))
+
+    def of_file(self, number: int) -> Parts | None:
+        """As `of_record`, of a directory whose record is not plain: with an attribute list, an object ID."""
+        file = self._store.file(number)
+        roots, bitmaps = file.attributes(Kind.INDEX_ROOT), file.attributes(Kind.BITMAP)
+        blocks = file.extents(Kind.INDEX_ALLOCATION, FILE_NAMES)
+        if {each.name for each in (*roots, *bitmaps)} != {FILE_NAMES} or any(each.flags for each in blocks):
+            return None
+        if len(roots) != 1 or roots[0].non_resident:
+            return None
+        marks = b""
+        if bitmaps:
+            bitmap = file.stream(Kind.BITMAP, FILE_NAMES)
+            marks = bitmap.read_at(0, min(bitmap.initialized, MOST_MARKS + 1))
+        if not blocks:
+            return Parts(file.reference, roots[0].value, marks)
+        stream = file.value(blocks)
+        return Parts(file.reference, roots[0].value, marks, stream.clusters, min(stream.initialized, stream.size))
+
+    def check(self, parts: Callable[[], Parts | None]) -> Result | None:
+        """Checks a directory whose parts it asks for.
 
         What it finds is counted in `names`, unless the result is None: then nothing is.
         """
         result = Result([], [])
         try:
-            if self._ascii_is_usual and self._is_sound(record, records, result):
+            found = parts()
+            if found and self._ascii_is_usual and self._is_sound(found, result):
                 return result
         except VmRescueError:  # what cannot be read is told by who reads it again
             pass
@@ -108,55 +159,41 @@ class PlainDirectories:
         for number in numbers:
             self._names.pages[number >> PAGE_BITS].entered[number % PAGE] -= 1
 
-    def _is_sound(self, record: PlainRecord, records: bytes, result: Result) -> bool:
-        values = {kind: records[at : at + size] for kind, name, at, size in record.indexed if name == FILE_NAMES}
-        root = values.get(Kind.INDEX_ROOT, b"")
-        if len(record.indexed) != len(values) or len(root) < ROOT_HEADER + NODE_HEADER:
+    def _is_sound(self, parts: Parts, result: Result) -> bool:
+        root = parts.root
+        if len(root) < ROOT_HEADER + NODE_HEADER or len(parts.marks) > MOST_MARKS:
             return False
         _, rule, block_size, block_vcns = ROOT.unpack_from(root)
         if rule != FILE_NAME or block_size & (block_size - 1) or not 512 <= block_size <= 65536:
             return False
         if not block_vcns or block_size % block_vcns:
             return False
-        own = record.reference.to_bytes(8, "little")
+        own = parts.reference.to_bytes(8, "little")
         top = self._read_node(root + _PADDING, ROOT_HEADER, len(root), own, result)
         if top is None:
             return False
-        stored = {each.kind: each for each in record.stored if each.name == FILE_NAMES}
-        marked = self._marked(values.get(Kind.BITMAP), stored.get(Kind.BITMAP))
-        if marked is None:
-            return False
-        if Kind.INDEX_ALLOCATION not in stored:
+        marks = parts.marks
+        marked = [number for number in range(8 * len(marks)) if marks[number >> 3] >> (number & 7) & 1]
+        if parts.blocks is None:
             return not top.below and not marked
         nodes: dict[BlockVcn, Node] = {}
-        for vcn, node in self._blocks(stored[Kind.INDEX_ALLOCATION], block_size, block_vcns, marked, own, result):
+        count = parts.size // block_size
+        for vcn, node in self._blocks(parts.blocks, count, block_size, block_vcns, marked, own, result):
             if node is None or len(result.others) > MOST_OTHERS:
                 return False
             nodes[vcn] = node
         return len(nodes) == len(marked) and _is_tree(top, nodes)
 
-    def _marked(self, value: bytes | None, stored: Stored | None) -> list[int] | None:
-        """The numbers of the blocks that the index's bitmap says are in use; None if there are too many."""
-        if stored is not None:
-            size = min(stored.initialized, stored.size)
-            if size > MOST_MARKS:
-                return None
-            value = self._stream(stored).read_at(0, size)
-        marks = value or b""
-        return [number for number in range(8 * len(marks)) if marks[number >> 3] >> (number & 7) & 1]
-
-    def _stream(self, stored: Stored) -> ClusterStream:
+    def _clusters(self, stored: Stored) -> ClusterStream:
         runs = RunList()
         for lcn, length in stored.pieces:
             runs.append(Lcn(lcn), length)
         return ClusterStream(self._store.pending, runs, self._store.boot.cluster_size)
 
     def _blocks(
-        self, stored: Stored, size: int, vcns: int, marked: list[int], own: bytes, result: Result
+        self, stream: ClusterStream, count: int, size: int, vcns: int, marked: list[int], own: bytes, result: Result
     ) -> Iterator[tuple[BlockVcn, Node | None]]:
-        """The nodes in the marked blocks, with their VCNs, in the order of the index's clusters."""
-        stream = self._stream(stored)
-        count = min(stored.initialized, stored.size) // size
+        """The nodes in the marked ones of `count` blocks, with their VCNs, in the order of the index's clusters."""
         head = head_of(BLOCK_SIGNATURE, ARRAY_AT, size)
         for first, numbers in groupby(marked, key=lambda number: number - number % (AT_ONCE // size)):
             here = min(count - first, AT_ONCE // size)

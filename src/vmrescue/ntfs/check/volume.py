@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from array import array
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import VmRescueError
@@ -240,7 +241,10 @@ class _Checker:
             for number in numbers:
                 with self.reporting():
                     record = plain.get(number)
-                    result = directories.check(record, records) if record and self._is_right(record) else None
+                    parts = partial(directories.of_file, number)
+                    if record and self._is_right(record):
+                        parts = partial(directories.of_record, record, records)
+                    result = directories.check(parts)
                     if result is None:
                         self._check_indexes(number)
                     elif result.others:
