@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,7 +22,6 @@ from volume.disks import MIB, gpt_disk, ntfs_volume
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
 SOME = ("compressed, with a snapshot",)
 READING = (
@@ -117,7 +118,7 @@ def test_a_rescue_and_a_run_are_those_of_a_raw_image_and_taken_back(
 def test_an_encrypted_disk_needs_its_key(
     words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    raw, wrong = tmp_path / "os.raw", tmp_path / "wrong"
+    raw, wrong, right = tmp_path / "os.raw", tmp_path / "wrong", Path(os.environ[KEY_FILE])
     raw.write_bytes(random.Random(6).randbytes(MIB))
     wrong.write_text("another passphrase")
     image = encrypted(raw, tmp_path)
@@ -125,7 +126,11 @@ def test_an_encrypted_disk_needs_its_key(
 
     monkeypatch.setenv(KEY_FILE, str(wrong))
     refused = command(*words, image)
-    assert (refused.returncode, "Invalid password" in refused.stderr) == (3, True), refused.stderr
+    said = f"vmrescue: {image}: the passphrase in {wrong}, which {KEY_FILE} names, is not the disk's"
+    assert (refused.returncode, refused.stderr) == (3, f"{said}\n")
+    wrong.write_text(right.read_text() + "\n")
+    refused = command(*words, image)
+    assert (refused.returncode, refused.stderr) == (3, f"{said}; the line break at its end is taken for a part of it\n")
     monkeypatch.setenv(KEY_FILE, str(tmp_path / "none"))
     refused = command(*words, image)
     said = f"vmrescue: cannot open {tmp_path / 'none'}, which {KEY_FILE} names for {image}: No such file or directory\n"

@@ -6,8 +6,12 @@ Source: QEMU, "BlockdevOptions" of its QMP reference.
 from __future__ import annotations
 
 import os
+import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from vmrescue.files import kind_of
 
 KEY_FILE = "VMRESCUE_LUKS_KEY_FILE"
 """The environment variable that names a file with the passphrase of an image that is encrypted as a whole."""
@@ -37,3 +41,13 @@ def objects_for(blocks: Blocks) -> list[str]:
         return []
     file = str(Path(os.environ[KEY_FILE]).absolute()).replace(",", ",,")
     return ["--object", f"secret,id={_KEY},file={file}"]
+
+
+def wrong_key() -> str:
+    """What is said where QEMU finds that the key is wrong."""
+    file, end = Path(os.environ[KEY_FILE]), b""
+    if kind_of(file) == stat.S_IFREG:
+        with suppress(OSError):
+            end = file.read_bytes()[-1:]
+    ending = "; the line break at its end is taken for a part of it" if end == b"\n" else ""
+    return f"the passphrase in {file}, which {KEY_FILE} names, is not the disk's{ending}"

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.errors import RefusedError, UnsupportedError
 from vmrescue.image.qemu import PACKAGES
-from vmrescue.image.qemu_options import objects_for
+from vmrescue.image.qemu_options import objects_for, wrong_key
 from vmrescue.log import logger
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ NEEDED = {
 # $1: this program's process id. The listening socket, which comes as standard input, must be file 3.
 START = '[ "$PPID" = "$1" ] || exit 1; shift; export LISTEN_PID=$$ LISTEN_FDS=1; exec "$@" 3<&0 0</dev/null'
 UNKNOWN, MORE = "Unknown protocol", "; on Debian and Ubuntu the package qemu-block-extra has it"
+WRONG_KEY = "Invalid password"  # crypto/block-luks.c
 FIRST_FREE = 10  # the number of the locked file in the server, out of the way of the others
 ENDING = 120  # seconds to write out what the server keeps, and to close the image
 DYING = 10  # seconds until a server that closed the connection has ended
@@ -112,6 +113,8 @@ class QemuNbd:
             return f"qemu-nbd was ended by signal {-status}"
         if not lines:
             return f"qemu-nbd ended with status {status}"
+        if WRONG_KEY in lines[-1]:
+            return wrong_key()
         return lines[-1] + (MORE if UNKNOWN in lines[-1] else "")
 
     def _end(self) -> None:

@@ -18,7 +18,7 @@ from vmrescue.dataclass import dataclass
 from vmrescue.errors import ReadError
 from vmrescue.image.transports.nbd import protocol as nbd
 from vmrescue.image.transports.nbd.handshake import connected, shake_hands
-from vmrescue.image.transports.nbd.wire import Wire
+from vmrescue.image.transports.nbd.wire import ConnectionLostError, Wire
 
 if TYPE_CHECKING:
     import socket
@@ -148,6 +148,8 @@ class Session:
         reason, where = self._ended(), f"{self.name}: "
         if not reason:
             return error
+        if isinstance(error, ConnectionLostError):
+            return ReadError(f"{where}{reason}")
         if str(error).startswith(where):  # of the connection: what the server said comes first
             return ReadError(f"{where}{reason} ({str(error).removeprefix(where)})")
         return ReadError(f"{error} ({reason})")

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     import ssl
 
 
+class ConnectionLostError(ReadError):
+    """The server closed the connection, or the system did: where it is known why the server ended, that says more."""
+
+
 class Wire:
     """Sends and receives bytes.
 
@@ -73,7 +77,7 @@ class Wire:
             except OSError as error:
                 raise self._lost(error) from error
             if not count:
-                raise ReadError(f"{self.name}: the server has closed the connection")
+                raise ConnectionLostError(f"{self.name}: the server has closed the connection")
             view = view[count:]
 
     def _wait(self) -> None:
@@ -89,7 +93,7 @@ class Wire:
     def _lost(self, error: Exception) -> ReadError:
         if isinstance(error, TimeoutError):
             return ReadError(f"{self.name}: the server did not answer in time")
-        return ReadError(f"{self.name}: {getattr(error, 'strerror', None) or error}")
+        return ConnectionLostError(f"{self.name}: {getattr(error, 'strerror', None) or error}")
 
     def close(self) -> None:
         self._socket.close()
