@@ -6,6 +6,7 @@ import random
 import socket
 import subprocess
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +20,6 @@ from vmrescue.image.reference import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 TARGET = "iqn.2026-11.test:disk"
 
@@ -102,3 +102,34 @@ def test_what_is_shown_of_an_address_tells_which_image_it_is_and_no_secret(addre
     place = Reference.of(address)
     assert (str(place), place.is_remote) == (shown, True)
     assert place.journal_folder == Reference.of(shown).journal_folder
+
+
+@pytest.mark.parametrize(
+    ("address", "whole"),
+    [
+        ("rbd:pool/image:key=secret:conf=two.conf", "rbd:pool/image:conf={}/two.conf"),
+        ("rbd:pool/image:conf=../a.conf", "rbd:pool/image:conf={}/../a.conf"),
+        ("gluster+unix://volume/image?socket=run/a", "gluster+unix://volume/image?socket={}/run/a"),
+        ("nbd+unix:///one?socket=run/a", "nbd+unix:///one?socket={}/run/a"),
+    ],
+)
+def test_the_journals_of_an_address_are_the_same_from_every_folder(
+    address: str, whole: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path)
+    folder = Reference.of(address).journal_folder
+    assert Reference.of(Reference.of(address).shown).journal_folder == folder
+    monkeypatch.chdir(tmp_path / "other")
+    assert Reference.of(whole.format(tmp_path)).journal_folder == folder
+    assert Reference.of(address).journal_folder != folder
+
+
+@pytest.mark.parametrize(("state", "home"), [("state", "/home/somebody"), ("", "/home/somebody"), ("state", "home")])
+def test_a_folder_for_state_that_depends_on_where_one_stands_is_none(
+    state: str, home: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", state)
+    monkeypatch.setenv("HOME", home)
+    above = "/home/somebody" if home.startswith("/") else "/"
+    assert Reference.of("rbd:pool/image").journal_folder.is_relative_to(Path(above) / ".local" / "state" / "vmrescue")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 from collections import Counter
 from contextlib import ExitStack
@@ -68,7 +67,9 @@ def run_over(work: Repairing, paths: Sequence[str | Path], fleet: FleetOptions, 
         work = replace(work, run=held[0]["run"])
     todo = list(not_in(done, images(arguments, fleet.recursive), lambda: None))
     if fleet.target:  # which is read from other folders too
-        todo = list(map(_absolute, todo))
+        from vmrescue.image.url import from_anywhere
+
+        todo = list(map(from_anywhere, todo))
     with ExitStack() as opened:
         executor = opened.enter_context(an_executor(fleet, preload=IN_WORKERS))
         run = _Run(fleet, options, executor, arguments)
@@ -77,12 +78,6 @@ def run_over(work: Repairing, paths: Sequence[str | Path], fleet: FleetOptions, 
             settled, agreed = run.rehearsed(replace(work, dry_run=True), todo)
             work, todo = replace(work, expected=agreed), list(agreed)
         return run.carried_out(work, todo, settled, len(done))
-
-
-def _absolute(image: str) -> str:
-    from vmrescue.image.reference import Reference
-
-    return image if Reference.of(image).is_remote else os.path.abspath(image)  # noqa: PTH100 - a path may be no text
 
 
 def _held(fleet: FleetOptions, options: ApplyOptions) -> list[dict[str, Any]]:

@@ -47,8 +47,15 @@ def for_address(address: str) -> Path:
 def _state_folder(name: str) -> Path:
     if len(name) > LONGEST_NAME:
         name = f"{name[:LONGEST_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
-    state = os.environ.get("XDG_STATE_HOME") or Path(os.environ.get("HOME") or "/") / ".local" / "state"
-    return Path(state) / "vmrescue" / f"{name}{SUFFIX}"
+    return state_home() / "vmrescue" / f"{name}{SUFFIX}"
+
+
+def state_home() -> Path:
+    """The user's folder for state. A relative path is not valid there (XDG Base Directory Specification): it is another
+    folder from each folder.
+    """
+    given, home = Path(os.environ.get("XDG_STATE_HOME", "")), Path(os.environ.get("HOME", ""))
+    return given if given.is_absolute() else (home if home.is_absolute() else Path("/")) / ".local" / "state"
 
 
 def journal_files(folder: Path, owner: Callable[[], int], image: object) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -15,6 +16,7 @@ QEMU = ("rbd", "iscsi", "iser", "gluster", "gluster+tcp", "gluster+unix", "glust
 CEPH = "rbd:"  # rbd:POOL/IMAGE:OPTION=VALUE, as QEMU writes it; an option may be a secret
 OPTION = re.compile(r"(?<!\\):")
 WHICH_CEPH = ("conf=", "mon_host=", "mon-host=", "mon host=")  # options that choose the cluster
+OF_FILES = ("conf", "socket")  # options that are paths of this machine
 CONTAINER_FIRST = ("abfs", "abfss")  # abfs://container@account.dfs.core.windows.net/name
 
 
@@ -46,3 +48,20 @@ def split_url(url: str) -> tuple[str, str, str]:
     scheme, rest = url.split("://", 1)
     host, slash, path = re.split("[?#]", rest, maxsplit=1)[0].partition("/")
     return scheme.lower(), host, slash + path
+
+
+def from_anywhere(text: str) -> str:
+    """A path or a URL as it may be given from every folder: what it names of this machine has its whole path."""
+    scheme = scheme_of(text)
+    if not scheme:
+        return os.path.abspath(text)  # noqa: PTH100 - links are not followed
+    if text.startswith(CEPH):
+        return CEPH + ":".join(map(_with_whole_path, OPTION.split(text[len(CEPH) :])))
+    if scheme in (*NBD, *QEMU):
+        return SOCKET.sub(lambda found: found[0].replace(found[1], _with_whole_path(found[1])), text)
+    return text
+
+
+def _with_whole_path(option: str) -> str:
+    name, _, value = option.partition("=")
+    return f"{name}={os.path.abspath(value)}" if name in OF_FILES else option  # noqa: PTH100

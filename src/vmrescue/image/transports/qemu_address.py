@@ -8,15 +8,24 @@ Source: QEMU, qemu-block-drivers(7).
 from __future__ import annotations
 
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from vmrescue.errors import RefusedError
 from vmrescue.image.journal_place import for_address, locked_file
 from vmrescue.image.notices import tell
 from vmrescue.image.transports.nbd.device import LOCK, NbdDevice
 from vmrescue.image.transports.qemu_nbd import QemuNbd
-from vmrescue.image.url import shown
+from vmrescue.image.url import from_anywhere, shown
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CAUTION = "nothing locks it: nothing else may write to it meanwhile, no running VM and no other client of its server"
+
+
+def address_folder(url: str) -> Path:
+    """The folder of the disk's undo journals, the same from whichever folder the address is given."""
+    return for_address(shown(from_anywhere(url)))
 
 
 def open_address(url: str) -> NbdDevice:
@@ -37,7 +46,7 @@ def hold_address(url: str) -> NbdDevice:
         UnsupportedError, ReadError: as `QemuNbd`.
     """
     with ExitStack() as opened:
-        opened.enter_context(locked_file(for_address(shown(url)), LOCK, shown(url)))
+        opened.enter_context(locked_file(address_folder(url), LOCK, shown(url)))
         server = QemuNbd(url, shown(url), writable=True)
         opened.callback(server.close)
         device = NbdDevice(server.session, shown(url), writable=True)

@@ -16,7 +16,7 @@ from vmrescue.image.transports.file import FileDevice
 from vmrescue.image.transports.fsspec_file import check_name, open_other
 from vmrescue.image.transports.lock import locked_file
 from vmrescue.image.transports.remote import refusal
-from vmrescue.image.url import AZURE, NBD, QEMU, WEB, shown
+from vmrescue.image.url import AZURE, NBD, QEMU, WEB
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +94,9 @@ def _hold_address(url: str) -> HeldStore:
 
 
 def _address_folder(url: str) -> Path:
-    return for_address(shown(url))
+    from vmrescue.image.transports.qemu_address import address_folder
+
+    return address_folder(url)
 
 
 def _refuse(url: str) -> NoReturn:
