@@ -28,6 +28,11 @@ def drives() -> Drives:
         (r"E:\x.sys", None),
         (r"\??\UNC\server\x.sys", None),
         (r"%ProgramFiles%\x.sys", None),
+        (r"\DosDevices\D:\WINNT\x.sys", r"WINNT\x.sys"),
+        (r"\Device\HarddiskVolume3\WINNT\x.sys", None),
+        (r"\GLOBAL??\D:\WINNT\x.sys", None),
+        (r"\WINNT\System32\x.sys", None),
+        (r"\SystemRoot\System32\..\x.sys", None),
         ("", None),
     ],
 )

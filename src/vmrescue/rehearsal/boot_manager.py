@@ -14,7 +14,7 @@ from vmrescue.errors import NotFoundError
 from vmrescue.rehearsal import endings
 from vmrescue.rehearsal.about import BadFile, LostDevice, LostObject
 from vmrescue.rehearsal.files import FaultKind, fault_of_file, fault_of_wim
-from vmrescue.rehearsal.firmware import places_without_type
+from vmrescue.rehearsal.firmware import OF_LINUX, esp_of_mbr, manager_of_linux, places_without_type
 from vmrescue.rehearsal.stage import Fact, odd, stop, unknown
 from vmrescue.rehearsal.way import BOOT_SEQUENCE, DEFAULT, DEVICE, DISPLAY_ORDER, OS_DEVICE, PATH, SYSTEM_ROOT
 
@@ -31,7 +31,6 @@ TIMEOUT, SHOW_MENU, RESUME, RESUME_OBJECT = 0x25000004, 0x26000020, 0x26000005, 
 SAFE_BOOT, DEBUG, BOOT_LOG, TEST_SIGNING = 0x25000080, 0x260000A0, 0x26000090, 0x16000049
 SAFE_MODES = {0: "minimal", 1: "network", 2: "directory services repair"}
 LEFT_ON = {BOOT_LOG: "bootlog", DEBUG: "debug", TEST_SIGNING: "testsigning"}
-OF_LINUX = ("ext2/3/4", "XFS", "Btrfs", "LUKS", "LVM", "swap")  # Windows does not start from these
 OLD_NAMES = {1: ".exe", 2: ".efi"}  # the loader's file by generation
 
 
@@ -45,8 +44,9 @@ def boot_manager(way: Way) -> Iterator[Fact]:
     entry = yield from _entry(way)
     if entry is not None:
         yield from _loader(way, entry)
-        yield from _options(way, entry)
-        yield from _recovery(way, entry)
+        if entry.type.application is Application.OS_LOADER:
+            yield from _options(way, entry)
+            yield from _recovery(way, entry)
 
 
 def _store(way: Way) -> Fact | None:
@@ -57,7 +57,8 @@ def _store(way: Way) -> Fact | None:
             return unknown("boot store", str(error))
         return stop("boot store", str(error), endings.NO_STORE)
     what = f"boot store {boot}"
-    if boot.rank and boot.volume not in places_without_type(way):
+    elsewhere = boot.volume not in (*places_without_type(way), *esp_of_mbr(way)) and manager_of_linux(way) is None
+    if boot.rank and elsewhere:
         return stop(what, f"it lies where the boot manager does not look: {boot.way}", endings.NO_STORE)
     why = boot.fault or boot.hive.why_cut()
     if why is None:
@@ -187,7 +188,7 @@ def _loader_file(way: Way, entry: BcdObject, volume: Volume, path: str) -> Itera
         yield stop(what, "the entry names no file", endings.NO_LOADER)
         return
     windows = entry.type.application in (Application.OS_LOADER, Application.RESUME)  # others are older than programs
-    machine = way.machine if windows and way.installation.os else None
+    machine = way.machine if windows else None
     fault = fault_of_file(volume, path.strip("\\"), program=windows, machine=machine)
     if fault is None:
         yield Fact(what, "it is there")
@@ -197,7 +198,7 @@ def _loader_file(way: Way, entry: BcdObject, volume: Volume, path: str) -> Itera
         ends = {FaultKind.MISSING: endings.NO_LOADER, FaultKind.MACHINE: endings.OTHER_MACHINE}
         ending = ends.get(fault.kind, endings.BAD_LOADER)
         yield stop(what, fault.said, ending, BadFile(volume, path.strip("\\"), fault))
-    usual = OLD_NAMES[way.generation]
+    usual = OLD_NAMES[2 if esp_of_mbr(way) else way.generation]
     if entry.type.application is Application.OS_LOADER and not path.lower().endswith(usual):
         yield odd("path", f"{path}: a machine of generation {way.generation} takes winload{usual}")
 

@@ -2,8 +2,12 @@
 
 BIOS: the boot record's signature and code, its one active entry, that partition's boot sector, ``bootmgr`` in its root.
 UEFI: the EFI system partition, FAT, ``\\EFI\\Microsoft\\Boot\\bootmgfw.efi`` or, where the machine has no entry for it,
-``\\EFI\\Boot\\bootx64.efi``. Sources: UEFI 2.10, 3.5 and 5.3; Microsoft, "Damaged MBRs and Boot Sectors"; the firmware
-of Hyper-V and Azure, github.com/microsoft/mu_msvm (DeviceBootManagerLib.c): it tries every FAT volume of any type.
+``\\EFI\\Boot\\bootx64.efi``, which is called otherwise for other machines. Sources: UEFI 2.10, 3.5.1.1 and 5.3;
+Microsoft, "Damaged MBRs and Boot Sectors"; the firmware of Hyper-V and Azure, github.com/microsoft/mu_msvm
+(DeviceBootManagerLib.c): it tries every FAT volume of any type.
+
+Where a boot manager of Linux comes first, the active flag means nothing to it, and its own menu says what is started.
+Source: GRUB's boot.S, whose program holds the words in `GRUB`.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from vmrescue.errors import FormatError, UnsupportedError, UsageError
 from vmrescue.ntfs.structures.boot_sector import END, END_AT, HIDDEN_AT, NOT_BOOTABLE, PROGRAM
 from vmrescue.rehearsal import endings
 from vmrescue.rehearsal.about import ActiveFlag, BadFile, HiddenSectors, LostType
-from vmrescue.rehearsal.files import Fault, FaultKind, fault_of_file
+from vmrescue.rehearsal.files import Fault, FaultKind, fault_of_file, machine_of
 from vmrescue.rehearsal.stage import Fact, odd, stop, unknown
 from vmrescue.volume.partition_table import NO_PROTECTIVE_MBR
 
@@ -28,30 +32,45 @@ if TYPE_CHECKING:
 SECTOR = 512
 CODE = 440  # bytes of a master boot record's program
 FATS = ("FAT12", "FAT16", "FAT32")
+OF_LINUX = ("ext2/3/4", "XFS", "Btrfs", "LUKS", "LVM", "swap")  # Windows does not start from these
+GRUB = b"GRUB \0Geom\0Hard Disk\0Read\0"
 BIOS_MANAGER = "bootmgr"
 UEFI_MANAGER = r"EFI\Microsoft\Boot\bootmgfw.efi"
-UEFI_DEFAULTS = (r"EFI\Boot\bootx64.efi", r"EFI\Boot\bootaa64.efi")
+UEFI_DEFAULTS = {"x64": r"EFI\Boot\bootx64.efi", "ARM64": r"EFI\Boot\bootaa64.efi", "x86": r"EFI\Boot\bootia32.efi"}
 
 
 def firmware(way: Way) -> Iterator[Fact]:
     """The stage's facts."""
+    if esp := esp_of_mbr(way):
+        yield unknown(
+            "partition table", "an MBR with an EFI system partition: whether the firmware starts it is not known"
+        )
+        yield from _programs(way, esp)
+        return
     yield from _uefi(way) if way.generation == 2 else _bios(way)
+
+
+def esp_of_mbr(way: Way) -> list[Volume]:
+    """The EFI system partitions with a boot manager of an MBR from which no BIOS starts: none is active (UEFI, 5.2)."""
+    volumes = way.disk.volumes if way.generation == 1 else []
+    if any(volume.partition.active and volume.partition.number <= 4 for volume in volumes):
+        return []
+    return [each for each in volumes if each.partition.role == "EFI system" and _has_efi_program(each)]
 
 
 def _bios(way: Way) -> Iterator[Fact]:
     record = way.disk.device.read_at(0, SECTOR)
     if not any(record[:CODE]):
         yield stop("master boot record", "it has no program: its first 440 bytes are zeros", endings.NO_ACTIVE)
-    else:
+    elif GRUB not in record:
         yield Fact("master boot record", "signature and program are there")
     primary = [volume for volume in way.disk.volumes if volume.partition.number <= 4]
     active = [volume for volume in primary if volume.partition.active]
     candidates = tuple(each.partition.number for each in primary if _has_manager(each))
     about = ActiveFlag(tuple(volume.partition.number for volume in active), candidates)
-    if not active and any(volume.partition.role == "EFI system" for volume in way.disk.volumes):
-        yield unknown(
-            "active partition", "none, but there is an EFI system partition: whether a UEFI starts it is not known"
-        )
+    if (first := manager_of_linux(way)) is not None:
+        yield unknown(first, "its program is a boot manager of Linux: what that starts, its own menu says")
+        yield from _behind_linux(way, about)
         return
     if len(active) != 1:
         said = "no partition is active" if not active else f"{len(active)} partitions are active"
@@ -61,6 +80,32 @@ def _bios(way: Way) -> Iterator[Fact]:
     yield Fact("active partition", str(volume))
     yield from _boot_sector(volume)
     yield from _manager_of_bios(volume, about)
+
+
+def _behind_linux(way: Way, about: ActiveFlag) -> Iterator[Fact]:
+    """What Linux' boot manager finds of Windows: the one partition that has its boot manager, or had it."""
+    if about.candidates:
+        volumes = [each for each in way.disk.volumes if each.partition.number in about.candidates]
+        yield from _boot_sector(volumes[0]) if len(volumes) == 1 else ()
+    else:
+        volumes = [store.volume for store in way.installation.stores if store.generation == 1]
+    if len(volumes) == 1 and not way.installation.unreadable:
+        yield from _manager_of_bios(volumes[0], about)
+
+
+def manager_of_linux(way: Way) -> str | None:
+    """Where a boot manager of Linux lies that a BIOS starts before Windows' own; None where it starts none."""
+    if way.generation == 2:
+        return None
+    record = way.disk.device.read_at(0, SECTOR)
+    if GRUB in record:
+        return "master boot record"
+    active = [volume for volume in way.disk.volumes if volume.partition.active and volume.partition.number <= 4]
+    if len(active) != 1 or not any(record[:CODE]):
+        return None
+    sector = active[0].device.read_at(0, SECTOR)
+    has_program = sector[END_AT:] == END and active[0].file_system in OF_LINUX and any(sector[PROGRAM])
+    return f"boot sector of {active[0]}" if GRUB in sector or has_program else None
 
 
 def _has_manager(volume: Volume) -> bool:
@@ -124,7 +169,7 @@ def _uefi(way: Way) -> Iterator[Fact]:
             yield odd("partition table", warning)
     typed = [volume for volume in way.disk.volumes if volume.partition.role == "EFI system"]
     if not typed:
-        yield from _untyped(places_without_type(way))
+        yield from _untyped(way, places_without_type(way))
         return
     readable = [volume for volume in typed if volume.readable and volume.file_system != "NTFS"]
     if not readable:
@@ -133,7 +178,7 @@ def _uefi(way: Way) -> Iterator[Fact]:
         return
     for volume in readable:
         yield Fact("EFI system partition", f"{volume}, {volume.file_system}")
-    yield from _programs(readable)
+    yield from _programs(way, readable)
 
 
 def places_without_type(way: Way) -> list[Volume]:
@@ -144,14 +189,14 @@ def places_without_type(way: Way) -> list[Volume]:
     return [volume for volume in volumes if _has_efi_program(volume)]
 
 
-def _untyped(found: list[Volume]) -> Iterator[Fact]:
+def _untyped(way: Way, found: list[Volume]) -> Iterator[Fact]:
     """No partition has the type. Some firmware goes by it; that of Hyper-V and Azure tries every FAT volume."""
     what, said = "EFI system partition", "no partition has its type"
     if not found:
         yield stop(what, said, endings.NO_EFI_PROGRAM)
         return
     yield odd(what, f"{said}: a firmware that goes by the type starts nothing", LostType(tuple(found)))
-    yield from _programs(found)
+    yield from _programs(way, found)
 
 
 def _has_efi_program(volume: Volume) -> bool:
@@ -159,17 +204,24 @@ def _has_efi_program(volume: Volume) -> bool:
     if volume.file_system not in FATS:
         return False
     try:
-        return any(fault_of_file(volume, path) is None for path in (UEFI_MANAGER, *UEFI_DEFAULTS))
+        return any(fault_of_file(volume, path) is None for path in (UEFI_MANAGER, *UEFI_DEFAULTS.values()))
     except (FormatError, UnsupportedError, UsageError):
         return False
 
 
-def _programs(volumes: list[Volume]) -> Iterator[Fact]:
+def _machine(way: Way, volumes: list[Volume]) -> str | None:
+    """For which machine Windows is; where that is not known, what its boot manager says."""
+    return way.machine or next((found for volume in volumes if (found := machine_of(volume, UEFI_MANAGER))), None)
+
+
+def _programs(way: Way, volumes: list[Volume]) -> Iterator[Fact]:
     """One of the two is enough: which, the machine's own memory says, and that is not at hand."""
     missing, bad, facts, sound = [], [], [], False
+    machine = _machine(way, volumes)
+    default = UEFI_DEFAULTS.get(machine or "x64")
     for volume in volumes:
-        for path in (UEFI_MANAGER, *UEFI_DEFAULTS):
-            fault = fault_of_file(volume, path)
+        for path in (UEFI_MANAGER, *([default] if default else [])):
+            fault = fault_of_file(volume, path, machine=machine)
             what = f"\\{path} on {volume}"
             if fault is None:
                 sound = True
@@ -188,13 +240,14 @@ def _programs(volumes: list[Volume]) -> Iterator[Fact]:
             yield stop(what, fault.said, endings.NO_EFI_PROGRAM, about)
     if not sound and not bad:
         what, fault, about = missing[0]
-        yield stop(what, f"{fault.said}, and neither is \\{UEFI_DEFAULTS[0]}", endings.NO_EFI_PROGRAM, about)
+        others = f", and neither is \\{default}" if default else ""
+        yield stop(what, f"{fault.said}{others}", endings.NO_EFI_PROGRAM, about)
         missing = missing[1:]
     if len(volumes) == 1:
-        yield from _alone(missing)
+        yield from _alone(missing, default)
 
 
-def _alone(missing: list[tuple[str, Fault, BadFile]]) -> Iterator[Fact]:
+def _alone(missing: list[tuple[str, Fault, BadFile]], default: str | None) -> Iterator[Fact]:
     """A machine that has an entry starts the first, a new one the second."""
     paths = {about.path: about for _, _, about in missing}
     if UEFI_MANAGER in paths:
@@ -203,9 +256,9 @@ def _alone(missing: list[tuple[str, Fault, BadFile]]) -> Iterator[Fact]:
             "it is not there: a machine that has an entry for it starts nothing",
             paths[UEFI_MANAGER],
         )
-    if all(path in paths for path in UEFI_DEFAULTS):
+    if default in paths:
         yield odd(
-            f"\\{UEFI_DEFAULTS[0]}",
+            f"\\{default}",
             "it is not there: a machine that is newly made of the disk starts nothing",
-            paths[UEFI_DEFAULTS[0]],
+            paths[default],
         )

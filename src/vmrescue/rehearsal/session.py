@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue import file_path
 from vmrescue.errors import VmRescueError
 from vmrescue.rehearsal import endings
 from vmrescue.rehearsal.about import BadHive
 from vmrescue.rehearsal.files import FaultKind, fault_of_file
 from vmrescue.rehearsal.loader import bad_hive, file_fact
 from vmrescue.rehearsal.stage import Fact, odd, stop, unknown
+from vmrescue.windows.programs import find_program
 from vmrescue.windows.registry_file import RegistryFile
 
 if TYPE_CHECKING:
@@ -90,20 +90,17 @@ def _logon(way: Way) -> Iterator[Fact]:
     software = way.windows.software
     if software is None:
         return
-    programs = {
-        "Userinit": (software.text(WINLOGON, "Userinit") or "").split(",")[0],
-        "Shell": software.text(WINLOGON, "Shell") or "",
-    }
-    for value, program in programs.items():
-        names = file_path.split(program)
-        if not names:
+    for value in ("Userinit", "Shell"):
+        command = (software.text(WINLOGON, value) or "").split(",")[0].strip()
+        if not command:
             yield odd(f"Winlogon\\{value}", "it is not set: nobody gets a desktop")
             continue
-        path = way.installation.drives.of_image(program) if len(names) > 1 else f"{way.windows.root}\\{names[0]}"
-        fault = fault_of_file(way.windows.volume, path) if path else None
-        if path is None:
-            yield unknown(f"Winlogon\\{value}", f"{program}: where that lies is not known")
-        elif fault is not None:
-            yield (unknown if fault.kind is FaultKind.UNKNOWN else odd)(
-                f"Winlogon\\{value}", f"{program}: {fault.said}"
-            )
+        found = find_program(way.installation.drives, way.windows, command)
+        if found.place is not None:
+            if (fault := fault_of_file(*found.place)) is not None:
+                state = unknown if fault.kind is FaultKind.UNKNOWN else odd
+                yield state(f"Winlogon\\{value}", f"{command}: {fault.said}")
+        elif found.gone:
+            yield odd(f"Winlogon\\{value}", f"{command}: it is not there")
+        else:
+            yield unknown(f"Winlogon\\{value}", f"{command}: where that lies is not known")

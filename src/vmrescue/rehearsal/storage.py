@@ -29,6 +29,7 @@ CLASSES = {
 }
 HYPER_V = ("azure", "hyper-v")  # whose disk is always reached in the same way
 FILTERS = ("UpperFilters", "LowerFilters")
+CONTROLLERS = "SCSI MINIPORT"  # the group of their drivers, in ServiceGroupOrder
 LATER_IS_ENOUGH = {"PARTMGR": 1}  # the latest start value that is known to be enough, where that is not 0
 USUAL = ("volume", "volsnap", "mountmgr", "volmgrx", "storflt", "vdrvroot")  # on a healthy disk; not all always were
 
@@ -94,6 +95,10 @@ def _any_machine(way: Way) -> Iterator[Fact]:
         if not _broken(way, stack)
     }
     titles = ", ".join(PLATFORMS[name].title for name in sound)
+    if not sound and (others := _other_controllers(way)):
+        said = "the drivers of no machine that is known are whole; whether the disk is reached by"
+        yield unknown("disks", f"{said} {', '.join(others)}, depends on the machine")
+        return
     if not sound:
         yield stop("disks", "the drivers of no machine that is known are whole", endings.NO_STORAGE)
         return
@@ -101,6 +106,23 @@ def _any_machine(way: Way) -> Iterator[Fact]:
     if "azure" not in sound:
         for driver, (said, _, about) in _broken(way, PLATFORMS["azure"].ways[way.generation][0]):
             yield odd(f"driver {driver}", f"{said}: on Azure and Hyper-V the start would end with 0x7B", about)
+
+
+def _other_controllers(way: Way) -> list[str]:
+    """The drivers of other disk controllers that start with the loader: msahci of Windows 7, Xen's, those of RAID."""
+    if _why_not(way, "pci") is not None:  # they are found on that bus
+        return []
+    known = {
+        upper(name) for each in PLATFORMS.values() for stacks in each.ways.values() for one in stacks for name in one
+    }
+    controllers = (
+        each
+        for each in way.services.boot_drivers
+        if upper(each.group) == CONTROLLERS
+        and upper(each.name) not in known
+        and not any(way.services.overrides(each).values())
+    )
+    return [each.name for each in controllers if _why_not(way, each.name) is None]
 
 
 def _broken(way: Way, stack: tuple[str, ...]) -> list[tuple[str, tuple[str, endings.Ending, BadService]]]:

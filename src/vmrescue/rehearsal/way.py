@@ -131,7 +131,10 @@ class Way:
     @cached_property
     def windows(self) -> OperatingSystem:
         """The Windows that the entry starts; where that leads nowhere, the likeliest. Raises NotFoundError."""
-        found = self.installation.os
+        found, meant = self.installation.os, self.installation.default_loader
+        named = self.installation.choice.windows is not None or (found is not None and found.loader is meant)
+        if meant and not named and meant.is_windows and meant.elsewhere and not meant.starts_in_memory:
+            raise NotFoundError(f"{meant} {meant.elsewhere}: what starts there was not looked at")
         if found is None:
             raise NotFoundError(self.installation.why_no_windows or "no Windows was found on these disks")
         return found
@@ -153,6 +156,10 @@ class Way:
     @cached_property
     def machine(self) -> str | None:
         """The machine that this Windows is for: what two of its first programs say; None where no two agree."""
+        try:
+            self.windows  # noqa: B018 - raises where none is known
+        except NotFoundError:
+            return None
         programs = (f"{self.system32}\\{name}" for name in ("ntoskrnl.exe", "hal.dll", "ntdll.dll"))
         found = [machine for path in programs if (machine := machine_of(self.windows.volume, path))]
         return next((machine for machine in found if found.count(machine) > 1), None)

@@ -104,6 +104,12 @@ class BootStore:
         except NotFoundError:
             return None
 
+    @property
+    def windows_loader(self) -> BcdObject | None:
+        """The default entry, where it is a loader of Windows: other kinds of entries do not know its settings."""
+        entry = self.loader
+        return entry if entry and entry.type.application is objects.Application.OS_LOADER else None
+
     def __str__(self) -> str:
         return f"\\{self.path} on {self.volume}"
 

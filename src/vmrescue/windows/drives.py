@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 SYSTEM_DRIVE = "%SystemDrive%"
 PATH = re.compile(
-    r"(?:\\\?\?\\|\\\\[?.]\\)?(?P<start>[A-Z]:|%SystemDrive%|%SystemRoot%|%windir%|\\SystemRoot)(?:[\\/](?P<rest>.*))?",
+    r"(?:\\(?:\?\?|DosDevices)\\|\\\\[?.]\\)?(?P<start>[A-Z]:|%SystemDrive%|%SystemRoot%|%windir%|\\SystemRoot)(?:[\\/](?P<rest>.*))?",
     re.IGNORECASE | re.DOTALL,
 )
-NO_NAMES = ("??", "?", ".")  # first parts of device paths, which are not in a volume
+MOVES = (".", "..")  # names that lead elsewhere, which the kernel does not resolve
 # Parts of the device path of a letter, as the drivers of these devices name them.
 REMOVABLE = {"#cdrom": "an optical drive", "\\fdc#": "a floppy drive"}
 
@@ -138,14 +138,17 @@ class Drives:
     def of_image(self, image: str) -> str | None:
         r"""The path on the volume of Windows of a driver or program, from its ImagePath; None if it is elsewhere.
 
-        ImagePath may also be relative to the folder of Windows: ``System32\x``.
+        ImagePath may also be relative to the folder of Windows: ``System32\x``. One that begins with a backslash is a
+        name of the object manager (``\Device\HarddiskVolume3\x``): which volume is meant, only a start tells.
         """
         text = image.strip().strip('"')
+        names = file_path.split(text)
+        if not {*MOVES}.isdisjoint(names):
+            return None
         if (place := self.of_path(text)) is not None:
             drive, path = place
             return path if path and drive.volume is not None and drive.volume is self._volume else None
-        names = file_path.split(text)
-        if self._volume is None or not names or names[0] in NO_NAMES or not {":", "%"}.isdisjoint(names[0]):
+        if self._volume is None or not names or text[0] in "\\/" or not {":", "%"}.isdisjoint(names[0]):
             return None
         return "\\".join([self._root, *names])
 

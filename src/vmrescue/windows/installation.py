@@ -313,8 +313,8 @@ class Installation:
         if meant is None:
             fault = self.stores[0].fault if self.stores else "there is none"
             return likeliest[0], f"{why}; the boot store does not say which boots" + (f" ({fault})" if fault else "")
-        if meant.ramdisk:
-            return likeliest[0], f"{why}; {meant} starts a disk in memory, {meant.ramdisk}"
+        if meant.elsewhere:
+            return likeliest[0], f"{why}; {meant} {meant.elsewhere}"
         place = f"\\{meant.root or '?'} on {meant.volume or 'a volume that is not at hand'}"
         return likeliest[0], f"{why}; {meant} names {place}, where no Windows is"
 

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from vmrescue import file_path
 from vmrescue.bcd import Boot, Device, Partition, Style
-from vmrescue.bcd.device import RamDisk
+from vmrescue.bcd.device import Locate, RamDisk, VirtualDisk
+from vmrescue.bcd.objects import Application
 from vmrescue.dataclass import dataclass
+from vmrescue.errors import ReadError, VmRescueError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 NOT_IN_NAMES = frozenset('<>:"|?*')  # not allowed in a folder's name
 LONGEST_NAME = 255  # characters
+OS_DEVICE = 0x21000001  # BcdOSLoaderDevice_OSDevice
 DESCRIPTION = 0x12000004  # BcdLibraryString_Description
 MOST = 64  # most loaders of a store that are read; a hostile store may have any number
 
@@ -41,8 +44,10 @@ class Loader:
 
     @property
     def fault(self) -> str | None:
-        """Why it cannot start any Windows; None if its elements are valid."""
-        element = self.entry.element("osdevice")
+        """Why it cannot start any Windows; None if its elements are valid, or if it is to start something else."""
+        if not self.is_windows:
+            return None
+        element = self.entry.inherited(OS_DEVICE)
         if element is None:
             return "it has no osdevice"
         if element.fault or not isinstance(element.sound_value, Device):
@@ -50,11 +55,30 @@ class Loader:
         return None if self.root else "its systemroot is missing, or no folder's path"
 
     @property
-    def ramdisk(self) -> str | None:
-        """The file of the disk in memory from which it starts (Windows RE, Setup); None where it starts no such."""
-        element = self.entry.element("osdevice")
-        device = element.sound_value if element else None
-        return device.target.path if isinstance(device, Device) and isinstance(device.target, RamDisk) else None
+    def is_windows(self) -> bool:
+        """Whether it is a loader of Windows; others start a boot sector, a test of memory, an older Windows."""
+        return self.entry.type.application is Application.OS_LOADER
+
+    @property
+    def starts_in_memory(self) -> bool:
+        """Whether it starts a disk in memory: Windows RE, or Setup, and no Windows of its own."""
+        device = _os_device(self.entry)
+        return device is not None and isinstance(device.target, RamDisk)
+
+    @property
+    def elsewhere(self) -> str | None:
+        """What it starts, where that is no folder of a disk; None where it is one, at hand or not."""
+        if not self.is_windows:
+            return f"is no loader of Windows, but a {self.entry.type.title}"
+        device = _os_device(self.entry)
+        match device.target if device else None:
+            case RamDisk(_, path):
+                return f"starts a disk in memory, {path}"
+            case VirtualDisk() | Locate(_, _, VirtualDisk()):
+                return f"starts a virtual disk, {device}"
+            case Boot() | Partition() | None:
+                return None
+        return None if self.volume else f"starts what is at {device}, which only a start resolves"
 
     @property
     def description(self) -> str:
@@ -79,18 +103,44 @@ def loaders_of(store: BootStore, volumes: Iterable[Volume]) -> list[Loader]:
     ]
 
 
-def _os_volume(store: BootStore, entry: BcdObject, volumes: Iterable[Volume]) -> Volume | None:
-    element = entry.element("osdevice")
+def _os_device(entry: BcdObject) -> Device | None:
+    element = entry.inherited(OS_DEVICE)
     device = element.sound_value if element else None
-    if not isinstance(device, Device):
-        return None
-    if isinstance(device.target, Boot):
-        return store.volume
-    return next((volume for volume in volumes if is_device(volume, device)), None)
+    return device if isinstance(device, Device) else None
+
+
+def _os_volume(store: BootStore, entry: BcdObject, volumes: Iterable[Volume]) -> Volume | None:
+    device = _os_device(entry)
+    match device.target if device else None:
+        case None:
+            return None
+        case Boot():
+            return store.volume
+        case Locate(_, _, None) as search:
+            found = [volume for volume in volumes if _holds(volume, searched_path(entry, search))]
+            return found[0] if len(found) == 1 else None
+    return next((volume for volume in volumes if device and is_device(volume, device)), None)
+
+
+def searched_path(entry: BcdObject, search: Locate) -> str:
+    """The file or folder that is searched for; empty where the entry does not say it."""
+    element = entry.inherited(search.element) if search.element else None
+    value = element.sound_value if element else search.path
+    return value if isinstance(value, str) else ""
+
+
+def _holds(volume: Volume, path: str) -> bool:
+    """Whether a file or folder is on a volume; one that cannot be read is told of elsewhere."""
+    try:
+        return bool(path) and volume.readable and volume.files.nature(path) is not None
+    except ReadError:
+        raise
+    except VmRescueError:
+        return False
 
 
 def _root(entry: BcdObject) -> str | None:
-    element = entry.element("systemroot")
+    element = entry.inherited("systemroot")
     parts = file_path.split(str(element.sound_value or "")) if element else []
     odd = any(part in (".", "..") or NOT_IN_NAMES & set(part) or len(part) > LONGEST_NAME for part in parts)
     return None if odd or not parts else "\\".join(parts)

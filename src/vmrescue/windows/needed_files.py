@@ -22,6 +22,7 @@ BOOT_FILES = {
     r"EFI\Microsoft\Boot\bootmgfw.efi": "the boot manager",
     r"EFI\Boot\bootx64.efi": "the boot manager",
     r"EFI\Boot\bootaa64.efi": "the boot manager",
+    r"EFI\Boot\bootia32.efi": "the boot manager",
 }
 SYSTEM_FILES = {  # in System32
     **{rf"config\{name}": "a hive of Windows" for name in ("SYSTEM", "SOFTWARE", "SAM", "SECURITY", "DEFAULT")},

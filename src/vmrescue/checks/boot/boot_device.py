@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 
     Place = tuple[UUID, int]  # an object and one of its elements
 
+RECOVERY_ALONE = (
+    "Only the entry of Windows RE names it, which is started after two starts that failed: that one would not start. "
+    "So it is after the recovery partition was deleted, to make room for that of Windows."
+)
 NOT_KNOWN = "a partition of this disk: which one, it does not tell"
 
 
@@ -43,7 +47,8 @@ NOT_KNOWN = "a partition of this disk: which one, it does not tell"
     title="the boot store names a partition that the disk does not have",
     meaning="The boot manager stops with 0xc000000e or 0xc0000225: it does not find the volume that it is to start "
     "from. So it is after a disk was copied, restored or partitioned anew, and got another id.",
-    fires="device or osdevice of the entry that is started names no partition at hand",
+    fires="device or osdevice of the entry that is started names no partition at hand; advice where it is only that of "
+    "Windows RE",
     repair="name the partition that holds the loader or the Windows, where exactly one does, in every entry that named "
     "the lost one",
     source="Microsoft, learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/error-code-0xc000000e and "
@@ -56,9 +61,11 @@ def boot_device(subject: Subject) -> Iterator[Finding]:
     for lost in _by_partition(subject):
         replaced = _replaced(subject, [each for _, each in lost])
         operations = [edits.set_element(*place, Format.DEVICE, new) for place, new in replaced if new]
+        stops = any(fact.state is State.STOP for fact, _ in lost)
         yield boot_device.finding(
             "; ".join(fact.reason for fact, _ in lost),
-            severity="critical" if any(fact.state is State.STOP for fact, _ in lost) else "warning",
+            severity="critical" if stops else "advice",
+            meaning=None if stops else RECOVERY_ALONE,
             facts=_facts([_difference(subject, place, new) for place, new in replaced]),
             changes=hive_changes(hive, operations),
             about=[fact.reason for fact, _ in lost]

@@ -30,9 +30,9 @@ def text_of(element: Element) -> str:
     return f"0x{value:x}" if isinstance(value, int) else cut_text(str(value))
 
 
-def element_fact(entry: BcdObject, element: Element) -> BootElement:
-    """An element that is not wanted."""
-    return BootElement(str(entry.guid), entry.alias or None, element.name, text_of(element), None)
+def element_fact(entry: BcdObject, element: Element, wanted: str | None = None) -> BootElement:
+    """An element, and what it is to be; None where it is not wanted."""
+    return BootElement(str(entry.guid), entry.alias or None, element.name, text_of(element), wanted)
 
 
 def os_device_of(guid: UUID) -> str:

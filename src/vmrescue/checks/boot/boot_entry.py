@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from vmrescue.checks.subject import Subject
     from vmrescue.registry.operations import Operation
 
+NOT_KNOWN = "a loader of this store: which one, it does not tell"
+
 
 @check(
     "boot-entry",
@@ -60,11 +62,12 @@ def boot_entry(subject: Subject) -> Iterator[Finding]:
         if owner is None or not isinstance(lost, LostObject) or not (lost.missing or lost.element == DEFAULT):
             continue
         element = owner.element(lost.element)
+        left = _left(owner, lost, _only_loader(subject))
         yield boot_entry.finding(
             f"{fact.what}: {fact.said}",
             severity="critical" if fact.state is State.STOP else "warning",
-            facts=(element_fact(owner, element),) if element else (),
-            changes=hive_changes(boot.hive, _operations(owner, lost, _only_loader(subject))),
+            facts=(element_fact(owner, element, _wanted(left, lost)),) if element else (),
+            changes=hive_changes(boot.hive, _operations(owner, lost, left)),
             about=(fact.reason,),
         )
 
@@ -95,12 +98,22 @@ def _only_loader(subject: Subject) -> tuple[UUID, ...]:
     return tuple(found) if len(found) == 1 else ()
 
 
-def _operations(owner: BcdObject, lost: LostObject, only: tuple[UUID, ...]) -> list[Operation]:
+def _left(owner: BcdObject, lost: LostObject, only: tuple[UUID, ...]) -> tuple[UUID, ...]:
+    """What the element is to name: the one loader, where it names nothing else."""
     if lost.element == DEFAULT:
-        return [edits.set_element(owner.guid, DEFAULT, Format.OBJECT, guid) for guid in only]
+        return only
     left = tuple(guid for guid in owner.references(lost.element) if guid not in lost.missing)
-    if lost.element == DISPLAY_ORDER:
-        left = left or only
+    return left or (only if lost.element == DISPLAY_ORDER else ())
+
+
+def _wanted(left: tuple[UUID, ...], lost: LostObject) -> str | None:
+    """The same in words; None where the element is to go."""
+    return " ".join(map(str, left)) or (NOT_KNOWN if lost.element == DEFAULT else None)
+
+
+def _operations(owner: BcdObject, lost: LostObject, left: tuple[UUID, ...]) -> list[Operation]:
+    if lost.element == DEFAULT:
+        return [edits.set_element(owner.guid, DEFAULT, Format.OBJECT, guid) for guid in left]
     if left:
         return [edits.set_element(owner.guid, lost.element, Format.OBJECT_LIST, left)]
     return [edits.delete_element(owner.guid, lost.element)]

@@ -40,6 +40,7 @@ SPARES = {
     "EFI\\MICROSOFT\\BOOT\\BOOTMGFW.EFI": "Boot\\EFI\\bootmgfw.efi",
     "EFI\\BOOT\\BOOTX64.EFI": "Boot\\EFI\\bootmgfw.efi",
     "EFI\\BOOT\\BOOTAA64.EFI": "Boot\\EFI\\bootmgfw.efi",
+    "EFI\\BOOT\\BOOTIA32.EFI": "Boot\\EFI\\bootmgfw.efi",
     "BOOTMGR": "Boot\\PCAT\\bootmgr",
     "SYSTEM32\\WINLOAD.EFI": "System32\\Boot\\winload.efi",
     "SYSTEM32\\WINLOAD.EXE": "System32\\Boot\\winload.exe",

@@ -52,7 +52,7 @@ OPTIONS = {
     applicability="on_request",
 )
 def boot_options(subject: Subject) -> Iterator[Finding]:
-    loader = subject.boot.loader
+    loader = subject.boot.windows_loader
     for number, option in OPTIONS.items() if loader else ():
         element = loader.element(number) if loader else None
         if loader is None or element is None or not (option.any_value or element.sound_value is True):

@@ -52,7 +52,7 @@ SETTINGS = (_Setting("integrityservices", 0x1500004B, Format.INTEGER, 1), RECOVE
     applicability="on_request",
 )
 def boot_policy(subject: Subject) -> Iterator[Finding]:
-    loader = subject.boot.loader
+    loader = subject.boot.windows_loader
     if loader is None or loader.inherited(SEQUENCE) is None:
         return  # it has no Windows RE
     if _value(loader, RECOVERY) == RECOVERY.right or _value(loader, POLICY) == POLICY.right:

@@ -53,7 +53,7 @@ def class_filter(subject: Subject) -> Iterator[Finding]:
         yield class_filter.finding(
             "; ".join(f"{fact.what}: {fact.said}" for fact in facts),
             meaning=f"{class_filter.meaning} {OWN_IS_LOST}" if own else None,
-            facts=(Setting(hive.path, key, value, found, wanted),),
+            facts=(Setting(hive.path, key, value, found, found if own else wanted),),
             changes=hive_changes(hive, [operation]) if not own else (),
             about=[fact.reason for fact in facts],
         )

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vmrescue.windows import OperatingSystem
 
 SELECT = "Select"
+NOT_KNOWN = "the number of one of them: which, it does not tell"
 OTHERS = {"Default": "Current", "Current": "Default"}
 
 
@@ -60,6 +61,6 @@ def _finding(windows: OperatingSystem, value: str, found: RegistryData | None, r
         meaning="Windows writes it when it starts; whoever edits the disk does not know which set is meant."
         if value == "Current"
         else None,
-        facts=(Setting(hive.path, SELECT, value, found, wanted),),
+        facts=(Setting(hive.path, SELECT, value, found, wanted or NOT_KNOWN),),
         changes=(SetValue(hive.ref, SELECT, value, found, wanted),) if wanted else (),
     )

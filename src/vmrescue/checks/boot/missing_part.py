@@ -111,9 +111,10 @@ def _default_loader(found: Installation) -> Iterator[Finding]:
     if default.fault:
         why = f"{default.fault}; {looked}"
         yield _finding(str(default), why, f"{_LEADS_NOWHERE}{said}", about=about, intents=intents)
-    elif default.ramdisk:
-        why = f"it starts a disk in memory, {default.ramdisk}; {looked}"
-        yield _finding(str(default), why, f"{_IN_MEMORY}{said}", "warning", intents=intents)
+    elif default.elsewhere:
+        severity: Severity = "warning" if default.is_windows else "advice"
+        why = f"it {default.elsewhere}; {looked}"
+        yield _finding(str(default), why, f"{_ELSEWHERE}{said}", severity, intents=intents)
     elif default.volume:
         why = f"it names \\{default.root} on {default.volume}, where no Windows is; {looked}"
         yield _finding(str(default), why, f"{_LEADS_NOWHERE}{said}", intents=intents)
@@ -179,9 +180,9 @@ _LEADS_NOWHERE = (
     "The boot manager stops with 0xC000000E, 0xC000000F or 0xC0000225. Its device, osdevice and systemroot are to name "
     "the volume and the folder of Windows."
 )
-_IN_MEMORY = (
-    "Each start leads there (Windows RE, Setup), and not to Windows on the disk, as long as default of {bootmgr} names "
-    "this entry."
+_ELSEWHERE = (
+    "Each start leads there (Windows RE, Setup, a virtual disk, another system), as long as default of {bootmgr} names "
+    "this entry; to the Windows that was looked at only if that is what is found there."
 )
 _BY_ANOTHER = " Another entry of the store names the Windows that was looked at: default can name that one."
 _BY_THIS = " It is the only Windows there, on the volume that the entry names: its systemroot and path can name it."

@@ -63,7 +63,7 @@ class _Setting(NamedTuple):
     needs=(Part.BOOT_STORE,),
 )
 def serial_console(subject: Subject) -> Iterator[Finding]:
-    store, loader = subject.boot.store, subject.boot.loader
+    store, loader = subject.boot.store, subject.boot.windows_loader
     settings = _settings(store, loader, subject.policy)
     found = {each.name: _value(store.find(each.guid), each.element) for each in settings}
     wanted: list[Operation] = []

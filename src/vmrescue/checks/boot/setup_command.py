@@ -5,22 +5,22 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from vmrescue import file_path
 from vmrescue.checks.check import check
 from vmrescue.checks.facts import Setting
 from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
-from vmrescue.errors import ReadError, VmRescueError
+from vmrescue.errors import VmRescueError
 from vmrescue.plan import RegistryData
 from vmrescue.registry.operations import SetValue
 from vmrescue.windows.hive_changes import hive_changes
+from vmrescue.windows.programs import find_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmrescue.checks.finding import Finding
     from vmrescue.checks.subject import Subject
-    from vmrescue.windows import Installation, OperatingSystem
+    from vmrescue.windows import OperatingSystem
 
 SETUP, TYPE, COMMAND = "Setup", "SetupType", "CmdLine"
 IN_PROGRESS = ("SystemSetupInProgress", "OOBEInProgress", "UpgradeInProgress", "FactoryPreInstallInProgress")
@@ -50,7 +50,7 @@ def setup_command(subject: Subject) -> Iterator[Finding]:
     if not hive.number(SETUP, TYPE) or not _is_finished(windows):
         return
     command = hive.text(SETUP, COMMAND) or ""
-    gone = _is_gone(subject.installation, windows, command)
+    gone = find_program(subject.installation.drives, windows, command).gone
     wanted = {TYPE: NOTHING, COMMAND: EMPTY}
     yield setup_command.finding(
         f"Setup\\SetupType is {hive.number(SETUP, TYPE)}: {command or 'nothing'} is to run at the start"
@@ -69,28 +69,3 @@ def _is_finished(windows: OperatingSystem) -> bool:
         state = windows.software.text(STATE, IMAGE_STATE) if windows.software else None
         return state == COMPLETE
     return False
-
-
-def _is_gone(installation: Installation, windows: OperatingSystem, command: str) -> bool:
-    """Whether its program is surely not there: a plain name is looked for in System32."""
-    program = command.split('"')[1] if command.startswith('"') else (command.split() or [""])[0]
-    names = file_path.split(program)
-    if not names:
-        return True
-    place = installation.drives.of_path(program)
-    if place is not None:
-        drive, path = place
-        if drive.volume is None:
-            return False
-        volume = drive.volume
-    elif ":" in names[0] or "%" in names[0]:
-        return False
-    else:
-        volume, path = windows.volume, f"{windows.root}\\System32\\{program}"
-    path = path if "." in names[-1] else f"{path}.exe"
-    try:
-        return volume.files.nature(path) is None
-    except ReadError:
-        raise
-    except VmRescueError:
-        return False

@@ -61,6 +61,9 @@ class Stray:
     why_not: str | None = None
 
 
+NOT_KNOWN = "where it belongs: a question"
+
+
 @check(
     "page-file",
     family="settings",
@@ -134,7 +137,7 @@ class _Look:
         self, key: str, found: Data | None, places: list[PageFile], configured: str, control_set: str
     ) -> Iterator[Finding]:
         """Nothing is changed here: what is wrong all the same, and what is to be asked."""
-        fact = Setting(self.windows.system.path, key, CONFIGURED, found, None)
+        fact = Setting(self.windows.system.path, key, CONFIGURED, found, NOT_KNOWN)
         named = [self.drives.of(place.drive) for place in places if place.drive != WINDOWS_CHOOSES]
         wrong = [drive for drive in named if drive.kind in (DriveKind.REMOVABLE, DriveKind.NOTHING)]
         if not places or wrong:

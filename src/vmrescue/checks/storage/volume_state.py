@@ -82,13 +82,21 @@ def volume_state(subject: Subject) -> Iterator[Finding]:
         yield volume_state.finding(
             _summary(volume, name, reasons),
             meaning=MEANINGS[name],
-            severity="advice" if name in (NOT_READ, NOT_KNOWN) else None,
+            severity="advice" if name in (NOT_READ, NOT_KNOWN) or _is_aside(subject, volume, name) else None,
             facts=(
                 VolumeFact(str(volume), volume.position),
                 StateFact(volume.file_system, str(name), tuple(reasons)),
             ),
             changes=(_replay(volume, reasons),) if name == StateName.LOG_PENDING else (),
         )
+
+
+def _is_aside(subject: Subject, volume: Volume, name: str) -> bool:
+    """Whether it only is closed to us, and holds neither the Windows that boots nor its boot store."""
+    found = subject.installation
+    if name not in (StateName.ENCRYPTED, PART_OF_A_WHOLE) or found.os is None or not found.stores:
+        return False
+    return volume not in (found.os.volume, found.stores[0].volume)
 
 
 def _summary(volume: Volume, name: str, reasons: list[str]) -> str:
