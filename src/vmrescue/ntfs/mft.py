@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vmrescue.ntfs.structures.boot_sector import BootSector
 
 
-CHUNK = 1 << 20  # bytes of the table that are read at once
+CHUNK = 1 << 18  # bytes of the table that are read at once; copies of a MiB would be in fresh pages of memory each time
 AHEAD = 8 << 20  # bytes; so many are announced while those before them are read
 
 

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from vmrescue.ntfs.plain_record import PlainRecord, Stored
     from vmrescue.ntfs.store import FileStore
 
-AT_ONCE = 1 << 20  # bytes of an index that are read at once
+AT_ONCE = 1 << 18  # bytes of an index that are read at once
 MOST_MARKS = 1 << 20  # bytes of an index's bitmap
 MOST_OTHERS = 10_000  # entries that are kept to be compared one by one
 ARRAY_AT = 0x28  # of an index block: its update sequence array

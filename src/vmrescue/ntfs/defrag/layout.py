@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from vmrescue.errors import FormatError, NotFoundError
 from vmrescue.ntfs.directory import find_entry
 from vmrescue.ntfs.plain_record import read_plain_records
+from vmrescue.ntfs.reaching import Reaching
 from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.file_name import HEADER, FileName
 from vmrescue.ntfs.structures.record import NUMBER_MASK, RecordFlag, read_record
@@ -76,12 +77,16 @@ def joined(runs: Iterable[Run]) -> tuple[Piece, ...]:
     return tuple(pieces)
 
 
-def read_layout(store: FileStore) -> Iterator[Placed]:
+def read_layout(store: FileStore, part: Piece | None = None) -> Iterator[Placed]:
     """Every attribute that has clusters. Unreadable records are skipped; the volume's check reports them.
 
     Files with several records come last; until then their runs are kept in memory.
+
+    Args:
+        part: clusters of the volume: what has none of these may be left out, and of a file with several records, what
+            these have elsewhere.
     """
-    return _Reader(store).read()
+    return _Reader(store).read(part)
 
 
 class _Reader:
@@ -91,11 +96,15 @@ class _Reader:
         self._parts: dict[Key, list[tuple[int, list[Run]]]] = {}  # of files with several records
         self._pinned: set[int] = set()  # files with several records that are in the shadow copies' folder
 
-    def read(self) -> Iterator[Placed]:
+    def read(self, part: Piece | None) -> Iterator[Placed]:
         boot, snapshots = self._store.boot, self._snapshots
+        reaching = Reaching(boot.record_size, boot.cluster_count, part) if part else None
         for numbers in self._store.mft.written():
             raw = self._store.mft.raw(numbers)
-            records, found = read_plain_records(raw, numbers.start, boot.record_size, boot.cluster_count)
+            if reaching:
+                records, found = reaching.read(raw, numbers.start)
+            else:
+                records, found = read_plain_records(raw, numbers.start, boot.record_size, boot.cluster_count)
             for number, record in found:
                 if record is None:
                     at = (number - numbers.start) * boot.record_size

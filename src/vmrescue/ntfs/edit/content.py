@@ -92,7 +92,9 @@ def check_owned(store: FileStore, file: File, path: str) -> None:
     own = Key(file.number, Kind.DATA, "")
     pieces = sorted(joined(file.runs(file.extents(Kind.DATA)).stored))
     starts = [first for first, _ in pieces]
-    for placed in read_layout(store):
+    if not pieces:
+        return
+    for placed in read_layout(store, (starts[0], sum(pieces[-1]) - starts[0])):
         for first, length in placed.pieces if placed.key != own else ():
             before = bisect_left(starts, first + length) - 1
             if before >= 0 and first < sum(pieces[before]):
