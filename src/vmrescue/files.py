@@ -8,7 +8,6 @@ import stat
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 
 from vmrescue.errors import FormatError, RefusedError, WriteError
@@ -131,6 +130,8 @@ def new_file(path: Path, overwrite: bool) -> Iterator[BinaryIO]:
     Raises:
         OSError: it cannot be written, or the file exists and may not be overwritten.
     """
+    from tempfile import NamedTemporaryFile  # here, because it is slow to import, and what only reads does not need it
+
     with NamedTemporaryFile(
         dir=path.parent, prefix=f".{path.name[:40]}.", suffix=UNFINISHED, delete=False
     ) as unfinished:

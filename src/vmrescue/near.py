@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,6 +15,8 @@ def meant(word: str, names: Iterable[str]) -> str:
 
     Of more names than a person reads in a line nothing is said.
     """
+    from difflib import get_close_matches  # here, because most words are spelt right
+
     known = list(names)
     if near := get_close_matches(word.lower(), known, 1, 0.7):
         return f"; did you mean {near[0]}?"

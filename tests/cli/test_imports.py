@@ -23,6 +23,8 @@ from vmrescue.cli.main import main
 main()
 """
 FAR = ("asyncio", "ssl", "yaml", "vmrescue.fleet", "vmrescue.report.html", "vmrescue.image.transports.nbd")
+# What only reads has no use for.
+SLOW = ("logging", "tempfile", "difflib", "csv", "importlib.resources", "vmrescue.readers.qcow2")
 CHECKS = ("vmrescue.checks.rules", "vmrescue.rehearsal.rehearsal")
 WRITES = ("vmrescue.transaction", "vmrescue.ntfs.volume", "vmrescue.registry.hive")
 DISSECT = ("dissect",)
@@ -31,13 +33,13 @@ DISSECT = ("dissect",)
 @pytest.mark.parametrize(
     ("words", "without", "most"),
     [
-        (["diagnose", "IMAGE"], (*FAR, *WRITES[:2], *DISSECT), 338),
-        (["info", "IMAGE"], (*FAR, *WRITES[:2], *DISSECT), 339),
-        (["ls", "IMAGE:3", "Windows"], (*FAR, *CHECKS, *WRITES, *DISSECT, "vmrescue.bcd"), 154),
-        (["ls", "IMAGE", r"C:\Windows"], (*FAR, *CHECKS, *WRITES, *DISSECT), 189),
-        (["bcdedit", "IMAGE", "/enum", "all"], (*FAR, *CHECKS, *WRITES, *DISSECT), 250),
-        (["reg", "IMAGE", "query", r"HKLM\SYSTEM\Select"], (*FAR, *CHECKS, *WRITES[:2], *DISSECT), 234),
-        (["undo", "IMAGE", "--list"], (*FAR, *CHECKS, *WRITES[1:], *DISSECT, "construct"), 96),
+        (["diagnose", "IMAGE"], (*FAR, *SLOW, *WRITES[:2], *DISSECT), 306),
+        (["info", "IMAGE"], (*FAR, *SLOW, *WRITES[:2], *DISSECT), 307),
+        (["ls", "IMAGE:3", "Windows"], (*FAR, *SLOW, *CHECKS, *WRITES, *DISSECT, "vmrescue.bcd"), 132),
+        (["ls", "IMAGE", r"C:\Windows"], (*FAR, *SLOW, *CHECKS, *WRITES, *DISSECT), 156),
+        (["bcdedit", "IMAGE", "/enum", "all"], (*FAR, *SLOW, *CHECKS, *WRITES, *DISSECT), 217),
+        (["reg", "IMAGE", "query", r"HKLM\SYSTEM\Select"], (*FAR, *SLOW, *CHECKS, *WRITES[:2], *DISSECT), 200),
+        (["undo", "IMAGE", "--list"], (*FAR, *SLOW, *CHECKS, *WRITES[1:], *DISSECT, "construct"), 70),
     ],
     ids=lambda value: " ".join(value[:2]) if isinstance(value, list) else "",
 )
@@ -55,7 +57,7 @@ def test_an_edit_of_a_hives_file_imports_no_check_and_no_file_system(tmp_path: P
     modules = imported_by(["reg", str(hive), "add", r"HKLM\HIVE", "/v", "X", "/d", "1", "/f", "--yes"])
     assert Hive(hive.read_bytes()).value("", "X").data == "1"
     assert among(modules, (*FAR, *CHECKS, "vmrescue.diagnosis.examination", "vmrescue.ntfs", "vmrescue.fat")) == []
-    assert len(among(modules, ("vmrescue",))) <= 264
+    assert len(among(modules, ("vmrescue",))) <= 247
 
 
 def imported_by(words: list[str]) -> list[str]:

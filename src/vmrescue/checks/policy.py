@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from vmrescue.arguments import typed
-from vmrescue.checks.vm_size import temporary_drive
 from vmrescue.dataclass import dataclass
 from vmrescue.errors import UsageError
 from vmrescue.rehearsal.platform import NAMES
@@ -55,7 +54,7 @@ class Policy:
         if self.platform not in NAMES:
             raise UsageError(f"there is no platform {self.platform!r}; there are {', '.join(NAMES)}")
         if self.vm_size is not None:
-            temporary_drive(self.vm_size)  # raises where it is no size's name
+            _ = self._has_drive_by_size  # raises where it is no size's name
         if self.temp_drive not in (None, ASK_THE_DISK) and not DRIVE.fullmatch(str(self.temp_drive)):
             raise UsageError(f"a drive is a letter and a colon, like D:, not {self.temp_drive!r}")
         if self.min_free < 0:
@@ -77,7 +76,15 @@ class Policy:
         """Whether the VM has a temporary drive, as far as it was said: by its letter, or by the VM's size."""
         if self.temp_drive != ASK_THE_DISK:
             return self.temp_drive is not None
-        return temporary_drive(self.vm_size) if self.vm_size else None
+        return self._has_drive_by_size
+
+    @property
+    def _has_drive_by_size(self) -> bool | None:
+        if not self.vm_size:
+            return None
+        from vmrescue.checks.vm_size import temporary_drive  # here, because its table is slow to import
+
+        return temporary_drive(self.vm_size)
 
     @property
     def page_file_drive(self) -> str:

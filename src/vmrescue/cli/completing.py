@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from click.shell_completion import CompletionItem
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     import click
+    from click.shell_completion import CompletionItem
 
 Completion = Any  # of click's `shell_complete`: a function of context, parameter and what was typed
 
@@ -26,6 +25,8 @@ def among(names: Callable[[], Iterable[str]]) -> Completion:
 
 def a_file(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """A file, though the word may go on behind its name (`os.vhd:1`)."""
+    from click.shell_completion import CompletionItem
+
     return [CompletionItem(incomplete, type="file")]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import sys
 from typing import IO, TYPE_CHECKING, Any
 
@@ -86,6 +85,8 @@ def on_screen(text: str) -> tuple[int, int]:
     width = width_of(sys.stdout)
     if width is None:
         return text.count("\n") + 1, sys.maxsize
+    import shutil  # here, because it imports the compressions
+
     return fitting(text, width).count("\n") + 1, shutil.get_terminal_size((width, 24)).lines
 
 

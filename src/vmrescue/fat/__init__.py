@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from vmrescue.fat.volume import FatVolume, FileInfo
-from vmrescue.volume.state import VolumeState
+from typing import TYPE_CHECKING
+
+from vmrescue.lazy import names_of
+
+if TYPE_CHECKING:
+    from vmrescue.fat.volume import FatVolume, FileInfo
+    from vmrescue.volume.state import VolumeState
 
 __all__ = ["FatVolume", "FileInfo", "VolumeState"]
+
+__getattr__ = names_of(__name__, {"FatVolume": "volume", "FileInfo": "volume", "VolumeState": "state"})

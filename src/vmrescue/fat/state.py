@@ -8,15 +8,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmrescue.fat.boot_sector import read_boot_sector
+from vmrescue.fat.table import Table
+from vmrescue.image.pending_writes import PendingWrites
 from vmrescue.volume.state import StateName, VolumeState
 
 if TYPE_CHECKING:
+    from vmrescue.device import BlockDevice
     from vmrescue.fat.boot_sector import BootSector
-    from vmrescue.fat.table import Table
 
 CLEAN_SHUTDOWN = {16: 0x8000, 32: 0x08000000}  # bits of entry 1; a 12-bit table has none
 NO_ERRORS = {16: 0x4000, 32: 0x04000000}
 BOOT_DIRTY, BOOT_ERRORS = 0x01, 0x02
+
+
+def volume_state(device: BlockDevice) -> VolumeState:
+    """The state of a volume. Raises FormatError if it is no FAT volume."""
+    boot = read_boot_sector(device)
+    return read_state(boot, Table(PendingWrites(device, boot.sector_size), boot))
 
 
 def read_state(boot: BootSector, table: Table) -> VolumeState:

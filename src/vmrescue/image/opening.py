@@ -89,7 +89,7 @@ def _interruption(place: Reference, store: ImageStore, interrupted: Journal | No
     if interrupted:
         done = "it was rolled back" if writable else "what is read is as it was before; the next repair rolls it back"
         yield f"a repair of {place} was interrupted: {done}"
-    elif where := half_repaired(store):
+    elif place.is_remote and (where := half_repaired(store)):
         yield f"{place} is half repaired, and read as it is: its undo journal is {where}"
 
 

@@ -13,8 +13,6 @@ from vmrescue.image import journal
 from vmrescue.image.containers.foreign.written import disk_to_read, disk_to_write
 from vmrescue.image.overlay import Overlay
 from vmrescue.image.reference import Reference
-from vmrescue.image.transports.azure import marked
-from vmrescue.image.transports.remote import RemoteFile
 
 if TYPE_CHECKING:
     from vmrescue.image.journal_file import Journal
@@ -75,4 +73,7 @@ def open_for_writing(path: Location, although_changed: bool = False) -> tuple[He
 
 def half_repaired(image: ImageStore) -> str | None:
     """The place of the journal of an interrupted repair, if a remote image's metadata name one."""
+    from vmrescue.image.transports.azure import marked  # here, because most images are near
+    from vmrescue.image.transports.remote import RemoteFile
+
     return marked(image.metadata) if isinstance(image, RemoteFile) else None

@@ -37,9 +37,9 @@ def edit(device: BlockDevice) -> FatVolume:
 
 
 def state(device: BlockDevice) -> VolumeState:
-    from vmrescue.fat import FatVolume
+    from vmrescue.fat.state import volume_state
 
-    return FatVolume(device).state
+    return volume_state(device)
 
 
 def geometry(device: BlockDevice) -> dict[str, int | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import NotFoundError, RefusedError, VmRescueError
-from vmrescue.ntfs.defrag.layout import SNAPSHOTS
+from vmrescue.ntfs.structures.system_files import SNAPSHOTS
 from vmrescue.windows.boot_store import BIOS_STORE
 from vmrescue.windows.installation import Installation
 from vmrescue.windows.places import find_place

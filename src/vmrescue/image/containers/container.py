@@ -12,12 +12,7 @@ from vmrescue.dataclass import dataclass
 from vmrescue.device import prefetch, why_not_longer
 from vmrescue.errors import FormatError, RefusedError, UnsupportedError, VmRescueError
 from vmrescue.image.containers.advice import EWF_ADVICE, LUKS2_ADVICE
-from vmrescue.image.containers.foreign.by_qemu import LUKS, PARALLELS, QCOW, QED
-from vmrescue.image.containers.foreign.ewf import E01
-from vmrescue.image.containers.foreign.qcow2 import QCOW2
-from vmrescue.image.containers.foreign.split import SPLIT
-from vmrescue.image.containers.foreign.vdi import VDI
-from vmrescue.image.containers.foreign.vmdk import VMDK
+from vmrescue.image.containers.foreign.kinds import MARKED, QCOW2, SPLIT
 from vmrescue.image.containers.raw import open_raw
 from vmrescue.image.containers.raw_pieces import ends_as_vhd, first_piece_of_vhd, later_pieces
 from vmrescue.image.containers.unpacked import disk_below, open_unpacked
@@ -30,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vmrescue.device import BlockDevice
-    from vmrescue.image.containers.foreign.disk import Foreign
+    from vmrescue.image.containers.foreign.kinds import Kind
     from vmrescue.image.transports.file import ImageStore
     from vmrescue.image.virtual_disk import VirtualDisk
 
@@ -114,17 +109,20 @@ class ContainerKind:
     refusal: Callable[[str | None], RefusedError] | None = None
 
 
-def _foreign(kind: Foreign, found: Callable[[ImageStore, str | None], bool]) -> ContainerKind:
+def _foreign(kind: Kind, found: Callable[[ImageStore, str | None], bool]) -> ContainerKind:
     """The row of a container of another product."""
-    return ContainerKind(found, lambda store, path, parent_folder: kind.open(store, path), kind.refusal)
+    return ContainerKind(
+        found,
+        lambda store, path, parent_folder: kind.foreign.open(store, path),
+        lambda path: kind.foreign.refusal(path),
+    )
 
 
-def _signed(kind: Foreign) -> Callable[[ImageStore, str | None], bool]:
-    return lambda store, path: any(has_signature(store, *each) for each in kind.signatures)
+def _signed(kind: Kind) -> Callable[[ImageStore, str | None], bool]:
+    return lambda store, path: kind.is_marked(store)
 
 
-FOREIGN = (QCOW2, VMDK, VDI, PARALLELS, QED, QCOW, LUKS, E01)
-SIGNATURES = ((0, VHD), (0, VHDX), *(each for kind in FOREIGN for each in kind.signatures))
+SIGNATURES = ((0, VHD), (0, VHDX), *(each for kind in MARKED for each in kind.signatures))
 """(byte position, bytes) of every signature of an image. Fixed VHDs and raw images have none at a fixed position."""
 
 CONTAINERS: list[ContainerKind] = [
@@ -132,7 +130,7 @@ CONTAINERS: list[ContainerKind] = [
     ContainerKind(lambda store, path: _is_vhd_set(path), _refuse_vhd_set),
     ContainerKind(lambda store, path: _is_vhd(store), _open_vhd),
     ContainerKind(lambda store, path: has_signature(store, 0, VHDX), _open_vhdx),
-    *(_foreign(kind, _signed(kind)) for kind in FOREIGN),
+    *(_foreign(kind, _signed(kind)) for kind in MARKED),
     _foreign(SPLIT, lambda store, path: any(later_pieces(path))),
     ContainerKind(lambda store, path: _unreadable(store) is not None, _refuse_unreadable),
     ContainerKind(lambda store, path: True, open_raw),
@@ -183,7 +181,7 @@ def parents_of(path: str, folder: Path | None = None) -> tuple[str, ...]:
         with ExitStack() as opened:
             store = FileDevice(path)
             opened.callback(store.close)
-            may_lie_over = _is_vhd(store) or any(has_signature(store, *each) for each in ((0, VHDX), *QCOW2.signatures))
+            may_lie_over = _is_vhd(store) or has_signature(store, 0, VHDX) or QCOW2.is_marked(store)
             if not may_lie_over:
                 return ()
             disk = open_container(store, path, folder)

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import VmRescueError
-from vmrescue.image.containers.foreign.qcow2 import SIGNATURES as QCOW2
-from vmrescue.image.containers.foreign.qcow2 import parent_named
+from vmrescue.image.containers.foreign.kinds import QCOW2
 from vmrescue.image.containers.parents import plain_names
 from vmrescue.image.reference import Reference
 from vmrescue.image.risks import HAS_CHILDREN, Risk
@@ -84,5 +83,7 @@ def _parents_named(path: Path) -> Iterator[str]:
             from vmrescue.image.containers.vhdx.regions import read_regions
 
             yield from (read_metadata(store, read_regions(store).metadata).parent or {}).values()
-        elif (0, head) in QCOW2:
+        elif QCOW2.is_marked(store):
+            from vmrescue.image.containers.foreign.qcow2 import parent_named
+
             yield from parent_named(store)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from vmrescue.device import check_range, next_data, prefetch, refusal_of
 from vmrescue.errors import FormatError, RefusedError
 from vmrescue.image.containers.raw_pieces import may_be_cut, refuse_later_piece
-from vmrescue.image.containers.vmdk_pieces import refuse_flat_piece
 from vmrescue.image.transports.file import SECTOR, check_growth
 from vmrescue.image.virtual_disk import Container, Facts, SecondOpinion, sector_size_of
 
@@ -83,5 +82,7 @@ class RawImage(Container):
 def open_raw(store: ImageStore, path: str | None, parent_folder: Path | None) -> RawImage:
     """Opens an image that is in no container. Raises UnsupportedError if it is only a piece of one."""
     refuse_later_piece(store, path)
+    from vmrescue.image.containers.vmdk_pieces import refuse_flat_piece  # here, because most images are no raw ones
+
     refuse_flat_piece(store, path)
     return RawImage(store, path)

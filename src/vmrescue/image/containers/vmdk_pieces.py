@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from vmrescue.dataclass import dataclass
 from vmrescue.errors import UnsupportedError
 from vmrescue.files import open_untouched
+from vmrescue.image.containers.foreign.kinds import VMDK_COWD, VMDK_DESCRIPTOR, VMDK_SPARSE
 from vmrescue.image.containers.parents import files_of
 from vmrescue.image.transports.file import SECTOR
 
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
     from vmrescue.device import BlockDevice
 
-DESCRIPTOR = b"# Disk DescriptorFile"
-SPARSE = b"KDMV"
-COWD = b"COWD"
 SE_SPARSE = b"\xbe\xba\xfe\xca\0\0\0\0"  # ESXi 6.5 and later, of snapshots
 LONGEST_DESCRIPTOR = 1 << 20
 MOST_FILES = 1000  # most files of a folder that are read to find the descriptor
@@ -78,12 +76,12 @@ def refuse_piece(store: BlockDevice, path: str | None) -> None:
 
     The caller has checked the signature.
     """
-    if store.read_at(0, len(COWD)) == COWD:
+    if store.read_at(0, len(VMDK_COWD)) == VMDK_COWD:
         raise _piece(path, "a sparse extent of ESX")
     capacity, _, place, size, _ = HEADER.unpack(store.read_at(0, HEADER.size))
     length = min(size * SECTOR, LONGEST_DESCRIPTOR, max(0, store.size - place * SECTOR))
     own = store.read_at(place * SECTOR, length) if place and length else b""
-    if DESCRIPTOR not in own:  # QEMU leaves room for a descriptor in each extent without writing one
+    if VMDK_DESCRIPTOR not in own:  # QEMU leaves room for a descriptor in each extent without writing one
         raise _piece(path, "a sparse extent without a descriptor")
     extents = extents_of(own)
     if len(extents) > 1 or sum(extent.sectors for extent in extents) > capacity:
@@ -93,12 +91,14 @@ def refuse_piece(store: BlockDevice, path: str | None) -> None:
 
 def was_left_open(store: BlockDevice) -> bool:
     """Whether a sparse extent's header says that it was not closed."""
-    return store.read_at(0, 4) == SPARSE and bool(HEADER.unpack(store.read_at(0, HEADER.size))[-1])
+    return store.read_at(0, 4) == VMDK_SPARSE and bool(HEADER.unpack(store.read_at(0, HEADER.size))[-1])
 
 
 def is_compressed(store: BlockDevice) -> bool:
     """Whether the grains of a sparse extent are compressed, as in a stream-optimised VMDK."""
-    return store.read_at(0, 4) == SPARSE and bool(int.from_bytes(store.read_at(FLAGS_AT, 4), "little") & COMPRESSED)
+    return store.read_at(0, 4) == VMDK_SPARSE and bool(
+        int.from_bytes(store.read_at(FLAGS_AT, 4), "little") & COMPRESSED
+    )
 
 
 def refuse_flat_piece(store: BlockDevice, path: str | None) -> None:
@@ -133,7 +133,7 @@ def _owner(path: str) -> tuple[Path, list[Extent]] | None:
     for each in _beside(own):
         try:
             with open(each, "rb", opener=open_untouched) as stream:
-                head = stream.read(LONGEST_DESCRIPTOR) if stream.read(len(DESCRIPTOR)) == DESCRIPTOR else b""
+                head = stream.read(LONGEST_DESCRIPTOR) if stream.read(len(VMDK_DESCRIPTOR)) == VMDK_DESCRIPTOR else b""
         except OSError:
             continue
         extents = extents_of(head)

@@ -11,11 +11,8 @@ from typing import TYPE_CHECKING
 from vmrescue.dataclass import dataclass
 from vmrescue.errors import missing_extra
 from vmrescue.image.journal_place import beside, for_address
-from vmrescue.image.transports.azure import address, open_blob
 from vmrescue.image.transports.file import FileDevice
-from vmrescue.image.transports.fsspec_file import check_name, open_other
 from vmrescue.image.transports.lock import locked_file
-from vmrescue.image.transports.remote import refusal
 from vmrescue.image.url import AZURE, NBD, QEMU, WEB
 
 if TYPE_CHECKING:
@@ -45,7 +42,15 @@ class Transport:
     is_near: bool = True
 
 
+def _open_blob(url: str) -> ImageStore:
+    from vmrescue.image.transports.azure import open_blob  # here, as below, because most images are near
+
+    return open_blob(url)
+
+
 def _open_web(url: str) -> ImageStore:
+    from vmrescue.image.transports.fsspec_file import check_name
+
     check_name(url)
     try:
         import aiohttp  # noqa: F401
@@ -99,20 +104,30 @@ def _address_folder(url: str) -> Path:
     return address_folder(url)
 
 
+def _open_other(url: str) -> ImageStore:
+    from vmrescue.image.transports.fsspec_file import open_other
+
+    return open_other(url)
+
+
 def _refuse(url: str) -> NoReturn:
+    from vmrescue.image.transports.remote import refusal
+
     raise refusal(url)
 
 
 def _remote_folder(url: str) -> Path:
+    from vmrescue.image.transports.azure import address
+
     return for_address(address(url))
 
 
 FILE = Transport(FileDevice, locked_file, beside)  # block devices too
-PAGE_BLOB = Transport(open_blob, _hold_blob, _remote_folder, has_versions=True, is_near=False)
+PAGE_BLOB = Transport(_open_blob, _hold_blob, _remote_folder, has_versions=True, is_near=False)
 WEB_SERVER = Transport(  # Azure's too; on others `hold` raises RefusedError
     _open_web, _hold_blob, _remote_folder, has_versions=True, is_near=False
 )
-OTHER = Transport(open_other, _refuse, _remote_folder, is_near=False)  # whatever else fsspec knows
+OTHER = Transport(_open_other, _refuse, _remote_folder, is_near=False)  # whatever else fsspec knows
 OF_QEMU = Transport(_open_address, _hold_address, _address_folder, is_near=False)
 EXPORT = Transport(_open_export, _hold_export, _export_folder)
 

@@ -16,7 +16,16 @@ from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.file_name import HEADER, FileName
 from vmrescue.ntfs.structures.record import NUMBER_MASK, RecordFlag, read_record
 from vmrescue.ntfs.structures.run_list import HOLE
-from vmrescue.ntfs.structures.system_files import BAD_CLUSTERS, BITMAP, BOOT, LOG_FILE, MFT, MFT_MIRROR, UPCASE
+from vmrescue.ntfs.structures.system_files import (
+    BAD_CLUSTERS,
+    BITMAP,
+    BOOT,
+    LOG_FILE,
+    MFT,
+    MFT_MIRROR,
+    SNAPSHOTS,
+    UPCASE,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,7 +36,6 @@ if TYPE_CHECKING:
     from vmrescue.ntfs.structures.run_list import Run
 
 IN_USE_AT = 0x16
-SNAPSHOTS = "System Volume Information"
 
 
 class Key(NamedTuple):

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import ReadError, UnsupportedError
 from vmrescue.image.containers.foreign.disk import Foreign
 from vmrescue.image.qemu_options import KEY_FILE, encrypted_blocks, file_blocks
-from vmrescue.signatures import LUKS as LUKS_MAGIC
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +65,7 @@ def _blocks(driver: str, refuse: Callable[[BlockDevice, str], None] | None, piec
 def _kind(
     name: str,
     driver: str,
-    *marks: bytes,
+    *,
     refuse: Callable[[BlockDevice, str], None] | None = None,
     blocks: Callable[[Pieces], Blocks] | None = None,
     resized: bool = False,
@@ -78,11 +77,11 @@ def _kind(
         return read_by_qemu(pieces, named(pieces), notes)
 
     named = blocks or partial(_blocks, driver, refuse)
-    return Foreign(name, opened, tuple((0, mark) for mark in marks), blocks=named, qemu_name=driver, resized=resized)
+    return Foreign(name, opened, blocks=named, qemu_name=driver, resized=resized)
 
 
-PARALLELS = _kind("Parallels", "parallels", b"WithoutFreeSpace", b"WithouFreSpacExt")
-QED = _kind("QED", "qed", b"QED\0", refuse=_refuse_qed, resized=True)
-QCOW = _kind("QCOW", "qcow", b"QFI\xfb\0\0\0\x01", refuse=_refuse_qcow)
+PARALLELS = _kind("Parallels", "parallels")
+QED = _kind("QED", "qed", refuse=_refuse_qed, resized=True)
+QCOW = _kind("QCOW", "qcow", refuse=_refuse_qcow)
 NOT_ENCRYPTED = "encrypted as a whole (LUKS); the undo journal and the backup of an edit, beside it, are not"
-LUKS = _kind("LUKS", "luks", LUKS_MAGIC + b"\0\1", blocks=_luks_blocks, notes=(NOT_ENCRYPTED,))
+LUKS = _kind("LUKS", "luks", blocks=_luks_blocks, notes=(NOT_ENCRYPTED,))

@@ -36,7 +36,6 @@ class Foreign:
     Attributes:
         name: its usual name, such as ``QCOW2``.
         opened: opens the disk in an image's files.
-        signatures: (byte position, bytes); an image has one of them.
         advice: gives the shell command that converts the image at a path into one that vmrescue writes.
         blocks: how QEMU is told of an image that it is to open, its driver, its files and what lies below it; None if
             QEMU does not write the container. Raises RefusedError with the reason why this image is not written.
@@ -47,7 +46,6 @@ class Foreign:
 
     name: str
     opened: Callable[[Pieces], OpenedDisk]
-    signatures: tuple[tuple[int, bytes], ...]
     advice: Callable[[str], str] = MADE_BY_QEMU
     blocks: Callable[[Pieces], Blocks] | None = None
     qemu_name: str = ""

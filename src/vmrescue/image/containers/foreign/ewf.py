@@ -52,4 +52,4 @@ def _name(path: str, number: int) -> str:
 
 
 # libewf, "Expert Witness Compression Format"
-E01 = Foreign("E01", _open, ((0, b"EVF\t\r\n\xff\0"),), filled(EWF_ADVICE))
+E01 = Foreign("E01", _open, filled(EWF_ADVICE))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from vmrescue.device import next_data
 from vmrescue.errors import RefusedError, UnsupportedError
 from vmrescue.image.containers.foreign.disk import Foreign
+from vmrescue.image.containers.foreign.kinds import QCOW2 as KIND
 from vmrescue.image.qemu_options import file_blocks
 from vmrescue.readers.opened_disk import Extent, joined
 from vmrescue.readers.qcow2 import QCOW2_STATES, backing_of, check_qcow2, open_qcow2
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from vmrescue.readers.opened_disk import OpenedDisk
 
 DEEPEST = 64  # most files in a chain
-SIGNATURES = ((0, b"QFI\xfb\0\0\0\x02"), (0, b"QFI\xfb\0\0\0\x03"))  # QEMU, docs/interop/qcow2.rst
 CORRUPT = QCOW2_STATES[1][1]
 
 
@@ -74,10 +74,9 @@ def _chain(pieces: Pieces) -> tuple[list[tuple[Path, ImageStore]], ImageStore | 
         if len(files) == DEEPEST or any(found.samefile(each) for each, _ in files):
             raise UnsupportedError(f"{first} lies over more than {DEEPEST - 1} files, or over itself")
         below = pieces.open_parent(found)
-        is_qcow2 = any(below.size >= 8 and below.read_at(at, len(mark)) == mark for at, mark in SIGNATURES)
         if backing.form == "raw":
             return files, below
-        if backing.form != "qcow2" or not is_qcow2:
+        if backing.form != "qcow2" or not KIND.is_marked(below):
             raise UnsupportedError(
                 f"{path} lies over {found.name}, and its header calls that {backing.form or 'nothing'}: only raw and"
                 " qcow2 are read there, stated and so (`qemu-img rebase -u -b FILE -F FORMAT` states it)"
@@ -85,4 +84,4 @@ def _chain(pieces: Pieces) -> tuple[list[tuple[Path, ImageStore]], ImageStore | 
         files.append((found, below))
 
 
-QCOW2 = Foreign("QCOW2", _open, SIGNATURES, blocks=_blocks, qemu_name="qcow2", resized=True, checked=True)
+QCOW2 = Foreign("QCOW2", _open, blocks=_blocks, qemu_name="qcow2", resized=True, checked=True)

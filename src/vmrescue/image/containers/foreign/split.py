@@ -22,4 +22,4 @@ def _open(pieces: Pieces) -> OpenedDisk:
     return joined([Extent(store.size, store.read_at, partial(next_data, store)) for store in stores])
 
 
-SPLIT = Foreign("split raw", _open, (), join_advice)
+SPLIT = Foreign("split raw", _open, join_advice)

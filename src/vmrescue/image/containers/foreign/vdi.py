@@ -26,4 +26,4 @@ def _blocks(pieces: Pieces) -> Blocks:
     return {"driver": "vdi", "file": file_blocks(str(pieces.path))}
 
 
-VDI = Foreign("VDI", _open, ((64, b"\x7f\x10\xda\xbe"),), blocks=_blocks, qemu_name="vdi")  # VirtualBox's VDICore.h
+VDI = Foreign("VDI", _open, blocks=_blocks, qemu_name="vdi")

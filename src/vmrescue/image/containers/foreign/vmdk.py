@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING
 from vmrescue.device import check_range, next_data
 from vmrescue.errors import FormatError, RefusedError, UnsupportedError
 from vmrescue.image.containers.foreign.disk import Foreign
+from vmrescue.image.containers.foreign.kinds import VMDK_DESCRIPTOR
 from vmrescue.image.containers.vmdk_pieces import (
-    COWD,
-    DESCRIPTOR,
-    SPARSE,
     extents_of,
     is_compressed,
     refuse_piece,
@@ -40,7 +38,7 @@ def _open(pieces: Pieces) -> OpenedDisk:
     parent = PARENT_CID.search(head)
     if parent and parent[1].lower() != NO_PARENT:
         raise UnsupportedError(f"{pieces.path} is a VMDK snapshot, which lies over another: consolidate it first")
-    if not head.startswith(DESCRIPTOR):
+    if not head.startswith(VMDK_DESCRIPTOR):
         refuse_piece(pieces.first, pieces.path)
         return joined([sparse_extent(pieces.first)], _left_open([pieces.first]))
     stores: list[ImageStore] = []
@@ -80,7 +78,7 @@ def _blocks(pieces: Pieces) -> Blocks:
     head = pieces.first.read_at(0, min(HEAD, pieces.first.size))
     if b"parentFileNameHint" in head:  # QEMU would look for that file, whatever else the descriptor says
         raise RefusedError(f"{path} is not written: it names a file below it: {WHAT}")
-    if not head.startswith(DESCRIPTOR):
+    if not head.startswith(VMDK_DESCRIPTOR):
         _must_be_plain(pieces, pieces.first, path)
     else:
         lines = [line for line in re.split(rb"[\r\n]+", head.partition(b"\0")[0]) if line.split()[:1] == [b"RW"]]
@@ -106,5 +104,4 @@ def _must_be_plain(pieces: Pieces, store: ImageStore, path: str) -> None:
 
 
 WHAT = "write to a copy (--copy-to)"
-# VMware, "Virtual Disk Format 5.0"
-VMDK = Foreign("VMDK", _open, ((0, SPARSE), (0, COWD), (0, DESCRIPTOR)), blocks=_blocks, qemu_name="vmdk")
+VMDK = Foreign("VMDK", _open, blocks=_blocks, qemu_name="vmdk")

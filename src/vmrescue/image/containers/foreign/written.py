@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.image.containers.foreign.by_qemu import LUKS, PARALLELS, QCOW, QED
-from vmrescue.image.containers.foreign.qcow2 import QCOW2
-from vmrescue.image.containers.foreign.vdi import VDI
-from vmrescue.image.containers.foreign.vmdk import VMDK
+from vmrescue.image.containers.foreign.kinds import WRITTEN
 from vmrescue.image.transports.file import FileDevice
 
 if TYPE_CHECKING:
@@ -15,14 +12,13 @@ if TYPE_CHECKING:
     from vmrescue.image.reference import Reference
     from vmrescue.image.transports.file import HeldStore, ImageStore
 
-WRITTEN = (QCOW2, VMDK, VDI, PARALLELS, QED, QCOW, LUKS)
-
 
 def _kind_of(store: ImageStore) -> Foreign | None:
     """The row of an image, by its signature; None for all others."""
     head = store.read_at(0, min(LONGEST, store.size))
     marked = (kind for kind in WRITTEN for at, mark in kind.signatures if head[at : at + len(mark)] == mark)
-    return next(marked, None)
+    found = next(marked, None)
+    return None if found is None else found.foreign
 
 
 LONGEST = max(at + len(mark) for kind in WRITTEN for at, mark in kind.signatures)
