@@ -45,6 +45,30 @@ def test_the_services_of_a_real_hive_are_what_dissect_reads(hive: Callable[[], b
     below = {each.name for child in scan.read(()) if child.subkeys[1] for each in scan.read((), child.subkeys)}
     assert below == {each.name for child in key.subkeys() for each in child.subkeys()}
     assert {"Parameters", "StartOverride"} <= below
+    overrides = {
+        child.name: scan.values(each)
+        for child in scan.read(())
+        for each in scan.read((), child.subkeys)
+        if each.name == "StartOverride"
+    }
+    assert overrides == {
+        child.name: {name.upper(): value for name, value in each.stored_values().items()}
+        for child in key.subkeys()
+        for each in child.subkeys()
+        if each.name == "StartOverride"
+    }
+
+
+def test_a_value_that_is_none_is_an_error_whatever_its_name() -> None:
+    """Each value up to the last one that is wanted is looked at."""
+    raw = bytearray(corpus("hives/SYSTEM_B"))
+    [first] = [child for child in Children(services(bytes(raw))).read(()) if child.name == "ACPI"]
+    listed = 0x1004 + first.listed[0]
+    place = 0x1004 + int.from_bytes(raw[listed : listed + 4], "little")
+    assert raw[place : place + 2] == b"vk"
+    raw[place : place + 2] = b"xx"
+    with pytest.raises(FormatError, match="key value at byte"):
+        list(children(services(bytes(raw)), ("Nothing",)))
 
 
 def test_a_cell_that_is_no_key_is_an_error_that_names_its_place() -> None:

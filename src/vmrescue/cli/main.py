@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import io
 import sys
@@ -186,6 +187,8 @@ def main() -> None:
     except MemoryError:
         say_end(VmRescueError.__name__, NO_MEMORY, VmRescueError.exit_status)
         sys.exit(VmRescueError.exit_status)
+    finally:
+        gc.freeze()  # as the program ends, Python would search all that is left for cycles: a twentieth of a diagnosis
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ class Service:
     def error_control(self) -> int | None:
         return _number(self._others.get("ERRORCONTROL"))
 
-    @property
+    @cached_property
     def group(self) -> str:
         return _text(self._others.get("GROUP"))
 
@@ -64,7 +64,7 @@ class Service:
     def tag(self) -> int | None:
         return _number(self._others.get("TAG"))
 
-    @property
+    @cached_property
     def image(self) -> str:
         return _text(self._others.get("IMAGEPATH"))
 
@@ -131,8 +131,9 @@ class Services:
     def overrides(self, service: Service) -> dict[str, int]:
         """The start values of StartOverride by the ids of the hardware that they are for."""
         if service.name not in self._overrides:
-            below = self._keys.read(subkeys=service.subkeys) if service.subkeys[1] else ()
-            values = next((each.values for each in below if upper(each.name) == "STARTOVERRIDE"), {})
+            below = self._keys.read((), service.subkeys) if service.subkeys[1] else ()
+            key = next((each for each in below if upper(each.name) == "STARTOVERRIDE"), None)
+            values = self._keys.values(key) if key else {}
             found = {name: RegistryData(*value).data for name, value in values.items()}
             self._overrides[service.name] = {name: data for name, data in found.items() if isinstance(data, int)}
         return self._overrides[service.name]

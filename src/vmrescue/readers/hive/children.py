@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from contextlib import suppress
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmrescue.device import prefetch
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 # Key node: flags, count of subkeys, their list, count of values, their list, length of the name.
 _KEY = struct.Struct("<2xH16xI4xI4xII28xH")
 _VALUE_CELL = struct.Struct("<i2sHIIIH2x")  # the same behind its cell's size, and its signature
+_VALUE_HEAD = struct.Struct("<i2sH")  # the first of these
 _NAME_IN_KEY, _NAME_IN_VALUE = 76, 20
 _ONE_BYTE_KEY, _ONE_BYTE_VALUE, _SYM_LINK = 0x20, 0x01, 0x10
 _INLINE = 0x80000000
@@ -55,28 +57,28 @@ class Children:
         """Each subkey; a name that is in a damaged list twice is given once.
 
         Args:
-            names: names of the values to read; None: all values.
+            names: names of the values to read; None: all values; none: a child's are read by `values`.
             subkeys: `Child.subkeys` of a child in the same hive, to read its subkeys instead of the key's.
 
         Raises FormatError if a cell is not valid, or a requested value's data is in more than one cell.
         """
-        wanted = None if names is None else _Wanted(names)
+        wanted = None if names is None else _wanted(tuple(names))
         seen: set[str] = set()
         with reading(self._hive, None):
             places = list(subkey_cells(self._pages, *(subkeys or self._own)))
             self._pages.fetch(places)
-            if prefetch(self._pages.stream):
+            if names != () and prefetch(self._pages.stream):
                 _fetch_values(self._pages, places)
             for offset in places:
                 child = _child(self._pages, offset, wanted)
-                if upper(child.name) not in seen:
-                    seen.add(upper(child.name))
+                if (name := upper(child.name)) not in seen:
+                    seen.add(name)
                     yield child
 
-    def values(self, child: Child, names: Collection[str]) -> dict[str, Stored]:
-        """Further values of a child, by upper-cased names. Raises as `read`."""
+    def values(self, child: Child, names: Collection[str] | None = None) -> dict[str, Stored]:
+        """Further values of a child, by upper-cased names; all if none are named. Raises as `read`."""
         with reading(self._hive, None):
-            return _values(self._pages, child.listed, _Wanted(names))
+            return _values(self._pages, child.listed, None if names is None else _wanted(tuple(names)))
 
 
 def children(key: HiveKey, names: Collection[str] | None = None) -> Iterator[Child]:
@@ -116,7 +118,13 @@ class _Wanted:
     def __init__(self, names: Collection[str]) -> None:
         self.upper = {upper(name) for name in names}
         self.lengths = {len(name) for name in names}
+        self.stored = {size for length in self.lengths for size in (length, 2 * length, 2 * length + 1)}  # bytes
         self.spelled = {name.encode("latin-1"): upper(name) for name in names}
+
+
+@cache
+def _wanted(names: tuple[str, ...]) -> _Wanted:
+    return _Wanted(names)
 
 
 def _child(pages: Pages, offset: int, wanted: _Wanted | None) -> Child:
@@ -141,15 +149,18 @@ def _values(pages: Pages, listed: tuple[int, int], wanted: _Wanted | None) -> di
         for place in offsets:
             _add_value(pages, place, None, found)
         return found
-    kept, most, unpack = pages.kept, len(wanted.upper), _VALUE_CELL.unpack_from
+    kept, most, stored, head, least = pages.kept, len(wanted.upper), wanted.stored, _VALUE_HEAD, _VALUE_CELL.size
     for place in offsets:
         position = BINS + place
         page, at = kept.get(position // UNIT), position % UNIT
-        if page is not None and at + _VALUE_CELL.size <= len(page):
-            room, signature, length, size, data, kind, flags = unpack(page, at)
-            end = at + _VALUE_CELL.size + length
+        if page is not None and at + least <= len(page):
+            # The usual case: a value on one page, that is here. Most have a name of another length.
+            room, signature, length = head.unpack_from(page, at)
+            if length not in stored and signature == b"vk" and least <= abs(room) <= len(page) - at:
+                continue
+            _, _, _, size, data, kind, flags = _VALUE_CELL.unpack_from(page, at)
+            end = at + least + length
             if signature == b"vk" and flags & _ONE_BYTE_VALUE and end <= at + abs(room) <= len(page):
-                # The usual case: a value on one page, that is here. Most have a name of another length.
                 if length not in wanted.lengths:
                     continue
                 name = wanted.spelled.get(page[end - length : end])
