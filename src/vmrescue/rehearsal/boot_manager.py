@@ -14,7 +14,7 @@ from vmrescue.errors import NotFoundError
 from vmrescue.rehearsal import endings
 from vmrescue.rehearsal.about import BadFile, LostDevice, LostObject
 from vmrescue.rehearsal.files import FaultKind, fault_of_file, fault_of_wim
-from vmrescue.rehearsal.firmware import OF_LINUX, esp_of_mbr, manager_of_linux, places_without_type
+from vmrescue.rehearsal.firmware import OF_LINUX, esp_of_mbr, other_manager, places_without_type
 from vmrescue.rehearsal.stage import Fact, odd, stop, unknown
 from vmrescue.rehearsal.way import BOOT_SEQUENCE, DEFAULT, DEVICE, DISPLAY_ORDER, OS_DEVICE, PATH, SYSTEM_ROOT
 
@@ -57,7 +57,7 @@ def _store(way: Way) -> Fact | None:
             return unknown("boot store", str(error))
         return stop("boot store", str(error), endings.NO_STORE)
     what = f"boot store {boot}"
-    elsewhere = boot.volume not in (*places_without_type(way), *esp_of_mbr(way)) and manager_of_linux(way) is None
+    elsewhere = boot.volume not in (*places_without_type(way), *esp_of_mbr(way)) and other_manager(way) is None
     if boot.rank and elsewhere:
         return stop(what, f"it lies where the boot manager does not look: {boot.way}", endings.NO_STORE)
     why = boot.fault or boot.hive.why_cut()

@@ -6,8 +6,9 @@ UEFI: the EFI system partition, FAT, ``\\EFI\\Microsoft\\Boot\\bootmgfw.efi`` or
 Microsoft, "Damaged MBRs and Boot Sectors"; the firmware of Hyper-V and Azure, github.com/microsoft/mu_msvm
 (DeviceBootManagerLib.c): it tries every FAT volume of any type.
 
-Where a boot manager of Linux comes first, the active flag means nothing to it, and its own menu says what is started.
-Source: GRUB's boot.S, whose program holds the words in `GRUB`.
+Where another boot manager comes first, the active flag means nothing to it, and its own menu says what is started: GRUB
+in the boot record, whose program holds the words in `GRUB` (its boot.S); a program in the first sector of an active
+partition of Linux, or of an extended one, where no boot sector of Windows lies.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from vmrescue.rehearsal import endings
 from vmrescue.rehearsal.about import ActiveFlag, BadFile, HiddenSectors, LostType
 from vmrescue.rehearsal.files import Fault, FaultKind, fault_of_file, machine_of
 from vmrescue.rehearsal.stage import Fact, odd, stop, unknown
+from vmrescue.volume.mbr import active_slots, read_boot_record
 from vmrescue.volume.partition_table import NO_PROTECTIVE_MBR
 
 if TYPE_CHECKING:
@@ -66,15 +68,20 @@ def _bios(way: Way) -> Iterator[Fact]:
         yield Fact("master boot record", "signature and program are there")
     primary = [volume for volume in way.disk.volumes if volume.partition.number <= 4]
     active = [volume for volume in primary if volume.partition.active]
+    slots = active_slots(way.disk.device)
     candidates = tuple(each.partition.number for each in primary if _has_manager(each))
-    about = ActiveFlag(tuple(volume.partition.number for volume in active), candidates)
-    if (first := manager_of_linux(way)) is not None:
-        yield unknown(first, "its program is a boot manager of Linux: what that starts, its own menu says")
-        yield from _behind_linux(way, about)
+    about = ActiveFlag(tuple(slots), candidates)
+    if (first := other_manager(way)) is not None:
+        yield unknown(first, "its program is another boot manager: what that starts, its own menu says")
+        yield from _behind_another(way, about)
         return
-    if len(active) != 1:
-        said = "no partition is active" if not active else f"{len(active)} partitions are active"
-        yield stop("active partition", said, endings.TWO_ACTIVE if active else endings.NO_ACTIVE, about)
+    if len(slots) != 1:
+        said = "no partition is active" if not slots else f"{len(slots)} partitions are active"
+        yield stop("active partition", said, endings.TWO_ACTIVE if slots else endings.NO_ACTIVE, about)
+        return
+    if not active:
+        said = f"partition {slots[0]} holds no volume, and its first sector no program"
+        yield stop("active partition", said, endings.BAD_BOOT_SECTOR, about)
         return
     [volume] = active
     yield Fact("active partition", str(volume))
@@ -82,8 +89,8 @@ def _bios(way: Way) -> Iterator[Fact]:
     yield from _manager_of_bios(volume, about)
 
 
-def _behind_linux(way: Way, about: ActiveFlag) -> Iterator[Fact]:
-    """What Linux' boot manager finds of Windows: the one partition that has its boot manager, or had it."""
+def _behind_another(way: Way, about: ActiveFlag) -> Iterator[Fact]:
+    """What such a boot manager finds of Windows: the one partition that has its boot manager, or had it."""
     if about.candidates:
         volumes = [each for each in way.disk.volumes if each.partition.number in about.candidates]
         yield from _boot_sector(volumes[0]) if len(volumes) == 1 else ()
@@ -93,19 +100,25 @@ def _behind_linux(way: Way, about: ActiveFlag) -> Iterator[Fact]:
         yield from _manager_of_bios(volumes[0], about)
 
 
-def manager_of_linux(way: Way) -> str | None:
-    """Where a boot manager of Linux lies that a BIOS starts before Windows' own; None where it starts none."""
+def other_manager(way: Way) -> str | None:
+    """Where a boot manager lies that a BIOS starts before Windows' own, as that of Linux; None where it starts none."""
     if way.generation == 2:
         return None
-    record = way.disk.device.read_at(0, SECTOR)
+    device = way.disk.device
+    record, slots = device.read_at(0, SECTOR), active_slots(device)
     if GRUB in record:
         return "master boot record"
-    active = [volume for volume in way.disk.volumes if volume.partition.active and volume.partition.number <= 4]
-    if len(active) != 1 or not any(record[:CODE]):
+    if len(slots) != 1 or not any(record[:CODE]):
         return None
-    sector = active[0].device.read_at(0, SECTOR)
-    has_program = sector[END_AT:] == END and active[0].file_system in OF_LINUX and any(sector[PROGRAM])
-    return f"boot sector of {active[0]}" if GRUB in sector or has_program else None
+    volume = next((each for each in way.disk.volumes if each.partition.number == slots[0]), None)
+    if volume is None:  # an extended partition
+        entry = next(each for each in read_boot_record(device, 0).entries if each.slot == slots[0])
+        at = entry.start * way.disk.table.sector_size
+        has_program = at + SECTOR <= device.size and any(device.read_at(at, CODE))
+        return f"first sector of partition {slots[0]}" if has_program else None
+    sector = volume.device.read_at(0, SECTOR)
+    has_program = sector[END_AT:] == END and volume.file_system in OF_LINUX and any(sector[PROGRAM])
+    return f"boot sector of {volume}" if GRUB in sector or has_program else None
 
 
 def _has_manager(volume: Volume) -> bool:

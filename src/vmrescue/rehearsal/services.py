@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 BOOT, SYSTEM, AUTOMATIC, ON_DEMAND, DISABLED = range(5)  # Start
 IGNORED, LOGGED, SEVERE, CRITICAL = range(4)  # ErrorControl
 DRIVER_TYPES = (1, 2, 8)  # kernel driver, file system driver, recognizer of file systems
+TEXTS = (ValueType.SZ, ValueType.EXPAND_SZ)
 OF_ALL, OF_SOME = ("Type", "Start"), ("ErrorControl", "Group", "Tag", "ImagePath")
 
 
@@ -69,6 +70,12 @@ class Service:
         return _text(self._others.get("IMAGEPATH"))
 
     @property
+    def has_image_of_another_type(self) -> bool:
+        """Whether ImagePath is no text: what Windows makes of it is not known."""
+        stored = self._others.get("IMAGEPATH")
+        return stored is not None and stored.type not in TEXTS
+
+    @property
     def is_boot_driver(self) -> bool:
         """Whether the loader is to load it."""
         return self.start == BOOT and self.type in DRIVER_TYPES
@@ -88,7 +95,7 @@ def _number(stored: Stored | None) -> int | None:
 
 
 def _text(stored: Stored | None) -> str:
-    if stored is None or stored.type not in (ValueType.SZ, ValueType.EXPAND_SZ):
+    if stored is None or stored.type not in TEXTS:
         return ""
     return stored.raw[: len(stored.raw) & ~1].decode("utf-16-le", "replace").partition("\0")[0]
 

@@ -26,6 +26,7 @@ PROCESSES = ("csrss.exe", "wininit.exe", "winlogon.exe", "services.exe", "lsass.
 SETUP_FLAGS = ("SystemSetupInProgress", "OOBEInProgress")
 AUTOCHK = "autocheck autochk *"
 WINLOGON = "Microsoft\\Windows NT\\CurrentVersion\\Winlogon"
+OTHER_SHELLS = "AlternateShells\\AvailableShells"
 SESSION_MANAGER = "Control\\Session Manager"
 MOVES = "PendingFileRenameOperations"
 
@@ -86,6 +87,14 @@ def _before_logon(way: Way) -> Iterator[Fact]:
         yield odd("pending.xml", "an update is to be finished, or undone, at the start")
 
 
+def _has_other_shells(way: Way, software: RegistryFile) -> bool:
+    """Whether another shell is there, among which Server Core chooses since 2012: it has no explorer.exe."""
+    key = software.key(f"{WINLOGON}\\{OTHER_SHELLS}")
+    commands = [data.data for data in key.values().values()] if key else []
+    drives, windows = way.installation.drives, way.windows
+    return any(find_program(drives, windows, each).place for each in commands if isinstance(each, str))
+
+
 def _logon(way: Way) -> Iterator[Fact]:
     software = way.windows.software
     if software is None:
@@ -96,6 +105,8 @@ def _logon(way: Way) -> Iterator[Fact]:
             yield odd(f"Winlogon\\{value}", "it is not set: nobody gets a desktop")
             continue
         found = find_program(way.installation.drives, way.windows, command)
+        if value == "Shell" and found.place is None and _has_other_shells(way, software):
+            continue
         if found.place is not None:
             if (fault := fault_of_file(*found.place)) is not None:
                 state = unknown if fault.kind is FaultKind.UNKNOWN else odd

@@ -166,7 +166,7 @@ class Way:
 
     def path_of(self, service: Service) -> str | None:
         """Where a driver's file lies on the volume of Windows; None where it lies elsewhere."""
-        return self.installation.drives.of_image(service.path)
+        return None if service.has_image_of_another_type else self.installation.drives.of_image(service.path)
 
     def fault_of(self, service: Service) -> Fault | None:
         """What is wrong with a driver's file, looked at once."""

@@ -11,7 +11,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from vmrescue.bcd import Store, objects
+from vmrescue.bcd import Device, Store, objects
+from vmrescue.bcd.device import RamDisk
 from vmrescue.errors import NotFoundError, ReadError, UsageError, VmRescueError
 from vmrescue.readers.file_system import chunks
 from vmrescue.registry.base_block import LOG_SUFFIXES
@@ -27,6 +28,7 @@ BIOS_STORE = r"Boot\BCD"
 UEFI_STORE = r"EFI\Microsoft\Boot\BCD"
 GENERATIONS = {BIOS_STORE: 1, UEFI_STORE: 2}
 BOOT_MANAGER = objects.BY_ALIAS["bootmgr"].guid
+OS_DEVICE = 0x21000001  # BcdOSLoaderDevice_OSDevice
 ATTEMPT_RESUME = 0x26000005  # BcdBootMgrBoolean_AttemptResume
 MOST = 16  # most boot stores, and most Windows installations, that are read; no disk has so many
 
@@ -106,9 +108,16 @@ class BootStore:
 
     @property
     def windows_loader(self) -> BcdObject | None:
-        """The default entry, where it is a loader of Windows: other kinds of entries do not know its settings."""
+        """The default entry, where it starts a Windows that is installed: no other kind, Windows RE, or Setup.
+
+        What is set for Windows is not set for these, and other kinds of entries do not know it.
+        """
         entry = self.loader
-        return entry if entry and entry.type.application is objects.Application.OS_LOADER else None
+        if entry is None or entry.type.application is not objects.Application.OS_LOADER:
+            return None
+        element = entry.inherited(OS_DEVICE)
+        device = element.sound_value if element else None
+        return None if isinstance(device, Device) and isinstance(device.target, RamDisk) else entry
 
     def __str__(self) -> str:
         return f"\\{self.path} on {self.volume}"

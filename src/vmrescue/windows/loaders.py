@@ -10,6 +10,7 @@ from vmrescue.bcd.device import Locate, RamDisk, VirtualDisk
 from vmrescue.bcd.objects import Application
 from vmrescue.dataclass import dataclass
 from vmrescue.errors import ReadError, VmRescueError
+from vmrescue.windows.boot_store import OS_DEVICE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 NOT_IN_NAMES = frozenset('<>:"|?*')  # not allowed in a folder's name
 LONGEST_NAME = 255  # characters
-OS_DEVICE = 0x21000001  # BcdOSLoaderDevice_OSDevice
 DESCRIPTION = 0x12000004  # BcdLibraryString_Description
 MOST = 64  # most loaders of a store that are read; a hostile store may have any number
 
@@ -149,6 +149,11 @@ def _root(entry: BcdObject) -> str | None:
 def is_device(volume: Volume, device: Device) -> bool:
     """Whether a BCD device element means this volume's partition."""
     return isinstance(device.target, Partition) and device.target == partition_of(volume)
+
+
+def lasting_partition_of(volume: Volume) -> Partition | None:
+    """The same where that name lasts: a disk whose MBR has the signature zero gets another when Windows starts."""
+    return partition_of(volume) if volume.disk.table.disk_id else None
 
 
 def partition_of(volume: Volume) -> Partition | None:

@@ -17,7 +17,7 @@ from vmrescue.rehearsal.about import LostDevice
 from vmrescue.rehearsal.stage import State
 from vmrescue.rehearsal.way import OS_DEVICE
 from vmrescue.windows.hive_changes import hive_changes
-from vmrescue.windows.loaders import partition_of
+from vmrescue.windows.loaders import lasting_partition_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 RECOVERY_ALONE = (
     "Only the entry of Windows RE names it, which is started after two starts that failed: that one would not start. "
     "So it is after the recovery partition was deleted, to make room for that of Windows."
+)
+NO_SIGNATURE = (
+    "This disk has no signature (it is zero) by which the store could name it: give it back the one that the store "
+    "names."
 )
 NOT_KNOWN = "a partition of this disk: which one, it does not tell"
 
@@ -61,16 +65,27 @@ def boot_device(subject: Subject) -> Iterator[Finding]:
     for lost in _by_partition(subject):
         replaced = _replaced(subject, [each for _, each in lost])
         operations = [edits.set_element(*place, Format.DEVICE, new) for place, new in replaced if new]
+        candidates = lost[0][1].candidates
+        unnamed = f"{candidates[0]}, whose disk has no signature" if len(candidates) == 1 else NOT_KNOWN
         stops = any(fact.state is State.STOP for fact, _ in lost)
         yield boot_device.finding(
             "; ".join(fact.reason for fact, _ in lost),
             severity="critical" if stops else "advice",
-            meaning=None if stops else RECOVERY_ALONE,
-            facts=_facts([_difference(subject, place, new) for place, new in replaced]),
+            meaning=_meaning(stops, lost[0][1]),
+            facts=_facts([_difference(subject, place, str(new) if new else unnamed) for place, new in replaced]),
             changes=hive_changes(hive, operations),
             about=[fact.reason for fact, _ in lost]
             + [os_device_of(each.object) for _, each in lost if each.element == OS_DEVICE],
         )
+
+
+def _meaning(stops: bool, lost: LostDevice) -> str | None:
+    """What is said instead of, or beside, what is said of all."""
+    if not stops:
+        return RECOVERY_ALONE
+    if lost.candidates and not lost.candidates[0].disk.table.disk_id:
+        return f"{boot_device.meaning} {NO_SIGNATURE}"
+    return None
 
 
 def _by_partition(subject: Subject) -> list[list[tuple[Fact, LostDevice]]]:
@@ -108,7 +123,7 @@ def _replaced(subject: Subject, lost: list[LostDevice]) -> list[tuple[Place, Dev
     Where one can, these are all elements of the store that name the lost partition.
     """
     store, candidates = subject.boot.store, lost[0].candidates
-    new = partition_of(candidates[0]) if len(candidates) == 1 else None
+    new = lasting_partition_of(candidates[0]) if len(candidates) == 1 else None
     own = {(each.object, each.element) for each in lost}
     if new is None:
         return [(place, None) for place in sorted(own)]
@@ -146,9 +161,9 @@ def _facts(elements: list[ElementDifference]) -> tuple[Evidence, ...]:
     return BootElement(*elements[0]), FurtherElements(tuple(elements[1:]))
 
 
-def _difference(subject: Subject, place: Place, new: Device | None) -> ElementDifference:
+def _difference(subject: Subject, place: Place, wanted: str) -> ElementDifference:
     """The element on both sides, in bcdedit's words."""
     entry, element = subject.boot.store.object(place[0]), _element(subject, place)
     found = text_of(element) if element else "(absent)"
     name = name_of(entry.type, place[1])
-    return ElementDifference(str(entry.guid), entry.alias or None, name, found, str(new) if new else NOT_KNOWN)
+    return ElementDifference(str(entry.guid), entry.alias or None, name, found, wanted)

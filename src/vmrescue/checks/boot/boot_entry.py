@@ -18,7 +18,7 @@ from vmrescue.rehearsal.firmware import UEFI_MANAGER
 from vmrescue.rehearsal.stage import State
 from vmrescue.rehearsal.way import DEFAULT, DISPLAY_ORDER
 from vmrescue.windows.hive_changes import hive_changes
-from vmrescue.windows.loaders import partition_of
+from vmrescue.windows.loaders import lasting_partition_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +85,7 @@ def _owner(subject: Subject, lost: LostObject) -> BcdObject | None:
 def _manager(subject: Subject, only: tuple[UUID, ...]) -> list[Operation]:
     """What makes {bootmgr} anew; nothing where what it is to start, or what it is to inherit, is not certain."""
     boot = subject.boot
-    place = partition_of(boot.volume)
+    place = lasting_partition_of(boot.volume)
     if place is None or not only or boot.store.find(objects.BY_ALIAS["globalsettings"].guid) is None:
         return []
     return new_manager(place, f"\\{UEFI_MANAGER}" if subject.installation.generation == 2 else None, only[0])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmrescue.bcd import Device
+from vmrescue.bcd.device import RamDisk
 from vmrescue.checks.check import check
 from vmrescue.checks.facts import VolumeFact
 from vmrescue.checks.steps import RunbookStep
@@ -11,12 +13,23 @@ from vmrescue.checks.subject import Part
 from vmrescue.digests import sha256
 from vmrescue.ntfs.edit.boot_restore import spare_boot_sector
 from vmrescue.plan import FileRef, RestoreBootSector
+from vmrescue.signatures import NTFS
+from vmrescue.windows.loaders import partition_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from vmrescue.bcd import BcdObject
+    from vmrescue.bcd.device import Target
     from vmrescue.checks.finding import Finding
     from vmrescue.checks.subject import Subject
+    from vmrescue.windows import Volume
+
+NAME = slice(3, 11)  # of a boot sector: the file system's
+FOREIGN = (
+    "What the volume begins with may be another system's, put where NTFS was: the copy and the file table still lie "
+    "there. No entry of the boot store names the volume. Who knows that it is NTFS puts the copy back with TestDisk."
+)
 
 
 @check(
@@ -28,7 +41,8 @@ if TYPE_CHECKING:
     fires="the first sector is no boot sector, or holds no program or one that only says that the disk is not "
     "bootable, and the sector behind the volume holds a better copy, which describes the same volume, whose file table "
     "is there",
-    repair="write the copy in its place",
+    repair="write the copy in its place; nothing where the first sector is not NTFS's, and neither an entry of a store "
+    "nor the active flag is about the volume",
     source="NTFS: the copy of the boot sector lies in the sector behind the volume's last one; Microsoft, "
     "learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/troubleshoot-guide-not-bootable-disk",
     step=RunbookStep.REPAIR_VM,
@@ -42,9 +56,29 @@ def boot_sector(subject: Subject) -> Iterator[Finding]:
         if spare is None:
             continue
         place = FileRef(volume.disk_index, volume.partition.number, "")
+        sure = spare.first[NAME] == NTFS or _is_meant(subject, volume)
         yield boot_sector.finding(
             f"the first sector of {volume} is lost or starts nothing; its copy, at byte {spare.position} of the "
             "volume, is whole",
+            severity=None if sure else "warning",
+            meaning=None if sure else FOREIGN,
             facts=(VolumeFact(str(volume), volume.position),),
-            changes=(RestoreBootSector(place, sha256([spare.first]), sha256([spare.copy])),),
+            changes=(RestoreBootSector(place, sha256([spare.first]), sha256([spare.copy])),) if sure else (),
         )
+
+
+def _is_meant(subject: Subject, volume: Volume) -> bool:
+    """Whether a start needs the volume: it is the active one, or an entry of a boot store names it."""
+    if volume.partition.active and not volume.disk_index:
+        return True
+    name = partition_of(volume)
+    return name is not None and any(name in _named(loader.entry) for loader in subject.installation.loaders)
+
+
+def _named(entry: BcdObject) -> Iterator[Target]:
+    """The partitions that an entry names."""
+    for name in ("device", "osdevice"):
+        element = entry.inherited(name)
+        device = element.sound_value if element else None
+        if isinstance(device, Device):
+            yield device.target.volume if isinstance(device.target, RamDisk) else device.target

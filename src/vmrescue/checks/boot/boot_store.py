@@ -27,7 +27,7 @@ from vmrescue.rehearsal.files import fault_of_file, machine_of
 from vmrescue.rehearsal.firmware import UEFI_MANAGER
 from vmrescue.rehearsal.stage import State
 from vmrescue.windows.boot_store import BIOS_STORE, UEFI_STORE
-from vmrescue.windows.loaders import partition_of
+from vmrescue.windows.loaders import lasting_partition_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,7 +119,7 @@ def _has_loader(windows: OperatingSystem, generation: int) -> bool:
 
 def _content(found: Installation, boot: Volume, windows: OperatingSystem) -> bytes | None:
     """The store as a file; None where a partition has no name that a device element can say."""
-    places = partition_of(boot), partition_of(windows.volume)
+    places = lasting_partition_of(boot), lasting_partition_of(windows.volume)
     if places[0] is None or places[1] is None or windows.volume.disk_index:
         return None
     generation = found.generation or 0

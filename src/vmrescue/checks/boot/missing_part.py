@@ -79,12 +79,20 @@ def _finding(
 def _stores(found: Installation) -> Iterator[Finding]:
     disk = found.disks[0]
     if not found.stores and disk.table.style != "none":
-        yield _finding("the boot store", why_no_store(disk, found.unreadable), _REBUILD, about=[THE_STORE])
+        yield _finding("the boot store", why_no_store(disk, found.unreadable), _rebuild(found), about=[THE_STORE])
     for store in found.stores:
         if store.fault and store.may_boot:
-            yield _finding(f"the boot store {store}", store.fault, _REBUILD, about=[THE_STORE])
+            yield _finding(f"the boot store {store}", store.fault, _rebuild(found), about=[THE_STORE])
         elif store.fault:
             yield _finding(f"the store {store}, which does not boot", store.fault, _NOT_USED, "advice")
+
+
+def _rebuild(found: Installation) -> str:
+    firmware = _FIRMWARES.get(found.generation or 0, "ALL")
+    return (
+        "The boot manager stops with 0xC000000F or 0xC0000034. bcdboot makes a store anew (bcdboot F:\\Windows /s G: "
+        f"/f {firmware}, on a repair VM); what else is there was looked at without it."
+    )
 
 
 def _windows(found: Installation) -> Iterator[Finding]:
@@ -168,10 +176,7 @@ def _disks(found: Installation) -> Iterator[Finding]:
             )
 
 
-_REBUILD = (
-    "The boot manager stops with 0xC000000F or 0xC0000034. bcdboot makes a store anew (bcdboot F:\\Windows /s G: "
-    "/f UEFI, on a repair VM); what else is there was looked at without it."
-)
+_FIRMWARES = {1: "BIOS", 2: "UEFI"}
 _RESTORE = (
     "Windows stops before its first process, with 0xC000014C, 0xC0000218 or a stop 0x74. Restore the hive from a "
     "backup; what else is there was looked at without it."

@@ -49,8 +49,8 @@ MEANINGS: dict[str, str] = {
         "it was looked at, and nothing is changed."
     ),
     WITHOUT_BOOT_SECTOR: (
-        "neither firmware nor Windows finds the volume without its first sector. The copy can be put in its place with "
-        "TestDisk; nothing on the volume was looked at, and nothing is changed."
+        "neither firmware nor Windows finds the volume without its first sector. The copy is put in its place by "
+        "boot-sector, where that is sure, or with TestDisk; nothing on the volume was looked at."
     ),
     StateName.DAMAGED: (
         "what cannot be read here Windows may not be able to mount either: let chkdsk look at it. Nothing on it is "
