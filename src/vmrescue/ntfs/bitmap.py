@@ -193,8 +193,10 @@ def bit_parts(bitmap: Stream, first: int, end: int, chunk: int = CHUNK) -> Itera
     while first < end:
         byte = first // 8
         stop = min((byte + chunk) * 8, end)
-        bits = int.from_bytes(bitmap.read_at(byte, -(-stop // 8) - byte), "little") >> first % 8
-        yield first, bits & (1 << stop - first) - 1, stop - first
+        bits = int.from_bytes(bitmap.read_at(byte, -(-stop // 8) - byte), "little")
+        if first % 8 or stop % 8:  # else nothing is to be copied
+            bits = bits >> first % 8 & (1 << stop - first) - 1
+        yield first, bits, stop - first
         first = stop
 
 

@@ -37,6 +37,7 @@ NAME_LENGTH_AT = 0x40  # of a $FILE_NAME
 _END = END.to_bytes(4, "little")
 _INDEXED = int(Kind.INDEX_ROOT), int(Kind.BITMAP)
 FILE_NAME, DATA = int(Kind.FILE_NAME), int(Kind.DATA)  # comparing with an enumeration takes twice the time
+IN_USE, DIRECTORY = int(RecordFlag.IN_USE), int(RecordFlag.DIRECTORY)
 HEADS_KEPT = 1 << 14  # of resident attributes: few differ
 
 
@@ -57,6 +58,9 @@ class Stored(NamedTuple):
     allocated: int
     size: int
     initialized: int
+
+
+_new = tuple.__new__  # as `PlainRecord._make` does it, without a call in Python
 
 
 class PlainRecord(NamedTuple):
@@ -99,7 +103,7 @@ def read_plain_records(table: bytes, first: int, size: int, clusters: int) -> tu
     number = first
     for at in range(0, len(records) - size + 1, size):
         if records[at : at + 8] == head and number - first not in torn:
-            if records[at + FLAGS_AT] & RecordFlag.IN_USE:
+            if records[at + FLAGS_AT] & IN_USE:
                 found.append((number, read_plain(records, at, size, number, clusters)))
         elif records[at : at + 4] == SIGNATURE:
             found.append((number, None))
@@ -119,7 +123,10 @@ def read_plain(records: bytes, start: int, size: int, number: int, clusters: int
     indexed: Sequence[tuple[int, str, int, int]] = ()
     while at < end:
         head = records[at : at + RESIDENT_HEADER]
-        longer = shape.longer[head] if head in shape.longer else shape.with_attribute(head)
+        try:
+            longer = shape.longer[head]
+        except KeyError:
+            longer = shape.with_attribute(head)
         if longer is None:
             break
         if head[IN_CLUSTERS_AT]:
@@ -145,10 +152,11 @@ def read_plain(records: bytes, start: int, size: int, number: int, clusters: int
         for attribute in stored:
             if attribute.kind == DATA:
                 data_size, allocated = attribute.size, attribute.allocated
-    is_directory = flags & RecordFlag.DIRECTORY != 0
+    is_directory = flags & DIRECTORY != 0
     if is_directory:
         data_size = allocated = 0
-    return _made((sequence << 48 | number, links, is_directory, kinds, names, stored, indexed, data_size, allocated))
+    said = sequence << 48 | number, links, is_directory, kinds, names, stored, indexed, data_size, allocated
+    return _new(PlainRecord, said)
 
 
 class _Shape:
@@ -321,6 +329,3 @@ def _read_stored(records: bytes, start: int, end: int, clusters: int) -> Stored 
     if vcn - 1 != high:
         return None
     return Stored(kind, name, length, pieces, vcn, allocated, size, initialized)
-
-
-_made = PlainRecord._make

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import NotFoundError, VmRescueError
-from vmrescue.ntfs.bitmap import bit_parts
+from vmrescue.ntfs.bitmap import CHUNK
 from vmrescue.ntfs.directory import find_file
 from vmrescue.ntfs.store import FileStore
 from vmrescue.ntfs.structures.attribute import Kind
@@ -97,9 +97,11 @@ def changed_clusters(before: BlockDevice, after: BlockDevice) -> Iterator[Range]
     if size != old.boot.cluster_size:
         return
     count = min(old.boot.cluster_count, new.boot.cluster_count)
-    maps = (store.file(BITMAP).stream(Kind.DATA) for store in (old, new))
-    for (first, was, length), (_, becomes, _) in zip(*(bit_parts(bitmap, 0, count) for bitmap in maps), strict=True):
-        if was != becomes:
-            text = f"{was ^ becomes:0{length}b}"[::-1]
-            for match in _CHANGED.finditer(text):
-                yield (first + match.start()) * size, (match.end() - match.start()) * size
+    maps = [store.file(BITMAP).stream(Kind.DATA) for store in (old, new)]
+    for start in range(0, count, 8 * CHUNK):
+        end = min(start + 8 * CHUNK, count)
+        was, becomes = (bitmap.read_at(start // 8, -(-end // 8) - start // 8) for bitmap in maps)
+        if was != becomes:  # a comparison of bytes is many times faster than one of numbers made of them
+            changed = int.from_bytes(was, "little") ^ int.from_bytes(becomes, "little")
+            for match in _CHANGED.finditer(f"{changed & (1 << end - start) - 1:0{end - start}b}"[::-1]):
+                yield (start + match.start()) * size, (match.end() - match.start()) * size

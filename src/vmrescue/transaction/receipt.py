@@ -12,6 +12,7 @@ from vmrescue.dataclass import dataclass
 from vmrescue.errors import RefusedError
 from vmrescue.files import UNFINISHED
 from vmrescue.image.transports.file import sync_folder
+from vmrescue.transaction.versions import versions_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -95,8 +96,6 @@ class Receipt:
         return sum(row.length for rows in self.written.values() for row in rows)
 
     def to_dict(self) -> dict[str, Any]:
-        from importlib.metadata import version  # here, because an undo only reads receipts
-
         return {
             "schema": SCHEMA,
             "id": self.id,
@@ -106,7 +105,7 @@ class Receipt:
             "folder": str(self.folder) if self.folder else None,
             "started": self.started.isoformat(),
             "finished": self.finished.isoformat(),
-            "versions": {program: version(program) for program in PROGRAMS},
+            "versions": versions_of(PROGRAMS),
             "found": self.before.to_dict()["findings"] if self.before else None,
             "playbook": vars(self.plan.playbook) if self.plan.playbook else None,
             "plan": self.plan.to_dict(content=not self.committed),  # a dry run's can be applied

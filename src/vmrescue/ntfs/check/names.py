@@ -46,22 +46,22 @@ class Names:
 
     def add(self, record: PlainRecord, records: bytes) -> None:
         """Takes the names of a plain record, which was read from `records`."""
-        reference, places, hashes = record.reference, record.names, self.hashes
+        reference, _, _, _, places, _, _, size, allocated = record  # at once, which is quicker than one by one
+        hashes, number = self.hashes, reference & NUMBER_MASK
         if not places:
             return
         if len(places) == 1:
             is_sized = records[places[0] + SPACE_AT] != DOS
         else:
             is_sized = sum([records[place + SPACE_AT] != DOS for place in places]) == 1
-        number = reference & NUMBER_MASK
-        page, index = self.pages.get(number >> PAGE_BITS) or self.page(number), number % PAGE
-        page.named[index] = min(len(places), MOST)
-        page.first[index] = len(hashes) if is_sized else -len(hashes)
-        sizes = record.size << 128 | record.allocated << 64 if is_sized else 0
+        named, _, first = self.pages.get(number >> PAGE_BITS) or self.page(number)
+        named[number % PAGE] = len(places)
+        first[number % PAGE] = len(hashes) if is_sized else -len(hashes)
+        sizes = size << 128 | allocated << 64 if is_sized else 0
         known = (sizes | reference).to_bytes(24, "little")  # reference, allocated and size of 8 bytes each
         for place in places:
-            end = place + HEADER + 2 * records[place + NAME_LENGTH_AT]
-            hashes.append(hash(known + records[place : place + 8] + records[place + NAME_LENGTH_AT : end]))
+            tail = place + NAME_LENGTH_AT
+            hashes.append(hash(known + records[place : place + 8] + records[tail : place + HEADER + 2 * records[tail]]))
 
     def count_names(self, number: int, count: int) -> None:
         """Takes how many names a record has whose entries are compared one by one."""

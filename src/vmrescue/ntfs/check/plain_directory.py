@@ -7,13 +7,14 @@ through `index.Index`, which tells what is wrong. Sources: those of `vmrescue.nt
 from __future__ import annotations
 
 import struct
+from array import array
 from codecs import utf_16_le_decode
 from functools import cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmrescue.errors import VmRescueError
-from vmrescue.ntfs.check.names import NO_SIZES, PAGE, PAGE_BITS
+from vmrescue.ntfs.check.names import NO_SIZES, PAGE, PAGE_BITS, Page
 from vmrescue.ntfs.cluster_stream import ClusterStream
 from vmrescue.ntfs.collation import FILE_NAME
 from vmrescue.ntfs.index import (
@@ -52,6 +53,7 @@ VCN_AT = 0x10  # of an index block
 _ENTRY = struct.Struct("<QHHH2xQ56xB")
 _NAME = ENTRY_HEADER + HEADER  # where an entry's name begins
 SIZES_AT, TAIL_AT = ENTRY_HEADER + 0x28, ENTRY_HEADER + NAME_LENGTH_AT  # of an entry; the tail is as in a $FILE_NAME
+_NO_PAGE = Page(array("H"), array("H"), array("i"))
 _PADDING = bytes(_ENTRY.size)  # behind what is read, so that the last entry can be read like all others
 
 
@@ -228,6 +230,7 @@ class PlainDirectories:
         below: list[BlockVcn] = []
         key = ""
         parent = int.from_bytes(own, "little")
+        block, (named, entered, hashed) = -1, _NO_PAGE  # of the last entry's record
         while at + ENTRY_HEADER <= end:
             reference, length, key_size, flags, directory, name_size = unpack(data, at)
             start, at = at, at + length
@@ -244,23 +247,30 @@ class PlainDirectories:
                 return None
             name = decode(data[start + _NAME : start + _NAME + 2 * name_size], "surrogatepass", True)[0]
             before = key
-            key = name.upper() if name.isascii() else name.translate(upper)
-            if key <= before or (not key.isascii() and max(key) > "\uffff"):
-                return None  # or equal but for case, or sorted by units of two that are one character
+            if name.isascii():
+                key = name.upper()
+            else:
+                key = name.translate(upper)
+                if not key.isascii() and max(key) > "\uffff":
+                    return None  # sorted by units of two that are one character
+            if key <= before:
+                return None  # or equal but for case
             if below or not keys:
                 keys.append(key)
             number = reference & NUMBER_MASK
-            page = pages.get(number >> PAGE_BITS)
-            index = page.first[number % PAGE] if page else 0
-            if page and index and directory == parent:
+            if number >> PAGE_BITS != block:
+                block = number >> PAGE_BITS
+                named, entered, hashed = pages.get(block, _NO_PAGE)
+            place = number % PAGE
+            index = hashed[place] if hashed else 0
+            if index and directory == parent:
                 sizes = data[start + SIZES_AT : start + SIZES_AT + 16] if index > 0 else NO_SIZES
                 said = hash(
                     data[start : start + 8] + sizes + own + data[start + TAIL_AT : start + _NAME + 2 * name_size]
                 )
-                place = number % PAGE
-                count = page.named[place]
-                if hashes[abs(index)] == said or (count > 1 and said in hashes[abs(index) : abs(index) + count]):
-                    page.entered[place] += 1
+                index = abs(index)
+                if hashes[index] == said or (named[place] > 1 and said in hashes[index : index + named[place]]):
+                    entered[place] += 1
                     numbers.append(number)
                     continue
             child = below[-1] if flags & HAS_NODE else None
