@@ -101,8 +101,8 @@ def bounded_ewf() -> Any:
 class _Lengths:
     """The chunks of a table as they are: of the last one dissect wants the length, before it knows the disk's size.
 
-    A last chunk that is damaged, and not compressed, keeps nothing else from being read.
-    Source: libewf, "Expert Witness Compression Format", 3.9.
+    A last chunk that is damaged keeps nothing else from being read: where it is compressed, so that it does not tell
+    its length, the volume section does. Source: libewf, "Expert Witness Compression Format", 3.5 and 3.9.
     """
 
     def __init__(self, table: Any, size: int) -> None:
@@ -127,7 +127,25 @@ class _Lengths:
             raise FormatError("E01 table", table.section.offset, "chunks in their order", f"chunk {number}")
         table.segment.fh.seek(start)
         data = bytes(table.segment.fh.read(length))
-        return unpacked(data, self._size, "E01 chunk", start) if packed else self._stored(data, start)
+        if len(data) < length:
+            raise FormatError(
+                "E01 table", table.section.offset, "chunks inside the file", f"chunk {number}", beyond=True
+            )
+        chunk = self._unpacked(data, start) if packed else self._stored(data, start)
+        if number + 1 < table.num_entries and len(chunk) != self._size:
+            raise FormatError("E01 chunk", start, f"{self._size} bytes", len(chunk))
+        return chunk
+
+    def _unpacked(self, data: bytes, start: int) -> bytes:
+        """A compressed chunk; of one that is damaged, as many zeros."""
+        try:
+            return unpacked(data, self._size, "E01 chunk", start)
+        except FormatError:
+            volume = self._table.segment.volume
+            last = volume.volume.total_sector_count * volume.sector_size - (volume.chunk_count - 1) * self._size
+            if not 0 < last <= self._size:
+                raise
+            return bytes(last)
 
     def _stored(self, data: bytes, start: int) -> bytes:
         """A chunk that is not compressed, of its bytes with the checksum behind them."""
@@ -140,6 +158,9 @@ class _Lengths:
 
 class _Chunks(_Lengths):
     """The chunks of a table in an E01 segment, each with its checksum; zlib looks at that of a compressed one."""
+
+    def _unpacked(self, data: bytes, start: int) -> bytes:
+        return unpacked(data, self._size, "E01 chunk", start)
 
     def _stored(self, data: bytes, start: int) -> bytes:
         chunk = super()._stored(data, start)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
 
 GRAINS_OF_ZEROS = (0, 1)  # in a grain table: not there, and zero; without a parent both are zero
+SE_ALLOCATED = 3  # the top four bits of an entry of an SESparse extent
 MOST_GRAINS = 1 << 16  # most grains of a grain table; VMware makes 512 or 4096
 
 
@@ -45,12 +46,23 @@ def sparse_extent(store: BlockDevice) -> Extent:
 
 
 def _must_be_whole(disk: Any, store: BlockDevice) -> None:
-    """Raises FormatError if a grain begins behind the file's end. SESparse codes them otherwise, and is left."""
-    if disk.is_sesparse:
-        return
+    """Raises FormatError if a grain begins behind the file's end."""
     for number in range(len(disk._grain_directory)):
-        table = disk._lookup_grain_table(number)
-        must_begin_inside("VMDK grain table", max(table or (0,)) * SECTOR, store)
+        table = disk._lookup_grain_table(number) or ()
+        if disk.is_sesparse:
+            last = max((_se_sparse(disk, entry) for entry in table if entry >> 60 == SE_ALLOCATED), default=0)
+        else:
+            last = max(table, default=0)
+        must_begin_inside("VMDK grain table", last * SECTOR, store)
+
+
+def _se_sparse(disk: Any, entry: int) -> int:
+    """The first sector of an allocated grain of an SESparse extent: its number's low bits stand above its high ones.
+
+    Source: QEMU, block/vmdk.c.
+    """
+    number = (entry >> 48 & 0xFFF) | (entry & (1 << 48) - 1) << 12
+    return int(disk.header.grains_offset + number * disk.header.grain_size)
 
 
 @functools.cache

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import ReadError, UnsupportedError
 from vmrescue.image.containers.foreign.disk import Foreign
 from vmrescue.image.qemu_options import KEY_FILE, encrypted_blocks, file_blocks
+from vmrescue.readers.whole import parallels_must_be_whole, qcow_must_be_whole, qed_must_be_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,20 +69,23 @@ def _kind(
     *,
     refuse: Callable[[BlockDevice, str], None] | None = None,
     blocks: Callable[[Pieces], Blocks] | None = None,
+    whole: Callable[[BlockDevice], None] = lambda store: None,
     resized: bool = False,
     notes: tuple[str, ...] = (),
 ) -> Foreign:
     def opened(pieces: Pieces) -> OpenedDisk:
         from vmrescue.image.containers.foreign.qemu import read_by_qemu  # here, because most images need no QEMU
 
-        return read_by_qemu(pieces, named(pieces), notes)
+        told = named(pieces)
+        whole(pieces.first)
+        return read_by_qemu(pieces, told, notes)
 
     named = blocks or partial(_blocks, driver, refuse)
     return Foreign(name, opened, blocks=named, qemu_name=driver, resized=resized)
 
 
-PARALLELS = _kind("Parallels", "parallels")
-QED = _kind("QED", "qed", refuse=_refuse_qed, resized=True)
-QCOW = _kind("QCOW", "qcow", refuse=_refuse_qcow)
+PARALLELS = _kind("Parallels", "parallels", whole=parallels_must_be_whole)
+QED = _kind("QED", "qed", refuse=_refuse_qed, whole=qed_must_be_whole, resized=True)
+QCOW = _kind("QCOW", "qcow", refuse=_refuse_qcow, whole=qcow_must_be_whole)
 NOT_ENCRYPTED = "encrypted as a whole (LUKS); the undo journal and the backup of an edit, beside it, are not"
 LUKS = _kind("LUKS", "luks", blocks=_luks_blocks, notes=(NOT_ENCRYPTED,))
