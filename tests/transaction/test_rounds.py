@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 import vmrescue
+from support.clock import stop_the_clock
 from support.command import output_of
 from support.command import vmrescue as command
+from support.command_server import import_all
+from support.endings import start, status_of
 from support.images import fingerprint
 from support.machine import run
 
@@ -70,3 +73,24 @@ def test_what_comes_to_light_and_cannot_be_mended_keeps_nothing_from_being_made(
     outcome = vmrescue.rescue(twice_broken, only=["boot"])
     assert {step.check for plan in outcome.plans for step in plan.steps} == BOTH
     assert stop_of(twice_broken) == "loader"
+
+
+def test_a_plan_has_the_changes_of_all_rounds_and_makes_the_same_image(
+    twice_broken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    twin, plan = tmp_path / "twin" / twice_broken.name, tmp_path / "plan.json"
+    twin.parent.mkdir()
+    run("cp", "--sparse=always", twice_broken, twin)
+    import_all()
+    stop_the_clock(monkeypatch)
+    before = fingerprint(twice_broken)
+    assert status_of(start("plan", twice_broken, "--output", plan)) == 0
+    assert fingerprint(twice_broken) == before
+    planned = vmrescue.Plan.from_json(plan.read_text())
+    assert {step.check for step in planned.steps} >= BOTH
+    assert status_of(start("apply", plan, twice_broken, "--yes")) in (0, 1)
+    assert status_of(start("repair", twin, "--yes")) in (0, 1)
+    assert fingerprint(twice_broken) == fingerprint(twin) != before
+    assert stop_of(twin) == ""
+    vmrescue.undo(twice_broken)
+    assert fingerprint(twice_broken) == before

@@ -52,9 +52,11 @@ def command(
     force: bool,
     **policy: Any,
 ) -> None:
-    """Write the changes that a repair of IMAGE would make, as JSON to review and to `vmrescue apply`."""
-    from vmrescue.diagnosis import examine, open_disks
-    from vmrescue.transaction import must_be_editable, plan_of
+    """Write all changes that a repair of IMAGE would make, as JSON to review and to `vmrescue apply`.
+
+    They are tried in memory: what comes to light with the first of them made is among them.
+    """
+    from vmrescue.transaction import whole_plan
     from vmrescue.windows import Choice
 
     if target == Path("-"):
@@ -64,11 +66,9 @@ def command(
     if playbook is not None:
         _write(_of_playbook(playbook, image, data_disks, store, windows), target)
         return
-    with open_disks([image, *data_disks]) as disks:
-        diagnosis = examine(disks, make_policy(**policy), only or None, skip, Choice(store, windows))
-    must_be_editable(diagnosis, only or None, skip)
-    plan = plan_of(diagnosis, only or None, skip)
-    say_left_out(diagnosis.left_out(only or None, skip), diagnosis.unmended(only or None, skip))
+    choice, chosen = Choice(store, windows), only or None
+    plan, after = whole_plan(image, make_policy(**policy), data_disks, chosen, skip, choice)
+    say_left_out(after.left_out(chosen, skip), after.unmended(chosen, skip))
     _write(plan, target)
 
 

@@ -10,7 +10,7 @@ from vmrescue.transaction.history import PastRepair, history
 if TYPE_CHECKING:
     from vmrescue.transaction.backup import back_up, configuration_files
     from vmrescue.transaction.deeds.files import file_hash
-    from vmrescue.transaction.mending import mended, must_be_editable, plan_of
+    from vmrescue.transaction.mending import mended, must_be_editable, plan_of, whole_plan
     from vmrescue.transaction.receipt import Receipt, Written
     from vmrescue.transaction.repairing import Editing, edit, repair
     from vmrescue.transaction.transaction import Transaction
@@ -34,6 +34,7 @@ __all__ = [
     "take_back",
     "undo",
     "Undone",
+    "whole_plan",
 ]
 
 _LATER = {  # an undo needs no editor, and a receipt none either
@@ -43,6 +44,7 @@ _LATER = {  # an undo needs no editor, and a receipt none either
     "mended": "mending",
     "must_be_editable": "mending",
     "plan_of": "mending",
+    "whole_plan": "mending",
     "Receipt": "receipt",
     "Written": "receipt",
     "Editing": "repairing",

@@ -12,15 +12,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vmrescue.arguments import typed
+from vmrescue.checks import Policy
 from vmrescue.errors import RefusedError, VmRescueError
 from vmrescue.plan import Plan, Stage
+from vmrescue.windows.installation import NOTHING_SAID
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    import os
+    from collections.abc import Collection, Iterable
 
     from vmrescue.diagnosis import Diagnosis
     from vmrescue.transaction.receipt import Receipt
     from vmrescue.transaction.transaction import Transaction
+    from vmrescue.windows import Choice
 
 MOST_ROUNDS = 6  # a fault behind a fault behind a fault; what is left then is said
 
@@ -71,6 +75,44 @@ def plan_of(diagnosis: Diagnosis, only: Collection[str] | None = None, skip: Col
     if not len(plan) and (left_out := diagnosis.left_out(only, skip)):
         raise RefusedError(f"{diagnosis.image}: {left_out[0].check}: {left_out[0].refused}")
     return plan
+
+
+@typed
+def whole_plan(
+    image: str | os.PathLike[str],
+    policy: Policy | None = None,
+    data_disks: Iterable[str | os.PathLike[str]] = (),
+    only: Collection[str] | None = None,
+    skip: Collection[str] = (),
+    choice: Choice = NOTHING_SAID,
+) -> tuple[Plan, Diagnosis]:
+    """All changes that a repair of an image makes, of all its rounds; and the diagnosis of the image with them made.
+
+    The rounds are tried in memory. Where there are several, so is the plan as a whole: it is applied in one go.
+
+    Raises as `mended`, and as `diagnose`.
+    """
+    from vmrescue.diagnosis import examine, open_disks
+    from vmrescue.transaction.transaction import Transaction
+
+    disks = tuple(data_disks)
+    with open_disks([image, *disks]) as opened:
+        found = examine(opened, policy or Policy.azure(), only, skip, choice)
+    must_be_editable(found, only, skip)
+    first = plan_of(found, only, skip)
+    if not len(first):
+        return first, found
+
+    def trying() -> Transaction:
+        return Transaction(image, disks, policy, writable=False, choice=choice)
+
+    with trying() as transaction:
+        receipt = mended(transaction, only, skip)
+        after = receipt.after or found
+    if receipt.plan.changes != first.changes:
+        with trying() as transaction:
+            after = transaction.apply(receipt.plan).after or after
+    return receipt.plan, after
 
 
 @typed
