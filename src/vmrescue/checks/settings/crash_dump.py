@@ -47,7 +47,9 @@ ONE = RegistryData.dword(1)
     repair="set the three values in every control set, and delete FilterPages and such a DedicatedDumpFile; nothing "
     "where the dump would not fit on its volume",
     source='Microsoft, "Windows stop error - Status No Memory", Control\\CrashControl; "Overview of memory dump file '
-    'options for Windows" (FilterPages, DedicatedDumpFile)',
+    'options for Windows" (CrashDumpEnabled); "Active Memory Dump" (the value FilterPages is what Windows\' own dialog '
+    'writes for it); "How to use the DedicatedDumpFile registry value to overcome space limitations on the system '
+    'drive when capturing a system memory dump"',
     step=RunbookStep.SERIAL_AND_DUMP,
     needs=(Part.WINDOWS,),
 )
