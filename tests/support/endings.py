@@ -6,15 +6,21 @@ import os
 import sys
 import time
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from support.command_server import import_all
 from vmrescue.cli.interrupts import end_in_good_order
 from vmrescue.cli.main import main
 from vmrescue.disk import journal_folder
+from vmrescue.interrupts import exit_status
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+TRACEBACK = 70  # the status of a run that ends by one, or does not end by itself
+MOST_SIGNALS = 3  # that a test sends to one run
 
 
 def start(*words: object, said: Path | None = None) -> int:
@@ -29,21 +35,41 @@ def start(*words: object, said: Path | None = None) -> int:
         os.read(ready, 1)
         os.close(ready)
         return child
-    status = 70  # a traceback, or no exit at all
     try:
         if said:
             os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), 2)
         sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
         sys.argv = ["vmrescue", *map(str, words)]
-        end_in_good_order()
-        os.write(tell, b"1")
-        main()
-    except SystemExit as error:
-        status = error.code if isinstance(error.code, int) else 0
-    except KeyboardInterrupt:
-        status = 130  # before the command began
+        _leave(lambda: _told(tell))
     finally:
-        os._exit(status)
+        os._exit(TRACEBACK)
+
+
+def _told(tell: int) -> None:
+    end_in_good_order()
+    os.write(tell, b"1")
+    main()
+
+
+def _leave(run: Callable[[], None], signals: int = MOST_SIGNALS) -> None:
+    """Ends this process as the command ends, or as the signal means that comes before it, or while it is ending.
+
+    A signal that comes while another, or the end itself, is being answered raises out of that answer: `signals` times.
+    """
+    try:
+        try:
+            run()
+        except SystemExit as error:
+            os._exit(error.code if isinstance(error.code, int) else 0)
+        except KeyboardInterrupt as error:  # before the command began
+            os._exit(exit_status(error))
+    except KeyboardInterrupt as late:
+        if signals:
+            _leave(partial(_raise, late), signals - 1)
+
+
+def _raise(error: BaseException) -> None:
+    raise error
 
 
 def duration_of(*words: object, ok: tuple[int, ...] = (0,)) -> float:
