@@ -122,3 +122,10 @@ def machine_of(volume: Volume, path: str) -> str | None:
         return read_program(_head(volume, path, program=True)[1]).machine
     except (FormatError, NotFoundError, UnsupportedError, UsageError):
         return None
+
+
+def machine_of_windows(volume: Volume, root: str) -> str | None:
+    """The machine that a Windows is for: what two of its first programs say; None where no two agree."""
+    programs = (f"{root}\\System32\\{name}" for name in ("ntoskrnl.exe", "hal.dll", "ntdll.dll"))
+    found = [machine for path in programs if (machine := machine_of(volume, path))]
+    return next((machine for machine in found if found.count(machine) > 1), None)

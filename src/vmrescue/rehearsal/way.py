@@ -13,7 +13,7 @@ from vmrescue.bcd.device import RamDisk, encode
 from vmrescue.dataclass import dataclass
 from vmrescue.errors import NotFoundError
 from vmrescue.readers.hive.children import children
-from vmrescue.rehearsal.files import Fault, FaultKind, fault_of_file, machine_of
+from vmrescue.rehearsal.files import Fault, FaultKind, fault_of_file, machine_of_windows
 from vmrescue.rehearsal.services import Services
 from vmrescue.windows.loaders import is_device
 
@@ -157,12 +157,9 @@ class Way:
     def machine(self) -> str | None:
         """The machine that this Windows is for: what two of its first programs say; None where no two agree."""
         try:
-            self.windows  # noqa: B018 - raises where none is known
+            return machine_of_windows(self.windows.volume, self.windows.root)
         except NotFoundError:
             return None
-        programs = (f"{self.system32}\\{name}" for name in ("ntoskrnl.exe", "hal.dll", "ntdll.dll"))
-        found = [machine for path in programs if (machine := machine_of(self.windows.volume, path))]
-        return next((machine for machine in found if found.count(machine) > 1), None)
 
     def path_of(self, service: Service) -> str | None:
         """Where a driver's file lies on the volume of Windows; None where it lies elsewhere."""

@@ -20,7 +20,7 @@ from vmrescue.plan import FileRef, PutFile
 from vmrescue.readers.file_system import whole
 from vmrescue.rehearsal import endings
 from vmrescue.rehearsal.about import BadFile, BadService
-from vmrescue.rehearsal.files import FaultKind, fault_of_file, machine_of
+from vmrescue.rehearsal.files import FaultKind, fault_of_file, machine_of_windows
 from vmrescue.rehearsal.own_services import is_own
 from vmrescue.rehearsal.stage import State
 from vmrescue.upcase import upper
@@ -108,7 +108,7 @@ def _spare_of(windows: OperatingSystem, bad: BadFile) -> tuple[str, bytes] | Non
         return None
     path = f"{windows.root}\\{SPARES[name]}"
     program = name not in NO_PROGRAMS
-    machine = machine_of(windows.volume, f"{windows.root}\\System32\\ntoskrnl.exe") if program else None
+    machine = machine_of_windows(windows.volume, windows.root) if program else None
     if (program and machine is None) or fault_of_file(windows.volume, path, program, machine):
         return None
     try:
