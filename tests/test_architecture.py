@@ -242,12 +242,15 @@ def test_the_checks_know_no_word_of_the_command_line() -> None:
     assert {(file, text) for file, text in spoken if COMMAND_LINE.search(text)} == set()
 
 
+RAISED = {"FormatError", "in_volume", "in_log"}
+
+
 def test_an_error_names_byte_0_only_of_what_begins_there() -> None:
     """An error about something without a position, or whose position the reader does not give, has none."""
     found = set()
     for module, file in modules().items():
         for node in ast.walk(parsed(file)):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "FormatError" and len(node.args) > 2:
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in RAISED and len(node.args) > 2:
                 place, expected = node.args[1:3]
                 if isinstance(place, ast.Constant) and place.value == 0 and place.value is not False:
                     found.add((module.removeprefix("vmrescue."), ast.unparse(expected)))

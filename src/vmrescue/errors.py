@@ -71,6 +71,9 @@ class FormatError(VmRescueError):
         found: what was found instead.
         beyond: whether the bytes that the format requires would lie behind the end of what is read.
         advice: what to do about it, in words.
+        whole: what the position is counted in, as in ``"the volume"``; empty where that is plain: the file itself, or
+            what stands before the structure.
+        file: the path of the file that the structure is in, where the text names it.
     """
 
     def __init__(
@@ -82,6 +85,8 @@ class FormatError(VmRescueError):
         *,
         beyond: bool = False,
         advice: str = "",
+        whole: str = "",
+        file: object = None,
     ) -> None:
         self.structure = structure
         self.position = position
@@ -89,8 +94,10 @@ class FormatError(VmRescueError):
         self.found = found
         self.beyond = beyond
         self.advice = advice
-        place = "" if position is None else f" at byte {position} (0x{position:x})"
-        text = f"{structure}{place}: expected {expected}"
+        self.whole = whole
+        self.file = file
+        owner = "" if file is None else f"{file}: "
+        text = f"{owner}{structure}{place_text(position, whole)}: expected {expected}"
         if found is not None:
             text += f", found {self._found_text}"
         super().__init__(f"{text}; {advice}" if advice else text)
@@ -112,18 +119,39 @@ class FormatError(VmRescueError):
         return self._anew(self.structure if self.structure.startswith(whole) else f"{whole}: {self.structure}")
 
     def of(self, path: object) -> FormatError:
-        """The same error, with the path of the file that the structure is in."""
-        return self._anew(f"{self.structure} of {path}")
+        """The same error, with the path of the file that the structure is in, if it has none yet: a parent's stays."""
+        return self._anew(self.structure, file=path if self.file is None else self.file)
 
     def in_a_file(self) -> FormatError:
         """The same error of an image's file: where bytes are wanted behind its end, that it seems to be cut short."""
         return self._anew(self.structure, CUT_SHORT if self.beyond and not self.advice else "")
 
-    def _anew(self, structure: str, advice: str = "") -> FormatError:
+    def _anew(self, structure: str, advice: str = "", file: object = None) -> FormatError:
         """A new error, which may be raised from this one; one that is its own cause is a circle."""
         return type(self)(
-            structure, self.position, self.expected, self.found, beyond=self.beyond, advice=advice or self.advice
+            structure,
+            self.position,
+            self.expected,
+            self.found,
+            beyond=self.beyond,
+            advice=advice or self.advice,
+            whole=self.whole,
+            file=self.file if file is None else file,
         )
+
+
+def place_text(position: int | None, whole: str = "") -> str:
+    """Where a structure begins, as text behind its name: `` at byte 11 (0xb) of the volume``; empty if not known."""
+    if position is None:
+        return ""
+    return f" at byte {position} (0x{position:x}){whole and f' of {whole}'}"
+
+
+def in_volume(
+    structure: str, position: int | None, expected: str, found: object = None, *, beyond: bool = False
+) -> FormatError:
+    """The error of a structure whose position is counted from its volume's start, which its text says."""
+    return FormatError(structure, position, expected, found, beyond=beyond, whole="the volume")
 
 
 def bytes_text(data: bytes) -> str:

@@ -17,6 +17,7 @@ from support.command import vmrescue as command
 from support.images import fingerprint
 from vmrescue.checks.finding import Finding
 from vmrescue.cli.applying import also_written
+from vmrescue.errors import in_volume
 from vmrescue.image.journal import journal_folder
 from vmrescue.plan import DeleteFile, FileRef, ImageIdentity, Plan, RegistryData, Step
 from vmrescue.readers.guard import reading
@@ -171,5 +172,58 @@ def test_no_sentence_has_the_name_of_a_class() -> None:
 def test_what_a_reader_gives_up_on_is_said_without_its_words() -> None:
     with pytest.raises(vmrescue.FormatError) as error, reading("NTFS file x", 4096):
         raise IndexError("list index out of range")
-    said = "NTFS file x at byte 4096 (0x1000): expected an intact structure, found one that its reader gives up on"
+    said = "NTFS file x at byte 4096 (0x1000): expected an intact structure, found one that cannot be read"
     assert str(error.value) == said
+
+
+def test_a_structure_of_a_volume_is_not_said_to_lie_at_that_byte_of_the_disk() -> None:
+    with pytest.raises(vmrescue.FormatError) as error, reading("NTFS file x on the volume", 1 << 20):
+        raise in_volume("NTFS file record 40", 4096, "the signature 'FILE'", b"BAAD")
+    assert str(error.value) == (
+        "NTFS file x on the volume at byte 1048576 (0x100000): NTFS file record 40 at byte 4096 (0x1000) of the volume:"
+        " expected the signature 'FILE', found 'BAAD'"
+    )
+
+
+def test_of_several_disks_the_error_names_the_one_that_is_damaged(gen2_healthy: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "data.vhd"
+    content = bytearray(gen2_healthy.read_bytes()[:1536])
+    content[-512:] = content[:512]  # the copy of a dynamic VHD's footer
+    content[512:520] = b"no magic"
+    damaged.write_bytes(content)
+    done = command("diagnose", gen2_healthy, "--data-disk", damaged)
+    assert (done.returncode, done.stderr.startswith(f"vmrescue: {damaged}: VHD ")) == (3, True), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("plan", "said"),
+    [
+        ("", "is empty: neither a plan (JSON from `vmrescue plan`) nor a playbook (YAML)"),
+        ("{}", ": not a plan: the field 'schema' is missing"),
+        ('{"schema":"vmrescue.plan/1","image":{"size":1,"disk_id":""}}', ": not a plan: the field 'steps' is missing"),
+        (
+            '{"schema":"vmrescue.plan/1","image":{"size":1,"disk_id":""},"steps":[{"check":"x","reason":""}]}',
+            ": step 1 of the plan: the field 'change' is missing",
+        ),
+        (
+            (
+                '{"schema":"vmrescue.plan/1","image":{"size":1,"disk_id":""},'
+                '"steps":[{"check":"x","reason":"","change":{"kind":"delete-keys"}}]}'
+            ),
+            ": step 1 of the plan: not a change: there is no kind of change 'delete-keys'; did you mean delete-key?",
+        ),
+    ],
+)
+def test_of_a_plan_that_is_none_it_is_said_what_is_missing(
+    plan: str, said: str, gen2_healthy: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "plan.json"
+    file.write_text(plan)
+    done = command("apply", file, gen2_healthy, "--yes")
+    assert (done.returncode, str(file) in done.stderr, said in done.stderr) == (2, True, True), done.stderr
+
+
+def test_that_all_was_taken_back_is_not_called_no_journal(gen2_broken: Path) -> None:
+    vmrescue.repair(gen2_broken, only=["bad-memory"])
+    vmrescue.undo(gen2_broken)
+    assert "no repair to undo: what was done was taken back" in command("undo", gen2_broken).stderr

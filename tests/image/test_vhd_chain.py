@@ -227,7 +227,7 @@ def test_a_parent_that_is_no_vhd_is_named(tmp_path: Path) -> None:
     parent, child = parent_and_child(tmp_path)
     parent.write_bytes(bytes(MIB))
 
-    with pytest.raises(FormatError, match=r"VHD footer of .*parent\.vhd at byte 1048064 .*the cookie 'conectix'"):
+    with pytest.raises(FormatError, match=r"parent\.vhd: VHD footer at byte 1048064 .*the cookie 'conectix'"):
         open_disk(child)
 
 

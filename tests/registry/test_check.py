@@ -214,7 +214,7 @@ def too_little_data(it: Damaged) -> str:
 
 def wrong_number_of_segments(it: Damaged) -> str:
     it.put(it.number(it.value("big"), 8), 2, "H", 3)
-    return r"big data at 0x\w+: expected the signature 'db' and 4 segments, found b'db', 3"
+    return r"big data at 0x\w+: expected the signature 'db' and 4 segments, found 'db' and 3"
 
 
 def big_data_in_an_old_version(it: Damaged) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +16,7 @@ from vmrescue.errors import UsageError
 from vmrescue.printable import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
     from typing import BinaryIO
 
@@ -74,17 +76,27 @@ def read_plan(file: BinaryIO) -> Plan | Playbook:
     from vmrescue.playbook.document import LARGEST
 
     start = file.read(LARGEST + 1)
-    if start.lstrip().startswith(b"{") or not start.strip():
-        return Plan.from_json(start + file.read(LARGEST_DOCUMENT))
+    if not start.strip():
+        raise UsageError(f"{file.name} is empty: neither a plan (JSON from `vmrescue plan`) nor a playbook (YAML)")
+    if start.lstrip().startswith(b"{"):
+        with named(file.name):
+            return Plan.from_json(start + file.read(LARGEST_DOCUMENT))
     if b"\0" in start:
         raise UsageError(
-            f"{file.name} is not a plan (JSON from `vmrescue plan`), nor a playbook (YAML); the order is: apply PLAN "
-            "IMAGE"
+            f"{file.name} is neither a plan (JSON from `vmrescue plan`) nor a playbook (YAML); the order is: vmrescue"
+            " apply PLAN IMAGE"
         )
-    try:
+    with named(file.name):
         return Playbook.from_yaml(start)
+
+
+@contextmanager
+def named(path: str) -> Iterator[None]:
+    """Errors of a document get the name of its file."""
+    try:
+        yield
     except UsageError as error:
-        raise UsageError(f"{file.name}: {error}") from error
+        raise UsageError(f"{path}: {error}") from error
 
 
 def _apply(

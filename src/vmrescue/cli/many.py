@@ -84,9 +84,9 @@ def fleet_options(command: Command) -> Command:
         **rest: Any,
     ) -> Any:
         if resume and target is None and rest.get("address") is None:
-            raise UsageError("--resume needs the --output, or the --to, that is to be resumed")
+            raise UsageError("--resume needs the --output (or the --to) that it goes on with")
         if force and (target is None or resume):
-            raise UsageError("--force is for an --output that is written anew, not resumed")
+            raise UsageError("--force writes an --output anew: it needs --output, and --resume left out")
         return command(*args, fleet=FleetOptions(recursive, jobs, scheduler, target, resume, force), **rest)
 
     for option in reversed(FLEET_OPTIONS):

@@ -65,16 +65,16 @@ def command(
     """
     if results is not None:
         if image or repair or show or everything or first:
-            raise UsageError("--run names the images itself, and takes back what the run did to each")
+            raise UsageError("give --run RECEIPTS alone: it takes back what the run did to each image")
         ctx.exit(_undo_run(results, although_changed, output, quiet))
     if image is None:
-        raise UsageError("undo IMAGE, or undo --run RECEIPTS for a whole run")
+        raise UsageError("which image? `vmrescue undo IMAGE`; of a whole run `vmrescue undo --run RECEIPTS`")
     from vmrescue.report.undone import history_text, undone_text
     from vmrescue.transaction import history
     from vmrescue.transaction.undoing import must_be_the_last, take_back_to
 
     if sum(map(bool, (repair, everything, first))) > 1:
-        raise UsageError("ID, --to and --all say three things: take back this one; all from this one on; all")
+        raise UsageError("give one: ID takes back that repair; --to ID that and all after it; --all every one")
     if show:
         repairs = history(image)
         if output == "json":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from construct import Int8ul, Int16ul, Int32ul, Padding, Struct
 
 from vmrescue.dataclass import dataclass
-from vmrescue.errors import FormatError, UnsupportedError
+from vmrescue.errors import UnsupportedError, in_volume
 from vmrescue.volume.bitlocker import form_of
 from vmrescue.volume.fat_parameters import COMMON, FEWEST_OF_FAT16, FEWEST_OF_FAT16_FOR_WINDOWS
 
@@ -107,10 +107,10 @@ def read_boot_sector(device: BlockDevice) -> BootSector:
     sectors = fields.sectors_16 or fields.sectors_32
     clusters = (sectors - data_start) // fields.sectors_per_cluster
     if clusters < 1:
-        raise FormatError(STRUCTURE, 32, f"more sectors than the {data_start} before the first cluster", sectors)
+        raise in_volume(STRUCTURE, 32, f"more sectors than the {data_start} before the first cluster", sectors)
     if sectors * sector > device.size:
         expected = f"a volume inside its partition's {device.size} bytes"
-        raise FormatError(STRUCTURE, 32, expected, sectors * sector, beyond=True)
+        raise in_volume(STRUCTURE, 32, expected, sectors * sector, beyond=True)
     if not is_32 and FEWEST_OF_FAT16 <= clusters < FEWEST_OF_FAT16_FOR_WINDOWS:
         raise UnsupportedError(
             f"a FAT volume of {clusters} clusters is FAT12 to Windows and FAT16 to others: it is not "
@@ -146,31 +146,31 @@ def _reserved_offset(fields: Container, sector: int) -> int | None:
 
 def _check_fields(data: bytes, fields: Container) -> None:
     if data[0] not in (0xEB, 0xE9):
-        raise FormatError(STRUCTURE, 0, "a jump instruction, EB or E9", f"{data[0]:02X}")
+        raise in_volume(STRUCTURE, 0, "a jump instruction, EB or E9", f"{data[0]:02X}")
     if data[510:] != b"\x55\xaa":
-        raise FormatError(STRUCTURE, 510, "the signature 55 AA", data[510:].hex(" "))
+        raise in_volume(STRUCTURE, 510, "the signature 55 AA", data[510:].hex(" "))
     if fields.sector_size not in (512, 1024, 2048, 4096):
-        raise FormatError(STRUCTURE, 11, "sectors of 512, 1024, 2048 or 4096 bytes", fields.sector_size)
+        raise in_volume(STRUCTURE, 11, "sectors of 512, 1024, 2048 or 4096 bytes", fields.sector_size)
     if fields.sectors_per_cluster not in (1, 2, 4, 8, 16, 32, 64, 128):
-        raise FormatError(STRUCTURE, 13, "1 to 128 sectors per cluster, a power of two", fields.sectors_per_cluster)
+        raise in_volume(STRUCTURE, 13, "1 to 128 sectors per cluster, a power of two", fields.sectors_per_cluster)
     if not fields.reserved_sectors:
-        raise FormatError(STRUCTURE, 14, "at least one reserved sector", 0)
+        raise in_volume(STRUCTURE, 14, "at least one reserved sector", 0)
     if not fields.table_count:
-        raise FormatError(STRUCTURE, 16, "at least one allocation table", 0)
+        raise in_volume(STRUCTURE, 16, "at least one allocation table", 0)
     if not fields.table_sectors_16 and fields.root_entries:
-        raise FormatError(STRUCTURE, 17, "no fixed root directory on FAT32", fields.root_entries)
+        raise in_volume(STRUCTURE, 17, "no fixed root directory on FAT32", fields.root_entries)
     if fields.media < 0xF8 and fields.media != 0xF0:
-        raise FormatError(STRUCTURE, 21, "a media byte F0 or F8 to FF", f"{fields.media:02X}")
+        raise in_volume(STRUCTURE, 21, "a media byte F0 or F8 to FF", f"{fields.media:02X}")
 
 
 def _check_geometry(boot: BootSector) -> None:
     entries = boot.table_size * 8 // boot.bits
     if entries < boot.cluster_count + 2:
         expected = f"tables that hold all {boot.cluster_count} clusters"
-        raise FormatError(STRUCTURE, 22 if boot.bits < 32 else 36, expected, f"{entries} entries")
+        raise in_volume(STRUCTURE, 22 if boot.bits < 32 else 36, expected, f"{entries} entries")
     if boot.cluster_count > {12: 4084, 16: 65524, 32: 0x0FFFFFF5}[boot.bits]:
-        raise FormatError(STRUCTURE, 32, f"a number of clusters that {boot.kind} can count", boot.cluster_count)
+        raise in_volume(STRUCTURE, 32, f"a number of clusters that {boot.kind} can count", boot.cluster_count)
     if boot.bits == 32 and not boot.is_cluster(boot.root_cluster):
-        raise FormatError(STRUCTURE, 44, "the root directory's first cluster", boot.root_cluster)
+        raise in_volume(STRUCTURE, 44, "the root directory's first cluster", boot.root_cluster)
     if boot.active_table is not None and boot.active_table >= boot.table_count:
-        raise FormatError(STRUCTURE, 40, f"one of {boot.table_count} tables in use", boot.active_table)
+        raise in_volume(STRUCTURE, 40, f"one of {boot.table_count} tables in use", boot.active_table)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vmrescue.dataclass import dataclass
-from vmrescue.errors import FormatError, RefusedError, UsageError
+from vmrescue.errors import RefusedError, UsageError, in_volume
 from vmrescue.fat import names
 from vmrescue.fat.times import from_dos, to_dos
 
@@ -176,7 +176,7 @@ class Directory:
         for cluster, count in self._table.runs(self.first_cluster):
             start = self._boot.cluster_offset(cluster)
             if (len(self._starts) + count - 1) * self._piece > MAX_SLOTS * SLOT_SIZE:
-                raise FormatError("directory", start, f"at most {MAX_SLOTS} entries", "a chain that is longer")
+                raise in_volume("directory", start, f"at most {MAX_SLOTS} entries", "a chain that is longer")
             self._starts += [start + number * self._piece for number in range(count)]
             self._data += self._pending.read_at(start, count * self._piece)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import FormatError, RefusedError
+from vmrescue.errors import FormatError, RefusedError, in_volume
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -123,7 +123,7 @@ class Table:
 
     def _broken(self, first: int, found: str) -> FormatError:
         expected = f"the chain from cluster {first} to lead on to its end"
-        return FormatError("allocation table", self._boot.table_offsets[0], expected, found)
+        return in_volume("allocation table", self._boot.table_offsets[0], expected, found)
 
     def allocate(self, count: int, near: int = 0) -> Chain:
         """Takes `count` free clusters and links them into a chain. Raises RefusedError if there are too few.

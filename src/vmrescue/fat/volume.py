@@ -19,7 +19,7 @@ from vmrescue import file_path
 from vmrescue.arguments import typed
 from vmrescue.dataclass import dataclass
 from vmrescue.device import Held
-from vmrescue.errors import FormatError, NotFoundError, RefusedError, UsageError
+from vmrescue.errors import NotFoundError, RefusedError, UsageError, in_volume
 from vmrescue.fat import directory as slots
 from vmrescue.fat.boot_sector import read_boot_sector
 from vmrescue.fat.check import check_volume, crossings
@@ -264,7 +264,7 @@ class FatVolume:
 
     def _directory(self, entry: FatEntry) -> Directory:
         if not self._boot.is_cluster(entry.first_cluster):
-            raise FormatError("directory entry", entry.position, "a directory's first cluster", entry.first_cluster)
+            raise in_volume("directory entry", entry.position, "a directory's first cluster", entry.first_cluster)
         return Directory(self._pending, self._boot, self._table, entry.first_cluster)
 
     def _open_directory(self, path: str) -> Directory:
@@ -323,7 +323,7 @@ class FatVolume:
         runs = first_clusters(self._table.runs(entry.first_cluster), needed) if needed else []
         if (found := sum(count for _, count in runs)) < needed:
             expected = f"{needed} clusters for the file's {entry.record.size} bytes"
-            raise FormatError("directory entry", entry.position, expected, f"a chain of {found}")
+            raise in_volume("directory entry", entry.position, expected, f"a chain of {found}")
         return runs
 
     def _resize(self, entry: FatEntry, wanted: int) -> Chain:

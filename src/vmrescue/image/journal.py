@@ -247,9 +247,11 @@ def undo(image: HeldStore, although_changed: bool = False) -> Journal:
         RepairFailedError: writing failed. The image is still repaired, or the undo is finished when it is next opened
             for writing.
     """
-    past = [path for path in _names(image.path) if path.suffix in (f".{DONE}", f".{FINAL}")]
+    journals = list(_names(image.path))
+    past = [path for path in journals if path.suffix in (f".{DONE}", f".{FINAL}")]
     if not past:
-        raise NotFoundError(f"{image.path} has no repair to undo: no journal in {journal_folder(image.path)}")
+        why = "what was done was taken back" if journals else f"no journal in {journal_folder(image.path)}"
+        raise NotFoundError(f"{image.path} has no repair to undo: {why}")
     if past[-1].suffix == f".{FINAL}":
         raise RefusedError(
             f"{image.path} was rearranged for good (by `vmrescue defrag`): that cannot be undone, nor can what was done"

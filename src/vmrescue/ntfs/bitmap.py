@@ -7,7 +7,7 @@ from heapq import heappop, heappush
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import FormatError, RefusedError
+from vmrescue.errors import RefusedError, in_volume
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -48,7 +48,7 @@ class ClusterBitmap:
         self.changes: list[Flip] | None = None  # clusters taken and freed, if a caller wants them recorded
         if self._stream.initialized * 8 < self._count:
             at = self._stream.attribute.position + 0x38
-            raise FormatError("$Bitmap", at, f"{self._count} bits", f"{self._stream.initialized} bytes")
+            raise in_volume("$Bitmap", at, f"{self._count} bits", f"{self._stream.initialized} bytes")
 
     def free_count(self) -> int:
         """The number of free clusters. Reads the whole bitmap."""
@@ -179,7 +179,7 @@ class ClusterBitmap:
             if bits != (0 if used else every):
                 state = "free" if used else "in use"
                 at = self._stream.clusters.position(start // 8)
-                raise FormatError("$Bitmap", at, f"clusters {start} to {start + length - 1} {state}", "others")
+                raise in_volume("$Bitmap", at, f"clusters {start} to {start + length - 1} {state}", "others")
             byte, shift = divmod(start, 8)
             size = -(-(shift + length) // 8)
             value = int.from_bytes(self._stream.read_at(byte, size), "little") ^ every << shift

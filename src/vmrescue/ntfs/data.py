@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import FormatError, UnsupportedError
+from vmrescue.errors import FormatError, UnsupportedError, in_volume
 from vmrescue.ntfs.cluster_stream import ClusterStream
 from vmrescue.ntfs.structures.attribute import Storage
 from vmrescue.ntfs.structures.run_list import RunList
@@ -35,7 +35,7 @@ class Stream:
     def clusters(self) -> ClusterStream:
         """The clusters of the value, which must not be resident."""
         if self._clusters is None:
-            raise FormatError("attribute", self.attribute.position + 8, "a value in clusters", "one in the record")
+            raise in_volume("attribute", self.attribute.position + 8, "a value in clusters", "one in the record")
         return self._clusters
 
     def read_at(self, offset: int, length: int) -> bytes:
@@ -61,7 +61,7 @@ class Stream:
     def read_all(self) -> bytes:
         """The whole value, of metadata: FormatError if it is larger than the volume. Raises as `read_at` does."""
         if self.size > self._limit:
-            raise FormatError("attribute", self.attribute.position, f"at most {self._limit} bytes", self.size)
+            raise in_volume("attribute", self.attribute.position, f"at most {self._limit} bytes", self.size)
         return self.read_at(0, self.size)
 
     def write_at(self, offset: int, data: bytes) -> None:
@@ -93,7 +93,7 @@ def runs_of(extents: list[Attribute], boot: BootSector) -> RunList:
     for extent in extents:
         if not extent.non_resident or extent.lowest_vcn != runs.clusters:
             expected = f"an extent from cluster {runs.clusters} of the file on"
-            raise FormatError("attribute", extent.position, expected, extent.lowest_vcn)
+            raise in_volume("attribute", extent.position, expected, extent.lowest_vcn)
         for run in extent.runs(boot.cluster_count):
             runs.append(run.lcn, run.length)
     runs.check_stored(extents[0].position if extents else 0)
@@ -105,4 +105,4 @@ def _check_sizes(attribute: Attribute, stored: int) -> None:
     sizes = (attribute.initialized_size, attribute.data_size, attribute.data_size if packed else stored)
     if sorted(sizes) != list(sizes):
         expected = f"initialized and real size within the {stored} bytes of its clusters"
-        raise FormatError("attribute", attribute.position + 0x30, expected, sizes[:2])
+        raise in_volume("attribute", attribute.position + 0x30, expected, sizes[:2])

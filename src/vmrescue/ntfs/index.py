@@ -11,7 +11,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
-from vmrescue.errors import FormatError
+from vmrescue.errors import bytes_text, in_volume
 from vmrescue.ntfs.collation import Collation
 from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.fixup import unprotect
@@ -115,13 +115,13 @@ class Index:
         self.root = file.get(Kind.INDEX_ROOT, name)
         value = self.root.value
         if self.root.non_resident or len(value) < ROOT_HEADER + NODE_HEADER:
-            raise FormatError("index root", self.root.position, "a resident value with two headers", len(value))
+            raise in_volume("index root", self.root.position, "a resident value with two headers", len(value))
         self.block_size: int
         self.block_vcns: int
         _, rule, self.block_size, self.block_vcns = ROOT.unpack_from(value)
         self.collation = Collation(rule, file.store)
         if self.block_size & (self.block_size - 1) or not 512 <= self.block_size <= 65536 or not self.block_vcns:
-            raise FormatError("index root", self.root.position, "blocks of 512 to 65536 bytes", self.block_size)
+            raise in_volume("index root", self.root.position, "blocks of 512 to 65536 bytes", self.block_size)
         self._blocks: Stream | None = None
 
     @property
@@ -147,16 +147,14 @@ class Index:
         """The node in the block that begins at a VCN."""
         offset = vcn * self.unit
         if offset + self.block_size > self.blocks.size:
-            raise FormatError(
-                "index entry", self.root.position, f"a block within {self.blocks.size} bytes", f"VCN {vcn}"
-            )
+            raise in_volume("index entry", self.root.position, f"a block within {self.blocks.size} bytes", f"VCN {vcn}")
         position = self.blocks.clusters.position(offset)
         data = self.blocks.read_at(offset, self.block_size)
         if data[:4] != BLOCK_SIGNATURE:
-            raise FormatError("index block", position, repr(BLOCK_SIGNATURE), data[:4])
+            raise in_volume("index block", position, f"the signature {bytes_text(BLOCK_SIGNATURE)}", data[:4])
         block = unprotect(data, "index block", position)
         if int.from_bytes(block[0x10:0x18], "little") != vcn:
-            raise FormatError("index block", position + 0x10, f"VCN {vcn}", int.from_bytes(block[0x10:0x18], "little"))
+            raise in_volume("index block", position + 0x10, f"VCN {vcn}", int.from_bytes(block[0x10:0x18], "little"))
         return read_node(vcn, block, BLOCK_HEADER, position)
 
     def find(self, key: Key) -> IndexEntry | None:
@@ -193,7 +191,7 @@ class Index:
 
     def _unseen(self, vcn: BlockVcn, seen: set[BlockVcn]) -> Node:
         if vcn in seen:
-            raise FormatError(
+            raise in_volume(
                 "index entry", self.root.position, "a node that is below one entry only", f"VCN {vcn} twice"
             )
         seen.add(vcn)
@@ -206,23 +204,23 @@ def read_node(vcn: BlockVcn | None, data: bytearray, header: int, position: int)
     start = at = header + first
     end += header
     if first < NODE_HEADER or end > len(data):
-        raise FormatError("index node", position + header, f"entries within {len(data)} bytes", f"{at} to {end}")
+        raise in_volume("index node", position + header, f"entries within {len(data)} bytes", f"{at} to {end}")
     entries: list[IndexEntry] = []
     while at + ENTRY_HEADER <= end:
         _, length, key_length, flags, _ = ENTRY.unpack_from(data, at)
         below = 8 if flags & HAS_NODE else 0
         if length % 8 or at + length > end or ENTRY_HEADER + key_length + below > length:
-            raise FormatError("index entry", position + at, f"an entry within {end - at} bytes", length)
+            raise in_volume("index entry", position + at, f"an entry within {end - at} bytes", length)
         node = BlockVcn(int.from_bytes(data[at + length - 8 : at + length], "little")) if below else None
         entries.append(IndexEntry(bytes(data[at : at + length - below]), node))
         if flags & IS_LAST:
             _check_nodes(entries, position + header)
             return Node(vcn, entries, data, start)
         at += length
-    raise FormatError("index node", position + at, "a last entry", "none")
+    raise in_volume("index node", position + at, "a last entry", "none")
 
 
 def _check_nodes(entries: list[IndexEntry], position: int) -> None:
     """Raises FormatError unless all entries of a node have child nodes, or none has."""
     if len({entry.node is None for entry in entries}) > 1:
-        raise FormatError("index node", position, "a node below each entry, or below none", "some of each")
+        raise in_volume("index node", position, "a node below each entry, or below none", "some of each")

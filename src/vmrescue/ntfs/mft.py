@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import FormatError
+from vmrescue.errors import FormatError, in_volume
 from vmrescue.ntfs.cluster_stream import ClusterStream
 from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.attribute_list import MAX_SIZE, read_list
@@ -51,7 +51,7 @@ class FileTable:
         self._load_extents(base)
         self.runs.check_stored(first.position)
         if self.count * self._boot.record_size > self._stream.size:
-            raise FormatError("$MFT", first.position + 0x30, f"at most {self._stream.size} bytes", first.data_size)
+            raise in_volume("$MFT", first.position + 0x30, f"at most {self._stream.size} bytes", first.data_size)
 
     def _load_extents(self, base: FileRecord) -> None:
         """Adds the table's runs in extension records. Each of these records is in the runs before its own."""
@@ -71,25 +71,23 @@ class FileTable:
         runs = RunList(attribute.runs(self._boot.cluster_count))
         stream = ClusterStream(self._pending, runs, self._boot.cluster_size)
         if attribute.data_size > MAX_SIZE:
-            raise FormatError(
-                "$MFT attribute list", attribute.position, f"at most {MAX_SIZE} bytes", attribute.data_size
-            )
+            raise in_volume("$MFT attribute list", attribute.position, f"at most {MAX_SIZE} bytes", attribute.data_size)
         return stream.read_at(0, attribute.data_size)
 
     def _extent_runs(self, attribute: Attribute, first_vcn: int) -> list[Run]:
         if not attribute.non_resident or attribute.lowest_vcn != first_vcn:
-            raise FormatError(
+            raise in_volume(
                 "$MFT", attribute.position, f"clusters of the table from {first_vcn} on", attribute.lowest_vcn
             )
         runs = attribute.runs(self._boot.cluster_count)
         if any(run.lcn == HOLE for run in runs):
-            raise FormatError("$MFT", attribute.position, "clusters for the whole table", "a hole")
+            raise in_volume("$MFT", attribute.position, "clusters for the whole table", "a hole")
         return runs
 
     def position(self, number: int) -> int:
         """Where a record begins, in bytes from the volume's start."""
         if not 0 <= number < self.count:
-            raise FormatError("file reference", None, f"a record below {self.count}", number)
+            raise in_volume("file reference", None, f"a record below {self.count}", number)
         return self._stream.position(number * self._boot.record_size)
 
     def read(self, number: int) -> FileRecord:
@@ -197,7 +195,7 @@ class FileTable:
         data = _find(self.record(MFT_MIRROR), Kind.DATA)
         stream = ClusterStream(self._pending, RunList(data.runs(self._boot.cluster_count)), self._boot.cluster_size)
         if data.data_size > stream.size:
-            raise FormatError("$MFTMirr", data.position + 0x30, f"at most {stream.size} bytes", data.data_size)
+            raise in_volume("$MFTMirr", data.position + 0x30, f"at most {stream.size} bytes", data.data_size)
         return stream, data.data_size
 
 
@@ -205,4 +203,4 @@ def _find(record: FileRecord, kind: Kind, number: int | None = None) -> Attribut
     for attribute in record.attributes:
         if attribute.kind == kind and not attribute.name and number in (None, attribute.number):
             return attribute
-    raise FormatError(record.title, record.position, f"an unnamed attribute of type {kind:#x}", "none")
+    raise in_volume(record.title, record.position, f"an unnamed attribute of type {kind:#x}", "none")

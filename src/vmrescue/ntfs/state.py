@@ -6,7 +6,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from vmrescue.arguments import typed
-from vmrescue.errors import FormatError, NotFoundError
+from vmrescue.errors import NotFoundError, in_volume
 from vmrescue.ntfs.directory import find_file
 from vmrescue.ntfs.log.state import log_reasons
 from vmrescue.ntfs.store import FileStore
@@ -64,7 +64,7 @@ def volume_flags(store: FileStore) -> tuple[int, int, int]:
     """(major version, minor version, flags) of the volume."""
     attribute = store.file(VOLUME).get(Kind.VOLUME_INFORMATION)
     if attribute.non_resident or attribute.value_length < _INFORMATION.size:
-        raise FormatError("$VOLUME_INFORMATION", attribute.position, f"{_INFORMATION.size} bytes", attribute.size)
+        raise in_volume("$VOLUME_INFORMATION", attribute.position, f"{_INFORMATION.size} bytes", attribute.size)
     major, minor, flags = _INFORMATION.unpack_from(attribute.value)
     return major, minor, flags
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import FormatError
+from vmrescue.errors import in_volume
 from vmrescue.image.pending_writes import PendingWrites
 from vmrescue.ntfs.bitmap import ClusterBitmap
 from vmrescue.ntfs.data import Stream, runs_of
@@ -45,7 +45,7 @@ class FileStore:
     def upcase(self) -> UpCase:
         stream = self.file(UPCASE).stream(Kind.DATA)
         if stream.size < 2 * UNITS:
-            raise FormatError("$UpCase", stream.attribute.position, f"{2 * UNITS} bytes", stream.size)
+            raise in_volume("$UpCase", stream.attribute.position, f"{2 * UNITS} bytes", stream.size)
         return UpCase(stream.read_at)
 
     @cached_property
@@ -81,7 +81,7 @@ class FileStore:
             return self._files[number]
         record = self.mft.record(number)
         if not record.in_use or record.base:
-            raise FormatError(record.title, record.position + 0x16, "a file's base record, in use", record.flags)
+            raise in_volume(record.title, record.position + 0x16, "a file's base record, in use", record.flags)
         file = File(self, record)
         if self._files is not None:
             self._files[number] = file
@@ -92,7 +92,7 @@ class FileStore:
         file = self.file(reference & NUMBER_MASK)
         if file.reference != reference:
             expected = f"sequence number {reference >> 48}"
-            raise FormatError(file.base.title, file.base.position + 0x10, expected, file.base.sequence)
+            raise in_volume(file.base.title, file.base.position + 0x10, expected, file.base.sequence)
         return file
 
 
@@ -128,7 +128,7 @@ class File:
             return []
         stream = self.value(found)
         if stream.size > MAX_SIZE:
-            raise FormatError("attribute list", found[0].position, f"at most {MAX_SIZE} bytes", stream.size)
+            raise in_volume("attribute list", found[0].position, f"at most {MAX_SIZE} bytes", stream.size)
         return read_list(stream.read_all(), found[0].position)
 
     def record(self, number: int) -> FileRecord:
@@ -139,7 +139,7 @@ class File:
             record = self.store.mft.record(number)
             if not record.in_use or record.base != self.reference:
                 expected = f"an extension of record {self.number}"
-                raise FormatError(record.title, record.position + 0x20, expected, record.base & NUMBER_MASK)
+                raise in_volume(record.title, record.position + 0x20, expected, record.base & NUMBER_MASK)
             self._extensions[number] = record
         return self._extensions[number]
 
@@ -198,7 +198,7 @@ class File:
         found = self.find(kind, name)
         if found is None:
             expected = f"an attribute of type {kind:#x} named {name!r}"
-            raise FormatError(self.base.title, self.base.position, expected, "none")
+            raise in_volume(self.base.title, self.base.position, expected, "none")
         return found
 
     def stream(self, kind: int, name: str = "") -> Stream:
@@ -219,7 +219,7 @@ class File:
             if attribute.number == line.number and attribute.kind == line.kind:
                 return record, attribute
         expected = f"attribute {line.number} of type {line.kind:#x}, which the list of record {self.number} names"
-        raise FormatError(record.title, record.position, expected, "none")
+        raise in_volume(record.title, record.position, expected, "none")
 
     def runs(self, extents: list[Attribute]) -> RunList:
         """The clusters of a non-resident attribute."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from vmrescue.arguments import typed
 from vmrescue.digests import sha256
 from vmrescue.errors import UsageError
+from vmrescue.near import meant
 from vmrescue.plan import schema
 from vmrescue.plan.change import Change, FileRef
 from vmrescue.plan.file_changes import DeleteFile, MakeFolder, PutFile, RenameFile, SetAttributes
@@ -108,18 +109,14 @@ _BY_NAME: dict[str, Callable[[Any], Any]] = {
 def change_from_dict(document: dict[str, Any]) -> Change:
     """The change that `change_to_dict` described. Raises UsageError where the document is not of its schema."""
     try:
-        kind = KINDS[document["kind"]]
+        name = schema.text(schema.fields(document, "kind")["kind"])
+        if name not in KINDS:
+            raise ValueError(f"there is no kind of change {name!r:.40}{meant(name, KINDS)}")
+        kind = KINDS[name]
         declared = {field.name: str(field.type) for field in fields(kind)}
         schema.only(document, {"kind", *declared})
         decoders = {name: _BY_NAME.get(name) or _DECODERS[type_] for name, type_ in declared.items()}
         change: Change = kind(**{name: decode(document[name]) for name, decode in decoders.items()})
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UsageError(
-            f"the plan holds something that is not a change: {_shown(error)} in {document!r:.120}"
-        ) from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise UsageError(f"not a change: {str(error)[:160]} in {document!r:.120}") from error
     return change
-
-
-def _shown(error: Exception) -> str:
-    """An exception's message in a few words; a missing field's name for a KeyError."""
-    return f"no field {error}" if isinstance(error, KeyError) else f"{error}"[:120]

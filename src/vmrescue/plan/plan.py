@@ -92,18 +92,20 @@ class Plan:
     def from_json(cls, text: str | bytes) -> Plan:
         """Raises UsageError where the text is not a plan of this schema."""
         try:
-            document = schema.parse(text)
+            document = schema.fields(schema.parse(text), "schema")
             if document["schema"] != SCHEMA:
                 raise UsageError(f"the plan's schema is {document['schema']!r:.60}; this version reads {SCHEMA!r}")
-            schema.only(document, {"schema", "image", "steps", "playbook"})
+            schema.only(document, {"schema", "image", "steps"}, optional={"playbook"})
             image = schema.only(document["image"], {"size", "disk_id"})
             identity = ImageIdentity(schema.number(image["size"]), schema.text(image["disk_id"]))
-            steps = tuple(map(_step, schema.some(document["steps"])))
+            steps = tuple(_step(number, each) for number, each in enumerate(schema.some(document["steps"]), 1))
             playbook = _playbook(document["playbook"]) if "playbook" in document else None
         except UnicodeDecodeError as error:
             raise UsageError(f"not a plan, but bytes that are no text (byte {error.start})") from error
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
-            raise UsageError(f"not a plan: {str(error)[:120]}") from error
+        except RecursionError as error:
+            raise UsageError("not a plan: its objects and lists lie too deep in each other") from error
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"not a plan: {str(error)[:160]}") from error
         return cls(identity, steps, playbook)
 
 
@@ -121,8 +123,12 @@ def _playbook(document: Any) -> PlaybookId:
     return PlaybookId(schema.text(found["name"]), schema.text(found["sha256"]))
 
 
-def _step(document: Any) -> Step:
+def _step(number: int, document: Any) -> Step:
+    """The step; `number`, from 1, is for the error."""
     from vmrescue.plan.change_document import change_from_dict
 
-    step = schema.only(document, {"check", "reason", "change"})
-    return Step(schema.text(step["check"]), schema.text(step["reason"]), change_from_dict(step["change"]))
+    try:
+        step = schema.only(document, {"check", "reason", "change"})
+        return Step(schema.text(step["check"]), schema.text(step["reason"]), change_from_dict(step["change"]))
+    except (TypeError, ValueError, UsageError) as error:
+        raise UsageError(f"step {number} of the plan: {error}") from error

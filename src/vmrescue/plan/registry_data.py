@@ -66,8 +66,8 @@ class RegistryData:
 
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> RegistryData:
-        """Raises UsageError, KeyError, TypeError or ValueError where the document is not of that shape."""
-        form = "hex" if "hex" in document else "data"
+        """Raises UsageError, TypeError or ValueError where the document is not of that shape."""
+        form = "hex" if "hex" in schema.fields(document, "type") else "data"
         schema.only(document, {"type", form})
         name = schema.text(document["type"])
         if name not in TYPE_NUMBERS and not schema.TYPE.fullmatch(name):

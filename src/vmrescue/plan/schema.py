@@ -9,10 +9,13 @@ from __future__ import annotations
 import base64
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vmrescue.errors import UsageError
 from vmrescue.registry import path as registry_path
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 LARGEST_DOCUMENT = 64 << 20  # bytes: a plan holds the bytes that a file is given, and is read into memory
 LARGEST_NUMBER = (1 << 63) - 1  # bytes: no file system goes beyond
@@ -20,6 +23,7 @@ LONGEST_PATH = 32767  # characters, of Windows' own paths and of a key's
 LONGEST_TEXT = 1 << 20  # characters, of a reason or a name
 DEEPEST_KEY = 512  # levels: Windows' limit
 NOT_IN_PATHS = re.compile(r'[\x00-\x1f/:*?"<>|]')  # what no name has in Windows; a colon would name a stream
+HALF = re.compile("[\ud800-\udfff]")  # a surrogate without the other one
 TYPE = re.compile(r"0x[0-9a-f]{1,8}")  # of a registry value, where it has no name
 
 
@@ -41,13 +45,21 @@ def _no_number(name: str) -> Any:
     raise ValueError(f"{name} is not a number that a plan can have")
 
 
-def only(value: Any, names: set[str]) -> dict[str, Any]:
-    """An object with these fields, and no other."""
+def fields(value: Any, *names: str) -> dict[str, Any]:
+    """An object with these fields, and perhaps others."""
     if not isinstance(value, dict):
         raise TypeError(f"an object was expected, not {value!r:.40}")
-    if unknown := set(value) - names:
-        raise ValueError(f"there is no field {min(unknown)!r:.40}")
+    if missing := set(names) - set(value):
+        raise ValueError(f"the field {min(missing)!r} is missing")
     return value
+
+
+def only(value: Any, names: set[str], optional: Collection[str] = ()) -> dict[str, Any]:
+    """An object with these fields, perhaps with `optional` ones, and no other."""
+    found = fields(value, *names)
+    if unknown := set(found) - names - set(optional):
+        raise ValueError(f"there is no field {min(unknown)!r:.40}")
+    return found
 
 
 def some(value: Any) -> list[Any]:
@@ -60,7 +72,8 @@ def some(value: Any) -> list[Any]:
 def text(value: Any) -> str:
     """A text without halves of characters."""
     found = value_name(value)
-    found.encode("utf-8")  # a lone surrogate is no text
+    if HALF.search(found):
+        raise ValueError(f"a text was expected, not {found!r:.40}, which has half a character")
     return found
 
 
@@ -84,7 +97,10 @@ def data(value: Any) -> bytes:
     """Bytes in base64."""
     if not isinstance(value, str):
         raise TypeError(f"bytes in base64 were expected, not {value!r:.40}")
-    return base64.b64decode(value, validate=True)
+    try:
+        return base64.b64decode(value, validate=True)
+    except ValueError as error:
+        raise ValueError(f"bytes in base64 were expected, not {value!r:.40}") from error
 
 
 def file_path(value: Any) -> str:

@@ -6,7 +6,7 @@ import io
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import FormatError, VmRescueError, missing_extra
+from vmrescue.errors import FormatError, VmRescueError, missing_extra, place_text
 from vmrescue.log import logger
 
 if TYPE_CHECKING:
@@ -28,14 +28,14 @@ def reading(structure: str, position: int | None) -> Iterator[None]:
     try:
         yield
     except FormatError as error:
-        raise error.within(structure) from error
+        raise error.within(f"{structure}{place_text(position)}") from error
     except VmRescueError:
         raise
     except ImportError as error:  # an optional reader is not installed
         raise missing_extra(f"{structure}s are read with dissect's readers", "foreign") from error
     except Exception as error:
         LOG.info("%s: its reader says %s: %s", structure, type(error).__name__, error)
-        found, ended = "one that its reader gives up on", isinstance(error, EOFError)
+        found, ended = "one that cannot be read", isinstance(error, EOFError)
         raise FormatError(structure, position, "an intact structure", found, beyond=ended) from error
 
 

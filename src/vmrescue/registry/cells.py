@@ -33,8 +33,9 @@ class Cells:
 
     def __init__(self, data: FileBytes, bins_size: int) -> None:
         if not 0 < bins_size <= len(data) - BINS or bins_size % PAGE:
-            there = f"{len(data) - BINS} bytes of them"
-            raise FormatError("base block", 40, f"a size of bins in whole pages, and {there}", bins_size)
+            there = max(len(data) - BINS, 0)
+            expected = f"bins of whole pages of {PAGE} bytes, at most the {there} bytes of them that the file has"
+            raise FormatError("base block", 40, expected, bins_size)
         self.data = data
         self.bins_size = bins_size
         self._undo: list[tuple[int, bytes]] | None = None
@@ -45,7 +46,9 @@ class Cells:
         Raises FormatError, naming `structure`, if no used cell begins at `offset` or it has fewer than `least` bytes.
         """
         if offset & 7 or offset + 8 > self.bins_size:
-            raise FormatError(structure, BINS + offset, f"a cell's offset below {self.bins_size}", f"0x{offset:x}")
+            if offset & 7:
+                raise FormatError(structure, BINS + offset, "a place that is a multiple of 8")
+            raise FormatError(structure, BINS + offset, f"a place among the {self.bins_size} bytes of the hive's bins")
         position = offset + BINS
         length = -self.data.unpack(SIZE, position)[0] - 4
         if length < least or offset + length + 4 > self.bins_size:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
-from vmrescue.errors import FormatError
+from vmrescue.errors import FormatError, bytes_text
 from vmrescue.registry import names
 
 if TYPE_CHECKING:
@@ -96,7 +96,9 @@ def big_data_cells(cells: Cells, value: KeyValue) -> tuple[int, ...]:
     signature, count, segment_list = cells.data.unpack(BIG_DATA, position)
     needed = -(-value.size // SEGMENT)
     if signature != b"db" or count != needed:
-        raise FormatError("big data", position, f"the signature 'db' and {needed} segments", f"{signature!r}, {count}")
+        raise FormatError(
+            "big data", position, f"the signature 'db' and {needed} segments", f"{bytes_text(signature)} and {count}"
+        )
     position, _ = cells.find(segment_list, "segment list", 4 * count)
     return cells.data.unpack(struct.Struct(f"<{count}I"), position)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmrescue.errors import bytes_text
 from vmrescue.registry.base_block import SECTOR, BaseBlock, FileType
 from vmrescue.registry.cells import PAGE
 
@@ -30,7 +31,8 @@ class OldLog:
         if self.block.primary != self.block.secondary:
             return f"it was being written: its sequence numbers are {self.block.primary} and {self.block.secondary}"
         if self._data[SECTOR : SECTOR + 4] != SIGNATURE:
-            return f"at byte {SECTOR} there is {self._data[SECTOR : SECTOR + 4]!r}, not {SIGNATURE!r}"
+            found = bytes_text(self._data[SECTOR : SECTOR + 4])
+            return f"at byte {SECTOR} there is {found}, not {bytes_text(SIGNATURE)}"
         if not self.block.bins_size or self.block.bins_size % PAGE:
             return f"it gives the bins a size of {self.block.bins_size} bytes"
         changed = sum(byte.bit_count() for byte in self._bitmap())

@@ -70,7 +70,7 @@ class Elsewhere:
             RefusedError: an image of that name is there, or what is left of one.
         """
         if copy_to and into:
-            raise UsageError("a repair goes to a copy or into a child, not to both")
+            raise UsageError("a repair is written to a copy (--copy-to) or into a child (--into), not to both")
         if (to_format or hashed) and not copy_to:
             raise UsageError("--to-format and --sha256 are about a copy: they need --copy-to")
         form = None

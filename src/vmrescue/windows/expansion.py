@@ -72,7 +72,8 @@ def expansion(disk: Disk, size: int, name: int | str | None = None, move_recover
 def _check_size(disk: Disk, size: int) -> None:
     old = disk.device.size
     if size % MIB:
-        raise UsageError(f"a disk of Azure has a size of whole MiB; {size} bytes are none")
+        near = f"{-(-size // MIB)}M"
+        raise UsageError(f"a disk of Azure has a size of whole MiB, and {size} bytes is none: try {near}")
     if size < old:
         raise RefusedError(f"the disk has {old} bytes ({size_text(old)}): it is not made smaller")
     if size == old:

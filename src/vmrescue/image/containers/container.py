@@ -159,7 +159,7 @@ def open_container(
         RefusedError: `writable`, and vmrescue only reads the format.
     """
     if not store.size:
-        raise FormatError("disk image", None, "a disk", "an empty file")
+        raise FormatError("disk image", None, "a disk", "an empty file", file=path)
     prefetch(store, [(store.size - AT_END, AT_END)])
     kind = next(each for each in CONTAINERS if each.found(store, path))
     if writable and kind.refusal:
@@ -167,7 +167,7 @@ def open_container(
     try:
         disk = kind.open(store, path, None if parent_folder is None else Path(parent_folder))
     except FormatError as error:
-        raise error.in_a_file() from error
+        raise error.in_a_file().of(path) from error
     if why := why_not_longer(store):
         disk.learn(why_not_longer=why)
     if writable and disk.facts.refusal:

@@ -25,14 +25,15 @@ class RawImage(Container):
     """A raw image: the bytes of the file or block device are those of the disk."""
 
     def __init__(self, store: ImageStore, path: str | None = None) -> None:
+        named_vhd = path is not None and path.lower().endswith(VHD_SUFFIX)
         if store.size % SECTOR:
-            expected = f"a size of whole sectors of {SECTOR} bytes"
-            raise FormatError("raw image", None, expected, f"{store.size} bytes", beyond=True)
+            what, footer = ("VHD", "a footer at its end, or ") if named_vhd else ("raw image", "")
+            expected = f"{footer}a size of whole sectors of {SECTOR} bytes"
+            raise FormatError(what, None, expected, f"{store.size} bytes", beyond=True)
         is_device = path is not None and Path(path).is_block_device()
         notes, refusal = [], refusal_of(store)
-        named_vhd = path is not None and path.lower().endswith(VHD_SUFFIX)
         if named_vhd:
-            notes.append(f"{path} has no VHD footer at its end (cut short?), so it is read as a raw image")
+            notes.append("there is no VHD footer at its end (cut short?), so it is read as a raw image")
         if said := may_be_cut(store, path):
             notes.append(said)
             refusal = refusal or f"{said}; it is not edited: if it is all of the disk, rename it first"

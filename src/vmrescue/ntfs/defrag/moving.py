@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import FormatError, RefusedError
+from vmrescue.errors import RefusedError, in_volume
 from vmrescue.ntfs.defrag.layout import TABLE, Key, joined
 from vmrescue.ntfs.edit.growth import check_growable as check_movable
 from vmrescue.ntfs.edit.placement import set_runs, settle
@@ -118,7 +118,7 @@ def _extents(file: File, key: Key) -> list[Attribute]:
     extents = file.lists if key.kind == Kind.ATTRIBUTE_LIST else file.extents(key.kind, key.name)
     if not extents or not extents[0].non_resident:
         expected = f"an attribute of type {key.kind:#x} named {key.name!r} in clusters"
-        raise FormatError(file.base.title, file.base.position, expected, "none")
+        raise in_volume(file.base.title, file.base.position, expected, "none")
     return extents
 
 

@@ -12,7 +12,7 @@ import struct
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import FormatError, RefusedError, UnsupportedError
+from vmrescue.errors import RefusedError, UnsupportedError, in_volume
 from vmrescue.ntfs.cluster_stream import ClusterStream
 from vmrescue.ntfs.edit.placement import set_runs, set_sizes
 from vmrescue.ntfs.log.state import empty_log
@@ -86,7 +86,7 @@ def _grow_bitmap(store: FileStore, old_count: int) -> None:
     old_clusters = runs.clusters
     if first.initialized_size * 8 < old_count:
         at = first.position + 0x38
-        raise FormatError("$Bitmap", at, f"{old_count} bits", f"{first.initialized_size} bytes")
+        raise in_volume("$Bitmap", at, f"{old_count} bits", f"{first.initialized_size} bytes")
     size = align8(-(-boot.cluster_count // 8))
     taken = max(0, boot.clusters_for(size) - old_clusters)
     if taken:
@@ -120,7 +120,7 @@ def _grow_bad_clusters(store: FileStore) -> None:
     old_clusters = runs.clusters
     if old_clusters >= boot.cluster_count:
         at = first.position + 0x18
-        raise FormatError("$BadClus", at, f"fewer than {boot.cluster_count} clusters", old_clusters)
+        raise in_volume("$BadClus", at, f"fewer than {boot.cluster_count} clusters", old_clusters)
     initialized = first.initialized_size == first.data_size  # so in Windows; mkntfs writes an initialized size of 0
     runs.append(HOLE, boot.cluster_count - old_clusters)
     first.allocated_size = first.data_size = boot.cluster_count * boot.cluster_size

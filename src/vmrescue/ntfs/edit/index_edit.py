@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
-from vmrescue.errors import FormatError, NotFoundError, RefusedError
+from vmrescue.errors import NotFoundError, RefusedError, in_volume
 from vmrescue.ntfs.edit.placement import add_attribute, remove_attribute, resize, resize_zeroed, settle
 from vmrescue.ntfs.index import (
     BLOCK_HEADER,
@@ -73,7 +73,7 @@ class IndexEditor:
         node, at = self._find(self.index.collation.key(entry.key))[-1]
         old = node.entries[at]
         if len(old.body) != len(entry.body):
-            raise FormatError("index entry", self.index.root.position, f"{len(entry.body)} bytes", len(old.body))
+            raise in_volume("index entry", self.index.root.position, f"{len(entry.body)} bytes", len(old.body))
         node.entries[at] = entry.over(old.node)
         self._write(node)
         settle(self.file)
@@ -88,7 +88,7 @@ class IndexEditor:
             lower = self._rightmost(node.entries[at].node)
             leaf = lower[-1].node
             if len(leaf.entries) < 2:
-                raise FormatError("index node", self.index.root.position, "an entry in each leaf", "an empty leaf")
+                raise in_volume("index node", self.index.root.position, "an entry in each leaf", "an empty leaf")
             node.entries[at] = leaf.entries.pop(-2).over(node.entries[at].node)
             leaf.changed = True
             path += lower
@@ -128,7 +128,7 @@ class IndexEditor:
 
     def _below(self, vcn: BlockVcn, path: list[PathStep]) -> Node:
         if any(step.node.vcn == vcn for step in path):
-            raise FormatError("index entry", self.index.root.position, "a node further down", f"VCN {vcn} again")
+            raise in_volume("index entry", self.index.root.position, "a node further down", f"VCN {vcn} again")
         return self.index.node(vcn)
 
     def _key_at(self, step: PathStep) -> Key | None:
@@ -221,7 +221,7 @@ class IndexEditor:
     def _neighbour(self, vcn: BlockVcn | None, node: Node) -> Node:
         neighbour = None if vcn is None else self.index.node(vcn)
         if neighbour is None or neighbour.is_leaf != node.is_leaf:
-            raise FormatError("index node", self.index.root.position, "leaves that lie equally deep", f"VCN {vcn}")
+            raise in_volume("index node", self.index.root.position, "leaves that lie equally deep", f"VCN {vcn}")
         return neighbour
 
     def _share(self, entries: list[IndexEntry], left: Node, right: Node) -> IndexEntry:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import FormatError, RefusedError
+from vmrescue.errors import RefusedError, in_volume
 from vmrescue.ntfs.directory import Directory
 from vmrescue.ntfs.edit.index_edit import IndexEditor
 from vmrescue.ntfs.index import ENTRY, ENTRY_HEADER, IndexEntry
@@ -65,7 +65,7 @@ def linked_names(file: File, directory: Directory, name: str) -> list[FileName]:
     named = [other for other in here if other.name == name]
     if not named:
         expected = f"the name {name!r} that its directory gives it"
-        raise FormatError(file.base.title, file.base.position, expected, "none")
+        raise in_volume(file.base.title, file.base.position, expected, "none")
     partner = {Space.WIN32: Space.DOS, Space.DOS: Space.WIN32}.get(Space(named[0].space & 3))
     return named[:1] + [other for other in here if other.space == partner]
 
@@ -90,7 +90,7 @@ def refresh_names(file: File) -> None:
         entry = index.find(index.collation.name_key(name.name))
         if entry is None or entry.reference != file.reference:
             expected = f"{name.name!r} in its directory, record {name.parent_number}"
-            raise FormatError(file.base.title, file.base.position, expected, "no such entry")
+            raise in_volume(file.base.title, file.base.position, expected, "no such entry")
         shown = FileName(entry.key)
         repeat(shown, file, information)
         if shown.raw != entry.key:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import FormatError
+from vmrescue.errors import in_volume
 from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.record import RecordFlag
 from vmrescue.ntfs.structures.system_files import FIRST_USER, MFT, RESERVED
@@ -66,5 +66,5 @@ def _flip(bitmap: Stream, number: int, used: bool) -> None:
     bit = 1 << number % 8
     if bool(byte & bit) == used:
         at = bitmap.attribute.position
-        raise FormatError("$MFT bitmap", at, f"record {number} {'free' if used else 'in use'}", "the opposite")
+        raise in_volume("$MFT bitmap", at, f"record {number} {'free' if used else 'in use'}", "the opposite")
     bitmap.write_at(number // 8, bytes([byte ^ bit]))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import FormatError
+from vmrescue.errors import in_volume
 from vmrescue.ntfs.directory import Directory
 from vmrescue.ntfs.edit.index_edit import IndexEditor
 from vmrescue.ntfs.index import Index, IndexEntry
@@ -40,7 +40,7 @@ def object_id_key(file: File) -> bytes:
     """The key in $ObjId of a file with an object id."""
     stream = file.stream(Kind.OBJECT_ID)
     if stream.size < OBJECT_ID_SIZE:
-        raise FormatError("$OBJECT_ID", stream.attribute.position, f"{OBJECT_ID_SIZE} bytes", stream.size)
+        raise in_volume("$OBJECT_ID", stream.attribute.position, f"{OBJECT_ID_SIZE} bytes", stream.size)
     return stream.read_at(0, OBJECT_ID_SIZE)
 
 
@@ -77,7 +77,7 @@ def mark_quotas_out_of_date(store: FileStore) -> None:
         return
     start = int.from_bytes(entry.body[:2], "little")
     if len(entry.data) < _QUOTA_FLAGS.size:
-        raise FormatError("$Quota entry", index.root.position, f"{_QUOTA_FLAGS.size} bytes", len(entry.data))
+        raise in_volume("$Quota entry", index.root.position, f"{_QUOTA_FLAGS.size} bytes", len(entry.data))
     (flags,) = _QUOTA_FLAGS.unpack(entry.data[: _QUOTA_FLAGS.size])
     if flags & QUOTA_IN_USE and not flags & QUOTA_OUT_OF_DATE:
         body = bytearray(entry.body)

@@ -12,8 +12,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from vmrescue.dataclass import dataclass
-from vmrescue.errors import FormatError, UnsupportedError
+from vmrescue.errors import FormatError, UnsupportedError, bytes_text
 from vmrescue.ntfs.log import layout
+from vmrescue.ntfs.log.errors import LOG, in_log
 from vmrescue.ntfs.log.state import restart_pages
 from vmrescue.ntfs.structures.fields import align8
 from vmrescue.ntfs.structures.fixup import protect, unprotect
@@ -52,12 +53,12 @@ class LogFile:
         self.stream = stream
         sound = restart_pages(stream)
         if not sound:
-            raise FormatError("$LogFile", None, "a sound restart page", "none")
+            raise in_log("$LogFile", None, "a sound restart page", "none")
         newest = max(sound, key=lambda page: page.lsn)
         self.position = newest.position
         self.version = newest.version
         self._page = unprotect(
-            stream.read_at(newest.position, newest.page_size), "$LogFile restart page", self.position
+            stream.read_at(newest.position, newest.page_size), "$LogFile restart page", self.position, LOG
         )
         self._parse()
         self._check_sizes()
@@ -71,7 +72,9 @@ class LogFile:
             raise UnsupportedError(f"$LogFile (restart page at byte {self.position}) is of version {version}")
         self.head: Any = layout.RESTART_PAGE.parse(self._page)
         signature = self.head.signature
-        self._expect(signature == layout.RESTART_SIGNATURE, 0, repr(layout.RESTART_SIGNATURE), signature)
+        self._expect(
+            signature == layout.RESTART_SIGNATURE, 0, f"the signature {bytes_text(layout.RESTART_SIGNATURE)}", signature
+        )
         least = self.head.area_offset + layout.RESTART_AREA.sizeof()
         self._expect(least <= layout.SECTOR - 2, 0x18, "an area in the first sector", self.head.area_offset)
         self.area: Any = layout.RESTART_AREA.parse(self._page[self.head.area_offset :])
@@ -118,7 +121,7 @@ class LogFile:
 
     def _expect(self, sound: bool, place: int, expected: str, found: object) -> None:
         if not sound:
-            raise FormatError("$LogFile restart page", self.position + place, expected, found)
+            raise in_log("$LogFile restart page", self.position + place, expected, found)
 
     def offset(self, lsn: int) -> int:
         """Where the record with this LSN begins, in bytes from the start of the log."""
@@ -152,7 +155,7 @@ class LogFile:
         if raw[:4] != layout.RECORD_SIGNATURE:
             return None
         try:
-            data = bytes(unprotect(raw, "$LogFile page", position))
+            data = bytes(unprotect(raw, "$LogFile page", position, LOG))
         except FormatError:
             return None
         _, _, _, newest, flags, _, place, _, last_end = layout.PAGE_HEADER.unpack_from(data)

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.dataclass import dataclass
-from vmrescue.errors import FormatError, RefusedError
+from vmrescue.errors import RefusedError
 from vmrescue.ntfs.log import layout
+from vmrescue.ntfs.log.errors import in_log
 from vmrescue.ntfs.structures.fields import align8
 from vmrescue.ntfs.structures.positions import Lcn, Vcn
 
@@ -65,13 +66,13 @@ def read_update(record: LogRecord) -> Update:
     """Parses an update in a record's data. Raises FormatError if its parts are not inside the data."""
     data = record.data
     if len(data) < layout.UPDATE_HEADER.size:
-        raise FormatError("$LogFile record", record.position, f"{layout.UPDATE_HEADER.size} bytes", len(data))
+        raise in_log("$LogFile record", record.position, f"{layout.UPDATE_HEADER.size} bytes", len(data))
     fields = layout.UPDATE_HEADER.unpack_from(data)
     redo_operation, undo_operation, redo_offset, redo_length, undo_offset, undo_length = fields[:6]
     attribute, count, record_offset, attribute_offset, block, flags, vcn = fields[6:]
     end = layout.UPDATE_HEADER.size + count * layout.LCN_SIZE
     if end > len(data):
-        raise FormatError("$LogFile record", record.position, f"{count} clusters in {len(data)} bytes", end)
+        raise in_log("$LogFile record", record.position, f"{count} clusters in {len(data)} bytes", end)
     lcns = data[layout.UPDATE_HEADER.size : end]
     return Update(
         record.lsn,
@@ -97,7 +98,7 @@ def _part(record: LogRecord, operation: int, offset: int, length: int) -> bytes:
         return bytes(length) if operation in ZEROS_MEANT else b""
     if length and not layout.UPDATE_HEADER.size <= offset <= len(record.data) - length:
         found = f"{length} at {offset}"
-        raise FormatError("$LogFile record", record.position, f"data within its {len(record.data)} bytes", found)
+        raise in_log("$LogFile record", record.position, f"data within its {len(record.data)} bytes", found)
     return record.data[offset : offset + length]
 
 
@@ -111,7 +112,7 @@ class Records:
         """The record with an LSN. Raises FormatError if it is missing or incomplete."""
         found = self.find(lsn)
         if isinstance(found, int):
-            raise FormatError("$LogFile", found, f"record 0x{lsn:x}, whole", "another, none, or a torn page")
+            raise in_log("$LogFile", found, f"record 0x{lsn:x}, whole", "another, none, or a torn page")
         return found
 
     def walk(self, lsn: int) -> Iterator[LogRecord]:
@@ -128,7 +129,7 @@ class Records:
         within = start % log.page_size
         at = start - within
         if at < log.first_page or start >= log.size or within < log.data_offset:
-            raise FormatError("$LogFile record", start, "an LSN of a place in a page of records", f"0x{lsn:x}")
+            raise in_log("$LogFile record", start, "an LSN of a place in a page of records", f"0x{lsn:x}")
         page = log.page(at)
         if page is None or page.newest < lsn or within + layout.RECORD_HEADER.size > log.page_size:
             return at
@@ -137,7 +138,8 @@ class Records:
         if this_lsn != lsn:
             return at
         if length > log.size or (sequence, index) != (log.client.sequence, 0):
-            raise FormatError("$LogFile record", start, "data of NTFS that fits in the log", head)
+            found = f"{length} bytes of client {index}, sequence {sequence}"
+            raise in_log("$LogFile record", start, "a record of NTFS that fits in the log", found)
         data, last, end = self._data(page, within + layout.RECORD_HEADER.size, length)
         if last is None or last.last_end is None or last.last_end < lsn:
             return end
@@ -184,10 +186,10 @@ class Records:
         """
         log = self.log
         if last.lsn < log.area.current_lsn:
-            raise FormatError("$LogFile", log.offset(last.following), f"records to 0x{log.area.current_lsn:x}", "less")
+            raise in_log("$LogFile", log.offset(last.following), f"records to 0x{log.area.current_lsn:x}", "less")
         broken = self.find(last.following)
         if isinstance(broken, LogRecord):
-            raise FormatError("$LogFile", broken.position, "the end of the log", "a record")
+            raise in_log("$LogFile", broken.position, "the end of the log", "a record")
         at = log.offset(last.following)
         at -= at % log.page_size
         reached = broken == at  # pages before the broken one may have parts of the record that is incomplete

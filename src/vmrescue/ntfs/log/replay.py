@@ -15,8 +15,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.dataclass import dataclass
-from vmrescue.errors import FormatError, RefusedError, UnsupportedError
+from vmrescue.errors import RefusedError, UnsupportedError
 from vmrescue.log import logger
+from vmrescue.ntfs.log.errors import in_log
 from vmrescue.ntfs.log.layout import RESTART, UPDATE, State
 from vmrescue.ntfs.log.pages import LogFile
 from vmrescue.ntfs.log.records import Records, read_update
@@ -107,7 +108,7 @@ class Replay:
     def run(self) -> Replayed:
         restart = read_restart_data(self.records.get(self.log.client.restart_lsn))
         if restart is None:
-            raise FormatError("$LogFile", self.log.position, "a checkpoint", "none")
+            raise in_log("$LogFile", self.log.position, "a checkpoint", "none")
         self.tables = self._load_tables(restart)
         self.last = self._analyze(restart.start)
         self._lost = range(self.last.lsn + 1, self.last.lsn + (1 << self.log.place_bits))
@@ -154,7 +155,7 @@ class Replay:
         """The records from an LSN on, each with its update (None if it has none)."""
         for record in self.records.walk(start):
             if record.kind not in (UPDATE, RESTART):
-                raise FormatError("$LogFile record", record.position + 0x20, "a known type of record", record.kind)
+                raise in_log("$LogFile record", record.position + 0x20, "a known type of record", record.kind)
             yield record, read_update(record) if record.kind == UPDATE else None
 
     # --- redo ---
@@ -166,7 +167,7 @@ class Replay:
             return None
         if start < self.log.client.oldest_lsn:
             oldest = f"LSNs of at least 0x{self.log.client.oldest_lsn:x}"
-            raise FormatError("$LogFile dirty pages", self.log.position, oldest, f"0x{start:x}")
+            raise in_log("$LogFile dirty pages", self.log.position, oldest, f"0x{start:x}")
         for _, update in self._updates(start):
             if update is not None:
                 check_known(update)
@@ -188,7 +189,7 @@ class Replay:
     def _target(self, update: Update, lcns: list[Lcn]) -> Target:
         for lcn in lcns:
             if lcn != HOLE and any(run.lcn <= lcn < run.next_lcn for run in self._own_runs):
-                raise RefusedError(f"$LogFile record at byte {update.position} would change the log itself")
+                raise RefusedError(f"$LogFile record at byte {update.position} of the log would change the log itself")
         attribute = self.tables.attributes.get(update.attribute)
         return Target(self.store, update, lcns, attribute, self._lost)
 
@@ -210,7 +211,7 @@ class Replay:
             if update.lcns:
                 self.undone += self._target(update, self._clusters(update)).apply(undo_of(update), None)
             if record.undo_next >= lsn:
-                raise FormatError(
+                raise in_log(
                     "$LogFile record", record.position + 0x10, f"an LSN before 0x{lsn:x}", f"0x{record.undo_next:x}"
                 )
             lsn = record.undo_next

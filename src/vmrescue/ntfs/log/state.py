@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from vmrescue.dataclass import dataclass
 from vmrescue.errors import FormatError
 from vmrescue.ntfs.log import layout
+from vmrescue.ntfs.log.errors import LOG
 from vmrescue.ntfs.structures.fixup import unprotect
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def _restart_page(log: Stream, position: int) -> RestartPage | None:
     page = log.read_at(position, page_size)
     if head.array_count or signature == layout.RESTART_SIGNATURE:
         try:
-            page = bytes(unprotect(page, "$LogFile restart page", position))
+            page = bytes(unprotect(page, "$LogFile restart page", position, LOG))
         except FormatError:
             return None  # torn; then the other restart page is valid
     if offset % 8 or offset + layout.RESTART_AREA.sizeof() > page_size:

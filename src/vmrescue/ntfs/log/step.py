@@ -8,7 +8,8 @@ from __future__ import annotations
 import struct
 
 from vmrescue.dataclass import dataclass
-from vmrescue.errors import FormatError
+from vmrescue.errors import in_volume
+from vmrescue.ntfs.structures.run_list import HOLE
 
 
 @dataclass(frozen=True)
@@ -21,12 +22,13 @@ class LogStep:
     attribute_offset: int
     same_length: bool  # redo and undo data have the same length
     structure: str  # the name of the structure, for errors
-    position: int  # of the structure, in bytes from the volume's start
+    position: int  # of the structure, in bytes from the volume's start; HOLE where its clusters were freed
 
     def expect(self, sound: bool, offset: int, expected: str, found: object) -> None:
         """Raises FormatError for the byte `offset` of the structure, unless `sound`."""
         if not sound:
-            raise FormatError(self.structure, self.position + offset, expected, found)
+            place = None if self.position == HOLE else self.position + offset
+            raise in_volume(self.structure, place, expected, found)
 
 
 def u16(raw: bytearray | bytes, offset: int) -> int:

@@ -11,8 +11,9 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from vmrescue.dataclass import dataclass
-from vmrescue.errors import FormatError, UnsupportedError
+from vmrescue.errors import UnsupportedError
 from vmrescue.ntfs.log import layout
+from vmrescue.ntfs.log.errors import in_log
 from vmrescue.ntfs.log.layout import LogOperation, State
 from vmrescue.ntfs.log.operations import NOT_ON_PAGES
 from vmrescue.ntfs.structures.positions import Lcn, Vcn
@@ -65,16 +66,18 @@ class RestartData:
 def read_restart_data(record: LogRecord) -> RestartData | None:
     """The data of a restart record; None if it has none, as on a volume that was never used."""
     if record.kind != layout.RESTART:
-        raise FormatError("$LogFile record", record.position + 0x20, f"type {layout.RESTART}", record.kind)
+        raise in_log("$LogFile record", record.position + 0x20, f"type {layout.RESTART}", record.kind)
     if not record.data:
         return None
     if len(record.data) < layout.RESTART_DATA.size:
-        raise FormatError("restart data", record.position, f"{layout.RESTART_DATA.size} bytes", len(record.data))
+        raise in_log("restart data", record.position, f"{layout.RESTART_DATA.size} bytes", len(record.data))
     fields = layout.RESTART_DATA.unpack_from(record.data)
     version, _, start, attributes, _, pages, transactions = fields[:7]
     attributes_size, _, pages_size, transactions_size = fields[7:]
     if version > NEWER:
-        raise UnsupportedError(f"$LogFile record at byte {record.position}: restart data of version {version}")
+        raise UnsupportedError(
+            f"$LogFile record at byte {record.position} of the log: restart data of version {version}"
+        )
     return RestartData(
         version,
         start or record.lsn,
@@ -107,10 +110,10 @@ class Tables:
         form = layout.DIRTY_PAGE if self.version == NEWER else layout.DIRTY_PAGE_OLD
         for _, entry in _entries(update, LogOperation.DIRTY_PAGES_DUMP):
             if len(entry) < form.size:
-                raise FormatError("dirty page", update.position, f"an entry of {form.size} bytes or more", len(entry))
+                raise in_log("dirty page", update.position, f"an entry of {form.size} bytes or more", len(entry))
             _, attribute, _, count, vcn, oldest = form.unpack_from(entry)
             if count > (len(entry) - form.size) // layout.LCN_SIZE:
-                raise FormatError("dirty page", update.position, f"clusters in {len(entry)} bytes", count)
+                raise in_log("dirty page", update.position, f"clusters in {len(entry)} bytes", count)
             for number in range(count):
                 at = form.size + number * layout.LCN_SIZE
                 lcn = int.from_bytes(entry[at : at + layout.LCN_SIZE], "little")
@@ -125,14 +128,14 @@ class Tables:
     def load_transactions(self, update: Update) -> None:
         for key, entry in _entries(update, LogOperation.TRANSACTIONS_DUMP):
             if len(entry) < layout.TRANSACTION.size:
-                raise FormatError("transaction", update.position, f"{layout.TRANSACTION.size} bytes", len(entry))
+                raise in_log("transaction", update.position, f"{layout.TRANSACTION.size} bytes", len(entry))
             _, state, _, _, undo_next = layout.TRANSACTION.unpack_from(entry)
             self.transactions[key] = Transaction(undo_next, state)
 
     def _open_attribute(self, entry: bytes, update: Update) -> OpenAttribute:
         form = layout.OPEN_ATTRIBUTE if self.version == NEWER else layout.OPEN_ATTRIBUTE_OLD
         if len(entry) < form.size:
-            raise FormatError("open attribute", update.position, f"{form.size} bytes", len(entry))
+            raise in_log("open attribute", update.position, f"{form.size} bytes", len(entry))
         if self.version == NEWER:
             _, block_size, kind, reference, _ = form.unpack_from(entry)
         else:
@@ -157,7 +160,7 @@ class Tables:
 
     def _note_transaction(self, record: LogRecord, update: Update) -> None:
         if not record.transaction:
-            raise FormatError("$LogFile record", record.position + 0x24, "the key of a transaction", 0)
+            raise in_log("$LogFile record", record.position + 0x24, "the key of a transaction", 0)
         transaction = self.transactions.setdefault(record.transaction, Transaction(record.lsn))
         undone = update.undo_operation == LogOperation.COMPENSATION
         undone = undone or update.redo_operation == LogOperation.END_TOP_LEVEL_ACTION
@@ -200,13 +203,11 @@ def _entries(update: Update, operation: LogOperation) -> Iterator[tuple[int, byt
     """The entries in use of a table that a record contains: (key, bytes). A key is an entry's offset in the table."""
     table = update.redo
     if update.redo_operation != operation or len(table) < layout.TABLE_HEADER.size:
-        raise FormatError(
-            "$LogFile record", update.position, f"a table, dumped by operation {operation:#x}", len(table)
-        )
+        raise in_log("$LogFile record", update.position, f"a table, dumped by operation {operation:#x}", len(table))
     size, count, used, *_ = layout.TABLE_HEADER.unpack_from(table)
     start = layout.TABLE_HEADER.size
     if size < 8 or start + size * count > len(table) or used > count:
-        raise FormatError("$LogFile table", update.position, f"{count} entries within {len(table)} bytes", size)
+        raise in_log("$LogFile table", update.position, f"{count} entries within {len(table)} bytes", size)
     for at in range(start, start + size * count, size):
         if int.from_bytes(table[at : at + 4], "little") == layout.ENTRY_IN_USE:
             yield at, table[at : at + size]

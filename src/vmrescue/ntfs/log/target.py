@@ -6,10 +6,11 @@ import struct
 from typing import TYPE_CHECKING
 
 from vmrescue.dataclass import dataclass
-from vmrescue.errors import FormatError, RefusedError, UnsupportedError
+from vmrescue.errors import FormatError, RefusedError, UnsupportedError, bytes_text, in_volume
 from vmrescue.ntfs.cluster_stream import ClusterStream
 from vmrescue.ntfs.index import BLOCK_HEADER, BLOCK_SIGNATURE, read_node
 from vmrescue.ntfs.log import operations
+from vmrescue.ntfs.log.errors import in_log
 from vmrescue.ntfs.log.layout import SECTOR, LogOperation, TargetFlag
 from vmrescue.ntfs.log.step import LogStep
 from vmrescue.ntfs.structures.attribute import Kind
@@ -51,7 +52,9 @@ def check_known(update: Update) -> None:
     """Raises UnsupportedError if a record has an unknown operation."""
     for operation in (update.redo_operation, update.undo_operation):
         if operation not in KNOWN:
-            raise UnsupportedError(f"$LogFile record at byte {update.position}: unknown operation {operation:#x}")
+            raise UnsupportedError(
+                f"$LogFile record at byte {update.position} of the log: unknown operation {operation:#x}"
+            )
 
 
 KNOWN = frozenset(
@@ -87,7 +90,7 @@ class Target:
         self._runs = RunList()
         for lcn in lcns:
             if lcn != HOLE and not 0 < lcn < store.boot.cluster_count:
-                raise FormatError("$LogFile record", update.position, f"clusters below {store.boot.cluster_count}", lcn)
+                raise in_log("$LogFile record", update.position, f"clusters below {store.boot.cluster_count}", lcn)
             self._runs.append(lcn, 1)
         self._clusters = ClusterStream(store.pending, self._runs, store.boot.cluster_size)
 
@@ -121,26 +124,28 @@ class Target:
     def _opened(self) -> OpenAttribute:
         if self.attribute is None:
             found = f"{self.update.attribute:#x}"
-            raise FormatError("$LogFile record", self.update.position, "the key of an attribute that was opened", found)
+            raise in_log("$LogFile record", self.update.position, "the key of an attribute that was opened", found)
         return self.attribute
 
     def _expect_file_table(self) -> None:
         attribute = self._opened()
         if attribute.record != MFT or attribute.kind != Kind.DATA:
             found = f"type {attribute.kind:#x} of record {attribute.record}"
-            raise FormatError("$LogFile record", self.update.position, "the data of $MFT", found)
+            raise in_log("$LogFile record", self.update.position, "the data of $MFT", found)
 
     def _is_index(self) -> bool:
         """Whether the update changes bytes of index blocks, which are logged with fix-ups undone."""
         if self.update.target & TargetFlag.FILE_RECORD:
-            raise UnsupportedError(f"$LogFile record at byte {self.update.position}: a file record, changed as bytes")
+            raise UnsupportedError(
+                f"$LogFile record at byte {self.update.position} of the log: a file record, changed as bytes"
+            )
         attribute = self._opened()
         return bool(self.update.target & TargetFlag.INDEX_BLOCK) or attribute.kind == Kind.INDEX_ALLOCATION
 
     def _block_size(self) -> int:
         size = self._opened().index_block_size or self.store.boot.index_block_size
         if size & (size - 1) or not SMALLEST_BLOCK <= size <= LARGEST_BLOCK:
-            raise FormatError("open attribute", self.update.position, "index blocks of 512 to 65536 bytes", size)
+            raise in_log("open attribute", self.update.position, "index blocks of 512 to 65536 bytes", size)
         return size
 
     def _step(self, way: Way, structure: str, position: int) -> LogStep:
@@ -163,7 +168,7 @@ class Target:
         if all(run.lcn == HOLE for run in self._runs):
             return False
         name = "file record" if signature == SIGNATURE else "index block"
-        structure = f"{name} ($LogFile record at byte {self.update.position})"
+        structure = f"{name} ($LogFile record at byte {self.update.position} of the log)"
         start = self.update.block_offset
         position = self._clusters.position(start)
         raw = self._structure(way, size, signature, structure, position)
@@ -184,7 +189,7 @@ class Target:
         raw = self._clusters.read_at(self.update.block_offset, size)
         try:
             if raw[:4] != signature:
-                raise FormatError(structure, position, repr(signature), raw[:4])
+                raise in_volume(structure, position, f"the signature {bytes_text(signature)}", raw[:4])
             return unprotect(raw, structure, position)
         except FormatError:
             if not self._brings_all(way, signature):
@@ -203,7 +208,7 @@ class Target:
     def _check(self, raw: bytearray, signature: bytes, structure: str, position: int) -> None:
         """Raises FormatError unless the changed structure is valid."""
         if raw[:4] != signature:
-            raise FormatError(structure, position, repr(signature), bytes(raw[:4]))
+            raise in_volume(structure, position, f"the signature {bytes_text(signature)}", bytes(raw[:4]))
         if signature == BLOCK_SIGNATURE:
             read_node(None, raw, BLOCK_HEADER, position)
         else:
@@ -215,11 +220,13 @@ class Target:
         start = self.update.block_offset
         size = self._clusters.size - start
         if size > max(MAX_SPAN, self.store.boot.cluster_size):
-            raise UnsupportedError(f"$LogFile record at byte {self.update.position} changes {size} bytes at once")
-        structure = f"clusters ($LogFile record at byte {self.update.position})"
+            raise UnsupportedError(
+                f"$LogFile record at byte {self.update.position} of the log changes {size} bytes at once"
+            )
+        structure = f"clusters ($LogFile record at byte {self.update.position} of the log)"
         old = self._clusters.read_at(start, size)
         raw = bytearray(old)
-        change(self._step(way, structure, self.update.position), raw)
+        change(self._step(way, structure, self._clusters.position(start)), raw)
         if raw == old:
             return False
         self._write_differing(start, old, raw)

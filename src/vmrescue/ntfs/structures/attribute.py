@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from enum import IntEnum, IntFlag
 
-from vmrescue.errors import FormatError
+from vmrescue.errors import in_volume
 from vmrescue.ntfs.structures.fields import Number, align8
 from vmrescue.ntfs.structures.positions import Vcn
 from vmrescue.ntfs.structures.run_list import Run, decode_pairs
@@ -152,7 +152,7 @@ class Attribute:
         runs = decode_pairs(bytes(self.raw[self.pairs_offset :]), self.first_vcn, cluster_count, at)
         end = runs[-1].next_vcn if runs else self.lowest_vcn
         if end != self.highest_vcn + 1:
-            raise FormatError("run list", at, f"clusters up to {self.highest_vcn}", f"clusters up to {end - 1}")
+            raise in_volume("run list", at, f"clusters up to {self.highest_vcn}", f"clusters up to {end - 1}")
         return runs
 
     def set_pairs(self, pairs: bytes, next_vcn: Vcn) -> None:
@@ -169,21 +169,21 @@ _VALUE = struct.Struct("<IH")  # of a resident attribute, at 0x10: length, offse
 def read_attribute(record: bytearray, offset: int, end: int, position: int) -> Attribute:
     """The attribute at `offset` of a record. Its attributes end at `end`; `position` is the record's, for errors."""
     if offset + RESIDENT_HEADER > end:
-        raise FormatError("attribute", position + offset, f"an attribute before byte {end} of its record", offset)
+        raise in_volume("attribute", position + offset, f"an attribute before byte {end} of its record", offset)
     _, length, non_resident, name_length, name_offset = _HEAD.unpack_from(record, offset)
     least = NON_RESIDENT_HEADER if non_resident else RESIDENT_HEADER
     if length % 8 or length < least or offset + length > end:
-        raise FormatError("attribute", position + offset + 4, f"a length of {least} to {end - offset} bytes", length)
+        raise in_volume("attribute", position + offset + 4, f"a length of {least} to {end - offset} bytes", length)
     attribute = Attribute(record[offset : offset + length], position + offset)
     if name_length and name_offset + 2 * name_length > length:
-        raise FormatError("attribute", position + offset + 10, f"a name within {length} bytes", name_offset)
+        raise in_volume("attribute", position + offset + 10, f"a name within {length} bytes", name_offset)
     if non_resident:
         _check_stored(attribute)
         return attribute
     value_length, value_offset = _VALUE.unpack_from(record, offset + 0x10)
     if not RESIDENT_HEADER <= value_offset <= length - value_length:
         found = f"{value_length} bytes at {value_offset}"
-        raise FormatError("attribute", position + offset + 0x10, f"a value within {length} bytes", found)
+        raise in_volume("attribute", position + offset + 0x10, f"a value within {length} bytes", found)
     return attribute
 
 
@@ -191,9 +191,9 @@ def _check_stored(attribute: Attribute) -> None:
     header = COMPRESSED_HEADER if attribute.flags & (Storage.COMPRESSED | Storage.SPARSE) else NON_RESIDENT_HEADER
     if attribute.length < header or not header <= attribute.pairs_offset < attribute.length:
         at = attribute.position + 0x20
-        raise FormatError("attribute", at, f"mapping pairs within {attribute.length} bytes", attribute.pairs_offset)
+        raise in_volume("attribute", at, f"mapping pairs within {attribute.length} bytes", attribute.pairs_offset)
     if not -1 <= attribute.lowest_vcn - 1 <= attribute.highest_vcn:
         at = attribute.position + 0x10
-        raise FormatError(
+        raise in_volume(
             "attribute", at, "clusters from a first to a last", (attribute.lowest_vcn, attribute.highest_vcn)
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
-from vmrescue.errors import FormatError
+from vmrescue.errors import in_volume
 from vmrescue.ntfs.structures.fields import align8
 from vmrescue.ntfs.structures.record import NUMBER_MASK, Reference
 
@@ -36,7 +36,7 @@ class ListEntry(NamedTuple):
 
 
 def read_list(data: bytes, position: int) -> list[ListEntry]:
-    """The lines of an attribute list; `position`: of its first byte or of its attribute, for errors."""
+    """The lines of an attribute list; `position`: where its attribute begins, in bytes from the volume's start."""
     entries = []
     at = 0
     while at + _ENTRY.size <= len(data):
@@ -44,7 +44,9 @@ def read_list(data: bytes, position: int) -> list[ListEntry]:
         if not kind:
             break
         if length < _ENTRY.size or length % 8 or at + length > len(data) or name_offset + 2 * name_length > length:
-            raise FormatError("attribute list entry", position + at, "a length and a name that fit", length)
+            raise in_volume(
+                "attribute list", position, f"a length and a name that fit in the entry at its byte {at}", length
+            )
         name = data[at + name_offset : at + name_offset + 2 * name_length].decode("utf-16-le", "surrogatepass")
         entries.append(ListEntry(kind, name, lowest_vcn, reference, number))
         at += length

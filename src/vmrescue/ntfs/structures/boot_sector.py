@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from construct import Const, Int8sl, Int8ul, Int16ul, Int32ul, Int64ul, Padding, Struct
 
 from vmrescue.dataclass import dataclass
-from vmrescue.errors import FormatError, UnsupportedError
+from vmrescue.errors import UnsupportedError, bytes_text, in_volume
 from vmrescue.signatures import NTFS
 from vmrescue.volume.bitlocker import is_bitlocker
 
@@ -76,7 +76,7 @@ def read_boot_sector(device: BlockDevice) -> BootSector:
         FormatError: there is no sound NTFS boot sector at byte 0, or the volume is longer than the device.
     """
     if device.size < BOOT_SECTOR_SIZE:
-        raise FormatError("NTFS boot sector", None, f"a volume of {BOOT_SECTOR_SIZE} bytes or more", device.size)
+        raise in_volume("NTFS boot sector", None, f"a volume of {BOOT_SECTOR_SIZE} bytes or more", device.size)
     if is_bitlocker(device):
         raise UnsupportedError("the volume is encrypted by BitLocker: unlock or decrypt it first")
     return parse_boot_sector(device.read_at(0, BOOT_SECTOR_SIZE), device.size)
@@ -85,7 +85,7 @@ def read_boot_sector(device: BlockDevice) -> BootSector:
 def parse_boot_sector(raw: bytes, device_size: int) -> BootSector:
     """The geometry in the bytes of a boot sector or of its copy. Raises FormatError as `read_boot_sector`."""
     if raw[3:11] != NTFS:
-        raise FormatError("NTFS boot sector", 3, repr(NTFS), raw[3:11])
+        raise in_volume("NTFS boot sector", 3, f"the name {bytes_text(NTFS)}", raw[3:11])
     boot = _geometry(BOOT_SECTOR.parse(raw))
     _check_geometry(boot, device_size)
     return boot
@@ -94,7 +94,7 @@ def parse_boot_sector(raw: bytes, device_size: int) -> BootSector:
 def _geometry(fields: Any) -> BootSector:
     sector_size = fields.sector_size
     if sector_size not in SECTOR_SIZES:
-        raise FormatError("NTFS boot sector", 0x0B, "a sector size of 512 to 4096 bytes", sector_size)
+        raise in_volume("NTFS boot sector", 0x0B, "a sector size of 512 to 4096 bytes", sector_size)
     cluster_size = sector_size * _cluster_sectors(fields.cluster_sectors)
     volume_size = fields.sectors * sector_size
     return BootSector(
@@ -113,7 +113,7 @@ def _geometry(fields: Any) -> BootSector:
 def _cluster_sectors(value: int) -> int:
     count = value if value <= 0x80 else 1 << min(256 - value, 32)
     if count == 0 or count & (count - 1):
-        raise FormatError("NTFS boot sector", 0x0D, "a power of two of sectors in a cluster", value)
+        raise in_volume("NTFS boot sector", 0x0D, "a power of two of sectors in a cluster", value)
     return count
 
 
@@ -121,20 +121,20 @@ def _unit_size(value: int, cluster_size: int, position: int) -> int:
     """The size of a file record or an index block, in bytes."""
     size = value * cluster_size if value > 0 else 1 << min(-value, 32)
     if size & (size - 1) or not BOOT_SECTOR_SIZE <= size <= MAX_RECORD:
-        raise FormatError("NTFS boot sector", position, f"a power of two from 512 to {MAX_RECORD}", size)
+        raise in_volume("NTFS boot sector", position, f"a power of two from 512 to {MAX_RECORD}", size)
     return size
 
 
 def _check_geometry(boot: BootSector, device_size: int) -> None:
     if boot.cluster_size > MAX_CLUSTER:
-        raise FormatError("NTFS boot sector", 0x0D, f"clusters of at most {MAX_CLUSTER} bytes", boot.cluster_size)
+        raise in_volume("NTFS boot sector", 0x0D, f"clusters of at most {MAX_CLUSTER} bytes", boot.cluster_size)
     if not boot.cluster_count or boot.volume_size > device_size:
         longer = boot.volume_size > device_size
-        raise FormatError(
+        raise in_volume(
             "NTFS boot sector", 0x28, f"a volume within {device_size} bytes", boot.volume_size, beyond=longer
         )
     if boot.cluster_count > MOST_CLUSTERS:
-        raise FormatError("NTFS boot sector", 0x28, f"at most {MOST_CLUSTERS} clusters", boot.cluster_count)
+        raise in_volume("NTFS boot sector", 0x28, f"at most {MOST_CLUSTERS} clusters", boot.cluster_count)
     for position, cluster in ((0x30, boot.mft_cluster), (0x38, boot.mirror_cluster)):
         if cluster >= boot.cluster_count:
-            raise FormatError("NTFS boot sector", position, f"a cluster below {boot.cluster_count}", cluster)
+            raise in_volume("NTFS boot sector", position, f"a cluster below {boot.cluster_count}", cluster)

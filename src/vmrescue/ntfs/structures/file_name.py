@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from enum import IntEnum, IntFlag
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import FormatError, UsageError
+from vmrescue.errors import UsageError, in_volume
 from vmrescue.file_names import why_no_name
 from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.fields import Number
@@ -83,7 +83,7 @@ class FileName:
 def read_file_name(raw: bytes, position: int) -> FileName:
     """The name in `raw`, which was read at `position`. Raises FormatError if `raw` is too short."""
     if len(raw) < HEADER or len(raw) < HEADER + 2 * raw[0x40]:
-        raise FormatError("file name", position, f"a name of {HEADER} bytes or more", len(raw))
+        raise in_volume("file name", position, f"a name of {HEADER} bytes or more", len(raw))
     return FileName(raw)
 
 
@@ -118,6 +118,6 @@ def file_names(file: File) -> list[FileName]:
     names = []
     for attribute in file.attributes(Kind.FILE_NAME):
         if attribute.non_resident:
-            raise FormatError("$FILE_NAME", attribute.position, "a value in the record", "one in clusters")
+            raise in_volume("$FILE_NAME", attribute.position, "a value in the record", "one in clusters")
         names.append(read_file_name(attribute.value, attribute.position))
     return names

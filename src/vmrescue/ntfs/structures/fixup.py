@@ -27,16 +27,21 @@ def head_of(signature: bytes, array_offset: int, size: int) -> bytes:
     return _HEAD.pack(signature, array_offset, size // STRIDE + 1)
 
 
-def unprotect(data: bytes, structure: str, position: int) -> bytearray:
-    """The record with fix-ups undone. Raises FormatError if it is torn or its array is not valid."""
+def unprotect(data: bytes, structure: str, position: int, whole: str = "the volume") -> bytearray:
+    """The record with fix-ups undone. Raises FormatError if it is torn or its array is not valid.
+
+    Args:
+        structure, position, whole: for errors: its name, where it begins, and what that is counted in.
+    """
     record = bytearray(data)
-    offset, count = _array(record, structure, position)
+    offset, count = _array(record, structure, position, whole)
     number = record[offset : offset + 2]
     for block in range(1, count):
         end = block * STRIDE - 2
         if record[end : end + 2] != number:
             found = record[end : end + 2].hex()
-            raise FormatError(structure, position + end, f"the update sequence number {number.hex()}", found)
+            expected = f"the update sequence number {number.hex()}"
+            raise FormatError(structure, position + end, expected, found, whole=whole)
         record[end : end + 2] = record[offset + 2 * block : offset + 2 * block + 2]
     return record
 
@@ -64,7 +69,7 @@ def unprotect_all(data: bytes, size: int, array_offset: int) -> tuple[bytes, set
 
 def protect(record: bytearray) -> bytes:
     """The record as it is written to disk: its update sequence number is raised (in `record` too)."""
-    offset, count = _array(record, "record", 0)
+    offset, count = _array(record, "record", None, "")
     (number,) = struct.unpack_from("<H", record, offset)
     number = number + 1 if number < 0xFFFE else 1  # 0 and 0xffff could be bytes of a disk that was never written
     struct.pack_into("<H", record, offset, number)
@@ -76,10 +81,16 @@ def protect(record: bytearray) -> bytes:
     return bytes(data)
 
 
-def _array(record: bytearray, structure: str, position: int) -> tuple[int, int]:
+def _array(record: bytearray, structure: str, position: int | None, whole: str) -> tuple[int, int]:
     _, offset, count = _HEAD.unpack_from(record)
     if count != len(record) // STRIDE + 1:
-        raise FormatError(structure, position + 6, f"{len(record) // STRIDE + 1} update sequence numbers", count)
+        expected = f"{len(record) // STRIDE + 1} update sequence numbers"
+        raise FormatError(structure, _at(position, 6), expected, count, whole=whole)
     if offset < _HEAD.size or offset % 2 or offset + 2 * count > STRIDE - 2:
-        raise FormatError(structure, position + 4, "an update sequence array in the first block", offset)
+        expected = "an update sequence array in the first block"
+        raise FormatError(structure, _at(position, 4), expected, offset, whole=whole)
     return offset, count
+
+
+def _at(position: int | None, offset: int) -> int | None:
+    return None if position is None else position + offset

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from enum import IntEnum
 
-from vmrescue.errors import FormatError, RefusedError
+from vmrescue.errors import RefusedError, bytes_text, in_volume
 from vmrescue.ntfs.structures.attribute import Attribute, read_attribute
 from vmrescue.ntfs.structures.fields import Number, align8
 from vmrescue.ntfs.structures.fixup import begin, protect, unprotect
@@ -53,10 +53,10 @@ class FileRecord:
         """Fills `attributes`. Returns the offset of their end mark."""
         offset, end = self.first_attribute, min(self.used, len(self.raw))
         if offset % 8 or not ARRAY_OFFSET - 6 <= offset <= len(self.raw) - END_SIZE:
-            raise FormatError(self.title, self.position + 0x14, "the offset of the first attribute", offset)
+            raise in_volume(self.title, self.position + 0x14, "the offset of the first attribute", offset)
         while True:
             if offset + 4 > end:
-                raise FormatError(self.title, self.position + offset, "an attribute or the end mark", "neither")
+                raise in_volume(self.title, self.position + offset, "an attribute or the end mark", "neither")
             if self.raw[offset : offset + 4] == b"\xff\xff\xff\xff":
                 return offset
             attribute = read_attribute(self.raw, offset, end, self.position)
@@ -143,7 +143,7 @@ def read_record(data: bytes, number: int, position: int) -> FileRecord:
     """The record in `data`. Raises FormatError if it is torn or malformed."""
     title = f"file record {number}"
     if data[:4] != SIGNATURE:
-        raise FormatError(title, position, repr(SIGNATURE), data[:4])
+        raise in_volume(title, position, f"the signature {bytes_text(SIGNATURE)}", data[:4])
     return FileRecord(unprotect(data, title, position), number, position)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import FormatError
+from vmrescue.errors import in_volume
 from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.reparse_tags import TITLES
 
@@ -25,5 +25,5 @@ def reparse_tag(file: File) -> int | None:
         return None
     stream = file.stream(Kind.REPARSE_POINT)
     if stream.size < 8:
-        raise FormatError("reparse point", attribute.position, "a tag and a length", f"{stream.size} bytes")
+        raise in_volume("reparse point", attribute.position, "a tag and a length", f"{stream.size} bytes")
     return int.from_bytes(stream.read_at(0, 4), "little")

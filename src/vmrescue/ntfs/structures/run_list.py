@@ -11,7 +11,7 @@ from bisect import bisect_right
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from vmrescue.errors import FormatError
+from vmrescue.errors import in_volume
 from vmrescue.ntfs.structures.positions import Lcn, Vcn
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def must_be_apart(runs: Iterable[tuple[Lcn, int]], position: int) -> None:
     """
     for (lcn, length), (following, _) in pairwise(sorted(runs)):
         if lcn + length > following:
-            raise FormatError("run list", position, "each cluster once", f"cluster {following} twice")
+            raise in_volume("run list", position, "each cluster once", f"cluster {following} twice")
 
 
 def decode_pairs(pairs: bytes, first_vcn: Vcn, limit: int, position: int) -> list[Run]:
@@ -141,11 +141,11 @@ def decode_pairs(pairs: bytes, first_vcn: Vcn, limit: int, position: int) -> lis
         start, at = at, at + 1 + count_size + lcn_size
         count = int.from_bytes(pairs[start + 1 : start + 1 + count_size], "little", signed=True)
         if at > len(pairs) or count <= 0 or count_size > 8 or lcn_size > 8:
-            raise FormatError("run list", position + start, "a run's length and place", pairs[start : start + 17].hex())
+            raise in_volume("run list", position + start, "a run's length and place", pairs[start : start + 17].hex())
         if lcn_size:
             lcn += int.from_bytes(pairs[start + 1 + count_size : at], "little", signed=True)
             if lcn < 0 or lcn + count > limit:
-                raise FormatError("run list", position + start, f"clusters below {limit}", f"{count} at {lcn}")
+                raise in_volume("run list", position + start, f"clusters below {limit}", f"{count} at {lcn}")
         runs.append(Run(Vcn(vcn), Lcn(lcn) if lcn_size else HOLE, count))
         vcn += count
     return runs

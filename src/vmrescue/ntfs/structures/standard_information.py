@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import FormatError
+from vmrescue.errors import in_volume
 from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.fields import Number
 
@@ -39,5 +39,5 @@ class StandardInformation:
 def read_standard_information(file: File) -> StandardInformation:
     attribute = file.get(Kind.STANDARD_INFORMATION)
     if attribute.non_resident or attribute.value_length < SHORT_SIZE:
-        raise FormatError("$STANDARD_INFORMATION", attribute.position, f"{SHORT_SIZE} bytes or more", attribute.size)
+        raise in_volume("$STANDARD_INFORMATION", attribute.position, f"{SHORT_SIZE} bytes or more", attribute.size)
     return StandardInformation(attribute.value)

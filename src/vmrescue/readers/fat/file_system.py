@@ -58,12 +58,12 @@ class FatFileSystem:
         return int(self._fat.total_sectors * self._fat.sector_size)
 
     def size_of(self, path: str) -> int | None:
-        with reading(f"FAT file {path}", self._position):
+        with reading(f"FAT file {path} on the volume", self._position):
             entry = self._find(path)
             return None if entry is None or entry.is_directory() else int(entry.size)
 
     def nature(self, path: str) -> Nature | None:
-        with reading(f"FAT file {path}", self._position):
+        with reading(f"FAT file {path} on the volume", self._position):
             entry = self._find(path)
             if entry is None:
                 return None
@@ -71,11 +71,11 @@ class FatFileSystem:
             return Nature(0 if directory else int(entry.size), directory, number=int(entry.cluster))
 
     def open(self, path: str) -> BinaryIO:
-        with reading(f"FAT file {path}", self._position):
+        with reading(f"FAT file {path} on the volume", self._position):
             entry = self._find(path)
             if entry is None or entry.is_directory():
                 raise NotFoundError(f"there is no file \\{path}")
-            return cast("BinaryIO", GuardedStream(entry.open(), f"FAT file {path}", self._position))
+            return cast("BinaryIO", GuardedStream(entry.open(), f"FAT file {path} on the volume", self._position))
 
     def head(self, path: str, length: int) -> tuple[int, bytes]:
         return head_of_stream(self.open(path), length)
@@ -84,14 +84,14 @@ class FatFileSystem:
         """Nothing: the folders and files of an EFI system partition lie together, where its first clusters are."""
 
     def entry(self, path: str) -> Entry | None:
-        with reading(f"FAT file {path}", self._position):
+        with reading(f"FAT file {path} on the volume", self._position):
             found = self._find(path)
             if found is None:
                 return None
             return _described(found, (file_path.split(self.spelled(path)) or [""])[-1], number=0)
 
     def spelled(self, path: str) -> str:
-        with reading(f"FAT file {path}", self._position):
+        with reading(f"FAT file {path} on the volume", self._position):
             names = file_path.split(path)
             for at in range(len(names)):
                 found = self._find("\\".join(names[: at + 1]))
@@ -101,7 +101,7 @@ class FatFileSystem:
             return "\\".join(names)
 
     def entries(self, path: str) -> list[Entry]:
-        with reading(f"FAT directory {path}", self._position):
+        with reading(f"FAT directory {path} on the volume", self._position):
             directory = self._find(path)
             if directory is None or not directory.is_directory():
                 raise NotFoundError(f"there is no directory \\{path}")

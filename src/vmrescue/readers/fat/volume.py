@@ -23,7 +23,7 @@ from dissect.fat.c_fat import Fattype, c_fat
 from dissect.fat.fat import FAT, RootDirectory
 from dissect.util.stream import RangeStream
 
-from vmrescue.errors import FormatError
+from vmrescue.errors import in_volume
 from vmrescue.readers.fat.layout import (
     CLEAN,
     ENTRY,
@@ -76,9 +76,9 @@ class BoundedFatFs(FATFS):  # type: ignore[misc]  # dissect.fat has no types
     def _check_geometry(self, size: int) -> None:
         """Raises FormatError if what the boot sector describes does not fit into `size` bytes."""
         if self.total_sectors * self.sector_size > size or self.clusters < 1:
-            raise FormatError("FAT boot sector", 32, f"a volume within its {size} bytes", self.total_sectors)
+            raise in_volume("FAT boot sector", 32, f"a volume within its {size} bytes", self.total_sectors)
         if self.fat_size * self.sector_size * 8 // self.bits < self.clusters + 2:
-            raise FormatError("FAT boot sector", 22, f"tables that hold {self.clusters} clusters", self.fat_size)
+            raise in_volume("FAT boot sector", 22, f"tables that hold {self.clusters} clusters", self.fat_size)
 
     @property
     def geometry(self) -> dict[str, int | None]:
@@ -155,7 +155,7 @@ class BoundedFat(FAT):  # type: ignore[misc]  # dissect.fat has no types
         mark, steps, limit = -1, 0, 1
         while True:
             if cluster == mark:
-                raise FormatError("FAT cluster chain", self._place(cluster), "an end", "a loop")
+                raise in_volume("FAT cluster chain", self._place(cluster), "an end", "a loop")
             if steps == limit:
                 mark, steps, limit = cluster, 0, limit * 2
             steps += 1
@@ -164,7 +164,7 @@ class BoundedFat(FAT):  # type: ignore[misc]  # dissect.fat has no types
             if value >= FIRST_END[self.bits_per_entry] or (value == OLD_END and self.bits_per_entry == 12):
                 return
             if not 2 <= value < self.entry_count:
-                raise FormatError("FAT cluster chain", self._place(cluster), "another cluster, or an end", value)
+                raise in_volume("FAT cluster chain", self._place(cluster), "another cluster, or an end", value)
             cluster = value
 
     def runlist(self, cluster: int) -> Iterator[tuple[int, int]]:
@@ -185,7 +185,7 @@ def entries_of(directory: Any) -> Iterator[Any]:
     """The entries of a directory, after a check that dissect will reach its end."""
     size = directory.size
     if size > LARGEST_DIRECTORY:
-        raise FormatError("FAT directory", None, f"at most {LARGEST_DIRECTORY} bytes", size)
+        raise in_volume("FAT directory", None, f"at most {LARGEST_DIRECTORY} bytes", size)
     slots = directory.open().read()
     parts = 0
     for at in range(0, len(slots) - SLOT + 1, SLOT):
@@ -193,7 +193,7 @@ def entries_of(directory: Any) -> Iterator[Any]:
             break
         parts = parts + 1 if slots[at + 11] == LONG_NAME else 0
         if parts > LONGEST_NAME:
-            raise FormatError("FAT directory", None, f"a name of at most {LONGEST_NAME} parts", "more")
+            raise in_volume("FAT directory", None, f"a name of at most {LONGEST_NAME} parts", "more")
     yield from directory.iterdir()
 
 

@@ -18,7 +18,7 @@ from dissect.ntfs.c_ntfs import ATTRIBUTE_TYPE_CODE
 from dissect.util.compression import lznt1
 from dissect.util.stream import AlignedStream
 
-from vmrescue.errors import FormatError
+from vmrescue.errors import FormatError, in_volume
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -53,7 +53,7 @@ def content_of(record: MftRecord, name: str = "", kind: Any = ATTRIBUTE_TYPE_COD
     if not 0 <= form.ValidDataLength <= form.FileSize or (form.FileSize > stored and not packed):
         expected = f"an initialized size within a size of at most {stored} bytes"
         found = f"{form.ValidDataLength} within {form.FileSize}"
-        raise FormatError(title(record), _at(extents[0], INITIALIZED_AT), expected, found)
+        raise in_volume(title(record), _at(extents[0], INITIALIZED_AT), expected, found)
     if packed:
         stream = _UnitStream(stream)
     return stream if form.ValidDataLength == form.FileSize else _InitializedStream(stream, form.ValidDataLength)
@@ -61,7 +61,7 @@ def content_of(record: MftRecord, name: str = "", kind: Any = ATTRIBUTE_TYPE_COD
 
 def odd(record: MftRecord, expected: str, found: object) -> FormatError:
     """The error for a file record, or a structure that it leads to, that is not valid."""
-    return FormatError(title(record), place_of_record(record), expected, found)
+    return in_volume(title(record), place_of_record(record), expected, found)
 
 
 def title(record: MftRecord) -> str:
@@ -108,17 +108,17 @@ def check_extents(record: MftRecord, name: str, kind: Any) -> None:
     for extent in extents:
         if extent.resident or extent.header.lowest_vcn != next_vcn:
             found = "a value in the record" if extent.resident else f"from {extent.header.lowest_vcn} on"
-            raise FormatError(title(record), place_of(extent), f"the stream's clusters from {next_vcn} on", found)
+            raise in_volume(title(record), place_of(extent), f"the stream's clusters from {next_vcn} on", found)
         for lcn, count in extent.dataruns():
             if count <= 0:
-                raise FormatError(title(record), _at(extent, PAIRS_AT), "runs of one cluster or more", count)
+                raise in_volume(title(record), _at(extent, PAIRS_AT), "runs of one cluster or more", count)
             next_vcn += count
             runs.append((lcn, count))
     stored = sorted((lcn, count) for lcn, count in runs if lcn is not None)
     for (lcn, count), (following, _) in pairwise(stored):
         if lcn + count > following:
             place = _at(extents[0], PAIRS_AT)
-            raise FormatError(title(record), place, "each cluster once in a stream", f"cluster {following} twice")
+            raise in_volume(title(record), place, "each cluster once in a stream", f"cluster {following} twice")
     if any(extent.header.flags & COMPRESSED for extent in extents):
         _check_compressed(record, extents[0], next_vcn)
 
@@ -126,12 +126,12 @@ def check_extents(record: MftRecord, name: str, kind: Any) -> None:
 def _check_compressed(record: MftRecord, extent: Attribute, clusters: int) -> None:
     header = extent.header
     if header.flags & COMPRESSED != LZNT1:
-        raise FormatError(title(record), place_of(extent), "a compression of method 1", header.flags & COMPRESSED)
+        raise in_volume(title(record), place_of(extent), "a compression of method 1", header.flags & COMPRESSED)
     if header.compression_unit not in COMPRESSION_UNITS:
         expected = f"a compression unit of {COMPRESSION_UNITS}"
-        raise FormatError(title(record), place_of(extent), expected, header.compression_unit)
+        raise in_volume(title(record), place_of(extent), expected, header.compression_unit)
     if clusters > MOST_COMPRESSED:
-        raise FormatError(title(record), place_of(extent), f"at most {MOST_COMPRESSED} compressed clusters", clusters)
+        raise in_volume(title(record), place_of(extent), f"at most {MOST_COMPRESSED} compressed clusters", clusters)
 
 
 class _InitializedStream(AlignedStream):  # type: ignore[misc]  # dissect.util has no types

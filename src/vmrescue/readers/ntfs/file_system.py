@@ -111,7 +111,7 @@ class NtfsFileSystem:
 
     def runs_of(self, record: int, kind: int, name: str) -> list[tuple[int, int]]:
         """The runs of an attribute, in the order of its content, without holes: (first cluster, number of clusters)."""
-        with reading(f"NTFS file record {record}", self._position):
+        with reading(f"NTFS file record {record} on the volume", self._position):
             return _stored(self._ntfs.mft.get(record).attributes.find(name, ATTRIBUTE_TYPE_CODE(kind)))
 
     @property
@@ -140,7 +140,7 @@ class NtfsFileSystem:
 
     def pieces_of(self, path: str) -> int | None:
         """The number of pieces of a file on the disk, 0 if it is in its record; None if there is no such file."""
-        with reading(f"NTFS file {path}", self._position):
+        with reading(f"NTFS file {path} on the volume", self._position):
             record = self._record(path)
             if record is None or record.is_dir() or not record.has_stream():
                 return None
@@ -151,12 +151,12 @@ class NtfsFileSystem:
             return sum(1 for last, run in pairwise([(-1, 0), *runs]) if sum(last) != run[0])
 
     def size_of(self, path: str) -> int | None:
-        with reading(f"NTFS file {path}", self._position):
+        with reading(f"NTFS file {path} on the volume", self._position):
             record = self._record(path)
             return None if record is None or record.is_dir() else int(record.size())
 
     def open(self, path: str) -> BinaryIO:
-        with reading(f"NTFS file {path}", self._position):
+        with reading(f"NTFS file {path} on the volume", self._position):
             record = self._record(path)
             if record is None or record.is_dir():
                 raise NotFoundError(f"there is no file \\{path}")
@@ -166,10 +166,12 @@ class NtfsFileSystem:
                 found = f"{size} bytes on a volume of {self._volume_size}"
                 raise UnsupportedError(f"the file \\{path} is larger than its volume, and so not read: {found}")
             ahead = partial(self._ahead.announce_content, record) if prefetch(self._device) else None
-            return cast("BinaryIO", GuardedStream(content_of(record), f"NTFS file {path}", self._position, ahead))
+            return cast(
+                "BinaryIO", GuardedStream(content_of(record), f"NTFS file {path} on the volume", self._position, ahead)
+            )
 
     def head(self, path: str, length: int) -> tuple[int, bytes]:
-        with reading(f"NTFS file {path}", self._position):
+        with reading(f"NTFS file {path} on the volume", self._position):
             record = self._record(path)
             plain = None if record is None or record.is_dir() else head_of(record, length)
         return plain or head_of_stream(self.open(path), length)
@@ -184,7 +186,7 @@ class NtfsFileSystem:
         return Ahead(self._device, self._ntfs, self._find)
 
     def entries(self, path: str) -> list[Entry]:
-        with reading(f"NTFS directory {path}", self._position):
+        with reading(f"NTFS directory {path} on the volume", self._position):
             record = self._record(path)
             if record is None or not record.is_dir():
                 raise NotFoundError(f"there is no directory \\{path}")
@@ -199,12 +201,12 @@ class NtfsFileSystem:
             return sorted((entry for entry in found if entry.name != "."), key=lambda entry: entry.name.upper())
 
     def entry(self, path: str) -> Entry | None:
-        with reading(f"NTFS file {path}", self._position):
+        with reading(f"NTFS file {path} on the volume", self._position):
             record = self._record(path)
             return None if record is None else _described(record, (file_path.split(self.spelled(path)) or [""])[-1])
 
     def spelled(self, path: str) -> str:
-        with reading(f"NTFS file {path}", self._position):
+        with reading(f"NTFS file {path} on the volume", self._position):
             record, names, way = self._ntfs.mft.root, file_path.split(path), ""
             for at, part in enumerate(names):
                 way = f"{way}\\{part}"
@@ -221,7 +223,7 @@ class NtfsFileSystem:
             return "\\".join(names)
 
     def nature(self, path: str) -> Nature | None:
-        with reading(f"NTFS file {path}", self._position):
+        with reading(f"NTFS file {path} on the volume", self._position):
             parts = file_path.split(path)
             asked = (self._record("\\".join(parts[: length + 1])) for length in range(len(parts)))
             way = [record for record in asked if record is not None]

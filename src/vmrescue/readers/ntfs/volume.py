@@ -18,7 +18,7 @@ from dissect.ntfs import NTFS
 from dissect.ntfs.attr import AttributeHeader
 from dissect.ntfs.mft import Mft, MftRecord
 
-from vmrescue.errors import FormatError
+from vmrescue.errors import in_volume
 from vmrescue.readers.ntfs.content import content_of, odd
 from vmrescue.readers.ntfs.layout import OEM_NAME
 from vmrescue.readers.stream import DeviceStream
@@ -52,24 +52,24 @@ class _Nothing:
 def _clusters(device: BlockDevice) -> int:
     """The number of a volume's clusters. Raises FormatError if its boot sector's fields are not possible."""
     if device.size < _BOOT.size:
-        raise FormatError(BOOT_SECTOR, None, f"a volume of {_BOOT.size} bytes or more", device.size)
+        raise in_volume(BOOT_SECTOR, None, f"a volume of {_BOOT.size} bytes or more", device.size)
     name, sector, per_cluster, sectors, table, mirror, record = _BOOT.unpack(device.read_at(0, _BOOT.size))
     if name != OEM_NAME:
-        raise FormatError(BOOT_SECTOR, 3, "the name 'NTFS'", name)
+        raise in_volume(BOOT_SECTOR, 3, "the name 'NTFS'", name)
     if sector not in SECTORS:
-        raise FormatError(BOOT_SECTOR, 0x0B, f"sectors of {SECTORS} bytes", sector)
+        raise in_volume(BOOT_SECTOR, 0x0B, f"sectors of {SECTORS} bytes", sector)
     cluster = sector * (per_cluster if per_cluster <= 0x80 else 1 << min(256 - per_cluster, 32))
     if cluster.bit_count() != 1 or cluster > LARGEST_CLUSTER:
-        raise FormatError(BOOT_SECTOR, 0x0D, f"clusters of at most {LARGEST_CLUSTER} bytes", cluster)
+        raise in_volume(BOOT_SECTOR, 0x0D, f"clusters of at most {LARGEST_CLUSTER} bytes", cluster)
     clusters: int = sectors * sector // cluster
     if not 0 < clusters <= MOST_CLUSTERS or sectors * sector > device.size:
-        raise FormatError(BOOT_SECTOR, 0x28, f"a volume within its {device.size} bytes", sectors * sector)
+        raise in_volume(BOOT_SECTOR, 0x28, f"a volume within its {device.size} bytes", sectors * sector)
     for at, place in ((0x30, table), (0x38, mirror)):
         if place >= clusters:
-            raise FormatError(BOOT_SECTOR, at, f"a cluster below {clusters}", place)
+            raise in_volume(BOOT_SECTOR, at, f"a cluster below {clusters}", place)
     size = record * cluster if record > 0 else 1 << min(-record, 32)
     if size.bit_count() != 1 or not _BOOT.size < size <= LARGEST_RECORD:
-        raise FormatError(BOOT_SECTOR, 0x40, f"file records of at most {LARGEST_RECORD} bytes", size)
+        raise in_volume(BOOT_SECTOR, 0x40, f"file records of at most {LARGEST_RECORD} bytes", size)
     return clusters
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.dataclass import dataclass
 from vmrescue.device import prefetch
-from vmrescue.errors import FormatError
+from vmrescue.errors import FormatError, bytes_text
 from vmrescue.image.containers.vhdx.bat import Bat
 from vmrescue.image.containers.vhdx.header import Current, read_current
 from vmrescue.image.containers.vhdx.layout import (
@@ -81,7 +81,7 @@ def read_file(store: ImageStore) -> VhdxFile:
         UnsupportedError: it is of a later version, or has a required part that is not known.
     """
     if not store.size or store.read_at(0, min(len(SIGNATURE), store.size)) != SIGNATURE:
-        raise FormatError("VHDX file", None, f"the signature {SIGNATURE!r} at its start")
+        raise FormatError("VHDX file", None, f"the signature {bytes_text(SIGNATURE)} at its start")
     prefetch(store, [*((at, SECTOR) for at in HEADERS_AT), *((at, REGION_TABLE_SIZE) for at in REGION_TABLES_AT)])
     current = read_current(store)
     notes = list(current.notes)

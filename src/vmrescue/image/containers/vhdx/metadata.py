@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from vmrescue.dataclass import dataclass
-from vmrescue.errors import FormatError, UnsupportedError
+from vmrescue.errors import FormatError, UnsupportedError, bytes_text
 from vmrescue.image.containers.vhdx.layout import (
     BIGGEST,
     BLOCK_SIZES,
@@ -145,7 +145,9 @@ def _items(store: Readable, region: Region) -> tuple[dict[bytes, tuple[int, int]
     """
     signature, count = METADATA_HEAD.unpack(store.read_at(region.offset, METADATA_HEAD.size))
     if signature != METADATA_SIGNATURE:
-        raise FormatError("VHDX metadata table", region.offset, f"the signature {METADATA_SIGNATURE!r}", signature)
+        raise FormatError(
+            "VHDX metadata table", region.offset, f"the signature {bytes_text(METADATA_SIGNATURE)}", signature
+        )
     if count > MOST_ENTRIES:
         raise FormatError("VHDX metadata table", region.offset + 10, f"at most {MOST_ENTRIES} entries", count)
     raw = store.read_at(region.offset + METADATA_HEAD.size, count * METADATA_ENTRY.size)
