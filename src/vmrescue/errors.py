@@ -196,9 +196,9 @@ class LinkError(RefusedError):
         self.link = link
         self.target = target
         super().__init__(
-            f"the key {link!r} is a symbolic link without a target"
+            f"the key '{link}' is a symbolic link without a target"
             if target is None
-            else f"the key {link!r} is a symbolic link to {target!r}, which {why}"
+            else f"the key '{link}' is a symbolic link to '{target}', which {why}"
         )
 
 

@@ -93,7 +93,7 @@ def read_whole(stream: BinaryIO, most: int) -> bytes:
         data = stream.read(most + 1)
         if len(data) <= most:
             return data
-    raise RefusedError(f"{stream.name} holds more than {most} bytes, which are not read into memory")
+    raise RefusedError(f"{stream.name} has more than {most} bytes: more are not read of such a file")
 
 
 def lines(stream: TextIO, name: str, longest: int) -> Iterator[tuple[int, str]]:
@@ -195,4 +195,6 @@ def write_whole(path: Path, content: Iterable[bytes], overwrite: bool) -> None:
 
 def is_there(path: Path) -> RefusedError:
     """The error for a file that would have to be overwritten."""
+    if path.is_dir():
+        return RefusedError(f"{path} is a folder: name a file in it")
     return RefusedError(f"{path} is there already; --yes (of get: --force) overwrites it")

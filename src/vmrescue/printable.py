@@ -12,3 +12,8 @@ def printable(text: object) -> str:
         character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
         for character in said
     )
+
+
+def quoted(text: object) -> str:
+    """A path in quotation marks, its backslashes as they are: those that `repr` doubles cannot be copied."""
+    return f"'{printable(text)}'"

@@ -227,3 +227,22 @@ def test_that_all_was_taken_back_is_not_called_no_journal(gen2_broken: Path) -> 
     vmrescue.repair(gen2_broken, only=["bad-memory"])
     vmrescue.undo(gen2_broken)
     assert "no repair to undo: what was done was taken back" in command("undo", gen2_broken).stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (("run", "{a}", "{b}"), 2, "the order is: vmrescue run IMAGE FILE"),
+        (("reg", "{b}", "export", KEY, "{folder}"), 4, "is a folder: name a file in it"),
+        (("bcdedit", "{b}", "/import", "{a}", "--yes"), 3, "is no boot store: no hive"),
+        (("ls", "{b}:2"), 3, "partition 2 holds no known file system"),
+        (("put", "{b}", "{a}", r"\Windows\Nowhere\x", "--yes"), 3, r"looking for Windows\Nowhere"),
+    ],
+)
+def test_a_slip_of_the_hand_is_told_as_that(
+    words: Sequence[str], status: int, said: str, gen2_broken: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "commands.cmd"
+    file.write_text("rem nothing\n")
+    done = command(*(word.format(a=file, b=gen2_broken, folder=tmp_path) for word in words))
+    assert (done.returncode, said in done.stderr) == (status, True), done.stderr

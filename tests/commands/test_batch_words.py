@@ -130,7 +130,7 @@ def test_a_command_of_cmds_own_separates_words_and_switches() -> None:
         ("ren F:\\x a\\b", "more than a name"),
         ("ren F:\\x a?b", "no file can be called"),
         ("attrib +x F:\\x", "attrib +x is not known here"),
-        ("attrib F:\\x", "the attributes that come and go"),
+        ("attrib F:\\x", "attributes to set (+r)"),
         ("bcdedit /createstore F:\\x", "makes a store of no machine"),
         ("echo %NOTHING%", "%NOTHING% was not set before"),
     ],

@@ -171,7 +171,7 @@ def test_a_new_key_of_the_debugger_is_printed_and_stored(store: Path) -> None:
         (["/frobnicate"], 2, "An unknown command was specified.\n"),
         (["/set", "{default}", "osdevice", "partition=C:"], 3, "The system cannot find the file specified.\n"),
         (["/store", r"C:\Boot\BCD", "/enum"], 2, "this is a store's file itself"),
-        (["/import", "/no/such/file"], 3, "/no/such/file is no store's file"),
+        (["/import", "/no/such/file"], 3, "there is no file /no/such/file"),
         (["/export", "/no/such/folder/BCD"], 5, "cannot write"),
     ],
 )

@@ -67,7 +67,7 @@ def test_two_files_on_one_cluster_are_both_named(tmp_path: Path) -> None:
     first, second = broken.clusters["first"], broken.clusters["second"]
     broken.link(first + 1, second + 2)
     assert broken.problems(tmp_path) == [
-        f"the chain of '\\\\second' runs into that of '\\\\first' at cluster {second + 2}",
+        f"the chain of '\\second' runs into that of '\\first' at cluster {second + 2}",
         "2 clusters in 1 chains are in use but belong to no file, the first is 4",
     ]
 
@@ -77,7 +77,7 @@ def test_a_chain_that_loops_is_found(tmp_path: Path) -> None:
     first = broken.clusters["first"]
     broken.link(first + 3, first + 1)
     problem = broken.problems(tmp_path)[0]
-    assert problem.startswith("the chain of '\\\\first' is broken: allocation table at byte 512")
+    assert problem.startswith("the chain of '\\first' is broken: allocation table at byte 512")
     assert "found a loop through cluster" in problem
 
 
@@ -87,7 +87,7 @@ def test_a_chain_that_leads_nowhere_is_found(value: int, tmp_path: Path) -> None
     first = broken.clusters["first"]
     broken.link(first + 1, value)
     problem = broken.problems(tmp_path)[0]
-    assert problem.startswith("the chain of '\\\\first' is broken: allocation table")
+    assert problem.startswith("the chain of '\\first' is broken: allocation table")
     assert f"found a link to {value}" in problem
 
 
@@ -95,13 +95,13 @@ def test_a_chain_too_short_or_too_long_for_the_size_is_found(tmp_path: Path) -> 
     broken = Broken()
     for size, needed in [(2049, 5), (1536, 3), (0, 0)]:
         broken.device.write_at(broken.slot(b"FIRST") + 28, struct.pack("<I", size))
-        assert broken.problems(tmp_path) == [f"'\\\\first' has {size} bytes, which need {needed} clusters, but has 4"]
+        assert broken.problems(tmp_path) == [f"'\\first' has {size} bytes, which need {needed} clusters, but has 4"]
 
 
 def test_a_size_without_clusters_is_found(tmp_path: Path) -> None:
     broken = Broken()
     broken.device.write_at(broken.slot(b"FIRST") + 26, bytes(2))
-    assert broken.problems(tmp_path)[0] == "'\\\\first' has 2048 bytes but no clusters"
+    assert broken.problems(tmp_path)[0] == "'\\first' has 2048 bytes but no clusters"
 
 
 def test_copies_of_the_table_that_differ_are_found(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_a_directory_that_is_its_own_child_is_found(tmp_path: Path) -> None:
     broken.device.write_at(third + 26, struct.pack("<H", folder))
     broken.device.write_at(third + 28, bytes(4))
     problems = broken.problems(tmp_path)
-    assert f"the chain of '\\\\folder\\\\third' runs into that of '\\\\folder' at cluster {folder}" in problems
+    assert f"the chain of '\\folder\\third' runs into that of '\\folder' at cluster {folder}" in problems
 
 
 def test_wrong_dot_entries_are_found(tmp_path: Path) -> None:
@@ -129,21 +129,21 @@ def test_wrong_dot_entries_are_found(tmp_path: Path) -> None:
     broken.device.write_at(start + 26, b"\x77\x77")
     broken.device.write_at(start + 32 + 26, b"\x77\x77")
     assert broken.problems(tmp_path) == [
-        "the directory '\\\\folder' does not begin with an entry that names itself",
-        "the second entry of the directory '\\\\folder' does not name its parent",
+        "the directory '\\folder' does not begin with an entry that names itself",
+        "the second entry of the directory '\\folder' does not name its parent",
     ]
 
 
 def test_a_directory_with_a_size_is_found(tmp_path: Path) -> None:
     broken = Broken()
     broken.device.write_at(broken.slot(b"FOLDER") + 28, b"\x01")
-    assert broken.problems(tmp_path) == ["the directory '\\\\folder' has a size of 1 bytes; it must be 0"]
+    assert broken.problems(tmp_path) == ["the directory '\\folder' has a size of 1 bytes; it must be 0"]
 
 
 def test_a_name_that_is_there_twice_is_found(tmp_path: Path) -> None:
     broken = Broken()
     broken.device.write_at(broken.slot(b"SECOND"), b"FIRST ")
-    assert broken.problems(tmp_path) == ["the name of '\\\\first' is there twice"]
+    assert broken.problems(tmp_path) == ["the name of '\\first' is there twice"]
 
 
 def test_a_long_name_without_its_file_is_found(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from vmrescue.fat.names import fold
 from vmrescue.fat.table import FREE
 from vmrescue.notes import Note
 from vmrescue.paged import PagedNumbers
+from vmrescue.printable import quoted
 from vmrescue.progress import work
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class _Checker:
             try:
                 directory = Directory(self._pending, self._boot, self._table, place.first_cluster)
             except FormatError as error:
-                self._problems.append(f"the directory {place.path!r} cannot be read: {error}")
+                self._problems.append(f"the directory {quoted(place.path)} cannot be read: {error}")
                 continue
             places += self._check_directory(place, directory)
 
@@ -113,7 +114,7 @@ class _Checker:
         for entry in directory.entries():
             path = f"{place.path}\\{entry.name}"
             if seen.intersection(keys := {fold(entry.name), fold(entry.short_name)}):
-                self._problems.append(f"the name of {path!r} is there twice")
+                self._problems.append(f"the name of {quoted(path)} is there twice")
             seen |= keys
             if self._check_entry(path, entry) and entry.is_directory:
                 parent = 0 if place.first_cluster == self._boot.root_cluster else place.first_cluster
@@ -125,36 +126,36 @@ class _Checker:
         own, parent = Record.parse(directory.slot(0)), Record.parse(directory.slot(1))
         bits = self._boot.bits
         if own.short != DOT or own.first_cluster(bits) != place.first_cluster:
-            self._problems.append(f"the directory {place.path!r} does not begin with an entry that names itself")
+            self._problems.append(f"the directory {quoted(place.path)} does not begin with an entry that names itself")
         right = {place.parent} if place.parent else {0, self._boot.root_cluster}
         if parent.short != DOT_DOT or parent.first_cluster(bits) not in right:
-            self._problems.append(f"the second entry of the directory {place.path!r} does not name its parent")
+            self._problems.append(f"the second entry of the directory {quoted(place.path)} does not name its parent")
 
     def _check_entry(self, path: str, entry: FatEntry) -> bool:
         """Checks a file's or directory's chain against its size. True if the chain is whole and shared with nobody."""
         size = entry.record.size
         if entry.is_directory and size:
-            said = f"the directory {path!r} has a size of {size} bytes; it must be 0"
+            said = f"the directory {quoted(path)} has a size of {size} bytes; it must be 0"
             self._problems.append(Note(said))
         if entry.first_cluster == 0 and not entry.is_directory:
             if size:
-                self._problems.append(f"{path!r} has {size} bytes but no clusters")
+                self._problems.append(f"{quoted(path)} has {size} bytes but no clusters")
             return not size
-        found = self._claim(repr(path), entry.first_cluster)
+        found = self._claim(quoted(path), entry.first_cluster)
         needed = -(-size // self._boot.cluster_size)
         if found is not None and not entry.is_directory and found != needed:
-            self._problems.append(f"{path!r} has {size} bytes, which need {needed} clusters, but has {found}")
+            self._problems.append(f"{quoted(path)} has {size} bytes, which need {needed} clusters, but has {found}")
         return found is not None
 
     def _check_long_names(self, place: _Place, directory: Directory) -> None:
         in_use = sum(len(group) for group in directory.groups())
         owned = sum(entry.last_slot - entry.first_slot + 1 for entry in directory.all_entries())
         if in_use > owned:
-            said = f"the directory {place.path!r} has {in_use - owned} slots of long names that belong to no file"
+            said = f"the directory {quoted(place.path)} has {in_use - owned} slots of long names that belong to no file"
             self._problems.append(Note(said))
         labels = sum(1 for entry in directory.all_entries() if entry.record.attributes & VOLUME_LABEL)
         if labels > (0 if place.path else 1):
-            self._problems.append(Note(f"the directory {place.path!r} has {labels} volume labels"))
+            self._problems.append(Note(f"the directory {quoted(place.path)} has {labels} volume labels"))
 
     def _claim(self, what: str, first: int) -> int | None:
         """Makes `what` the owner of a chain. Returns its length in clusters; None if it is broken or owned already."""

@@ -29,6 +29,7 @@ from vmrescue.fat.names import check_name
 from vmrescue.fat.state import read_state
 from vmrescue.fat.table import Table, after_clusters, first_clusters
 from vmrescue.image.pending_writes import PendingWrites, write_differing
+from vmrescue.printable import quoted
 from vmrescue.volume.state import StateName
 
 if TYPE_CHECKING:
@@ -192,7 +193,7 @@ class FatVolume:
         found = crossings(self._pending, self._boot, self._table)
         for first, count in self._all_runs(entry):
             for cluster in found.keys() & range(first, first + count):
-                raise RefusedError(f"{path!r} shares clusters: {found[cluster]}; its content is not replaced")
+                raise RefusedError(f"{quoted(path)} shares clusters: {found[cluster]}; its content is not replaced")
 
     def create_file(self, path: str, data: bytes) -> None:
         """Creates a file."""
@@ -221,7 +222,7 @@ class FatVolume:
             for path in paths:
                 directory, entry = self._find(path)
                 if entry.is_directory and next(self._directory(entry).entries(), None):
-                    raise RefusedError(f"the directory {path!r} is not empty")
+                    raise RefusedError(f"the directory {quoted(path)} is not empty")
                 self._table.cut(0, self._all_runs(entry))
                 directory.remove(entry)
 
@@ -232,7 +233,7 @@ class FatVolume:
             directory, entry = self._find(path)
             other = directory.find(name)
             if other and other.last_slot != entry.last_slot:
-                raise RefusedError(f"there already is a {name!r} beside {path!r}")
+                raise RefusedError(f"there already is a {name!r} beside {quoted(path)}")
             directory.remove(entry)
             directory.add(name, entry.record)
 
@@ -276,7 +277,7 @@ class FatVolume:
                 looking = "" if part == path else f", looking for {path}"
                 raise NotFoundError(f"there is no folder {part!r} on the {self.kind} volume{looking}")
             if not entry.is_directory:
-                raise NotFoundError(f"{part!r} is a file, not a directory, looking for {path!r}")
+                raise NotFoundError(f"{part!r} is a file, not a directory, looking for {quoted(path)}")
             directory = self._directory(entry)
         return directory
 
@@ -288,13 +289,13 @@ class FatVolume:
         directory = self._open_directory("/".join(parents))
         entry = directory.find(name)
         if entry is None:
-            raise NotFoundError(f"there is no {path!r} on the {self.kind} volume")
+            raise NotFoundError(f"there is no {quoted(path)} on the {self.kind} volume")
         return directory, entry
 
     def _find_file(self, path: str) -> tuple[Directory, FatEntry]:
         directory, entry = self._find(path)
         if entry.is_directory:
-            raise RefusedError(f"{path!r} is a directory, not a file")
+            raise RefusedError(f"{quoted(path)} is a directory, not a file")
         return directory, entry
 
     def _place_for(self, path: str) -> tuple[Directory, str]:
@@ -303,7 +304,7 @@ class FatVolume:
         check_name(name)
         directory = self._open_directory("/".join(parents))
         if directory.find(name):
-            raise RefusedError(f"there already is a {path!r}")
+            raise RefusedError(f"there already is a {quoted(path)}")
         return directory, name
 
     def _clusters_for(self, data: bytes) -> int:

@@ -9,6 +9,7 @@ from vmrescue.errors import NotFoundError, UsageError
 from vmrescue.ntfs.index import Index
 from vmrescue.ntfs.structures.file_name import read_file_name
 from vmrescue.ntfs.structures.system_files import ROOT
+from vmrescue.printable import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +77,7 @@ def open_directory(store: FileStore, names: list[str]) -> Directory:
             raise NotFoundError(f"there is no folder {name!r} on the NTFS volume{looking}")
         file = store.referenced(named.reference)
         if not file.is_directory:
-            raise NotFoundError(f"{name!r} is a file, not a directory, looking for {path!r}")
+            raise NotFoundError(f"{name!r} is a file, not a directory, looking for {quoted(path)}")
         directory = Directory(file)
     return directory
 
@@ -87,7 +88,7 @@ def find_entry(store: FileStore, path: str) -> tuple[Directory, Named]:
     directory = open_directory(store, parents)
     named = directory.find(name) if name else None
     if named is None:
-        raise NotFoundError(f"there is no {path!r} on the NTFS volume")
+        raise NotFoundError(f"there is no {quoted(path)} on the NTFS volume")
     return directory, named
 
 

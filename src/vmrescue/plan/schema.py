@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from vmrescue.errors import UsageError
+from vmrescue.printable import quoted
 from vmrescue.registry import path as registry_path
 
 if TYPE_CHECKING:
@@ -108,9 +109,9 @@ def file_path(value: Any) -> str:
     path = text(value)
     names = path.split("\\") if path else []
     if len(path) > LONGEST_PATH or any(not name or name.strip(". ") == "" for name in names):
-        raise ValueError(f"a path from a volume's root was expected, not {path!r:.60}")
+        raise ValueError(f"a path from a volume's root was expected, not {quoted(path):.60}")
     if NOT_IN_PATHS.search(path):
-        raise ValueError(f"a path of names that Windows allows was expected, not {path!r:.60}")
+        raise ValueError(f"a path of names that Windows allows was expected, not {quoted(path):.60}")
     return path
 
 
@@ -122,5 +123,5 @@ def key_path(value: Any) -> str:
     except UsageError as error:
         raise ValueError(f"{error}"[:120]) from error
     if len(names) > DEEPEST_KEY or len(path) > LONGEST_PATH or registry_path.join(names) != path:
-        raise ValueError(f"a key's path in its one spelling was expected, not {path!r:.60}")
+        raise ValueError(f"a key's path in its one spelling was expected, not {quoted(path):.60}")
     return path

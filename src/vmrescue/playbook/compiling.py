@@ -108,7 +108,7 @@ def _disabled(service: str, windows: OperatingSystem) -> list[Change]:
 
 def _must_not_be_own(service: str) -> None:
     if is_own(service):
-        raise RefusedError(f"the playbook turns {service} off, without which Windows may not start")
+        raise RefusedError(f"the playbook disables the service {service}, without which Windows may not start")
 
 
 def _filters(actions: Iterable[FilterAction], windows: OperatingSystem) -> Iterator[tuple[str, Change]]:
@@ -116,7 +116,7 @@ def _filters(actions: Iterable[FilterAction], windows: OperatingSystem) -> Itera
     lost: dict[str, set[str]] = {}
     for action in actions:
         if upper(action.remove) in FILTERS:
-            raise RefusedError(f"the playbook takes {action.remove} out, without which Windows may not start")
+            raise RefusedError(f"the playbook takes out {action.remove}, a filter without which Windows may not start")
         lost.setdefault(upper(action.device_class), set()).add(upper(action.remove))
     for device_class, names in lost.items():
         for control_set in control_sets(windows, all_sets=True):

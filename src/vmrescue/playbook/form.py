@@ -87,8 +87,12 @@ class Many:
 
     def read(self, node: Node) -> tuple[Any, ...]:
         if not isinstance(node.value, list) or not 0 < len(node.value) <= self.most:
-            raise node.error(f"a list of 1 to {self.most} was expected, not {node.shown}")
+            raise node.error(f"a list of 1 to {self.most} was expected, not {self._found(node)}")
         return tuple(map(self.each.read, node.value))
+
+    @staticmethod
+    def _found(node: Node) -> str:
+        return f"one of {len(node.value)}" if isinstance(node.value, list) else node.shown
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
@@ -168,7 +169,8 @@ def _import(command: Command, root: HiveKey, say: Say) -> Outcome:
 
     source = command.arguments[0]
     if not is_hive_file(source):
-        raise NotFoundError(f"{source} is no store's file")
+        there = os.path.lexists(source)
+        raise NotFoundError(f"{source} is no boot store: no hive" if there else f"there is no file {source}")
     clean = "clean" in command.switches
     notes = ("/clean is about the firmware's own entries, which are in no image",) if clean else ()
     return Outcome(f"{messages.SUCCESS}\n", tuple(imported(root, _root(source, say))), notes)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from vmrescue.arguments import typed
 from vmrescue.errors import RefusedError, UsageError
 from vmrescue.log import logger
+from vmrescue.printable import quoted
 from vmrescue.registry import base_block, filetime, links, value_type
 from vmrescue.registry import path as key_path
 from vmrescue.registry.base_block import BaseBlock
@@ -234,7 +235,7 @@ class Hive:
         if key.offset == self.root_offset:
             raise RefusedError("the root key of a hive cannot be deleted")
         if key.node.subkey_count and not recursive:
-            raise RefusedError(f"the key {key.path!r} has subkeys")
+            raise RefusedError(f"the key {quoted(key.path)} has subkeys")
         with self._editing() as (editor, when):
             editor.delete_tree(key._offset, when)
 

@@ -14,6 +14,7 @@ import re
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import UsageError
+from vmrescue.printable import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,7 +31,7 @@ def split(path: str) -> list[str]:
     written = _with_escapes(path) if "\\\\" in path else [name or None for name in path.split("\\")]
     names = [name for name in written if name is not None]
     if len(names) < len(written):
-        raise UsageError(f"a key's path is names joined by single backslashes: {path!r}")
+        raise UsageError(f"a key's path is names joined by single backslashes: {quoted(path)}")
     return names
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.arguments import typed
 from vmrescue.errors import FormatError, UsageError
+from vmrescue.printable import quoted
 from vmrescue.registry import path as key_path
 from vmrescue.registry import value_type
 from vmrescue.registry.operations import CreateKey, DeleteKey, DeleteValue, Operation, SetValue, make
@@ -123,7 +124,7 @@ def import_reg(hive: Hive, data: bytes, prefix: str) -> None:
 def _below(operation: Operation, prefix: str) -> Operation:
     parts, base = _full(operation.path), _full(prefix)
     if [upper(part) for part in parts[: len(base)]] != [upper(part) for part in base]:
-        raise UsageError(f"the key {operation.path!r} does not lie in {prefix!r}")
+        raise UsageError(f"the key {quoted(operation.path)} does not lie in {quoted(prefix)}")
     path = key_path.join(parts[len(base) :])
     return replace(operation, path=path)
 

@@ -32,7 +32,10 @@ def check_editable(table: PartitionTable) -> None:
                 "whose own records say how long it is and what lies where: its table is not changed, nor its length"
             )
     if table.warnings:
-        raise RefusedError(f"the partition table is not in order ({'; '.join(table.warnings)}): put that right first")
+        raise RefusedError(
+            f"the partition table is not in order ({'; '.join(table.warnings)}): put that right first; of a GPT's lost"
+            " parts a repair does that"
+        )
 
 
 def behind(table: PartitionTable, partition: Partition) -> list[Partition]:

@@ -167,6 +167,7 @@ class Volume:
     @cached_property
     def files(self) -> FileSystem:
         """The reader of its file system. Raises UnsupportedError if vmrescue cannot read it."""
+        _ = self.kind  # whose error names the partition
         return open_file_system(self.device, self.file_system, self.position, self.disk.confirms)
 
     @cached_property

@@ -249,7 +249,7 @@ def attrib(statement: Statement) -> Deed:
     flags = [word.lower() for word in words if word[:1] in "+-"]
     switches = {word.lower() for word in words if word[:1] == "/"}
     if len(paths) != 1 or not flags:
-        raise UsageError("attrib takes the attributes that come and go, and one path")
+        raise UsageError("attrib takes attributes to set (+r) or to clear (-r), and one path")
     if unknown := [*sorted(switches - {"/s", "/d", "/l"}), *(flag for flag in flags if flag[1:] not in ATTRIBUTES)]:
         raise UsageError(f"attrib {unknown[0]} is not known here; r, h and s are set, a is passed over")
     bits = {sign: sum({ATTRIBUTES[flag[1:]] for flag in flags if flag[0] == sign}) for sign in "+-"}

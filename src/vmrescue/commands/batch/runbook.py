@@ -111,10 +111,12 @@ class Runbook:
 
     @classmethod
     def read(cls, path: str | os.PathLike[str], variables: Mapping[str, str] | None = None) -> Runbook:
-        """Reads a file. Raises as `parse`; ReadError, RefusedError where there is no such file."""
+        """Reads a file. Raises as `parse`; ReadError where there is no such file, UsageError where it is too large."""
         try:
             with open(path, "rb", opener=open_regular) as stream:
                 data = read_whole(stream, LARGEST)
+        except RefusedError as error:
+            raise UsageError(f"no command file: {error}; the order is: vmrescue run IMAGE FILE") from error
         except OSError as error:
             raise ReadError(f"cannot read {path}: {error.strerror}") from error
         return cls.parse(data, str(path), Path(path).resolve().parent, variables)
@@ -240,7 +242,7 @@ def _echo(found: Statement, text: str) -> tuple[str, Deed] | None:
 
 def _program(found: Statement) -> Callable[[Statement], Deed]:
     if found.name in CONTROL or found.name.startswith("("):
-        raise UsageError(f"{found.name} is control flow, and there is none here: only lines that are done one by one")
+        raise UsageError(f"{found.name} is control flow, which is not done here: give plain commands, one a line")
     if found.name not in PROGRAMS:
         raise UsageError(f"{found.name} is not known here; these are: {', '.join([*PROGRAMS, 'set', 'echo', 'rem'])}")
     return PROGRAMS[found.name]

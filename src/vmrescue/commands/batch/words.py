@@ -51,7 +51,7 @@ def expanded(text: str, variables: Mapping[str, str]) -> str:
         if match[0].lower() == "%~dp0" or match[0] == "%":
             return ""
         if match["argument"]:
-            raise UsageError(f"{match[0]} is an argument of the file, and it gets none")
+            raise UsageError(f"{match[0]} stands for an argument of the command file, and vmrescue gives it none")
         name = match["name"].upper()
         if name not in variables and name in OF_GUEST and not match["changed"]:
             return match[0]

@@ -16,6 +16,7 @@ from vmrescue.ntfs.defrag.layout import Key, joined, read_layout
 from vmrescue.ntfs.edit.placement import resize, settle
 from vmrescue.ntfs.structures.attribute import Kind, Storage
 from vmrescue.ntfs.structures.reparse import reparse_tag
+from vmrescue.printable import quoted
 from vmrescue.reparse_tags import title
 
 MOST_AT_ONCE = 1 << 31  # bytes; more than any hive has. A larger file may be sparse, and is not read whole
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 def open_content(file: File, path: str) -> Stream:
     """The unnamed data stream of a file. Raises RefusedError for a directory."""
     if file.is_directory:
-        raise RefusedError(f"{path!r} is a directory, not a file")
+        raise RefusedError(f"{quoted(path)} is a directory, not a file")
     return file.stream(Kind.DATA)
 
 
@@ -48,11 +49,11 @@ def read_content(file: File, path: str) -> bytes:
 
 def _check_readable(file: File, stream: Stream, path: str) -> None:
     if (tag := reparse_tag(file)) is not None:
-        raise UnsupportedError(f"{path!r} is a reparse point ({title(tag)}): its content is not read here")
+        raise UnsupportedError(f"{quoted(path)} is a reparse point ({title(tag)}): its content is not read here")
     if stream.size > file.store.boot.volume_size:
-        raise UnsupportedError(f"{path!r} is sparse, with {stream.size} bytes larger than its volume")
+        raise UnsupportedError(f"{quoted(path)} is sparse, with {stream.size} bytes larger than its volume")
     if stream.size > MOST_AT_ONCE:
-        raise UnsupportedError(f"{path!r} has {stream.size} bytes: at most {MOST_AT_ONCE} are read at once")
+        raise UnsupportedError(f"{quoted(path)} has {stream.size} bytes: at most {MOST_AT_ONCE} are read at once")
 
 
 def open_readable(file: File, path: str) -> Stream:
@@ -74,10 +75,10 @@ def check_rewritable(file: File, stream: Stream, path: str) -> None:
     """Raises RefusedError if the content is sparse, compressed, encrypted or kept elsewhere."""
     flags = stream.attribute.flags
     if (tag := reparse_tag(file)) is not None:
-        raise RefusedError(f"{path!r} is a reparse point ({title(tag)}): its content is not rewritten")
+        raise RefusedError(f"{quoted(path)} is a reparse point ({title(tag)}): its content is not rewritten")
     for kind, name in ((Storage.ENCRYPTED, "encrypted"), (METHOD_MASK, "compressed"), (Storage.SPARSE, "sparse")):
         if flags & kind:
-            raise RefusedError(f"{path!r} is {name}: its content is not rewritten")
+            raise RefusedError(f"{quoted(path)} is {name}: its content is not rewritten")
 
 
 def fits_in_place(stream: Stream, data: bytes) -> bool:
@@ -99,8 +100,8 @@ def check_owned(store: FileStore, file: File, path: str) -> None:
             before = bisect_left(starts, first + length) - 1
             if before >= 0 and first < sum(pieces[before]):
                 raise RefusedError(
-                    f"{path!r} shares clusters with file record {placed.key.record}, {first} to {first + length - 1}: "
-                    "its content is not replaced before chkdsk has told whose they are"
+                    f"{quoted(path)} shares clusters with file record {placed.key.record}, {first} to"
+                    f" {first + length - 1}: its content is not replaced before chkdsk has told whose they are"
                 )
 
 

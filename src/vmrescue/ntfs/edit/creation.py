@@ -24,6 +24,7 @@ from vmrescue.ntfs.structures.reparse import reparse_tag
 from vmrescue.ntfs.structures.security import compact
 from vmrescue.ntfs.structures.standard_information import SIZE, StandardInformation, read_standard_information
 from vmrescue.ntfs.structures.system_files import ROOT
+from vmrescue.printable import quoted
 from vmrescue.reparse_tags import title
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def rename(store: FileStore, path: str, new: str) -> None:
     old = linked_names(file, directory, named.name.name)
     other = directory.find(new)
     if other and other.name.name not in [name.name for name in old]:
-        raise RefusedError(f"there already is a {new!r} beside {path!r}")
+        raise RefusedError(f"there already is a {new!r} beside {quoted(path)}")
     for name in old:
         remove_name(directory, name)
     remove_links(file, old)
@@ -94,10 +95,10 @@ def _place_for(store: FileStore, path: str) -> tuple[Directory, FileName]:
         check_not_system(directory.file, "\\".join(parents))
     if (tag := reparse_tag(directory.file)) is not None:
         raise RefusedError(
-            f"the directory for {path!r} is a reparse point ({title(tag)}): what is in it lies elsewhere"
+            f"the directory for {quoted(path)} is a reparse point ({title(tag)}): what is in it lies elsewhere"
         )
     if directory.find(text):
-        raise RefusedError(f"there already is a {path!r}")
+        raise RefusedError(f"there already is a {quoted(path)}")
     return directory, new_file_name(directory.file.reference, text)
 
 

@@ -18,6 +18,7 @@ from vmrescue.ntfs.edit.views import forget_object_id, forget_reparse_point
 from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.file_name import file_names
 from vmrescue.ntfs.structures.reparse import SELF_CONTAINED, reparse_tag
+from vmrescue.printable import quoted
 from vmrescue.reparse_tags import title
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def delete(store: FileStore, paths: Sequence[str]) -> None:
         directory = Directory(folders[where])
         named = directory.find(name) if name else None
         if named is None:
-            raise NotFoundError(f"there is no {path!r} on the NTFS volume")
+            raise NotFoundError(f"there is no {quoted(path)} on the NTFS volume")
         _delete(store, directory, named, path)
     for folder in {file.number: file for file in folders.values()}.values():
         if folder.base.in_use:  # the folder itself was not among the deleted
@@ -72,9 +73,9 @@ def _check_deletable(file: File, path: str) -> None:
     check_not_system(file, path)
     tag = reparse_tag(file)
     if tag is not None and tag not in SELF_CONTAINED:
-        raise RefusedError(f"{path!r} is a reparse point ({title(tag)}) that is not understood: it is not deleted")
+        raise RefusedError(f"{quoted(path)} is a reparse point that is not known ({title(tag)}): it is not deleted")
     if file.is_directory and next(Directory(file).names(), None):
-        raise RefusedError(f"the directory {path!r} is not empty")
+        raise RefusedError(f"the directory {quoted(path)} is not empty")
 
 
 def remove_links(file: File, gone: list[FileName]) -> None:

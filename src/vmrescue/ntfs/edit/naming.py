@@ -15,6 +15,7 @@ from vmrescue.ntfs.structures.fields import align8
 from vmrescue.ntfs.structures.file_name import INDEX_FLAGS, FileName, Space, file_names
 from vmrescue.ntfs.structures.standard_information import read_standard_information
 from vmrescue.ntfs.structures.system_files import FIRST_USER, ROOT
+from vmrescue.printable import quoted
 
 if TYPE_CHECKING:
     from vmrescue.ntfs.store import File
@@ -46,7 +47,7 @@ def is_system(file: File) -> bool:
 def check_not_system(file: File, path: str) -> None:
     """Raises RefusedError for NTFS's own files."""
     if is_system(file):
-        raise RefusedError(f"{path!r} is one of NTFS's own files")
+        raise RefusedError(f"{quoted(path)} is one of NTFS's own files")
 
 
 def add_name(directory: Directory, name: FileName, reference: Reference) -> None:
