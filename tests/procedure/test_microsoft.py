@@ -130,3 +130,15 @@ def test_what_microsofts_program_refuses_is_an_error_in_its_words(looked_at: Pat
         vmrescue.reg(looked_at, ["query", r"HKLM\SYSTEM\Nothing"])
     with pytest.raises(vmrescue.UsageError, match="bcdedit needs an image"):
         vmrescue.bcdedit(None, ["/enum"])
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        ("bcdedit", ["/set", "{default}", "recoveryenabled", "No"]),
+        ("reg", ["add", DUMP, "/v", "NMICrashDump", "/t", "REG_DWORD", "/d", "1", "/f"]),
+    ],
+)
+def test_the_receipt_is_about_the_windows_that_was_said(gen2_broken: Path, program: str, words: list[str]) -> None:
+    receipt = getattr(vmrescue, program)(gen2_broken, words, windows="3", dry_run=True).receipt
+    assert receipt.before.windows.way == receipt.after.windows.way == "as was said"

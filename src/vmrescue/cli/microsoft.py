@@ -124,7 +124,7 @@ def finish(tried: Tried, options: ApplyOptions, asks: bool) -> None:
         put("Nothing was written.")
     agreed = options.yes or not asks or tried.may_overwrite
     if outcome.operations:
-        edit_and_report(str(tried.image), tried.plan, options._replace(yes=agreed))
+        edit_and_report(str(tried.image), tried.plan, options._replace(yes=agreed), choice=tried.choice)
     writes = bool(outcome.operations or tried.file or tried.names is not None)
     if not ((outcome.operations and options.output == "json") or (options.dry_run and writes)):
         print_listing(outcome.lines, outcome.data, options)

@@ -91,7 +91,9 @@ def try_bcdedit(image: Location | None, words: Sequence[str], choice: Choice, sa
         return _file(image, command, words, exported(root))
     outcome = _run_on_file(command, image, say) if is_hive_file(image) else _run_on_image(command, image, choice, say)
     say(outcome.notes)
-    return Tried(image, ("bcdedit", " ".join(words)), outcome, partial(_changes, command, outcome, choice))
+    return Tried(
+        image, ("bcdedit", " ".join(words)), outcome, partial(_changes, command, outcome, choice), choice=choice
+    )
 
 
 def _file(image: Location, command: Command, words: Sequence[str], operations: Iterable[Operation]) -> Tried:

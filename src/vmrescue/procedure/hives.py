@@ -126,7 +126,7 @@ def _tried(
         opened.close()  # so that an edit finds nobody else at it
     file = None if outcome.export is None else (Path(command.arguments[1]), _in_microsofts_words(outcome.export))
     changes = partial(_changes, command, outcome, image, paths, choice)
-    return Tried(image, reason, outcome, changes, file, may_overwrite=command.asks_nothing)
+    return Tried(image, reason, outcome, changes, file, may_overwrite=command.asks_nothing, choice=choice)
 
 
 def _name_hive(command: Command, target: Location, reason: tuple[str, str], choice: Choice, say: Say) -> Tried:

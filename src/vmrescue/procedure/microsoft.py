@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vmrescue.commands.reg.loaded_hives import LoadedHives
     from vmrescue.plan import Change, Plan
     from vmrescue.transaction import Editing, Receipt, Transaction
-    from vmrescue.windows import Disk
+    from vmrescue.windows import Choice, Disk
 
     Location = str | os.PathLike[str]
     Say = Callable[[Iterable[str]], None]  # what is to be said beside a listing, a sentence each
@@ -35,6 +35,7 @@ class Tried:
         file: the file of this machine that it makes, and the pieces of its content; None where it makes none.
         names: the names of hives that are to be kept beside the image; None where they stay.
         may_overwrite: whether its words say that the file may take another's place.
+        choice: what boots, where it was said: the diagnoses before and after the edit are of that.
     """
 
     image: Location
@@ -44,6 +45,7 @@ class Tried:
     file: tuple[Path, Iterable[bytes]] | None = None
     names: LoadedHives | None = None
     may_overwrite: bool = False
+    choice: Choice | None = None
 
     def plan(self, transaction: Transaction) -> Plan:
         """The plan of what is asked for."""
@@ -101,4 +103,4 @@ def carried_out(tried: Tried, overwrite: bool, how: Editing) -> tuple[Receipt | 
         write_exported(written, content, overwrite or tried.may_overwrite, tried.image)
     if not dry_run:
         tried.keep_names()
-    return (edit(tried.image, tried.plan, **how) if tried.outcome.operations else None), written
+    return (edit(tried.image, tried.plan, tried.choice, **how) if tried.outcome.operations else None), written

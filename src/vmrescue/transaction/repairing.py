@@ -54,6 +54,7 @@ def must_be_known(how: Mapping[str, object]) -> None:
 def edit(
     image: str | os.PathLike[str],
     plan_of: Callable[[Transaction], Plan],
+    choice: Choice | None = None,
     **how: Unpack[Editing],
 ) -> Receipt:
     """Makes the plan of the opened disks, applies it in memory, and commits it, unless it is a `dry_run`.
@@ -61,7 +62,7 @@ def edit(
     Raises as `repair`.
     """
     must_be_known(how)
-    return _edit(image, lambda transaction: transaction.apply(plan_of(transaction)), **how)
+    return _edit(image, lambda transaction: transaction.apply(plan_of(transaction)), choice=choice, **how)
 
 
 def _edit(
