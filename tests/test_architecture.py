@@ -256,6 +256,7 @@ def test_an_error_names_byte_0_only_of_what_begins_there() -> None:
                     found.add((module.removeprefix("vmrescue."), ast.unparse(expected)))
     assert found == {
         ("fat.boot_sector", "'a jump instruction, EB or E9'"),
+        ("image.containers.vhd", '"that of a fixed VHD at the file\'s end, not at its start"'),
         ("readers.hive.reader", "\"the signature 'regf'\""),
         ("registry.base_block", "f'{SECTOR} bytes'"),
         ("registry.base_block", "\"the signature 'regf'\""),

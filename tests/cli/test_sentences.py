@@ -246,3 +246,32 @@ def test_a_slip_of_the_hand_is_told_as_that(
     file.write_text("rem nothing\n")
     done = command(*(word.format(a=file, b=gen2_broken, folder=tmp_path) for word in words))
     assert (done.returncode, said in done.stderr) == (status, True), done.stderr
+
+
+def test_a_structure_is_named_once_however_many_readers_looked_at_it() -> None:
+    with (
+        pytest.raises(vmrescue.FormatError) as error,
+        reading("NTFS volume", 4096),
+        reading("NTFS volume", 4096),
+    ):
+        raise EOFError
+    assert str(error.value).count("NTFS volume at byte 4096") == 1
+
+
+def test_what_is_named_as_a_vhdx_and_is_none_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "disk.vhdx"
+    file.write_bytes(bytes(1 << 20))
+    assert "note: it does not begin as a VHDX does" in output_of("info", file)
+
+
+def test_a_damaged_journal_of_a_repair_that_was_finished_does_not_call_the_image_half_written(
+    gen2_broken: Path,
+) -> None:
+    vmrescue.repair(gen2_broken, only=["bad-memory"])
+    [journal] = journal_folder(gen2_broken).glob("*.done")
+    journal.write_bytes(journal.read_bytes()[:700])
+    before = fingerprint(gen2_broken)
+    done = command("undo", gen2_broken)
+    assert (done.returncode, "is damaged at byte" in done.stderr) == (4, True), done.stderr
+    assert done.stderr.endswith("; the image stays as it is\n")
+    assert fingerprint(gen2_broken) == before

@@ -20,6 +20,7 @@ from vmrescue.device import SideBySide, prefetch
 from vmrescue.errors import ReadError, RefusedError, WriteError, bytes_text
 from vmrescue.files import open_regular
 from vmrescue.image.commit_step import ONE_STEP, ranges_of
+from vmrescue.image.journal_place import HOT
 from vmrescue.image.overlay import differences
 from vmrescue.image.signs import NOTHING, Comparison, Sign, compare, digest_of, joined
 from vmrescue.image.witness import FEW, SAMPLES, spread, witness
@@ -169,14 +170,17 @@ class Journal:
     def check_untouched(self, image: BlockDevice) -> None:
         """Raises RefusedError unless all bytes that the commit wrote are still there."""
         if image.size != self.size_after:
-            raise RefusedError(f"the image has {image.size} bytes; repair {self.number} left it with {self.size_after}")
+            raise RefusedError(
+                f"the image has {image.size} bytes; repair {self.number} left it with {self.size_after}: it was"
+                " changed by somebody else since; nothing was undone"
+            )
         prefetch(image, self.ranges)
         for region in self.regions:
             found = _read_inside(image, region.offset, region.length_after)
             if hashlib.sha256(found).digest() != region.hash_after:
                 raise RefusedError(
                     f"{region.length_after} bytes at byte {region.offset} of the image were changed"
-                    f" after repair {self.number} wrote them"
+                    f" after repair {self.number} wrote them: somebody else has written to it since; nothing was undone"
                 )
         self.check_identity(image)
 
@@ -375,6 +379,6 @@ def _read_inside(device: BlockDevice, offset: int, length: int) -> bytes:
 
 
 def _damaged(path: Path, position: int, expected: str) -> RefusedError:
-    return RefusedError(
-        f"the undo journal {path} is damaged at byte {position}: expected {expected}; the image may be partly written"
-    )
+    """The error for a journal that does not hold what it must; only one that is hot has its image half written."""
+    follows = "the image may be partly written" if path.suffix == f".{HOT}" else "the image stays as it is"
+    return RefusedError(f"the undo journal {path} is damaged at byte {position}: expected {expected}; {follows}")

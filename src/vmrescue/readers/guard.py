@@ -28,7 +28,8 @@ def reading(structure: str, position: int | None) -> Iterator[None]:
     try:
         yield
     except FormatError as error:
-        raise error.within(f"{structure}{place_text(position)}") from error
+        told = error.structure.startswith(structure)  # by a reader of the same structure
+        raise error.within(structure if told else f"{structure}{place_text(position)}") from error
     except VmRescueError:
         raise
     except ImportError as error:  # an optional reader is not installed

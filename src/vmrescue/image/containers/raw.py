@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from vmrescue.image.transports.file import ImageStore
 
 VHD_SUFFIX = ".vhd"
+VHDX_SUFFIXES = (".vhdx", ".avhdx")
 DEVICE = "a block device cannot be made longer from here: resize the disk where it is defined first"
 
 
@@ -34,6 +35,8 @@ class RawImage(Container):
         notes, refusal = [], refusal_of(store)
         if named_vhd:
             notes.append("there is no VHD footer at its end (cut short?), so it is read as a raw image")
+        elif path is not None and path.lower().endswith(VHDX_SUFFIXES):
+            notes.append("it does not begin as a VHDX does, so it is read as a raw image: it is damaged, or misnamed")
         if said := may_be_cut(store, path):
             notes.append(said)
             refusal = refusal or f"{said}; it is not edited: if it is all of the disk, rename it first"

@@ -116,9 +116,12 @@ class VhdFixed(Container):
         self.size = self.footer.current_size
         at = found.position
         if at is None or self.size > at:
-            where = 0 if at is None else at
-            expected = "a size of what lies before it, in a file that is whole and was put together rightly"
-            raise FormatError("VHD footer", where + 48, expected, self.size, beyond=True)
+            if at is None:
+                raise FormatError(
+                    "VHD footer", 0, "that of a fixed VHD at the file's end, not at its start", beyond=True
+                )
+            expected = f"a disk of at most the {at} bytes that lie before it"
+            raise FormatError("VHD footer", at + 48, expected, self.size, beyond=True)
 
     def read_at(self, offset: int, length: int) -> bytes:
         check_range(self.format, offset, length, self.size)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 BOOT_SECTOR_SIZE = 512  # bytes, also on volumes with larger sectors
 SECTOR_SIZES = (512, 1024, 2048, 4096)
 MAX_CLUSTER = 2 << 20  # bytes; the largest that Windows formats
+RECORD_SIZE_AT = 0x40  # bytes into the sector
 MAX_RECORD = 65536  # bytes; Windows uses 1024 and 4096
 MOST_CLUSTERS = (1 << 32) - 1  # the limit in Windows; it bounds the size of the bitmap that an image can ask for
 
@@ -104,7 +105,7 @@ def _geometry(fields: Any) -> BootSector:
         volume_size=volume_size,
         mft_cluster=fields.mft,
         mirror_cluster=fields.mft_mirror,
-        record_size=_unit_size(fields.record_size, cluster_size, 0x40),
+        record_size=_unit_size(fields.record_size, cluster_size, RECORD_SIZE_AT),
         index_block_size=_unit_size(fields.index_block_size, cluster_size, 0x44),
         serial=fields.serial,
     )
@@ -113,7 +114,7 @@ def _geometry(fields: Any) -> BootSector:
 def _cluster_sectors(value: int) -> int:
     count = value if value <= 0x80 else 1 << min(256 - value, 32)
     if count == 0 or count & (count - 1):
-        raise in_volume("NTFS boot sector", 0x0D, "a power of two of sectors in a cluster", value)
+        raise in_volume("NTFS boot sector", 0x0D, "a number of sectors in a cluster that is a power of two", value)
     return count
 
 
@@ -121,7 +122,9 @@ def _unit_size(value: int, cluster_size: int, position: int) -> int:
     """The size of a file record or an index block, in bytes."""
     size = value * cluster_size if value > 0 else 1 << min(-value, 32)
     if size & (size - 1) or not BOOT_SECTOR_SIZE <= size <= MAX_RECORD:
-        raise in_volume("NTFS boot sector", position, f"a power of two from 512 to {MAX_RECORD}", size)
+        what = "file records" if position == RECORD_SIZE_AT else "index blocks"
+        expected = f"{what} of a power of two of bytes, from 512 to {MAX_RECORD}"
+        raise in_volume("NTFS boot sector", position, expected, size)
     return size
 
 
