@@ -134,7 +134,7 @@ def test_strings_in_a_file_of_the_old_version_are_not_utf_16() -> None:
         ('{}\n\n[HKLM\\SYSTEM]\n"x"=1', "line 4 .*: expected a string in quotation marks, .* found '1'"),
         ('{}\n[HKLM\\SYSTEM]\n"x"=hex:123', "line 3 .*: expected bytes of two hexadecimal digits"),
         ('{}\n[HKLM\\SYSTEM]\n"x"=dword:1 2', "line 3 .*: expected the end of the line, found '2'"),
-        ("{}\n[HKLM\\SOFTWARE\\x]", r"the key 'HKLM\\\\SOFTWARE\\\\x' does not lie in 'HKEY_LOCAL_MACHINE"),
+        ("{}\n[HKLM\\SOFTWARE\\x]", r"the key 'HKLM\\SOFTWARE\\x' does not lie in 'HKEY_LOCAL_MACHINE"),
     ],
 )
 def test_a_malformed_file_is_refused_with_the_line_and_nothing_is_done(text: str, message: str) -> None:
