@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vmrescue.checks import Policy
 from vmrescue.errors import UsageError
 from vmrescue.plan import (
     Change,
@@ -51,6 +53,16 @@ def test_every_kind_of_change_comes_back_from_json_as_it_was() -> None:
     assert Plan.from_json(PLAN.to_json()) == PLAN
 
 
+def test_what_counted_as_right_comes_back_from_json() -> None:
+    policy = Policy(temp_drive=None, ram=16 << 30, boot_menu=True)
+    assert policy.said == {"temp_drive": None, "ram": 16 << 30, "boot_menu": True}
+    plan = Plan.from_json(replace(PLAN, policy=policy.said).to_json())
+    assert Policy.of(plan.policy) == policy
+    assert "policy" not in PLAN.to_dict()
+    with pytest.raises(UsageError, match="a policy has no 'colour'; it has boot_menu, dump_file, "):
+        Policy.of({"colour": "red"})
+
+
 @given(st.integers(0, 0xFFFFFFFF), st.binary(max_size=40))
 def test_no_registry_bytes_are_altered_by_the_readable_spelling(number: int, raw: bytes) -> None:
     value = RegistryData(number, raw)
@@ -74,6 +86,9 @@ def test_common_values_are_spelled_readably() -> None:
         lambda plan: plan["steps"][0]["change"]["file"].pop("path"),
         lambda plan: plan.pop("image"),
         lambda plan: plan.update(steps=7),
+        lambda plan: plan.update(policy=["D:"]),
+        lambda plan: plan.update(policy={"ram": 1.5}),
+        lambda plan: plan.update(policy={"temp_drive": {}}),
     ],
 )
 def test_a_document_of_another_shape_is_refused(edit: object) -> None:

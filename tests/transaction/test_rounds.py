@@ -94,3 +94,20 @@ def test_a_plan_has_the_changes_of_all_rounds_and_makes_the_same_image(
     assert stop_of(twin) == ""
     vmrescue.undo(twice_broken)
     assert fingerprint(twice_broken) == before
+
+
+def test_a_plan_is_applied_by_what_counted_as_right_when_it_was_made(gen2_broken: Path, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    assert status_of(start("plan", gen2_broken, "--temp-drive", "E:", "--output", plan)) == 0
+    planned = vmrescue.Plan.from_json(plan.read_text())
+    assert planned.policy == {"temp_drive": "E:"}
+    assert "page-file" in {step.check for step in planned.steps}
+    assert status_of(start("apply", plan, gen2_broken, "--yes")) in (0, 1)
+    vmrescue.undo(gen2_broken)
+    receipt = vmrescue.repair(gen2_broken, planned)
+    assert receipt.after is not None
+    assert receipt.after.policy.temp_drive == "E:"
+    assert not [each for each in receipt.after.findings if each.summary.startswith("the page file is configured on")]
+    vmrescue.undo(gen2_broken)
+    [result] = vmrescue.repair_images([gen2_broken], plan=planned)
+    assert result.status == "repaired"

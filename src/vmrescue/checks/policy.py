@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
 
 from vmrescue.arguments import typed
 from vmrescue.dataclass import dataclass
 from vmrescue.errors import UsageError
 from vmrescue.rehearsal.platform import NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 DRIVE = re.compile(r"[A-Za-z]:")
 LEAST_RAM = 256 << 20  # bytes; what Windows Server Core needs at least is twice that
@@ -70,6 +75,21 @@ class Policy:
     def azure(cls, vm_size: str | None = None) -> Policy:
         """The default; with a VM size's name (``Standard_D4ds_v5``) this size decides of the temporary drive."""
         return cls(vm_size=vm_size)
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> Policy:
+        """The policy of which only these fields differ from the default. Raises UsageError for one that is none."""
+        known = {each.name for each in fields(cls)}
+        if unknown := sorted(set(said) - known):
+            raise UsageError(f"a policy has no {unknown[0]!r:.40}; it has {', '.join(sorted(known))}")
+        return cls(**said)
+
+    @property
+    def said(self) -> dict[str, str | int | bool | None]:
+        """The fields that differ from the default: see `of`."""
+        return {
+            each.name: getattr(self, each.name) for each in fields(self) if getattr(self, each.name) != each.default
+        }
 
     @property
     def has_temp_drive(self) -> bool | None:

@@ -108,6 +108,7 @@ def _apply(
     skip_refused: bool,
 ) -> int:
     """Applies it to one image; the exit status."""
+    from vmrescue.checks import Policy
     from vmrescue.plan import Plan as ReadyPlan
 
     def plan(transaction: Transaction) -> Plan:
@@ -118,8 +119,11 @@ def _apply(
             raise _NotMeant(compiled.because)
         return compiled.plan
 
+    policy = Policy.of(source.policy) if isinstance(source, ReadyPlan) else None
     try:
-        receipt = edit_and_report(image, plan, options, data_disks=data_disks, choice=choice, skip_refused=skip_refused)
+        receipt = edit_and_report(
+            image, plan, options, data_disks=data_disks, policy=policy, choice=choice, skip_refused=skip_refused
+        )
     except _NotMeant as reason:
         assert not isinstance(source, ReadyPlan)
         _tell_not_meant(source, image, str(reason), options)

@@ -40,6 +40,7 @@ def edit_and_report(
     options: ApplyOptions,
     *,
     data_disks: Sequence[Path] = (),
+    policy: Policy | None = None,
     choice: Choice | None = None,
     skip_refused: bool = False,
 ) -> Receipt:
@@ -48,7 +49,7 @@ def edit_and_report(
     def tried(transaction: Transaction) -> Receipt:
         return transaction.apply(plan_of(transaction), skip_refused)
 
-    return try_and_report(image, tried, options, data_disks=data_disks, choice=choice)
+    return try_and_report(image, tried, options, data_disks=data_disks, policy=policy, choice=choice)
 
 
 def try_and_report(

@@ -132,7 +132,7 @@ class Diagnosis:
             if not finding.refused
             for change in finding.changes
         ]
-        return Plan(ImageIdentity(self.disk.size, self.disk.id), tuple(steps))
+        return Plan(ImageIdentity(self.disk.size, self.disk.id), tuple(steps), policy=self.policy.said)
 
     def left_out(self, only: Collection[str] | None = None, skip: Collection[str] = ()) -> list[Finding]:
         """The findings whose changes `plan` leaves out, because they are refused."""

@@ -29,6 +29,7 @@ from vmrescue.fleet.sources import identity
 from vmrescue.image.containers.parents import parent_folder, parents_in
 from vmrescue.image.reference import Reference
 from vmrescue.image.risks import accepted
+from vmrescue.plan import Plan
 from vmrescue.procedure.steps import chosen_steps
 from vmrescue.transaction import Undone, history, take_back
 from vmrescue.transaction.repairing import must_be_alone
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from vmrescue.fleet.result import ImageError
-    from vmrescue.plan import Plan
     from vmrescue.playbook import Playbook
     from vmrescue.transaction import PastRepair
     from vmrescue.windows import Choice
@@ -68,7 +68,7 @@ def repair_images(
         paths: image files, block devices, page blobs; two names of one file are repaired once.
         executor: where to work, as for `scan`; in this process and thread without one. A worker that dies is replaced,
             and its image tried once more; the repair that was cut is rolled back first.
-        policy: what counts as right; Azure's unless given.
+        policy: what counts as right; unless given, that by which `plan` was made, else Azure's.
         plan: what is done, in images that are the disk that it was made for.
         only, skip: ids of the checks whose findings are mended, and are not; without a plan.
         skip_refused, accept: as for `repair`.
@@ -129,7 +129,7 @@ def repairing(
     must_be_alone(plan, only, skip)
     return Repairing(
         uuid.uuid4().hex,
-        policy or Policy.azure(),
+        policy or Policy.of(plan.policy if isinstance(plan, Plan) else {}),
         tuple(only) if only is not None else None,
         tuple(skip),
         plan,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import Any
 
 from vmrescue.arguments import typed
@@ -53,12 +54,14 @@ class Plan:
     """Changes in the order in which they are made, whatever order they were given in.
 
     That is by stage, and within a stage as given, but for the changes of one file: they are made together.
-    `playbook` is what they were made of, where it is one.
+    `playbook` is what they were made of, where it is one. `policy` is what counted as right where that was not the
+    default: the fields that differ (`checks.Policy`), by which the disk is looked at again when they are made.
     """
 
     image: ImageIdentity
     steps: tuple[Step, ...]
     playbook: PlaybookId | None = None
+    policy: dict[str, str | int | bool | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "steps", _in_order(self.steps))
@@ -82,6 +85,7 @@ class Plan:
                 for step in self.steps
             ],
             **({"playbook": vars(self.playbook)} if self.playbook else {}),
+            **({"policy": self.policy} if self.policy else {}),
         }
 
     def to_json(self) -> str:
@@ -95,18 +99,19 @@ class Plan:
             document = schema.fields(schema.parse(text), "schema")
             if document["schema"] != SCHEMA:
                 raise UsageError(f"the plan's schema is {document['schema']!r:.60}; this version reads {SCHEMA!r}")
-            schema.only(document, {"schema", "image", "steps"}, optional={"playbook"})
+            schema.only(document, {"schema", "image", "steps"}, optional={"playbook", "policy"})
             image = schema.only(document["image"], {"size", "disk_id"})
             identity = ImageIdentity(schema.number(image["size"]), schema.text(image["disk_id"]))
             steps = tuple(_step(number, each) for number, each in enumerate(schema.some(document["steps"]), 1))
             playbook = _playbook(document["playbook"]) if "playbook" in document else None
+            policy = schema.settings(document.get("policy", {}))
         except UnicodeDecodeError as error:
             raise UsageError(f"not a plan, but bytes that are no text (byte {error.start})") from error
         except RecursionError as error:
             raise UsageError("not a plan: its objects and lists lie too deep in each other") from error
         except (TypeError, ValueError) as error:
             raise UsageError(f"not a plan: {str(error)[:160]}") from error
-        return cls(identity, steps, playbook)
+        return cls(identity, steps, playbook, policy)
 
 
 def _in_order(steps: tuple[Step, ...]) -> tuple[Step, ...]:

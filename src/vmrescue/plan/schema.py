@@ -94,6 +94,17 @@ def number(value: Any) -> int:
     return value
 
 
+def settings(value: Any) -> dict[str, str | int | bool | None]:
+    """An object of texts, whole numbers, true, false and null, by names that whoever uses it knows."""
+    return {name: _setting(each) for name, each in fields(value).items()}
+
+
+def _setting(value: Any) -> str | int | bool | None:
+    if value is None or isinstance(value, bool):
+        return value
+    return text(value) if isinstance(value, str) else number(value)
+
+
 def data(value: Any) -> bytes:
     """Bytes in base64."""
     if not isinstance(value, str):

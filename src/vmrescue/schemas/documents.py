@@ -154,6 +154,22 @@ class PlanStep(TypedDict):
     change: Change
 
 
+class PlanPolicy(TypedDict):
+    """What counted as right where that was not the default: the fields that differ."""
+
+    temp_drive: NotRequired[str | None]
+    vm_size: NotRequired[str | None]
+    ram: NotRequired[int | None]
+    dump_file: NotRequired[str]
+    min_free: NotRequired[int]
+    max_pieces: NotRequired[int]
+    min_free_extent: NotRequired[int]
+    ems_port: NotRequired[int]
+    ems_baud_rate: NotRequired[int]
+    boot_menu: NotRequired[bool]
+    platform: NotRequired[str]
+
+
 class Plan(TypedDict):
     """Changes in the order in which they are made."""
 
@@ -161,6 +177,7 @@ class Plan(TypedDict):
     image: ImageIdentity
     steps: list[PlanStep]
     playbook: NotRequired[PlaybookId]
+    policy: NotRequired[PlanPolicy]
 
 
 class RecordedStep(TypedDict):
@@ -178,6 +195,7 @@ class RecordedPlan(TypedDict):
     image: ImageIdentity
     steps: list[RecordedStep]
     playbook: NotRequired[PlaybookId]
+    policy: NotRequired[PlanPolicy]
 
 
 class BackupRow(TypedDict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from vmrescue.arguments import must_fit, typed
+from vmrescue.checks import Policy
 from vmrescue.errors import ArgumentError, UsageError
 from vmrescue.image import accepting, parents_in
 from vmrescue.transaction.mending import mended
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Collection, Iterable, Mapping
 
-    from vmrescue.checks import Policy
     from vmrescue.plan import Plan
     from vmrescue.transaction.receipt import Receipt
     from vmrescue.transaction.target import Progress
@@ -126,7 +126,7 @@ def repair(
     Args:
         image: a virtual disk's file, a block device, or the URL of an Azure page blob.
         plan: what to do, from `Diagnosis.plan` or `Plan.from_json`; without one, also what comes to light with it done.
-        policy: what counts as right; Azure's unless given.
+        policy: what counts as right; unless given, that by which `plan` was made, else Azure's.
         data_disks: further disks of the same VM; a stray page file on them is deleted too.
         only, skip: ids of the checks whose findings are mended, and are not; without a plan.
         backup_dir: where the copies of the hives go; ``IMAGE.vmrescue/`` unless given, and for a URL a folder among
@@ -162,7 +162,7 @@ def repair(
     return _edit(
         image,
         tried,
-        policy=policy,
+        policy=policy or Policy.of(plan.policy if plan else {}),
         data_disks=data_disks,
         choice=Choice(store, windows),
         promise=True,
