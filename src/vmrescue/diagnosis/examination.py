@@ -206,7 +206,7 @@ def _warnings(installation: Installation) -> list[str]:
         if windows.loader is None or not windows.loader.default:
             warnings.append(f"{windows} was found on the volumes: {windows.way}")
         warnings += windows.warnings
-    if installation.locked and installation.stores:
+    if installation.locked and installation.stores and installation.has_bitlocker:
         warnings.append(
             "BitLocker may notice what is changed in the boot store, and ask for its recovery key at the next start"
         )

@@ -14,9 +14,10 @@ from vmrescue.errors import NotFoundError
 from vmrescue.rehearsal import endings
 from vmrescue.rehearsal.about import BadFile, LostDevice, LostObject
 from vmrescue.rehearsal.files import FaultKind, fault_of_file, fault_of_wim
-from vmrescue.rehearsal.firmware import OF_LINUX, esp_of_mbr, other_manager, places_without_type
+from vmrescue.rehearsal.firmware import LIKE_CHANCE, OF_LINUX, esp_of_mbr, other_manager, places_without_type
 from vmrescue.rehearsal.stage import Fact, odd, stop, unknown
 from vmrescue.rehearsal.way import BOOT_SEQUENCE, DEFAULT, DEVICE, DISPLAY_ORDER, OS_DEVICE, PATH, SYSTEM_ROOT
+from vmrescue.volume.disk_encryption import may_be_encrypted
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -53,7 +54,8 @@ def _store(way: Way) -> Fact | None:
     try:
         boot = way.boot
     except NotFoundError as error:
-        if way.installation.unreadable or way.disk.table.style == "none":
+        hidden = way.installation.unreadable or way.installation.may_hide_store
+        if hidden or way.disk.table.style == "none":
             return unknown("boot store", str(error))
         return stop("boot store", str(error), endings.NO_STORE)
     what = f"boot store {boot}"
@@ -163,8 +165,10 @@ def _has_new_id(way: Way) -> bool:
 
 
 def _volume(what: str, volume: Volume) -> Iterator[Fact]:
-    if volume.file_system == "BitLocker":
-        yield unknown(what, f"{volume} is encrypted with BitLocker")
+    if volume.is_encrypted:
+        yield unknown(what, f"{volume} is encrypted with {volume.file_system}")
+    elif volume.file_system is None and may_be_encrypted(volume.device):
+        yield unknown(what, f"{volume} {LIKE_CHANCE}")
     elif volume.file_system is None or volume.file_system in OF_LINUX:
         held = volume.file_system or "no file system that is known"
         yield stop(what, f"{volume} holds {held}", endings.NO_FILE_SYSTEM)

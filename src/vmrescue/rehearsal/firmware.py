@@ -7,8 +7,8 @@ Microsoft, "Damaged MBRs and Boot Sectors"; the firmware of Hyper-V and Azure, g
 (DeviceBootManagerLib.c): it tries every FAT volume of any type.
 
 Where another boot manager comes first, the active flag means nothing to it, and its own menu says what is started: GRUB
-in the boot record, whose program holds the words in `GRUB` (its boot.S); a program in the first sector of an active
-partition of Linux, or of an extended one, where no boot sector of Windows lies.
+in the boot record, whose program holds the words in `GRUB` (its boot.S), or VeraCrypt, which decrypts the disk; or a
+program in the first sector of an active partition of Linux, or of an extended one, without a boot sector of Windows.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from vmrescue.rehearsal import endings
 from vmrescue.rehearsal.about import ActiveFlag, BadFile, HiddenSectors, LostType
 from vmrescue.rehearsal.files import Fault, FaultKind, fault_of_file, machine_of
 from vmrescue.rehearsal.stage import Fact, odd, stop, unknown
+from vmrescue.volume.disk_encryption import encryption_of_record, may_be_encrypted
 from vmrescue.volume.mbr import active_slots, read_boot_record
 from vmrescue.volume.partition_table import NO_PROTECTIVE_MBR
 
@@ -35,6 +36,7 @@ SECTOR = 512
 CODE = 440  # bytes of a master boot record's program
 FATS = ("FAT12", "FAT16", "FAT32")
 OF_LINUX = ("ext2/3/4", "XFS", "Btrfs", "LUKS", "LVM", "swap")  # Windows does not start from these
+LIKE_CHANCE = "begins like chance: the volume is encrypted, or was overwritten"
 GRUB = b"GRUB \0Geom\0Hard Disk\0Read\0"
 BIOS_MANAGER = "bootmgr"
 UEFI_MANAGER = r"EFI\Microsoft\Boot\bootmgfw.efi"
@@ -64,7 +66,7 @@ def _bios(way: Way) -> Iterator[Fact]:
     record = way.disk.device.read_at(0, SECTOR)
     if not any(record[:CODE]):
         yield stop("master boot record", "it has no program: its first 440 bytes are zeros", endings.NO_ACTIVE)
-    elif GRUB not in record:
+    elif not _other_record(record):
         yield Fact("master boot record", "signature and program are there")
     primary = [volume for volume in way.disk.volumes if volume.partition.number <= 4]
     active = [volume for volume in primary if volume.partition.active]
@@ -72,7 +74,9 @@ def _bios(way: Way) -> Iterator[Fact]:
     candidates = tuple(each.partition.number for each in primary if _has_manager(each))
     about = ActiveFlag(tuple(slots), candidates)
     if (first := other_manager(way)) is not None:
-        yield unknown(first, "its program is another boot manager: what that starts, its own menu says")
+        by = way.disk.encryption
+        said = f"its program is {by}'s, which decrypts the disk" if by else "its program is another boot manager"
+        yield unknown(first, f"{said}: what that starts, its own menu says")
         yield from _behind_another(way, about)
         return
     if len(slots) != 1:
@@ -106,7 +110,7 @@ def other_manager(way: Way) -> str | None:
         return None
     device = way.disk.device
     record, slots = device.read_at(0, SECTOR), active_slots(device)
-    if GRUB in record:
+    if _other_record(record):
         return "master boot record"
     if len(slots) != 1 or not any(record[:CODE]):
         return None
@@ -121,6 +125,11 @@ def other_manager(way: Way) -> str | None:
     return f"boot sector of {volume}" if GRUB in sector or has_program else None
 
 
+def _other_record(record: bytes) -> bool:
+    """Whether the program in a boot record is known not to go by the active flag alone."""
+    return GRUB in record or encryption_of_record(record) is not None
+
+
 def _has_manager(volume: Volume) -> bool:
     try:
         return volume.readable and volume.files.size_of(BIOS_MANAGER) is not None
@@ -131,6 +140,9 @@ def _has_manager(volume: Volume) -> bool:
 def _boot_sector(volume: Volume) -> Iterator[Fact]:
     sector = volume.device.read_at(0, SECTOR)
     what = f"boot sector of {volume}"
+    if volume.file_system is None and may_be_encrypted(volume.device):
+        yield unknown(what, f"it {LIKE_CHANCE}")
+        return
     if sector[END_AT:] != END:
         yield stop(what, f"it ends with {sector[END_AT:].hex(' ')}, not with 55 aa", endings.BAD_BOOT_SECTOR)
         return
@@ -149,7 +161,9 @@ def _boot_sector(volume: Volume) -> Iterator[Fact]:
 
 def _manager_of_bios(volume: Volume, about: ActiveFlag) -> Iterator[Fact]:
     what = f"\\{BIOS_MANAGER} on {volume}"
-    if not volume.readable:
+    if volume.is_encrypted or (volume.file_system is None and may_be_encrypted(volume.device)):
+        yield unknown(what, "what is encrypted is not read")
+    elif not volume.readable:
         yield stop(
             what,
             f"the active partition holds {volume.file_system or 'no known file system'}",

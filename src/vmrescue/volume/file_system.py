@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
 
 FileSystem = Literal[
-    "NTFS", "FAT12", "FAT16", "FAT32", "exFAT", "ReFS", "BitLocker", "ext2/3/4", "XFS", "Btrfs", "LUKS", "LVM", "swap"
-]
+    "NTFS", "FAT12", "FAT16", "FAT32", "exFAT", "ReFS", "BitLocker", "ext2/3/4", "XFS", "Btrfs", "LUKS", "LVM", "swap",
+    "VeraCrypt", "TrueCrypt",
+]  # fmt: skip
 
 # Byte 3 of the boot sector. Sources: Microsoft's exFAT specification; libfsrefs' format documentation.
 OEM_NAMES: dict[bytes, FileSystem] = {

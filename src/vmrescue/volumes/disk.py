@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
-from vmrescue.errors import FormatError, RefusedError, UnsupportedError
+from vmrescue.errors import FormatError, RefusedError, UnsupportedError, UsageError
 from vmrescue.log import logger
 from vmrescue.plan import ImageIdentity
 from vmrescue.volume import PartitionTable, identify, other_content, read_partition_table
 from vmrescue.volume.bitlocker import read_bitlocker
+from vmrescue.volume.disk_encryption import SECTOR, UEFI_PROGRAM, encryption_of_record
 from vmrescue.volume.state import StateName, VolumeState
 from vmrescue.volumes.encryption import in_the_clear
 from vmrescue.volumes.file_systems import FILE_SYSTEMS, file_system_of, open_file_system
@@ -22,9 +24,11 @@ if TYPE_CHECKING:
     from vmrescue.image import VirtualDisk
     from vmrescue.readers.file_system import FileSystem
     from vmrescue.volume import Partition
+    from vmrescue.volume.disk_encryption import DiskEncryption
     from vmrescue.volumes.file_systems import FileSystemKind, VolumeEditor
 
 LOG = logger("volumes")
+ENCRYPTED = ("BitLocker", "VeraCrypt", "TrueCrypt")
 
 
 class Disk:
@@ -104,6 +108,16 @@ class Disk:
         )
         return next(lacking, None) or next(filter(None, (volume.cut_short for volume in self.volumes)), None)
 
+    @cached_property
+    def encryption(self) -> DiskEncryption | None:
+        """The product, not Microsoft's, whose program starts the disk and decrypts volumes; None where none does."""
+        if self.table.style == "MBR":
+            return encryption_of_record(self.device.read_at(0, SECTOR))
+        systems = [each for each in self.volumes if each.partition.role == "EFI system" and each.readable]
+        with suppress(FormatError, UnsupportedError, UsageError):
+            return "VeraCrypt" if any(each.files.size_of(UEFI_PROGRAM) is not None for each in systems) else None
+        return None
+
     def volume(self, number: int) -> Volume | None:
         """The volume on partition `number`; None if there is none."""
         return self._by_number.get(number)
@@ -162,7 +176,17 @@ class Volume:
     @cached_property
     def file_system(self) -> str | None:
         """``NTFS``, ``FAT32``, ``BitLocker``, …; None if it is none that is known."""
-        return identify(self.device) or other_content(self.device)
+        return identify(self.device) or other_content(self.device) or self._hidden_by
+
+    @property
+    def _hidden_by(self) -> DiskEncryption | None:
+        """What may have encrypted a volume in which no file system is seen."""
+        return self.disk.encryption if self.partition.role == "basic data" else None
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether BitLocker encrypts it, or a product that starts before Windows and leaves no signature."""
+        return self.file_system in ENCRYPTED
 
     @cached_property
     def files(self) -> FileSystem:
@@ -209,6 +233,10 @@ class Volume:
         try:
             if self.file_system == "BitLocker" and (bitlocker := read_bitlocker(self.device)):
                 return VolumeState(StateName.ENCRYPTED, bitlocker.reasons)
+            if self.is_encrypted:
+                return VolumeState(
+                    StateName.ENCRYPTED, [f"no file system is seen, and {self.file_system} starts the disk"]
+                )
             return self.kind.state(self.device) if self.readable else VolumeState(StateName.CLEAN, [])
         except (FormatError, UnsupportedError) as error:
             return VolumeState(StateName.DAMAGED, [str(error)])

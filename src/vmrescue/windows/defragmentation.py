@@ -30,8 +30,8 @@ def ntfs_volume(disk: Disk, name: int | str | None) -> Volume:
         RefusedError: its file system is not NTFS.
     """
     volume, _ = find_place(disk, None if name is None else str(name), "")
-    if volume.file_system == "BitLocker":
-        raise RefusedError(f"{volume} is encrypted with BitLocker: unlock it first")
+    if volume.is_encrypted:
+        raise RefusedError(f"{volume} is encrypted with {volume.file_system}: unlock it first")
     if volume.file_system != "NTFS":
         raise RefusedError(f"{volume} holds {volume.file_system or 'no known file system'}: only NTFS is defragmented")
     return volume

@@ -63,7 +63,7 @@ class Installation:
         loaders: every boot loader in the stores; those of the store that boots first, beginning with its default.
         systems: every Windows, the one that boots first, if it is at hand.
         os: the Windows that boots; None if it is encrypted, damaged or missing.
-        encrypted: the BitLocker volumes; if `os` is None, the OS volume may be among them.
+        encrypted: the volumes that BitLocker or another product encrypts; if `os` is None, the OS volume may be one.
         unreadable: the volumes that could not be read, with the reasons.
         letters: the guest's drive letters of the volumes at hand.
         warnings: oddities of parts that could be read nevertheless.
@@ -79,7 +79,7 @@ class Installation:
         for disk in disks:
             announce_volumes(disk)
         announce_windows(self.volumes)
-        self.encrypted = [volume for volume in self.volumes if volume.file_system == "BitLocker"]
+        self.encrypted = [volume for volume in self.volumes if volume.is_encrypted]
         self.stores, self.unreadable = find_boot_stores(disks[0])
         if choice.store is not None:
             self._choose_store(choice.store)
@@ -153,7 +153,17 @@ class Installation:
         if self.os is not None or not self.encrypted or (meant and meant.volume in self.unreadable):
             return None
         places = ", ".join(f"{volume} at byte {volume.position}" for volume in self.encrypted)
-        return f"the OS volume is encrypted with BitLocker ({places}): unlock it first"
+        by = " or ".join(dict.fromkeys(str(volume.file_system) for volume in self.encrypted))
+        return f"the OS volume is encrypted with {by} ({places}): unlock it first"
+
+    @property
+    def has_bitlocker(self) -> bool:
+        return any(volume.file_system == "BitLocker" for volume in self.encrypted)
+
+    @property
+    def may_hide_store(self) -> bool:
+        """Whether a store that is not found may lie in an encrypted volume: BitLocker leaves that in the clear."""
+        return any(volume.file_system != "BitLocker" and not volume.disk_index for volume in self.encrypted)
 
     @property
     def why_no_windows(self) -> str | None:
@@ -303,7 +313,7 @@ class Installation:
         if meant:
             if found := next((each for each in self.systems if _starts(meant, each)), None):
                 return found, f"{meant} names it"
-            if meant.volume and (meant.volume in self.unreadable or meant.volume.file_system == "BitLocker"):
+            if meant.volume and (meant.volume in self.unreadable or meant.volume.is_encrypted):
                 return None, ""
         likeliest = sorted(self.systems, key=lambda each: (bool(each.fault), each.loader is None))
         if not likeliest:

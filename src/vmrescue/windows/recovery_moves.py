@@ -52,9 +52,7 @@ def references(disk: Disk, moves: list[MovePartition]) -> list[Change]:
     installation = Installation.of([disk])
     windows = installation.os
     if installation.locked:
-        raise RefusedError(
-            "the OS volume is encrypted with BitLocker: what names the recovery partition is out of reach"
-        )
+        raise RefusedError("the OS volume is encrypted: what names the recovery partition is out of reach")
     if windows is None:
         raise NotFoundError(installation.why_no_windows or "")
     changes: list[Change] = []

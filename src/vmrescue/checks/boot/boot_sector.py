@@ -14,6 +14,7 @@ from vmrescue.digests import sha256
 from vmrescue.ntfs.edit.boot_restore import spare_boot_sector
 from vmrescue.plan import FileRef, RestoreBootSector
 from vmrescue.signatures import NTFS
+from vmrescue.volume.disk_encryption import may_be_encrypted
 from vmrescue.windows.loaders import partition_of
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ FOREIGN = (
     "What the volume begins with may be another system's, put where NTFS was: the copy and the file table still lie "
     "there. No entry of the boot store names the volume. Who knows that it is NTFS puts the copy back with TestDisk."
 )
+ENCRYPTED = (
+    "What the volume begins with looks like chance: something may encrypt it, and not have come to its end yet, where "
+    "the copy lies. Over that the copy would be damage. Who knows that it is NTFS puts it back with TestDisk."
+)
 
 
 @check(
@@ -41,8 +46,8 @@ FOREIGN = (
     fires="the first sector is no boot sector, or holds no program or one that only says that the disk is not "
     "bootable, and the sector behind the volume holds a better copy, which describes the same volume, whose file table "
     "is there",
-    repair="write the copy in its place; nothing where the first sector is not NTFS's, and neither an entry of a store "
-    "nor the active flag is about the volume",
+    repair="write the copy in its place; nothing where the first sector is not NTFS's, and looks like chance (an "
+    "encryption that is not at its end), or neither an entry of a store nor the active flag is about the volume",
     source="NTFS: the copy of the boot sector lies in the sector behind the volume's last one; Microsoft, "
     "learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/troubleshoot-guide-not-bootable-disk",
     step=RunbookStep.REPAIR_VM,
@@ -56,12 +61,13 @@ def boot_sector(subject: Subject) -> Iterator[Finding]:
         if spare is None:
             continue
         place = FileRef(volume.disk_index, volume.partition.number, "")
-        sure = spare.first[NAME] == NTFS or _is_meant(subject, volume)
+        chance = may_be_encrypted(volume.device)
+        sure = spare.first[NAME] == NTFS or (_is_meant(subject, volume) and not chance)
         yield boot_sector.finding(
             f"the first sector of {volume} is lost or starts nothing; its copy, at byte {spare.position} of the "
             "volume, is whole",
             severity=None if sure else "warning",
-            meaning=None if sure else FOREIGN,
+            meaning=None if sure else ENCRYPTED if chance else FOREIGN,
             facts=(VolumeFact(str(volume), volume.position),),
             changes=(RestoreBootSector(place, sha256([spare.first]), sha256([spare.copy])),) if sure else (),
         )

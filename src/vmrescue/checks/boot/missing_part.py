@@ -15,6 +15,7 @@ from vmrescue.checks.intents import PutIn, SetElement, TakeOut
 from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 from vmrescue.upcase import upper
+from vmrescue.volume.disk_encryption import may_be_encrypted
 from vmrescue.windows.boot_store import why_no_store
 from vmrescue.windows.faults import fault_of
 from vmrescue.windows.operating_system import HIVES
@@ -78,7 +79,7 @@ def _finding(
 
 def _stores(found: Installation) -> Iterator[Finding]:
     disk = found.disks[0]
-    if not found.stores and disk.table.style != "none":
+    if not found.stores and disk.table.style != "none" and not found.may_hide_store:
         yield _finding("the boot store", why_no_store(disk, found.unreadable), _rebuild(found), about=[THE_STORE])
     for store in found.stores:
         if store.fault and store.may_boot:
@@ -102,7 +103,11 @@ def _windows(found: Installation) -> Iterator[Finding]:
                 said, intents = restoring_hive(found.os, name)
                 yield _finding(f"the hive {name} of {found.os}", why, f"{_RESTORE} {said}", intents=intents)
     elif not found.locked:
-        yield _finding("Windows", found.why_no_windows or "")
+        chance = [str(each) for each in found.volumes if each.file_system is None and may_be_encrypted(each.device)]
+        said = f" It may be encrypted: {', '.join(chance)} begins like chance." if chance else ""
+        yield _finding(
+            "Windows", found.why_no_windows or "", f"{missing_part.meaning}{said}", "warning" if said else None
+        )
     yield from _default_loader(found)
     for windows in found.systems:
         if windows is not found.os and windows.fault:

@@ -10,6 +10,7 @@ from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 from vmrescue.plan import FileRef, ReplayVolumeLog
 from vmrescue.volume import lost_boot_sector
+from vmrescue.volume.disk_encryption import may_be_encrypted
 from vmrescue.volume.state import StateName
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ MEANINGS: dict[str, str] = {
         "be changed. Start the VM and shut it down fully (shutdown /s /f /t 0), or turn hibernation off."
     ),
     StateName.ENCRYPTED: (
-        "nothing on the volume can be read or changed. Unlock it first, with its BitLocker recovery key "
-        "(manage-bde -unlock on a repair VM), or decrypt it."
+        "nothing on the volume can be read or changed. Unlock it first, with BitLocker's recovery key "
+        "(manage-bde -unlock on a repair VM) or by the product that encrypts it, or decrypt it."
     ),
     PART_OF_A_WHOLE: (
         "what lies in it may be a piece of a spanned, striped or mirrored volume: it is read as if it stood for "
@@ -45,8 +46,8 @@ MEANINGS: dict[str, str] = {
     ),
     NOT_READ: ("nothing on it was looked at: only NTFS and FAT are read."),
     NOT_KNOWN: (
-        "it was never formatted, or its first sectors were overwritten: Windows would offer to format it. Nothing on "
-        "it was looked at, and nothing is changed."
+        "it was never formatted, its first sectors were overwritten, or another product than Windows encrypts it: "
+        "Windows alone would offer to format it. Nothing on it was looked at, and nothing is changed."
     ),
     WITHOUT_BOOT_SECTOR: (
         "neither firmware nor Windows finds the volume without its first sector. The copy is put in its place by "
@@ -63,13 +64,14 @@ MEANINGS: dict[str, str] = {
     "volume-state",
     family="storage",
     severity="warning",
-    title="a volume was not closed, or cannot be read: dirty flag, unreplayed NTFS log, hibernation, BitLocker, damage",
+    title="a volume was not closed, or is not read: dirty flag, unreplayed NTFS log, hibernation, encryption, damage",
     meaning="Windows did not close the volume, or it cannot be read as it is. The finding says what that blocks, and "
     "what to do about it.",
     fires="a volume is marked as dirty, its log holds work to redo, a Windows on it is asleep, it is encrypted, a part "
     "of a dynamic disk or storage pool, damaged, without its boot sector, or holds what is not read",
     repair="replay the log of an NTFS volume",
-    source="NTFS: the flags in $Volume, the restart areas of $LogFile; hiberfil.sys; BitLocker's signature",
+    source="NTFS: the flags in $Volume, the restart areas of $LogFile; hiberfil.sys; BitLocker's signature; "
+    "VeraCrypt's loader, BootSector.asm",
     step=RunbookStep.REPAIR_VM,
     needs=(Part.VOLUMES,),
     applicability="on_request",
@@ -123,6 +125,8 @@ def _state(volume: Volume) -> tuple[str, list[str]]:
         return volume.state.name, volume.state.reasons
     if volume.file_system:
         return NOT_READ, [f"it holds {volume.file_system}"]
+    if may_be_encrypted(volume.device):
+        return NOT_KNOWN, ["its first sector looks like chance"]
     if lost := lost_boot_sector(volume.device):
         return WITHOUT_BOOT_SECTOR, [
             f"its first sector is no volume's; an intact one of {lost[0]} is at byte {lost[1]}"
