@@ -169,6 +169,14 @@ def test_a_copy_that_is_not_what_was_read_is_noticed_and_gone(form: str, gen2_br
     assert list(tmp_path.iterdir()) == [gen2_broken]
 
 
+def test_a_copy_is_not_given_the_name_of_a_container_that_it_is_not(gen2_broken: Path, tmp_path: Path) -> None:
+    out = tmp_path / "copy.vmdk"
+    with pytest.raises(vmrescue.VmRescueError, match=r"no copy is made as \.vmdk: give it another name"):
+        vmrescue.repair(gen2_broken, copy_to=out)
+    assert not out.exists()
+    assert vmrescue.repair(gen2_broken, only=CHECKS, copy_to=out, to_format="raw").committed  # it was said
+
+
 def test_the_forms_of_the_command_line_are_those_of_the_table() -> None:
     [option] = [each for each in repair_command.params if each.name == "to_format"]
     assert isinstance(option.type, click.Choice)

@@ -86,10 +86,19 @@ FORMATS = {
     )
 }
 BY_SUFFIX = {".vhdx": "vhdx", ".qcow2": "qcow2", ".raw": "raw", ".img": "raw"}
+NOT_MADE = (".vmdk", ".vdi", ".qcow", ".qed", ".hds", ".hdd", ".luks", ".e01", ".avhd", ".avhdx")  # but read
 
 
 def format_for(path: str | os.PathLike[str], name: str | None = None) -> CopyFormat:
-    """The format named, else the one of the file's suffix, else a fixed VHD. UsageError if the name is unknown."""
+    """The format named, else the one of the file's suffix, else a fixed VHD.
+
+    Raises UsageError where no such format is made: what is in the file would not be what its suffix says.
+    """
+    if name is None and Path(path).suffix.lower() in NOT_MADE:
+        raise UsageError(
+            f"no copy is made as {Path(path).suffix}: give it another name (.vhd, .vhdx, .qcow2, .raw), or say what it"
+            f" is to be with --to-format (to_format): {', '.join(FORMATS)}"
+        )
     wanted = name or BY_SUFFIX.get(Path(path).suffix.lower(), "vhd")
     if wanted not in FORMATS:
         raise UsageError(f"a copy is made as {', '.join(FORMATS)}, not as {wanted!r:.40}")
