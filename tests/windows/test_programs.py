@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 FILES = (
     r"Windows\explorer.exe",
     r"Windows\System32\cmd.exe",
+    r"Windows\System\old.exe",
     r"Windows\System32\oobe\windeploy.exe",
     r"Windows\System32\WindowsPowerShell\v1.0\powershell.exe",
     r"Program Files\Acme Tools\post.exe",
@@ -30,6 +31,7 @@ PATH_ELSEWHERE: Keys = {r"ControlSet001\Control\Session Manager\Environment": {"
     [
         ("explorer.exe", r"Windows\explorer.exe"),
         ("explorer", r"Windows\explorer.exe"),
+        ("old /x", r"Windows\System\old.exe"),
         ('cmd.exe /c "cd /d "%USERPROFILE%" & start cmd.exe /k runonce.exe"', r"Windows\System32\cmd.exe"),
         ("PowerShell.exe -NoExit", r"Windows\System32\WindowsPowerShell\v1.0\PowerShell.exe"),
         (r'"C:\Program Files\Acme Tools\post.exe" /y', r"Program Files\Acme Tools\post.exe"),

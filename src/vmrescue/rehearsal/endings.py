@@ -61,6 +61,7 @@ NOTHING_STARTS = "the firmware's notice that it finds no operating system"
 NO_ACTIVE = Ending(FIRMWARE, "", "Boot failure. Reboot and Select proper Boot device", _page("os-bucket-boot-failure"))
 TWO_ACTIVE = Ending(FIRMWARE, "", "Invalid partition table", "Microsoft, Damaged MBRs and Boot Sectors")
 BAD_BOOT_SECTOR = Ending(FIRMWARE, "", "Missing operating system", "Microsoft, Damaged MBRs and Boot Sectors")
+NO_PROGRAM = Ending(FIRMWARE, "", "nothing that is known: what is started is no program", NO_PAGE)
 FOREIGN_CODE = Ending(FIRMWARE, "", "This is not a bootable disk", _page("troubleshoot-guide-not-bootable-disk"))
 UNREADABLE = Ending(FIRMWARE, "", "A disk read error occurred", _page("boot-error-disk-read-error-occurred"))
 NO_BOOTMGR = Ending(FIRMWARE, "", "BOOTMGR is missing", _page("os-bootmgr-missing"))

@@ -85,7 +85,8 @@ def _bios(way: Way) -> Iterator[Fact]:
         return
     if not active:
         said = f"partition {slots[0]} holds no volume, and its first sector no program"
-        yield stop("active partition", said, endings.BAD_BOOT_SECTOR, about)
+        ends_well = _first_sector(way, slots[0])[END_AT:] == END  # as that of an extended partition does: it is run
+        yield stop("active partition", said, endings.NO_PROGRAM if ends_well else endings.BAD_BOOT_SECTOR, about)
         return
     [volume] = active
     yield Fact("active partition", str(volume))
@@ -116,10 +117,7 @@ def other_manager(way: Way) -> str | None:
         return None
     volume = next((each for each in way.disk.volumes if each.partition.number == slots[0]), None)
     if volume is None:  # an extended partition
-        entry = next(each for each in read_boot_record(device, 0).entries if each.slot == slots[0])
-        at = entry.start * way.disk.table.sector_size
-        has_program = at + SECTOR <= device.size and any(device.read_at(at, CODE))
-        return f"first sector of partition {slots[0]}" if has_program else None
+        return f"first sector of partition {slots[0]}" if any(_first_sector(way, slots[0])[:CODE]) else None
     sector = volume.device.read_at(0, SECTOR)
     has_program = sector[END_AT:] == END and volume.file_system in OF_LINUX and any(sector[PROGRAM])
     return f"boot sector of {volume}" if GRUB in sector or has_program else None
@@ -128,6 +126,14 @@ def other_manager(way: Way) -> str | None:
 def _other_record(record: bytes) -> bool:
     """Whether the program in a boot record is known not to go by the active flag alone."""
     return GRUB in record or encryption_of_record(record) is not None
+
+
+def _first_sector(way: Way, slot: int) -> bytes:
+    """Of an entry of the boot record; empty where the disk ends before it."""
+    device = way.disk.device
+    entry = next(each for each in read_boot_record(device, 0).entries if each.slot == slot)
+    at = entry.start * way.disk.table.sector_size
+    return device.read_at(at, SECTOR) if at + SECTOR <= device.size else b""
 
 
 def _has_manager(volume: Volume) -> bool:

@@ -1,8 +1,10 @@
 r"""The program of a command line, looked for as Windows looks for it (CreateProcess, without its name apart).
 
 In quotes it is what stands between them; without, each part up to a blank may be it, the shortest first. A name that
-has no dot gets ``.exe``; one without a folder is looked for in the folders of Windows and along ``Path``.
-Source: Microsoft, "CreateProcessW function": lpApplicationName and lpCommandLine.
+has no dot gets ``.exe``; one without a folder is looked for in the folders of Windows and along ``Path``. The folder of
+the program that starts it, and the current one, are taken to be System32, where those of the logon lie.
+Source: Microsoft, "CreateProcessW function": lpApplicationName and lpCommandLine, which differ on whether a path gets
+``.exe``: both are looked for.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ ENVIRONMENT, PATH = "Control\\Session Manager\\Environment", "Path"
 USUAL_PATH = (
     r"%SystemRoot%\system32;%SystemRoot%;%SystemRoot%\System32\Wbem;%SystemRoot%\System32\WindowsPowerShell\v1.0"
 )
-SYSTEM32 = r"%SystemRoot%\System32"
+OF_WINDOWS = (r"%SystemRoot%\System32", r"%SystemRoot%\System", "%SystemRoot%")
 MOST = 32  # places; a long line has a blank after each word
 
 Place = tuple["Volume", str]
@@ -92,7 +94,7 @@ def _paths(windows: OperatingSystem, command: str) -> Iterator[str]:
             if len(names) > 1 and name[0] == "\\" and name[:2] != "\\\\" and name[:3] != "\\??":
                 yield f"%SystemDrive%{each}"
             elif len(names) > 1 and ":" not in names[0] and "%" not in names[0] and name[0] not in "\\/":
-                yield f"{SYSTEM32}\\{each}"
+                yield f"{OF_WINDOWS[0]}\\{each}"
             elif len(names) > 1 or ":" in name:
                 yield each
             else:
@@ -108,7 +110,7 @@ def _names(command: str) -> Iterator[str]:
 
 
 def _folders(windows: OperatingSystem) -> list[str]:
-    """System32, the folder of Windows, and those of Path."""
+    """Those of Windows, and those of Path."""
     path = windows.system.text(f"{windows.current_control_set}\\{ENVIRONMENT}", PATH) or USUAL_PATH
     named = [folder.strip().strip('"').rstrip("\\") for folder in path.split(";")]
-    return list(dict.fromkeys([SYSTEM32, "%SystemRoot%", *filter(None, named)]))
+    return list(dict.fromkeys([*OF_WINDOWS, *filter(None, named)]))
