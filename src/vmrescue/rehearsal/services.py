@@ -82,7 +82,7 @@ class Service:
 
     @property
     def path(self) -> str:
-        """Where its file lies, as Windows would write it; the usual place where ImagePath is missing (Windows Internals)."""
+        """Where its file lies, as Windows would write it; where ImagePath is missing, as Windows Internals says."""
         return self.image or f"System32\\drivers\\{self.name}.sys"
 
 
