@@ -30,6 +30,7 @@ CLASSES = {
 HYPER_V = ("azure", "hyper-v")  # whose disk is always reached in the same way
 FILTERS = ("UpperFilters", "LowerFilters")
 CONTROLLERS = "SCSI MINIPORT"  # the group of their drivers, in ServiceGroupOrder
+IDE_CONTROLLERS = ("ALIIDE", "AMDIDE", "CMDIDE", "VIAIDE")  # those of Windows 7 that are of another group, as pciide is
 LATER_IS_ENOUGH = {"PARTMGR": 1}  # the latest start value that is known to be enough, where that is not 0
 USUAL = ("volume", "volsnap", "mountmgr", "volmgrx", "storflt", "vdrvroot")  # on a healthy disk; not all always were
 
@@ -112,14 +113,11 @@ def _other_controllers(way: Way) -> list[str]:
     """The drivers of other disk controllers that start with the loader: msahci of Windows 7, Xen's, those of RAID."""
     if _why_not(way, "pci") is not None:  # they are found on that bus
         return []
-    known = {
-        upper(name) for each in PLATFORMS.values() for stacks in each.ways.values() for one in stacks for name in one
-    }
     controllers = (
         each
         for each in way.services.boot_drivers
-        if upper(each.group) == CONTROLLERS
-        and upper(each.name) not in known
+        if (upper(each.group) == CONTROLLERS or upper(each.name) in IDE_CONTROLLERS)
+        and not own_services.is_own(each.name)
         and not any(way.services.overrides(each).values())
     )
     return [each.name for each in controllers if _why_not(way, each.name) is None]
