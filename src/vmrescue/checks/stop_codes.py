@@ -150,7 +150,13 @@ STOP_CODES = {
         StopCode(
             0xC0000359, "loader", "A file that the start needs is a 32-bit program.", _page("boot-error-0xc0000359")
         ),
-        StopCode(0xC0000221, "loader", "The checksum of a driver or system file is wrong.", SUPPORT),
+        StopCode(
+            0xC0000221,
+            "loader",
+            "The kernel is damaged, or the checksum of another system file is wrong.",
+            _page("boot-error-0xc0000221"),
+            ("boot-path", "volume-state"),
+        ),
         StopCode(
             0xC0000428, "loader", "The signature of the loader or of a driver is not accepted.", f"{SUPPORT}; {TOOL}"
         ),

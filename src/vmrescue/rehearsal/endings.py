@@ -55,7 +55,7 @@ FIRMWARE, MANAGER, MEMORY, LOADER, DRIVERS, STORAGE, SESSION = (
     "session",
 )
 CANNOT_LOAD = _bug_check("0xC0000218: STATUS_CANNOT_LOAD_REGISTRY_FILE")
-TERMINATED = _bug_check("0xC000021A: STATUS_SYSTEM_PROCESS_TERMINATED")
+TERMINATED = _bug_check("0xC000021A: WINLOGON_FATAL_ERROR")
 NOTHING_STARTS = "the firmware's notice that it finds no operating system"
 
 NO_ACTIVE = Ending(FIRMWARE, "", "Boot failure. Reboot and Select proper Boot device", _page("os-bucket-boot-failure"))
@@ -84,7 +84,9 @@ NO_SYSTEM_HIVE = Ending(LOADER, "0xc0000225", _status("0xc0000225"), _page("boot
 BAD_SYSTEM_HIVE = Ending(LOADER, "0xc000014c", _status("0xc000014c"), _page("boot-error-0xc000014c"))
 NO_CONTROL_SET = Ending(LOADER, "", "0x74 or 0xc000014c: sources differ", "RepairAzVMDisk")
 NO_KERNEL = Ending(LOADER, "0xc000000f", _status("0xc000000f"), _page("boot-error-0xc000000f"))
-BAD_KERNEL = Ending(LOADER, "0xc00000ba", _status("0xc00000ba"), _of_a_driver("boot-error-0xc00000ba"))
+BAD_KERNEL = Ending(
+    LOADER, "", "the boot manager's error screen, of a kernel that is missing or bad", _page("boot-error-0xc0000221")
+)  # where that page has 0xc0000221, for one that the file system has damaged; that of other damage no source states
 KERNEL_OF_OTHER_MACHINE = Ending(LOADER, "0xc0000359", _status("0xc0000359"), _of_a_driver("boot-error-0xc0000359"))
 
 NO_DRIVER = Ending(DRIVERS, "0xc000000f", _status("0xc000000f"), _page("boot-error-0xc000000f"))

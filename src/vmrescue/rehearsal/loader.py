@@ -1,4 +1,4 @@
-r"""Loader to kernel: the SYSTEM hive, the control set that boots, the kernel and what it imports, tables of languages.
+r"""Loader to kernel: the SYSTEM hive, the control set that boots, kernel and hal, tables of letters.
 
 Sources: Microsoft, "Stop error 7B" and the articles on 0xc000014c and 0xc0000225; ReactOS' freeldr for the order.
 """
