@@ -14,10 +14,19 @@ from vmrescue.errors import NotFoundError
 from vmrescue.rehearsal import endings
 from vmrescue.rehearsal.about import BadFile, LostDevice, LostObject
 from vmrescue.rehearsal.files import FaultKind, fault_of_file, fault_of_wim
-from vmrescue.rehearsal.firmware import LIKE_CHANCE, OF_LINUX, esp_of_mbr, other_manager, places_without_type
+from vmrescue.rehearsal.firmware import (
+    LIKE_CHANCE,
+    OF_LINUX,
+    esp_of_mbr,
+    flag_for,
+    older_manager,
+    other_manager,
+    places_without_type,
+)
 from vmrescue.rehearsal.stage import Fact, odd, stop, unknown
 from vmrescue.rehearsal.way import BOOT_SEQUENCE, DEFAULT, DEVICE, DISPLAY_ORDER, OS_DEVICE, PATH, SYSTEM_ROOT
 from vmrescue.volume.disk_encryption import may_be_encrypted
+from vmrescue.volume.state import StateName
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -51,6 +60,8 @@ def boot_manager(way: Way) -> Iterator[Fact]:
 
 
 def _store(way: Way) -> Fact | None:
+    if older_manager(way):
+        return unknown("boot store", "ntldr is started, which reads \\boot.ini: that is not followed")
     try:
         boot = way.boot
     except NotFoundError as error:
@@ -61,7 +72,8 @@ def _store(way: Way) -> Fact | None:
     what = f"boot store {boot}"
     elsewhere = boot.volume not in (*places_without_type(way), *esp_of_mbr(way)) and other_manager(way) is None
     if boot.rank and elsewhere:
-        return stop(what, f"it lies where the boot manager does not look: {boot.way}", endings.NO_STORE)
+        said = f"it lies where the boot manager does not look: {boot.way}"
+        return stop(what, said, endings.NO_STORE, flag_for(way, boot.volume))
     why = boot.fault or boot.hive.why_cut()
     if why is None:
         return Fact(what, "it is a store")
@@ -84,7 +96,11 @@ def _sequence(way: Way) -> Iterator[Fact]:
         lost = LostObject(BOOT_SEQUENCE, (guid,), ()) if entry is None else None
         yield odd("bootsequence", f"{objects.identifier_of(guid)} is started next, once: {title}", lost)
     if way.number(manager, RESUME):
-        yield odd("resume", "the boot manager is to wake a Windows that sleeps")
+        volumes = [each for each in way.installation.volumes if each.partition.role == "basic data"]
+        sleeps = any(each.state.name is StateName.HIBERNATED for each in volumes)
+        hidden = any(not each.readable or each.state.name is StateName.DAMAGED for each in volumes)
+        said = "that sleeps" if sleeps else "that sleeps, if one does" if hidden else "and none sleeps here"
+        yield odd("resume", f"the boot manager is to wake a Windows {said}")
 
 
 def _entry(way: Way) -> Generator[Fact, None, BcdObject | None]:

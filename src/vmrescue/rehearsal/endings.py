@@ -65,6 +65,7 @@ NO_PROGRAM = Ending(FIRMWARE, "", "nothing that is known: what is started is no 
 FOREIGN_CODE = Ending(FIRMWARE, "", "This is not a bootable disk", _page("troubleshoot-guide-not-bootable-disk"))
 UNREADABLE = Ending(FIRMWARE, "", "A disk read error occurred", _page("boot-error-disk-read-error-occurred"))
 NO_BOOTMGR = Ending(FIRMWARE, "", "BOOTMGR is missing", _page("os-bootmgr-missing"))
+NO_NTLDR = Ending(FIRMWARE, "", "NTLDR is missing", BOOT_SECTOR)
 PACKED_BOOTMGR = Ending(FIRMWARE, "", "BOOTMGR is compressed", BOOT_SECTOR)
 NO_EFI_PROGRAM = Ending(FIRMWARE, "", NOTHING_STARTS, "UEFI Specification, Boot Manager")
 

@@ -38,7 +38,8 @@ FATS = ("FAT12", "FAT16", "FAT32")
 OF_LINUX = ("ext2/3/4", "XFS", "Btrfs", "LUKS", "LVM", "swap")  # Windows does not start from these
 LIKE_CHANCE = "begins like chance: the volume is encrypted, or was overwritten"
 GRUB = b"GRUB \0Geom\0Hard Disk\0Read\0"
-BIOS_MANAGER = "bootmgr"
+BIOS_MANAGER, OLDER_MANAGER = "bootmgr", "ntldr"
+BOOT_PROGRAM = 16 * SECTOR  # bytes; of NTFS, whose $Boot has so many
 UEFI_MANAGER = r"EFI\Microsoft\Boot\bootmgfw.efi"
 UEFI_DEFAULTS = {"x64": r"EFI\Boot\bootx64.efi", "ARM64": r"EFI\Boot\bootaa64.efi", "x86": r"EFI\Boot\bootia32.efi"}
 
@@ -71,7 +72,7 @@ def _bios(way: Way) -> Iterator[Fact]:
     primary = [volume for volume in way.disk.volumes if volume.partition.number <= 4]
     active = [volume for volume in primary if volume.partition.active]
     slots = active_slots(way.disk.device)
-    candidates = tuple(each.partition.number for each in primary if _has_manager(each))
+    candidates = tuple(each.partition.number for each in primary if _has(each, BIOS_MANAGER))
     about = ActiveFlag(tuple(slots), candidates)
     if (first := other_manager(way)) is not None:
         by = way.disk.encryption
@@ -91,7 +92,38 @@ def _bios(way: Way) -> Iterator[Fact]:
     [volume] = active
     yield Fact("active partition", str(volume))
     yield from _boot_sector(volume)
-    yield from _manager_of_bios(volume, about)
+    if not _starts_ntldr(volume):
+        yield from _manager_of_bios(volume, about)
+    elif volume.files.size_of(OLDER_MANAGER) is None:
+        yield stop(f"\\{OLDER_MANAGER} on {volume}", "the boot sector starts it, and it is not there", endings.NO_NTLDR)
+    else:
+        yield unknown(f"\\{OLDER_MANAGER} on {volume}", "the boot sector starts it, as of a Windows before Vista")
+
+
+def _starts_ntldr(volume: Volume) -> bool:
+    """Whether a boot sector's program starts the boot manager of Windows before Vista; later ones name bootmgr too."""
+    if not volume.readable:
+        return False
+    program = volume.device.read_at(0, min(BOOT_PROGRAM, volume.device.size)).upper()
+    older, newer = (
+        any(name.upper().encode(code) in program for code in ("ascii", "utf-16-le"))
+        for name in (OLDER_MANAGER, BIOS_MANAGER)
+    )
+    return older and not newer
+
+
+def older_manager(way: Way) -> bool:
+    """Whether a BIOS starts ntldr, which reads boot.ini, not a boot store."""
+    active = [each for each in way.disk.volumes if each.partition.active and each.partition.number <= 4]
+    return way.generation == 1 and len(active) == 1 and _starts_ntldr(active[0]) and _has(active[0], OLDER_MANAGER)
+
+
+def flag_for(way: Way, volume: Volume) -> ActiveFlag | None:
+    """The active flag, where it could be set for a volume from which a BIOS then starts; None where it could not."""
+    sound = _has(volume, BIOS_MANAGER) and all(fact.ending is None for fact in _boot_sector(volume))
+    if way.generation != 1 or volume.partition.number > 4 or not sound:
+        return None
+    return ActiveFlag(tuple(active_slots(way.disk.device)), (volume.partition.number,))
 
 
 def _behind_another(way: Way, about: ActiveFlag) -> Iterator[Fact]:
@@ -136,9 +168,9 @@ def _first_sector(way: Way, slot: int) -> bytes:
     return device.read_at(at, SECTOR) if at + SECTOR <= device.size else b""
 
 
-def _has_manager(volume: Volume) -> bool:
+def _has(volume: Volume, manager: str) -> bool:
     try:
-        return volume.readable and volume.files.size_of(BIOS_MANAGER) is not None
+        return volume.readable and volume.files.size_of(manager) is not None
     except (FormatError, UnsupportedError, UsageError):
         return False
 

@@ -137,6 +137,8 @@ class Way:
             raise NotFoundError(f"{meant} {meant.elsewhere}: what starts there was not looked at")
         if found is None:
             raise NotFoundError(self.installation.why_no_windows or "no Windows was found on these disks")
+        if found.before_vista:
+            raise NotFoundError(f"{found} is older than Vista (build {found.product.build}): its start is not followed")
         return found
 
     @cached_property

@@ -26,6 +26,7 @@ CONFIG = r"System32\config"
 HIVES = ("SYSTEM", "SOFTWARE", "SAM", "SECURITY", "DEFAULT")  # without one of them Windows does not start
 DRIVE = re.compile(r"[A-Za-z]:(?=[\\/])")
 CONTROL_SET = re.compile(r"ControlSet\d{3}", re.IGNORECASE)
+VISTA_BUILD = 6000  # the first that bootmgr starts; what is older, ntldr starts
 WINDOWS_11_BUILD = 22000  # from this build on a client is Windows 11, though ProductName still says 10
 
 
@@ -177,6 +178,12 @@ class OperatingSystem:
         except VmRescueError as error:
             self.warnings.append(f"the Windows version is not known: {error}")
             return Product(None, None, None, None)
+
+    @property
+    def before_vista(self) -> bool:
+        """Whether it is older than Vista, and starts with ntldr and boot.ini; no where nothing tells."""
+        number = (self.product.build or "").partition(".")[0]
+        return number.isdecimal() and int(number) < VISTA_BUILD
 
     @property
     def system_drive(self) -> str | None:

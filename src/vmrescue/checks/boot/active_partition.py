@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     title="not the one partition that has the boot manager is the active one",
     meaning="A BIOS starts from the one active partition; where that is another one, or there are none or two, it says "
     "that it finds no boot device, or that BOOTMGR is missing.",
-    fires="of an MBR no partition is active, or several, or one without \\bootmgr",
+    fires="of an MBR no partition is active, or several, or one without \\bootmgr, or without the boot store, which "
+    "lies on another that has both",
     repair="make the partition active that has \\bootmgr, where exactly one has",
     source="Microsoft, learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/os-bucket-boot-failure and "
     "os-bootmgr-missing",
@@ -36,19 +37,22 @@ if TYPE_CHECKING:
     needs=(Part.VOLUMES,),
 )
 def active_partition(subject: Subject) -> Iterator[Finding]:
-    for fact in subject.rehearsal.facts():
-        flag = fact.about
-        if not isinstance(flag, ActiveFlag) or not flag.candidates or flag.active == flag.candidates:
-            continue  # where there is no boot manager at all, its file is what is missing
-        wanted = flag.candidates[0] if len(flag.candidates) == 1 else None
-        change = SetActive(FileRef(0, 0, ""), numbers_text(list(flag.active)), wanted) if wanted else None
-        yield active_partition.finding(
-            f"{fact.what}: {fact.said}",
-            facts=tuple(
-                VolumeFact(str(volume), volume.position)
-                for volume in subject.volumes
-                if volume.disk_index == 0 and volume.partition.number in flag.candidates
-            ),
-            changes=(change,) if change else (),
-            about=[each.reason for each in subject.rehearsal.stage(FIRMWARE).facts if each.state is State.STOP],
-        )
+    found = [(fact, flag) for fact in subject.rehearsal.facts() if isinstance(flag := fact.about, ActiveFlag)]
+    # Where there is no boot manager at all, its file is what is missing.
+    found = [(fact, flag) for fact, flag in found if flag.candidates and flag.active != flag.candidates]
+    if not found:
+        return
+    fact, flag = min(found, key=lambda each: len(each[1].candidates))  # of several the one that knows best
+    wanted = flag.candidates[0] if len(flag.candidates) == 1 else None
+    change = SetActive(FileRef(0, 0, ""), numbers_text(list(flag.active)), wanted) if wanted else None
+    firmware = subject.rehearsal.stage(FIRMWARE).facts
+    yield active_partition.finding(
+        f"{fact.what}: {fact.said}",
+        facts=tuple(
+            VolumeFact(str(volume), volume.position)
+            for volume in subject.volumes
+            if volume.disk_index == 0 and volume.partition.number in flag.candidates
+        ),
+        changes=(change,) if change else (),
+        about=[*(each.reason for each in firmware if each.state is State.STOP), fact.reason],
+    )

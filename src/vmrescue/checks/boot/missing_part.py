@@ -79,13 +79,18 @@ def _finding(
 
 def _stores(found: Installation) -> Iterator[Finding]:
     disk = found.disks[0]
-    if not found.stores and disk.table.style != "none" and not found.may_hide_store:
+    if not found.stores and disk.table.style != "none" and not _has_none(found):
         yield _finding("the boot store", why_no_store(disk, found.unreadable), _rebuild(found), about=[THE_STORE])
     for store in found.stores:
         if store.fault and store.may_boot:
             yield _finding(f"the boot store {store}", store.fault, _rebuild(found), about=[THE_STORE])
         elif store.fault:
             yield _finding(f"the store {store}, which does not boot", store.fault, _NOT_USED, "advice")
+
+
+def _has_none(found: Installation) -> bool:
+    """Whether it may well be that there is no store to be seen: it is encrypted, or a Windows before Vista has none."""
+    return found.may_hide_store or (found.os is not None and found.os.before_vista)
 
 
 def _rebuild(found: Installation) -> str:

@@ -22,6 +22,7 @@ LIMITS = {
     0x1500000E: "memory below this physical address is not used",
     0x25000031: "this many megabytes of memory are not used",
 }
+NONE_BY_ZERO = (0x1500000D, 0x1500000E, 0x25000031)  # of which zero withholds nothing
 
 
 @check(
@@ -31,7 +32,7 @@ LIMITS = {
     title="an element of the boot store withholds memory at boot",
     meaning="Windows may boot with less memory than the VM has. It is a setting for tests: if it is not wanted, it can "
     "go.",
-    fires="an object has truncatememory, relocatephysical, avoidlowmemory or removememory",
+    fires="an object has truncatememory, or relocatephysical, avoidlowmemory or removememory that is not zero",
     repair="delete the element",
     source="Microsoft, BcdLibraryElementTypes and BcdOSLoaderElementTypes: 0x15000007, 0x1500000D, 0x1500000E, "
     "0x25000031",
@@ -43,7 +44,7 @@ def memory_limit(subject: Subject) -> Iterator[Finding]:
     for entry in subject.boot.store.objects():
         for number, effect in LIMITS.items():
             element = entry.element(number)
-            if element is None:
+            if element is None or (number in NONE_BY_ZERO and element.sound_value == 0):
                 continue
             yield memory_limit.finding(
                 f"{entry.identifier} sets {element.name} to {text_of(element)}: {effect}",
