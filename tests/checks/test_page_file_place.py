@@ -87,6 +87,10 @@ CASES = {
     "D: or E: may be it": ({"C": OWN, "D": MBR_DISK, "E": MBR_DISK_2}, [C], [C], SIZE_WITH, PAGE, []),
     # nobody says anything
     "the last boot used D:": ({"C": OWN, "D": MBR_DISK}, [C], [D, C], ASK, PAGE, [ON_D, "pagefile.sys"]),
+    "C: and D: are meant, D: may hold data": ({"C": OWN, "D": MBR_DISK}, [C, D], [C, D], ASK, PAGE, []),
+    "C: and D: are meant, of a size with one": (
+        {"C": OWN, "D": MBR_DISK}, [C, D], [C, D], SIZE_WITH, PAGE, [ON_D, "pagefile.sys"]
+    ),
     "windows chose D:": ({"C": OWN, "D": MBR_DISK}, [r"?:\pagefile.sys"], [D], ASK, {}, []),
     "windows chose C:": ({"C": OWN, "D": MBR_DISK}, [r"?:\pagefile.sys"], [C], SIZE_WITH, PAGE, [ON_D, "pagefile.sys"]),
     "the last boot used T:": ({"C": OWN, "D": GPT_DISK, "T": MBR_DISK}, [T], [T], ASK, {}, []),
@@ -109,6 +113,13 @@ CASES = {
 def test_what_tells_where_the_page_file_belongs(name: str) -> None:
     letters, configured, used, policy, files, wanted = CASES[name]
     assert made(look(letters, configured, used, policy, files)) == wanted
+
+
+def test_of_two_page_files_one_is_in_its_place_and_that_is_said() -> None:
+    findings = look({"C": OWN, "D": MBR_DISK}, [C, D], [D], SIZE_WITH, {})
+    assert [each.summary.partition(", in")[0] for each in findings] == [
+        f"the page file is configured on {C}, {D}, not on D: alone"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,12 @@ def _starts_ntldr(volume: Volume) -> bool:
 def older_manager(way: Way) -> bool:
     """Whether a BIOS starts ntldr, which reads boot.ini, not a boot store."""
     active = [each for each in way.disk.volumes if each.partition.active and each.partition.number <= 4]
-    return way.generation == 1 and len(active) == 1 and _starts_ntldr(active[0]) and _has(active[0], OLDER_MANAGER)
+    return (
+        way.disk.table.style == "MBR"
+        and len(active) == 1
+        and _starts_ntldr(active[0])
+        and _has(active[0], OLDER_MANAGER)
+    )
 
 
 def flag_for(way: Way, volume: Volume) -> ActiveFlag | None:

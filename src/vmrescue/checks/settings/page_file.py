@@ -114,8 +114,9 @@ class _Look:
             yield from self._questions(key, found, places, f"the page file is configured on {shown}", control_set)
         elif not places or not all(map(self._in_place, places)):
             wanted = RegistryData.multi_sz([page_file_line(self.place.drive)])
+            alone = " alone" if any(map(self._in_place, places)) else ""
             yield page_file.finding(
-                f"the page file is configured on {shown}, not on {self.place.drive}, in {control_set} "
+                f"the page file is configured on {shown}, not on {self.place.drive}{alone}, in {control_set} "
                 f"({self.place.because})",
                 facts=(Setting(self.windows.system.path, key, CONFIGURED, found, wanted), *self.facts),
                 changes=(SetValue(self.windows.system.ref, key, CONFIGURED, found, wanted),),

@@ -17,7 +17,7 @@ from vmrescue.dataclass import dataclass
 from vmrescue.errors import VmRescueError
 from vmrescue.log import logger
 from vmrescue.windows.drives import DriveKind
-from vmrescue.windows.page_file import IN_USE, key_of, parse_all
+from vmrescue.windows.page_file import CONFIGURED, IN_USE, WINDOWS_CHOOSES, key_of, parse_all
 
 if TYPE_CHECKING:
     from vmrescue.checks.policy import Policy
@@ -104,6 +104,9 @@ def _by_evidence(windows: OperatingSystem, drives: Drives, used: list[Drive]) ->
         return Place(drives.windows.letter, because, certain=False)
     if len(candidates) == 1:
         [found] = candidates
+        if used == candidates and (others := _beside(found, windows, drives)):
+            because = f"{found.letter} is {found.said}, and was chosen together with {', '.join(others)}"
+            return Place(None, because, certain=False)
         if used == candidates:
             return Place(found.letter, f"the last boot used {found.letter}, {found.kind}", certain=True)
         if not used and found.letter == AZURES and (trace := _azure(windows)):
@@ -111,6 +114,18 @@ def _by_evidence(windows: OperatingSystem, drives: Drives, used: list[Drive]) ->
             because = f"{AZURES} is {found.said}: {either}"
             return Place(None, because, certain=False, tell=(*QUESTIONS, "data_disks"))
     return Place(None, f"no trace tells which drive is a temporary one: {_listed(away, used)}", certain=False)
+
+
+def _beside(found: Drive, windows: OperatingSystem, drives: Drives) -> list[str]:
+    """The other disks that are configured with a drive: somebody meant both, and that one may be a data disk."""
+    others: list[str] = []
+    for control_set in windows.bootable_control_sets:
+        data = windows.system.data(key_of(control_set), CONFIGURED)
+        lines = parse_all(data.data if data else None)
+        configured = [drives.of(each.drive) for each in lines if each.drive != WINDOWS_CHOOSES]
+        if found in configured:
+            others += [each.letter for each in configured if each.is_disk and each != found]
+    return list(dict.fromkeys(others))
 
 
 def _candidates(drives: Drives) -> list[Drive]:
