@@ -32,14 +32,15 @@ NOTHING, EMPTY = RegistryData.dword(0), RegistryData.sz("")
     "setup-command",
     family="boot",
     severity="warning",
-    title="a command of setup runs at every start, though setup is finished",
-    meaning="Windows runs it before anybody can log on, and restarts when it ends; where its program is gone, it "
-    'restarts again and again ("The computer restarted unexpectedly").',
+    title="a command of setup is to run at the start, though setup is finished",
+    meaning="Windows runs it before anybody can log on; when it ends, a start with SetupType 1 is followed by another, "
+    "one with 2 goes on to the logon. What follows where its program is gone, no source states.",
     fires="SetupType in SYSTEM\\Setup is not 0, though ImageState says that the image is complete and no other flag "
     "says that setup goes on; advice where the program of CmdLine is there",
     repair="set SetupType to 0, and CmdLine to nothing",
-    source="Microsoft, learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/"
-    'troubleshoot-unexpected-restart-error-during-vm-boot; "Windows Setup States"',
+    source='Microsoft, "The Windows Vista Setup program runs a script file to enable custom deployment tasks": '
+    'CmdLine, SetupType; its forum, "SetupType and CmdLine at HKEY_LOCAL_MACHINE\\System\\Setup": what 1 and 2 are; '
+    '"Windows Setup States": ImageState',
     step=RunbookStep.REPAIR_VM,
     needs=(Part.WINDOWS,),
     applicability="on_request",
