@@ -5,10 +5,13 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+import pytest
+
 from support.installation import SIZE, installation
 from vmrescue import Policy
 from vmrescue.checks.settings.crash_dump import crash_dump
 from vmrescue.checks.subject import Subject
+from vmrescue.errors import UsageError
 from vmrescue.plan import DeleteValue, SetValue
 from vmrescue.registry.value_type import ValueType
 
@@ -91,3 +94,16 @@ def test_no_dump_is_sent_to_an_optical_drive() -> None:
     [finding] = look({"NMICrashDump": 0}, Policy(dump_file=r"E:\MEMORY.DMP"))
     assert "a dump cannot be written to E:, an optical drive" in finding.summary
     assert finding.changes == ()
+
+
+@pytest.mark.parametrize(
+    "path", ["MEMORY.DMP", "F:MEMORY.DMP", "F:\\", "\\MEMORY.DMP", "F:\\a\\", "F:/MEMORY.DMP", "F:\\a?b", ""]
+)
+def test_a_dump_goes_to_a_full_path(path: str) -> None:
+    with pytest.raises(UsageError, match="a full path"):
+        Policy(dump_file=path)
+
+
+def test_a_control_set_that_asks_for_a_complete_dump_is_not_said_not_to() -> None:
+    [finding] = look({"NMICrashDump": 0}, Policy())
+    assert "asks for a complete dump, but not as it is wanted (NMICrashDump)" in finding.summary

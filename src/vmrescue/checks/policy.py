@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DRIVE = re.compile(r"[A-Za-z]:")
+FULL_PATH = re.compile(r'(?:[A-Za-z]:|%[A-Za-z]+%)(?:\\[^\\/:*?"<>|\x00-\x1f]+)+')  # of a file, as Windows spells it
 LEAST_RAM = 256 << 20  # bytes; what Windows Server Core needs at least is twice that
 ASK_THE_DISK = "?:"
 AZURES = "D:"  # Azure's letter for a temporary drive
@@ -62,6 +63,10 @@ class Policy:
             _ = self._has_drive_by_size  # raises where it is no size's name
         if self.temp_drive not in (None, ASK_THE_DISK) and not DRIVE.fullmatch(str(self.temp_drive)):
             raise UsageError(f"a drive is a letter and a colon, like D:, not {self.temp_drive!r}")
+        if not FULL_PATH.fullmatch(self.dump_file):
+            raise UsageError(
+                f"a dump is written to a file with a full path, like F:\\MEMORY.DMP, not {self.dump_file!r:.80}"
+            )
         if self.min_free < 0:
             raise UsageError("the space that must be free cannot be negative")
         if self.ram is not None and self.ram < LEAST_RAM:

@@ -56,7 +56,8 @@ class _Setting(NamedTuple):
     title="EMS is off for the default loader, or its port or speed differ",
     meaning="Azure's serial console, the only way in while the network is not up, would stay dark.",
     fires="`ems` of the default loader is not on, or `emsport` and `emsbaudrate` of {emssettings} are not 1 and "
-    "115200 (or what the policy says); where the policy asks for the boot menu there, that it does not show",
+    "115200 (or what the policy says), or one that the loader takes before these is not; where the policy asks for the "
+    "boot menu there, that it does not show",
     repair="set the elements",
     source='Microsoft, "Azure Serial Console for Windows", "Enable the Windows boot menu in the serial console"',
     step=RunbookStep.SERIAL_AND_DUMP,
@@ -91,6 +92,14 @@ def _settings(store: Store, loader: BcdObject | None, policy: Policy) -> list[_S
         _Setting("emsport", EMS_SETTINGS, EMS_PORT, Format.INTEGER, policy.ems_port),
         _Setting("emsbaudrate", EMS_SETTINGS, EMS_BAUD_RATE, Format.INTEGER, policy.ems_baud_rate),
     ]
+    for name, number, right in (
+        ("emsport", EMS_PORT, policy.ems_port),
+        ("emsbaudrate", EMS_BAUD_RATE, policy.ems_baud_rate),
+    ):
+        first = loader.inherited(number) if loader else None
+        if first is not None and first.object.guid != EMS_SETTINGS:  # it comes before that of {emssettings}
+            owner = first.object.guid
+            settings.append(_Setting(f"{name} of {objects.identifier_of(owner)}", owner, number, Format.INTEGER, right))
     if policy.boot_menu and store.find(BOOT_MANAGER):
         settings += [
             _Setting("displaybootmenu", BOOT_MANAGER, DISPLAY_BOOT_MENU, Format.BOOLEAN, True),
@@ -111,6 +120,11 @@ def _summary(loader: BcdObject | None, settings: list[_Setting], found: dict[str
     if loader and found["ems"] is not True:
         parts.append(f"EMS is off for the default loader {loader.identifier}")
     parts.append(f"{{emssettings}} has port {found['emsport'] or 'unset'}, speed {found['emsbaudrate'] or 'unset'}")
+    parts += [
+        f"{each.name}, which comes first, is {found[each.name] or 'unset'}"
+        for each in settings
+        if each.element in (EMS_PORT, EMS_BAUD_RATE) and each.guid != EMS_SETTINGS and found[each.name] != each.right
+    ]
     if any(each.guid == BOOT_MANAGER and found[each.name] != each.right for each in settings):
         parts.append("the boot menu does not show there")
     return "; ".join(parts)

@@ -117,7 +117,10 @@ class _ControlSet:
     def _title(self, differences: list[Difference]) -> str:
         if not differences:
             return f"{self.key} asks for a complete dump, for which there is no room"
-        return f"{self.key} does not ask for a complete dump ({', '.join(each.name for each in differences)})"
+        names = [each.name for each in differences]
+        asks = not {"CrashDumpEnabled", "FilterPages"} & set(names)
+        said = "asks for a complete dump, but not as it is wanted" if asks else "does not ask for a complete dump"
+        return f"{self.key} {said} ({', '.join(names)})"
 
     def _differences(self) -> list[Difference]:
         """What is not as it is wanted; wanted is None where the value is to go."""
