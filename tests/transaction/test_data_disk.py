@@ -99,7 +99,7 @@ def test_a_damaged_volume_is_a_finding_and_the_rest_is_diagnosed_and_repaired(os
     found = [finding for finding in diagnosis.findings if finding.evidence.get("state") == "damaged"]
     assert [finding.check for finding in found] == ["volume-state"]
     assert "data disk 1" in found[0].summary
-    assert "expected b'FILE'" in found[0].summary
+    assert "expected the signature 'FILE'" in found[0].summary
     assert [volume.free for volume in diagnosis.volumes if volume.disk == 1] == [None]
     assert {finding.check for finding in diagnosis.findings} >= {finding.check for finding in before.findings}
 
