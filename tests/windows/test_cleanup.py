@@ -13,6 +13,8 @@ import pytest
 
 import vmrescue
 from support.command import DONE, output_of
+from support.fault import load
+from support.fault_play import make
 from support.images import fingerprint
 from support.machine import run
 from support.machine_disk import loop_device, mounted_ntfs, unmount
@@ -165,3 +167,15 @@ def test_what_a_cleanup_says_that_it_wins_it_wins(gen1_broken: Path) -> None:
     won = free() - before
     assert 0 <= won - said <= 64 << 10  # what the folder's own index gives back is not counted
     assert said < 4 << 20
+
+
+def test_the_files_of_an_upgrade_that_is_to_go_on_stay(tmp_path: Path) -> None:
+    disk = make(load("upgrade-is-rolled-back"), tmp_path)
+    digest = fingerprint(disk)
+    output_of("cleanup", disk, "--yes", "--category", "previous-windows", status=DONE)
+    assert fingerprint(disk) == digest
+
+    output_of("bcdedit", disk, "/default", "{0f6f5a2e-3c1d-11ef-9a77-00155d3a2b01}")
+    for element in ("device", "osdevice"):
+        output_of("bcdedit", disk, "/deletevalue", "{0f6f5a2f-3c1d-11ef-9a77-00155d3a2b01}", element)
+    assert "delete" in output_of("cleanup", disk, "--dry-run", "--category", "previous-windows")

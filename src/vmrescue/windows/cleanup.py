@@ -22,6 +22,8 @@ from vmrescue.errors import NotFoundError, ReadError, UsageError, VmRescueError
 from vmrescue.plan import FileRef
 from vmrescue.units import MIB
 from vmrescue.upcase import upper
+from vmrescue.windows.boot_store import find_boot_stores
+from vmrescue.windows.loaders import loaders_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -65,6 +67,19 @@ def hibernation_is_off(windows: OperatingSystem) -> bool:
     except ReadError:
         raise
     except VmRescueError:  # no Windows can be read, so it is not known to be off
+        return False
+
+
+def no_upgrade_goes_on(windows: OperatingSystem) -> bool:
+    """Whether no boot entry leads to an upgrade, or its rollback, which needs these files, and Setup is not at work."""
+    try:
+        disk = windows.volume.disk
+        loaders = (each for store in find_boot_stores(disk)[0] for each in loaders_of(store, disk.volumes))
+        at_work = windows.system.number("Setup", "SystemSetupInProgress")
+        return not at_work and not any(each.goes_on(disk.volumes) for each in loaders)
+    except ReadError:
+        raise
+    except VmRescueError:  # nothing tells that none does
         return False
 
 
@@ -126,6 +141,7 @@ CATEGORIES = (
         "earlier Windows installations and the files of upgrades",
         (r"Windows.old\**", r"$Windows.~BT\**", r"$Windows.~WS\**"),
         on_request=True,
+        condition=no_upgrade_goes_on,
     ),
     Category(
         "component-store",

@@ -10,6 +10,7 @@ from vmrescue.bcd.device import Locate, RamDisk, VirtualDisk
 from vmrescue.bcd.objects import Application
 from vmrescue.dataclass import dataclass
 from vmrescue.errors import ReadError, VmRescueError
+from vmrescue.upcase import upper
 from vmrescue.windows.boot_store import OS_DEVICE
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 NOT_IN_NAMES = frozenset('<>:"|?*')  # not allowed in a folder's name
 LONGEST_NAME = 255  # characters
 DESCRIPTION = 0x12000004  # BcdLibraryString_Description
+SETUP = "$WINDOWS.~BT"  # the folder of an upgrade, and of its rollback
 MOST = 64  # most loaders of a store that are read; a hostile store may have any number
 
 
@@ -64,6 +66,18 @@ class Loader:
         """Whether it starts a disk in memory: Windows RE, or Setup, and no Windows of its own."""
         device = _os_device(self.entry)
         return device is not None and isinstance(device.target, RamDisk)
+
+    def goes_on(self, volumes: Iterable[Volume]) -> bool:
+        """Whether it starts a disk in memory that is there, of an upgrade under way or of its rollback."""
+        device = _os_device(self.entry)
+        if device is None or not isinstance(device.target, RamDisk):
+            return False
+        place, names = device.target.volume, file_path.split(device.target.path)
+        return (
+            bool(names)
+            and upper(names[0]) == SETUP
+            and any(_holds(volume, "\\".join(names)) for volume in volumes if place in (Boot(), partition_of(volume)))
+        )
 
     @property
     def elsewhere(self) -> str | None:

@@ -149,6 +149,8 @@ def _led_back(found: Installation, default: Loader) -> tuple[str, tuple[Intent, 
     windows = found.os
     if windows is None or found.choice.store is not None:
         return "", ()
+    if default.goes_on(found.volumes):
+        return _GOES_ON, ()
     loader = windows.loader
     if loader is not None and loader.store is default.store:
         return _BY_ANOTHER, (SetElement(0, "{bootmgr}", "default", loader.entry.identifier),)
@@ -198,6 +200,10 @@ _LEADS_NOWHERE = (
 _ELSEWHERE = (
     "Each start leads there (Windows RE, Setup, a virtual disk, another system), as long as default of {bootmgr} names "
     "this entry; to the Windows that was looked at only if that is what is found there."
+)
+_GOES_ON = (
+    " It is an upgrade's own, or its rollback's, and its file is there: let that come to its end first, or its changes "
+    "stay half made."
 )
 _BY_ANOTHER = " Another entry of the store names the Windows that was looked at: default can name that one."
 _BY_THIS = " It is the only Windows there, on the volume that the entry names: its systemroot and path can name it."
