@@ -113,6 +113,23 @@ def test_a_default_that_is_gone_gives_way_to_the_display_order_and_then_to_the_o
         store_of(no_manager).default_loader()
 
 
+def test_windows_re_is_not_the_default_because_nothing_else_is_left() -> None:
+    hive = recipe(1)
+    others = [each.guid for each in store_of(hive).loaders() if each.guid != SECOND_LOADER]
+    alone = edited(
+        hive,
+        [
+            *(DeleteKey(f"Objects\\{{{guid}}}") for guid in others),
+            *(DeleteKey(f"Objects\\{{{BOOT_MANAGER}}}\\Elements\\{each:08x}") for each in (0x23000003, 0x24000001)),
+        ],
+    )
+    assert store_of(alone).default_loader().guid == SECOND_LOADER
+
+    recovery = edited(alone, [SetValue(element_path(SECOND_LOADER, 0x26000022), "Element", 3, b"\1")])
+    with pytest.raises(NotFoundError, match="no default boot loader"):
+        store_of(recovery).object("{default}")
+
+
 @given(st.sampled_from(FORMATS), st.binary(max_size=300))
 def test_any_bytes_of_any_format_have_a_value_or_a_format_error(value_format: Format | None, data: bytes) -> None:
     try:

@@ -27,6 +27,7 @@ Found = TypeVar("Found", "KeyReader", "KeyReader | None")
 
 INHERIT = 0x14000006
 DEFAULT_OBJECT = 0x23000003
+WIN_PE = 0x26000022  # BcdOSLoaderBoolean_WinPEMode
 DISPLAY_ORDER = 0x24000001
 
 
@@ -228,6 +229,8 @@ class Store:
     def default_loader(self) -> BcdObject:
         """The entry that boots: the boot manager's default, else the first in its display order, else the only loader.
 
+        Windows RE, or another Windows PE, is not taken for the default because nothing else is left.
+
         Raises:
             NotFoundError: none of these leads to an object of the store.
         """
@@ -235,10 +238,16 @@ class Store:
         named = (*manager.references(DEFAULT_OBJECT), *manager.references(DISPLAY_ORDER)) if manager else ()
         found = [entry for guid in named if (entry := self.find(guid))]
         loaders = self.loaders()
-        entry = found[0] if found else loaders[0] if len(loaders) == 1 else None
+        only = loaders[0] if len(loaders) == 1 and not _is_recovery(loaders[0]) else None
+        entry = found[0] if found else only
         if entry is None:
             raise NotFoundError("the BCD store has no default boot loader")
         return entry
+
+
+def _is_recovery(entry: BcdObject) -> bool:
+    element = entry.inherited(WIN_PE)
+    return element is not None and element.sound_value is True
 
 
 def _own(key: Found) -> Found:
