@@ -121,7 +121,9 @@ def test_damaged_volumes_get_the_same_verdict_both_ways(monkeypatch: pytest.Monk
     directories: list[Result | None] = []
     quick = plain_directory.PlainDirectories.check
 
-    def counted(table: bytes, first: int, size: int, clusters: int) -> tuple[bytes, list[Found]]:
+    def counted(
+        table: bytes, first: int, size: int, clusters: int, passed_over: None = None
+    ) -> tuple[bytes, list[Found]]:
         read, found = read_plain_records(table, first, size, clusters)
         records.extend(found)
         return read, found
@@ -137,7 +139,9 @@ def test_damaged_volumes_get_the_same_verdict_both_ways(monkeypatch: pytest.Monk
     assert sum(found is not None for _, found in records) > len(records) / 2
     assert sum(found is not None for found in directories) > len(directories) / 3
 
-    def all_odd(table: bytes, first: int, size: int, clusters: int) -> tuple[bytes, list[Found]]:
+    def all_odd(
+        table: bytes, first: int, size: int, clusters: int, passed_over: None = None
+    ) -> tuple[bytes, list[Found]]:
         read, found = read_plain_records(table, first, size, clusters)
         return read, [(number, None) for number, _ in found]
 

@@ -18,7 +18,7 @@ from vmrescue.ntfs.structures.fixup import head_of, unprotect_all
 from vmrescue.ntfs.structures.record import ARRAY_OFFSET, END, END_SIZE, SIGNATURE, RecordFlag
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from vmrescue.ntfs.bitmap import Piece
 
@@ -88,7 +88,9 @@ class PlainRecord(NamedTuple):
     allocated: int
 
 
-def read_plain_records(table: bytes, first: int, size: int, clusters: int) -> tuple[bytes, list[Found]]:
+def read_plain_records(
+    table: bytes, first: int, size: int, clusters: int, passed_over: Callable[[bytes, int], bool] | None = None
+) -> tuple[bytes, list[Found]]:
     """The records of a part of $MFT with their fix-ups undone, and what each says that is not free and whole.
 
     Args:
@@ -96,6 +98,7 @@ def read_plain_records(table: bytes, first: int, size: int, clusters: int) -> tu
         first: the number of the first.
         size: bytes of a record.
         clusters: of the volume.
+        passed_over: whether the whole record in use at a place is of no interest; what is torn never is passed over.
     """
     records, torn = unprotect_all(table, size, ARRAY_OFFSET)
     head = head_of(SIGNATURE, ARRAY_OFFSET, size)
@@ -103,7 +106,7 @@ def read_plain_records(table: bytes, first: int, size: int, clusters: int) -> tu
     number = first
     for at in range(0, len(records) - size + 1, size):
         if records[at : at + 8] == head and number - first not in torn:
-            if records[at + FLAGS_AT] & IN_USE:
+            if records[at + FLAGS_AT] & IN_USE and not (passed_over and passed_over(records, at)):
                 found.append((number, read_plain(records, at, size, number, clusters)))
         elif records[at : at + 4] == SIGNATURE:
             found.append((number, None))

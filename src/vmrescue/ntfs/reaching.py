@@ -10,14 +10,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.ntfs.plain_record import FLAGS_AT, IN_CLUSTERS_AT, read_plain
+from vmrescue.ntfs.plain_record import IN_CLUSTERS_AT
 from vmrescue.ntfs.structures.attribute import NON_RESIDENT_HEADER, RESIDENT_HEADER
-from vmrescue.ntfs.structures.fixup import head_of, unprotect_all
-from vmrescue.ntfs.structures.record import ARRAY_OFFSET, END, END_SIZE, SIGNATURE, RecordFlag
+from vmrescue.ntfs.structures.record import END, END_SIZE
 
 if TYPE_CHECKING:
     from vmrescue.ntfs.bitmap import Piece
-    from vmrescue.ntfs.plain_record import Found
 
 FIRST_AT = 0x14  # of a record: where its first attribute is
 PAIRS_AT = 0x20  # of an attribute in clusters: where its mapping pairs are
@@ -32,42 +30,27 @@ class Reaching:
 
     Args:
         size: bytes of a record.
-        clusters: of the volume.
         part: the first cluster of the part, and how many there are.
     """
 
-    def __init__(self, size: int, clusters: int, part: Piece) -> None:
+    def __init__(self, size: int, part: Piece) -> None:
         self._size = size
-        self._clusters = clusters
         self._low, self._high = part[0], sum(part)
         self._lengths: dict[bytes, int] = {}  # of attributes in their record
 
-    def read(self, table: bytes, first: int) -> tuple[bytes, list[Found]]:
-        """What `plain_record.read_plain_records` gives, without the records that surely do not reach there."""
-        size, known = self._size, self._lengths
-        records, torn = unprotect_all(table, size, ARRAY_OFFSET)
-        head = head_of(SIGNATURE, ARRAY_OFFSET, size)
-        found: list[Found] = []
-        for index, start in enumerate(range(0, len(records) - size + 1, size)):
-            if records[start : start + 8] != head or index in torn:
-                if records[start : start + 4] == SIGNATURE:
-                    found.append((first + index, None))
-                continue
-            if not records[start + FLAGS_AT] & RecordFlag.IN_USE:
-                continue
-            at = start + records[start + FIRST_AT] + (records[start + FIRST_AT + 1] << 8)
-            end = start + size - END_SIZE
-            length: int | None = MAY_REACH
-            while at <= end:
-                length = known.get(records[at : at + HEAD])
-                if length is None:
-                    length = self._length(records, at, end)
-                if length <= 0:
-                    break
-                at += length
-            if length != AT_ITS_END or at % 8:
-                found.append((first + index, read_plain(records, start, size, first + index, self._clusters)))
-        return records, found
+    def passes_over(self, records: bytes, start: int) -> bool:
+        """Whether the record in use at `start`, with its fix-ups undone, surely does not reach there."""
+        known = self._lengths
+        at = start + records[start + FIRST_AT] + (records[start + FIRST_AT + 1] << 8)
+        end = start + self._size - END_SIZE
+        while at <= end:
+            length = known.get(records[at : at + HEAD])
+            if length is None:
+                length = self._length(records, at, end)
+            if length <= 0:
+                return length == AT_ITS_END and not at % 8
+            at += length
+        return False
 
     def _length(self, records: bytes, at: int, end: int) -> int:
         """The length of the attribute at a place, if it does not reach to the part; `AT_ITS_END` for the end mark."""

@@ -106,13 +106,10 @@ class _Reader:
 
     def read(self, part: Piece | None) -> Iterator[Placed]:
         boot, snapshots = self._store.boot, self._snapshots
-        reaching = Reaching(boot.record_size, boot.cluster_count, part) if part else None
+        passed_over = Reaching(boot.record_size, part).passes_over if part else None
         for numbers in self._store.mft.written():
             raw = self._store.mft.raw(numbers)
-            if reaching:
-                records, found = reaching.read(raw, numbers.start)
-            else:
-                records, found = read_plain_records(raw, numbers.start, boot.record_size, boot.cluster_count)
+            records, found = read_plain_records(raw, numbers.start, boot.record_size, boot.cluster_count, passed_over)
             for number, record in found:
                 if record is None:
                     at = (number - numbers.start) * boot.record_size
