@@ -122,6 +122,17 @@ class FileSystem(Protocol):
         """The entries of a directory, sorted by name. Raises NotFoundError if there is no such directory."""
 
 
+def link_above(files: FileSystem, path: str) -> str | None:
+    """The folder above a path that leads elsewhere, as a mount point does; None where none does.
+
+    Only the nearest one that is there is looked at: below a link nothing is.
+    """
+    while path := path.rpartition("\\")[0]:
+        if (nature := files.nature(path)) is not None:
+            return path if nature.link else None
+    return None
+
+
 def ambiguous(name: str, names: Iterable[str]) -> str:
     """The error text for a name that matches several files."""
     return f"{name!r} may be {' or '.join(sorted(map(repr, names)))}, which differ only in case: spell it as it is"

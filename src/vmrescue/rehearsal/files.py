@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.dataclass import dataclass
 from vmrescue.errors import FormatError, NotFoundError, UnsupportedError, UsageError
+from vmrescue.readers.file_system import link_above
 from vmrescue.rehearsal.pe import FIRST, HEAD, read_program
 from vmrescue.rehearsal.wim import HEADER, read_wim
 
@@ -46,7 +47,7 @@ def fault_of_file(volume: Volume, path: str, program: bool = True, machine: str 
     try:
         size, head = _head(volume, path, program)
     except NotFoundError:
-        if link := _link_above(volume, path):
+        if link := link_above(volume.files, path):
             return Fault(FaultKind.UNKNOWN, f"\\{link} is a reparse point: where that leads, only a start tells")
         return Fault(FaultKind.MISSING, "it is not there")
     except (FormatError, UnsupportedError, UsageError) as error:  # a name that fits several; compressed as a whole
@@ -56,15 +57,6 @@ def fault_of_file(volume: Volume, path: str, program: bool = True, machine: str 
     if not any(head):
         return Fault(FaultKind.ZEROS, f"its first {len(head)} bytes are zeros")
     return _fault_of_program(head, size, machine) if program else None
-
-
-def _link_above(volume: Volume, path: str) -> str | None:
-    """The folder above a file that leads elsewhere, as a mount point does; None where none does."""
-    folder = path
-    while folder := folder.rpartition("\\")[0]:
-        if (nature := volume.files.nature(folder)) is not None:
-            return folder if nature.link else None
-    return None
 
 
 def _head(volume: Volume, path: str, program: bool) -> tuple[int, bytes]:

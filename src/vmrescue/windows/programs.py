@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from vmrescue import file_path
 from vmrescue.dataclass import dataclass
 from vmrescue.errors import ReadError, VmRescueError
+from vmrescue.readers.file_system import link_above
 from vmrescue.windows.drives import MOVES
 
 if TYPE_CHECKING:
@@ -73,14 +74,11 @@ def _there(volume: Volume, path: str) -> bool | None:
     try:
         if (nature := volume.files.nature(path)) is not None:
             return not nature.directory
-        while path := path.rpartition("\\")[0]:
-            if (nature := volume.files.nature(path)) is not None:
-                return None if nature.link else False
+        return None if link_above(volume.files, path) else False
     except ReadError:
         raise
     except VmRescueError:
         return None
-    return False
 
 
 def _paths(windows: OperatingSystem, command: str) -> Iterator[str]:
