@@ -154,6 +154,11 @@ class Device:
     options: UUID | None
     raw: bytes
 
+    @property
+    def place(self) -> Target:
+        """That in which it lies: of a disk in memory, what holds its file."""
+        return self.target.volume if isinstance(self.target, RamDisk) else self.target
+
     def text(self, name: VolumeName | None, verbose: bool = False) -> str:
         """As bcdedit writes it: ``partition=C:``, ``ramdisk=[C:]\\boot.wim,{…}``, ``unknown``.
 

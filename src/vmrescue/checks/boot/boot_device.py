@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from vmrescue.bcd import Element
-    from vmrescue.bcd.device import Partition, Target
+    from vmrescue.bcd.device import Partition
     from vmrescue.checks.fact import Fact as Evidence
     from vmrescue.checks.finding import Finding
     from vmrescue.checks.subject import Subject
@@ -109,12 +109,7 @@ def _by_partition(subject: Subject) -> list[list[tuple[Fact, LostDevice]]]:
 
 def _named(lost: LostDevice) -> object:
     """The partition that is lost; where the element names none, the element."""
-    return _partition(lost.device.target) if lost.device else (lost.object, lost.element)
-
-
-def _partition(target: Target) -> Target:
-    """That in which a device lies."""
-    return target.volume if isinstance(target, RamDisk) else target
+    return lost.device.place if lost.device else (lost.object, lost.element)
 
 
 def _replaced(subject: Subject, lost: list[LostDevice]) -> list[tuple[Place, Device | None]]:
@@ -127,12 +122,12 @@ def _replaced(subject: Subject, lost: list[LostDevice]) -> list[tuple[Place, Dev
     own = {(each.object, each.element) for each in lost}
     if new is None:
         return [(place, None) for place in sorted(own)]
-    old = next((_partition(each.device.target) for each in lost if each.device), None)
+    old = next((each.device.place for each in lost if each.device), None)
     places = own | {
         (entry.guid, element.id)
         for entry in store.objects()
         for element in entry.elements()
-        if old is not None and (device := _device(element)) and _partition(device.target) == old
+        if old is not None and (device := _device(element)) and device.place == old
     }
     return [
         (place, _moved(_device(_element(subject, place)), new))

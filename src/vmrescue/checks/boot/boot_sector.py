@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.bcd import Device
-from vmrescue.bcd.device import RamDisk
 from vmrescue.checks.check import check
 from vmrescue.checks.facts import VolumeFact
 from vmrescue.checks.steps import RunbookStep
@@ -87,4 +86,4 @@ def _named(entry: BcdObject) -> Iterator[Target]:
         element = entry.inherited(name)
         device = element.sound_value if element else None
         if isinstance(device, Device):
-            yield device.target.volume if isinstance(device.target, RamDisk) else device.target
+            yield device.place
