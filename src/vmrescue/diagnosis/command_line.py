@@ -113,12 +113,12 @@ class Diagnosed(Protocol):
 
 def policy_options(policy: Policy) -> Command:
     """The options that make this policy."""
-    usual = type(policy).azure(policy.vm_size)
     words: list[str] = []
+    said = policy.said
     for field, option in POLICY.items():
-        value = getattr(policy, field)
-        if value == (None if field == "vm_size" else getattr(usual, field)):
+        if field not in said:
             continue
+        value = said[field]
         if field == "temp_drive" and value is None:
             words.append(NO_TEMP_DRIVE)
         else:
