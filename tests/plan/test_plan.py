@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 from hypothesis import given
@@ -29,6 +29,7 @@ from vmrescue.plan import (
     SetValue,
     Step,
 )
+from vmrescue.schemas.documents import PlanPolicy
 
 SYSTEM = FileRef(0, 3, r"Windows\System32\config\SYSTEM")
 DWORD = RegistryData.dword(1)
@@ -59,6 +60,7 @@ def test_what_counted_as_right_comes_back_from_json() -> None:
     plan = Plan.from_json(replace(PLAN, policy=policy.said).to_json())
     assert Policy.of(plan.policy) == policy
     assert "policy" not in PLAN.to_dict()
+    assert {*PlanPolicy.__annotations__} == {each.name for each in fields(Policy)}  # as the schema has it
     with pytest.raises(UsageError, match="a policy has no 'colour'; it has boot_menu, dump_file, "):
         Policy.of({"colour": "red"})
 
