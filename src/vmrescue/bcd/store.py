@@ -13,6 +13,7 @@ from uuid import UUID
 
 from vmrescue.arguments import typed
 from vmrescue.bcd import objects
+from vmrescue.bcd.device import Device
 from vmrescue.bcd.elements import ElementType, Format, element_by_id, element_by_name, format_of, name_of
 from vmrescue.bcd.objects import Application, ObjectKind, ObjectType, braced
 from vmrescue.bcd.values import Value, decode_value
@@ -131,6 +132,12 @@ class BcdObject:
             if identifier is not None and identifier in each._elements:
                 return each._elements[identifier]
         return None
+
+    def device(self, which: int | str) -> Device | None:
+        """The device that an element says, its own or an inherited one; None if there is none, or no sound one."""
+        element = self.inherited(which)
+        device = element.sound_value if element else None
+        return device if isinstance(device, Device) else None
 
     def ancestors(self) -> list[BcdObject]:
         """The objects that it inherits from, in Windows' order: each one followed by its own ancestors.

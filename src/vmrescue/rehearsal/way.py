@@ -100,9 +100,8 @@ class Way:
 
     def place(self, owner: BcdObject, element: int) -> Place:
         """What a device element, inherited ones too, means on the disks at hand."""
-        found = owner.inherited(element)
-        device = found.sound_value if found else None
-        if not isinstance(device, Device):
+        device = owner.device(element)
+        if device is None:
             return Place(None)
         match device.target:
             case RamDisk(volume, path):

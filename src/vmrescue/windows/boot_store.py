@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from vmrescue.bcd import Device, Store, objects
+from vmrescue.bcd import Store, objects
 from vmrescue.bcd.device import RamDisk
 from vmrescue.errors import NotFoundError, ReadError, UsageError, VmRescueError
 from vmrescue.readers.file_system import chunks
@@ -115,9 +115,8 @@ class BootStore:
         entry = self.loader
         if entry is None or entry.type.application is not objects.Application.OS_LOADER:
             return None
-        element = entry.inherited(OS_DEVICE)
-        device = element.sound_value if element else None
-        return None if isinstance(device, Device) and isinstance(device.target, RamDisk) else entry
+        device = entry.device(OS_DEVICE)
+        return None if device and isinstance(device.target, RamDisk) else entry
 
     def __str__(self) -> str:
         return f"\\{self.path} on {self.volume}"

@@ -64,12 +64,12 @@ class Loader:
     @property
     def starts_in_memory(self) -> bool:
         """Whether it starts a disk in memory: Windows RE, or Setup, and no Windows of its own."""
-        device = _os_device(self.entry)
+        device = self.entry.device(OS_DEVICE)
         return device is not None and isinstance(device.target, RamDisk)
 
     def goes_on(self, volumes: Iterable[Volume]) -> bool:
         """Whether it starts a disk in memory that is there, of an upgrade under way or of its rollback."""
-        device = _os_device(self.entry)
+        device = self.entry.device(OS_DEVICE)
         if device is None or not isinstance(device.target, RamDisk):
             return False
         place, names = device.target.volume, file_path.split(device.target.path)
@@ -84,7 +84,7 @@ class Loader:
         """What it starts, where that is no folder of a disk; None where it is one, at hand or not."""
         if not self.is_windows:
             return f"is no loader of Windows, but a {self.entry.type.title}"
-        device = _os_device(self.entry)
+        device = self.entry.device(OS_DEVICE)
         match device.target if device else None:
             case RamDisk(_, path):
                 return f"starts a disk in memory, {path}"
@@ -117,14 +117,8 @@ def loaders_of(store: BootStore, volumes: Iterable[Volume]) -> list[Loader]:
     ]
 
 
-def _os_device(entry: BcdObject) -> Device | None:
-    element = entry.inherited(OS_DEVICE)
-    device = element.sound_value if element else None
-    return device if isinstance(device, Device) else None
-
-
 def _os_volume(store: BootStore, entry: BcdObject, volumes: Iterable[Volume]) -> Volume | None:
-    device = _os_device(entry)
+    device = entry.device(OS_DEVICE)
     match device.target if device else None:
         case None:
             return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmrescue.bcd import Device
 from vmrescue.checks.check import check
 from vmrescue.checks.facts import VolumeFact
 from vmrescue.checks.steps import RunbookStep
@@ -19,8 +18,6 @@ from vmrescue.windows.loaders import partition_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmrescue.bcd import BcdObject
-    from vmrescue.bcd.device import Target
     from vmrescue.checks.finding import Finding
     from vmrescue.checks.subject import Subject
     from vmrescue.windows import Volume
@@ -77,13 +74,6 @@ def _is_meant(subject: Subject, volume: Volume) -> bool:
     if volume.partition.active and not volume.disk_index:
         return True
     name = partition_of(volume)
-    return name is not None and any(name in _named(loader.entry) for loader in subject.installation.loaders)
-
-
-def _named(entry: BcdObject) -> Iterator[Target]:
-    """The partitions that an entry names."""
-    for name in ("device", "osdevice"):
-        element = entry.inherited(name)
-        device = element.sound_value if element else None
-        if isinstance(device, Device):
-            yield device.place
+    entries = [loader.entry for loader in subject.installation.loaders]
+    devices = [entry.device(name) for entry in entries for name in ("device", "osdevice")]
+    return name is not None and name in [device.place for device in devices if device]
