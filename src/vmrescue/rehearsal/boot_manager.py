@@ -25,7 +25,6 @@ from vmrescue.rehearsal.firmware import (
 )
 from vmrescue.rehearsal.stage import Fact, odd, stop, unknown
 from vmrescue.rehearsal.way import BOOT_SEQUENCE, DEFAULT, DEVICE, DISPLAY_ORDER, OS_DEVICE, PATH, SYSTEM_ROOT
-from vmrescue.volume.disk_encryption import may_be_encrypted
 from vmrescue.volume.state import StateName
 
 if TYPE_CHECKING:
@@ -183,7 +182,7 @@ def _has_new_id(way: Way) -> bool:
 def _volume(what: str, volume: Volume) -> Iterator[Fact]:
     if volume.is_encrypted:
         yield unknown(what, f"{volume} is encrypted with {volume.file_system}")
-    elif volume.file_system is None and may_be_encrypted(volume.device):
+    elif volume.is_like_chance:
         yield unknown(what, f"{volume} {LIKE_CHANCE}")
     elif volume.file_system is None or volume.file_system in OF_LINUX:
         held = volume.file_system or "no file system that is known"

@@ -22,7 +22,7 @@ from vmrescue.rehearsal import endings
 from vmrescue.rehearsal.about import ActiveFlag, BadFile, HiddenSectors, LostType
 from vmrescue.rehearsal.files import Fault, FaultKind, fault_of_file, machine_of
 from vmrescue.rehearsal.stage import Fact, odd, stop, unknown
-from vmrescue.volume.disk_encryption import encryption_of_record, may_be_encrypted
+from vmrescue.volume.disk_encryption import encryption_of_record
 from vmrescue.volume.mbr import active_slots, read_boot_record
 from vmrescue.volume.partition_table import NO_PROTECTIVE_MBR
 
@@ -57,10 +57,9 @@ def firmware(way: Way) -> Iterator[Fact]:
 
 def esp_of_mbr(way: Way) -> list[Volume]:
     """The EFI system partitions with a boot manager of an MBR from which no BIOS starts: none is active (UEFI, 5.2)."""
-    volumes = way.disk.volumes if way.generation == 1 else []
-    if any(volume.partition.active and volume.partition.number <= 4 for volume in volumes):
+    if way.generation != 1 or way.disk.active_volumes:
         return []
-    return [each for each in volumes if each.partition.role == "EFI system" and _has_efi_program(each)]
+    return [each for each in way.disk.volumes if each.partition.role == "EFI system" and _has_efi_program(each)]
 
 
 def _bios(way: Way) -> Iterator[Fact]:
@@ -69,9 +68,8 @@ def _bios(way: Way) -> Iterator[Fact]:
         yield stop("master boot record", "it has no program: its first 440 bytes are zeros", endings.NO_ACTIVE)
     elif not _other_record(record):
         yield Fact("master boot record", "signature and program are there")
+    active, slots = way.disk.active_volumes, active_slots(way.disk.device)
     primary = [volume for volume in way.disk.volumes if volume.partition.number <= 4]
-    active = [volume for volume in primary if volume.partition.active]
-    slots = active_slots(way.disk.device)
     candidates = tuple(each.partition.number for each in primary if _has(each, BIOS_MANAGER))
     about = ActiveFlag(tuple(slots), candidates)
     if (first := other_manager(way)) is not None:
@@ -114,7 +112,7 @@ def _starts_ntldr(volume: Volume) -> bool:
 
 def older_manager(way: Way) -> bool:
     """Whether a BIOS starts ntldr, which reads boot.ini, not a boot store."""
-    active = [each for each in way.disk.volumes if each.partition.active and each.partition.number <= 4]
+    active = way.disk.active_volumes
     return (
         way.disk.table.style == "MBR"
         and len(active) == 1
@@ -183,7 +181,7 @@ def _has(volume: Volume, manager: str) -> bool:
 def _boot_sector(volume: Volume) -> Iterator[Fact]:
     sector = volume.device.read_at(0, SECTOR)
     what = f"boot sector of {volume}"
-    if volume.file_system is None and may_be_encrypted(volume.device):
+    if volume.is_like_chance:
         yield unknown(what, f"it {LIKE_CHANCE}")
         return
     if sector[END_AT:] != END:
@@ -204,7 +202,7 @@ def _boot_sector(volume: Volume) -> Iterator[Fact]:
 
 def _manager_of_bios(volume: Volume, about: ActiveFlag) -> Iterator[Fact]:
     what = f"\\{BIOS_MANAGER} on {volume}"
-    if volume.is_encrypted or (volume.file_system is None and may_be_encrypted(volume.device)):
+    if volume.is_encrypted or volume.is_like_chance:
         yield unknown(what, "what is encrypted is not read")
     elif not volume.readable:
         yield stop(

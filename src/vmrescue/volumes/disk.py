@@ -14,7 +14,7 @@ from vmrescue.log import logger
 from vmrescue.plan import ImageIdentity
 from vmrescue.volume import PartitionTable, identify, other_content, read_partition_table
 from vmrescue.volume.bitlocker import read_bitlocker
-from vmrescue.volume.disk_encryption import SECTOR, UEFI_PROGRAM, encryption_of_record
+from vmrescue.volume.disk_encryption import SECTOR, UEFI_PROGRAM, encryption_of_record, may_be_encrypted
 from vmrescue.volume.state import StateName, VolumeState
 from vmrescue.volumes.encryption import in_the_clear
 from vmrescue.volumes.file_systems import FILE_SYSTEMS, file_system_of, open_file_system
@@ -118,6 +118,11 @@ class Disk:
             return "VeraCrypt" if any(each.files.size_of(UEFI_PROGRAM) is not None for each in systems) else None
         return None
 
+    @property
+    def active_volumes(self) -> list[Volume]:
+        """The volumes of an MBR's primary partitions with the active flag, from which a BIOS starts."""
+        return [each for each in self.volumes if each.partition.active and each.partition.number <= 4]
+
     def volume(self, number: int) -> Volume | None:
         """The volume on partition `number`; None if there is none."""
         return self._by_number.get(number)
@@ -187,6 +192,11 @@ class Volume:
     def is_encrypted(self) -> bool:
         """Whether BitLocker encrypts it, or a product that starts before Windows and leaves no signature."""
         return self.file_system in ENCRYPTED
+
+    @cached_property
+    def is_like_chance(self) -> bool:
+        """Whether no file system is seen in it, and its first sector looks like chance: it may be encrypted."""
+        return self.file_system is None and may_be_encrypted(self.device)
 
     @cached_property
     def files(self) -> FileSystem:

@@ -97,7 +97,7 @@ def _boot_volume(subject: Subject, generation: int) -> Volume | None:
         return None
     disk = subject.installation.disks[0]
     if generation == 1:
-        volumes = [each for each in disk.volumes if each.partition.active and each.partition.number <= 4]
+        volumes = disk.active_volumes
         return volumes[0] if len(volumes) == 1 else None
     volumes = [each for each in disk.volumes if each.partition.role == "EFI system" and each.readable]
     whole = [each for each in volumes if fault_of_file(each, UEFI_MANAGER) is None]

@@ -15,7 +15,6 @@ from vmrescue.checks.intents import PutIn, SetElement, TakeOut
 from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 from vmrescue.upcase import upper
-from vmrescue.volume.disk_encryption import may_be_encrypted
 from vmrescue.windows.boot_store import why_no_store
 from vmrescue.windows.faults import fault_of
 from vmrescue.windows.operating_system import HIVES
@@ -108,7 +107,7 @@ def _windows(found: Installation) -> Iterator[Finding]:
                 said, intents = restoring_hive(found.os, name)
                 yield _finding(f"the hive {name} of {found.os}", why, f"{_RESTORE} {said}", intents=intents)
     elif not found.locked:
-        chance = [str(each) for each in found.volumes if each.file_system is None and may_be_encrypted(each.device)]
+        chance = [str(each) for each in found.volumes if each.is_like_chance]
         said = f" It may be encrypted: {', '.join(chance)} begins like chance." if chance else ""
         yield _finding(
             "Windows", found.why_no_windows or "", f"{missing_part.meaning}{said}", "warning" if said else None

@@ -10,7 +10,6 @@ from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 from vmrescue.plan import FileRef, ReplayVolumeLog
 from vmrescue.volume import lost_boot_sector
-from vmrescue.volume.disk_encryption import may_be_encrypted
 from vmrescue.volume.state import StateName
 
 if TYPE_CHECKING:
@@ -125,7 +124,7 @@ def _state(volume: Volume) -> tuple[str, list[str]]:
         return volume.state.name, volume.state.reasons
     if volume.file_system:
         return NOT_READ, [f"it holds {volume.file_system}"]
-    if may_be_encrypted(volume.device):
+    if volume.is_like_chance:
         return NOT_KNOWN, ["its first sector looks like chance"]
     if lost := lost_boot_sector(volume.device):
         return WITHOUT_BOOT_SECTOR, [
