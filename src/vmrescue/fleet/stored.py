@@ -112,14 +112,12 @@ DIAGNOSIS: dict[str, Check] = {
     "volumes": list_of(fields(VOLUME)),
     "findings": list_of(fields(FINDING, SINCE)),
 }
-SINCE_THEN: dict[str, Check] = {"refusal": or_null(text), "not_checked": list_of(fields(NOT_CHECKED))}
+SINCE_OF_DIAGNOSIS: dict[str, Check] = {"refusal": or_null(text), "not_checked": list_of(fields(NOT_CHECKED))}
 DOCUMENT = fields(
     RESULT
     | {
         "error": or_null(fields({"message": text})),
-        "diagnosis": or_null(
-            fields(DIAGNOSIS, {"refusal": or_null(text), "not_checked": list_of(fields(NOT_CHECKED))})
-        ),
+        "diagnosis": or_null(fields(DIAGNOSIS, SINCE_OF_DIAGNOSIS)),
     }
 )
 

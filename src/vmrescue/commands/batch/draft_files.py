@@ -75,11 +75,6 @@ class DraftFiles:
         """Whether there is a file or folder of this path."""
         return self.is_file(volume, path) or self.is_folder(volume, path)
 
-    def own_content(self, volume: Volume, path: str) -> bytes | None:
-        """The content that a line has given to a file; None where none has."""
-        now = self._now.get(self._place(volume, path))
-        return now.data if now else None
-
     def is_as_it_was(self, volume: Volume, path: str) -> bool:
         """Whether no line so far has replaced, renamed or deleted the file."""
         now = self._now.get(self._place(volume, path))

@@ -78,7 +78,6 @@ TAIL_PLACE_OFFSET = 0x3C
 # LSN, client's previous LSN, LSN to undo next, data's length, client's sequence and index, type, transaction, flags
 RECORD_HEADER = struct.Struct("<QQQIHHIIH6x")
 UPDATE, RESTART = 1, 2  # types of records
-MULTI_PAGE = 0x0001  # a flag: the record continues in the next page
 
 # redo and undo operation, redo offset and length, undo offset and length, attribute, clusters that follow, offset in
 # the page of the record and in the record of the attribute, 512-byte block in the cluster, flags, first VCN
@@ -100,7 +99,6 @@ DIRTY_PAGE = struct.Struct("<IIIIQQ")
 DIRTY_PAGE_OLD = struct.Struct("<IIII4xQQ")
 # In use, state, first LSN, previous LSN, LSN to undo next
 TRANSACTION = struct.Struct("<IB3xQQQ8x")
-NAME_ENTRY = struct.Struct("<HH")  # key of the open attribute, bytes of the name; a zero unit follows the name
 
 BIT_RANGE = struct.Struct("<II")  # first bit, bits
 CLUSTER_RANGE = struct.Struct("<QQ")  # first cluster, clusters
