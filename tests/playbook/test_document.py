@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.playbook_tables import schema_markdown
 from vmrescue import Playbook
 from vmrescue.digests import sha256
 from vmrescue.errors import UsageError
-from vmrescue.playbook.manual import schema_markdown
 
 DOCS = Path(__file__).parents[2] / "docs"
 START = "schema: vmrescue.playbook/1\nname: n\nmatch: {services: [a]}\n"
