@@ -139,6 +139,15 @@ def read_boot_sector(device: BlockDevice) -> BootSector:
     return boot
 
 
+def same_copy(device: BlockDevice) -> int | None:
+    """The position of FAT32's backup, where it is equal to the boot sector. Raises as `read_boot_sector`."""
+    boot = read_boot_sector(device)
+    if boot.backup_offset is None:
+        return None
+    first, copy = (device.read_at(place, boot.sector_size) for place in (0, boot.backup_offset))
+    return boot.backup_offset if copy == first else None
+
+
 def _reserved_offset(fields: Container, sector: int) -> int | None:
     """The byte position of a sector that must lie before the tables; 0 and 0xFFFF mean that there is none."""
     return sector * fields.sector_size if 0 < sector < fields.reserved_sectors else None

@@ -13,16 +13,17 @@ program in the first sector of an active partition of Linux, or of an extended o
 
 from __future__ import annotations
 
-import struct
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError, UnsupportedError, UsageError
-from vmrescue.ntfs.structures.boot_sector import END, END_AT, HIDDEN_AT, NOT_BOOTABLE, PROGRAM
+from vmrescue.ntfs.structures.boot_sector import END, END_AT, NOT_BOOTABLE, PROGRAM
 from vmrescue.rehearsal import endings
 from vmrescue.rehearsal.about import ActiveFlag, BadFile, HiddenSectors, LostType
 from vmrescue.rehearsal.files import Fault, FaultKind, fault_of_file, machine_of
 from vmrescue.rehearsal.stage import Fact, odd, stop, unknown
 from vmrescue.volume.disk_encryption import encryption_of_record
+from vmrescue.volume.file_system import FATS
+from vmrescue.volume.hidden_sectors import hidden_sectors
 from vmrescue.volume.mbr import active_slots, read_boot_record
 from vmrescue.volume.partition_table import NO_PROTECTIVE_MBR
 
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 SECTOR = 512
 CODE = 440  # bytes of a master boot record's program
-FATS = ("FAT12", "FAT16", "FAT32")
 OF_LINUX = ("ext2/3/4", "XFS", "Btrfs", "LUKS", "LVM", "swap")  # Windows does not start from these
 LIKE_CHANCE = "begins like chance: the volume is encrypted, or was overwritten"
 GRUB = b"GRUB \0Geom\0Hard Disk\0Read\0"
@@ -193,7 +193,7 @@ def _boot_sector(volume: Volume) -> Iterator[Fact]:
         yield stop(what, "it has no program: the bytes behind its description are zeros", endings.UNREADABLE)
     else:
         yield Fact(what, "signature and program are there")
-    (hidden,) = struct.unpack_from("<I", sector, HIDDEN_AT)
+    hidden = hidden_sectors(volume.device)
     wanted = volume.partition.start // volume.disk.table.sector_size
     if volume.file_system in ("NTFS", *FATS) and hidden != wanted:
         said = f"the boot sector says that the volume begins at sector {hidden}, not {wanted}"

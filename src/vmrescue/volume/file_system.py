@@ -15,6 +15,7 @@ FileSystem = Literal[
     "NTFS", "FAT12", "FAT16", "FAT32", "exFAT", "ReFS", "BitLocker", "ext2/3/4", "XFS", "Btrfs", "LUKS", "LVM", "swap",
     "VeraCrypt", "TrueCrypt",
 ]  # fmt: skip
+FATS: tuple[FileSystem, ...] = ("FAT12", "FAT16", "FAT32")
 
 # Byte 3 of the boot sector. Sources: Microsoft's exFAT specification; libfsrefs' format documentation.
 OEM_NAMES: dict[bytes, FileSystem] = {

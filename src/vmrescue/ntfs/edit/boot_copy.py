@@ -46,6 +46,12 @@ def read_boot_copy(device: BlockDevice) -> BootCopy:
     return BootCopy(position, size, True, same=sector == copy, free=copy[3:11] == NTFS or not any(copy))
 
 
+def same_copy(device: BlockDevice) -> int | None:
+    """The position of the copy, where it is equal to the boot sector. Raises as `read_boot_copy`."""
+    copy = read_boot_copy(device)
+    return copy.position if copy.same else None
+
+
 def write_boot_copy(device: BlockDevice) -> None:
     """Writes the copy. Raises RefusedError if other data is in its sector, or the partition is too short for it."""
     found = read_boot_copy(device)

@@ -19,18 +19,19 @@ from vmrescue.ntfs.log.state import empty_log
 from vmrescue.ntfs.state import NTFS_3, read_state, volume_flags
 from vmrescue.ntfs.store import FileStore
 from vmrescue.ntfs.structures.attribute import Kind
-from vmrescue.ntfs.structures.boot_sector import HIDDEN_AT, MOST_CLUSTERS, SECTORS_AT
+from vmrescue.ntfs.structures.boot_sector import MOST_CLUSTERS, SECTORS_AT
 from vmrescue.ntfs.structures.fields import align8
 from vmrescue.ntfs.structures.positions import Lcn
 from vmrescue.ntfs.structures.run_list import HOLE
 from vmrescue.ntfs.structures.system_files import BAD_CLUSTERS, BITMAP, LOG_FILE
+from vmrescue.volume.hidden_sectors import hidden_sectors, kept, write_hidden_sectors
 
 if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
     from vmrescue.ntfs.structures.boot_sector import BootSector
 
 BAD = "$Bad"  # a stream of $BadClus as long as the volume: bad clusters are stored, all others are a hole
-SECTORS, HIDDEN = struct.Struct("<Q"), struct.Struct("<I")
+SECTORS = struct.Struct("<Q")
 
 
 def check_growable(device: BlockDevice) -> None:
@@ -141,13 +142,7 @@ def follow_move(device: BlockDevice, old_start: int, new_start: int) -> None:
     """Updates the volume's start on the disk (bytes) in the boot sector and its copy, if the old value was right."""
     boot = FileStore(device).boot
     for position in (0, boot.volume_size):
-        at = position + HIDDEN_AT
         if position + boot.sector_size > device.size:
             continue
-        if device.read_at(at, HIDDEN.size) == _hidden(old_start // boot.sector_size):
-            device.write_at(at, _hidden(new_start // boot.sector_size))
-
-
-def _hidden(sectors: int) -> bytes:
-    """The field for a number of sectors. Like Windows, it keeps the lower 32 bits."""
-    return HIDDEN.pack(sectors & 0xFFFFFFFF)
+        if hidden_sectors(device, position) == kept(old_start // boot.sector_size):
+            write_hidden_sectors(device, new_start // boot.sector_size, position)

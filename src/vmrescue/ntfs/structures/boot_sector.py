@@ -44,7 +44,7 @@ BOOT_SECTOR = Struct(
     "serial" / Int64ul,
     Padding(BOOT_SECTOR_SIZE - 0x50),
 )
-HIDDEN_AT, SECTORS_AT = 0x1C, 0x28  # offsets of these fields
+SECTORS_AT = 0x28  # offset of the number of sectors
 DESCRIPTION, PROGRAM, END_AT = slice(3, 0x54), slice(0x54, 510), 510
 END = b"\x55\xaa"  # the signature that a BIOS requires
 NOT_BOOTABLE = b"This is not a bootable disk"  # in the boot program that Linux's mkfs tools write

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import RefusedError, RepairFailedError
 from vmrescue.transaction.deeds.deed import find_volume
 from vmrescue.transaction.stale import compare
+from vmrescue.volume.file_system import FATS
+from vmrescue.volume.hidden_sectors import hidden_sectors, write_hidden_sectors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,16 +18,13 @@ if TYPE_CHECKING:
     from vmrescue.windows import Disk
 
 
-FATS = ("FAT12", "FAT16", "FAT32")
-
-
 class _HiddenSectors:
     whole = True
     together = 1
 
     def apply(self, changes: Sequence[SetHiddenSectors], bench: Bench) -> None:
-        from vmrescue.fat import hidden_sectors as of_fat
-        from vmrescue.ntfs.edit import hidden_sectors as of_ntfs
+        from vmrescue.fat import boot_sector as of_fat
+        from vmrescue.ntfs.edit import boot_copy as of_ntfs
 
         [change] = changes
         volume = bench.volume(change.file)
@@ -33,9 +32,11 @@ class _HiddenSectors:
             raise RefusedError(f"cannot {change.title}: {volume} holds neither NTFS nor FAT")
         if change.after != volume.partition.start // volume.disk.table.sector_size:
             raise RefusedError(f"cannot {change.title}: {volume} does not begin at sector {change.after}")
-        editor = of_fat if volume.file_system in FATS else of_ntfs
-        compare(change, change.before, editor.hidden_sectors(volume.device))
-        editor.write_hidden_sectors(volume.device, change.after)
+        compare(change, change.before, hidden_sectors(volume.device))
+        copy = (of_ntfs if volume.file_system == "NTFS" else of_fat).same_copy(volume.device)
+        write_hidden_sectors(volume.device, change.after)
+        if copy is not None:
+            write_hidden_sectors(volume.device, change.after, copy)
 
     def confirm(self, changes: Sequence[SetHiddenSectors], disks: list[Disk]) -> None:
         from vmrescue.readers.fat.file_system import FatFileSystem
@@ -43,7 +44,7 @@ class _HiddenSectors:
 
         [change] = changes
         volume = find_volume(disks, change.file)
-        reader = FatFileSystem if volume.file_system in FATS else NtfsFileSystem
+        reader = NtfsFileSystem if volume.file_system == "NTFS" else FatFileSystem
         found = reader(volume.device, volume.position).hidden_sectors
         if found != change.after:
             raise RepairFailedError(f"cannot confirm: {change.title}: the readers see sector {found}")
