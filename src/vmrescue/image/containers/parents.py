@@ -1,4 +1,9 @@
-"""Where an image's parents are looked for: in the folder that the user names, and in the child's own, by name alone."""
+"""Where an image's parents are looked for: in the folder that the user names, and in the child's own, by name alone.
+
+A path in the child is used only if the file there is the very one over which the child was made, by ids and times that
+the child stores. So an image cannot decide which files of this machine are opened, unless its maker knows these of a
+file. Errors say nothing about other files at that path.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmrescue.arguments import typed
-from vmrescue.errors import NotFoundError, ReadError
+from vmrescue.errors import NotFoundError, ReadError, UnsupportedError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 DEEPEST = 64  # most files in a chain
 
@@ -55,12 +60,44 @@ def plain_names(paths: Iterable[str]) -> list[str]:
     return [name for name in dict.fromkeys(found) if name not in ("", ".", "..")]
 
 
-def folders_for(child: Path | None, named: Path | None = None) -> list[Path]:
-    """The folders in which a child's parent is looked for: the one that the user named, and the child's own."""
-    return [each for each in (named or parent_folder(), child and child.parent) if each is not None]
+def find_parent(
+    kind: str,
+    chain: Sequence[Path | None],
+    stored: Sequence[str],
+    is_the_one: Callable[[Path], bool],
+    folder: Path | None = None,
+) -> Path:
+    """The file of the parent of a chain's last file.
+
+    Args:
+        kind: the container, for errors.
+        chain: the files from the image on, the child last; None for one that is no file.
+        stored: the paths of its parent that the child stores, likeliest first.
+        is_the_one: whether the file at a stored path is that parent, by what the child stores of it.
+        folder: where to look first; by default the folder of `parents_in`.
+
+    Raises:
+        NotFoundError: it is in neither folder, nor unchanged at a stored path.
+        UnsupportedError: the chain is too long.
+        ReadError: a folder cannot be listed.
+    """
+    child = chain[-1]
+    if len(chain) == DEEPEST:
+        raise UnsupportedError(f"{chain[0]} has more than {DEEPEST - 1} parents, one below the other")
+    names = plain_names(stored)
+    folders = [each for each in (folder or parent_folder(), child and child.parent) if each is not None]
+    path = _by_name(names, folders) or (_where_it_says(child.parent, stored, is_the_one) if child else None)
+    if path is None:
+        raise _missing(kind, child, names, folders)
+    return path
 
 
-def find_by_name(names: Sequence[str], folders: Iterable[Path]) -> Path | None:
+def is_one_of(chain: Iterable[Path | None], path: Path) -> bool:
+    """Whether a file is one of a chain's: a parent that is its own child."""
+    return any(each is not None and path.samefile(each) for each in chain)
+
+
+def _by_name(names: Sequence[str], folders: Iterable[Path]) -> Path | None:
     """The first file of one of these names; case does not matter, as in Windows. Raises ReadError."""
     for folder in folders:
         try:
@@ -75,8 +112,16 @@ def find_by_name(names: Sequence[str], folders: Iterable[Path]) -> Path | None:
     return None
 
 
-def missing_parent(kind: str, child: Path | None, names: Sequence[str], folders: Sequence[Path]) -> NotFoundError:
-    """The error for a parent that is nowhere; `kind`: the child's container."""
+def _where_it_says(folder: Path, stored: Iterable[str], is_the_one: Callable[[Path], bool]) -> Path | None:
+    """The parent at a path that the child in `folder` stores; None where none leads to it."""
+    for said in stored:
+        place = folder / said.replace("\\", "/")
+        if is_the_one(place):
+            return place.resolve()
+    return None
+
+
+def _missing(kind: str, child: Path | None, names: Sequence[str], folders: Sequence[Path]) -> NotFoundError:
     said, places = " or ".join(names), " or ".join(map(str, folders))
     return NotFoundError(
         f"the parent of the {kind} {child} is missing: no {said or 'name is known'} in {places or 'any folder'}, nor,"

@@ -1,9 +1,7 @@
 """The chain of files of a differencing VHD: finds each parent and checks that it is the right one.
 
-A parent is looked for in the folder that the user names and in the child's folder, by the file's name alone. The path
-in the child is used only if the file there is a VHD with the unique id, the time of last change and the size that the
-child stores. So an image cannot decide which files of this machine are opened, unless its maker knows all three of a
-file. Errors say nothing about other files at that path.
+It is looked for as `parents` says; what tells the right one is its unique id, its time of last change and its size,
+which the child stores.
 Source: Microsoft, "Virtual Hard Disk Image Format Specification", version 1.0, "Identification of the Parent".
 """
 
@@ -11,14 +9,15 @@ from __future__ import annotations
 
 import stat
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmrescue.dataclass import dataclass
 from vmrescue.device import check_range
-from vmrescue.errors import FormatError, UnsupportedError, VmRescueError
+from vmrescue.errors import FormatError, VmRescueError
 from vmrescue.files import open_regular
-from vmrescue.image.containers.parents import DEEPEST, find_by_name, folders_for, missing_parent, plain_names
+from vmrescue.image.containers.parents import find_parent, is_one_of
 from vmrescue.image.containers.vhd import FoundFooter, VhdDynamic, VhdFixed, read_dynamic_header
 from vmrescue.image.containers.vhd_layout import ABSOLUTE, DIFFERENCING, EPOCH, FIXED, RELATIVE, Header, read_footer
 from vmrescue.image.recovery import open_for_reading
@@ -100,13 +99,10 @@ def _disk(link: _Link, below: BlockDevice | None) -> VhdFixed | VhdDynamic:
 def _open_parent(chain: list[_Link], header: Header, folder: Path | None) -> _Link:
     """Opens the parent of the chain's last file, a differencing disk with this header."""
     child = chain[-1]
-    if len(chain) == DEEPEST:
-        raise UnsupportedError(f"{chain[0].path} has more than {DEEPEST - 1} parents, one below the other")
-    names, folders = plain_names(_paths(child, header)), folders_for(child.path, folder)
-    path = find_by_name(names, folders) or _where_it_says(child, header)
-    if path is None:
-        raise missing_parent("differencing VHD", child.path, names, folders)
-    if any(link.path is not None and path.samefile(link.path) for link in chain):
+    paths = [link.path for link in chain]
+    is_the_one = partial(_is_the_one, child=child, header=header)
+    path = find_parent("differencing VHD", paths, _paths(child, header), is_the_one, folder)
+    if is_one_of(paths, path):
         position = child.found.footer.data_offset
         raise FormatError("VHD dynamic header", position, "a parent that isn't its own child", str(path))
     store, interrupted = open_for_reading(path)
@@ -152,17 +148,6 @@ def _parent_changed(child: _Link, what: str) -> None:
     found = f"{what}: if changed, what is read is wrong"
     child.found.warnings.append(found)
     child.found.risks.append(Risk(PARENT_CHANGED, found))
-
-
-def _where_it_says(child: _Link, header: Header) -> Path | None:
-    """The file at a path that the child stores, if `_is_the_one`; None otherwise."""
-    if child.path is None:
-        return None
-    for said in _paths(child, header):
-        place = child.path.parent / said.replace("\\", "/")
-        if _is_the_one(place, child, header):
-            return place.resolve()
-    return None
 
 
 def _is_the_one(place: Path, child: _Link, header: Header) -> bool:

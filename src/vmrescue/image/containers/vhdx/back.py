@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from vmrescue.device import Range
     from vmrescue.image.commit_step import Step
-    from vmrescue.image.containers.vhdx.file import VhdxFile
     from vmrescue.image.transports.file import ImageStore
 
 
@@ -42,7 +41,7 @@ def steps_back(image: ImageStore, old: ImageStore, written: Iterable[Range]) -> 
         RefusedError: its log has no room, or its headers have no higher number.
     """
     with ExitStack() as opened:
-        before, after = (_read(store, opened) for store in (image, old))
+        before, after = (read_file(store, opened) for store in (image, old))
         raw = [] if after.replayed is None else after.replayed.changed_ranges()
         places = joined([*before.metadata_ranges, *after.metadata_ranges])
         changed = [*common(places, written), *raw]
@@ -57,10 +56,3 @@ def steps_back(image: ImageStore, old: ImageStore, written: Iterable[Range]) -> 
         raw = list(joined([*raw, *((at, SECTOR) for at in metadata)]))
     session = new_session(header.log_offset, header.log_length)
     return steps_of(image, max(image.size, old.size), metadata, session, last, raw)
-
-
-def _read(store: ImageStore, opened: ExitStack) -> VhdxFile:
-    file = read_file(store)
-    if file.replayed is not None:
-        opened.callback(file.replayed.close)
-    return file

@@ -1,22 +1,21 @@
 """The chain of files of a differencing VHDX: finds each parent and checks that it is the right one ([MS-VHDX] 2.6.2.6).
 
-A parent is looked for in the folder that the user names and in the child's folder, by the file's name alone. A path in
-the child is used only if the file there is a VHDX whose id of the last write to its data is the one that the child
-stores. So an image cannot decide which files of this machine are opened, unless its maker knows that id of a file.
-Errors say nothing about other files at that path.
+It is looked for as `parents` says; what tells the right one is its id of the last write to its data, which the child
+stores.
 """
 
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmrescue.dataclass import dataclass
 from vmrescue.device import Held
-from vmrescue.errors import FormatError, UnsupportedError, VmRescueError
+from vmrescue.errors import FormatError, VmRescueError
 from vmrescue.files import open_regular
-from vmrescue.image.containers.parents import DEEPEST, find_by_name, folders_for, missing_parent, plain_names
+from vmrescue.image.containers.parents import find_parent, is_one_of
 from vmrescue.image.containers.vhdx.disk import Vhdx
 from vmrescue.image.containers.vhdx.file import VhdxFile, read_file
 from vmrescue.image.containers.vhdx.header import read_current
@@ -54,7 +53,7 @@ def open_vhdx(store: ImageStore, path: str | None = None, folder: Path | None = 
         NotFoundError: a parent is in neither folder, nor unchanged at the path that its child stores.
     """
     with ExitStack() as opened:
-        chain = [_Link(Path(path) if path else None, _read(store, opened))]
+        chain = [_Link(Path(path) if path else None, read_file(store, opened))]
         while (said := chain[-1].file.metadata.parent) is not None:
             chain.append(_open_parent(chain, dict(said), folder, opened))
         disk: Vhdx | None = None
@@ -72,30 +71,19 @@ def open_vhdx(store: ImageStore, path: str | None = None, folder: Path | None = 
     return disk
 
 
-def _read(store: ImageStore, opened: ExitStack) -> VhdxFile:
-    file = read_file(store)
-    if file.replayed is not None:
-        opened.callback(file.replayed.close)
-    return file
-
-
 def _open_parent(chain: list[_Link], said: dict[str, str], folder: Path | None, opened: ExitStack) -> _Link:
     """Opens the parent of the chain's last file, which says this about it."""
     child = chain[-1]
-    if len(chain) == DEEPEST:
-        raise UnsupportedError(f"{chain[0].path} has more than {DEEPEST - 1} parents, one below the other")
-    paths = [said[key] for key in (RELATIVE, ABSOLUTE, VOLUME) if key in said]
+    stored = [said[key] for key in (RELATIVE, ABSOLUTE, VOLUME) if key in said]
     linkages = [said[key].lower() for key in LINKAGES if key in said]
-    names, folders = plain_names(paths), folders_for(child.path, folder)
-    path = find_by_name(names, folders) or _where_it_says(child.path, paths, linkages)
-    if path is None:
-        raise missing_parent("differencing VHDX", child.path, names, folders)
-    if any(link.path is not None and path.samefile(link.path) for link in chain):
+    paths = [link.path for link in chain]
+    path = find_parent("differencing VHDX", paths, stored, partial(_is_the_one, linkages=linkages), folder)
+    if is_one_of(paths, path):
         raise FormatError("VHDX parent locator", None, "a parent that isn't its own child", str(path))
     store, interrupted = open_for_reading(path)
     opened.callback(store.close)
     try:
-        file = _read(store, opened)
+        file = read_file(store, opened)
     except FormatError as error:
         raise error.of(path) from error
     notes = ["a repair of the parent was interrupted: what is read is as it was before"] if interrupted else []
@@ -115,16 +103,8 @@ def _open_parent(chain: list[_Link], said: dict[str, str], folder: Path | None, 
     return _Link(path, file, tuple(notes), tuple(risks))
 
 
-def _where_it_says(child: Path | None, paths: list[str], linkages: list[str]) -> Path | None:
-    """The file at a path that the child stores, if it has an id that the child stores; None otherwise."""
-    for said in paths if child is not None else ():
-        place = child.parent / said.replace("\\", "/") if child is not None else Path(said)
-        if _is_the_one(place, linkages):
-            return place.resolve()
-    return None
-
-
 def _is_the_one(place: Path, linkages: list[str]) -> bool:
+    """Whether a file is a VHDX whose last write to its data has one of these ids."""
     try:
         with open(place, "rb", opener=open_regular) as stream:
             head = stream.read(FIRST_REGION_AT)

@@ -27,6 +27,8 @@ from vmrescue.image.containers.vhdx.regions import Regions, read_regions
 AHEAD = 64 << 10  # bytes of the block allocation table that are announced: 256 GiB in blocks of 32 MiB
 
 if TYPE_CHECKING:
+    from contextlib import ExitStack
+
     from vmrescue.image.overlay import Overlay
     from vmrescue.image.transports.file import ImageStore
 
@@ -73,8 +75,8 @@ class VhdxFile:
         ]
 
 
-def read_file(store: ImageStore) -> VhdxFile:
-    """Reads and checks the tables of a VHDX. The file is not written to.
+def read_file(store: ImageStore, opened: ExitStack) -> VhdxFile:
+    """Reads and checks the tables of a VHDX. The file is not written to; its replayed log is closed with `opened`.
 
     Raises:
         FormatError: it is damaged.
@@ -88,24 +90,20 @@ def read_file(store: ImageStore) -> VhdxFile:
     view = None
     if current.has_log:
         view, count = replayed(store, current.header)
+        opened.callback(view.close)
         notes.append(
             f"the VHDX was not closed cleanly: its log has {count} {'entry' if count == 1 else 'entries'}; what is"
             " read is as after their replay"
         )
-    try:
-        seen: ImageStore = view or store
-        regions = read_regions(seen)
-        table = regions.metadata.offset
-        prefetch(store, [(table, METADATA_TABLE_SIZE + SECTOR), (regions.bat.offset, AHEAD)])
-        metadata = read_metadata(seen, regions.metadata)
-        if metadata.entries * ENTRY_SIZE > regions.bat.length:
-            expected = f"a block allocation table of {metadata.entries} entries, for {metadata.size} bytes"
-            raise FormatError("VHDX region table", None, expected, f"one of {regions.bat.length} bytes")
-        bat = Bat(seen, regions.bat.offset, metadata)
-        file = VhdxFile(store, view, current, regions, metadata, bat, (*notes, *regions.notes))
-        bat.check(file.others)
-    except BaseException:
-        if view is not None:
-            view.close()
-        raise
+    seen: ImageStore = view or store
+    regions = read_regions(seen)
+    table = regions.metadata.offset
+    prefetch(store, [(table, METADATA_TABLE_SIZE + SECTOR), (regions.bat.offset, AHEAD)])
+    metadata = read_metadata(seen, regions.metadata)
+    if metadata.entries * ENTRY_SIZE > regions.bat.length:
+        expected = f"a block allocation table of {metadata.entries} entries, for {metadata.size} bytes"
+        raise FormatError("VHDX region table", None, expected, f"one of {regions.bat.length} bytes")
+    bat = Bat(seen, regions.bat.offset, metadata)
+    file = VhdxFile(store, view, current, regions, metadata, bat, (*notes, *regions.notes))
+    bat.check(file.others)
     return file
