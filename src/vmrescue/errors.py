@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
 SCHEMA = "vmrescue.error/1"
 
@@ -240,3 +240,17 @@ def system_said(error: OSError) -> str:
     """What the operating system said, without its number."""
     where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes | os.PathLike) else ""
     return f"the operating system refused: {where}{error.strerror or error}"
+
+
+def fault_of(ask: Callable[[], object]) -> str | None:
+    """Calls `ask`; returns its error as a sentence, None if there is none: one bad part must not stop the others.
+
+    Raises ReadError: that the machine cannot read the image is no fault of a part.
+    """
+    try:
+        ask()
+    except ReadError:
+        raise
+    except VmRescueError as error:
+        return str(error)
+    return None

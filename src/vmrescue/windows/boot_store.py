@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 
 from vmrescue.bcd import Store, objects
 from vmrescue.bcd.device import RamDisk
-from vmrescue.errors import NotFoundError, ReadError, UsageError, VmRescueError
+from vmrescue.errors import NotFoundError, ReadError, UsageError, VmRescueError, fault_of
 from vmrescue.readers.file_system import chunks
 from vmrescue.registry.base_block import LOG_SUFFIXES
 from vmrescue.registry.space import BIN
-from vmrescue.windows.faults import fault_of
 from vmrescue.windows.registry_file import RegistryFile
 
 if TYPE_CHECKING:

@@ -8,10 +8,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from vmrescue.dataclass import dataclass
-from vmrescue.errors import LinkError, NotFoundError, ReadError, VmRescueError
+from vmrescue.errors import LinkError, NotFoundError, ReadError, VmRescueError, fault_of
 from vmrescue.log import logger
 from vmrescue.upcase import upper
-from vmrescue.windows.faults import fault_of
 from vmrescue.windows.registry_file import RegistryFile
 
 if TYPE_CHECKING:

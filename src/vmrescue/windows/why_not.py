@@ -18,7 +18,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import ReadError, VmRescueError
+from vmrescue.errors import ReadError, VmRescueError, fault_of
 from vmrescue.image.containers.lying_over import risk_of_children
 from vmrescue.image.risks import refusal_for
 from vmrescue.image.writable import why_not_now
@@ -29,7 +29,6 @@ from vmrescue.registry.operations import make
 from vmrescue.registry.state import Unreplayed
 from vmrescue.volume.state import Allows, StateName
 from vmrescue.windows.boot_store import find_boot_stores
-from vmrescue.windows.faults import fault_of
 from vmrescue.windows.registry_file import RegistryFile
 
 if TYPE_CHECKING:

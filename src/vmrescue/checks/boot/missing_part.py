@@ -14,9 +14,9 @@ from vmrescue.checks.facts import PartFact
 from vmrescue.checks.intents import PutIn, SetElement, TakeOut
 from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
+from vmrescue.errors import fault_of
 from vmrescue.upcase import upper
 from vmrescue.windows.boot_store import why_no_store
-from vmrescue.windows.faults import fault_of
 from vmrescue.windows.operating_system import HIVES
 
 if TYPE_CHECKING:

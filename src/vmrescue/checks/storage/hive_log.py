@@ -8,8 +8,8 @@ from vmrescue.checks.check import check
 from vmrescue.checks.facts import HiveFact
 from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
+from vmrescue.errors import fault_of
 from vmrescue.plan import ReplayLog
-from vmrescue.windows.faults import fault_of
 from vmrescue.windows.operating_system import HIVES
 
 if TYPE_CHECKING:
