@@ -91,6 +91,7 @@ class Hive:
                 self._input = file[: len(file)]
                 whole, self.recovered = recover(self._input, logs)
                 file = FileBytes(whole)
+                self._logs = ()  # the hive's number is above theirs now
                 LOG.info("%s: %s: read with its transaction logs replayed, in memory", name, self.dirty_before)
             except RefusedError as error:
                 self.unreplayed = Unreplayed(name, self.dirty_before, str(error))

@@ -7,30 +7,14 @@ M. Suhanov, "Windows registry file format specification", section "Log entries".
 from __future__ import annotations
 
 import struct
-from hashlib import sha256
 
 SEED = 0x82EF4D887A4E55C5
 PIECE = 1 << 16  # bytes unpacked at a time; as Python numbers they need nine times the memory
 _MASK = 0xFFFFFFFF
-_MOST = 1 << 12  # hashes that are remembered
-_known: dict[bytes, bytes] = {}  # hashes by the SHA-256 of what was hashed
 
 
 def marvin32(data: bytes, seed: int = SEED) -> bytes:
-    """The 64-bit hash of `data`, as it is stored.
-
-    Speed: about 7 MB per second. An edit replays the same logs at least twice (what reads the hive, what edits it), so
-    results are kept, by the SHA-256 of the data.
-    """
-    key = sha256(struct.pack("<Q", seed) + data).digest()
-    if key not in _known:
-        if len(_known) >= _MOST:
-            _known.clear()
-        _known[key] = _marvin32(data, seed)
-    return _known[key]
-
-
-def _marvin32(data: bytes, seed: int) -> bytes:
+    """The 64-bit hash of `data`, as it is stored. Speed: about 7 MB per second."""
     low, high = seed & _MASK, seed >> 32
     end = len(data) // 4 * 4
     for start in range(0, end, PIECE):

@@ -14,11 +14,13 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import replace
+from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol
 
 from vmrescue.arguments import typed
 from vmrescue.dataclass import dataclass
 from vmrescue.errors import FormatError, RefusedError, UsageError
+from vmrescue.log import logger
 from vmrescue.registry import key_node, log_new
 from vmrescue.registry.base_block import SECTOR, TRANSACTION_FLAG, BaseBlock, FileType
 from vmrescue.registry.cells import BINS, PAGE, SIZE
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MAX_SEQUENCE = 0xFFFFFFFF
+MOST_KNOWN = 64 << 20  # bytes of what replays write that are remembered
+LOG = logger("registry")
 
 
 class HiveFile(Protocol):
@@ -134,11 +138,54 @@ def replay(hive: HiveFile, logs: Sequence[bytes]) -> Recovered:
     head = hive.read_at(0, min(SECTOR, hive.size))
     if not hive_state(head).dirty:
         raise UsageError("the hive is clean: there is nothing to recover")
+    replayed = _known_or_replayed(head, _first_bin_written(hive), logs)
+    limit = hive.size + sum(map(len, logs))
+    if replayed.end > limit:
+        raise RecoveryError(f"a log makes the hive {replayed.end} bytes long; it and all its logs have {limit}")
+    if (stale := min(replayed.end, hive.size) - replayed.stale) > 0:
+        hive.write_at(replayed.stale, bytes(stale))
+    if replayed.end > hive.size:
+        hive.resize(replayed.end)
+    for offset, data in replayed.written:
+        hive.write_at(offset, data)
+    _must_be_sound(hive, replayed.block)
+    return replayed.recovered
+
+
+@dataclass(frozen=True)
+class _Replayed:
+    """What a replay makes of a hive. Offsets are in the file."""
+
+    stale: int  # bytes from here to `end` lie after the bins, and are zeroed first
+    end: int  # of the bins, where they were longest
+    written: list[tuple[int, bytes]]  # in this order: offset, bytes
+    block: BaseBlock
+    recovered: Recovered
+
+
+_known: dict[bytes, _Replayed] = {}  # by the SHA-256 of what each depends on
+
+
+def _known_or_replayed(head: bytes, first_written: int, logs: Sequence[bytes]) -> _Replayed:
+    """What a replay writes depends on these alone, so the same logs are replayed once, whoever reads the hive."""
+    digest = sha256(repr((head, first_written, list(map(len, logs)))).encode())
+    for log in logs:
+        digest.update(log)
+    key = digest.digest()
+    if key not in _known:
+        replayed = _replayed(head, first_written, logs)
+        if sum(len(data) for each in [*_known.values(), replayed] for _, data in each.written) > MOST_KNOWN:
+            _known.clear()
+        _known[key] = replayed
+    return _known[key]
+
+
+def _replayed(head: bytes, first_written: int, logs: Sequence[bytes]) -> _Replayed:
     found = BaseBlock.parse(head)
     block = found if found.checksum_is_right else None
     candidates = [_of_this_hive(_open(number, log), block) for number, log in enumerate(logs, 1)]
     new = [log for log in candidates if isinstance(log.log, NewLog)]
-    under_way = _Replay(hive, block, limit=hive.size + sum(map(len, logs)))
+    under_way = _Replay(head, first_written, block)
     if new:
         under_way.new_logs(new)
     else:
@@ -146,7 +193,9 @@ def replay(hive: HiveFile, logs: Sequence[bytes]) -> Recovered:
     if not under_way.applied:
         faults = "; ".join(f"log {log.number}: {log.fault}" for log in candidates)
         raise RecoveryError(f"no transaction log applies to the dirty hive ({faults or 'there is none'})")
-    return under_way.finish(next_sequence(block, logs))
+    replayed = under_way.finish(next_sequence(block, logs))
+    LOG.debug("replayed %s", replayed.recovered)
+    return replayed
 
 
 def next_sequence(block: BaseBlock | None, logs: Sequence[bytes]) -> int:
@@ -190,13 +239,14 @@ def _of_this_hive(log: _Log, block: BaseBlock | None) -> _Log:
 class _Replay:
     """The state of one replay."""
 
-    def __init__(self, hive: HiveFile, block: BaseBlock | None, limit: int) -> None:
-        self._hive = hive
-        # Bytes from here to the file's end are stale: they lie after the bins. If the bins' size is unknown, none are.
-        self._stale = min(BINS + block.bins_size, hive.size) if block else hive.size
-        self._limit = limit  # bytes that the hive may grow to: its own size and that of all logs
+    def __init__(self, head: bytes, first_written: int, block: BaseBlock | None) -> None:
+        self._head = head
+        self._first_written = first_written  # the first bin's time stamp
         self._block = block  # None if it is broken; then it is taken from a log
         self._from: int | None = None
+        self._stale = BINS + block.bins_size if block else None
+        self._bins_end = 0
+        self._written: list[tuple[int, bytes]] = []
         self.applied: list[Applied] = []
         self._end = ""
 
@@ -210,8 +260,8 @@ class _Replay:
             first = _base(log).primary
             if self.applied and first != self.applied[-1].sequence + 1:
                 log.fault = f"its entries begin at {first}, not at {self.applied[-1].sequence + 1}"
-            elif not self.applied and first < self._written:
-                log.fault = f"its entries begin at {first}, before the hive's last write, {self._written}"
+            elif not self.applied and first < self._completed:
+                log.fault = f"its entries begin at {first}, before the hive's last write, {self._completed}"
             else:
                 self._apply_entries(log)
                 if not self.applied:
@@ -219,7 +269,7 @@ class _Replay:
 
     def old_logs(self, logs: list[_Log]) -> None:
         """Applies the latest log of the old form that is not older than the hive."""
-        written = self._block.last_written if self._block else self._first_bin_written()
+        written = self._block.last_written if self._block else self._first_written
         fitting = []
         for log in logs:
             if log.log and _base(log).last_written < written:
@@ -230,21 +280,15 @@ class _Replay:
             latest = max(fitting, key=lambda log: (_base(log).last_written, -log.number))
             self._apply_sectors(latest)
 
-    def _first_bin_written(self) -> int:
-        """The first bin's time stamp, 100 ns since 1601; 0 if the file has no bin."""
-        if self._hive.size < BINS + PAGE:
-            return 0
-        return int(BIN_HEADER.unpack(self._hive.read_at(BINS, BIN_HEADER.size))[3])
-
     @property
-    def _written(self) -> int:
+    def _completed(self) -> int:
         """The sequence number of the last write that is known to be complete; 0 if that is not known."""
         return self._block.secondary if self._block and self._from is None else 0
 
     def _take_block(self, log: _Log) -> None:
         self._block = replace(_base(log), file_type=int(FileType.HIVE))
         self._from = log.number
-        self._hive.write_at(0, log.data[:SECTOR])
+        self._head = log.data[:SECTOR]
 
     def _apply_entries(self, log: _Log) -> None:
         assert isinstance(log.log, NewLog)
@@ -274,29 +318,34 @@ class _Replay:
         self._end = "all of the log was applied"
 
     def _write(self, pages: list[tuple[int, bytes]], bins_size: int) -> None:
-        size = BINS + bins_size
-        if size > self._limit:
-            raise RecoveryError(f"a log makes the hive {size} bytes long; it and all its logs have {self._limit}")
-        if size > self._stale:  # clears each stale byte once, even if the bins shrink and grow again
-            self._hive.write_at(self._stale, bytes(max(0, min(size, self._hive.size) - self._stale)))
-            self._stale = size
-        if size > self._hive.size:
-            self._hive.resize(size)
-        for offset, page in pages:
-            self._hive.write_at(BINS + offset, page)
+        self._bins_end = max(self._bins_end, BINS + bins_size)
+        self._written += [(BINS + offset, page) for offset, page in pages]
 
-    def finish(self, sequence: int) -> Recovered:
-        """Writes the base block and checks the replayed hive. Raises RecoveryError if it is not sound."""
+    def finish(self, sequence: int) -> _Replayed:
+        """With the base block, which says that the hive is clean."""
         assert self._block is not None
         block = replace(self._block, primary=sequence, secondary=sequence)
-        self._hive.write_at(0, block.store(self._hive.read_at(0, SECTOR)))
-        try:
-            block.check_readable()
-            deque(bins(self._hive.read_at, block.bins_size), maxlen=0)
-            _check_root(self._hive, block)
-        except FormatError as error:
-            raise RecoveryError(f"the replayed logs do not make a sound hive: {error}") from error
-        return Recovered(tuple(self.applied), self._from, self._end)
+        written = [*self._written, (0, block.store(self._head))]
+        stale = self._bins_end if self._stale is None else self._stale  # if the bins' size was unknown, no byte is
+        recovered = Recovered(tuple(self.applied), self._from, self._end)
+        return _Replayed(stale, self._bins_end, written, block, recovered)
+
+
+def _first_bin_written(hive: HiveFile) -> int:
+    """The first bin's time stamp, 100 ns since 1601; 0 if the file has no bin."""
+    if hive.size < BINS + PAGE:
+        return 0
+    return int(BIN_HEADER.unpack(hive.read_at(BINS, BIN_HEADER.size))[3])
+
+
+def _must_be_sound(hive: HiveFile, block: BaseBlock) -> None:
+    """Raises RecoveryError if what the logs made of the hive is not sound."""
+    try:
+        block.check_readable()
+        deque(bins(hive.read_at, block.bins_size), maxlen=0)
+        _check_root(hive, block)
+    except FormatError as error:
+        raise RecoveryError(f"the replayed logs do not make a sound hive: {error}") from error
 
 
 def _check_root(hive: HiveFile, block: BaseBlock) -> None:
