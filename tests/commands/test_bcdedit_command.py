@@ -229,5 +229,5 @@ def test_a_dirty_store_without_logs_is_read_with_a_note_and_not_edited(store: Pa
     assert asked.out == text
     assert f"note: the store {store} is dirty" in asked.err
     assert refused.status == 4
-    assert f"{store.name} is dirty" in refused.err
+    assert f"the hive \\{store.name} on this machine is dirty" in refused.err
     assert fingerprint(store) == before

@@ -22,6 +22,7 @@ ROOM = 6  # rows of a screen for what stands around a list of changes
 
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Collection, Iterable, Sequence
     from pathlib import Path
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 
 def edit_and_report(
-    image: str | Path,
+    image: str | os.PathLike[str],
     plan_of: Callable[[Transaction], Plan],
     options: ApplyOptions,
     *,
@@ -43,17 +44,18 @@ def edit_and_report(
     policy: Policy | None = None,
     choice: Choice | None = None,
     skip_refused: bool = False,
+    asks: Callable[[], bool] = lambda: True,
 ) -> Receipt:
     """Makes the plan of the opened disks, as `try_and_report` makes what was tried."""
 
     def tried(transaction: Transaction) -> Receipt:
         return transaction.apply(plan_of(transaction), skip_refused)
 
-    return try_and_report(image, tried, options, data_disks=data_disks, policy=policy, choice=choice)
+    return try_and_report(image, tried, options, data_disks=data_disks, policy=policy, choice=choice, asks=asks)
 
 
 def try_and_report(
-    image: str | Path,
+    image: str | os.PathLike[str],
     tried: Callable[[Transaction], Receipt],
     options: ApplyOptions,
     *,
@@ -61,6 +63,7 @@ def try_and_report(
     policy: Policy | None = None,
     choice: Choice | None = None,
     promise: bool = False,
+    asks: Callable[[], bool] = lambda: True,
 ) -> Receipt:
     """The way of every command that edits an image: open, try in memory, show, ask, commit, report.
 
@@ -70,6 +73,7 @@ def try_and_report(
     Args:
         tried: applies what is to be done to the opened disks in memory.
         promise: whether that comes from a diagnosis, and then has to be what can be made.
+        asks: whether what was tried needs the person's consent; else `options.yes` is not looked at.
     """
     from vmrescue.image.reference import Reference
     from vmrescue.transaction import Transaction
@@ -81,6 +85,7 @@ def try_and_report(
         image, data_disks, policy, writable, choice=chosen, elsewhere=elsewhere, promise=promise
     ) as transaction:
         receipt = tried(transaction)
+        options = options._replace(yes=options.yes or not asks())
         plan = receipt.plan
         _show_tried(receipt, options)
         if options.upload and not options.dry_run:
@@ -111,7 +116,7 @@ def try_and_report(
 
 
 def ask_to_upload(
-    plans: Sequence[Plan], image: str | Path, options: ApplyOptions, to: UploadTo, unseen: bool = False
+    plans: Sequence[Plan], image: str | os.PathLike[str], options: ApplyOptions, to: UploadTo, unseen: bool = False
 ) -> None:
     """Asks whether a copy of an image, with these changes, is to be put to an address. Otherwise as `ask`."""
     from vmrescue.image.reference import Reference

@@ -32,10 +32,9 @@ def command(target: str, words: tuple[str, ...], store: str | None, windows: str
     /createstore name files of this machine. As on Windows nothing is asked; what is written is shown, backed up,
     verified, and undone by `vmrescue undo`.
     """
-    from vmrescue.procedure.boot_store import try_bcdedit
+    from vmrescue.procedure.boot_store import read_bcdedit
     from vmrescue.windows import Choice
 
     if target.lower() in NEW_STORE:
         target, words = "", (target, *words)
-    tried = try_bcdedit(target or None, words, Choice(store, windows), print_notes)
-    finish(tried, options, asks=False)  # as on Windows
+    finish(read_bcdedit(target or None, words, Choice(store, windows), print_notes), options)

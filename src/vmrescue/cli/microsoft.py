@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from vmrescue.cli.options import ApplyOptions
-    from vmrescue.procedure.microsoft import Tried
+    from vmrescue.commands.outcome import Outcome
+    from vmrescue.procedure.microsoft import Edit, Ran
 
 FINDINGS = 1  # exit status where nothing was found, or two keys differ
 ASKS_FOR_HELP = ("/?", "-?")
@@ -110,21 +111,24 @@ def print_listing(lines: Sequence[str], data: object, options: ApplyOptions) -> 
         print_lines(lines)
 
 
-def finish(tried: Tried, options: ApplyOptions, asks: bool) -> None:
+def finish(command: Ran | Edit, options: ApplyOptions) -> Outcome:
     """Makes what a command asks for, from the plan to the receipt, and prints what Microsoft's program prints."""
     from vmrescue.cli.applying import edit_and_report
     from vmrescue.cli.new_file import write_unless_dry
+    from vmrescue.procedure.microsoft import Edit
 
-    outcome = tried.outcome
-    if tried.file:
-        write_unless_dry(*tried.file, tried.image, options._replace(yes=options.yes or tried.may_overwrite))
+    if isinstance(command, Edit):
+        edit = command
+        edit_and_report(edit.image, edit.plan, options, choice=edit.choice, asks=lambda: edit.outcome.asks)
+        if not options.dry_run and options.output != "json":
+            print_listing(command.outcome.lines, command.outcome.data, options)
+        return command.outcome
+    if command.file:
+        write_unless_dry(*command.file, command.image, options._replace(yes=options.yes or command.may_overwrite))
     if not options.dry_run:
-        tried.keep_names()
-    elif tried.names is not None and options.talkative:
+        command.keep_names()
+    elif command.names is not None and options.talkative:
         put("Nothing was written.")
-    agreed = options.yes or not asks or tried.may_overwrite
-    if outcome.operations:
-        edit_and_report(str(tried.image), tried.plan, options._replace(yes=agreed), choice=tried.choice)
-    writes = bool(outcome.operations or tried.file or tried.names is not None)
-    if not ((outcome.operations and options.output == "json") or (options.dry_run and writes)):
-        print_listing(outcome.lines, outcome.data, options)
+    if not (options.dry_run and (command.file or command.names is not None)):
+        print_listing(command.outcome.lines, command.outcome.data, options)
+    return command.outcome

@@ -34,13 +34,14 @@ def command(target: str, words: tuple[str, ...], store: str | None, windows: str
     matched, the keys differ, or there is damage.
     """
     from vmrescue.cli.listing import Listing
-    from vmrescue.procedure.hives import try_reg
+    from vmrescue.procedure.hives import read_reg
     from vmrescue.windows import Choice
 
     listing, choice = Listing(options), Choice(store, windows)
-    with listing.until_error(), try_reg(target, words, choice, print_notes, listing.add) as tried:
-        if tried.outcome.shown:
+    with listing.until_error(), read_reg(target, words, choice, print_notes, listing.add) as read:
+        outcome = read.outcome
+        if outcome.shown:
             listing.end()
         else:
-            finish(tried, options, asks=tried.outcome.asks)
-    sys.exit(0 if tried.outcome.passed else FINDINGS)
+            outcome = finish(read, options)
+    sys.exit(0 if outcome.passed else FINDINGS)

@@ -12,7 +12,7 @@ from vmrescue.commands.bcdedit.listed import ListedEntry
 from vmrescue.dataclass import dataclass
 from vmrescue.errors import NotFoundError, UsageError
 from vmrescue.procedure.hive_files import is_hive_file, read_hive_file
-from vmrescue.procedure.microsoft import Answer, Tried, carried_out, in_microsofts_words
+from vmrescue.procedure.microsoft import Answer, Edit, Ran, carried_out, in_microsofts_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -68,71 +68,84 @@ def bcdedit(
     must_be_known(how)
     notes: list[str] = []
     with accepting(how.get("accept", ())), parents_in(how.get("parent_dir")):
-        tried = try_bcdedit(image, words, Choice(store, windows), notes.extend)
-        receipt, written = carried_out(tried, overwrite, how)
-    outcome = tried.outcome
+        command = read_bcdedit(image, words, Choice(store, windows), notes.extend)
+        receipt, written = carried_out(command, overwrite, how)
+    outcome = command.outcome
     entries = tuple(each for each in outcome.found or () if isinstance(each, ListedEntry))
     return BcdeditAnswer(outcome.text, outcome.passed, tuple(notes), receipt, written, entries)
 
 
-def try_bcdedit(image: Location | None, words: Sequence[str], choice: Choice, say: Say) -> Tried:
-    """Reads a command of bcdedit's, and runs it on the store as it is. `say` gets what is to be said besides."""
+def read_bcdedit(image: Location | None, words: Sequence[str], choice: Choice, say: Say) -> Ran | Edit:
+    """Reads a command of bcdedit's; one that edits nothing is run. `say` gets what is to be said besides."""
     from vmrescue.bcd.whole_store import empty_store, exported
     from vmrescue.commands.bcdedit import parse
 
     with in_microsofts_words():
         command = parse(words)
     if command.name == "createstore":
-        return _file("", command, words, empty_store())
+        return _file("", command, empty_store())
     if image is None:
         raise UsageError("bcdedit needs an image or a store's file; only /createstore needs none")
+    in_file = is_hive_file(image)
+    if in_file and command.store is not None:
+        raise UsageError("/store names a file in an image; this is a store's file itself")
+    if command.edits:
+        return Edit(image, ("bcdedit", " ".join(words)), choice, partial(_edited, command, choice, say))
     if command.name == "export":
-        root = _root(image, say) if is_hive_file(image) else _root_in(image, command.store, choice, say)
-        return _file(image, command, words, exported(root))
-    outcome = _run_on_file(command, image, say) if is_hive_file(image) else _run_on_image(command, image, choice, say)
+        root = _root(image, say) if in_file else _root_in(image, command.store, choice, say)
+        return _file(image, command, exported(root))
+    outcome = _listed_in_file(command, image, say) if in_file else _listed_in_image(command, image, choice, say)
     say(outcome.notes)
-    return Tried(
-        image, ("bcdedit", " ".join(words)), outcome, partial(_changes, command, outcome, choice), choice=choice
-    )
+    return Ran(image, outcome)
 
 
-def _file(image: Location, command: Command, words: Sequence[str], operations: Iterable[Operation]) -> Tried:
+def _file(image: Location, command: Command, operations: Iterable[Operation]) -> Ran:
     """A new store's file with what the operations make."""
     from vmrescue.commands.bcdedit import Outcome, messages
     from vmrescue.commands.bcdedit.store_file import store_file
 
-    outcome = Outcome(f"{messages.SUCCESS}\n")
-    file = Path(command.arguments[0]), [store_file(operations)]
-    return Tried(image, ("bcdedit", " ".join(words)), outcome, file=file)
+    return Ran(image, Outcome(f"{messages.SUCCESS}\n"), (Path(command.arguments[0]), [store_file(operations)]))
 
 
-def _run_on_file(command: Command, target: Location, say: Say) -> Outcome:
+def _listed_in_file(command: Command, target: Location, say: Say) -> Outcome:
     from vmrescue.bcd import Store
     from vmrescue.commands.bcdedit import run
 
-    if command.store is not None:
-        raise UsageError("/store names a file in an image; this is a store's file itself")
     root = _root(target, say)
-    if command.name == "import":
-        return _import(command, root, say)
     with in_microsofts_words():
         return run(command, Store(root))
 
 
-def _run_on_image(command: Command, target: Location, choice: Choice, say: Say) -> Outcome:
-    from vmrescue.bcd import Store
-    from vmrescue.commands.bcdedit import run
+def _listed_in_image(command: Command, target: Location, choice: Choice, say: Say) -> Outcome:
     from vmrescue.diagnosis import open_disks
 
     with open_disks([target]) as disks:
-        file, volumes, notes = _store_of(disks, command.store, choice)
-        say(notes)
-        if command.name == "import":
-            return _import(command, _hive_root(file.read(), file.logs(), file.name, say), say)
-        with in_microsofts_words():
-            outcome = run(command, Store(file.root), volumes)
-        say(file.notes())
+        _, outcome = _run(command, disks, choice, say)
         return outcome
+
+
+def _edited(command: Command, choice: Choice, say: Say, disks: list[Disk]) -> tuple[Outcome, list[Change]]:
+    """Runs a command that edits on the store of these disks: what it prints, and the changes that it asks for."""
+    from vmrescue.windows.hive_changes import hive_changes
+
+    file, outcome = _run(command, disks, choice, say)
+    say(outcome.notes)
+    return outcome, hive_changes(file, outcome.operations)
+
+
+def _run(command: Command, disks: list[Disk], choice: Choice, say: Say) -> tuple[RegistryFile, Outcome]:
+    """Runs a command on the store that boots these disks, or that it names."""
+    from vmrescue.bcd import Store
+    from vmrescue.commands.bcdedit import run
+
+    file, volumes, notes = _store_of(disks, command.store, choice)
+    say(notes)
+    if command.name == "import":
+        return file, _import(command, _hive_root(file.read(), file.logs(), file.name, say), say)
+    with in_microsofts_words():
+        outcome = run(command, Store(file.root), volumes)
+    say(file.notes())
+    return file, outcome
 
 
 def _store_of(disks: list[Disk], name: str | None, choice: Choice) -> tuple[RegistryFile, Volumes, Sequence[str]]:
@@ -155,13 +168,6 @@ def _store_of(disks: list[Disk], name: str | None, choice: Choice) -> tuple[Regi
         return installation.boot.hive, volumes, ()
     paths = NamedPaths(installation)
     return RegistryFile.of(*paths.file(name)), volumes, paths.notes
-
-
-def _changes(command: Command, outcome: Outcome, choice: Choice, disks: list[Disk]) -> list[Change]:
-    from vmrescue.windows.hive_changes import hive_changes
-
-    file, _, _ = _store_of(disks, command.store, choice)
-    return hive_changes(file, outcome.operations)
 
 
 def _import(command: Command, root: HiveKey, say: Say) -> Outcome:

@@ -12,7 +12,7 @@ from vmrescue.commands.reg.listed import Compared, ListedKey, ListedProblem
 from vmrescue.dataclass import dataclass
 from vmrescue.errors import ReadError
 from vmrescue.procedure.hive_files import is_hive_file, open_hive_file
-from vmrescue.procedure.microsoft import Answer, Tried, carried_out, in_microsofts_words
+from vmrescue.procedure.microsoft import Answer, Edit, Ran, carried_out, in_microsofts_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -77,10 +77,10 @@ def reg(
     with (
         accepting(how.get("accept", ())),
         parents_in(how.get("parent_dir")),
-        try_reg(image, words, Choice(store, windows), notes.extend) as tried,
+        read_reg(image, words, Choice(store, windows), notes.extend) as command,
     ):
-        receipt, written = carried_out(tried, overwrite, how)
-    outcome, found = tried.outcome, tried.outcome.found or ()
+        receipt, written = carried_out(command, overwrite, how)
+    outcome, found = command.outcome, command.outcome.found or ()
     return RegAnswer(
         outcome.text,
         outcome.passed,
@@ -94,42 +94,70 @@ def reg(
 
 
 @contextmanager
-def try_reg(
+def read_reg(
     image: Location, words: Sequence[str], choice: Choice, say: Say, show: Show | None = None
-) -> Iterator[Tried]:
-    """Reads a command of reg's, and runs it on the hives as they are; they stay open for a file that it exports.
+) -> Iterator[Ran | Edit]:
+    """Reads a command of reg's; one that edits nothing is run, on hives that stay open for a file that it exports.
 
     `say` gets what is to be said besides, and `show`, if it is given, what a query lists (`commands.reg.run`).
     """
-    with ExitStack() as opened:
-        yield _tried(image, words, choice, say, show, opened)
-
-
-def _tried(
-    image: Location, words: Sequence[str], choice: Choice, say: Say, show: Show | None, opened: ExitStack
-) -> Tried:
-    from vmrescue.commands.reg import KeyName, parse, run
+    from vmrescue.commands.reg import parse
 
     with in_microsofts_words():
         command = parse(words)
-    reason = "reg", " ".join(words)
-    if command.name in ("load", "unload"):
-        return _name_hive(command, image, reason, choice, say)
-    content = _file_to_import(command)
-    bare = _bare(image, opened) if is_hive_file(image) else None
-    registry = bare or _names(image, choice, opened)
+    if command.edits:
+        run = partial(_edited, command, _file_to_import(command), image, choice, say)
+        yield Edit(image, ("reg", " ".join(words)), choice, run)
+    elif command.name in ("load", "unload"):
+        yield _name_hive(command, image, choice, say)
+    else:
+        with ExitStack() as opened:
+            yield _ran(command, image, choice, say, show, opened)
+
+
+def _ran(command: Command, image: Location, choice: Choice, say: Say, show: Show | None, opened: ExitStack) -> Ran:
+    from vmrescue.commands.reg import run
+
+    registry = _bare(image, opened) if is_hive_file(image) else _names(image, choice, opened)
     with in_microsofts_words():
-        outcome = run(command, registry, content, show)
+        outcome = run(command, registry, show=show)
     say(registry.notes())
-    paths = {each.path: bare.path(KeyName.parse(each.path)) for each in outcome.operations} if bare else None
-    if outcome.export is None:
-        opened.close()  # so that an edit finds nobody else at it
     file = None if outcome.export is None else (Path(command.arguments[1]), _in_microsofts_words(outcome.export))
-    changes = partial(_changes, command, outcome, image, paths, choice)
-    return Tried(image, reason, outcome, changes, file, may_overwrite=command.asks_nothing, choice=choice)
+    return Ran(image, outcome, file, may_overwrite=command.asks_nothing)
 
 
-def _name_hive(command: Command, target: Location, reason: tuple[str, str], choice: Choice, say: Say) -> Tried:
+def _edited(
+    command: Command, content: bytes, image: Location, choice: Choice, say: Say, disks: list[Disk]
+) -> tuple[Outcome, list[Change]]:
+    """Runs a command that edits on the hives of these disks: what it prints, and the changes that it asks for."""
+    from vmrescue.commands.reg import KeyName, run
+    from vmrescue.commands.reg.hive_names import HiveNames
+    from vmrescue.commands.reg.loaded_hives import read_loaded
+    from vmrescue.commands.reg.one_hive import OneHive
+    from vmrescue.commands.reg.registry_changes import registry_changes
+    from vmrescue.windows import Installation
+    from vmrescue.windows.bare_hive import BareHive
+
+    registry: OneHive | HiveNames
+    if isinstance(disks[0], BareHive):
+        file = disks[0].hive
+        registry = bare = OneHive(file.draft(), Path(image).name)
+
+        def place(name: str) -> tuple[RegistryFile, str]:
+            return file, bare.path(KeyName.parse(name))
+    else:
+        registry = names = HiveNames(Installation.of(disks, choice), read_loaded(image))
+
+        def place(name: str) -> tuple[RegistryFile, str]:
+            return names.place(KeyName.parse(name), command.view)
+
+    with in_microsofts_words():
+        outcome = run(command, registry, content)
+    say(registry.notes())
+    return outcome, registry_changes(outcome.operations, place)
+
+
+def _name_hive(command: Command, target: Location, choice: Choice, say: Say) -> Ran:
     """`load` and `unload`: the names beside the image, not the image."""
     from vmrescue.commands.reg import Outcome, messages
     from vmrescue.commands.reg.loaded_hives import name_for, read_loaded
@@ -143,7 +171,7 @@ def _name_hive(command: Command, target: Location, reason: tuple[str, str], choi
             loaded.load(name, file, taken)
         else:
             loaded.unload(name)
-    return Tried(target, reason, Outcome(f"{messages.SUCCESS}\n"), names=loaded)
+    return Ran(target, Outcome(f"{messages.SUCCESS}\n"), names=loaded)
 
 
 def _hive_at(path: str, target: Location, choice: Choice, root: str, say: Say) -> tuple[FileRef, list[str]]:
@@ -199,30 +227,3 @@ def _names(target: Location, choice: Choice, opened: ExitStack) -> HiveNames:
 def _in_microsofts_words(content: Iterable[bytes]) -> Iterator[bytes]:
     with in_microsofts_words():
         yield from content
-
-
-def _changes(
-    command: Command,
-    outcome: Outcome,
-    target: Location,
-    paths: dict[str, str] | None,
-    choice: Choice,
-    disks: list[Disk],
-) -> list[Change]:
-    """The operations as changes of the hives on these disks. `paths`: of a hive's file, by the operations' paths."""
-    from vmrescue.commands.reg import KeyName
-    from vmrescue.commands.reg.hive_names import HiveNames
-    from vmrescue.commands.reg.loaded_hives import read_loaded
-    from vmrescue.commands.reg.registry_changes import registry_changes
-    from vmrescue.windows import Installation
-    from vmrescue.windows.bare_hive import BareHive
-
-    if paths is not None and isinstance(disks[0], BareHive):
-        hive = disks[0].hive
-        return registry_changes(outcome.operations, lambda name: (hive, paths[name]))
-    names = HiveNames(Installation.of(disks, choice), read_loaded(target))
-
-    def place(name: str) -> tuple[RegistryFile, str]:
-        return names.place(KeyName.parse(name), command.view)
-
-    return registry_changes(outcome.operations, place)

@@ -24,42 +24,62 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Tried:
-    """A command that was read, and run on what there is; nothing is written yet.
+class Ran:
+    """A command that changes no byte of the image, run on what there is.
 
     Attributes:
         image: what it was run on.
-        reason: its program and its words: of the plan's steps.
-        outcome: what it prints and asks for.
-        changes: makes the changes of the opened disks for `outcome.operations`.
+        outcome: what it prints.
         file: the file of this machine that it makes, and the pieces of its content; None where it makes none.
         names: the names of hives that are to be kept beside the image; None where they stay.
         may_overwrite: whether its words say that the file may take another's place.
-        choice: what boots, where it was said: the diagnoses before and after the edit are of that.
     """
 
     image: Location
-    reason: tuple[str, str]
     outcome: Outcome
-    changes: Callable[[list[Disk]], list[Change]] = lambda disks: []
     file: tuple[Path, Iterable[bytes]] | None = None
     names: LoadedHives | None = None
     may_overwrite: bool = False
-    choice: Choice | None = None
-
-    def plan(self, transaction: Transaction) -> Plan:
-        """The plan of what is asked for."""
-        from vmrescue.plan import Plan, Step
-
-        steps = tuple(Step(*self.reason, change) for change in self.changes(transaction.disks()))
-        return Plan(transaction.identity, steps)
 
     def keep_names(self) -> None:
-        """Keeps what `reg load` and `reg unload` change: no byte of the image."""
+        """Keeps what `reg load` and `reg unload` change."""
         from vmrescue.commands.reg.loaded_hives import write_loaded
 
         if self.names is not None:
             write_loaded(self.image, self.names)
+
+
+class Edit:
+    """A command that edits: it is run on the disks that are opened for the edit, so that it changes what it saw.
+
+    Attributes:
+        image: what it is run on.
+        choice: what boots, where it was said: the diagnoses before and after the edit are of that.
+        outcome: what it prints and asks for, once `plan` was asked.
+    """
+
+    def __init__(
+        self,
+        image: Location,
+        reason: tuple[str, str],
+        choice: Choice,
+        run: Callable[[list[Disk]], tuple[Outcome, list[Change]]],
+    ) -> None:
+        """Notes what is to be run, and with which program and words: of the plan's steps."""
+        from vmrescue.commands.outcome import Outcome
+
+        self.image = image
+        self.choice = choice
+        self.outcome = Outcome("")
+        self._reason = reason
+        self._run = run
+
+    def plan(self, transaction: Transaction) -> Plan:
+        """The plan of what it asks for. Raises what it says where it would not do it."""
+        from vmrescue.plan import Plan, Step
+
+        self.outcome, changes = self._run(transaction.disks())
+        return Plan(transaction.identity, tuple(Step(*self._reason, change) for change in changes))
 
 
 @dataclass(frozen=True)
@@ -92,15 +112,18 @@ def in_microsofts_words() -> Iterator[None]:
         raise
 
 
-def carried_out(tried: Tried, overwrite: bool, how: Editing) -> tuple[Receipt | None, Path | None]:
+def carried_out(command: Ran | Edit, overwrite: bool, how: Editing) -> tuple[Receipt | None, Path | None]:
     """Makes what a command asks for, unless it is a dry run: the receipt, and the file that was written."""
     from vmrescue.image.exported import write_exported
     from vmrescue.transaction.repairing import edit
 
-    dry_run, written = how.get("dry_run", False), None
-    if tried.file and not dry_run:
-        written, content = tried.file
-        write_exported(written, content, overwrite or tried.may_overwrite, tried.image)
-    if not dry_run:
-        tried.keep_names()
-    return (edit(tried.image, tried.plan, tried.choice, **how) if tried.outcome.operations else None), written
+    if isinstance(command, Edit):
+        return edit(command.image, command.plan, command.choice, **how), None
+    if how.get("dry_run"):
+        return None, None
+    written = None
+    if command.file:
+        written, content = command.file
+        write_exported(written, content, overwrite or command.may_overwrite, command.image)
+    command.keep_names()
+    return None, written

@@ -35,7 +35,15 @@ class Command:
     store: str | None = None
     verbose: bool = False
 
+    @property
+    def edits(self) -> bool:
+        """Whether it is about what is to be in a store; the others list one, or make a file of one."""
+        if self.name in SETTINGS:
+            return bool(self.arguments)
+        return self.name not in ("enum", "export", "createstore")
 
+
+SETTINGS = frozenset({"dbgsettings", "hypervisorsettings"})  # list what they set if nothing follows
 _PLACES = frozenset({"addfirst", "addlast", "remove"})
 _SYNTAX = {
     "enum": Syntax(0, 1),

@@ -37,6 +37,11 @@ class Command:
     view: int = NATIVE_VIEW
 
     @property
+    def edits(self) -> bool:
+        """Whether it is about what is to be in a hive; the others tell what is there, or what it is called."""
+        return self.name in ("add", "delete", "copy", "import")
+
+    @property
     def value_name(self) -> str | None:
         """The value that /v or /ve names; None where neither does."""
         return "" if "ve" in self.switches else self.switches.get("v")
