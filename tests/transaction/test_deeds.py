@@ -181,7 +181,7 @@ class SerialDeed:
 @pytest.fixture
 def new_kind(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(KINDS, SetSerial.kind, SetSerial)
-    monkeypatch.setitem(DEEDS, SetSerial, SerialDeed())  # type: ignore[misc]  # mypy takes the abstract class for the key
+    monkeypatch.setitem(DEEDS, SetSerial, SerialDeed)  # type: ignore[misc]  # mypy takes the abstract class for the key
 
 
 @pytest.mark.usefixtures("new_kind")

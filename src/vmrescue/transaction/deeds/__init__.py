@@ -1,11 +1,13 @@
 """A deed per kind of change: how it is made, how it is seen to be made, what is copied out before.
 
-To add a kind of change: its data in `plan.change`, its deed in a module here, and a row in `DEEDS`. Editors that few
-plans need are imported where a deed uses them.
+To add a kind of change: its data in `plan.change`, its deed in a module here, and a row in `DEEDS`. A deed's module is
+imported where a plan has such a change.
 """
 
 from __future__ import annotations
 
+import importlib
+from functools import partial
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import RefusedError
@@ -31,47 +33,41 @@ from vmrescue.plan import (
     SetValue,
     WriteBootCopy,
 )
-from vmrescue.transaction.deeds import (
-    active_partition,
-    boot_copy,
-    boot_sector,
-    hidden_sectors,
-    hive,
-    partition_table,
-    partition_type,
-    volume_log,
-)
-from vmrescue.transaction.deeds.files import ATTRIBUTES, DELETE, FOLDER, PUT, RENAME
-from vmrescue.transaction.deeds.layout import LAYOUT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from vmrescue.plan import Change
     from vmrescue.transaction.deeds.deed import Deed
 
-DEEDS: dict[type[Change], Deed] = {
-    **dict.fromkeys((SetValue, DeleteValue, CreateKey, DeleteKey, ReplayLog), hive.DEED),
-    DeleteFile: DELETE,
-    PutFile: PUT,
-    RenameFile: RENAME,
-    MakeFolder: FOLDER,
-    SetAttributes: ATTRIBUTES,
-    ReplayVolumeLog: volume_log.DEED,
-    WriteBootCopy: boot_copy.DEED,
-    SetActive: active_partition.DEED,
-    RestoreBootSector: boot_sector.DEED,
-    SetHiddenSectors: hidden_sectors.DEED,
-    SetPartitionType: partition_type.DEED,
-    RestorePartitionTable: partition_table.DEED,
-    **dict.fromkeys((ExpandDisk, MovePartition, ExpandVolume), LAYOUT),
+
+def _deed(module: str, name: str = "DEED") -> Deed:
+    deed: Deed = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    return deed
+
+
+DEEDS: dict[type[Change], Callable[[], Deed]] = {
+    **dict.fromkeys((SetValue, DeleteValue, CreateKey, DeleteKey, ReplayLog), partial(_deed, "hive")),
+    DeleteFile: partial(_deed, "files", "DELETE"),
+    PutFile: partial(_deed, "files", "PUT"),
+    RenameFile: partial(_deed, "files", "RENAME"),
+    MakeFolder: partial(_deed, "files", "FOLDER"),
+    SetAttributes: partial(_deed, "files", "ATTRIBUTES"),
+    ReplayVolumeLog: partial(_deed, "volume_log"),
+    WriteBootCopy: partial(_deed, "boot_copy"),
+    SetActive: partial(_deed, "active_partition"),
+    RestoreBootSector: partial(_deed, "boot_sector"),
+    SetHiddenSectors: partial(_deed, "hidden_sectors"),
+    SetPartitionType: partial(_deed, "partition_type"),
+    RestorePartitionTable: partial(_deed, "partition_table"),
+    **dict.fromkeys((ExpandDisk, MovePartition, ExpandVolume), partial(_deed, "layout")),
 }
 
 
 def deed_of(changes: Sequence[Change]) -> Deed:
     """The deed that makes all changes of one file. Raises RefusedError where they are not to be made together."""
     deeds = {DEEDS[type(change)] for change in changes}
-    deed = DEEDS[type(changes[0])]
+    deed = DEEDS[type(changes[0])]()
     if len(deeds) > 1 or (deed.whole and len(changes) > 1):
         raise RefusedError(f"the plan changes {changes[0].file} as a whole and does something else to it too")
     return deed

@@ -45,7 +45,7 @@ class _Layout:
         return False
 
 
-LAYOUT = _Layout()
+DEED = _Layout()
 
 
 @singledispatch
