@@ -197,7 +197,7 @@ def _volume(what: str, volume: Volume) -> Iterator[Fact]:
 def _holding(way: Way, file: str) -> Iterator[Volume]:
     """The volumes on which a file lies."""
     for volume in way.installation.volumes:
-        if volume.readable and volume not in way.installation.unreadable and volume.files.size_of(file) is not None:
+        if volume.readable and volume not in way.installation.unreadable and volume.has_file(file):
             yield volume
 
 

@@ -92,7 +92,7 @@ def _bios(way: Way) -> Iterator[Fact]:
     yield from _boot_sector(volume)
     if not _starts_ntldr(volume):
         yield from _manager_of_bios(volume, about)
-    elif volume.files.size_of(OLDER_MANAGER) is None:
+    elif not volume.has_file(OLDER_MANAGER):
         yield stop(f"\\{OLDER_MANAGER} on {volume}", "the boot sector starts it, and it is not there", endings.NO_NTLDR)
     else:
         yield unknown(f"\\{OLDER_MANAGER} on {volume}", "the boot sector starts it, as of a Windows before Vista")
@@ -173,7 +173,7 @@ def _first_sector(way: Way, slot: int) -> bytes:
 
 def _has(volume: Volume, manager: str) -> bool:
     try:
-        return volume.readable and volume.files.size_of(manager) is not None
+        return volume.readable and volume.has_file(manager)
     except (FormatError, UnsupportedError, UsageError):
         return False
 

@@ -49,7 +49,7 @@ def _named(way: Way) -> Iterator[Fact]:
     if not entry.volume.readable or entry.volume in found.unreadable:
         return
     path = f"{entry.root}\\System32\\config\\SYSTEM"
-    if entry.volume.files.size_of(path) is None:
+    if not entry.volume.has_file(path):
         said = f"it is not there, and {entry.entry.identifier} names that place"
         yield stop(f"\\{path} on {entry.volume}", said, endings.NO_SYSTEM_HIVE)
 

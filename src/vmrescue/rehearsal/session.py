@@ -83,7 +83,7 @@ def _before_logon(way: Way) -> Iterator[Fact]:
         yield odd("SetupExecute", "programs of setup run before anybody can log on")
     if moves := way.multi(SESSION_MANAGER, MOVES):
         yield odd(MOVES, f"{len(moves)} lines: files are moved or deleted at the start")
-    if way.windows.volume.files.size_of(f"{way.windows.root}\\WinSxS\\pending.xml") is not None:
+    if way.windows.volume.has_file(f"{way.windows.root}\\WinSxS\\pending.xml"):
         yield odd("pending.xml", "an update is to be finished, or undone, at the start")
 
 

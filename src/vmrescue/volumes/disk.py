@@ -115,7 +115,7 @@ class Disk:
             return encryption_of_record(self.device.read_at(0, SECTOR))
         systems = [each for each in self.volumes if each.partition.role == "EFI system" and each.readable]
         with suppress(FormatError, UnsupportedError, UsageError):
-            return "VeraCrypt" if any(each.files.size_of(UEFI_PROGRAM) is not None for each in systems) else None
+            return "VeraCrypt" if any(each.has_file(UEFI_PROGRAM) for each in systems) else None
         return None
 
     @property
@@ -216,6 +216,15 @@ class Volume:
     @property
     def readable(self) -> bool:
         return self.file_system in FILE_SYSTEMS
+
+    def has_file(self, path: str) -> bool:
+        """Whether there is a file at this path; a folder is none."""
+        return self.files.size_of(path) is not None
+
+    def has_folder(self, path: str) -> bool:
+        """Whether there is a folder at this path; the empty path is the root."""
+        nature = self.files.nature(path) if path else None
+        return not path or (nature is not None and nature.directory)
 
     @property
     def unused(self) -> int:

@@ -82,7 +82,7 @@ class BootStore:
         if not self.fault:
             return False
         logs = [self.path + suffix for suffix in LOG_SUFFIXES]
-        there = [self.path, *(log for log in logs if self.volume.files.size_of(log) is not None)]
+        there = [self.path, *(log for log in logs if self.volume.has_file(log))]
         try:
             return not any(_has_part_of_a_hive(self.volume, path) for path in there)
         except ReadError:
@@ -133,7 +133,7 @@ def find_boot_stores(disk: Disk) -> tuple[list[BootStore], dict[Volume, VmRescue
     for volume in disk.volumes:
         for path in GENERATIONS if volume.readable else ():
             try:
-                there = volume.files.size_of(path) is not None
+                there = volume.has_file(path)
             except UsageError:  # names that differ only in case; opening the store reports it
                 there = True
             except ReadError:

@@ -214,7 +214,7 @@ class Installation:
         found = [each for each in self.stores if each.volume is volume and path in (None, upper(each.path))]
         if not found and path is not None:
             found = [BootStore(volume, said.partition(":")[2].strip("\\"), way="as was said")]
-            found = found if volume.readable and volume.files.size_of(found[0].path) is not None else []
+            found = found if volume.readable and volume.has_file(found[0].path) else []
         if not found:
             known = ", ".join(map(str, self.stores)) or "none"
             raise NotFoundError(f"there is no boot store at {said}; there are {known}")
@@ -263,7 +263,7 @@ class Installation:
             return
         for root in roots:
             try:
-                there = volume.files.nature(f"{root}\\{CONFIG}")
+                there = volume.has_folder(f"{root}\\{CONFIG}")
             except UsageError:  # names that differ only in case; opening its hives reports it
                 yield OperatingSystem(volume, root)
                 continue
@@ -272,7 +272,7 @@ class Installation:
             except VmRescueError as error:
                 self.unreadable[volume] = error
                 return
-            if there and there.directory:
+            if there:
                 yield OperatingSystem(volume, root)
 
     def _folders(self, volume: Volume) -> list[str]:

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 from vmrescue import file_path
 from vmrescue.errors import NotFoundError, RefusedError
+from vmrescue.volumes.disk import Volume
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from vmrescue.volumes.disk import Volume
     from vmrescue.windows.drives import Drive
     from vmrescue.windows.installation import Installation
 
@@ -51,11 +51,11 @@ class NamedPaths:
             NotFoundError: no volume at hand has it.
             RefusedError: the letter is not the guest's, and several volumes have the path.
         """
-        return self.find(text, _is_file, "file")
+        return self.find(text, Volume.has_file, "file")
 
     def folder(self, text: str) -> tuple[Volume, str]:
         """The volume of an existing folder, which may be a root, and the path on it. Raises as `file`."""
-        return self.find(text, is_folder, "folder")
+        return self.find(text, Volume.has_folder, "folder")
 
     def volume(self, letter: str) -> Volume:
         """The volume of a letter alone. A letter that is not the guest's means the only volume with a Windows.
@@ -155,15 +155,3 @@ class NamedPaths:
     def _note(self, note: str) -> None:
         if note not in self.notes:
             self.notes.append(note)
-
-
-def _is_file(volume: Volume, path: str) -> bool:
-    return volume.files.size_of(path) is not None
-
-
-def is_folder(volume: Volume, path: str) -> bool:
-    """Whether a volume has a folder at this path."""
-    if not path:
-        return True
-    nature = volume.files.nature(path)
-    return nature is not None and nature.directory

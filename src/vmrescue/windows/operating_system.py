@@ -75,7 +75,7 @@ class OperatingSystem:
 
     def has(self, name: str) -> bool:
         """Whether a hive's file exists, whatever its content."""
-        return self.volume.files.size_of(f"{self.config}\\{name}") is not None
+        return self.volume.has_file(f"{self.config}\\{name}")
 
     @property
     def system(self) -> RegistryFile:

@@ -116,7 +116,6 @@ def _choice(disk: Disk) -> str:
 
 def open_file(volume: Volume, path: str) -> BinaryIO:
     """The content of a file. Raises NotFoundError if there is none, or it is a folder."""
-    nature = volume.files.nature(path) if path else None
-    if not path or (nature is not None and nature.directory):
+    if volume.has_folder(path):
         raise NotFoundError(f"\\{path} on {volume} is a folder, not a file: `vmrescue ls` lists what is in it")
     return volume.files.open(path)

@@ -100,7 +100,7 @@ def _mounted_devices(installation: Installation, signature: int, moves: list[Mov
 
 
 def _agent_file(volume: Volume, path: str, moves: list[MovePartition]) -> Iterator[Change]:
-    if volume.files.size_of(path) is None:
+    if not volume.has_file(path):
         return
     before = whole(volume.files.open(path), path, LARGEST_AGENT_FILE)
     if b"\0" in before:

@@ -71,7 +71,7 @@ def boot_file(subject: Subject) -> Iterator[Finding]:
         if (place := (id(bad.volume), upper(bad.path))) in seen:
             continue
         seen.add(place)
-        spare = spare_driver(windows, driver) if driver and _has_folder(bad) else _spare_of(windows, bad)
+        spare = spare_driver(windows, driver) if driver and _folder_is_there(bad) else _spare_of(windows, bad)
         if spare is None:
             continue
         path, content = spare
@@ -104,7 +104,7 @@ def _bad_files(subject: Subject) -> Iterator[tuple[Fact, BadFile, BadService | N
 def _spare_of(windows: OperatingSystem, bad: BadFile) -> tuple[str, bytes] | None:
     """The path and the content of a whole copy for the same machine; None where there is none."""
     name = next((end for end in SPARES if upper(f"\\{bad.path}").endswith(f"\\{end}")), None)
-    if name is None or not _has_folder(bad):
+    if name is None or not _folder_is_there(bad):
         return None
     path = f"{windows.root}\\{SPARES[name]}"
     program = name not in NO_PROGRAMS
@@ -117,11 +117,9 @@ def _spare_of(windows: OperatingSystem, bad: BadFile) -> tuple[str, bytes] | Non
         return None
 
 
-def _has_folder(bad: BadFile) -> bool:
-    """Whether the folder of the file is there: else it is not the file alone that is missing."""
-    folder = bad.path.rpartition("\\")[0]
-    found = bad.volume.files.nature(folder) if folder else None
-    return not folder or bool(found and found.directory)
+def _folder_is_there(bad: BadFile) -> bool:
+    """Else it is not the file alone that is missing."""
+    return bad.volume.has_folder(bad.path.rpartition("\\")[0])
 
 
 def _content(volume: Volume, path: str) -> bytes:

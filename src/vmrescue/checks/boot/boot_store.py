@@ -68,7 +68,7 @@ def boot_store(subject: Subject) -> Iterator[Finding]:
     path = UEFI_STORE if found.generation == 2 else BIOS_STORE
     if boot is None or not all(_is_in_place(each, boot, path) and each.is_no_hive for each in found.stores):
         return
-    if not _has_folder(boot, path) or not _has_loader(windows, found.generation):
+    if not boot.has_folder(path.rpartition("\\")[0]) or not _has_loader(windows, found.generation):
         return
     content = _content(found, boot, windows)
     if content is None:
@@ -102,11 +102,6 @@ def _boot_volume(subject: Subject, generation: int) -> Volume | None:
     volumes = [each for each in disk.volumes if each.partition.role == "EFI system" and each.readable]
     whole = [each for each in volumes if fault_of_file(each, UEFI_MANAGER) is None]
     return whole[0] if len(volumes) == len(whole) == 1 else None
-
-
-def _has_folder(volume: Volume, path: str) -> bool:
-    nature = volume.files.nature(path.rpartition("\\")[0])
-    return nature is not None and nature.directory
 
 
 def _has_loader(windows: OperatingSystem, generation: int) -> bool:

@@ -160,7 +160,7 @@ def _led_back(found: Installation, default: Loader) -> tuple[str, tuple[Intent, 
     if default.root and path and isinstance(path.sound_value, str):
         root, _, rest = path.sound_value.strip("\\").partition("\\")
         program = f"{windows.root}\\{rest}"
-        if upper(root) == upper(default.root) and windows.volume.files.size_of(program) is not None:
+        if upper(root) == upper(default.root) and windows.volume.has_file(program):
             words.append(SetElement(0, owner, "path", f"\\{program}"))
     return _BY_THIS, tuple(words)
 

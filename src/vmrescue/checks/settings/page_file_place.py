@@ -153,6 +153,5 @@ def _azure(windows: OperatingSystem) -> str | None:
         if key := next((key for key in AGENT_KEYS if software and software.key(key)), None):
             return f"SOFTWARE\\{key}"
     with suppress(VmRescueError):
-        folder = windows.volume.files.nature(AGENT_FOLDER)
-        return f"\\{AGENT_FOLDER}" if folder and folder.directory else None
+        return f"\\{AGENT_FOLDER}" if windows.volume.has_folder(AGENT_FOLDER) else None
     return None

@@ -14,7 +14,6 @@ from vmrescue.errors import NotFoundError, RefusedError, UsageError
 from vmrescue.plan import DeleteFile, FileRef, MakeFolder, PutFile, RenameFile, SetAttributes, schema
 from vmrescue.readers.file_system import bits_of, chunks, whole
 from vmrescue.upcase import upper
-from vmrescue.windows.named_paths import is_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,10 +65,10 @@ class DraftFiles:
 
     def is_file(self, volume: Volume, path: str) -> bool:
         now = self._now.get(self._place(volume, path))
-        return now.is_there if now else volume.files.size_of(path) is not None
+        return now.is_there if now else volume.has_file(path)
 
     def is_folder(self, volume: Volume, path: str) -> bool:
-        return self._place(volume, path) in self._folders or is_folder(volume, path)
+        return self._place(volume, path) in self._folders or volume.has_folder(path)
 
     def is_there(self, volume: Volume, path: str) -> bool:
         """Whether there is a file or folder of this path."""
@@ -117,7 +116,7 @@ class DraftFiles:
     def files_in(self, volume: Volume, folder: str) -> list[str]:
         """The names of a folder's files."""
         names = {}
-        if is_folder(volume, folder):
+        if volume.has_folder(folder):
             entries = volume.files.entries(folder)
             names = {upper(entry.name): entry.name for entry in entries if not entry.is_directory}
         above = self._place(volume, folder)
@@ -191,7 +190,7 @@ class DraftFiles:
             if now.data is not None or now.origin is None or upper(now.origin) == place.path:
                 continue
             old = Place(place.disk, place.partition, upper(now.origin))
-            was_free = self._volumes[place[:2]].files.size_of(now.path) is None
+            was_free = not self._volumes[place[:2]].has_file(now.path)
             if was_free and old in self._now and not self._now[old].is_there:
                 found[old] = place, now.path.rpartition("\\")[2]
         return found
@@ -206,7 +205,7 @@ class DraftFiles:
         self._now[self._place(volume, path)] = now
 
     def _spelled(self, volume: Volume, path: str) -> str:
-        return volume.files.spelled(path) if volume.files.size_of(path) is not None else path
+        return volume.files.spelled(path) if volume.has_file(path) else path
 
     def _place(self, volume: Volume, path: str) -> Place:
         self._volumes[volume.disk_index, volume.partition.number] = volume

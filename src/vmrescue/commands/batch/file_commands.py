@@ -18,7 +18,6 @@ from vmrescue.errors import NotFoundError, RefusedError, UsageError
 from vmrescue.plan import schema
 from vmrescue.readers.file_system import bits_of
 from vmrescue.upcase import upper
-from vmrescue.windows.named_paths import is_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,13 +110,13 @@ def _folders(volume: Volume, folder: str) -> Iterator[str]:
 
 def _subfolders(volume: Volume, folder: str) -> list[str]:
     """The names of the folders in a folder that are no links."""
-    listed = volume.files.entries(folder) if is_folder(volume, folder) else []
+    listed = volume.files.entries(folder) if volume.has_folder(folder) else []
     return [entry.name for entry in listed if entry.is_directory and not entry.is_link]
 
 
 def _attributes(draft: Draft, volume: Volume, folder: str) -> dict[str, int]:
     """Those of a folder's files, by their names in capitals."""
-    listed = volume.files.entries(folder) if is_folder(volume, folder) else []
+    listed = volume.files.entries(folder) if volume.has_folder(folder) else []
     return {upper(each.name): bits_of(each.flags) for each in listed} | draft.files.attributes_in(volume, folder)
 
 
