@@ -1,9 +1,11 @@
-"""What the readers of plain files share: where a file's content lies, and a stream of it."""
+"""What the readers of plain files share: when dissect is asked, where a content lies, and a stream of it."""
 
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, NamedTuple
+import struct
+from functools import cached_property
+from typing import TYPE_CHECKING, BinaryIO, Generic, NamedTuple, Protocol, TypeVar
 
 from vmrescue.device import prefetch
 
@@ -11,10 +13,109 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from vmrescue.device import BlockDevice, Range
+    from vmrescue.readers.nature import Nature
 
 
 class NotPlainError(Exception):
     """Something is not as it usually is: dissect is asked for it."""
+
+
+NOT_PLAIN = (NotPlainError, struct.error, ValueError)  # what reading something else raises
+
+
+class Files(Protocol):
+    """What both readers of a volume tell: see `FileSystem`."""
+
+    @property
+    def geometry(self) -> dict[str, int | None]: ...
+
+    @property
+    def cluster_size(self) -> int: ...
+
+    @property
+    def hidden_sectors(self) -> int: ...
+
+    @property
+    def total_bytes(self) -> int: ...
+
+    @property
+    def label(self) -> str: ...
+
+    def size_of(self, path: str) -> int | None: ...
+
+    def nature(self, path: str) -> Nature | None: ...
+
+    def open(self, path: str) -> BinaryIO: ...
+
+    def head(self, path: str, length: int) -> tuple[int, bytes]: ...
+
+    def spelled(self, path: str) -> str: ...
+
+
+Plain = TypeVar("Plain", bound=Files)
+Full = TypeVar("Full", bound=Files)
+Answer = TypeVar("Answer")
+
+
+class PlainFirst(Generic[Plain, Full]):
+    """A volume's files: what is plain of them is read from its bytes, all else is asked of dissect's reader, `full`."""
+
+    def __init__(self, device: BlockDevice, position: int, plain: Callable[[BlockDevice], Plain]) -> None:
+        self._device = device
+        self._position = position
+        try:
+            self._plain: Plain | None = plain(device)
+        except NOT_PLAIN:
+            self._plain = None
+        self.cluster_size = self._nearest.cluster_size
+
+    @cached_property
+    def full(self) -> Full:
+        raise NotImplementedError
+
+    @property
+    def _nearest(self) -> Plain | Full:
+        """For what the boot sector tells: that is plain, or nothing is."""
+        return self._plain or self.full
+
+    def _ask(self, question: Callable[[Plain | Full], Answer]) -> Answer:
+        if self._plain:
+            try:
+                return question(self._plain)
+            except NOT_PLAIN:
+                pass
+        return question(self.full)
+
+    @property
+    def geometry(self) -> dict[str, int | None]:
+        return self._nearest.geometry
+
+    @property
+    def hidden_sectors(self) -> int:
+        return self._nearest.hidden_sectors
+
+    @property
+    def total_bytes(self) -> int:
+        return self._nearest.total_bytes
+
+    @property
+    def label(self) -> str:
+        return self._ask(lambda files: files.label)
+
+    def size_of(self, path: str) -> int | None:
+        return self._ask(lambda files: files.size_of(path))
+
+    def nature(self, path: str) -> Nature | None:
+        return self._ask(lambda files: files.nature(path))
+
+    def open(self, path: str) -> BinaryIO:
+        return self._ask(lambda files: files.open(path))
+
+    def head(self, path: str, length: int) -> tuple[int, bytes]:
+        return self._ask(lambda files: files.head(path, length))
+
+    def spelled(self, path: str) -> str:
+        return self._ask(lambda files: files.spelled(path))
 
 
 class Stored(NamedTuple):

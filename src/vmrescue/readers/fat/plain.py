@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import struct
 from functools import cached_property
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
 from vmrescue import file_path
 from vmrescue.errors import NotFoundError
@@ -28,17 +28,16 @@ from vmrescue.readers.fat.layout import (
     noted_in,
 )
 from vmrescue.readers.nature import Nature
-from vmrescue.readers.plain import Content, NotPlainError, Stored, read_stored
+from vmrescue.readers.plain import Content, NotPlainError, PlainFirst, Stored, read_stored
 from vmrescue.upcase import upper
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from vmrescue.device import BlockDevice
     from vmrescue.readers.fat.file_system import FatFileSystem
     from vmrescue.readers.file_system import Entry, Wanted
 
-NOT_PLAIN = (NotPlainError, struct.error, ValueError)
 LARGEST_DIRECTORY, MOST_CLUSTERS = 1 << 16, 1 << 16  # bytes; clusters of a file that is read here
 # Bytes of a sector, sectors of a cluster, reserved sectors, tables, entries of the root, sectors (16 bits), sectors of
 # a table (16 bits), hidden sectors, sectors; of FAT32: sectors of a table, flags, version, first cluster of the root,
@@ -50,20 +49,13 @@ _LONG = struct.Struct(
 )  # order, characters, attributes, type, checksum, characters, cluster, characters
 _DIRECTORY = 0x10
 _LAST = 0x40  # bit of the order of a long name's last part
-T = TypeVar("T")
 
 
-class PlainFat:
+class PlainFat(PlainFirst["_Volume", "FatFileSystem"]):
     """A FAT volume, as `FatFileSystem` reads it."""
 
     def __init__(self, device: BlockDevice, position: int) -> None:
-        self._device = device
-        self._position = position
-        try:
-            self._volume: _Volume | None = _Volume(device)
-        except NOT_PLAIN:
-            self._volume = None
-        self.cluster_size = self._volume.cluster_size if self._volume else self.full.cluster_size
+        super().__init__(device, position, _Volume)
 
     @cached_property
     def full(self) -> FatFileSystem:
@@ -72,48 +64,9 @@ class PlainFat:
 
         return FatFileSystem(self._device, self._position)
 
-    def _ask(self, plain: Callable[[_Volume], T], full: Callable[[FatFileSystem], T]) -> T:
-        if self._volume:
-            try:
-                return plain(self._volume)
-            except NOT_PLAIN:
-                pass
-        return full(self.full)
-
-    @property
-    def geometry(self) -> dict[str, int | None]:
-        return self._volume.geometry if self._volume else self.full.geometry
-
-    @property
-    def hidden_sectors(self) -> int:
-        return self._volume.hidden_sectors if self._volume else self.full.hidden_sectors
-
-    @property
-    def label(self) -> str:
-        return self._ask(lambda plain: plain.label, lambda full: full.label)
-
     @property
     def free_bytes(self) -> int:
-        return self._ask(lambda plain: plain.free_bytes, lambda full: full.free_bytes)
-
-    @property
-    def total_bytes(self) -> int:
-        return self._volume.total_bytes if self._volume else self.full.total_bytes
-
-    def size_of(self, path: str) -> int | None:
-        return self._ask(lambda plain: plain.size_of(path), lambda full: full.size_of(path))
-
-    def nature(self, path: str) -> Nature | None:
-        return self._ask(lambda plain: plain.nature(path), lambda full: full.nature(path))
-
-    def open(self, path: str) -> BinaryIO:
-        return self._ask(lambda plain: plain.open(path), lambda full: full.open(path))
-
-    def head(self, path: str, length: int) -> tuple[int, bytes]:
-        return self._ask(lambda plain: plain.head(path, length), lambda full: full.head(path, length))
-
-    def spelled(self, path: str) -> str:
-        return self._ask(lambda plain: plain.spelled(path), lambda full: full.spelled(path))
+        return self._ask(lambda files: files.free_bytes)
 
     def announce(self, wanted: Iterable[Wanted]) -> None:
         """Nothing: the folders and files of an EFI system partition lie together, where its first clusters are."""

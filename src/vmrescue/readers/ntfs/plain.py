@@ -13,7 +13,7 @@ import sys
 from array import array
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, BinaryIO, TypeVar, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from vmrescue import file_path
 from vmrescue.device import prefetch
@@ -25,10 +25,10 @@ from vmrescue.readers.ntfs import plain_record
 from vmrescue.readers.ntfs.layout import OEM_NAME
 from vmrescue.readers.ntfs.listing import described
 from vmrescue.readers.ntfs.plain_record import DATA, FILE_NAME, REPARSE_POINT, Index, Record
-from vmrescue.readers.plain import Content, NotPlainError, Stored, announce_stored, read_stored
+from vmrescue.readers.plain import Content, NotPlainError, PlainFirst, Stored, announce_stored, read_stored
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from vmrescue.device import BlockDevice, Range
     from vmrescue.readers.file_system import Entry, Wanted
@@ -41,21 +41,13 @@ _BOOT = struct.Struct("<3x8sHB14xI8xQQQb")
 _STANDARD = struct.Struct("<32xI")  # of $STANDARD_INFORMATION: attributes
 _STORED_ELSE = 0x200 | 0x800 | 0x1000 | 0x4000 | 0x40_0000  # sparse, compressed, offline, encrypted, recalled
 _NAME_SPACE_AT = 0x41
-T = TypeVar("T")
-NOT_PLAIN = (NotPlainError, struct.error, ValueError)  # what reading something else raises here
 
 
-class PlainNtfs:
+class PlainNtfs(PlainFirst["_Volume", "NtfsFileSystem"]):
     """An NTFS volume, as `NtfsFileSystem` reads it."""
 
     def __init__(self, device: BlockDevice, position: int) -> None:
-        self._device = device
-        self._position = position
-        try:
-            self._volume: _Volume | None = _Volume(device)
-        except NOT_PLAIN:
-            self._volume = None
-        self.cluster_size = self._volume.cluster_size if self._volume else self.full.cluster_size
+        super().__init__(device, position, _Volume)
 
     @cached_property
     def full(self) -> NtfsFileSystem:
@@ -64,33 +56,13 @@ class PlainNtfs:
 
         return NtfsFileSystem(self._device, self._position)
 
-    def _ask(self, plain: Callable[[_Volume], T], full: Callable[[NtfsFileSystem], T]) -> T:
-        if self._volume:
-            try:
-                return plain(self._volume)
-            except NOT_PLAIN:
-                pass
-        return full(self.full)
-
-    @property
-    def geometry(self) -> dict[str, int | None]:
-        return self._volume.geometry if self._volume else self.full.geometry
-
-    @property
-    def label(self) -> str:
-        return self._ask(lambda plain: plain.label, lambda full: full.label)
-
     @property
     def free_bytes(self) -> int:
         return self.free_space.clusters * self.cluster_size
 
-    @property
-    def total_bytes(self) -> int:
-        return self._volume.total_bytes if self._volume else self.full.total_bytes
-
     @cached_property
     def free_space(self) -> FreeSpace:
-        return self._ask(lambda plain: plain.free_space(), lambda full: full.free_space)
+        return self._ask(lambda files: files.free_space)
 
     def why_log_pending(self) -> str | None:
         return self.full.why_log_pending()
@@ -99,40 +71,21 @@ class PlainNtfs:
         return self.full.runs_of(record, kind, name)
 
     @property
-    def hidden_sectors(self) -> int:
-        return self._volume.hidden_sectors if self._volume else self.full.hidden_sectors
-
-    @property
     def extent(self) -> Extent:
         return self.full.extent
 
     def pieces_of(self, path: str) -> int | None:
-        return self._ask(lambda plain: plain.pieces_of(path), lambda full: full.pieces_of(path))
-
-    def size_of(self, path: str) -> int | None:
-        return self._ask(lambda plain: plain.size_of(path), lambda full: full.size_of(path))
-
-    def open(self, path: str) -> BinaryIO:
-        return self._ask(lambda plain: plain.open(path), lambda full: full.open(path))
-
-    def head(self, path: str, length: int) -> tuple[int, bytes]:
-        return self._ask(lambda plain: plain.head(path, length), lambda full: full.head(path, length))
-
-    def nature(self, path: str) -> Nature | None:
-        return self._ask(lambda plain: plain.nature(path), lambda full: full.nature(path))
-
-    def spelled(self, path: str) -> str:
-        return self._ask(lambda plain: plain.spelled(path), lambda full: full.spelled(path))
+        return self._ask(lambda files: files.pieces_of(path))
 
     def announce(self, wanted: Iterable[Wanted]) -> None:
         if prefetch(self._device):
             self.full.announce(wanted)
 
     def entries(self, path: str) -> list[Entry]:
-        return self._ask(lambda plain: plain.entries(path), lambda full: full.entries(path))
+        return self._ask(lambda files: files.entries(path))
 
     def entry(self, path: str) -> Entry | None:
-        return self._ask(lambda plain: plain.entry(path), lambda full: full.entry(path))
+        return self._ask(lambda files: files.entry(path))
 
 
 class _Volume:
@@ -188,6 +141,7 @@ class _Volume:
             raise NotPlainError
         return self._parsed(self.read(self._mft, at, self._record_size), number)
 
+    @property
     def free_space(self) -> FreeSpace:
         stored, size = _there(self._record(BITMAP).find(DATA)), -(-self.clusters // 8)
         if stored.size < size or stored.initialized != stored.size:
