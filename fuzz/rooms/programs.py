@@ -7,8 +7,8 @@ import functools
 from fuzz.mutation import Seed
 from fuzz.parser import Parser
 from stub_pe import stub, versioned
-from vmrescue.rehearsal.pe import read_program
 from vmrescue.windows.file_version import file_version
+from vmrescue.windows.pe import read_program
 
 
 @functools.cache

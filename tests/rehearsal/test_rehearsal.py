@@ -20,9 +20,9 @@ from vmrescue.fleet.examination import MeteredDisk
 from vmrescue.image import open_disk
 from vmrescue.rehearsal.endings import ENDINGS
 from vmrescue.rehearsal.memory import longest_run
-from vmrescue.rehearsal.pe import read_program
 from vmrescue.rehearsal.stage import State
 from vmrescue.windows import Disk
+from vmrescue.windows.pe import read_program
 
 if TYPE_CHECKING:
     from pathlib import Path

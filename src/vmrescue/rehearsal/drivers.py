@@ -13,9 +13,9 @@ from vmrescue.rehearsal import endings
 from vmrescue.rehearsal.about import BadFile, BadService
 from vmrescue.rehearsal.files import FaultKind
 from vmrescue.rehearsal.loader import ending_of, file_fact
-from vmrescue.rehearsal.pe import HEAD
 from vmrescue.rehearsal.services import BOOT, CRITICAL, DISABLED, IGNORED
 from vmrescue.rehearsal.stage import Fact, odd, stop, unknown
+from vmrescue.windows.pe import HEAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from vmrescue.dataclass import dataclass
 from vmrescue.errors import FormatError, NotFoundError, UnsupportedError, UsageError
 from vmrescue.readers.file_system import link_above
-from vmrescue.rehearsal.pe import FIRST, HEAD, read_program
 from vmrescue.rehearsal.wim import HEADER, read_wim
+from vmrescue.windows.pe import FIRST, HEAD, read_program
 
 if TYPE_CHECKING:
     from vmrescue.volumes.disk import Volume
