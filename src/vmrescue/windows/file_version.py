@@ -9,16 +9,14 @@ import struct
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError
+from vmrescue.windows.pe import read_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LARGEST = 64 << 20  # most bytes of a file that is read for its version
 VERSION, ANY = 16, None  # RT_VERSION; any name or language
-_SECTION = struct.Struct("<8sIIIIIIHHI")
 _DIRECTORY = struct.Struct("<IIHHHH")
-_OPTIONAL = {0x10B: 96, 0x20B: 112}  # magic of the optional header -> offset of the table of directories in it
-_RESOURCES = 2  # row of the resources in that table
 _KEY = "VS_VERSION_INFO\0".encode("utf-16-le")
 _FIXED = 0xFEEF04BD
 BELOW = 1 << 31  # bit of an offset: it leads to a directory, not to a leaf
@@ -40,24 +38,11 @@ def file_version(data: bytes) -> tuple[int, int, int, int]:
 
 def _resources(data: bytes) -> tuple[int, int, int]:
     """The resources' offset in the file, address in memory, and length in bytes."""
-    if data[:2] != b"MZ":
-        raise FormatError("program", None, "the signature 'MZ'", data[:2])
-    (pe,) = struct.unpack_from("<I", data, 0x3C)
-    if data[pe : pe + 4] != b"PE\0\0":
-        raise FormatError("program", None, "the signature 'PE'", data[pe : pe + 4])
-    sections, optional_size = struct.unpack_from("<H12xH", data, pe + 6)
-    (magic,) = struct.unpack_from("<H", data, pe + 24)
-    if magic not in _OPTIONAL:
-        raise FormatError("program", None, "a PE32 or PE32+ header", f"0x{magic:x}")
-    row = pe + 24 + _OPTIONAL[magic] + 8 * _RESOURCES
-    if row + 8 > pe + 24 + optional_size:
-        raise _no_version("a table of directories with resources")
-    wanted, _ = struct.unpack_from("<II", data, row)
-    for number in range(sections):
-        found = _SECTION.unpack_from(data, pe + 24 + optional_size + number * _SECTION.size)
-        _, memory, address, size, start, *_ = found
-        if wanted and address <= wanted < address + max(memory, size):
-            return start + wanted - address, wanted, size - (wanted - address)
+    program = read_program(data)
+    for section in program.sections:
+        inside = program.resources - section.address
+        if program.resources and 0 <= inside < max(section.memory_size, section.size):
+            return section.start + inside, program.resources, section.size - inside
     raise _no_version("a section with resources")
 
 

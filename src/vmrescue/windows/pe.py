@@ -1,4 +1,4 @@
-"""The headers of a program: whether it is whole, and for which machine. Only read, and only the file's first bytes.
+"""The headers of a program: whether it is whole, for which machine, and where its parts are. They are only read.
 
 Source: Microsoft, "PE Format".
 """
@@ -6,6 +6,7 @@ Source: Microsoft, "PE Format".
 from __future__ import annotations
 
 import struct
+from typing import NamedTuple
 
 from vmrescue.dataclass import dataclass
 from vmrescue.errors import FormatError
@@ -15,8 +16,18 @@ MACHINES = {0x8664: "x64", 0x014C: "x86", 0xAA64: "ARM64", 0x01C4: "ARM"}
 _PE_AT = 0x3C
 _COFF = struct.Struct("<4sHHIIIHH")  # signature, machine, sections, time, symbols, their count, optional size, kind
 _SECTION = struct.Struct("<8sIIIIIIHHI")  # name, size in memory, address, size in the file, place in the file, …
-_MAGIC = {0x10B: "PE32", 0x20B: "PE32+"}
 _SIZES_AT = 56  # of the optional header: size of the image, size of the headers, checksum
+_DIRECTORIES_AT = {0x10B: 96, 0x20B: 112}  # of the optional header, by its magic: (address, size) of each
+_RESOURCES = 2  # the number of that directory
+
+
+class Section(NamedTuple):
+    """A section: where it is in memory, and in the file; in bytes."""
+
+    address: int
+    memory_size: int
+    start: int
+    size: int
 
 
 @dataclass(frozen=True)
@@ -27,12 +38,16 @@ class Program:
         machine: ``x64``, ``x86``, ``ARM64``; a number for others.
         image_size: bytes in memory.
         checksum: as it is written there; 0 where there is none.
+        sections: in the file's order.
+        resources: where in memory its resources are; 0 where it has none.
         end: the first byte behind all that its sections hold in the file.
     """
 
     machine: str
     image_size: int
     checksum: int
+    sections: tuple[Section, ...]
+    resources: int
     end: int
 
 
@@ -43,19 +58,21 @@ def read_program(head: bytes) -> Program:
     at = int.from_bytes(head[_PE_AT : _PE_AT + 4], "little")
     if at + _COFF.size + _SIZES_AT + 12 > len(head):
         raise FormatError("program", None, f"headers in its first {len(head)} bytes", f"a place {at}")
-    signature, machine, sections, _, _, _, optional_size, _ = _COFF.unpack_from(head, at)
+    signature, machine, count, _, _, _, optional_size, _ = _COFF.unpack_from(head, at)
     if signature != b"PE\0\0":
         raise FormatError("program", None, "the signature 'PE'", signature)
     optional = at + _COFF.size
     magic = int.from_bytes(head[optional : optional + 2], "little")
-    if magic not in _MAGIC:
+    if magic not in _DIRECTORIES_AT:
         raise FormatError("program", None, "a PE32 or PE32+ header", f"0x{magic:x}")
     image_size, headers_size, checksum = struct.unpack_from("<3I", head, optional + _SIZES_AT)
-    end = headers_size
-    for number in range(sections):
-        place = optional + optional_size + number * _SECTION.size
-        if place + _SECTION.size > len(head):
-            raise FormatError("program", None, f"{sections} sections in its first {len(head)} bytes", "fewer")
-        _, _, _, size, start, *_ = _SECTION.unpack_from(head, place)
-        end = max(end, start + size if size else 0)
-    return Program(MACHINES.get(machine, f"machine 0x{machine:04x}"), image_size, checksum, end)
+    table = optional + optional_size
+    if table + count * _SECTION.size > len(head):
+        raise FormatError("program", None, f"{count} sections in its first {len(head)} bytes", "fewer")
+    found = (_SECTION.unpack_from(head, table + number * _SECTION.size) for number in range(count))
+    sections = tuple(Section(address, memory, start, size) for _, memory, address, size, start, *_ in found)
+    row = optional + _DIRECTORIES_AT[magic] + 8 * _RESOURCES
+    resources = int.from_bytes(head[row : row + 4], "little") if row + 8 <= table else 0
+    end = max([headers_size, *(each.start + each.size for each in sections if each.size)])
+    name = MACHINES.get(machine, f"machine 0x{machine:04x}")
+    return Program(name, image_size, checksum, sections, resources, end)
