@@ -155,7 +155,7 @@ def _info_shows_it_or_says_why_not(image: Path, words: str) -> None:
         (fixed_vhd_cut_short, "of its 635437056 bytes are missing", WINDOWS_RULES),
         (no_windows, "missing-part: Windows: no Windows: there is no", WINDOWS_RULES),
         (windows_in_another_folder, r"\Fenster on partition 2 (C:) was found on the volumes: it lies there", set()),
-        (no_store, "missing-part: the boot store: no boot store", STORE_RULES),
+        (no_store, "missing-part: the boot store: there is no boot store", STORE_RULES),
         (store_that_is_no_hive, r"missing-part: the boot store \Boot\BCD on partition 1: hive", STORE_RULES),
         (system_hive_that_is_none, r"missing-part: the hive SYSTEM of \Windows on partition 2", SYSTEM_RULES),
     ],

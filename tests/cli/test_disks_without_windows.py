@@ -63,7 +63,7 @@ def test_info_shows_a_disk_without_a_windows(data_disk: Path) -> None:
     assert "no Windows was found, raw image" in text
     assert text.count("NTFS") == 2
     assert "FAT" in text
-    assert "note: no boot store" in text
+    assert "note: there is no boot store" in text
     document = json.loads(said("info", data_disk, "--format", "json"))
     assert [volume["file_system"] for volume in document["volumes"]] == ["NTFS", "NTFS", "FAT12"]
     assert (document["windows"], document["generation"]) == (None, None)

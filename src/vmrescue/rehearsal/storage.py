@@ -59,7 +59,7 @@ def _why_not(way: Way, name: str) -> tuple[str, endings.Ending, BadService] | No
     if service is None:
         return f"{control_set}\\Services has no such key", endings.NO_STORAGE, BadService(control_set, name, None)
     if service.start is None or service.start > LATER_IS_ENOUGH.get(name.upper(), BOOT):
-        said = f"it does not start with the loader: Start is {service.start}"
+        said = f"it does not start with the loader (Start is {service.start})"
         return said, endings.NO_STORAGE, BadService(control_set, service.name, service.start)
     fault = way.fault_of(service)
     if fault is not None and fault.kind != "unknown":
@@ -84,7 +84,7 @@ def _bus(way: Way) -> Iterator[Fact]:
         return
     nearest = min(stacks.values(), key=len)
     for driver, (said, ending, about) in nearest:
-        yield stop(f"driver {driver}", f"{said}: without it {platform.title} gives Windows no disk", ending, about)
+        yield stop(f"driver {driver}", f"{said}; without it {platform.title} gives Windows no disk", ending, about)
 
 
 def _any_machine(way: Way) -> Iterator[Fact]:
@@ -106,7 +106,7 @@ def _any_machine(way: Way) -> Iterator[Fact]:
     yield Fact("disks", f"reached on {titles}")
     if "azure" not in sound:
         for driver, (said, _, about) in _broken(way, PLATFORMS["azure"].ways[way.generation][0]):
-            yield odd(f"driver {driver}", f"{said}: on Azure and Hyper-V the start would end with 0x7B", about)
+            yield odd(f"driver {driver}", f"{said}; on Azure and Hyper-V the start would end with 0x7B", about)
 
 
 def _other_controllers(way: Way) -> list[str]:
@@ -140,7 +140,7 @@ def _overrides(way: Way, stack: tuple[str, ...], strict: bool) -> Iterator[Fact]
         if strict and name == "stornvme":
             yield stop(f"driver {name}", said, endings.NO_NVME, about)
         else:
-            yield odd(f"driver {name}", f"{said}: on that hardware it does not start with the loader", about)
+            yield odd(f"driver {name}", f"{said}; on that hardware it does not start with the loader", about)
 
 
 def _filters(way: Way) -> Iterator[Fact]:

@@ -169,11 +169,11 @@ def why_no_store(disk: Disk, unreadable: dict[Volume, VmRescueError]) -> str:
     """The error text if no store was found."""
     style = disk.table.style
     if style == "none":
-        return "no boot store: the image is a bare volume, and has none on it"
+        return "the image is a bare volume, and has no boot store on it"
     path = UEFI_STORE if style == "GPT" else BIOS_STORE
     wanted = [each for each in disk.volumes if style != "GPT" or each.partition.role == "EFI system" or each.readable]
     looked = ", ".join(_looked(volume, unreadable) for volume in wanted) or "no partition for it"
-    return f"no boot store: there is no \\{path} (generation {GENERATIONS[path]}, {style}; {looked})"
+    return f"there is no boot store \\{path} (generation {GENERATIONS[path]}, {style}; {looked})"
 
 
 def _looked(volume: Volume, unreadable: dict[Volume, VmRescueError]) -> str:
