@@ -36,24 +36,24 @@ MEANINGS: dict[str, str] = {
         "be changed. Start the VM and shut it down fully (shutdown /s /f /t 0), or turn hibernation off."
     ),
     StateName.ENCRYPTED: (
-        "nothing on the volume can be read or changed. Unlock it first, with BitLocker's recovery key "
+        "Nothing on the volume can be read or changed. Unlock it first, with BitLocker's recovery key "
         "(manage-bde -unlock on a repair VM) or by the product that encrypts it, or decrypt it."
     ),
     PART_OF_A_WHOLE: (
-        "what lies in it may be a piece of a spanned, striped or mirrored volume: it is read as if it stood for "
+        "What lies in it may be a piece of a spanned, striped or mirrored volume: it is read as if it stood for "
         "itself, and nothing on it is changed. Edit it in a Windows that has all disks of the volume."
     ),
-    NOT_READ: ("nothing on it was looked at: only NTFS and FAT are read."),
+    NOT_READ: ("Nothing on it was looked at: only NTFS and FAT are read."),
     NOT_KNOWN: (
-        "it was never formatted, its first sectors were overwritten, or another product than Windows encrypts it: "
+        "It was never formatted, its first sectors were overwritten, or another product than Windows encrypts it: "
         "Windows alone would offer to format it. Nothing on it was looked at, and nothing is changed."
     ),
     WITHOUT_BOOT_SECTOR: (
-        "neither firmware nor Windows finds the volume without its first sector. The copy is put in its place by "
+        "Neither firmware nor Windows finds the volume without its first sector. The copy is put in its place by "
         "boot-sector, where that is sure, or with TestDisk; nothing on the volume was looked at."
     ),
     StateName.DAMAGED: (
-        "what cannot be read here Windows may not be able to mount either: let chkdsk look at it. Nothing on it is "
+        "What cannot be read here Windows may not be able to mount either: let chkdsk look at it. Nothing on it is "
         "changed."
     ),
 }
