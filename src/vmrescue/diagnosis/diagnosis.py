@@ -13,15 +13,16 @@ from vmrescue.dataclass import dataclass
 from vmrescue.diagnosis.command_line import commands, next_commands, repair_of
 from vmrescue.diagnosis.symptom import BOOT_PATH, Symptom
 from vmrescue.plan import ImageIdentity, Plan, Step
+from vmrescue.rehearsal.stage import State
 from vmrescue.windows.installation import Choice
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator
 
     from vmrescue.checks.finding import Finding
     from vmrescue.diagnosis.command_line import Command
     from vmrescue.diagnosis.described import DiskFacts, LoaderFacts, StoreFacts, SystemFacts, VolumeFacts, WindowsFacts
-    from vmrescue.rehearsal import Rehearsal
+    from vmrescue.rehearsal import Fact, Rehearsal, Stage
 
 SCHEMA = "vmrescue.diagnosis/1"
 
@@ -154,6 +155,21 @@ class Diagnosis:
         """
         asked = any(check.family == "boot" for check in chosen(only, ())) if only else False
         return next((each for each in self.findings if asked and each.check == BOOT_PATH), None)
+
+    def untold(self) -> Iterator[tuple[Stage, Fact]]:
+        """What the rehearsal found odd, or could not look at, and no finding tells: no alarm, and not nothing.
+
+        What lies behind a stop, or is the reason why checks could not be run, is not said again.
+        """
+        path = self.boot.stages if self.boot else ()
+        shown = {State.ODD} if self.not_checked or any(stage.stop for stage in path) else {State.ODD, State.UNKNOWN}
+        said: set[str] = set()
+        for stage in path:
+            for fact in stage.facts:
+                told = fact.said in said or any(each.summary.startswith(fact.what) for each in self.findings)
+                if fact.state in shown and not told:
+                    said.add(fact.said)
+                    yield stage, fact
 
     def _mends(self, finding: Finding, only: Collection[str] | None) -> bool:
         """Whether `plan` holds changes of a finding."""

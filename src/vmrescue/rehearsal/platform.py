@@ -28,12 +28,14 @@ class Platform:
     Attributes:
         title: for people.
         ways: by generation, the stacks of which one is enough to reach the disk that it boots from.
+        usual: the drivers of the controllers that it usually has, where its disk may lie behind others too.
         signs: keys of the registry (and beginnings of their subkeys' names) that Windows has where it ran on one.
     """
 
     title: str
     ways: dict[int, tuple[tuple[str, ...], ...]]
     signs: tuple[tuple[str, str], ...] = ()
+    usual: tuple[str, ...] = ()
 
 
 _HYPER_V: dict[int, tuple[tuple[str, ...], ...]] = {1: (HYPER_V_SCSI, *IDE), 2: (HYPER_V_SCSI,)}
@@ -42,11 +44,14 @@ _VMWARE = (("pci", "LSI_SAS"), ("pci", "pvscsi"), ("pci", "storahci"), NVME)
 PLATFORMS: dict[str, Platform] = {
     "azure": Platform("Azure", _HYPER_V, (("GuestAgent", ""), ("Windows Azure", ""))),
     "hyper-v": Platform("Hyper-V", _HYPER_V, (("VMBUS", ""), ("Virtual Machine\\Guest\\Parameters", ""))),
-    "kvm": Platform("KVM with virtio", {1: (*_VIRTIO, *IDE), 2: _VIRTIO}, (("PCI", "VEN_1AF4"),)),
+    "kvm": Platform(
+        "KVM with virtio", {1: (*_VIRTIO, *IDE), 2: _VIRTIO}, (("PCI", "VEN_1AF4"),), ("viostor", "vioscsi")
+    ),
     "vmware": Platform(
         "VMware",
         {1: (*_VMWARE, *IDE), 2: _VMWARE},
         (("PCI", "VEN_15AD"),),
+        ("LSI_SAS", "pvscsi"),
     ),
     "nvme": Platform("a machine with NVMe disks, as Azure's newer sizes are", {1: (NVME,), 2: (NVME,)}),
 }

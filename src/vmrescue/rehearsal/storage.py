@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.rehearsal import endings, own_services
-from vmrescue.rehearsal.about import BadService, LostFilter
+from vmrescue.rehearsal.about import BadFile, BadService, LostFilter
 from vmrescue.rehearsal.platform import AUTO, EVERYWHERE, PLATFORMS, platform_of
 from vmrescue.rehearsal.services import BOOT, DISABLED
 from vmrescue.rehearsal.stage import Fact, odd, stop, unknown
@@ -21,14 +21,17 @@ if TYPE_CHECKING:
     from vmrescue.rehearsal.way import Way
 
 # Classes of devices on the way to the disk. Those of controllers count where the machine has one of that kind.
+IDE_CLASS = "{4d36e96a-e325-11ce-bfc1-08002be10318}"
 CLASSES = {
     "{4d36e967-e325-11ce-bfc1-08002be10318}": "disks",
     "{71a27cdd-812a-11d0-bec7-08002be2092f}": "volumes",
     "{4d36e97b-e325-11ce-bfc1-08002be10318}": "SCSI controllers",
+    IDE_CLASS: "IDE and AHCI controllers",
     "{4d36e97d-e325-11ce-bfc1-08002be10318}": "buses",
 }
 HYPER_V = ("azure", "hyper-v")  # whose disk is always reached in the same way
 FILTERS = ("UpperFilters", "LowerFilters")
+BEHIND_IDE = {"atapi", "storahci"}  # the drivers of disks behind controllers of that class
 CONTROLLERS = "SCSI MINIPORT"  # the group of their drivers, in ServiceGroupOrder
 IDE_CONTROLLERS = ("ALIIDE", "AMDIDE", "CMDIDE", "VIAIDE")  # those of Windows 7 that are of another group, as pciide is
 LATER_IS_ENOUGH = {"PARTMGR": 1}  # the latest start value that is known to be enough, where that is not 0
@@ -63,14 +66,22 @@ def _why_not(way: Way, name: str) -> tuple[str, endings.Ending, BadService] | No
         return said, endings.NO_STORAGE, BadService(control_set, service.name, service.start)
     fault = way.fault_of(service)
     if fault is not None and fault.kind != "unknown":
-        return f"{service.path}: {fault.said}", endings.NO_STORAGE, BadService(control_set, service.name, service.start)
+        bad = BadFile(way.windows.volume, way.path_of(service) or service.path, fault)
+        about = BadService(control_set, service.name, service.start, file=bad)
+        return f"{service.path}: {fault.said}", endings.NO_STORAGE, about
     return None
 
 
-def _bus(way: Way) -> Iterator[Fact]:
+def _machine(way: Way) -> str | None:
+    """The machine whose disk is reached in a way that is known: the one that was said, or Hyper-V by its traces."""
     name = way.platform if way.platform != AUTO else platform_of(way.traces)
-    if name is None or (way.platform == AUTO and name not in HYPER_V):
-        yield from _any_machine(way)  # others have disks of several kinds
+    return name if way.platform != AUTO or name in HYPER_V else None  # others have disks of several kinds
+
+
+def _bus(way: Way) -> Iterator[Fact]:
+    name = _machine(way)
+    if name is None:
+        yield from _any_machine(way)
         return
     platform = PLATFORMS[name]
     stacks = {stack: _broken(way, stack) for stack in platform.ways[way.generation]}
@@ -80,9 +91,16 @@ def _bus(way: Way) -> Iterator[Fact]:
         for driver, (said, _, about) in {each[0]: each[1] for broken in stacks.values() for each in broken}.items():
             if (driver in ("vmbus", "storvsc")) and way.services.find(driver):
                 yield odd(f"driver {driver}", said, about)
+        if platform.usual and not any(driver in stack for stack in sound for driver in platform.usual):
+            said = (
+                f"none of {', '.join(platform.usual)} is whole, and behind their controllers the start ends with 0x7B"
+            )
+            yield odd("disks", f"{said}: {', '.join(sound[0])} reach it only behind another")
         yield from _overrides(way, sound[0], strict=name == "nvme")
         return
-    nearest = min(stacks.values(), key=len)
+    nearest = min(
+        stacks.values(), key=lambda broken: (len(broken), sum(not way.services.find(each[0]) for each in broken))
+    )
     for driver, (said, ending, about) in nearest:
         yield stop(f"driver {driver}", f"{said}; without it {platform.title} gives Windows no disk", ending, about)
 
@@ -155,8 +173,20 @@ def _filters(way: Way) -> Iterator[Fact]:
             for name in names:
                 if (said := _lost(way, name)) is not None:
                     about = LostFilter(control_set, guid, value, name, tuple(names))
-                    yield stop(f"filter {name} of {title} ({value})", said, endings.NO_FILTER, about)
+                    what = f"filter {name} of {title} ({value})"
+                    if guid == IDE_CLASS and not _behind_ide(way):
+                        yield odd(what, f"{said}: a disk behind such a controller would not be reached", about)
+                        continue
+                    yield stop(what, said, endings.NO_FILTER, about)
                     yield from _own_filter(way, name)
+
+
+def _behind_ide(way: Way) -> bool:
+    """Whether the disk can only lie behind an IDE or AHCI controller, as far as the machine is known."""
+    name = _machine(way)
+    ways = PLATFORMS[name].ways[way.generation] if name else ()
+    sound = [stack for stack in ways if not _broken(way, stack)]
+    return bool(sound) and all(BEHIND_IDE & set(stack) for stack in sound)
 
 
 def _own_filter(way: Way, name: str) -> Iterator[Fact]:

@@ -14,7 +14,7 @@ from vmrescue.progress import work
 from vmrescue.report.free_map import FreeMap, free_maps
 from vmrescue.report.layout import windows_facts
 from vmrescue.report.templating import template
-from vmrescue.report.text import headline, not_checked_lines, nothing_found, same_as
+from vmrescue.report.text import headline, not_checked_lines, nothing_found, same_as, untold_lines
 from vmrescue.units import size_text
 from vmrescue.windows.installation import NOTHING_SAID
 
@@ -44,6 +44,7 @@ def diagnosis_page(diagnosis: Diagnosis, maps: Sequence[FreeMap] = ()) -> str:
         command=remedy(diagnosis),
         refusal=diagnosis.refusal,
         not_checked=not_checked_lines(diagnosis),
+        odd=untold_lines(diagnosis),
         in_part=bool(diagnosis.not_checked or diagnosis.only or diagnosis.skip),
         nothing_found=nothing_found(diagnosis),
         layout=_layout(diagnosis),

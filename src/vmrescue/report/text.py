@@ -38,13 +38,24 @@ def diagnosis_text(diagnosis: Diagnosis) -> str:
     common: set[tuple[str, str]] = set()
     for finding in diagnosis.findings:
         lines += ["", *_finding_lines(diagnosis, finding, common)]
-    return "\n".join([*lines, "", *not_checked_lines(diagnosis), _verdict(diagnosis)])
+    odd = untold_lines(diagnosis)
+    return "\n".join([*lines, *(("", *odd) if odd else ()), "", *not_checked_lines(diagnosis), _verdict(diagnosis)])
 
 
 def summary_text(diagnosis: Diagnosis) -> str:
     """The image and each finding in a line: what a list of many images, or a demonstration, shows."""
     findings = map(finding_line, diagnosis.findings)
-    return "\n".join([headline(diagnosis), *findings, *not_checked_lines(diagnosis), _verdict(diagnosis)])
+    rest = (*untold_lines(diagnosis), *not_checked_lines(diagnosis), _verdict(diagnosis))
+    return "\n".join([headline(diagnosis), *findings, *rest])
+
+
+def untold_lines(diagnosis: Diagnosis) -> list[str]:
+    """What is odd on the boot path, or could not be looked at there, and is no finding: a line for each."""
+    told = [
+        fold(printable(f"{fact.state:9} {stage.id}: {fact.reason}"), rest=INDENT) for stage, fact in diagnosis.untold()
+    ]
+    more = [f"{INDENT}{len(told) - SHOWN_ITEMS} more are told by `vmrescue rehearse`"] if told[SHOWN_ITEMS:] else []
+    return [line for lines in told[:SHOWN_ITEMS] for line in lines] + more
 
 
 def not_checked_lines(diagnosis: Diagnosis) -> list[str]:
@@ -152,6 +163,8 @@ def nothing_found(diagnosis: Diagnosis) -> str:
     if missed:
         of_some = f"{found[0].upper()}{found[1:]}" if count else "No check could be run"
         return f"{of_some}; not checked: {', '.join(missed)}."
+    if any(diagnosis.untold()):
+        return f"{found[0].upper()}{found[1:]}; what is odd on the boot path, or not known, is told above."
     in_part = " in what was checked" if diagnosis.only or diagnosis.skip else ""
     return f"Nothing is wrong{in_part}: {found}."
 

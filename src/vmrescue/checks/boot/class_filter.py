@@ -12,6 +12,7 @@ from vmrescue.plan import RegistryData
 from vmrescue.registry.operations import DeleteValue, SetValue
 from vmrescue.rehearsal.about import LostFilter
 from vmrescue.rehearsal.own_services import FILTERS
+from vmrescue.rehearsal.stage import State
 from vmrescue.upcase import upper
 from vmrescue.windows.hive_changes import hive_changes
 
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from vmrescue.rehearsal.stage import Fact
 
 # Windows' own, on every healthy disk: without them it does not start either, so their names stay.
+OTHERS = (
+    "Windows starts no such controller. Where its disk lies behind one, it stops with 0x7B; which is so, the machine "
+    "decides, as where a VM came from Xen and its drivers were removed."
+)
 OWN_IS_LOST = "One of Windows' own is among them: its service has to be put right."
 
 
@@ -33,7 +38,8 @@ OWN_IS_LOST = "One of Windows' own is among them: its service has to be put righ
     title="a filter of disks, volumes or their controllers names a driver that is gone",
     meaning="Windows cannot build the stack of its disk and stops with 0x7B (INACCESSIBLE_BOOT_DEVICE). So it is after "
     "a program for backup, encryption or virus protection was not removed completely.",
-    fires="UpperFilters or LowerFilters of such a class names a driver that has no service, is off, or has no file",
+    fires="UpperFilters or LowerFilters of such a class names a driver that has no service, is off, or has no file; a "
+    "warning where it is that of IDE and AHCI controllers, and the disk need not lie behind one",
     repair="take the name out of the list, and delete a list that is then empty; nothing where one of Windows' own is "
     "lost too",
     source='Microsoft, "Stop error 7B or Inaccessible_Boot_Device": UpperFilters and LowerFilters',
@@ -47,12 +53,14 @@ def class_filter(subject: Subject) -> Iterator[Finding]:
         own = lost & FILTERS
         found = hive.data(key, value)
         names = found.data if found and isinstance(found.data, list) else []
+        stops = any(fact.state is State.STOP for fact in facts)
         left = [name for name in names if upper(name) not in lost]
         wanted = RegistryData.multi_sz(left) if left else None
         operation = SetValue(key, value, wanted.type, wanted.raw) if wanted else DeleteValue(key, value)
         yield class_filter.finding(
             "; ".join(f"{fact.what}: {fact.said}" for fact in facts),
-            meaning=f"{class_filter.meaning} {OWN_IS_LOST}" if own else None,
+            severity="critical" if stops else "warning",
+            meaning=f"{class_filter.meaning} {OWN_IS_LOST}" if own else None if stops else OTHERS,
             facts=(Setting(hive.path, key, value, found, found if own else wanted),),
             changes=hive_changes(hive, [operation]) if not own else (),
             about=[fact.reason for fact in facts],

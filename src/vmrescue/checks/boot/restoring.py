@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from vmrescue.checks.intents import PutIn, TakeOut
 from vmrescue.rehearsal.about import BadFile, BadHive, BadService
+from vmrescue.rehearsal.own_services import OF_VENDORS, is_own
+from vmrescue.upcase import upper
 from vmrescue.windows.spare_hive import spare_hive
 
 if TYPE_CHECKING:
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from vmrescue.windows import OperatingSystem
 
 SAME_BUILD = "FILE is the same file of a Windows of the same build."
+OF_ITS_VENDOR = "FILE is the same file of the vendor's package of drivers for this Windows."
 FROM_BACKUP = "BACKUP is the hive from a backup of this VM."
 REG_BACK = "Windows kept an older copy in RegBack, which is whole: it has nothing of what was set up since."
 
@@ -25,7 +28,9 @@ def restoring(about: object) -> tuple[str, tuple[Intent, ...]]:
         case BadService(file=BadFile() as bad) | (BadFile() as bad):
             volume = bad.volume
             place = volume.disk_index, volume.partition.number, volume.letter
-            return SAME_BUILD, (PutIn(*place, bad.path),)
+            driver = about.name if isinstance(about, BadService) else None
+            foreign = driver is not None and (upper(driver) in OF_VENDORS or not is_own(driver))
+            return OF_ITS_VENDOR if foreign else SAME_BUILD, (PutIn(*place, bad.path),)
     return "", ()
 
 
