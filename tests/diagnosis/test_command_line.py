@@ -13,7 +13,7 @@ import vmrescue
 from support.command import output_of
 from vmrescue import Policy
 from vmrescue.checks.intents import CleanUp, Copy, Defragment, Expand, PutIn, SetElement, TakeOut
-from vmrescue.cli.options import make_policy, policy_options
+from vmrescue.cli.options import policy_options
 from vmrescue.diagnosis.command_line import COMMANDS, POLICY, commands, repair_command, size_option, to_tell
 from vmrescue.diagnosis.command_line import policy_options as spelled
 
@@ -43,8 +43,8 @@ def read_back(words: tuple[str, ...]) -> Policy:
 
     @click.command()
     @policy_options
-    def command(**given: Any) -> None:
-        made.append(make_policy(**given))
+    def command(policy: Policy) -> None:
+        made.append(policy)
 
     command.main(list(words), standalone_mode=False)
     [policy] = made

@@ -43,8 +43,7 @@ def command(
     plan: BinaryIO,
     images: tuple[Path, ...],
     data_disks: tuple[Path, ...],
-    store: str | None,
-    windows: str | None,
+    choice: Choice,
     options: ApplyOptions,
     skip_refused: bool,
     fleet: FleetOptions,
@@ -54,9 +53,8 @@ def command(
     PLAN may be a playbook (YAML, see docs/playbooks.md): what it asks for is looked for in each IMAGE, and what it
     changes there is planned and applied. An IMAGE that it is not for is told, and not touched.
     """
-    from vmrescue.windows import Choice
 
-    source, choice = read_plan(plan), Choice(store, windows)
+    source = read_plan(plan)
     if fleet.many(images):
         from vmrescue.cli.fleet_repair import about_one, run_over
         from vmrescue.fleet.runs import repairing

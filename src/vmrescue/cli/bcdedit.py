@@ -9,13 +9,14 @@ from vmrescue.cli.options import choice_options
 
 if TYPE_CHECKING:
     from vmrescue.cli.options import ApplyOptions
+    from vmrescue.windows import Choice
 
 NEW_STORE = ("/createstore", "-createstore")  # the one command that is about no store that there is
 
 
 @microsoft_command
 @choice_options
-def command(target: str, words: tuple[str, ...], store: str | None, windows: str | None, options: ApplyOptions) -> None:
+def command(target: str, words: tuple[str, ...], choice: Choice, options: ApplyOptions) -> None:
     """Microsoft's bcdedit on the store that boots IMAGE, or on a store's file, with the same words and output.
 
     \b
@@ -33,8 +34,7 @@ def command(target: str, words: tuple[str, ...], store: str | None, windows: str
     verified, and undone by `vmrescue undo`.
     """
     from vmrescue.procedure.boot_store import read_bcdedit
-    from vmrescue.windows import Choice
 
     if target.lower() in NEW_STORE:
         target, words = "", (target, *words)
-    finish(read_bcdedit(target or None, words, Choice(store, windows), print_notes), options)
+    finish(read_bcdedit(target or None, words, choice, print_notes), options)

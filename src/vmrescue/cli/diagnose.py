@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,7 +13,6 @@ from vmrescue.cli.options import (
     choice_options,
     data_disk_option,
     image_argument,
-    make_policy,
     policy_options,
     quiet_option,
 )
@@ -22,6 +21,9 @@ from vmrescue.cli.terminal import say
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from vmrescue.checks import Policy
+    from vmrescue.windows import Choice
 
 report_option = click.option(
     "--format",
@@ -50,14 +52,13 @@ def command(
     /,
     image: Path,
     data_disks: tuple[Path, ...],
-    store: str | None,
-    windows: str | None,
+    choice: Choice,
     only: tuple[str, ...],
     skip: tuple[str, ...],
     output: str,
     symptom: str | None,
     quiet: bool,
-    **policy: Any,
+    policy: Policy,
 ) -> None:
     """Say what is wrong in IMAGE (a VHD, a raw image, a block device); nothing is written."""
     from vmrescue.diagnosis import diagnose
@@ -65,12 +66,10 @@ def command(
 
     if output == "html":
         from vmrescue.report.html import diagnose_as_page
-        from vmrescue.windows import Choice
 
-        choice = Choice(store, windows)
-        diagnosis, document = diagnose_as_page(image, make_policy(**policy), data_disks, only or None, skip, choice)
+        diagnosis, document = diagnose_as_page(image, policy, data_disks, only or None, skip, choice)
     else:
-        diagnosis = diagnose(image, make_policy(**policy), data_disks, only or None, skip, store=store, windows=windows)
+        diagnosis = diagnose(image, policy, data_disks, only or None, skip, store=choice.store, windows=choice.windows)
         if symptom:
             diagnosis = diagnosis.explaining(symptom)
         document = json.dumps(diagnosis.to_dict(), indent=2) if output == "json" else diagnosis_text(diagnosis)

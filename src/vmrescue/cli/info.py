@@ -14,6 +14,8 @@ from vmrescue.cli.terminal import say
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from vmrescue.windows import Choice
+
 SCHEMA = "vmrescue.info/1"
 
 
@@ -22,12 +24,12 @@ SCHEMA = "vmrescue.info/1"
 @data_disk_option
 @choice_options
 @format_option
-def command(image: Path, data_disks: tuple[Path, ...], store: str | None, windows: str | None, output: str) -> None:
+def command(image: Path, data_disks: tuple[Path, ...], choice: Choice, output: str) -> None:
     """Show the disk, its volumes to scale, and the Windows in IMAGE."""
     from vmrescue.diagnosis import inventory
     from vmrescue.report.layout import info_text
 
-    diagnosis = inventory(image, data_disks, store=store, windows=windows)
+    diagnosis = inventory(image, data_disks, store=choice.store, windows=choice.windows)
     if output == "json":
         document = diagnosis.to_dict() | {"schema": SCHEMA}
         del document["findings"], document["not_checked"]

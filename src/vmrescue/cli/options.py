@@ -307,14 +307,27 @@ def place_arguments(command: Command) -> Command:
 
 
 def policy_options(command: Command) -> Command:
-    """Adds the options that make up a policy."""
-    return _decorate(command, _policy_options())
+    """Adds the options that make up a policy; the command gets it as one argument, `policy`."""
+
+    @functools.wraps(command)
+    def bundled(*args: Any, **given: Any) -> Any:
+        fields = {field: given.pop(field) for field in (*POLICY, "no_temp_drive")}
+        return command(*args, policy=_policy_of(**fields), **given)
+
+    return _decorate(bundled, _policy_options())
 
 
 def choice_options(command: Command) -> Command:
-    """Adds --store and --windows, under the names `store` and `windows`."""
+    """Adds --store and --windows; the command gets them as one argument, `choice`."""
+
+    @functools.wraps(command)
+    def bundled(*args: Any, store: str | None, windows: str | None, **rest: Any) -> Any:
+        from vmrescue.windows import Choice
+
+        return command(*args, choice=Choice(store, windows), **rest)
+
     options = [click.option(each.name, field, metavar=each.metavar, help=each.help) for field, each in CHOICE.items()]
-    return _decorate(command, options)
+    return _decorate(bundled, options)
 
 
 def check_options(command: Command) -> Command:
@@ -384,7 +397,7 @@ def _decorate(command: Command, options: list[Callable[[Command], Command]]) -> 
     return command
 
 
-def make_policy(vm_size: str | None, no_temp_drive: bool, **given: Any) -> Policy:
+def _policy_of(vm_size: str | None, no_temp_drive: bool, **given: Any) -> Policy:
     """The policy that the options ask for. Raises UsageError where they contradict each other."""
     from dataclasses import replace
 

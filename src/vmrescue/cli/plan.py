@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,7 +13,6 @@ from vmrescue.cli.options import (
     choice_options,
     data_disk_option,
     image_argument,
-    make_policy,
     policy_options,
     risk_options,
 )
@@ -21,7 +20,9 @@ from vmrescue.cli.output import put
 from vmrescue.files import must_be_ours, write_whole
 
 if TYPE_CHECKING:
+    from vmrescue.checks import Policy
     from vmrescue.plan import Plan
+    from vmrescue.windows import Choice
 
 
 @click.command()
@@ -43,32 +44,29 @@ if TYPE_CHECKING:
 def command(
     image: Path,
     data_disks: tuple[Path, ...],
-    store: str | None,
-    windows: str | None,
+    choice: Choice,
     only: tuple[str, ...],
     skip: tuple[str, ...],
     playbook: Path | None,
     target: Path | None,
     force: bool,
-    **policy: Any,
+    policy: Policy,
 ) -> None:
     """Write all changes that a repair of IMAGE would make, as JSON to review and to `vmrescue apply`.
 
     They are tried in memory: what comes to light with the first of them made is among them.
     """
     from vmrescue.transaction import whole_plan
-    from vmrescue.windows import Choice
 
     if target == Path("-"):
         target = None
     if target:  # before the work
         must_be_ours(target, [b"{"], "plan", "" if force else "--force writes it anew")
     if playbook is not None:
-        _write(_of_playbook(playbook, image, data_disks, store, windows), target)
+        _write(_of_playbook(playbook, image, data_disks, choice), target)
         return
-    choice, chosen = Choice(store, windows), only or None
-    plan, after = whole_plan(image, make_policy(**policy), data_disks, chosen, skip, choice)
-    say_left_out(after.left_out(chosen, skip), after.unmended(chosen, skip))
+    plan, after = whole_plan(image, policy, data_disks, only or None, skip, choice)
+    say_left_out(after.left_out(only or None, skip), after.unmended(only or None, skip))
     _write(plan, target)
 
 
@@ -80,13 +78,13 @@ def _write(plan: Plan, target: Path | None) -> None:
         write_whole(target, [text.encode()], overwrite=True)
 
 
-def _of_playbook(path: Path, image: Path, data_disks: tuple[Path, ...], store: str | None, windows: str | None) -> Plan:
+def _of_playbook(path: Path, image: Path, data_disks: tuple[Path, ...], choice: Choice) -> Plan:
     """Raises NotFoundError where the playbook is not for the image."""
     from vmrescue.errors import NotFoundError
     from vmrescue.playbook import Playbook
 
     playbook = Playbook.load(path)
-    compiled = playbook.compile(image, data_disks, store=store, windows=windows)
+    compiled = playbook.compile(image, data_disks, store=choice.store, windows=choice.windows)
     if compiled.plan is None:
         raise NotFoundError(f"{image}: {playbook.id.name} is not for it: {compiled.because}")
     return compiled.plan

@@ -10,11 +10,12 @@ from vmrescue.cli.options import choice_options
 
 if TYPE_CHECKING:
     from vmrescue.cli.options import ApplyOptions
+    from vmrescue.windows import Choice
 
 
 @microsoft_command
 @choice_options
-def command(target: str, words: tuple[str, ...], store: str | None, windows: str | None, options: ApplyOptions) -> None:
+def command(target: str, words: tuple[str, ...], choice: Choice, options: ApplyOptions) -> None:
     """Microsoft's reg on the registry of IMAGE, or on a hive's file, with the same words and output.
 
     \b
@@ -35,9 +36,8 @@ def command(target: str, words: tuple[str, ...], store: str | None, windows: str
     """
     from vmrescue.cli.listing import Listing
     from vmrescue.procedure.hives import read_reg
-    from vmrescue.windows import Choice
 
-    listing, choice = Listing(options), Choice(store, windows)
+    listing = Listing(options)
     with listing.until_error(), read_reg(target, words, choice, print_notes, listing.add) as read:
         outcome = read.outcome
         if outcome.shown:

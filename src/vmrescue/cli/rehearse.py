@@ -21,6 +21,8 @@ from vmrescue.cli.terminal import say
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from vmrescue.windows import Choice
+
 STOPS = 1  # exit status: the start ends before Windows runs, or damage hides whether it does
 SCHEMA = "vmrescue.rehearsal/1"
 
@@ -39,8 +41,7 @@ def command(
     /,
     image: Path,
     data_disks: tuple[Path, ...],
-    store: str | None,
-    windows: str | None,
+    choice: Choice,
     platform: str | None,
     ram: int | None,
     full: bool,
@@ -53,7 +54,7 @@ def command(
     from vmrescue.diagnosis import rehearse
     from vmrescue.report.rehearsal import rehearsal_text
 
-    found = rehearse(image, platform or "auto", ram, data_disks, store=store, windows=windows)
+    found = rehearse(image, platform or "auto", ram, data_disks, store=choice.store, windows=choice.windows)
     if output == "json":
         put(json.dumps({"schema": SCHEMA} | found.to_dict(), indent=2))
     else:

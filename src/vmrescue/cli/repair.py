@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,7 +14,6 @@ from vmrescue.cli.options import (
     choice_options,
     data_disk_option,
     images_argument,
-    make_policy,
     policy_options,
 )
 from vmrescue.cli.terminal import say
@@ -22,9 +21,11 @@ from vmrescue.cli.terminal import say
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from vmrescue.checks import Policy
     from vmrescue.cli.many import FleetOptions
     from vmrescue.cli.options import ApplyOptions
     from vmrescue.transaction import Receipt, Transaction
+    from vmrescue.windows import Choice
 
 
 @click.command()
@@ -41,13 +42,12 @@ def command(
     /,
     images: tuple[Path, ...],
     data_disks: tuple[Path, ...],
-    store: str | None,
-    windows: str | None,
+    choice: Choice,
     only: tuple[str, ...],
     skip: tuple[str, ...],
     options: ApplyOptions,
     fleet: FleetOptions,
-    **policy: Any,
+    policy: Policy,
 ) -> None:
     """Diagnose IMAGE, show the changes, ask, and make them: backed up, journalled, verified, and undone by `undo`.
 
@@ -57,7 +57,6 @@ def command(
     from vmrescue.cli.diagnose import FINDINGS
     from vmrescue.report.receipt import left_lines
     from vmrescue.transaction import mended
-    from vmrescue.windows import Choice
 
     def tried(transaction: Transaction) -> Receipt:
         receipt = mended(transaction, only or None, skip)
@@ -66,16 +65,15 @@ def command(
         say_left_out(left.left_out(only or None, skip), left.unmended(only or None, skip), briefly)
         return receipt
 
-    rules, choice = make_policy(**policy), Choice(store, windows)
     if fleet.many(images):
         from vmrescue.cli.fleet_repair import about_one, run_over
         from vmrescue.fleet.runs import repairing
 
         about_one(options, data_disk=data_disks)
-        work = repairing(rules, only=only or None, skip=skip, dry_run=options.dry_run, choice=choice)
+        work = repairing(policy, only=only or None, skip=skip, dry_run=options.dry_run, choice=choice)
         ctx.exit(run_over(work, images, fleet, options))
     [image] = images
-    receipt = try_and_report(image, tried, options, data_disks=data_disks, policy=rules, choice=choice, promise=True)
+    receipt = try_and_report(image, tried, options, data_disks=data_disks, policy=policy, choice=choice, promise=True)
     stands = receipt.after.standing(only) if receipt.after and not receipt.written else None
     if receipt.after and stands and options.talkative:
         say("This stands all the same:\n" + "\n".join(left_lines(receipt.after, stands)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,7 +19,6 @@ from vmrescue.cli.options import (
     choice_options,
     data_disk_option,
     images_argument,
-    make_policy,
     names_option,
     policy_options,
 )
@@ -29,10 +28,12 @@ from vmrescue.cli.terminal import say
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from vmrescue.checks import Policy
     from vmrescue.cli.many import FleetOptions
     from vmrescue.cli.options import ApplyOptions
     from vmrescue.procedure import Outcome
     from vmrescue.report.azure import AzureNames
+    from vmrescue.windows import Choice
 
 
 class StepsOption(click.Option):
@@ -67,8 +68,7 @@ def command(
     /,
     images: tuple[Path, ...],
     data_disks: tuple[Path, ...],
-    store: str | None,
-    windows: str | None,
+    choice: Choice,
     only: tuple[str, ...],
     without: tuple[str, ...],
     size: int | None,
@@ -76,7 +76,7 @@ def command(
     options: ApplyOptions,
     azure: AzureNames | None,
     fleet: FleetOptions,
-    **policy: Any,
+    policy: Policy,
 ) -> None:
     """Do the whole procedure to IMAGE, each step that is due: shown first, asked, one repair, undone by `undo`.
 
@@ -95,47 +95,45 @@ def command(
     from vmrescue.report.outcome import outcome_text, planned_text
     from vmrescue.report.text import plans_text
     from vmrescue.transaction.target import made_of
-    from vmrescue.windows import Choice
 
     if azure:
         put(azure_text(replace(azure, image=str(images[0]))))
         return
     elsewhere = options.elsewhere
-    rules, choice = make_policy(**policy), Choice(store, windows)
     must_be_elsewhere(defragment, elsewhere)
     if fleet.many(images):
         from vmrescue.cli.fleet_repair import about_one, run_over
         from vmrescue.fleet.runs import rescuing
 
         about_one(options, data_disk=data_disks)
-        work = rescuing(rules, only=only or None, without=without, size=size, dry_run=options.dry_run, choice=choice)
+        work = rescuing(policy, only=only or None, without=without, size=size, dry_run=options.dry_run, choice=choice)
         ctx.exit(run_over(work, images, fleet, options))
     [image] = images
     if not (options.dry_run or elsewhere or options.upload):
         must_be_there_to_write(image)
-    planned = plan_rescue(image, rules, list(data_disks), only or None, without, size, choice, elsewhere)
+    planned = plan_rescue(image, policy, list(data_disks), only or None, without, size, choice, elsewhere)
     if options.talkative:
         say(planned_text(planned))
+    done = planned
     if options.dry_run:
-        _print(planned, plans_text(planned.plans) or "Nothing is due.", options)
-        ctx.exit(status_of(planned.after))
-    if options.upload:
+        text = plans_text(planned.plans) or "Nothing is due."
+    elif options.upload:
         ask_to_upload(planned.plans, image, options, options.upload, unseen=True)
-        done = upload_rescued(planned, image, rules, list(data_disks), options.upload, options.backup_dir, choice)
-        _print(done, outcome_text(done), options)
-        ctx.exit(status_of(done.after))
-    if planned.plans or elsewhere:
+        done = upload_rescued(planned, image, policy, list(data_disks), options.upload, options.backup_dir, choice)
+        text = outcome_text(done)
+    elif planned.plans or elsewhere:
         changes = [change for plan in planned.plans for change in plan.changes]
         target = f"{elsewhere.path if elsewhere else image}{also_written(changes, data_disks)}"
         ask(planned.plans, target, options, "; --dry-run shows every change", unseen=True)
         with made_of(image, elsewhere) as made:
             done = carry_out(
-                planned, image, rules, list(data_disks), made, options.backup_dir, choice, defragment=defragment
+                planned, image, policy, list(data_disks), made, options.backup_dir, choice, defragment=defragment
             )
-        _print(done, outcome_text(done, planned if asks_on_terminal(options) else None), options)
-        ctx.exit(status_of(done.after))
-    _print(planned, "Nothing was written.", options)
-    ctx.exit(status_of(planned.after))
+        text = outcome_text(done, planned if asks_on_terminal(options) else None)
+    else:
+        text = "Nothing was written."
+    _print(done, text, options)
+    ctx.exit(status_of(done.after))
 
 
 def _print(outcome: Outcome, text: str, options: ApplyOptions) -> None:

@@ -19,6 +19,7 @@ from vmrescue.interrupts import held
 if TYPE_CHECKING:
     from vmrescue.cli.options import ApplyOptions
     from vmrescue.procedure.running import Run
+    from vmrescue.windows import Choice
 
 
 def _variables(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:
@@ -61,8 +62,7 @@ def command(
     image: Path,
     runbook: Path,
     data_disks: tuple[Path, ...],
-    store: str | None,
-    windows: str | None,
+    choice: Choice,
     variables: dict[str, str],
     letters: tuple[str, ...],
     skip_defrag: bool,
@@ -87,9 +87,8 @@ def command(
     from vmrescue.procedure.running import carry_out, plan_of
     from vmrescue.transaction import Transaction
     from vmrescue.transaction.target import made_of
-    from vmrescue.windows import Choice
 
-    known, choice, elsewhere = Runbook.read(runbook, variables), Choice(store, windows), options.elsewhere
+    known, elsewhere = Runbook.read(runbook, variables), options.elsewhere
     writable = not (options.dry_run or elsewhere or plan_file)
     with Transaction(image, data_disks, writable=writable, choice=choice, elsewhere=elsewhere) as transaction:
         planned = plan_of(known, transaction, choice, not elsewhere, skip_defrag, letters)

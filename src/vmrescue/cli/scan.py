@@ -12,7 +12,7 @@ import click
 
 from vmrescue.cli.interrupts import noticed_interrupts
 from vmrescue.cli.many import an_executor, fleet_options, not_in
-from vmrescue.cli.options import check_options, format_option, make_policy, parent_option, policy_options, quiet_option
+from vmrescue.cli.options import check_options, format_option, parent_option, policy_options, quiet_option
 from vmrescue.cli.output import put
 from vmrescue.cli.progress import wipe
 from vmrescue.cli.terminal import say
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from vmrescue.checks import Policy
     from vmrescue.cli.many import FleetOptions
     from vmrescue.fleet import ScanResult
     from vmrescue.fleet.outputs import Output
@@ -66,7 +67,7 @@ def command(
     skip: tuple[str, ...],
     output: str,
     quiet: bool,
-    **policy: Any,
+    policy: Policy,
 ) -> None:
     """Diagnose many images: files, folders, globs, URLs, Azure containers (az://container/), and @LIST.txt (one of
     these a line); none is written to.
@@ -91,7 +92,7 @@ def command(
         advance = opened.enter_context(work("scanning", total, "image")).advance
         executor = opened.enter_context(an_executor(fleet, timeout))
         wanted = not_in(done, images(paths, recursive, prefix), advance)
-        results = scan(wanted, executor, make_policy(**policy), only=only or None, skip=skip, sha256=hashed)
+        results = scan(wanted, executor, policy, only=only or None, skip=skip, sha256=hashed)
         keep = kept.add if kept else _no_output if quiet else _print_json if output == "json" else _print_line
         counts, interrupted = _gather(results, keep, advance)
     if not quiet and (kept or output == "text"):
