@@ -1,4 +1,4 @@
-"""The boot stores of the samples, element by element (ids: Microsoft's BCD reference; devices: DOMAIN.md's layout)."""
+"""The boot stores of the samples, by element. Sources: Microsoft's BCD reference; those of `vmrescue.bcd.device`."""
 
 from __future__ import annotations
 

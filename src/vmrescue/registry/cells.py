@@ -23,6 +23,11 @@ NIL = 0xFFFFFFFF  # the offset that means "no cell"
 SIZE = struct.Struct("<i")
 
 
+def content_of(offset: int) -> int:
+    """Where in the file the content of the cell at `offset` begins."""
+    return BINS + offset + SIZE.size
+
+
 class Cells:
     """The bytes of a hive, seen as cells.
 

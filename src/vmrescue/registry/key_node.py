@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vmrescue.errors import FormatError
 from vmrescue.registry import names
-from vmrescue.registry.cells import NIL
+from vmrescue.registry.cells import NIL, content_of
 
 if TYPE_CHECKING:
     from vmrescue.registry.cells import Cells
@@ -77,7 +77,7 @@ def read(cells: Cells, offset: int) -> KeyNode:
 
 def read_name(cells: Cells, offset: int, node: KeyNode) -> str:
     """The name of the key whose node lies in that cell."""
-    start = offset + 4096 + 4 + LAYOUT.size
+    start = content_of(offset) + LAYOUT.size
     return names.decode(cells.data[start : start + node.name_length], bool(node.flags & COMP_NAME))
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vmrescue.errors import FormatError, bytes_text
 from vmrescue.registry import names
+from vmrescue.registry.cells import content_of
 
 if TYPE_CHECKING:
     from vmrescue.registry.cells import Cells
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from vmrescue.registry.space import Space
 
 LAYOUT = struct.Struct("<2sHIIIHH")
+SIZE_AT = 4  # where the data's size is in it
 BIG_DATA = struct.Struct("<2sHI")
 
 COMP_NAME = 1  # flag: the name is Latin-1
@@ -61,7 +63,7 @@ def read(cells: Cells, offset: int) -> KeyValue:
 
 def read_name(cells: Cells, offset: int, value: KeyValue) -> str:
     """The name of the value in that cell; empty for the default value."""
-    start = offset + 4096 + 4 + LAYOUT.size
+    start = content_of(offset) + LAYOUT.size
     return names.decode(cells.data[start : start + value.name_length], bool(value.flags & COMP_NAME))
 
 
@@ -75,15 +77,15 @@ def list_values(cells: Cells, node: KeyNode) -> tuple[int, ...]:
 
 def read_data(cells: Cells, offset: int, value: KeyValue) -> bytes:
     """A value's data, inline, in one cell or in segments. Raises FormatError if some of it is missing."""
-    size = value.size
+    size, size_at = value.size, content_of(offset) + SIZE_AT
     if value.is_inline:
         if size > INLINE_MOST:
-            raise FormatError("key value", offset + 4100 + 4, f"at most {INLINE_MOST} bytes of inline data", size)
+            raise FormatError("key value", size_at, f"at most {INLINE_MOST} bytes of inline data", size)
         return value.data.to_bytes(4, "little")[:size]
     if size == 0:
         return b""
     if size > cells.bins_size:
-        raise FormatError("key value", offset + 4100 + 4, f"at most {cells.bins_size} bytes of data", size)
+        raise FormatError("key value", size_at, f"at most {cells.bins_size} bytes of data", size)
     position, length = cells.find(value.data, "value data")
     if size <= length:
         return cells.data[position : position + size]

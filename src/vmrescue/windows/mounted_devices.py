@@ -1,8 +1,9 @@
 r"""Drive letters: the values ``\DosDevices\X:`` of the SYSTEM hive's key MountedDevices.
 
-Their data (DOMAIN.md; observable on any Windows): 12 bytes = MBR disk signature (u32) and the partition's byte offset
-(u64); 24 bytes = ``DMIO:ID:`` and the GPT partition's GUID; anything else is a device path in UTF-16, of a device that
-is no partition of a basic disk (CD-ROM, floppy, USB). `windows.drives` says what each letter stands for.
+Their data: 12 bytes are the signature of an MBR disk (u32) and the partition's byte offset (u64); 24 bytes are
+``DMIO:ID:`` and the GUID of a GPT partition; anything else is a device path in UTF-16, of a device that is no partition
+of a basic disk (CD-ROM, floppy, USB). `windows.drives` says what each letter stands for.
+Microsoft documents none of this: it is what any Windows writes, and what dissect.target reads.
 """
 
 from __future__ import annotations
