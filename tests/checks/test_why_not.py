@@ -201,3 +201,28 @@ def test_a_hive_that_would_get_longer_on_a_volume_with_a_pending_log_is_not_prom
     assert {each.check for each in vmrescue.diagnose(image, policy).findings} >= {"crash-dump"}
     vmrescue.undo(image)
     assert fingerprint(image) == before
+
+
+def test_a_hive_that_grows_into_the_rest_of_its_file_is_repaired_on_a_volume_with_a_pending_log(
+    gen1_broken: Path,
+) -> None:
+    """A hive's file may be longer than its bins: Windows 10 rounded that of a real SYSTEM up to 256 KiB."""
+    with mounted_ntfs(gen1_broken, *GEN1_OS, writable=True) as root:
+        hive_file = root / CONFIG / "SYSTEM"
+        hive_file.write_bytes(hive_file.read_bytes().ljust(256 << 10, b"\0"))
+    image = leave_a_log(gen1_broken)
+    before = fingerprint(image)
+    policy = vmrescue.Policy(dump_file="F:\\" + "x" * 6000)
+    found = {each.check: each.refused for each in vmrescue.diagnose(image, policy).findings if each.changes}
+    assert found["crash-dump"] is None
+    assert found["page-file"] is None
+
+    assert vmrescue.repair(image, policy=policy).committed
+    assert not {each.check for each in vmrescue.diagnose(image, policy).findings} & {"crash-dump"}
+    with mounted_ntfs(image, *GEN1_OS) as root:
+        hive_file = root / CONFIG / "SYSTEM"
+        assert hive_file.stat().st_size == 256 << 10
+        said = run("hivexregedit", "--export", "--max-depth", "1", hive_file, r"\ControlSet001\Control\CrashControl")
+        assert '"CrashDumpEnabled"=dword:00000001' in said
+    vmrescue.undo(image)
+    assert fingerprint(image) == before

@@ -138,11 +138,10 @@ class Obstacles:
             with suppress(VmRescueError):  # the edit itself reports a hive that cannot be edited
                 hive = self._in_memory(file, volume)
                 make(hive, [change.operation for change in some if isinstance(change, HiveChange) and change.operation])
-                after = hive.to_bytes()
-                if len(after) != volume.files.size_of(file.path):
+                if hive.size > (volume.files.size_of(file.path) or 0):  # a file may be longer than the hive's bins
                     return f"{file} would get longer: {self.why_not_on(volume)}"
                 if not alone:
-                    self._edited[file] = after
+                    self._edited[file] = hive.to_bytes()
         return None
 
     def _in_memory(self, file: FileRef, volume: Volume) -> Hive:
