@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from vmrescue.readers.free_space import LONG, FreeSpace, free_space, longest_run
@@ -18,6 +18,7 @@ def counted(bits: str) -> FreeSpace:
 
 
 @settings(max_examples=300, deadline=None)
+@example([(0, LONG * 8), (1, 1), (0, LONG * 8 + 1)], 1 << 20)  # the longer run has no more whole bytes than the first
 @given(STRIPES, st.integers(1, 9) | st.sampled_from([700, 1 << 20]))
 def test_clusters_extents_and_the_longest_are_as_counted_bit_by_bit(stripes: list[tuple[int, int]], size: int) -> None:
     bits = "".join(str(bit) * length for bit, length in stripes)

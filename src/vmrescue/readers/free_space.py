@@ -60,18 +60,18 @@ def _free_at_start(chunk: bytes) -> int:
 
 def _longest(chunk: bytes, used: int, least: int) -> int:
     """The length of the longest run of clear bits, at least `least`."""
-    long = max(LONG, least // 8 - 1)  # a longer run has as many whole bytes
-    at = chunk.find(_ZEROS[:long])
-    if at < 0:
-        return least if long > LONG else longest_run(~used & (1 << len(chunk) * 8) - 1, least)
-    while at >= 0:
+    end = 0
+    while (at := chunk.find(_ZEROS[: (long := max(LONG, _whole_bytes(least)))], end)) >= 0:
         end = _end_of_zeros(chunk, at + long)
         before = 8 - chunk[at - 1].bit_length() if at else 0
         behind = _low_zeros(chunk[end]) if end < len(chunk) else 0
         least = max(least, before + (end - at) * 8 + behind)
-        long = max(LONG, least // 8 - 1)
-        at = chunk.find(_ZEROS[:long], end)
-    return least
+    return least if _whole_bytes(least) >= LONG else longest_run(~used & (1 << len(chunk) * 8) - 1, least)
+
+
+def _whole_bytes(bits: int) -> int:
+    """The fewest whole bytes of a run that is longer than so many bits."""
+    return bits // 8 - 1
 
 
 def _end_of_zeros(chunk: bytes, at: int) -> int:
