@@ -33,7 +33,7 @@ MACHINE = r"\Registry\Machine\System"
 CRASH_CONTROL = r"Control\CrashControl"
 BINS = 4096
 DRIVERS = {"boot-driver", "class-filter", "start-override", "lost-driver"}  # checks of them need SYSTEM too
-DRIVERS |= {"boot-store", "setup-command", "boot-execute", "driver-verifier"}  # and what runs before anybody can log on
+DRIVERS |= {"setup-command", "boot-execute", "driver-verifier"}  # and what runs before anybody can log on
 
 
 def edit(image: Path, change: Callable[[Hive], object]) -> None:

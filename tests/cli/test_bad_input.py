@@ -25,7 +25,7 @@ GEN2_OS_START = 57 * MIB
 STORE_RULES = {"bad-memory", "memory-limit", "serial-console", "boot-device", "boot-entry", "boot-options"}
 STORE_RULES |= {"boot-policy"}
 SYSTEM_RULES = {"control-set", "page-file", "crash-dump", "boot-driver", "class-filter", "start-override"}
-SYSTEM_RULES |= {"boot-store", "lost-driver", "setup-command", "boot-execute", "driver-verifier"}
+SYSTEM_RULES |= {"lost-driver", "setup-command", "boot-execute", "driver-verifier"}
 WINDOWS_RULES = SYSTEM_RULES | {"free-space", "fragmentation", "boot-file"}
 
 

@@ -66,6 +66,19 @@ def test_a_store_of_which_a_part_is_left_is_not_replaced_and_that_is_said(log: b
         assert "0xc000000f" in done.stdout
 
 
+def test_a_store_that_is_there_is_looked_at_without_a_windows_and_one_that_is_not_waits_for_it(gen2_healthy: Path) -> None:
+    """What a store has to say is told from the Windows: only where it is to be made is that missed."""
+    put(gen2_healthy, 3, rf"{CONFIG[2:]}\SYSTEM", bytes(65536))
+    without_system = {each.check for each in vmrescue.diagnose(gen2_healthy).not_checked}
+    assert "control-set" in without_system
+    assert "boot-store" not in without_system
+    put(gen2_healthy, 1, STORE, bytes(28672))
+    diagnosis = vmrescue.diagnose(gen2_healthy)
+    [because] = [each.because for each in diagnosis.not_checked if each.check == "boot-store"]
+    assert "SYSTEM" in because
+    assert "boot-store" not in {each.check for each in diagnosis.findings}
+
+
 def test_the_type_of_the_efi_system_partition_is_part_of_the_boot_path(gen2_healthy: Path, tmp_path: Path) -> None:
     raw = tmp_path / "disk.raw"
     run("qemu-img", "convert", "-O", "raw", gen2_healthy, raw)

@@ -18,6 +18,7 @@ from vmrescue.checks.facts import FileFact
 from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 from vmrescue.digests import sha256
+from vmrescue.errors import NotFoundError
 from vmrescue.plan import FileRef, PutFile
 from vmrescue.readers.file_system import chunks
 from vmrescue.registry import Hive
@@ -57,16 +58,21 @@ WRITTEN = datetime(2000, 1, 1, tzinfo=UTC)  # of its keys: the same disk gets th
     source='Microsoft, "BCDBoot Command-Line Options"; '
     "learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/boot-error-0xc000000f",
     step=RunbookStep.REPAIR_VM,
-    needs=(Part.WINDOWS,),
+    needs=(Part.VOLUMES,),
     applicability="on_request",
 )
 def boot_store(subject: Subject) -> Iterator[Finding]:
-    windows, found = subject.windows, subject.installation
+    found = subject.installation
+    if not all(each.is_no_hive for each in found.stores):
+        return  # there is one, sound or damaged in a part: nothing is made
+    if why := subject.why_missing([Part.WINDOWS]):
+        raise NotFoundError(why)  # so that what a store has to say is not known
+    windows = subject.windows
     if found.unreadable or found.encrypted or found.generation is None or len(found.systems) != 1:
         return
     boot = _boot_volume(subject, found.generation)
     path = UEFI_STORE if found.generation == 2 else BIOS_STORE
-    if boot is None or not all(_is_in_place(each, boot, path) and each.is_no_hive for each in found.stores):
+    if boot is None or not all(_is_in_place(each, boot, path) for each in found.stores):
         return
     if not boot.has_folder(path.rpartition("\\")[0]) or not _has_loader(windows, found.generation):
         return
