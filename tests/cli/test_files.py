@@ -105,6 +105,27 @@ def test_put_replaces_what_is_there(gen1_broken: Path, tmp_path: Path) -> None:
         assert (root / "Windows/System32/ntoskrnl.exe").read_bytes() == source.read_bytes()
 
 
+def test_a_file_with_other_names_changes_under_all_and_that_is_said(gen1_broken: Path, tmp_path: Path) -> None:
+    """Most programs of Windows have a second name below WinSxS; `ntfs-3g` makes it here, and reads both after."""
+    kernel, other = "Windows/System32/ntoskrnl.exe", "Windows/other.exe"
+    with mounted_ntfs(gen1_broken, *GEN1_OS, writable=True) as root:
+        (root / other).hardlink_to(root / kernel)
+    source = tmp_path / "source"
+    source.write_bytes(b"MZ new" * 1000)
+    alone = vmrescue("put", gen1_broken, source, r"\Windows\alone.exe", "--yes")
+    assert "hard links" not in alone.stderr
+    said = r"\Windows\System32\ntoskrnl.exe on partition 2 is a file with 2 names (hard links)"
+    words = "put", gen1_broken, source, r"\Windows\System32\ntoskrnl.exe"
+    dry = vmrescue(*words, "--dry-run", "--format", "json")
+    assert [said in each for each in json.loads(dry.stdout)["warnings"]] == [True]
+    done = vmrescue(*words, "--yes")
+    assert f"{said}: it changes under all of them" in done.stderr
+    [receipt] = [each for each in gen1_broken.parent.rglob("receipt.json") if "hard links" in each.read_text()]
+    assert [said in each for each in json.loads(receipt.read_text())["warnings"]] == [True]
+    with mounted_ntfs(gen1_broken, *GEN1_OS) as root:
+        assert (root / other).read_bytes() == (root / kernel).read_bytes() == source.read_bytes()
+
+
 def test_backup_copies_the_config_folder_and_the_store(gen2_broken: Path, tmp_path: Path) -> None:
     before = fingerprint(gen2_broken)
     folder = tmp_path / "backup"

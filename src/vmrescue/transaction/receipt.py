@@ -57,7 +57,8 @@ class Receipt:
         journals: the number of each changed image's undo journal.
         origin: what the image was made from, where a copy or a child was repaired.
         sha256: of a repaired copy's file.
-        warnings: what was odd about the images' containers and partition tables.
+        warnings: what was odd about the images' containers and partition tables; and which of the changed files have
+            other names too (hard links), under which they change as well.
         skipped: what of the plan was left out, because it was refused.
         run: the id of the run over many images in which it was made.
         started, finished: UTC.

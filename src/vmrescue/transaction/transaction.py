@@ -43,6 +43,7 @@ from vmrescue.transaction.commit import EditedImage, commit
 from vmrescue.transaction.committed import must_be_confirmable
 from vmrescue.transaction.deeds import deed_of
 from vmrescue.transaction.expected import by_file
+from vmrescue.transaction.other_names import other_names
 from vmrescue.transaction.receipt import Receipt, ReceiptFile
 from vmrescue.transaction.refused import Skipped, refuse_obstacles, without_refused
 from vmrescue.transaction.spelling import as_spelled
@@ -206,6 +207,9 @@ class Transaction:
             plan, skipped = without_refused(plan, disks, self._in_place)
         else:
             refuse_obstacles(plan, disks, self._in_place)
+        for file, said in other_names(plan, disks).items():
+            tell(disks[file.disk].path, [said])
+            self.warnings = list(dict.fromkeys([*self.warnings, said]))
         for step in plan.steps:
             LOG.debug("to be made in memory, for %s: %s, in %s", step.check, step.change.title, step.change.file)
         with work("making the changes in memory"):
