@@ -295,6 +295,7 @@ def test_nobody_to_ask_is_a_no(gen2_broken: Path) -> None:
         ["diagnose", "x.vhd", "--only", "everything"],
         ["diagnose", "x.vhd", "--vm-size", "huge"],
         ["diagnose", "x.vhd", "--temp-drive", "D:", "--no-temp-drive"],
+        ["demo", "--sample", "x"],
         ["frobnicate"],
     ],
 )

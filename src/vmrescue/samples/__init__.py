@@ -8,7 +8,7 @@ from functools import partial
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from vmrescue.errors import NotFoundError, WriteError
+from vmrescue.errors import UsageError, WriteError
 from vmrescue.files import write_sparse
 from vmrescue.image.new_image import new_image
 from vmrescue.near import meant
@@ -26,16 +26,16 @@ def names() -> list[str]:
 
 
 def must_be_one(name: str) -> None:
-    """Raises NotFoundError if there is no such sample."""
+    """Raises UsageError if there is no such sample."""
     if name not in names():
-        raise NotFoundError(f"there is no sample {name!r}{meant(name, names())}")
+        raise UsageError(f"there is no sample {name!r}{meant(name, names())}")
 
 
 def unpack(name: str, target: Path) -> Path:
     """Unpacks a sample to a new sparse file.
 
     Raises:
-        NotFoundError: there is no such sample.
+        UsageError: there is no such sample.
         RefusedError: the file exists.
         WriteError: the file could not be written.
     """
