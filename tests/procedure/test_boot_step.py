@@ -66,7 +66,9 @@ def test_a_store_of_which_a_part_is_left_is_not_replaced_and_that_is_said(log: b
         assert "0xc000000f" in done.stdout
 
 
-def test_a_store_that_is_there_is_looked_at_without_a_windows_and_one_that_is_not_waits_for_it(gen2_healthy: Path) -> None:
+def test_a_store_that_is_there_is_looked_at_without_a_windows_and_one_that_is_not_waits_for_it(
+    gen2_healthy: Path,
+) -> None:
     """What a store has to say is told from the Windows: only where it is to be made is that missed."""
     put(gen2_healthy, 3, rf"{CONFIG[2:]}\SYSTEM", bytes(65536))
     without_system = {each.check for each in vmrescue.diagnose(gen2_healthy).not_checked}

@@ -12,6 +12,7 @@ import stub_pe
 import vmrescue
 from boot_data import RECOVERY
 from support.command import output_of
+from support.machine import run
 from vmrescue import Policy
 from vmrescue.diagnosis import examine
 from vmrescue.diagnosis.symptom import Symptom
@@ -57,6 +58,35 @@ def test_a_machine_whose_drivers_are_missing_stops_with_7b_and_a_symptom_is_comp
     assert "a start can end so in the stage firmware" in " ".join(said.split())
     with pytest.raises(UsageError, match="there is no platform 'xen'"):
         vmrescue.rehearse(gen2_healthy, platform="xen")
+
+
+@pytest.mark.parametrize(
+    ("name", "symptom", "said"),
+    [
+        ("ntoskrnl.exe", "0xc0000221", "the rehearsal agrees, though no code is certain there: the start ends in"),
+        ("winload.efi", "0xc0000001", "the rehearsal agrees, though no code is certain there: the start ends in"),
+        ("ntoskrnl.exe", "0x7B", "the rehearsal says otherwise"),
+    ],
+)
+def test_a_code_is_compared_with_all_that_sources_have_for_a_stop(
+    name: str, symptom: str, said: str, gen2_healthy: Path
+) -> None:
+    """Microsoft's article on 0xc0000221 names the kernel; RepairAzVMDisk's table has 0xc0000001 for a bad loader."""
+    zeros = gen2_healthy.with_name("zeros")
+    zeros.write_bytes(bytes(4096))
+    output_of("put", gen2_healthy, zeros, rf"C:\Windows\System32\{name}", "--yes", status=(0, 1))
+    told = " ".join(output_of("diagnose", gen2_healthy, "--symptom", symptom, status=1).split())
+    assert f"symptom {symptom}: {said}" in told
+
+
+def test_of_a_stop_whose_code_no_source_states_no_code_is_said_to_be_another(gen2_healthy: Path) -> None:
+    raw = gen2_healthy.with_suffix(".raw")
+    run("qemu-img", "convert", "-O", "raw", gen2_healthy, raw)
+    with raw.open("r+b") as disk:
+        disk.seek(57 << 20)
+        disk.write(bytes(4096))
+    told = " ".join(output_of("diagnose", raw, "--symptom", "0xc000000f", status=1).split())
+    assert "symptom 0xc000000f: the rehearsal cannot tell, as no source states the code that is shown there" in told
 
 
 def test_without_the_checks_that_ask_for_it_no_start_is_rehearsed(gen2_healthy: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vmrescue.checks.screens import fits, screen_of
 from vmrescue.checks.stop_codes import stop_code
 from vmrescue.dataclass import dataclass
-from vmrescue.rehearsal.endings import ENDINGS
+from vmrescue.rehearsal.endings import ENDINGS, FIRMWARE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +43,7 @@ class Symptom:
         codes = tuple(dict.fromkeys(int(found, 16) for found in CODE.findall(text)))
         if not codes and (named := stop_code(text)):
             codes = (named.number,)
-        endings = [each for each in ENDINGS if _fits(text, codes, each.code, each.screen)]
+        endings = [each for each in ENDINGS if _fits(text, codes, each.codes, each.screen)]
         known: list[StopCode | Screen] = [code for number in codes if (code := stop_code(f"{number:x}"))]
         if not codes and (screen := screen_of(text)):
             known.append(screen)
@@ -56,7 +56,7 @@ class Symptom:
 
     def is_that_of(self, stop: Stop) -> bool:
         """Whether a stop shows it."""
-        return _fits(self.text, self.codes, stop.code, stop.screen)
+        return _fits(self.text, self.codes, stop.codes, stop.screen)
 
     def said(self, rehearsal: Rehearsal | None, findings: Sequence[Finding] = ()) -> str:
         """Whether the rehearsal agrees, and which of the findings may be the cause, in a sentence."""
@@ -67,7 +67,8 @@ class Symptom:
     def _agreed(self, rehearsal: Rehearsal | None) -> str:
         stop = rehearsal.stop if rehearsal else None
         if stop is not None and self.is_that_of(stop):
-            return f"the rehearsal agrees: {stop}"
+            unsure = "" if stop.code or not self.codes else ", though no code is certain there"
+            return f"the rehearsal agrees{unsure}: {stop}"
         later = rehearsal.later if rehearsal else None
         if later is not None and self.is_that_of(later):
             first = f"; {stop}" if stop else ""
@@ -75,7 +76,9 @@ class Symptom:
         plural = "s" if len(self.stages) > 1 else ""
         where = f"a start can end so in the stage{plural} {', '.join(self.stages)}" if self.stages else ""
         if stop is not None:
-            return f"the rehearsal says otherwise: {stop}" + (f"; {where}" if where else "")
+            untold = self.codes and not stop.codes and stop.stage != FIRMWARE
+            said = "cannot tell, as no source states the code that is shown there" if untold else "says otherwise"
+            return f"the rehearsal {said}: {stop}" + (f"; {where}" if where else "")
         none = "the rehearsal found no stop" if rehearsal else "no start was rehearsed"
         return f"{none}, though {where}" if where else f"{none}; it is none of the stops that a rehearsal knows"
 
@@ -89,7 +92,7 @@ class Symptom:
         return sorted(findings, key=lambda finding: ranks.get(finding.check, len(ranks)))
 
 
-def _fits(text: str, codes: tuple[int, ...], code: str, screen: str) -> bool:
+def _fits(text: str, codes: tuple[int, ...], shown: frozenset[int], screen: str) -> bool:
     if codes:
-        return bool(code) and int(code, 16) in codes
+        return not shown.isdisjoint(codes)
     return fits(text, screen)

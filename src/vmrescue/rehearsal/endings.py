@@ -16,12 +16,18 @@ ARTICLES = "learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/"
 
 @dataclass(frozen=True)
 class Ending:
-    """One way; `code` is empty where nothing is shown, or which one is not known."""
+    """One way; `code` is empty where none is shown, or which one is not known: `among` are those that sources have."""
 
     stage: str
     code: str
     screen: str
     source: str
+    among: tuple[str, ...] = ()
+
+    @property
+    def codes(self) -> frozenset[int]:
+        """The numbers of all codes that may be shown; where the firmware is the last that acts, that is none."""
+        return frozenset(int(code, 16) for code in (self.code, *self.among) if code)
 
 
 def _page(name: str) -> str:
@@ -76,17 +82,27 @@ NO_DEVICE = Ending(MANAGER, "0xc000000e", _status("0xc000000e"), _page("error-co
 NO_OS_DEVICE = Ending(MANAGER, "0xc0000225", _status("0xc0000225"), _page("boot-error-status-not-found"))
 NO_FILE_SYSTEM = Ending(MANAGER, "", "the boot manager's error screen", NO_PAGE)
 NO_LOADER = Ending(MANAGER, "0xc000000f", _status("0xc000000f"), _page("boot-error-0xc000000f"))
-BAD_LOADER = Ending(MANAGER, "", "the boot manager's error screen; sources differ on its status", "RepairAzVMDisk")
+BAD_LOADER = Ending(
+    MANAGER,
+    "",
+    "the boot manager's error screen; sources differ on its status",
+    "RepairAzVMDisk",
+    ("0xc0000001", "0xc00000ba", "0xc0000428"),
+)
 OTHER_MACHINE = Ending(MANAGER, "0xc0000359", _status("0xc0000359"), _of_a_driver("boot-error-0xc0000359"))
 
 NO_MEMORY = Ending(MEMORY, "0xc0000017", _status("0xc0000017"), _page("troubleshoot-windows-stop-error"))
 
 NO_SYSTEM_HIVE = Ending(LOADER, "0xc0000225", _status("0xc0000225"), _page("boot-error-status-not-found"))
 BAD_SYSTEM_HIVE = Ending(LOADER, "0xc000014c", _status("0xc000014c"), _page("boot-error-0xc000014c"))
-NO_CONTROL_SET = Ending(LOADER, "", "0x74 or 0xc000014c: sources differ", "RepairAzVMDisk")
+NO_CONTROL_SET = Ending(LOADER, "", "0x74 or 0xc000014c: sources differ", "RepairAzVMDisk", ("0x74", "0xc000014c"))
 NO_KERNEL = Ending(LOADER, "0xc000000f", _status("0xc000000f"), _page("boot-error-0xc000000f"))
 BAD_KERNEL = Ending(
-    LOADER, "", "the boot manager's error screen, of a kernel that is missing or bad", _page("boot-error-0xc0000221")
+    LOADER,
+    "",
+    "the boot manager's error screen, of a kernel that is missing or bad",
+    _page("boot-error-0xc0000221"),
+    ("0xc0000221",),
 )  # where that page has 0xc0000221, for one that the file system has damaged; that of other damage no source states
 KERNEL_OF_OTHER_MACHINE = Ending(LOADER, "0xc0000359", _status("0xc0000359"), _of_a_driver("boot-error-0xc0000359"))
 
@@ -110,4 +126,4 @@ ENDINGS = tuple(each for each in list(globals().values()) if isinstance(each, En
 
 def stages_of(code: int) -> list[str]:
     """The stages in which a path can end with a code."""
-    return list(dict.fromkeys(each.stage for each in ENDINGS if each.code and int(each.code, 16) == code))
+    return list(dict.fromkeys(each.stage for each in ENDINGS if code in each.codes))

@@ -104,7 +104,7 @@ class Stage:
     def _ends(self, state: State) -> Stop | None:
         for fact in self.facts:
             if fact.state is state and (end := fact.ending):
-                return Stop(self.id, end.code, end.screen, fact.reason, end.source)
+                return Stop(self.id, end.code, end.screen, fact.reason, end.source, end.codes)
         return None
 
     def to_dict(self) -> dict[str, Any]:
@@ -126,6 +126,7 @@ class Stop:
         screen: what the person sees.
         reason: what is the matter, with paths and ids.
         source: the article that is about it.
+        codes: the numbers of all codes that may be shown, though `code` is empty because none of them is certain.
     """
 
     stage: str
@@ -133,6 +134,7 @@ class Stop:
     screen: str
     reason: str
     source: str
+    codes: frozenset[int] = frozenset()
 
     def __str__(self) -> str:
         code = f" with {self.code}" if self.code else ""

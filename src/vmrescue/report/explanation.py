@@ -45,7 +45,7 @@ def code_text(code: StopCode | Screen) -> str:
     name = f" ({code.name})" if isinstance(code, StopCode) and code.name else ""
     lines = [f"{code}{name}: shown by the {code.where}", *_wrapped("", code.meaning), ""]
     if isinstance(code, StopCode) and (stages := stages_of(code.number)):
-        lines += [*_wrapped("", f"A rehearsal of a start may end with it in: {', '.join(stages)}."), ""]
+        lines += [*_wrapped("", f"A start may end with it in: {', '.join(stages)}."), ""]
     if code.checks:
         for name in code.checks:
             lines += _wrapped(name, CHECKS[name].title, max(map(len, code.checks)) + 2)
