@@ -281,7 +281,7 @@ def test_a_hive_with_a_wrong_count_of_references_is_sound_and_edited(system: Pat
     output_of("reg", system, "delete", KEY, "/f")
     output_of("reg", system, "add", r"HKLM\SYSTEM\new", "/v", "x", "/t", "REG_DWORD", "/d", "1", "/f")
 
-    assert printed.startswith("HKEY_LOCAL_MACHINE\\SYSTEM: the hive is sound.\nnote: key security at 0x")
+    assert printed.startswith("HKEY_LOCAL_MACHINE\\SYSTEM: the hive is sound.\nnote: key security at byte ")
     assert values(system, "new") == {"x": "dword:00000001"}
     output_of("undo", system)
     output_of("undo", system)
@@ -294,7 +294,7 @@ def test_what_windows_mends_by_itself_is_said_and_does_not_stop_an_edit(system: 
     struct.pack_into("<I", data, 4096 + 4 + key + 48, 0x20)  # a class name, and no length of it
     system.write_bytes(data)
 
-    assert "has a class name of 0 bytes at 0x20" in vmrescue("reg", system, "check", r"HKLM\SYSTEM").out
+    assert "has a class name of 0 bytes at byte 4128 (0x1020)" in vmrescue("reg", system, "check", r"HKLM\SYSTEM").out
     output_of("reg", system, "add", KEY, "/v", "NMICrashDump", "/t", "REG_DWORD", "/d", "1", "/f")
 
     assert (values(system, CRASH_CONTROL) or {})["NMICrashDump"] == "dword:00000001"

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+AT = r"at byte \d+ \(0x\w+\)"  # counted from the start of the file
+
+
 def windows_10_recovered() -> bytes:
     return corpus("hives/NewDirtyHive1/RecoveredHive_Windows10")
 
@@ -85,73 +88,73 @@ class Damaged:
 
 def wrong_bin_signature(it: Damaged) -> str:
     it.data[4096 + 4096 : 4096 + 4100] = b"HBIN"
-    return r"bin at 0x1000: expected the signature 'hbin'"
+    return r"bin at byte 8192 \(0x2000\): expected the signature 'hbin'"
 
 
 def wrong_bin_offset(it: Damaged) -> str:
     struct.pack_into("<I", it.data, 4096 + 4096 + 4, 0x2000)
-    return r"bin at 0x1000: expected its own offset, 0x1000, found 0x2000"
+    return r"bin at byte 8192 \(0x2000\): expected its own offset from the first bin, 0x1000, found 0x2000"
 
 
 def wrong_bin_size(it: Damaged) -> str:
     struct.pack_into("<I", it.data, 4096 + 4096 + 8, 4095)
-    return r"bin at 0x1000: expected a size in whole pages"
+    return r"bin at byte 8192 \(0x2000\): expected a size in whole pages"
 
 
 def cell_beyond_its_bin(it: Damaged) -> str:
     it.put(it.key("Classy"), -4, "i", -8192)
-    return r"cell at 0x\w+: has the size -8192; \d+ bytes are left in its bin"
+    return rf"cell {AT}: has the size -8192; \d+ bytes are left in its bin"
 
 
 def cell_of_an_odd_size(it: Damaged) -> str:
     it.put(it.key("Classy"), -4, "i", -100)
-    return r"cell at 0x\w+: has the size -100"
+    return rf"cell {AT}: has the size -100"
 
 
 def lost_cell(it: Damaged) -> str:
     it.put(it.key("Classy"), 48, "IIIIIIHH", 0xFFFFFFFF, 0, 100, 100, 50_000, 0, 6, 0)
-    return r"cell at 0x\w+: is in use, but belongs to nothing"
+    return rf"cell {AT}: is in use, but belongs to nothing"
 
 
 def key_that_is_free(it: Damaged) -> str:
     cell = it.key("many\\0007")
     it.put(cell, -4, "i", 88)
-    return rf"subkey list at 0x\w+: refers to 0x{cell:x}, where no used cell begins"
+    return rf"subkey list {AT}: refers to a cell at byte {4096 + cell} \(0x{4096 + cell:x}\), where no used cell begins"
 
 
 def key_in_two_lists(it: Damaged) -> str:
     it.put(it.leaf(0), 4 + 8, "I", it.number(it.leaf(0), 4))
-    return r"subkey list at 0x\w+: refers to 0x\w+, which belongs to something else already"
+    return rf"subkey list {AT}: refers to a cell {AT}, which belongs to something else already"
 
 
 def data_of_two_values(it: Damaged) -> str:
     it.put(it.value("plain"), 8, "I", it.number(it.value("other"), 8))
-    return r"key value at 0x\w+: refers to 0x\w+, which belongs to something else already"
+    return rf"key value {AT}: refers to a cell {AT}, which belongs to something else already"
 
 
 def wrong_parent(it: Damaged) -> str:
     it.put(it.key("many\\0007"), 16, "I", it.key("Classy"))
-    return r"key node at 0x\w+: has the parent 0x\w+, but is in the list of 0x\w+"
+    return rf"key node {AT}: has the parent {AT}, but is in the list of that {AT}"
 
 
 def root_flag_elsewhere(it: Damaged) -> str:
     it.put(it.key("Classy"), 2, "H", 0x24)
-    return r"key node at 0x\w+: has the flags 0x24, a root key's"
+    return rf"key node {AT}: has the flags 0x24, a root key's"
 
 
 def no_key(it: Damaged) -> str:
     it.put(it.key("Classy"), 0, "2s", b"NK")
-    return r"key node at 0x\w+: expected the signature 'nk', found 'NK'"
+    return rf"key node {AT}: expected the signature 'nk', found 'NK'"
 
 
 def name_beyond_its_cell(it: Damaged) -> str:
     it.put(it.key("Classy"), 72, "H", 200)
-    return r"key node at 0x\w+: expected a name within \d+ bytes, found 200"
+    return rf"key node {AT}: expected a name within \d+ bytes, found 200"
 
 
 def wrong_number_of_subkeys(it: Damaged) -> str:
     it.put(it.key("many"), 20, "I", 1099)
-    return r"key node at 0x\w+: counts 1099 subkeys; its list has 1100"
+    return rf"key node {AT}: counts 1099 subkeys; its list has 1100"
 
 
 def unsorted_list(it: Damaged) -> str:
@@ -159,108 +162,108 @@ def unsorted_list(it: Damaged) -> str:
     first = it.data[4096 + leaf + 8 : 4096 + leaf + 16]
     it.data[4096 + leaf + 8 : 4096 + leaf + 16] = it.data[4096 + leaf + 16 : 4096 + leaf + 24]
     it.data[4096 + leaf + 16 : 4096 + leaf + 24] = first
-    return r"subkey list at 0x\w+: has '0000' after a name that sorts behind it"
+    return rf"subkey list {AT}: has '0000' after a name that sorts behind it"
 
 
 def wrong_hash(it: Damaged) -> str:
     it.put(it.leaf(1), 8, "I", 0xDEADBEEF)
-    return r"subkey list at 0x\w+: has the hash 0xdeadbeef for '0506', not 0x\w+"
+    return rf"subkey list {AT}: has the hash 0xdeadbeef for '0506', not 0x\w+"
 
 
 def no_list(it: Damaged) -> str:
     it.put(it.leaf(0), 0, "2s", b"xx")
-    return r"subkey list at 0x\w+: expected one of the signatures 'lf', 'lh', 'li', 'ri', found 'xx'"
+    return rf"subkey list {AT}: expected one of the signatures 'lf', 'lh', 'li', 'ri', found 'xx'"
 
 
 def too_many_entries(it: Damaged) -> str:
     it.put(it.leaf(0), 2, "H", 9999)
-    return r"subkey list at 0x\w+: expected at most \d+ entries, found 9999"
+    return rf"subkey list {AT}: expected at most \d+ entries, found 9999"
 
 
 def root_under_a_root(it: Damaged) -> str:
     it.put(it.leaf(0), 0, "2s", b"ri")
-    return r"subkey list at 0x\w+: expected a leaf under an index root"
+    return rf"subkey list {AT}: expected a leaf under an index root"
 
 
 def empty_leaf(it: Damaged) -> str:
     it.put(it.leaf(0), 2, "H", 0)
-    return r"subkey list at 0x\w+: has no entries"
+    return rf"subkey list {AT}: has no entries"
 
 
 def value_list_nowhere(it: Damaged) -> str:
     it.put(it.key("Classy"), 40, "I", 0x10)
-    return r"key node at 0x\w+: refers to 0x10, where no used cell begins"
+    return rf"key node {AT}: refers to a cell at byte 4112 \(0x1010\), where no used cell begins"
 
 
 def no_value(it: Damaged) -> str:
     it.put(it.value("plain"), 0, "2s", b"VK")
-    return r"key value at 0x\w+: expected the signature 'vk'"
+    return rf"key value {AT}: expected the signature 'vk'"
 
 
 def two_values_of_one_name(it: Damaged) -> str:
     it.put(it.value("plain"), 20, "5s", b"SMALL")
-    return r"key value at 0x\w+: bears the name 'SMALL', as another value of the key does"
+    return rf"key value {AT}: bears the name 'SMALL', as another value of the key does"
 
 
 def too_much_inline_data(it: Damaged) -> str:
     it.put(it.value("small"), 4, "I", 0x80000005)
-    return r"key value at 0x\w+: expected at most 4 bytes of inline data, found 5"
+    return rf"key value {AT}: expected at most 4 bytes of inline data, found 5"
 
 
 def too_little_data(it: Damaged) -> str:
     it.put(it.value("plain"), 4, "I", 9999)
-    return r"big data at 0x\w+: expected the signature 'db' and 1 segments"
+    return rf"big data {AT}: expected the signature 'db' and 1 segments"
 
 
 def wrong_number_of_segments(it: Damaged) -> str:
     it.put(it.number(it.value("big"), 8), 2, "H", 3)
-    return r"big data at 0x\w+: expected the signature 'db' and 4 segments, found 'db' and 3"
+    return rf"big data {AT}: expected the signature 'db' and 4 segments, found 'db' and 3"
 
 
 def big_data_in_an_old_version(it: Damaged) -> str:
     struct.pack_into("<I", it.data, 24, 3)
     assert BIG_DATA.size == 8
-    return r"key value at 0x\w+: has its 50000 bytes as big data in version 1\.3"
+    return rf"key value {AT}: has its 50000 bytes as big data in version 1\.3"
 
 
 def largest_name_too_small(it: Damaged) -> str:
     it.put(it.key("many"), 52, "H", 6)
-    return r"key node at 0x\w+: gives its largest subkey name as 6 bytes; one has 8"
+    return rf"key node {AT}: gives its largest subkey name as 6 bytes; one has 8"
 
 
 def largest_data_too_small(it: Damaged) -> str:
     it.put(it.key("Classy"), 64, "I", 49_999)
-    return r"key node at 0x\w+: gives its largest value data as 49999 bytes; one has 50000"
+    return rf"key node {AT}: gives its largest value data as 49999 bytes; one has 50000"
 
 
 def class_beyond_its_cell(it: Damaged) -> str:
     it.put(it.key("Classy"), 74, "H", 5000)
-    return r"class name at 0x\w+: expected a used cell with 5000 bytes or more"
+    return rf"class name {AT}: expected a used cell with 5000 bytes or more"
 
 
 def wrong_number_of_references(it: Damaged) -> str:
     it.put(it.hive.root.node.security, 12, "I", 7)
-    return r"key security at 0x\w+: counts 7 keys that have it; there are 1103"
+    return rf"key security {AT}: counts 7 keys that have it; there are 1103"
 
 
 def broken_ring(it: Damaged) -> str:
     it.put(it.hive.root.node.security, 8, "I", it.key("Classy"))
-    return r"key security at 0x\w+: has 0x\w+ before it in the ring, not 0x\w+"
+    return rf"key security {AT}: has the one {AT} before it in the ring, not that {AT}"
 
 
 def no_descriptor(it: Damaged) -> str:
     it.put(it.hive.root.node.security, 20, "B", 9)
-    return r"key security at 0x\w+: has a descriptor of revision 9"
+    return rf"key security {AT}: has a descriptor of revision 9"
 
 
 def descriptor_with_a_part_beyond_it(it: Damaged) -> str:
     it.put(it.hive.root.node.security, 24, "I", 5000)
-    return r"key security at 0x\w+: has a descriptor of \d+ bytes with a part at byte 5000"
+    return rf"key security {AT}: has a descriptor of \d+ bytes with a part at byte 5000"
 
 
 def unfinished_write(it: Damaged) -> str:
     it.data[4] += 1
-    return r"base block: the base block's checksum is 0x\w+, not 0x\w+"
+    return r"base block at byte 0 \(0x0\): the base block's checksum is 0x\w+, not 0x\w+"
 
 
 RULES = [rule for name, rule in list(globals().items()) if getattr(rule, "__annotations__", {}).get("it") == "Damaged"]

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from vmrescue.errors import FormatError
+from vmrescue.errors import FormatError, place_text
 from vmrescue.progress import work
 from vmrescue.registry import key_node, key_value, names, security, subkey_list
 from vmrescue.registry.cells import BINS, NIL, Cells
@@ -46,16 +46,15 @@ class Weight(IntEnum):
 
 
 class Problem(NamedTuple):
-    """What is wrong, and where: a cell's or a bin's offset from the first bin (the base block lies before that)."""
+    """What is wrong, and where: the first byte of a bin or a cell, counted from the start of the hive's file."""
 
-    offset: int
+    position: int
     structure: str
     text: str
     weight: Weight = Weight.DAMAGE
 
     def __str__(self) -> str:
-        where = f" at 0x{self.offset:x}" if self.offset >= 0 else ""
-        return f"{self.structure}{where}: {self.text}"
+        return f"{self.structure}{place_text(self.position)}: {self.text}"
 
 
 def check(cells: Cells, root: int, minor: int, *, layered: bool = False) -> list[Problem]:
@@ -190,8 +189,7 @@ class _Checker:
 
     def _class(self, key: int, node: KeyNode) -> None:
         if (node.class_name == NIL) != (not node.class_length):
-            where = "nowhere" if node.class_name == NIL else f"at 0x{node.class_name:x}"
-            text = f"has a class name of {node.class_length} bytes {where}"
+            text = f"has a class name of {node.class_length} bytes{_place(node.class_name)}"
             self._report(key, "key node", text, Weight.FLAW)
         if node.class_name == NIL or not node.class_length:
             return
@@ -200,7 +198,7 @@ class _Checker:
 
     def _values(self, key: int, node: KeyNode) -> None:
         if not node.value_count and node.value_list != NIL:
-            text = f"has a value list at 0x{node.value_list:x}, and no values"
+            text = f"has a value list{_place(node.value_list)}, and no values"
             self._report(key, "key node", text, Weight.FLAW)
         if not node.has_values or not self._own(node.value_list, "key node", key):
             return
@@ -238,7 +236,7 @@ class _Checker:
             text = f"has a name of {value.name_length} bytes in UTF-16"
             self._report(offset, "key value", text, Weight.FLAW)
         if not value.stored_size and value.data != NIL:
-            text = f"has no data, but a cell for it at 0x{value.data:x}"
+            text = f"has no data, but a cell for it{_place(value.data)}"
             self._report(offset, "key value", text, Weight.FLAW)
 
     def _data(self, offset: int, value: KeyValue) -> None:
@@ -298,7 +296,9 @@ class _Checker:
     def _subkey(self, key: int, above: KeyNode, subkey: int) -> KeyNode:
         node = key_node.read(self._cells, subkey)
         if node.parent != key:
-            self._report(subkey, "key node", f"has the parent 0x{node.parent:x}, but is in the list of 0x{key:x}")
+            self._report(
+                subkey, "key node", f"has the parent{_place(node.parent)}, but is in the list of that{_place(key)}"
+            )
         replaces = self._layered and above.access_bits & key_node.LAYER == key_node.LAYER
         if replaces and not node.access_bits & key_node.HIDES:
             text = f"has the access bits 0x{node.access_bits:x}, below a key that replaces all that it hides"
@@ -344,7 +344,9 @@ class _Checker:
             self._report(offset, "key security", text, Weight.NOTE)
         back = security.read(self._cells, here.next).previous
         if back != offset:
-            self._report(here.next, "key security", f"has 0x{back:x} before it in the ring, not 0x{offset:x}")
+            self._report(
+                here.next, "key security", f"has the one{_place(back)} before it in the ring, not that{_place(offset)}"
+            )
         raw = security.descriptor(self._cells, offset)
         if fault := security.fault(raw):
             known = raw[:1] == security.REVISION  # Windows accepts no other revision
@@ -367,7 +369,7 @@ class _Checker:
             return True
         taken = self._marks.state(offset) == OWNED
         why = "which belongs to something else already" if taken else "where no used cell begins"
-        self._report(holder, structure, f"refers to 0x{offset:x}, {why}")
+        self._report(holder, structure, f"refers to a cell{_place(offset)}, {why}")
         return False
 
     @contextmanager
@@ -382,4 +384,9 @@ class _Checker:
         self._report((error.position or BINS) - BINS, error.structure, str(error).split(": ", 1)[1])
 
     def _report(self, offset: int, structure: str, text: str, weight: Weight = Weight.DAMAGE) -> None:
-        self.problems.append(Problem(offset, structure, text, weight))
+        self.problems.append(Problem(BINS + offset, structure, text, weight))
+
+
+def _place(cell: int) -> str:
+    """Where a cell is, behind its name; a structure that refers to it counts from the first bin."""
+    return " nowhere" if cell == NIL else place_text(BINS + cell)

@@ -196,7 +196,7 @@ class Hive:
         problems = check(self.cells, self.root_offset, self._base.minor, layered=self._base.is_layered)
         if self.unreplayed:
             weight = Weight.DAMAGE if self.dirty_before.is_torn else Weight.FLAW
-            problems.insert(0, Problem(-BINS, "base block", self.dirty_before.reason, weight))
+            problems.insert(0, Problem(0, "base block", self.dirty_before.reason, weight))
         return problems
 
     @property

@@ -35,7 +35,7 @@ def bin_size(data: bytes | memoryview, position: int, offset: int, bins_size: in
     if signature != BIN:
         raise FormatError("bin", BINS + offset, "the signature 'hbin'", signature)
     if itself != offset:
-        raise FormatError("bin", BINS + offset, f"its own offset, 0x{offset:x}", f"0x{itself:x}")
+        raise FormatError("bin", BINS + offset, f"its own offset from the first bin, 0x{offset:x}", f"0x{itself:x}")
     if size < PAGE or size % PAGE or offset + size > bins_size:
         raise FormatError("bin", BINS + offset, f"a size in whole pages, at most {bins_size - offset}", size)
     return int(size)

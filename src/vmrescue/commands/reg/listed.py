@@ -67,13 +67,13 @@ class ListedProblem:
     """What is wrong with a hive.
 
     Attributes:
-        cell: the cell's or bin's offset from the first bin, in bytes.
+        position: the first byte of the cell or bin, counted from the start of the hive's file.
         structure: what it is; `problem` what is the matter with it.
         weight: ``damage``: the hive is not edited; ``flaw``: Windows' checker repairs it; ``note``: Windows has no
             objection.
     """
 
-    cell: int
+    position: int
     structure: str
     problem: str
     weight: str

@@ -83,7 +83,8 @@ def _check(command: Command, registry: Registry) -> Outcome:
     problems = [str(problem) for problem in found if problem.weight is not Weight.NOTE]
     lines = [*(problems or [f"{name}: the hive is sound."]), *notes]
     listed = tuple(
-        ListedProblem(problem.offset, problem.structure, problem.text, problem.weight.name.lower()) for problem in found
+        ListedProblem(problem.position, problem.structure, problem.text, problem.weight.name.lower())
+        for problem in found
     )
     return Outcome(text_of(lines), passed=not problems, found=listed)
 

@@ -43,7 +43,7 @@ class BoundedHive(RegistryHive):  # type: ignore[misc]  # dissect.regf has no ty
         """Whether a cell is in use, and its content."""
         position = BINS + offset
         if not 0 <= offset <= self.size - BINS - LEAST_CELL:
-            raise FormatError("cell", position, f"a place among the hive's {self.size} bytes", offset)
+            raise FormatError("cell", position, f"a place among the hive's {self.size} bytes")
         self.fh.seek(position)
         (size,) = _SIZE.unpack(self.fh.read(_SIZE.size))
         if not LEAST_CELL <= abs(size) <= self.size - position:

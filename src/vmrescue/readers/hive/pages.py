@@ -76,7 +76,7 @@ class Pages:
             if LEAST_CELL <= size <= UNIT - at and position + size <= self.size:
                 return page[at + 4 : at + size]  # the usual case: a small cell in a unit that was read
         if not 0 <= offset <= self.size - BINS - LEAST_CELL:
-            raise FormatError("cell", position, f"a place among the hive's {self.size} bytes", offset)
+            raise FormatError("cell", position, f"a place among the hive's {self.size} bytes")
         size = abs(_SIZE.unpack(self.read(position, 4))[0])
         if not LEAST_CELL <= size <= min(self.size - position, most):
             raise FormatError("cell", position, f"a size of {LEAST_CELL} to {self.size - position} bytes", size)
