@@ -206,6 +206,14 @@ def test_of_several_disks_the_error_names_the_one_that_is_damaged(gen2_healthy: 
             ": step 1 of the plan: the field 'change' is missing",
         ),
         (
+            '{"schema":"vmrescue.plan/1","image":{"size":1,"disk_id":""},"steps":[],"policy":{"colour":"red"}}',
+            ": a policy has no 'colour'; it has ",
+        ),
+        (
+            '{"schema":"vmrescue.plan/1","image":{"size":1,"disk_id":""},"steps":[],"policy":{"ram":"lots"}}',
+            "ram",
+        ),
+        (
             (
                 '{"schema":"vmrescue.plan/1","image":{"size":1,"disk_id":""},'
                 '"steps":[{"check":"x","reason":"","change":{"kind":"delete-keys"}}]}'

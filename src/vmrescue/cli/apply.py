@@ -68,6 +68,7 @@ def command(
 
 def read_plan(file: BinaryIO) -> Plan | Playbook:
     """What a file holds. Raises UsageError where that is neither."""
+    from vmrescue.checks import Policy
     from vmrescue.plan import Plan
     from vmrescue.plan.schema import LARGEST_DOCUMENT
     from vmrescue.playbook import Playbook
@@ -78,7 +79,9 @@ def read_plan(file: BinaryIO) -> Plan | Playbook:
         raise UsageError(f"{file.name} is empty: neither a plan (JSON from `vmrescue plan`) nor a playbook (YAML)")
     if start.lstrip().startswith(b"{"):
         with named(file.name):
-            return Plan.from_json(start + file.read(LARGEST_DOCUMENT))
+            plan = Plan.from_json(start + file.read(LARGEST_DOCUMENT))
+            Policy.of(plan.policy)  # one that is none is said before an image is opened
+            return plan
     if b"\0" in start:
         raise UsageError(
             f"{file.name} is neither a plan (JSON from `vmrescue plan`) nor a playbook (YAML); the order is: vmrescue"
