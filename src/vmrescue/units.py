@@ -20,5 +20,10 @@ def counted(number: int, noun: str) -> str:
 
 
 def plural(number: int, noun: str) -> str:
-    """The noun for a number: ``change`` for 1, ``changes`` for others."""
-    return noun if number == 1 else f"{noun}s"
+    """The noun for a number: ``change`` or ``entry`` for 1, ``changes`` or ``entries`` for others."""
+    return by_number(number, noun, f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s")
+
+
+def by_number(number: int, one: str, more: str) -> str:
+    """The word for a number: ``was`` for 1, ``were`` for others."""
+    return one if number == 1 else more

@@ -70,7 +70,7 @@ def test_the_samples_are_told_apart(tmp_path: Path) -> None:
         "nothing is wrong with it"
         in command("demo", "--keep", tmp_path / "kept", "--broken", "--sample", "gen2-healthy").stdout
     )
-    assert command("demo", "--keep", tmp_path / "none", "--broken", "--sample", "gen2").returncode == 3
+    assert command("demo", "--keep", tmp_path / "none", "--broken", "--sample", "gen3").returncode == 2
     assert not (tmp_path / "none").exists()
 
 

@@ -59,7 +59,7 @@ def test_lost_clusters_are_counted(tmp_path: Path) -> None:
     broken.link(100, 101)
     broken.link(101, END)
     broken.link(200, END)
-    assert broken.problems(tmp_path) == ["3 clusters in 2 chains are in use but belong to no file, the first is 100"]
+    assert broken.problems(tmp_path) == ["3 clusters in 2 chains in use without a file, the first is 100"]
 
 
 def test_two_files_on_one_cluster_are_both_named(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_two_files_on_one_cluster_are_both_named(tmp_path: Path) -> None:
     broken.link(first + 1, second + 2)
     assert broken.problems(tmp_path) == [
         f"the chain of '\\second' runs into that of '\\first' at cluster {second + 2}",
-        "2 clusters in 1 chains are in use but belong to no file, the first is 4",
+        "2 clusters in 1 chain in use without a file, the first is 4",
     ]
 
 
@@ -95,7 +95,7 @@ def test_a_chain_too_short_or_too_long_for_the_size_is_found(tmp_path: Path) -> 
     broken = Broken()
     for size, needed in [(2049, 5), (1536, 3), (0, 0)]:
         broken.device.write_at(broken.slot(b"FIRST") + 28, struct.pack("<I", size))
-        assert broken.problems(tmp_path) == [f"'\\first' has {size} bytes, which need {needed} clusters, but has 4"]
+        assert broken.problems(tmp_path) == [f"'\\first' has {size} bytes, which take {needed} clusters, but has 4"]
 
 
 def test_a_size_without_clusters_is_found(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_wrong_dot_entries_are_found(tmp_path: Path) -> None:
 def test_a_directory_with_a_size_is_found(tmp_path: Path) -> None:
     broken = Broken()
     broken.device.write_at(broken.slot(b"FOLDER") + 28, b"\x01")
-    assert broken.problems(tmp_path) == ["the directory '\\folder' has a size of 1 bytes; it must be 0"]
+    assert broken.problems(tmp_path) == ["the directory '\\folder' has a size of 1 byte; it must be 0"]
 
 
 def test_a_name_that_is_there_twice_is_found(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_a_long_name_without_its_file_is_found(tmp_path: Path) -> None:
     broken = Broken()
     FatVolume(broken.device).create_file("a long file name", b"")
     broken.device.write_at(broken.slot(b"ALONGF~1"), b"B")
-    assert broken.problems(tmp_path) == ["the directory '' has 2 slots of long names that belong to no file"]
+    assert broken.problems(tmp_path) == ["the directory '' has 2 slots of long names without a file"]
 
 
 def test_a_wrong_media_byte_of_the_table_is_found() -> None:
@@ -165,7 +165,7 @@ def test_a_wrong_fsinfo_is_found(tmp_path: Path) -> None:
     assert volume.check() == []
     device.write_at(512 + 488, struct.pack("<II", 1234, 0xFFFFFF0))
     assert volume.check() == [
-        f"FSInfo says that 1234 clusters are free, but {volume.free_clusters} are",
+        f"FSInfo says that the number of free clusters is 1234, but it is {volume.free_clusters}",
         "FSInfo says that the next free cluster is 268435440, which is none",
     ]
     assert "Free cluster summary wrong" in fsck_says(device.data, tmp_path)

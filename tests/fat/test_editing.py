@@ -144,7 +144,7 @@ def test_an_edit_that_cannot_be_done_writes_nothing() -> None:
     device.writes.clear()
     too_much = bytes((free + 3) * 512)
     refused: list[tuple[Callable[[], None], str]] = [
-        (lambda: volume.create_file("new", too_much), f"{free} free clusters, {free + 3} are needed"),
+        (lambda: volume.create_file("new", too_much), f"{free} free clusters; needed: {free + 3}"),
         (lambda: volume.write_file("there", too_much), "free clusters"),
         (lambda: volume.create_file("THERE", b""), "there already is a 'THERE'"),
         (lambda: volume.create_directory("there"), "there already is"),

@@ -154,6 +154,18 @@ def test_undo_is_refused_when_the_image_was_changed_since(tmp_path: Path, positi
     assert tree(tmp_path) == changed
 
 
+def test_a_single_byte_that_was_changed_is_said_as_one(tmp_path: Path) -> None:
+    path = make_image(tmp_path, "raw")
+    with EditSession(path) as session:
+        session.disk.write_at(5000, bytes([session.disk.read_at(5000, 1)[0] ^ 1]))
+        session.commit()
+    with path.open("r+b") as file:
+        file.seek(5000)
+        file.write(bytes([path.read_bytes()[5000] ^ 2]))
+    with pytest.raises(RefusedError, match="1 byte at byte 5000 of the image was changed"):
+        undo(path)
+
+
 def test_undo_is_refused_when_the_image_has_another_size(tmp_path: Path) -> None:
     path = make_image(tmp_path, "raw")
     repair(path)

@@ -263,9 +263,9 @@ def broken_run_list(device: MemoryDevice, volume: NtfsVolume) -> None:
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (lost_clusters, "1 clusters are in use and belong to no file"),
-        (clusters_marked_free, "1 clusters belong to files and are marked as free"),
-        (clusters_used_twice, "5 clusters of file record .* belong to another file too"),
+        (lost_clusters, "1 cluster in use without a file"),
+        (clusters_marked_free, "1 cluster of files marked as free"),
+        (clusters_used_twice, "file record .* shares 5 clusters with another file"),
         (bad_fixup, "expected the update sequence number"),
         (record_without_signature, "is free, but marked as in use"),
         (entry_without_record, "expected a file's base record, in use"),
@@ -279,8 +279,8 @@ def broken_run_list(device: MemoryDevice, volume: NtfsVolume) -> None:
         (table_with_sizes_that_cannot_be, "initialized and real size within"),
         (broken_order, "is not in order at the key"),
         (torn_index_block, "index block at byte .* expected the update sequence number"),
-        (index_block_marked_free, "has 1 blocks in its tree that are marked as free"),
-        (index_block_marked_used, "has 1 blocks that are in use, but not in its tree"),
+        (index_block_marked_free, "has 1 block in its tree, but marked as free"),
+        (index_block_marked_used, "has 1 block in use, but not in its tree"),
         (mirror_that_differs, "file record 1 differs from its copy"),
         (boot_copy_that_differs, "the copy of the boot sector"),
         (wrong_count_of_links, "says that it has 2 names, and has 1"),
@@ -326,7 +326,7 @@ def test_a_check_goes_on_after_damage() -> None:
             one(device, volume)
 
     problems = "; ".join(damaged(damage))
-    for said in ("update sequence number", "$MFTMirr", "belong to no file"):
+    for said in ("update sequence number", "$MFTMirr", "in use without a file"):
         assert said in problems
 
 

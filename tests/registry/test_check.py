@@ -243,7 +243,7 @@ def class_beyond_its_cell(it: Damaged) -> str:
 
 def wrong_number_of_references(it: Damaged) -> str:
     it.put(it.hive.root.node.security, 12, "I", 7)
-    return rf"key security {AT}: counts 7 keys that have it; there are 1103"
+    return rf"key security {AT}: counts the keys that have it as 7, not 1103"
 
 
 def broken_ring(it: Damaged) -> str:

@@ -14,6 +14,7 @@ from vmrescue.bcd.elements import Format
 from vmrescue.bcd.objects import braced
 from vmrescue.errors import FormatError, UsageError
 from vmrescue.registry.value_type import ValueType, encode
+from vmrescue.units import counted
 
 MAX_INTEGER = (1 << 64) - 1
 
@@ -83,11 +84,11 @@ def _guid(text: str) -> UUID:
 
 def _integer(raw: bytes) -> int:
     if not 1 <= len(raw) <= 8:
-        raise FormatError("BCD element", None, "an integer of 1 to 8 bytes", f"{len(raw)} bytes")
+        raise FormatError("BCD element", None, "an integer of 1 to 8 bytes", f"{counted(len(raw), 'byte')}")
     return int.from_bytes(raw, "little")
 
 
 def _integers(raw: bytes) -> tuple[int, ...]:
     if len(raw) % 8:
-        raise FormatError("BCD element", None, "a list of 8-byte integers", f"{len(raw)} bytes")
+        raise FormatError("BCD element", None, "a list of 8-byte integers", f"{counted(len(raw), 'byte')}")
     return tuple(int.from_bytes(raw[at : at + 8], "little") for at in range(0, len(raw), 8))

@@ -20,7 +20,7 @@ from vmrescue.errors import RefusedError, UsageError
 from vmrescue.interrupts import BY_SIGNAL
 from vmrescue.printable import printable
 from vmrescue.progress import work as under_way
-from vmrescue.units import counted
+from vmrescue.units import by_number, counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -192,7 +192,7 @@ class _Run:
         kinds = ", ".join(f"{count} {status}" for status, count in sorted(counts.items())) or "nothing to do"
         parts = [f"{counted(counts.total(), 'image')}: {kinds}"]
         if before:
-            parts.append(f"{before} {'was' if before == 1 else 'were'} done before")
+            parts.append(f"{before} {by_number(before, 'was', 'were')} done before")
         target = self._fleet.target
         if target:
             parts.append(f"receipts in {target}")

@@ -18,6 +18,7 @@ from vmrescue.cli.progress import wipe
 from vmrescue.cli.terminal import say
 from vmrescue.interrupts import exit_status
 from vmrescue.progress import work
+from vmrescue.units import by_number, counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -102,13 +103,13 @@ def command(
 
 def _done(kept: Output, hashed: bool) -> frozenset[str]:
     """The images whose results an output holds. That some lack the hash that is asked for now is said."""
-    from vmrescue.units import counted
 
     held = {document["image"]: document["sha256"] for document in kept.documents()}
     if hashed and (without := sum(not each for each in held.values())):
-        has = "has" if without == 1 else "have"
         earlier = f"{counted(without, 'result')} of an earlier run"
-        say(f"note: {earlier} {has} no SHA-256, and no image is looked at twice", err=True)
+        say(
+            f"note: {earlier} {by_number(without, 'has', 'have')} no SHA-256, and no image is looked at twice", err=True
+        )
     return frozenset(held)
 
 
@@ -158,12 +159,11 @@ def _no_output(document: dict[str, Any]) -> None:
 
 
 def _summary(counts: Counter[str], held: int, target: Path | None, interrupted: bool) -> str:
-    from vmrescue.units import counted
 
     kinds = f"{counts['healthy']} healthy, {counts['findings']} with findings, {counts['error']} could not be read"
     parts = [f"{counted(counts.total(), 'image')}: {kinds}"]
     if held:
-        parts.append(f"{held} {'was' if held == 1 else 'were'} done before")
+        parts.append(f"{held} {by_number(held, 'was', 'were')} done before")
     if target:
         parts.append(f"results in {target}")
     if interrupted:

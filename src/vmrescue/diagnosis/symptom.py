@@ -9,6 +9,7 @@ from vmrescue.checks.screens import fits, screen_of
 from vmrescue.checks.stop_codes import stop_code
 from vmrescue.dataclass import dataclass
 from vmrescue.rehearsal.endings import ENDINGS, FIRMWARE
+from vmrescue.units import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,8 +74,11 @@ class Symptom:
         if later is not None and self.is_that_of(later):
             first = f"; {stop}" if stop else ""
             return f"the rehearsal agrees, of a start after two that failed: {later.reason}{first}"
-        plural = "s" if len(self.stages) > 1 else ""
-        where = f"a start can end so in the stage{plural} {', '.join(self.stages)}" if self.stages else ""
+        where = (
+            f"a start can end so in the {plural(len(self.stages), 'stage')} {', '.join(self.stages)}"
+            if self.stages
+            else ""
+        )
         if stop is not None:
             untold = self.codes and not stop.codes and stop.stage != FIRMWARE
             said = "cannot tell, as no source states the code that is shown there" if untold else "says otherwise"

@@ -13,6 +13,7 @@ from vmrescue.notes import Note
 from vmrescue.paged import PagedNumbers
 from vmrescue.printable import quoted
 from vmrescue.progress import work
+from vmrescue.units import counted
 
 if TYPE_CHECKING:
     from vmrescue.fat.boot_sector import BootSector
@@ -135,23 +136,27 @@ class _Checker:
         """Checks a file's or directory's chain against its size. True if the chain is whole and shared with nobody."""
         size = entry.record.size
         if entry.is_directory and size:
-            said = f"the directory {quoted(path)} has a size of {size} bytes; it must be 0"
+            said = f"the directory {quoted(path)} has a size of {counted(size, 'byte')}; it must be 0"
             self._problems.append(Note(said))
         if entry.first_cluster == 0 and not entry.is_directory:
             if size:
-                self._problems.append(f"{quoted(path)} has {size} bytes but no clusters")
+                self._problems.append(f"{quoted(path)} has {counted(size, 'byte')} but no clusters")
             return not size
         found = self._claim(quoted(path), entry.first_cluster)
         needed = -(-size // self._boot.cluster_size)
         if found is not None and not entry.is_directory and found != needed:
-            self._problems.append(f"{quoted(path)} has {size} bytes, which need {needed} clusters, but has {found}")
+            self._problems.append(
+                f"{quoted(path)} has {counted(size, 'byte')}, which take {counted(needed, 'cluster')}, but has {found}"
+            )
         return found is not None
 
     def _check_long_names(self, place: _Place, directory: Directory) -> None:
         in_use = sum(len(group) for group in directory.groups())
         owned = sum(entry.last_slot - entry.first_slot + 1 for entry in directory.all_entries())
         if in_use > owned:
-            said = f"the directory {quoted(place.path)} has {in_use - owned} slots of long names that belong to no file"
+            said = (
+                f"the directory {quoted(place.path)} has {counted(in_use - owned, 'slot')} of long names without a file"
+            )
             self._problems.append(Note(said))
         labels = sum(1 for entry in directory.all_entries() if entry.record.attributes & VOLUME_LABEL)
         if labels > (0 if place.path else 1):
@@ -192,7 +197,8 @@ class _Checker:
                     led_to.add(value)
         if lost:
             chains = max(1, sum(1 for cluster in lost if cluster not in led_to))
-            said = f"{len(lost)} clusters in {chains} chains are in use but belong to no file, the first is {lost[0]}"
+            much = f"{counted(len(lost), 'cluster')} in {counted(chains, 'chain')}"
+            said = f"{much} in use without a file, the first is {lost[0]}"
             self._problems.append(Note(said))
 
     def _check_info(self) -> None:
@@ -204,7 +210,9 @@ class _Checker:
             self._problems.append(Note(said))
             return
         if info.free_count not in (UNKNOWN, self._table.free_count):
-            said = f"FSInfo says that {info.free_count} clusters are free, but {self._table.free_count} are"
+            said = (
+                f"FSInfo says that the number of free clusters is {info.free_count}, but it is {self._table.free_count}"
+            )
             self._problems.append(Note(said))
         if info.next_free != UNKNOWN and not self._boot.is_cluster(info.next_free):
             said = f"FSInfo says that the next free cluster is {info.next_free}, which is none"

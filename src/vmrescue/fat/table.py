@@ -9,6 +9,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError, RefusedError, in_volume
+from vmrescue.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -131,7 +132,7 @@ class Table:
         The first stretch after `near` that holds all of them is taken, else the longest stretches.
         """
         if count > self.free_count:
-            raise RefusedError(f"the volume has {self.free_count} free clusters, {count} are needed")
+            raise RefusedError(f"the volume has {counted(self.free_count, 'free cluster')}; needed: {count}")
         runs: Chain = []
         for run in self._free_runs(near if self._boot.is_cluster(near) else self._next, count):
             if run[1] == count:

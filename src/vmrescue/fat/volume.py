@@ -30,6 +30,7 @@ from vmrescue.fat.state import read_state
 from vmrescue.fat.table import Table, after_clusters, first_clusters
 from vmrescue.image.pending_writes import PendingWrites, write_differing
 from vmrescue.printable import quoted
+from vmrescue.units import counted
 from vmrescue.volume.state import StateName
 
 if TYPE_CHECKING:
@@ -323,7 +324,7 @@ class FatVolume:
         needed = -(-entry.record.size // self.cluster_size)
         runs = first_clusters(self._table.runs(entry.first_cluster), needed) if needed else []
         if (found := sum(count for _, count in runs)) < needed:
-            expected = f"{needed} clusters for the file's {entry.record.size} bytes"
+            expected = f"{counted(needed, 'cluster')} for the file's {counted(entry.record.size, 'byte')}"
             raise in_volume("directory entry", entry.position, expected, f"a chain of {found}")
         return runs
 

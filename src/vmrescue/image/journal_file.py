@@ -25,6 +25,7 @@ from vmrescue.image.overlay import differences
 from vmrescue.image.signs import NOTHING, Comparison, Sign, compare, digest_of, joined
 from vmrescue.image.witness import FEW, SAMPLES, spread, witness
 from vmrescue.interrupts import checkpoint
+from vmrescue.units import by_number, counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -179,7 +180,8 @@ class Journal:
             found = _read_inside(image, region.offset, region.length_after)
             if hashlib.sha256(found).digest() != region.hash_after:
                 raise RefusedError(
-                    f"{region.length_after} bytes at byte {region.offset} of the image were changed"
+                    f"{counted(region.length_after, 'byte')} at byte {region.offset} of the image"
+                    f" {by_number(region.length_after, 'was', 'were')} changed"
                     f" after repair {self.number} wrote them: somebody else has written to it since; nothing was undone"
                 )
         self.check_identity(image)

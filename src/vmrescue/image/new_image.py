@@ -19,6 +19,7 @@ from vmrescue.files import UNFINISHED, give_name
 from vmrescue.image.journal import journal_folder
 from vmrescue.image.transports.file import sync_folder
 from vmrescue.interrupts import held
+from vmrescue.units import by_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +41,7 @@ def _must_be_new(path: str | os.PathLike[str]) -> None:
     unfinished = _unfinished(path)
     if left := _left_of(unfinished):
         raise RefusedError(
-            f"{' and '.join(map(str, left))} {'is' if len(left) == 1 else 'are'} there: unless something else is making"
+            f"{' and '.join(map(str, left))} {by_number(len(left), 'is', 'are')} there: unless something else is making"
             f" {path} now, that was interrupted; delete what it left, and try again"
         )
     if os.path.lexists(folder := journal_folder(path)):

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import RefusedError, in_volume
+from vmrescue.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -115,7 +116,7 @@ class ClusterBitmap:
         for places in (outside, ranges):
             if found := fewest(islice(self._unreserved(self._free_pieces(places)), MOST_PIECES), count):
                 return found
-        raise RefusedError(f"the volume has no {count} free clusters of {self._cluster_size} bytes")
+        raise RefusedError(f"the volume has no {counted(count, 'free cluster')} of {self._cluster_size} bytes")
 
     def _before_reserved(self, first: int, count: int) -> int:
         """How many of `count` clusters from `first` on lie before the reserved ones."""

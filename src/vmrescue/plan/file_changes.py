@@ -7,6 +7,7 @@ from vmrescue.dataclass import dataclass
 from vmrescue.digests import sha256
 from vmrescue.plan.change import Change, told
 from vmrescue.readers.file_system import FLAGS, flags_of
+from vmrescue.units import counted
 
 
 @typed
@@ -45,7 +46,7 @@ class PutFile(Change):
 
     @property
     def after_text(self) -> str:
-        return f"{len(self.data)} bytes, SHA-256 {sha256([self.data])}"
+        return f"{counted(len(self.data), 'byte')}, SHA-256 {sha256([self.data])}"
 
 
 @typed

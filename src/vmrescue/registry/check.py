@@ -22,6 +22,7 @@ from vmrescue.registry.key import LINK_VALUE
 from vmrescue.registry.plain import FREE, OWNED, USED, Marks, PlainCells, sizes_of
 from vmrescue.registry.space import BIN_HEADER, bin_size
 from vmrescue.registry.subkey_edit import Leaf
+from vmrescue.units import counted
 from vmrescue.upcase import upper
 
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ class _Checker:
 
     def _class(self, key: int, node: KeyNode) -> None:
         if (node.class_name == NIL) != (not node.class_length):
-            text = f"has a class name of {node.class_length} bytes{_place(node.class_name)}"
+            text = f"has a class name of {counted(node.class_length, 'byte')}{_place(node.class_name)}"
             self._report(key, "key node", text, Weight.FLAW)
         if node.class_name == NIL or not node.class_length:
             return
@@ -233,7 +234,7 @@ class _Checker:
             text = f"has the flags 0x{value.flags:x}, with a layered value's"
             self._report(offset, "key value", text, Weight.FLAW)
         if value.name_length & 1 and not value.flags & key_value.COMP_NAME:
-            text = f"has a name of {value.name_length} bytes in UTF-16"
+            text = f"has a name of {counted(value.name_length, 'byte')} in UTF-16"
             self._report(offset, "key value", text, Weight.FLAW)
         if not value.stored_size and value.data != NIL:
             text = f"has no data, but a cell for it{_place(value.data)}"
@@ -247,7 +248,9 @@ class _Checker:
         should_be_big = value.size > key_value.SEGMENT and self._minor >= key_value.BIG_DATA_MINOR
         if (len(cells) > 1) != should_be_big:
             form = "big data" if len(cells) > 1 else "one cell"
-            self._report(offset, "key value", f"has its {value.size} bytes as {form} in version 1.{self._minor}")
+            self._report(
+                offset, "key value", f"has its {counted(value.size, 'byte')} as {form} in version 1.{self._minor}"
+            )
 
     def _subkeys(self, key: int) -> list[int]:
         """Checks the list of a key's subkeys; returns those that belong to no other list."""
@@ -275,7 +278,7 @@ class _Checker:
                 except FormatError as error:
                     self._note(error)
         if count != node.subkey_count:
-            self._report(key, "key node", f"counts {node.subkey_count} subkeys; its list has {count}")
+            self._report(key, "key node", f"counts {counted(node.subkey_count, 'subkey')}; its list has {count}")
         self._largest(key, "subkey name", node.max_subkey_name, longest)
         self._largest(key, "subkey class", node.max_subkey_class, longest_class)
         return own
@@ -317,7 +320,7 @@ class _Checker:
     def _largest(self, key: int, what: str, stated: int, found: int) -> None:
         """Windows sizes buffers by the "largest" fields: too large is harmless and common, too small is damage."""
         if stated < found:
-            self._report(key, "key node", f"gives its largest {what} as {stated} bytes; one has {found}")
+            self._report(key, "key node", f"gives its largest {what} as {counted(stated, 'byte')}; one has {found}")
 
     def descriptors(self) -> None:
         """Checks that the ring of security descriptors has all of them, linked both ways, with right counts."""
@@ -340,7 +343,7 @@ class _Checker:
         """Checks one descriptor; returns the offset of the next one in the ring."""
         here = security.read(self._cells, offset)
         if here.references != self._descriptors[offset]:
-            text = f"counts {here.references} keys that have it; there are {self._descriptors[offset]}"
+            text = f"counts the keys that have it as {here.references}, not {self._descriptors[offset]}"
             self._report(offset, "key security", text, Weight.NOTE)
         back = security.read(self._cells, here.next).previous
         if back != offset:

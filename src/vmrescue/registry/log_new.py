@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from vmrescue.registry.base_block import SECTOR, TRANSACTION_FLAG, BaseBlock, FileType
 from vmrescue.registry.cells import PAGE
 from vmrescue.registry.marvin import marvin32
+from vmrescue.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,7 +79,7 @@ class NewLog:
 
 def _pages(body: bytes, count: int, bins_size: int, where: str) -> list[tuple[int, bytes]]:
     if count * PAGE_REFERENCE.size > len(body):
-        raise BadEntry(f"the entry {where} refers to {count} pages, more than it holds")
+        raise BadEntry(f"the entry {where} refers to {counted(count, 'page')}, more than it holds")
     pages = []
     start = count * PAGE_REFERENCE.size
     for offset, size in PAGE_REFERENCE.iter_unpack(body[:start]):
@@ -89,7 +90,7 @@ def _pages(body: bytes, count: int, bins_size: int, where: str) -> list[tuple[in
         pages.append((offset, body[start : start + size]))
         start += size
     if len(body) - start >= PAGE or sum(len(page) for _, page in pages) > bins_size:
-        raise BadEntry(f"the entry {where} has {len(body)} bytes, more than its pages or the bins")
+        raise BadEntry(f"the entry {where} has {counted(len(body), 'byte')}, more than its pages or the bins")
     return pages
 
 

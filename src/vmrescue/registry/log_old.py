@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import bytes_text
 from vmrescue.registry.base_block import SECTOR, BaseBlock, FileType
 from vmrescue.registry.cells import PAGE
+from vmrescue.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +38,7 @@ class OldLog:
             return f"it gives the bins a size of {self.block.bins_size} bytes"
         changed = sum(byte.bit_count() for byte in self._bitmap())
         missing = self._first_sector() + SECTOR * changed - len(self._data)
-        return f"the last {missing} bytes of it are missing" if missing > 0 else ""
+        return f"of it the end is missing: {counted(missing, 'byte')}" if missing > 0 else ""
 
     def sectors(self) -> Iterator[tuple[int, bytes]]:
         """Each changed sector of 512 bytes: (offset from the first bin, bytes)."""

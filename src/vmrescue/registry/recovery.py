@@ -29,6 +29,7 @@ from vmrescue.registry.log_new import BadEntry, LogEntry, NewLog
 from vmrescue.registry.log_old import OldLog
 from vmrescue.registry.space import BIN_HEADER, bins
 from vmrescue.registry.state import hive_state
+from vmrescue.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,9 +97,10 @@ class Recovered:
     def __str__(self) -> str:
         first, last = self.applied[0], self.applied[-1]
         logs = sorted({entry.log for entry in self.applied})
-        count = f"{len(self.applied)} log {'entry' if len(self.applied) == 1 else 'entries'}"
+        count = counted(len(self.applied), "log entry")
         pages = sum(entry.pages for entry in self.applied)
-        return f"{count} ({first.sequence} to {last.sequence}, {pages} pages) from log {' and '.join(map(str, logs))}"
+        said = f"{count} ({first.sequence} to {last.sequence}, {counted(pages, 'page')})"
+        return f"{said} from log {' and '.join(map(str, logs))}"
 
 
 @dataclass

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vmrescue.errors import FormatError
 from vmrescue.security_descriptor import ACCESS, ACE, ACL, DACL_PRESENT, HEADER, SELF_RELATIVE, SID
+from vmrescue.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,12 +55,12 @@ def descriptor(cells: Cells, offset: int) -> bytes:
 def fault(raw: bytes) -> str:
     """What is wrong with a self-relative security descriptor; empty if nothing is."""
     if len(raw) < HEADER.size:
-        return f"has a descriptor of {len(raw)} bytes; the least is {HEADER.size}"
+        return f"has a descriptor of {counted(len(raw), 'byte')}; the least is {HEADER.size}"
     revision, _, control, *offsets = HEADER.unpack_from(raw)
     if revision != 1 or not control & SELF_RELATIVE:
         return f"has a descriptor of revision {revision} with the flags 0x{control:04x}, not a self-relative one"
     beyond = [offset for offset in offsets if offset and not HEADER.size <= offset <= len(raw) - LEAST_PART]
-    return f"has a descriptor of {len(raw)} bytes with a part at byte {beyond[0]}" if beyond else ""
+    return f"has a descriptor of {counted(len(raw), 'byte')} with a part at byte {beyond[0]}" if beyond else ""
 
 
 def retain(cells: Cells, offset: int, users: Callable[[], int]) -> None:

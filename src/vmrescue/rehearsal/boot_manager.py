@@ -25,6 +25,7 @@ from vmrescue.rehearsal.firmware import (
 )
 from vmrescue.rehearsal.stage import Fact, odd, stop, unknown
 from vmrescue.rehearsal.way import BOOT_SEQUENCE, DEFAULT, DEVICE, DISPLAY_ORDER, OS_DEVICE, PATH, SYSTEM_ROOT
+from vmrescue.units import counted
 from vmrescue.volume.state import StateName
 
 if TYPE_CHECKING:
@@ -230,7 +231,10 @@ def _ramdisk(way: Way, entry: BcdObject, volume: Volume | None, path: str) -> It
     if size is None:
         yield stop(what, "the file is not there", endings.NO_LOADER)
     else:
-        yield odd(what, f"the start leads into a disk in memory, of {size} bytes{f'; {fault.said}' if fault else ''}")
+        yield odd(
+            what,
+            f"the start leads into a disk in memory, of {counted(size, 'byte')}{f'; {fault.said}' if fault else ''}",
+        )
 
 
 def _options(way: Way, entry: BcdObject) -> Iterator[Fact]:
@@ -272,4 +276,8 @@ def _recovery_image(volume: Volume, path: str) -> Fact:
     if size is None:
         return odd(what, f"{said}, which is not there")
     fault = fault_of_wim(volume, path.strip("\\"))
-    return odd(what, f"{said}, {size} bytes; {fault.said}") if fault else Fact(what, f"{said}, {size} bytes")
+    return (
+        odd(what, f"{said}, {counted(size, 'byte')}; {fault.said}")
+        if fault
+        else Fact(what, f"{said}, {counted(size, 'byte')}")
+    )

@@ -9,6 +9,7 @@ from vmrescue.dataclass import dataclass
 from vmrescue.errors import FormatError, NotFoundError, UnsupportedError, UsageError
 from vmrescue.readers.file_system import link_above
 from vmrescue.rehearsal.wim import HEADER, read_wim
+from vmrescue.units import counted
 from vmrescue.windows.pe import FIRST, HEAD, read_program
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def _fault_of_program(head: bytes, size: int, machine: str | None) -> Fault | No
     except FormatError as error:
         return Fault(FaultKind.NO_PROGRAM, str(error))
     if found.end > size:
-        return Fault(FaultKind.CUT, f"it has {size} bytes, and its headers say {found.end}")
+        return Fault(FaultKind.CUT, f"it has {counted(size, 'byte')}, and its headers say {found.end}")
     if machine and found.machine != machine:
         return Fault(FaultKind.MACHINE, f"it is a program for {found.machine}, not for {machine}")
     return None
@@ -101,10 +102,10 @@ def fault_of_wim(volume: Volume, path: str) -> Fault | None:
     except FormatError as error:
         return Fault(FaultKind.NO_WIM, str(error))
     if found.end > size:
-        return Fault(FaultKind.CUT, f"it has {size} bytes, and its header says {found.end}")
+        return Fault(FaultKind.CUT, f"it has {counted(size, 'byte')}, and its header says {found.end}")
     if not 0 < found.started <= found.images:
         said = f"image {found.started} is" if found.started else "none is"
-        return Fault(FaultKind.NO_IMAGE, f"of its {found.images} images {said} marked to be started")
+        return Fault(FaultKind.NO_IMAGE, f"of its {counted(found.images, 'image')} {said} marked to be started")
     return None
 
 

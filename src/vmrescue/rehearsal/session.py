@@ -13,6 +13,7 @@ from vmrescue.rehearsal.about import BadHive
 from vmrescue.rehearsal.files import FaultKind, fault_of_file
 from vmrescue.rehearsal.loader import bad_hive, file_fact
 from vmrescue.rehearsal.stage import Fact, odd, stop, unknown
+from vmrescue.units import counted
 from vmrescue.windows.programs import find_program
 from vmrescue.windows.registry_file import RegistryFile
 
@@ -82,7 +83,7 @@ def _before_logon(way: Way) -> Iterator[Fact]:
     if way.multi(SESSION_MANAGER, "SetupExecute"):
         yield odd("SetupExecute", "programs of setup run before anybody can log on")
     if moves := way.multi(SESSION_MANAGER, MOVES):
-        yield odd(MOVES, f"{len(moves)} lines: files are moved or deleted at the start")
+        yield odd(MOVES, f"{counted(len(moves), 'line')}: files are moved or deleted at the start")
     if way.windows.volume.has_file(f"{way.windows.root}\\WinSxS\\pending.xml"):
         yield odd("pending.xml", "an update is to be finished, or undone, at the start")
 

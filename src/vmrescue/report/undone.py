@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.printable import printable
-from vmrescue.units import counted
+from vmrescue.units import counted, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,4 +51,5 @@ def _history_line(past: PastRepair) -> str:
         return f"{start}a defragmentation: neither it nor what was done before it can be undone"
     made = ", ".join(f"{name} ({count})" if count > 1 else name for name, count in past.made.items())
     told = printable(past.receipt or "no receipt is beside the image")
-    return f"{start}{past.bytes_written:>10} bytes  {printable(made or '(not known)')}\n{'':6}{told}"
+    much = f"{past.bytes_written:>10} {plural(past.bytes_written, 'byte'):5}"
+    return f"{start}{much}  {printable(made or '(not known)')}\n{'':6}{told}"

@@ -36,7 +36,7 @@ from vmrescue.transaction.commit import EditedImage, commit, why_unsettled
 from vmrescue.transaction.committed import must_be_confirmable
 from vmrescue.transaction.moved import Moved, must_see_moves
 from vmrescue.transaction.recorder import Copied
-from vmrescue.units import counted, size_text
+from vmrescue.units import by_number, counted, size_text
 from vmrescue.volumes.disk import Disk
 from vmrescue.windows.defragmentation import SNAPSHOT_NOTE, has_shadow_copies, ntfs_volume
 from vmrescue.windows.signs import signs_of
@@ -161,7 +161,7 @@ class Defragmentation:
         except VmRescueError as error:
             if not self.commits:
                 raise
-            made = f"{counted(self.moves, 'move')} before that {'was' if self.moves == 1 else 'were'} made"
+            made = f"{counted(self.moves, 'move')} before that {by_number(self.moves, 'was', 'were')} made"
             made = made if self.moves else "no file was moved, though the volume's log was emptied"
             sound = "" if why_unsettled(self._image) else ", and the volume is sound"
             raise AfterCommitError(f"{error}; {made}{sound}") from error

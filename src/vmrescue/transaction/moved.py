@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.dataclass import dataclass
 from vmrescue.errors import RepairFailedError
+from vmrescue.units import by_number, counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,7 +35,8 @@ def must_see_moves(volume: Volume, moves: Iterable[Moved]) -> None:
         runs = files.runs_of(moved.key.record, moved.key.kind, moved.key.name)
         if not _lie_at(runs, moved.start, moved.count, moved.target):
             raise RepairFailedError(
-                f"the readers do not see that {moved.count} clusters of file record {moved.key.record} were moved"
+                f"the readers do not see that {counted(moved.count, 'cluster')} of file record {moved.key.record}"
+                f" {by_number(moved.count, 'was', 'were')} moved"
             )
 
 

@@ -49,7 +49,7 @@ from vmrescue.transaction.refused import Skipped, refuse_obstacles, without_refu
 from vmrescue.transaction.spelling import as_spelled
 from vmrescue.transaction.target import Origin
 from vmrescue.transaction.verify import verify_plan
-from vmrescue.units import counted
+from vmrescue.units import by_number, counted
 from vmrescue.windows import Installation
 from vmrescue.windows.bare_hive import BareHive
 from vmrescue.windows.installation import NOTHING_SAID
@@ -390,7 +390,7 @@ class Transaction:
 
 def _names(receipt: Receipt) -> str:
     """Which images a receipt is about: a data disk's alone, perhaps."""
-    return f"{' and '.join(receipt.written)} {'was' if len(receipt.written) == 1 else 'were'}"
+    return f"{' and '.join(receipt.written)} {by_number(len(receipt.written), 'was', 'were')}"
 
 
 def _without_files_of(volume: Volume, plan: Plan) -> str:

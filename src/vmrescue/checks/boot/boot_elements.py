@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vmrescue.bcd import edits
 from vmrescue.checks.evidence import cut_text
 from vmrescue.checks.facts import BootElement
+from vmrescue.units import by_number, counted
 from vmrescue.windows.hive_changes import hive_changes
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ SHOWN_ITEMS = 8  # of a long list
 def text_of(element: Element) -> str:
     """An element's value for a person, short; numbers in hexadecimal."""
     if element.fault:
-        return f"{len(element.raw)} bytes that mean nothing ({element.fault})"
+        size = len(element.raw)
+        return f"{counted(size, 'byte')} that {by_number(size, 'means', 'mean')} nothing ({element.fault})"
     value = element.value
     if isinstance(value, tuple):
         shown = " ".join(f"0x{item:x}" if isinstance(item, int) else str(item) for item in value[:SHOWN_ITEMS])

@@ -21,6 +21,7 @@ from vmrescue.image.transports.loop import start
 from vmrescue.image.transports.worth import SIDE_BY_SIDE, together
 from vmrescue.image.url import QUERY, shown
 from vmrescue.log import logger
+from vmrescue.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -235,7 +236,9 @@ class RemoteFile:
         wanted = min(request.end * PAGE, self.size) - offset
         self.bytes_read += len(data)
         if len(data) != wanted:
-            raise ReadError(f"cannot read {self.path} at byte {offset}: {len(data)} bytes came instead of {wanted}")
+            raise ReadError(
+                f"cannot read {self.path} at byte {offset}: {counted(len(data), 'byte')} came instead of {wanted}"
+            )
         self._keep(request.first, request.end, data, request.level)
 
     def _done(self, request: _Request) -> None:

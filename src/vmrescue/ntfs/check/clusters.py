@@ -9,6 +9,7 @@ from vmrescue.notes import Note
 from vmrescue.ntfs.data import METHOD_MASK
 from vmrescue.ntfs.structures.attribute import Storage
 from vmrescue.paged import BITS, PagedBits
+from vmrescue.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -70,7 +71,7 @@ class OwnedClusters:
             for first, bits in self._owned.set(lcn, length):
                 shared.add(first, bits)
         if shared.count:
-            said = f"{shared.count} clusters of {title} belong to another file too, the first is {shared.first}"
+            said = f"{title} shares {counted(shared.count, 'cluster')} with another file, the first is {shared.first}"
             self._problems.append(said)
         return not shared.count
 
@@ -83,10 +84,10 @@ class OwnedClusters:
                 lost.add(first, bits & ~owned)
                 unmarked.add(first, owned & ~bits)
         if lost.count:
-            said = f"{lost.count} clusters are in use and belong to no file, the first is {lost.first}"
+            said = f"{counted(lost.count, 'cluster')} in use without a file, the first is {lost.first}"
             self._problems.append(Note(said))
         if unmarked.count:
-            said = f"{unmarked.count} clusters belong to files and are marked as free, the first is {unmarked.first}"
+            said = f"{counted(unmarked.count, 'cluster')} of files marked as free, the first is {unmarked.first}"
             self._problems.append(said)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vmrescue.notes import Note
 from vmrescue.ntfs.collation import SID
 from vmrescue.ntfs.structures.attribute import Kind
+from vmrescue.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,10 +39,10 @@ def _check_blocks(index: Index, seen: set[BlockVcn], where: str, problems: list[
     bits = int.from_bytes(bitmap.read_all(), "little")
     used = sum(1 << vcn // index.block_vcns for vcn in seen)
     if bits & ~used:
-        said = f"{where} has {(bits & ~used).bit_count()} blocks that are in use, but not in its tree"
+        said = f"{where} has {counted((bits & ~used).bit_count(), 'block')} in use, but not in its tree"
         problems.append(Note(said))
     if used & ~bits:
-        problems.append(f"{where} has {(used & ~bits).bit_count()} blocks in its tree that are marked as free")
+        problems.append(f"{where} has {counted((used & ~bits).bit_count(), 'block')} in its tree, but marked as free")
 
 
 def _shown(key: bytes) -> str:

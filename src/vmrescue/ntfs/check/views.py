@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vmrescue.notes import Note
 from vmrescue.ntfs.edit.views import object_id_key, open_view, reparse_key
 from vmrescue.ntfs.structures.attribute import Kind
+from vmrescue.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +36,7 @@ class View:
     def check_count(self, problems: list[str]) -> None:
         found = sum(1 for _ in self._index.entries()) if self._index else 0
         if found > self._count:
-            said = f"{self._title} has {found} entries, for {self._count} files"
+            said = f"{self._title} has {counted(found, 'entry')}, for {counted(self._count, 'file')}"
             problems.append(Note(said))
 
 

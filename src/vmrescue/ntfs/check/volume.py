@@ -36,6 +36,7 @@ from vmrescue.ntfs.structures.file_name import Space, file_names
 from vmrescue.ntfs.structures.record import NUMBER_MASK
 from vmrescue.ntfs.structures.system_files import MFT, RESERVED
 from vmrescue.progress import work
+from vmrescue.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -285,7 +286,9 @@ class _Checker:
     def names(self) -> None:
         """Checks that every name in a record has an entry in a directory."""
         for number, named, entered in self._names.without_entries():
-            self.problems.append(f"file record {number} has {named} names, and {entered} entries in directories")
+            self.problems.append(
+                f"file record {number} has {named} names, and {counted(entered, 'entry')} in directories"
+            )
 
     def views(self) -> None:
         for view in self._views:

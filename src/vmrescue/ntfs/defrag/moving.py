@@ -26,6 +26,7 @@ from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.positions import Lcn, Nth, Vcn
 from vmrescue.ntfs.structures.run_list import HOLE, Run, RunList
 from vmrescue.ntfs.structures.system_files import LOG_FILE
+from vmrescue.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,7 +133,7 @@ def part_of(pieces: tuple[Piece, ...], start: Nth, count: int) -> list[Piece]:
             found.append((first + skipped, taken))
         start, count = Nth(start - skipped), count - taken
     if count:
-        raise RefusedError(f"{count} clusters that were to be moved are not there any more")
+        raise RefusedError(f"of {counted(count, 'cluster')} to be moved not all are there any more")
     return found
 
 
@@ -157,5 +158,5 @@ def placed_elsewhere(runs: RunList, start: Nth, count: int, target: Lcn) -> tupl
             old.append(Run(Vcn(run.vcn + low), Lcn(run.lcn + low), high - low))
         seen += run.length
     if sum(run.length for run in old) != count:
-        raise RefusedError(f"{count} clusters were to be moved, and the attribute has others now")
+        raise RefusedError(f"the attribute has other clusters now than the {count} to be moved")
     return moved, old

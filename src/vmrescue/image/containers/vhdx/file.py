@@ -23,6 +23,7 @@ from vmrescue.image.containers.vhdx.layout import (
 from vmrescue.image.containers.vhdx.log import replayed
 from vmrescue.image.containers.vhdx.metadata import Metadata, read_metadata
 from vmrescue.image.containers.vhdx.regions import Regions, read_regions
+from vmrescue.units import counted
 
 AHEAD = 64 << 10  # bytes of the block allocation table that are announced: 256 GiB in blocks of 32 MiB
 
@@ -92,7 +93,7 @@ def read_file(store: ImageStore, opened: ExitStack) -> VhdxFile:
         view, count = replayed(store, current.header)
         opened.callback(view.close)
         notes.append(
-            f"the VHDX was not closed cleanly: its log has {count} {'entry' if count == 1 else 'entries'}; what is"
+            f"the VHDX was not closed cleanly: its log has {counted(count, 'entry')}; what is"
             " read is as after their replay"
         )
     seen: ImageStore = view or store

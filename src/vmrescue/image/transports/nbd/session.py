@@ -19,6 +19,7 @@ from vmrescue.errors import ReadError
 from vmrescue.image.transports.nbd import protocol as nbd
 from vmrescue.image.transports.nbd.handshake import connected, shake_hands
 from vmrescue.image.transports.nbd.wire import ConnectionLostError, Wire
+from vmrescue.units import counted
 
 if TYPE_CHECKING:
     import socket
@@ -218,7 +219,7 @@ class Session:
         """Where bytes of a read belong."""
         start = offset - request.offset
         if request.data is None or start < 0 or not length or start + length > request.length:
-            raise self._wire.broken(f"it sends {length} bytes at {offset}, which were not asked for")
+            raise self._wire.broken(f"it sends {counted(length, 'byte')} at {offset}, where none was asked for")
         request.came.append((start, start + length))
         return request.data[start : start + length]
 
