@@ -1,16 +1,21 @@
-"""Content of the same size is written where it lies, and nothing else changes."""
+"""Content of the same size is written where it lies, and nothing else changes; what is packed becomes plain."""
 
 from __future__ import annotations
 
+import os
+import random
+import struct
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ntfs.volumes import SECTOR, cloud_volume, format_volume, opened, windows_volume, write_sparse
+from support.machine import run
 from support.memory_device import MemoryDevice
-from support.ntfs_judges import all_judges, digest, mounted
+from support.ntfs_judges import all_judges, digest, dissect_tree, mounted, mounted_tree, structure_judges
 from vmrescue.errors import RefusedError
 from vmrescue.ntfs import NtfsVolume
+from vmrescue.ntfs.structures.file_name import FileAttribute
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,24 +73,48 @@ def test_with_the_log_pending_content_is_written_in_place_and_nothing_else(tmp_p
 
 
 @pytest.mark.parametrize("name", ["Large.txt", "Random.bin"])
-def test_a_compressed_file_is_refused_by_name(name: str) -> None:
+def test_a_part_of_a_compressed_file_is_not_rewritten(name: str) -> None:
     device = MemoryDevice(windows_volume())
     volume = NtfsVolume(device)
     with pytest.raises(RefusedError, match=f"{name}' is compressed"):
-        volume.write_file(name, bytes(volume.stat(name).size))
+        volume.write_parts(name, [(0, b"x")])
     assert device.writes == []
 
 
-def test_a_sparse_file_is_refused_by_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [0, 300, 5000, None, 900_000])
+@pytest.mark.parametrize("kind", ["packed/text", "packed/large", "packed/small", "holes", "scattered"])
+def test_a_compressed_or_sparse_file_that_gets_another_content_is_a_plain_one(
+    kind: str, size: int | None, tmp_path: Path
+) -> None:
+    """Every judge sees the new content, and no attribute says that it is packed."""
     path = format_volume(tmp_path / "volume.img")
-    with mounted(path, writable=True) as folder, (folder / "holes").open("wb") as file:
-        file.seek(1 << 20)
-        file.write(b"end")
+    with mounted(path, writable=True, more="compression") as root:
+        (root / "packed").mkdir()
+        os.setxattr(root / "packed", "system.ntfs_attrib", struct.pack("<I", FileAttribute.COMPRESSED))
+        (root / "packed/text").write_bytes(b"a text " * 20_000)
+        (root / "packed/large").write_bytes(b"".join(b"line %d\n" % each for each in range(100_000)))
+        (root / "packed/small").write_bytes(b"few")
+        with (root / "holes").open("wb") as file:
+            file.seek(1 << 20)
+            file.write(b"end")
+        with (root / "scattered").open("wb") as file:
+            for each in range(60):
+                file.seek(each * 40_000)
+                file.write(b"x" * 5000)
+        before = (root / kind).stat().st_size
+    data = random.Random(3).randbytes(before if size is None else size)
     with opened(path, writable=True) as volume:
-        assert volume.stat("holes").is_sparse
-        assert volume.read_file("holes") == bytes(1 << 20) + b"end"
-        with pytest.raises(RefusedError, match="holes' is sparse"):
-            volume.write_file("holes", bytes((1 << 20) + 3))
+        volume.write_file(kind, data)
+        assert not volume.check()
+        assert not volume.stat(kind).is_sparse
+    structure_judges(path)
+    assert mounted_tree(path)[kind] == dissect_tree(path)[kind] == digest(data)
+    said = run("ntfsinfo", "-F", f"/{kind}", "-v", path)
+    [content] = [part for part in said.split("Dumping attribute ") if part.startswith("$DATA")]
+    assert "Attribute flags:\t 0x0000" in content
+    with mounted(path) as root:
+        (attributes,) = struct.unpack("<I", os.getxattr(root / kind, "system.ntfs_attrib"))
+    assert not attributes & (FileAttribute.COMPRESSED | FileAttribute.SPARSE)
 
 
 def test_a_file_that_lies_elsewhere_is_refused_by_name(tmp_path: Path) -> None:

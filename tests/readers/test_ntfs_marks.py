@@ -11,12 +11,15 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+import vmrescue as api
 from commands.here import output_of, vmrescue
 from ntfs.volumes import format_volume, opened, write_sparse
+from support.machine_disk import mounted_ntfs
 from support.ntfs_judges import mounted
 from vmrescue.ntfs.directory import find_file
 from vmrescue.ntfs.structures.attribute import Kind, Storage
 
+VOLUMES = {1: (1 << 20, 32 << 20), 2: (33 << 20, 606 << 20)}  # of the sample: the boot store's, and that of Windows
 WOF = struct.pack("<IIII", 1, 2, 1, 0)  # version, provider (a file), its version, algorithm (XPRESS, 4K)
 REPARSE_POINTS = {
     "wof.dll": (0x80000017, WOF),
@@ -116,16 +119,15 @@ def test_what_is_on_the_disk_is_read_whatever_its_marks(name: str, image: Path, 
     assert (tmp_path / "out").read_bytes() == own.get(name, b"plain content")
 
 
-@pytest.mark.parametrize("flag", ["WOF", "EFS"])
-def test_a_hive_that_is_not_readable_is_an_error_that_names_it(flag: str, gen1_broken: Path, tmp_path: Path) -> None:
+def hide(image: Path, place: tuple[int, int], path: str, flag: str) -> str:
+    """Marks a file as stored by WOF or EFS; returns what is said of it."""
     from vmrescue.disk import open_disk
     from vmrescue.ntfs import NtfsVolume
     from vmrescue.ntfs.structures.attribute import Attribute
     from vmrescue.volume import Window
 
-    path = r"Windows\System32\config\SYSTEM"
-    disk = open_disk(gen1_broken, writable=True)
-    volume = NtfsVolume(Window(disk, 33 << 20, 606 << 20))
+    disk = open_disk(image, writable=True)
+    volume = NtfsVolume(Window(disk, *place))
     with volume._store.edit():
         file = find_file(volume._store, path)
         if flag == "WOF":
@@ -134,8 +136,13 @@ def test_a_hive_that_is_not_readable_is_an_error_that_names_it(flag: str, gen1_b
         else:
             file.get(Kind.DATA).flags = Storage.ENCRYPTED
     disk.close()
+    return "compressed by WOF" if flag == "WOF" else "encrypted (EFS)"
 
-    why = "compressed by WOF" if flag == "WOF" else "encrypted (EFS)"
+
+@pytest.mark.parametrize("flag", ["WOF", "EFS"])
+def test_a_hive_that_is_not_readable_is_an_error_that_names_it(flag: str, gen1_broken: Path, tmp_path: Path) -> None:
+    path = r"Windows\System32\config\SYSTEM"
+    why = hide(gen1_broken, VOLUMES[2], path, flag)
     for words in (
         ["reg", gen1_broken, "query", r"HKLM\SYSTEM\Select"],
         ["backup", gen1_broken, tmp_path / "copies"],
@@ -145,3 +152,57 @@ def test_a_hive_that_is_not_readable_is_an_error_that_names_it(flag: str, gen1_b
         assert done.status == (1 if "repair" in words else 3), (words, done)  # to a repair it is a part that is missing
         assert path in done.err
         assert why in done.err
+
+
+@pytest.mark.parametrize("flag", ["WOF", "EFS"])
+@pytest.mark.parametrize(
+    ("number", "path"),
+    [(2, r"Windows\System32\config\SYSTEM"), (2, r"Windows\System32\config\SOFTWARE"), (1, r"Boot\BCD")],
+)
+def test_a_part_of_the_boot_path_that_is_not_read_is_no_stop_and_neither_replaced_nor_deleted(
+    number: int, path: str, flag: str, gen1_broken: Path, tmp_path: Path
+) -> None:
+    """Windows' loader may read it: nothing tells that a start ends there."""
+    original = tmp_path / "original"
+    output_of("get", f"{gen1_broken}:{number}", path, original)
+    why = hide(gen1_broken, VOLUMES[number], path, flag)
+    assert api.rehearse(gen1_broken).stop is None
+    diagnosis = api.diagnose(gen1_broken)
+    [part] = [each for each in diagnosis.findings if each.check == "missing-part"]
+    assert part.severity == "warning"
+    assert why in part.summary
+    assert "Whether a start reads it is not known" in part.meaning
+    assert not [each for each in diagnosis.findings if each.check == "boot-path"]
+
+    refused = vmrescue("put", f"{gen1_broken}:{number}", original, path, "--yes")
+    assert refused.status == 3
+    assert why in refused.err
+    assert "what is not read is not replaced" in refused.err
+    if "SOFTWARE" not in path:
+        refused = vmrescue("rm", f"{gen1_broken}:{number}", path, "--yes")
+        assert refused.status == 4
+        assert "it is not deleted" in refused.err
+
+
+def test_a_boot_manager_that_ntfs_has_compressed_is_made_plain_by_the_commands_that_are_said(
+    gen1_broken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with mounted_ntfs(gen1_broken, *VOLUMES[1], writable=True, more="compression") as root:
+        content = (root / "bootmgr").read_bytes().ljust(200_000, b"x")
+        os.setxattr(root, "system.ntfs_attrib", struct.pack("<I", 0x800))
+        (root / "bootmgr").unlink()
+        (root / "bootmgr").write_bytes(content)
+    stop = api.rehearse(gen1_broken).stop
+    assert stop is not None
+    assert stop.screen == "BOOTMGR is compressed"
+    monkeypatch.chdir(tmp_path)
+    [finding] = [each for each in json.loads(vmrescue("diagnose", gen1_broken, "--format", "json").out)["findings"]
+                 if each["check"] == "boot-path"]  # fmt: skip
+    assert len(finding["commands"]) == 2
+    for words in finding["commands"]:
+        output_of(*words[1:], *(["--yes"] if "put" in words else []))
+    assert api.rehearse(gen1_broken).stop is None
+    with mounted_ntfs(gen1_broken, *VOLUMES[1]) as root:
+        assert (root / "bootmgr").read_bytes() == content
+        (attributes,) = struct.unpack("<I", os.getxattr(root / "bootmgr", "system.ntfs_attrib"))
+        assert not attributes & 0x800

@@ -50,13 +50,15 @@ def unmount(folder: str | Path) -> None:
 
 
 @contextmanager
-def mounted_ntfs(image: Path, offset: int = 0, size: int | None = None, writable: bool = False) -> Iterator[Path]:
-    """The NTFS volume in a range of a file, mounted with ntfs-3g."""
+def mounted_ntfs(
+    image: Path, offset: int = 0, size: int | None = None, writable: bool = False, more: str = ""
+) -> Iterator[Path]:
+    """The NTFS volume in a range of a file, mounted with ntfs-3g; `more`: further options."""
     with (
         loop_device(image, offset, size, writable) as device,
         tempfile.TemporaryDirectory(prefix="vmrescue-mount-") as folder,
     ):
-        run("ntfs-3g", "-o", "rw" if writable else "ro", device, folder)
+        run("ntfs-3g", "-o", ("rw" if writable else "ro") + (f",{more}" if more else ""), device, folder)
         try:
             yield Path(folder)
         finally:

@@ -8,9 +8,12 @@ import click
 
 from vmrescue.cli.editing import edit_place
 from vmrescue.cli.options import apply_options, parent_option
+from vmrescue.errors import UnsupportedError
 
 if TYPE_CHECKING:
     from vmrescue.cli.options import ApplyOptions
+    from vmrescue.plan import FileRef
+    from vmrescue.windows import Volume
 
 
 LARGEST = 256 << 20  # bytes: they are in memory several times over, in the plan, its receipt and the overlay
@@ -34,10 +37,11 @@ def command(
     from vmrescue.transaction import file_hash
 
     data = read_whole(source, LARGEST)
-    edit_place(
-        image,
-        path,
-        lambda volume, ref: PutFile(ref, file_hash(volume, ref.path), data),
-        "vmrescue put",
-        options,
-    )
+
+    def change(volume: Volume, ref: FileRef) -> PutFile:
+        try:
+            return PutFile(ref, file_hash(volume, ref.path), data)
+        except UnsupportedError as error:
+            raise UnsupportedError(f"{error}; what is not read is not replaced") from error
+
+    edit_place(image, path, change, "vmrescue put", options)

@@ -22,8 +22,11 @@ from vmrescue.ntfs.check.volume import check_volume
 from vmrescue.ntfs.directory import find_entry, find_file, open_directory
 from vmrescue.ntfs.edit.content import (
     check_owned,
+    check_replaceable,
     check_rewritable,
     fits_in_place,
+    is_packed,
+    make_plain,
     open_content,
     open_readable,
     patched,
@@ -185,14 +188,15 @@ class NtfsVolume:
         """Replaces a file's content.
 
         Content of the same size is written in place: only the sectors that differ, no metadata. Otherwise the file
-        grows or shrinks, and its time of last write is set.
+        grows or shrinks, and its time of last write is set. A compressed or sparse file becomes a plain one.
         """
         self.state.check_content()
         file = find_file(self._store, path)
         check_not_system(file, path)
         stream = open_content(file, path)
-        check_rewritable(file, stream, path)
-        if fits_in_place(stream, data):
+        check_replaceable(file, stream, path)
+        packed = is_packed(stream)
+        if not packed and fits_in_place(stream, data):
             check_owned(self._store, file, path)
             with self._store.edit():
                 write_in_place(stream, data)
@@ -200,9 +204,10 @@ class NtfsVolume:
         with self._edit():
             file = find_file(self._store, path)
             same_size = stream.size == len(data)
+            without = make_plain(file) if packed else FileAttribute(0)
             replace_content(file, data)
-            if not same_size:
-                touch(file, attributes=FileAttribute.ARCHIVE)
+            if packed or not same_size:
+                touch(file, attributes=FileAttribute.ARCHIVE, without=without)
 
     def create_file(self, path: str, data: bytes) -> None:
         """Creates a file; its directory must exist."""

@@ -56,6 +56,14 @@ class BadFile:
 
 
 @dataclass(frozen=True)
+class PackedFile:
+    """A whole file that NTFS has compressed, where it must not be."""
+
+    volume: Volume
+    path: str
+
+
+@dataclass(frozen=True)
 class BadHive:
     """A hive without which Windows does not start, and that is missing or does not load."""
 

@@ -77,6 +77,8 @@ def _store(way: Way) -> Fact | None:
     why = boot.fault or boot.hive.why_cut()
     if why is None:
         return Fact(what, "it is a store")
+    if unread := boot.volume.why_not_read(boot.path):
+        return unknown(what, unread)
     if not boot.is_no_hive and any(
         boot.volume.files.size_of(boot.path + suffix) for suffix in (".LOG1", ".LOG2", ".LOG")
     ):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import FormatError, UnsupportedError, UsageError
 from vmrescue.ntfs.structures.boot_sector import END, END_AT, NOT_BOOTABLE, PROGRAM
 from vmrescue.rehearsal import endings
-from vmrescue.rehearsal.about import ActiveFlag, BadFile, HiddenSectors, LostType
+from vmrescue.rehearsal.about import ActiveFlag, BadFile, HiddenSectors, LostType, PackedFile
 from vmrescue.rehearsal.files import Fault, FaultKind, fault_of_file, machine_of
 from vmrescue.rehearsal.stage import Fact, odd, stop, unknown
 from vmrescue.volume.disk_encryption import encryption_of_record
@@ -219,7 +219,8 @@ def _manager_of_bios(volume: Volume, about: ActiveFlag) -> Iterator[Fact]:
     elif nature is None or nature.directory:
         yield stop(what, "it is not there", endings.NO_BOOTMGR, about)
     elif "compressed" in " ".join(nature.packed):
-        yield stop(what, "NTFS has compressed it", endings.PACKED_BOOTMGR)
+        packed = PackedFile(volume, BIOS_MANAGER)
+        yield stop(what, "NTFS has compressed it", endings.PACKED_BOOTMGR, packed)
     elif fault := fault_of_file(volume, BIOS_MANAGER, program=False):
         if fault.kind is FaultKind.UNKNOWN:
             yield unknown(what, fault.said)

@@ -71,9 +71,13 @@ def _system_hive(windows: OperatingSystem) -> Fact:
 
 
 def bad_hive(windows: OperatingSystem, name: str, why: str, ending: endings.Ending) -> Fact:
-    """A hive that does not load as its file has it. Where it has logs, Windows may mend it from these."""
+    """A hive that does not load as its file has it. Where it has logs, Windows may mend it from these; what is not read
+    here, a start may read.
+    """
     path = f"{windows.config}\\{name}"
     what = f"\\{path} on {windows.volume}"
+    if unread := windows.volume.why_not_read(path):
+        return unknown(what, unread)
     if any(windows.volume.files.size_of(path + suffix) for suffix in LOG_SUFFIXES):
         return unknown(what, f"{why}; its logs may hold what mends it")
     return stop(what, why, ending, BadHive(windows, name))

@@ -9,7 +9,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
-from vmrescue.errors import FormatError, RefusedError, UnsupportedError, UsageError
+from vmrescue.errors import FormatError, NotFoundError, RefusedError, UnsupportedError, UsageError
 from vmrescue.log import logger
 from vmrescue.plan import ImageIdentity
 from vmrescue.volume import PartitionTable, identify, other_content, read_partition_table
@@ -220,6 +220,18 @@ class Volume:
     def has_file(self, path: str) -> bool:
         """Whether there is a file at this path; a folder is none."""
         return self.files.size_of(path) is not None
+
+    def why_not_read(self, path: str) -> str | None:
+        """Why a file that is there is not read from the disk alone (encrypted, compressed by WOF, elsewhere), though a
+        start may read it; None where it is read, is not there, or is damaged.
+        """
+        try:
+            self.files.open(path)
+        except UnsupportedError as error:
+            return str(error)
+        except (FormatError, NotFoundError, UsageError):
+            pass
+        return None
 
     def has_folder(self, path: str) -> bool:
         """Whether there is a folder at this path; the empty path is the root."""

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from vmrescue.plan import Change, FileRef
     from vmrescue.volumes.disk import Disk, Volume
 
+MADE_PLAIN = {"compressed", "sparse"}  # storage of a file that is a plain one once its content is replaced as a whole
 WAKE_UP = "start the VM and shut it down fully (shutdown /s /f /t 0) first"
 
 
@@ -210,7 +211,7 @@ def _to_be_woken(disk: Disk) -> str | None:
 
 
 def _why_not_rewritten(change: Change, volume: Volume) -> str | None:
-    """Why an existing file's content cannot be replaced: it is not stored as plain bytes."""
+    """Why an existing file's content cannot be replaced: it is not stored as plain bytes, nor made so by being put."""
     if not isinstance(change, HiveChange | PutFile):
         return None
     try:
@@ -219,10 +220,15 @@ def _why_not_rewritten(change: Change, volume: Volume) -> str | None:
         return None
     if nature is None or not (nature.storage or nature.link):
         return None
+    if isinstance(change, PutFile) and not nature.link and not set(nature.storage) - MADE_PLAIN:
+        return None
     how = " and ".join(nature.storage) or "a reparse point, or below one"
     return f"{change.file} is {how}: its content is not rewritten"
 
 
 def _same_size(change: Change, volume: Volume) -> bool:
-    """Whether a change only replaces bytes of a file, without changing its size."""
-    return isinstance(change, PutFile) and volume.files.size_of(change.file.path) == len(change.data)
+    """Whether a change only replaces bytes of a file, without changing its size, or how it is stored."""
+    if not isinstance(change, PutFile):
+        return False
+    nature = volume.files.nature(change.file.path)
+    return nature is not None and not nature.storage and nature.size == len(change.data)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     fires="a stage of the boot path comes upon a thing that ends it: a file, an entry, a driver or a hive that is "
     "missing or bad",
     repair="none of its own: other checks mend what they can of it; for a file that is gone, the command that puts one "
-    "in",
+    "in, and for a boot manager that NTFS has compressed, those that make it plain",
     source="Microsoft's support articles on Azure VMs that do not start, each named where it applies",
     step=RunbookStep.REPAIR_VM,
     needs=(Part.VOLUMES,),

@@ -40,7 +40,7 @@ THE_STORE = "the boot store"  # what a finding is about
     meaning="Windows does not start without it. All that is there was looked at without it.",
     fires="there is no boot store where the firmware looks, or it is no store; no Windows is found, or none where the "
     "default loader says; SYSTEM, SOFTWARE, SAM, SECURITY or DEFAULT is missing, empty, or no hive; a data disk has no "
-    "partition table",
+    "partition table. A store or a hive that is there and not read from the disk alone (EFS, WOF) is a warning",
     repair="none: what is lost is restored from a backup, or made anew (bcdboot); for a default loader that leads to "
     "no Windows, the command by which it leads to the one that is there",
     source='Microsoft, "Troubleshoot Windows boot configuration issues": 0xC000000F, 0xC000014C, 0xC0000218',
@@ -81,7 +81,9 @@ def _stores(found: Installation) -> Iterator[Finding]:
     if not found.stores and disk.table.style != "none" and not _has_none(found):
         yield _finding("the boot store", why_no_store(disk, found.unreadable), _rebuild(found), about=[THE_STORE])
     for store in found.stores:
-        if store.fault and store.may_boot:
+        if store.fault and (unread := store.volume.why_not_read(store.path)):
+            yield _finding(f"the boot store {store}", unread, _NOT_READ, "warning" if store.may_boot else "advice")
+        elif store.fault and store.may_boot:
             yield _finding(f"the boot store {store}", store.fault, _rebuild(found), about=[THE_STORE])
         elif store.fault:
             yield _finding(f"the store {store}, which does not boot", store.fault, _NOT_USED, "advice")
@@ -103,7 +105,9 @@ def _rebuild(found: Installation) -> str:
 def _windows(found: Installation) -> Iterator[Finding]:
     if found.os is not None:
         for name in HIVES:
-            if why := _fault(found.os, name):
+            if unread := found.os.volume.why_not_read(f"{found.os.config}\\{name}"):
+                yield _finding(f"the hive {name} of {found.os}", unread, _NOT_READ, "warning")
+            elif why := _fault(found.os, name):
                 said, intents = restoring_hive(found.os, name)
                 yield _finding(f"the hive {name} of {found.os}", why, f"{_RESTORE} {said}", intents=intents)
     elif not found.locked:
@@ -206,4 +210,8 @@ _GOES_ON = (
 )
 _BY_ANOTHER = " Another entry of the store names the Windows that was looked at: default can name that one."
 _BY_THIS = " It is the only Windows there, on the volume that the entry names: its systemroot and path can name it."
+_NOT_READ = (
+    "Whether a start reads it is not known. What needs it was not looked at, and it is not changed; on a repair VM "
+    "compact /u /exe or cipher /d makes it plain."
+)
 _NOT_USED = "It is not what boots, as far as the disk tells."

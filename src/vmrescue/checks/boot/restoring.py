@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.checks.intents import PutIn, TakeOut
-from vmrescue.rehearsal.about import BadFile, BadHive, BadService
+from vmrescue.rehearsal.about import BadFile, BadHive, BadService, PackedFile
 from vmrescue.rehearsal.own_services import OF_VENDORS, is_own
 from vmrescue.upcase import upper
 from vmrescue.windows.spare_hive import spare_hive
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 SAME_BUILD = "FILE is the same file of a Windows of the same build."
 OF_ITS_VENDOR = "FILE is the same file of the vendor's package of drivers for this Windows."
 FROM_BACKUP = "BACKUP is the hive from a backup of this VM."
+PUT_BACK = "Copied out and put back, it is a plain file."
 REG_BACK = "Windows kept an older copy in RegBack, which is whole: it has nothing of what was set up since."
 
 
@@ -31,6 +32,10 @@ def restoring(about: object) -> tuple[str, tuple[Intent, ...]]:
             driver = about.name if isinstance(about, BadService) else None
             foreign = driver is not None and (upper(driver) in OF_VENDORS or not is_own(driver))
             return OF_ITS_VENDOR if foreign else SAME_BUILD, (PutIn(*place, bad.path),)
+        case PackedFile(volume, path):
+            place = volume.disk_index, volume.partition.number, volume.letter
+            name = path.rpartition("\\")[2]
+            return PUT_BACK, (TakeOut(*place, path, name), PutIn(*place, path, name))
     return "", ()
 
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import RefusedError, UnsupportedError
 from vmrescue.ntfs.data import METHOD_MASK
 from vmrescue.ntfs.defrag.layout import Key, joined, read_layout
-from vmrescue.ntfs.edit.placement import resize, settle
-from vmrescue.ntfs.structures.attribute import Kind, Storage
+from vmrescue.ntfs.edit.placement import add_attribute, remove_attribute, resize, settle
+from vmrescue.ntfs.structures.attribute import Attribute, Kind, Storage
+from vmrescue.ntfs.structures.file_name import FileAttribute
 from vmrescue.ntfs.structures.reparse import reparse_tag
 from vmrescue.printable import quoted
 from vmrescue.reparse_tags import title
@@ -71,14 +72,25 @@ def patched(content: bytes, parts: Iterable[tuple[int, bytes]]) -> bytes:
     return bytes(changed)
 
 
-def check_rewritable(file: File, stream: Stream, path: str) -> None:
-    """Raises RefusedError if the content is sparse, compressed, encrypted or kept elsewhere."""
-    flags = stream.attribute.flags
+def is_packed(stream: Stream) -> bool:
+    """Whether the content is compressed, or has holes."""
+    return bool(stream.attribute.flags & (METHOD_MASK | Storage.SPARSE))
+
+
+def check_replaceable(file: File, stream: Stream, path: str) -> None:
+    """Raises RefusedError if the content is encrypted or kept elsewhere."""
     if (tag := reparse_tag(file)) is not None:
         raise RefusedError(f"{quoted(path)} is a reparse point ({title(tag)}): its content is not rewritten")
-    for kind, name in ((Storage.ENCRYPTED, "encrypted"), (METHOD_MASK, "compressed"), (Storage.SPARSE, "sparse")):
-        if flags & kind:
-            raise RefusedError(f"{quoted(path)} is {name}: its content is not rewritten")
+    if stream.attribute.flags & Storage.ENCRYPTED:
+        raise RefusedError(f"{quoted(path)} is encrypted: its content is not rewritten")
+
+
+def check_rewritable(file: File, stream: Stream, path: str) -> None:
+    """Raises RefusedError if the content is sparse, compressed, encrypted or kept elsewhere."""
+    check_replaceable(file, stream, path)
+    if is_packed(stream):
+        name = "compressed" if stream.attribute.flags & METHOD_MASK else "sparse"
+        raise RefusedError(f"{quoted(path)} is {name}: its content is not rewritten")
 
 
 def fits_in_place(stream: Stream, data: bytes) -> bool:
@@ -108,6 +120,24 @@ def check_owned(store: FileStore, file: File, path: str) -> None:
 def write_in_place(stream: Stream, data: bytes) -> None:
     """Replaces the initialized part of a non-resident value."""
     stream.clusters.write_content(0, memoryview(data)[: stream.initialized])
+
+
+def make_plain(file: File) -> FileAttribute:
+    """Takes a compressed or sparse file's content away; what `replace_content` then gives it is plain.
+
+    Returns the file's attributes that are no longer so; a named stream may still be packed.
+    """
+    extents = file.extents(Kind.DATA)
+    if extents[0].non_resident:
+        file.store.clusters.free(file.runs(extents).stored)
+    remove_attribute(file, Kind.DATA)
+    add_attribute(file, Attribute.resident(Kind.DATA, "", b""))
+    left = [attribute.flags for attribute in file.attributes(Kind.DATA)]
+    gone = FileAttribute(0)
+    for mask, attribute in ((METHOD_MASK, FileAttribute.COMPRESSED), (Storage.SPARSE, FileAttribute.SPARSE)):
+        if not any(flags & mask for flags in left):
+            gone |= attribute
+    return gone
 
 
 def replace_content(file: File, data: bytes) -> None:
