@@ -11,7 +11,7 @@ from support.command import output_of, vmrescue
 from vmrescue.checks.rules import CHECKS
 from vmrescue.checks.screens import SCREENS
 from vmrescue.checks.stop_codes import STOP_CODES, stop_code
-from vmrescue.rehearsal.endings import ENDINGS
+from vmrescue.rehearsal.endings import ENDINGS, Ending
 from vmrescue.report import explanation
 
 PROJECT = Path(__file__).parents[2]
@@ -41,6 +41,14 @@ def test_a_stop_code_names_the_checks_that_concern_it() -> None:
     assert "No check looks for a cause of it yet." in said("0xC0000605")
     assert {name for code in STOP_CODES.values() for name in code.checks} <= set(CHECKS)
     assert all(stop_code(str(code)) is code for code in STOP_CODES.values())
+
+
+@pytest.mark.parametrize("ending", [each for each in ENDINGS if each.code], ids=lambda each: each.source)
+def test_a_code_with_which_a_rehearsal_may_end_names_the_check_that_tells_it(ending: Ending) -> None:
+    text = said(ending.code)
+    assert f"may end with it in: {ending.stage}" in text or f", {ending.stage}" in text
+    assert " boot-path " in text
+    assert "No check looks for a cause" not in text
 
 
 @pytest.mark.parametrize(

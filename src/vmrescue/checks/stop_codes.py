@@ -61,7 +61,7 @@ STOP_CODES = {
             "There is no memory for the ramdisk: the disk is full or fragmented, RAM is withheld from the boot "
             "manager, or the boot store lists bad memory.",
             _page('"Windows stop error - Status No Memory"'),
-            ("bad-memory", "memory-limit", "free-space", "fragmentation"),
+            ("bad-memory", "memory-limit", "free-space", "fragmentation", "boot-path"),
         ),
         StopCode(
             0xC000000F,
@@ -112,7 +112,13 @@ STOP_CODES = {
             "Secure Boot refuses: an outdated SKUSiPolicy.p7b lies on the EFI system partition.",
             TOOL,
         ),
-        StopCode(0x67, "kernel", "The boot store holds outdated elements imcdevice and imchivename.", TOOL),
+        StopCode(
+            0x67,
+            "kernel",
+            "The loader was given a hive by imcdevice and imchivename that the registry knows nothing of.",
+            TOOL,
+            ("boot-options",),
+        ),
         StopCode(
             0xC000014C,
             "loader",
@@ -145,10 +151,21 @@ STOP_CODES = {
             "loader",
             "A driver, or another system file that the loader reads, is corrupt.",
             _page("boot-error-0xc00000ba"),
-            ("volume-state",),
+            ("boot-path", "boot-file", "volume-state"),
         ),
         StopCode(
-            0xC0000359, "loader", "A file that the start needs is a 32-bit program.", _page("boot-error-0xc0000359")
+            0xC0000359,
+            "loader",
+            "A file that the start needs is a 32-bit program.",
+            _page("boot-error-0xc0000359"),
+            ("boot-path", "boot-file"),
+        ),
+        StopCode(
+            0xC00000E9,
+            "loader",
+            "A read of the disk failed: so it is where the disk, or its image, is damaged or ends too early.",
+            "[MS-ERREF], 2.3.1",
+            ("cut-short", "volume-state"),
         ),
         StopCode(
             0xC0000221,
@@ -190,7 +207,17 @@ STOP_CODES = {
             ("hive-log",),
         ),
         StopCode(0x5A, "kernel", "A driver that the start needs is not signed as it must be.", SCRIPTS),
-        *(StopCode(number, "kernel", NO_FIRST_PROCESS, "Windows Internals") for number in (0x6B, 0x6F, 0x71)),
+        StopCode(
+            0xC4,
+            "kernel",
+            "Driver Verifier found a fault in a driver that it tests.",
+            'Microsoft, "Bug Check 0xC4: DRIVER_VERIFIER_DETECTED_VIOLATION"',
+            ("driver-verifier",),
+        ),
+        *(
+            StopCode(number, "kernel", NO_FIRST_PROCESS, "Windows Internals", ("boot-path",))
+            for number in (0x6B, 0x6F, 0x71)
+        ),
         StopCode(
             0xC0000218,
             "session manager",
@@ -198,7 +225,7 @@ STOP_CODES = {
             f"{TOOL}, {SCRIPTS}",
             ("boot-path", "missing-part", "hive-log"),
         ),
-        *(StopCode(number, "session manager", PROCESS_ENDED, SUPPORT) for number in (0xC000021A, 0xEF)),
+        *(StopCode(number, "session manager", PROCESS_ENDED, SUPPORT, ("boot-path",)) for number in (0xC000021A, 0xEF)),
         *(StopCode(number, "session manager", NO_DIRECTORY, SUPPORT) for number in (0xC00002E1, 0xC00002E2)),
     )
 }
@@ -214,6 +241,7 @@ NAMES = {
     0xC0000034: "STATUS_OBJECT_NAME_NOT_FOUND",
     0xC0000098: "STATUS_FILE_INVALID",
     0xC00000BA: "STATUS_FILE_IS_A_DIRECTORY",
+    0xC00000E9: "STATUS_UNEXPECTED_IO_ERROR",
     0xC0000102: "STATUS_FILE_CORRUPT_ERROR",
     0xC000014C: "STATUS_REGISTRY_CORRUPT",
     0xC0000218: "STATUS_CANNOT_LOAD_REGISTRY_FILE",
@@ -229,6 +257,7 @@ NAMES = {
     0x71: "SESSION5_INITIALIZATION_FAILED",
     0x74: "BAD_SYSTEM_CONFIG_INFO",
     0x7B: "INACCESSIBLE_BOOT_DEVICE",
+    0xC4: "DRIVER_VERIFIER_DETECTED_VIOLATION",
     0xED: "UNMOUNTABLE_BOOT_VOLUME",
     0xEF: "CRITICAL_PROCESS_DIED",
 }

@@ -8,12 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import VmRescueError
+from vmrescue.readers.file_system import link_above
 from vmrescue.rehearsal import endings
 from vmrescue.rehearsal.about import BadHive
 from vmrescue.rehearsal.files import FaultKind, fault_of_file
 from vmrescue.rehearsal.loader import bad_hive, file_fact
+from vmrescue.rehearsal.services import AUTOMATIC, CRITICAL, LOGGED, SEVERE
 from vmrescue.rehearsal.stage import Fact, odd, stop, unknown
 from vmrescue.units import counted
+from vmrescue.windows.drives import DriveKind
 from vmrescue.windows.programs import find_program
 from vmrescue.windows.registry_file import RegistryFile
 
@@ -26,6 +29,12 @@ HIVES = ("SOFTWARE", "SAM", "SECURITY", "DEFAULT")
 PROCESSES = ("csrss.exe", "wininit.exe", "winlogon.exe", "services.exe", "lsass.exe")
 SETUP_FLAGS = ("SystemSetupInProgress", "OOBEInProgress")
 AUTOCHK = "autocheck autochk *"
+FIRST = ("smss.exe", *PROCESSES)
+IMAGE_OPTIONS = "Microsoft\\Windows NT\\CurrentVersion\\Image File Execution Options"
+DIRECTORY = "Services\\NTDS\\Parameters"
+DATABASE = ("DSA Database file", "Database log files path", "DSA Working Directory")
+# Of Azure's agent and its backup: "Windows reboot loop on an Azure VM" sets their ErrorControl to 1.
+OF_AZURE = ("RdAgent", "AzureWLBackupCoordinatorSvc", "AzureWLBackupInquirySvc", "AzureWLBackupPluginSvc")
 WINLOGON = "Microsoft\\Windows NT\\CurrentVersion\\Winlogon"
 OTHER_SHELLS = "AlternateShells\\AvailableShells"
 SESSION_MANAGER = "Control\\Session Manager"
@@ -40,6 +49,10 @@ def session(way: Way) -> Iterator[Fact]:
     yield from _setup(way)
     yield from _before_logon(way)
     yield from _logon(way)
+    yield from _debuggers(way)
+    yield from _letter(way)
+    yield from _directory(way)
+    yield from _critical_services(way)
 
 
 def _processes(way: Way) -> Iterator[Fact]:
@@ -116,3 +129,47 @@ def _logon(way: Way) -> Iterator[Fact]:
             yield odd(f"Winlogon\\{value}", f"{command}: it is not there")
         else:
             yield unknown(f"Winlogon\\{value}", f"{command}: where that lies is not known")
+
+
+def _debuggers(way: Way) -> Iterator[Fact]:
+    """Programs that are started in the place of Windows' first ones. Microsoft, "Image File Execution Options"."""
+    software = way.windows.software
+    for name in FIRST if software else ():
+        command = software.text(f"{IMAGE_OPTIONS}\\{name}", "Debugger") if software else None
+        if command:
+            yield odd(f"Debugger of {name}", f"{command} is started in its place")
+
+
+def _letter(way: Way) -> Iterator[Fact]:
+    """Whether the volume of Windows has the letter by which its registry calls it; a copied disk may get another.
+
+    Source: Microsoft, KB 223188, "How to restore the system/boot drive letter in Windows".
+    """
+    drives, meant = way.installation.drives, way.windows.system_drive
+    if drives.windows_letter and meant and drives.of(meant).kind is not DriveKind.WINDOWS:
+        said = (
+            f"MountedDevices gives {drives.windows_letter} to the volume of Windows, which its registry calls {meant}"
+        )
+        yield odd("drive letters", f"{said}: logons may fail")
+
+
+def _directory(way: Way) -> Iterator[Fact]:
+    """Of a domain controller: whether the drives of its database are there (0xC00002E1, 0xC00002E2)."""
+    for value in DATABASE:
+        path = way.windows.system.text(f"{way.control_set}\\{DIRECTORY}", value)
+        drive, rest = way.installation.drives.of_path(path or "") or (None, "")
+        if drive is None:
+            continue
+        if drive.volume is None:
+            yield unknown(f"NTDS: {value}", f"{path}: {drive.said}")
+        elif drive.volume.files.nature(rest) is None and not link_above(drive.volume.files, rest):
+            yield odd(f"NTDS: {value}", f"{path} is not there: a domain controller stops without it")
+
+
+def _critical_services(way: Way) -> Iterator[Fact]:
+    """Services of Azure for which Windows restarts where they cannot be started."""
+    for name in OF_AZURE:
+        service = way.services.find(name)
+        if service is not None and service.error_control in (SEVERE, CRITICAL) and service.start == AUTOMATIC:
+            said = f"ErrorControl is {service.error_control}: where it cannot be started, Windows restarts"
+            yield odd(f"service {service.name}", f"{said}, again and again; Microsoft sets it to {LOGGED}")

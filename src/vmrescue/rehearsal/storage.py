@@ -34,6 +34,8 @@ FILTERS = ("UpperFilters", "LowerFilters")
 BEHIND_IDE = {"atapi", "storahci"}  # the drivers of disks behind controllers of that class
 CONTROLLERS = "SCSI MINIPORT"  # the group of their drivers, in ServiceGroupOrder
 IDE_CONTROLLERS = ("ALIIDE", "AMDIDE", "CMDIDE", "VIAIDE")  # those of Windows 7 that are of another group, as pciide is
+OLD_BUILDS = ("9200", "9600")  # Windows Server 2012, and its R2
+ENDED_ON_HOSTS = endings.ARTICLES + "windows-server-2012r2-boot-failure-platform-update"
 LATER_IS_ENOUGH = {"PARTMGR": 1}  # the latest start value that is known to be enough, where that is not 0
 USUAL = ("volume", "volsnap", "mountmgr", "volmgrx", "storflt", "vdrvroot")  # on a healthy disk; not all always were
 
@@ -53,6 +55,7 @@ def storage(way: Way) -> Iterator[Fact]:
                 BadService(way.services.control_set, service.name, DISABLED),
             )
     yield from _filters(way)
+    yield from _newer_hosts(way)
 
 
 def _why_not(way: Way, name: str) -> tuple[str, endings.Ending, BadService] | None:
@@ -103,6 +106,20 @@ def _bus(way: Way) -> Iterator[Fact]:
     )
     for driver, (said, ending, about) in nearest:
         yield stop(f"driver {driver}", f"{said}; without it {platform.title} gives Windows no disk", ending, about)
+
+
+def _newer_hosts(way: Way) -> Iterator[Fact]:
+    """Windows Server 2012 and its R2 know Hyper-V's bus by the name that Azure's newer hosts do not give it any more.
+
+    Source: Microsoft, "Windows Server 2012 R2 startup failure after Azure platform update".
+    """
+    build = (way.windows.product.build or "").partition(".")[0]
+    if _machine(way) != "azure" or build not in OLD_BUILDS:
+        return
+    bus, new = (f"{way.control_set}\\Enum\\ACPI\\{name}" for name in ("VMBus", "MSFT1000"))
+    if way.windows.system.key(bus) is not None and way.windows.system.key(new) is None:
+        said = f"{bus} is there, {new} is not: on Azure's newer hosts the start ends with 0x7B"
+        yield odd("Hyper-V's bus", f"{said}; its keys are copied with `vmrescue reg`: {ENDED_ON_HOSTS}")
 
 
 def _any_machine(way: Way) -> Iterator[Fact]:

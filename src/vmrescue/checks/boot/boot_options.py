@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 
 
 class _Option(NamedTuple):
-    """What an element does, and how bad that is; safe mode is so with any value, all others where they are on."""
+    """What an element does, and how bad that is; some are so with any value, all others where they are on."""
 
     effect: str
     severity: Severity
     any_value: bool = False
 
 
-# Microsoft, BcdOSLoaderElementTypes and BcdLibraryElementTypes
+IMC = "the loader takes a hive of Initial Machine Configuration; where the registry knows nothing of it, 0x67"
+# Microsoft, BcdOSLoaderElementTypes and BcdLibraryElementTypes; of Initial Machine Configuration, RepairAzVMDisk
 OPTIONS = {
     0x25000080: _Option("Windows starts in safe mode, where nobody can log on by Remote Desktop", "warning", True),
     0x26000081: _Option("safe mode starts a command prompt instead of the desktop", "advice"),
@@ -33,6 +34,8 @@ OPTIONS = {
     0x26000090: _Option("each driver is written to a log at the start", "advice"),
     0x16000049: _Option("drivers with a test signature are loaded", "advice"),
     0x16000048: _Option("the signatures of drivers are not looked at", "advice"),
+    0x21000138: _Option(IMC, "advice", True),
+    0x22000137: _Option(IMC, "advice", True),
 }
 
 
@@ -42,11 +45,11 @@ OPTIONS = {
     severity="warning",
     title="the loader has options that were meant for one start, or for tests",
     meaning="Windows starts other than it usually does. If nobody wants that any more, the option can go.",
-    fires="the default loader has safeboot, safebootalternateshell, debug, bootdebug, bootlog, testsigning or "
-    "nointegritychecks",
+    fires="the default loader has safeboot, safebootalternateshell, debug, bootdebug, bootlog, testsigning, "
+    "nointegritychecks, imcdevice or imchivename",
     repair="delete the element",
     source="Microsoft, learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/troubleshoot-rdp-safe-mode; "
-    "BcdOSLoaderElementTypes",
+    "BcdOSLoaderElementTypes; of imcdevice and imchivename RepairAzVMDisk",
     step=RunbookStep.REPAIR_VM,
     needs=(Part.BOOT_STORE,),
     applicability="on_request",
