@@ -14,8 +14,21 @@ from typing import TYPE_CHECKING, NamedTuple
 from vmrescue.device import prefetch
 from vmrescue.errors import FormatError
 from vmrescue.readers.guard import reading
-from vmrescue.readers.hive.key import Stored
-from vmrescue.readers.hive.pages import BINS, UNIT, VALUE, Pages, subkey_cells
+from vmrescue.readers.hive.key import SYM_LINK, Stored
+from vmrescue.readers.hive.pages import (
+    BINS,
+    INLINE,
+    LARGEST_IN_ONE_CELL,
+    NAME_IN_NODE,
+    NODE,
+    ONE_BYTE_KEY,
+    ONE_BYTE_VALUE,
+    UNIT,
+    VALUE,
+    Pages,
+    name_in,
+    subkey_cells,
+)
 from vmrescue.upcase import upper
 
 if TYPE_CHECKING:
@@ -23,14 +36,8 @@ if TYPE_CHECKING:
 
     from vmrescue.readers.hive.key import HiveKey
 
-# Key node: flags, count of subkeys, their list, count of values, their list, length of the name.
-_KEY = struct.Struct("<2xH16xI4xI4xII28xH")
 _VALUE_CELL = struct.Struct("<i2sHIIIH2x")  # the same behind its cell's size, and its signature
 _VALUE_HEAD = struct.Struct("<i2sH")  # the first of these
-_NAME_IN_KEY, _NAME_IN_VALUE = 76, 20
-_ONE_BYTE_KEY, _ONE_BYTE_VALUE, _SYM_LINK = 0x20, 0x01, 0x10
-_INLINE = 0x80000000
-_LARGEST_IN_ONE_CELL = 16344
 
 
 class Child(NamedTuple):
@@ -91,7 +98,7 @@ def _fetch_values(pages: Pages, keys: list[int]) -> None:
 
     For a hive that is read over a network. What is damaged is left out, and found when the keys are read.
     """
-    lists = [found[4] for offset in keys if (found := _fields(_KEY, pages, offset)) and found[3]]
+    lists = [found[5] for offset in keys if (found := _fields(NODE, pages, offset)) and found[4]]
     pages.fetch([each for each in lists if each < pages.size])
     values: list[int] = []
     for offset in lists:
@@ -101,7 +108,7 @@ def _fetch_values(pages: Pages, keys: list[int]) -> None:
     values = [each for each in values if each < pages.size]
     pages.fetch(values)
     told = [each for offset in values if (each := _fields(VALUE, pages, offset))]
-    data = [each[2] for each in told if not each[1] & _INLINE and each[1] <= _LARGEST_IN_ONE_CELL]
+    data = [each[2] for each in told if not each[1] & INLINE and each[1] <= LARGEST_IN_ONE_CELL]
     pages.fetch([each for each in data if each < pages.size])
 
 
@@ -129,12 +136,12 @@ def _wanted(names: tuple[str, ...]) -> _Wanted:
 
 def _child(pages: Pages, offset: int, wanted: _Wanted | None) -> Child:
     cell = pages.cell(offset)
-    if cell[:2] != b"nk" or len(cell) < _NAME_IN_KEY:
+    if cell[:2] != b"nk" or len(cell) < NAME_IN_NODE:
         raise FormatError("key node", BINS + offset, "the signature 'nk'", cell[:2])
-    flags, subkeys, listed, count, values, length = _KEY.unpack_from(cell)
-    name = _name(cell, _NAME_IN_KEY, length, flags & _ONE_BYTE_KEY)
+    flags, _, subkeys, listed, count, values, length = NODE.unpack_from(cell)
+    name = name_in(cell, NAME_IN_NODE, length, flags & ONE_BYTE_KEY)
     found = _values(pages, (values, count), wanted)
-    return Child(name, bool(flags & _SYM_LINK), (listed, subkeys), (values, count), found)
+    return Child(name, bool(flags & SYM_LINK), (listed, subkeys), (values, count), found)
 
 
 def _values(pages: Pages, listed: tuple[int, int], wanted: _Wanted | None) -> dict[str, Stored]:
@@ -160,12 +167,12 @@ def _values(pages: Pages, listed: tuple[int, int], wanted: _Wanted | None) -> di
                 continue
             _, _, _, size, data, kind, flags = _VALUE_CELL.unpack_from(page, at)
             end = at + least + length
-            if signature == b"vk" and flags & _ONE_BYTE_VALUE and end <= at + abs(room) <= len(page):
+            if signature == b"vk" and flags & ONE_BYTE_VALUE and end <= at + abs(room) <= len(page):
                 if length not in wanted.lengths:
                     continue
                 name = wanted.spelled.get(page[end - length : end])
-                if name is not None and name not in found and size & _INLINE:
-                    found[name] = Stored(kind, data.to_bytes(4, "little")[: min(size & ~_INLINE, 4)])
+                if name is not None and name not in found and size & INLINE:
+                    found[name] = Stored(kind, data.to_bytes(4, "little")[: min(size & ~INLINE, 4)])
                     if len(found) == most:
                         return found
                     continue
@@ -177,26 +184,21 @@ def _values(pages: Pages, listed: tuple[int, int], wanted: _Wanted | None) -> di
 
 def _add_value(pages: Pages, offset: int, wanted: _Wanted | None, found: dict[str, Stored]) -> None:
     cell = pages.cell(offset)
-    if cell[:2] != b"vk" or len(cell) < _NAME_IN_VALUE:
+    if cell[:2] != b"vk" or len(cell) < VALUE.size:
         raise FormatError("key value", BINS + offset, "the signature 'vk'", cell[:2])
     length, size, place, kind, flags = VALUE.unpack_from(cell)
-    one_byte = flags & _ONE_BYTE_VALUE
+    one_byte = flags & ONE_BYTE_VALUE
     if wanted is not None and (length if one_byte else length // 2) not in wanted.lengths:
         return  # the usual case: no wanted name has this length
-    name = upper(_name(cell, _NAME_IN_VALUE, length, one_byte))
+    name = upper(name_in(cell, VALUE.size, length, one_byte))
     if (wanted is not None and name not in wanted.upper) or name in found:
         return
-    if size & _INLINE:
-        data = place.to_bytes(4, "little")[: min(size & ~_INLINE, 4)]
+    if size & INLINE:
+        data = place.to_bytes(4, "little")[: min(size & ~INLINE, 4)]
     elif not size:
         data = b""
-    elif size > _LARGEST_IN_ONE_CELL:
-        raise FormatError("key value", BINS + offset, f"at most {_LARGEST_IN_ONE_CELL} bytes of data", size)
+    elif size > LARGEST_IN_ONE_CELL:
+        raise FormatError("key value", BINS + offset, f"at most {LARGEST_IN_ONE_CELL} bytes of data", size)
     else:
         data = pages.cell(place)[:size]
     found[name] = Stored(kind, data)
-
-
-def _name(cell: bytes, at: int, length: int, one_byte: int) -> str:
-    raw = cell[at : at + length]
-    return raw.decode("latin-1") if one_byte else raw[: len(raw) & ~1].decode("utf-16-le", "surrogatepass")

@@ -22,9 +22,19 @@ UNIT = 4096
 _GAP = 4  # units; smaller gaps between wanted units are read too, because another read would cost as much
 _MOST_AT_ONCE = 256  # most units in one read
 _SIZE = struct.Struct("<i")
+# Key node: flags, parent, number of subkeys, their list, number of values, their list, length of the name.
+NODE, NAME_IN_NODE = struct.Struct("<2xH12xII4xI4xII28xH"), 76
 # Key value: length of the name, size of the data (top bit: they stand in the next field), their cell, type, flags.
 VALUE = struct.Struct("<2xHIIIH2x")
+ONE_BYTE_KEY, ONE_BYTE_VALUE = 0x20, 0x01  # flags of either: the name is Latin-1
+INLINE, LARGEST_IN_ONE_CELL = 0x80000000, 16344  # of the data's size: the top bit; the most bytes without segments
 STRIDES = {b"li": 4, b"lf": 8, b"lh": 8}
+
+
+def name_in(cell: bytes, at: int, length: int, one_byte: int) -> str:
+    """The name in a key node or a key value. `one_byte`: whether its flag says that it is Latin-1."""
+    raw = cell[at : at + length]
+    return raw.decode("latin-1") if one_byte else raw[: len(raw) & ~1].decode("utf-16-le", "surrogatepass")
 
 
 class Pages:

@@ -16,7 +16,21 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Self
 
 from vmrescue.errors import FormatError
 from vmrescue.readers.hive.key import SYM_LINK, HiveKey, Stored
-from vmrescue.readers.hive.pages import BINS, LEAST_KEY, SIGNATURE, STRIDES, VALUE, Pages
+from vmrescue.readers.hive.pages import (
+    BINS,
+    INLINE,
+    LARGEST_IN_ONE_CELL,
+    LEAST_KEY,
+    NAME_IN_NODE,
+    NODE,
+    ONE_BYTE_KEY,
+    ONE_BYTE_VALUE,
+    SIGNATURE,
+    STRIDES,
+    VALUE,
+    Pages,
+    name_in,
+)
 from vmrescue.upcase import upper
 
 if TYPE_CHECKING:
@@ -25,12 +39,9 @@ if TYPE_CHECKING:
     from vmrescue.readers.hive.bounds import BoundedHive
 
 NOT_PLAIN = (FormatError, struct.error)  # what reading something that is not plain raises here
-# Flags, parent, number of subkeys, their list, number of values, their list, length of the name.
-_NODE = struct.Struct("<2xH12xII4xI4xII28xH")
 _LEAF_ENTRY = struct.Struct("<I4s")  # the key's cell, the hint of its name
 _ROOT_KEY = slice(36, 40)  # of the base block
-_PREDEFINED, _ONE_BYTE_KEY, _ONE_BYTE_VALUE = 0x40, 0x20, 0x01
-_INLINE, _IN_ONE_CELL = 0x80000000, 0x3FD8
+_PREDEFINED = 0x40  # a flag of a key node
 
 
 class _Value(NamedTuple):
@@ -68,9 +79,9 @@ class Node:
             raise FormatError("key node", BINS + offset, "the signature 'nk'", cell[:2])
         self.hive = hive
         self.offset = offset
-        self.flags, self.parent, count, listed, self._value_count, self._value_list, length = _NODE.unpack_from(cell)
+        self.flags, self.parent, count, listed, self._value_count, self._value_list, length = NODE.unpack_from(cell)
         self.subkey_list = listed, count
-        self.name = _decoded(cell, _NODE.size + 2, length, self.flags & _ONE_BYTE_KEY)
+        self.name = name_in(cell, NAME_IN_NODE, length, self.flags & ONE_BYTE_KEY)
 
     def subkeys(self) -> list[Node]:
         """The subkeys; of several with one name only the first."""
@@ -138,29 +149,24 @@ class Node:
             if cell[:2] != b"vk":
                 raise FormatError("key value", BINS + place, "the signature 'vk'", cell[:2])
             length, size, data, kind, flags = VALUE.unpack_from(cell)
-            name = _decoded(cell, VALUE.size, length, flags & _ONE_BYTE_VALUE)
+            name = name_in(cell, VALUE.size, length, flags & ONE_BYTE_VALUE)
             found.setdefault(upper(name), _Value(name, kind, size, data))
         return found
 
     def stored(self, value: _Value) -> Stored:
-        size = value.size & ~_INLINE
-        if value.size & _INLINE:
+        size = value.size & ~INLINE
+        if value.size & INLINE:
             return Stored(value.type, value.data.to_bytes(4, "little")[:size])
         if not size:
             return Stored(value.type, b"")
-        if size > _IN_ONE_CELL:
-            raise FormatError("key value", None, f"at most {_IN_ONE_CELL} bytes in one cell", size)
+        if size > LARGEST_IN_ONE_CELL:
+            raise FormatError("key value", None, f"at most {LARGEST_IN_ONE_CELL} bytes in one cell", size)
         return Stored(value.type, self.hive.pages.cell(value.data)[:size])
 
     def stored_values(self) -> dict[str, Stored]:
-        if sum(value.size & ~_INLINE for value in self.values.values()) > self.hive.size:
+        if sum(value.size & ~INLINE for value in self.values.values()) > self.hive.size:
             raise FormatError("key", BINS + self.offset, "values that fit in their hive together", "larger ones")
         return {value.name: self.stored(value) for value in self.values.values()}
-
-
-def _decoded(cell: bytes, at: int, length: int, one_byte: int) -> str:
-    raw = cell[at : at + length]
-    return raw.decode("latin-1") if one_byte else raw[: len(raw) & ~1].decode("utf-16-le", "surrogatepass")
 
 
 def _hints(name: str) -> tuple[bytes, bytes, bytes]:
