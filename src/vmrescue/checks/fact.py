@@ -83,28 +83,21 @@ class Items(As):
         return [self._text("; ".join(map(self.form.format, value[:SHOWN_ITEMS])) + more)]
 
 
-class Counts(As):
-    """Numbers by name."""
+class ByName(As):
+    """Numbers or texts by name; nothing is shown of none."""
 
-    def told(self, value: dict[str, int]) -> list[Told]:
-        return [Told(self.name, [[name, self.number(count)] for name, count in value.items()])] if value else []
+    def told(self, value: dict[str, Any]) -> list[Told]:
+        return [Told(self.name, [[name, self.cell(each)] for name, each in value.items()])] if value else []
 
-    def number(self, value: int) -> str:
+    def cell(self, value: Any) -> str:
         return str(value)
 
 
-class Sizes(Counts):
+class Sizes(ByName):
     """Bytes by name."""
 
-    def number(self, value: int) -> str:
+    def cell(self, value: int) -> str:
         return _size(value)
-
-
-class Texts(Counts):
-    """Texts by name."""
-
-    def number(self, value: Any) -> str:
-        return str(value)
 
 
 class Difference(NamedTuple):
@@ -115,7 +108,7 @@ class Difference(NamedTuple):
     wanted: RegistryData | None
 
 
-class Choice(NamedTuple):
+class SettingDifference(NamedTuple):
     """A setting by name, as it takes effect and as it is wanted; None where nothing sets it."""
 
     name: str
@@ -135,16 +128,16 @@ class RegistryValues(As):
         return [_compared(self.name, "value", value)]
 
 
-class Choices(As):
+class SettingDifferences(As):
     """Several settings, whose names are keys in JSON."""
 
-    def plain(self, value: tuple[Choice, ...]) -> dict[str, Any]:
+    def plain(self, value: tuple[SettingDifference, ...]) -> dict[str, Any]:
         return {
             "found": {each.name: each.found for each in value},
             "wanted": {each.name: each.wanted for each in value},
         }
 
-    def told(self, value: tuple[Choice, ...]) -> list[Told]:
+    def told(self, value: tuple[SettingDifference, ...]) -> list[Told]:
         return [_compared(self.name, "setting", value)]
 
 
@@ -182,7 +175,7 @@ class Elements(As):
 FOUND, WANTED = Data("found"), Data("wanted")
 
 
-def _compared(label: str, name: str, differences: tuple[Difference | Choice, ...]) -> Told:
+def _compared(label: str, name: str, differences: tuple[Difference | SettingDifference, ...]) -> Told:
     rows = [[each.name, _data(each.found), _data(each.wanted)] for each in differences]
     return Told(label, rows, (name, "found", "wanted"))
 

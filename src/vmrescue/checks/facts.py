@@ -8,18 +8,17 @@ from vmrescue.checks.fact import (
     FOUND,
     WANTED,
     As,
+    ByName,
     Bytes,
-    Choice,
-    Choices,
-    Counts,
     Difference,
     ElementDifference,
     Elements,
     Fact,
     Items,
     RegistryValues,
+    SettingDifference,
+    SettingDifferences,
     Sizes,
-    Texts,
 )
 from vmrescue.dataclass import dataclass
 from vmrescue.plan import RegistryData  # noqa: TC001 - `Fact` looks the types up
@@ -78,7 +77,7 @@ class BootSettings(Fact):
     """Elements of the boot store under the names that bcdedit has for them."""
 
     loader: Annotated[str | None, As("loader")]
-    settings: Annotated[tuple[Choice, ...], Choices("settings", "settings")]
+    settings: Annotated[tuple[SettingDifference, ...], SettingDifferences("settings", "settings")]
 
 
 @dataclass(frozen=True)
@@ -137,7 +136,7 @@ class Extents(Fact):
     """In how many pieces files and the free space of a volume lie."""
 
     volume: Annotated[str, As("volume")]
-    pieces: Annotated[dict[str, int], Counts("pieces", "pieces")]
+    pieces: Annotated[dict[str, int], ByName("pieces", "pieces")]
     allowed: Annotated[int, As("pieces_allowed")]
     free: Annotated[int, Bytes("bytes_free", "free")]
     free_extents: Annotated[int, As("free_extents")]
@@ -185,7 +184,7 @@ class FileFact(Fact):
 class Letters(Fact):
     """What each drive letter of the guest is."""
 
-    letters: Annotated[dict[str, str], Texts("letters", "drives")]
+    letters: Annotated[dict[str, str], ByName("letters", "drives")]
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,8 @@ def fragmentation_text(
         printable(f"{name}: NTFS, {size_text(found.size)}, clusters of {found.cluster_size} bytes"),
         "",
         (
-            f"{counted(found.attributes, 'file')} and streams have clusters; {found.fragmented} of them lie in pieces, "
-            f"{found.fragments} more than there need be"
+            f"files and streams with clusters: {found.attributes}; of these in pieces: {found.fragmented}, with "
+            f"{counted(found.fragments, 'piece')} more than needed"
         ),
     ]
     lines += _table("read when Windows starts (pieces, size):", boot_files)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.bcd.elements import Format
 from vmrescue.bcd.naming import ElementKey
-from vmrescue.checks.fact import ABSENT
+from vmrescue.checks.fact import ABSENT, SHOWN_ITEMS
 from vmrescue.diagnosis.command_line import commands, mending, only, repair_command, to_tell
 from vmrescue.plan import DeleteFile, DeleteKey, SetValue
 from vmrescue.printable import printable
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 INDENT = " " * 10
 SHOWN_PLACES = 3  # files that a summary names
-SHOWN_ITEMS = 8  # of a long list, in text; JSON has all
 VALUE = "Element"  # the one value of an element's key
 
 

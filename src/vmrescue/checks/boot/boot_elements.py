@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from vmrescue.bcd import edits
 from vmrescue.checks.evidence import cut_text
+from vmrescue.checks.fact import SHOWN_ITEMS
 from vmrescue.checks.facts import BootElement
 from vmrescue.units import by_number, counted
 from vmrescue.windows.hive_changes import hive_changes
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from vmrescue.bcd import BcdObject, Element
     from vmrescue.plan import Change
     from vmrescue.windows.boot_store import BootStore
-
-SHOWN_ITEMS = 8  # of a long list
 
 
 def text_of(element: Element) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from vmrescue.bcd import edits
 from vmrescue.bcd.elements import Format
 from vmrescue.checks.check import check
-from vmrescue.checks.fact import Choice
+from vmrescue.checks.fact import SettingDifference
 from vmrescue.checks.facts import BootSettings
 from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
@@ -61,10 +61,10 @@ def boot_policy(subject: Subject) -> Iterator[Finding]:
     if later is None and subject.policy.platform != AZURE:
         return  # elsewhere somebody may see it and answer
     wanted = [edits.set_element(loader.guid, each.element, each.format, each.right) for each in SETTINGS]
-    choices = tuple(Choice(each.name, _value(loader, each), int(each.right)) for each in SETTINGS)
+    settings = tuple(SettingDifference(each.name, _value(loader, each), int(each.right)) for each in SETTINGS)
     yield boot_policy.finding(
         f"after two starts that fail, {loader.identifier} starts Windows RE" + (f": {later.reason}" if later else ""),
-        facts=(BootSettings(loader.identifier, choices),),
+        facts=(BootSettings(loader.identifier, settings),),
         changes=hive_changes(subject.boot.hive, wanted),
     )
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vmrescue.bcd import Format, ObjectType, edits, objects
 from vmrescue.checks.check import check
-from vmrescue.checks.fact import Choice
+from vmrescue.checks.fact import SettingDifference
 from vmrescue.checks.facts import BootSettings
 from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
@@ -78,7 +78,7 @@ def serial_console(subject: Subject) -> Iterator[Finding]:
     changes = hive_changes(subject.boot.hive, wanted)
     if not changes:
         return
-    differences = tuple(Choice(each.name, found[each.name], each.right) for each in settings)
+    differences = tuple(SettingDifference(each.name, found[each.name], each.right) for each in settings)
     yield serial_console.finding(
         _summary(loader, settings, found),
         facts=(BootSettings(loader.identifier if loader else None, differences),),
