@@ -48,10 +48,10 @@ def command(
     skip_refused: bool,
     fleet: FleetOptions,
 ) -> None:
-    """Apply PLAN (JSON from `vmrescue plan`; - for standard input) to IMAGE, if what it found is still so.
+    """Apply PLAN (JSON from `vmrescue plan`; - for standard input) to IMAGE, if what it found there is unchanged.
 
-    PLAN may be a playbook (YAML, see docs/playbooks.md): what it asks for is looked for in each IMAGE, and what it
-    changes there is planned and applied. An IMAGE that it is not for is told, and not touched.
+    PLAN may be a playbook (YAML, see docs/playbooks.md): it is matched against each IMAGE, and the changes that it asks
+    for there are planned and applied. An IMAGE that it is not for is reported, and not touched.
     """
 
     source = read_plan(plan)

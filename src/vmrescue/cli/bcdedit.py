@@ -28,9 +28,9 @@ def command(target: str, words: tuple[str, ...], choice: Choice, options: ApplyO
 
     enum, set, deletevalue, create, copy, delete, default, displayorder, bootsequence, toolsdisplayorder, timeout, ems,
     bootems, emssettings, debug, bootdebug, dbgsettings, event, hypervisorsettings, export, import, createstore.
-    /store F:\\Boot\\BCD names another store of the image. A letter that is not the guest's own is taken for the only
-    volume with that path, which is said. {current} is the default entry: no Windows is running. /export, /import and
-    /createstore name files of this machine. As on Windows nothing is asked; what is written is shown, backed up,
+    /store F:\\Boot\\BCD names another store of the image. A letter that the guest does not have means the only
+    volume with that path; a note says which. {current} is the default entry: no Windows is running. /export, /import
+    and /createstore name files of this machine. As on Windows nothing is asked; what is written is shown, backed up,
     verified, and undone by `vmrescue undo`.
     """
     from vmrescue.procedure.boot_store import read_bcdedit

@@ -54,7 +54,7 @@ def command(
 ) -> None:
     """Write all changes that a repair of IMAGE would make, as JSON to review and to `vmrescue apply`.
 
-    They are tried in memory: what comes to light with the first of them made is among them.
+    They are tried in memory first, so that the plan also mends what comes to light only once other faults are mended.
     """
     from vmrescue.transaction import whole_plan
 

@@ -29,7 +29,7 @@ def command(target: str, words: tuple[str, ...], choice: Choice, options: ApplyO
     goes by any name below HKLM. A slash is a letter; a backslash, a line break and the like in a key's name are written
     \\{5c}, \\{a}. Symbolic links are followed; query, copy, export and delete take a link itself.
     load HKLM\\NAME F:\\PATH gives a hive of the image a further name, kept beside the image until unload HKLM\\NAME. A
-    letter that is not the guest's own is taken for the only volume with that path, which is said.
+    letter that the guest does not have means the only volume with that path; a note says which.
     What is written is shown, asked about where reg.exe asks (before a deletion, and before a value that is there is
     overwritten; not with /f or --yes), backed up, verified, and undone by `vmrescue undo`. Exit status 1: nothing
     matched, the keys differ, or there is damage.

@@ -51,7 +51,7 @@ def command(
 ) -> None:
     """Diagnose IMAGE, show the changes, ask, and make them: backed up, journalled, verified, and undone by `undo`.
 
-    Of many images (files, folders, globs, @LIST.txt) each is repaired by itself: after a dry run of all and a question,
+    Several images (files, folders, globs, @LIST.txt) are repaired one by one, after a dry run of all and one question,
     unless --yes is given. Exit status: the largest of theirs.
     """
     from vmrescue.cli.diagnose import FINDINGS

@@ -78,11 +78,12 @@ def command(
     fleet: FleetOptions,
     policy: Policy,
 ) -> None:
-    """Do the whole procedure to IMAGE, each step that is due: shown first, asked, one repair, undone by `undo`.
+    """Do the whole procedure on IMAGE, each step that is due: shown first, asked, one repair, undone by `undo`.
 
-    Logs that Windows left are replayed, the bad memory list goes, the boot path, the page file, the space, the serial
-    console and the dump settings are put right. What is not due is not touched; what needs an answer that the disk
-    does not give is said, and left. Many images (folders, globs, @LIST.txt): as for `repair`.
+    It replays the logs that Windows left, takes the bad memory list away, repairs the boot path, puts the page file in
+    its place, makes room, and sets the serial console and the dump. A step that is not due changes nothing. If a step
+    needs an answer that the disk does not give, it is left out, and the report says which option gives it. Several
+    images (folders, globs, @LIST.txt): as for `repair`.
     """
     from vmrescue.procedure.rescuing import (
         carry_out,

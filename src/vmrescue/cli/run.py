@@ -77,11 +77,11 @@ def command(
       REG ADD "HKLM\\BROKENSYSTEM\\ControlSet001\\Control\\CrashControl" /v NMICrashDump /t REG_DWORD /d 1 /f
       REG UNLOAD HKLM\\BROKENSYSTEM
 
-    bcdedit, reg, del, copy, ren, md, attrib, defrag; rem, ::, echo, set and %variables%. All lines are understood, and
-    done in memory, each on what those before have left, before anything is written; one that is not known or cannot be
-    done is refused with its number. A drive's letter that is not the guest's own is taken for the only volume that has
-    the path, which is said. Files without a drive (to copy, to import) lie beside RUNBOOK. defrag, which is not undone,
-    needs --copy-to or --into.
+    Known are bcdedit, reg, del, copy, ren, md, attrib, defrag; rem, ::, echo, set and %variables%. All lines are done
+    in memory, each on what those before it have left, before anything is written. If one is not known or cannot be
+    done, the file is refused with the number of that line. A drive letter that the guest does not have means the only
+    volume that has the path; a note says which. Files without a drive (to copy, to import) lie beside RUNBOOK. A defrag
+    cannot be undone: it needs --copy-to or --into.
     """
     from vmrescue.commands.batch.runbook import Runbook
     from vmrescue.procedure.running import carry_out, plan_of

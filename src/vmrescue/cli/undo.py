@@ -57,11 +57,11 @@ def command(
 ) -> None:
     """Take the last repair of IMAGE back: the bytes that it wrote become what they were.
 
-    ID, a number or an id as --list has it, says which repair that has to be: refused where another came after it, which
-    may build on it; --to takes those back, too.
-    Refused where one of them was changed since, or where there are signs that somebody else has written to IMAGE: that
-    Windows ran, that it was mounted or edited. What was looked at is said. With --run each image of a run over many is
-    taken back by itself; exit status: the largest of theirs.
+    ID, a number or an id as --list has it, says which repair that must be. If another repair came after it, which may
+    build on it, the command is refused; --to ID takes the later ones back, too.
+    It is also refused if one of these bytes was changed since, or if there are signs that somebody else has written to
+    IMAGE: Windows ran, or it was mounted or edited. What was compared is printed. With --run each image of a run over
+    many is taken back by itself; exit status: the largest of theirs.
     """
     if results is not None:
         if image or repair or show or everything or first:
