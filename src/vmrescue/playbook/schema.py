@@ -20,7 +20,6 @@ SCHEMA = "vmrescue.playbook/1"
 SYSTEM_ROOT, SYSTEM_DRIVE = "%SystemRoot%", "%SystemDrive%"
 CURRENT = "CurrentControlSet"
 BINARY, BINARY_KINDS = "REG_BINARY", ("REG_BINARY", "REG_NONE")
-LARGEST_NUMBER = (1 << 64) - 1
 MOST_FILES, USUAL_FILES = 256, 16
 
 # Names that Windows allows; * and ? stand for others, and only in the last one.

@@ -37,7 +37,7 @@ _RECORD = struct.Struct("<4sHH8xH2xHH")  # signature, fix-ups' place and number,
 _BLOCK = struct.Struct("<4sHH16xII")  # signature, fix-ups; first entry and end of entries, both from byte 24
 _VCN = struct.Struct("<Q")
 _NAME_LENGTH_AT, _NAME_SPACE_AT, _NAME_AT = 0x40, 0x41, 0x42
-_SECTOR, _HEAD = 512, 16
+_SECTOR = 512
 _IN_USE, _IS_DIRECTORY, _HAS_NODE, _IS_LAST = 1, 2, 1, 2
 _NUMBER = (1 << 48) - 1
 

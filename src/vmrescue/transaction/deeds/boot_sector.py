@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from vmrescue.transaction.deeds.deed import Bench
     from vmrescue.windows import Disk
 
-SECTOR = 512  # bytes of a boot sector that count, however long the disk's sectors are
-
 
 class _BootSector:
     whole = True

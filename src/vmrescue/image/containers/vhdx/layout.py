@@ -64,7 +64,6 @@ PLACE = ~(MIB - 1)  # the bits of an entry that are its place: bytes, in whole M
 NOT_PRESENT, UNDEFINED, ZERO, UNMAPPED, FULLY_PRESENT, PARTIALLY_PRESENT = 0, 1, 2, 3, 6, 7
 OLD_UNMAPPED = 5  # in version 0.95 of the specification; reserved now. QEMU reads such a block as zeros, too
 BITMAP_BLOCK = MIB  # bytes of a sector bitmap block (2.4)
-SECTORS_OF_BITMAP = 1 << 23  # sectors that one describes
 
 
 class Header(NamedTuple):
