@@ -11,7 +11,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from vmrescue.readers.file_system import Entry, flags_of
-from vmrescue.readers.ntfs.layout import RECORD_SIGNATURE
+from vmrescue.readers.ntfs.layout import RECORD_SIGNATURE, fixed_up
 from vmrescue.readers.ntfs.plain_record import ATTRIBUTE_LIST, DATA, END, FILE_NAME, REPARSE_POINT
 from vmrescue.readers.ntfs.plain_record import STANDARD as STANDARD_INFORMATION
 from vmrescue.readers.ntfs.standard import STANDARD, marks_from, standard_from
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 SPAN = 256  # records that are read at once where those that are wanted are near each other
-SECTOR = 512  # bytes of a record that one fix-up guards, whatever a sector of the disk has
 IN_USE, DIRECTORY = 1, 2  # a record's flags
 SPACE_AT, DOS_NAME = 0x41, 2  # $FILE_NAME's field for the name space; the name space of short names
 
@@ -65,13 +64,11 @@ def _read(table: BinaryIO, size: int, group: list[tuple[int, str]]) -> Iterator[
 
 def _entry(data: bytes, size: int, number: int, name: str) -> Entry | None:
     signature, array, count, links, at, flags, base = _RECORD.unpack_from(data)
-    if signature != RECORD_SIGNATURE or len(data) != size or not flags & IN_USE or base or count != size // SECTOR + 1:
+    if signature != RECORD_SIGNATURE or len(data) != size or not flags & IN_USE or base:
         return None
-    record = bytearray(data)
-    for end, new in zip(range(SECTOR - 2, size, SECTOR), range(array + 2, array + 2 * count, 2), strict=True):
-        if data[end : end + 2] != data[array : array + 2]:
-            return None
-        record[end : end + 2] = data[new : new + 2]
+    record = fixed_up(data, array, count)
+    if record is None:
+        return None
     modified, attributes, names, file_size, stored = None, 0, 0, -1, 0
     while True:
         kind = int.from_bytes(record[at : at + 4], "little")
@@ -86,7 +83,7 @@ def _entry(data: bytes, size: int, number: int, name: str) -> Entry | None:
                 if place + value > length:
                     return None
                 if kind == STANDARD_INFORMATION and value >= STANDARD.size:
-                    modified, attributes = standard_from(bytes(record[at + place : at + place + STANDARD.size]))
+                    modified, attributes = standard_from(record[at + place : at + place + STANDARD.size])
                 elif kind == FILE_NAME:
                     names += record[at + place + SPACE_AT] != DOS_NAME
             elif kind == DATA:

@@ -9,10 +9,11 @@ import os
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
+from vmrescue.readers.ntfs.layout import STRIDE, fixed_up
+
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-STRIDE = 512  # bytes between two fix-ups
 LARGEST_PAGE = 64 << 10
 RESTART, CHECKED = b"RSTR", b"CHKD"
 ERASED = b"\xff\xff\xff\xff"
@@ -60,15 +61,9 @@ def _restart(log: BinaryIO, at: int, size: int) -> _Restart | None:
     signature, fixups, count, checked_lsn, length, _, area, _, major = _PAGE.unpack(head)
     if length % STRIDE or not STRIDE <= length <= min(LARGEST_PAGE, size - at) or area + _AREA.size > length:
         return None
-    page = bytearray(_read(log, at, length))
-    if count:
-        if count != length // STRIDE + 1 or fixups + 2 * count > STRIDE - 2:
-            return None
-        mark = page[fixups : fixups + 2]
-        for number in range(1, count):
-            end = number * STRIDE
-            if page[end - 2 : end] != mark:
-                return None  # torn
-            page[end - 2 : end] = page[fixups + 2 * number : fixups + 2 * number + 2]
+    raw = _read(log, at, length)
+    page = fixed_up(raw, fixups, count) if count else raw
+    if page is None:
+        return None
     lsn, _, _, user, flags = _AREA.unpack_from(page, area)
     return _Restart(checked_lsn if signature == CHECKED else lsn, major, user, flags)

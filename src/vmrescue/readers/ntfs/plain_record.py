@@ -17,7 +17,9 @@ from vmrescue.readers.ntfs.layout import (
     ENTRY,
     INDEX_ROOT,
     RECORD_SIGNATURE,
+    STRIDE,
     VALUE,
+    fixed_up,
 )
 from vmrescue.readers.plain import NotPlainError, Stored
 
@@ -37,23 +39,15 @@ _RECORD = struct.Struct("<4sHH8xH2xHH")  # signature, fix-ups' place and number,
 _BLOCK = struct.Struct("<4sHH16xII")  # signature, fix-ups; first entry and end of entries, both from byte 24
 _VCN = struct.Struct("<Q")
 _NAME_LENGTH_AT, _NAME_SPACE_AT, _NAME_AT = 0x40, 0x41, 0x42
-_SECTOR = 512
 _IN_USE, _IS_DIRECTORY, _HAS_NODE, _IS_LAST = 1, 2, 1, 2
 _NUMBER = (1 << 48) - 1
 
 
-def fixed_up(data: bytes, place: int, count: int) -> bytes:
-    """A record or block with the ends of its sectors put back."""
-    raw = bytearray(data)
-    if place & 1 or place + 2 * count > _SECTOR - 2 or (count - 1) * _SECTOR != len(data):
+def _whole(data: bytes, place: int, count: int) -> bytes:
+    raw = fixed_up(data, place, count)
+    if raw is None:
         raise NotPlainError
-    mark = data[place : place + 2]
-    for number in range(1, count):
-        end = number * _SECTOR
-        if raw[end - 2 : end] != mark:
-            raise NotPlainError
-        raw[end - 2 : end] = data[place + 2 * number : place + 2 * number + 2]
-    return bytes(raw)
+    return raw
 
 
 class Record:
@@ -64,7 +58,7 @@ class Record:
         if signature != RECORD_SIGNATURE:
             raise NotPlainError
         self.number = number
-        self._data = fixed_up(data, place, count)
+        self._data = _whole(data, place, count)
         self._clusters, self._cluster_size = clusters, cluster_size
         self._attributes = list(self._walk(first))
         if any(kind == ATTRIBUTE_LIST for kind, _, _ in self._attributes):
@@ -172,7 +166,7 @@ class Index:
         self._root, self._read, self._fold = root.value, read, fold
         self._in_use = directory.find(INDEX_BITMAP, FILE_NAMES)
         self._size = INDEX_ROOT.unpack_from(self._root)[0]
-        self._vcn_size = unit if unit <= self._size else _SECTOR
+        self._vcn_size = unit if unit <= self._size else STRIDE
         self._nodes: dict[int, tuple[list[str], list[Entry]]] = {}
 
     def find(self, name: str) -> Entry | None:
@@ -229,7 +223,7 @@ class Index:
         signature, place, count, first, end = _BLOCK.unpack_from(block)
         if signature != BLOCK_SIGNATURE:
             raise NotPlainError
-        return fixed_up(block, place, count), 24 + first, 24 + end
+        return _whole(block, place, count), 24 + first, 24 + end
 
     def _parsed(self, node: bytes, at: int, end: int) -> tuple[list[str], list[Entry]]:
         entries = self._entries(node, at, end)
