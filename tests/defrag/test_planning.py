@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from vmrescue.ntfs.defrag.defragmentation import Defragmenter
 from vmrescue.ntfs.defrag.free_extents import FreeExtents
-from vmrescue.ntfs.defrag.layout import Key, Placed
+from vmrescue.ntfs.defrag.layout import TABLE, Key, Placed
 from vmrescue.ntfs.defrag.moving import part_of, placed_elsewhere
 from vmrescue.ntfs.defrag.placement import Placement, relocated
 from vmrescue.ntfs.structures.positions import Lcn, Nth
@@ -150,3 +150,22 @@ def test_a_plan_loses_no_cluster_and_writes_to_nothing_that_a_crash_would_bring_
     before = sum(len(placed.pieces) - 1 for placed in layout)
     if not whole:
         assert sum(len(pieces) - 1 for pieces in after.values()) <= before
+
+
+def test_of_two_areas_that_are_about_as_long_the_emptier_one_stays_empty() -> None:
+    """Filling the one to empty the other, which long files did not leave, made the largest free extent shorter."""
+    lengths = [40, 3] * 39  # two long files in turn, a piece of each, with a short one after each piece
+    starts = [811 + sum(lengths[:index]) + (index >= 38) for index in range(len(lengths))]  # 1 fixed cluster, after 19
+    pieces = list(zip(starts, lengths, strict=True))
+    assert pieces[38][0] == 811 + 19 * 43 + 1
+    fixed = Placed(Key(8, 128, ""), ((810, 1), (811 + 19 * 43, 1)), "x")
+    long = [Placed(Key(100 + each, 128, ""), tuple(pieces[2 * each :: 4]), "") for each in range(2)]
+    short = [Placed(Key(200 + each, 128, ""), (piece,), "") for each, piece in enumerate(pieces[1::2])]
+    free = [(10, 800)]
+    moves = Strict(set(clusters_of(free)))
+    layout = [Placed(TABLE, ((0, 10),), "x"), fixed, *long, *short]
+    planner = moves.planner = Defragmenter(Placement(moves, layout, free, sum(pieces[-1]), (0, 0)))
+
+    planner.run(free_space=True)
+
+    assert planner.placement.free.largest[1] >= 768

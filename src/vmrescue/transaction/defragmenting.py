@@ -24,7 +24,7 @@ from vmrescue.image.transports.remote import refusal
 from vmrescue.interrupts import held
 from vmrescue.notes import damage_in
 from vmrescue.ntfs import NtfsVolume
-from vmrescue.ntfs.defrag.consolidation import is_consolidated
+from vmrescue.ntfs.defrag.consolidation import WON
 from vmrescue.ntfs.defrag.defragmentation import Defragmenter
 from vmrescue.ntfs.defrag.fragmentation import Fragmentation, Fragmented, described, measure, read_fragmentation
 from vmrescue.ntfs.defrag.free_extents import FreeExtents
@@ -363,7 +363,7 @@ def _limit_notes(store: FileStore, planner: Defragmenter, free_space: bool) -> l
     """Why free space could not become one extent, where what may not move parts the volume."""
     if (
         not free_space
-        or is_consolidated(planner.placement)
+        or planner.placement.free.largest[1] * 100 >= planner.placement.all_free * WON
         or planner.placement.longest_area >= planner.placement.all_free
     ):
         return []

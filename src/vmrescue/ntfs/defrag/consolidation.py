@@ -1,10 +1,11 @@
 """Joins free clusters into one extent by packing the attributes between them.
 
 Attributes that must not move divide the volume into areas. The areas are packed one after the other, from the start of
-each; the longest area comes last, so that its end stays free. A position goes through the area: attributes there stay.
-A hole (free clusters) there is filled with the longest attribute that fits; of several, with the one furthest ahead. If
-none fits, the hole is left if the clusters in such holes are still few. Otherwise the attribute after the hole slides
-down into it, piece by piece, or is moved out of the way until another attribute fits.
+each; the longest area comes last, so that its end stays free. Of areas that are about as long, it is the emptiest.
+A position goes through the area: attributes there stay. A hole (free clusters) there is filled with the longest
+attribute that fits; of several, with the one furthest ahead. If none fits, the hole is left if the clusters in such
+holes are still few. Otherwise the attribute after the hole slides down into it, piece by piece, or is moved out of the
+way until another attribute fits.
 """
 
 from __future__ import annotations
@@ -17,14 +18,18 @@ if TYPE_CHECKING:
     from vmrescue.ntfs.defrag.layout import Key
     from vmrescue.ntfs.defrag.placement import Placement
 
-WON = 96  # the goal: percent of the free clusters in the largest extent
+WON = 96  # the goal: the largest extent has this percent of what the free clusters and the areas let it have
 LOST = 100  # at most this fraction (1/100) of the free clusters may be left in small holes
 SLIDES = 32  # most steps in which an attribute slides down
 
 
 def is_consolidated(placement: Placement) -> bool:
-    """Whether the largest free extent has `WON` percent of the free clusters."""
-    return placement.free.largest[1] * 100 >= placement.all_free * WON
+    """Whether the largest free extent has `WON` percent of the clusters that it could have."""
+    return _is_reached(placement, placement.attainable)
+
+
+def _is_reached(placement: Placement, attainable: int) -> bool:
+    return placement.free.largest[1] * 100 >= attainable * WON
 
 
 class Consolidation:
@@ -32,7 +37,8 @@ class Consolidation:
 
     def __init__(self, placement: Placement) -> None:
         self._placed = placement
-        self._areas = placement.areas()
+        self._areas = placement.areas(WON)
+        self._attainable, self._longest = placement.attainable, placement.longest_area
         self._order, self._shelf = Order(self._areas), Shelf()
         for key, pieces in placement.places.items():
             if key not in placement.stuck:
@@ -49,7 +55,7 @@ class Consolidation:
         """Packs an area. Returns the number of clusters left in holes."""
         lost, turned = 0, False
         passed: list[int] = []
-        while at < end and not is_consolidated(self._placed):
+        while at < end and not _is_reached(self._placed, self._attainable):
             hole = min(self._placed.free.length_at(at), end - at)
             if not hole:
                 passed.append(at)
@@ -85,7 +91,7 @@ class Consolidation:
         Returns the number of clusters moved.
         """
         key = self._placed.at(passed[-1]) if passed else None
-        if key is None or self._placed.length(key) <= self._placed.longest_area:
+        if key is None or self._placed.length(key) <= self._longest:
             return 0
         pieces = self._placed.places[key]
         index, before = self._placed.piece_at(key, passed[-1])

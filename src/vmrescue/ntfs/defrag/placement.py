@@ -113,18 +113,37 @@ class Placement:
     @property
     def longest_area(self) -> int:
         """The most clusters that a free extent could have, between attributes that do not move."""
-        return max((end - start for start, end in self.areas()), default=0)
+        return max((end - start for start, end in self._areas()), default=0)
 
-    def areas(self) -> list[Piece]:
-        """The areas between attributes that do not move, as (start, end), in the order in which they are packed."""
+    @property
+    def attainable(self) -> int:
+        """The most clusters that the largest free extent can come to have."""
+        return min(self.longest_area, self.all_free)
+
+    def areas(self, alike: int = 100) -> list[Piece]:
+        """The areas between attributes that do not move, as (start, end), in the order in which they are packed.
+
+        The last is that in which most is free, of those that could hold `alike` percent of what the longest could.
+        """
+        areas = self._areas()
+        least = self.attainable * alike
+        long = [area for area in areas if min(area[1] - area[0], self.all_free) * 100 >= least]
+        last = max(long, key=self._free_in, default=None)
+        return [area for area in areas if area != last] + ([last] if last else [])
+
+    def _free_in(self, area: Piece) -> int:
+        start, end = area
+        return sum(max(0, min(first + length, end) - max(first, start)) for first, length in self.free)
+
+    def _areas(self) -> list[Piece]:
+        """The areas in the order of the disk."""
         areas, start = [], 0
         fixed = sorted([self.zone, *(piece for placed in self.fixed for piece in placed.pieces)])
         for first, length in [*fixed, (self._clusters, 0)]:
             if start < first:
                 areas.append((start, first))
             start = max(start, first + length)
-        longest = max(areas, key=lambda area: area[1] - area[0], default=None)
-        return [area for area in areas if area != longest] + ([longest] if longest else [])
+        return areas
 
     def following(self, cluster: int) -> int:
         """The first cluster from `cluster` on that is in use; clusters freed since the last commit count as free."""
