@@ -86,4 +86,6 @@ def told(value: object) -> str:
     """A value for a person; a number is of bytes."""
     if value is None:
         return "(absent)"
-    return f"{value} bytes ({size_text(value)})" if isinstance(value, int) else str(value)
+    if not isinstance(value, int):
+        return str(value)
+    return f"{value} bytes ({size_text(value)})" if value >= 1024 else size_text(value)

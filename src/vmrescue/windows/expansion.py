@@ -15,6 +15,7 @@ from vmrescue.units import GIB, MIB, size_text
 from vmrescue.volume.extending import behind, check_editable, furthest_end
 from vmrescue.windows.places import find_place
 from vmrescue.windows.recovery_moves import references
+from vmrescue.windows.why_not import Obstacles
 
 if TYPE_CHECKING:
     from vmrescue.plan import Change
@@ -51,6 +52,8 @@ def expansion(disk: Disk, size: int, name: int | str | None = None, move_recover
         raise RefusedError(f"{volume} ({partition.type_name}) is not extended: only basic data partitions are")
     if volume.file_system != "NTFS":
         raise RefusedError(f"{volume} holds {volume.file_system or 'no known file system'}: only NTFS is expanded")
+    if why := Obstacles([disk], in_place=False).why_not_on(volume):
+        raise RefusedError(f"{volume} is not extended: {why}")
     check_growable(volume.device)
     index, old = disk.index, disk.device.size
     others, end = behind(disk.table, partition), furthest_end(disk.table, size)
