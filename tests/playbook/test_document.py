@@ -21,7 +21,8 @@ PATH = "'%SystemRoot%\\a'"
 
 def test_the_page_shows_the_schema_and_its_examples_are_playbooks() -> None:
     page = (DOCS / "playbooks.md").read_text()
-    assert page.endswith(f"## The schema\n\n{schema_markdown()}")
+    made = page.endswith(f"## The schema\n\n{schema_markdown()}")
+    assert made, "run: PYTHONPATH=tests python -m support.playbook_tables"
     examples = sorted((DOCS / "playbooks").glob("*.yaml"))
     assert [each.name for each in examples] == ["channel-file.yaml", "filter-driver.yaml"]
     assert examples[0].read_text() in page

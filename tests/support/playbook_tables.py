@@ -1,6 +1,8 @@
-"""The schema as tables: docs/playbooks.md ends with them, and a test holds it to them."""
+"""The schema of playbooks as tables, which end docs/playbooks.md: `python -m support.playbook_tables` renews them."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from vmrescue.playbook.form import Form, Many
 from vmrescue.playbook.schema import FORMS
@@ -32,3 +34,9 @@ def _said(takes: object) -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("*", "\\*")
+
+
+if __name__ == "__main__":
+    page = Path(__file__).parents[2] / "docs/playbooks.md"
+    before, title, _ = page.read_text(encoding="utf-8").partition("## The schema\n\n")
+    page.write_text(before + title + schema_markdown(), encoding="utf-8")
