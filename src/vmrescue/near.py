@@ -18,6 +18,7 @@ def meant(word: str, names: Iterable[str]) -> str:
     from difflib import get_close_matches  # here, because most words are spelt right
 
     known = list(names)
-    if near := get_close_matches(word.lower(), known, 1, 0.7):
-        return f"; did you mean {near[0]}?"
+    spelt = {name.lower(): name for name in known}
+    if near := get_close_matches(word.lower(), spelt, 1, 0.7):
+        return f"; did you mean {spelt[near[0]]}?"
     return f"; there are {', '.join(known)}" if len(known) <= SHORT else ""

@@ -77,8 +77,8 @@ def test_a_rehearsal_says_what_is_wrong_with_the_wim_of_windows_re(tmp_path: Pat
         "bytes are zeros": bytes(len(sound)),
         "it is empty": b"",
         "the signature 'MSWIM'": b"PK" + sound[2:],
-        "of its 1 images none is marked to be started": sound[:STARTED_AT] + bytes(4) + sound[STARTED_AT + 4 :],
-        "of its 1 images image 2 is marked to be started": sound[:STARTED_AT] + b"\2" + sound[STARTED_AT + 1 :],
+        "of its 1 image none is marked to be started": sound[:STARTED_AT] + bytes(4) + sound[STARTED_AT + 4 :],
+        "of its 1 image image 2 is marked to be started": sound[:STARTED_AT] + b"\2" + sound[STARTED_AT + 1 :],
     }
 
     said = {}

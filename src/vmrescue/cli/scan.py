@@ -146,7 +146,7 @@ def _print_line(document: dict[str, Any]) -> None:
     unseen = [each["check"] for each in (document["diagnosis"] or {}).get("not_checked", [])]
     parts = [f"{counted} ({', '.join(row['checks'])})"] if counted else []
     parts += [f"not checked: {', '.join(unseen)}"] if unseen else []
-    said = row["error"] or "; ".join(parts) or "nothing is wrong in what was checked"
+    said = row["error"] or "; ".join(parts) or "no check found anything"
     say(printable(f"{row['image']}: {row['status']}: {said}"))
     if document["sha256"]:
         say(printable(f"  SHA-256 of the file: {document['sha256']}"))

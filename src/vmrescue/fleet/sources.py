@@ -89,7 +89,9 @@ def _words(argument: str) -> Iterator[str]:
                 word = line.strip()
                 if word and not word.startswith("#"):
                     yield word
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ReadError(f"cannot read the list {name}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
         raise ReadError(f"cannot read the list {name}: {error}") from error
 
 

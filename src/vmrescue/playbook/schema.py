@@ -9,6 +9,7 @@ from vmrescue.checks.rules import CHECKS
 from vmrescue.dataclass import dataclass
 from vmrescue.errors import UsageError
 from vmrescue.file_path import split
+from vmrescue.near import SHORT, meant
 from vmrescue.plan import RegistryData
 from vmrescue.plan.registry_data import TYPE_NUMBERS
 from vmrescue.playbook.form import Field, Form, Many, Number, Scalar, Text
@@ -198,11 +199,12 @@ class _Known:
 
     def __init__(self, what: str, names: tuple[str, ...]) -> None:
         self._names = names
-        self.said = f"{what} ({', '.join(names)})" if len(names) < 12 else what
+        self.said = f"{what} ({', '.join(names)})" if len(names) < SHORT else what
 
     def read(self, node: Node) -> str:
         if node.value not in self._names:
-            raise node.error(f"{self.said} was expected, not {node.shown}")
+            near = meant(str(node.value), self._names) if len(self._names) >= SHORT else ""
+            raise node.error(f"{self.said} was expected, not {node.shown}{near}")
         return str(node.value)
 
 

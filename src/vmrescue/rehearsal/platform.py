@@ -1,7 +1,8 @@
 """Which drivers reach the disk, by the machine's hardware: a table.
 
 Sources: Microsoft, "Stop error 7B or Inaccessible_Boot_Device", "Prepare a Windows VHD or VHDX to upload to Azure",
-"enable NVMe interface"; libguestfs' notes on virtio. What any one way of a machine needs is enough.
+"enable NVMe interface"; Amazon, "AWS NVMe drivers"; libguestfs' notes on virtio. What any one way of a machine needs
+is enough.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ HYPER_V_SCSI = ("vmbus", "storvsc")
 # One of the two drivers of an IDE controller is taken by its hardware; each needs the bus and the channel.
 IDE = (("pci", "intelide", "atapi"), ("pci", "pciide", "atapi"))
 NVME = ("pci", "stornvme")
+AMAZON_NVME = ("pci", "AWSNVMe")  # the driver that Amazon's machines are given
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,9 @@ PLATFORMS: dict[str, Platform] = {
         (("PCI", "VEN_15AD"),),
         ("LSI_SAS", "pvscsi"),
     ),
-    "nvme": Platform("a machine with NVMe disks, as Azure's newer sizes are", {1: (NVME,), 2: (NVME,)}),
+    "nvme": Platform(
+        "a machine with NVMe disks, as Azure's newer sizes are", dict.fromkeys((1, 2), (NVME, AMAZON_NVME))
+    ),
 }
 NAMES = (AUTO, *PLATFORMS)
 

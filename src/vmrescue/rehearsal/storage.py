@@ -90,6 +90,8 @@ def _bus(way: Way) -> Iterator[Fact]:
     stacks = {stack: _broken(way, stack) for stack in platform.ways[way.generation]}
     sound = [stack for stack, broken in stacks.items() if not broken]
     if sound:
+        if name == "nvme":
+            sound.sort(key=lambda stack: bool(_late(way, stack)))
         yield Fact(f"disks of {platform.title}", f"reached by {', '.join(sound[0])}")
         for driver, (said, _, about) in {each[0]: each[1] for broken in stacks.values() for each in broken}.items():
             if (driver in ("vmbus", "storvsc")) and way.services.find(driver):
@@ -100,6 +102,8 @@ def _bus(way: Way) -> Iterator[Fact]:
             )
             yield odd("disks", f"{said}: {', '.join(sound[0])} reach it only behind another")
         yield from _overrides(way, sound[0], strict=name == "nvme")
+        for stack in sound[1:] if name == "nvme" else ():  # of several vendors: which the machine has, it decides
+            yield from _overrides(way, tuple(each for each in stack if each not in sound[0]), strict=False)
         return
     nearest = min(
         stacks.values(), key=lambda broken: (len(broken), sum(not way.services.find(each[0]) for each in broken))
@@ -162,17 +166,22 @@ def _broken(way: Way, stack: tuple[str, ...]) -> list[tuple[str, tuple[str, endi
     return [(name, why) for name in stack if (why := _why_not(way, name)) is not None]
 
 
+def _late(way: Way, stack: tuple[str, ...]) -> dict[str, dict[str, int]]:
+    """The values of StartOverride that are for a later start, by driver."""
+    services = [service for name in stack if (service := way.services.find(name))]
+    values = {
+        each.name: {id_: value for id_, value in way.services.overrides(each).items() if value} for each in services
+    }
+    return {name: late for name, late in values.items() if late}
+
+
 def _overrides(way: Way, stack: tuple[str, ...], strict: bool) -> Iterator[Fact]:
     """A later start for certain hardware: whether it counts on this machine, the disk does not tell."""
-    for name in stack:
+    for name, late in _late(way, stack).items():
         service = way.services.find(name)
-        values = way.services.overrides(service) if service else {}
-        late = {id_: value for id_, value in values.items() if value != BOOT}
-        if service is None or not late:
-            continue
         said = f"StartOverride has {', '.join(f'{id_}={value}' for id_, value in late.items())}"
-        about = BadService(way.services.control_set, service.name, service.start, tuple(late))
-        if strict and name == "stornvme":
+        about = BadService(way.services.control_set, name, service.start if service else None, tuple(late))
+        if strict and upper(name) == "STORNVME":
             yield stop(f"driver {name}", said, endings.NO_NVME, about)
         else:
             yield odd(f"driver {name}", f"{said}; on that hardware it does not start with the loader", about)
