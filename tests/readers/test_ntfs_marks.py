@@ -14,6 +14,7 @@ import pytest
 import vmrescue as api
 from commands.here import output_of, vmrescue
 from ntfs.volumes import format_volume, opened, write_sparse
+from support.machine import run
 from support.machine_disk import mounted_ntfs
 from support.ntfs_judges import mounted
 from vmrescue.ntfs.directory import find_file
@@ -206,3 +207,26 @@ def test_a_boot_manager_that_ntfs_has_compressed_is_made_plain_by_the_commands_t
         assert (root / "bootmgr").read_bytes() == content
         (attributes,) = struct.unpack("<I", os.getxattr(root / "bootmgr", "system.ntfs_attrib"))
         assert not attributes & 0x800
+
+
+def test_a_hive_that_ntfs_has_compressed_is_edited_once_it_was_copied_out_and_put_back(
+    gen1_broken: Path, tmp_path: Path
+) -> None:
+    config, path = "Windows/System32/config", r"C:\Windows\System32\config\SYSTEM"
+    with mounted_ntfs(gen1_broken, *VOLUMES[2], writable=True, more="compression") as root:
+        content = (root / config / "SYSTEM").read_bytes()
+        os.setxattr(root / config, "system.ntfs_attrib", struct.pack("<I", 0x800))
+        (root / config / "SYSTEM").unlink()
+        (root / config / "SYSTEM").write_bytes(content)
+    words = ["reg", gen1_broken, "add", r"HKLM\SYSTEM\CurrentControlSet\Control\New", "/v", "a", "/d", "b", "/f"]
+    refused = vmrescue(*words)
+    assert refused.status == 4
+    assert (
+        "is compressed: its content is not rewritten; copied out and put back (get, put), it is a plain" in refused.err
+    )
+    output_of("get", gen1_broken, path, tmp_path / "SYSTEM")
+    output_of("put", gen1_broken, tmp_path / "SYSTEM", path, "--yes")
+    output_of(*words)
+    with mounted_ntfs(gen1_broken, *VOLUMES[2]) as root:
+        said = run("hivexregedit", "--export", root / config / "SYSTEM", r"\ControlSet001\Control\New")
+    assert '"a"=hex(1):62,00,00,00' in said

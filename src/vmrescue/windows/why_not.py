@@ -220,10 +220,11 @@ def _why_not_rewritten(change: Change, volume: Volume) -> str | None:
         return None
     if nature is None or not (nature.storage or nature.link):
         return None
-    if isinstance(change, PutFile) and not nature.link and not set(nature.storage) - MADE_PLAIN:
-        return None
     how = " and ".join(nature.storage) or "a reparse point, or below one"
-    return f"{change.file} is {how}: its content is not rewritten"
+    why = f"{change.file} is {how}: its content is not rewritten"
+    if nature.link or set(nature.storage) - MADE_PLAIN:
+        return why
+    return None if isinstance(change, PutFile) else f"{why}; copied out and put back (get, put), it is a plain file"
 
 
 def _same_size(change: Change, volume: Volume) -> bool:
