@@ -82,13 +82,24 @@ def test_where_cleaning_is_not_enough_the_disk_grows_as_far_as_it_may(gen1_broke
     [told] = kept.next_of(space)
     assert told == f"vmrescue expand {gen1_broken} --size 32G"
 
+    some = vmrescue.rescue(gen1_broken, policy=policy, size=2 * GIB)
+    assert states(some)["space"] == "done"
+    with closing(open_disk(gen1_broken)) as disk:
+        assert disk.size == 2 * GIB, "as large as was allowed"
+    with loop_device(gen1_broken, GEN1_OS[0], 2 * GIB - GEN1_OS[0] - MIB) as device:
+        run("ntfsfix", "--no-action", device)
+    vmrescue.undo(gen1_broken)
+    assert fingerprint(gen1_broken) == before
+    too_small = vmrescue.rescue(gen1_broken, policy=policy, size=640 * MIB + 1000, dry_run=True)
+    assert states(too_small)["space"] == "partly"
+
     grown = vmrescue.rescue(gen1_broken, policy=policy, size=64 * GIB)
     assert states(grown)["space"] == "done"
     with closing(open_disk(gen1_broken)) as disk:
         assert disk.size == 32 * GIB, "no larger than is needed"
     with loop_device(gen1_broken, GEN1_OS[0], 32 * GIB - GEN1_OS[0] - MIB) as device:
         run("ntfsfix", "--no-action", device)
-    assert [past.state for past in history(gen1_broken)] == ["done"]
+    assert [past.state for past in history(gen1_broken)] == ["undone", "done"]
     vmrescue.undo(gen1_broken)
     assert fingerprint(gen1_broken) == before
 

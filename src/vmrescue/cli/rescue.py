@@ -117,7 +117,8 @@ def command(
         say(planned_text(planned))
     done = planned
     if options.dry_run:
-        text = plans_text(planned.plans) or "Nothing is due."
+        nothing = "Nothing can be made." if any(each.state == "left" for each in planned.steps) else "Nothing is due."
+        text = plans_text(planned.plans) or nothing
     elif options.upload:
         ask_to_upload(planned.plans, image, options, options.upload, unseen=True)
         done = upload_rescued(planned, image, policy, list(data_disks), options.upload, options.backup_dir, choice)

@@ -121,7 +121,7 @@ def _cleaned(transaction: Transaction, size: int | None) -> Plan:
 
 
 def _grown(transaction: Transaction, size: int | None) -> Plan:
-    """The volume made larger: into the room that the disk has, or into that of a larger disk, where that is allowed."""
+    """The volume made larger: into the room that the disk has, or into that of a disk as large as is allowed."""
     steps: list[Step] = []
     for finding in transaction.latest.findings:
         wanted = [intent for intent in finding.intents if isinstance(intent, Expand)]
@@ -129,9 +129,14 @@ def _grown(transaction: Transaction, size: int | None) -> Plan:
             continue
         [intent, *_] = wanted
         disk = transaction.disks()[intent.disk]
-        if intent.size > max(size or 0, disk.device.size):
+        most = max(size or 0, disk.device.size)
+        if intent.size > most == disk.device.size:
             continue
-        changes = expansion(disk, intent.size, move_recovery=intent.move_recovery)
+        try:
+            changes = expansion(disk, min(intent.size, most), move_recovery=intent.move_recovery)
+        except VmRescueError as error:  # the finding is left, with the size that is advised
+            LOG.info("the disk is not made %d bytes long: %s", most, error)
+            continue
         steps += [Step(finding.check, finding.summary, change) for change in changes]
     return Plan(transaction.identity, tuple(steps))
 
