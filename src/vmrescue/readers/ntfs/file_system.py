@@ -284,7 +284,18 @@ def _described(record: Any, name: str) -> Entry:
     names = _names_of(record) if record.header.ReferenceCount > 1 else 1
     standard = standard_of(record)
     marks, flags = marks_of(record, standard), flags_of(standard.attributes)
-    return Entry(name, directory, size, link, int(record.segment), marks, stored, names, standard.modified, flags)
+    return Entry(
+        name,
+        directory,
+        size,
+        is_link=link,
+        number=int(record.segment),
+        marks=marks,
+        on_disk=stored,
+        names=names,
+        modified=standard.modified,
+        flags=flags,
+    )
 
 
 def _names_of(record: Any) -> int:
