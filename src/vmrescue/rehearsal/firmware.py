@@ -122,9 +122,13 @@ def older_manager(way: Way) -> bool:
 
 
 def flag_for(way: Way, volume: Volume) -> ActiveFlag | None:
-    """The active flag, where it could be set for a volume from which a BIOS then starts; None where it could not."""
+    """The active flag, where it could be set for a volume from which a BIOS then starts; None where it could not.
+
+    Nor where the disk does not tell which of several boot stores is meant: one of their partitions would be a guess.
+    """
+    meant = sum(store.may_boot for store in way.installation.stores) == 1
     sound = _has(volume, BIOS_MANAGER) and all(fact.ending is None for fact in _boot_sector(volume))
-    if way.generation != 1 or volume.partition.number > 4 or not sound:
+    if way.generation != 1 or volume.partition.number > 4 or not (meant and sound):
         return None
     return ActiveFlag(tuple(active_slots(way.disk.device)), (volume.partition.number,))
 
