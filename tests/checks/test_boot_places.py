@@ -103,3 +103,23 @@ def test_of_two_partitions_with_a_boot_manager_none_is_given_the_type(tmp_path: 
     assert found("esp-type", disk) == [True]
     disk.make([{"run": ["sh", "-c", SECOND_EFI_MANAGER]}])
     assert found("esp-type", disk) == [False]
+
+
+def test_of_two_whole_partition_tables_that_differ_none_is_written_over(tmp_path: Path) -> None:
+    """Which of the two is meant, no checksum tells: the one that another tool wrote last, or the other."""
+    disk = made(tmp_path, "gen2")
+    with disk.path.open("r+b") as stream:
+        place = stream.seek(-33 * 512, 2)
+        backup = stream.read()
+        disk.make([{"run": ["sgdisk", "-c", "3:other", "{disk}"]}])
+        stream.seek(place)
+        stream.write(backup)
+    assert found("partition-table", disk) == [False]
+
+
+def test_a_lost_backup_of_a_gpt_is_written_anew_but_not_beside_a_hybrid_mbr(tmp_path: Path) -> None:
+    """Such an MBR says in its own way what is on the disk: whoever keeps the two alike does so by hand."""
+    disk = made(tmp_path, "gen2", {"bytes": -512, "zeros": 512})
+    assert found("partition-table", disk) == [True]
+    hybrid = made(tmp_path / "hybrid", "gen2", {"run": ["sgdisk", "-h", "3", "{disk}"]}, {"bytes": -512, "zeros": 512})
+    assert found("partition-table", hybrid) == [False]
