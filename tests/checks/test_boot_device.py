@@ -21,9 +21,12 @@ MIB = 1 << 20
 DEVICE, OS_DEVICE = "11000001", "21000001"
 
 
+RECOVERS = f"[-\\Objects\\{LOADER}\\Elements\\16000009]\n\n[-\\Objects\\{LOADER}\\Elements\\250000e0]\n\n"
+
+
 def elements(**said: bytes) -> str:
-    """A text for hivexregedit: elements of recovery."""
-    return "\n\n".join(
+    """A text for hivexregedit: elements of recovery, to which two starts that failed lead."""
+    return RECOVERS + "\n\n".join(
         f'[\\Objects\\{RECOVERY}\\Elements\\{element.removeprefix("e")}]\n"Element"=hex(3):{data.hex(",")}'
         for element, data in said.items()
     )
