@@ -157,6 +157,14 @@ def test_a_wrong_field_of_the_boot_sector_is_named_with_its_place(position: int,
         FatVolume(MemoryDevice(data))
 
 
+def test_a_later_version_of_fat32_is_not_read() -> None:
+    """Microsoft's specification asks a driver not to mount it; OVMF's does not either."""
+    data = bytearray(formatted(32))
+    data[42:44] = b"\x01\0"
+    with pytest.raises(FormatError, match=r"byte 42 .*version 0\.0 of FAT32, found 0x0001"):
+        FatVolume(MemoryDevice(data))
+
+
 def test_a_volume_cut_short_is_refused_with_both_sizes() -> None:
     with pytest.raises(FormatError, match="a volume inside its partition's 3000000 bytes, found 5242880"):
         FatVolume(MemoryDevice(formatted(16)[:3_000_000]))

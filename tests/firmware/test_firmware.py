@@ -25,7 +25,7 @@ BIOS = (
 )  # fmt: skip
 UEFI = (
     "healthy-gen2", "efi-boot-managers-missing", "one-efi-boot-manager-missing", "boot-store-missing-gen2",
-    "esp-typed-as-basic-data", "gpt-protective-mbr-erased",
+    "esp-typed-as-basic-data", "gpt-protective-mbr-erased", "gpt-protective-mbr-elsewhere", "esp-hidden-from-uefi",
 )  # fmt: skip
 HEALTHY = ("healthy-gen1", "healthy-gen2")
 STARTED = ["MBR", "volume at sector 00000800", "boot code is whole"]
@@ -42,6 +42,8 @@ def broken(fault: Fault, folder: Path) -> Path:
 
 def repaired(fault: Fault, image: Path) -> None:
     """The repair that the recipe asks for; a healthy disk is made larger, which changes its table and a volume."""
+    if fault.recipe.expect.stop and fault.recipe.repair is None:
+        return  # it is told, and nothing is written
     if fault.name in HEALTHY:
         done = vmrescue("expand", image, "--size", "1G", "--yes")
     else:
@@ -82,8 +84,9 @@ def test_ovmf_starts_what_was_repaired_and_reads_its_boot_store(quick_folder: Pa
     said = uefi_says([*before, *after])
 
     for fault, first, second, image in zip(faults, said[: len(faults)], said[len(faults) :], after, strict=True):
-        assert second == [*MANAGERS, store_line(store_of(image))], fault.name
-        assert (first == second) == (fault.name in HEALTHY), fault.name
+        mended = fault.name in HEALTHY or fault.recipe.repair is not None
+        assert second == ([*MANAGERS, store_line(store_of(image))] if mended else []), fault.name
+        assert (first == second) == (fault.name in HEALTHY or not mended), fault.name
         assert not (first and ends_at_firmware(fault)), fault.name
 
 

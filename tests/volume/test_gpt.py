@@ -172,6 +172,20 @@ def test_a_missing_protective_mbr_is_a_warning(disk: Path) -> None:
     assert table.warnings == ["the protective MBR is missing: neither UEFI nor Windows sees this disk's GPT"]
 
 
+def test_partitions_that_uefi_gives_to_no_program_are_told(disk: Path) -> None:
+    """EDK II takes no entry with bit 1 of the attributes, and none outside of the sectors for partitions; OVMF neither."""
+    run("sgdisk", "-A", "3:set:1", disk)
+    assert read(disk.read_bytes()).unseen == {3: "has the attribute No Block IO Protocol (bit 1)"}
+    data = bytearray(disk.read_bytes())
+    data[PRIMARY_HEADER + 40 : PRIMARY_HEADER + 48] = (4096).to_bytes(8, "little")  # the first usable sector
+    data[PRIMARY_HEADER + 16 : PRIMARY_HEADER + 20] = bytes(4)
+    checksum = crc32(data[PRIMARY_HEADER : PRIMARY_HEADER + 92])
+    data[PRIMARY_HEADER + 16 : PRIMARY_HEADER + 20] = checksum.to_bytes(4, "little")
+    unseen = read(bytes(data)).unseen
+    assert 1 in unseen
+    assert "lies outside of bytes 2097152 to" in unseen[1]
+
+
 def test_a_hybrid_mbr_is_read_as_gpt_with_a_warning(disk: Path) -> None:
     run("sgdisk", "-h1:3", disk)
     table = read(disk.read_bytes())

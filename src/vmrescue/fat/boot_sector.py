@@ -100,6 +100,8 @@ def read_boot_sector(device: BlockDevice) -> BootSector:
     _check_fields(data, fields)
     is_32 = fields.table_sectors_16 == 0  # as Windows' own driver decides; the cluster count tells FAT12 from FAT16
     tail = (TAIL_32 if is_32 else TAIL_16).parse(data[COMMON.sizeof() :])
+    if is_32 and tail.version:  # Microsoft, FAT specification 1.03: such a volume is not to be mounted
+        raise in_volume(STRUCTURE, 42, "version 0.0 of FAT32", f"0x{tail.version:04x}")
     sector = fields.sector_size
     table_sectors = tail.table_sectors_32 if is_32 else fields.table_sectors_16
     root = fields.reserved_sectors + fields.table_count * table_sectors

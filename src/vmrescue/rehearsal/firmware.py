@@ -25,10 +25,10 @@ from vmrescue.volume.disk_encryption import encryption_of_record
 from vmrescue.volume.file_system import FATS
 from vmrescue.volume.hidden_sectors import hidden_sectors
 from vmrescue.volume.mbr import active_slots, read_boot_record
-from vmrescue.volume.partition_table import NO_PROTECTIVE_MBR
+from vmrescue.volume.partition_table import BAD_PROTECTIVE_MBR, NO_PROTECTIVE_MBR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from vmrescue.rehearsal.way import Way
     from vmrescue.volumes.disk import Volume
@@ -236,13 +236,16 @@ def _manager_of_bios(volume: Volume, about: ActiveFlag) -> Iterator[Fact]:
 
 def _uefi(way: Way) -> Iterator[Fact]:
     for warning in way.disk.table.warnings:
-        if warning == NO_PROTECTIVE_MBR:
+        if warning in (NO_PROTECTIVE_MBR, BAD_PROTECTIVE_MBR):
             yield stop("partition table", warning, endings.NO_EFI_PROGRAM)
         else:
             yield odd("partition table", warning)
     typed = [volume for volume in way.disk.volumes if volume.partition.role == "EFI system"]
     if not typed:
         yield from _untyped(way, places_without_type(way))
+        return
+    typed = yield from _seen(way, typed)
+    if not typed:
         return
     readable = [volume for volume in typed if volume.readable and volume.file_system != "NTFS"]
     if not readable:
@@ -252,6 +255,23 @@ def _uefi(way: Way) -> Iterator[Fact]:
     for volume in readable:
         yield Fact("EFI system partition", f"{volume}, {volume.file_system}")
     yield from _programs(way, readable)
+
+
+def _seen(way: Way, typed: list[Volume]) -> Generator[Fact, None, list[Volume]]:
+    """The EFI system partitions of which the firmware makes a device; what is said of the others, and of Windows'."""
+    unseen = way.disk.table.unseen
+    seen = [volume for volume in typed if volume.partition.number not in unseen]
+    for volume in typed:
+        if why := unseen.get(volume.partition.number):
+            said = f"{volume} {why}: the firmware does not look into it"
+            what = "EFI system partition"
+            yield odd(what, said) if seen else stop(what, said, endings.NO_EFI_PROGRAM)
+    windows = way.installation.os
+    if windows is not None and windows.volume not in typed and windows.volume.disk is way.disk:
+        why = unseen.get(windows.volume.partition.number)
+        if why:
+            yield odd("partition of Windows", f"{windows.volume} {why}: the boot manager may not find it")
+    return seen
 
 
 def places_without_type(way: Way) -> list[Volume]:

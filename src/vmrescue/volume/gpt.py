@@ -52,6 +52,7 @@ CRC_OFFSET = 16
 FIRST_AND_LAST = struct.Struct("<QQ")  # of an entry, from byte FIRST_AT on: first_lba, last_lba
 FIRST_AT = 32
 UNUSED = bytes(16)
+NO_BLOCK_IO = 1 << 1  # of the attributes: UEFI makes no device of the partition
 
 
 @dataclass(frozen=True)
@@ -172,12 +173,32 @@ def find_backup(device: BlockDevice, sector_size: int, protected_lba: int | None
 
 def _outside(copy: GptCopy) -> list[str]:
     """Warnings for partitions that overlap the table or its backup."""
+    return [f"partition {number} {said}" for number, said in _misplaced(copy).items()]
+
+
+def _misplaced(copy: GptCopy) -> dict[int, str]:
+    """Number -> what is said of a partition that overlaps the table or its backup."""
     first, end = (lba * copy.sector_size for lba in (copy.first_usable_lba, copy.last_usable_lba + 1))
-    return [
-        f"partition {partition.number} lies outside of bytes {first} to {end}, which the GPT has for partitions"
+    said = f"lies outside of bytes {first} to {end}, which the GPT has for partitions"
+    return {
+        partition.number: said
         for partition in copy.partitions
         if partition.size > 0 and not first <= partition.start < partition.end <= end
-    ]
+    }
+
+
+def unseen(copy: GptCopy) -> dict[int, str]:
+    """Number -> why UEFI makes no device of a partition: as its attributes ask, or where it lies outside.
+
+    Sources: UEFI 2.10, table 5.8, "No Block IO Protocol"; github.com/tianocore/edk2, PartitionDxe/Gpt.c, which takes
+    no entry either that lies outside of the sectors for partitions.
+    """
+    asked = {
+        partition.number: "has the attribute No Block IO Protocol (bit 1)"
+        for partition in copy.partitions
+        if partition.attributes & NO_BLOCK_IO
+    }
+    return asked | _misplaced(copy)
 
 
 def _backup_places(device: BlockDevice, sector_size: int, protected_lba: int | None) -> list[int]:

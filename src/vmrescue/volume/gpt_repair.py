@@ -62,6 +62,8 @@ def state_of(device: BlockDevice, table: PartitionTable) -> GptState | None:
     protective = [entry for entry in record.entries if entry.type == GPT_PROTECTIVE] if record else []
     if not protective:
         faults[Part.PROTECTIVE] = "its place has no entry of the type ee"
+    elif protective[0].start != PRIMARY_LBA:
+        faults[Part.PROTECTIVE] = f"its entry begins at sector {protective[0].start}, not {PRIMARY_LBA}"
     protected = protective[0].start + protective[0].sectors - 1 if protective else None
     primary, fault = _copy(device, PRIMARY_LBA, table.sector_size)
     if primary is None:

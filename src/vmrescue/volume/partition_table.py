@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from vmrescue.volume.partition import Style
 
 SECTOR_SIZES = (512, 4096)
+PROTECTED_FROM = 1  # the sector behind the MBR
 NO_PROTECTIVE_MBR = "the protective MBR is missing: neither UEFI nor Windows sees this disk's GPT"
+BAD_PROTECTIVE_MBR = "the protective MBR does not begin at sector 1: UEFI does not look for this disk's GPT"
 
 
 def read_partition_table(device: BlockDevice) -> PartitionTable:
@@ -72,11 +74,14 @@ def _read_gpt(device: BlockDevice, record: mbr.BootRecord | None, sector_sizes: 
         raise FormatError("GPT", 512, "a sound copy at the disk's start or end", f"neither; {warnings[0]}")
     if record is None or protective is None:
         warnings.append(NO_PROTECTIVE_MBR)
+    elif protective.start != PROTECTED_FROM:
+        warnings.append(BAD_PROTECTIVE_MBR)
     elif len(record.entries) > 1:
         warnings.append(
             "the MBR lists partitions beside the GPT (a hybrid MBR): Windows may go by it, the GPT was used here"
         )
-    return _table(device, "GPT", copy.sector_size, copy.disk_guid, copy.partitions, warnings)
+    table = _table(device, "GPT", copy.sector_size, copy.disk_guid, copy.partitions, warnings)
+    return replace(table, unseen=gpt.unseen(copy))
 
 
 def _read_mbr_table(device: BlockDevice, record: mbr.BootRecord, sector_sizes: list[int]) -> PartitionTable:

@@ -29,7 +29,8 @@ DIFFERENT = "the two copies are whole, and differ"
     meaning="Firmware and Windows go by the copy that is whole, and a tool that reads only the other sees none. "
     "If the one that is left is lost too, all partitions are.",
     fires="of a GPT the primary copy or the backup has a wrong signature or checksum or is beyond the disk's end, or "
-    "they differ; or the protective MBR has no entry of the type ee, which is critical: UEFI then sees no GPT",
+    "they differ; or the protective MBR has no entry of the type ee that begins at sector 1, which is critical: UEFI "
+    "then sees no GPT",
     repair="write the broken parts from the copy that is whole, where all partitions lie on the disk and apart, and "
     "the MBR lists none of its own; where both copies are whole and differ, nothing",
     source="UEFI 2.10, 5.2.3 and 5.3.2; github.com/tianocore/edk2, PartitionDxe/Gpt.c",
