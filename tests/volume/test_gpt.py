@@ -173,7 +173,7 @@ def test_a_missing_protective_mbr_is_a_warning(disk: Path) -> None:
 
 
 def test_partitions_that_uefi_gives_to_no_program_are_told(disk: Path) -> None:
-    """EDK II takes no entry with bit 1 of the attributes, and none outside of the sectors for partitions; OVMF neither."""
+    """EDK II takes none with bit 1 of the attributes, and none outside of the sectors for partitions; nor does OVMF."""
     run("sgdisk", "-A", "3:set:1", disk)
     assert read(disk.read_bytes()).unseen == {3: "has the attribute No Block IO Protocol (bit 1)"}
     data = bytearray(disk.read_bytes())
