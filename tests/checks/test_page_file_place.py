@@ -187,3 +187,20 @@ def test_a_letter_and_a_path_are_resolved_in_one_place() -> None:
         assert (found[0].letter, found[1]) == (letter, rest)
     assert drives.of_path("MEMORY.DMP") is None
     assert drives.of("Q:").kind is DriveKind.NOTHING
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        (
+            Policy(temp_drive="F:"),
+            "where it belongs is not known (the VM's temporary drive was said to be F:, which is",
+        ),
+        (Policy(vm_size="Standard_D4ds_v5"), "where it belongs is not known (a Standard_D4ds_v5 has a temporary drive"),
+        (Policy(), "whether the VM has a temporary drive for it is not known (no trace tells which"),
+    ],
+)
+def test_what_was_said_of_the_temporary_drive_is_not_called_unknown(policy: Policy, said: str) -> None:
+    """Two disks may be the temporary one."""
+    found = look({"D": MBR_DISK, "E": MBR_DISK_2, "F": CD_ROM}, [rf"{C} 0 0"], [], policy, PAGE)
+    assert [finding.summary for finding in found if said in finding.summary], [each.summary for each in found]

@@ -150,12 +150,16 @@ class _Look:
                 tell=self.place.tell or QUESTIONS,
             )
         elif self.place.drive is None and self._is_a_question(named):
+            asked = (
+                "whether the VM has a temporary drive for it"
+                if self.policy.has_temp_drive is None
+                else "where it belongs"
+            )
             yield page_file.finding(
-                f"{configured} in {control_set}; whether the VM has a temporary drive for it is not known "
-                f"({self.place.because})",
+                f"{configured} in {control_set}; {asked} is not known ({self.place.because})",
                 severity="advice",
                 facts=(fact, *self.facts),
-                tell=self.place.tell or QUESTIONS,
+                tell=self.place.tell,
             )
 
     def _is_a_question(self, named: list[Drive]) -> bool:
