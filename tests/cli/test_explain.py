@@ -58,6 +58,8 @@ def test_a_code_with_which_a_rehearsal_may_end_names_the_check_that_tells_it(end
         ("inaccessible boot device", "0x7B (INACCESSIBLE_BOOT_DEVICE): shown by the kernel"),
         ("no_memory", "0xC0000017 (STATUS_NO_MEMORY): shown by the boot manager"),
         ("Bootmgr is missing", '"BOOTMGR is missing": shown by the boot sector'),
+        ("getting windows ready", '"Getting Windows ready": shown by the logon screen'),
+        ("We couldn't complete the updates. Undoing changes", '"Undoing changes": shown by the logon screen'),
         ("An operating system wasn't found", '"An operating system wasn\'t found": shown by the firmware'),
     ],
 )

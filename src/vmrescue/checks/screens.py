@@ -93,6 +93,20 @@ SCREENS = (
         _page("os-not-found"),
         ("esp-type", "boot-file", "active-partition", "boot-path"),
     ),
+    Screen(
+        "Getting Windows ready",
+        "logon screen",
+        "An update, a role or setup is to be finished: that may take long, and a rehearsal tells what is pending.",
+        _page("troubleshoot-vm-boot-configure-update"),
+        ("setup-command", "serial-console", "crash-dump"),
+    ),
+    Screen(
+        "Undoing changes",
+        "logon screen",
+        "An update failed and is undone, which may take hours: a rehearsal tells what is pending.",
+        _page("troubleshoot-stuck-updating-boot-error"),
+        (),
+    ),
 )
 
 
