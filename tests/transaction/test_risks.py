@@ -72,6 +72,12 @@ def saved(gen1_broken: Path, tmp_path: Path) -> Path:
     return mark_as_saved(gen1_broken)
 
 
+def test_a_diagnosis_of_such_a_disk_promises_no_repair(saved: Path) -> None:
+    diagnosis = library.diagnose(saved)
+    assert SAVED in str(diagnosis.refusal)
+    assert {bool(each.refused) for each in diagnosis.findings if each.changes} == {True}
+
+
 def test_the_disk_of_a_saved_machine_is_edited_by_no_command(saved: Path, tmp_path: Path) -> None:
     before = fingerprint(saved)
     for words in edits(saved, tmp_path):
