@@ -181,6 +181,13 @@ def decode(raw: bytes) -> Device:
     return Device(_descriptor(raw[16:], 0), options if options.int else None, raw)
 
 
+def check_size(raw: bytes) -> None:
+    """Raises FormatError where a device element is longer or shorter than its descriptor says."""
+    _, _, size, _ = _HEADER.unpack_from(raw.ljust(16 + _HEADER.size, b"\0"), 16)
+    if 16 + size != len(raw):
+        raise FormatError("BCD device element", None, f"{16 + size} bytes, as its descriptor says", f"{len(raw)}")
+
+
 def encode(target: Target, options: UUID | None = None) -> Device:
     """The device element for a target, with the bytes that bcdedit would write."""
     head = options.bytes_le if options else bytes(16)

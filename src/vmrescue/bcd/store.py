@@ -13,7 +13,7 @@ from uuid import UUID
 
 from vmrescue.arguments import typed
 from vmrescue.bcd import objects
-from vmrescue.bcd.device import Device
+from vmrescue.bcd.device import Device, check_size
 from vmrescue.bcd.elements import ElementType, Format, element_by_id, element_by_name, format_of, name_of
 from vmrescue.bcd.objects import Application, ObjectKind, ObjectType, braced
 from vmrescue.bcd.values import Value, decode_value
@@ -30,6 +30,15 @@ INHERIT = 0x14000006
 DEFAULT_OBJECT = 0x23000003
 WIN_PE = 0x26000022  # BcdOSLoaderBoolean_WinPEMode
 DISPLAY_ORDER = 0x24000001
+# The registry types that Windows writes and asks for; of integers others are known in stores that start.
+# Source: github.com/reactos/reactos, boot/environ/lib/misc/bcd.c, which is written after Windows' boot library.
+REGISTRY_TYPES = {
+    Format.DEVICE: ValueType.BINARY,
+    Format.STRING: ValueType.SZ,
+    Format.OBJECT: ValueType.SZ,
+    Format.OBJECT_LIST: ValueType.MULTI_SZ,
+    Format.INTEGER_LIST: ValueType.BINARY,
+}
 
 
 @dataclass(frozen=True)
@@ -67,9 +76,12 @@ class Element:
     @property
     def fault(self) -> str | None:
         """Why its bytes are not a value of its format; None if they are."""
-        if self.format is Format.INTEGER_LIST and self.registry_type != ValueType.BINARY:
-            return f"a value of registry type {self.registry_type}, not REG_BINARY"
+        wanted = REGISTRY_TYPES.get(self.format) if self.format else None
+        if wanted is not None and self.registry_type != wanted:
+            return f"a value of registry type {self.registry_type}, not REG_{wanted.name}"
         try:
+            if self.format is Format.DEVICE:
+                check_size(self.raw)
             self.value  # noqa: B018 - only to see whether it raises
         except FormatError as error:
             return f"{error.expected} was expected, not {error.found}"
@@ -113,8 +125,8 @@ class BcdObject:
     def type(self) -> ObjectType:
         """The object's type; 0 if its description is missing or damaged."""
         description = _own(self._key.subkey("Description"))
-        found = description.value("Type") if description else None
-        return ObjectType(int.from_bytes(found[1][:4], "little") if found else 0)
+        kind, raw = (description.value("Type") if description else None) or (0, b"")
+        return ObjectType(int.from_bytes(raw, "little") if kind == ValueType.DWORD and len(raw) == 4 else 0)
 
     def elements(self) -> list[Element]:
         """Its own elements (not inherited ones), sorted by id."""
@@ -159,10 +171,7 @@ class BcdObject:
     def references(self, which: int | str) -> tuple[UUID, ...]:
         """The GUIDs that its element names, in order; empty if it has no such element or the element is damaged."""
         element = self.element(which)
-        try:
-            value = element.value if element else ()
-        except FormatError:
-            value = ()
+        value = element.sound_value if element else ()
         return tuple(each for each in (value if isinstance(value, tuple) else (value,)) if isinstance(each, UUID))
 
     def _identifier(self, which: int | str) -> int | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.bcd import Partition, objects
-from vmrescue.bcd.objects import Application
+from vmrescue.bcd.objects import Application, ObjectKind
 from vmrescue.errors import NotFoundError
 from vmrescue.rehearsal import endings
 from vmrescue.rehearsal.about import BadFile, LostDevice, LostObject
@@ -27,6 +27,7 @@ from vmrescue.rehearsal.stage import Fact, odd, stop, unknown
 from vmrescue.rehearsal.way import BOOT_SEQUENCE, DEFAULT, DEVICE, DISPLAY_ORDER, OS_DEVICE, PATH, SYSTEM_ROOT
 from vmrescue.units import counted
 from vmrescue.volume.state import StateName
+from vmrescue.windows.loaders import DESCRIPTION
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -41,6 +42,7 @@ RESUME = 0x26000005
 SAFE_BOOT, DEBUG, BOOT_LOG, TEST_SIGNING = 0x25000080, 0x260000A0, 0x26000090, 0x16000049
 SAFE_MODES = {0: "minimal", 1: "network", 2: "directory services repair"}
 LEFT_ON = {BOOT_LOG: "bootlog", DEBUG: "debug", TEST_SIGNING: "testsigning"}
+LOADER, WIN_PE = "winload", 0x26000022
 OLD_NAMES = {1: ".exe", 2: ".efi"}  # the loader's file by generation
 
 
@@ -53,6 +55,8 @@ def boot_manager(way: Way) -> Iterator[Fact]:
     yield from _sequence(way)
     entry = yield from _entry(way)
     if entry is not None:
+        yield from _kind(entry)
+        yield from _elements(way, entry)
         yield from _loader(way, entry)
         if entry.type.application is Application.OS_LOADER:
             yield from _options(way, entry)
@@ -75,6 +79,8 @@ def _store(way: Way) -> Fact | None:
         said = f"it lies where the boot manager does not look: {boot.way}"
         return stop(what, said, endings.NO_STORE, flag_for(way, boot.volume))
     why = boot.fault or boot.hive.why_cut()
+    if why is None and boot.hive.key("Description") is None:
+        return odd(what, "its hive has no key Description: the boot manager may not take it for a store")
     if why is None:
         return Fact(what, "it is a store")
     if unread := boot.volume.why_not_read(boot.path):
@@ -126,12 +132,54 @@ def _entry(way: Way) -> Generator[Fact, None, BcdObject | None]:
         yield odd("default", f"it names {objects.identifier_of(lost.missing[0])}, which is not there", lost)
     elif not default:
         yield odd("default", "it is not set: the first of displayorder counts", lost)
+    elif len(alive) > 1 and default[0] not in order:
+        yield odd("default", f"displayorder does not name it: {alive[1].identifier} may be started, its first")
     yield Fact("entry", f"{alive[0].identifier}, {alive[0].title}")
     return alive[0]
 
 
+def _kind(entry: BcdObject) -> Iterator[Fact]:
+    """Whether the boot manager takes the entry for a loader."""
+    path, wanted = entry.element(PATH), (ObjectKind.APPLICATION, Application.OS_LOADER)
+    if not entry.type.value:
+        yield stop(f"type of {entry.identifier}", "the store does not say what kind of entry it is", endings.NO_TYPE)
+    elif (entry.type.kind, entry.type.application) != wanted and path and LOADER in str(path.sound_value).lower():
+        said = f"{entry.type.title}, though its path is that of a loader of Windows"
+        yield odd(f"type of {entry.identifier}", said)
+
+
+def _elements(way: Way, entry: BcdObject) -> Iterator[Fact]:
+    """What of the entry, and of the boot manager's own settings, cannot be read, or is missing.
+
+    ReactOS' boot manager, which is written after that of Windows (boot/environ/app/bootmgr), reads nothing of an object
+    of which one element cannot be read, and leaves an entry out that has no description.
+    """
+    for owner in (way.manager, entry):
+        for element in owner.elements():
+            if element.fault and not (owner is entry and element.id in (DEVICE, OS_DEVICE)):
+                said = f"it means nothing ({element.fault}): the boot manager may read nothing of that object"
+                yield odd(f"{element.name} of {owner.identifier}", said)
+    if entry.inherited(DESCRIPTION) is None:
+        yield odd(f"description of {entry.identifier}", "it is not set: the boot manager may leave the entry out")
+
+
+def _path(way: Way, entry: BcdObject) -> Generator[Fact, None, str]:
+    """The program's path; of a loader without one that which the boot manager takes (ReactOS', bootmgr.c)."""
+    if entry.type.application is not Application.OS_LOADER or entry.inherited(PATH) is not None:
+        return way.text(entry, PATH)
+    folder = "\\Windows\\System32" + ("\\boot" if way.number(entry, WIN_PE) else "")
+    path = f"{folder}\\{LOADER}{_usual(way)}"
+    yield odd(f"path of {entry.identifier}", f"it is not set: the boot manager takes {path}")
+    return path
+
+
+def _usual(way: Way) -> str:
+    """How the name of a loader ends on this machine."""
+    return OLD_NAMES[2 if esp_of_mbr(way) else way.generation]
+
+
 def _loader(way: Way, entry: BcdObject) -> Iterator[Fact]:
-    path = way.text(entry, PATH)
+    path = yield from _path(way, entry)
     device = way.place(entry, DEVICE)
     volume = yield from _device(way, entry, DEVICE, "device", path)
     if device.ramdisk is not None:
@@ -220,7 +268,7 @@ def _loader_file(way: Way, entry: BcdObject, volume: Volume, path: str) -> Itera
         ends = {FaultKind.MISSING: endings.NO_LOADER, FaultKind.MACHINE: endings.OTHER_MACHINE}
         ending = ends.get(fault.kind, endings.BAD_LOADER)
         yield stop(what, fault.said, ending, BadFile(volume, path.strip("\\"), fault))
-    usual = OLD_NAMES[2 if esp_of_mbr(way) else way.generation]
+    usual = _usual(way)
     if entry.type.application is Application.OS_LOADER and not path.lower().endswith(usual):
         yield odd("path", f"{path}: a machine of generation {way.generation} takes winload{usual}")
 

@@ -78,6 +78,7 @@ NO_EFI_PROGRAM = Ending(FIRMWARE, "", NOTHING_STARTS, "UEFI Specification, Boot 
 NO_STORE = Ending(MANAGER, "0xc000000f", _status("0xc000000f"), _page("boot-error-0xc000000f"))
 NO_MANAGER_OBJECT = Ending(MANAGER, "0xc0000034", _status("0xc0000034"), _page("boot-error-0xc0000034"))
 NO_ENTRY = Ending(MANAGER, "0xc0000098", _status("0xc0000098"), "RepairAzVMDisk")
+NO_TYPE = Ending(MANAGER, "", "the boot manager's error screen", "github.com/reactos/reactos, boot/environ, bootmgr.c")
 NO_DEVICE = Ending(MANAGER, "0xc000000e", _status("0xc000000e"), _page("error-code-0xc000000e"))
 NO_OS_DEVICE = Ending(MANAGER, "0xc0000225", _status("0xc0000225"), _page("boot-error-status-not-found"))
 NO_FILE_SYSTEM = Ending(MANAGER, "", "the boot manager's error screen", NO_PAGE)

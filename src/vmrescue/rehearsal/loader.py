@@ -13,6 +13,8 @@ from vmrescue.rehearsal import endings
 from vmrescue.rehearsal.about import BadFile, BadHive
 from vmrescue.rehearsal.files import FaultKind, fault_of_file
 from vmrescue.rehearsal.stage import Fact, State, odd, stop, unknown
+from vmrescue.rehearsal.way import SYSTEM_ROOT
+from vmrescue.windows.operating_system import DEFAULT_ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from vmrescue.rehearsal.files import Fault
     from vmrescue.rehearsal.way import Way
     from vmrescue.windows import OperatingSystem
+    from vmrescue.windows.loaders import Loader
 
 KERNEL = ("ntoskrnl.exe", "hal.dll")
 CODE_PAGES = "Control\\Nls\\CodePage"
@@ -42,7 +45,11 @@ def _named(way: Way) -> Iterator[Fact]:
     """Where the entry leads to, if there is no SYSTEM hive; what is looked at then is another Windows."""
     found = way.installation
     entry = found.default_loader
-    if entry is None or entry.fault or entry.volume is None or found.choice.windows is not None:
+    if entry is None or entry.volume is None or found.choice.windows is not None:
+        return
+    if entry.root is None and entry.is_windows:
+        yield _no_root(way, entry)
+    if entry.fault:
         return
     if found.os is not None and found.os.loader is entry:
         return
@@ -52,6 +59,13 @@ def _named(way: Way) -> Iterator[Fact]:
     if not entry.volume.has_file(path):
         said = f"it is not there, and {entry.entry.identifier} names that place"
         yield stop(f"\\{path} on {entry.volume}", said, endings.NO_SYSTEM_HIVE)
+
+
+def _no_root(way: Way, entry: Loader) -> Fact:
+    what, text = f"systemroot of {entry.entry.identifier}", way.text(entry.entry, SYSTEM_ROOT)
+    if not text:
+        return odd(what, f"it is not set: whether the loader takes \\{DEFAULT_ROOT}, no source states")
+    return stop(what, f"{text} is no path of a folder", endings.NO_SYSTEM_HIVE)
 
 
 def _system_hive(windows: OperatingSystem) -> Fact:
