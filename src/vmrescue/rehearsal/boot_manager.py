@@ -69,7 +69,7 @@ def _store(way: Way) -> Fact | None:
     try:
         boot = way.boot
     except NotFoundError as error:
-        hidden = way.installation.unreadable or way.installation.may_hide_store
+        hidden = way.installation.unreadable or way.installation.may_hide_store or _left_out(way)
         if hidden or way.disk.table.style == "none":
             return unknown("boot store", str(error))
         return stop("boot store", str(error), endings.NO_STORE)
@@ -210,9 +210,17 @@ def _device(way: Way, entry: BcdObject, element: int, name: str, file: str) -> G
     if _elsewhere(way, place.device.target) and not (candidates and _has_new_id(way)):
         yield unknown(what, f"{place.device}: that disk is not at hand")
         return None
+    if _left_out(way):
+        yield unknown(what, f"{place.device} may be a partition that overlaps another, and was not looked into")
+        return None
     said = f"; \\{file.lstrip(chr(92))} lies on {', '.join(map(str, candidates))}" if candidates else ""
     yield stop(what, f"{place.device} is no partition of this disk{said}", endings.NO_DEVICE, lost)
     return None
+
+
+def _left_out(way: Way) -> bool:
+    """Whether partitions were left out that a BIOS starts from all the same: UEFI takes none that overlaps."""
+    return way.generation == 1 and bool(way.disk.table.overlapping)
 
 
 def _elsewhere(way: Way, target: object) -> bool:

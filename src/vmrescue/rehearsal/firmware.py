@@ -24,7 +24,7 @@ from vmrescue.rehearsal.stage import Fact, odd, stop, unknown
 from vmrescue.volume.disk_encryption import encryption_of_record
 from vmrescue.volume.file_system import FATS
 from vmrescue.volume.hidden_sectors import hidden_sectors
-from vmrescue.volume.mbr import active_slots, read_boot_record
+from vmrescue.volume.mbr import ACTIVE, ENTRIES_AT, ENTRY, active_slots, read_boot_record
 from vmrescue.volume.partition_table import BAD_PROTECTIVE_MBR, NO_PROTECTIVE_MBR
 
 if TYPE_CHECKING:
@@ -34,9 +34,13 @@ if TYPE_CHECKING:
     from vmrescue.volumes.disk import Volume
 
 SECTOR = 512
+ENTRY_SIZE = int(ENTRY.sizeof())
 CODE = 440  # bytes of a master boot record's program
 OF_LINUX = ("ext2/3/4", "XFS", "Btrfs", "LUKS", "LVM", "swap")  # Windows does not start from these
 LIKE_CHANCE = "begins like chance: the volume is encrypted, or was overwritten"
+# Of the program in the boot record since Vista: "cmp byte [bp], 0; jl": it takes the first entry with the flag 80, and
+# looks at none behind it. That of XP refuses a second. Source: thestarman.pcministry.com/asm/mbr/W7MBR.htm.
+TAKES_THE_FIRST = bytes.fromhex("80 7e 00 00 7c")
 GRUB = b"GRUB \0Geom\0Hard Disk\0Read\0"
 BIOS_MANAGER, OLDER_MANAGER = "bootmgr", "ntldr"
 BOOT_PROGRAM = 16 * SECTOR  # bytes; of NTFS, whose $Boot has so many
@@ -78,9 +82,18 @@ def _bios(way: Way) -> Iterator[Fact]:
         yield unknown(first, f"{said}: what that starts, its own menu says")
         yield from _behind_another(way, about)
         return
-    if len(slots) != 1:
+    if (bad := _bad_flag(record)) is not None:
+        yield stop("partition table", f"entry {bad} has a flag that is none of an active partition", endings.TWO_ACTIVE)
+    if len(slots) > 1 and TAKES_THE_FIRST in record:
+        said = f"{len(slots)} partitions are active: the boot record's program takes the first, partition {slots[0]}"
+        yield odd("active partition", said, about)
+        active = [volume for volume in active if volume.partition.number == slots[0]]
+    elif len(slots) != 1:
         said = "no partition is active" if not slots else f"{len(slots)} partitions are active"
         yield stop("active partition", said, endings.TWO_ACTIVE if slots else endings.NO_ACTIVE, about)
+        return
+    if slots[0] in way.disk.table.overlapping:
+        yield unknown("active partition", f"partition {slots[0]} overlaps another, and was not looked into")
         return
     if not active:
         said = f"partition {slots[0]} holds no volume, and its first sector no program"
@@ -96,6 +109,13 @@ def _bios(way: Way) -> Iterator[Fact]:
         yield stop(f"\\{OLDER_MANAGER} on {volume}", "the boot sector starts it, and it is not there", endings.NO_NTLDR)
     else:
         yield unknown(f"\\{OLDER_MANAGER} on {volume}", "the boot sector starts it, as of a Windows before Vista")
+
+
+def _bad_flag(record: bytes) -> int | None:
+    """The entry before the active one whose first byte is a flag from 01 to 7f: Windows' programs end there."""
+    flags = [record[at] for at in range(ENTRIES_AT, END_AT, ENTRY_SIZE)]
+    found = next((number for number, flag in enumerate(flags, 1) if flag), None)
+    return found if found and flags[found - 1] < ACTIVE else None
 
 
 def _starts_ntldr(volume: Volume) -> bool:
@@ -155,6 +175,8 @@ def other_manager(way: Way) -> str | None:
     if len(slots) != 1 or not any(record[:CODE]):
         return None
     volume = next((each for each in way.disk.volumes if each.partition.number == slots[0]), None)
+    if slots[0] in way.disk.table.overlapping:
+        return None
     if volume is None:  # an extended partition
         return f"first sector of partition {slots[0]}" if any(_first_sector(way, slots[0])[:CODE]) else None
     sector = volume.device.read_at(0, SECTOR)

@@ -75,6 +75,7 @@ class PartitionTable:
         partitions: those that are inside the device and overlap no other, sorted by number.
         warnings: sentences for the user: what is broken in the table, and which entries were left out.
         beyond: number -> what is missing of a partition that does not lie wholly inside the disk, as a sentence.
+        overlapping: the numbers of those that were left out because they overlap.
         unseen: number -> why UEFI gives no program a partition of a GPT, as part of a sentence.
     """
 
@@ -85,3 +86,4 @@ class PartitionTable:
     warnings: list[str]
     beyond: dict[int, str] = field(default_factory=dict)
     unseen: dict[int, str] = field(default_factory=dict)
+    overlapping: frozenset[int] = frozenset()

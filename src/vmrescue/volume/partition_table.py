@@ -123,7 +123,8 @@ def _table(
     if listed and not kept:
         expected, found = f"a partition inside the disk's {device.size} bytes", "; ".join(complaints)
         raise FormatError(style, None, expected, found, advice=CUT_SHORT if beyond else "")
-    return PartitionTable(style, sector_size, disk_id, kept, warnings + complaints, beyond)
+    overlap = frozenset(overlapping)
+    return PartitionTable(style, sector_size, disk_id, kept, warnings + complaints, beyond, overlapping=overlap)
 
 
 def _misplaced(partition: Partition, disk_size: int, sector_size: int) -> str | None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     meaning="A BIOS starts from the one active partition; where that is another one, or there are none or two, it says "
     "that it finds no boot device, or that BOOTMGR is missing.",
     fires="of an MBR no partition is active, or several, or one without \\bootmgr, or without the boot store, which "
-    "lies on another that has both",
+    "lies on another that has both; advice where the boot record's program takes the right one of several",
     repair="make the partition active that has \\bootmgr, where exactly one has",
     source="Microsoft, learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/os-bucket-boot-failure and "
     "os-bootmgr-missing",
@@ -48,6 +48,7 @@ def active_partition(subject: Subject) -> Iterator[Finding]:
     firmware = subject.rehearsal.stage(FIRMWARE).facts
     yield active_partition.finding(
         f"{fact.what}: {fact.said}",
+        severity=None if fact.state is State.STOP else "advice",
         facts=tuple(
             VolumeFact(str(volume), volume.position)
             for volume in subject.volumes
