@@ -220,7 +220,7 @@ def _device(way: Way, entry: BcdObject, element: int, name: str, file: str) -> G
 
 def _left_out(way: Way) -> bool:
     """Whether partitions were left out that a BIOS starts from all the same: UEFI takes none that overlaps."""
-    return way.generation == 1 and bool(way.disk.table.overlapping)
+    return way.disk.table.style == "MBR" and bool(way.disk.table.overlapping)
 
 
 def _elsewhere(way: Way, target: object) -> bool:
