@@ -195,6 +195,7 @@ def test_a_hive_that_would_get_longer_on_a_volume_with_a_pending_log_is_not_prom
     policy = vmrescue.Policy(dump_file="F:\\" + "x" * 6000)
     found = {each.check: each.refused for each in vmrescue.diagnose(image, policy).findings if each.changes}
     assert "would get longer" in (found["crash-dump"] or "")
+    assert "until volume-state has replayed it" in (found["crash-dump"] or "")
     assert found["page-file"] is None
 
     assert vmrescue.repair(image, policy=policy).committed

@@ -120,7 +120,8 @@ class Obstacles:
             return f"{volume} is {state.name} ({said}): nothing on it is changed before chkdsk has mended it"
         pending = state.allows is Allows.CONTENT and (volume.disk_index, volume.partition.number) not in self._replayed
         if pending and not in_place:
-            return f"NTFS's log has work to redo on {volume} ({said}): only content of the same size may be written"
+            only = "only plain content of the same size may be written, until volume-state has replayed it"
+            return f"NTFS's log has work to redo on {volume} ({said}): {only}"
         return None
 
     def why_too_long(self, changes: Iterable[Change], alone: bool) -> str | None:
