@@ -65,7 +65,8 @@ def _why_not(way: Way, name: str) -> tuple[str, endings.Ending, BadService] | No
     if service is None:
         return f"{control_set}\\Services has no such key", endings.NO_STORAGE, BadService(control_set, name, None)
     if service.start is None or service.start > LATER_IS_ENOUGH.get(name.upper(), BOOT):
-        said = f"it does not start with the loader (Start is {service.start})"
+        start = "it has no Start that is a number" if service.start is None else f"Start is {service.start}"
+        said = f"it does not start with the loader ({start})"
         return said, endings.NO_STORAGE, BadService(control_set, service.name, service.start)
     fault = way.fault_of(service)
     if fault is not None and fault.kind != "unknown":
@@ -97,10 +98,8 @@ def _bus(way: Way) -> Iterator[Fact]:
             if (driver in ("vmbus", "storvsc")) and way.services.find(driver):
                 yield odd(f"driver {driver}", said, about)
         if platform.usual and not any(driver in stack for stack in sound for driver in platform.usual):
-            said = (
-                f"none of {', '.join(platform.usual)} is whole, and behind their controllers the start ends with 0x7B"
-            )
-            yield odd("disks", f"{said}: {', '.join(sound[0])} reach it only behind another")
+            said = f"none of {', '.join(platform.usual)} is whole and starts with the loader"
+            yield odd("disks", f"{said}: behind their controllers, 0x7B; {', '.join(sound[0])} reach it behind another")
         yield from _overrides(way, sound[0], strict=name == "nvme")
         for stack in sound[1:] if name == "nvme" else ():  # of several vendors: which the machine has, it decides
             yield from _overrides(way, tuple(each for each in stack if each not in sound[0]), strict=False)

@@ -41,8 +41,9 @@ START = "Start"
 def boot_driver(subject: Subject) -> Iterator[Finding]:
     hive, wanted = subject.windows.system, RegistryData.dword(BOOT)
     for fact, service in storage_services(subject):
-        if fact.state is State.STOP and not service.overridden and service.start not in (None, BOOT):
-            key = f"{service.control_set}\\Services\\{service.name}"
+        key = f"{service.control_set}\\Services\\{service.name}"
+        late = service.start != BOOT and hive.key(key) is not None  # without a number, too
+        if fact.state is State.STOP and not service.overridden and late:
             yield boot_driver.finding(
                 f"{fact.what}: {fact.said}",
                 facts=(Setting(hive.path, key, START, hive.data(key, START), wanted),),
