@@ -182,9 +182,9 @@ def decode(raw: bytes) -> Device:
 
 
 def check_size(raw: bytes) -> None:
-    """Raises FormatError where a device element is longer or shorter than its descriptor says."""
+    """Raises FormatError where a device element that has a descriptor is longer or shorter than that says."""
     _, _, size, _ = _HEADER.unpack_from(raw.ljust(16 + _HEADER.size, b"\0"), 16)
-    if 16 + size != len(raw):
+    if len(raw) >= 16 + _HEADER.size and 16 + size != len(raw):
         raise FormatError("BCD device element", None, f"{16 + size} bytes, as its descriptor says", f"{len(raw)}")
 
 

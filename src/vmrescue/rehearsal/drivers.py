@@ -13,7 +13,8 @@ from vmrescue.rehearsal import endings
 from vmrescue.rehearsal.about import BadFile, BadService
 from vmrescue.rehearsal.files import FaultKind
 from vmrescue.rehearsal.loader import ending_of, file_fact
-from vmrescue.rehearsal.services import BOOT, CRITICAL, DISABLED, IGNORED
+from vmrescue.rehearsal.own_services import is_own
+from vmrescue.rehearsal.services import BOOT, CRITICAL, DISABLED, DRIVER_TYPES, IGNORED
 from vmrescue.rehearsal.stage import Fact, odd, stop, unknown
 from vmrescue.windows.pe import HEAD
 
@@ -43,6 +44,7 @@ def drivers(way: Way) -> Iterator[Fact]:
     yield Fact("boot-start drivers", f"{len(loaded) - len(bad)} of {len(loaded)} have a file")
     for service, fault in bad:
         yield _fact(way, service, fault)
+    yield from _unordered(way)
     yield from _file_system(way)
 
 
@@ -66,6 +68,17 @@ def _fact(way: Way, service: Service, fault: Fault) -> Fact:
     if service.error_control in (IGNORED, None):
         return odd(what, f"{fault.said}; its key says to go on without it", about)
     return odd(what, f"{fault.said}; whether the loader goes on is not certain", about)
+
+
+def _unordered(way: Way) -> Iterator[Fact]:
+    """What has the loader, or the kernel, take drivers otherwise than on other disks."""
+    if not way.services.groups:
+        said = "it is not there, or no list: in which order drivers start is not certain"
+        yield odd("ServiceGroupOrder\\List", said)
+    for service in way.services:
+        if service.start == BOOT and service.type not in DRIVER_TYPES and is_own(service.name):
+            said = f"its Type is {service.type}, which is no driver's: whether the kernel starts it is not certain"
+            yield odd(f"driver {service.name}", said)
 
 
 def _file_system(way: Way) -> Iterator[Fact]:

@@ -126,14 +126,17 @@ class Services:
     @cached_property
     def boot_drivers(self) -> list[Service]:
         """The drivers that the loader loads, in its order: by their groups, in a group by their tags."""
-        groups = {
-            upper(group): number for number, group in enumerate(self._lines("Control\\ServiceGroupOrder", "List"))
-        }
+        groups = {upper(group): number for number, group in enumerate(self.groups)}
         last = len(groups)
         return sorted(
             (service for service in self._by_name.values() if service.is_boot_driver),
             key=lambda each: (groups.get(upper(each.group), last), each.tag if each.tag is not None else 1 << 32),
         )
+
+    @cached_property
+    def groups(self) -> list[str]:
+        """The groups of drivers in the order in which they start; none where there is no such list."""
+        return self._lines("Control\\ServiceGroupOrder", "List")
 
     def overrides(self, service: Service) -> dict[str, int]:
         """The start values of StartOverride by the ids of the hardware that they are for."""

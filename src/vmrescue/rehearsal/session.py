@@ -39,6 +39,7 @@ WINLOGON = "Microsoft\\Windows NT\\CurrentVersion\\Winlogon"
 OTHER_SHELLS = "AlternateShells\\AvailableShells"
 SESSION_MANAGER = "Control\\Session Manager"
 MOVES = "PendingFileRenameOperations"
+WINDOWS = "Windows"  # the subsystem
 
 
 def session(way: Way) -> Iterator[Fact]:
@@ -97,8 +98,21 @@ def _before_logon(way: Way) -> Iterator[Fact]:
         yield odd("SetupExecute", "programs of setup run before anybody can log on")
     if moves := way.multi(SESSION_MANAGER, MOVES):
         yield odd(MOVES, f"{counted(len(moves), 'line')}: files are moved or deleted at the start")
+    yield from _subsystems(way)
     if way.windows.volume.has_file(f"{way.windows.root}\\WinSxS\\pending.xml"):
         yield odd("pending.xml", "an update is to be finished, or undone, at the start")
+
+
+def _subsystems(way: Way) -> Iterator[Fact]:
+    """Whether csrss.exe is among what the session manager starts; every disk that starts has both values."""
+    path = f"{way.control_set}\\{SESSION_MANAGER}\\SubSystems"
+    if way.windows.system.key(path) is None:
+        return
+    if WINDOWS.lower() not in [name.lower() for name in way.multi(f"{SESSION_MANAGER}\\SubSystems", "Required")]:
+        yield odd("SubSystems\\Required", f"it does not name {WINDOWS}: whether csrss.exe is started is not certain")
+    command = way.windows.system.text(path, WINDOWS) or ""
+    if "csrss.exe" not in command.lower():
+        yield odd(f"SubSystems\\{WINDOWS}", f"{command or 'nothing'} instead of csrss.exe")
 
 
 def _has_other_shells(way: Way, software: RegistryFile) -> bool:

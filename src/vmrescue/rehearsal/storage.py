@@ -14,6 +14,7 @@ from vmrescue.rehearsal.platform import AUTO, EVERYWHERE, PLATFORMS, platform_of
 from vmrescue.rehearsal.services import BOOT, DISABLED
 from vmrescue.rehearsal.stage import Fact, odd, stop, unknown
 from vmrescue.upcase import upper
+from vmrescue.volume.mbr import numbers_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,8 @@ CLASSES = {
     IDE_CLASS: "IDE and AHCI controllers",
     "{4d36e97d-e325-11ce-bfc1-08002be10318}": "buses",
 }
+OF_DISKS = "{4d36e967-e325-11ce-bfc1-08002be10318}", "UpperFilters"
+READ_ONLY = 1 << 60  # of a GPT entry of basic data; source: Microsoft, CREATE_PARTITION_PARAMETERS_GPT
 HYPER_V = ("azure", "hyper-v")  # whose disk is always reached in the same way
 FILTERS = ("UpperFilters", "LowerFilters")
 BEHIND_IDE = {"atapi", "storahci"}  # the drivers of disks behind controllers of that class
@@ -56,6 +59,23 @@ def storage(way: Way) -> Iterator[Fact]:
             )
     yield from _filters(way)
     yield from _newer_hosts(way)
+    yield from _partition(way)
+
+
+def _partition(way: Way) -> Iterator[Fact]:
+    """What may keep Windows from the volume on which it lies, though the boot manager came to it."""
+    volume = way.windows.volume
+    partition, table = volume.partition, volume.disk.table
+    what = f"{volume}, of Windows"
+    if table.style != "none" and partition.role != "basic data" and not partition.part_of:
+        yield odd(what, f"its type is {partition.type_name}: whether Windows takes it for a volume is not certain")
+    if partition.attributes & READ_ONLY:
+        yield odd(what, "the GPT has it as read-only (bit 60 of its attributes)")
+    used = {each.number for each in table.partitions} | set(table.beyond) | table.overlapping
+    blank = [number for number in range(1, partition.number) if number not in used]
+    if table.style == "GPT" and blank:
+        said = f"entries before it are blank ({numbers_text(blank)}), which Microsoft names among the causes of 0x7B"
+        yield odd(what, said)
 
 
 def _why_not(way: Way, name: str) -> tuple[str, endings.Ending, BadService] | None:
@@ -195,6 +215,9 @@ def _filters(way: Way) -> Iterator[Fact]:
             continue
         for value in FILTERS:
             names = way.multi(f"Control\\Class\\{guid}", value)
+            if (guid, value) == OF_DISKS and "PARTMGR" not in map(upper, names):
+                what = f"filters of {title} ({value})"
+                yield odd(what, "partmgr is not among them, which finds the partitions of a disk")
             for name in names:
                 if (said := _lost(way, name)) is not None:
                     about = LostFilter(control_set, guid, value, name, tuple(names))

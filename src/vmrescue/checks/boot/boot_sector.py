@@ -41,7 +41,7 @@ ENCRYPTED = (
     meaning="A BIOS that starts from the volume stops there; where the sector is lost, nobody finds the files on it.",
     fires="the first sector is no boot sector, or holds no program or one that only says that the disk is not "
     "bootable, and the sector behind the volume holds a better copy, which describes the same volume, whose file table "
-    "is there",
+    "is there; a warning where the volume is read all the same, and is not the active one",
     repair="write the copy in its place; nothing where the first sector is not NTFS's, and looks like chance (an "
     "encryption that is not at its end), or neither an entry of a store nor the active flag is about the volume",
     source="NTFS: the copy of the boot sector lies in the sector behind the volume's last one; Microsoft, "
@@ -62,16 +62,21 @@ def boot_sector(subject: Subject) -> Iterator[Finding]:
         yield boot_sector.finding(
             f"the first sector of {volume} is lost or starts nothing; its copy, at byte {spare.position} of the "
             "volume, is whole",
-            severity=None if sure else "warning",
+            severity=None if sure and (spare.first[NAME] != NTFS or _is_started(volume)) else "warning",
             meaning=None if sure else ENCRYPTED if chance else FOREIGN,
             facts=(VolumeFact(str(volume), volume.position),),
             changes=(RestoreBootSector(place, sha256([spare.first]), sha256([spare.copy])),) if sure else (),
         )
 
 
+def _is_started(volume: Volume) -> bool:
+    """Whether a BIOS begins with this volume: its program, and the signature behind that, count nowhere else."""
+    return volume.partition.active and not volume.disk_index
+
+
 def _is_meant(subject: Subject, volume: Volume) -> bool:
     """Whether a start needs the volume: it is the active one, or an entry of a boot store names it."""
-    if volume.partition.active and not volume.disk_index:
+    if _is_started(volume):
         return True
     name = partition_of(volume)
     entries = [loader.entry for loader in subject.installation.loaders]
