@@ -177,6 +177,12 @@ class NotFoundError(VmRescueError):
     """Something that was named (a file, a key, a volume, a Windows installation) does not exist."""
 
 
+class NoMatchError(NotFoundError):
+    """What a command of reg's or bcdedit's asks for is not in the hive or store, which was read. It ends as theirs."""
+
+    exit_status = 1
+
+
 class RefusedError(VmRescueError):
     """The request is not safe, so it was not carried out; nothing was written."""
 

@@ -172,7 +172,7 @@ ERRORS = [
     (2, ["diagnose", "{}", "--nonsense"]),
     (2, ["bcdedit", "{}", "/frob"]),
     (2, ["reg", "{}", "query"]),
-    (3, ["reg", "{}", "query", r"HKLM\SYSTEM\Nothing"]),
+    (1, ["reg", "{}", "query", r"HKLM\SYSTEM\Nothing"]),
     (3, ["ls", "{}", r"\nothing"]),
     (3, ["info", "{}.nothing"]),
     (3, ["rehearse", "{}.nothing"]),

@@ -166,7 +166,7 @@ def test_a_new_key_of_the_debugger_is_printed_and_stored(store: Path) -> None:
         (["/set", "{bootmgr}", "nx", "OptIn"], 2, UNKNOWN_ELEMENT),
         (["/set", "{default}", "nosuch", "1"], 2, UNKNOWN_ELEMENT),
         (["/set", "{default}", "numproc", "many"], 2, "The integer data is not valid as specified.\n"),
-        (["/set", "{12345678-1234-1234-1234-123456789abc}", "nx", "OptIn"], 3, "The system cannot find the file"),
+        (["/set", "{12345678-1234-1234-1234-123456789abc}", "nx", "OptIn"], 1, "The system cannot find the file"),
         (["/enum", "{nonsense}"], 2, "The entry identifier {nonsense} is not valid.\n"),
         (["/frobnicate"], 2, "An unknown command was specified.\n"),
         (["/set", "{default}", "osdevice", "partition=C:"], 3, "The system cannot find the file specified.\n"),

@@ -123,7 +123,7 @@ def test_a_search_from_a_root_looks_into_its_hives(tmp_path: Path) -> None:
     assert "End of search: 2 match(es)" in output_of("reg", path, "query", "HKU", "/f", "MEMORY", "/s")
     assert "End of search: 1 match(es)" in output_of("reg", path, "query", "HKLM", "/f", "SYS", "/k")
     assert vmrescue("reg", path, "query", "HKLM", "/f", "MEMORY").status == 1
-    assert vmrescue("reg", path, "query", "HKLM", "/v", "x").status == 3
+    assert vmrescue("reg", path, "query", "HKLM", "/v", "x").status == 1
 
 
 def test_every_hive_of_an_image_is_listed_below_its_root(gen1_broken: Path) -> None:

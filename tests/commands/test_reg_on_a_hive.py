@@ -339,7 +339,7 @@ def test_an_export_does_not_overwrite_a_file_unasked(system: Path, tmp_path: Pat
     ("words", "status", "message"),
     [
         (["frobnicate"], 2, "ERROR: Invalid syntax.\n"),
-        (["query", r"HKLM\SYSTEM\Missing"], 3, "ERROR: The system was unable to find"),
+        (["query", r"HKLM\SYSTEM\Missing"], 1, "ERROR: The system was unable to find"),
         (["add", KEY, "/v", "x", "/t", "REG_DWORD", "/d", "many"], 2, "valid numeric value"),
         (["import", "/no/such/file.reg"], 3, "cannot read /no/such/file.reg"),
         (["export", r"HKLM\SYSTEM\Select", "/no/such/folder/x.reg"], 5, "cannot write"),

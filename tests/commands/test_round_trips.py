@@ -107,7 +107,7 @@ def test_an_exported_store_lists_the_same_and_holds_the_same(store: Path) -> Non
 def test_a_store_is_made_of_nothing_by_import_and_of_another_again(store: Path) -> None:
     new = store.with_name("new")
     output_of("bcdedit", "/createstore", new)
-    assert vmrescue("bcdedit", new, "/enum", "all").status == 3
+    assert vmrescue("bcdedit", new, "/enum", "all").status == 1
 
     output_of("bcdedit", new, "/import", store, "--yes")
 

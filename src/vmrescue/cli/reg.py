@@ -31,8 +31,8 @@ def command(target: str, words: tuple[str, ...], choice: Choice, options: ApplyO
     load HKLM\\NAME F:\\PATH gives a hive of the image a further name, kept beside the image until unload HKLM\\NAME. A
     letter that the guest does not have means the only volume with that path; a note says which.
     What is written is shown, asked about where reg.exe asks (before a deletion, and before a value that is there is
-    overwritten; not with /f or --yes), backed up, verified, and undone by `vmrescue undo`. Exit status 1: nothing
-    matched, the keys differ, or there is damage.
+    overwritten; not with /f or --yes), backed up, verified, and undone by `vmrescue undo`. Exit status 1: no such
+    key or value, nothing matched, the keys differ, or there is damage.
     """
     from vmrescue.cli.listing import Listing
     from vmrescue.procedure.hives import read_reg

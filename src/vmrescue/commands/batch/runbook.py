@@ -261,6 +261,6 @@ def _one_line(error: VmRescueError) -> str:
 
 
 def _at_line(error: VmRescueError, name: str, number: int) -> VmRescueError:
-    """The same with the line's number, and of the same exit status."""
+    """The same with the line's number. What a line looks for in vain (NoMatchError) is no answer here, but an error."""
     kind = next((kind for kind in KINDS if isinstance(error, kind)), VmRescueError)
     return kind(f"{name}, line {number}: {_one_line(error)}")

@@ -6,7 +6,7 @@ transcripts of bcdedit on Windows 7 to 11.
 
 from __future__ import annotations
 
-from vmrescue.errors import NotFoundError, UsageError
+from vmrescue.errors import NoMatchError, NotFoundError, UsageError
 
 SUCCESS = "The operation completed successfully."
 
@@ -55,8 +55,8 @@ def no_such_volume(name: str) -> NotFoundError:
     )
 
 
-def no_such_entry() -> NotFoundError:
-    return NotFoundError(
+def no_such_entry() -> NoMatchError:
+    return NoMatchError(
         "An error occurred while attempting to reference the specified entry.\n"
         "The system cannot find the file specified."
     )
@@ -69,12 +69,12 @@ def entry_exists() -> UsageError:
     )
 
 
-def nothing_to_list() -> NotFoundError:
-    return NotFoundError("There are no matching objects or the store is empty.")
+def nothing_to_list() -> NoMatchError:
+    return NoMatchError("There are no matching objects or the store is empty.")
 
 
-def no_such_element() -> NotFoundError:
-    return NotFoundError("An error occurred while attempting to delete the specified data element.\nElement not found.")
+def no_such_element() -> NoMatchError:
+    return NoMatchError("An error occurred while attempting to delete the specified data element.\nElement not found.")
 
 
 def needs_force() -> UsageError:

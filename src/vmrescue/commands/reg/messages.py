@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vmrescue.errors import NotFoundError, UsageError
+from vmrescue.errors import NoMatchError, UsageError
 
 SUCCESS = "The operation completed successfully."
 
@@ -31,5 +31,5 @@ def onto_itself() -> UsageError:
     return UsageError("ERROR: The registry entry cannot be copied onto itself.")
 
 
-def not_found() -> NotFoundError:
-    return NotFoundError("ERROR: The system was unable to find the specified registry key or value.")
+def not_found() -> NoMatchError:
+    return NoMatchError("ERROR: The system was unable to find the specified registry key or value.")
