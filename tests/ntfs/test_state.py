@@ -153,6 +153,27 @@ def test_a_log_pending_and_a_dirty_flag_are_both_given_as_reasons() -> None:
     assert len(state.reasons) == 2
 
 
+@pytest.mark.parametrize("number", range(11))
+def test_a_lost_record_of_a_system_file_is_damage_as_it_is_to_another_driver(number: int, tmp_path: Path) -> None:
+    data = bytearray(formatted())
+    volume = NtfsVolume(MemoryDevice(data))
+    record = volume.cluster_offset(volume.file_extents("$MFT")[0][1]) + number * 1024
+    data[record : record + 1024] = bytes(1024)
+    with pytest.raises(FormatError, match=f"file record {number} "):
+        volume_state(MemoryDevice(data))
+    image = tmp_path / "image"
+    image.write_bytes(data)
+    assert "ERROR" in run("ntfsresize", "--info", "--force", image, ok=(1,))
+
+
+def test_a_log_that_is_to_be_replayed_may_mend_a_record(tmp_path: Path) -> None:
+    data = bytearray(volume_with_log(lsn=1 << 40, flags=0, client=0, version=(2, 0)))
+    volume = NtfsVolume(MemoryDevice(data))
+    record = volume.cluster_offset(volume.file_extents("$MFT")[0][1]) + 6 * 1024
+    data[record : record + 4] = b"BAAD"
+    assert volume_state(MemoryDevice(data)).name == "log pending"
+
+
 def test_what_is_no_ntfs_volume_has_no_state() -> None:
     with pytest.raises(FormatError, match="boot sector"):
         volume_state(MemoryDevice(bytes(4096)))

@@ -11,7 +11,7 @@ from vmrescue.ntfs.directory import find_file
 from vmrescue.ntfs.log.state import log_reasons
 from vmrescue.ntfs.store import FileStore
 from vmrescue.ntfs.structures.attribute import Kind
-from vmrescue.ntfs.structures.system_files import LOG_FILE, VOLUME
+from vmrescue.ntfs.structures.system_files import LOG_FILE, UPCASE, VOLUME
 from vmrescue.signatures import ASLEEP
 from vmrescue.volume.bitlocker import read_bitlocker
 from vmrescue.volume.state import StateName, VolumeState
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 DIRTY, CHKDSK_UNDERWAY = 0x0001, 0x4000  # flags of $VOLUME_INFORMATION
 HIBERNATION_FILE = "hiberfil.sys"
+UNFINISHED = (StateName.HIBERNATED, StateName.LOG_PENDING)
 NTFS_3 = 3  # the major version since Windows 2000
 _INFORMATION = struct.Struct("<8xBBH")  # version, flags
 
@@ -44,8 +45,19 @@ def read_state(store: FileStore) -> VolumeState:
         (StateName.LOG_PENDING, log_reasons(store.file(LOG_FILE).stream(Kind.DATA))),
         (StateName.DIRTY, _dirty(store)),
     ]
+    if not any(some for name, some in found if name in UNFINISHED):
+        _look_at_system_files(store)
     reasons = [reason for _, some in found for reason in some]
     return VolumeState(next((name for name, some in found if some), StateName.CLEAN), reasons)
+
+
+def _look_at_system_files(store: FileStore) -> None:
+    """Raises FormatError where a record is damaged without which no driver mounts the volume.
+
+    A log that is to be replayed may mend them, and a Windows that sleeps has them in its memory.
+    """
+    for number in range(UPCASE + 1):
+        store.file(number)
 
 
 def _hibernation(store: FileStore) -> list[str]:
