@@ -48,6 +48,12 @@ def sgdisk(*words: str) -> Step:
             r"SubSystems\Windows",
             "none.exe instead of csrss.exe",
         ),
+        ({"remove": r"\Windows\System32\CI.dll"}, r"\Windows\System32\CI.dll on partition 3 (C:)", "it is not there"),
+        (
+            {"zero": r"\Windows\System32\drivers\storport.sys"},
+            r"\Windows\System32\drivers\storport.sys on partition 3 (C:)",
+            "are zeros; each driver of a disk controller takes functions from it",
+        ),
         (sgdisk("-t", "3:8300"), "partition 3 (C:), of Windows", "its type is Linux file system"),
         (sgdisk("-t", "3:0c01"), "partition 3 (C:), of Windows", "its type is Microsoft reserved"),
         (sgdisk("-A", "3:set:60"), "partition 3 (C:), of Windows", "read-only"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import NotFoundError, VmRescueError
+from vmrescue.readers.file_system import Wanted
 from vmrescue.registry.base_block import LOG_SUFFIXES
 from vmrescue.rehearsal import endings
 from vmrescue.rehearsal.about import BadFile, BadHive
@@ -15,6 +16,7 @@ from vmrescue.rehearsal.files import FaultKind, fault_of_file
 from vmrescue.rehearsal.stage import Fact, State, odd, stop, unknown
 from vmrescue.rehearsal.way import SYSTEM_ROOT
 from vmrescue.windows.operating_system import DEFAULT_ROOT
+from vmrescue.windows.pe import HEAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +27,17 @@ if TYPE_CHECKING:
     from vmrescue.windows.loaders import Loader
 
 KERNEL = ("ntoskrnl.exe", "hal.dll")
+# What the kernel and its first drivers import since Vista. Source: what a boot log (ntbtlog.txt) lists without a key.
+IMPORTED = {
+    "CI.dll": "the kernel",
+    "PSHED.dll": "the kernel",
+    "BOOTVID.dll": "the kernel",
+    "kdcom.dll": "the kernel",
+    "drivers\\classpnp.sys": "the driver disk",
+    "drivers\\storport.sys": "each driver of a disk controller",
+    "drivers\\wdfldr.sys": "the driver Wdf01000",
+    "drivers\\netio.sys": "the driver NDIS",
+}
 CODE_PAGES = "Control\\Nls\\CodePage"
 CASE_TABLE = "l_intl.nls"
 
@@ -36,6 +49,7 @@ def loader(way: Way) -> Iterator[Fact]:
     fact = _system_hive(windows)
     yield fact
     yield from _kernel(way)
+    yield from _imported(way)
     if fact.state in (State.OK, State.ODD):
         yield from _control_sets(way)
         yield from _languages(way)
@@ -120,6 +134,16 @@ def _kernel(way: Way) -> Iterator[Fact]:
         yield file_fact(
             way, f"{way.system32}\\{name}", (endings.NO_KERNEL, endings.BAD_KERNEL, endings.KERNEL_OF_OTHER_MACHINE)
         )
+
+
+def _imported(way: Way) -> Iterator[Fact]:
+    """Libraries that have no key of their own; that a program takes functions from them is not read in its file."""
+    volume, places = way.windows.volume, {f"{way.system32}\\{name}": by for name, by in IMPORTED.items()}
+    volume.files.announce([Wanted(path, HEAD) for path in places])
+    for path, by in places.items():
+        if fault := fault_of_file(volume, path, machine=way.machine):
+            state = unknown if fault.kind is FaultKind.UNKNOWN else odd
+            yield state(f"\\{path} on {volume}", f"{fault.said}; {by} takes functions from it")
 
 
 def file_fact(way: Way, path: str, ends: tuple[endings.Ending, endings.Ending, endings.Ending]) -> Fact:
