@@ -157,7 +157,7 @@ def _debuggers(way: Way) -> Iterator[Fact]:
 def _letter(way: Way) -> Iterator[Fact]:
     """Whether the volume of Windows has the letter by which its registry calls it; a copied disk may get another.
 
-    Source: Microsoft, KB 223188, "How to restore the system/boot drive letter in Windows".
+    Source: Microsoft, KB 947288: another letter than at setup, and only a black screen and a pointer are seen.
     """
     drives, meant = way.installation.drives, way.windows.system_drive
     if drives.windows_letter and meant and drives.of(meant).kind is not DriveKind.WINDOWS:
