@@ -187,7 +187,7 @@ def test_an_old_form_log_that_is_damaged_is_refused_with_the_reason() -> None:
     for damaged, reason in [
         (with_field(log, 8, 4), r"it was being written: its sequence numbers are 5 and 4"),
         (log[:512] + b"XXXX" + log[516:], r"at byte 512 there is 'XXXX', not 'DIRT'"),
-        (log[:-1024], r"the last 1024 bytes of it are missing"),
+        (log[:-1024], r"its end is missing: 1024 bytes"),
         (with_field(log, 40, 487425), r"it gives the bins a size of 487425 bytes"),
         (with_field(log, 28, 3), r"file type 3, which is no log's"),
         (b"junk" * 200, r"expected the signature 'regf', found 'junk'"),

@@ -38,7 +38,7 @@ class OldLog:
             return f"it gives the bins a size of {self.block.bins_size} bytes"
         changed = sum(byte.bit_count() for byte in self._bitmap())
         missing = self._first_sector() + SECTOR * changed - len(self._data)
-        return f"of it the end is missing: {counted(missing, 'byte')}" if missing > 0 else ""
+        return f"its end is missing: {counted(missing, 'byte')}" if missing > 0 else ""
 
     def sectors(self) -> Iterator[tuple[int, bytes]]:
         """Each changed sector of 512 bytes: (offset from the first bin, bytes)."""

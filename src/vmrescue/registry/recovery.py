@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MAX_SEQUENCE = 0xFFFFFFFF
-MOST_KNOWN = 64 << 20  # bytes of what replays write that are remembered
+MOST_KNOWN = 32 << 20  # bytes of what replays write that are remembered
 LOG = logger("registry")
 
 
@@ -164,6 +164,11 @@ class _Replayed:
     block: BaseBlock
     recovered: Recovered
 
+    @property
+    def size(self) -> int:
+        """Bytes that are written."""
+        return sum(len(data) for _, data in self.written)
+
 
 _known: dict[bytes, _Replayed] = {}  # by the SHA-256 of what each depends on
 
@@ -174,12 +179,11 @@ def _known_or_replayed(head: bytes, first_written: int, logs: Sequence[bytes]) -
     for log in logs:
         digest.update(log)
     key = digest.digest()
-    if key not in _known:
-        replayed = _replayed(head, first_written, logs)
-        if sum(len(data) for each in [*_known.values(), replayed] for _, data in each.written) > MOST_KNOWN:
-            _known.clear()
-        _known[key] = replayed
-    return _known[key]
+    replayed = _known.pop(key, None) or _replayed(head, first_written, logs)
+    while _known and sum(each.size for each in [*_known.values(), replayed]) > MOST_KNOWN:
+        del _known[next(iter(_known))]  # the one that was asked for longest ago
+    _known[key] = replayed
+    return replayed
 
 
 def _replayed(head: bytes, first_written: int, logs: Sequence[bytes]) -> _Replayed:
