@@ -18,8 +18,8 @@ def functions_of(path: Path) -> set[str]:
 
 
 def test_every_threat_has_an_answer_and_a_test_that_exists() -> None:
-    rows = [line for line in PAGE.splitlines() if line.startswith("| ") and "| --- |" not in line][1:]
-    threats = [row for row in rows if row.count("|") == 4]
+    rows = [line for line in PAGE.splitlines() if line.startswith("| ") and "| --- |" not in line]
+    threats = [row for row in rows if row.count("|") == 4 and not row.startswith("| what is tried |")]
     assert len(threats) > 20
     for row in threats:
         named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row)
