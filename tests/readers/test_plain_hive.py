@@ -24,7 +24,7 @@ from vmrescue.readers.hive.reader import HiveReader
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from vmrescue.readers.hive.key import Stored
+    from vmrescue.readers.hive.key import HiveValue
 
 TIMES = int(os.environ.get("VMRESCUE_CAMPAIGN", "1"))
 MOST_KEYS = 120
@@ -95,7 +95,7 @@ def test_nearly_all_of_a_real_hive_is_read_without_dissect(monkeypatch: pytest.M
     monkeypatch.setattr(PlainKey, "_key", property(lambda key: asked.append(key.name)))
     raw = sdist_file("dissect.regf", "tests/_data/SYSTEM.gz")
     root = HiveReader(io.BytesIO(raw), "hive", (), PlainKey).root
-    values: list[Stored] = []
+    values: list[HiveValue] = []
     for key in root.subkeys():
         values += key.stored_values().values()
         for below in key.subkeys():

@@ -79,7 +79,7 @@ class IndexEntry(NamedTuple):
         )
 
 
-class Node:
+class IndexNode:
     """The entries of one node, and the bytes that they were read from: the root's value, or its block.
 
     `vcn` is the block's, None for the root; `start` is where its entries begin.
@@ -139,11 +139,11 @@ class Index:
         """Must be called when the attribute with the blocks has changed."""
         self._blocks = None
 
-    def root_node(self) -> Node:
+    def root_node(self) -> IndexNode:
         value = bytearray(self.root.value)
         return read_node(None, value, ROOT_HEADER, self.root.position + self.root.value_offset)
 
-    def node(self, vcn: BlockVcn) -> Node:
+    def node(self, vcn: BlockVcn) -> IndexNode:
         """The node in the block that begins at a VCN."""
         offset = vcn * self.unit
         if offset + self.block_size > self.blocks.size:
@@ -168,7 +168,7 @@ class Index:
         The VCNs of the blocks that were read are added to `seen`.
         """
         seen = set() if seen is None else seen
-        stack: list[tuple[Node, int]] = []
+        stack: list[tuple[IndexNode, int]] = []
         self._descend(self.root_node(), start, stack, seen)
         while stack:
             node, at = stack.pop()
@@ -180,7 +180,9 @@ class Index:
                 if below is not None:
                     self._descend(self._unseen(below, seen), None, stack, seen)
 
-    def _descend(self, node: Node, start: Key | None, stack: list[tuple[Node, int]], seen: set[BlockVcn]) -> None:
+    def _descend(
+        self, node: IndexNode, start: Key | None, stack: list[tuple[IndexNode, int]], seen: set[BlockVcn]
+    ) -> None:
         while True:
             at = 0 if start is None else self.collation.position(node.entries, start)
             stack.append((node, at))
@@ -189,7 +191,7 @@ class Index:
                 return
             node = self._unseen(below, seen)
 
-    def _unseen(self, vcn: BlockVcn, seen: set[BlockVcn]) -> Node:
+    def _unseen(self, vcn: BlockVcn, seen: set[BlockVcn]) -> IndexNode:
         if vcn in seen:
             raise in_volume(
                 "index entry", self.root.position, "a node that is below one entry only", f"VCN {vcn} twice"
@@ -198,7 +200,7 @@ class Index:
         return self.node(vcn)
 
 
-def read_node(vcn: BlockVcn | None, data: bytearray, header: int, position: int) -> Node:
+def read_node(vcn: BlockVcn | None, data: bytearray, header: int, position: int) -> IndexNode:
     """The node whose header is at offset `header` of `data`, which is at `position` of the volume (for errors)."""
     first, end, _, _ = NODE.unpack_from(data, header)
     start = at = header + first
@@ -215,7 +217,7 @@ def read_node(vcn: BlockVcn | None, data: bytearray, header: int, position: int)
         entries.append(IndexEntry(bytes(data[at : at + length - below]), node))
         if flags & IS_LAST:
             _check_nodes(entries, position + header)
-            return Node(vcn, entries, data, start)
+            return IndexNode(vcn, entries, data, start)
         at += length
     raise in_volume("index node", position + at, "a last entry", "none")
 

@@ -41,7 +41,7 @@ IN_USE, DIRECTORY = int(RecordFlag.IN_USE), int(RecordFlag.DIRECTORY)
 HEADS_KEPT = 1 << 14  # of resident attributes: few differ
 
 
-class Stored(NamedTuple):
+class NonResident(NamedTuple):
     """An attribute in clusters; sizes are in bytes.
 
     Attributes:
@@ -82,7 +82,7 @@ class PlainRecord(NamedTuple):
     is_directory: bool
     kinds: int
     names: Sequence[int]
-    stored: Sequence[Stored]
+    stored: Sequence[NonResident]
     indexed: Sequence[tuple[int, str, int, int]]
     size: int
     allocated: int
@@ -122,7 +122,7 @@ def read_plain(records: bytes, start: int, size: int, number: int, clusters: int
     first = at = start + at
     end = start + used - END_SIZE
     shape = _NOTHING
-    stored: Sequence[Stored] = ()
+    stored: Sequence[NonResident] = ()
     indexed: Sequence[tuple[int, str, int, int]] = ()
     while at < end:
         head = records[at : at + RESIDENT_HEADER]
@@ -215,13 +215,13 @@ _REMEMBERED: list[bytes] = []  # as many as there are shapes
 
 def _read_attributes(
     records: bytes, at: int, end: int, clusters: int
-) -> tuple[int, int, list[int], Sequence[Stored], Sequence[tuple[int, str, int, int]], int, int] | None:
+) -> tuple[int, int, list[int], Sequence[NonResident], Sequence[tuple[int, str, int, int]], int, int] | None:
     """Reads any attributes from `at` on, one by one; None where one is not plain.
 
     Returns where they end, and of a `PlainRecord` kinds, names, stored, indexed, and the two sizes.
     """
     names: list[int] = []
-    stored: Sequence[Stored] = ()
+    stored: Sequence[NonResident] = ()
     indexed: Sequence[tuple[int, str, int, int]] = ()
     twice: Sequence[tuple[int, str]] = ()  # attributes that are not the first of their type
     kinds = last = data_size = allocated = 0
@@ -292,7 +292,7 @@ def _is_known(kind: int) -> bool:
     return kind != Kind.ATTRIBUTE_LIST and kind % 16 == 0 and 0 < kind <= Kind.LOGGED_UTILITY_STREAM
 
 
-def _read_stored(records: bytes, start: int, end: int, clusters: int) -> Stored | None:
+def _read_stored(records: bytes, start: int, end: int, clusters: int) -> NonResident | None:
     """The attribute in clusters at `start`; None where it is not plain."""
     if start + NON_RESIDENT_HEADER > end:
         return None
@@ -331,4 +331,4 @@ def _read_stored(records: bytes, start: int, end: int, clusters: int) -> Stored 
         vcn += count
     if vcn - 1 != high:
         return None
-    return Stored(kind, name, length, pieces, vcn, allocated, size, initialized)
+    return NonResident(kind, name, length, pieces, vcn, allocated, size, initialized)

@@ -27,10 +27,10 @@ FLAGS = {"true": True, "false": False}
 
 
 @dataclass(frozen=True)
-class Node:
+class YamlNode:
     """A value and where it stands: line and column from 1 on. None is an empty place."""
 
-    value: str | int | bool | list[Node] | dict[str, Node] | None
+    value: str | int | bool | list[YamlNode] | dict[str, YamlNode] | None
     line: int
     column: int
 
@@ -51,7 +51,7 @@ class Node:
         return f"{self.value!r:.60}"
 
 
-def read_document(data: bytes) -> Node:
+def read_document(data: bytes) -> YamlNode:
     """The one document of a text. Raises UsageError, which says at which line and column."""
     if len(data) > LARGEST:
         raise UsageError(f"a playbook of at most {LARGEST} bytes was expected, not {len(data)}")
@@ -78,7 +78,7 @@ class _Reader:
         self._events = events
         self._values = 0
 
-    def document(self) -> Node:
+    def document(self) -> YamlNode:
         """The values of the first document. Raises UsageError where there are more, or none."""
         import yaml
 
@@ -91,7 +91,7 @@ class _Reader:
             raise _error(after.start_mark, "a second document was not expected")
         return found
 
-    def _value(self, event: Event, level: int) -> Node:
+    def _value(self, event: Event, level: int) -> YamlNode:
         import yaml
 
         mark = event.start_mark
@@ -104,21 +104,21 @@ class _Reader:
             raise _error(mark, f"tags ({event.tag!r:.40}) are not read")
         place = mark.line + 1, mark.column + 1
         if isinstance(event, yaml.ScalarEvent):
-            return Node(_plain(event), *place)
+            return YamlNode(_plain(event), *place)
         if isinstance(event, yaml.SequenceStartEvent):
-            return Node(list(self._items(level)), *place)
-        return Node(self._fields(level), *place)
+            return YamlNode(list(self._items(level)), *place)
+        return YamlNode(self._fields(level), *place)
 
-    def _items(self, level: int) -> Iterator[Node]:
+    def _items(self, level: int) -> Iterator[YamlNode]:
         import yaml
 
         while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
             yield self._value(event, level + 1)
 
-    def _fields(self, level: int) -> dict[str, Node]:
+    def _fields(self, level: int) -> dict[str, YamlNode]:
         import yaml
 
-        fields: dict[str, Node] = {}
+        fields: dict[str, YamlNode] = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             name = self._value(event, level + 1)
             if not isinstance(name.value, str):
@@ -143,4 +143,4 @@ def _plain(event: ScalarEvent) -> str | int | bool | None:
 
 
 def _error(mark: Mark, said: str) -> UsageError:
-    return Node(None, mark.line + 1, mark.column + 1).error(said)
+    return YamlNode(None, mark.line + 1, mark.column + 1).error(said)

@@ -14,7 +14,7 @@ from vmrescue.dataclass import dataclass
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vmrescue.playbook.document import Node
+    from vmrescue.playbook.document import YamlNode
 
 LONGEST_TEXT = 1000  # characters
 
@@ -26,7 +26,7 @@ class Takes(Protocol):
     def said(self) -> str:
         """In a few words."""
 
-    def read(self, node: Node) -> Any:
+    def read(self, node: YamlNode) -> Any:
         """The value. Raises UsageError, which says where it stands and what was expected."""
 
 
@@ -37,7 +37,7 @@ class Text:
     said: str = "a text"
     pattern: re.Pattern[str] = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 
-    def read(self, node: Node) -> str:
+    def read(self, node: YamlNode) -> str:
         if not isinstance(node.value, str) or len(node.value) > LONGEST_TEXT or not self.pattern.fullmatch(node.value):
             raise node.error(f"{self.said} was expected, not {node.shown}")
         return node.value
@@ -54,7 +54,7 @@ class Number:
     def said(self) -> str:
         return f"a number from {self.least} to {self.most}"
 
-    def read(self, node: Node) -> int:
+    def read(self, node: YamlNode) -> int:
         if isinstance(node.value, bool) or not isinstance(node.value, int) or not self.least <= node.value <= self.most:
             raise node.error(f"{self.said} was expected, not {node.shown}")
         return node.value
@@ -66,7 +66,7 @@ class Scalar:
 
     said: str = "a text, a number, or a list of texts"
 
-    def read(self, node: Node) -> str | int | list[str]:
+    def read(self, node: YamlNode) -> str | int | list[str]:
         if isinstance(node.value, list):
             return [Text().read(each) for each in node.value]
         if isinstance(node.value, bool) or not isinstance(node.value, str | int) or "\0" in str(node.value):
@@ -85,13 +85,13 @@ class Many:
     def said(self) -> str:
         return f"a list: {self.each.said}"
 
-    def read(self, node: Node) -> tuple[Any, ...]:
+    def read(self, node: YamlNode) -> tuple[Any, ...]:
         if not isinstance(node.value, list) or not 0 < len(node.value) <= self.most:
             raise node.error(f"a list of 1 to {self.most} was expected, not {self._found(node)}")
         return tuple(map(self.each.read, node.value))
 
     @staticmethod
-    def _found(node: Node) -> str:
+    def _found(node: YamlNode) -> str:
         return f"one of {len(node.value)}" if isinstance(node.value, list) else node.shown
 
 
@@ -124,7 +124,7 @@ class Form:
     def said(self) -> str:
         return f"[{self.name}](#{self.name.replace(' ', '-')})"
 
-    def read(self, node: Node) -> Any:
+    def read(self, node: YamlNode) -> Any:
         if not isinstance(node.value, dict):
             raise node.error(f"the fields of {self.name} were expected, not {node.shown}")
         known = {each.name: each for each in self.fields}

@@ -15,7 +15,7 @@ from vmrescue.plan.registry_data import TYPE_NUMBERS
 from vmrescue.playbook.form import Field, Form, Many, Number, Scalar, Text
 
 if TYPE_CHECKING:
-    from vmrescue.playbook.document import Node
+    from vmrescue.playbook.document import YamlNode
 
 SCHEMA = "vmrescue.playbook/1"
 SYSTEM_ROOT, SYSTEM_DRIVE = "%SystemRoot%", "%SystemDrive%"
@@ -201,7 +201,7 @@ class _Known:
         self._names = names
         self.said = f"{what} ({', '.join(names)})" if len(names) < SHORT else what
 
-    def read(self, node: Node) -> str:
+    def read(self, node: YamlNode) -> str:
         if node.value not in self._names:
             near = meant(str(node.value), self._names) if len(self._names) >= SHORT else ""
             raise node.error(f"{self.said} was expected, not {node.shown}{near}")
@@ -213,7 +213,7 @@ class _Version:
 
     said = "a version, such as 10.0.17763.1"
 
-    def read(self, node: Node) -> str:
+    def read(self, node: YamlNode) -> str:
         text = node.value if isinstance(node.value, str) else str(node.value)
         if isinstance(node.value, bool) or not VERSION.fullmatch(text):
             raise node.error(f"{self.said} was expected, not {node.shown}")
@@ -226,7 +226,7 @@ class _Words:
     said = "a word, a number, true, false, or a list of words"
     _word = Text("a word that is no switch", WORD)
 
-    def read(self, node: Node) -> str | list[str]:
+    def read(self, node: YamlNode) -> str | list[str]:
         if isinstance(node.value, list):
             return [self._word.read(each) for each in node.value]
         if isinstance(node.value, bool):

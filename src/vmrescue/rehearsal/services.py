@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmrescue.readers.hive.children import Child
-    from vmrescue.readers.hive.key import Stored
+    from vmrescue.readers.hive.key import HiveValue
     from vmrescue.windows.registry_file import RegistryFile
 
 BOOT, SYSTEM, AUTOMATIC, ON_DEMAND, DISABLED = range(5)  # Start
@@ -42,7 +42,7 @@ class Service:
         self._keys = keys
 
     @cached_property
-    def _others(self) -> dict[str, Stored]:
+    def _others(self) -> dict[str, HiveValue]:
         return self._keys.values(self._child, OF_SOME)
 
     @property
@@ -86,7 +86,7 @@ class Service:
         return self.image or f"System32\\drivers\\{self.name}.sys"
 
 
-def _number(stored: Stored | None) -> int | None:
+def _number(stored: HiveValue | None) -> int | None:
     """A DWORD, as nearly all are; `RegistryData` tells for the others."""
     if stored is None or (stored.type == ValueType.DWORD and len(stored.raw) == 4):
         return stored and int.from_bytes(stored.raw, "little")
@@ -94,7 +94,7 @@ def _number(stored: Stored | None) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def _text(stored: Stored | None) -> str:
+def _text(stored: HiveValue | None) -> str:
     if stored is None or stored.type not in TEXTS:
         return ""
     return stored.raw[: len(stored.raw) & ~1].decode("utf-16-le", "replace").partition("\0")[0]

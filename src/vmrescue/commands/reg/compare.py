@@ -18,10 +18,10 @@ from vmrescue.upcase import upper
 
 if TYPE_CHECKING:
     from vmrescue.commands.reg.command import Command
-    from vmrescue.commands.reg.registry import Registry, Stored
+    from vmrescue.commands.reg.registry import Registry, StoredValue
 
 # (path below the key, value's name or None for the key itself), upper-cased -> the key that has it, and the value
-Content = dict[tuple[str, str | None], tuple[KeyName, "Stored | None"]]
+Content = dict[tuple[str, str | None], tuple[KeyName, "StoredValue | None"]]
 Side = Literal["=", "<", ">"]
 
 _SHOWN: dict[str, tuple[Side, ...]] = {"oa": ("=", "<", ">"), "od": ("<", ">"), "os": ("=",), "on": ()}
@@ -30,7 +30,7 @@ _SHOWN: dict[str, tuple[Side, ...]] = {"oa": ("=", "<", ">"), "od": ("<", ">"), 
 def compare(command: Command, registry: Registry) -> Outcome:
     """Raises NotFoundError where one of the keys is missing."""
     left, right = (_content(command, registry, KeyName.parse(text)) for text in command.arguments)
-    rows: list[tuple[Side, KeyName, Stored | None]] = [
+    rows: list[tuple[Side, KeyName, StoredValue | None]] = [
         ("=" if place in right and _same(right[place][1], value) else "<", name, value)
         for place, (name, value) in left.items()
     ]
@@ -48,7 +48,7 @@ def compare(command: Command, registry: Registry) -> Outcome:
     return Outcome(text_of([*lines, "", result, "", messages.SUCCESS]), passed=same, found=found)
 
 
-def _same(one: Stored | None, other: Stored | None) -> bool:
+def _same(one: StoredValue | None, other: StoredValue | None) -> bool:
     """Whether two values hold the same, however their names are spelled."""
     return (one and (one.type, one.raw)) == (other and (other.type, other.raw))
 
@@ -70,5 +70,5 @@ def _content(command: Command, registry: Registry, name: KeyName) -> Content:
     return content
 
 
-def _line(name: KeyName, value: Stored | None) -> str:
+def _line(name: KeyName, value: StoredValue | None) -> str:
     return f"Value:  {name}{value_line(value)}" if value else f"Key:  {name}"

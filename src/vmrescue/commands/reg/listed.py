@@ -10,7 +10,7 @@ from vmrescue.plan import RegistryData
 from vmrescue.registry.value_type import type_name
 
 if TYPE_CHECKING:
-    from vmrescue.commands.reg.registry import Stored
+    from vmrescue.commands.reg.registry import StoredValue
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class ListedValue:
     data: RegistryData
 
     @classmethod
-    def of(cls, value: Stored) -> ListedValue:
+    def of(cls, value: StoredValue) -> ListedValue:
         return cls(value.name, RegistryData(value.type, value.raw))
 
     def to_dict(self) -> dict[str, Any]:

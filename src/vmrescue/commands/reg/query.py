@@ -15,7 +15,7 @@ from vmrescue.commands.outcome import Piece
 from vmrescue.commands.reg import data, messages
 from vmrescue.commands.reg.key_name import KeyName
 from vmrescue.commands.reg.listed import ListedKey, ListedValue
-from vmrescue.commands.reg.registry import Stored, find_key, read_tree
+from vmrescue.commands.reg.registry import StoredValue, find_key, read_tree
 from vmrescue.upcase import upper
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Listed(NamedTuple):
     """A key and those of its values that are shown."""
 
     name: KeyName
-    values: list[Stored]
+    values: list[StoredValue]
 
 
 def query(command: Command, registry: Registry, show: Show) -> bool:
@@ -69,7 +69,7 @@ class _Top:
         self._name = name
         self._hive, self._key = found
 
-    def tree(self) -> Iterator[tuple[KeyName, str | None, list[Stored]]]:
+    def tree(self) -> Iterator[tuple[KeyName, str | None, list[StoredValue]]]:
         """A key's full name, its own (None for the one that is asked for), its values; all below it if recursive."""
         for path, key, values in read_tree(self._hive, self._key, self.recursive):
             yield self._name.below(path), key.name if path else None, values
@@ -87,7 +87,7 @@ class _Root(_Top):
         self._name = name
         self._command, self._registry = command, registry
 
-    def tree(self) -> Iterator[tuple[KeyName, str | None, list[Stored]]]:
+    def tree(self) -> Iterator[tuple[KeyName, str | None, list[StoredValue]]]:
         for hive, own in self.below() if self.recursive else []:
             found = find_key(self._registry, hive, self._command.view)
             for path, key, values in read_tree(*found, recursive=True) if found else []:
@@ -156,7 +156,7 @@ class _Search:
     def is_key(self, name: str) -> bool:
         return self._keys and self._matches(name)
 
-    def is_value(self, value: Stored) -> bool:
+    def is_value(self, value: StoredValue) -> bool:
         if (self._types and value.type not in self._types) or (self._only and upper(value.name) != self._only):
             return False
         if self._names and self._matches(value.name or "(Default)"):
@@ -201,7 +201,7 @@ def _piece_of(command: Command, each: Listed, in_lines: bool = True) -> Piece:
     return Piece([str(each.name), *lines, ""] if in_lines else [], partial(_listed, each))
 
 
-def value_line(value: Stored, with_number: bool = False, separator: str = data.SEPARATOR) -> str:
+def value_line(value: StoredValue, with_number: bool = False, separator: str = data.SEPARATOR) -> str:
     """Name, type and data, four blanks before each."""
     shown = (
         value.name or "(Default)",

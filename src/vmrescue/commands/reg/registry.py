@@ -28,7 +28,7 @@ class Registry(Protocol):
         """The names of the hives directly below a root, sorted."""
 
 
-class Stored(NamedTuple):
+class StoredValue(NamedTuple):
     """One value as the hive stores it; the default value's name is empty."""
 
     name: str
@@ -48,7 +48,7 @@ def find_key(registry: Registry, name: KeyName, view: int, value: str | None = N
         return None
 
 
-def read_tree(hive: Hive, top: Key, recursive: bool) -> Iterator[tuple[str, Key, list[Stored]]]:
+def read_tree(hive: Hive, top: Key, recursive: bool) -> Iterator[tuple[str, Key, list[StoredValue]]]:
     """A key and, if `recursive`, all below it: path from `top`, the key, its values.
 
     Raises FormatError where the values take more room than the hive has, so that cells are shared, and reading them
@@ -62,5 +62,5 @@ def read_tree(hive: Hive, top: Key, recursive: bool) -> Iterator[tuple[str, Key,
             left -= value.size + LAYOUT.size
             if left < 0:
                 raise FormatError("key value", BINS + value.offset, "data of its own", "data that other values share")
-            values.append(Stored(value.name, int(value.type), value.raw))
+            values.append(StoredValue(value.name, int(value.type), value.raw))
         yield key_path.relative(key.path, top_path), key, values

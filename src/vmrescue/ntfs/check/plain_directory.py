@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from vmrescue.ntfs.check.names import Names
-    from vmrescue.ntfs.plain_record import PlainRecord, Stored
+    from vmrescue.ntfs.plain_record import NonResident, PlainRecord
     from vmrescue.ntfs.store import FileStore
 
 AT_ONCE = 1 << 18  # bytes of an index that are read at once
@@ -57,7 +57,7 @@ _NO_PAGE = Page(array("H"), array("H"), array("i"))
 _PADDING = bytes(_ENTRY.size)  # behind what is read, so that the last entry can be read like all others
 
 
-class Node(NamedTuple):
+class SoundNode(NamedTuple):
     """A node that is sound in itself: the sort keys of its entries, and the VCNs below them if it is no leaf.
 
     Of a leaf only the first and the last key are told.
@@ -178,7 +178,7 @@ class PlainDirectories:
         marked = [number for number in range(8 * len(marks)) if marks[number >> 3] >> (number & 7) & 1]
         if parts.blocks is None:
             return not top.below and not marked
-        nodes: dict[BlockVcn, Node] = {}
+        nodes: dict[BlockVcn, SoundNode] = {}
         count = parts.size // block_size
         for vcn, node in self._blocks(parts.blocks, count, block_size, block_vcns, marked, own, result):
             if node is None or len(result.others) > MOST_OTHERS:
@@ -186,7 +186,7 @@ class PlainDirectories:
             nodes[vcn] = node
         return len(nodes) == len(marked) and _is_tree(top, nodes)
 
-    def _clusters(self, stored: Stored) -> ClusterStream:
+    def _clusters(self, stored: NonResident) -> ClusterStream:
         runs = RunList()
         for lcn, length in stored.pieces:
             runs.append(Lcn(lcn), length)
@@ -194,7 +194,7 @@ class PlainDirectories:
 
     def _blocks(
         self, stream: ClusterStream, count: int, size: int, vcns: int, marked: list[int], own: bytes, result: Result
-    ) -> Iterator[tuple[BlockVcn, Node | None]]:
+    ) -> Iterator[tuple[BlockVcn, SoundNode | None]]:
         """The nodes in the marked ones of `count` blocks, with their VCNs, in the order of the index's clusters."""
         head = head_of(BLOCK_SIGNATURE, ARRAY_AT, size)
         for first, numbers in groupby(marked, key=lambda number: number - number % (AT_ONCE // size)):
@@ -211,7 +211,7 @@ class PlainDirectories:
                 else:
                     yield vcn, None
 
-    def _read_node(self, data: bytes, header: int, limit: int, own: bytes, result: Result) -> Node | None:
+    def _read_node(self, data: bytes, header: int, limit: int, own: bytes, result: Result) -> SoundNode | None:
         """The node whose header is at `header`, and that ends before `limit`, if it is sound in itself.
 
         Its entries are compared with the records that they lead to.
@@ -278,14 +278,14 @@ class PlainDirectories:
         return None
 
 
-def _node(keys: list[str], last: str, below: list[BlockVcn]) -> Node | None:
+def _node(keys: list[str], last: str, below: list[BlockVcn]) -> SoundNode | None:
     """A node that was read to its end; None unless all its entries have nodes below them, or none has."""
     if below:
-        return Node(keys, below) if len(below) == len(keys) + 1 else None
-    return Node([*keys, last] if keys else [], below)
+        return SoundNode(keys, below) if len(below) == len(keys) + 1 else None
+    return SoundNode([*keys, last] if keys else [], below)
 
 
-def _is_tree(top: Node, nodes: dict[BlockVcn, Node]) -> bool:
+def _is_tree(top: SoundNode, nodes: dict[BlockVcn, SoundNode]) -> bool:
     """Whether the nodes are one tree, each below one entry, and all their keys are in order."""
     last = ""
     unseen = dict(nodes)

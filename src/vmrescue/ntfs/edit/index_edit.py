@@ -22,7 +22,7 @@ from vmrescue.ntfs.index import (
     ROOT_HEADER,
     Index,
     IndexEntry,
-    Node,
+    IndexNode,
 )
 from vmrescue.ntfs.structures.attribute import Attribute, Kind
 from vmrescue.ntfs.structures.fields import align8
@@ -41,7 +41,7 @@ _LAST = IndexEntry(ENTRY.pack(bytes(8), ENTRY_HEADER, 0, IS_LAST, 0))
 class PathStep(NamedTuple):
     """One node on the path from the root down, and the index of the entry whose child is the next node."""
 
-    node: Node
+    node: IndexNode
     at: int
 
 
@@ -126,7 +126,7 @@ class IndexEditor:
             vcn = node.entries[-1].node
         return path
 
-    def _below(self, vcn: BlockVcn, path: list[PathStep]) -> Node:
+    def _below(self, vcn: BlockVcn, path: list[PathStep]) -> IndexNode:
         if any(step.node.vcn == vcn for step in path):
             raise in_volume("index entry", self.index.root.position, "a node further down", f"VCN {vcn} again")
         return self.index.node(vcn)
@@ -153,7 +153,7 @@ class IndexEditor:
                 self._write(node)
         settle(self.file)
 
-    def _mend_root(self, root: Node) -> None:
+    def _mend_root(self, root: IndexNode) -> None:
         self._absorb(root)
         while root.size > self._capacity(root) and len(root.entries) > 1:
             block = self._new_block()
@@ -165,7 +165,7 @@ class IndexEditor:
                 self._write(block)
         self._write(root)
 
-    def _absorb(self, root: Node) -> None:
+    def _absorb(self, root: IndexNode) -> None:
         """Moves an only child's entries into the root as long as they fit. A root that is a leaf needs no blocks."""
         below = root.entries[0].node
         while below is not None and len(root.entries) == 1:
@@ -178,14 +178,14 @@ class IndexEditor:
         if below is None and self.file.find(Kind.INDEX_ALLOCATION, self.index.name):
             self._drop_blocks()
 
-    def _split(self, node: Node, parent: PathStep) -> None:
+    def _split(self, node: IndexNode, parent: PathStep) -> None:
         """Moves the lower half of a node to a new block; the entry between the halves moves to the parent."""
         left = self._new_block()
         middle = self._share(node.entries, left, node)
         parent.node.entries.insert(parent.at, middle.over(left.vcn))
         parent.node.changed = True
 
-    def _merge(self, node: Node, parent: PathStep) -> None:
+    def _merge(self, node: IndexNode, parent: PathStep) -> None:
         """Joins a small node with a neighbour. If both do not fit into one, a node without entries gets some."""
         entries = parent.node.entries
         if len(entries) == 1:
@@ -209,7 +209,7 @@ class IndexEditor:
             return
         parent.node.changed = True
 
-    def _replace_only_child(self, node: Node, parent: Node) -> None:
+    def _replace_only_child(self, node: IndexNode, parent: IndexNode) -> None:
         """Replaces a parent by its only child. A root keeps the child's block: it may be too small for the entries."""
         if parent.vcn is None:
             self._write(node)
@@ -218,13 +218,13 @@ class IndexEditor:
             self._free_block(node)
         parent.changed = True
 
-    def _neighbour(self, vcn: BlockVcn | None, node: Node) -> Node:
+    def _neighbour(self, vcn: BlockVcn | None, node: IndexNode) -> IndexNode:
         neighbour = None if vcn is None else self.index.node(vcn)
         if neighbour is None or neighbour.is_leaf != node.is_leaf:
             raise in_volume("index node", self.index.root.position, "leaves that lie equally deep", f"VCN {vcn}")
         return neighbour
 
-    def _share(self, entries: list[IndexEntry], left: Node, right: Node) -> IndexEntry:
+    def _share(self, entries: list[IndexEntry], left: IndexNode, right: IndexNode) -> IndexEntry:
         """Divides entries evenly between two nodes and writes these; returns the entry between them, for the parent."""
         half = sum(entry.size for entry in entries) // 2
         middle, size = 1, entries[0].size + entries[1].size
@@ -241,12 +241,12 @@ class IndexEditor:
 
     # -- nodes on disk
 
-    def _capacity(self, node: Node) -> int:
+    def _capacity(self, node: IndexNode) -> int:
         """The bytes of entries that fit into a node."""
         room = self.file.holder(self.index.root).room if node.vcn is None else 0
         return len(node.raw) - node.start + room
 
-    def _write(self, node: Node) -> None:
+    def _write(self, node: IndexNode) -> None:
         header = ROOT_HEADER if node.vcn is None else BLOCK_HEADER
         first = node.start - header
         size = first + node.size
@@ -260,7 +260,7 @@ class IndexEditor:
         else:
             self.index.blocks.write_at(node.vcn * self.index.unit, protect(node.raw))
 
-    def _new_block(self) -> Node:
+    def _new_block(self) -> IndexNode:
         """A free block, or a new one at the end."""
         name, index = self.index.name, self.index
         if self.file.find(Kind.INDEX_ALLOCATION, name) is None:
@@ -278,7 +278,7 @@ class IndexEditor:
         self._flip_block(number)
         return _empty_block(BlockVcn(number * index.block_vcns), index.block_size)
 
-    def _free_block(self, node: Node) -> None:
+    def _free_block(self, node: IndexNode) -> None:
         """Frees a block and empties it, because some readers read all blocks, also free ones."""
         assert node.vcn is not None
         node.entries = [_LAST]
@@ -299,11 +299,11 @@ class IndexEditor:
         self.index.forget_blocks()
 
 
-def _empty_block(vcn: BlockVcn, size: int) -> Node:
+def _empty_block(vcn: BlockVcn, size: int) -> IndexNode:
     raw = bytearray(size)
     start = align8(begin(raw, BLOCK_SIGNATURE, ARRAY_OFFSET))
     struct.pack_into("<Q", raw, 0x10, vcn)
-    return Node(vcn, [_LAST], raw, start)
+    return IndexNode(vcn, [_LAST], raw, start)
 
 
 def empty_root(like: Index) -> bytes:

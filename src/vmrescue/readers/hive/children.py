@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from vmrescue.device import prefetch
 from vmrescue.errors import FormatError
 from vmrescue.readers.guard import reading
-from vmrescue.readers.hive.key import SYM_LINK, Stored
+from vmrescue.readers.hive.key import SYM_LINK, HiveValue
 from vmrescue.readers.hive.pages import (
     BINS,
     INLINE,
@@ -50,7 +50,7 @@ class Child(NamedTuple):
     is_link: bool
     subkeys: tuple[int, int]
     listed: tuple[int, int]
-    values: dict[str, Stored]
+    values: dict[str, HiveValue]
 
 
 class Children:
@@ -82,7 +82,7 @@ class Children:
                     seen.add(name)
                     yield child
 
-    def values(self, child: Child, names: Collection[str] | None = None) -> dict[str, Stored]:
+    def values(self, child: Child, names: Collection[str] | None = None) -> dict[str, HiveValue]:
         """Further values of a child, by upper-cased names; all if none are named. Raises as `read`."""
         with reading(self._hive, None):
             return _values(self._pages, child.listed, None if names is None else _wanted(tuple(names)))
@@ -144,9 +144,9 @@ def _child(pages: Pages, offset: int, wanted: _Wanted | None) -> Child:
     return Child(name, bool(flags & SYM_LINK), (listed, subkeys), (values, count), found)
 
 
-def _values(pages: Pages, listed: tuple[int, int], wanted: _Wanted | None) -> dict[str, Stored]:
+def _values(pages: Pages, listed: tuple[int, int], wanted: _Wanted | None) -> dict[str, HiveValue]:
     """The values of a list that are asked for; once all are found, the rest of the list is not looked at."""
-    found: dict[str, Stored] = {}
+    found: dict[str, HiveValue] = {}
     offset, count = listed
     if not count or (wanted is not None and not wanted.upper):
         return found
@@ -172,7 +172,7 @@ def _values(pages: Pages, listed: tuple[int, int], wanted: _Wanted | None) -> di
                     continue
                 name = wanted.spelled.get(page[end - length : end])
                 if name is not None and name not in found and size & INLINE:
-                    found[name] = Stored(kind, data.to_bytes(4, "little")[: min(size & ~INLINE, 4)])
+                    found[name] = HiveValue(kind, data.to_bytes(4, "little")[: min(size & ~INLINE, 4)])
                     if len(found) == most:
                         return found
                     continue
@@ -182,7 +182,7 @@ def _values(pages: Pages, listed: tuple[int, int], wanted: _Wanted | None) -> di
     return found
 
 
-def _add_value(pages: Pages, offset: int, wanted: _Wanted | None, found: dict[str, Stored]) -> None:
+def _add_value(pages: Pages, offset: int, wanted: _Wanted | None, found: dict[str, HiveValue]) -> None:
     cell = pages.cell(offset)
     if cell[:2] != b"vk" or len(cell) < VALUE.size:
         raise FormatError("key value", BINS + offset, "the signature 'vk'", cell[:2])
@@ -201,4 +201,4 @@ def _add_value(pages: Pages, offset: int, wanted: _Wanted | None, found: dict[st
         raise FormatError("key value", BINS + offset, f"at most {LARGEST_IN_ONE_CELL} bytes of data", size)
     else:
         data = pages.cell(place)[:size]
-    found[name] = Stored(kind, data)
+    found[name] = HiveValue(kind, data)

@@ -17,7 +17,7 @@ SYM_LINK = 0x10  # flag of a key
 FEW = 32  # lookups in a key; after so many its whole list is read once
 
 
-class Stored(NamedTuple):
+class HiveValue(NamedTuple):
     """A value: its type's number (REG_SZ = 1 …) and its bytes."""
 
     type: int
@@ -103,18 +103,18 @@ class HiveKey:
                     return found
         return self._subkeys.get(upper(name))
 
-    def value(self, name: str) -> Stored | None:
+    def value(self, name: str) -> HiveValue | None:
         """The value `name`, "" for the default value; None if missing. dissect's own lookup may give another value."""
         with self._reading():
             found = self._values.get(upper(name))
-            return None if found is None else Stored(int(found.type), _data(found))
+            return None if found is None else HiveValue(int(found.type), _data(found))
 
-    def stored_values(self) -> dict[str, Stored]:
+    def stored_values(self) -> dict[str, HiveValue]:
         """All values by name; the unnamed one as ``""``."""
         with self._reading():
             if sum(value.size for value in self._values.values()) > self._key.hive.size:
                 raise FormatError(f"key {self.name}", None, "values that fit in their hive together", "larger ones")
-            return {value.name: Stored(int(value.type), _data(value)) for value in self._values.values()}
+            return {value.name: HiveValue(int(value.type), _data(value)) for value in self._values.values()}
 
     @cached_property
     def _subkeys(self) -> dict[str, Self]:

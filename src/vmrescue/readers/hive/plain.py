@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Self
 
 from vmrescue.errors import FormatError
-from vmrescue.readers.hive.key import SYM_LINK, HiveKey, Stored
+from vmrescue.readers.hive.key import SYM_LINK, HiveKey, HiveValue
 from vmrescue.readers.hive.pages import (
     BINS,
     INLINE,
@@ -61,7 +61,7 @@ class PlainHive:
         block = self.pages.read(0, BINS) if self.size > BINS else b""
         if block[:4] != SIGNATURE:
             raise FormatError("base block", None, "the signature 'regf'", block[:4])
-        self.root = Node(self, int.from_bytes(block[_ROOT_KEY], "little"))
+        self.root = PlainKeyNode(self, int.from_bytes(block[_ROOT_KEY], "little"))
 
     @cached_property
     def full(self) -> BoundedHive:
@@ -70,7 +70,7 @@ class PlainHive:
         return BoundedHive(self._stream)
 
 
-class Node:
+class PlainKeyNode:
     """A key node. What raises one of `NOT_PLAIN` is not plain."""
 
     def __init__(self, hive: PlainHive, offset: int) -> None:
@@ -83,26 +83,26 @@ class Node:
         self.subkey_list = listed, count
         self.name = name_in(cell, NAME_IN_NODE, length, self.flags & ONE_BYTE_KEY)
 
-    def subkeys(self) -> list[Node]:
+    def subkeys(self) -> list[PlainKeyNode]:
         """The subkeys; of several with one name only the first."""
         return list(self._by_name.values())
 
     @cached_property
-    def _by_name(self) -> dict[str, Node]:
+    def _by_name(self) -> dict[str, PlainKeyNode]:
         places = [place for place, _ in self._listed]
         self.hive.pages.fetch(places)
-        found: dict[str, Node] = {}
+        found: dict[str, PlainKeyNode] = {}
         for place in places:
-            node = Node(self.hive, place)
+            node = PlainKeyNode(self.hive, place)
             found.setdefault(upper(node.name), node)
         return found
 
-    def subkey(self, name: str) -> Node | None:
+    def subkey(self, name: str) -> PlainKeyNode | None:
         wanted = upper(name)
         if "_by_name" not in self.__dict__:
             hints = _hints(wanted) if wanted.isascii() else ()
             for place, hint in self._listed:
-                if hint in hints and upper((node := Node(self.hive, place)).name) == wanted:
+                if hint in hints and upper((node := PlainKeyNode(self.hive, place)).name) == wanted:
                     return node
         return self._by_name.get(wanted)
 
@@ -153,17 +153,17 @@ class Node:
             found.setdefault(upper(name), _Value(name, kind, size, data))
         return found
 
-    def stored(self, value: _Value) -> Stored:
+    def stored(self, value: _Value) -> HiveValue:
         size = value.size & ~INLINE
         if value.size & INLINE:
-            return Stored(value.type, value.data.to_bytes(4, "little")[:size])
+            return HiveValue(value.type, value.data.to_bytes(4, "little")[:size])
         if not size:
-            return Stored(value.type, b"")
+            return HiveValue(value.type, b"")
         if size > LARGEST_IN_ONE_CELL:
             raise FormatError("key value", None, f"at most {LARGEST_IN_ONE_CELL} bytes in one cell", size)
-        return Stored(value.type, self.hive.pages.cell(value.data)[:size])
+        return HiveValue(value.type, self.hive.pages.cell(value.data)[:size])
 
-    def stored_values(self) -> dict[str, Stored]:
+    def stored_values(self) -> dict[str, HiveValue]:
         if sum(value.size & ~INLINE for value in self.values.values()) > self.hive.size:
             raise FormatError("key", BINS + self.offset, "values that fit in their hive together", "larger ones")
         return {value.name: self.stored(value) for value in self.values.values()}
@@ -181,7 +181,7 @@ class PlainKey(HiveKey):
     """A key, plain or dissect's."""
 
     def __init__(self, key: Any, hive: str) -> None:
-        self._node = key if isinstance(key, Node) else None
+        self._node = key if isinstance(key, PlainKeyNode) else None
         if self._node is None:
             super().__init__(key, hive)
         else:
@@ -243,7 +243,7 @@ class PlainKey(HiveKey):
                 pass
         return super().subkey(name)
 
-    def value(self, name: str) -> Stored | None:
+    def value(self, name: str) -> HiveValue | None:
         if self._node:
             try:
                 found = self._node.values.get(upper(name))
@@ -252,7 +252,7 @@ class PlainKey(HiveKey):
                 pass
         return super().value(name)
 
-    def stored_values(self) -> dict[str, Stored]:
+    def stored_values(self) -> dict[str, HiveValue]:
         if self._node:
             try:
                 return self._node.stored_values()

@@ -20,7 +20,7 @@ from vmrescue.upcase import upper
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vmrescue.readers.hive.key import Stored
+    from vmrescue.readers.hive.key import HiveValue
     from vmrescue.readers.hive.links import Mount
 
 SECTOR = 512  # bytes of the base block that end with its checksum
@@ -76,7 +76,7 @@ class HiveReader(Generic[Key]):
         key = self.key(names[:-1])
         return key.subkey(names[-1]) if key else None
 
-    def value(self, names: Sequence[str], name: str) -> Stored | None:
+    def value(self, names: Sequence[str], name: str) -> HiveValue | None:
         """The value `name` of the key at a path; None if either is missing. Raises LinkError."""
         key = self.stored_key(names) if upper(name) == upper(LINK_VALUE) else self.key(names)
         return key.value(name) if key else None
