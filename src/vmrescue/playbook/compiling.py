@@ -150,7 +150,8 @@ def _element(action: ElementAction, installation: Installation) -> list[Change]:
             operations = list(run(parse(words), boot.store, volumes).operations)
     except (UsageError, NotFoundError) as error:  # bcdedit's own words have several lines
         said = action.set or action.delete
-        raise type(error)(f"{said} of {action.object} in {boot}: {' '.join(str(error).split())}") from error
+        kind = UsageError if isinstance(error, UsageError) else NotFoundError  # NoMatchError answers bcdedit alone
+        raise kind(f"{said} of {action.object} in {boot}: {' '.join(str(error).split())}") from error
     return hive_changes(boot.hive, operations)
 
 
