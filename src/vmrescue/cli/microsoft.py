@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from vmrescue.commands.outcome import Outcome
     from vmrescue.procedure.microsoft import Edit, Ran
 
-FINDINGS = 1  # exit status where nothing was found, or two keys differ
+NEGATIVE = 1  # exit status of Microsoft's programs where nothing was found, or two keys differ
 ASKS_FOR_HELP = ("/?", "-?")
 _ASK_FOR_HELP = re.compile(r'"(bcdedit|REG)((?: \w+)?) /\?"')  # in a message
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from vmrescue.cli.microsoft import FINDINGS, finish, microsoft_command, print_notes
+from vmrescue.cli.microsoft import NEGATIVE, finish, microsoft_command, print_notes
 from vmrescue.cli.options import choice_options
 
 if TYPE_CHECKING:
@@ -44,4 +44,4 @@ def command(target: str, words: tuple[str, ...], choice: Choice, options: ApplyO
             listing.end()
         else:
             outcome = finish(read, options)
-    sys.exit(0 if outcome.passed else FINDINGS)
+    sys.exit(0 if outcome.passed else NEGATIVE)

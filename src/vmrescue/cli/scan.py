@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vmrescue.cli.diagnose import FINDINGS
 from vmrescue.cli.interrupts import noticed_interrupts
 from vmrescue.cli.many import an_executor, fleet_options, not_in
 from vmrescue.cli.options import check_options, format_option, parent_option, policy_options, quiet_option
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from vmrescue.fleet import ScanResult
     from vmrescue.fleet.outputs import Output
 
-FINDINGS, UNREADABLE = 1, 3  # exit statuses
+UNREADABLE = 3  # exit status: an image could not be read
 
 
 @click.command()

@@ -13,6 +13,7 @@ from vmrescue.fat.boot_sector import read_boot_sector
 from vmrescue.fat.table import FREE, Table
 from vmrescue.fat.volume import FatVolume
 from vmrescue.image.pending_writes import PendingWrites
+from vmrescue.image.signs import HEAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
     from vmrescue.image.signs import Range
 
-BASE_BLOCK = 4096  # bytes; a hive's base block at the start of its file changes with every write
 MOST_DIRECTORIES = 10_000
 DEEPEST = 128
 
@@ -48,7 +48,7 @@ def signs(device: BlockDevice, files: Iterable[str], thorough: bool = True) -> I
         except NotFoundError:
             continue
         if pieces:
-            yield f"\\{path}", [(volume.cluster_offset(pieces[0][1]), min(BASE_BLOCK, boot.cluster_size))]
+            yield f"\\{path}", [(volume.cluster_offset(pieces[0][1]), min(HEAD, boot.cluster_size))]
 
 
 def _directories(volume: FatVolume) -> Iterator[Named]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Range = tuple[int, int]  # (offset, length)
 
 PIECE = 1 << 18  # bytes hashed at a time
+HEAD = 4096  # bytes at the start of a file that is known to change there with every write
 NOTHING = hashlib.sha256().digest()  # the hash of ranges that are all zero
 
 

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import NotFoundError, VmRescueError
+from vmrescue.image.signs import HEAD
 from vmrescue.ntfs.bitmap import CHUNK
 from vmrescue.ntfs.directory import find_file
 from vmrescue.ntfs.store import FileStore
@@ -29,7 +30,6 @@ LOG_START = 256 << 10  # bytes: the restart pages, the places for copies, and th
 RESTART_PAGES = 8 << 10  # bytes
 JOURNAL_END = 64 << 10  # bytes of $UsnJrnl
 USN_JOURNAL, USN_STREAM = "$Extend\\$UsnJrnl", "$J"
-BASE_BLOCK = 4096  # bytes; a hive's or log's base block at the start of its file changes with every write
 
 _CHANGED = re.compile("1++")
 
@@ -87,7 +87,7 @@ def _start(store: FileStore, path: str) -> list[Range]:
     stream = file.stream(Kind.DATA)
     if not stream.attribute.non_resident:
         return [(file.base.position, store.boot.record_size)]
-    return _part(stream, 0, BASE_BLOCK)
+    return _part(stream, 0, HEAD)
 
 
 def changed_clusters(before: BlockDevice, after: BlockDevice) -> Iterator[Range]:

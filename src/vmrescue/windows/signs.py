@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from vmrescue.image.signs import Range
     from vmrescue.volumes.disk import Disk, Volume
 
-MOST_FOLDERS = 200  # most folders of a volume's root that are searched for a Windows
-
 WHOLE_TABLE = 1 << 30  # tables of at most so many bytes ($MFT of a million files) are hashed whole
 TABLE_PIECES = 4096
 WHOLE_CONTENT = 64 << 20  # content of at most so many bytes is hashed whole
@@ -64,6 +62,7 @@ def _hives(volume: Volume) -> Iterator[str]:
     yield from (store + suffix for store in (BIOS_STORE, UEFI_STORE) for suffix in ("", *LOG_SUFFIXES))
     if volume.file_system == "NTFS":
         from vmrescue.ntfs import NtfsVolume  # here, because a hive's file has no such volume
+        from vmrescue.windows.installation import MOST_FOLDERS
         from vmrescue.windows.operating_system import CONFIG, HIVES
 
         files = NtfsVolume(volume.device)
