@@ -50,6 +50,11 @@ def test_a_command_of_setup_counts_where_windows_says_that_it_is_finished(
     assert all(each.applicability == "on_request" for each in findings)
 
 
+def test_no_command_of_setup_is_not_one_that_is_gone() -> None:
+    [finding] = found("setup-command", {"Setup": {"SetupType": 2, "CmdLine": ""}}, software=COMPLETE)
+    assert finding.summary == "Setup\\SetupType is 2: nothing is to run at the start"
+
+
 @pytest.mark.parametrize(
     ("lines", "left"),
     [

@@ -55,7 +55,7 @@ def setup_command(subject: Subject) -> Iterator[Finding]:
     wanted = {TYPE: NOTHING, COMMAND: EMPTY}
     yield setup_command.finding(
         f"Setup\\SetupType is {hive.number(SETUP, TYPE)}: {command or 'nothing'} is to run at the start"
-        + (", and is not there" if gone else ""),
+        + (", and is not there" if gone and command else ""),
         severity=None if gone else "advice",
         facts=tuple(Setting(hive.path, SETUP, name, hive.data(SETUP, name), data) for name, data in wanted.items()),
         changes=hive_changes(hive, [SetValue(SETUP, name, data.type, data.raw) for name, data in wanted.items()]),
