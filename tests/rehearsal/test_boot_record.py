@@ -62,3 +62,13 @@ def test_where_partitions_overlap_nothing_is_said_to_end_the_start(quick_folder:
         State.UNKNOWN,
     )
     assert rehearsal.stage("boot-manager").state is State.UNKNOWN
+
+
+def test_a_signature_counts_where_a_bios_begins(quick_folder: Path) -> None:
+    """What is told of the active volume as critical (`boot-sector-without-a-signature`) is a warning of another."""
+    need_root()
+    disk = FaultDisk.copy_of("gen1", quick_folder)
+    disk.make([{"bytes": 510, "volume": "os", "zeros": 2}])
+    diagnosis = vmrescue.diagnose(disk.path)
+    assert [(finding.check, finding.severity) for finding in diagnosis.findings] == [("boot-sector", "warning")]
+    assert diagnosis.to_dict()["boot"]["stop"] is None
