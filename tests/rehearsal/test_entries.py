@@ -43,6 +43,7 @@ def text(value: str) -> str:
         (rf"[-{ENTRY}\Elements\12000002]", "path", r"the boot manager takes \Windows\System32\winload.efi"),
         (rf"[-{ENTRY}\Elements\22000002]", "systemroot", "it is not set"),
         (key(ENTRY, 0x12000005, "dword:00000001"), "locale", "a value of registry type 4, not REG_SZ"),
+        (key(ENTRY, 0x12000005, "-"), "locale", "its key holds no value"),
         (key(MANAGER, 0x25000004, "hex:"), "timeout", "an integer of 1 to 8 bytes was expected"),
         (f'[{ENTRY}\\Description]\n"Type"=dword:10200005', "type", "though its path is that of a loader of Windows"),
         (f'[{ENTRY}\\Description]\n"Type"=dword:00000003', "type", "though its path is that of a loader of Windows"),

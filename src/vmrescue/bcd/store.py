@@ -180,11 +180,19 @@ class BcdObject:
         element = element_by_name(self.type, which)
         return element.id if element else None
 
+    def without_a_value(self) -> list[int]:
+        """The ids of elements whose keys hold no value: to `elements` they are not there."""
+        found = (_hexadecimal(key.name) for key in self._element_keys() if key.value("Element") is None)
+        return sorted(identifier for identifier in found if identifier is not None)
+
+    def _element_keys(self) -> list[KeyReader]:
+        keys = _own(self._key.subkey("Elements"))
+        return [_own(key) for key in keys.subkeys()] if keys else []
+
     @cached_property
     def _elements(self) -> dict[int, Element]:
-        keys = _own(self._key.subkey("Elements"))
         found = {}
-        for key in map(_own, keys.subkeys() if keys else ()):
+        for key in self._element_keys():
             identifier, value = _hexadecimal(key.name), key.value("Element")
             if identifier is not None and value is not None:
                 found[identifier] = Element(self, identifier, *value)

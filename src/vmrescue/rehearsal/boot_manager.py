@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmrescue.bcd import Partition, objects
+from vmrescue.bcd.elements import name_of
 from vmrescue.bcd.objects import Application, ObjectKind
 from vmrescue.errors import NotFoundError
 from vmrescue.rehearsal import endings
@@ -159,6 +160,9 @@ def _elements(way: Way, entry: BcdObject) -> Iterator[Fact]:
             if element.fault and not (owner is entry and element.id in (DEVICE, OS_DEVICE)):
                 said = f"it means nothing ({element.fault}): the boot manager may read nothing of that object"
                 yield odd(f"{element.name} of {owner.identifier}", said)
+        for identifier in owner.without_a_value():
+            said = "its key holds no value: the boot manager may read nothing of that object"
+            yield odd(f"{name_of(owner.type, identifier)} of {owner.identifier}", said)
     if entry.inherited(DESCRIPTION) is None:
         yield odd(f"description of {entry.identifier}", "it is not set: the boot manager may leave the entry out")
 
