@@ -59,7 +59,9 @@ def test_lost_clusters_are_counted(tmp_path: Path) -> None:
     broken.link(100, 101)
     broken.link(101, END)
     broken.link(200, END)
-    assert broken.problems(tmp_path) == ["3 clusters in 2 chains in use without a file, the first is 100"]
+    assert broken.problems(tmp_path) == [
+        "the allocation table has 3 clusters in 2 chains that no file has, the first is 100"
+    ]
 
 
 def test_two_files_on_one_cluster_are_both_named(tmp_path: Path) -> None:
@@ -68,7 +70,7 @@ def test_two_files_on_one_cluster_are_both_named(tmp_path: Path) -> None:
     broken.link(first + 1, second + 2)
     assert broken.problems(tmp_path) == [
         f"the chain of '\\second' runs into that of '\\first' at cluster {second + 2}",
-        "2 clusters in 1 chain in use without a file, the first is 4",
+        "the allocation table has 2 clusters in 1 chain that no file has, the first is 4",
     ]
 
 

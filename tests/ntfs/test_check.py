@@ -263,8 +263,8 @@ def broken_run_list(device: MemoryDevice, volume: NtfsVolume) -> None:
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (lost_clusters, "1 cluster in use without a file"),
-        (clusters_marked_free, "1 cluster of files marked as free"),
+        (lost_clusters, r"\$Bitmap marks 1 cluster as in use that no file has"),
+        (clusters_marked_free, r"\$Bitmap marks 1 cluster as free that files have"),
         (clusters_used_twice, "file record .* shares 5 clusters with another file"),
         (bad_fixup, "expected the update sequence number"),
         (record_without_signature, "is free, but marked as in use"),
@@ -326,7 +326,7 @@ def test_a_check_goes_on_after_damage() -> None:
             one(device, volume)
 
     problems = "; ".join(damaged(damage))
-    for said in ("update sequence number", "$MFTMirr", "in use without a file"):
+    for said in ("update sequence number", "$MFTMirr", "as in use that no file has"):
         assert said in problems
 
 

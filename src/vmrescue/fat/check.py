@@ -198,7 +198,7 @@ class _Checker:
         if lost:
             chains = max(1, sum(1 for cluster in lost if cluster not in led_to))
             much = f"{counted(len(lost), 'cluster')} in {counted(chains, 'chain')}"
-            said = f"{much} in use without a file, the first is {lost[0]}"
+            said = f"the allocation table has {much} that no file has, the first is {lost[0]}"
             self._problems.append(Note(said))
 
     def _check_info(self) -> None:

@@ -116,7 +116,7 @@ class ClusterBitmap:
         for places in (outside, ranges):
             if found := fewest(islice(self._unreserved(self._free_pieces(places)), MOST_PIECES), count):
                 return found
-        raise RefusedError(f"the volume has no {counted(count, 'free cluster')} of {self._cluster_size} bytes")
+        raise RefusedError(f"the volume has no room for {counted(count, 'cluster')} of {self._cluster_size} bytes")
 
     def _before_reserved(self, first: int, count: int) -> int:
         """How many of `count` clusters from `first` on lie before the reserved ones."""

@@ -84,11 +84,11 @@ class OwnedClusters:
                 lost.add(first, bits & ~owned)
                 unmarked.add(first, owned & ~bits)
         if lost.count:
-            said = f"{counted(lost.count, 'cluster')} in use without a file, the first is {lost.first}"
-            self._problems.append(Note(said))
+            much = counted(lost.count, "cluster")
+            self._problems.append(Note(f"$Bitmap marks {much} as in use that no file has, the first is {lost.first}"))
         if unmarked.count:
-            said = f"{counted(unmarked.count, 'cluster')} of files marked as free, the first is {unmarked.first}"
-            self._problems.append(said)
+            much = counted(unmarked.count, "cluster")
+            self._problems.append(f"$Bitmap marks {much} as free that files have, the first is {unmarked.first}")
 
 
 class _Clusters:
