@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-EVERY_CRASH = whole("VMRESCUE_EVERY_CRASH")  # each step with each policy; else every second with one in turn
+EVERY_CRASH = whole("VMRESCUE_EVERY_CRASH")  # each step with each policy; else every fourth with one in turn
 
 
 def prepare(path: Path) -> None:

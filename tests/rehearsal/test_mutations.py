@@ -1,6 +1,6 @@
 """Random single faults of a healthy disk: the rehearsal stops where the fault ends a start, and nowhere else.
 
-A few by default; all that the issue asks for with ``VMRESCUE_MUTATIONS=500``.
+A few by default; 500 with ``VMRESCUE_MUTATIONS=500``.
 """
 
 from __future__ import annotations
