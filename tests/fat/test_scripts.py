@@ -94,7 +94,7 @@ def apply(kind: str, number: int, name: str, size: int, volume: FatVolume, model
 
 
 def refusal_is_right(message: str, volume: FatVolume, size: int) -> bool:
-    if "free clusters" in message:
+    if "free cluster" in message:
         return (volume.free_clusters - 1) * volume.cluster_size < size + volume.cluster_size
     return any(text in message for text in ("there already is", "not empty", "root directory is full"))
 

@@ -74,7 +74,7 @@ class Model:
                 if kind in ("create", "directory") or self.files:
                     getattr(self, kind)(choice)
             except RefusedError as error:
-                if "free clusters" not in str(error):
+                if "no room for" not in str(error):
                     raise
 
     def create(self, choice: Random) -> None:
