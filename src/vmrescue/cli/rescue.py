@@ -95,6 +95,7 @@ def command(
     from vmrescue.report.azure import azure_text
     from vmrescue.report.outcome import outcome_text, planned_text
     from vmrescue.report.text import plans_text
+    from vmrescue.transaction.machine import Machine
     from vmrescue.transaction.target import made_of
 
     if azure:
@@ -112,7 +113,8 @@ def command(
     [image] = images
     if not (options.dry_run or elsewhere or options.upload):
         must_be_there_to_write(image)
-    planned = plan_rescue(image, policy, list(data_disks), only or None, without, size, choice, elsewhere)
+    machine = Machine(image, data_disks, policy, choice)
+    planned = plan_rescue(machine, only or None, without, size, elsewhere)
     if options.talkative:
         say(planned_text(planned))
     done = planned
@@ -121,16 +123,14 @@ def command(
         text = plans_text(planned.plans) or nothing
     elif options.upload:
         ask_to_upload(planned.plans, image, options, options.upload, unseen=True)
-        done = upload_rescued(planned, image, policy, list(data_disks), options.upload, options.backup_dir, choice)
+        done = upload_rescued(planned, machine, options.upload, options.backup_dir)
         text = outcome_text(done)
     elif planned.plans or elsewhere:
         changes = [change for plan in planned.plans for change in plan.changes]
         target = f"{elsewhere.path if elsewhere else image}{also_written(changes, data_disks)}"
         ask(planned.plans, target, options, "; --dry-run shows every change", unseen=True)
         with made_of(image, elsewhere) as made:
-            done = carry_out(
-                planned, image, policy, list(data_disks), made, options.backup_dir, choice, defragment=defragment
-            )
+            done = carry_out(planned, machine, made, options.backup_dir, defragment=defragment)
         text = outcome_text(done, planned if asks_on_terminal(options) else None)
     else:
         text = "Nothing was written."

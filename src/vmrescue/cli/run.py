@@ -85,12 +85,13 @@ def command(
     """
     from vmrescue.commands.batch.runbook import Runbook
     from vmrescue.procedure.running import carry_out, plan_of
-    from vmrescue.transaction import Transaction
+    from vmrescue.transaction.machine import Machine
     from vmrescue.transaction.target import made_of
 
     known, elsewhere = Runbook.read(runbook, variables), options.elsewhere
     writable = not (options.dry_run or elsewhere or plan_file)
-    with Transaction(image, data_disks, writable=writable, choice=choice, elsewhere=elsewhere) as transaction:
+    machine = Machine(image, data_disks, choice=choice)
+    with machine.opened(writable, elsewhere=elsewhere) as transaction:
         planned = plan_of(known, transaction, choice, not elsewhere, skip_defrag, letters)
         _print_lines(planned, options)
         if plan_file:
@@ -111,7 +112,7 @@ def command(
             return
     with made_of(image, elsewhere) as made:
         assert made is not None
-        done = carry_out(planned, image, list(data_disks), made, options.backup_dir, choice)
+        done = carry_out(planned, machine, made, options.backup_dir)
     _report(done, options)
 
 

@@ -25,7 +25,8 @@ from vmrescue.image.reference import Reference
 from vmrescue.plan.change_document import change_from_dict
 from vmrescue.playbook import Playbook
 from vmrescue.progress import on_progress
-from vmrescue.transaction import Transaction, history, mended
+from vmrescue.transaction import history, mended
+from vmrescue.transaction.machine import Machine
 from vmrescue.transaction.receipt import LARGEST
 from vmrescue.windows.installation import NOTHING_SAID
 
@@ -107,11 +108,10 @@ class Repairing:
 
     def _do(self, image: str) -> dict[str, Any]:
         """The fields of the result."""
-        writable, choice = not self.dry_run, self.choice
-        with Transaction(image, (), self.policy, writable, choice=choice, run=self.run) as transaction:
+        with Machine(image, (), self.policy, self.choice).opened(not self.dry_run, run=self.run) as transaction:
             plan = self.plan
             if isinstance(plan, Playbook):
-                compiled = plan.compile_for(transaction.disks(), choice)
+                compiled = plan.compile_for(transaction.disks(), self.choice)
                 if compiled.plan is None:
                     return {"status": "unchanged", "notes": (f"{plan.id.name} is not for it: {compiled.because}",)}
                 plan = compiled.plan
@@ -184,12 +184,13 @@ class Rescuing(Repairing):
 
         if not self.dry_run:
             _settle(image)
-        planned = plan_rescue(image, self.policy, [], self.steps or None, self.without, self.size, self.choice)
+        machine = Machine(image, (), self.policy, self.choice)
+        planned = plan_rescue(machine, self.steps or None, self.without, self.size)
         receipt = planned.receipts[0] if planned.receipts else None
         told = self._judged(image, list(planned.plans), receipt) | left_of(planned.after.to_dict())
         if told["status"] != "due" or self.dry_run:
             return told
-        done = carry_out(planned, image, self.policy, [], choice=self.choice, run=self.run)
+        done = carry_out(planned, machine, run=self.run)
         return told | of_receipt(done.receipts[0], done.after) | {"status": "repaired"}
 
 

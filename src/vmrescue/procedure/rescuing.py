@@ -18,16 +18,15 @@ from vmrescue.procedure.outcome import Outcome
 from vmrescue.procedure.rounds import became_of, tried
 from vmrescue.procedure.steps import chosen_steps
 from vmrescue.progress import work
-from vmrescue.transaction import Transaction
+from vmrescue.transaction.machine import Machine
 from vmrescue.transaction.target import Elsewhere, made_of
 from vmrescue.windows import Choice
-from vmrescue.windows.installation import NOTHING_SAID
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Collection, Iterable
 
-    from vmrescue.transaction import Receipt
+    from vmrescue.transaction import Receipt, Transaction
     from vmrescue.transaction.target import Made, Progress, UploadTo
 
 
@@ -79,18 +78,18 @@ def rescue(
         VmRescueError: the image cannot be read.
     """
     rules = with_vm(policy or Policy.azure(), vm_size, ram)
-    disks, choice = list(data_disks), Choice(store, windows)
+    machine = Machine(image, tuple(data_disks), rules, Choice(store, windows))
     elsewhere = Elsewhere.of(copy_to, into, to_format, sha256)
     must_be_elsewhere(defragment, elsewhere)
     chosen_steps(only, without)  # a step that there is not is said before anything is opened
     with accepting(accept), parents_in(parent_dir):
         if not (dry_run or elsewhere):
             must_be_there_to_write(image)
-        planned = plan_rescue(image, rules, disks, only, without, size, choice, elsewhere)
+        planned = plan_rescue(machine, only, without, size, elsewhere)
         if dry_run:
             return planned
         with made_of(image, elsewhere, progress) as made:
-            return carry_out(planned, image, rules, disks, made, backup_dir, choice, defragment=defragment)
+            return carry_out(planned, machine, made, backup_dir, defragment=defragment)
 
 
 def must_be_there_to_write(image: str | os.PathLike[str]) -> None:
@@ -114,13 +113,10 @@ def with_vm(policy: Policy, vm_size: str | None, ram: int | None) -> Policy:
 
 
 def plan_rescue(
-    image: str | os.PathLike[str],
-    policy: Policy,
-    data_disks: list[str | os.PathLike[str]],
+    machine: Machine,
     only: Collection[str] | None = None,
     without: Collection[str] = (),
     size: int | None = None,
-    choice: Choice = NOTHING_SAID,
     elsewhere: Elsewhere | None = None,
 ) -> Outcome:
     """What a rescue would do and what would be left, found in memory; nothing is written. Raises as `rescue`.
@@ -128,24 +124,21 @@ def plan_rescue(
     `elsewhere`: what it is for, if not for the image itself.
     """
     steps = chosen_steps(only, without)
-    opened = partial(Transaction, image, data_disks, policy, writable=False, choice=choice, elsewhere=elsewhere)
     with work("trying the steps in memory"):
-        rounds = tried(opened, steps, size)
+        rounds = tried(partial(machine.opened, writable=False, elsewhere=elsewhere), steps, size)
+    place = Reference.of(machine.image)
     if rounds.before.refusal and not rounds.plans:
-        raise RefusedError(f"{Reference.of(image)}: {rounds.before.refusal}")
+        raise RefusedError(f"{place}: {rounds.before.refusal}")
     receipts = (rounds.receipt,) if rounds.receipt else ()
     became = became_of(rounds, steps)
-    return Outcome(Reference.of(image).shown, became, tuple(rounds.plans), receipts, rounds.before, rounds.after)
+    return Outcome(place.shown, became, tuple(rounds.plans), receipts, rounds.before, rounds.after)
 
 
 def carry_out(
     planned: Outcome,
-    image: str | os.PathLike[str],
-    policy: Policy,
-    data_disks: list[str | os.PathLike[str]],
+    machine: Machine,
     made: Made | None = None,
     backup_dir: str | os.PathLike[str] | None = None,
-    choice: Choice = NOTHING_SAID,
     run: str | None = None,
     defragment: bool = False,
 ) -> Outcome:
@@ -158,23 +151,17 @@ def carry_out(
     if not planned.plans and not made:
         return planned
     if defragment and made:
-        planned = _defragmented(planned, image, made)
-    with Transaction(image, data_disks, policy, made=made, choice=choice, run=run) as transaction:
+        planned = _defragmented(planned, machine.image, made)
+    with machine.opened(made=made, run=run) as transaction:
         receipt = _applied(planned, transaction)
         return _done(planned, transaction.commit(receipt, backup_dir) if receipt.written else receipt)
 
 
 def upload_rescued(
-    planned: Outcome,
-    image: str | os.PathLike[str],
-    policy: Policy,
-    data_disks: list[str | os.PathLike[str]],
-    to: UploadTo,
-    backup_dir: str | os.PathLike[str] | None = None,
-    choice: Choice = NOTHING_SAID,
+    planned: Outcome, machine: Machine, to: UploadTo, backup_dir: str | os.PathLike[str] | None = None
 ) -> Outcome:
     """Puts the image, with what was planned made in it, to a page blob; the image is only read. Raises as `upload`."""
-    with Transaction(image, data_disks, policy, writable=False, choice=choice) as transaction:
+    with machine.opened(writable=False) as transaction:
         return _done(planned, transaction.upload(_applied(planned, transaction), to, backup_dir))
 
 

@@ -17,7 +17,7 @@ from vmrescue.image import accepting, parents_in
 from vmrescue.plan import Plan
 from vmrescue.procedure.defragmenting import defragment
 from vmrescue.progress import work
-from vmrescue.transaction import Transaction
+from vmrescue.transaction.machine import Machine
 from vmrescue.transaction.target import Elsewhere, made_of
 from vmrescue.windows import Choice, Installation
 from vmrescue.windows.bare_hive import BareHive
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Collection, Iterable, Mapping
 
-    from vmrescue.transaction import Receipt
+    from vmrescue.transaction import Receipt, Transaction
     from vmrescue.transaction.defragmenting import Defragmented
     from vmrescue.transaction.target import Made, Progress
 
@@ -104,19 +104,19 @@ def run(
         AfterCommitError: it was done and confirmed, but its receipt could not be written.
     """
     known = runbook if isinstance(runbook, Runbook) else Runbook.read(runbook, variables)
-    disks, choice = list(data_disks), Choice(store, windows)
+    machine = Machine(image, tuple(data_disks), choice=Choice(store, windows))
     elsewhere = Elsewhere.of(copy_to, into, to_format, sha256)
     with accepting(accept), parents_in(parent_dir):
         writable = not (dry_run or elsewhere)
-        with Transaction(image, disks, writable=writable, choice=choice, elsewhere=elsewhere) as transaction:
-            planned = plan_of(known, transaction, choice, not elsewhere, skip_defrag, repair_letters)
+        with machine.opened(writable, elsewhere=elsewhere) as transaction:
+            planned = plan_of(known, transaction, machine.choice, not elsewhere, skip_defrag, repair_letters)
             if writable and planned.receipt.written:
                 return replace(planned, receipt=transaction.commit(planned.receipt, backup_dir))
         if dry_run or not elsewhere:
             return planned
         with made_of(image, elsewhere, progress) as made:
             assert made is not None
-            return carry_out(planned, image, disks, made, backup_dir, choice)
+            return carry_out(planned, machine, made, backup_dir)
 
 
 def plan_of(
@@ -152,18 +152,16 @@ def plan_of(
 
 def carry_out(
     planned: Run,
-    image: Location,
-    data_disks: list[Location],
+    machine: Machine,
     made: Made,
     backup_dir: Location | None = None,
-    choice: Choice = NOTHING_SAID,
 ) -> Run:
     """Makes what was planned in what was made of the image. Raises as `run`."""
     done = tuple(
-        defragment(image, made, volume.partition.number, free_space)
+        defragment(machine.image, made, volume.partition.number, free_space)
         for _, volume, free_space in planned.compiled.defragmented
     )
-    with Transaction(image, data_disks, made=made, choice=choice) as transaction:
+    with machine.opened(made=made) as transaction:
         receipt = transaction.apply(planned.plan)
         if receipt.written:
             receipt = transaction.commit(receipt, backup_dir)

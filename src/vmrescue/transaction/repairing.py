@@ -8,9 +8,9 @@ from vmrescue.arguments import must_fit, typed
 from vmrescue.checks import Policy
 from vmrescue.errors import ArgumentError, UsageError
 from vmrescue.image import accepting, parents_in
+from vmrescue.transaction.machine import Machine
 from vmrescue.transaction.mending import mended
 from vmrescue.transaction.target import Elsewhere, made_of
-from vmrescue.transaction.transaction import Transaction
 from vmrescue.windows import Choice
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vmrescue.plan import Plan
     from vmrescue.transaction.receipt import Receipt
     from vmrescue.transaction.target import Progress
+    from vmrescue.transaction.transaction import Transaction
 
 
 class Editing(TypedDict, total=False):
@@ -62,16 +63,14 @@ def edit(
     Raises as `repair`.
     """
     must_be_known(how)
-    return _edit(image, lambda transaction: transaction.apply(plan_of(transaction)), choice=choice, **how)
+    machine = Machine(image, choice=choice or Choice())
+    return _edit(machine, lambda transaction: transaction.apply(plan_of(transaction)), **how)
 
 
 def _edit(
-    image: str | os.PathLike[str],
+    machine: Machine,
     tried: Callable[[Transaction], Receipt],
     *,
-    policy: Policy | None = None,
-    data_disks: Iterable[str | os.PathLike[str]] = (),
-    choice: Choice | None = None,
     promise: bool = False,
     **how: Unpack[Editing],
 ) -> Receipt:
@@ -81,16 +80,9 @@ def _edit(
     with (
         accepting(how.get("accept", ())),
         parents_in(how.get("parent_dir")),
-        made_of(image, None if dry_run else elsewhere, how.get("progress")) as made,
-        Transaction(
-            image,
-            data_disks,
-            policy,
-            writable=not dry_run,
-            made=made,
-            choice=choice or Choice(),
-            elsewhere=elsewhere if dry_run else None,
-            promise=promise,
+        made_of(machine.image, None if dry_run else elsewhere, how.get("progress")) as made,
+        machine.opened(
+            not dry_run, made=made, elsewhere=elsewhere if dry_run else None, promise=promise
         ) as transaction,
     ):
         receipt = tried(transaction)
@@ -159,12 +151,10 @@ def repair(
     def tried(transaction: Transaction) -> Receipt:
         return mended(transaction, only, skip) if plan is None else transaction.apply(plan, skip_refused)
 
+    rules = policy or Policy.of(plan.policy if plan else {})
     return _edit(
-        image,
+        Machine(image, tuple(data_disks), rules, Choice(store, windows)),
         tried,
-        policy=policy or Policy.of(plan.policy if plan else {}),
-        data_disks=data_disks,
-        choice=Choice(store, windows),
         promise=True,
         backup_dir=backup_dir,
         dry_run=dry_run,
