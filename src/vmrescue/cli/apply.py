@@ -111,6 +111,7 @@ def _apply(
     """Applies it to one image; the exit status."""
     from vmrescue.checks import Policy
     from vmrescue.plan import Plan as ReadyPlan
+    from vmrescue.transaction.machine import Machine
 
     def plan(transaction: Transaction) -> Plan:
         if isinstance(source, ReadyPlan):
@@ -122,9 +123,8 @@ def _apply(
 
     policy = Policy.of(source.policy) if isinstance(source, ReadyPlan) else None
     try:
-        receipt = edit_and_report(
-            image, plan, options, data_disks=data_disks, policy=policy, choice=choice, skip_refused=skip_refused
-        )
+        machine = Machine(image, data_disks, policy, choice)
+        receipt = edit_and_report(machine, plan, options, skip_refused=skip_refused)
     except _NotMeant as reason:
         assert not isinstance(source, ReadyPlan)
         _tell_not_meant(source, image, str(reason), options)

@@ -24,25 +24,21 @@ ROOM = 6  # rows of a screen for what stands around a list of changes
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Collection, Iterable, Sequence
-    from pathlib import Path
 
-    from vmrescue.checks import Finding, Policy
+    from vmrescue.checks import Finding
     from vmrescue.cli.options import ApplyOptions
     from vmrescue.diagnosis import Diagnosis
     from vmrescue.plan import Change, Plan
     from vmrescue.transaction import Receipt, Transaction
-    from vmrescue.transaction.target import UploadTo
-    from vmrescue.windows import Choice
+    from vmrescue.transaction.machine import Machine
+    from vmrescue.transaction.target import Elsewhere, UploadTo
 
 
 def edit_and_report(
-    image: str | os.PathLike[str],
+    machine: Machine,
     plan_of: Callable[[Transaction], Plan],
     options: ApplyOptions,
     *,
-    data_disks: Sequence[Path] = (),
-    policy: Policy | None = None,
-    choice: Choice | None = None,
     skip_refused: bool = False,
     asks: Callable[[], bool] = lambda: True,
 ) -> Receipt:
@@ -51,17 +47,14 @@ def edit_and_report(
     def tried(transaction: Transaction) -> Receipt:
         return transaction.apply(plan_of(transaction), skip_refused)
 
-    return try_and_report(image, tried, options, data_disks=data_disks, policy=policy, choice=choice, asks=asks)
+    return try_and_report(machine, tried, options, asks=asks)
 
 
 def try_and_report(
-    image: str | os.PathLike[str],
+    machine: Machine,
     tried: Callable[[Transaction], Receipt],
     options: ApplyOptions,
     *,
-    data_disks: Sequence[Path] = (),
-    policy: Policy | None = None,
-    choice: Choice | None = None,
     promise: bool = False,
     asks: Callable[[], bool] = lambda: True,
 ) -> Receipt:
@@ -75,44 +68,55 @@ def try_and_report(
         promise: whether that comes from a diagnosis, and then has to be what can be made.
         asks: whether what was tried needs the person's consent; else `options.yes` is not looked at.
     """
-    from vmrescue.image.reference import Reference
-    from vmrescue.transaction import Transaction
-    from vmrescue.windows import Choice as NoChoice
-
-    elsewhere, chosen = options.elsewhere, choice or NoChoice()
+    elsewhere = options.elsewhere
     writable = not (options.dry_run or elsewhere or options.upload)
-    with Transaction(
-        image, data_disks, policy, writable, choice=chosen, elsewhere=elsewhere, promise=promise
-    ) as transaction:
+    with machine.opened(writable, elsewhere=elsewhere, promise=promise) as transaction:
         receipt = tried(transaction)
         options = options._replace(yes=options.yes or not asks())
-        plan = receipt.plan
         _show_tried(receipt, options)
         if options.upload and not options.dry_run:
-            ask_to_upload([plan], image, options, options.upload)
+            ask_to_upload([receipt.plan], machine.image, options, options.upload)
             done = transaction.upload(receipt, options.upload, options.backup_dir)
             report(done, options)
             return done
-        if options.dry_run or not (elsewhere or receipt.written):
+        if not is_due(receipt, options):
             report(receipt, options)
             return receipt
+        ask_to_write(receipt, machine, options)
         if not elsewhere:
-            ask([plan], " and ".join(receipt.written), options)
             with held():  # what was changed is said, whatever ends the command then
                 done = transaction.commit(receipt, options.backup_dir)
                 report(done, options)
                 return done
-        target = f"{elsewhere.path}, made from {Reference.of(image)}{also_written(plan.changes, data_disks)}"
-        ask([plan], target, options)
-    with (
-        elsewhere.made(image) as made,
-        Transaction(image, data_disks, policy, made=made, choice=chosen, promise=promise) as transaction,
-    ):
-        receipt = transaction.apply(plan)  # what was shown and agreed to, whatever a diagnosis of the copy would say
-        with held():
-            done = transaction.commit(receipt, options.backup_dir) if receipt.written else receipt
+    done = _made_elsewhere(receipt.plan, machine, elsewhere, options, promise)
     report(done, options)
     return done
+
+
+def is_due(receipt: Receipt, options: ApplyOptions) -> bool:
+    """Whether what was tried is to be written: a copy or a child is made though nothing is to be changed in it."""
+    return not options.dry_run and bool(options.elsewhere or receipt.written)
+
+
+def ask_to_write(receipt: Receipt, machine: Machine, options: ApplyOptions) -> None:
+    """Asks whether what was tried is to be written, to the image or to what is made of it. Otherwise as `ask`."""
+    from vmrescue.image.reference import Reference
+
+    target = " and ".join(receipt.written)
+    if options.elsewhere:
+        also = also_written(receipt.plan.changes, machine.data_disks)
+        target = f"{options.elsewhere.path}, made from {Reference.of(machine.image)}{also}"
+    ask([receipt.plan], target, options)
+
+
+def _made_elsewhere(
+    plan: Plan, machine: Machine, elsewhere: Elsewhere, options: ApplyOptions, promise: bool
+) -> Receipt:
+    """Makes the plan in a copy or a child: what was shown and agreed to, whatever a diagnosis of that would say."""
+    with elsewhere.made(machine.image) as made, machine.opened(made=made, promise=promise) as transaction:
+        receipt = transaction.apply(plan)
+        with held():
+            return transaction.commit(receipt, options.backup_dir) if receipt.written else receipt
 
 
 def ask_to_upload(
@@ -203,7 +207,7 @@ def _fits(text: str) -> bool:
     return lines <= rows - ROOM
 
 
-def also_written(changes: Iterable[Change], data_disks: Sequence[Path]) -> str:
+def also_written(changes: Iterable[Change], data_disks: Sequence[str | os.PathLike[str]]) -> str:
     """The data disks that are changed: of them no copy is made."""
     from vmrescue.image.reference import Reference
 

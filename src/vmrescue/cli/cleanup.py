@@ -38,6 +38,7 @@ def command(
     from vmrescue.diagnosis import open_disks
     from vmrescue.procedure.tasks import cleanup_plan
     from vmrescue.progress import work
+    from vmrescue.transaction.machine import Machine
     from vmrescue.windows.cleanup import CATEGORIES, removable_files
     from vmrescue.windows.places import find_windows, split_image
 
@@ -53,7 +54,7 @@ def command(
         listed = _listing(won, Counter(file.category for file in found), options.output)
         (say if options.output == "text" else put)(listed)
         return
-    receipt = edit_and_report(file_name, cleanup_plan(names, volume), options)
+    receipt = edit_and_report(Machine(file_name), cleanup_plan(names, volume), options)
     ctx.exit(end_of(receipt, options))
 
 

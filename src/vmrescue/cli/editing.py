@@ -24,6 +24,7 @@ def edit_place(
 ) -> None:
     """Applies the change that `make` gives for a volume and a file on it."""
     from vmrescue.plan import FileRef, Plan, Step
+    from vmrescue.transaction.machine import Machine
     from vmrescue.windows.places import find_place, split_image
 
     file, name = split_image(image)
@@ -33,4 +34,4 @@ def edit_place(
         change = make(volume, FileRef(0, volume.partition.number, below))
         return Plan(transaction.identity, (Step("by hand", reason, change),))
 
-    edit_and_report(file, plan, options)
+    edit_and_report(Machine(file), plan, options)

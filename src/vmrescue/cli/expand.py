@@ -30,6 +30,7 @@ def command(
 ) -> None:
     """Make the disk in IMAGE[:VOLUME] larger, with its table, a partition and its NTFS volume; undone by `undo`."""
     from vmrescue.procedure.tasks import expansion_plan
+    from vmrescue.transaction.machine import Machine
 
     file, volume = image_and_volume(image, number)
-    edit_and_report(file, expansion_plan(size, volume, move_recovery), options)
+    edit_and_report(Machine(file), expansion_plan(size, volume, move_recovery), options)

@@ -118,8 +118,11 @@ def finish(command: Ran | Edit, options: ApplyOptions) -> Outcome:
     from vmrescue.procedure.microsoft import Edit
 
     if isinstance(command, Edit):
+        from vmrescue.transaction.machine import Machine
+
         edit = command
-        edit_and_report(edit.image, edit.plan, options, choice=edit.choice, asks=lambda: edit.outcome.asks)
+        machine = Machine(edit.image, choice=edit.choice)
+        edit_and_report(machine, edit.plan, options, asks=lambda: edit.outcome.asks)
         if not options.dry_run and options.output != "json":
             print_listing(command.outcome.lines, command.outcome.data, options)
         return command.outcome

@@ -57,6 +57,7 @@ def command(
     from vmrescue.cli.diagnose import FINDINGS
     from vmrescue.report.receipt import left_lines
     from vmrescue.transaction import mended
+    from vmrescue.transaction.machine import Machine
 
     def tried(transaction: Transaction) -> Receipt:
         receipt = mended(transaction, only or None, skip)
@@ -73,7 +74,7 @@ def command(
         work = repairing(policy, only=only or None, skip=skip, dry_run=options.dry_run, choice=choice)
         ctx.exit(run_over(work, images, fleet, options))
     [image] = images
-    receipt = try_and_report(image, tried, options, data_disks=data_disks, policy=policy, choice=choice, promise=True)
+    receipt = try_and_report(Machine(image, data_disks, policy, choice), tried, options, promise=True)
     stands = receipt.after.standing(only) if receipt.after and not receipt.written else None
     if receipt.after and stands and options.talkative:
         say("This stands all the same:\n" + "\n".join(left_lines(receipt.after, stands)))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmrescue.cli.applying import also_written, ask, show
+from vmrescue.cli.applying import ask_to_write, is_due, show
 from vmrescue.cli.done import tell
 from vmrescue.cli.microsoft import print_lines, print_notes
 from vmrescue.cli.options import apply_options, choice_options, data_disk_option, image_argument
@@ -97,14 +97,12 @@ def command(
         if plan_file:
             _write_plan(plan_file, planned, image, options)
             return
-        due = not options.dry_run and bool(elsewhere or planned.receipt.written)
+        due = is_due(planned.receipt, options)
         show(planned.plan, options, asked=due)
         if not due:
             _report(planned, options)
             return
-        target = str(elsewhere.path) if elsewhere else " and ".join(planned.receipt.written)
-        also = also_written(planned.plan.changes, data_disks) if elsewhere else ""
-        ask([planned.plan], f"{target}{also}", options)
+        ask_to_write(planned.receipt, machine, options)
         if not elsewhere:
             with held():  # what was changed is said, whatever ends the command then
                 receipt = transaction.commit(planned.receipt, options.backup_dir)
