@@ -200,8 +200,22 @@ class Transaction:
             RefusedError: the plan is for another image, or what it found has changed, or it would not be safe.
             RepairFailedError: the readers do not confirm what the editors did.
         """
-        plan, disks = self._for_this_image(plan), self.disks()
-        plan = as_spelled(plan, disks)
+        disks = self.disks()
+        plan, skipped = self._as_it_can_be_made(plan, disks, skip_refused)
+        for step in plan.steps:
+            LOG.debug("to be made in memory, for %s: %s, in %s", step.check, step.change.title, step.change.file)
+        with work("making the changes in memory"):
+            for volume in apply_plan(plan, disks):
+                self._must_be_sound(volume, plan)
+        whole = replace(plan, steps=(*self._applied, *plan.steps))
+        after = self._read_back(whole, changed=self.disks() != disks)
+        LOG.info("made in memory, and read back by the readers: %s", counted(len(plan), "change"))
+        self._applied, self._latest = whole.steps, after or self._latest
+        return self._receipt(whole, after, skipped)
+
+    def _as_it_can_be_made(self, plan: Plan, disks: list[Disk], skip_refused: bool) -> tuple[Plan, list[Skipped]]:
+        """The plan for this image, with its names as they are spelled there; and what of it is refused, and skipped."""
+        plan = as_spelled(self._for_this_image(plan), disks)
         skipped: list[Skipped] = []
         if skip_refused:
             plan, skipped = without_refused(plan, disks, self._in_place)
@@ -210,20 +224,18 @@ class Transaction:
         for file, said in other_names(plan, disks).items():
             tell(disks[file.disk].path, [said])
             self.warnings = list(dict.fromkeys([*self.warnings, said]))
-        for step in plan.steps:
-            LOG.debug("to be made in memory, for %s: %s, in %s", step.check, step.change.title, step.change.file)
-        with work("making the changes in memory"):
-            for volume in apply_plan(plan, disks):
-                self._must_be_sound(volume, plan)
+        return plan, skipped
+
+    def _read_back(self, whole: Plan, changed: bool) -> Diagnosis | None:
+        """The diagnosis with everything made, as the readers confirm it; where nothing changed, the latest."""
         latest = None if isinstance(self._latest, VmRescueError) else self._latest
-        whole = replace(plan, steps=(*self._applied, *plan.steps))
-        changed = self.disks() != disks  # else they are as the latest diagnosis found them
         with work("reading the changes back"):
             before = latest if changed else None
             after = verify_plan(whole, self.disks(), self.policy, before, self._choice, self._in_place)
-        LOG.info("made in memory, and read back by the readers: %s", counted(len(plan), "change"))
-        after = after if changed else latest
-        self._applied, self._latest = whole.steps, after or self._latest
+        return after if changed else latest
+
+    def _receipt(self, whole: Plan, after: Diagnosis | None, skipped: list[Skipped]) -> Receipt:
+        """Of what a commit would write. Raises what keeps an image of it from being confirmed then."""
         written = {image.name: rows for image in self.images if (rows := image.written())}
         for image in self.images:
             if image.name in written and (self._in_place or image.index):
