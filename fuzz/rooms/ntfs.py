@@ -19,7 +19,7 @@ from vmrescue.errors import VmRescueError
 from vmrescue.ntfs import NtfsVolume, volume_state
 from vmrescue.ntfs.index import NODE as INDEX_NODE
 from vmrescue.ntfs.log import layout as log_layout
-from vmrescue.ntfs.log.replay import pending_work, replay
+from vmrescue.ntfs.log.replay import replay
 from vmrescue.ntfs.structures.attribute import Attribute
 from vmrescue.ntfs.structures.attribute_list import _ENTRY as LIST_ENTRY
 from vmrescue.ntfs.structures.boot_sector import BOOT_SECTOR
@@ -237,7 +237,6 @@ def run_log(data: bytes) -> None:
     """Replays the log; a refusal leaves the volume as it was."""
     device = MemoryDevice(data)
     try:
-        pending_work(device)
         replay(device)
     except VmRescueError:
         assert not device.writes, "a refused replay wrote to the volume"

@@ -10,12 +10,16 @@ from ntfs.volumes import write_sparse
 from support.machine import run
 from support.memory_device import MemoryDevice
 from support.ntfs_judges import mounted_tree, structure_judges
-from vmrescue.ntfs.log.replay import pending_work, replay
+from vmrescue.ntfs.log.replay import replay
+from vmrescue.ntfs.log.state import log_reasons
 from vmrescue.ntfs.store import FileStore
+from vmrescue.ntfs.structures.attribute import Kind
+from vmrescue.ntfs.structures.system_files import LOG_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from vmrescue.device import BlockDevice
     from vmrescue.ntfs.log.replay import Replayed
 
 TRANSACTION = 0x18
@@ -38,6 +42,11 @@ def committed(edit: str, directory: str, cluster: int = 4096, version: tuple[int
     recipe.edit(chain, edit, directory)
     log.forget(chain)
     return volume, log
+
+
+def pending_work(device: BlockDevice) -> str | None:
+    """Why the log of a volume must be replayed, in a sentence; None if it need not be."""
+    return "; ".join(log_reasons(FileStore(device).file(LOG_FILE).stream(Kind.DATA))) or None
 
 
 def replayed(volume: bytes | bytearray) -> tuple[bytearray, Replayed]:

@@ -14,7 +14,17 @@ from hypothesis import strategies as st
 
 from ntfs import log_builder as builder
 from ntfs.log_builder import PAGE, Chain, Log
-from ntfs.log_cases import NEWER, OLDER, TRANSACTION, committed, dirty_pages, expect_edit, recipe_log, replayed
+from ntfs.log_cases import (
+    NEWER,
+    OLDER,
+    TRANSACTION,
+    committed,
+    dirty_pages,
+    expect_edit,
+    pending_work,
+    recipe_log,
+    replayed,
+)
 from ntfs.log_recipe import (
     AWAKE,
     BLOCK,
@@ -31,7 +41,7 @@ from ntfs.log_recipe import (
 )
 from support.memory_device import MemoryDevice
 from vmrescue.errors import FormatError, RefusedError, UnsupportedError, VmRescueError
-from vmrescue.ntfs.log.replay import pending_work, replay
+from vmrescue.ntfs.log.replay import replay
 from vmrescue.ntfs.store import FileStore
 
 if TYPE_CHECKING:

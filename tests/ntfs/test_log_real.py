@@ -6,6 +6,7 @@ import os
 from contextlib import closing
 from typing import TYPE_CHECKING, BinaryIO
 
+from ntfs.log_cases import pending_work
 from ntfs.log_history import (
     BLOCK,
     RECORD,
@@ -23,7 +24,7 @@ from support.memory_device import MemoryDevice
 from support.ntfs_judges import mounted_tree, structure_judges
 from vmrescue.image.transports.file import FileDevice
 from vmrescue.ntfs.log.layout import LogOperation
-from vmrescue.ntfs.log.replay import pending_work, replay
+from vmrescue.ntfs.log.replay import replay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

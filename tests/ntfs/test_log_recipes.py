@@ -23,6 +23,7 @@ from ntfs.log_cases import (
     dirty_pages,
     expect_edit,
     meaning,
+    pending_work,
     recipe_log,
     recovered,
     replayed,
@@ -45,7 +46,7 @@ from ntfs.log_recipe import (
 from ntfs.volumes import write_sparse
 from support.memory_device import MemoryDevice
 from support.ntfs_judges import mounted_tree, structure_judges
-from vmrescue.ntfs.log.replay import pending_work, replay
+from vmrescue.ntfs.log.replay import replay
 from vmrescue.ntfs.store import FileStore
 
 if TYPE_CHECKING:

@@ -62,18 +62,6 @@ class Replayed:
     transactions: int
 
 
-def pending_work(device: BlockDevice) -> str | None:
-    """Why the log of the NTFS volume on `device` must be replayed, in a sentence; None if it need not be.
-
-    Reads the log's restart pages and a few file records, nothing else.
-
-    Raises:
-        FormatError: there is no sound NTFS volume.
-        UnsupportedError: the volume is encrypted.
-    """
-    return "; ".join(log_reasons(FileStore(device).file(LOG_FILE).stream(Kind.DATA))) or None
-
-
 def replay(device: BlockDevice) -> Replayed | None:
     """Replays the log of the NTFS volume on `device` and closes it; None if it was closed or empty already.
 
