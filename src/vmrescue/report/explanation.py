@@ -164,9 +164,9 @@ def page() -> str:
 
 def repair_of(check: Check) -> str:
     """What a repair does, and how it is asked for."""
-    asked = f", only with `{only(check.id)}`" if check.applicability == "on_request" else ""
+    asked = f"only with `{only(check.id)}`: " if check.applicability == "on_request" else ""
     advised = [f"`{COMMANDS[each]}`" for each in check.advises]
-    return check.repair + asked + (f" (see also {', '.join(advised)})" if advised else "")
+    return asked + check.repair + (f" (see also {', '.join(advised)})" if advised else "")
 
 
 def codes_of(check: Check) -> list[StopCode]:

@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     "active-partition",
     family="boot",
     severity="critical",
-    title="not the one partition that has the boot manager is the active one",
-    meaning="A BIOS starts from the one active partition; where that is another one, or there are none or two, it says "
+    title="the active partition is not the one that has the boot manager",
+    meaning="A BIOS starts from the one active partition. If another partition is active, or none, or two, it says "
     "that it finds no boot device, or that BOOTMGR is missing.",
-    fires="of an MBR no partition is active, or several, or one without \\bootmgr, or without the boot store, which "
-    "lies on another that has both; advice where the boot record's program takes the right one of several",
-    repair="make the partition active that has \\bootmgr, where exactly one has",
+    fires="an MBR has no active partition, or several, or an active one without \\bootmgr. It also fires if the "
+    "active one has no boot store, and another partition has both. It is advice if the boot record's program takes "
+    "the right one of several",
+    repair="make the partition active that has \\bootmgr, if exactly one has it",
     source="Microsoft, learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/os-bucket-boot-failure and "
     "os-bootmgr-missing",
     step=RunbookStep.REPAIR_VM,

@@ -49,11 +49,11 @@ NOT_KNOWN = "a partition of this disk: which one, it does not tell"
     family="boot",
     severity="critical",
     title="the boot store names a partition that the disk does not have",
-    meaning="The boot manager stops with 0xc000000e or 0xc0000225: it does not find the volume that it is to start "
-    "from. So it is after a disk was copied, restored or partitioned anew, and got another id.",
-    fires="device or osdevice of the entry that is started names no partition at hand; advice where it is only that of "
-    "Windows RE",
-    repair="name the partition that holds the loader or the Windows, where exactly one does, in every entry that named "
+    meaning="The boot manager stops with 0xc000000e or 0xc0000225: it does not find the volume from which to start. "
+    "This happens after a disk was copied, restored or partitioned anew, and got another id.",
+    fires="device or osdevice of the entry that is started names no partition of the given disks. It is advice if "
+    "only the entry of Windows RE does so",
+    repair="name the partition that has the loader or the Windows, if exactly one has it, in every entry that names "
     "the lost one",
     source="Microsoft, learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/error-code-0xc000000e and "
     "boot-error-status-not-found",

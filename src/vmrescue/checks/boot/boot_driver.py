@@ -30,9 +30,9 @@ START = "Start"
     family="boot",
     severity="critical",
     title="a driver on the way to the disk does not start with the loader",
-    meaning="The kernel stops with 0x7B (INACCESSIBLE_BOOT_DEVICE), because nothing reads the disk for it.",
-    fires="a driver of this machine's bus, or of disks and volumes, has another Start than 0, or a filter of Windows' "
-    "own is off, though its file is there",
+    meaning="The kernel stops with 0x7B (INACCESSIBLE_BOOT_DEVICE), because no driver reads the disk for it.",
+    fires="a driver of this machine's bus, or of disks and volumes, has another Start than 0; or a filter of "
+    "Windows' own is off although its file is there",
     repair="set Start to 0",
     source='Microsoft, "Stop error 7B or Inaccessible_Boot_Device"',
     step=RunbookStep.REPAIR_VM,

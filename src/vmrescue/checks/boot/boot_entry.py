@@ -37,11 +37,12 @@ NOT_KNOWN = "a loader of this store: which one, it does not tell"
     family="boot",
     severity="critical",
     title="the boot store names an entry that it does not have",
-    meaning="The boot manager starts another entry than the one that is meant, or none, with 0xc0000098.",
+    meaning="The boot manager starts another entry than the one that is meant, or starts none and stops with "
+    "0xc0000098.",
     fires="default, displayorder or bootsequence of {bootmgr}, or recoverysequence of the entry that is started, names "
     "an object that is not there; or {bootmgr} itself is not there",
-    repair="take the name away; for default, and an empty displayorder, put the loader there where the store has one "
-    "alone; with it make {bootmgr} anew",
+    repair="take the name away. For default, and for an empty displayorder, put the loader there, if the store has "
+    "exactly one. With it {bootmgr} is made anew",
     source="Microsoft, learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/boot-error-0xc0000034; "
     "BcdBootMgrElementTypes",
     step=RunbookStep.REPAIR_VM,

@@ -29,10 +29,10 @@ AUTOCHECK = "AUTOCHECK"  # a word before the program: its checks are shown
     family="boot",
     severity="advice",
     title="BootExecute names a program that is not there",
-    meaning="The session manager runs these programs before anybody can log on. One that is gone is what a program "
-    "leaves that was not removed completely; a start has been seen to hang there.",
+    meaning="The session manager runs these programs before anybody can log on. A line whose program is gone is "
+    "often left by a program that was not removed completely. A start has been seen to hang there.",
     fires="a line of BootExecute, in a control set that may boot, names a program that is not in System32",
-    repair='take the line out; where none is left, "autocheck autochk *" as Windows has it',
+    repair='take the line out. If no line is left, write "autocheck autochk *", as Windows has it',
     source='Microsoft, "Inside Native Applications"; the repair tool RepairAzVMDisk, which puts the usual line back',
     step=RunbookStep.REPAIR_VM,
     needs=(Part.WINDOWS,),

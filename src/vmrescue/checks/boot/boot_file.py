@@ -54,9 +54,9 @@ NO_PROGRAMS = ("BOOTMGR",)  # in the format of Windows' programs
     severity="critical",
     title="a program of the boot path is missing or bad, and Windows keeps another copy of it",
     meaning="The firmware or the boot manager finds nothing to start, or stops with 0xc000000f.",
-    fires="bootmgr, bootmgfw.efi, bootx64.efi, the loader, or a driver of Windows' own without which the start ends, "
-    "is missing, empty, zeros, cut short or for another machine, and the disk has a whole copy where Windows keeps "
-    "one; of drivers in its driver store, of the kernel's build",
+    fires="bootmgr, bootmgfw.efi, bootx64.efi, the loader, or a driver of Windows' own without which the start "
+    "ends, is missing, empty, zeros, cut short or for another machine; and the disk has a whole copy where Windows "
+    "keeps one. A copy of a driver in the driver store must be of the kernel's build",
     repair="write the copy in its place",
     source='Microsoft, "BCDBoot Command-Line Options"; '
     "learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/boot-error-0xc000000f and os-bootmgr-missing",

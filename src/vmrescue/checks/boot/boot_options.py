@@ -44,7 +44,7 @@ OPTIONS = {
     family="boot",
     severity="warning",
     title="the loader has options that were meant for one start, or for tests",
-    meaning="Windows starts other than it usually does. If nobody wants that any more, the option can go.",
+    meaning="Windows starts in another way than usual. If nobody needs the option any more, it can go.",
     fires="the default loader has safeboot, safebootalternateshell, debug, bootdebug, bootlog, testsigning, "
     "nointegritychecks, imcdevice or imchivename",
     repair="delete the element",

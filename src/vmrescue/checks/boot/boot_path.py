@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     family="boot",
     severity="critical",
     title="a start of Windows ends before it runs",
-    meaning="The boot path was followed as firmware, boot manager, loader and kernel would take it, and ends there.",
-    fires="a stage of the boot path comes upon a thing that ends it: a file, an entry, a driver or a hive that is "
-    "missing or bad",
-    repair="none of its own: other checks mend what they can of it; for a file that is gone, the command that puts one "
-    "in, and for a boot manager that NTFS has compressed, those that make it plain",
+    meaning="The boot path was followed as firmware, boot manager, loader and kernel would follow it. It ends there.",
+    fires="a stage of the boot path meets something that ends it: a file, an entry, a driver or a hive is missing "
+    "or bad",
+    repair="none of its own. Other checks mend what they can. For a file that is gone, the finding names the "
+    "command that puts one in; for a boot manager that NTFS has compressed, the commands that make it plain",
     source="Microsoft's support articles on Azure VMs that do not start, each named where it applies",
     step=RunbookStep.REPAIR_VM,
     needs=(Part.VOLUMES,),

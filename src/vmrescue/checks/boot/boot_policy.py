@@ -41,11 +41,11 @@ SETTINGS = (_Setting("integrityservices", 0x1500004B, Format.INTEGER, 1), RECOVE
     family="boot",
     severity="advice",
     title="starts that fail lead into Windows RE",
-    meaning="On Azure nobody sees Windows RE or can answer it: the VM stays there, perhaps with 0xC0000017, and the "
-    "first failure is no longer seen.",
-    fires="the default loader has a recoverysequence, and neither recoveryenabled off nor bootstatuspolicy "
+    meaning="On Azure nobody can see or answer Windows RE. The VM stays there, perhaps with 0xC0000017, and the "
+    "first failure is no longer shown.",
+    fires="the default loader has a recoverysequence; it has neither recoveryenabled off nor bootstatuspolicy "
     "IgnoreAllFailures; and Windows RE has no room in memory, or the policy says that the machine is Azure's",
-    repair="set both, and integrityservices, as Microsoft has it for disks that go to Azure",
+    repair="set recoveryenabled, bootstatuspolicy and integrityservices, as Microsoft does for disks that go to Azure",
     source='Microsoft, "Prepare a Windows VHD or VHDX to upload to Azure"',
     step=RunbookStep.REPAIR_VM,
     needs=(Part.BOOT_STORE,),

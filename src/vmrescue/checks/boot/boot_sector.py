@@ -37,13 +37,14 @@ ENCRYPTED = (
     "boot-sector",
     family="boot",
     severity="critical",
-    title="the first sector of an NTFS volume is lost or starts nothing, and its copy is whole",
-    meaning="A BIOS that starts from the volume stops there; where the sector is lost, nobody finds the files on it.",
-    fires="the first sector is no boot sector, or holds no program or one that only says that the disk is not "
-    "bootable, and the sector behind the volume holds a better copy, which describes the same volume, whose file table "
-    "is there; a warning where the volume is read all the same, and is not the active one",
-    repair="write the copy in its place; nothing where the first sector is not NTFS's, and looks like chance (an "
-    "encryption that is not at its end), or neither an entry of a store nor the active flag is about the volume",
+    title="the first sector of an NTFS volume is lost or cannot start anything, and its copy is whole",
+    meaning="A BIOS that starts from the volume stops there. If the sector is lost, nobody finds the files on the "
+    "volume.",
+    fires="the first sector is no boot sector, or has no program, or has one that only says that the disk is not "
+    "bootable; and the sector behind the volume has a better copy, which describes the same volume, and the file "
+    "table is where it says. It is a warning if the volume can still be read, and is not the active one",
+    repair="write the copy in its place. Nothing is written over a first sector that is not NTFS's if it looks "
+    "random (perhaps an unfinished encryption), or if no entry of a store and no active flag points to the volume",
     source="NTFS: the copy of the boot sector lies in the sector behind the volume's last one; Microsoft, "
     "learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/troubleshoot-guide-not-bootable-disk",
     step=RunbookStep.REPAIR_VM,

@@ -48,13 +48,13 @@ WRITTEN = datetime(2000, 1, 1, tzinfo=UTC)  # of its keys: the same disk gets th
     "boot-store",
     family="boot",
     severity="critical",
-    title="there is no boot store, or a file that is none, and the disk tells what it has to say",
-    meaning="The boot manager stops with 0xc000000f: it does not know what to start. So it is after the store was "
-    "deleted or overwritten, or the boot volume was formatted and given its boot manager only.",
-    fires="no volume has a boot store, or the only one holds nothing of a hive, as where it is all zeros; "
-    "one boot volume has a whole boot manager, and one Windows a whole loader for it",
-    repair="make a store with the boot manager, an entry for that Windows, and the settings that they inherit; without "
-    "Windows RE, and nothing of what else a store may hold",
+    title="there is no boot store, or the file is no boot store, and the disk shows what the store must contain",
+    meaning="The boot manager stops with 0xc000000f: it does not know what to start. This happens after the store "
+    "was deleted or overwritten, or after the boot volume was formatted and got only its boot manager back.",
+    fires="no volume has a boot store, or the only one has nothing of a hive (for example, all zeros); and one boot "
+    "volume has a whole boot manager, and one Windows a whole loader for it",
+    repair="make a store with the boot manager, an entry for that Windows, and the settings that they inherit. "
+    "Windows RE, and whatever else a store may have, is not in it",
     source='Microsoft, "BCDBoot Command-Line Options"; '
     "learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/boot-error-0xc000000f",
     step=RunbookStep.REPAIR_VM,

@@ -36,12 +36,12 @@ OWN_IS_LOST = "One of Windows' own is among them: its service has to be put righ
     family="boot",
     severity="critical",
     title="a filter of disks, volumes or their controllers names a driver that is gone",
-    meaning="Windows cannot build the stack of its disk and stops with 0x7B (INACCESSIBLE_BOOT_DEVICE). So it is after "
-    "a program for backup, encryption or virus protection was not removed completely.",
-    fires="UpperFilters or LowerFilters of such a class names a driver that has no service, is off, or has no file; a "
-    "warning where it is that of IDE and AHCI controllers, and the disk need not lie behind one",
-    repair="take the name out of the list, and delete a list that is then empty; nothing where one of Windows' own is "
-    "lost too",
+    meaning="Windows cannot build the driver stack of its disk and stops with 0x7B (INACCESSIBLE_BOOT_DEVICE). This "
+    "happens after a program for backup, encryption or virus protection was not removed completely.",
+    fires="UpperFilters or LowerFilters of such a class names a driver that has no service, is off, or has no file. "
+    "It is a warning for IDE and AHCI controllers, if the disk may be reached in another way",
+    repair="take the name out of the list, and delete the list if it is then empty. Nothing is changed if a filter "
+    "of Windows' own is lost too",
     source='Microsoft, "Stop error 7B or Inaccessible_Boot_Device": UpperFilters and LowerFilters',
     step=RunbookStep.REPAIR_VM,
     needs=(Part.WINDOWS,),

@@ -26,8 +26,8 @@ DRIVERS, LEVEL = "VerifyDrivers", "VerifyDriverLevel"
     family="boot",
     severity="advice",
     title="Driver Verifier is on",
-    meaning="Windows tests the drivers that are named at every start and stops where one fails a test (0xC4): if that "
-    "is why the VM restarts again and again, the tests have to go.",
+    meaning="At every start Windows tests the drivers that are named, and stops if one fails a test (0xC4). If the "
+    "VM restarts again and again because of this, turn the tests off.",
     fires="VerifyDrivers below Memory Management names drivers, in a control set that may boot",
     repair="delete VerifyDrivers and VerifyDriverLevel",
     source='Microsoft, "Driver Verifier", "Bug Check 0xC4: DRIVER_VERIFIER_DETECTED_VIOLATION"',

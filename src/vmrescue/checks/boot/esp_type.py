@@ -26,10 +26,10 @@ EFI_SYSTEM = UUID("c12a7328-f81f-11d2-ba4b-00a0c93ec93b")  # UEFI 2.10, 5.3.3
     family="boot",
     severity="warning",
     title="the partition with UEFI's boot manager is not marked as the EFI system partition",
-    meaning="A firmware that goes by the type says that it finds no operating system. Hyper-V's and Azure's tries "
-    "every FAT volume. Some tools give it another type so that it gets a letter.",
-    fires="no partition of a GPT has the type of an EFI system partition, and FAT volumes hold a boot manager of UEFI",
-    repair="give it that type, where exactly one volume is basic data and holds it",
+    meaning="A firmware that looks at the type says that it finds no operating system. The firmware of Hyper-V and "
+    "Azure tries every FAT volume. Some tools give the partition another type so that it gets a drive letter.",
+    fires="no partition of a GPT has the type of an EFI system partition, and FAT volumes have a boot manager of UEFI",
+    repair="give the partition that type, if exactly one basic data volume has the boot manager",
     source="UEFI 2.10, 5.3.3; github.com/microsoft/mu_msvm, DeviceBootManagerLib.c: which volumes the firmware tries",
     step=RunbookStep.REPAIR_VM,
     needs=(Part.VOLUMES,),

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     family="boot",
     severity="warning",
     title="the active volume says that it begins at another sector than its partition",
-    meaning="The program in its boot sector reads what comes next by that number: a BIOS may end with a disk read "
-    "error. So it is after a partition was copied or moved with tools that do not know of it.",
-    fires="the boot sector of an MBR's active partition, NTFS or FAT, has another number of hidden sectors than lie "
-    "before it",
+    meaning="The program in the boot sector uses this number to find what it reads next. A BIOS may stop with a "
+    "disk read error. This happens after a partition was copied or moved with tools that do not correct the number.",
+    fires="the boot sector of an MBR's active partition, NTFS or FAT, has another number of hidden sectors than "
+    "there are before the partition",
     repair="write the right number, in the boot sector and its copy",
     source="Microsoft, learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/"
     'boot-error-disk-read-error-occurred; "How NTFS Works": hidden sectors',

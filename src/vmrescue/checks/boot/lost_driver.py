@@ -34,11 +34,11 @@ OWN = "It is one of Windows' own: its file has to come from a Windows of the sam
     family="boot",
     severity="critical",
     title="a driver that starts with the loader has no file",
-    meaning="The loader stops with 0xc000000f where the driver's key calls it critical; of others sources differ. So "
-    "it is after a program was removed by hand, or by a virus scanner.",
-    fires="a service with Start 0 names a file that is not there, and neither its ErrorControl nor StartOverride says "
-    "that it may be missing; of Windows' own those without which the start ends",
-    repair="set Start to 4 in each control set that may boot; nothing where it is one of Windows' own",
+    meaning="The loader stops with 0xc000000f if the driver's key calls the driver critical. For other drivers the "
+    "sources differ. This happens after a program was removed by hand, or by a virus scanner.",
+    fires="a service with Start 0 names a file that is not there, and neither its ErrorControl nor StartOverride "
+    "says that the file may be missing. Of Windows' own drivers only those count without which the start ends",
+    repair="set Start to 4 in each control set that may boot. Nothing is changed for a driver of Windows' own",
     source="Microsoft, learn.microsoft.com/troubleshoot/azure/virtual-machines/windows/boot-error-0xc000000f",
     step=RunbookStep.REPAIR_VM,
     needs=(Part.WINDOWS,),

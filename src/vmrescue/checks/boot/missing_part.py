@@ -37,12 +37,13 @@ THE_STORE = "the boot store"  # what a finding is about
     family="boot",
     severity="critical",
     title="the boot store, a hive, or Windows itself is missing or cannot be read",
-    meaning="Windows does not start without it. All that is there was looked at without it.",
-    fires="there is no boot store where the firmware looks, or it is no store; no Windows is found, or none where the "
-    "default loader says; SYSTEM, SOFTWARE, SAM, SECURITY or DEFAULT is missing, empty, or no hive; a data disk has no "
-    "partition table. A store or a hive that is there and not read from the disk alone (EFS, WOF) is a warning",
-    repair="none: what is lost is restored from a backup, or made anew (bcdboot); for a default loader that leads to "
-    "no Windows, the command by which it leads to the one that is there",
+    meaning="Windows does not start without it. Everything else was examined without it.",
+    fires="there is no boot store where the firmware looks, or the file is no store; no Windows is found, or none "
+    "where the default loader points; SYSTEM, SOFTWARE, SAM, SECURITY or DEFAULT is missing, empty, or no hive; a "
+    "data disk has no partition table. It is a warning if a store or a hive is there but cannot be read from the "
+    "disk alone (EFS, WOF)",
+    repair="none. Restore what is lost from a backup, or make it anew (bcdboot). If the default loader leads to no "
+    "Windows, the finding names the command that makes it lead to the one that is there",
     source='Microsoft, "Troubleshoot Windows boot configuration issues": 0xC000000F, 0xC000014C, 0xC0000218',
     step=RunbookStep.REPAIR_VM,
     needs=(Part.VOLUMES,),

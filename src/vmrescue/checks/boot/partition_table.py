@@ -26,13 +26,13 @@ DIFFERENT = "the two copies are whole, and differ"
     family="boot",
     severity="warning",
     title="a part of the GPT is broken",
-    meaning="Firmware and Windows go by the copy that is whole, and a tool that reads only the other sees none. "
-    "If the one that is left is lost too, all partitions are.",
-    fires="of a GPT the primary copy or the backup has a wrong signature or checksum or is beyond the disk's end, or "
-    "they differ; or the protective MBR has no entry of the type ee that begins at sector 1, which is critical: UEFI "
-    "then sees no GPT",
-    repair="write the broken parts from the copy that is whole, where all partitions lie on the disk and apart, and "
-    "the MBR lists none of its own; where both copies are whole and differ, nothing",
+    meaning="Firmware and Windows use the copy that is whole. A tool that reads only the other copy sees no "
+    "partitions. If the whole copy is lost too, all partitions are lost.",
+    fires="the primary copy of a GPT or its backup has a wrong signature or checksum or is beyond the disk's end, "
+    "or the two copies differ. It is critical if the protective MBR has no entry of the type ee that begins at "
+    "sector 1: UEFI then sees no GPT",
+    repair="write the broken parts from the copy that is whole, if all partitions are on the disk and do not "
+    "overlap, and the MBR lists no partitions of its own. If both copies are whole and differ, nothing is written",
     source="UEFI 2.10, 5.2.3 and 5.3.2; github.com/tianocore/edk2, PartitionDxe/Gpt.c",
     step=RunbookStep.REPAIR_VM,
     needs=(Part.VOLUMES,),

@@ -54,10 +54,10 @@ class _Setting(NamedTuple):
     family="boot",
     severity="advice",
     title="EMS is off for the default loader, or its port or speed differ",
-    meaning="Azure's serial console, the only way in while the network is not up, would stay dark.",
+    meaning="Azure's serial console, the only way in while the network is not up, would show nothing.",
     fires="`ems` of the default loader is not on, or `emsport` and `emsbaudrate` of {emssettings} are not 1 and "
-    "115200 (or what the policy says), or one that the loader takes before these is not; where the policy asks for the "
-    "boot menu there, that it does not show",
+    "115200 (or what the policy says), or an element that the loader prefers to these has another value. If the "
+    "policy asks for the boot menu there, it also fires if the menu is not shown",
     repair="set the elements",
     source='Microsoft, "Azure Serial Console for Windows", "Enable the Windows boot menu in the serial console"',
     step=RunbookStep.SERIAL_AND_DUMP,

@@ -32,12 +32,12 @@ NOTHING, EMPTY = RegistryData.dword(0), RegistryData.sz("")
     "setup-command",
     family="boot",
     severity="warning",
-    title="a command of setup is to run at the start, though setup is finished",
-    meaning="Windows runs it before anybody can log on; when it ends, a start with SetupType 1 is followed by another, "
-    "one with 2 goes on to the logon. What follows where its program is gone, no source states.",
+    title="Windows is to run a setup command at the start, though setup is finished",
+    meaning="Windows runs the command before anybody can log on. When it ends, SetupType 1 leads to another start, "
+    "and SetupType 2 to the logon. No source says what happens if the command's program is gone.",
     fires="SetupType in SYSTEM\\Setup is not 0, though ImageState says that the image is complete and no other flag "
-    "says that setup goes on; advice where the program of CmdLine is there",
-    repair="set SetupType to 0, and CmdLine to nothing",
+    "says that setup goes on. It is advice if the program of CmdLine is there",
+    repair="set SetupType to 0, and CmdLine to an empty text",
     source='Microsoft, "The Windows Vista Setup program runs a script file to enable custom deployment tasks": '
     'CmdLine, SetupType; its forum, "SetupType and CmdLine at HKEY_LOCAL_MACHINE\\System\\Setup": what 1 and 2 are; '
     '"Windows Setup States": ImageState',

@@ -27,8 +27,8 @@ OVERRIDE = "StartOverride"
     family="boot",
     severity="critical",
     title="StartOverride keeps a driver on the way to the disk from starting",
-    meaning="On the hardware that the value is for, the driver does not start with the loader, and the kernel may stop "
-    "with 0x7B: so it is on a VM that was moved to another host or to a size with NVMe disks.",
+    meaning="On the hardware that the value is for, the driver does not start with the loader, and the kernel may "
+    "stop with 0x7B. This happens on a VM that was moved to another host, or to a size with NVMe disks.",
     fires="a driver of this machine's bus has a value below StartOverride that is not 0",
     repair="delete the values",
     source="github.com/Azure/SAP-on-Azure-Scripts-and-Utilities/issues/147",

@@ -33,9 +33,9 @@ SHOWN_FRAMES = 256  # of a long list
     family="memory",
     severity="critical",
     title="an object of the boot store holds a bad memory list",
-    meaning="The boot manager may not find memory for its ramdisk and stops with 0xC0000017, although a VM's memory "
-    "does not wear out: the list is stale and can go.",
-    fires="an object has the element badmemorylist with at least one page frame, or with data that is no list of them",
+    meaning="The boot manager may not find memory for its ramdisk and stops with 0xC0000017. But a VM's memory does "
+    "not wear out: the list is stale and can go.",
+    fires="an object has the element badmemorylist with at least one page frame, or with data that is no such list",
     repair="delete the element",
     source='Microsoft, "Windows stop error - Status No Memory"; BcdLibraryElementTypes, '
     "BcdLibraryIntegerList_BadMemoryList (0x1700000A)",

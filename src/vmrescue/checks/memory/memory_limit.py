@@ -30,8 +30,8 @@ NONE_BY_ZERO = (0x1500000D, 0x1500000E, 0x25000031)  # of which zero withholds n
     family="memory",
     severity="warning",
     title="an element of the boot store withholds memory at boot",
-    meaning="Windows may boot with less memory than the VM has. It is a setting for tests: if it is not wanted, it can "
-    "go.",
+    meaning="Windows may boot with less memory than the VM has. This is a setting for tests: if nobody needs it, it "
+    "can go.",
     fires="an object has truncatememory, or relocatephysical, avoidlowmemory or removememory that is not zero",
     repair="delete the element",
     source="Microsoft, BcdLibraryElementTypes and BcdOSLoaderElementTypes: 0x15000007, 0x1500000D, 0x1500000E, "

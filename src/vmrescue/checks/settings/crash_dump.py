@@ -44,8 +44,8 @@ ONE = RegistryData.dword(1)
     fires="in a control set CrashDumpEnabled is not 1, or FilterPages makes an active dump of it; DumpFile is neither "
     "the policy's nor on a volume at hand, DedicatedDumpFile is on a drive that is not there, or NMICrashDump is not "
     "1; or the dump does not fit on its volume",
-    repair="set the three values in every control set, and delete FilterPages and such a DedicatedDumpFile; nothing "
-    "where the dump would not fit on its volume",
+    repair="set the three values in every control set, and delete FilterPages and such a DedicatedDumpFile. Nothing "
+    "is changed if the dump would not fit on its volume",
     source='Microsoft, "Windows stop error - Status No Memory", Control\\CrashControl; "Overview of memory dump file '
     'options for Windows" (CrashDumpEnabled); "Active Memory Dump" (the value FilterPages is what Windows\' own dialog '
     'writes for it); "How to use the DedicatedDumpFile registry value to overcome space limitations on the system '

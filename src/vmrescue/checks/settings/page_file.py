@@ -68,15 +68,15 @@ NOT_KNOWN = "where it belongs: a question"
     "page-file",
     family="settings",
     severity="warning",
-    title="the page file in use or configured is not where it belongs by what the disk tells or the user says",
-    meaning="Windows may not reach its page file at boot, or it fills the OS disk; on Azure it belongs on the "
-    "temporary drive where the VM size has one that can hold it.",
-    fires="PagingFiles of a control set that may boot next puts the page file on another drive than that on which it "
-    "belongs, or on one that is no disk; or ExistingPageFiles names a page file elsewhere that is still there, or "
-    "whose volume is not at hand; or it is a question where it belongs. That is told by the options; else by "
-    "MountedDevices and by the disk that the last boot used",
-    repair="configure its place; delete the stray file, if it is a page file by its name and kind; nothing where "
-    "neither the disk nor an option tells where it belongs",
+    title="the page file, in use or configured, is not where it belongs according to the disk or the user",
+    meaning="Windows may not reach its page file at boot, or the page file fills the OS disk. On Azure it belongs "
+    "on the temporary drive, if the VM size has one that can hold it.",
+    fires="PagingFiles of a control set that may boot next puts the page file on a drive where it does not belong, "
+    "or on one that is no disk; or ExistingPageFiles names a page file elsewhere that is still there, or whose "
+    "volume is not at hand; or it is not known where the page file belongs. The options say where it belongs; if "
+    "they do not, MountedDevices and the disk that the last boot used say it",
+    repair="configure its place. Delete the stray file, if it is a page file by its name and kind. Nothing is "
+    "changed if neither the disk nor an option says where it belongs",
     source='Microsoft, "Windows stop error - Status No Memory": page file; '
     "Control\\Session Manager\\Memory Management, PagingFiles and ExistingPageFiles; MountedDevices",
     step=RunbookStep.PAGE_FILE,

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     family="storage",
     severity="advice",
     title="the copy of an NTFS volume's boot sector is missing or differs",
-    meaning="The copy is only read where the first sector of the volume is lost: Windows starts without it, and files "
-    "are edited all the same.",
-    fires="the sector behind an NTFS volume's last one does not hold what its first sector does",
-    repair="write it where nothing else is in its place",
+    meaning="The copy is only read if the first sector of the volume is lost. Windows starts without it, and files "
+    "can still be edited.",
+    fires="the sector behind an NTFS volume's last one differs from its first sector",
+    repair="write the copy, if nothing else is in its place",
     source="NTFS: the copy of the boot sector lies in the sector behind the volume's last one",
     step=RunbookStep.REPAIR_VM,
     needs=(Part.VOLUMES,),

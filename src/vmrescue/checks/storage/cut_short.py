@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     family="storage",
     severity="critical",
     title="the end of the image is missing",
-    meaning="The file was not copied or downloaded to its end, or its partition table is that of a larger disk. What "
-    "is missing cannot be made again, and nothing in the image is changed: copy or download it again.",
-    fires="a partition, or the volume in it by its boot sector, reaches beyond the end of the disk (by more "
-    "than bytes that the volume does not use); or a file that is named as a VHD does not end with a VHD's footer, "
-    "which is a warning",
-    repair="none of the data; a copy of the disk has a footer again",
+    meaning="The file was not copied or downloaded to its end, or its partition table is that of a larger disk. "
+    "What is missing cannot be restored from the image, so nothing in it is changed. Copy or download it again.",
+    fires="a partition, or the volume in it by its boot sector, reaches beyond the end of the disk (by more than "
+    "bytes that the volume does not use). It is a warning if only the footer is missing from a file that is named "
+    "as a VHD",
+    repair="none of the data. A copy of the disk has a footer again",
     source="the partition table; the sizes in the boot sectors of NTFS and FAT; Microsoft, Virtual Hard Disk Image "
     "Format Specification, and learn.microsoft.com/azure/virtual-machines/windows/prepare-for-upload-vhd-image: only a "
     "fixed VHD is taken",

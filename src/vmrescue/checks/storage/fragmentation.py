@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     "fragmentation",
     family="storage",
     severity="advice",
-    title="`$MFT`, a hive or the page file lies in many pieces, or the free space does",
-    meaning="A hive or the page file in many pieces makes the start slow, and one that has to grow finds no room in "
-    "one piece; Microsoft's procedure has the volume defragmented. That moves files, and cannot be undone.",
-    fires="a file that is read when Windows starts lies in more than 64 pieces, or no stretch of free space is as "
-    "long as 64 MiB where at least 128 MiB are free (both can be set)",
-    repair="none by itself: defragmentation helps, and is not undone",
+    title="`$MFT`, a hive, the page file or the free space is in many pieces",
+    meaning="A hive or a page file in many pieces makes the start slow. One that must grow finds no room in one "
+    "piece. Microsoft's procedure defragments the volume. Defragmentation moves files, and cannot be undone.",
+    fires="a file that is read when Windows starts is in more than 64 pieces; or no stretch of free space is as "
+    "long as 64 MiB although at least 128 MiB are free (options change both limits)",
+    repair="none by itself. Defragmentation helps, and cannot be undone",
     source='Microsoft, "Windows stop error - Status No Memory": the boot volume is full or fragmented',
     step=RunbookStep.FREE_SPACE,
     needs=(Part.OS_VOLUME,),

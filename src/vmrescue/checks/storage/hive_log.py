@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     family="storage",
     severity="warning",
     title="a hive is dirty: it was not written out when the VM stopped",
-    meaning="Its file alone is not what Windows sees: the transaction logs must be replayed first.",
+    meaning="The file alone is not what Windows sees: Windows replays the transaction logs first.",
     fires="the two sequence numbers of the boot store or of a hive in System32\\config differ, or its header's "
     "checksum is wrong",
-    repair="replay its transaction logs, as Windows would; one that no log mends is read as it is, and not edited",
+    repair="replay its transaction logs, as Windows would. A hive that no log mends is read as it is, and not edited",
     source="the hive's base block: primary and secondary sequence number, checksum",
     step=RunbookStep.PAGE_FILE,
     needs=(Part.VOLUMES,),
