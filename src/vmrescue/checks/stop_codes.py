@@ -163,7 +163,7 @@ STOP_CODES = {
         StopCode(
             0xC00000E9,
             "loader",
-            "A read of the disk failed: so it is where the disk, or its image, is damaged or ends too early.",
+            "A read of the disk failed: the disk, or its image, is damaged or ends too early.",
             "[MS-ERREF], 2.3.1",
             ("cut-short", "volume-state"),
         ),

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     Place = tuple[UUID, int]  # an object and one of its elements
 
 RECOVERY_ALONE = (
-    "Only the entry of Windows RE names it, which is started after two starts that failed: that one would not start. "
-    "So it is after the recovery partition was deleted, to make room for that of Windows."
+    "Only the entry of Windows RE names it. Windows RE is started after two failed starts, and would not start. "
+    "This happens after the recovery partition was deleted to make room for the partition of Windows."
 )
 NO_SIGNATURE = (
     "This disk has no signature (it is zero) by which the store could name it: give it back the one that the store "
