@@ -25,13 +25,13 @@ LUN = "10"  # where the copy is attached
 REPAIR_VM = "rescue-vm"  # a Windows' computer name has 15 letters at most
 MADE = "python -m vmrescue.report.azure > docs/azure.md"
 UNTRIED = (
-    "We have no Azure: these lines are written from Microsoft's reference, and none of them was run there. Read each "
-    "before you run it."
+    "We have no Azure. These lines are written from Microsoft's reference, and none of them was run in Azure. Read "
+    "each before you run it."
 )
 NOT_COVERED = (
-    "The disk that is broken is never written to: what is rescued is a copy, and the swap back is one line. Not "
-    "covered: a VM with Trusted Launch or confidential computing, which has security data beside its disk; Azure Disk "
-    "Encryption and BitLocker, of which vmrescue reads nothing; a network that keeps you from the disk's address."
+    "The broken disk is never written to. A copy of it is rescued, and the swap back is one line. Not covered: a VM "
+    "with Trusted Launch or confidential computing, which has security data beside its disk; Azure Disk Encryption "
+    "and BitLocker, which vmrescue cannot read; a network from which you cannot reach the disk's address."
 )
 
 
@@ -136,12 +136,13 @@ def _addresses(names: AzureNames) -> Way:
     snapshot = f"{names.vm}-broken"
     return Way(
         "A managed disk, rescued from its address to a new disk's",
-        "the service copies the data from one address to the other, or they come through this machine; no holes.",
+        "the service copies the data from one address to the other, or the data come through this machine. Holes are "
+        "not copied.",
         (
             _snapshot(names, snapshot),
             Part("What is wrong? Nothing is downloaded for this.", (line("vmrescue", "diagnose", Shell('"$url"')),)),
             Part(
-                "Make a disk of the same place and generation, and ask for an address to write it.",
+                "Make a disk in the same place and of the same generation, and ask for an address to write it.",
                 (
                     captured(
                         "bytes", "snapshot show", *_in(names), "--name", snapshot,
@@ -150,7 +151,7 @@ def _addresses(names: AzureNames) -> Way:
                     *_new_disk(names, Shell('"$((bytes + 512))"')),
                     _granted("disk", names.group, names.rescued, "Write", "to"),
                 ),
-                "(512 bytes are the VHD's footer. Of a VM in an availability zone: with --zone and its number.)",
+                "(512 bytes are the VHD's footer. If the VM is in an availability zone, add --zone and its number.)",
             ),
             Part(
                 "Rescue it, and take the addresses back.",
@@ -159,10 +160,10 @@ def _addresses(names: AzureNames) -> Way:
                     az("snapshot revoke-access", *_in(names), "--name", snapshot),
                     az("disk revoke-access", *_in(names), "--name", names.rescued),
                 ),
-                "(It shows what it would change, and asks. Where that is cut, the new disk says that it is not "
-                "finished: the same line with --resume goes on. Meanwhile a second copy to that disk is refused: by a "
-                "lease where the address takes one; else on this machine by a lock, and on another one by the notice "
-                "at the disk's end, unless the address only takes writes.)",
+                "(It shows what it would change, and asks. If it is interrupted, the new disk has a notice that it is "
+                "not finished, and the same line with --resume goes on. Meanwhile a second copy to that disk is "
+                "refused: by a lease, if the address takes one; else by a lock on this machine. On another machine the "
+                "notice at the disk's end prevents it, unless the address can only be written.)",
             ),
             *_swap(names),
         ),
@@ -195,8 +196,8 @@ def _managed(names: AzureNames) -> Way:
     snapshot = f"{names.vm}-broken"
     return Way(
         "A managed disk, rescued on this machine",
-        "the whole disk comes down and goes up again, 127 GiB in some 18 minutes each way at 1 Gbit/s; the VM is off "
-        "meanwhile. A diagnosis of the snapshot by its URL reads a few MiB of it.",
+        "the whole disk is downloaded and uploaded again: 127 GiB in about 18 minutes each way at 1 Gbit/s. The VM is off "
+        "meanwhile. A diagnosis of the snapshot by its URL reads only a few MiB of it.",
         (
             _snapshot(names, snapshot),
             Part("What is wrong? Nothing is downloaded for this.", (line("vmrescue", "diagnose", Shell('"$url"')),)),
@@ -210,14 +211,14 @@ def _managed(names: AzureNames) -> Way:
                 f"(`{line('vmrescue', 'undo', names.image)}` takes that back.)",
             ),
             Part(
-                "Make a disk of the same place and generation, and upload.",
+                "Make a disk in the same place and of the same generation, and upload.",
                 (
                     *_new_disk(names, Shell(f'"$(stat --format %s {shlex.quote(names.image)})"')),
                     _granted("disk", names.group, names.rescued, "Write"),
                     line("azcopy", "copy", names.image, Shell('"$url"'), "--blob-type", "PageBlob"),
                     az("disk revoke-access", *_in(names), "--name", names.rescued),
                 ),
-                "(Of a VM in an availability zone: with --zone and its number.)",
+                "(If the VM is in an availability zone, add --zone and its number.)",
             ),
             *_swap(names),
         ),
@@ -228,8 +229,8 @@ def _managed(names: AzureNames) -> Way:
 def _attached(names: AzureNames) -> Way:
     return Way(
         "A managed disk, rescued on a Linux VM in Azure",
-        "Azure copies the disk; nothing is downloaded. The Linux VM stands in the same region, and in the same "
-        "availability zone where the disk is in one.",
+        "Azure copies the disk; nothing is downloaded. The Linux VM must be in the same region, and in the same "
+        "availability zone if the disk is in one.",
         (
             Part("Stop the VM, and attach a copy of its OS disk to the Linux VM.", (
                 _stopped(names),
@@ -252,7 +253,7 @@ def _page_blob(names: AzureNames) -> Way:
     return Way(
         "An unmanaged disk: a page blob in a storage account",
         "the copy is made within the account; vmrescue then reads and writes a few MiB of it by ranges. Microsoft has "
-        "announced the end of unmanaged disks: where such a VM no longer starts, make a managed disk of the copy.",
+        "announced the end of unmanaged disks: if such a VM no longer starts, make a managed disk of the copy.",
         (
             Part(
                 "Stop the VM, and copy the blob.",
@@ -267,8 +268,8 @@ def _page_blob(names: AzureNames) -> Way:
                     ),
                     line("azcopy", "copy", Shell(f'"{names.url(names.blob)}?$sas"'), signed),
                 ),
-                "(The VM holds a lease on its own blob even while it is stopped, so that is only read. You need the "
-                "role Storage Blob Data Contributor.)",
+                "(The VM holds a lease on its own blob even while it is stopped, so the blob is only read. You need "
+                "the role Storage Blob Data Contributor.)",
             ),
             Part(
                 "Rescue the copy where it lies.",
@@ -301,8 +302,8 @@ def _repair_vm(names: AzureNames) -> Way:
     disk = Shell('"$disk"')
     return Way(
         "az vm repair, with a Linux VM for vmrescue",
-        "Azure makes a Windows VM beside the copy, which is paid for while it is there; vmrescue works on the Linux VM "
-        "in between. Worth it where you use az vm repair anyway: it makes the copy and the swap.",
+        "Azure also makes a Windows VM, which costs money while it is there; vmrescue works on the Linux VM. This is "
+        "worth it if you use az vm repair anyway: it makes the copy and the swap.",
         (
             Part("Stop the VM, and make the repair VM with the copy.", (
                 _stopped(names),
@@ -334,7 +335,7 @@ def _repair_vm(names: AzureNames) -> Way:
 def _on_linux() -> Iterator[Part]:
     device = Shell('"$device"')
     yield Part(
-        "On the Linux VM:",
+        "Rescue it on the Linux VM.",
         (
             f"device=$(readlink -e /dev/disk/azure/scsi1/lun{LUN} /dev/disk/azure/data/by-lun/{LUN})",
             line("sudo", "vmrescue", "diagnose", device),
