@@ -196,8 +196,8 @@ def _managed(names: AzureNames) -> Way:
     snapshot = f"{names.vm}-broken"
     return Way(
         "A managed disk, rescued on this machine",
-        "the whole disk is downloaded and uploaded again: 127 GiB in about 18 minutes each way at 1 Gbit/s. The VM is off "
-        "meanwhile. A diagnosis of the snapshot by its URL reads only a few MiB of it.",
+        "the whole disk is downloaded and uploaded again: 127 GiB in about 18 minutes each way at 1 Gbit/s. The VM is "
+        "off meanwhile. A diagnosis of the snapshot by its URL reads only a few MiB of it.",
         (
             _snapshot(names, snapshot),
             Part("What is wrong? Nothing is downloaded for this.", (line("vmrescue", "diagnose", Shell('"$url"')),)),
