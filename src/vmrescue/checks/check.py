@@ -5,8 +5,8 @@
         …
         yield bad_memory.finding("what is there, in one line", facts=(…,), changes=(…,))
 
-What is declared is the only place for these texts: findings, `explain`, the help, and docs/checks.md
-take them from here. They know no command line; who shows them adds how a repair is asked for.
+The declaration is the only place for these texts: findings, `explain`, the help, and docs/checks.md take them from
+here. They do not mention the command line. The code that shows them adds the option for a repair.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a finding shows of what it saw: enough for a person, however long an image makes it."""
+"""What a finding shows as evidence: enough for a person, and cut if an image makes it long."""
 
 from __future__ import annotations
 

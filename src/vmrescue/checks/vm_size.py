@@ -6,7 +6,7 @@ portal has it for an underscore. A constrained size (``Standard_M8-2ms``) has th
 from, a promotional one that of its size.
 
 A name that is in no table is that of a newer size only if it is made as Azure makes names: a family, a number of
-processors, features in their order, an accelerator, a version. Anything else is a slip of the pen. Source: Microsoft,
+processors, features in their order, an accelerator, a version. Anything else is a mistyped name. Source: Microsoft,
 learn.microsoft.com/azure/virtual-machines/vm-naming-conventions; the features' order is that of the table's names.
 """
 

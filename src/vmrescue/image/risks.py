@@ -1,7 +1,7 @@
 """Risks: states of an image in which an edit may do harm that no check can see. Edits are refused unless accepted.
 
-A container finds them when it is opened (`VirtualDisk.risks`); that images lie over one, whoever is about to edit it
-(`containers.lying_over`). A user who knows better accepts a risk by its name,
+A container finds them when it is opened (`VirtualDisk.risks`). One is found only before an edit: that other images lie
+over this one (`containers.lying_over`). A user who knows better accepts a risk by its name,
 which is also the option of the command line. `accepting` holds for images that are opened in this thread inside its
 block.
 """

@@ -1,4 +1,4 @@
-"""A command of Microsoft's on an image: read, run on what there is, and what it asks for made like any other plan."""
+"""A command of Microsoft's on an image: parsed, run on the present content, its changes made like any other plan."""
 
 from __future__ import annotations
 

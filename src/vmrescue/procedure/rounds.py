@@ -1,11 +1,11 @@
-"""What a rescue would do, found by doing it in memory: one plan after another, each made of what the last one leaves.
+"""Finds what a rescue would do, by doing it in memory: one plan after another, each for the result of the one before.
 
      logs replayed ──> everything else mended ──> cleaned up ──> the volume made larger
      (then a diagnosis     (and what comes to        (if it is too full still, each time)
       sees what they hold)  light with that)
 
-A plan that is refused, or that the readers do not confirm, leaves the overlays half done. So all is thrown away and
-begun again: first each step by itself, then without the one that fails.
+If a plan is refused, or the readers do not confirm it, the overlays are half done. So everything is thrown away and
+done again: first each step by itself, then without the step that fails.
 """
 
 from __future__ import annotations

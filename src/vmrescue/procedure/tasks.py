@@ -1,7 +1,7 @@
 """Single tasks on an image, one call each, as the commands of the same names do them.
 
-Each is a plan like any other: tried in memory, confirmed by other readers, backed up, journalled, and taken back by
-`vmrescue.undo`; but not a defragmentation, which nothing takes back.
+Each is a plan like any other: tried in memory, confirmed by other readers, backed up, journalled, and undone by
+`vmrescue.undo`. A defragmentation is the exception: it cannot be undone.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The boot path of an image, stage by stage, as firmware, boot manager, loader and kernel would take it.
 
-Nothing of the image is run: what each program would look for is looked for, and what it would find is said. It reads
-through `windows/`, `volumes/` and `readers/` alone, and raises nothing for what is missing or damaged: that is what it
-has to tell.
+No program of the image is run. The rehearsal looks for what each program would look for, and says what it would find.
+It reads only through `windows/`, `volumes/` and `readers/`. A missing or damaged part is a result, and never an
+exception.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 r"""Boot manager to loader: the boot store, the entry that is started, and the loader's file.
 
-What is asked is what the boot manager asks: ``bootsequence``, ``default``, ``displayorder``; of the entry ``device``,
-``path`` and ``osdevice``. Each device is looked up among the partitions at hand.
+It reads the same elements as the boot manager: ``bootsequence``, ``default``, ``displayorder``; of the entry
+``device``, ``path`` and ``osdevice``. Each device is looked up among the partitions at hand.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Drivers that the loader loads before the kernel runs: each boot-start service in its order, and its file.
 
-A driver whose absence its key calls critical (ErrorControl 3) ends the path. Of others sources differ on whether the
-loader goes on: they are odd, unless the kernel cannot reach its disk without them, which is the next stage's to say.
+If a driver is missing whose key calls it critical (ErrorControl 3), the path ends. For other drivers the sources differ
+on whether the loader goes on, so these are odd. Whether the kernel needs them to reach its disk is decided in the next
+stage.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is the matter with a file of the boot path, as far as its size and its first page tell."""
+"""The faults of a file of the boot path that its size and its first page show."""
 
 from __future__ import annotations
 

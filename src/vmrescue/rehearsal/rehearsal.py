@@ -1,7 +1,7 @@
 """The boot path of an installation, from its firmware to its first processes: the stages in their order.
 
-The first stop ends the path; the stages behind it are looked at all the same, as far as what they need is there. What a
-stage cannot read makes it unknown, with the reason, and never a stop.
+The first stop ends the path. The later stages are examined too, if the parts that they need are there. A stage that
+cannot read something is unknown, with the reason; that is never a stop.
 """
 
 from __future__ import annotations

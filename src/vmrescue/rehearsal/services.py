@@ -1,4 +1,4 @@
-"""The services of a control set, read in one pass: what each is and when it starts; of few also what else they say.
+"""The services of a control set, read in one pass: what each is and when it starts; for a few also their other values.
 
 Source: Microsoft, "HKLM\\SYSTEM\\CurrentControlSet\\Services Registry Tree"; for StartOverride what Windows 10 stores.
 """

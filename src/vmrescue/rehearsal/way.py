@@ -1,4 +1,4 @@
-"""What the stages share: the parts of an installation as the boot path takes them, each looked for when it is needed.
+"""What the stages share: the parts of an installation that the boot path uses, each looked for when it is needed.
 
 A part that is not there raises `NotFoundError`, whose text says why; the stage that asked is then unknown.
 """

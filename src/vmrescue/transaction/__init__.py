@@ -1,4 +1,4 @@
-"""Plans applied: with the editors, in overlays, verified by the readers, committed through the journal, undone."""
+"""Applies plans with the editors, in overlays; the readers verify them; the journal commits and undoes them."""
 
 from __future__ import annotations
 

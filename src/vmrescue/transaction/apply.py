@@ -1,4 +1,4 @@
-"""A plan applied: its deeds done with the editors, stage by stage, on whatever device the disks lie on (an overlay).
+"""Applies a plan: the editors do its deeds, stage by stage, on the device of the disks (an overlay).
 
 Before the first edit of a file, what the plan says was found is compared with what is there (`transaction.expected`).
 """

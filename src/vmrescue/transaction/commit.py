@@ -1,8 +1,9 @@
 """The one place in which repairs and defragmentations commit images, have them confirmed, and roll them back.
 
-However it ends, by an error, a signal or the machine's, an image is confirmed or rolled back, after a crash by whoever
-opens it next to write: its journal is hot until libvhdi has seen what was written, or a raw image was read anew
-(`image.journal`). Signals wait for a step from which that is still possible.
+However a commit ends (an error, a signal, a crash of the machine), the image is confirmed or rolled back. After a
+crash, the next command that opens the image to write does so. The journal is hot until libvhdi has seen what was
+written, or a raw image was read again (`image.journal`). A signal ends the program only at a step from which this is
+still possible.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A commit confirmed: the image opened anew, a VHD or VHDX by libvhdi, and what was written to the disk compared."""
+"""Confirms a commit: opens the image again, a VHD or VHDX by libvhdi, and compares what was written to the disk."""
 
 from __future__ import annotations
 

@@ -2,11 +2,11 @@
 
     copy to free clusters ──sync──> dissect.ntfs sees the moves ──journal──> switched ──> compared ──> journal gone
 
-A batch of moves is one small transaction. The content goes first, to clusters that no file has, and past the journal
-(in a dynamic or differencing VHD, where it may need new blocks, through the journal with the rest); the metadata that
-switches to it goes through the journal, as every edit does, and so reaches the image wholly or not at all. What a batch
-has freed is written to only after its commit. So a crash, a kill or an interrupt at any moment leaves each file whole,
-at its old place or its new one. Memory for content: `STEP` bytes, whatever a file's size.
+A batch of moves is one small transaction. The content is written first, to clusters that no file has, without the
+journal. (In a dynamic or differencing VHD it may need new blocks, so there it goes through the journal too.) The
+metadata that switch to it go through the journal, as every edit does, and reach the image wholly or not at all. The
+clusters that a batch has freed are written to only after its commit. So a crash, a kill or an interrupt at any moment
+leaves each file whole, at its old place or its new one. Memory for content: `STEP` bytes, whatever a file's size.
 
 No undo is kept: the copies of what was moved would be as large as the files. `EditSession.seal` says so to `undo`.
 """

@@ -1,9 +1,10 @@
-"""What a plan says was found, compared with what the readers see: of all files, before the first of them is edited.
+"""Compares what a plan says was found with what the readers see, for all files, before the first of them is edited.
 
-What is in a hive is compared where the hive is edited, and a disk's layout where that is changed (`transaction.deeds`).
+The content of a hive is compared where the hive is edited, and a disk's layout where it is changed
+(`transaction.deeds`).
 
-A reader remembers what it has read: directories, records, a part of the file table. So none is asked after an edit that
-it did not see; the deeds (`transaction.deeds`) ask their editors only, and what verifies them is opened anew.
+A reader remembers what it has read: directories, records, a part of the file table. So no reader is asked after an edit
+that it did not see. The deeds (`transaction.deeds`) ask only their editors, and new readers are opened to verify them.
 """
 
 from __future__ import annotations

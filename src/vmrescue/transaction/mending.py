@@ -1,9 +1,9 @@
-"""What a diagnosis proposes, made in memory in rounds: what comes to light when a fault is mended is mended too.
+"""Makes what a diagnosis proposes, in memory, in rounds: a fault that appears when another is mended is mended too.
 
      diagnosis ──> plan ──> applied and verified ──> diagnosis ──> …   until there is nothing more of what was asked for
 
-The partition table and the boot sectors come first, by themselves: what is found with them put right is what the
-changes of files are held to. The receipt of the last round has the changes of all.
+The partition table and the boot sectors come first, in a round of their own: the changes of files are judged by what is
+found after that. The receipt of the last round has the changes of all rounds.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The second look at moves: dissect.ntfs finds each where it was put."""
+"""Confirms moves: dissect.ntfs must find each file where it was put."""
 
 from __future__ import annotations
 

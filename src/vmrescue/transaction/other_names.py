@@ -1,4 +1,4 @@
-"""That a file which a plan changes has other names too (hard links): it changes under all of them."""
+"""Warnings that a file of a plan has other names too (hard links), because it changes under all of them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Other ways out of a repair than the image itself: a copy of it, or a differencing VHD or VHDX over it.
 
-Either is made first, under a name that says that it is unfinished, then repaired like any image, and gets its own name
-when that is confirmed (`image.new_image`). The original is only read.
+Both are made first, under a name that says that they are unfinished. Then they are repaired like any image. When the
+repair is confirmed, they get their own name (`image.new_image`). The original is only read.
 
     made ──compared with the original──> repaired and confirmed ──(qemu-img makes another form of it, compared)──> named
 """

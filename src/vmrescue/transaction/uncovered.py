@@ -1,7 +1,7 @@
-"""What a diagnosis sees that the one before could not: what lay behind a fault is not made by its repair.
+"""Findings that appear only after a repair, but that the repair did not cause.
 
-The boot path ends at its first fault, and what it would have come upon next is not told; what lies on a volume that
-cannot be opened is not told either. A repair of the first shows what was behind it.
+The boot path ends at its first fault, so a diagnosis says nothing of the next ones. It says nothing either of what is
+on a volume that cannot be opened. A repair of the first fault makes the next ones visible.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Taking the last repair of an image back, and what was looked at before."""
+"""Undoes the last repair of an image, and says what was compared before that."""
 
 from __future__ import annotations
 

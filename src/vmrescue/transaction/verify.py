@@ -1,4 +1,4 @@
-"""The second look: what the editors have written, read back by code that did not write it."""
+"""Reads back what the editors have written, by code that did not write it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The versions of installed programs, by the names of the folders that their metadata lie in.
 
-The names are as the packaging specification has them ("Recording installed projects"). `importlib.metadata` tells the
-same, but imports 30 modules for it (email, zipfile): as long as a twentieth of an edit takes.
+The names are as the packaging specification has them ("Recording installed projects"). `importlib.metadata` gives
+the same, but imports 30 modules for it (email, zipfile). That takes as long as a twentieth of an edit.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 r"""boot-store: there is no boot store, or a file that is none, and what it has to say can be told from the disk.
 
-A store that is damaged in a part is left as it is: what it holds may be wanted. Which Windows and which boot volume are
-meant is certain where there is one of each, each whole. What stood in a store beside these is not known; so it is made
-on request only, or as a step of a rescue.
+A store that is only partly damaged is left as it is: its content may still be needed. It is certain which Windows and
+which boot volume are meant if there is exactly one of each, and both are whole. What else the lost store contained is
+not known. So a store is made only on request, or as a step of a rescue.
 """
 
 from __future__ import annotations

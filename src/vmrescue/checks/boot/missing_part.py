@@ -1,6 +1,6 @@
 """missing-part: a boot store, a hive, a Windows or a disk is not there, or cannot be read.
 
-The other rules look at what is there: what they could not look at is `not_checked`, for the reason that stands here.
+The other checks examine the parts that are there. What they could not examine is `not_checked`, for this reason.
 """
 
 from __future__ import annotations

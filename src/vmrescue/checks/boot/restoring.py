@@ -1,4 +1,4 @@
-"""What a person does about a file or a hive that the disk has no spare of: put one in, from a backup or RegBack."""
+"""Advice for a file or a hive of which the disk has no other copy: put one in, from a backup or RegBack."""
 
 from __future__ import annotations
 

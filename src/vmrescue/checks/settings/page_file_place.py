@@ -1,4 +1,4 @@
-"""Where the page file belongs: what the user says, then what the disk itself tells, and otherwise nobody knows.
+"""Where the page file belongs: the user says it, or else the disk; otherwise it is unknown.
 
 In this order: the options; what each letter is by MountedDevices; the disk that the last boot used. Azure's temporary
 disk of a size up to v5 is never in the image: a letter that means a disk with an MBR that is not at hand may be it,

@@ -1,4 +1,4 @@
-"""A disk whose container has it in blocks: each lies somewhere in the file, whole or some sectors of it, or nowhere.
+"""A disk whose container stores it in blocks. Each block is in the file (whole, or some of its sectors) or not.
 
 What the file does not have is the parent's, or zeros.
 """

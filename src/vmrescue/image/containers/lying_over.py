@@ -1,7 +1,7 @@
 """The differencing images that lie over an image: those beside it whose headers name it as their parent.
 
-A write to a parent changes what its children read, and nothing in the parent tells of them. So the files in the same
-folder that are named as images are looked at, only their headers.
+A write to a parent changes what its children read, and nothing in the parent names the children. So the headers of all
+files in the same folder that are named as images are read.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The chain of files of a differencing VHD: finds each parent and checks that it is the right one.
 
-It is looked for as `parents` says; what tells the right one is its unique id, its time of last change and its size,
-which the child stores.
+`parents` says where a parent is looked for. The right one has the unique id, the time of last change and the size that
+the child stores.
 Source: Microsoft, "Virtual Hard Disk Image Format Specification", version 1.0, "Identification of the Parent".
 """
 

@@ -1,9 +1,9 @@
 """A page blob that gets a copy: the write address of a disk (`az disk grant-access --access-level Write`), or a blob.
 
-Requests that may be repeated are; each is the same whenever it arrives, because nobody else writes to it meanwhile.
-That is seen to by a lease. An address may take none; then a lock keeps out other processes of this machine, and the
-first write requires that the blob is as it was when it was opened, so that of two machines one is refused. Of an
-address that takes nothing but writes there is no more than the lock.
+Requests that may be repeated are repeated. Each has the same effect whenever it arrives, because nobody else writes to
+the blob meanwhile: a lease prevents that. If an address takes no lease, a lock keeps out other processes of this
+machine. The first write then also requires that the blob is as it was when it was opened, so one of two machines is
+refused. If an address takes nothing but writes, there is only the lock.
 Sources: Microsoft, "Put Page From URL", "Put Page", "Lease Blob", "Get Page Ranges", "Specifying conditional headers
 for Blob service operations" (REST); "Upload a VHD to Azure" (managed disks).
 """

@@ -1,8 +1,8 @@
-"""What a request to a server costs, and what follows from that: which ranges are asked for in one.
+"""What a request to a server costs, and which ranges are therefore read by one request.
 
-Two things cost time: that an answer is waited for, and that its bytes come. So bytes that nobody needs are worth
-asking for where they come sooner than another request is answered. All decisions about that are made here, by the
-figures below; only who reads knows how many requests one after another it would take without.
+Two things cost time: waiting for an answer, and receiving its bytes. So it is worth reading bytes that nobody needs, if
+they arrive sooner than the answer to another request. All decisions about that are made here, by the figures below.
+Only the caller knows how many requests, one after another, it would need otherwise.
 
 Source of the rate: Microsoft, "Scalability and performance targets for Blob storage": a page blob serves up to 60 MiB
 each second, and up to 500 requests. The time for an answer is an assumption, and was not measured on Azure.

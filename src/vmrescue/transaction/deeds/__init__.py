@@ -1,4 +1,4 @@
-"""A deed per kind of change: how it is made, how it is seen to be made, what is copied out before.
+"""A deed for each kind of change: how it is made, how it is confirmed, what is backed up before.
 
 To add a kind of change: its data in `plan.change`, its deed in a module here, and a row in `DEEDS`. A deed's module is
 imported where a plan has such a change.

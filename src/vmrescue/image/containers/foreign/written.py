@@ -1,4 +1,4 @@
-"""The containers of other products whose disk, not whose file, is what the undo journal counts: QEMU writes them."""
+"""Containers that QEMU writes: their undo journal counts the bytes of the disk, not those of the file."""
 
 from __future__ import annotations
 

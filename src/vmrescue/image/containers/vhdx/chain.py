@@ -1,6 +1,6 @@
 """The chain of files of a differencing VHDX: finds each parent and checks that it is the right one ([MS-VHDX] 2.6.2.6).
 
-It is looked for as `parents` says; what tells the right one is its id of the last write to its data, which the child
+`parents` says where a parent is looked for. The right one has the id of the last write to its data that the child
 stores.
 """
 

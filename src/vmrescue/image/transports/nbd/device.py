@@ -1,7 +1,7 @@
 """The disk that an NBD server exports, as the bytes of an image.
 
-NBD has no locks. What can be done against two writers is done: a lock file keeps the repairs of this user on this
-machine apart. Another machine, another client of the server, or a running VM is not kept from writing.
+NBD has no locks. A lock file keeps the repairs of this user on this machine apart; more cannot be done. Another
+machine, another client of the server, or a running VM is not kept from writing.
 """
 
 from __future__ import annotations
