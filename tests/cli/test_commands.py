@@ -173,7 +173,7 @@ def test_the_help_says_which_checks_and_samples_there_are_and_every_exit_status(
     for command in ("diagnose", "repair", "scan", "plan"):
         assert f"Run only these checks (repeatable): {', '.join(CHECKS)}." in told(command)
     assert f"Which sample image: {', '.join(names())}." in told("demo")
-    assert "0 all well (advice alone is that too) or done; 1 findings of warning or critical, or a check that" in told()
+    assert "0 all well (also with advice only) or done; 1 findings of warning or critical, or a check that" in told()
     assert "6 the image was changed and is sound, but something after that failed" in told()
     assert "130 ended by Ctrl-C, 143 by SIGTERM" in told()
 

@@ -149,14 +149,13 @@ class LazyGroup(click.Group):
 
 @click.command(
     cls=LazyGroup,
-    epilog="Exit status: 0 all well (advice alone is that too) or done; 1 findings of warning or critical, or a "
-    "check that could not be run (of `repair`, `rescue`, `apply` and `cleanup`: such are left, of the checks "
-    "that were asked for; of `reg` and `bcdedit`: no such key, value or entry, a difference or damage); 2 "
-    "wrong usage; 3 the image cannot be read or is not supported, or what is named is not there; 4 refused "
-    "because it would not be safe; 5 it failed and was rolled back (where something stays, the message says "
-    "what), or a file could not be written; 6 the image was changed and is sound, but something after that "
-    "failed (say, its receipt); 130 ended by Ctrl-C, 143 by SIGTERM, each after cleaning up; 141 whoever read "
-    "the output closed it.",
+    epilog="Exit status: 0 all well (also with advice only) or done; 1 findings of warning or critical, or a check "
+    "that could not be run (`repair`, `rescue`, `apply` and `cleanup`: such findings are left, of the chosen "
+    "checks; `reg` and `bcdedit`: no such key, value or entry, a difference or damage); 2 wrong usage; 3 the "
+    "image cannot be read or is not supported, or the named thing is not there; 4 refused because it would not "
+    "be safe; 5 it failed and was rolled back (if something stays, the message says what), or a file could not "
+    "be written; 6 the image was changed and is sound, but something after that failed (for example, its "
+    "receipt); 130 ended by Ctrl-C, 143 by SIGTERM, each after cleaning up; 141 the reader of the output closed it.",
 )
 @click.version_option(__version__, prog_name="vmrescue")
 def group() -> None:

@@ -33,7 +33,7 @@ SCHEMA = "vmrescue.rehearsal/1"
 @choice_options
 @policy_option("platform")
 @policy_option("ram")
-@click.option("--full", is_flag=True, help="Show all that was looked at, not only what is odd.")
+@click.option("--full", is_flag=True, help="Show everything that was examined, not only what is odd.")
 @format_option
 @click.pass_context
 def command(

@@ -25,7 +25,7 @@ HAS_CHILDREN = "although-it-has-children"
 RISKS = {  # name -> what the user states by accepting it
     SAVED_STATE: "Edit a disk whose VM was saved, not shut down: its saved state must be thrown away before it starts.",
     PARENT_CHANGED: "Edit a differencing disk though its parent was changed or copied: what is read may be wrong.",
-    HAS_CHILDREN: "Edit an image although a differencing disk beside it lies over it: that one then reads wrong.",
+    HAS_CHILDREN: "Edit an image that has a differencing disk beside it, which will then read wrong content.",
 }
 
 
