@@ -64,11 +64,11 @@ MEANINGS: dict[str, str] = {
     family="storage",
     severity="warning",
     title="a volume was not closed, or is not read: dirty flag, unreplayed NTFS log, hibernation, encryption, damage",
-    meaning="Windows did not close the volume, or vmrescue cannot read it as it is. The finding says what that "
+    meaning="Windows did not close the volume, or it cannot be read as it is. The finding says what that "
     "blocks, and what to do about it.",
     fires="a volume is marked as dirty, has a log that must be replayed, has a sleeping Windows, is encrypted, is a "
-    "part of a dynamic disk or storage pool, is damaged, has no boot sector, or has a content that vmrescue does "
-    "not read",
+    "part of a dynamic disk or storage pool, is damaged, has no boot sector, or has content "
+    "that is not read",
     repair="replay the log of an NTFS volume",
     source="NTFS: the flags in $Volume, the restart areas of $LogFile; hiberfil.sys; BitLocker's signature; "
     "VeraCrypt's loader, BootSector.asm",
