@@ -118,6 +118,9 @@ def test_a_command_of_cmds_own_separates_words_and_switches() -> None:
         ("if exist F:\\x del F:\\x", "if is control flow"),
         (":again", "label"),
         ("goto again", "goto is control flow"),
+        ("exit /b 3", "exit is control flow"),
+        ("setlocal EnableDelayedExpansion", "setlocal enabledelayedexpansion: after it other lines would mean"),
+        ("setlocal\nset A=1\nendlocal\necho %A%", "%A% was not set before"),
         ("bcdedit /frobnicate", "An unknown command was specified"),
         ("reg add", "Invalid syntax"),
         ("reg load HKCU\\X F:\\x", "Invalid key name"),
@@ -139,5 +142,29 @@ def test_a_line_that_is_not_known_is_refused_with_its_number(line: str, message:
     with pytest.raises(UsageError) as refused:
         Runbook.parse(f"@echo off\n:: a comment\nREM another\n\n{line}\n".encode(), "x.cmd")
 
-    assert str(refused.value).startswith("x.cmd, line 5: ")
+    assert str(refused.value).startswith(f"x.cmd, line {5 + line.count(chr(10))}: ")
     assert message in str(refused.value)
+
+
+@pytest.mark.parametrize("end", ["exit", "@EXIT /B", "exit /b 0", "exit /b %ERRORLEVEL%", "goto :eof"])
+def test_lines_that_only_frame_a_command_file_do_what_they_mean(end: str) -> None:
+    """What `setlocal` keeps comes back, and behind the end nothing is done."""
+    lines = f"""@echo off
+title Repair
+setlocal EnableExtensions
+set A=outer
+setlocal
+set A=inner
+echo %A%
+endlocal
+echo %A%
+cls
+pause >nul
+endlocal
+endlocal
+{end}
+frobnicate F:
+:again
+"""
+    commands = Runbook.parse(lines.encode(), "x.cmd").commands
+    assert [(command.number, command.text) for command in commands] == [(7, "echo inner"), (9, "echo outer")]

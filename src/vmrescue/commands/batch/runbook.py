@@ -41,7 +41,12 @@ if TYPE_CHECKING:
 
 CHECK = "run"  # what the steps of the plan say asks for them
 LARGEST_BESIDE = 256 << 20  # bytes of a file of this machine that a line copies or imports
-CONTROL = frozenset({"if", "for", "goto", "call", "exit", "shift", "setlocal", "endlocal", "pause", "choice", "start"})
+CONTROL = frozenset({"if", "for", "goto", "call", "exit", "shift", "choice", "start"})
+NOTHING = frozenset({"pause", "cls", "title"})  # commands for who sits before cmd's window
+# Where cmd leaves the file: with success, or with what the last command came to.
+END = re.compile(r"(?i)[ \t@]*(?:exit(?:[ \t]+/b)?(?:[ \t]+(?:0|%errorlevel%))?|goto[ \t]*:eof)[ \t]*")
+# What setlocal may turn on or off without that another line means something else.
+EXTENSIONS = frozenset({"enableextensions", "disabledelayedexpansion"})
 PROGRAMS: dict[str, Callable[[Statement], Deed]] = {
     "bcdedit": programs.bcdedit,
     "reg": programs.reg,
@@ -134,9 +139,11 @@ class Runbook:
         Raises:
             UsageError: it is no text, or a line is not known; with its number.
         """
-        known = {each.upper(): value for each, value in (variables or {}).items()}
+        known = _Variables(variables or {})
         commands = []
         for line in joined(decoded(data, name)):
+            if END.fullmatch(line.text):
+                break
             try:
                 found = _command(line.text, known)
             except VmRescueError as error:
@@ -213,7 +220,24 @@ class Runbook:
             raise ReadError(f"cannot read {path}, a file of this machine: {error.strerror}") from error
 
 
-def _command(line: str, variables: dict[str, str]) -> tuple[str, Deed] | None:
+class _Variables(dict[str, str]):
+    """The variables at a line, by their names in capitals; `setlocal` keeps them, `endlocal` gives them back."""
+
+    def __init__(self, given: Mapping[str, str]) -> None:
+        super().__init__({each.upper(): value for each, value in given.items()})
+        self._kept: list[dict[str, str]] = []
+
+    def keep(self) -> None:
+        self._kept.append(dict(self))
+
+    def give_back(self) -> None:
+        if self._kept:
+            before = self._kept.pop()
+            self.clear()
+            self.update(before)
+
+
+def _command(line: str, variables: _Variables) -> tuple[str, Deed] | None:
     """What a line does; None for one that does nothing but set a variable or comment."""
     bare = line.lstrip(" \t@")
     if bare.startswith("::") or re.match(r"(?i)rem(?![^ \t])", bare):
@@ -227,6 +251,16 @@ def _command(line: str, variables: dict[str, str]) -> tuple[str, Deed] | None:
     if found.name == "set":
         name, value = setting(found.rest)
         variables[name] = value
+        return None
+    if found.name == "setlocal":
+        if other := set(found.rest.lower().split()) - EXTENSIONS:
+            raise UsageError(f"setlocal {other.pop()}: after it other lines would mean what they do not mean here")
+        variables.keep()
+        return None
+    if found.name == "endlocal":
+        variables.give_back()
+        return None
+    if found.name in NOTHING:
         return None
     if found.name.startswith("echo") and found.name[4:5] in ("", *".:+[]\\"):
         return _echo(found, text.strip())
