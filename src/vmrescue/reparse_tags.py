@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 WOF = 0x80000017
+WOF_STREAM = "WofCompressedData"  # of a file with that tag: where its content lies
 TITLES = {
     0xA0000003: "a mount point",
     0xA000000C: "a symbolic link",

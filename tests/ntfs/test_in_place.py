@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import random
 import struct
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 import pytest
+from dissect.ntfs import NTFS
 
 from ntfs.volumes import SECTOR, cloud_volume, format_volume, opened, windows_volume, write_sparse
 from support.machine import run
@@ -16,9 +18,6 @@ from support.ntfs_judges import all_judges, digest, dissect_tree, mounted, mount
 from vmrescue.errors import RefusedError
 from vmrescue.ntfs import NtfsVolume
 from vmrescue.ntfs.structures.file_name import FileAttribute
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 HIVE = r"Windows\System32\config\SYSTEM"
 CONTENT = bytes(range(256)) * 400
@@ -115,6 +114,56 @@ def test_a_compressed_or_sparse_file_that_gets_another_content_is_a_plain_one(
     with mounted(path) as root:
         (attributes,) = struct.unpack("<I", os.getxattr(root / kind, "system.ntfs_attrib"))
     assert not attributes & (FileAttribute.COMPRESSED | FileAttribute.SPARSE)
+
+
+@pytest.mark.parametrize("size", [0, 300, 900_000])
+@pytest.mark.parametrize("form", ["in clusters", "in the record", "in a WIM file"])
+def test_a_file_that_wof_has_compressed_gets_another_content_as_a_plain_one(
+    form: str, size: int, tmp_path: Path
+) -> None:
+    """Every judge sees the new content under each of its names; of the old form no attribute is left."""
+    path = format_volume(tmp_path / "volume.img")
+    with mounted(path, writable=True, more="streams_interface=windows") as root:
+        (root / "System32").mkdir()
+        file = root / "System32/winload.efi"
+        file.touch()
+        os.truncate(file, 1_500_000)
+        if form != "in a WIM file":
+            length = 700_000 if form == "in clusters" else 200
+            Path(f"{file}:WofCompressedData").write_bytes(random.Random(5).randbytes(length))
+        Path(f"{file}:other").write_bytes(b"stays")
+        os.link(file, root / "linked")
+        provider = struct.pack("<IIII", 1, 1 if form == "in a WIM file" else 2, 1, 0)
+        value = struct.pack("<IHH", 0x80000017, len(provider), 0) + provider
+        os.setxattr(file, "system.ntfs_reparse_data", value)
+    assert _index_entry(path, "", "linked").ReparsePointTag == 0x80000017
+    data = random.Random(3).randbytes(size)
+    with opened(path, writable=True) as volume:
+        assert volume.stat("linked").is_reparse_point
+        with pytest.raises(RefusedError, match="is a reparse point"):
+            volume.write_parts("linked", [(0, b"x")])
+        volume.write_file("System32/winload.efi", data)
+        assert not volume.check()
+        assert not volume.stat("linked").is_reparse_point
+    structure_judges(path)
+    for tree in (mounted_tree(path), dissect_tree(path)):
+        assert tree["System32/winload.efi"] == tree["linked"] == digest(data)
+    said = run("ntfsinfo", "-F", "/System32/winload.efi", "-v", path)
+    assert "$REPARSE_POINT" not in said
+    assert "WofCompressedData" not in said
+    for folder, name in (("", "linked"), ("System32", "winload.efi")):
+        entry = _index_entry(path, folder, name)
+        assert not entry.FileAttributes & (FileAttribute.REPARSE_POINT | FileAttribute.SPARSE)
+        assert (entry.ReparsePointTag, entry.FileSize) == (0, size)
+    with mounted(path, more="streams_interface=windows") as root:
+        assert Path(f"{root}/linked:other").read_bytes() == b"stays"
+
+
+def _index_entry(path: Path, folder: str, name: str) -> Any:
+    """What a folder's index says of a file, as dissect reads it."""
+    with path.open("rb") as file:
+        found = [each for each in NTFS(file).mft.get(folder or 5).iterdir() if each.attribute.file_name == name]
+        return found[0].attribute.attr
 
 
 def test_a_file_that_lies_elsewhere_is_refused_by_name(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import struct
@@ -17,8 +18,12 @@ from ntfs.volumes import format_volume, opened, write_sparse
 from support.machine import run
 from support.machine_disk import mounted_ntfs
 from support.ntfs_judges import mounted
+from vmrescue.diagnosis import open_disks
+from vmrescue.errors import RefusedError
 from vmrescue.ntfs.directory import find_file
 from vmrescue.ntfs.structures.attribute import Kind, Storage
+from vmrescue.plan import FileRef, Plan, PutFile, Step
+from vmrescue.transaction import file_hash
 
 VOLUMES = {1: (1 << 20, 32 << 20), 2: (33 << 20, 606 << 20)}  # of the sample: the boot store's, and that of Windows
 WOF = struct.pack("<IIII", 1, 2, 1, 0)  # version, provider (a file), its version, algorithm (XPRESS, 4K)
@@ -102,9 +107,11 @@ def test_ls_marks_what_is_more_than_plain_content(image: Path) -> None:
 
 @pytest.mark.parametrize("name", WHY)
 def test_what_cannot_be_read_is_refused_by_name(name: str, image: Path, tmp_path: Path) -> None:
-    for words in (["get", image, name, tmp_path / "out"], ["cat", image, name], ["put", image, image, name, "--yes"]):
-        if words[0] == "put":
-            words[2] = write_sparse(b"new", tmp_path / "new")
+    (tmp_path / "new").write_bytes(b"new")
+    several = [["get", image, name, tmp_path / "out"], ["cat", image, name]]
+    if name != "wof.dll":  # which is replaced
+        several.append(["put", image, tmp_path / "new", name, "--yes"])
+    for words in several:
         before = image.read_bytes()
         done = vmrescue(*words)
         assert (done.status, done.out) == (3, "")
@@ -155,12 +162,44 @@ def test_a_hive_that_is_not_readable_is_an_error_that_names_it(flag: str, gen1_b
         assert why in done.err
 
 
+def test_what_wof_has_compressed_is_replaced_and_given_back_to_the_byte(image: Path, tmp_path: Path) -> None:
+    """The copy of what was replaced is what the disk held, and its hash is what the plan says."""
+    before = image.read_bytes()
+    (tmp_path / "new").write_bytes(b"new")
+    words = ["put", image, tmp_path / "new", "wof.dll", "--yes", "--backup-dir", tmp_path / "kept", "--format", "json"]
+    receipt = json.loads(output_of(*words))
+    [copy] = (tmp_path / "kept").rglob("wof.dll.as-stored")
+    reparse_point = struct.pack("<IHH", 0x80000017, len(WOF), 0) + WOF
+    assert copy.read_bytes() == reparse_point
+    [step] = receipt["plan"]["steps"]
+    assert step["change"]["before"] == hashlib.sha256(reparse_point).hexdigest()
+    assert output_of("ls", image, "wof.dll").split()[-2:] == ["3", "wof.dll"]
+    with mounted(image) as root:
+        assert (root / "wof.dll").read_bytes() == b"new"
+    output_of("undo", image)
+    assert image.read_bytes() == before
+
+
+def test_what_wof_has_compressed_otherwise_since_the_plan_was_made_is_not_replaced(image: Path) -> None:
+    place = FileRef(0, 0, "wof.dll")
+    with open_disks([image]) as [disk]:
+        found = file_hash(disk.volumes[0], place.path)
+        plan = Plan(disk.identity, (Step("by hand", "a test", PutFile(place, found, b"new")),))
+    with mounted(image, writable=True) as root:
+        value = struct.pack("<IHH", 0x80000017, len(WOF), 0) + WOF[:-4] + struct.pack("<I", 2)
+        os.setxattr(root / "wof.dll", "system.ntfs_reparse_data", value, follow_symlinks=False)
+    before = image.read_bytes()
+    with pytest.raises(RefusedError, match=r"wof\.dll"):
+        api.repair(image, plan=plan)
+    assert image.read_bytes() == before
+
+
 @pytest.mark.parametrize("flag", ["WOF", "EFS"])
 @pytest.mark.parametrize(
     ("number", "path"),
     [(2, r"Windows\System32\config\SYSTEM"), (2, r"Windows\System32\config\SOFTWARE"), (1, r"Boot\BCD")],
 )
-def test_a_part_of_the_boot_path_that_is_not_read_is_no_stop_and_neither_replaced_nor_deleted(
+def test_a_part_of_the_boot_path_that_is_not_read_is_no_stop_and_not_deleted_and_by_wof_replaced(
     number: int, path: str, flag: str, gen1_broken: Path, tmp_path: Path
 ) -> None:
     """Windows' loader may read it: nothing tells that a start ends there."""
@@ -175,14 +214,24 @@ def test_a_part_of_the_boot_path_that_is_not_read_is_no_stop_and_neither_replace
     assert "Whether a start reads it is not known" in part.meaning
     assert not [each for each in diagnosis.findings if each.check == "boot-path"]
 
-    refused = vmrescue("put", f"{gen1_broken}:{number}", original, path, "--yes")
-    assert refused.status == 3
-    assert why in refused.err
-    assert "what is not read is not replaced" in refused.err
     if "SOFTWARE" not in path:
         refused = vmrescue("rm", f"{gen1_broken}:{number}", path, "--yes")
         assert refused.status == 4
-        assert "it is not deleted" in refused.err
+        assert ("it is not deleted" if flag == "EFS" else "it can be replaced (put), not deleted") in refused.err
+    before = gen1_broken.read_bytes()
+    done = vmrescue("put", f"{gen1_broken}:{number}", original, path, "--yes")
+    if flag == "EFS":
+        assert done.status == 3
+        assert why in done.err
+        assert "what is not read is not replaced" in done.err
+        assert gen1_broken.read_bytes() == before
+    else:
+        assert done.status == 0, done
+        assert not [each for each in api.diagnose(gen1_broken).findings if each.check == "missing-part"]
+        with mounted_ntfs(gen1_broken, *VOLUMES[number]) as root:
+            assert (root / path.replace("\\", "/")).read_bytes() == original.read_bytes()
+        output_of("undo", gen1_broken)
+        assert gen1_broken.read_bytes() == before
 
 
 def test_a_boot_manager_that_ntfs_has_compressed_is_made_plain_by_the_commands_that_are_said(

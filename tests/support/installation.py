@@ -105,6 +105,9 @@ class _MemoryFiles:
             raise NotFoundError(f"there is no {path}")
         return io.BytesIO(self._files[path.lower()][1])
 
+    def stored(self, path: str) -> BinaryIO:
+        return self.open(path)
+
     def head(self, path: str, length: int) -> tuple[int, bytes]:
         return head_of_stream(self.open(path), length)
 

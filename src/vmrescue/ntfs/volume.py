@@ -188,14 +188,15 @@ class NtfsVolume:
         """Replaces a file's content.
 
         Content of the same size is written in place: only the sectors that differ, no metadata. Otherwise the file
-        grows or shrinks, and its time of last write is set. A compressed or sparse file becomes a plain one.
+        grows or shrinks, and its time of last write is set. A sparse file, or one that NTFS or
+        WOF has compressed, becomes a plain one.
         """
         self.state.check_content()
         file = find_file(self._store, path)
         check_not_system(file, path)
         stream = open_content(file, path)
         check_replaceable(file, stream, path)
-        packed = is_packed(stream)
+        packed = is_packed(file, stream)
         if not packed and fits_in_place(stream, data):
             check_owned(self._store, file, path)
             with self._store.edit():

@@ -30,7 +30,10 @@ class DeleteFile(Change):
 @typed
 @dataclass(frozen=True)
 class PutFile(Change):
-    """Give a file this content, creating it where it is missing. `before` is the SHA-256 of what was there, or None."""
+    """Give a file this content, creating it where it is missing. `before` is the SHA-256 of what was there, or None.
+
+    Of a file that WOF has compressed: of its reparse point and the stream behind it, as they are stored.
+    """
 
     kind = "put-file"
     before: str | None
@@ -52,7 +55,7 @@ class PutFile(Change):
 @typed
 @dataclass(frozen=True)
 class RenameFile(Change):
-    """Give a file another name in the same folder. `before` is the SHA-256 of its content, which stays."""
+    """Give a file another name in the same folder. `before` is as of `PutFile`; the content stays."""
 
     kind = "rename-file"
     before: str

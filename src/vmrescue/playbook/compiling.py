@@ -77,7 +77,7 @@ def _file(action: FileAction, windows: OperatingSystem) -> list[Change]:
     place = windows.volume.disk_index, windows.volume.partition.number
     if action.to:
         return [
-            RenameFile(file, sha256(chunks(windows.volume.files.open(file.path))), action.to)
+            RenameFile(file, sha256(chunks(windows.volume.files.stored(file.path))), action.to)
             for file in (FileRef(*place, name) for name, entry in found if entry.name != action.to)
         ]
     return [DeleteFile(FileRef(*place, name), entry.size) for name, entry in found]

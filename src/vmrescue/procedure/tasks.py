@@ -14,6 +14,7 @@ from vmrescue.image import accepting, parents_in
 from vmrescue.plan import DeleteFile, Plan, Step
 from vmrescue.progress import work
 from vmrescue.transaction import Editing, back_up, configuration_files, edit
+from vmrescue.transaction.deeds.deed import find_volume
 from vmrescue.transaction.target import Elsewhere, made_of
 from vmrescue.units import size_text
 from vmrescue.windows.cleanup import CATEGORIES, chosen, removable_files
@@ -174,4 +175,7 @@ def backup(
     from vmrescue.diagnosis import open_disks
 
     with parents_in(parent_dir), open_disks([image]) as disks:
-        return back_up(configuration_files(disks, volume), disks, Path(folder))
+        files = configuration_files(disks, volume)
+        for file in files:  # a copy as it is stored would be none of the content
+            find_volume(disks, file).files.open(file.path)
+        return back_up(files, disks, Path(folder))

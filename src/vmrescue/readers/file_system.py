@@ -102,6 +102,11 @@ class FileSystem(Protocol):
             UnsupportedError: its content cannot be read from the disk alone.
         """
 
+    def stored(self, path: str) -> BinaryIO:
+        """By what a file is known again: its content; of one that WOF has compressed, what the disk holds of it: the
+        reparse point, and the stream behind it. Raises what `open` raises.
+        """
+
     def head(self, path: str, length: int) -> tuple[int, bytes]:
         """(size, first `length` bytes) of a file. Raises what `open` raises."""
 

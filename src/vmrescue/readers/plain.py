@@ -47,6 +47,8 @@ class Files(Protocol):
 
     def open(self, path: str) -> BinaryIO: ...
 
+    def stored(self, path: str) -> BinaryIO: ...
+
     def head(self, path: str, length: int) -> tuple[int, bytes]: ...
 
     def spelled(self, path: str) -> str: ...
@@ -110,6 +112,9 @@ class PlainFirst(Generic[Plain, Full]):
 
     def open(self, path: str) -> BinaryIO:
         return self._ask(lambda files: files.open(path))
+
+    def stored(self, path: str) -> BinaryIO:
+        return self._ask(lambda files: files.stored(path))
 
     def head(self, path: str, length: int) -> tuple[int, bytes]:
         return self._ask(lambda files: files.head(path, length))

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.json"
 SCHEMA = "vmrescue.backup/1"
+AS_STORED = ".as-stored"  # behind the name of a copy that is no content (`FileSystem.stored`)
 
 
 @typed
@@ -44,7 +45,8 @@ def back_up(
 
     `image` is its name for the manifest, where that is not the disk's path.
 
-    Every file written is read back before it counts.
+    Every file written is read back before it counts. What WOF has compressed is copied as it is stored, to a name that
+    says so.
 
     Raises:
         WriteError: the folder cannot take them.
@@ -58,10 +60,10 @@ def back_up(
             folder.mkdir(mode=0o700)
             made.append(folder)
         for file in wanted:
-            find_volume(disks, file).files.open(file.path)  # what cannot be read is said before anything is written
+            find_volume(disks, file).files.stored(file.path)  # what cannot be read is said before anything is written
         total = sum(find_volume(disks, file).files.size_of(file.path) or 0 for file in wanted)
         with work("backing up", total) as now:
-            rows = [_copy(file, disks, folder, local, now, made) for file, local in local_paths(wanted).items()]
+            rows = [_copy(file, disks, folder, local, now, made) for file, local in _places(wanted, disks).items()]
         text = json.dumps({"schema": SCHEMA, "image": image or disks[0].path, "files": rows}, indent=2)
         with (folder / MANIFEST).open("x", encoding="utf-8") as stream:
             made.append(folder / MANIFEST)
@@ -139,7 +141,7 @@ def _copy(file: FileRef, disks: list[Disk], folder: Path, local: str, now: Work,
     target.touch(mode=0o600, exist_ok=False)  # SAM and SECURITY hold the machine's secrets
     made.append(target)
     with target.open("wb") as stream:
-        content = chunks(find_volume(disks, file).files.open(file.path))
+        content = chunks(find_volume(disks, file).files.stored(file.path))
         write_sparse(stream, _hashed(content, digest, now))
     copied = file_sha256(target)
     if copied != digest.hexdigest():
@@ -160,6 +162,13 @@ def _hashed(pieces: Iterable[bytes], digest: hashlib._Hash, now: Work) -> Iterat
         digest.update(piece)
         now.advance(len(piece))
         yield piece
+
+
+def _places(files: Iterable[FileRef], disks: list[Disk]) -> dict[FileRef, str]:
+    return {
+        file: local + AS_STORED if find_volume(disks, file).why_not_read(file.path) else local
+        for file, local in local_paths(files).items()
+    }
 
 
 def local_paths(files: Iterable[FileRef]) -> dict[FileRef, str]:

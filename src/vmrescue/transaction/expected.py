@@ -121,7 +121,8 @@ class _Deletions:
     def _must_not_be_needed(self, change: Change, volume: Volume, number: int) -> None:
         if what := self._needed.why_needed(volume, change.file.path, number):
             deed = "renamed" if isinstance(change, RenameFile) else "deleted"
-            but = f"is not {deed}" if volume.why_not_read(change.file.path) else f"can be replaced (put), not {deed}"
+            stays = volume.why_not_replaced(change.file.path) is not None
+            but = f"is not {deed}" if stays else f"can be replaced (put), not {deed}"
             raise RefusedError(f"nothing was written: {change.file} is {what}: it {but}")
 
     def _why_not_cleaned(self, volume: Volume, file: FileRef) -> str | None:

@@ -20,6 +20,9 @@ from vmrescue.volumes.encryption import in_the_clear
 from vmrescue.volumes.file_systems import FILE_SYSTEMS, file_system_of, open_file_system
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import BinaryIO
+
     from vmrescue.device import BlockDevice
     from vmrescue.image import VirtualDisk
     from vmrescue.readers.file_system import FileSystem
@@ -225,13 +228,11 @@ class Volume:
         """Why a file that is there is not read from the disk alone (encrypted, compressed by WOF, elsewhere), though a
         start may read it; None where it is read, is not there, or is damaged.
         """
-        try:
-            self.files.open(path)
-        except UnsupportedError as error:
-            return str(error)
-        except (FormatError, NotFoundError, UsageError):
-            pass
-        return None
+        return _why_not(self.files.open, path)
+
+    def why_not_replaced(self, path: str) -> str | None:
+        """As `why_not_read`, but where WOF has compressed it: by its stored form it is known again."""
+        return _why_not(self.files.stored, path)
 
     def has_folder(self, path: str) -> bool:
         """Whether there is a folder at this path; the empty path is the root."""
@@ -315,3 +316,13 @@ class Volume:
         disk = f" of data disk {self.disk.index}" if self.disk.index else ""
         letter = f" ({self.letter})" if self.letter else ""
         return f"partition {self.partition.number}{disk}{letter}"
+
+
+def _why_not(opening: Callable[[str], BinaryIO], path: str) -> str | None:
+    try:
+        opening(path)
+    except UnsupportedError as error:
+        return str(error)
+    except (FormatError, NotFoundError, UsageError):
+        pass
+    return None

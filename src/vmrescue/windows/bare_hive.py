@@ -123,6 +123,9 @@ class HiveFiles:
 
         return DeviceStream(self._device)
 
+    def stored(self, path: str) -> BinaryIO:
+        return self.open(path)
+
     def head(self, path: str, length: int) -> tuple[int, bytes]:
         return head_of_stream(self.open(path), length)
 

@@ -23,6 +23,7 @@ from vmrescue.image.containers.lying_over import risk_of_children
 from vmrescue.image.risks import refusal_for
 from vmrescue.image.writable import why_not_now
 from vmrescue.plan import HiveChange, Needs, PutFile, ReplayVolumeLog
+from vmrescue.readers.file_system import link_above
 from vmrescue.registry import Hive
 from vmrescue.registry.check import Weight
 from vmrescue.registry.operations import make
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from vmrescue.plan import Change, FileRef
+    from vmrescue.readers.nature import Nature
     from vmrescue.volumes.disk import Disk, Volume
 
 MADE_PLAIN = {"compressed", "sparse"}  # storage of a file that is a plain one once its content is replaced as a whole
@@ -223,9 +225,16 @@ def _why_not_rewritten(change: Change, volume: Volume) -> str | None:
         return None
     how = " and ".join(nature.storage) or "a reparse point, or below one"
     why = f"{change.file} is {how}: its content is not rewritten"
-    if nature.link or set(nature.storage) - MADE_PLAIN:
+    if set(nature.storage) - MADE_PLAIN:
         return why
+    if nature.link:
+        return None if isinstance(change, PutFile) and _is_of_wof(nature, change.file.path, volume) else why
     return None if isinstance(change, PutFile) else f"{why}; copied out and put back (get, put), it is a plain file"
+
+
+def _is_of_wof(nature: Nature, path: str, volume: Volume) -> bool:
+    """Whether WOF has compressed a file, which is no other kind of link, nor below one."""
+    return "WOF" in nature.packed and link_above(volume.files, path) is None
 
 
 def _same_size(change: Change, volume: Volume) -> bool:
@@ -233,4 +242,4 @@ def _same_size(change: Change, volume: Volume) -> bool:
     if not isinstance(change, PutFile):
         return False
     nature = volume.files.nature(change.file.path)
-    return nature is not None and not nature.storage and nature.size == len(change.data)
+    return nature is not None and not (nature.storage or nature.link) and nature.size == len(change.data)

@@ -167,7 +167,7 @@ class DraftFiles:
         for place, now in self._now.items():
             volume, self.line = self._volumes[place[:2]], now.line
             if place in renames:
-                digest = sha256(chunks(volume.files.open(now.path)))
+                digest = sha256(chunks(volume.files.stored(now.path)))
                 yield now.line, volume, RenameFile(self._ref(place, now.path), digest, renames[place][1])
             elif place not in renamed and (change := self._change(place, now, volume)) is not None:
                 yield now.line, volume, change
@@ -180,7 +180,7 @@ class DraftFiles:
         if now.data is None and now.origin is not None and upper(now.origin) == place.path:
             return None
         data = now.data if now.data is not None else whole(volume.files.open(now.origin or ""), now.path, LARGEST)
-        before = None if size is None else sha256(chunks(volume.files.open(now.path)))
+        before = None if size is None else sha256(chunks(volume.files.stored(now.path)))
         return None if before == sha256([data]) else PutFile(ref, before, data)
 
     def _renames(self) -> dict[Place, tuple[Place, str]]:

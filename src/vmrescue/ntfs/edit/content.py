@@ -14,12 +14,14 @@ from vmrescue.errors import RefusedError, UnsupportedError
 from vmrescue.ntfs.data import METHOD_MASK
 from vmrescue.ntfs.defrag.layout import Key, joined, read_layout
 from vmrescue.ntfs.edit.placement import add_attribute, remove_attribute, resize, settle
+from vmrescue.ntfs.edit.views import forget_reparse_point
 from vmrescue.ntfs.structures.attribute import Attribute, Kind, Storage
 from vmrescue.ntfs.structures.file_name import FileAttribute
 from vmrescue.ntfs.structures.reparse import reparse_tag
 from vmrescue.printable import quoted
-from vmrescue.reparse_tags import title
+from vmrescue.reparse_tags import WOF, WOF_STREAM, title
 
+PACKED = METHOD_MASK | Storage.SPARSE  # flags of an attribute
 MOST_AT_ONCE = 1 << 31  # bytes; more than any hive has. A larger file may be sparse, and is not read whole
 
 if TYPE_CHECKING:
@@ -72,14 +74,14 @@ def patched(content: bytes, parts: Iterable[tuple[int, bytes]]) -> bytes:
     return bytes(changed)
 
 
-def is_packed(stream: Stream) -> bool:
-    """Whether the content is compressed, or has holes."""
-    return bool(stream.attribute.flags & (METHOD_MASK | Storage.SPARSE))
+def is_packed(file: File, stream: Stream) -> bool:
+    """Whether the content is compressed, by NTFS or WOF, or has holes."""
+    return bool(stream.attribute.flags & PACKED) or reparse_tag(file) == WOF
 
 
 def check_replaceable(file: File, stream: Stream, path: str) -> None:
-    """Raises RefusedError if the content is encrypted or kept elsewhere."""
-    if (tag := reparse_tag(file)) is not None:
+    """Raises RefusedError if the content is encrypted or kept elsewhere, but where WOF has compressed it."""
+    if (tag := reparse_tag(file)) not in (None, WOF):
         raise RefusedError(f"{quoted(path)} is a reparse point ({title(tag)}): its content is not rewritten")
     if stream.attribute.flags & Storage.ENCRYPTED:
         raise RefusedError(f"{quoted(path)} is encrypted: its content is not rewritten")
@@ -88,7 +90,9 @@ def check_replaceable(file: File, stream: Stream, path: str) -> None:
 def check_rewritable(file: File, stream: Stream, path: str) -> None:
     """Raises RefusedError if the content is sparse, compressed, encrypted or kept elsewhere."""
     check_replaceable(file, stream, path)
-    if is_packed(stream):
+    if reparse_tag(file) is not None:
+        raise RefusedError(f"{quoted(path)} is a reparse point ({title(WOF)}): its content is not rewritten")
+    if stream.attribute.flags & PACKED:
         name = "compressed" if stream.attribute.flags & METHOD_MASK else "sparse"
         raise RefusedError(f"{quoted(path)} is {name}: its content is not rewritten")
 
@@ -127,17 +131,28 @@ def make_plain(file: File) -> FileAttribute:
 
     Returns the file's attributes that are no longer so; a named stream may still be packed.
     """
-    extents = file.extents(Kind.DATA)
-    if extents[0].non_resident:
-        file.store.clusters.free(file.runs(extents).stored)
-    remove_attribute(file, Kind.DATA)
+    _take_away(file, Kind.DATA)
     add_attribute(file, Attribute.resident(Kind.DATA, "", b""))
-    left = [attribute.flags for attribute in file.attributes(Kind.DATA)]
     gone = FileAttribute(0)
+    if reparse_tag(file) == WOF:
+        forget_reparse_point(file)
+        _take_away(file, Kind.REPARSE_POINT)
+        if file.find(Kind.DATA, WOF_STREAM):
+            _take_away(file, Kind.DATA, WOF_STREAM)
+        gone |= FileAttribute.REPARSE_POINT
+    left = [attribute.flags for attribute in file.attributes(Kind.DATA)]
     for mask, attribute in ((METHOD_MASK, FileAttribute.COMPRESSED), (Storage.SPARSE, FileAttribute.SPARSE)):
         if not any(flags & mask for flags in left):
             gone |= attribute
     return gone
+
+
+def _take_away(file: File, kind: int, name: str = "") -> None:
+    """An attribute with its clusters."""
+    extents = file.extents(kind, name)
+    if extents[0].non_resident:
+        file.store.clusters.free(file.runs(extents).stored)
+    remove_attribute(file, kind, name)
 
 
 def replace_content(file: File, data: bytes) -> None:

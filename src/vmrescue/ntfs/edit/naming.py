@@ -12,7 +12,7 @@ from vmrescue.ntfs.index import ENTRY, ENTRY_HEADER, IndexEntry
 from vmrescue.ntfs.info import allocated_size
 from vmrescue.ntfs.structures.attribute import Kind
 from vmrescue.ntfs.structures.fields import align8
-from vmrescue.ntfs.structures.file_name import INDEX_FLAGS, FileName, Space, file_names
+from vmrescue.ntfs.structures.file_name import INDEX_FLAGS, FileAttribute, FileName, Space, file_names
 from vmrescue.ntfs.structures.standard_information import read_standard_information
 from vmrescue.ntfs.structures.system_files import FIRST_USER, ROOT
 from vmrescue.printable import quoted
@@ -78,6 +78,9 @@ def repeat(name: FileName, file: File, information: StandardInformation) -> None
     name.changed, name.accessed = information.changed, information.accessed
     name.allocated_size = allocated_size(file)
     name.size = data.size if data else 0
+    if name.attributes & ~information.attributes & FileAttribute.REPARSE_POINT:  # no more
+        packed = file.find(Kind.EA_INFORMATION)  # its first field is the size that the names repeat
+        name.reparse_tag = int.from_bytes(packed.value[:2], "little") if packed else 0
     name.attributes = name.attributes & INDEX_FLAGS | information.attributes & ~INDEX_FLAGS
 
 

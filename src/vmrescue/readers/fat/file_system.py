@@ -77,6 +77,9 @@ class FatFileSystem:
                 raise NotFoundError(f"there is no file \\{path}")
             return cast("BinaryIO", GuardedStream(entry.open(), f"FAT file {path} on the volume", self._position))
 
+    def stored(self, path: str) -> BinaryIO:
+        return self.open(path)
+
     def head(self, path: str, length: int) -> tuple[int, bytes]:
         return head_of_stream(self.open(path), length)
 

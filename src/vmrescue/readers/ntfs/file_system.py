@@ -23,7 +23,7 @@ from vmrescue.readers.ntfs.head import head_of
 from vmrescue.readers.ntfs.index import DirectoryIndex, number_of
 from vmrescue.readers.ntfs.listing import described
 from vmrescue.readers.ntfs.log import why_not_closed
-from vmrescue.readers.ntfs.marks import marks_of, standard_of, storage_of, why_not_read
+from vmrescue.readers.ntfs.marks import marks_of, packed_form, standard_of, storage_of, why_not_read
 from vmrescue.readers.ntfs.standard import DATA_PACKED, DATA_SPARSE
 from vmrescue.readers.ntfs.volume import BoundedNtfs
 
@@ -169,6 +169,13 @@ class NtfsFileSystem:
             return cast(
                 "BinaryIO", GuardedStream(content_of(record), f"NTFS file {path} on the volume", self._position, ahead)
             )
+
+    def stored(self, path: str) -> BinaryIO:
+        with reading(f"NTFS file {path} on the volume", self._position):
+            record = self._record(path)
+            form = None if record is None or record.is_dir() else packed_form(record)
+            guarded = form and GuardedStream(form, f"NTFS file {path} on the volume", self._position)
+        return cast("BinaryIO", guarded) if guarded else self.open(path)
 
     def head(self, path: str, length: int) -> tuple[int, bytes]:
         with reading(f"NTFS file {path} on the volume", self._position):

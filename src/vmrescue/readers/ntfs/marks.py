@@ -7,10 +7,14 @@ Source: Microsoft, MS-FSCC 2.1.2.1 "Reparse Tags".
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from os import SEEK_END
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from dissect.ntfs.c_ntfs import ATTRIBUTE_TYPE_CODE
 
+from vmrescue.readers.joined_stream import JoinedStream
+from vmrescue.readers.ntfs.content import content_of
 from vmrescue.readers.ntfs.standard import (
     DATA_ENCRYPTED,
     DATA_PACKED,
@@ -22,11 +26,12 @@ from vmrescue.readers.ntfs.standard import (
     marks_from,
     standard_from,
 )
-from vmrescue.reparse_tags import WOF, title
+from vmrescue.reparse_tags import WOF, WOF_STREAM, title
 
 if TYPE_CHECKING:
     from dissect.ntfs.mft import MftRecord
 
+ALIGN = 4096  # bytes
 JUNCTION, SYMBOLIC_LINK, DEDUPLICATED = 0xA0000003, 0xA000000C, 0x80000013
 CLOUD, CLOUD_NUMBER = 0x9000001A, 0xF000  # tag of cloud stores; the bits that number the sixteen of them
 MARKS = {WOF: "WOF", JUNCTION: "junction", SYMBOLIC_LINK: "symbolic link", DEDUPLICATED: "deduplicated", CLOUD: "cloud"}
@@ -48,7 +53,7 @@ def standard_of(record: MftRecord) -> Standard:
 
 def marks_of(record: MftRecord, standard: Standard | None = None) -> tuple[str, ...]:
     """Marks of how a file or directory is stored, if not as plain content on the disk."""
-    marks, tag = marks_from((standard or standard_of(record)).attributes, _data_flags(record)), _tag(record)
+    marks, tag = marks_from((standard or standard_of(record)).attributes, _data_flags(record)), tag_of(record)
     return (*marks, MARKS.get(tag, f"reparse point {tag:08X}")) if tag is not None else marks
 
 
@@ -61,7 +66,7 @@ def storage_of(record: MftRecord) -> tuple[str, ...]:
 
 def why_not_read(record: MftRecord) -> str | None:
     """Why a file's content is not what its clusters have; None if it is."""
-    tag = _tag(record)
+    tag = tag_of(record)
     if tag == CLOUD and not standard_of(record).attributes & (OFFLINE | RECALL):
         tag = None  # the content is all on the disk
     if tag is not None:
@@ -72,7 +77,24 @@ def why_not_read(record: MftRecord) -> str | None:
     return None
 
 
-def _tag(record: MftRecord) -> int | None:
+def packed_form(record: MftRecord) -> BinaryIO | None:
+    """What the disk holds of a file that WOF has compressed: its reparse point, and the stream behind it, if there is
+    one (else the content is in a WIM file); None for other files.
+    """
+    if tag_of(record) != WOF:
+        return None
+    parts = [content_of(record, "", ATTRIBUTE_TYPE_CODE.REPARSE_POINT)]
+    if record.attributes.find(WOF_STREAM, ATTRIBUTE_TYPE_CODE.DATA):
+        parts.append(content_of(record, WOF_STREAM))
+    return cast("BinaryIO", JoinedStream([(part.seek(0, SEEK_END), partial(_read_at, part)) for part in parts], ALIGN))
+
+
+def _read_at(stream: BinaryIO, offset: int, length: int) -> bytes:
+    stream.seek(offset)
+    return stream.read(length)
+
+
+def tag_of(record: MftRecord) -> int | None:
     """The tag of a reparse point, the same for all cloud stores."""
     for found in record.attributes[ATTRIBUTE_TYPE_CODE.REPARSE_POINT]:
         tag = int.from_bytes(found.header.open().read(4), "little")

@@ -247,6 +247,9 @@ class _Volume:
     def open(self, path: str) -> BinaryIO:
         return cast("BinaryIO", Content(self.read, self._content(path), self.announce))
 
+    def stored(self, path: str) -> BinaryIO:
+        return self.open(path)
+
     def head(self, path: str, length: int) -> tuple[int, bytes]:
         stored = self._content(path)
         return stored.size, self.read(stored, 0, length)

@@ -150,7 +150,9 @@ def attributes_of(volume: Volume, path: str) -> int | None:
 
 @typed
 def file_hash(volume: Volume, path: str) -> str | None:
-    """The SHA-256 of a file's content, as the reader sees it; None where there is no such file."""
+    """The SHA-256 of a file's content, or stored form (`FileSystem.stored`), as the reader sees it; None where there is
+    no such file.
+    """
     if volume.files.size_of(path) is None:
         return None
-    return sha256(chunks(volume.files.open(path)))
+    return sha256(chunks(volume.files.stored(path)))
