@@ -10,7 +10,7 @@ import pytest
 from bcd.stores import recipe, store_of, uefi_hive
 from vmrescue.bcd.edits import element_path
 from vmrescue.bcd.naming import ElementKey
-from vmrescue.bcd.objects import Application
+from vmrescue.bcd.objects import Application, ObjectKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ def named_by_path(store: Store) -> dict[str, str]:
     return {
         element_path(each.guid, element.id): element.name
         for each in store.objects()
-        if each.alias or each.type.application is Application.OS_LOADER
+        if each.alias or each.type.application is Application.OS_LOADER or each.type.kind is ObjectKind.DEVICE
         for element in each.elements()
     }
 
@@ -32,6 +32,7 @@ def named_by_path(store: Store) -> dict[str, str]:
 def test_an_element_is_called_what_the_listing_calls_it(hive: Callable[[], bytes]) -> None:
     expected = named_by_path(store_of(hive()))
     assert len(expected) > 20
+    assert "ramdisksdidevice" in expected.values()
     assert {path: key.name for path in expected if (key := ElementKey.of(path))} == expected
 
 

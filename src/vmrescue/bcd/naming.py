@@ -17,6 +17,10 @@ ELEMENT = re.compile(
     re.IGNORECASE,
 )
 OS_LOADER = ObjectType(0x10200003)  # assumed for an object without a well-known GUID: most are loaders
+DEVICE, OF_DEVICES = (
+    ObjectType(0x30000000),
+    3,
+)  # the class of elements that only options of a device have (bits 28 to 31)
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,8 @@ class ElementKey:
             return None
         guid, identifier = UUID(match["object"]), int(match["id"], 16)
         known = BY_GUID.get(guid)
-        return cls(identifier_of(guid), name_of(known.type if known else OS_LOADER, identifier), format_of(identifier))
+        assumed = DEVICE if identifier >> 28 == OF_DEVICES else OS_LOADER
+        return cls(identifier_of(guid), name_of(known.type if known else assumed, identifier), format_of(identifier))
 
     def value_text(self, raw: bytes) -> str | None:
         """The value as short text (``Yes``, ``115200``, ``0x3 0x4``, ``boot``); None if it has none or is damaged."""
