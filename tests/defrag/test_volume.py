@@ -13,8 +13,10 @@ from support.command import vmrescue
 from support.ntfs_judges import all_judges, digest, dissect_tree, structure_judges
 from vmrescue.disk import EditSession, undo
 from vmrescue.errors import RefusedError
+from vmrescue.ntfs.defrag.fragmentation import read_fragmentation
 from vmrescue.ntfs.directory import find_file
 from vmrescue.ntfs.structures.attribute import Kind
+from vmrescue.report.defragmentation import fragmentation_text
 from vmrescue.transaction.defragmenting import Defragmentation, Defragmented
 
 if TYPE_CHECKING:
@@ -128,6 +130,8 @@ def test_the_file_table_is_gathered_behind_its_first_piece(quick_folder: Path) -
         volume.delete("comb")
         assert len(volume.file_extents("$MFT")) > 100
         first = volume.file_extents("$MFT")[0]
+        said = fragmentation_text("volume", read_fragmentation(volume._store), [])
+    assert "  \\$MFT  (its first piece stays: the boot sector says where it is)\n" in said
     tree = all_judges(path)
 
     done = defragment(path, "$MFT")

@@ -50,7 +50,7 @@ def _table(title: str, rows: list[Fragmented]) -> Iterator[str]:
     if rows:
         yield from ("", title)
     for row in rows:
-        fixed = f"  (stays: {row.fixed})" if row.fixed else ""
+        fixed = f"  ({row.fixed})" if row.fixed else ""
         yield printable(f"  {row.pieces:>7}  {size_text(row.bytes):>9}  {row.path}{fixed}")
 
 

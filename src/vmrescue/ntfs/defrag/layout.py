@@ -46,18 +46,19 @@ class Key(NamedTuple):
     name: str
 
 
-FIXED = {
-    MFT: "$MFT: the boot sector says where its first piece is",
-    MFT_MIRROR: "$MFTMirr: the boot sector says where it is",
-    LOG_FILE: "$LogFile: it is what an interrupted edit is undone from",
-    BITMAP: "$Bitmap: it is edited with every move",
-    BOOT: "$Boot: it has one place",
-    BAD_CLUSTERS: "$BadClus: its clusters are bad",
-    UPCASE: "$UpCase: every look-up needs it",
+FIXED = {  # why NTFS's own files do not move; each a sentence, which is shown behind a path
+    MFT: "it stays: it goes with $MFT",
+    MFT_MIRROR: "it stays: the boot sector says where it is",
+    LOG_FILE: "it stays: it is what an interrupted edit is undone from",
+    BITMAP: "it stays: it is edited with every move",
+    BOOT: "it stays: it has one place",
+    BAD_CLUSTERS: "it stays: its clusters are bad",
+    UPCASE: "it stays: every look-up needs it",
 }
 TABLE = Key(MFT, Kind.DATA, "")
-LIST = "an attribute list: it is rewritten when its file's other attributes move"
-PINNED = "System Volume Information: shadow copies know their clusters by number"
+OF_TABLE = "its first piece stays: the boot sector says where it is"
+LIST = "it stays: an attribute list is rewritten when its file's other attributes move"
+PINNED = "it stays: shadow copies know its clusters by number"
 
 
 class Placed(NamedTuple):
@@ -160,6 +161,8 @@ class _Reader:
 
 
 def _why_fixed(key: Key, pinned: bool) -> str:
+    if key == TABLE:
+        return OF_TABLE
     return FIXED.get(key.record, LIST if key.kind == Kind.ATTRIBUTE_LIST else PINNED if pinned else "")
 
 
