@@ -35,13 +35,22 @@ class Subject:
         policy: what counts as right.
         other: what this is a look at, in words, where it is not what boots first.
         boots: whether it may boot.
+        volume_told: whether its volume was looked at before, with another Windows on it.
     """
 
-    def __init__(self, installation: Installation, policy: Policy, other: str = "", boots: bool = True) -> None:
+    def __init__(
+        self,
+        installation: Installation,
+        policy: Policy,
+        other: str = "",
+        boots: bool = True,
+        volume_told: bool = False,
+    ) -> None:
         self.installation = installation
         self.policy = policy
         self.other = other
         self.boots = boots
+        self.volume_told = volume_told
 
     @cached_property
     def rehearsal(self) -> Rehearsal:
@@ -93,6 +102,9 @@ class Subject:
             for store in found.stores[1:]:
                 yield Subject(found.instead(store=store), self.policy, str(store), store.may_boot)
         elif wanted & {Part.OS_VOLUME, Part.WINDOWS}:
+            told = [found.os.volume] if found.os else []
             for windows in found.systems:
                 if windows is not found.os:
-                    yield Subject(found.instead(windows=windows), self.policy, str(windows), boots=False)
+                    instead, on_told = found.instead(windows=windows), windows.volume in told
+                    yield Subject(instead, self.policy, str(windows), boots=False, volume_told=on_told)
+                    told.append(windows.volume)

@@ -20,7 +20,7 @@ from vmrescue.windows.boot_store import MOST, BootStore, find_boot_stores, mark,
 from vmrescue.windows.drives import Drives
 from vmrescue.windows.loaders import loaders_of
 from vmrescue.windows.mounted_devices import drive_letters
-from vmrescue.windows.operating_system import CONFIG, DEFAULT_ROOT, OperatingSystem
+from vmrescue.windows.operating_system import CONFIG, DEFAULT_ROOT, OLD_ROOT, OperatingSystem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -248,11 +248,13 @@ class Installation:
             return []
 
     def _find_systems(self) -> list[OperatingSystem]:
-        """Every Windows that a loader names, or that is in the usual folder of a volume."""
+        """Every Windows that a loader names, or that is in the usual folder of a volume, or in that of older ones."""
         roots = {upper(root): root for root in [DEFAULT_ROOT, *(each.root for each in self.loaders if each.root)]}
         found = [system for volume in self.volumes for system in self._systems_on(volume, roots.values())]
         if not found:
             found = [system for volume in self.volumes for system in self._systems_on(volume, self._folders(volume))]
+        elif OLD_ROOT not in roots:
+            found += [system for volume in self.volumes for system in self._systems_on(volume, [OLD_ROOT])]
         for system in found:
             system.loader = next((each for each in self.loaders if _starts(each, system)), None)
         return found[:MOST]

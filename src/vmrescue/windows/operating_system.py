@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LOG = logger("windows")
 CURRENT_VERSION = r"Microsoft\Windows NT\CurrentVersion"
 DEFAULT_ROOT = "Windows"
+OLD_ROOT = "WINNT"  # that of Windows 2000 and NT
 CONFIG = r"System32\config"
 HIVES = ("SYSTEM", "SOFTWARE", "SAM", "SECURITY", "DEFAULT")  # without one of them Windows does not start
 DRIVE = re.compile(r"[A-Za-z]:(?=[\\/])")

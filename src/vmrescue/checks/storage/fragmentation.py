@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 def fragmentation(subject: Subject) -> Iterator[Finding]:
     policy, volume = subject.policy, subject.windows.volume
     files = volume.files
-    if not isinstance(files, PlainNtfs):
+    if subject.volume_told or not isinstance(files, PlainNtfs):
         return
     pieces = {path: files.pieces_of(path) or 0 for path in boot_files(subject.installation, volume)}
     many = {path: count for path, count in pieces.items() if count > policy.max_pieces}

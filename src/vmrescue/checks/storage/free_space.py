@@ -45,7 +45,7 @@ def free_space(subject: Subject) -> Iterator[Finding]:
     windows, wanted = subject.windows, subject.policy.min_free
     volume = windows.volume
     free = volume.files.free_bytes
-    if free >= wanted:
+    if subject.volume_told or free >= wanted:
         return
     removable = list(removable_files(windows, chosen(())))
     won: Counter[str] = Counter()
