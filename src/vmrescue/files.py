@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from contextlib import contextmanager
 from itertools import count
@@ -19,6 +20,10 @@ NEW_FILE = 0o666  # permissions, before the user's umask
 HEAD = 4 << 10  # bytes by which a file of ours is known
 UNFINISHED = ".unfinished"  # suffix of a file that is being written
 NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)  # errors of file systems without hard links
+
+
+# How an image and one of its volumes are named together: ``os.vhd:2``, ``os.vhd:C``.
+IMAGE_AND_VOLUME = re.compile(r"(?P<image>.+):(?P<volume>\d{1,9}|[A-Za-z]):?")
 
 
 def kind_of(path: str | os.PathLike[str]) -> int:

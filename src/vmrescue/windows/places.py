@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from vmrescue.errors import NotFoundError, UsageError, VmRescueError
-from vmrescue.files import kind_of
+from vmrescue.files import IMAGE_AND_VOLUME, kind_of
 from vmrescue.units import size_text
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from vmrescue.windows.operating_system import OperatingSystem
 
 BITLOCKER = "BitLocker"
-IMAGE_AND_VOLUME = re.compile(r"(?P<image>.+):(?P<volume>\d{1,9}|[A-Za-z]):?")
 DRIVE = re.compile(r"(?P<letter>[A-Za-z]):[\\/]?(?P<path>.*)")
 
 

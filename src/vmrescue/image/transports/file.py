@@ -14,7 +14,7 @@ from typing import NoReturn, Protocol
 
 from vmrescue.device import BlockDevice, check_range
 from vmrescue.errors import ReadError, RefusedError, WriteError
-from vmrescue.files import open_untouched
+from vmrescue.files import IMAGE_AND_VOLUME, kind_of, open_untouched
 
 SECTOR = 512
 WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
@@ -276,4 +276,12 @@ def _cannot_open(path: str, writable: bool, error: OSError) -> NoReturn:
         raise RefusedError(f"{path} may not be written: {error.strerror}") from error
     if writable and error.errno in (errno.EBUSY, errno.ETXTBSY):
         raise RefusedError(f"{path} is in use (mounted, or held by another program)") from error
-    raise ReadError(f"cannot open {path}: {error.strerror}") from error
+    raise ReadError(f"cannot open {path}: {error.strerror}{_whole_disk(path)}") from error
+
+
+def _whole_disk(path: str) -> str:
+    """What is said where only the image before ``:5`` or ``:C`` is there: commands that take a volume split it off."""
+    match = IMAGE_AND_VOLUME.fullmatch(path)
+    if match is None or not kind_of(match["image"]):
+        return ""
+    return f"; {match['image']} is there, and this takes the whole disk, without :{match['volume']}"
