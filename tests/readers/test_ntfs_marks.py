@@ -15,15 +15,19 @@ import pytest
 import vmrescue as api
 from commands.here import output_of, vmrescue
 from ntfs.volumes import format_volume, opened, write_sparse
+from support.documents import must_be
 from support.machine import run
 from support.machine_disk import mounted_ntfs
 from support.ntfs_judges import mounted
 from vmrescue.diagnosis import open_disks
+from vmrescue.disk import open_disk
 from vmrescue.errors import RefusedError
+from vmrescue.ntfs import NtfsVolume
 from vmrescue.ntfs.directory import find_file
-from vmrescue.ntfs.structures.attribute import Kind, Storage
+from vmrescue.ntfs.structures.attribute import Attribute, Kind, Storage
 from vmrescue.plan import FileRef, Plan, PutFile, Step
 from vmrescue.transaction import file_hash
+from vmrescue.volume import Window
 
 VOLUMES = {1: (1 << 20, 32 << 20), 2: (33 << 20, 606 << 20)}  # of the sample: the boot store's, and that of Windows
 WOF = struct.pack("<IIII", 1, 2, 1, 0)  # version, provider (a file), its version, algorithm (XPRESS, 4K)
@@ -129,11 +133,6 @@ def test_what_is_on_the_disk_is_read_whatever_its_marks(name: str, image: Path, 
 
 def hide(image: Path, place: tuple[int, int], path: str, flag: str) -> str:
     """Marks a file as stored by WOF or EFS; returns what is said of it."""
-    from vmrescue.disk import open_disk
-    from vmrescue.ntfs import NtfsVolume
-    from vmrescue.ntfs.structures.attribute import Attribute
-    from vmrescue.volume import Window
-
     disk = open_disk(image, writable=True)
     volume = NtfsVolume(Window(disk, *place))
     with volume._store.edit():
@@ -192,6 +191,53 @@ def test_what_wof_has_compressed_otherwise_since_the_plan_was_made_is_not_replac
     with pytest.raises(RefusedError, match=r"wof\.dll"):
         api.repair(image, plan=plan)
     assert image.read_bytes() == before
+
+
+@pytest.mark.parametrize("flag", ["WOF", "EFS", "torn"])
+def test_a_backup_has_all_that_is_read_and_says_what_it_has_not(flag: str, gen1_broken: Path, tmp_path: Path) -> None:
+    path, folder = r"Windows\System32\config\SYSTEM", tmp_path / "copies"
+    why = _tear(gen1_broken, path) if flag == "torn" else hide(gen1_broken, VOLUMES[2], path, flag)
+    done = vmrescue("backup", gen1_broken, folder)
+    assert (done.status, done.out) == (3, "")
+    assert "not backed up: " in done.err
+    assert why in done.err
+    manifest = json.loads((folder / "manifest.json").read_text())
+    must_be("backup", manifest)
+    [missing] = manifest["missing"]
+    assert (missing["partition"], missing["path"]) == (2, path)
+    assert why in missing["because"]
+    copies = {row["path"]: row for row in manifest["files"]}
+    assert path not in copies
+    assert {r"Boot\BCD", r"Windows\System32\config\SOFTWARE"} <= set(copies)
+    with mounted_ntfs(gen1_broken, *VOLUMES[2]) as root:
+        software = (root / "Windows/System32/config/SOFTWARE").read_bytes()
+    copy = folder / copies[r"Windows\System32\config\SOFTWARE"]["copy"]
+    assert copy.read_bytes() == software
+    assert "SYSTEM" not in {each.name for each in copy.parent.iterdir()}
+
+
+def test_a_backup_of_nothing_that_is_read_leaves_no_folder(gen1_broken: Path, tmp_path: Path) -> None:
+    why = hide(gen1_broken, VOLUMES[1], r"Boot\BCD", "EFS")
+    done = vmrescue("backup", f"{gen1_broken}:1", tmp_path / "copies")
+    assert done.status == 3
+    assert why in done.err
+    assert not (tmp_path / "copies").exists()
+
+
+def _tear(image: Path, path: str) -> str:
+    """Has NTFS compress a file, and overwrites the head of its first unit; returns what is said of it."""
+    with mounted_ntfs(image, *VOLUMES[2], writable=True, more="compression") as root:
+        file = root / path.replace("\\", "/")
+        content = file.read_bytes()
+        os.setxattr(file.parent, "system.ntfs_attrib", struct.pack("<I", 0x800))
+        file.unlink()
+        file.write_bytes(content)
+    disk = open_disk(image, writable=True)
+    volume = NtfsVolume(Window(disk, *VOLUMES[2]))
+    (_, cluster, _), *_ = volume.file_extents(path)
+    disk.write_at(VOLUMES[2][0] + volume.cluster_offset(cluster), b"\xff" * 512)
+    disk.close()
+    return "NTFS"
 
 
 @pytest.mark.parametrize("flag", ["WOF", "EFS"])

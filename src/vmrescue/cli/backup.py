@@ -18,7 +18,10 @@ from vmrescue.cli.terminal import say
 @format_option
 @quiet_option
 def command(image: Path, folder: Path, output: str, quiet: bool) -> None:
-    r"""Copy \Windows\System32\config and the boot store of IMAGE[:VOLUME] to FOLDER, with a manifest."""
+    r"""Copy \Windows\System32\config and the boot store of IMAGE[:VOLUME] to FOLDER, with a manifest.
+
+    All that can be read is copied. What cannot is named, there and in the manifest; the exit status is then 3.
+    """
     from vmrescue.printable import printable
     from vmrescue.procedure.tasks import backup
     from vmrescue.windows.places import split_image

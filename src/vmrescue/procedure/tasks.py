@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from vmrescue.arguments import typed
+from vmrescue.errors import UnsupportedError
 from vmrescue.image import accepting, parents_in
-from vmrescue.plan import DeleteFile, Plan, Step
+from vmrescue.plan import DeleteFile, FileRef, Plan, Step
 from vmrescue.progress import work
 from vmrescue.transaction import Editing, back_up, configuration_files, edit
-from vmrescue.transaction.deeds.deed import find_volume
+from vmrescue.transaction.backup import MANIFEST
 from vmrescue.transaction.target import Elsewhere, made_of
-from vmrescue.units import size_text
+from vmrescue.units import counted, size_text
 from vmrescue.windows.cleanup import CATEGORIES, chosen, removable_files
 from vmrescue.windows.expansion import expansion
 from vmrescue.windows.places import find_windows
@@ -170,12 +171,15 @@ def backup(
 
     Raises:
         WriteError: the folder cannot take them.
+        UnsupportedError: some files cannot be read; all others are copied, and the manifest says which are missing.
         VmRescueError: the image cannot be read.
     """
     from vmrescue.diagnosis import open_disks
 
     with parents_in(parent_dir), open_disks([image]) as disks:
-        files = configuration_files(disks, volume)
-        for file in files:  # a copy as it is stored would be none of the content
-            find_volume(disks, file).files.open(file.path)
-        return back_up(files, disks, Path(folder))
+        unread: dict[FileRef, str] = {}
+        rows = back_up(configuration_files(disks, volume), disks, Path(folder), unread=unread)
+    if unread:
+        others = f"the other {counted(len(rows), 'file')}, and what is missing, are named in {Path(folder) / MANIFEST}"
+        raise UnsupportedError(f"not backed up: {'; '.join(unread.values())}; {others}")
+    return rows

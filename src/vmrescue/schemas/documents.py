@@ -209,12 +209,22 @@ class BackupRow(TypedDict):
     sha256: Sha256
 
 
+class MissingRow(TypedDict):
+    """A file that a backup does not have, since it cannot be read."""
+
+    disk: int
+    partition: int
+    path: str
+    because: str
+
+
 class Backup(TypedDict):
     """The manifest of a backup."""
 
     schema: Literal["vmrescue.backup/1"]
     image: str
     files: list[BackupRow]
+    missing: NotRequired[list[MissingRow]]
 
 
 class Receipt(TypedDict):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vmrescue import file_path
 from vmrescue.arguments import typed
 from vmrescue.digests import file_sha256
-from vmrescue.errors import NotFoundError, RefusedError, WriteError
+from vmrescue.errors import NotFoundError, RefusedError, UnsupportedError, VmRescueError, WriteError
 from vmrescue.file_names import harmless
 from vmrescue.files import write_sparse
 from vmrescue.image.journal_place import make_folder
@@ -39,7 +39,11 @@ AS_STORED = ".as-stored"  # behind the name of a copy that is no content (`FileS
 
 @typed
 def back_up(
-    files: Iterable[FileRef], disks: list[Disk], folder: Path, image: str | None = None
+    files: Iterable[FileRef],
+    disks: list[Disk],
+    folder: Path,
+    image: str | None = None,
+    unread: dict[FileRef, str] | None = None,
 ) -> list[dict[str, Any]]:
     """Copies files of the image, and the logs beside them, into `folder`, with a manifest; returns its rows.
 
@@ -48,7 +52,12 @@ def back_up(
     Every file written is read back before it counts. What WOF has compressed is copied as it is stored, to a name that
     says so.
 
+    Args:
+        unread: where given, only contents are copied; a file whose content cannot be read is left out, its reason is
+            put here and into the manifest, and all others are copied.
+
     Raises:
+        VmRescueError: a file cannot be read; where `unread` is given, none can.
         WriteError: the folder cannot take them.
         RefusedError: a link in the folder leads elsewhere.
     """
@@ -59,12 +68,23 @@ def back_up(
         if not folder.exists():
             folder.mkdir(mode=0o700)
             made.append(folder)
-        for file in wanted:
-            find_volume(disks, file).files.stored(file.path)  # what cannot be read is said before anything is written
-        total = sum(find_volume(disks, file).files.size_of(file.path) or 0 for file in wanted)
-        with work("backing up", total) as now:
-            rows = [_copy(file, disks, folder, local, now, made) for file, local in _places(wanted, disks).items()]
-        text = json.dumps({"schema": SCHEMA, "image": image or disks[0].path, "files": rows}, indent=2)
+        if unread is None:
+            for file in wanted:  # what cannot be read is said before anything is written
+                find_volume(disks, file).files.stored(file.path)
+            places = _places(wanted, disks)
+        else:
+            places = local_paths(wanted)
+        with work("backing up", sum(_size(file, disks) for file in wanted)) as now:
+            rows = [
+                row
+                for file, local in places.items()
+                if (row := _copy_if_read(file, disks, folder, local, now, made, unread)) is not None
+            ]
+        if unread and not rows:
+            raise UnsupportedError("; ".join(unread.values()))
+        missing = [_place(file) | {"because": why} for file, why in (unread or {}).items()]
+        document = {"schema": SCHEMA, "image": image or disks[0].path, "files": rows}
+        text = json.dumps(document | ({"missing": missing} if missing else {}), indent=2)
         with (folder / MANIFEST).open("x", encoding="utf-8") as stream:
             made.append(folder / MANIFEST)
             stream.write(text + "\n")
@@ -131,6 +151,43 @@ def _with_logs(file: FileRef, disks: list[Disk]) -> list[FileRef]:
     return [file, *(log for log in logs if files.size_of(log.path) is not None)]
 
 
+def _copy_if_read(
+    file: FileRef,
+    disks: list[Disk],
+    folder: Path,
+    local: str,
+    now: Work,
+    made: list[Path],
+    unread: dict[FileRef, str] | None,
+) -> dict[str, Any] | None:
+    """Copies a file; None, and nothing of it stays, where it cannot be read and that is to be told in `unread`."""
+    count = len(made)
+    try:
+        if unread is not None:
+            find_volume(disks, file).files.open(file.path)
+        return _copy(file, disks, folder, local, now, made)
+    except (WriteError, RefusedError):
+        raise
+    except VmRescueError as error:
+        if unread is None:
+            raise
+        _take_away(made[count:])
+        del made[count:]
+        unread[file] = str(error)
+        return None
+
+
+def _size(file: FileRef, disks: list[Disk]) -> int:
+    """In bytes; of a file whose record cannot be read, 0: reading it says so."""
+    with suppress(VmRescueError):
+        return find_volume(disks, file).files.size_of(file.path) or 0
+    return 0
+
+
+def _place(file: FileRef) -> dict[str, Any]:
+    return {"disk": file.disk, "partition": file.partition, "path": file.path}
+
+
 def _copy(file: FileRef, disks: list[Disk], folder: Path, local: str, now: Work, made: list[Path]) -> dict[str, Any]:
     target = folder / local
     made += [each for each in reversed(target.parents) if not each.exists()]
@@ -146,10 +203,7 @@ def _copy(file: FileRef, disks: list[Disk], folder: Path, local: str, now: Work,
     copied = file_sha256(target)
     if copied != digest.hexdigest():
         raise WriteError(f"{target} does not hold what was written to it")
-    return {
-        "disk": file.disk,
-        "partition": file.partition,
-        "path": file.path,
+    return _place(file) | {
         "copy": local,
         "bytes": target.stat().st_size,
         "sha256": copied,
