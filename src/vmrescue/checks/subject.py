@@ -57,6 +57,10 @@ class Subject:
         """The boot path, followed when it is first asked for."""
         return rehearse(self.installation, self.policy.platform, self.policy.ram)
 
+    def told_of(self, about: object) -> list[str]:
+        """What the boot path says of a thing: what a finding about it need not have said beside it."""
+        return [fact.reason for fact in self.rehearsal.facts() if fact.about == about]
+
     @property
     def volumes(self) -> list[Volume]:
         return self.installation.volumes

@@ -164,9 +164,11 @@ class Diagnosis:
         path = self.boot.stages if self.boot else ()
         shown = {State.ODD} if self.not_checked or any(stage.stop for stage in path) else {State.ODD, State.UNKNOWN}
         said: set[str] = set()
+        about = {reason for each in self.findings for reason in each.about}
         for stage in path:
             for fact in stage.facts:
-                told = fact.said in said or any(each.summary.startswith(fact.what) for each in self.findings)
+                told = fact.said in said or fact.reason in about
+                told = told or any(each.summary.startswith(fact.what) for each in self.findings)
                 if fact.state in shown and not told:
                     said.add(fact.said)
                     yield stage, fact

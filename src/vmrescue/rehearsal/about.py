@@ -121,6 +121,28 @@ class LostType:
 
 
 @dataclass(frozen=True)
+class LeftOn:
+    """An element of the entry that is started, with which Windows starts other than it usually does."""
+
+    element: int
+
+
+@dataclass(frozen=True)
+class BootPrograms:
+    """What BootExecute of a control set names, where that is not as usual."""
+
+    control_set: str
+
+
+@dataclass(frozen=True)
+class DirtyHive:
+    """A hive that was not written completely, and has no log that completes it."""
+
+    volume: Volume
+    path: str
+
+
+@dataclass(frozen=True)
 class ActiveFlag:
     """Which partitions of an MBR are active, and which have a boot manager."""
 

@@ -13,7 +13,7 @@ from vmrescue.bcd.elements import name_of
 from vmrescue.bcd.objects import Application, ObjectKind
 from vmrescue.errors import NotFoundError
 from vmrescue.rehearsal import endings
-from vmrescue.rehearsal.about import BadFile, LostDevice, LostObject
+from vmrescue.rehearsal.about import BadFile, LeftOn, LostDevice, LostObject
 from vmrescue.rehearsal.files import FaultKind, fault_of_file, fault_of_wim
 from vmrescue.rehearsal.firmware import (
     LIKE_CHANCE,
@@ -302,10 +302,10 @@ def _ramdisk(way: Way, entry: BcdObject, volume: Volume | None, path: str) -> It
 def _options(way: Way, entry: BcdObject) -> Iterator[Fact]:
     """Settings with which Windows starts other than it usually does."""
     if (mode := way.number(entry, SAFE_BOOT)) is not None:
-        yield odd("safeboot", f"Windows starts in safe mode ({SAFE_MODES.get(mode, mode)})")
+        yield odd("safeboot", f"Windows starts in safe mode ({SAFE_MODES.get(mode, mode)})", LeftOn(SAFE_BOOT))
     for element, name in LEFT_ON.items():
         if way.number(entry, element):
-            yield odd(name, "it is on")
+            yield odd(name, "it is on", LeftOn(element))
 
 
 def _recovery(way: Way, entry: BcdObject) -> Iterator[Fact]:

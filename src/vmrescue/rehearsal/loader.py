@@ -11,7 +11,7 @@ from vmrescue.errors import NotFoundError, VmRescueError
 from vmrescue.readers.file_system import Wanted
 from vmrescue.registry.base_block import LOG_SUFFIXES
 from vmrescue.rehearsal import endings
-from vmrescue.rehearsal.about import BadFile, BadHive
+from vmrescue.rehearsal.about import BadFile, BadHive, DirtyHive
 from vmrescue.rehearsal.files import FaultKind, fault_of_file
 from vmrescue.rehearsal.stage import Fact, State, odd, stop, unknown
 from vmrescue.rehearsal.way import SYSTEM_ROOT
@@ -94,7 +94,7 @@ def _system_hive(windows: OperatingSystem) -> Fact:
     except VmRescueError as error:
         return bad_hive(windows, "SYSTEM", str(error), endings.BAD_SYSTEM_HIVE)
     if why := hive.why_not_replayable():
-        return odd(what, f"{hive.state}; {why}")
+        return odd(what, f"{hive.state}; {why}", DirtyHive(hive.volume, hive.path))
     return Fact(what, f"it loads{' with its logs' if hive.state.dirty else ''}")
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from vmrescue.errors import VmRescueError
 from vmrescue.readers.file_system import link_above
 from vmrescue.rehearsal import endings
-from vmrescue.rehearsal.about import BadHive
+from vmrescue.rehearsal.about import BadHive, BootPrograms
 from vmrescue.rehearsal.files import FaultKind, fault_of_file
 from vmrescue.rehearsal.loader import bad_hive, file_fact
 from vmrescue.rehearsal.services import AUTOMATIC, CRITICAL, LOGGED, SEVERE
@@ -93,7 +93,7 @@ def _setup(way: Way) -> Iterator[Fact]:
 def _before_logon(way: Way) -> Iterator[Fact]:
     boot = way.multi(SESSION_MANAGER, "BootExecute")
     if boot != [AUTOCHK]:
-        yield odd("BootExecute", f"{boot!r} instead of {AUTOCHK!r}")
+        yield odd("BootExecute", f"{boot!r} instead of {AUTOCHK!r}", BootPrograms(way.control_set))
     if way.multi(SESSION_MANAGER, "SetupExecute"):
         yield odd("SetupExecute", "programs of setup run before anybody can log on")
     if moves := way.multi(SESSION_MANAGER, MOVES):

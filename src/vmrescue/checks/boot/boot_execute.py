@@ -10,6 +10,7 @@ from vmrescue.checks.facts import Setting
 from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 from vmrescue.plan import RegistryData
+from vmrescue.rehearsal.about import BootPrograms
 from vmrescue.windows.hive_changes import set_value
 
 if TYPE_CHECKING:
@@ -49,10 +50,12 @@ def boot_execute(subject: Subject) -> Iterator[Finding]:
         if not lost:
             continue
         wanted = RegistryData.multi_sz([line for line in lines if line and line not in lost] or [USUAL])
+        whole = not subject.other and all(line in (*lost, USUAL) for line in lines if line)  # nothing else is odd in it
         yield boot_execute.finding(
             f"{key}: {VALUE} runs {'; '.join(lost)}, which is not there",
             facts=(Setting(hive.path, key, VALUE, found, wanted),),
             changes=(set_value(hive, key, VALUE, wanted),) if wanted != found else (),
+            about=subject.told_of(BootPrograms(control_set)) if whole else (),
         )
 
 

@@ -8,6 +8,7 @@ from vmrescue.checks.boot.boot_elements import delete_element, element_fact, tex
 from vmrescue.checks.check import check
 from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
+from vmrescue.rehearsal.about import LeftOn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,4 +66,5 @@ def boot_options(subject: Subject) -> Iterator[Finding]:
             severity=option.severity,
             facts=(element_fact(loader, element),),
             changes=delete_element(subject.boot, element),
+            about=() if subject.other else subject.told_of(LeftOn(number)),
         )

@@ -47,4 +47,5 @@ def esp_type(subject: Subject) -> Iterator[Finding]:
             f"{fact.said}; a boot manager of UEFI lies on {', '.join(map(str, lost.candidates))}",
             facts=tuple(VolumeFact(str(each), each.position) for each in lost.candidates),
             changes=(change,) if alone else (),
+            about=(fact.reason,),
         )

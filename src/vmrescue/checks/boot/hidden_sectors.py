@@ -43,4 +43,5 @@ def hidden_sectors(subject: Subject) -> Iterator[Finding]:
             f"{volume}: {fact.said}",
             facts=(VolumeFact(str(volume), volume.position),),
             changes=(SetHiddenSectors(place, wrong.found, wrong.wanted),),
+            about=(fact.reason,),
         )

@@ -10,6 +10,7 @@ from vmrescue.checks.steps import RunbookStep
 from vmrescue.checks.subject import Part
 from vmrescue.errors import fault_of
 from vmrescue.plan import ReplayLog
+from vmrescue.rehearsal.about import DirtyHive
 from vmrescue.windows.operating_system import HIVES
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def hive_log(subject: Subject) -> Iterator[Finding]:
             meaning=_not_mended(hive) if problem else None,
             facts=(HiveFact(hive.path, str(hive.volume), hive.state.reason, problem),),
             changes=() if problem else (ReplayLog(hive.ref, hive.state.reason),),
+            about=() if subject.other else subject.told_of(DirtyHive(hive.volume, hive.path)),
         )
 
 
