@@ -14,6 +14,7 @@ from support.machine_disk import loop_device, mounted_ntfs
 from support.ntfs_judges import structure_judges
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 MIB = 1 << 20
@@ -106,3 +107,46 @@ def test_a_damaged_volume_is_a_finding_and_the_rest_is_diagnosed_and_repaired(os
     receipt = vmrescue.repair(os_disk, data_disks=[data])
     assert set(receipt.written) == {str(os_disk)}
     assert fingerprint(data) == damaged
+
+
+def without_its_last_footer(data: Path) -> Path:
+    """A dynamic VHD that is read by the copy of its footer: libvhdi could not confirm what is written to it."""
+    disk = data.with_suffix(".vhd")
+    run("qemu-img", "convert", "-f", "raw", "-O", "vpc", data, disk)
+    with disk.open("r+b") as file:
+        file.seek(-512, 2)
+        file.write(bytes(512))
+    return disk
+
+
+def with_a_child(data: Path) -> Path:
+    """An image over which another lies, that would read wrong once this one is written to."""
+    disk = data.with_suffix(".qcow2")
+    run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", data, disk)
+    run("qemu-img", "create", "-f", "qcow2", "-b", disk.name, "-F", "qcow2", disk.with_name("child.qcow2"))
+    return disk
+
+
+@pytest.mark.parametrize(("obstruct", "word"), [(without_its_last_footer, "footer"), (with_a_child, "lies over it")])
+def test_what_keeps_an_image_from_being_written_keeps_no_copy_of_it_but_a_data_disk_beside_a_copy(
+    os_disk: Path, tmp_path: Path, obstruct: Callable[[Path], Path], word: str
+) -> None:
+    """Only the first image is copied. A data disk is written where it is."""
+    data, copy = obstruct(data_disk(tmp_path / "data.raw")), tmp_path / "copy.raw"
+    before = fingerprint(data)
+    diagnosis = vmrescue.diagnose(os_disk, data_disks=[data])
+    assert word in str(diagnosis.refusal)
+    for dry_run in (True, False):
+        with pytest.raises(vmrescue.VmRescueError, match=word) as refused:
+            vmrescue.repair(os_disk, data_disks=[data], copy_to=copy, dry_run=dry_run)
+        assert refused.value.exit_status == 4
+    assert (fingerprint(data), copy.exists()) == (before, False)
+
+    image = obstruct(os_disk)
+    before = fingerprint(image)
+    with pytest.raises(vmrescue.VmRescueError, match=word):
+        vmrescue.repair(image)
+    promised = vmrescue.repair(image, copy_to=copy, dry_run=True)
+    receipt = vmrescue.repair(image, copy_to=copy)
+    assert promised.plan.steps == receipt.plan.steps
+    assert (receipt.committed, set(receipt.written), fingerprint(image)) == (True, {str(copy)}, before)
