@@ -39,8 +39,26 @@ CONFIGURED = ["bootmgr", "hiberfil.sys", "docs/thesis.docx", "drivers/disk.sys",
 THERE_ALREADY = [SOFTWARE, "$MFT", "Windows", r"$Extend\$ObjId", r"Windows\..\pagefile.sys", "pagefile.sys:stream"]
 PAGE_FILES = ["pagefile.sys", "page files/my page.sys"]
 
+HOLDS = {  # files that are called as page files and lie where both values say: how each begins, and what it is then
+    "pagefile.sys": (b"PAGEDU64", "a memory dump"),  # the crash that is to be saved at the next start
+    "dump of 32 bits.sys": (b"PAGEDUMP", "a memory dump"),
+    "sleep.sys": (b"HIBR", "a hibernated Windows"),
+    "sleep of windows 7.sys": (b"hibr", "a hibernated Windows"),
+    "all.sys": (b"PK\3\4", "an archive"),
+    "thesis.sys": (b"%PDF-1.7", "a document"),
+    "letter.sys": (b"\xd0\xcf\x11\xe0", "a document"),
+    "mail.sys": (b"SQLite format 3", "a database"),
+    "vm.sys": (b"conectix", "a virtual disk"),
+    "vmx.sys": (b"vhdxfile", "a virtual disk"),
+    "config.sys": (b"FILES=40", "not called so"),  # DOS's
+    "Recovery/own.sys": (b"", "do not lie there"),
+    "holes.sys": (b"", "sparse"),
+    "link.sys": (b"", "a reparse point"),
+}
 
 MOUNT_POINT = struct.pack("<IHH4H", 0xA0000003, 18, 0, 0, 4, 6, 2) + "C:\0D\0".encode("utf-16-le")
+
+SYMBOLIC_LINK = struct.pack("<IHH4HI", 0xA000000C, 20, 0, 0, 4, 4, 4, 1) + "C:D:".encode("utf-16-le")
 
 
 def make_what_is_not_to_go(root: Path) -> None:
@@ -94,6 +112,29 @@ def test_no_name_in_the_registry_makes_another_file_deletable_than_a_page_file(g
 
     assert library.repair(gen1_broken, only=["page-file"]).committed
     assert there(gen1_broken, [*watched, *PAGE_FILES]) == watched
+
+
+def test_a_file_that_is_called_as_a_page_file_and_holds_something_else_stays(gen1_broken: Path) -> None:
+    named = [*map(windows_path, HOLDS), r"C:\page files\my page.sys"]
+    name_files(gen1_broken, named, [f"{path} 0 0" for path in named])
+    with mounted_ntfs(gen1_broken, *GEN1_OS, writable=True) as root:
+        for path, (head, _) in HOLDS.items():
+            (root / path).parent.mkdir(exist_ok=True)
+            (root / path).write_bytes(head.ljust(8192, b"\0"))
+        os.truncate(root / "holes.sys", 1 << 20)
+        os.setxattr(root / "link.sys", "system.ntfs_reparse_data", SYMBOLIC_LINK)
+
+    findings = library.diagnose(gen1_broken, only=["page-file"]).findings
+    assert deleted(findings) == [r"page files\my page.sys"]
+    said = {each.evidence["file"]: each.evidence["why_not_deleted"] for each in findings if "file" in each.evidence}
+    for path, (_, what) in HOLDS.items():
+        assert what in said[windows_path(path)], path
+
+    assert library.repair(gen1_broken, only=["page-file"]).committed
+    with mounted_ntfs(gen1_broken, *GEN1_OS) as root:
+        for path, (head, _) in HOLDS.items():
+            assert path == "link.sys" or (root / path).read_bytes().startswith(head), path
+        assert os.path.lexists(root / "link.sys")
 
 
 def test_one_page_file_named_in_many_spellings_is_one(gen1_broken: Path) -> None:
