@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import struct
 from functools import cache
+from mmap import mmap
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -175,6 +176,22 @@ def test_it_is_moved_and_what_names_its_place_follows(tmp_path: Path, style: str
     raw.unlink()
     library.undo(image)
     assert fingerprint(image) == old
+
+
+def test_where_somebody_wrote_over_the_place_that_it_had_an_expansion_is_not_undone(tmp_path: Path) -> None:
+    """Its old clusters are what an undo gives back, and they lie in a volume now whose files may be put there."""
+    raw, first = disk_with_recovery(tmp_path, "GPT")
+    output_of("expand", raw, "--size", "1G", "--move-recovery", "--yes", "--quiet")
+    with raw.open("r+b") as stream, mmap(stream.fileno(), 0) as content:
+        at = content.find(b"MSWIM" * 1000, first, first + RECOVERY_SIZE)
+        assert at > 0, "the place still holds what was in the partition"
+        content[at : at + 4 * MIB] = bytes(4 * MIB)
+    theirs = fingerprint(raw)
+
+    with pytest.raises(library.VmRescueError, match=f"the place that it had, at byte {first} .* on partition 4"):
+        library.undo(raw)
+
+    assert fingerprint(raw) == theirs
 
 
 def without(files: dict[str, str | None], *names: str) -> dict[str, str | None]:

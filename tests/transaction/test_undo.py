@@ -389,6 +389,22 @@ def test_a_bare_hive_that_somebody_else_edited_is_not_undone(gen1_broken: Path, 
     assert fingerprint(hive) == theirs
 
 
+def test_a_bare_hive_is_compared_whole(gen1_broken: Path, tmp_path: Path) -> None:
+    """It has no log and no table that would tell of a value that somebody wrote in place, far behind its header."""
+    output_of("get", gen1_broken, r"C:\Windows\System32\config\SOFTWARE", tmp_path)
+    hive = tmp_path / "SOFTWARE"
+    values = "".join(f'"{number}"=hex(3):{(b"theirs" * 2000).hex(",")}\n' for number in range(20))
+    run("hivexregedit", "--merge", hive, stdin=f"Windows Registry Editor Version 5.00\n\n[\\Theirs]\n{values}".encode())
+    output_of("reg", hive, "add", r"HKLM\SOFTWARE\Ours", "/v", "a", "/d", "b", "--yes")
+    with hive.open("r+b") as stream, mmap(stream.fileno(), 0) as content:
+        at = content.find(b"theirs", 150_000)
+        content[at : at + 6] = b"others"
+    theirs = fingerprint(hive)
+    with pytest.raises(RefusedError, match="the hive's file"):
+        vmrescue.undo(hive)
+    assert fingerprint(hive) == theirs
+
+
 def test_the_list_of_repairs_says_plainly_what_a_defragmentation_ended(gen1_broken: Path) -> None:
     vmrescue.repair(gen1_broken, only=["crash-dump"])
     with EditSession(gen1_broken) as session:
