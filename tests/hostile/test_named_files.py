@@ -137,6 +137,23 @@ def test_a_file_that_is_called_as_a_page_file_and_holds_something_else_stays(gen
         assert os.path.lexists(root / "link.sys")
 
 
+def test_a_file_is_no_page_file_because_one_of_its_path_is_configured_on_another_drive(
+    gen1_broken: Path, tmp_path: Path
+) -> None:
+    name_files(gen1_broken, [r"\??\C:\page files\my page.sys"], [r"D:\page files\my page.sys 0 0"])
+    diagnosis = library.diagnose(gen1_broken, only=["page-file"])
+    assert deleted(diagnosis.findings) == []
+    assert "not called as Windows calls" in str([each.evidence for each in diagnosis.findings])
+
+    file = FileRef(0, 2, r"page files\my page.sys")
+    plan = tmp_path / "plan.json"
+    step = Step("page-file", "an older version found it", DeleteFile(file, 8192))
+    plan.write_text(replace(diagnosis.plan(), steps=(step,)).to_json())
+    done = vmrescue("apply", plan, gen1_broken, "--yes")
+    assert (done.returncode, "not called as Windows calls" in done.stderr) == (4, True), done.stderr
+    assert there(gen1_broken, PAGE_FILES) == PAGE_FILES
+
+
 def test_one_page_file_named_in_many_spellings_is_one(gen1_broken: Path) -> None:
     spellings = [
         r"\??\C:\pagefile.sys",
