@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SET = r"[\ControlSet001"
 DISKS = r"Control\Class\{4d36e967-e325-11ce-bfc1-08002be10318}"
+WINLOGON = r"[\Microsoft\Windows NT\CurrentVersion\Winlogon]"
 NO_NAMES = "hex(7):00,00"
 BOTH = "hex(7):" + "Debug\0Windows\0\0".encode("utf-16-le").hex(",")
 CSRSS = "hex(2):" + "%SystemRoot%\\system32\\csrss.exe Windows=On\0".encode("utf-16-le").hex(",")
@@ -25,6 +26,10 @@ CSRSS = "hex(2):" + "%SystemRoot%\\system32\\csrss.exe Windows=On\0".encode("utf
 
 def registry(text: str) -> Step:
     return {"registry": "SYSTEM", "text": text}
+
+
+def software(text: str) -> Step:
+    return {"registry": "SOFTWARE", "text": text}
 
 
 def sgdisk(*words: str) -> Step:
@@ -54,6 +59,13 @@ def sgdisk(*words: str) -> Step:
             r"\Windows\System32\drivers\storport.sys on partition 3 (C:)",
             "are zeros; each driver of a disk controller takes functions from it",
         ),
+        (
+            registry('[\\Select]\n"LastKnownGood"=dword:00000007'),
+            "last known good",
+            "ControlSet007, which is not there",
+        ),
+        (software(f'{WINLOGON}\n"Userinit"=""'), r"Winlogon\Userinit", "it is not set"),
+        (software(f'{WINLOGON}\n"Userinit"="C:\\\\none\\\\u.exe,"'), r"Winlogon\Userinit", "it is not there"),
         (sgdisk("-t", "3:8300"), "partition 3 (C:), of Windows", "its type is Linux file system"),
         (sgdisk("-t", "3:0c01"), "partition 3 (C:), of Windows", "its type is Microsoft reserved"),
         (sgdisk("-A", "3:set:60"), "partition 3 (C:), of Windows", "read-only"),
