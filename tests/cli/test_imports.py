@@ -33,8 +33,8 @@ DISSECT = ("dissect",)
 @pytest.mark.parametrize(
     ("words", "without", "most"),
     [
-        (["diagnose", "IMAGE"], (*FAR, *SLOW, *WRITES[:2], *DISSECT), 306),
-        (["info", "IMAGE"], (*FAR, *SLOW, *WRITES[:2], *DISSECT), 307),
+        (["diagnose", "IMAGE"], (*FAR, *SLOW, *WRITES[:2], *DISSECT), 308),
+        (["info", "IMAGE"], (*FAR, *SLOW, *WRITES[:2], *DISSECT), 309),
         (["ls", "IMAGE:3", "Windows"], (*FAR, *SLOW, *CHECKS, *WRITES, *DISSECT, "vmrescue.bcd"), 132),
         (["ls", "IMAGE", r"C:\Windows"], (*FAR, *SLOW, *CHECKS, *WRITES, *DISSECT), 156),
         (["bcdedit", "IMAGE", "/enum", "all"], (*FAR, *SLOW, *CHECKS, *WRITES, *DISSECT), 217),

@@ -26,6 +26,7 @@ BIOS = (
 UEFI = (
     "healthy-gen2", "efi-boot-managers-missing", "one-efi-boot-manager-missing", "boot-store-missing-gen2",
     "esp-typed-as-basic-data", "gpt-protective-mbr-erased", "gpt-protective-mbr-elsewhere", "esp-hidden-from-uefi",
+    "esp-boot-sector-erased",
 )  # fmt: skip
 HEALTHY = ("healthy-gen1", "healthy-gen2")
 STARTED = ["MBR", "volume at sector 00000800", "boot code is whole"]

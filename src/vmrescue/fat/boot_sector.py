@@ -93,7 +93,11 @@ def read_boot_sector(device: BlockDevice) -> BootSector:
             volume for FAT12 and others for FAT16.
         FormatError: the fields cannot be those of a FAT volume, or the device is too short.
     """
-    data = device.read_at(0, 512)
+    return parse_boot_sector(device.read_at(0, 512), device.size)
+
+
+def parse_boot_sector(data: bytes, size: int) -> BootSector:
+    """The fields of a boot sector, or a copy of one, of a volume in `size` bytes. Raises as `read_boot_sector`."""
     if form := form_of(data):
         raise UnsupportedError(f"the volume is encrypted by {form}: unlock or decrypt it first")
     fields = COMMON.parse(data)
@@ -110,8 +114,8 @@ def read_boot_sector(device: BlockDevice) -> BootSector:
     clusters = (sectors - data_start) // fields.sectors_per_cluster
     if clusters < 1:
         raise in_volume(STRUCTURE, 32, f"more sectors than the {data_start} before the first cluster", sectors)
-    if sectors * sector > device.size:
-        expected = f"a volume inside its partition's {device.size} bytes"
+    if sectors * sector > size:
+        expected = f"a volume inside its partition's {size} bytes"
         raise in_volume(STRUCTURE, 32, expected, sectors * sector, beyond=True)
     if not is_32 and FEWEST_OF_FAT16 <= clusters < FEWEST_OF_FAT16_FOR_WINDOWS:
         raise UnsupportedError(
@@ -158,8 +162,8 @@ def _reserved_offset(fields: Container, sector: int) -> int | None:
 def _check_fields(data: bytes, fields: Container) -> None:
     if data[0] not in (0xEB, 0xE9):
         raise in_volume(STRUCTURE, 0, "a jump instruction, EB or E9", f"{data[0]:02X}")
-    if data[510:] != b"\x55\xaa":
-        raise in_volume(STRUCTURE, 510, "the signature 55 AA", data[510:].hex(" "))
+    if data[510:512] != b"\x55\xaa":
+        raise in_volume(STRUCTURE, 510, "the signature 55 AA", data[510:512].hex(" "))
     if fields.sector_size not in (512, 1024, 2048, 4096):
         raise in_volume(STRUCTURE, 11, "sectors of 512, 1024, 2048 or 4096 bytes", fields.sector_size)
     if fields.sectors_per_cluster not in (1, 2, 4, 8, 16, 32, 64, 128):

@@ -54,7 +54,7 @@ class WriteBootCopy(Change):
 @typed
 @dataclass(frozen=True)
 class RestoreBootSector(Change):
-    """Put the copy of an NTFS volume's boot sector in the place of the first one. `file` has no path.
+    """Put the copy of an NTFS or FAT32 volume's boot sector in the place of the first one. `file` has no path.
 
     `before` is the SHA-256 of the first sector, `after` that of the copy.
     """

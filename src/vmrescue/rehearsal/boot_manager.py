@@ -18,6 +18,7 @@ from vmrescue.rehearsal.files import FaultKind, fault_of_file, fault_of_wim
 from vmrescue.rehearsal.firmware import (
     LIKE_CHANCE,
     OF_LINUX,
+    damaged_at_its_head,
     esp_of_mbr,
     flag_for,
     older_manager,
@@ -71,6 +72,7 @@ def _store(way: Way) -> Fact | None:
         boot = way.boot
     except NotFoundError as error:
         hidden = way.installation.unreadable or way.installation.may_hide_store or _left_out(way)
+        hidden = hidden or damaged_at_its_head(way) is not None
         if hidden or way.disk.table.style == "none":
             return unknown("boot store", str(error))
         return stop("boot store", str(error), endings.NO_STORE)

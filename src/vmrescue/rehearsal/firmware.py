@@ -271,12 +271,27 @@ def _uefi(way: Way) -> Iterator[Fact]:
         return
     readable = [volume for volume in typed if volume.readable and volume.file_system != "NTFS"]
     if not readable:
+        if volume := damaged_at_its_head(way):
+            yield unknown("EFI system partition", f"the first sector of {volume} is damaged; some firmware reads it")
+            return
         held = ", ".join(f"{volume} holds {volume.file_system or 'no known file system'}" for volume in typed)
         yield stop("EFI system partition", f"{held}, which the firmware does not read", endings.NO_EFI_PROGRAM)
         return
     for volume in readable:
         yield Fact("EFI system partition", f"{volume}, {volume.file_system}")
     yield from _programs(way, readable)
+
+
+def damaged_at_its_head(way: Way) -> Volume | None:
+    """An EFI system partition that is not read here, though its first sector, which is damaged, still describes it."""
+    from vmrescue.volumes.boot_sector import spare_boot_sector
+
+    for volume in way.disk.volumes:
+        if volume.partition.role == "EFI system" and volume.file_system is None:
+            spare = spare_boot_sector(volume)
+            if spare and spare.is_described:
+                return volume
+    return None
 
 
 def _seen(way: Way, typed: list[Volume]) -> Generator[Fact, None, list[Volume]]:

@@ -49,7 +49,7 @@ MEANINGS: dict[str, str] = {
         "Windows alone would offer to format it. Nothing on it was looked at, and nothing is changed."
     ),
     WITHOUT_BOOT_SECTOR: (
-        "Neither firmware nor Windows finds the volume without its first sector. The copy is put in its place by "
+        "Windows and most firmware find the volume by its first sector. The copy is put in its place by "
         "boot-sector, where that is sure, or with TestDisk; nothing on the volume was looked at."
     ),
     StateName.DAMAGED: (

@@ -6,9 +6,9 @@ still describes a volume, the copy must describe the same one. Source: Microsoft
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from vmrescue.errors import FormatError, RefusedError
+from vmrescue.errors import FormatError
 from vmrescue.ntfs.structures.boot_sector import (
     BOOT_SECTOR_SIZE,
     DESCRIPTION,
@@ -21,26 +21,11 @@ from vmrescue.ntfs.structures.boot_sector import (
 )
 from vmrescue.ntfs.structures.record import SIGNATURE
 from vmrescue.signatures import NTFS
+from vmrescue.volume.spare_boot_sector import SpareBootSector
 
 if TYPE_CHECKING:
     from vmrescue.device import BlockDevice
     from vmrescue.ntfs.structures.boot_sector import BootSector
-
-
-class SpareBootSector(NamedTuple):
-    """A copy that is better than the first sector.
-
-    Attributes:
-        position: the copy's position, in bytes from the volume's start.
-        size: bytes of a sector.
-        first: the bytes of the first sector.
-        copy: the bytes of the copy.
-    """
-
-    position: int
-    size: int
-    first: bytes
-    copy: bytes
 
 
 def spare_boot_sector(device: BlockDevice) -> SpareBootSector | None:
@@ -58,21 +43,14 @@ def spare_boot_sector(device: BlockDevice) -> SpareBootSector | None:
             continue
         is_same = first[3:11] != NTFS or first[DESCRIPTION] == copy[DESCRIPTION]
         if is_same and device.read_at(boot.mft_cluster * boot.cluster_size, len(SIGNATURE)) == SIGNATURE:
-            return SpareBootSector(position, size, device.read_at(0, size), device.read_at(position, size))
+            first, copy = device.read_at(0, size), device.read_at(position, size)
+            return SpareBootSector("NTFS", position, first, copy, first[DESCRIPTION] == copy[DESCRIPTION])
     return None
 
 
 def starts(sector: bytes) -> bool:
     """Whether a boot sector has its signature and a boot program (not one that only says "not a bootable disk")."""
     return _ends(sector) and any(sector[PROGRAM]) and NOT_BOOTABLE not in sector
-
-
-def restore_boot_sector(device: BlockDevice) -> None:
-    """Writes the copy over the first sector. Raises RefusedError if `spare_boot_sector` finds no copy."""
-    spare = spare_boot_sector(device)
-    if spare is None:
-        raise RefusedError("the volume has no copy of its boot sector that is better than the first sector")
-    device.write_at(0, spare.copy)
 
 
 def _ends(sector: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""The boot sector of an NTFS volume, written from its copy."""
+"""The boot sector of an NTFS or FAT32 volume, written from its copy."""
 
 from __future__ import annotations
 
@@ -17,35 +17,39 @@ if TYPE_CHECKING:
     from vmrescue.windows import Disk
 
 
+SECTOR_SIZES = (512, 1024, 2048, 4096)  # bytes
+
+
 class _BootSector:
     whole = True
     together = 1
 
     def apply(self, changes: Sequence[RestoreBootSector], bench: Bench) -> None:
-        from vmrescue.ntfs.edit.boot_restore import restore_boot_sector, spare_boot_sector
+        from vmrescue.volumes.boot_sector import spare_boot_sector
 
         [change] = changes
         volume = bench.volume(change.file)
-        spare = spare_boot_sector(volume.device)
+        spare = spare_boot_sector(volume)
         if spare is None:
             raise RefusedError(f"cannot {change.title}: {volume} has no copy that is better than its first sector")
         compare(change, change.before, sha256([spare.first]))
         compare(change, change.after, sha256([spare.copy]))
-        restore_boot_sector(volume.device)
+        volume.device.write_at(0, spare.copy)
 
     def confirm(self, changes: Sequence[RestoreBootSector], disks: list[Disk]) -> None:
+        from vmrescue.readers.fat.file_system import FatFileSystem
         from vmrescue.readers.ntfs.file_system import NtfsFileSystem
 
         [change] = changes
         volume = find_volume(disks, change.file)
+        reader = NtfsFileSystem if volume.file_system == "NTFS" else FatFileSystem
         try:
-            files = NtfsFileSystem(volume.device, volume.position)
-            files.entries("")
+            reader(volume.device, volume.position).entries("")
         except VmRescueError as error:
             raise RepairFailedError(
                 f"cannot confirm: {change.title}: the readers do not open {volume}: {error}"
             ) from error
-        if sha256([volume.device.read_at(0, files.extent.sector_size)]) != change.after:
+        if change.after not in (sha256([volume.device.read_at(0, size)]) for size in SECTOR_SIZES):
             raise RepairFailedError(f"cannot confirm: {change.title}: the first sector of {volume} is another one")
 
     def backs_up(self, changes: Sequence[RestoreBootSector]) -> bool:
