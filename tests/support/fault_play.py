@@ -43,7 +43,10 @@ FOR_REHEARSE = {"--platform", "--ram", "--store", "--windows"}  # options of a d
 UNSTABLE = {
     re.compile(r"\d{8}T\d{6}\.\d{6}Z"): "TIME",
     re.compile(r"(bytes,\s+SHA-256\s+)[0-9a-f]{64}"): r"\1HASH",
-    re.compile(r"((?:copy:|->|before|after)\s+SHA-256\s+)[0-9a-f]{64}"): r"\1HASH",  # a FAT volume's id is made anew
+    re.compile(  # a FAT volume's id is made anew
+        r"(boot sector from its copy(?::|\n +in .*\n +before)\s+SHA-256\s+)[0-9a-f]{64}"
+        r"(\s+(?:->|after)\s+SHA-256\s+)[0-9a-f]{64}"
+    ): r"\1HASH\2HASH",
     re.compile(r"\b\d+ bytes?(?= written| where it wrote)"): "N bytes",
 }
 
