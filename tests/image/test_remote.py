@@ -259,19 +259,19 @@ def test_a_vhdx_behind_a_url_is_read_side_by_side_as_a_vhd_is(server: RangeServe
 
 def test_a_127_gb_image_is_diagnosed_in_few_requests_side_by_side(large: Path) -> None:
     """Its files lie 16 MiB apart: the first pages of the 60 that the boot path names take a request each."""
-    result = scanned(large, requests=80, depth=7, most=6_000_000)
+    result = scanned(large, requests=86, depth=7, most=6_000_000)
     assert {"bad-memory", "page-file", "crash-dump"} <= result
 
 
 def test_a_sample_is_diagnosed_in_few_requests_side_by_side(gen2_broken: Path) -> None:
-    assert "bad-memory" in scanned(gen2_broken, requests=75, depth=9, most=3_000_000)
+    assert "bad-memory" in scanned(gen2_broken, requests=75, depth=9, most=3_600_000)
 
 
 def test_a_large_hive_comes_at_once_unless_it_is_longer_than_requests_one_after_another_take(
     large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = with_files(large, tmp_path, {"SYSTEM": sdist_file("dissect.regf", "tests/_data/SYSTEM.gz")})
-    found = scanned(image, requests=82, depth=7, most=17_500_000)
+    found = scanned(image, requests=86, depth=7, most=17_500_000)
     assert "hive-log" not in found
     monkeypatch.setattr("vmrescue.windows.ahead.SYSTEM_STEPS", 6)  # in whose time 11.3 MB come; it has 11.4
     assert found == scanned(image, requests=140, depth=50, most=8_500_000)
@@ -279,7 +279,7 @@ def test_a_large_hive_comes_at_once_unless_it_is_longer_than_requests_one_after_
 
 def test_the_logs_of_a_dirty_hive_come_at_once(large: Path, tmp_path: Path) -> None:
     hive = {f"SYSTEM{suffix}": corpus(f"hives/SYSTEM_B{suffix}") for suffix in ("", ".LOG1", ".LOG2")}
-    assert "hive-log" in scanned(with_files(large, tmp_path, hive), requests=84, depth=8, most=25_500_000)
+    assert "hive-log" in scanned(with_files(large, tmp_path, hive), requests=87, depth=8, most=25_500_000)
 
 
 def scanned(image: Path, requests: int, depth: int, most: int) -> set[str]:

@@ -227,7 +227,7 @@ def test_hostile_logs_are_bounded_too() -> None:
         with bounded(len(log) + len(data)), suppress(RecoveryError):
             recover(data, [log])
     data, (old,) = old_dirty()
-    with bounded(len(data)), pytest.raises(RecoveryError, match=r"the last \d+ bytes of it are missing"):
+    with bounded(len(data)), pytest.raises(RecoveryError, match=r"its end is missing: \d+ bytes"):
         recover(data, [with_field(old, 40, 0xFFFFF000)])
 
 

@@ -15,6 +15,7 @@ from vmrescue.rehearsal.about import BadFile, BadHive, DirtyHive
 from vmrescue.rehearsal.files import FaultKind, fault_of_file
 from vmrescue.rehearsal.stage import Fact, State, odd, stop, unknown
 from vmrescue.rehearsal.way import SYSTEM_ROOT
+from vmrescue.windows.needed_files import IMPORTED
 from vmrescue.windows.operating_system import DEFAULT_ROOT
 from vmrescue.windows.pe import HEAD
 
@@ -27,17 +28,6 @@ if TYPE_CHECKING:
     from vmrescue.windows.loaders import Loader
 
 KERNEL = ("ntoskrnl.exe", "hal.dll")
-# What the kernel and its first drivers import since Vista. Source: what a boot log (ntbtlog.txt) lists without a key.
-IMPORTED = {
-    "CI.dll": "the kernel",
-    "PSHED.dll": "the kernel",
-    "BOOTVID.dll": "the kernel",
-    "kdcom.dll": "the kernel",
-    "drivers\\classpnp.sys": "the driver disk",
-    "drivers\\storport.sys": "each driver of a disk controller",
-    "drivers\\wdfldr.sys": "the driver Wdf01000",
-    "drivers\\netio.sys": "the driver NDIS",
-}
 CODE_PAGES = "Control\\Nls\\CodePage"
 CASE_TABLE = "l_intl.nls"
 

@@ -9,7 +9,7 @@ from vmrescue.device import prefetch
 from vmrescue.errors import FormatError
 from vmrescue.image.transports.worth import worth
 from vmrescue.readers.file_system import Wanted
-from vmrescue.windows.needed_files import BOOT_FILES, SYSTEM_FILES
+from vmrescue.windows.needed_files import BOOT_FILES, IMPORTED, SYSTEM_FILES
 from vmrescue.windows.operating_system import CONFIG, DEFAULT_ROOT, HIVES
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def announce_windows(volumes: Iterable[Volume]) -> None:
     system32 = f"{DEFAULT_ROOT}\\System32"
     heads = [*BOOT_FILES, RECOVERY_IMAGE, f"{DEFAULT_ROOT}\\explorer.exe", "pagefile.sys"]
     heads += [f"{system32}\\{name}" for name in SYSTEM_FILES if not name.startswith("config\\")]
-    heads += [f"{system32}\\{name}" for name in ("drivers\\ntfs.sys", *FIRST_PROGRAMS)]
+    heads += [f"{system32}\\{name}" for name in ("drivers\\ntfs.sys", *FIRST_PROGRAMS, *IMPORTED)]
     config = f"{DEFAULT_ROOT}\\{CONFIG}"
     wanted = [Wanted(path, HEAD) for path in heads]
     wanted += [Wanted(f"{config}\\{name}", FIRST_KEYS) for name in HIVES if name != "SYSTEM"]

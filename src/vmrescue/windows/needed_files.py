@@ -33,6 +33,18 @@ SYSTEM_FILES = {  # in System32
     "ntdll.dll": "the first library of all programs",
     "smss.exe": "the first process",
 }
+# In System32: what the kernel and its first drivers take functions from since Vista, and which of them does.
+# Source: what a boot log (ntbtlog.txt) lists without a key.
+IMPORTED = {
+    "CI.dll": "the kernel",
+    "PSHED.dll": "the kernel",
+    "BOOTVID.dll": "the kernel",
+    "kdcom.dll": "the kernel",
+    "drivers\\classpnp.sys": "the driver disk",
+    "drivers\\storport.sys": "each driver of a disk controller",
+    "drivers\\wdfldr.sys": "the driver Wdf01000",
+    "drivers\\netio.sys": "the driver NDIS",
+}
 
 
 class NeededFiles:
