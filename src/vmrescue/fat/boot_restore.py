@@ -1,7 +1,7 @@
 """The copy of a FAT32 volume's boot sector, where the first sector is none.
 
 It is accepted if it describes a volume that lies in the partition and has its copy there, and if what it describes
-is there: FSInfo, the first entry of the allocation table, and a root directory that is in use.
+is there: FSInfo, the first entry of the allocation table, and a root directory that comes to an end.
 Source: Microsoft, "FAT32 File System Specification" 1.03: BPB_BkBootSec, BPB_FSInfo, FAT[0].
 """
 
@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from vmrescue.errors import FormatError, UnsupportedError
 from vmrescue.fat.boot_sector import parse_boot_sector, read_boot_sector
+from vmrescue.fat.directory import MAX_SLOTS, SLOT_SIZE
 from vmrescue.fat.info_sector import SIGNATURES
+from vmrescue.fat.table import BAD, MASK_32
 from vmrescue.volume.spare_boot_sector import SpareBootSector
 
 if TYPE_CHECKING:
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 
 SECTOR_SIZES = (512, 4096)
 BACKUP = 6  # the copy's sector in every volume that Windows makes
-MASK = 0x0FFFFFFF  # of an entry of the allocation table, the bits that count
 # Of a boot sector: from its sectors' size to its root directory, but for the media byte, which says nothing of places.
 DESCRIPTIONS = (slice(11, 21), slice(22, 48))
 
@@ -55,8 +56,19 @@ def _is_there(boot: BootSector, device: BlockDevice) -> bool:
     """Whether the volume is as its boot sector says."""
     if boot.info_offset is None or device.read_at(boot.info_offset, 4) != SIGNATURES[0]:
         return False
-    table = boot.table_offsets[0]
-    first, root = (
-        int.from_bytes(device.read_at(table + 4 * cluster, 4), "little") & MASK for cluster in (0, boot.root_cluster)
-    )
-    return first == MASK & ~0xFF | boot.media and root >= 2
+    return _entry(boot, device, 0) == MASK_32 & ~0xFF | boot.media and _root_ends(boot, device)
+
+
+def _entry(boot: BootSector, device: BlockDevice, cluster: int) -> int:
+    """What the allocation table in use has for a cluster."""
+    return int.from_bytes(device.read_at(boot.table_offsets[0] + 4 * cluster, 4), "little") & MASK_32
+
+
+def _root_ends(boot: BootSector, device: BlockDevice) -> bool:
+    """Whether the clusters of the root directory come to an end, in as many as a directory may have."""
+    cluster = boot.root_cluster
+    for _ in range(max(1, MAX_SLOTS * SLOT_SIZE // boot.cluster_size)):
+        cluster = _entry(boot, device, cluster)
+        if not boot.is_cluster(cluster):
+            return cluster > BAD[boot.bits]
+    return False

@@ -18,9 +18,8 @@ BOOT_DRIVERS = (
 )  # fmt: skip
 SERVICES = ("RpcSs", "DcomLaunch", "RpcEptMapper", "LSM", "SamSs", "ProfSvc", "gpsvc", "PlugPlay", "Power")
 FILTERS = frozenset({"PARTMGR", "EHSTORCLASS", "VOLSNAP", "FVEVOL", "IORATE", "RDYBOOST"})  # of disks and volumes
-OF_VENDORS = frozenset(
-    {"VIOSTOR", "VIOSCSI", "PVSCSI", "AWSNVME"}
-)  # of those that a start may need: no Windows brings them
+# Of those that a start may need: no Windows brings them.
+OF_VENDORS = frozenset({"VIOSTOR", "VIOSCSI", "PVSCSI", "AWSNVME"})
 _BUSES = {driver for each in PLATFORMS.values() for ways in each.ways.values() for way in ways for driver in way}
 NEEDED = frozenset(map(upper, (*EVERYWHERE, *_BUSES, *BOOT_DRIVERS, *SERVICES)))
 
